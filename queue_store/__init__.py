@@ -1,0 +1,79 @@
+"""The Postgres side of the task system.
+
+What applications need is exported here, and loaded when it is first used: the command line stays quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from queue_store.database_manager import DatabaseManager
+    from queue_store.distributed_processor import DistributedProcessor
+    from queue_store.enqueueing import (
+        Enqueued,
+        EnqueuedMany,
+        NewRecord,
+        aenqueue,
+        aenqueue_many,
+        enqueue,
+        enqueue_many,
+        send_hints,
+    )
+    from queue_store.errors import (
+        ConflictError,
+        DatabaseUnavailableError,
+        DuplicateRecordError,
+        IngestionStoppedError,
+        NotFinishedError,
+        PayloadRejectedError,
+        QueueStoreError,
+        SchemaVersionError,
+        SettingsError,
+        UnknownFlowError,
+        UnknownRecordError,
+    )
+    from queue_store.waiting import FinishedRecord, await_for, wait_for
+
+__all__ = [
+    "ConflictError",
+    "DatabaseManager",
+    "DatabaseUnavailableError",
+    "DistributedProcessor",
+    "DuplicateRecordError",
+    "Enqueued",
+    "EnqueuedMany",
+    "FinishedRecord",
+    "IngestionStoppedError",
+    "NewRecord",
+    "NotFinishedError",
+    "PayloadRejectedError",
+    "QueueStoreError",
+    "SchemaVersionError",
+    "SettingsError",
+    "UnknownFlowError",
+    "UnknownRecordError",
+    "aenqueue",
+    "aenqueue_many",
+    "await_for",
+    "enqueue",
+    "enqueue_many",
+    "send_hints",
+    "wait_for",
+]
+
+_HOMES = {
+    "DatabaseManager": "database_manager",
+    "DistributedProcessor": "distributed_processor",
+    "FinishedRecord": "waiting",
+    "await_for": "waiting",
+    "wait_for": "waiting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "errors" if name.endswith("Error") else _HOMES.get(name, "enqueueing")
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -1,0 +1,34 @@
+"""Arrays of numbers as parameters.
+
+psycopg writes lists element by element in Python, and chooses the type by the largest element, so that one statement is
+prepared once for each size of its ids. These are written at once, and leave the type to the statement's own cast.
+"""
+
+from collections.abc import Iterable
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+
+
+class NumberArray(list[int | float]):
+    """For `%(name)s::bigint[]` and the like; NULL elements are not possible."""
+
+
+class TextArray(list[str]):
+    """For `%(name)s::timestamptz[]` and the like: texts without quotes and backslashes, none of them empty."""
+
+
+class _NumberArrayDumper(Dumper):
+    def dump(self, obj: Iterable[int | float]) -> Buffer:
+        return f"{{{repr(obj)[1:-1]}}}".encode()
+
+
+class _TextArrayDumper(Dumper):
+    def dump(self, obj: Iterable[str]) -> Buffer:
+        quoted = '","'.join(obj)
+        return f'{{"{quoted}"}}'.encode()
+
+
+psycopg.adapters.register_dumper(NumberArray, _NumberArrayDumper)
+psycopg.adapters.register_dumper(TextArray, _TextArrayDumper)

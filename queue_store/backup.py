@@ -1,0 +1,148 @@
+"""Backup of the queue's tables into one file, and restore: every table in one snapshot, zipped, with a manifest.
+
+Needs no program of Postgres and no superuser. Business tables beside the queue are not part of it.
+"""
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from psycopg import Cursor
+from psycopg.sql import SQL, Identifier
+
+from queue_store import schema
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import BackupError
+from queue_store.statements import sql
+
+# In the order of restoring: records first, because inserting them counts them, and the counts come later.
+TABLES = (
+    "processing_queue",
+    "rollup_deltas",
+    "rollup_progress",
+    "rollup_totals",
+    "rollup_minutes",
+    "rollup_hours",
+    "depth_minutes",
+    "flows",
+    "queue_control",
+    "worker_processes",
+    "flow_execution_logs",
+    "record_attempts",
+    "record_progress",
+    "cancel_requests",
+    "audit_log",
+    "alerts",
+    "alert_notices",
+    "maintenance_runs",
+    "schedule_occurrences",
+    "beats",
+    "beat_leader",
+    "baselines",
+    "connection_checks",
+    "processed_surveys",
+)
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds. `columns`: by table, in the order of its COPY."""
+
+    made_at: str
+    schema_version: str
+    row_counts: dict[str, int]
+    columns: dict[str, list[str]]
+
+
+def write_backup(database: DatabaseManager, path: Path) -> Manifest:
+    """Raises BackupError when the file exists. All tables are read in one snapshot; nobody is locked out."""
+    version = schema.current_version(database.engine) or "nothing"
+    counts: dict[str, int] = {}
+    columns: dict[str, list[str]] = {}
+    with _new_file(path) as archive, database.transaction() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for table in TABLES:
+            columns[table] = _columns(cursor, table)
+            counts[table] = _copy_out(cursor, table, columns[table], archive)
+        manifest = Manifest(datetime.now(UTC).isoformat(), version, counts, columns)
+        archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Raises BackupError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return Manifest(**cast(dict[str, Any], json.loads(archive.read(MANIFEST))))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise BackupError(f"{path} is not a backup that queuectl wrote ({type(error).__name__})") from None
+
+
+def restore_backup(database: DatabaseManager, path: Path, *, replace: bool) -> Manifest:
+    """In one transaction: all of it or nothing. `replace`: what is there is dropped first.
+
+    Raises BackupError for a file of another schema, or when records are there and `replace` is not said.
+    """
+    manifest = read_manifest(path)
+    version = schema.current_version(database.engine)
+    if manifest.schema_version != version:
+        raise BackupError(
+            f"the backup is of schema {manifest.schema_version}, the database has {version}: restore it with the "
+            "version of processing-queue that wrote it, then migrate"
+        )
+    with zipfile.ZipFile(path) as archive, database.transaction() as cursor:
+        _make_room(cursor, replace=replace)
+        for table in TABLES:
+            if (
+                table == "rollup_deltas"
+            ):  # what the insert of the records has counted is in the backup's counts
+                cursor.execute(SQL("DELETE FROM {}").format(Identifier(table)))
+            _copy_in(cursor, table, manifest.columns[table], archive)
+        cursor.execute(sql("restore_sequences"))
+    return manifest
+
+
+def _new_file(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=1)
+    except FileExistsError:
+        raise BackupError(f"{path} exists: choose another name") from None
+    except OSError as error:
+        raise BackupError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _columns(cursor: Cursor[Any], table: str) -> list[str]:
+    return [row[0] for row in cursor.execute(sql("table_columns"), {"table": table}).fetchall()]
+
+
+def _copy_out(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> int:
+    names = SQL(", ").join(map(Identifier, columns))
+    statement = SQL("COPY {} ({}) TO STDOUT").format(Identifier(table), names)
+    with archive.open(f"{table}.copy", "w", force_zip64=True) as file, cursor.copy(statement) as copy:
+        for data in copy:
+            file.write(data)
+    return cursor.rowcount
+
+
+def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
+    cursor.execute("SET LOCAL lock_timeout = '10s'")
+    row = cursor.execute("SELECT EXISTS (SELECT FROM processing_queue)").fetchone()
+    if row and row[0] and not replace:
+        raise BackupError("the queue has records: restore into an empty one, or say --replace")
+    records, *others = TABLES
+    # Apart: emptying the records empties some of the others by a trigger.
+    cursor.execute(SQL("TRUNCATE {}").format(Identifier(records)))
+    cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(Identifier, others))))
+    cursor.execute(sql("prepare_restore"))
+
+
+def _copy_in(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> None:
+    names = SQL(", ").join(map(Identifier, columns))
+    statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(table), names)
+    with archive.open(f"{table}.copy") as file, cursor.copy(statement) as copy:
+        while data := file.read(1 << 20):
+            copy.write(data)

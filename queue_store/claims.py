@@ -1,0 +1,93 @@
+"""Where a run looks for its next batch.
+
+A claim empties one priority level after the other, the most urgent first. Each level has a cursor: the lowest
+`(scheduled_at, id)` of what was last claimed from it. Without the cursor every claim would walk over the index
+entries of all records that were claimed before and that vacuum cannot remove while somebody holds a snapshot.
+Late commits, retries and rescued records can lie below a cursor, so all cursors are dropped every few seconds, and
+a claim that found nothing is made once more without them. Where that walk is long, they are dropped more seldom.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from queue_store.arrays import NumberArray, TextArray
+from queue_store.histogram import BOUNDS_SECONDS
+from queue_store.record import Record
+
+LEVELS = tuple(range(10))
+_BEGINNING = ("2000-01-01 00:00Z", 0)
+WALK_SHARE = 0.05  # of the time, at most, goes into claims without a cursor
+LONGEST_PAUSE_SECONDS = 8.0  # a rescued record is looked for within its twenty seconds
+_BOUNDS = NumberArray(BOUNDS_SECONDS)
+
+
+@dataclass(slots=True)
+class ClaimCursor:
+    """The cursors of one flow in one process. `aging_claims`: every N-th claim starts at the longest waiting level."""
+
+    cursor_seconds: float
+    aging_claims: int
+    _lowest: dict[int, tuple[str, int]] = field(default_factory=dict[int, tuple[str, int]])
+    _dropped_at: float = 0.0
+    _pause_seconds: float = 0.0
+    _walk_began_at: float | None = None
+    _claim_count: int = 0
+
+    def drop(self) -> None:
+        self._lowest.clear()
+        self._dropped_at = time.monotonic()
+
+    @property
+    def is_set(self) -> bool:
+        return bool(self._lowest)
+
+    def is_aging_claim(self) -> bool:
+        """Counts claims; true for every N-th."""
+        self._claim_count += 1
+        return self._claim_count % self.aging_claims == 0
+
+    def parameters(self, first_level: int | None = None) -> dict[str, Any]:
+        now = time.monotonic()
+        if now - self._dropped_at >= max(self.cursor_seconds, self._pause_seconds):
+            self.drop()
+        self._walk_began_at = None if self._lowest else now
+        levels = sorted(LEVELS, key=lambda level: (level != first_level, level))
+        cursors = [self._lowest.get(level, _BEGINNING) for level in levels]
+        return {
+            "levels": NumberArray(levels),
+            "cursor_ats": TextArray([scheduled_at for scheduled_at, _ in cursors]),
+            "cursor_ids": NumberArray([record_id for _, record_id in cursors]),
+        }
+
+    def advance(self, records: Iterable[Record]) -> None:
+        """Records come ordered by level, then `(scheduled_at, id)`: the first of each level is its lowest."""
+        if self._walk_began_at is not None:
+            walk_seconds = time.monotonic() - self._walk_began_at
+            self._pause_seconds = min(walk_seconds / WALK_SHARE, LONGEST_PAUSE_SECONDS)
+        first: dict[int, Record] = {}
+        for record in records:
+            if record.order_key is not None:  # records behind it become claimable below the cursor
+                self.drop()
+                return
+            first.setdefault(record.priority, record)
+        self._lowest.update((level, (str(record.scheduled_at), record.id)) for level, record in first.items())
+
+
+def claim_parameters(
+    flow_name: str, flow_instance_id: UUID, batch_size: int, *, failure_blocks_key: bool
+) -> dict[str, Any]:
+    return {
+        "flow_name": flow_name,
+        "flow_instance_id": flow_instance_id,
+        "batch_size": batch_size,
+        "failure_blocks_key": failure_blocks_key,
+        "bounds": _BOUNDS,
+    }
+
+
+def read_records(rows: Iterable[tuple[Any, ...]], flow_name: str, flow_instance_id: UUID) -> list[Record]:
+    owner: tuple[Any, ...] = (flow_name, flow_instance_id)
+    return [Record(*row, *owner) for row in rows]

@@ -1,0 +1,157 @@
+"""Enqueueing: records into the queue, in the caller's own transaction.
+
+    with Session(engine) as session:
+        session.add(order)
+        enqueue(session, "send_invoice", {"order_id": 17})
+        session.commit()  # both, or neither
+
+The functions that begin with `a` are the same for asynchronous connections.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from queue_store.enqueueing.after_commit import hint_after_commit, send_hints, session_of
+from queue_store.enqueueing.bulk import EnqueuedMany, enqueue_many_steps
+from queue_store.enqueueing.connections import (
+    AsyncConnections,
+    SyncConnection,
+    arun,
+    arun_atomically,
+    run,
+    run_atomically,
+)
+from queue_store.enqueueing.new_record import NewRecord, OnDuplicate
+from queue_store.enqueueing.steps import Enqueued, enqueue_steps
+
+if TYPE_CHECKING:
+    from queue_store.hints import HintSender
+
+__all__ = [
+    "Enqueued",
+    "EnqueuedMany",
+    "NewRecord",
+    "OnDuplicate",
+    "RecordOptions",
+    "aenqueue",
+    "aenqueue_many",
+    "enqueue",
+    "enqueue_many",
+    "send_hints",
+]
+
+
+class RecordOptions(TypedDict, total=False):
+    """What NewRecord takes beside the payload; described there."""
+
+    priority: int
+    scheduled_at: datetime | timedelta | None
+    dedup_key: str | None
+    order_key: str | None
+    correlation_id: str | None
+    trace_context: str | None
+
+
+def enqueue(
+    connection: SyncConnection,
+    flow_name: str,
+    payload: object,
+    *,
+    on_duplicate: OnDuplicate = "raise",
+    hint_sender: "HintSender | None" = None,
+    is_follow_up: bool = False,
+    **options: Unpack[RecordOptions],
+) -> Enqueued:
+    """Write one record with one statement. It exists when the caller commits.
+
+    `on_duplicate`: what to do when an unfinished record of the flow has the same `dedup_key`: "raise"
+    DuplicateRecordError, "skip", or "replace" its payload (DuplicateRecordError when it is running already).
+    `hint_sender`: sessions only; wakes a worker right after the COMMIT. `is_follow_up`: for records that a run
+    enqueues itself; they pass when ingestion is stopped.
+
+    Raises PayloadRejectedError, UnknownFlowError, DuplicateRecordError, IngestionStoppedError.
+    """
+    session = session_of(connection) if hint_sender else None
+    steps = enqueue_steps(flow_name, NewRecord(payload, **options), on_duplicate, is_follow_up=is_follow_up)
+    enqueued = run(connection, steps)
+    if session and hint_sender:
+        hint_after_commit(session, hint_sender, enqueued)
+    return enqueued
+
+
+async def aenqueue(
+    connection: AsyncConnections,
+    flow_name: str,
+    payload: object,
+    *,
+    on_duplicate: OnDuplicate = "raise",
+    hint_sender: "HintSender | None" = None,
+    is_follow_up: bool = False,
+    **options: Unpack[RecordOptions],
+) -> Enqueued:
+    """See `enqueue`."""
+    session = session_of(connection) if hint_sender else None
+    steps = enqueue_steps(flow_name, NewRecord(payload, **options), on_duplicate, is_follow_up=is_follow_up)
+    enqueued = await arun(connection, steps)
+    if session and hint_sender:
+        hint_after_commit(session, hint_sender, enqueued)
+    return enqueued
+
+
+def enqueue_many(
+    connection: SyncConnection,
+    flow_name: str,
+    rows: Iterable[object],
+    *,
+    on_duplicate: OnDuplicate = "raise",
+    with_ids: bool = False,
+    hint_sender: "HintSender | None" = None,
+    is_follow_up: bool = False,
+    **options: Unpack[RecordOptions],
+) -> EnqueuedMany:
+    """Write any number of records by COPY, all or none, in bounded memory (but for the ids, when asked for).
+
+    Each row is a payload, to which the options apply, or a NewRecord with options of its own. "replace" lets the
+    last row with a key win. Raises the same as `enqueue`; errors name the row.
+    """
+    session = session_of(connection) if hint_sender else None
+    steps = enqueue_many_steps(
+        flow_name,
+        rows,
+        NewRecord(None, **options),
+        on_duplicate,
+        with_ids=with_ids,
+        is_follow_up=is_follow_up,
+    )
+    enqueued = run_atomically(connection, steps)
+    if session and hint_sender:
+        hint_after_commit(session, hint_sender, enqueued)
+    return enqueued
+
+
+async def aenqueue_many(
+    connection: AsyncConnections,
+    flow_name: str,
+    rows: Iterable[object],
+    *,
+    on_duplicate: OnDuplicate = "raise",
+    with_ids: bool = False,
+    hint_sender: "HintSender | None" = None,
+    is_follow_up: bool = False,
+    **options: Unpack[RecordOptions],
+) -> EnqueuedMany:
+    """See `enqueue_many`."""
+    session = session_of(connection) if hint_sender else None
+    steps = enqueue_many_steps(
+        flow_name,
+        rows,
+        NewRecord(None, **options),
+        on_duplicate,
+        with_ids=with_ids,
+        is_follow_up=is_follow_up,
+    )
+    enqueued = await arun_atomically(connection, steps)
+    if session and hint_sender:
+        hint_after_commit(session, hint_sender, enqueued)
+    return enqueued

@@ -1,0 +1,70 @@
+"""Hints for what was enqueued, sent once it is committed: before that a worker would find nothing."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
+
+from queue_store.enqueueing.bulk import EnqueuedMany
+from queue_store.enqueueing.steps import Enqueued
+from queue_store.errors import QueueStoreError
+
+if TYPE_CHECKING:
+    from queue_store.hints import HintSender
+
+_WAITING = "queue_store: hints after commit"
+
+
+def session_of(connection: object) -> Session:
+    """The session whose COMMIT can be heard. Raises QueueStoreError: bare connections do not tell."""
+    session: object = connection
+    if isinstance(session, scoped_session | async_scoped_session):
+        session = session()  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(session, AsyncSession):
+        return session.sync_session
+    if isinstance(session, Session):
+        return session
+    raise QueueStoreError(
+        f"a {type(connection).__name__} does not tell when it has committed, so no hint can follow: pass a session, "
+        "or call send_hints() after the commit"
+    )
+
+
+def hint_after_commit(session: Session, sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
+    """One hint for each flow, however many records; none when the session is rolled back."""
+    waiting: dict[tuple[str, str], HintSender] = session.info.setdefault(_WAITING, {})
+    waiting[enqueued.flow_name, enqueued.celery_queue] = sender
+    if not event.contains(session, "after_commit", _send_waiting):
+        event.listen(session, "after_commit", _send_waiting)
+        event.listen(session, "after_soft_rollback", _forget_waiting)
+
+
+def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None:
+    """For connections that do not tell when they have committed: call this afterwards. Never raises."""
+    for flow_name, celery_queue in {(one.flow_name, one.celery_queue) for one in enqueued}:
+        sender.send(flow_name, celery_queue)
+
+
+def _send_waiting(session: Session) -> None:
+    if session.in_nested_transaction():  # the event comes for savepoints as well
+        return
+    waiting: dict[tuple[str, str], HintSender] = session.info.pop(_WAITING, {})
+    for (flow_name, celery_queue), sender in waiting.items():
+        _send(sender, flow_name, celery_queue)
+
+
+def _send(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
+    """Where an event loop runs in this thread it is not kept waiting for the broker."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        sender.send(flow_name, celery_queue)
+    else:
+        loop.run_in_executor(None, sender.send, flow_name, celery_queue)
+
+
+def _forget_waiting(session: Session, previous_transaction: Any) -> None:
+    if previous_transaction.parent is None:
+        session.info.pop(_WAITING, None)

@@ -1,0 +1,201 @@
+"""Enqueueing many records of a flow at COPY's speed, in bounded memory."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from queue_store.enqueueing.new_record import (
+    NewRecord,
+    OnDuplicate,
+    check_choice,
+    check_flow_name,
+    check_options,
+    payload_limit_bytes,
+)
+from queue_store.enqueueing.steps import Copy, Query, Steps, is_storable_name, refuse_flow
+from queue_store.errors import DuplicateRecordError, PayloadRejectedError
+from queue_store.payload import encode_json
+
+FIRST_CHUNK_RECORDS = 100
+CHUNK_RECORDS = 4_000
+CHUNK_BYTES = 8_000_000  # of payloads, as far as the sizes so far tell
+BLOCK_RECORDS = 100
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+@dataclass(slots=True)
+class EnqueuedMany:
+    """Positions count from 0, in the order of the rows that were given.
+
+    `ids`, when asked for, has one for each row: that of the new record or, for a duplicate, of the unfinished record
+    with the same dedup_key. `running_positions`: duplicates whose payload could not be replaced.
+    """
+
+    flow_name: str
+    celery_queue: str
+    inserted_count: int = 0
+    duplicate_positions: list[int] = field(default_factory=list[int])
+    running_positions: list[int] = field(default_factory=list[int])
+    ids: list[int] | None = None
+
+
+@dataclass(slots=True)
+class _Bulk:
+    options: NewRecord
+    on_duplicate: OnDuplicate
+    now: datetime
+    done: EnqueuedMany
+    is_staging: bool = False
+    line_count: int = 0
+    line_bytes: int = 0
+
+    @property
+    def chunk_records(self) -> int:
+        """How many rows to keep in memory at a time: fewer where payloads are large."""
+        if not self.line_count:
+            return FIRST_CHUNK_RECORDS
+        return max(1, min(CHUNK_RECORDS, CHUNK_BYTES * self.line_count // self.line_bytes))
+
+
+def enqueue_many_steps(
+    flow_name: str,
+    rows: Iterable[object],
+    options: NewRecord,
+    on_duplicate: OnDuplicate,
+    *,
+    with_ids: bool,
+    is_follow_up: bool,
+) -> Steps[EnqueuedMany]:
+    """The caller runs this in a savepoint: an error takes back the chunks that were written before it."""
+    check_flow_name(flow_name)
+    check_choice(on_duplicate)
+    check_options(options)
+    if not is_storable_name(flow_name):
+        yield from refuse_flow(flow_name)
+    flow = yield Query("begin_bulk", {"flow_name": flow_name, "is_follow_up": is_follow_up})
+    if not flow:
+        yield from refuse_flow(flow_name)
+    done = EnqueuedMany(flow_name, flow[0][0], ids=[] if with_ids else None)
+    bulk = _Bulk(options, on_duplicate, flow[0][1], done)
+    for first_position, chunk in _chunks(bulk, rows):
+        yield from _enqueue_chunk(bulk, chunk, first_position)
+    if bulk.is_staging:
+        yield Query("drop_staging")
+    return done
+
+
+def _enqueue_chunk(bulk: _Bulk, chunk: list[object], first_position: int) -> Steps[None]:
+    """By COPY, which knows no ON CONFLICT; from the first duplicate on through a temporary table."""
+    if not bulk.is_staging:
+        if (yield from _copy(bulk, chunk, first_position)):
+            return
+        yield Query("create_staging")
+        bulk.is_staging = True
+    yield Copy("copy_staging", _blocks(_lines(bulk, chunk, first_position)))
+    yield from _enqueue_staged(bulk, first_position, len(chunk))
+    yield Query("clear_staging")
+
+
+def _copy(bulk: _Bulk, chunk: list[object], first_position: int) -> Steps[bool]:
+    """False: there is a duplicate, and nothing of the chunk was written."""
+    lines = _lines(bulk, chunk, first_position)
+    may_fail = bulk.on_duplicate != "raise"
+    ids: list[int] = []
+    if bulk.done.ids is None:
+        refused = yield Copy("copy_records", _blocks(lines), may_fail)
+    else:
+        ids = [row[0] for row in (yield Query("reserve_ids", {"id_count": len(chunk)}))]
+        numbered = map(b"%d\t%b".__mod__, zip(ids, lines, strict=True))
+        refused = yield Copy("copy_records_with_ids", _blocks(numbered), may_fail)
+    if refused:
+        return False
+    if bulk.done.ids is not None:
+        bulk.done.ids += ids
+    bulk.done.inserted_count += len(chunk)
+    return True
+
+
+def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Steps[None]:
+    done = bulk.done
+    staged_ids = [row[0] for row in (yield Query("staged_ids"))] if done.ids is not None else []
+    duplicates = yield Query("enqueue_staging")
+    running: set[str] = set()
+    if duplicates and bulk.on_duplicate == "replace":
+        keys = list({row[1] for row in duplicates})
+        replaced = yield Query("replace_staging", {"dedup_keys": keys})
+        running = {key for key, _, was_replaced in replaced if not was_replaced}
+    for position, dedup_key, twin_id in duplicates:
+        done.duplicate_positions.append(first_position + position - 1)
+        if dedup_key in running:
+            done.running_positions.append(first_position + position - 1)
+        if done.ids is not None:
+            staged_ids[position - 1] = _known(twin_id, dedup_key)
+    if done.ids is not None:
+        done.ids += staged_ids
+    done.inserted_count += record_count - len(duplicates)
+
+
+def _known(twin_id: int | None, dedup_key: str) -> int:
+    if twin_id is None:
+        raise DuplicateRecordError(
+            f"a record with dedup_key {ascii(dedup_key)[:64]} was enqueued and ended meanwhile: enqueue again"
+        )
+    return twin_id
+
+
+def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[object]]]:
+    """The rows may come from a cursor on the same connection: no COPY is running while they are fetched."""
+    remaining = iter(rows)
+    first_position = 0
+    while chunk := list(islice(remaining, bulk.chunk_records)):
+        yield first_position, chunk
+        first_position += len(chunk)
+
+
+def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Small ones: Postgres stores the one before while the next is encoded."""
+    remaining = iter(lines)
+    while block := b"".join(islice(remaining, BLOCK_RECORDS)):
+        yield block
+
+
+def _lines(bulk: _Bulk, chunk: list[object], first_position: int) -> Iterator[bytes]:
+    """COPY's text format."""
+    begin = bulk.done.flow_name.encode() + b"\t"
+    common_end = _end(bulk.options, bulk.now)
+    limit_bytes = payload_limit_bytes()
+    for position, row in enumerate(chunk, first_position):
+        try:
+            if isinstance(row, NewRecord):
+                check_options(row)
+                payload, end = row.payload, _end(row, bulk.now)
+            else:
+                payload, end = row, common_end
+            encoded = encode_json(payload, limit_bytes)
+        except PayloadRejectedError as error:
+            raise PayloadRejectedError(f"row {position}: {error.field}", error.problem) from None
+        if b"\\" in encoded:
+            encoded = encoded.replace(b"\\", b"\\\\")
+        bulk.line_bytes += len(encoded)
+        yield b"%b%b%b" % (begin, encoded, end)
+    bulk.line_count += len(chunk)
+
+
+def _end(record: NewRecord, now: datetime) -> bytes:
+    """The fields after the payload."""
+    due_at = (
+        now + record.scheduled_at
+        if isinstance(record.scheduled_at, timedelta)
+        else record.scheduled_at or now
+    )
+    dedup_key, order_key = _escaped(record.dedup_key), _escaped(record.order_key)
+    correlation_id, trace_context = _escaped(record.correlation_id), _escaped(record.trace_context)
+    end = f"\t{record.priority}\t{due_at}\t{dedup_key}\t{order_key}\t{correlation_id}\t{trace_context}\n"
+    return end.encode()
+
+
+def _escaped(text: str | None) -> str:
+    if text is None:
+        return r"\N"
+    return text if text.isalnum() else text.translate(_ESCAPES)

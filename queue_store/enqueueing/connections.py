@@ -1,0 +1,238 @@
+"""Running the steps on whatever connection the caller has, always in the caller's transaction."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import psycopg
+import psycopg.errors
+import sqlalchemy.exc
+from psycopg import AsyncConnection as DriverAsyncConnection
+from psycopg.rows import tuple_row
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
+
+from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Query, Rows, Steps
+from queue_store.errors import (
+    ConflictError,
+    DatabaseUnavailableError,
+    DuplicateRecordError,
+    IngestionStoppedError,
+    PayloadRejectedError,
+    QueueStoreError,
+    SchemaVersionError,
+)
+from queue_store.statements import sql
+
+T = TypeVar("T")
+SyncConnection = Connection | Session | scoped_session[Any] | psycopg.Connection[Any] | psycopg.Cursor[Any]
+AsyncConnections = (
+    AsyncConnection
+    | AsyncSession
+    | async_scoped_session[Any]
+    | DriverAsyncConnection[Any]
+    | psycopg.AsyncCursor[Any]
+)
+
+
+_WIDER_RIGHTS = "for enqueue_many with ids, or with duplicates to skip or replace, processing_queue_admin"
+
+
+def run(connection: SyncConnection, steps: Steps[T]) -> T:
+    """Raises what the steps raise, and database errors as QueueStoreErrors."""
+    with translated_errors():
+        return _Door(connection).run(steps)
+
+
+def run_atomically(connection: SyncConnection, steps: Steps[T]) -> T:
+    """The same in a savepoint; on a connection in autocommit, in a transaction."""
+    with translated_errors():
+        door = _Door(connection)
+        door.begin()
+        with door.driver.transaction():
+            return door.run(steps)
+
+
+async def arun(connection: AsyncConnections, steps: Steps[T]) -> T:
+    with translated_errors():
+        return await (await _AsyncDoor.open(connection)).run(steps)
+
+
+async def arun_atomically(connection: AsyncConnections, steps: Steps[T]) -> T:
+    with translated_errors():
+        door = await _AsyncDoor.open(connection)
+        await door.begin()
+        async with door.driver.transaction():
+            return await door.run(steps)
+
+
+class _Door:
+    def __init__(self, connection: SyncConnection) -> None:
+        if isinstance(connection, Session | scoped_session):
+            connection = connection.connection()
+        self.sqlalchemy = connection if isinstance(connection, Connection) else None
+        driver = connection.connection.driver_connection if isinstance(connection, Connection) else connection
+        if isinstance(driver, psycopg.Cursor):
+            driver = driver.connection
+        if not isinstance(driver, psycopg.Connection):
+            raise _wrong_connection(connection, driver)
+        self.driver: psycopg.Connection[Any] = driver
+
+    def begin(self) -> None:
+        if self.sqlalchemy is not None and not self.sqlalchemy.in_transaction():
+            self.sqlalchemy.begin()
+        if (
+            not self.driver.autocommit
+            and self.driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        ):
+            self.driver.execute("SELECT")
+
+    def run(self, steps: Steps[T]) -> T:
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(
+                    self.copy(request) if isinstance(request, Copy) else self.execute(request)
+                )
+        except StopIteration as stop:
+            return stop.value
+
+    def execute(self, query: Query) -> Rows:
+        statement = sql(query.name)
+        if self.sqlalchemy is not None:
+            result = self.sqlalchemy.exec_driver_sql(statement.decode(), query.parameters)
+            return [tuple(row) for row in result] if result.returns_rows else []
+        with self.driver.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(statement, query.parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def copy(self, request: Copy) -> Rows:
+        if not request.may_meet_duplicates:
+            return self.copy_blocks(request)
+        try:
+            with self.driver.transaction():
+                return self.copy_blocks(request)
+        except psycopg.errors.UniqueViolation:
+            return DUPLICATE_MET
+
+    def copy_blocks(self, request: Copy) -> Rows:
+        with self.driver.cursor() as cursor, cursor.copy(sql(request.name)) as copy:
+            for block in request.blocks:
+                copy.write(block)
+        return []
+
+
+class _AsyncDoor:
+    def __init__(self, sqlalchemy: AsyncConnection | None, driver: DriverAsyncConnection[Any]) -> None:
+        self.sqlalchemy = sqlalchemy
+        self.driver = driver
+
+    @classmethod
+    async def open(cls, connection: AsyncConnections) -> "_AsyncDoor":
+        if isinstance(connection, AsyncSession | async_scoped_session):
+            connection = await connection.connection()
+        sqlalchemy = connection if isinstance(connection, AsyncConnection) else None
+        driver: object = connection
+        if sqlalchemy is not None:
+            driver = (await sqlalchemy.get_raw_connection()).driver_connection
+        if isinstance(driver, psycopg.AsyncCursor):
+            driver = driver.connection
+        if not isinstance(driver, DriverAsyncConnection):
+            raise _wrong_connection(connection, driver)
+        return cls(sqlalchemy, cast(DriverAsyncConnection[Any], driver))
+
+    async def begin(self) -> None:
+        if self.sqlalchemy is not None and not self.sqlalchemy.in_transaction():
+            await self.sqlalchemy.begin()
+        if (
+            not self.driver.autocommit
+            and self.driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        ):
+            await self.driver.execute("SELECT")
+
+    async def run(self, steps: Steps[T]) -> T:
+        try:
+            request = next(steps)
+            while True:
+                if isinstance(request, Copy):
+                    request = steps.send(await self.copy(request))
+                else:
+                    request = steps.send(await self.execute(request))
+        except StopIteration as stop:
+            return stop.value
+
+    async def execute(self, query: Query) -> Rows:
+        statement = sql(query.name)
+        if self.sqlalchemy is not None:
+            result = await self.sqlalchemy.exec_driver_sql(statement.decode(), query.parameters)
+            return [tuple(row) for row in result] if result.returns_rows else []
+        async with self.driver.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(statement, query.parameters)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def copy(self, request: Copy) -> Rows:
+        if not request.may_meet_duplicates:
+            return await self.copy_blocks(request)
+        try:
+            async with self.driver.transaction():
+                return await self.copy_blocks(request)
+        except psycopg.errors.UniqueViolation:
+            return DUPLICATE_MET
+
+    async def copy_blocks(self, request: Copy) -> Rows:
+        async with self.driver.cursor() as cursor, cursor.copy(sql(request.name)) as copy:
+            for block in request.blocks:
+                await copy.write(block)
+        return []
+
+
+@contextmanager
+def translated_errors() -> Generator[None]:
+    """Database errors as what they mean to a producer; those that mean nothing to us pass as they are."""
+    try:
+        yield
+    except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+        cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+        if isinstance(cause, psycopg.Error) and (meaning := _meaning(cause)) is not None:
+            raise meaning from error
+        raise
+
+
+def _meaning(error: psycopg.Error) -> QueueStoreError | None:
+    message = error.diag.message_primary or " ".join(str(error).split())[:200]
+    match error.sqlstate:
+        case "PQ001":
+            return IngestionStoppedError(f"{message}. {error.diag.message_hint or ''}".strip())
+        case "23505" if error.diag.constraint_name == "processing_queue_dedup":
+            return DuplicateRecordError(f"an unfinished record has the same key: {error.diag.message_detail}")
+        case "23514" | "22003" | "22007" | "22008" | "22021" | "22P02" | "22P05":
+            return PayloadRejectedError(error.diag.constraint_name or "record", message)
+        case "42P01" | "42883":
+            return SchemaVersionError(f"{message}: run `queuectl migrate`")
+        case "42501":
+            return QueueStoreError(
+                f"{message}: this login needs the role processing_queue_producer; {_WIDER_RIGHTS}"
+            )
+        case "40001" | "40P01" | "55P03":
+            return ConflictError(f"{message}: roll back and do it again")
+        case None | "08000" | "08003" | "08006" | "57P01" | "57P02" | "57P03":
+            return (
+                DatabaseUnavailableError(f"the connection broke before COMMIT: {message}")
+                if _is_broken(error)
+                else None
+            )
+        case _:
+            return None
+
+
+def _is_broken(error: psycopg.Error) -> bool:
+    return isinstance(error, psycopg.OperationalError)
+
+
+def _wrong_connection(connection: object, driver: object) -> QueueStoreError:
+    return QueueStoreError(
+        f"cannot enqueue through {type(connection).__name__} ({type(driver).__module__}.{type(driver).__name__}): "
+        "pass a SQLAlchemy session or connection on postgresql+psycopg://, or a connection of psycopg 3; "
+        "asynchronous ones to the functions that begin with a"
+    )

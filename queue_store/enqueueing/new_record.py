@@ -1,0 +1,120 @@
+"""What a producer may say about a record, checked before anything is written."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Literal, get_args
+
+from queue_store.errors import PayloadRejectedError
+from queue_store.payload import encode_json
+from queue_store.settings import load_processor_settings
+from queue_store.trace_context import current_trace_context
+
+OnDuplicate = Literal["raise", "skip", "replace"]
+DEFAULT_PRIORITY = 5
+KEY_LENGTH = 255
+TRACE_CONTEXT_LENGTH = 1024
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+_LONGEST_DELAY = timedelta(days=365 * 100)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A payload with what is said about its record.
+
+    `priority` 0–9, smaller first. `scheduled_at`: an aware datetime, or a timedelta from now by the database's
+    clock; None is now. `dedup_key`: unique among the flow's records that are not finished. `order_key`: records
+    with the same one run one after the other.
+    """
+
+    payload: Any
+    priority: int = DEFAULT_PRIORITY
+    scheduled_at: datetime | timedelta | None = None
+    dedup_key: str | None = None
+    order_key: str | None = None
+    correlation_id: str | None = None
+    trace_context: str | None = None
+
+
+@cache
+def payload_limit_bytes() -> int:
+    """PAYLOAD_LIMIT_BYTES, read once for each process."""
+    return load_processor_settings().payload_limit_bytes
+
+
+def check_record(record: NewRecord) -> dict[str, Any]:
+    """Raises PayloadRejectedError that names the field. Returns the record as parameters, its payload as JSON."""
+    check_options(record)
+    delay = record.scheduled_at if isinstance(record.scheduled_at, timedelta) else timedelta()
+    return {
+        "payload": encode_json(record.payload, payload_limit_bytes()).decode(),
+        "priority": record.priority,
+        "scheduled_at": record.scheduled_at if isinstance(record.scheduled_at, datetime) else None,
+        "delay_seconds": delay.total_seconds(),
+        "dedup_key": record.dedup_key,
+        "order_key": record.order_key,
+        "correlation_id": record.correlation_id,
+        "trace_context": record.trace_context or current_trace_context(),
+    }
+
+
+def check_options(record: NewRecord) -> None:
+    """Everything but the payload."""
+    if type(record.priority) is not int or not 0 <= record.priority <= 9:
+        raise PayloadRejectedError(
+            "priority", f"must be a whole number from 0 to 9, not {_shown(record.priority)}"
+        )
+    if record.scheduled_at is not None:
+        _check_instant(record.scheduled_at)
+    check_text(record.dedup_key, "dedup_key", KEY_LENGTH)
+    check_text(record.order_key, "order_key", KEY_LENGTH)
+    check_text(record.correlation_id, "correlation_id", KEY_LENGTH)
+    check_text(record.trace_context, "trace_context", TRACE_CONTEXT_LENGTH)
+
+
+def check_text(value: object, field: str, maximum_length: int) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise PayloadRejectedError(field, f"must be text, not {type(value).__name__}")
+    if not 1 <= len(value) <= maximum_length:
+        raise PayloadRejectedError(field, f"must have 1 to {maximum_length} characters, not {len(value)}")
+    if not value.isalnum() and _UNSTORABLE.search(value):
+        raise PayloadRejectedError(field, "must not contain NUL characters or lone surrogates")
+
+
+def check_choice(on_duplicate: object) -> None:
+    if on_duplicate not in get_args(OnDuplicate):
+        raise PayloadRejectedError(
+            "on_duplicate", f"must be raise, skip or replace, not {_shown(on_duplicate)}"
+        )
+
+
+def check_flow_name(flow_name: object) -> None:
+    if not isinstance(flow_name, str):
+        raise PayloadRejectedError("flow_name", f"must be text, not {type(flow_name).__name__}")
+
+
+def _check_instant(value: object) -> None:
+    if isinstance(value, timedelta):
+        _require(timedelta() <= value <= _LONGEST_DELAY, "a delay must be between 0 and 100 years", value)
+    elif isinstance(value, datetime):
+        _require(value.utcoffset() is not None, "needs a time zone, such as datetime.now(UTC)", value)
+        _require(_EARLIEST <= value < _LATEST, "must lie between the years 2000 and 9999", value)
+    else:
+        raise PayloadRejectedError(
+            "scheduled_at", f"must be a datetime with a time zone or a timedelta, not {type(value).__name__}"
+        )
+
+
+def _require(holds: bool, problem: str, value: object, shown: Callable[[object], str] = str) -> None:
+    if not holds:
+        raise PayloadRejectedError("scheduled_at", f"{problem}; this is {shown(value)[:64]}")
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:64]

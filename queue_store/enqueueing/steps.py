@@ -1,0 +1,99 @@
+"""The rules of enqueueing as generators that ask for statements and are sent the rows.
+
+So there is one implementation, whatever connection runs it: see `queue_store.enqueueing.connections`.
+"""
+
+import difflib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from queue_store.enqueueing.new_record import (
+    NewRecord,
+    OnDuplicate,
+    check_choice,
+    check_flow_name,
+    check_record,
+)
+from queue_store.errors import DuplicateRecordError, UnknownFlowError
+
+T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A named statement with its parameters."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A named COPY … FROM STDIN with its text, block by block.
+
+    With `may_meet_duplicates` one that a unique index refused writes nothing and is answered with one row.
+    """
+
+    name: str
+    blocks: Iterator[bytes]
+    may_meet_duplicates: bool = False
+
+
+DUPLICATE_MET: Rows = [("duplicate",)]
+Steps = Generator[Query | Copy, Rows, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """`id` is the new record's or, when `is_duplicate`, that of the unfinished record with the same dedup_key."""
+
+    id: int
+    is_duplicate: bool
+    flow_name: str
+    celery_queue: str
+
+
+def enqueue_steps(
+    flow_name: str, record: NewRecord, on_duplicate: OnDuplicate, *, is_follow_up: bool
+) -> Steps[Enqueued]:
+    check_flow_name(flow_name)
+    check_choice(on_duplicate)
+    options = {"on_duplicate": on_duplicate, "is_follow_up": is_follow_up}
+    parameters = check_record(record)
+    if not is_storable_name(flow_name):
+        yield from refuse_flow(flow_name)
+    rows = yield Query("enqueue", {"flow_name": flow_name} | options | parameters)
+    record_id, what, celery_queue = rows[0]
+    if what == "unknown flow":
+        yield from refuse_flow(flow_name)
+    if what == "running":
+        raise DuplicateRecordError(
+            f"record {record_id} of {flow_name} has this dedup_key and is running: its payload cannot be replaced"
+        )
+    if what == "duplicate" and on_duplicate == "raise":
+        raise DuplicateRecordError(
+            f"record {record_id} of {flow_name} has the same dedup_key and is not finished; "
+            'on_duplicate="skip" returns its id instead'
+        )
+    return Enqueued(record_id, what != "inserted", flow_name, celery_queue)
+
+
+def is_storable_name(flow_name: str) -> bool:
+    """Whether Postgres would even take the text as a parameter."""
+    return flow_name.isascii() and "\x00" not in flow_name
+
+
+def refuse_flow(flow_name: str) -> Steps[None]:
+    """Raises UnknownFlowError with what was perhaps meant."""
+    known = [row[0] for row in (yield Query("flow_names"))]
+    shown = ascii(flow_name)[:64]
+    close = difflib.get_close_matches(flow_name.lower()[:64], known, 1, 0.6)
+    if close:
+        raise UnknownFlowError(f"no flow {shown} is registered; did you mean {close[0]}?")
+    if known:
+        raise UnknownFlowError(f"no flow {shown} is registered; there are {', '.join(known)[:200]}")
+    raise UnknownFlowError(
+        f"no flow {shown} is registered, nor any other: start a worker once, it registers its flows"
+    )

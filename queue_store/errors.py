@@ -1,0 +1,75 @@
+"""What can go wrong, by what the caller can do about it. Every message says what is wrong and what to do next."""
+
+
+class QueueStoreError(Exception):
+    """Any error of this package."""
+
+
+class SettingsError(QueueStoreError):
+    """Settings are missing or wrong. Names all of them at once, without their secrets."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(["The settings are wrong:", *(f"  {problem}" for problem in problems)]))
+
+
+class DatabaseUnavailableError(QueueStoreError):
+    """The database cannot be reached, or the connection broke before COMMIT: nothing was written."""
+
+
+class CommitUnknownError(DatabaseUnavailableError):
+    """The connection broke during COMMIT: it may have happened or not. Read the rows again; never guess."""
+
+
+class ConflictError(QueueStoreError):
+    """A deadlock or a serialisation failure: nothing was written, and the same call may be made again."""
+
+
+class SchemaVersionError(QueueStoreError):
+    """The schema in the database is older or newer than this code."""
+
+
+class ClaimLostError(QueueStoreError):
+    """A record is no longer owned by this run under this claim number."""
+
+    def __init__(self, record_ids: list[int]) -> None:
+        self.record_ids = record_ids
+        shown = ", ".join(str(record_id) for record_id in record_ids[:10])
+        super().__init__(f"{len(record_ids)} record(s) belong to another claim now: {shown}")
+
+
+class PayloadRejectedError(QueueStoreError):
+    """A record cannot be stored as given. `field` names the place, `problem` the reason."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        self.problem = problem
+        super().__init__(f"{field}: {problem}")
+
+
+class UnknownFlowError(QueueStoreError):
+    """No flow of this name is registered."""
+
+
+class DuplicateRecordError(QueueStoreError):
+    """A live record of this flow has the same dedup_key already."""
+
+
+class IngestionStoppedError(QueueStoreError):
+    """An operator stopped ingestion, for this flow or for all."""
+
+
+class UnknownRecordError(QueueStoreError):
+    """There is no record with this id."""
+
+
+class MaintenanceError(QueueStoreError):
+    """The same maintenance is running already, or this one was declared abandoned."""
+
+
+class NotFinishedError(QueueStoreError, TimeoutError):
+    """A record that was waited for has not ended in the time that was given."""
+
+
+class BackupError(QueueStoreError):
+    """A backup cannot be written, or cannot be restored here."""

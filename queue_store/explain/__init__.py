@@ -1,0 +1,27 @@
+"""Why a record is not running, and why a flow is not moving: machine-readable reasons.
+
+A reason is a function with `@reason`. It stands in the module of what decides it, looks at facts, and answers with a
+`Reason` or None. Whoever adds another thing that can hold a record back adds its reason in the same way.
+"""
+
+from queue_store.explain import claiming, ending, fleet, ownership
+from queue_store.explain.explain import Explanation, explain_flow, explain_record
+from queue_store.explain.facts import FlowFacts, Look, RecordFacts, Workers
+from queue_store.explain.reasons import Reason, lasting, reason, registered_codes
+
+REASON_MODULES = (claiming, ending, fleet, ownership)  # importing them registers their reasons
+
+__all__ = [
+    "REASON_MODULES",
+    "Explanation",
+    "FlowFacts",
+    "Look",
+    "Reason",
+    "RecordFacts",
+    "Workers",
+    "explain_flow",
+    "explain_record",
+    "lasting",
+    "reason",
+    "registered_codes",
+]

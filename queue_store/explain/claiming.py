@@ -1,0 +1,176 @@
+"""What decides whether a pending record can be claimed: the conditions of claim.sql and register_run.sql."""
+
+from queue_store.explain.facts import COUNT_LIMIT, Look
+from queue_store.explain.reasons import FLOW, Reason, lasting, reason
+from queue_store.statements import sql
+
+PENDING = ("pending",)
+
+
+@reason("not_due_yet", of=PENDING)
+def not_due_yet(look: Look) -> Reason | None:
+    record = look.record
+    seconds = (record.scheduled_at - look.now).total_seconds()
+    if seconds <= 0 or record.retry_count:
+        return None
+    text = (
+        f"It is not due yet: scheduled for {record.scheduled_at:%Y-%m-%d %H:%M:%S %Z}, in {lasting(seconds)}."
+    )
+    return Reason("not_due_yet", text, until=record.scheduled_at)
+
+
+@reason("waiting_for_retry", of=PENDING)
+def waiting_for_retry(look: Look) -> Reason | None:
+    record = look.record
+    seconds = (record.scheduled_at - look.now).total_seconds()
+    if seconds <= 0 or not record.retry_count:
+        return None
+    text = (
+        f"{record.retry_count} attempt(s) failed, the last with: {record.error_message}. "
+        f"The next one is due in {lasting(seconds)}, at {record.scheduled_at:%Y-%m-%d %H:%M:%S %Z}."
+    )
+    return Reason(
+        "waiting_for_retry", text, until=record.scheduled_at, details={"retry_count": record.retry_count}
+    )
+
+
+@reason("processing_stopped", of=("pending", FLOW))
+def processing_stopped(look: Look) -> Reason | None:
+    flow = look.flow
+    if flow.processing_stopped_at is None:
+        return None
+    return Reason(
+        "processing_stopped",
+        f"Processing is stopped for all flows since {flow.processing_stopped_at:%Y-%m-%d %H:%M:%S %Z}: "
+        f"{flow.processing_stop_reason or 'no reason given'}. `queuectl resume --all` lets it go on.",
+    )
+
+
+@reason("flow_paused", of=("pending", FLOW))
+def flow_paused(look: Look) -> Reason | None:
+    flow = look.flow
+    if flow.paused_at is None:
+        return None
+    return Reason(
+        "flow_paused",
+        f"The flow {look.flow_name} is paused since {flow.paused_at:%Y-%m-%d %H:%M:%S %Z}: "
+        f"{flow.pause_reason or 'no reason given'}. `queuectl resume {look.flow_name}` lets it go on.",
+    )
+
+
+@reason("ingestion_stopped", of=(FLOW,))
+def ingestion_stopped(look: Look) -> Reason | None:
+    flow = look.flow
+    since = flow.all_ingestion_stopped_at or flow.ingestion_stopped_at
+    if since is None:
+        return None
+    whose = "for all flows" if flow.all_ingestion_stopped_at else f"for {look.flow_name}"
+    why = flow.all_ingestion_stop_reason or flow.ingestion_stop_reason or "no reason given"
+    text = f"New records are refused {whose} since {since:%Y-%m-%d %H:%M:%S %Z}: {why}."
+    return Reason("ingestion_stopped", text, is_blocking=False)
+
+
+@reason("runs_capped", of=("pending", FLOW))
+def runs_capped(look: Look) -> Reason | None:
+    cap = look.flow.max_runs
+    if cap is None or len(look.runs) < cap:
+        return None
+    holders = [f"{run.flow_instance_id} ({run.hostname}, process {run.pid})" for run in look.runs[:5]]
+    text = f"The flow may have {cap} run(s) at a time, and they are all taken: {', '.join(holders)}."
+    ids = [str(run.flow_instance_id) for run in look.runs]
+    return Reason("runs_capped", text, is_blocking=False, details={"max_runs": cap, "flow_instance_ids": ids})
+
+
+@reason("waiting_for_key", of=PENDING)
+def waiting_for_key(look: Look) -> Reason | None:
+    record = look.record
+    if record.order_key is None:
+        return None
+    parameters = {
+        "flow_name": record.flow_name,
+        "order_key": record.order_key,
+        "id": record.id,
+        "failure_blocks_key": look.flow.failure_blocks_key,
+    }
+    earlier = look.cursor.execute(sql("explain_order_key"), parameters).fetchone()
+    if earlier is None:
+        return None
+    text = f"Records of one key run in order: record {earlier[0]}, which is {earlier[1]}, comes first."
+    return Reason("waiting_for_key", text, details={"record_id": earlier[0], "status": earlier[1]})
+
+
+@reason("isolated_as_suspect", of=PENDING)
+def isolated_as_suspect(look: Look) -> Reason | None:
+    record = look.record
+    if record.batch_limit is None:
+        return None
+    company = "alone" if record.batch_limit == 1 else f"with at most {record.batch_limit - 1} others"
+    text = (
+        f"It was in the batch of a process that died, and is claimed {company} until the culprit is found "
+        f"({record.crash_strikes} crash strike(s)). Other records come first."
+    )
+    return Reason("isolated_as_suspect", text, is_blocking=False, details={"batch_limit": record.batch_limit})
+
+
+@reason("behind_others", of=PENDING)
+def behind_others(look: Look) -> Reason | None:
+    record = look.record
+    if record.scheduled_at > look.now or record.batch_limit is not None:
+        return None
+    parameters = {
+        "flow_name": record.flow_name,
+        "priority": record.priority,
+        "scheduled_at": record.scheduled_at,
+        "id": record.id,
+        "limit": COUNT_LIMIT,
+    }
+    row = look.cursor.execute(sql("explain_ahead"), parameters).fetchone()
+    ahead = row[0] if row else 0
+    if not ahead:
+        return None
+    count = f"{ahead}" if ahead < COUNT_LIMIT else f"at least {ahead}"
+    text = f"{count} record(s) of the flow are more urgent or due for longer, and are claimed first."
+    return Reason("behind_others", text, is_blocking=False, details={"ahead": ahead})
+
+
+@reason("waiting_for_claim", of=PENDING)
+def waiting_for_claim(look: Look) -> Reason | None:
+    record = look.record
+    if record.scheduled_at > look.now:
+        return None
+    waited = lasting((look.now - record.scheduled_at).total_seconds())
+    text = f"It is due for {waited} and waits for a worker process to claim it."
+    return Reason("waiting_for_claim", text, is_blocking=False)
+
+
+@reason("isolated_records", of=(FLOW,))
+def isolated_records(look: Look) -> Reason | None:
+    count = look.waiting.suspect_count
+    if not count:
+        return None
+    text = f"{count} record(s) are suspected of killing their process and are claimed in small batches."
+    return Reason("isolated_records", text, is_blocking=False, details={"record_count": count})
+
+
+@reason("work_waits", of=(FLOW,))
+def work_waits(look: Look) -> Reason | None:
+    waiting = look.waiting
+    if waiting.oldest_due_at is None:
+        return None
+    waited = lasting((look.now - waiting.oldest_due_at).total_seconds())
+    count = f"{waiting.due_count}" if waiting.due_count < COUNT_LIMIT else f"At least {waiting.due_count}"
+    runs = f"{len(look.runs)} run(s) work on it" if look.runs else "no run works on it yet"
+    text = f"{count} record(s) are due, the oldest for {waited}; {runs}."
+    return Reason("work_waits", text, is_blocking=False, details={"due_count": waiting.due_count})
+
+
+@reason("nothing_due", of=(FLOW,))
+def nothing_due(look: Look) -> Reason | None:
+    waiting = look.waiting
+    if waiting.due_count:
+        return None
+    next_due = (
+        f" The next one is due at {waiting.next_due_at:%Y-%m-%d %H:%M:%S %Z}." if waiting.next_due_at else ""
+    )
+    text = f"No record of the flow is due.{next_due}"
+    return Reason("nothing_due", text, is_blocking=False, until=waiting.next_due_at)

@@ -1,0 +1,58 @@
+"""Asking every reason about one record, or about one flow."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.errors import UnknownFlowError
+from queue_store.explain.facts import Look
+from queue_store.explain.reasons import FLOW, Reason, judge_all
+from queue_store.settings import ProcessorSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`reasons` is never empty; the first is the answer, the others also apply."""
+
+    subject: str
+    flow_name: str
+    status: str | None
+    reasons: list[Reason]
+
+    @property
+    def code(self) -> str:
+        return self.reasons[0].code
+
+    @property
+    def text(self) -> str:
+        return self.reasons[0].text
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "subject": self.subject,
+            "flow_name": self.flow_name,
+            "status": self.status,
+            "code": self.code,
+            "text": self.text,
+            "reasons": [answer.as_json() for answer in self.reasons],
+        }
+
+
+def explain_record(cursor: Cursor[Any], settings: ProcessorSettings, record_id: int) -> Explanation:
+    """Raises UnknownRecordError."""
+    look = Look.at_record(cursor, settings, record_id)
+    reasons = judge_all(look, look.record.status)
+    return Explanation(f"record {record_id}", look.flow_name, look.record.status, reasons)
+
+
+def explain_flow(cursor: Cursor[Any], settings: ProcessorSettings, flow_name: str) -> Explanation:
+    """Raises UnknownFlowError for a name that no worker ever registered and no record has."""
+    look = Look(cursor, settings, flow_name)
+    waiting = look.waiting
+    if not look.flow.is_registered and not waiting.due_count and not waiting.next_due_at:
+        raise UnknownFlowError(
+            f"no flow {flow_name!r} is registered and no record waits for it: "
+            "`queuectl status` shows the flows that are known"
+        )
+    return Explanation(f"flow {flow_name}", flow_name, None, judge_all(look, FLOW))

@@ -1,0 +1,160 @@
+"""What reasons look at. Each fact is read when the first reason asks for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from psycopg import Cursor
+
+from queue_store.errors import UnknownRecordError
+from queue_store.settings import ProcessorSettings
+from queue_store.statements import sql
+
+RUNS_SHOWN = 20
+COUNT_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFacts:
+    id: int
+    flow_name: str
+    status: str
+    priority: int
+    scheduled_at: datetime
+    claimed_at: datetime | None
+    completed_at: datetime | None
+    updated_at: datetime
+    flow_instance_id: UUID | None
+    retry_count: int
+    crash_strikes: int
+    batch_limit: int | None
+    order_key: str | None
+    error_message: str | None
+    cancel_requested_at: datetime | None
+    cancel_requested_by: str | None
+    run_state: str | None
+    run_heartbeat_at: datetime | None
+    hostname: str | None
+    pid: int | None
+    server_started_at: datetime
+
+    @property
+    def owner(self) -> str:
+        place = f" in process {self.pid} on {self.hostname}" if self.hostname else ""
+        return f"run {self.flow_instance_id}{place}"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFacts:
+    now: datetime
+    is_registered: bool
+    celery_queue: str | None
+    paused_at: datetime | None
+    pause_reason: str | None
+    ingestion_stopped_at: datetime | None
+    ingestion_stop_reason: str | None
+    processing_stopped_at: datetime | None
+    processing_stop_reason: str | None
+    all_ingestion_stopped_at: datetime | None
+    all_ingestion_stop_reason: str | None
+    max_runs: int | None
+    orphan_timeout_seconds: float
+    failure_blocks_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """`serving`: of those alive, the ones that have the flow. `open`: of those, the ones that are not stopping."""
+
+    alive: int
+    serving: int
+    open: int
+    last_heartbeat_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AliveRun:
+    flow_instance_id: UUID
+    state: str
+    hostname: str | None
+    pid: int | None
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Counts stop at COUNT_LIMIT."""
+
+    due_count: int
+    oldest_due_at: datetime | None
+    next_due_at: datetime | None
+    suspect_count: int
+
+
+class Look:
+    """One look at one record, or at a flow as a whole (`record` is None)."""
+
+    def __init__(
+        self,
+        cursor: Cursor[Any],
+        settings: ProcessorSettings,
+        flow_name: str,
+        record: RecordFacts | None = None,
+    ) -> None:
+        self.cursor = cursor
+        self.settings = settings
+        self.flow_name = flow_name
+        self._record = record
+
+    @classmethod
+    def at_record(cls, cursor: Cursor[Any], settings: ProcessorSettings, record_id: int) -> "Look":
+        row = cursor.execute(sql("explain_record"), {"id": record_id}).fetchone()
+        if row is None:
+            raise UnknownRecordError(
+                f"there is no record {record_id}: it was purged, or never enqueued. Look for it in the search."
+            )
+        record = RecordFacts(*row)
+        return cls(cursor, settings, record.flow_name, record)
+
+    @property
+    def record(self) -> RecordFacts:
+        """Only for reasons of records."""
+        assert self._record is not None
+        return self._record
+
+    @property
+    def now(self) -> datetime:
+        return self.flow.now
+
+    @cached_property
+    def flow(self) -> FlowFacts:
+        row = self.cursor.execute(sql("explain_flow"), {"flow_name": self.flow_name}).fetchone()
+        assert row is not None
+        return FlowFacts(*row)
+
+    @cached_property
+    def workers(self) -> Workers:
+        row = self.cursor.execute(
+            sql("explain_workers"),
+            {"flow_name": self.flow_name, "lease_seconds": self.settings.lease_seconds},
+        ).fetchone()
+        assert row is not None
+        return Workers(*row)
+
+    @cached_property
+    def runs(self) -> list[AliveRun]:
+        """Up to RUNS_SHOWN, or as many as the flow's cap."""
+        limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
+        rows = self.cursor.execute(sql("explain_runs"), {"flow_name": self.flow_name, "limit": limit})
+        return [AliveRun(*row) for row in rows.fetchall()]
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        row = self.cursor.execute(
+            sql("explain_due"), {"flow_name": self.flow_name, "limit": COUNT_LIMIT}
+        ).fetchone()
+        assert row is not None
+        return Waiting(*row)

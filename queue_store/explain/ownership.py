@@ -1,0 +1,84 @@
+"""What decides over a processing record: its owner, or rescue."""
+
+from datetime import timedelta
+
+from queue_store.explain.facts import Look
+from queue_store.explain.reasons import FLOW, Reason, lasting, reason
+
+PROCESSING = ("processing",)
+MISSED_BEATS = 2  # so many are missed before a run is called silent
+
+
+@reason("owner_missing", of=PROCESSING)
+def owner_missing(look: Look) -> Reason | None:
+    if look.record.run_state is not None:
+        return None
+    text = f"Its run {look.record.flow_instance_id} does not exist: rescue gives it back within a minute."
+    return Reason("owner_missing", text)
+
+
+@reason("owner_gone", of=PROCESSING)
+def owner_gone(look: Look) -> Reason | None:
+    record = look.record
+    if record.run_state not in ("dead", "ended"):
+        return None
+    text = f"Its {record.owner} is {record.run_state}: the next look of rescue gives it back."
+    return Reason("owner_gone", text, until=look.now)
+
+
+@reason("owner_silent", of=PROCESSING)
+def owner_silent(look: Look) -> Reason | None:
+    record, settings = look.record, look.settings
+    if record.run_state not in ("running", "stopping") or record.run_heartbeat_at is None:
+        return None
+    silent_seconds = (look.now - record.run_heartbeat_at).total_seconds()
+    if silent_seconds <= MISSED_BEATS * settings.heartbeat_seconds:
+        return None
+    lease = timedelta(seconds=settings.lease_seconds)
+    rescue_at = max(record.run_heartbeat_at, record.server_started_at) + lease
+    text = (
+        f"Its {record.owner} has been silent for {lasting(silent_seconds)}. "
+        f"Unless it beats again, the record is rescued from {rescue_at:%Y-%m-%d %H:%M:%S %Z} on."
+    )
+    return Reason("owner_silent", text, until=rescue_at)
+
+
+@reason("claimed_too_long_ago", of=PROCESSING)
+def claimed_too_long_ago(look: Look) -> Reason | None:
+    record = look.record
+    limit_seconds = max(look.settings.cleanup_timeout_hours * 3600, look.flow.orphan_timeout_seconds)
+    if record.claimed_at is None or (look.now - record.claimed_at).total_seconds() <= limit_seconds:
+        return None
+    text = f"It was claimed longer ago than the orphan timeout of {lasting(limit_seconds)}: rescue takes it soon."
+    return Reason("claimed_too_long_ago", text)
+
+
+@reason("cancel_asked", of=PROCESSING)
+def cancel_asked(look: Look) -> Reason | None:
+    record = look.record
+    if record.cancel_requested_at is None:
+        return None
+    ago = lasting((look.now - record.cancel_requested_at).total_seconds())
+    text = f"{record.cancel_requested_by} asked {ago} ago to cancel it; its owner does so at the next look."
+    return Reason("cancel_asked", text, is_blocking=False)
+
+
+@reason("running", of=PROCESSING)
+def running(look: Look) -> Reason | None:
+    record = look.record
+    if record.run_state not in ("running", "stopping") or record.claimed_at is None:
+        return None
+    since = lasting((look.now - record.claimed_at).total_seconds())
+    text = f"It is in the batch that {record.owner} claimed {since} ago."
+    return Reason(
+        "running", text, is_blocking=False, details={"flow_instance_id": str(record.flow_instance_id)}
+    )
+
+
+@reason("runs_alive", of=(FLOW,))
+def runs_alive(look: Look) -> Reason | None:
+    if not look.runs:
+        return None
+    places = ", ".join(sorted({run.hostname or "unknown" for run in look.runs}))
+    text = f"{len(look.runs)} run(s) are alive, on {places}."
+    return Reason("runs_alive", text, is_blocking=False, details={"run_count": len(look.runs)})

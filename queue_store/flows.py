@@ -1,0 +1,73 @@
+"""The flows as the database knows them: what workers declared, what operators set, and which have work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+from psycopg.types.json import Jsonb
+
+from queue_store.statements import sql
+
+COUNT_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDeclaration:
+    flow_name: str
+    celery_queue: str
+    batch_size: int
+    max_runs: int | None
+    max_retries: int
+    orphan_timeout_seconds: float
+    declared: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowWithWork:
+    """`due_records` is counted up to COUNT_LIMIT for each level."""
+
+    flow_name: str
+    celery_queue: str
+    batch_size: int
+    due_records: int
+    waited_seconds: float
+    alive_runs: int
+    max_runs: int | None
+    worker_processes: int
+
+    @property
+    def runs_wanted(self) -> int:
+        """How many more runs would find a batch and a worker process each."""
+        batches = -(-self.due_records // self.batch_size)
+        room = min(max(1, self.worker_processes), self.max_runs or self.worker_processes or 1)
+        return max(0, min(batches, room - self.alive_runs))
+
+
+def register(cursor: Cursor[Any], declarations: Sequence[FlowDeclaration]) -> None:
+    """Idempotent; in the order of names, so that workers that start together do not deadlock."""
+    for declaration in sorted(declarations, key=lambda d: d.flow_name):
+        cursor.execute(
+            sql("register_flow"),
+            {
+                "flow_name": declaration.flow_name,
+                "celery_queue": declaration.celery_queue,
+                "batch_size": declaration.batch_size,
+                "max_runs": declaration.max_runs,
+                "max_retries": declaration.max_retries,
+                "orphan_timeout_seconds": declaration.orphan_timeout_seconds,
+                "declared": Jsonb(declaration.declared),
+            },
+        )
+
+
+def with_work(cursor: Cursor[Any], celery_queues: Sequence[str] | None = None) -> list[FlowWithWork]:
+    """Open flows with due work, longest waiting first; of all Celery queues, or of those given."""
+    rows = cursor.execute(
+        sql("flows_with_work"),
+        {
+            "count_limit": COUNT_LIMIT,
+            "celery_queues": list(celery_queues) if celery_queues is not None else None,
+        },
+    ).fetchall()
+    return [FlowWithWork(*row) for row in rows]

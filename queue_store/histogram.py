@@ -1,0 +1,30 @@
+"""Durations counted in fixed buckets, so that they can be added up over processes and minutes."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+BOUNDS_SECONDS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0),
+)
+
+
+def count_durations(durations_seconds: Iterable[float]) -> list[int]:
+    """One count for each bound (durations up to it) and one for what is longer."""
+    counts = [0] * (len(BOUNDS_SECONDS) + 1)
+    for seconds in durations_seconds:
+        counts[bisect_left(BOUNDS_SECONDS, seconds)] += 1
+    return counts
+
+
+def percentile(counts: Sequence[int], share: float) -> float | None:
+    """The duration that `share` (0–1) of the counted ones did not exceed, interpolated; None without any."""
+    total = sum(counts)
+    if not total:
+        return None
+    wanted, seen, lower = share * total, 0, 0.0
+    for count, upper in zip(counts, (*BOUNDS_SECONDS, BOUNDS_SECONDS[-1]), strict=True):
+        if count and seen + count >= wanted:
+            return lower + (upper - lower) * (wanted - seen) / count
+        seen, lower = seen + count, upper
+    return BOUNDS_SECONDS[-1]

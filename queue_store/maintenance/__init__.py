@@ -1,0 +1,17 @@
+"""Maintenance: in bounded chunks, logged, one of a kind at a time; a dry run finds what a real one would do."""
+
+from queue_store.maintenance.cleanup import clean_up_orphans
+from queue_store.maintenance.maintenance_run import MaintenanceRun, begin
+from queue_store.maintenance.repair import repair
+from queue_store.maintenance.retention import purge_finished, purge_history
+from queue_store.maintenance.second_chance import reset_failed
+
+__all__ = [
+    "MaintenanceRun",
+    "begin",
+    "clean_up_orphans",
+    "purge_finished",
+    "purge_history",
+    "repair",
+    "reset_failed",
+]

@@ -1,0 +1,29 @@
+"""The net below rescue: orphans that were not given back within seconds."""
+
+from queue_store.maintenance.maintenance_run import MaintenanceRun
+from queue_store.readings.orphans import read_orphans
+from queue_store.rescue import Rescue
+from queue_store.settings import ProcessorSettings
+
+
+def clean_up_orphans(run: MaintenanceRun, settings: ProcessorSettings, orphan_timeout_seconds: float) -> int:
+    """Give back every orphan; returns how many, in a dry run how many there are."""
+    if run.dry_run:
+        with run.chunk() as cursor:
+            orphans = read_orphans(cursor, settings, orphan_timeout_seconds)
+        run.affected_count = sum(group.record_count for group in orphans)
+    else:
+        _give_back(run, Rescue(run.database, settings), orphan_timeout_seconds)
+    run.result["records_cleaned"] = run.affected_count
+    return run.affected_count
+
+
+def _give_back(run: MaintenanceRun, rescue: Rescue, orphan_timeout_seconds: float) -> None:
+    while True:
+        with run.chunk():
+            pass  # renews the heartbeat; rescue's own transactions fence themselves
+        rescued = rescue.look()
+        run.affected_count += rescued.record_count
+        if not rescued.record_count and not rescued.buried_run_ids:
+            break
+    run.affected_count += rescue.overdue(orphan_timeout_seconds).record_count

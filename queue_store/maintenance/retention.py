@@ -1,0 +1,74 @@
+"""How long finished records and history are kept."""
+
+from typing import Any
+
+from queue_store.maintenance.maintenance_run import MaintenanceRun
+from queue_store.settings import ProcessorSettings
+from queue_store.statements import sql
+
+RECORDS_AT_ONCE = 5_000
+DAY_SECONDS = 86_400
+HISTORY = (
+    "runs",
+    "worker_processes",
+    "attempts",
+    "rollup_minutes",
+    "rollup_hours",
+    "depths",
+    "alerts",
+    "occurrences",
+    "maintenance_runs",
+    "connection_checks",
+    "audit",
+)
+
+
+def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
+    """Walks over all ids in pages, so it needs no index of its own and holds no lock for long. Returns how many
+    records of each status were purged."""
+    parameters: dict[str, Any] = {
+        "completed_seconds": settings.retention_completed_days * DAY_SECONDS,
+        "failed_seconds": settings.retention_failed_days * DAY_SECONDS,
+        "failed_minimum_retries": settings.retention_failed_minimum_retries,
+        "any_failed_seconds": settings.retention_any_failed_days * DAY_SECONDS,
+        "cancelled_seconds": settings.retention_cancelled_days * DAY_SECONDS,
+        "limit": RECORDS_AT_ONCE,
+        "dry_run": run.dry_run,
+    }
+    purged = {"completed": 0, "failed": 0, "cancelled": 0}
+    after_id: int | None = 0
+    while after_id is not None:
+        with run.chunk() as cursor:
+            row = cursor.execute(
+                sql("purge/finished_records"), parameters | {"after_id": after_id}
+            ).fetchone()
+            after_id, *counts = row or (None, 0, 0, 0)
+            purged = {status: purged[status] + count for status, count in zip(purged, counts, strict=True)}
+            run.affected_count = sum(purged.values())
+    run.result["records_purged"] = purged
+    return purged
+
+
+def purge_history(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
+    """Everything that stands beside the records. Returns how many rows of each kind were purged."""
+    purged = {kind: _purge_kind(run, settings, kind) for kind in HISTORY}
+    run.result["history_purged"] = purged
+    return purged
+
+
+def _purge_kind(run: MaintenanceRun, settings: ProcessorSettings, kind: str) -> int:
+    parameters: dict[str, Any] = {
+        "history_seconds": settings.retention_history_days * DAY_SECONDS,
+        "audit_seconds": settings.retention_audit_days * DAY_SECONDS,
+        "limit": None if run.dry_run else RECORDS_AT_ONCE,
+        "dry_run": run.dry_run,
+    }
+    purged = 0
+    while True:
+        with run.chunk() as cursor:
+            row = cursor.execute(sql(f"purge/{kind}"), parameters).fetchone()
+            count = row[0] if row else 0
+            run.affected_count += count
+        purged += count
+        if run.dry_run or count < RECORDS_AT_ONCE:
+            return purged

@@ -1,0 +1,37 @@
+"""The weekly second chance for failed records."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from queue_store.maintenance.maintenance_run import MaintenanceRun
+from queue_store.settings import ProcessorSettings
+from queue_store.statements import sql
+
+RECORDS_AT_ONCE = 1_000
+_BEGINNING = ("", datetime(2000, 1, 1, tzinfo=UTC), 0)
+
+
+def reset_failed(run: MaintenanceRun, settings: ProcessorSettings, max_retries: int) -> int:
+    """Reset failed records with fewer failed attempts than `max_retries`; returns how many."""
+    with run.chunk() as cursor:
+        row = cursor.execute("SELECT now()").fetchone()
+    parameters: dict[str, Any] = {
+        "max_retries": max_retries,
+        "max_crash_strikes": settings.max_crash_strikes,
+        "before": row and row[0],
+        "limit": RECORDS_AT_ONCE,
+    }
+    last = _BEGINNING
+    while True:
+        after = {"after_flow_name": last[0], "after_updated_at": last[1], "after_id": last[2]}
+        with run.chunk() as cursor:
+            page = cursor.execute(sql("resettable"), parameters | after).fetchall()
+            ids = [record_id for _, _, record_id in page]
+            if not run.dry_run:
+                ids = cursor.execute(sql("reset"), {"ids": ids}).fetchall()
+            run.affected_count += len(ids)
+        if len(page) < RECORDS_AT_ONCE:
+            break
+        last = page[-1]
+    run.result["records_reset"] = run.affected_count
+    return run.affected_count

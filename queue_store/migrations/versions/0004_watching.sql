@@ -1,0 +1,120 @@
+-- How much memory the process may use: its container's limit, or the machine's memory.
+ALTER TABLE worker_processes ADD COLUMN memory_limit_bytes bigint;
+
+-- An alert lives from the first time that its finding is seen until the finding is gone. One live alert for each key.
+CREATE TABLE alerts (
+    id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert_key                 text NOT NULL CHECK (alert_key <> ''),
+    code                      text NOT NULL,
+    flow_name                 text,
+    level                     text NOT NULL CHECK (level IN ('warning', 'critical', 'emergency')),
+    message                   text NOT NULL,
+    next_step                 text NOT NULL,
+    figure                    double precision,
+    threshold                 double precision,
+    opened_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Since when it has had its present level: escalation counts from here.
+    level_since               timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_seen_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_count                integer NOT NULL DEFAULT 1 CHECK (seen_count > 0),
+    escalation_step           integer NOT NULL DEFAULT 0 CHECK (escalation_step >= 0),
+    escalated_at              timestamptz,
+    acknowledged_at           timestamptz,
+    acknowledged_by           text,
+    resolved_at               timestamptz,
+    CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL))
+);
+CREATE UNIQUE INDEX alerts_live ON alerts (alert_key) WHERE resolved_at IS NULL;
+CREATE INDEX alerts_resolved ON alerts (resolved_at) WHERE resolved_at IS NOT NULL;
+
+-- What is to be sent: one row for each change of an alert and each contact, so that nothing is sent twice.
+CREATE TABLE alert_notices (
+    id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert_id                  bigint NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
+    change                    text NOT NULL CHECK (change IN ('opened', 'raised', 'escalated', 'resolved')),
+    level                     text NOT NULL,
+    escalation_step           integer NOT NULL,
+    contact                   text NOT NULL,
+    created_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    taken_at                  timestamptz,
+    try_count                 integer NOT NULL DEFAULT 0,
+    sent_at                   timestamptz,
+    error_message             text,
+    UNIQUE (alert_id, change, level, escalation_step, contact)
+);
+CREATE INDEX alert_notices_unsent ON alert_notices (id) WHERE sent_at IS NULL;
+
+-- Maintenance that runs or ran. Two of one operation cannot run at the same time; each chunk of work renews the
+-- heartbeat of its row first and stops when the row is no longer running.
+CREATE TABLE maintenance_runs (
+    id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    operation                 text NOT NULL,
+    state                     text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'finished', 'failed', 'abandoned')),
+    dry_run                   boolean NOT NULL,
+    actor                     text NOT NULL,
+    started_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    heartbeat_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at               timestamptz,
+    affected_count            bigint NOT NULL DEFAULT 0,
+    parameters                jsonb NOT NULL DEFAULT '{}',
+    result                    jsonb,
+    error_message             text,
+    CHECK ((finished_at IS NULL) = (state = 'running'))
+);
+CREATE UNIQUE INDEX maintenance_runs_alone ON maintenance_runs (operation) WHERE state = 'running' AND NOT dry_run;
+CREATE INDEX maintenance_runs_started ON maintenance_runs (started_at);
+
+-- The schedule: each time that an entry is due is one row, whoever noticed it first.
+CREATE TABLE schedule_occurrences (
+    entry                     text NOT NULL CHECK (entry <> ''),
+    due_at                    timestamptz NOT NULL,
+    state                     text NOT NULL DEFAULT 'due'
+                              CHECK (state IN ('due', 'running', 'finished', 'failed', 'skipped')),
+    noticed_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    hinted_at                 timestamptz,
+    taken_at                  timestamptz,
+    heartbeat_at              timestamptz,
+    take_number               integer NOT NULL DEFAULT 0,
+    finished_at               timestamptz,
+    error_message             text,
+    PRIMARY KEY (entry, due_at)
+);
+CREATE UNIQUE INDEX schedule_occurrences_alone ON schedule_occurrences (entry) WHERE state = 'running';
+CREATE INDEX schedule_occurrences_open ON schedule_occurrences (due_at) WHERE state IN ('due', 'running');
+
+-- The beats that are there. The lease only saves noise: what is due is decided by the occurrences.
+CREATE TABLE beats (
+    beat_id                   uuid PRIMARY KEY,
+    hostname                  text NOT NULL,
+    pid                       integer NOT NULL,
+    started_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    heartbeat_at              timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE TABLE beat_leader (
+    only_row                  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    beat_id                   uuid,
+    leads_until               timestamptz NOT NULL DEFAULT '2000-01-01'
+);
+INSERT INTO beat_leader DEFAULT VALUES;
+
+-- What is usual for a flow at an hour of the week (0 = Monday midnight, UTC).
+CREATE TABLE baselines (
+    flow_name                 text NOT NULL,
+    hour_of_week              smallint NOT NULL CHECK (hour_of_week BETWEEN 0 AND 167),
+    outcomes_per_hour         double precision NOT NULL,
+    success_rate_percent      double precision,
+    processing_seconds        double precision,
+    week_count                integer NOT NULL CHECK (week_count > 0),
+    updated_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (flow_name, hour_of_week)
+);
+
+-- Attempts to reach the database, as the checks saw them; failed ones are noted once it is back.
+CREATE TABLE connection_checks (
+    id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at                        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attempt_count             integer NOT NULL CHECK (attempt_count > 0),
+    success_count             integer NOT NULL CHECK (success_count BETWEEN 0 AND attempt_count),
+    response_time_ms          double precision
+);
+CREATE INDEX connection_checks_at ON connection_checks (at);

@@ -1,0 +1,14 @@
+"""Enqueueing as SQL functions, the same for every language.
+
+Locks: nothing that exists.
+Safe while workers run: yes, it only adds functions.
+"""
+
+from queue_store.migrations import run_file
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    run_file(__file__)

@@ -1,0 +1,91 @@
+"""Figures over time, in buckets: what charts show."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.histogram import percentile
+from queue_store.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSpan:
+    """`bucket_seconds` of throughput and depth; durations come by minute or by hour."""
+
+    name: str
+    seconds: int
+    bucket_seconds: int
+
+
+SPANS = {
+    "1h": ChartSpan("1h", 3_600, 60),
+    "24h": ChartSpan("24h", 86_400, 900),
+    "7d": ChartSpan("7d", 604_800, 3_600),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CountBucket:
+    at: datetime
+    enqueued: int
+    completed: int
+    failed: int
+    retried: int
+    cancelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class DepthBucket:
+    at: datetime
+    pending: int
+    processing: int
+    oldest_due_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DurationBucket:
+    """Percentiles in seconds; None where nothing was processed."""
+
+    at: datetime
+    processing_p50: float | None
+    processing_p95: float | None
+    wait_p50: float | None
+    wait_p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    now: datetime
+    span: ChartSpan
+    counts: list[CountBucket]
+    depths: list[DepthBucket]
+    durations: list[DurationBucket]
+
+
+def read_charts(cursor: Cursor[Any], span: ChartSpan, flow_name: str | None = None) -> Charts:
+    parameters: dict[str, Any] = {
+        "seconds": span.seconds,
+        "bucket_seconds": span.bucket_seconds,
+        "flow_name": flow_name,
+    }
+    row = cursor.execute("SELECT now()").fetchone()
+    assert row is not None
+    return Charts(
+        row[0],
+        span,
+        [CountBucket(*r) for r in cursor.execute(sql("read_chart_counts"), parameters).fetchall()],
+        [DepthBucket(*r) for r in cursor.execute(sql("read_chart_depths"), parameters).fetchall()],
+        [_durations(*r) for r in cursor.execute(sql("read_chart_durations"), parameters).fetchall()],
+    )
+
+
+def _durations(at: datetime, processing: list[int], wait: list[int]) -> DurationBucket:
+    return DurationBucket(
+        at,
+        percentile(processing, 0.5) if processing else None,
+        percentile(processing, 0.95) if processing else None,
+        percentile(wait, 0.5) if wait else None,
+        percentile(wait, 0.95) if wait else None,
+    )

@@ -1,0 +1,91 @@
+"""Counts that only grow, for those who subtract two readings. They begin at nothing in each process that reads."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.histogram import BOUNDS_SECONDS
+from queue_store.statements import sql
+
+COUNTED = (
+    "enqueued",
+    "claimed",
+    "completed",
+    "failed",
+    "retried",
+    "snoozed",
+    "released",
+    "rescued",
+    "crashed",
+    "cancelled",
+    "reset",
+    "refused",
+    "purged",
+)
+SETTLED_AFTER = timedelta(hours=3)
+BUCKETS = len(BOUNDS_SECONDS) + 1
+
+
+@dataclass(slots=True)
+class Counters:
+    """Of one flow. `counts` in the order of COUNTED."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(COUNTED))
+    processing_seconds: float = 0.0
+    wait_seconds: float = 0.0
+    processing_histogram: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+    wait_histogram: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+
+    def plus(self, other: "Counters") -> "Counters":
+        return Counters(
+            _added(self.counts, other.counts),
+            self.processing_seconds + other.processing_seconds,
+            self.wait_seconds + other.wait_seconds,
+            _added(self.processing_histogram, other.processing_histogram),
+            _added(self.wait_histogram, other.wait_histogram),
+        )
+
+
+class CounterReader:
+    """Remembers what hours that are over for long add up to, so that a reading stays cheap for years."""
+
+    def __init__(self) -> None:
+        self._settled: dict[str, Counters] = {}
+        self._from_hour: datetime | None = None
+
+    def read(self, cursor: Cursor[Any]) -> dict[str, Counters]:
+        """By flow."""
+        row = cursor.execute("SELECT date_trunc('hour', now())").fetchone()
+        assert row is not None
+        hour: datetime = row[0]
+        self._from_hour = self._from_hour or hour
+        if hour - self._from_hour > SETTLED_AFTER:
+            before = hour - SETTLED_AFTER
+            self._settled = _sums(self._settled, _counted(cursor, self._from_hour, before))
+            self._from_hour = before
+        return _sums(self._settled, _counted(cursor, self._from_hour, None))
+
+
+def _counted(cursor: Cursor[Any], from_hour: datetime, before_hour: datetime | None) -> dict[str, Counters]:
+    parameters = {"from_hour": from_hour, "before_hour": before_hour}
+    rows = cursor.execute(sql("read_counters"), parameters).fetchall()
+    end = 1 + len(COUNTED)
+    return {
+        row[0]: Counters(list(row[1:end]), row[end], row[end + 1], _full(row[end + 2]), _full(row[end + 3]))
+        for row in rows
+    }
+
+
+def _sums(left: dict[str, Counters], right: dict[str, Counters]) -> dict[str, Counters]:
+    empty = Counters()
+    return {name: left.get(name, empty).plus(right.get(name, empty)) for name in {*left, *right}}
+
+
+def _full(histogram: list[int]) -> list[int]:
+    return list(histogram) + [0] * (BUCKETS - len(histogram))
+
+
+def _added(left: list[int], right: list[int]) -> list[int]:
+    return [a + b for a, b in zip(left, right, strict=True)]

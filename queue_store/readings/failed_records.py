@@ -1,0 +1,26 @@
+"""The failed records themselves, newest first."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRecord:
+    id: int
+    flow_name: str
+    retry_count: int
+    crash_strikes: int
+    failed_at: datetime
+    error_message: str
+
+
+def read_failed_records(
+    cursor: Cursor[Any], seconds: float, flow_name: str | None = None, limit: int = 100
+) -> list[FailedRecord]:
+    parameters = {"seconds": seconds, "flow_name": flow_name, "limit": limit}
+    return [FailedRecord(*row) for row in cursor.execute(sql("read_failed_records"), parameters).fetchall()]

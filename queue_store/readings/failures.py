@@ -1,0 +1,41 @@
+"""The attempts and the failed records behind one kind of error."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.statements import sql
+
+NEWEST = (datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAttempt:
+    """`status` of its record now; None when it was purged."""
+
+    record_id: int
+    flow_name: str
+    status: str | None
+    attempt_number: int
+    outcome: str
+    exception_type: str
+    error_message: str
+    finished_at: datetime
+
+
+def read_group_attempts(
+    cursor: Cursor[Any],
+    error_group: str,
+    before: tuple[datetime, int] = NEWEST,
+    limit: int = 50,
+) -> list[GroupAttempt]:
+    """Newest first, below the attempt where the last page ended."""
+    parameters = {
+        "error_group": error_group,
+        "before_at": before[0],
+        "before_id": before[1],
+        "limit": limit,
+    }
+    return [GroupAttempt(*row) for row in cursor.execute(sql("read_group_attempts"), parameters).fetchall()]

@@ -1,0 +1,93 @@
+"""Who works: the worker processes and the runs that are alive."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Cursor
+
+from queue_store.settings import ProcessorSettings
+from queue_store.statements import sql
+
+RECENT_DEATH_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcessReading:
+    worker_process_id: UUID
+    worker_id: UUID
+    hostname: str
+    pid: int
+    state: str
+    started_at: datetime
+    silent_seconds: float
+    flow_names: list[str]
+    celery_queues: list[str]
+    versions: dict[str, str]
+    pool_capacity: int
+    pool_in_use: int
+    cpu_percent: float | None
+    memory_bytes: int | None
+    memory_limit_bytes: int | None
+    processor_count: int | None
+    is_alive: bool
+
+    @property
+    def processors_percent(self) -> float | None:
+        """Of the processors that it may use; `cpu_percent` is of one."""
+        if self.cpu_percent is None:
+            return None
+        return round(self.cpu_percent / (self.processor_count or 1), 1)
+
+    @property
+    def memory_percent(self) -> float | None:
+        if self.memory_bytes is None or not self.memory_limit_bytes:
+            return None
+        return round(100 * self.memory_bytes / self.memory_limit_bytes, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RunsAlive:
+    flow_name: str
+    run_count: int
+    oldest_started_at: datetime
+    records_claimed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The worker processes, the dead ones of the last hour included, and the runs by flow."""
+
+    processes: list[WorkerProcessReading]
+    runs: list[RunsAlive]
+
+    @property
+    def alive(self) -> list[WorkerProcessReading]:
+        return [process for process in self.processes if process.is_alive]
+
+    @property
+    def served_flows(self) -> set[str]:
+        return {name for process in self.alive for name in process.flow_names}
+
+    @property
+    def pool_in_use(self) -> int:
+        return sum(process.pool_in_use for process in self.alive)
+
+    @property
+    def pool_capacity(self) -> int:
+        return sum(process.pool_capacity for process in self.alive)
+
+    @property
+    def pool_utilization_percent(self) -> float | None:
+        """Of what all worker processes together may open; None without any."""
+        if not self.pool_capacity:
+            return None
+        return round(100 * self.pool_in_use / self.pool_capacity, 1)
+
+
+def read_fleet(cursor: Cursor[Any], settings: ProcessorSettings) -> Fleet:
+    parameters = {"lease_seconds": settings.lease_seconds, "seconds": RECENT_DEATH_SECONDS}
+    processes = cursor.execute(sql("read_worker_processes"), parameters).fetchall()
+    runs = cursor.execute(sql("read_runs_alive"), parameters).fetchall()
+    return Fleet([WorkerProcessReading(*row) for row in processes], [RunsAlive(*row) for row in runs])

@@ -1,0 +1,54 @@
+"""How many records there are, by flow and status."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.rollups import COUNT_LIMIT
+from queue_store.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCounts:
+    """`is_approximate`: pending is taken from the totals, `due` is a lower bound."""
+
+    flow_name: str
+    total: int
+    pending: int
+    due: int
+    processing: int
+    completed: int
+    failed: int
+    cancelled: int
+    is_approximate: bool
+    oldest_due_seconds: float | None
+    is_stopped: bool
+    batch_size: int | None
+
+
+def read_flow_counts(cursor: Cursor[Any]) -> list[FlowCounts]:
+    """Every registered flow and every flow that ever had a record."""
+    rows = cursor.execute(sql("read_flow_counts"), {"limit": COUNT_LIMIT}).fetchall()
+    return [FlowCounts(*row) for row in rows]
+
+
+def add_up(flows: Iterable[FlowCounts]) -> FlowCounts:
+    """All flows together. `is_stopped`: nothing that waits may be claimed."""
+    flows = list(flows)
+    waits = [flow.oldest_due_seconds for flow in flows if flow.oldest_due_seconds is not None]
+    return FlowCounts(
+        flow_name="all flows",
+        total=sum(flow.total for flow in flows),
+        pending=sum(flow.pending for flow in flows),
+        due=sum(flow.due for flow in flows),
+        processing=sum(flow.processing for flow in flows),
+        completed=sum(flow.completed for flow in flows),
+        failed=sum(flow.failed for flow in flows),
+        cancelled=sum(flow.cancelled for flow in flows),
+        is_approximate=any(flow.is_approximate for flow in flows),
+        oldest_due_seconds=max(waits, default=None),
+        is_stopped=all(flow.is_stopped for flow in flows if flow.due) and any(flow.due for flow in flows),
+        batch_size=None,
+    )

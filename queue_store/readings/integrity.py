@@ -1,0 +1,51 @@
+"""Is what is stored possible? Each check is a query that must return no rows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.statements import sql
+
+RECORDS_AT_A_GLANCE = 500  # of each status, for monitoring
+RECORDS_AT_MOST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrityCheck:
+    """`scans_history`: reads every row, so it is made only when asked for. `repair`: what puts it right."""
+
+    name: str
+    repair: str
+    scans_history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    check: IntegrityCheck
+    problem: str
+    record_id: int | None
+
+
+CHECKS = (
+    IntegrityCheck("missing_guards", "restore the schema's rule that is named, by hand"),
+    IntegrityCheck("impossible_live_states", "queuectl repair"),
+    IntegrityCheck("claims_without_a_run", "queuectl repair"),
+    IntegrityCheck("duplicate_live_records", "cancel one of them: queuectl cancel"),
+    IntegrityCheck("counts_that_do_not_add_up", "queuectl repair"),
+    IntegrityCheck("attempts_that_do_not_fit", "queuectl repair"),
+    IntegrityCheck("sequence_behind", "queuectl repair"),
+    IntegrityCheck("impossible_states", "queuectl repair", scans_history=True),
+)
+
+
+def find_violations(
+    cursor: Cursor[Any], *, full: bool = False, records_at_most: int = RECORDS_AT_MOST
+) -> list[Violation]:
+    """At most a hundred rows for each check. `full`: the scans of the whole table as well."""
+    violations: list[Violation] = []
+    for check in CHECKS:
+        if full or not check.scans_history:
+            rows = cursor.execute(sql(f"integrity/{check.name}"), {"limit": records_at_most}).fetchall()
+            violations += [Violation(check, problem, record_id) for problem, record_id in rows]
+    return violations

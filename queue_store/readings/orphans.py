@@ -1,0 +1,40 @@
+"""Processing records whose owner is gone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.settings import ProcessorSettings
+from queue_store.statements import sql
+
+RECORDS_AT_MOST = 50_000
+RESCUE_IS_LATE_SECONDS = 60.0  # rescue promises 20 s
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanGroup:
+    """`late_count`: those that rescue should have given back by now."""
+
+    flow_name: str
+    cause: str
+    record_count: int
+    late_count: int
+    oldest_claimed_at: datetime
+    record_ids: list[int]
+
+
+def read_orphans(
+    cursor: Cursor[Any], settings: ProcessorSettings, orphan_timeout_seconds: float | None = None
+) -> list[OrphanGroup]:
+    rows = cursor.execute(
+        sql("read_orphans"),
+        {
+            "limit": RECORDS_AT_MOST,
+            "lease_seconds": settings.lease_seconds,
+            "late_seconds": max(RESCUE_IS_LATE_SECONDS, 3 * settings.lease_seconds),
+            "orphan_timeout_seconds": orphan_timeout_seconds or settings.cleanup_timeout_hours * 3600,
+        },
+    ).fetchall()
+    return [OrphanGroup(*row) for row in rows]

@@ -1,0 +1,62 @@
+"""Outcomes as they happen: attempts that failed one by one, records that completed by their number."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.readings.counters import COUNTED, CounterReader
+from queue_store.statements import sql
+
+ATTEMPTS_AT_ONCE = 200
+COMPLETED = COUNTED.index("completed")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    at: datetime
+    flow_name: str
+    record_id: int
+    outcome: str
+    error_message: str
+
+
+@dataclass(slots=True)
+class OutcomeReader:
+    """Remembers what it has told. An attempt that commits later than a younger one can be missed: this is for people
+    who look on, not for bookkeeping."""
+
+    flow_name: str | None = None
+    _after: tuple[datetime, int] | None = None
+    _counters: CounterReader = field(default_factory=CounterReader)
+    _completed: dict[str, int] = field(default_factory=dict[str, int])
+
+    def read(self, cursor: Cursor[Any]) -> tuple[dict[str, int], list[FailedAttempt]]:
+        """How many completed since the last reading, by flow, and the attempts that failed. The first tells nothing."""
+        completed = {name: c.counts[COMPLETED] for name, c in self._counters.read(cursor).items()}
+        if self._after is None:
+            row = cursor.execute("SELECT now()").fetchone()
+            assert row is not None
+            self._after, self._completed = (row[0], 0), completed
+            return {}, []
+        grown = {
+            name: count - self._completed.get(name, 0)
+            for name, count in completed.items()
+            if count > self._completed.get(name, 0) and self.flow_name in (None, name)
+        }
+        self._completed = completed
+        return grown, self._attempts(cursor, self._after)
+
+    def _attempts(self, cursor: Cursor[Any], after: tuple[datetime, int]) -> list[FailedAttempt]:
+        parameters: dict[str, Any] = {
+            "after_at": after[0],
+            "after_id": after[1],
+            "flow_name": self.flow_name,
+            "limit": ATTEMPTS_AT_ONCE,
+        }
+        rows = cursor.execute(sql("read_outcomes"), parameters).fetchall()
+        attempts = [FailedAttempt(*row) for row in rows]
+        if attempts:
+            self._after = (attempts[-1].at, attempts[-1].record_id)
+        return attempts

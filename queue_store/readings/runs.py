@@ -1,0 +1,37 @@
+"""The runs: those that are alive, and the newest that are over."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Cursor
+
+from queue_store.statements import sql
+
+RUNS_AT_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    flow_instance_id: UUID
+    flow_name: str
+    state: str
+    hostname: str | None
+    pid: int | None
+    started_at: datetime
+    heartbeat_at: datetime
+    finished_at: datetime | None
+    batch_count: int
+    records_claimed: int
+    records_completed: int
+    records_retried: int
+    records_failed: int
+    records_released: int
+    records_refused: int
+    error_message: str | None
+
+
+def read_runs(cursor: Cursor[Any], limit: int = RUNS_AT_MOST) -> list[RunRow]:
+    """Those alive first, oldest first; then those that are over, newest first."""
+    return [RunRow(*row) for row in cursor.execute(sql("read_runs"), {"limit": limit}).fetchall()]

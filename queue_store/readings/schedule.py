@@ -1,0 +1,24 @@
+"""Does the schedule run?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.statements import sql
+
+LATE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleReading:
+    """`beat_silent_seconds`: None when there never was a beat."""
+
+    beat_silent_seconds: float | None
+    late_entries: list[str]
+    failed_entries: list[str]
+
+
+def read_schedule(cursor: Cursor[Any]) -> ScheduleReading:
+    row = cursor.execute(sql("read_schedule"), {"late_seconds": LATE_SECONDS}).fetchone()
+    return ScheduleReading(*row) if row else ScheduleReading(None, [], [])

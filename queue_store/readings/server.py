@@ -1,0 +1,60 @@
+"""What the database server says about itself and its connections."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+from psycopg.rows import namedtuple_row
+
+from queue_store.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    application_name: str
+    connection_count: int
+    active_count: int
+    waiting_count: int
+    idle_in_transaction_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LongestTransaction:
+    """The one whose snapshot holds back vacuum, and who holds it."""
+
+    pid: int
+    application_name: str
+    user_name: str | None
+    client_address: str | None
+    state: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReading:
+    server_version: str
+    connection_limit: int
+    connection_count: int
+    up_seconds: float
+    is_replica: bool
+    database_bytes: int
+    connections: list[Connections]
+    longest_transaction: LongestTransaction | None
+
+    @property
+    def connections_percent(self) -> float:
+        return round(100 * self.connection_count / self.connection_limit, 1)
+
+
+def read_server(cursor: Cursor[Any]) -> ServerReading:
+    with cursor.connection.cursor(row_factory=namedtuple_row) as named:
+        server = named.execute(sql("read_server")).fetchone()
+    connections = cursor.execute(sql("read_connections"), {}).fetchall()
+    longest = cursor.execute(sql("read_longest_transaction")).fetchone()
+    if server is None:
+        raise LookupError("read_server returned no row")
+    return ServerReading(
+        connections=[Connections(*row) for row in connections],
+        longest_transaction=LongestTransaction(*longest) if longest else None,
+        **server._asdict(),
+    )

@@ -1,0 +1,88 @@
+"""How deep the queue was, what is usual, and how well the database could be reached."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.statements import sql
+
+BASELINE_WEEKS = 5
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    minute: datetime
+    pending: int
+    processing: int
+    oldest_due_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What is usual at this hour of the week, learned from `week_count` weeks."""
+
+    flow_name: str
+    outcomes_per_hour: float
+    success_rate_percent: float | None
+    processing_seconds: float | None
+    week_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSuccess:
+    attempt_count: int
+    success_count: int
+    average_response_time_ms: float | None
+
+    @property
+    def success_rate_percent(self) -> float | None:
+        return round(100 * self.success_count / self.attempt_count, 2) if self.attempt_count else None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    day: datetime
+    enqueued: int
+    outcomes: int
+
+
+def read_days(cursor: Cursor[Any], days: int) -> list[Day]:
+    """Full days only, oldest first."""
+    return [Day(*row) for row in cursor.execute(sql("read_days"), {"days": days}).fetchall()]
+
+
+def read_depths(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Depth]:
+    """Oldest first."""
+    parameters = {"seconds": seconds, "flow_name": flow_name}
+    return [Depth(*row) for row in cursor.execute(sql("read_depths"), parameters).fetchall()]
+
+
+def read_baselines(cursor: Cursor[Any]) -> dict[str, Baseline]:
+    return {row[0]: Baseline(*row) for row in cursor.execute(sql("read_baselines")).fetchall()}
+
+
+def renew_baselines(cursor: Cursor[Any], weeks: int = BASELINE_WEEKS) -> int:
+    """Returns how many were learned or learned again."""
+    return cursor.execute(sql("renew_baselines"), {"weeks": weeks}).rowcount
+
+
+def read_connection_success(cursor: Cursor[Any], seconds: float = DAY_SECONDS) -> ConnectionSuccess:
+    row = cursor.execute(sql("read_connection_success"), {"seconds": seconds}).fetchone()
+    attempts, successes, milliseconds = row or (None, None, None)
+    return ConnectionSuccess(
+        attempts or 0, successes or 0, None if milliseconds is None else float(milliseconds)
+    )
+
+
+def note_connection_check(
+    cursor: Cursor[Any], attempt_count: int, success_count: int, response_time_ms: float | None
+) -> None:
+    parameters = {
+        "attempt_count": attempt_count,
+        "success_count": success_count,
+        "response_time_ms": response_time_ms,
+    }
+    cursor.execute(sql("note_connection_check"), parameters)

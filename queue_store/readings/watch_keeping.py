@@ -1,0 +1,58 @@
+"""The schedule and its beats, and the audit of what people did."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """The newest occurrence of an entry, and when one last came to its end."""
+
+    entry: str
+    due_at: datetime
+    state: str
+    taken_at: datetime | None
+    finished_at: datetime | None
+    take_number: int
+    error_message: str | None
+    last_finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BeatRow:
+    hostname: str
+    pid: int
+    started_at: datetime
+    heartbeat_at: datetime
+    is_leader: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    affected_count: int
+    details: dict[str, Any]
+
+
+def read_newest_occurrences(cursor: Cursor[Any]) -> list[ScheduleRow]:
+    """Of each entry of the schedule, its newest one."""
+    return [ScheduleRow(*row) for row in cursor.execute(sql("read_newest_occurrences")).fetchall()]
+
+
+def read_beats(cursor: Cursor[Any]) -> list[BeatRow]:
+    return [BeatRow(*row) for row in cursor.execute(sql("read_beats")).fetchall()]
+
+
+def read_audit(cursor: Cursor[Any], before_id: int = 2**63 - 1, limit: int = 50) -> list[AuditRow]:
+    """Newest first."""
+    parameters = {"before_id": before_id, "limit": limit}
+    return [AuditRow(*row) for row in cursor.execute(sql("read_audit"), parameters).fetchall()]

@@ -1,0 +1,125 @@
+"""What happened in a window that ends now."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.histogram import percentile
+from queue_store.statements import sql
+
+MINIMUM_OUTCOMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Counts of one flow, or of all. Rates and shares are None where there is too little to judge by."""
+
+    seconds: float
+    flow_name: str
+    enqueued: int = 0
+    claimed: int = 0
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    snoozed: int = 0
+    released: int = 0
+    rescued: int = 0
+    crashed: int = 0
+    cancelled: int = 0
+    refused: int = 0
+    purged: int = 0
+    processing_seconds: float = 0.0
+    processing_histogram: Sequence[int] = ()
+    wait_seconds: float = 0.0
+    wait_histogram: Sequence[int] = ()
+
+    @property
+    def outcomes(self) -> int:
+        return self.completed + self.failed
+
+    @property
+    def attempts(self) -> int:
+        return self.completed + self.failed + self.retried
+
+    @property
+    def success_rate_percent(self) -> float | None:
+        """Of the records that came to an end; from 20 on."""
+        if self.outcomes < MINIMUM_OUTCOMES:
+            return None
+        return round(100 * self.completed / self.outcomes, 2)
+
+    @property
+    def error_rate_percent(self) -> float | None:
+        """Of the attempts, those that raised; from 20 on."""
+        if self.attempts < MINIMUM_OUTCOMES:
+            return None
+        return round(100 * (self.failed + self.retried) / self.attempts, 2)
+
+    @property
+    def outcomes_per_hour(self) -> float:
+        return round(self.outcomes * 3600 / self.seconds, 2)
+
+    @property
+    def enqueued_per_hour(self) -> float:
+        return round(self.enqueued * 3600 / self.seconds, 2)
+
+    @property
+    def average_processing_seconds(self) -> float | None:
+        return self.processing_seconds / self.attempts if self.attempts else None
+
+    @property
+    def average_wait_seconds(self) -> float | None:
+        return self.wait_seconds / self.claimed if self.claimed else None
+
+    def processing_percentile(self, share: float) -> float | None:
+        return percentile(self.processing_histogram, share) if self.processing_histogram else None
+
+    def wait_percentile(self, share: float) -> float | None:
+        return percentile(self.wait_histogram, share) if self.wait_histogram else None
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    hour: datetime
+    enqueued: int
+    completed: int
+    failed: int
+    retried: int
+    processing_seconds: float
+
+
+def read_window(cursor: Cursor[Any], seconds: float) -> dict[str, Window]:
+    """By flow; flows in which nothing happened are left out."""
+    rows = cursor.execute(sql("read_window"), {"seconds": seconds}).fetchall()
+    windows = [Window(seconds, *row) for row in rows]
+    return {window.flow_name: window for window in windows}
+
+
+def read_hours(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Hour]:
+    """Newest first."""
+    parameters = {"seconds": seconds, "flow_name": flow_name}
+    return [Hour(*row) for row in cursor.execute(sql("read_hours"), parameters).fetchall()]
+
+
+def add_up(windows: Iterable[Window], seconds: float) -> Window:
+    """All flows together."""
+    windows = list(windows)
+    sums = {
+        name: sum(getattr(window, name) for window in windows)
+        for name in (f.name for f in fields(Window) if f.type in (int, float))
+        if name != "seconds"
+    }
+    return Window(
+        seconds,
+        "all flows",
+        **sums,
+        processing_histogram=_add_histograms(window.processing_histogram for window in windows),
+        wait_histogram=_add_histograms(window.wait_histogram for window in windows),
+    )
+
+
+def _add_histograms(histograms: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    return tuple(sum(counts) for counts in zip(*filter(None, histograms), strict=True))

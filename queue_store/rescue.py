@@ -1,0 +1,145 @@
+"""Rescue: giving back the records of owners that are gone.
+
+Level-triggered. It does not react to a death; it looks, again and again, for runs that are silent beyond the lease
+and for runs that are over but have records left. Anybody may look at any time, several at once: every step is one
+atomic statement that does nothing the second time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.settings import ProcessorSettings
+from queue_store.statements import sql
+
+TERMINATE_TIMEOUT_MILLISECONDS = 2_000
+RUNS_AT_ONCE = 20
+RECORDS_AT_ONCE = 1_000
+
+
+@dataclass(slots=True)
+class Rescued:
+    """What one look gave back."""
+
+    buried_run_ids: list[UUID] = field(default_factory=list[UUID])
+    buried_worker_process_ids: list[UUID] = field(default_factory=list[UUID])
+    pending_ids: list[int] = field(default_factory=list[int])
+    failed_ids: list[int] = field(default_factory=list[int])
+    cancelled_ids: list[int] = field(default_factory=list[int])
+    struck_ids: list[int] = field(default_factory=list[int])
+
+    @property
+    def record_count(self) -> int:
+        return len(self.pending_ids) + len(self.failed_ids) + len(self.cancelled_ids)
+
+
+class Rescue:
+    def __init__(self, database: DatabaseManager, settings: ProcessorSettings) -> None:
+        self._database = database
+        self._settings = settings
+
+    def look(self) -> Rescued:
+        """Bury whoever was silent for longer than the lease, and give back the records of runs that are over."""
+        rescued = Rescued()
+        self._bury("silent_runs", {"lease_seconds": self._settings.lease_seconds}, {}, rescued)
+        self._bury_worker_processes([], rescued)
+        self._give_back(rescued)
+        return rescued
+
+    def lost(
+        self, worker_process_ids: Sequence[UUID], records_in_hand: Mapping[UUID, int] | None = None
+    ) -> Rescued:
+        """The same at once for worker processes that are known to be gone. `records_in_hand`: by worker process, the
+        record that it was working on, where that is known."""
+        rescued = Rescued()
+        for worker_process_id in worker_process_ids:
+            hand = (records_in_hand or {}).get(worker_process_id)
+            parameters: dict[str, object] = {"worker_process_ids": [worker_process_id]}
+            self._bury("lost_runs", parameters, {"suspect_record_id": hand}, rescued)
+        self._bury_worker_processes(worker_process_ids, rescued)
+        self._give_back(rescued)
+        return rescued
+
+    def overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
+        """Give back records whose run has no row, or that were claimed longer ago than the orphan timeout (default:
+        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. Walks over every processing record: not for every second."""
+        timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
+        rescued = Rescued()
+        while True:
+            with self._database.transaction() as cursor:
+                rows = cursor.execute(
+                    sql("rescue_overdue"), {"orphan_timeout_seconds": timeout, "limit": RECORDS_AT_ONCE}
+                ).fetchall()
+            for record_id, status in rows:
+                (rescued.cancelled_ids if status == "cancelled" else rescued.pending_ids).append(record_id)
+            if len(rows) < RECORDS_AT_ONCE:
+                return rescued
+
+    def _bury(
+        self, statement: str, parameters: dict[str, object], death: dict[str, object], rescued: Rescued
+    ) -> None:
+        with self._database.transaction() as cursor:
+            runs = cursor.execute(sql(statement), parameters).fetchall()
+        for flow_instance_id, backend_pid in runs:
+            # First the session: an open transaction of a frozen process holds locks on what is rescued next.
+            if backend_pid is not None:
+                self._terminate(backend_pid)
+            self._bury_run(flow_instance_id, statement, death, rescued)
+
+    def _terminate(self, backend_pid: int) -> None:
+        with self._database.transaction() as cursor:
+            cursor.execute(
+                sql("terminate_session"),
+                {"backend_pid": backend_pid, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS},
+            )
+
+    def _bury_run(
+        self, flow_instance_id: UUID, statement: str, death: dict[str, object], rescued: Rescued
+    ) -> None:
+        reason = (
+            "was silent for longer than the lease" if statement == "silent_runs" else "its process is gone"
+        )
+        parameters = {
+            "suspect_record_id": None,
+            "flow_instance_id": flow_instance_id,
+            "error_message": reason,
+        }
+        with self._database.transaction() as cursor:
+            if cursor.execute(sql("bury_run"), parameters | death).fetchone():
+                rescued.buried_run_ids.append(flow_instance_id)
+
+    def _bury_worker_processes(self, worker_process_ids: Sequence[UUID], rescued: Rescued) -> None:
+        parameters = {
+            "worker_process_ids": list(worker_process_ids),
+            "lease_seconds": self._settings.lease_seconds,
+        }
+        with self._database.transaction() as cursor:
+            rows = cursor.execute(sql("bury_worker_processes"), parameters).fetchall()
+        rescued.buried_worker_process_ids += [row[0] for row in rows]
+
+    def _give_back(self, rescued: Rescued) -> None:
+        with self._database.transaction() as cursor:
+            runs = cursor.execute(sql("unsettled_runs"), {"limit": RUNS_AT_ONCE}).fetchall()
+        for (flow_instance_id,) in runs:
+            self._give_back_records(flow_instance_id, rescued)
+
+    def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> None:
+        with self._database.transaction() as cursor:
+            rows = cursor.execute(
+                sql("rescue"),
+                {
+                    "flow_instance_id": flow_instance_id,
+                    "max_crash_strikes": self._settings.max_crash_strikes,
+                },
+            ).fetchall()
+            cursor.execute(sql("settle_run"), {"flow_instance_id": flow_instance_id})
+        by_status = {
+            "pending": rescued.pending_ids,
+            "failed": rescued.failed_ids,
+            "cancelled": rescued.cancelled_ids,
+        }
+        for record_id, status, struck in rows:
+            by_status[status].append(record_id)
+            if struck:
+                rescued.struck_ids.append(record_id)

@@ -1,0 +1,222 @@
+"""Settings from the environment: `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_<SETTING>` and
+`<ENVIRONMENT>_GLOBAL_<DATABASE>_<SETTING>`, where `ENVIRONMENT` names the environment (default DEVELOPMENT).
+
+Every setting stands here once, with its default and its bounds. All wrong ones are reported together.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from queue_store.errors import SettingsError
+from queue_store.thresholds import Thresholds, parse_thresholds
+
+DEFAULT_DATABASE = "rpa_db"
+
+
+def _number(kind: type, default: float, minimum: float, maximum: float) -> Any:
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ValueError(
+                f"must be {'a whole' if kind is int else 'a'} number, not {text[:64]!r}"
+            ) from None
+        if not minimum <= value <= maximum:
+            raise ValueError(f"must be between {minimum} and {maximum}, not {text[:64]}")
+        return value
+
+    return field(default=kind(default), metadata={"parse": parse})
+
+
+def _whole(default: int, minimum: int, maximum: int) -> Any:
+    return _number(int, default, minimum, maximum)
+
+
+def _real(default: float, minimum: float, maximum: float) -> Any:
+    return _number(float, default, minimum, maximum)
+
+
+def _parse_names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _parse_log_format(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError(f"must be text or json, not {text[:64]!r}")
+    return text
+
+
+def _parse_timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"must be a time zone such as Europe/Berlin, not {text[:64]!r}") from None
+    return text
+
+
+def _parse_switch(text: str) -> bool:
+    if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
+        raise ValueError(f"must be true or false, not {text[:64]!r}")
+    return text.lower() in ("1", "true", "yes")
+
+
+def _parsed(default: Any, parse: Callable[[str], Any], *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"parse": parse})
+
+
+def _contact() -> Any:
+    return _parsed((), _parse_names, secret=True)  # the URLs of channels carry tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorSettings:
+    """How records are processed. Each name, in capitals, ends `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_…`."""
+
+    batch_size: int = _whole(100, 1, 10_000)
+    max_retries: int = _whole(3, 0, 1_000)
+    cleanup_timeout_hours: float = _real(2, 0.01, 24 * 365)
+    containers: int = _whole(3, 1, 10_000)
+    heartbeat_seconds: float = _real(2, 0.05, 60)
+    lease_seconds: float = _real(10, 0.2, 3600)
+    time_slice_seconds: float = _real(5, 0.1, 3600)
+    micro_batch_seconds: float = _real(0.5, 0, 1)
+    idle_poll_seconds: float = _real(5, 0.1, 3600)
+    fan_out_seconds: float = _real(2, 0.1, 3600)
+    cursor_seconds: float = _real(2, 0, 60)
+    aging_claims: int = _whole(20, 2, 1_000_000)
+    max_crash_strikes: int = _whole(3, 1, 1_000)
+    payload_limit_bytes: int = _whole(65_536, 256, 1_048_576)
+    timezone: str = _parsed("UTC", _parse_timezone)
+    show_payloads: bool = _parsed(False, _parse_switch)
+    tracing: bool = _parsed(False, _parse_switch)
+    flow_modules: tuple[str, ...] = _parsed(("tasks.flows.survey_processor",), _parse_names)
+    log_format: str = _parsed("text", _parse_log_format)
+    heartbeat_file: str = _parsed("", str)  # touched at each heartbeat, for the health checks of containers
+    alert_thresholds: Thresholds = field(default_factory=Thresholds, metadata={"parse": parse_thresholds})
+    baseline_drop_percent: float = _real(50, 1, 99)
+    capacity_rate_per_hour: float = _real(12, 0.01, 1_000_000)
+    contact_primary: tuple[str, ...] = _contact()
+    contact_secondary: tuple[str, ...] = _contact()
+    contact_database_administrator: tuple[str, ...] = _contact()
+    contact_infrastructure: tuple[str, ...] = _contact()
+    contact_management: tuple[str, ...] = _contact()
+    webhook_hosts: tuple[str, ...] = _parsed((), _parse_names)
+    state_directory: str = _parsed("", str)
+    retention_completed_days: float = _real(30, 0.01, 36_500)
+    retention_failed_days: float = _real(7, 0.01, 36_500)
+    retention_failed_minimum_retries: int = _whole(5, 0, 1_000)
+    retention_any_failed_days: float = _real(0, 0, 36_500)
+    retention_cancelled_days: float = _real(30, 0.01, 36_500)
+    retention_history_days: float = _real(35, 1, 36_500)
+    retention_audit_days: float = _real(400, 1, 36_500)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """How one named database is reached. Each name, in capitals, ends `<ENVIRONMENT>_GLOBAL_<DATABASE>_…`."""
+
+    url: URL = field(repr=False)
+    replica_url: URL | None = field(default=None, repr=False)
+    pool_size: int = _whole(6, 1, 1_000)
+    max_overflow: int = _whole(12, 0, 1_000)
+    pgbouncer: bool = _parsed(False, _parse_switch)
+
+
+def load_processor_settings(environ: Mapping[str, str] = os.environ) -> ProcessorSettings:
+    """Raises SettingsError that names every wrong and every unknown setting."""
+    prefix = f"{environment_name(environ)}_DISTRIBUTED_PROCESSOR_"
+    values, problems = _read(ProcessorSettings, prefix, environ)
+    settings = ProcessorSettings(**values)
+    if settings.lease_seconds < 2.5 * settings.heartbeat_seconds:
+        problems.append(f"{prefix}LEASE_SECONDS must be at least 2.5 times {prefix}HEARTBEAT_SECONDS")
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def load_database_settings(
+    name: str = DEFAULT_DATABASE, environ: Mapping[str, str] = os.environ
+) -> DatabaseSettings:
+    """`DATABASE_URL`, when set, wins for the default database. Raises SettingsError."""
+    prefix = f"{environment_name(environ)}_GLOBAL_{name.upper()}_"
+    values, problems = _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})
+    url_names = ([] if name != DEFAULT_DATABASE else ["DATABASE_URL"]) + [f"{prefix}URL"]
+    url_name = next((n for n in url_names if environ.get(n)), None)
+    if url_name is None:
+        problems.append(f"{' or '.join(url_names)} is missing: the URL of the Postgres database {name}")
+    for key, variable in (("url", url_name), ("replica_url", f"{prefix}REPLICA_URL")):
+        if variable and environ.get(variable):
+            try:
+                values[key] = parse_database_url(environ[variable])
+            except ValueError as error:
+                problems.append(f"{variable} {error}")
+    values.setdefault("pool_size", default_pool_size(_containers(environ)))
+    values.setdefault("max_overflow", 2 * values["pool_size"])
+    if problems:
+        raise SettingsError(problems)
+    return DatabaseSettings(**values)
+
+
+def default_pool_size(containers: int) -> int:
+    """Two connections for each container, five at least: the operations runbook's formula."""
+    return max(5, containers * 2)
+
+
+def environment_name(environ: Mapping[str, str] = os.environ) -> str:
+    name = environ.get("ENVIRONMENT") or "DEVELOPMENT"
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise SettingsError(["ENVIRONMENT must be a word such as DEVELOPMENT or PRODUCTION"])
+    return name.upper()
+
+
+def parse_database_url(text: str) -> URL:
+    """Raises ValueError whose message never holds the URL: it may carry a password."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ValueError("must be a URL like postgresql://user@host:5432/rpa_db") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise ValueError("must begin with postgresql://")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _containers(environ: Mapping[str, str]) -> int:
+    try:
+        return load_processor_settings(environ).containers
+    except SettingsError:
+        return ProcessorSettings().containers
+
+
+def _read(
+    kind: type,
+    prefix: str,
+    environ: Mapping[str, str],
+    skip: set[str] = frozenset(),  # type: ignore[assignment]
+) -> tuple[dict[str, Any], list[str]]:
+    known = {f.name for f in fields(kind)}
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for f in fields(kind):
+        text = environ.get(prefix + f.name.upper())
+        if text is None or f.name in skip or (text == "" and f.default is not MISSING):
+            continue
+        try:
+            values[f.name] = cast(Callable[[str], Any], f.metadata["parse"])(text)
+        except ValueError as error:
+            problems.append(f"{prefix}{f.name.upper()} {error}")
+    strangers = (v for v in environ if v.startswith(prefix) and v[len(prefix) :].lower() not in known)
+    problems.extend(_unknown(variable, prefix, known) for variable in strangers)
+    return values, problems
+
+
+def _unknown(variable: str, prefix: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(variable[len(prefix) :].lower(), known, 1)
+    return f"{variable} is not a setting" + (f"; did you mean {prefix}{close[0].upper()}?" if close else "")

@@ -1,0 +1,11 @@
+-- Worker processes that are known to be gone, or were silent for longer than the lease, are declared dead. As with
+-- runs, nobody is silent before one lease has passed since the server came back.
+UPDATE worker_processes
+SET state = 'dead', ended_at = clock_timestamp()
+WHERE state IN ('running', 'stopping')
+    AND (worker_process_id = ANY(%(worker_process_ids)s::uuid[])
+        OR heartbeat_at < now() - make_interval(secs => %(lease_seconds)s)
+            AND greatest(pg_postmaster_start_time(),
+                (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'))
+                < now() - make_interval(secs => %(lease_seconds)s))
+RETURNING worker_process_id

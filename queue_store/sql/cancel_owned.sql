@@ -1,0 +1,21 @@
+-- cancel: processing → cancelled, by the owner of a record that was asked to stop. Returns the accepted ids.
+WITH owned AS MATERIALIZED (
+    SELECT q.id
+    FROM processing_queue q
+    JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
+        ON o.id = q.id AND o.claim_number = q.claim_number
+    JOIN cancel_requests c ON c.record_id = q.id
+    WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
+    ORDER BY q.id
+    FOR NO KEY UPDATE OF q
+), written AS (
+    UPDATE processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
+    FROM owned WHERE q.id = owned.id
+    RETURNING q.id
+), answered AS (
+    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id
+), counted AS (
+    INSERT INTO rollup_deltas (flow_name, cancelled, refused)
+    SELECT %(flow_name)s, count(*), cardinality(%(ids)s::bigint[]) - count(*) FROM written
+)
+SELECT id FROM written

@@ -1,0 +1,48 @@
+-- claim: pending → processing, for a run that is running and a flow that is open.
+-- The levels come in the order in which they are to be emptied, each with the cursor below which nothing is
+-- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. MATERIALIZED: as a sub-select the LIMIT can be executed more than once and take more than it says.
+-- ARRAY: the planner takes it for short, so a plan that does not know the batch size looks rows up by their id too.
+WITH open AS MATERIALIZED (
+    SELECT 1 FROM flow_execution_logs run
+    JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
+    JOIN queue_control c ON c.processing_stopped_at IS NULL
+    WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'
+    FOR SHARE OF run
+), candidate AS MATERIALIZED (
+    SELECT due.id
+    FROM unnest(%(levels)s::smallint[], %(cursor_ats)s::timestamptz[], %(cursor_ids)s::bigint[])
+        AS level(priority, cursor_at, cursor_id)
+    CROSS JOIN LATERAL (
+        SELECT q.id FROM processing_queue q
+        WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority
+            AND (q.scheduled_at, q.id) >= (level.cursor_at, level.cursor_id)
+            AND q.scheduled_at <= now()
+            AND q.batch_limit IS NULL
+            AND (q.order_key IS NULL OR NOT EXISTS (
+                SELECT FROM processing_queue earlier
+                WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
+                    AND (earlier.status IN ('pending', 'processing')
+                        OR earlier.status = 'failed' AND %(failure_blocks_key)s)))
+        ORDER BY q.scheduled_at, q.id
+        LIMIT %(batch_size)s
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) due
+    WHERE EXISTS (SELECT FROM open)
+    LIMIT %(batch_size)s
+), claimed AS (
+    UPDATE processing_queue q
+    SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
+        flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status = 'pending'
+    RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
+        q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
+), counted AS (
+    INSERT INTO rollup_deltas (flow_name, claimed, wait_seconds, wait_histogram)
+    SELECT %(flow_name)s, count(*), sum(extract(epoch FROM claimed_at - scheduled_at)),
+        ARRAY(SELECT count(c.id) FROM generate_series(0, cardinality(%(bounds)s::float8[])) AS bucket
+            LEFT JOIN claimed c
+                ON width_bucket(extract(epoch FROM c.claimed_at - c.scheduled_at)::float8, %(bounds)s::float8[]) = bucket
+            GROUP BY bucket ORDER BY bucket)
+    FROM claimed HAVING count(*) > 0
+)
+SELECT * FROM claimed ORDER BY priority, scheduled_at, id

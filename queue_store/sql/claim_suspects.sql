@@ -1,0 +1,47 @@
+-- claim: pending → processing, of records that are suspected of killing their process: those of one group, in a
+-- batch no larger than the group's limit, so that a culprit is found by halving.
+WITH open AS MATERIALIZED (
+    SELECT 1 FROM flow_execution_logs run
+    JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
+    JOIN queue_control c ON c.processing_stopped_at IS NULL
+    WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'
+    FOR SHARE OF run
+), first AS MATERIALIZED (
+    SELECT q.batch_limit FROM processing_queue q
+    WHERE q.status = 'pending' AND q.batch_limit IS NOT NULL AND q.flow_name = %(flow_name)s
+        AND q.scheduled_at <= now()
+        AND (q.order_key IS NULL OR NOT EXISTS (
+            SELECT FROM processing_queue earlier
+            WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
+                AND (earlier.status IN ('pending', 'processing')
+                    OR earlier.status = 'failed' AND %(failure_blocks_key)s)))
+    ORDER BY q.batch_limit DESC, q.id
+    LIMIT 1
+    FOR NO KEY UPDATE SKIP LOCKED
+), candidate AS MATERIALIZED (
+    SELECT q.id FROM processing_queue q
+    WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s
+        AND q.batch_limit = (SELECT batch_limit FROM first)
+        AND q.scheduled_at <= now()
+        AND EXISTS (SELECT FROM open)
+        AND (q.order_key IS NULL OR NOT EXISTS (
+            SELECT FROM processing_queue earlier
+            WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
+                AND (earlier.status IN ('pending', 'processing')
+                    OR earlier.status = 'failed' AND %(failure_blocks_key)s)))
+    ORDER BY q.id
+    LIMIT least(%(batch_size)s, (SELECT batch_limit FROM first))
+    FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE processing_queue q
+    SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
+        flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
+    FROM candidate
+    WHERE q.id = candidate.id AND q.status = 'pending'
+    RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
+        q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
+), counted AS (
+    INSERT INTO rollup_deltas (flow_name, claimed)
+    SELECT %(flow_name)s, count(*) FROM claimed HAVING count(*) > 0
+)
+SELECT * FROM claimed ORDER BY priority, scheduled_at, id

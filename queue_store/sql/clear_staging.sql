@@ -1,0 +1,1 @@
+TRUNCATE pg_temp.processing_queue_staging RESTART IDENTITY

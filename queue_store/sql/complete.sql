@@ -1,0 +1,24 @@
+-- complete: processing → completed, for the records that this run still owns under the same claim number.
+-- Returns the ids that were accepted; the others are refused and counted.
+-- || '' keeps the planner from the index of processing rows: until vacuum comes, that one still leads to every record
+-- that the run completed before. The primary key leads to one row for each id.
+WITH outcome AS MATERIALIZED (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[],
+        %(started_ages)s::float8[], %(finished_ages)s::float8[], %(results)s::jsonb[])
+        AS o(id, claim_number, started_age, finished_age, result)
+), completed AS (
+    UPDATE processing_queue q
+    SET status = 'completed', updated_at = clock_timestamp(), result = o.result, batch_limit = NULL,
+        started_at = greatest(q.claimed_at, clock_timestamp() - make_interval(secs => o.started_age)),
+        completed_at = greatest(q.claimed_at, clock_timestamp() - make_interval(secs => o.finished_age))
+    FROM outcome o
+    WHERE q.id = o.id AND q.claim_number = o.claim_number
+        AND q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing'
+    RETURNING q.id
+), counted AS (
+    INSERT INTO rollup_deltas (flow_name, completed, refused, processing_seconds, processing_histogram)
+    SELECT %(flow_name)s, count(*), cardinality(%(ids)s::bigint[]) - count(*),
+        %(processing_seconds)s, %(processing_histogram)s::bigint[]
+    FROM completed
+)
+SELECT id FROM completed

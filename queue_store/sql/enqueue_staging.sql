@@ -1,0 +1,23 @@
+-- enqueue: → pending, for what was staged, but for duplicates of live records and of each other: the first one wins.
+-- In the order of dedup_key, so that two bulks with the same keys do not deadlock.
+-- Returns each duplicate's position with the id of its live twin (NULL where that was committed just now).
+WITH inserted AS (
+    INSERT INTO processing_queue (id, flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id,
+        trace_context)
+    SELECT id, flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id, trace_context
+    FROM pg_temp.processing_queue_staging
+    ORDER BY dedup_key COLLATE "C", position
+    ON CONFLICT (flow_name, dedup_key) WHERE dedup_key IS NOT NULL AND status IN ('pending', 'processing') DO NOTHING
+    RETURNING id, dedup_key
+)
+SELECT s.position, s.dedup_key, coalesce(sibling.id, twin.id)
+FROM pg_temp.processing_queue_staging s
+LEFT JOIN inserted sibling ON sibling.dedup_key = s.dedup_key
+LEFT JOIN LATERAL (
+    SELECT q.id FROM processing_queue q
+    WHERE sibling.id IS NULL AND q.flow_name = s.flow_name AND q.dedup_key = s.dedup_key
+        AND q.status IN ('pending', 'processing')
+    LIMIT 1
+) twin ON true
+WHERE NOT EXISTS (SELECT FROM inserted i WHERE i.id = s.id)
+ORDER BY s.position

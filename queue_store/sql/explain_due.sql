@@ -1,0 +1,26 @@
+-- The due and the future records of a flow: how many are due (counted up to the limit), since when the oldest
+-- waits, when the next future one is due, and how many are isolated as suspects.
+SELECT due.record_count, due.oldest_at, future.next_at, suspects.record_count
+FROM (
+    SELECT count(*) AS record_count, min(capped.scheduled_at) AS oldest_at FROM (
+        SELECT of_level.scheduled_at FROM generate_series(0, 9) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT q.scheduled_at FROM processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority::smallint
+                AND q.scheduled_at <= now()
+            ORDER BY q.scheduled_at, q.id
+            LIMIT %(limit)s) of_level
+        LIMIT %(limit)s) capped) due,
+(
+    SELECT min(of_level.scheduled_at) AS next_at FROM generate_series(0, 9) AS level(priority)
+    CROSS JOIN LATERAL (
+        SELECT q.scheduled_at FROM processing_queue q
+        WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority::smallint
+            AND q.scheduled_at > now()
+        ORDER BY q.scheduled_at, q.id
+        LIMIT 1) of_level) future,
+(
+    SELECT count(*) AS record_count FROM (
+        SELECT FROM processing_queue q
+        WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.batch_limit IS NOT NULL
+        LIMIT %(limit)s) capped) suspects

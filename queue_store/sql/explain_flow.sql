@@ -1,0 +1,9 @@
+-- What workers declared and operators set for a flow. One row also when no flow has this name.
+SELECT now() AS now, f.flow_name IS NOT NULL AS is_registered, f.celery_queue, f.paused_at, f.pause_reason,
+    f.ingestion_stopped_at, f.ingestion_stop_reason, c.processing_stopped_at, c.processing_stop_reason,
+    c.ingestion_stopped_at AS all_ingestion_stopped_at, c.ingestion_stop_reason AS all_ingestion_stop_reason,
+    coalesce(f.max_runs_override, f.max_runs) AS max_runs,
+    coalesce(f.orphan_timeout_seconds, 0) AS orphan_timeout_seconds,
+    coalesce((f.declared ->> 'failure_blocks_key')::boolean, false) AS failure_blocks_key
+FROM queue_control c
+LEFT JOIN flows f ON f.flow_name = %(flow_name)s

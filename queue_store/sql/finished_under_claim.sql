@@ -1,0 +1,7 @@
+-- After a COMMIT whose fate is unknown: which of these records finished under this run's own claims. Nobody else
+-- can have finished them.
+SELECT q.id
+FROM processing_queue q
+JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
+    ON o.id = q.id AND o.claim_number = q.claim_number
+WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status IN ('completed', 'failed', 'cancelled')

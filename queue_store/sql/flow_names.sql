@@ -1,0 +1,1 @@
+SELECT flow_name FROM known_flows() ORDER BY flow_name

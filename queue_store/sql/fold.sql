@@ -1,0 +1,67 @@
+-- Moves the oldest deltas into minutes, hours and totals: in one statement, so that each counts exactly once,
+-- whatever dies. Returns how many were moved.
+WITH taken AS MATERIALIZED (
+    DELETE FROM rollup_deltas
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM rollup_deltas WHERE id > %(folded_through_id)s ORDER BY id LIMIT %(limit)s))
+    RETURNING *
+), by_minute AS MATERIALIZED (
+    SELECT date_trunc('minute', at) AS minute, flow_name,
+        sum(enqueued) AS enqueued, sum(claimed) AS claimed, sum(completed) AS completed, sum(failed) AS failed,
+        sum(retried) AS retried, sum(snoozed) AS snoozed, sum(released) AS released, sum(rescued) AS rescued,
+        sum(crashed) AS crashed, sum(cancelled) AS cancelled, sum(reset) AS reset, sum(refused) AS refused,
+        sum(purged) AS purged,
+        sum(processing_seconds) AS processing_seconds, sum_histograms(processing_histogram) AS processing_histogram,
+        sum(wait_seconds) AS wait_seconds, sum_histograms(wait_histogram) AS wait_histogram
+    FROM taken GROUP BY 1, 2
+), minutes AS (
+    INSERT INTO rollup_minutes AS m (minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
+        rescued, crashed, cancelled, reset, refused, purged,
+        processing_seconds, processing_histogram, wait_seconds, wait_histogram)
+    SELECT minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
+        rescued, crashed, cancelled, reset, refused, purged,
+        processing_seconds, processing_histogram, wait_seconds, wait_histogram
+    FROM by_minute ORDER BY minute, flow_name
+    ON CONFLICT (minute, flow_name) DO UPDATE SET
+        enqueued = m.enqueued + excluded.enqueued, claimed = m.claimed + excluded.claimed,
+        completed = m.completed + excluded.completed, failed = m.failed + excluded.failed,
+        retried = m.retried + excluded.retried, snoozed = m.snoozed + excluded.snoozed,
+        released = m.released + excluded.released, rescued = m.rescued + excluded.rescued,
+        crashed = m.crashed + excluded.crashed, cancelled = m.cancelled + excluded.cancelled,
+        reset = m.reset + excluded.reset, refused = m.refused + excluded.refused,
+        purged = m.purged + excluded.purged,
+        processing_seconds = m.processing_seconds + excluded.processing_seconds,
+        processing_histogram = add_histograms(m.processing_histogram, excluded.processing_histogram),
+        wait_seconds = m.wait_seconds + excluded.wait_seconds,
+        wait_histogram = add_histograms(m.wait_histogram, excluded.wait_histogram)
+), hours AS (
+    INSERT INTO rollup_hours AS m (hour, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
+        rescued, crashed, cancelled, reset, refused, purged,
+        processing_seconds, processing_histogram, wait_seconds, wait_histogram)
+    SELECT date_trunc('hour', minute), flow_name, sum(enqueued), sum(claimed), sum(completed), sum(failed),
+        sum(retried), sum(snoozed), sum(released), sum(rescued), sum(crashed), sum(cancelled), sum(reset),
+        sum(refused), sum(purged), sum(processing_seconds), sum_histograms(processing_histogram),
+        sum(wait_seconds), sum_histograms(wait_histogram)
+    FROM by_minute GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (hour, flow_name) DO UPDATE SET
+        enqueued = m.enqueued + excluded.enqueued, claimed = m.claimed + excluded.claimed,
+        completed = m.completed + excluded.completed, failed = m.failed + excluded.failed,
+        retried = m.retried + excluded.retried, snoozed = m.snoozed + excluded.snoozed,
+        released = m.released + excluded.released, rescued = m.rescued + excluded.rescued,
+        crashed = m.crashed + excluded.crashed, cancelled = m.cancelled + excluded.cancelled,
+        reset = m.reset + excluded.reset, refused = m.refused + excluded.refused,
+        purged = m.purged + excluded.purged,
+        processing_seconds = m.processing_seconds + excluded.processing_seconds,
+        processing_histogram = add_histograms(m.processing_histogram, excluded.processing_histogram),
+        wait_seconds = m.wait_seconds + excluded.wait_seconds,
+        wait_histogram = add_histograms(m.wait_histogram, excluded.wait_histogram)
+), totals AS (
+    INSERT INTO rollup_totals AS t (flow_name, total, completed, failed, cancelled)
+    SELECT flow_name, sum(enqueued - purged), sum(completed + completed_adjusted),
+        sum(failed - reset + failed_adjusted), sum(cancelled + cancelled_adjusted)
+    FROM taken GROUP BY flow_name ORDER BY flow_name
+    ON CONFLICT (flow_name) DO UPDATE SET total = t.total + excluded.total,
+        completed = t.completed + excluded.completed, failed = t.failed + excluded.failed,
+        cancelled = t.cancelled + excluded.cancelled
+)
+SELECT count(*) FROM taken

@@ -1,0 +1,21 @@
+-- Live records in a state that no arrow leads to; looks at `limit` of each status.
+-- Every LIMIT has the order of its partial index: without it the planner may walk over millions of finished rows.
+SELECT format('%%s record with claimed_at %%s, flow_instance_id %%s, completed_at %%s, claim_number %%s',
+    q.status, q.claimed_at, q.flow_instance_id, q.completed_at, q.claim_number) AS problem, q.id AS record_id
+FROM (
+    (SELECT * FROM processing_queue WHERE status = 'pending'
+        ORDER BY flow_name, priority, scheduled_at, id LIMIT %(limit)s)
+    UNION ALL
+    (SELECT * FROM processing_queue WHERE status = 'processing'
+        ORDER BY flow_instance_id, id LIMIT %(limit)s)
+    UNION ALL
+    (SELECT * FROM processing_queue WHERE status = 'failed'
+        ORDER BY flow_name, updated_at, id LIMIT %(limit)s)
+) q
+WHERE q.status = 'pending'
+        AND (q.claimed_at IS NOT NULL OR q.flow_instance_id IS NOT NULL OR q.completed_at IS NOT NULL)
+    OR q.status = 'processing'
+        AND (q.claimed_at IS NULL OR q.flow_instance_id IS NULL OR q.completed_at IS NOT NULL OR q.claim_number < 1)
+    OR q.status = 'failed' AND (q.error_message IS NULL OR q.completed_at IS NOT NULL)
+    OR q.claimed_at > now() + interval '1 minute' OR q.updated_at > now() + interval '1 minute'
+LIMIT 100

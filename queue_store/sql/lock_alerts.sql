@@ -1,0 +1,2 @@
+-- One judges at a time.
+LOCK TABLE alerts IN SHARE ROW EXCLUSIVE MODE

@@ -1,0 +1,3 @@
+-- For the rest of the transaction: plans that are made once and serve every batch, and that go by an index even when
+-- the table was still empty as they were made.
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)

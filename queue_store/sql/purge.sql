@@ -1,0 +1,13 @@
+-- purge: finished → gone, the oldest ids first. Returns the ids. Triggers take along what belongs to the records.
+WITH victim AS MATERIALIZED (
+    SELECT q.id FROM processing_queue q
+    WHERE q.id > %(after_id)s AND q.status = %(status)s AND q.status IN ('completed', 'failed', 'cancelled')
+        AND coalesce(q.completed_at, q.updated_at) < now() - %(older_than)s::interval
+        AND q.retry_count >= %(retry_count_at_least)s
+        AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
+    ORDER BY q.id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM processing_queue q USING victim WHERE q.id = victim.id
+RETURNING q.id

@@ -1,0 +1,9 @@
+-- Counts by minute; those by hour are kept for longer. A dry run finds the same and deletes nothing.
+WITH doomed AS MATERIALIZED (
+    SELECT ctid FROM rollup_minutes
+    WHERE minute < now() - make_interval(secs => %(history_seconds)s)
+    LIMIT %(limit)s::bigint
+), deleted AS (
+    DELETE FROM rollup_minutes t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+)
+SELECT count(*) FROM doomed

@@ -1,0 +1,14 @@
+-- How deep the queue was at the first look of each bucket, oldest first.
+SELECT bucket.at, sum(d.pending)::bigint, sum(d.processing)::bigint, max(d.oldest_due_seconds)
+FROM generate_series(
+    date_bin(make_interval(secs => %(bucket_seconds)s), now() - make_interval(secs => %(seconds)s), '2000-01-01Z'),
+    now(), make_interval(secs => %(bucket_seconds)s)) AS bucket(at)
+CROSS JOIN LATERAL (
+    SELECT m.minute FROM depth_minutes m
+    WHERE m.minute >= bucket.at AND m.minute < bucket.at + make_interval(secs => %(bucket_seconds)s)
+    ORDER BY m.minute
+    LIMIT 1) look
+JOIN depth_minutes d ON d.minute = look.minute
+WHERE %(flow_name)s::text IS NULL OR d.flow_name = %(flow_name)s
+GROUP BY bucket.at
+ORDER BY bucket.at

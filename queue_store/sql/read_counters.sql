@@ -1,0 +1,20 @@
+-- All that was counted from one hour on, by flow; up to another hour, or to this moment with what is not folded yet.
+WITH happened AS (
+    SELECT h.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
+        reset, refused, purged, processing_seconds, processing_histogram, wait_seconds, wait_histogram
+    FROM rollup_hours h
+    WHERE h.hour >= %(from_hour)s AND (%(before_hour)s::timestamptz IS NULL OR h.hour < %(before_hour)s)
+    UNION ALL
+    SELECT d.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
+        reset, refused, purged, processing_seconds, processing_histogram, wait_seconds, wait_histogram
+    FROM rollup_deltas d
+    WHERE %(before_hour)s::timestamptz IS NULL AND d.id > (SELECT folded_through_id FROM rollup_progress)
+        AND d.at >= %(from_hour)s
+)
+SELECT flow_name, sum(enqueued)::bigint, sum(claimed)::bigint, sum(completed)::bigint, sum(failed)::bigint,
+    sum(retried)::bigint, sum(snoozed)::bigint, sum(released)::bigint, sum(rescued)::bigint, sum(crashed)::bigint,
+    sum(cancelled)::bigint, sum(reset)::bigint, sum(refused)::bigint, sum(purged)::bigint,
+    sum(processing_seconds), sum(wait_seconds),
+    sum_histograms(processing_histogram), sum_histograms(wait_histogram)
+FROM happened
+GROUP BY flow_name

@@ -1,0 +1,72 @@
+-- How many records each flow has, by status. Finished ones and the total are exact: folded totals and what is not
+-- folded yet. Live ones are counted in their partial indexes up to the limit; beyond it they are what is left over.
+-- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows.
+WITH counted AS MATERIALIZED (
+    SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
+        sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled
+    FROM (
+        SELECT flow_name, total, completed, failed, cancelled FROM rollup_totals
+        UNION ALL
+        SELECT flow_name, enqueued - purged, completed + completed_adjusted, failed - reset + failed_adjusted,
+            cancelled + cancelled_adjusted
+        FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)) t
+    GROUP BY t.flow_name
+), processing AS MATERIALIZED (
+    SELECT q.flow_name, count(*) AS processing FROM (
+        SELECT flow_name FROM processing_queue WHERE status = 'processing'
+        ORDER BY flow_instance_id, id LIMIT 10 * %(limit)s) q
+    GROUP BY q.flow_name
+), names AS (
+    SELECT flow_name FROM counted UNION SELECT flow_name FROM flows
+), live AS MATERIALIZED (
+    SELECT n.flow_name, coalesce(c.total, 0) AS total, coalesce(p.processing, 0) AS processing,
+        coalesce(c.completed, 0) AS completed, coalesce(c.failed, 0) AS failed, coalesce(c.cancelled, 0) AS cancelled,
+        waiting.pending, due.due, oldest.oldest_due_at, future.future
+    FROM names n
+    LEFT JOIN counted c USING (flow_name)
+    LEFT JOIN processing p USING (flow_name)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS pending FROM (
+            SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = n.flow_name
+            ORDER BY q.priority, q.scheduled_at, q.id LIMIT %(limit)s) capped) waiting
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS due FROM (
+            SELECT FROM generate_series(0, 9) AS level(priority)
+            CROSS JOIN LATERAL (
+                SELECT FROM processing_queue q
+                WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
+                    AND q.scheduled_at <= now()
+                ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) due
+    CROSS JOIN LATERAL (
+        SELECT min(first.scheduled_at) AS oldest_due_at FROM generate_series(0, 9) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT q.scheduled_at FROM processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
+                AND q.scheduled_at <= now()
+            ORDER BY q.scheduled_at, q.id LIMIT 1) first) oldest
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS future FROM (
+            SELECT FROM generate_series(0, 9) AS level(priority)
+            CROSS JOIN LATERAL (
+                SELECT FROM processing_queue q
+                WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
+                    AND q.scheduled_at > now() AND due.due >= %(limit)s
+                ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) future
+), shown AS (
+    SELECT l.*, l.pending >= %(limit)s AS is_approximate,
+        CASE WHEN l.pending < %(limit)s THEN l.pending
+            ELSE greatest(l.total - l.completed - l.failed - l.cancelled - l.processing, l.pending) END AS all_pending
+    FROM live l
+)
+SELECT s.flow_name, s.total, s.all_pending AS pending,
+    -- Beyond the limit: all that are not for later, where those could be counted.
+    CASE WHEN s.due >= %(limit)s AND s.future < %(limit)s THEN greatest(s.all_pending - s.future, s.due)
+        ELSE least(s.due, s.all_pending) END AS due,
+    s.processing, s.completed, s.failed, s.cancelled, s.is_approximate,
+    extract(epoch FROM now() - s.oldest_due_at)::float8 AS oldest_due_seconds,
+    f.paused_at IS NOT NULL OR control.processing_stopped_at IS NOT NULL AS is_stopped,
+    coalesce(f.batch_size_override, f.batch_size) AS batch_size
+FROM shown s
+LEFT JOIN flows f USING (flow_name)
+CROSS JOIN queue_control control
+ORDER BY s.flow_name

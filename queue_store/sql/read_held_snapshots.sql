@@ -1,0 +1,17 @@
+-- Who holds back vacuum: sessions, prepared transactions and replication slots, the oldest first.
+SELECT * FROM (
+    SELECT 'session' AS kind, format('%%s (process %%s)', coalesce(nullif(a.application_name, ''), 'no name'), a.pid) AS holder,
+        a.state, age(a.backend_xmin) AS transactions,
+        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds
+    FROM pg_stat_activity a
+    WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
+        AND a.datname = current_database()
+    UNION ALL
+    SELECT 'prepared transaction', p.gid, 'prepared', age(p.transaction),
+        extract(epoch FROM clock_timestamp() - p.prepared)::float8
+    FROM pg_prepared_xacts p WHERE p.database = current_database()
+    UNION ALL
+    SELECT 'replication slot', s.slot_name::text, CASE WHEN s.active THEN 'active' ELSE 'inactive' END, age(s.xmin), NULL
+    FROM pg_replication_slots s WHERE s.xmin IS NOT NULL) held
+ORDER BY seconds DESC NULLS LAST
+LIMIT 10

@@ -1,0 +1,8 @@
+-- The oldest transaction of this database, whose snapshot holds back vacuum, and who holds it.
+SELECT a.pid, a.application_name, a.usename::text, host(a.client_addr), a.state,
+    extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds
+FROM pg_stat_activity a
+WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.xact_start IS NOT NULL
+    AND a.pid <> pg_backend_pid()
+ORDER BY a.xact_start
+LIMIT 1

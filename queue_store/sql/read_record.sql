@@ -1,0 +1,1 @@
+SELECT * FROM processing_queue WHERE id = %(record_id)s

@@ -1,0 +1,20 @@
+-- Records newest first, below an id. However rare they are, only so many rows are looked at; the last column says
+-- through which id. That bounds the time; the next page goes on there.
+WITH looked_at AS MATERIALIZED (
+    SELECT * FROM processing_queue
+    WHERE id < %(before_id)s AND id >= %(from_id)s
+    ORDER BY id DESC
+    LIMIT %(look_at_most)s
+)
+SELECT id, flow_name, status, priority, scheduled_at, created_at, updated_at, claimed_at, started_at, completed_at,
+    retry_count, crash_strikes, left(error_message, 300) AS error_message,
+    (SELECT min(id) FROM looked_at) AS looked_through_id
+FROM looked_at q
+WHERE (%(status)s::text IS NULL OR q.status = %(status)s)
+    AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
+    AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
+    AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))
+    AND (%(payload_key)s::text IS NULL OR q.payload ? %(payload_key)s)
+    AND (%(payload_value)s::text IS NULL OR q.payload ->> %(payload_key)s = %(payload_value)s)
+ORDER BY q.id DESC
+LIMIT %(limit)s

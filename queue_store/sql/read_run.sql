@@ -1,0 +1,4 @@
+SELECT r.flow_instance_id, r.state, r.started_at, r.heartbeat_at, r.finished_at, r.celery_task_id, r.worker_process_id,
+    p.hostname, p.pid
+FROM flow_execution_logs r LEFT JOIN worker_processes p USING (worker_process_id)
+WHERE r.flow_instance_id = %(flow_instance_id)s

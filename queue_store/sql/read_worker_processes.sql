@@ -1,0 +1,17 @@
+-- The worker processes that are alive, or died within the window. Nobody is silent before one lease has passed since
+-- the server came back: after an outage every heartbeat is stale.
+SELECT w.worker_process_id, w.worker_id, w.hostname, w.pid, w.state, w.started_at,
+    extract(epoch FROM now() - w.heartbeat_at)::float8 AS silent_seconds, w.flow_names, w.celery_queues, w.versions,
+    w.pool_capacity, w.pool_in_use, w.cpu_percent, w.memory_bytes, w.memory_limit_bytes, w.processor_count,
+    w.state IN ('running', 'stopping')
+        AND (w.heartbeat_at >= now() - make_interval(secs => %(lease_seconds)s)
+            OR server.came_back_at >= now() - make_interval(secs => %(lease_seconds)s)
+                AND w.heartbeat_at >= now() - make_interval(secs => %(seconds)s)) AS is_alive
+FROM worker_processes w
+CROSS JOIN (
+    SELECT greatest(pg_postmaster_start_time(),
+        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer')) AS came_back_at) server
+WHERE w.state IN ('running', 'stopping')
+    OR w.state = 'dead' AND w.ended_at >= now() - make_interval(secs => %(seconds)s)
+ORDER BY w.hostname, w.pid, w.started_at
+LIMIT 2000

@@ -1,0 +1,20 @@
+-- A new run, unless as many runs of its flow are alive as its cap allows. The lock on the flow makes the cap exact.
+-- Returns the flow's batch size, which operators can change at run time.
+WITH flow AS MATERIALIZED (
+    SELECT f.flow_name, coalesce(f.max_runs_override, f.max_runs) AS cap,
+        coalesce(f.batch_size_override, f.batch_size) AS batch_size
+    FROM flows f
+    WHERE f.flow_name = %(flow_name)s AND f.paused_at IS NULL
+    FOR NO KEY UPDATE
+), registered AS (
+    INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id, celery_task_id,
+        backend_pid, backend_started_at)
+    SELECT %(flow_instance_id)s, flow.flow_name, %(worker_process_id)s, %(celery_task_id)s, pg_backend_pid(),
+        (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+    FROM flow
+    WHERE flow.cap IS NULL OR flow.cap > (
+        SELECT count(*) FROM flow_execution_logs r
+        WHERE r.flow_name = flow.flow_name AND r.state IN ('running', 'stopping'))
+    RETURNING flow_instance_id
+)
+SELECT flow.batch_size FROM registered CROSS JOIN flow

@@ -1,0 +1,29 @@
+-- Instants in the future become now; of live records, a pending one loses what only a claimed one has, a processing
+-- one without an owner is pending again, a failed one without a message gets one. Scans the table.
+WITH found AS MATERIALIZED (
+    SELECT q.id FROM processing_queue q
+    WHERE q.status = 'pending'
+            AND (q.claimed_at IS NOT NULL OR q.flow_instance_id IS NOT NULL OR q.completed_at IS NOT NULL)
+        OR q.status = 'processing'
+            AND (q.claimed_at IS NULL OR q.flow_instance_id IS NULL OR q.completed_at IS NOT NULL)
+        OR q.status = 'failed' AND (q.error_message IS NULL OR q.completed_at IS NOT NULL)
+        OR q.claimed_at > now() + interval '1 minute' OR q.updated_at > now() + interval '1 minute'
+    ORDER BY q.id
+    LIMIT %(limit)s
+    FOR NO KEY UPDATE OF q SKIP LOCKED
+), judged AS (
+    SELECT q.id, q.status = 'pending' OR q.status = 'processing' AND (q.claimed_at IS NULL OR q.flow_instance_id IS NULL)
+        AS is_pending
+    FROM processing_queue q JOIN found USING (id)
+), written AS (
+    UPDATE processing_queue q
+    SET status = CASE WHEN j.is_pending THEN 'pending' ELSE q.status END,
+        claimed_at = CASE WHEN NOT j.is_pending THEN least(q.claimed_at, now()) END,
+        flow_instance_id = CASE WHEN NOT j.is_pending THEN q.flow_instance_id END,
+        completed_at = CASE WHEN q.status = 'completed' THEN greatest(least(q.completed_at, now()), least(q.claimed_at, now())) END,
+        error_message = CASE WHEN q.status = 'failed' AND q.error_message IS NULL
+            THEN 'failed, and nobody wrote why' ELSE q.error_message END,
+        updated_at = now()
+    FROM judged j WHERE q.id = j.id AND NOT %(dry_run)s
+)
+SELECT id FROM found

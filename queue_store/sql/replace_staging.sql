@@ -1,0 +1,23 @@
+-- Replaces the payloads of pending records with these keys by the last staged one each, in id order.
+-- Returns (dedup_key, id, payload was replaced); false: it is running.
+WITH latest AS MATERIALIZED (
+    SELECT DISTINCT ON (flow_name, dedup_key) flow_name, dedup_key, payload
+    FROM pg_temp.processing_queue_staging WHERE dedup_key = ANY(%(dedup_keys)s)
+    ORDER BY flow_name, dedup_key, position DESC
+), live AS MATERIALIZED (
+    SELECT q.id, q.status, l.dedup_key, l.payload
+    FROM processing_queue q JOIN latest l ON l.flow_name = q.flow_name AND l.dedup_key = q.dedup_key
+    WHERE q.status IN ('pending', 'processing')
+    ORDER BY q.id
+), pending AS MATERIALIZED (
+    SELECT q.id FROM processing_queue q
+    WHERE q.id = ANY(ARRAY(SELECT id FROM live WHERE status = 'pending')) AND q.status = 'pending'
+    ORDER BY q.id
+    FOR NO KEY UPDATE
+), replaced AS (
+    UPDATE processing_queue q SET payload = live.payload, updated_at = clock_timestamp()
+    FROM live JOIN pending USING (id) WHERE q.id = live.id
+    RETURNING q.id
+)
+SELECT live.dedup_key, live.id, replaced.id IS NOT NULL
+FROM live LEFT JOIN replaced USING (id)

@@ -1,0 +1,54 @@
+-- rescue: processing → pending, or failed, for the records of one run that is ended or dead. No attempt is charged.
+-- Where the run died while running: the record known to have been in hand gets a crash strike; where nobody knows,
+-- a lone record gets it, and several become suspects that are claimed again in batches of half the size.
+-- Cancelled where that was asked for. Returns each id with its new status and whether it was struck.
+WITH gone AS MATERIALIZED (
+    SELECT r.flow_instance_id, r.flow_name, r.died_running, r.suspect_record_id
+    FROM flow_execution_logs r
+    WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead')
+), orphan AS MATERIALIZED (
+    SELECT q.id, q.crash_strikes, q.batch_limit, q.claim_number, q.retry_count,
+        EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
+    FROM processing_queue q JOIN gone ON gone.flow_instance_id = q.flow_instance_id
+    WHERE q.status = 'processing'
+    ORDER BY q.id
+    FOR NO KEY UPDATE OF q SKIP LOCKED
+), judged AS MATERIALIZED (
+    SELECT o.id, o.claim_number, o.retry_count, o.cancelled, gone.flow_name, gone.flow_instance_id,
+        gone.died_running AND coalesce(o.id = gone.suspect_record_id, orphans.count = 1) AS struck,
+        gone.died_running AND gone.suspect_record_id IS NULL AS suspect,
+        orphans.count AS orphan_count, o.batch_limit,
+        o.crash_strikes + 1 >= %(max_crash_strikes)s AS last_strike
+    FROM orphan o CROSS JOIN gone CROSS JOIN (SELECT count(*) FROM orphan) orphans
+), written AS (
+    UPDATE processing_queue q
+    SET status = CASE WHEN j.cancelled THEN 'cancelled' WHEN j.struck AND j.last_strike THEN 'failed' ELSE 'pending' END,
+        crash_strikes = q.crash_strikes + j.struck::integer,
+        batch_limit = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN NULL WHEN j.struck THEN 1
+            WHEN j.suspect THEN least(q.batch_limit, greatest(1, ceil(j.orphan_count / 2.0))::smallint)
+            ELSE q.batch_limit END,
+        error_message = CASE WHEN j.struck
+            THEN format('The worker process or its connection died while it worked on this record (crash strike %%s of %%s).',
+                q.crash_strikes + 1, %(max_crash_strikes)s::integer)
+            ELSE q.error_message END,
+        updated_at = clock_timestamp(),
+        claimed_at = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN q.claimed_at END,
+        flow_instance_id = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN q.flow_instance_id END
+    FROM judged j
+    WHERE q.id = j.id
+    RETURNING q.id, q.status, q.error_message, j.struck, j.claim_number, j.retry_count, j.flow_name, j.flow_instance_id
+), remembered AS (
+    INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,
+        exception_type, error_message, error_group)
+    SELECT id, claim_number, retry_count, flow_name, flow_instance_id, 'crashed', 'WorkerProcessDied', error_message,
+        'WorkerProcessDied'
+    FROM written WHERE struck
+), answered AS (
+    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
+), counted AS (
+    INSERT INTO rollup_deltas (flow_name, rescued, crashed, failed, cancelled)
+    SELECT flow_name, count(*), count(*) FILTER (WHERE struck), count(*) FILTER (WHERE status = 'failed'),
+        count(*) FILTER (WHERE status = 'cancelled')
+    FROM written GROUP BY flow_name
+)
+SELECT id, status, struck FROM written

@@ -1,0 +1,35 @@
+-- rescue: processing → pending, for records that nobody is known to work on: their run has no row, or they were
+-- claimed longer ago than the orphan timeout and their flow's own limit, whatever their run says.
+-- Seen first and locked by claim number then: the re-check of a row that changed hands meanwhile sees its new
+-- version, but still the old joined ones, and would take it from its new owner.
+WITH seen AS MATERIALIZED (
+    SELECT q.id, q.claim_number
+    FROM processing_queue q
+    LEFT JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
+    LEFT JOIN flows f ON f.flow_name = q.flow_name
+    WHERE q.status = 'processing'
+        AND (r.flow_instance_id IS NULL
+            OR q.claimed_at < now() - make_interval(
+                secs => greatest(%(orphan_timeout_seconds)s, coalesce(f.orphan_timeout_seconds, 0))))
+    ORDER BY q.id
+    LIMIT %(limit)s
+), orphan AS MATERIALIZED (
+    SELECT q.id, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
+    FROM processing_queue q JOIN seen ON seen.id = q.id AND seen.claim_number = q.claim_number
+    WHERE q.status = 'processing'
+    ORDER BY q.id
+    FOR NO KEY UPDATE OF q SKIP LOCKED
+), written AS (
+    UPDATE processing_queue q
+    SET status = CASE WHEN orphan.cancelled THEN 'cancelled' ELSE 'pending' END, updated_at = clock_timestamp(),
+        claimed_at = CASE WHEN orphan.cancelled THEN q.claimed_at END,
+        flow_instance_id = CASE WHEN orphan.cancelled THEN q.flow_instance_id END
+    FROM orphan WHERE q.id = orphan.id
+    RETURNING q.id, q.flow_name, q.status
+), answered AS (
+    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
+), counted AS (
+    INSERT INTO rollup_deltas (flow_name, rescued, cancelled)
+    SELECT flow_name, count(*), count(*) FILTER (WHERE status = 'cancelled') FROM written GROUP BY flow_name
+)
+SELECT id, status FROM written

@@ -1,0 +1,36 @@
+-- One look a minute at how deep the queue is, by flow. Counts stop at the limit: beyond it, pending is what the
+-- totals leave over.
+WITH live AS MATERIALIZED (
+    SELECT t.flow_name, sum(t.live) AS live FROM (
+        SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
+        UNION ALL
+        SELECT flow_name, enqueued - purged - completed - completed_adjusted - failed + reset - failed_adjusted
+            - cancelled - cancelled_adjusted
+        FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)) t
+    GROUP BY t.flow_name
+), processing AS MATERIALIZED (
+    SELECT flow_name, count(*) AS processing FROM processing_queue
+    WHERE status = 'processing' GROUP BY flow_name
+), names AS (
+    SELECT flow_name FROM live UNION SELECT flow_name FROM flows
+)
+INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate, oldest_due_seconds)
+SELECT date_trunc('minute', now()), n.flow_name,
+    CASE WHEN waiting.counted < %(limit)s THEN waiting.counted
+        ELSE greatest(coalesce(live.live, 0) - coalesce(p.processing, 0), waiting.counted) END,
+    coalesce(p.processing, 0), waiting.counted >= %(limit)s,
+    (SELECT extract(epoch FROM now() - min(oldest.scheduled_at)) FROM generate_series(0, 9) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT q.scheduled_at FROM processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
+                AND q.scheduled_at <= now()
+            ORDER BY q.scheduled_at, q.id LIMIT 1) oldest)
+FROM names n
+LEFT JOIN live USING (flow_name)
+LEFT JOIN processing p USING (flow_name)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS counted FROM (
+        SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = n.flow_name
+        ORDER BY q.priority, q.scheduled_at, q.id LIMIT %(limit)s) capped) waiting
+ORDER BY n.flow_name
+ON CONFLICT (minute, flow_name) DO NOTHING

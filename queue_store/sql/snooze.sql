@@ -1,0 +1,30 @@
+-- snooze: processing → pending at a later time, on the handler's wish; no attempt is charged.
+-- Cancelled instead where that was asked for meanwhile. Returns the accepted ids with their new status.
+WITH outcome AS MATERIALIZED (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[], %(delays)s::float8[])
+        AS o(id, claim_number, delay)
+), owned AS MATERIALIZED (
+    SELECT q.id, o.delay, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
+    FROM processing_queue q JOIN outcome o ON o.id = q.id AND o.claim_number = q.claim_number
+    WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
+    ORDER BY q.id
+    FOR NO KEY UPDATE OF q
+), written AS (
+    UPDATE processing_queue q
+    SET status = CASE WHEN owned.cancelled THEN 'cancelled' ELSE 'pending' END, updated_at = clock_timestamp(),
+        batch_limit = NULL,
+        claimed_at = CASE WHEN owned.cancelled THEN q.claimed_at END,
+        flow_instance_id = CASE WHEN owned.cancelled THEN q.flow_instance_id END,
+        scheduled_at = clock_timestamp() + make_interval(secs => owned.delay)
+    FROM owned
+    WHERE q.id = owned.id
+    RETURNING q.id, q.status
+), answered AS (
+    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
+), counted AS (
+    INSERT INTO rollup_deltas (flow_name, snoozed, cancelled, refused)
+    SELECT %(flow_name)s, count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'cancelled'),
+        cardinality(%(ids)s::bigint[]) - count(*)
+    FROM written
+)
+SELECT id, status FROM written

@@ -1,0 +1,1 @@
+SELECT id FROM pg_temp.processing_queue_staging ORDER BY position

@@ -1,0 +1,1 @@
+SELECT 1 FROM rollup_progress FOR NO KEY UPDATE

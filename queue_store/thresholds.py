@@ -1,0 +1,107 @@
+"""When a figure is worth a warning, and when it is critical. The defaults are the operations runbook's; where its table
+and its code block differ (failed records), the code block and its alert levels decide."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+ALERT_THRESHOLDS: dict[str, float] = {
+    "success_rate_warning": 90,
+    "success_rate_critical": 80,
+    "processing_rate_warning": 50,
+    "processing_rate_critical": 10,
+    "failed_records_warning": 50,
+    "failed_records_critical": 100,
+    "response_time_warning": 1000,
+    "response_time_critical": 5000,
+    "orphaned_records_warning": 10,
+    "orphaned_records_critical": 50,
+    "pool_utilization_warning": 80,
+    "pool_utilization_critical": 95,
+}
+
+LOWER_IS_WORSE = ("success_rate", "processing_rate")
+PER_FLOW = ("success_rate", "processing_rate", "failed_records", "orphaned_records")
+MAXIMUM = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """`flows`: what a flow has of its own; the rest is as for all."""
+
+    overall: Mapping[str, float] = field(default_factory=lambda: dict(ALERT_THRESHOLDS))
+    flows: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+
+    def of(self, flow_name: str | None) -> Mapping[str, float]:
+        return {**self.overall, **self.flows.get(flow_name or "", {})}
+
+    def judge(
+        self, figure_name: str, figure: float, flow_name: str | None = None
+    ) -> tuple[str, float] | None:
+        """The level that the figure reaches, with its threshold; None when all is well."""
+        thresholds = self.of(flow_name)
+        for level in ("critical", "warning"):
+            threshold = thresholds[f"{figure_name}_{level}"]
+            if figure < threshold if figure_name in LOWER_IS_WORSE else figure > threshold:
+                return level, threshold
+        return None
+
+
+def parse_thresholds(text: str) -> Thresholds:
+    """From JSON: `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
+
+    Raises ValueError that names everything that is wrong.
+    """
+    try:
+        given = json.loads(text)
+    except ValueError:
+        raise ValueError('must be JSON such as {"failed_records_warning": 20}') from None
+    if not isinstance(given, dict):
+        raise ValueError('must be a JSON object such as {"failed_records_warning": 20}')
+    overall = cast(dict[str, Any], given)
+    flows = overall.pop("flows", {})
+    problems = _problems(overall, "")
+    if not isinstance(flows, dict) or not all(
+        isinstance(f, dict) for f in cast(dict[str, Any], flows).values()
+    ):
+        raise ValueError("flows must be an object of flow names with their own thresholds")
+    flows = cast(dict[str, dict[str, Any]], flows)
+    for flow_name, own in flows.items():
+        problems += _problems(own, f"flows.{flow_name[:64]}.", overall)
+        problems += [
+            f"flows.{flow_name[:64]}.{n} is not judged by flow" for n in own if not n.startswith(PER_FLOW)
+        ]
+    if problems:
+        raise ValueError("; ".join(problems))
+    return Thresholds({**ALERT_THRESHOLDS, **overall}, flows)
+
+
+def _problems(given: dict[str, Any], place: str, base: Mapping[str, Any] | None = None) -> list[str]:
+    problems: list[str] = []
+    for name, value in given.items():
+        if name not in ALERT_THRESHOLDS:
+            close = difflib.get_close_matches(name, ALERT_THRESHOLDS, 1)
+            problems.append(
+                f"{place}{name[:64]} is not a threshold" + (f", did you mean {close[0]}?" if close else "")
+            )
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAXIMUM:
+            problems.append(f"{place}{name} must be a number, 0 or more")
+    return problems or _wrong_orders({**ALERT_THRESHOLDS, **(base or {}), **given}, place)
+
+
+def _wrong_orders(thresholds: Mapping[str, float], place: str) -> list[str]:
+    names = [name.removesuffix("_warning") for name in ALERT_THRESHOLDS if name.endswith("_warning")]
+    problems: list[str] = []
+    for name in names:
+        warning, critical = thresholds[f"{name}_warning"], thresholds[f"{name}_critical"]
+        if name in LOWER_IS_WORSE and warning < critical:
+            problems.append(
+                f"{place}{name}_warning ({warning:g}) must not be below {name}_critical ({critical:g})"
+            )
+        elif name not in LOWER_IS_WORSE and warning > critical:
+            problems.append(
+                f"{place}{name}_warning ({warning:g}) must not be above {name}_critical ({critical:g})"
+            )
+    return problems

@@ -1,0 +1,23 @@
+"""After a crash of Postgres: vacuum and analyse what autovacuum has forgotten, or claims would crawl over dead rows
+for hours. Level-triggered and idempotent: it does nothing for a table that was vacuumed since the crash."""
+
+from psycopg import sql as identifiers
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.statements import sql
+
+
+def vacuum_forgotten_tables(database: DatabaseManager) -> list[str]:
+    """Returns the tables that it vacuumed. Skips what somebody else vacuums just now."""
+    with database.transaction() as cursor:
+        names = [str(row[0]) for row in cursor.execute(sql("unvacuumed_tables")).fetchall()]
+    if names:
+        _vacuum(database, names)
+    return names
+
+
+def _vacuum(database: DatabaseManager, names: list[str]) -> None:
+    tables = identifiers.SQL(", ").join(identifiers.Identifier("public", name) for name in names)
+    statement = identifiers.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(tables)
+    with database.hold() as held, held.outside_transaction() as cursor:
+        cursor.execute(statement)

@@ -1,0 +1,148 @@
+"""Waiting for records to end. However many are awaited in a process, one thread asks for all of them at once."""
+
+import asyncio
+import os
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import ConflictError, DatabaseUnavailableError, NotFinishedError, UnknownRecordError
+from queue_store.statements import sql
+
+SHORTEST_PERIOD_SECONDS = 0.02
+LONGEST_PERIOD_SECONDS = 0.5
+PERIODS_PER_AGE = 10  # who just began to wait is looked at often, who waits for long less so
+FINISHED = ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRecord:
+    """`result` is what the handler of a completed record returned; `error_message` why a failed one failed."""
+
+    id: int
+    status: str
+    result: Any
+    error_message: str | None
+
+
+def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
+    """Return once the record has ended, well or badly. Commit it first.
+
+    Raises UnknownRecordError, or NotFinishedError when the time is over.
+    """
+    awaited = _poll_of(database).add(record_id)
+    try:
+        return awaited.result(timeout_seconds)
+    except TimeoutError:
+        awaited.cancel()
+        raise _not_finished(record_id, timeout_seconds) from None
+
+
+async def await_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
+    """The same without blocking the event loop."""
+    awaited = _poll_of(database).add(record_id)
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(awaited), timeout_seconds)
+    except TimeoutError:
+        raise _not_finished(record_id, timeout_seconds) from None
+
+
+class _Poll:
+    """The thread lives as long as somebody waits."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._awaited: list[tuple[int, float, Future[FinishedRecord]]] = []
+        self._thread: threading.Thread | None = None
+        self._nudge = threading.Event()
+        self.pid = os.getpid()
+
+    def add(self, record_id: int) -> Future[FinishedRecord]:
+        future: Future[FinishedRecord] = Future()
+        with self._lock:
+            self._awaited.append((record_id, time.monotonic(), future))
+            self._nudge.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="queue_store wait_for", daemon=True)
+                self._thread.start()
+        return future
+
+    def _work(self) -> None:
+        while (record_ids := self._open_ids()) is not None:
+            self._nudge.clear()
+            self._look(record_ids)
+            self._nudge.wait(self._period_seconds())
+
+    def _open_ids(self) -> list[int] | None:
+        """None: nobody waits any more, and this thread ends."""
+        with self._lock:
+            self._awaited = [one for one in self._awaited if not one[2].done()]
+            if not self._awaited:
+                self._thread = None
+                return None
+            return sorted({record_id for record_id, _, _ in self._awaited})
+
+    def _look(self, record_ids: list[int]) -> None:
+        try:
+            with self._database.transaction() as cursor:
+                rows = cursor.execute(sql("awaited_records"), {"ids": record_ids}).fetchall()
+        except (DatabaseUnavailableError, ConflictError):
+            return  # looked at again, until those who wait lose patience
+        except Exception as error:  # noqa: BLE001  (they would wait in vain)
+            self._settle(dict.fromkeys(record_ids, error))
+            return
+        self._settle({row[0]: _outcome(*row) for row in rows if row[1] is None or row[1] in FINISHED})
+
+    def _settle(self, outcomes: dict[int, FinishedRecord | Exception]) -> None:
+        with self._lock:
+            awaited = list(self._awaited)
+        for record_id, _, future in awaited:
+            outcome = outcomes.get(record_id)
+            if outcome is None or not future.set_running_or_notify_cancel():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    def _period_seconds(self) -> float:
+        with self._lock:
+            youngest = max((since for _, since, future in self._awaited if not future.done()), default=None)
+        if youngest is None:
+            return 0
+        age_seconds = time.monotonic() - youngest
+        return min(LONGEST_PERIOD_SECONDS, max(SHORTEST_PERIOD_SECONDS, age_seconds / PERIODS_PER_AGE))
+
+
+_polls: WeakKeyDictionary[DatabaseManager, _Poll] = WeakKeyDictionary()
+_polls_lock = threading.Lock()
+
+
+def _poll_of(database: DatabaseManager) -> _Poll:
+    """A child of a fork has no thread of its parent's."""
+    with _polls_lock:
+        poll = _polls.get(database)
+        if poll is None or poll.pid != os.getpid():
+            poll = _polls[database] = _Poll(database)
+        return poll
+
+
+def _outcome(
+    record_id: int, status: str | None, result: Any, error_message: str | None
+) -> FinishedRecord | Exception:
+    if status is None:
+        return UnknownRecordError(
+            f"there is no record {record_id}: it was not committed yet, rolled back, or purged"
+        )
+    return FinishedRecord(record_id, status, result, error_message)
+
+
+def _not_finished(record_id: int, timeout_seconds: float) -> NotFinishedError:
+    return NotFinishedError(
+        f"record {record_id} has not ended within {timeout_seconds:g} s; `queuectl explain {record_id}` says why"
+    )
