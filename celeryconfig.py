@@ -1,0 +1,116 @@
+"""Celery's configuration. The broker carries hints only, so everything here is set for hints: early acknowledgement,
+no prefetching, no results, no Celery retries. What decides about records stands in Postgres."""
+
+import os
+
+from celery.schedules import crontab
+from kombu.entity import Queue
+
+from queue_store.errors import SettingsError
+from queue_store.settings import ProcessorSettings, load_processor_settings
+
+try:
+    _settings = load_processor_settings()
+except SettingsError:  # workers and beat name everything that is wrong, and refuse to start
+    _settings = ProcessorSettings()
+
+broker_url = os.environ.get("CELERY_BROKER_URL") or None
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None  # Celery's default gives up after about 46 minutes
+broker_transport_options = {
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+
+# `control` carries fan_out and the maintenance schedule; serve it by a worker of its own (-Q control), because
+# long batches in the same pool would starve it. A flow with `queue="slow"` needs a worker with -Q slow.
+task_default_queue = "flows"
+task_queues = [Queue("flows", routing_key="flows"), Queue("control", routing_key="control")]
+task_create_missing_queues = True
+task_routes = {"tasks.claim_batch": {"queue": "flows"}, "tasks.*": {"queue": "control"}}
+
+task_serializer = "json"
+result_serializer = "json"
+accept_content = ["json"]
+task_ignore_result = True
+task_acks_late = False
+worker_disable_prefetch = True
+worker_prefetch_multiplier = 1
+worker_cancel_long_running_tasks_on_connection_loss = False  # a run goes on without the broker
+worker_send_task_events = True
+task_send_sent_event = False
+worker_hijack_root_logger = False
+worker_redirect_stdouts = False
+
+enable_utc = True
+timezone = _settings.timezone
+imports = [
+    "tasks.claim_batch",
+    "tasks.enqueue",
+    "tasks.fan_out",
+    "tasks.monitoring",
+    "tasks.health",
+    "tasks.alerts.update_alerts",
+    "tasks.schedule.run_occurrence",
+]
+
+# The maintenance schedule, in the time zone above. A crontab is kept in Postgres: noticed by any beat, done once; a
+# time that was missed is made up for once. Plain intervals are only hints.
+beat_scheduler = "tasks.schedule.scheduler:OccurrenceScheduler"
+_control = {"queue": "control", "expires": 60}
+
+beat_schedule = {
+    "fan_out": {
+        "task": "tasks.fan_out",
+        "schedule": _settings.fan_out_seconds,
+        "options": {"queue": "control", "expires": max(2 * _settings.fan_out_seconds, 5)},
+    },
+    # Every minute: alerts
+    "alerts": {"task": "tasks.alerts.update_alerts", "schedule": 60.0, "options": _control},
+    # Every 15 minutes: queue health
+    "queue_health": {
+        "task": "tasks.monitoring.distributed_queue_monitoring",
+        "schedule": crontab(minute="*/15"),
+        "kwargs": {"include_detailed_metrics": True},
+        "options": _control,
+    },
+    # Every 4 hours: orphaned records
+    "orphan_cleanup": {
+        "task": "tasks.monitoring.distributed_system_maintenance",
+        "schedule": crontab(minute="0", hour="*/4"),
+        "kwargs": {"cleanup_orphaned_records": True, "dry_run": False, "actor": "schedule"},
+        "options": _control,
+    },
+    # Every night at 1:30: correct the counts, learn what is usual
+    "nightly_review": {
+        "task": "tasks.monitoring.nightly_review",
+        "schedule": crontab(minute="30", hour="1"),
+        "options": _control,
+    },
+    # Daily at 6:00: performance of the last 24 hours
+    "performance_review": {
+        "task": "tasks.monitoring.processing_performance_monitoring",
+        "schedule": crontab(minute="0", hour="6"),
+        "kwargs": {"time_window_hours": 24, "include_error_analysis": True},
+        "options": _control,
+    },
+    # Sunday at 2:00: analyse failed records and reset those with fewer than three failed attempts
+    "failed_records_reset": {
+        "task": "tasks.monitoring.weekly_reset",
+        "schedule": crontab(minute="0", hour="2", day_of_week="sunday"),
+        "options": _control,
+    },
+    # Monday at 8:00: the database
+    "database_review": {
+        "task": "tasks.health.database_review",
+        "schedule": crontab(minute="0", hour="8", day_of_week="monday"),
+        "options": _control,
+    },
+    # First Sunday of the month at 3:00: retention, then capacity
+    "retention": {
+        "task": "tasks.monitoring.monthly_retention",
+        "schedule": crontab(minute="0", hour="3", day_of_week="sunday", day_of_month="1-7"),
+        "options": _control,
+    },
+}

@@ -1,0 +1,9 @@
+"""The Celery application: `celery -A tasks worker`, `beat` and `flower`."""
+
+from celery import Celery
+
+from tasks.child_watch import ChildWatch
+
+app = Celery("tasks")
+app.config_from_object("celeryconfig")
+app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)

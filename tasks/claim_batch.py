@@ -1,0 +1,34 @@
+"""The task that a hint starts."""
+
+import logging
+from typing import Any
+
+from queue_store.errors import QueueStoreError
+from tasks.app import app
+from tasks.run_loop.loop import run_flow
+from tasks.worker_process import services
+
+logger = logging.getLogger(__name__)
+
+
+@app.task(name="tasks.claim_batch", bind=True)
+def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
+    """Flow `flow_name` may have work: run it. Does nothing when it has none; may be sent any number of times."""
+    worker = services()
+    worker.hints.started(flow_name, slot)
+    declared = worker.flows.get(flow_name)
+    if declared is None:
+        logger.warning(
+            "no flow %r in this worker: it serves %s", flow_name, ", ".join(sorted(worker.flows)) or "none"
+        )
+        return
+    if worker.slots.is_stopping or not worker.run_lock.acquire(blocking=False):
+        return
+    try:
+        run_flow(worker, declared, self.request.id)
+    except QueueStoreError as error:
+        logger.warning("no run of %s: %s", flow_name, error)
+    except Exception:  # nothing may reach Celery, which would only lose it
+        logger.exception("the run of %s failed", flow_name)
+    finally:
+        worker.run_lock.release()

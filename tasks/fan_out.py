@@ -1,0 +1,46 @@
+"""The task that beat sends every few seconds: hint what has work, and look after what was left behind."""
+
+import logging
+import time
+
+from queue_store import rollups
+from queue_store.errors import QueueStoreError
+from queue_store.flows import with_work
+from queue_store.vacuum import vacuum_forgotten_tables
+from tasks.app import app
+from tasks.enqueue_due import enqueue_due
+from tasks.registry import all_flows
+from tasks.worker_process import WorkerServices, services
+
+logger = logging.getLogger(__name__)
+
+THOROUGH_SECONDS = 60.0
+_thorough_at = 0.0
+
+
+@app.task(name="tasks.fan_out")
+def fan_out() -> None:
+    """Idempotent: as many hints as runs would find work, at most one outstanding for each."""
+    global _thorough_at  # noqa: PLW0603  (when this process looks thoroughly again)
+    worker = services()
+    is_thorough = time.monotonic() >= _thorough_at
+    if is_thorough:
+        _thorough_at = time.monotonic() + THOROUGH_SECONDS
+    try:
+        worker.rescue.look()
+        enqueue_due(worker.database, all_flows(), worker.settings)
+        hint_waiting_flows(worker)
+        rollups.fold(worker.database)
+        if is_thorough:
+            worker.rescue.overdue()
+            vacuum_forgotten_tables(worker.database)
+    except QueueStoreError as error:
+        logger.warning("no fan-out: %s", error)
+
+
+def hint_waiting_flows(worker: WorkerServices) -> int:
+    """Returns how many hints are outstanding now for flows with due work."""
+    with worker.database.transaction() as cursor:
+        waiting = with_work(cursor)
+    hints = [(flow, slot) for flow in waiting for slot in range(flow.runs_wanted)]
+    return sum(worker.hints.send(flow.flow_name, flow.celery_queue, slot) for flow, slot in hints)

@@ -1,0 +1,1 @@
+"""Flows that come with the project: examples that really run."""

@@ -1,0 +1,82 @@
+"""The sample flow: answers of the American National Election Studies 1996 become results in `processed_surveys`.
+
+The results are written over the connection that the handler is given, and so in the same COMMIT that completes the
+record: there is never a completed record without its result, nor a result twice.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tasks import Backoff, FlowContext, PermanentError, flow
+
+SCALES = {
+    "tv_news": (0, 7), "self_lr": (1, 7), "clin_lr": (1, 7), "dole_lr": (1, 7), "pid": (0, 6),
+    "age": (17, 110), "educ": (1, 7), "income": (1, 24), "vote": (0, 1),
+}  # fmt: skip
+
+# The upper ends of the study's income bands in thousands of dollars; the last band is open.
+INCOME_BANDS_THOUSANDS = (
+    0, 3, 5, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 22, 25, 30, 35, 40, 45, 50, 60, 75, 90, 105, 130,
+)  # fmt: skip
+
+INSERT_RESULT = """
+    INSERT INTO processed_surveys (record_id, respondent_id, distance_to_clinton, distance_to_dole,
+        nearest_candidate, income_midpoint_dollars, vote_is_consistent)
+    VALUES (%(record_id)s, %(respondent_id)s, %(distance_to_clinton)s, %(distance_to_dole)s,
+        %(nearest_candidate)s, %(income_midpoint_dollars)s, %(vote_is_consistent)s)
+"""
+
+
+class RegistryUnreachableError(Exception):
+    """The sample's stand-in for an outside service that is away: worth another attempt."""
+
+
+@flow(max_retries=2, backoff=Backoff(first_seconds=0.5, maximum_seconds=2), batch_size=50)
+def survey_processor(payload: dict[str, Any], connection: Connection, context: FlowContext) -> dict[str, Any]:
+    """Validates one response, derives what analysts ask for, and stores it."""
+    result = derive(validate(payload))
+    connection.exec_driver_sql(INSERT_RESULT, {"record_id": context.record_id, **result})
+    return {"nearest_candidate": result["nearest_candidate"]}
+
+
+def validate(payload: dict[str, Any]) -> dict[str, int]:
+    """Raises PermanentError for an answer off its scale, RegistryUnreachableError where trying again can help."""
+    if payload.get("tv_news") == "unreachable":
+        raise RegistryUnreachableError(
+            f"the registry did not answer for respondent {payload.get('respondent_id')}"
+        )
+    answers = {"respondent_id": _whole("respondent_id", payload)}
+    for question, (lowest, highest) in SCALES.items():
+        answers[question] = _whole(question, payload)
+        if not lowest <= answers[question] <= highest:
+            raise PermanentError(
+                f"{question} is {answers[question]}, the scale goes from {lowest} to {highest}"
+            )
+    return answers
+
+
+def derive(answers: dict[str, int]) -> dict[str, Any]:
+    """The distance to each candidate on the left-right scale, the middle of the income band in dollars, and whether
+    the vote went to the nearer candidate."""
+    to_clinton = abs(answers["self_lr"] - answers["clin_lr"])
+    to_dole = abs(answers["self_lr"] - answers["dole_lr"])
+    nearest = "both" if to_clinton == to_dole else "clinton" if to_clinton < to_dole else "dole"
+    voted_for = "dole" if answers["vote"] else "clinton"
+    band = answers["income"]
+    return {
+        "respondent_id": answers["respondent_id"],
+        "distance_to_clinton": to_clinton,
+        "distance_to_dole": to_dole,
+        "nearest_candidate": nearest,
+        "income_midpoint_dollars": 500 * (INCOME_BANDS_THOUSANDS[band - 1] + INCOME_BANDS_THOUSANDS[band]),
+        "vote_is_consistent": nearest in ("both", voted_for),
+    }
+
+
+def _whole(question: str, payload: dict[str, Any]) -> int:
+    value = payload.get(question)
+    try:
+        return int(str(value))
+    except ValueError:
+        raise PermanentError(f"{question} is {str(value)[:40]!r}, a whole number is needed") from None

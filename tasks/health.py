@@ -1,0 +1,136 @@
+"""Is the database there, how fast does it answer, and are its connections used up? A health check reports and never
+raises: what it cannot reach, it says."""
+
+import logging
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+from queue_store import schema
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import QueueStoreError
+from queue_store.readings.fleet import read_fleet
+from queue_store.readings.server import read_server
+from queue_store.readings.trends import note_connection_check, read_connection_success
+from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
+from tasks.app import app
+from tasks.monitoring.databases import database_named
+from tasks.monitoring.describe import describe_server
+
+logger = logging.getLogger(__name__)
+
+RETRIES = 3
+RETRY_SECONDS = 0.5
+
+# Checks that found no database: noted in it once it is back.
+_unnoted: deque[int] = deque(maxlen=1_000)
+
+
+@app.task(name="tasks.health.database_health_check")
+def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = False) -> dict[str, Any]:
+    """`status`: healthy, degraded (slow, or not at the first try) or unhealthy. Never raises.
+
+    `include_retry`: three tries before it is called unhealthy."""
+    health: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
+    attempts = RETRIES if include_retry else 1
+    error: QueueStoreError | None = None
+    for attempt in range(1, attempts + 1):
+        try:
+            return health | _reach(database_named(name), attempt)
+        except QueueStoreError as problem:
+            error = problem
+        if attempt < attempts:
+            time.sleep(RETRY_SECONDS)
+    _unnoted.append(attempts)
+    return health | {
+        "status": "unhealthy",
+        "connection": "failed",
+        "response_time_ms": None,
+        "attempts": attempts,
+        "connection_success_rate_percent": 0.0,
+        "error": str(error),
+    }
+
+
+@app.task(name="tasks.health.connection_pool_monitoring")
+def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
+    """Pool use of the whole fleet, as its heartbeats tell, beside what the server sees. Never raises."""
+    pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
+    try:
+        database, settings = database_named(name), load_processor_settings()
+        with database.transaction() as cursor:
+            fleet, server = read_fleet(cursor, settings), read_server(cursor)
+    except QueueStoreError as error:
+        return pool | {"status": "unhealthy", "utilization_percent": None, "error": str(error)}
+    percent = fleet.pool_utilization_percent
+    judged = settings.alert_thresholds.judge("pool_utilization", percent or 0)
+    return pool | {
+        "status": judged[0] if judged else "healthy",
+        "utilization_percent": percent if percent is not None else _own_utilization_percent(database),
+        "pool_size": database.settings.pool_size,
+        "max_overflow": database.settings.max_overflow,
+        "connections_in_use": fleet.pool_in_use,
+        "connections_possible": fleet.pool_capacity,
+        "worker_processes": len(fleet.alive),
+        "server": describe_server(server),
+        "error": None,
+    }
+
+
+@app.task(name="tasks.health.database_review")
+def database_review(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
+    """The weekly look at the database: its health and its connections. Never raises."""
+    health, pool = database_health_check(name, include_retry=True), connection_pool_monitoring(name)
+    level = logging.INFO if health["status"] == pool["status"] == "healthy" else logging.WARNING
+    logger.log(
+        level,
+        "database %s: %s, answers in %s ms, pools %s %% used",
+        name,
+        health["status"],
+        health["response_time_ms"],
+        pool["utilization_percent"],
+    )
+    return {"health": health, "pool": pool}
+
+
+def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
+    """Raises QueueStoreError."""
+    settings = load_processor_settings()
+    with database.hold() as held:
+        asked = time.monotonic()
+        with held.transaction() as cursor:
+            cursor.execute("SELECT 1")
+        response_time_ms = round((time.monotonic() - asked) * 1000, 2)
+        with held.transaction() as cursor:
+            server = read_server(cursor)
+    version = schema.current_version(database.engine)
+    is_ours = version == schema.latest_version()
+    judged = settings.alert_thresholds.judge("response_time", response_time_ms)
+    return {
+        "status": "healthy" if attempt == 1 and judged is None and is_ours else "degraded",
+        "connection": "ok",
+        "response_time_ms": response_time_ms,
+        "attempts": attempt,
+        "connection_success_rate_percent": _note(database, attempt, response_time_ms) if is_ours else None,
+        "schema_version": version,
+        "server_version": server.server_version,
+        "server_up_seconds": round(server.up_seconds),
+        "is_replica": server.is_replica,
+        "database_bytes": server.database_bytes,
+        "error": None if is_ours else f"the schema is {version}, this code needs {schema.latest_version()}",
+    }
+
+
+def _note(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
+    """Write down this check and those that found no database; returns the success rate of the last day."""
+    with database.transaction() as cursor:
+        while _unnoted:
+            note_connection_check(cursor, _unnoted.popleft(), 0, None)
+        note_connection_check(cursor, attempts, 1, response_time_ms)
+        return read_connection_success(cursor).success_rate_percent
+
+
+def _own_utilization_percent(database: DatabaseManager) -> float:
+    """Where no worker process is alive: of this process' own pool."""
+    return round(100 * database.pool_in_use / database.pool_capacity, 1)

@@ -1,0 +1,66 @@
+"""Logs as one JSON document a line where the setting LOG_FORMAT is `json`: for containers, whose logs machines read."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import current_task
+from celery.signals import after_setup_logger, after_setup_task_logger
+
+from queue_store.errors import SettingsError
+from queue_store.redaction import redact
+from queue_store.settings import load_processor_settings
+from tasks.observing import observe_with
+from tasks.observing.bound_fields import bound_fields, bound_to_logs
+
+TRACEBACK_LENGTH = 20_000
+OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": redact(record.getMessage()),
+            **bound_fields(),
+            **_task(),
+            **_bound(record),
+        }
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info), TRACEBACK_LENGTH)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _task() -> dict[str, Any]:
+    """The Celery task in whose course the line was written."""
+    request = getattr(current_task, "request", None)
+    return {"task": current_task.name, "task_id": request.id} if request and request.id else {}
+
+
+def _bound(record: logging.LogRecord) -> dict[str, Any]:
+    """What the caller gave as `extra`. Celery's own hold whole messages, arguments included."""
+    if record.name.startswith("celery."):
+        return {}
+    return {name: value for name, value in vars(record).items() if name not in OWN_ATTRIBUTES}
+
+
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def write_json(logger: logging.Logger, **_: Any) -> None:
+    try:
+        is_wanted = load_processor_settings().log_format == "json"
+    except SettingsError:  # told by the check before the start
+        return
+    if is_wanted:
+        log_as_json(logger)
+
+
+def log_as_json(logger: logging.Logger) -> None:
+    """Idempotent."""
+    for handler in logger.handlers:
+        handler.setFormatter(JsonFormatter())
+    observe_with(bound_to_logs)

@@ -1,0 +1,138 @@
+"""Outcomes on their way into the database: collected into micro-batches, written under the fence, and written again
+where a connection broke or a deadlock was resolved against us."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
+from queue_store.record import Outcome, Record, Written
+from queue_store.settings import ProcessorSettings
+from tasks.exceptions import RunLostError
+from tasks.run_loop.current_run import CurrentRun
+from tasks.shared_slots import SharedSlots
+
+logger = logging.getLogger(__name__)
+
+CONFLICT_TRIES = 10
+WRITE_AGAIN_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
+
+R = TypeVar("R")
+
+
+class Delivery:
+    """Used by the one thread that works on the run."""
+
+    def __init__(
+        self,
+        current: CurrentRun,
+        settings: ProcessorSettings,
+        slots: SharedSlots,
+        hint: Callable[[str, str], object],
+    ) -> None:
+        self.current = current
+        self.slots = slots
+        self._hint = hint
+        self._run = current.run
+        self._micro_batch_seconds = settings.micro_batch_seconds
+        self._outcomes: list[Outcome] = []
+        self._flush_at = 0.0
+        self.slice_ends_at = time.monotonic() + settings.time_slice_seconds
+        self.slice_is_over: Callable[[], bool] = lambda: False
+
+    @property
+    def must_stop(self) -> bool:
+        """Asked between two records: the rest of the batch is given back."""
+        current = self.current
+        return (
+            self.slots.is_stopping
+            or current.is_lost
+            or current.flow_is_closed
+            or (time.monotonic() >= self.slice_ends_at and self.slice_is_over())
+        )
+
+    def is_cancelled(self, record: Record) -> bool:
+        return record.id in self.current.cancelled_ids
+
+    def report(self, outcome: Outcome) -> None:
+        """Keep the outcome, and write the micro-batch when it is old enough. The last one of a batch is written
+        together with the next claim."""
+        if not self._outcomes:
+            self._flush_at = time.monotonic() + self._micro_batch_seconds
+        self._outcomes.append(outcome)
+        self.flush_when_due()
+
+    @property
+    def unwritten(self) -> list[Outcome]:
+        """For those who look from another thread."""
+        return list(self._outcomes)
+
+    def flush_when_due(self) -> None:
+        if self._outcomes and time.monotonic() >= self._flush_at:
+            self.flush()
+
+    def release(self, records: list[Record]) -> None:
+        """Give back what was not started."""
+        if records:
+            self._retried(lambda: self._run.release(records))
+
+    def flush(self) -> None:
+        outcomes, self._outcomes = self._outcomes, []
+        if outcomes:
+            self.wrote(self._write(outcomes))
+
+    def flush_and_claim(self, *, ahead: bool = False) -> list[Record]:
+        """Raises RunLostError when a claim may have been committed that nobody heard of."""
+        outcomes, self._outcomes = self._outcomes, []
+        self._run.batch_size = self.current.batch_size or self._run.batch_size
+        try:
+            written, records = self._run.write_and_claim(outcomes, ahead=ahead)
+        except ConflictError:
+            self.wrote(self._write(outcomes))
+            return self._retried(lambda: self._run.claim(ahead=ahead))
+        except DatabaseUnavailableError as error:
+            if outcomes:
+                self.wrote(self._write_again(outcomes))
+            raise RunLostError("the database went away during a claim") from error
+        self.wrote(written)
+        return records
+
+    def wrote(self, written: Written) -> None:
+        for flow_name, celery_queue in written.flows_to_hint:
+            self._hint(flow_name, celery_queue)
+        if written.refused_ids:
+            logger.warning(
+                "%d record(s) of run %s belong to another claim now, nothing was written for them: %s",
+                len(written.refused_ids), self._run.flow_instance_id, written.refused_ids[:10],
+            )  # fmt: skip
+
+    def _write(self, outcomes: list[Outcome]) -> Written:
+        try:
+            return self._retried(lambda: self._run.write(outcomes))
+        except DatabaseUnavailableError:
+            return self._write_again(outcomes)
+
+    def _write_again(self, outcomes: list[Outcome]) -> Written:
+        """The fence makes it safe to write twice. Raises RunLostError when the database stays away for too long."""
+        give_up_at = time.monotonic() + WRITE_AGAIN_SECONDS
+        while True:
+            try:
+                self._run.reopen()
+                return self._retried(lambda: self._run.write_again(outcomes))
+            except ClaimLostError:
+                raise RunLostError("this run was declared dead") from None
+            except DatabaseUnavailableError as error:
+                if time.monotonic() > give_up_at or self.slots.is_stopping:
+                    raise RunLostError("the database stayed away") from error
+                time.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311
+
+    def _retried(self, write: Callable[[], R]) -> R:
+        for _ in range(CONFLICT_TRIES):
+            try:
+                return write()
+            except ConflictError:
+                time.sleep(PAUSE_SECONDS * random.random())  # noqa: S311
+        return write()

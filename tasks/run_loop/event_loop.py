@@ -1,0 +1,46 @@
+"""The one event loop of a worker process. It has a thread of its own, so that claiming and writing never keep it
+waiting, and a handler that blocks it does not keep finished records from being written."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+
+class EventLoop:
+    """Started after the fork, with the first async flow."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="event_loop", daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """From another thread: waits for the result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    def close(self) -> None:
+        """What handlers left behind is cancelled."""
+        self._is_closing = True
+        self.loop.call_soon_threadsafe(self._cancel_all)
+        self._thread.join(1)
+
+    def _cancel_all(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.call_soon(self.loop.stop)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while not self._is_closing:
+            try:
+                self.loop.run_forever()
+            except BaseException:  # a SystemExit in a task that a handler left behind passes through the loop
+                logger.exception("a task of a handler broke out of the event loop, which goes on")
+        self.loop.close()

@@ -1,0 +1,57 @@
+"""What is kept of an exception: type, message, traceback, and the group that it belongs to among others."""
+
+import re
+import traceback
+
+from queue_store.record import Failure, Record
+from queue_store.redaction import redact
+from tasks.flow import Flow
+
+MESSAGE_LIMIT = 2_000
+TRACEBACK_LIMIT = 16_000
+GROUP_LIMIT = 300
+TYPE_LIMIT = 200
+
+_VARYING = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|0x[0-9a-f]+|\b[0-9a-f]{16,}\b|\d+(?:[.,:]\d+)*",
+    re.IGNORECASE,
+)
+
+
+def failure_of(
+    declared: Flow, record: Record, error: BaseException, started: float, finished: float
+) -> Failure:
+    """The outcome of an attempt that raised. Secrets are taken out, lengths are bounded. Never raises, whatever the
+    exception does when it is asked for its text."""
+    exception_type = redact(type(error).__qualname__, TYPE_LIMIT)
+    message = redact(_message(error) or exception_type, MESSAGE_LIMIT) or exception_type
+    return Failure(
+        record=record,
+        started=started,
+        finished=finished,
+        exception_type=exception_type,
+        error_message=message,
+        error_group=error_group(exception_type, message),
+        traceback=_traceback(error),
+        retry_delay_seconds=declared.retry_delay_seconds(record.attempt_number, error),
+    )
+
+
+def error_group(exception_type: str, message: str) -> str:
+    """The same for messages that differ in ids and numbers only."""
+    return f"{exception_type}: {_VARYING.sub('#', message)}"[:GROUP_LIMIT]
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as second:  # noqa: BLE001
+        return f"its text cannot be had: str() raised {type(second).__name__}"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        lines = traceback.format_exception(error)
+    except BaseException as second:  # noqa: BLE001
+        return f"no traceback: formatting it raised {type(second).__name__}"
+    return redact("".join(lines), TRACEBACK_LIMIT)

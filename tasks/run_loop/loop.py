@@ -1,0 +1,171 @@
+"""The story of a run: claim, execute, write, claim again, until nothing is due or somebody wants it to stop."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.flows import with_work
+from queue_store.record import Outcome, Record
+from queue_store.run import Run, RunCounts, RunOptions
+from tasks.exceptions import RunLostError
+from tasks.flow import Flow
+from tasks.run_loop.batch_attempt import BatchAttempts
+from tasks.run_loop.current_run import CurrentRun
+from tasks.run_loop.delivery import Delivery
+from tasks.run_loop.give_up import give_up
+from tasks.run_loop.hands import AsyncHands, Hands, ThreadHands
+from tasks.run_loop.one_by_one import BatchByBatch, OneByOne
+from tasks.run_loop.one_commit import OneCommit
+from tasks.run_loop.one_commit_async import AsyncOneCommit
+from tasks.run_loop.side_by_side import SideBySide, low_water
+from tasks.run_loop.stuck_handlers import StuckHandler, StuckHandlers
+from tasks.worker_process import WorkerServices
+
+logger = logging.getLogger(__name__)
+
+OTHERS_LOOK_SECONDS = 1.0
+SAY_END_SECONDS = 60.0
+SAY_END_PAUSE_SECONDS = 0.2
+
+
+def run_flow(services: WorkerServices, declared: Flow, celery_task_id: str | None = None) -> RunCounts:
+    """One run of the flow: nothing at all when nothing is due. Raises DatabaseUnavailableError only before the first
+    claim; later the run ends, and rescue gives back what it leaves."""
+    options = RunOptions(
+        flow_name=declared.name,
+        batch_size=declared.batch_size_or_default(services.settings),
+        max_retries=declared.max_retries_or_default(services.settings),
+        failure_blocks_key=declared.failure_blocks_key,
+    )
+    cursor = services.cursor(declared.name)
+    with Run(services.database, options, cursor, services.process.worker_process_id, celery_task_id) as run:
+        records = run.begin()
+        if records:
+            _RunLoop(services, declared, run).work_off(records)
+        return run.counts
+
+
+class _RunLoop:
+    def __init__(self, services: WorkerServices, declared: Flow, run: Run) -> None:
+        self._services = services
+        self._declared = declared
+        self._run = run
+        self._current = CurrentRun(run)
+        self._delivery = Delivery(self._current, services.settings, services.slots, services.hints.send)
+        self._delivery.slice_is_over = self._slice_is_over
+        self._hands: Hands | None = None
+        self._ends = ExitStack()
+        self._attempts = BatchAttempts(declared, self._current, self._stuck_handlers())
+
+    def work_off(self, records: list[Record]) -> None:
+        self._services.current_run = self._current
+        failure: Exception | None = None
+        try:
+            execute = self._executor()
+            while records:
+                unstarted = execute(records)
+                if unstarted or self._delivery.must_stop:
+                    self._delivery.flush()
+                    self._delivery.release(unstarted)
+                    break
+                records = self._delivery.flush_and_claim()
+        except (RunLostError, QueueStoreError) as error:
+            failure = error
+            logger.warning(
+                "run %s of %s ends early: %s", self._run.flow_instance_id, self._declared.name, error
+            )
+        finally:
+            self._ends.close()
+            self._end(failure)
+            self._services.current_run = None
+
+    def _executor(self) -> Callable[[list[Record]], list[Record]]:
+        declared, delivery, attempts = self._declared, self._delivery, self._attempts
+        if declared.transaction_type is not None:
+            return self._one_commit().execute
+        if declared.batch:
+            return BatchByBatch(self._call_batch, delivery).execute
+        if declared.is_async or declared.concurrency > 1:
+            self._hands = self._new_hands()
+            self._ends.callback(self._hands.end)
+            return SideBySide(self._run, delivery, self._hands, declared.concurrency).execute
+        return OneByOne(attempts, delivery).execute
+
+    def _one_commit(self) -> OneCommit:
+        declared, run, delivery, attempts = self._declared, self._run, self._delivery, self._attempts
+        if not declared.is_async:
+            return OneCommit(declared, run, delivery, attempts)
+        one_commit = AsyncOneCommit(declared, run, delivery, attempts, self._services.event_loop)
+        self._ends.callback(one_commit.end)
+        return one_commit
+
+    def _new_hands(self) -> Hands:
+        concurrency = self._declared.concurrency
+        low = low_water(concurrency, self._run.batch_size)
+        if self._declared.is_async:
+            return AsyncHands(self._attempts, concurrency, low, self._services.event_loop)
+        return ThreadHands(self._attempts, concurrency, low)
+
+    def _call_batch(self, records: Sequence[Record]) -> list[Outcome]:
+        if self._declared.is_async:
+            return self._services.event_loop.run(self._attempts.attempt_batch_async(records))
+        return self._attempts.attempt_batch(records)
+
+    def _stuck_handlers(self) -> StuckHandlers | None:
+        if self._declared.time_limit_seconds is None:
+            return None
+        stuck_handlers = StuckHandlers(self._give_up)
+        stuck_handlers.start()
+        self._ends.callback(stuck_handlers.end)
+        return stuck_handlers
+
+    def _give_up(self, stuck: list[StuckHandler]) -> None:
+        finished = self._delivery.unwritten + (self._hands.done if self._hands else [])
+        give_up(self._services, self._declared, self._current, finished, stuck)
+
+    def _slice_is_over(self) -> bool:
+        """Fairness between flows: others that wait get a hint, and this flow queues up behind them with its own.
+        While nobody waits, or the broker cannot take the hint, the run goes on."""
+        try:
+            with self._services.database.transaction() as cursor:
+                waiting = with_work(cursor, self._services.celery_queues)
+        except QueueStoreError:
+            waiting = []
+        hints = self._services.hints
+        others = [f for f in waiting if f.flow_name != self._declared.name and f.runs_wanted]
+        for other in others:
+            hints.send(other.flow_name, other.celery_queue)
+        if others and hints.send(self._declared.name, self._declared.queue):
+            return True
+        self._delivery.slice_ends_at = time.monotonic() + OTHERS_LOOK_SECONDS
+        return False
+
+    def _end(self, failure: Exception | None) -> None:
+        """Waits for a database that is away: a run that cannot say how it ended leaves suspects behind."""
+        give_up_at = time.monotonic() + SAY_END_SECONDS
+        while True:
+            try:
+                return self._say_end(failure)
+            except DatabaseUnavailableError as error:
+                failure = failure or error
+                if time.monotonic() > give_up_at or self._services.slots.is_stopping:
+                    return self._warn_of_end(error)
+                time.sleep(SAY_END_PAUSE_SECONDS)
+            except QueueStoreError as error:
+                return self._warn_of_end(error)
+
+    def _say_end(self, failure: Exception | None) -> None:
+        if failure is not None:
+            self._run.reopen()
+        suspect_ids = failure.suspect_record_ids if isinstance(failure, RunLostError) else ()
+        if suspect_ids:
+            self._run.give_up(suspect_ids[0] if len(suspect_ids) == 1 else None, str(failure))
+        else:
+            self._run.end(str(failure) if failure is not None else None)
+
+    def _warn_of_end(self, error: QueueStoreError) -> None:
+        logger.warning(
+            "run %s could not say that it ended, its lease will: %s", self._run.flow_instance_id, error
+        )

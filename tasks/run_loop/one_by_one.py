@@ -1,0 +1,53 @@
+"""Handlers that are called on one record, or one batch, after the other, without a transaction of ours."""
+
+from collections.abc import Callable, Sequence
+
+from queue_store.record import Cancelled, Outcome, Record
+from tasks.run_loop.attempt import Attempts
+from tasks.run_loop.delivery import Delivery
+from tasks.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+
+
+class OneByOne:
+    def __init__(self, attempts: Attempts, delivery: Delivery) -> None:
+        self._attempts = attempts
+        self._delivery = delivery
+
+    def execute(self, records: Sequence[Record]) -> list[Record]:
+        """Returns the records that were not started."""
+        delivery, slots = self._delivery, self._delivery.slots
+        for position, record in enumerate(records):
+            if delivery.must_stop:
+                return list(records[position:])
+            if delivery.is_cancelled(record):
+                delivery.report(Cancelled(record))
+                continue
+            slots.take_in_hand(record.id)
+            outcome = self._attempts.attempt(record)
+            slots.take_in_hand(NOTHING_IN_HAND)
+            delivery.report(outcome)
+        return []
+
+
+class BatchByBatch:
+    """`call`: the batch handler, from records to an outcome for each."""
+
+    def __init__(self, call: Callable[[Sequence[Record]], list[Outcome]], delivery: Delivery) -> None:
+        self._call = call
+        self._delivery = delivery
+
+    def execute(self, records: Sequence[Record]) -> list[Record]:
+        delivery, slots = self._delivery, self._delivery.slots
+        if delivery.must_stop:
+            return list(records)
+        live = [record for record in records if not delivery.is_cancelled(record)]
+        for record in records:
+            if delivery.is_cancelled(record):
+                delivery.report(Cancelled(record))
+        if live:
+            slots.take_in_hand(live[0].id if len(live) == 1 else SEVERAL_IN_HAND)
+            outcomes = self._call(live)
+            slots.take_in_hand(NOTHING_IN_HAND)
+            for outcome in outcomes:
+                delivery.report(outcome)
+        return []

@@ -1,0 +1,213 @@
+"""Handlers that take the transaction: their rows and the records' new statuses are committed together, in slices.
+
+A slice is at most `SLICE_SECONDS` or `SLICE_RECORDS` long, because a transaction that is held for longer keeps vacuum
+from working. It runs without savepoints first. When a record does not complete, the slice is rolled back and done
+again with a savepoint around each record, so that the record takes only its own writes back; the slices after it keep
+the savepoints for a while. Just before the COMMIT the fenced UPDATE tells which records still belong to this run; when
+any does not, everything is rolled back and done again without it.
+
+A batch handler's slice is its batch. Its writes cannot be told apart by record, so when some fail, they are rolled
+back and the handler is called again without those.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
+from queue_store.record import Cancelled, Completed, Outcome, Record, Written
+from queue_store.run import Run
+from tasks.exceptions import PermanentError, RunLostError
+from tasks.flow import Flow
+from tasks.run_loop.batch_attempt import BatchAttempts
+from tasks.run_loop.delivery import Delivery
+from tasks.run_loop.transactions import MISUSE, Transaction, raise_if_not_the_handlers_fault
+from tasks.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+
+SLICE_SECONDS = 0.5
+SLICE_RECORDS = 100
+SAVEPOINT_SLICES = 10  # slices that keep savepoints after one that needed them
+CONFLICT_TRIES = 10
+
+SAVEPOINT = b"SAVEPOINT record"
+RELEASE = b"RELEASE SAVEPOINT record"
+ROLL_BACK = b"ROLLBACK TO SAVEPOINT record"
+
+# A slice asks for statements and for calls of the handler, and is sent the outcomes of the calls.
+SliceSteps = Generator[bytes | list[Record], list[Outcome] | None, list[Outcome]]
+
+
+class RollBackError(Exception):
+    """This slice cannot be committed as it is. `decided`: outcomes that are written on their own now."""
+
+    def __init__(self, decided: Sequence[Outcome] = (), *, is_spoiled: bool = False) -> None:
+        self.decided = decided
+        self.is_spoiled = is_spoiled
+        super().__init__("this slice is rolled back")
+
+
+class OneCommit:
+    """The slices of one run."""
+
+    def __init__(self, declared: Flow, run: Run, delivery: Delivery, attempts: BatchAttempts) -> None:
+        self.declared = declared
+        self.run = run
+        self.delivery = delivery
+        self.attempts = attempts
+        self.driver: Any = None
+        self.attempts.passes = self._pass_on
+        self._in_hand: list[int] = []
+        self._savepoint_slices = 0
+        self._conflicts = 0
+        self._settled_ids: set[int] = set()  # refused, or decided outside of a slice
+
+    def execute(self, records: Sequence[Record]) -> list[Record]:
+        """Returns the records that were not started. Raises RunLostError when a COMMIT was interrupted."""
+        remaining = list(records)
+        self._settled_ids.clear()
+        while remaining := [record for record in remaining if not self._drop(record)]:
+            if self.delivery.must_stop:
+                return remaining
+            length = len(remaining) if self.declared.batch else SLICE_RECORDS
+            remaining = remaining[self._slice(remaining[:length]) :]
+        return []
+
+    def commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
+        """One slice. Raises RollBackError."""
+        with self.run.held.transaction() as cursor, cursor.connection.transaction():
+            held = self.run.held
+            transaction = Transaction(
+                held.sqlalchemy, held.driver, self.declared.transaction_type, savepoints=with_savepoints
+            )
+            self.driver = held.driver
+            outcomes = self._work(
+                self.steps(records, with_savepoints=with_savepoints), cursor, transaction, with_savepoints
+            )
+            written = self.run.write_in(cursor, outcomes)
+            self.check_fence(written)
+        return written, outcomes
+
+    def recover(self) -> None:
+        """After a handler closed the connection. Raises RunLostError."""
+        try:
+            self.run.reopen()
+        except ClaimLostError:
+            raise RunLostError("this run was declared dead") from None
+
+    def steps(self, records: list[Record], *, with_savepoints: bool) -> SliceSteps:
+        """The story of a slice, whatever kind of connection it runs on."""
+        ends_at = time.monotonic() + SLICE_SECONDS
+        slots = self.delivery.slots
+        outcomes: list[Outcome] = []
+        for call in [records] if self.declared.batch else [[record] for record in records]:
+            if with_savepoints:
+                yield SAVEPOINT
+            slots.take_in_hand(call[0].id if len(call) == 1 else SEVERAL_IN_HAND)
+            self._in_hand = [record.id for record in call]
+            called = yield call
+            assert called is not None
+            slots.take_in_hand(NOTHING_IN_HAND)
+            failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
+            if failed and not with_savepoints:
+                raise RollBackError(failed if self.declared.batch else ())
+            if with_savepoints:
+                if failed:
+                    yield ROLL_BACK
+                yield RELEASE
+            outcomes += called
+            if time.monotonic() >= ends_at or self.delivery.must_stop:
+                break
+        return outcomes
+
+    def judged(
+        self, call: list[Record], called: list[Outcome], transaction: Any, error: BaseException | None
+    ) -> list[Outcome]:
+        """What became of the call when the transaction is looked at as well. Raises RollBackError when nothing more
+        can be done in it."""
+        now = time.monotonic()
+        completed = all(isinstance(outcome, Completed) for outcome in called)
+        if error is None and completed and (not transaction.is_whole or transaction.has_failed):
+            error = PermanentError(MISUSE)
+        if error is not None:
+            called = [self.attempts.outcome_of(record, now, error) for record in call]
+        if not transaction.is_whole:
+            raise RollBackError(called, is_spoiled=True)
+        return called
+
+    def check_fence(self, written: Written) -> None:
+        if written.refused_ids:
+            self._settled_ids.update(written.refused_ids)
+            self.run.counts.records_refused += len(written.refused_ids)
+            self.delivery.wrote(Written(refused_ids=written.refused_ids))
+            raise RollBackError
+
+    def _work(
+        self, steps: SliceSteps, cursor: Cursor[Any], transaction: Transaction, with_savepoints: bool
+    ) -> list[Outcome]:
+        answer: list[Outcome] | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            answer = None
+            if isinstance(step, bytes):
+                cursor.execute(step)
+            else:
+                answer = self._call(step, transaction, with_savepoints)
+
+    def _call(self, call: list[Record], transaction: Transaction, with_savepoints: bool) -> list[Outcome]:
+        given = transaction.open()
+        if self.declared.batch:
+            called = self.attempts.attempt_batch(call, given)
+        else:
+            called = [self.attempts.attempt(call[0], given, is_tentative=not with_savepoints)]
+        error: Exception | None = None
+        try:
+            transaction.close(completed=all(isinstance(outcome, Completed) for outcome in called))
+        except Exception as raised:  # noqa: BLE001
+            error = raised
+        return self.judged(call, called, transaction, error)
+
+    def _pass_on(self, error: BaseException) -> None:
+        """After many conflicts in a row they count as the handler's own failures."""
+        if self._conflicts < CONFLICT_TRIES:
+            raise_if_not_the_handlers_fault(error, self.driver, self._in_hand)
+
+    def _drop(self, record: Record) -> bool:
+        if self.delivery.is_cancelled(record) and record.id not in self._settled_ids:
+            self._settled_ids.add(record.id)
+            self.delivery.report(Cancelled(record))
+        return record.id in self._settled_ids
+
+    def _slice(self, records: list[Record]) -> int:
+        """Returns how many of the records, from the first on, have their outcome committed; 0: do it again."""
+        with_savepoints = self._savepoint_slices > 0 and not self.declared.batch
+        try:
+            written, outcomes = self.commit(records, with_savepoints=with_savepoints)
+        except RollBackError as rolled_back:
+            self._roll_back(rolled_back)
+            return 0
+        except ConflictError:
+            self._conflicts += 1
+            time.sleep(0.01 * self._conflicts)
+            return 0
+        except DatabaseUnavailableError as error:
+            raise RunLostError("the database went away during a one-COMMIT slice") from error
+        self._savepoint_slices = max(0, self._savepoint_slices - 1)
+        self._conflicts = 0
+        self.run.counts.add(written)
+        self.delivery.wrote(written)
+        return len(outcomes)
+
+    def _roll_back(self, rolled_back: RollBackError) -> None:
+        self._savepoint_slices = SAVEPOINT_SLICES
+        if rolled_back.is_spoiled:
+            self.recover()
+        for outcome in rolled_back.decided:
+            self._settled_ids.add(outcome.record.id)
+            self.delivery.report(outcome)
+        if rolled_back.decided:
+            self.delivery.flush()

@@ -1,0 +1,116 @@
+"""One COMMIT for `async def` handlers: the same slices, on an asynchronous connection and the process' event loop."""
+
+from typing import Any
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from queue_store.errors import ClaimLostError, DatabaseUnavailableError
+from queue_store.held_async import AsyncHeldConnection
+from queue_store.outcomes import follow_up_parameters, read_follow_up, read_written
+from queue_store.record import Completed, Outcome, Record, Written
+from queue_store.run import Run
+from queue_store.statements import sql
+from tasks.exceptions import RunLostError
+from tasks.flow import Flow
+from tasks.run_loop.batch_attempt import BatchAttempts
+from tasks.run_loop.delivery import Delivery
+from tasks.run_loop.event_loop import EventLoop
+from tasks.run_loop.one_commit import OneCommit, SliceSteps
+from tasks.run_loop.transactions import AsyncTransaction
+
+
+class AsyncOneCommit(OneCommit):
+    def __init__(
+        self, declared: Flow, run: Run, delivery: Delivery, attempts: BatchAttempts, event_loop: EventLoop
+    ) -> None:
+        super().__init__(declared, run, delivery, attempts)
+        self._event_loop = event_loop
+        self._held: AsyncHeldConnection | None = None
+
+    def commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
+        return self._event_loop.run(self._commit(records, with_savepoints=with_savepoints))
+
+    def recover(self) -> None:
+        self._event_loop.run(self._close())
+
+    def end(self) -> None:
+        self._event_loop.run(self._close())
+
+    async def _commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
+        held = await self._open()
+        async with held.transaction() as cursor:
+            self.driver = await held.driver()
+            transaction = AsyncTransaction(
+                held.sqlalchemy, self.driver, self.declared.transaction_type, savepoints=with_savepoints
+            )
+            outcomes = await self._work_async(
+                self.steps(records, with_savepoints=with_savepoints), cursor, transaction, with_savepoints
+            )
+            written = await self._write(cursor, outcomes)
+            self.check_fence(written)
+        return written, outcomes
+
+    async def _open(self) -> AsyncHeldConnection:
+        """Rescue ends the session that can hold locks for long, and so it has to know this one."""
+        if self._held is None:
+            try:
+                held = AsyncHeldConnection(await self.run.database.async_engine.connect())
+            except (psycopg.OperationalError, SQLAlchemyError) as error:
+                raise DatabaseUnavailableError("no asynchronous connection to the database") from error
+            async with held.transaction() as cursor:
+                adopted = {"flow_instance_id": self.run.flow_instance_id}
+                await cursor.execute(sql("adopt_session"), adopted)
+                if not await cursor.fetchone():
+                    raise RunLostError("this run was declared dead") from ClaimLostError([])
+            self._held = held
+        return self._held
+
+    async def _close(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            await held.close()
+
+    async def _write(self, cursor: "psycopg.AsyncCursor[Any]", outcomes: list[Outcome]) -> Written:
+        written = Written()
+        for statement in self.run.outcome_statements(outcomes):
+            await cursor.execute(sql(statement.name), statement.parameters)
+            read_written(statement, await cursor.fetchall(), written)
+        for follow_up in follow_up_parameters(outcomes, written):
+            await cursor.execute(sql("enqueue"), follow_up)
+            read_follow_up(follow_up, (await cursor.fetchall())[0], written)
+        return written
+
+    async def _work_async(
+        self,
+        steps: SliceSteps,
+        cursor: "psycopg.AsyncCursor[Any]",
+        transaction: AsyncTransaction,
+        with_savepoints: bool,
+    ) -> list[Outcome]:
+        answer: list[Outcome] | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            answer = None
+            if isinstance(step, bytes):
+                await cursor.execute(step)
+            else:
+                answer = await self._call_async(step, transaction, with_savepoints)
+
+    async def _call_async(
+        self, call: list[Record], transaction: AsyncTransaction, with_savepoints: bool
+    ) -> list[Outcome]:
+        given = transaction.open()
+        if self.declared.batch:
+            called = await self.attempts.attempt_batch_async(call, given)
+        else:
+            called = [await self.attempts.attempt_async(call[0], given, is_tentative=not with_savepoints)]
+        error: Exception | None = None
+        try:
+            await transaction.close(completed=all(isinstance(outcome, Completed) for outcome in called))
+        except Exception as raised:  # noqa: BLE001
+            error = raised
+        return self.judged(call, called, transaction, error)

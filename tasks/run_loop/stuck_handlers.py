@@ -1,0 +1,71 @@
+"""Handlers that do not stop at their time limit: threads, which nothing can interrupt, C code that never returns to
+the interpreter, and whoever swallows the exception. There the process has to end: first the outcome is written over a
+connection of its own, then the rest of the batch is given back, and nobody gets a crash strike.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from billiard.pool import EX_RECYCLE
+
+from queue_store.record import Record
+
+GRACE_SECONDS = 3.0
+LOOK_SECONDS = 0.1
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StuckHandler:
+    """One call of a handler, and when this process gives up on it (by time.monotonic())."""
+
+    records: Sequence[Record]
+    started: float
+    gives_up_at: float
+    limit_seconds: float
+
+
+class StuckHandlers(threading.Thread):
+    """Looks after the calls of one run of a flow with a time limit. Other flows pay nothing for it."""
+
+    def __init__(self, give_up: Callable[[list[StuckHandler]], None]) -> None:
+        super().__init__(name="stuck_handlers", daemon=True)
+        self._give_up = give_up
+        self._calls: dict[int, StuckHandler] = {}
+        self._ended = threading.Event()
+
+    @contextmanager
+    def watching(
+        self, records: Sequence[Record], limit_seconds: float, *, can_be_interrupted: bool
+    ) -> Generator[None]:
+        now = time.monotonic()
+        gives_up_at = now + limit_seconds + (GRACE_SECONDS if can_be_interrupted else 0)
+        key = records[0].id
+        self._calls[key] = StuckHandler(records, now, gives_up_at, limit_seconds)
+        try:
+            yield
+        finally:
+            self._calls.pop(key, None)
+
+    def run(self) -> None:
+        while not self._ended.wait(LOOK_SECONDS):
+            now = time.monotonic()
+            stuck = [call for call in list(self._calls.values()) if now >= call.gives_up_at]
+            if stuck:
+                self._give_up(stuck)
+                return
+
+    def end(self) -> None:
+        self._ended.set()
+
+
+def end_process() -> None:
+    """At once, without waiting for threads. The pool takes this code for a child that is to be replaced."""
+    logging.shutdown()
+    os._exit(EX_RECYCLE)

@@ -1,0 +1,138 @@
+"""The transaction of a slice in the form that the handler asked for, and whether it is still whole afterwards."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Session
+
+from queue_store.errors import ConflictError
+from tasks.exceptions import RunLostError
+
+MISUSE = (
+    "the handler must not commit, roll back or close the transaction it was given, nor hide an error in it"
+)
+
+
+class Transaction:
+    """For one handler call after the other."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        driver: "psycopg.Connection[Any]",
+        kind: type | None,
+        *,
+        savepoints: bool,
+    ) -> None:
+        self._connection = connection
+        self._driver = driver
+        self._kind = kind
+        self._mode = "create_savepoint" if savepoints else "rollback_only"
+        self._session: Session | None = None
+        self._begun = connection.get_transaction()
+
+    def open(self) -> Any:
+        if self._kind is psycopg.Connection:
+            return self._driver
+        if self._kind is Session:
+            mode: Any = self._mode
+            self._session = Session(bind=self._connection, expire_on_commit=False, join_transaction_mode=mode)
+            return self._session
+        return self._connection
+
+    def close(self, *, completed: bool) -> None:
+        """Sends what the session still holds. Raises what the database says to it."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        with session:
+            if completed:
+                session.commit()
+
+    @property
+    def is_whole(self) -> bool:
+        """False: the handler ended the transaction or closed the connection."""
+        return is_open(self._driver) and self._begun is not None and self._begun.is_active
+
+    @property
+    def has_failed(self) -> bool:
+        """Postgres refuses every statement until the savepoint is rolled back."""
+        return self._driver.info.transaction_status == TransactionStatus.INERROR
+
+
+class AsyncTransaction:
+    """The same for `async def` handlers."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        driver: "psycopg.AsyncConnection[Any]",
+        kind: type | None,
+        *,
+        savepoints: bool,
+    ) -> None:
+        self._connection = connection
+        self._driver = driver
+        self._kind = kind
+        self._mode = "create_savepoint" if savepoints else "rollback_only"
+        self._session: AsyncSession | None = None
+        self._begun = connection.get_transaction()
+
+    def open(self) -> Any:
+        if self._kind is psycopg.AsyncConnection:
+            return self._driver
+        if self._kind is AsyncSession:
+            self._session = AsyncSession(
+                bind=self._connection, expire_on_commit=False, join_transaction_mode=self._mode
+            )
+            return self._session
+        return self._connection
+
+    async def close(self, *, completed: bool) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        async with session:
+            if completed:
+                await session.commit()
+
+    @property
+    def is_whole(self) -> bool:
+        return is_open(self._driver) and self._begun is not None and self._begun.is_active
+
+    @property
+    def has_failed(self) -> bool:
+        return self._driver.info.transaction_status == TransactionStatus.INERROR
+
+
+def is_open(driver: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> bool:
+    states = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    return not driver.closed and driver.info.transaction_status in states
+
+
+def raise_if_not_the_handlers_fault(
+    error: BaseException,
+    driver: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]",
+    record_ids: Sequence[int],
+) -> None:
+    """A conflict between transactions is resolved by doing the slice again, and a lost connection ends the run: no
+    attempt is charged for either. Raises ConflictError or RunLostError."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, pg.DeadlockDetected | pg.SerializationFailure):
+        raise ConflictError(f"{type(cause).__name__} in a handler: the slice is done again") from error
+    if driver.broken or (driver.closed and isinstance(cause, psycopg.OperationalError)):
+        raise RunLostError(
+            f"the connection broke in the handler of {_named(record_ids)}", record_ids
+        ) from error
+
+
+def _named(record_ids: Sequence[int]) -> str:
+    if len(record_ids) == 1:
+        return f"record {record_ids[0]}"
+    return f"{len(record_ids)} records"

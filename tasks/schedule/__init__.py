@@ -1,0 +1,1 @@
+"""The schedule: any beat notices what is due, Postgres keeps it, one worker does it."""

@@ -1,0 +1,72 @@
+"""The task that does what the schedule says: takes an occurrence, calls the entry's task, and says how it ended."""
+
+import logging
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from queue_store import occurrences
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import QueueStoreError
+from queue_store.occurrences import Taken
+from queue_store.redaction import redact
+from tasks.app import app
+from tasks.monitoring.databases import database_named
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+ERROR_LENGTH = 2_000
+
+
+@app.task(name="tasks.schedule.run_occurrence")
+def run_occurrence(entry: str, due_at: str) -> str | None:
+    """Idempotent: an occurrence that is taken or over is left alone. Returns its state, None when left alone."""
+    declared = app.conf.beat_schedule.get(entry)
+    if declared is None:
+        logger.warning("the schedule has no entry %s any more", entry)
+        return None
+    database = database_named()
+    taken = occurrences.take(database, entry, datetime.fromisoformat(due_at))
+    if taken is None:
+        return None
+    with _beating(database, taken):
+        problem = _call(declared)
+    with database.transaction() as cursor:
+        state = occurrences.finish(cursor, taken, problem)
+    logger.log(logging.WARNING if problem else logging.INFO, "%s of %s: %s", entry, due_at, problem or state)
+    return state
+
+
+def _call(declared: dict[str, Any]) -> str | None:
+    """None, or what went wrong."""
+    task = app.tasks[declared["task"]]
+    try:
+        task(*declared.get("args", ()), **declared.get("kwargs", {}))
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is written down and tried again)
+        return redact(f"{type(error).__name__}: {error}", ERROR_LENGTH)
+    return None
+
+
+@contextmanager
+def _beating(database: DatabaseManager, taken: Taken) -> Generator[None]:
+    ended = threading.Event()
+    thread = threading.Thread(target=_beat, args=(database, taken, ended), name="occurrence", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _beat(database: DatabaseManager, taken: Taken, ended: threading.Event) -> None:
+    while not ended.wait(HEARTBEAT_SECONDS):
+        try:
+            with database.transaction() as cursor:
+                if not occurrences.beat(cursor, taken):
+                    return
+        except QueueStoreError as error:
+            logger.warning("no heartbeat for %s: %s", taken.entry, error)

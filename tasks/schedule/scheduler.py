@@ -1,0 +1,115 @@
+"""Celery beat, with the schedule kept in Postgres.
+
+`beat_schedule` in celeryconfig.py stays the one place that says what happens when. Entries with times of the clock are
+noticed as occurrences in the database and hinted until somebody has done them. Plain intervals are hints as such.
+Several beats may run: one leads by a lease, which only saves noise.
+"""
+
+import logging
+import os
+import socket
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from celery.beat import Scheduler
+
+from queue_store import occurrences
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import QueueStoreError
+from queue_store.settings import load_processor_settings
+from tasks.schedule.due_time import is_kept, latest_due
+from tasks.sign_of_life import show_sign_of_life
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 4.0
+LOOK_SECONDS = 1.0
+RUN_OCCURRENCE = "tasks.schedule.run_occurrence"
+
+
+class OccurrenceScheduler(Scheduler):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._beat_id = uuid4()
+        self._kept: dict[str, Any] = {}
+        self._leads = False
+        self._is_looking = False
+        super().__init__(*args, **kwargs)
+
+    # Read when they are first used: beat makes a scheduler for its banner before it names wrong settings.
+    @cached_property
+    def _heartbeat_file(self) -> str:
+        return load_processor_settings().heartbeat_file
+
+    @cached_property
+    def _database(self) -> DatabaseManager:
+        return DatabaseManager(application_name="processing_queue beat")
+
+    def setup_schedule(self) -> None:
+        self.merge_inplace(self.app.conf.beat_schedule)
+        entries: dict[str, Any] = self.get_schedule() or {}
+        self._kept = {name: entry for name, entry in entries.items() if is_kept(entry.schedule)}
+        self.set_schedule({name: entry for name, entry in entries.items() if name not in self._kept})
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """How long beat may sleep."""
+        show_sign_of_life(self._heartbeat_file)
+        self._is_looking = True
+        try:
+            leads = self._look()
+        except QueueStoreError as error:
+            # Hints do no harm, and one of them judges whether the database is there.
+            logger.warning("the schedule cannot be read: %s", error)
+            leads = True
+        finally:
+            self._is_looking = False
+        return min(super().tick(*args, **kwargs), LOOK_SECONDS) if leads else LOOK_SECONDS
+
+    def close(self) -> None:
+        """Beat calls it in its signal handler, and again when it has left its loop."""
+        if self._is_looking:  # the look that the signal interrupted holds the lease's row
+            return
+        try:
+            with self._database.transaction() as cursor:
+                occurrences.leave(cursor, self._beat_id)
+        except QueueStoreError as error:
+            logger.warning("could not hand on the schedule, the lease will: %s", error)
+        self._database.dispose()
+        super().close()
+
+    def _look(self) -> bool:
+        with self._database.transaction() as cursor:
+            leads, now = occurrences.lead(
+                cursor, self._beat_id, socket.gethostname(), os.getpid(), LEASE_SECONDS
+            )
+            if leads:
+                self._notice(cursor, now)
+            hints = occurrences.to_hint(cursor) if leads else []
+        if leads != self._leads:
+            logger.info("this beat %s the schedule", "leads" if leads else "does not lead")
+            self._leads = leads
+        for entry, due_at in hints:
+            self._hint(entry, due_at)
+        return leads
+
+    def _notice(self, cursor: Any, now: datetime) -> None:
+        timezone = ZoneInfo(self.app.conf.timezone or "UTC")
+        for name, entry in self._kept.items():
+            due_at = latest_due(entry.schedule, now, timezone)
+            if due_at is not None:
+                occurrences.notice(cursor, name, due_at)
+
+    def _hint(self, entry: str, due_at: datetime) -> None:
+        """A hint that cannot be sent is sent again later."""
+        try:
+            self.app.send_task(
+                RUN_OCCURRENCE,
+                kwargs={"entry": entry, "due_at": due_at.isoformat()},
+                queue="control",
+                expires=occurrences.HINT_AGAIN_SECONDS,
+                retry=False,
+            )
+        except Exception as error:  # noqa: BLE001  (kombu raises what its transport raises)
+            logger.warning("no hint for %s: %s", entry, type(error).__name__)

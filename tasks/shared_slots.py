@@ -1,0 +1,71 @@
+"""What the processes of one worker tell each other without a database: memory that is shared over the fork.
+
+Each pool child has the slot of its pool index and keeps there who it is and which record it has in hand. A child
+that starts finds in its slot what its predecessor left: when that one did not say goodbye, it crashed, and on what.
+"""
+
+import mmap
+import struct
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from billiard.process import current_process
+
+SLOT_COUNT = 1024
+_FLAGS = 2
+_SLOT = struct.Struct("=16sq")
+_IN_HAND = struct.Struct("=q")
+
+NOTHING_IN_HAND = 0
+SEVERAL_IN_HAND = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """A child that died without saying goodbye. `record_id`: what it had in hand, where that is known."""
+
+    worker_process_id: UUID
+    record_id: int | None
+
+
+class SharedSlots:
+    """Created in the worker's main process, before it forks."""
+
+    def __init__(self) -> None:
+        self.worker_id = uuid4()
+        self._memory = mmap.mmap(-1, _FLAGS + SLOT_COUNT * _SLOT.size)
+        self._offset = _FLAGS
+
+    @property
+    def is_ready(self) -> bool:
+        """Celery gives up a worker whose child dies before this: no record may be touched yet."""
+        return self._memory[1] != 0
+
+    def make_ready(self) -> None:
+        self._memory[1] = 1
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._memory[0] != 0
+
+    def stop(self) -> None:
+        self._memory[0] = 1
+
+    def enter(self, worker_process_id: UUID) -> Predecessor | None:
+        """Take this child's slot. Returns the predecessor when it crashed."""
+        index = getattr(current_process(), "index", 0) or 0
+        self._offset = _FLAGS + (index % SLOT_COUNT) * _SLOT.size
+        previous, record_id = _SLOT.unpack_from(self._memory, self._offset)
+        _SLOT.pack_into(self._memory, self._offset, worker_process_id.bytes, NOTHING_IN_HAND)
+        if previous == bytes(16):
+            return None
+        return Predecessor(UUID(bytes=previous), record_id if record_id > 0 else None)
+
+    def take_in_hand(self, record_id: int) -> None:
+        _IN_HAND.pack_into(self._memory, self._offset + 16, record_id)
+
+    def leave(self) -> None:
+        _SLOT.pack_into(self._memory, self._offset, bytes(16), NOTHING_IN_HAND)
+
+
+shared_slots = SharedSlots()

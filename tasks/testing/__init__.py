@@ -1,0 +1,147 @@
+"""Helpers for the test suites of those who write flows; `tasks.testing.plugin` gives them to pytest.
+
+Everything is real but the broker: records are enqueued, claimed, run and completed in Postgres, in the test's own
+process and thread. Nobody waits for time to pass; it is written into the rows.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Unpack
+
+from sqlalchemy import Row, delete, select, update
+
+from queue_store import schema
+from queue_store.database_manager import DatabaseManager
+from queue_store.distributed_processor import DistributedProcessor
+from queue_store.enqueueing import OnDuplicate, RecordOptions
+from queue_store.errors import UnknownFlowError, UnknownRecordError
+from queue_store.flows import with_work
+from queue_store.settings import load_processor_settings
+from queue_store.tables import audit_log, flow_execution_logs, flows, processing_queue
+from tasks.registry import load_flows
+from tasks.run_loop.loop import run_flow
+from tasks.worker_process import WorkerServices
+
+MAXIMUM_RUNS = 1_000
+INSTANTS = ("scheduled_at", "created_at", "updated_at", "claimed_at", "started_at", "completed_at")
+
+
+class QueueTester:
+    """The queue as a test sees it: empty at first, worked on when the test says so."""
+
+    def __init__(self) -> None:
+        self._services = _new_services()
+        if schema.current_version(self.database.engine) != schema.latest_version():
+            schema.migrate(self.database.engine)
+        self._processor = DistributedProcessor(self.database, self._services.settings)
+        self._empty()
+        self._services.register()
+
+    @property
+    def database(self) -> DatabaseManager:
+        """`database.engine` is for the application's own sessions."""
+        return self._services.database
+
+    def enqueue(
+        self,
+        flow: str | Callable[..., Any],
+        payload: object,
+        *,
+        on_duplicate: OnDuplicate = "raise",
+        **options: Unpack[RecordOptions],
+    ) -> int:
+        """A record of its own; what the application enqueues is found by `records`. Returns its id."""
+        enqueued = self._processor.enqueue(self._name(flow), payload, on_duplicate=on_duplicate, **options)
+        return enqueued.id
+
+    def run(
+        self, flow: str | Callable[..., Any], payload: object, **options: Unpack[RecordOptions]
+    ) -> Row[Any]:
+        """Enqueue one record, work on its flow until nothing of it is due, and return the record as it is then."""
+        record_id = self.enqueue(flow, payload, **options)
+        self.drain(flow)
+        return self.record(record_id)
+
+    def drain(self, *wanted: str | Callable[..., Any]) -> None:
+        """Work until nothing is due, in all flows or these. Retries and snoozed records are due later: `pass_time`."""
+        self._services.flows = load_flows(self._services.settings)
+        names = {self._name(flow) for flow in wanted} or set(self._services.flows)
+        due: list[str] = []
+        for _ in range(MAXIMUM_RUNS):
+            with self.database.transaction() as cursor:
+                due = [flow.flow_name for flow in with_work(cursor) if flow.flow_name in names]
+            if not due:
+                return
+            for name in due:
+                run_flow(self._services, self._services.flows[name])
+        raise AssertionError(
+            f"{', '.join(due)}: still due after {MAXIMUM_RUNS} runs; does it enqueue itself for ever?"
+        )
+
+    def record(self, record_id: int) -> Row[Any]:
+        """A row of processing_queue, every column an attribute. Raises UnknownRecordError."""
+        found = self._rows(select(processing_queue).where(processing_queue.c.id == record_id))
+        if not found:
+            raise UnknownRecordError(f"there is no record {record_id}")
+        return found[0]
+
+    def records(
+        self, flow: str | Callable[..., Any] | None = None, status: str | None = None
+    ) -> Sequence[Row[Any]]:
+        """What was enqueued and committed, oldest first; of a flow, and in a status, where these are given."""
+        query = select(processing_queue).order_by(processing_queue.c.id)
+        if flow is not None:
+            query = query.where(processing_queue.c.flow_name == self._name(flow))
+        if status is not None:
+            query = query.where(processing_queue.c.status == status)
+        return self._rows(query)
+
+    def pass_time(self, delta: timedelta) -> None:
+        """As if that much time had passed: every instant of every record moves into the past."""
+        columns = processing_queue.c
+        with self.database.engine.begin() as connection:
+            connection.execute(
+                update(processing_queue).values({name: columns[name] - delta for name in INSTANTS})
+            )
+
+    def close(self) -> None:
+        self._services.close()
+
+    def _name(self, flow: str | Callable[..., Any]) -> str:
+        declared = load_flows(self._services.settings)
+        if declared.keys() - self._services.flows.keys():  # imported since
+            self._services.flows = declared
+            self._services.register()
+        if isinstance(flow, str):
+            return flow
+        for name, one in declared.items():
+            if one.handler is flow:
+                return name
+        raise UnknownFlowError(
+            f"{getattr(flow, '__qualname__', flow)!r} is not a flow: decorate it with @flow"
+        )
+
+    def _rows(self, query: Any) -> Sequence[Row[Any]]:
+        with self.database.engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def _empty(self) -> None:
+        with self.database.engine.begin() as connection:
+            for table in (processing_queue, flow_execution_logs, audit_log, flows):
+                connection.execute(delete(table))
+        self._processor.resume_ingestion(None, actor="test")
+        self._processor.resume_processing(actor="test")
+
+
+class _NoHints:
+    """The test itself says when to work."""
+
+    def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
+        return True
+
+
+def _new_services() -> WorkerServices:
+    settings = load_processor_settings()
+    services = WorkerServices(settings, sorted({flow.queue for flow in load_flows(settings).values()}))
+    services.hints = _NoHints()  # type: ignore[assignment]
+    return services

@@ -1,0 +1,60 @@
+"""The pytest plugin: it is found by itself where processing-queue is installed. Ask for the fixture `queue_tester`.
+
+It needs a database that it may empty: the one of TEST_DATABASE_URL, one that you name by overriding the fixture
+`queue_tester_database_url`, or else an embedded Postgres (`pip install 'processing-queue[embedded]'`).
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tasks.testing import QueueTester
+
+DATABASE_NAME = "processing_queue_test"
+
+
+@pytest.fixture(scope="session")
+def queue_tester_database_url() -> Iterator[str]:
+    """A database for tests; its name must contain `test`, because the queue in it is emptied."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    import psycopg
+    from sqlalchemy.engine import make_url
+
+    from tasks.embedded.postgres import EmbeddedPostgres
+
+    directory = Path(tempfile.mkdtemp(prefix="queue-tester-"))
+    directory.chmod(0o711)
+    server = EmbeddedPostgres(directory, settings={"fsync": "off", "synchronous_commit": "off"})
+    server.start()
+    try:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE_NAME}")  # type: ignore[arg-type]
+        yield make_url(server.url()).set(database=DATABASE_NAME).render_as_string(hide_password=False)
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def queue_tester(queue_tester_database_url: str, monkeypatch: pytest.MonkeyPatch) -> "Iterator[QueueTester]":
+    """An empty, migrated queue; DATABASE_URL names its database meanwhile."""
+    from queue_store.settings import parse_database_url
+    from tasks.testing import QueueTester
+
+    name = parse_database_url(queue_tester_database_url).database or ""
+    if "test" not in name:
+        pytest.fail(
+            f"the queue in the database {name!r} would be emptied: use one whose name contains 'test'"
+        )
+    monkeypatch.setenv("DATABASE_URL", queue_tester_database_url)
+    tester = QueueTester()
+    yield tester
+    tester.close()
