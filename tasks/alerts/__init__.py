@@ -1,0 +1,1 @@
+"""Judging the queue, keeping its alerts, and telling the contacts."""

@@ -1,0 +1,78 @@
+"""Ways to reach a contact: the log, a JSON webhook, and whatever Apprise knows (the extra `alerts`)."""
+
+import logging
+from typing import Protocol
+
+from queue_store.settings import ProcessorSettings
+from tasks.alerts.webhook import Webhook
+
+logger = logging.getLogger("processing_queue.alerts")
+
+LOG_LEVELS = {"warning": logging.WARNING, "critical": logging.ERROR, "emergency": logging.CRITICAL}
+
+
+class ChannelError(Exception):
+    """A message could not be handed over. Its text names no secret."""
+
+
+class Channel(Protocol):
+    def send(self, message: dict[str, object]) -> None:
+        """Raises ChannelError."""
+        ...
+
+
+class LogChannel:
+    def send(self, message: dict[str, object]) -> None:
+        level = LOG_LEVELS.get(str(message["level"]), logging.WARNING)
+        logger.log(logging.INFO if message["change"] == "resolved" else level, "%s", subject(message))
+
+
+class WebhookChannel:
+    def __init__(self, url: str, allowed_hosts: tuple[str, ...]) -> None:
+        self._webhook = Webhook(url, allowed_hosts)
+
+    def send(self, message: dict[str, object]) -> None:
+        try:
+            self._webhook.post(message)
+        except (OSError, ValueError) as error:
+            raise ChannelError(f"{self._webhook.host}: {error}") from None
+
+
+class AppriseChannel:
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def send(self, message: dict[str, object]) -> None:
+        try:
+            import apprise
+        except ImportError:
+            raise ChannelError(
+                f"{_scheme(self._url)}: channels other than https need Apprise: pip install 'processing-queue[alerts]'"
+            ) from None
+        channel = apprise.Apprise()
+        if not channel.add(self._url):
+            raise ChannelError(f"{_scheme(self._url)}: Apprise does not know this kind of URL")
+        if not channel.notify(title=subject(message), body=f"{message['message']}\n{message['next_step']}"):
+            raise ChannelError(f"{_scheme(self._url)}: the message was not accepted")
+
+
+def channels_of(contact: str, settings: ProcessorSettings) -> list[Channel]:
+    """Those that the contact's setting names; none for a contact that nobody configured."""
+    if contact == "log":
+        return [LogChannel()]
+    urls: tuple[str, ...] = getattr(settings, f"contact_{contact}")
+    return [channel_for(url, settings) for url in urls]
+
+
+def channel_for(url: str, settings: ProcessorSettings) -> Channel:
+    if _scheme(url) in ("https", "http"):
+        return WebhookChannel(url, settings.webhook_hosts)
+    return AppriseChannel(url)
+
+
+def subject(message: dict[str, object]) -> str:
+    return f"[{str(message['level']).upper()}] {message['change']}: {message['message']}"
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0][:32]

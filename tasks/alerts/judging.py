@@ -1,0 +1,106 @@
+"""The whole judgement: the queue, the system, the schedule and the broker; and the emergency that no database can
+tell of."""
+
+import time
+from dataclasses import dataclass
+
+from queue_store import alerts
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import DatabaseUnavailableError
+from queue_store.findings import Finding, by_severity
+from queue_store.hints import CeleryHintSender
+from queue_store.readings.schedule import read_schedule
+from queue_store.settings import ProcessorSettings
+from tasks.alerts.sending import send_notices
+from tasks.alerts.unreachable import UnreachableDatabase
+from tasks.app import app
+from tasks.monitoring.rules import judge
+from tasks.monitoring.rules.schedule_rules import judge_schedule
+from tasks.monitoring.snapshot import take_snapshot
+
+TRIES = 3
+TRY_AGAIN_SECONDS = 1.0
+CODES = (
+    "success_rate",
+    "processing_rate",
+    "failed_records",
+    "recent_failures",
+    "orphaned_records",
+    "backlog",
+    "rate_below_usual",
+    "all_workers_gone",
+    "flow_not_served",
+    "busy_processors",
+    "full_memory",
+    "worker_deaths",
+    "response_time",
+    "pool_utilization",
+    "server_connections",
+    "idle_in_transaction",
+    "held_snapshot",
+    "corruption",
+    "wrong_counts",
+    "beat_silent",
+    "broker_unreachable",
+    "maintenance_late",
+    "maintenance_failed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`notices_sent` is None where nobody was to be told."""
+
+    findings: list[Finding]
+    notices_sent: int | None = None
+
+
+def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, notify: bool) -> Judgement:
+    """Never raises for a database that cannot be reached: that is a finding, and the contacts hear of it."""
+    try:
+        findings = _with_patience(database, settings)
+    except DatabaseUnavailableError as error:
+        return _judge_unreachable(database, settings, error, notify=notify)
+    if not notify:
+        return Judgement(findings)
+    UnreachableDatabase(database, settings).is_back()
+    with database.transaction() as cursor:
+        alerts.update(cursor, findings, CODES, configured_contacts(settings))
+    return Judgement(findings, send_notices(database, settings))
+
+
+def configured_contacts(settings: ProcessorSettings) -> list[str]:
+    return [contact for contact in alerts.CONTACTS if getattr(settings, f"contact_{contact}")]
+
+
+def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> list[Finding]:
+    """One broken connection is not an emergency."""
+    for attempt in range(TRIES):
+        try:
+            return _judge(database, settings)
+        except DatabaseUnavailableError:
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(TRY_AGAIN_SECONDS)
+    raise AssertionError("unreachable")
+
+
+def _judge(database: DatabaseManager, settings: ProcessorSettings) -> list[Finding]:
+    snapshot = take_snapshot(database, settings)
+    with database.transaction() as cursor:
+        schedule = read_schedule(cursor)
+    reachable = bool(app.conf.broker_url) and CeleryHintSender(app).is_broker_reachable()
+    return by_severity([*judge(snapshot), *judge_schedule(schedule, broker_is_reachable=reachable)])
+
+
+def _judge_unreachable(
+    database: DatabaseManager, settings: ProcessorSettings, error: DatabaseUnavailableError, *, notify: bool
+) -> Judgement:
+    finding = Finding(
+        "database_unreachable",
+        "emergency",
+        f"The database {database.name} cannot be reached.",
+        f"{error} See docs/runbook.md, Critical system failure.",
+    )
+    sent = UnreachableDatabase(database, settings).is_gone(finding) if notify else None
+    return Judgement([finding], sent)

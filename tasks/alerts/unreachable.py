@@ -1,0 +1,78 @@
+"""The one alert that must go out without the database. A small file remembers that it did, so that neither a worker
+that looks every minute nor a cron job that is a new process each time says it twice."""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from queue_store.alerts import CONTACTS, LOG
+from queue_store.database_manager import DatabaseManager
+from queue_store.findings import Finding
+from queue_store.settings import ProcessorSettings, environment_name
+from tasks.alerts.sending import deliver
+
+
+class UnreachableDatabase:
+    """On one machine, for one user, environment and database."""
+
+    def __init__(self, database: DatabaseManager, settings: ProcessorSettings) -> None:
+        directory = Path(settings.state_directory or tempfile.gettempdir())
+        name = f"processing-queue-{os.getuid()}-{environment_name()}-{database.name}.unreachable".lower()
+        self._file = directory / name
+        self._settings = settings
+
+    def is_gone(self, finding: Finding) -> int:
+        """Returns how many contacts were told now: all of them the first time, then those that could not be."""
+        state = self._read() or {"since": time.time(), "told": []}
+        configured = [contact for contact in CONTACTS if getattr(self._settings, f"contact_{contact}")]
+        told = 0
+        for contact in (LOG, *configured):
+            if (
+                contact not in state["told"]
+                and self._deliver(contact, "opened", finding, state["since"]) is None
+            ):
+                state["told"].append(contact)
+                told += 1
+        self._write(state)
+        return told
+
+    def is_back(self) -> int:
+        """Tells those who were told that it was gone. Returns how many."""
+        state = self._read()
+        if state is None:
+            return 0
+        self._file.unlink(missing_ok=True)
+        finding = Finding("database_unreachable", "emergency", "The database can be reached again.", "")
+        return sum(self._deliver(c, "resolved", finding, state["since"]) is None for c in state["told"])
+
+    def _deliver(self, contact: str, change: str, finding: Finding, since: float) -> str | None:
+        message: dict[str, Any] = {
+            "notice_id": f"{self._file.stem}-{since:.0f}-{change}",
+            "change": change,
+            "contact": contact,
+            "since": since,
+            **finding.as_dict(),
+        }
+        return deliver(contact, message, self._settings)
+
+    def _read(self) -> dict[str, Any] | None:
+        """A file that somebody else put there is not believed."""
+        try:
+            if self._file.is_symlink() or self._file.stat().st_uid != os.getuid():
+                return None
+            state = json.loads(self._file.read_text())
+            return {"since": float(state["since"]), "told": [str(contact) for contact in state["told"]]}
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def _write(self, state: dict[str, Any]) -> None:
+        """A full or read-only disk must not keep the alert from going out."""
+        try:
+            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(state, file)
+        except OSError:
+            return

@@ -1,0 +1,20 @@
+"""The task that keeps the alerts: every minute, from the control queue."""
+
+import logging
+
+from queue_store.errors import QueueStoreError
+from queue_store.settings import load_processor_settings
+from tasks.alerts.judging import judge_everything
+from tasks.app import app
+from tasks.monitoring.databases import database_named
+
+logger = logging.getLogger(__name__)
+
+
+@app.task(name="tasks.alerts.update_alerts")
+def update_alerts() -> None:
+    """Idempotent; two at a time wait for each other."""
+    try:
+        judge_everything(database_named(), load_processor_settings(), notify=True)
+    except QueueStoreError as error:
+        logger.warning("the alerts could not be brought up to date: %s", error)

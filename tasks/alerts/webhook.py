@@ -1,0 +1,73 @@
+"""A POST of JSON to a URL that an operator configured, without letting it be turned against our own network.
+
+The address is resolved once and that address is connected to. Plain http and private addresses are refused, unless the
+host is listed in WEBHOOK_HOSTS. Redirects are not followed.
+"""
+
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+TIMEOUT_SECONDS = 5.0
+
+
+class Webhook:
+    def __init__(self, url: str, allowed_hosts: tuple[str, ...] = ()) -> None:
+        self._parts = urlsplit(url)
+        self.host = self._parts.hostname or ""
+        self._is_allowed = self.host in allowed_hosts
+
+    def post(self, document: object) -> None:
+        """Raises OSError or ValueError; the text names no secret."""
+        body = json.dumps(document).encode()
+        connection = self._connection(self._address())
+        try:
+            connection.request(
+                "POST",
+                self._path(),
+                body,
+                {"Content-Type": "application/json", "Host": self._parts.netloc.rpartition("@")[2]},
+            )
+            status = connection.getresponse().status
+        except http.client.HTTPException as error:
+            raise OSError(f"no proper answer ({type(error).__name__})") from None
+        finally:
+            connection.close()
+        if not 200 <= status < 300:
+            raise OSError(f"answered {status}")
+
+    def _address(self) -> tuple[str, int]:
+        if not self.host or self._parts.scheme not in ("http", "https"):
+            raise ValueError("not a URL of a webhook: it must be like https://host/path")
+        if self._parts.scheme == "http" and not self._is_allowed:
+            raise ValueError("plain http: use https, or list the host in WEBHOOK_HOSTS")
+        port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
+        found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)
+        address = str(found[0][4][0])
+        if not self._is_allowed and not _is_public(address):
+            raise ValueError("a private address: list the host in WEBHOOK_HOSTS if that is meant")
+        return address, port
+
+    def _connection(self, address: tuple[str, int]) -> http.client.HTTPConnection:
+        plain = socket.create_connection(address, TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(self.host, address[1], timeout=TIMEOUT_SECONDS)
+        connection.sock = plain
+        if self._parts.scheme == "https":
+            try:
+                connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
+            except OSError:
+                plain.close()
+                raise
+        return connection
+
+    def _path(self) -> str:
+        return (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
+
+
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return (mapped or ip).is_global and not ip.is_multicast

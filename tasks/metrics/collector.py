@@ -1,0 +1,63 @@
+"""The collector: one reading serves all scrapes of a few seconds. A database that is away is a metric, not an error."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import QueueStoreError
+from queue_store.readings.counters import CounterReader
+from queue_store.settings import ProcessorSettings, load_processor_settings
+from tasks.metrics.families import families
+from tasks.metrics.reading import read_all
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS = 2.0
+
+
+class QueueCollector(Collector):
+    def __init__(self, database: DatabaseManager, settings: ProcessorSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._counters = CounterReader()
+        self._lock = threading.Lock()
+        self._metrics: list[Metric] = []
+        self._read_at = float("-inf")
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering must not need the database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        with self._lock:
+            if time.monotonic() - self._read_at >= FRESH_SECONDS:
+                self._metrics = list(self._read())
+                self._read_at = time.monotonic()
+            metrics = self._metrics
+        yield from metrics
+
+    def _read(self) -> Iterator[Metric]:
+        began = time.monotonic()
+        up = GaugeMetricFamily("processing_queue_up", "1 while the database answers.")
+        try:
+            read = list(families(read_all(self._database, self._settings, self._counters)))
+        except QueueStoreError as error:
+            logger.warning("no metrics: %s", error)
+            read = []
+        up.add_metric([], int(bool(read)))
+        seconds = GaugeMetricFamily("processing_queue_scrape_duration_seconds", "How long the reading took.")
+        seconds.add_metric([], time.monotonic() - began)
+        yield from (up, seconds, *read)
+
+
+def register_collector(registry: CollectorRegistry = REGISTRY) -> QueueCollector:
+    database = DatabaseManager(application_name="queue metrics")
+    collector = QueueCollector(database, load_processor_settings())
+    registry.register(collector)
+    return collector

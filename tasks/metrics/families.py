@@ -1,0 +1,124 @@
+"""The metrics by name. Labels are flows (a bounded number of them), statuses and levels; never anything of a record."""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from queue_store.histogram import BOUNDS_SECONDS
+from queue_store.readings.counters import COUNTED, Counters
+from tasks.metrics.reading import Reading
+
+FLOWS_AT_MOST = 200
+OTHERS = "other_flows"
+LEVELS = ("warning", "critical", "emergency")
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
+HELP = {
+    "enqueued": "Records that were enqueued.",
+    "claimed": "Claims of records.",
+    "completed": "Records that completed.",
+    "failed": "Records that failed for good.",
+    "retried": "Attempts that failed and are retried.",
+    "snoozed": "Records whose handler asked for later.",
+    "released": "Records that a run gave back without starting them.",
+    "rescued": "Records taken back from dead runs.",
+    "crashed": "Crash strikes: records that were worked on when their process died.",
+    "cancelled": "Records that were cancelled.",
+    "reset": "Failed records that were made pending again.",
+    "refused": "Writes refused by the fence: the record belonged to another claim.",
+    "purged": "Finished records that were deleted.",
+}
+
+
+def families(reading: Reading) -> Iterator[Metric]:
+    yield from _records(reading)
+    yield from _counters(_bounded(reading.counters))
+    yield from _fleet(reading)
+    yield from _server(reading)
+
+
+def _records(reading: Reading) -> Iterator[Metric]:
+    records = GaugeMetricFamily("processing_queue_records", "Records by status.", labels=["flow", "status"])
+    due = GaugeMetricFamily("processing_queue_due_records", "Pending records that are due.", labels=["flow"])
+    age = GaugeMetricFamily(
+        "processing_queue_oldest_due_age_seconds",
+        "How long the oldest due record has waited.",
+        labels=["flow"],
+    )
+    stopped = GaugeMetricFamily(
+        "processing_queue_flow_stopped", "1 where nothing is claimed by an operator's order.", labels=["flow"]
+    )
+    for flow in reading.flows[:FLOWS_AT_MOST]:
+        for status in STATUSES:
+            records.add_metric([flow.flow_name, status], getattr(flow, status))
+        due.add_metric([flow.flow_name], flow.due)
+        age.add_metric([flow.flow_name], flow.oldest_due_seconds or 0)
+        stopped.add_metric([flow.flow_name], int(flow.is_stopped))
+    yield from (records, due, age, stopped)
+
+
+def _counters(counters: dict[str, Counters]) -> Iterator[Metric]:
+    for place, what in enumerate(COUNTED):
+        noun = "writes" if what == "refused" else "records"
+        family = CounterMetricFamily(f"processing_queue_{what}_{noun}", HELP[what], labels=["flow"])
+        for name, counter in counters.items():
+            family.add_metric([name], counter.counts[place])
+        yield family
+    processing = HistogramMetricFamily(
+        "processing_queue_processing_duration_seconds", "How long handlers took.", labels=["flow"]
+    )
+    wait = HistogramMetricFamily(
+        "processing_queue_wait_duration_seconds", "From due to claimed.", labels=["flow"]
+    )
+    for name, counter in counters.items():
+        processing.add_metric([name], _buckets(counter.processing_histogram), counter.processing_seconds)
+        wait.add_metric([name], _buckets(counter.wait_histogram), counter.wait_seconds)
+    yield from (processing, wait)
+
+
+def _fleet(reading: Reading) -> Iterator[Metric]:
+    fleet = reading.fleet
+    runs = GaugeMetricFamily("processing_queue_runs", "Runs that are alive.", labels=["flow"])
+    alive = {run.flow_name: run.run_count for run in fleet.runs}
+    for flow in reading.flows[:FLOWS_AT_MOST]:
+        runs.add_metric([flow.flow_name], alive.get(flow.flow_name, 0))
+    yield runs
+    yield _gauge("worker_processes", "Worker processes that are alive.", len(fleet.alive))
+    silence = max((process.silent_seconds for process in fleet.alive), default=0)
+    yield _gauge("heartbeat_age_seconds", "The oldest heartbeat of a living worker process.", silence)
+    yield _gauge("pool_connections_in_use", "Connections in use in the workers' pools.", fleet.pool_in_use)
+    yield _gauge("pool_connections_capacity", "Connections that the workers may open.", fleet.pool_capacity)
+
+
+def _server(reading: Reading) -> Iterator[Metric]:
+    server = reading.server
+    yield _gauge("server_connections", "Connections to the database server.", server.connection_count)
+    yield _gauge("server_connections_limit", "Connections that it allows.", server.connection_limit)
+    held = max((snapshot.seconds or 0 for snapshot in reading.snapshots), default=0)
+    yield _gauge("held_snapshot_age_seconds", "The oldest snapshot, which holds back vacuum.", held)
+    alerts = GaugeMetricFamily("processing_queue_alerts", "Alerts that are open.", labels=["level"])
+    for level in LEVELS:
+        alerts.add_metric([level], sum(alert.level == level for alert in reading.alerts))
+    yield alerts
+    ticks = [(reading.now - beat.heartbeat_at).total_seconds() for beat in reading.beats]
+    if ticks:
+        yield _gauge("beat_last_tick_age_seconds", "Since any beat gave a sign.", max(0, min(ticks)))
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    family = GaugeMetricFamily(f"processing_queue_{name}", text)
+    family.add_metric([], value)
+    return family
+
+
+def _buckets(histogram: Sequence[int]) -> list[tuple[str, float]]:
+    bounds = [*(f"{bound:g}" for bound in BOUNDS_SECONDS), "+Inf"]
+    return list(zip(bounds, accumulate(histogram), strict=True))
+
+
+def _bounded(counters: dict[str, Counters]) -> dict[str, Counters]:
+    names = sorted(counters)
+    bounded = {name: counters[name] for name in names[:FLOWS_AT_MOST]}
+    for name in names[FLOWS_AT_MOST:]:
+        bounded[OTHERS] = bounded.get(OTHERS, Counters()).plus(counters[name])
+    return bounded

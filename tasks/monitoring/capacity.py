@@ -1,0 +1,101 @@
+"""Are there enough containers, and for how long will there be?"""
+
+import math
+from typing import Any
+
+from queue_store.readings.trends import Day, read_days
+from queue_store.settings import ProcessorSettings, default_pool_size, load_processor_settings
+from tasks.app import app
+from tasks.monitoring.databases import database_named
+from tasks.monitoring.rules import flow_rules
+from tasks.monitoring.snapshot import Snapshot, take_snapshot
+
+GROWTH_DAYS = 28
+GROWTH_MINIMUM_DAYS = 7
+
+
+@app.task(name="tasks.monitoring.calculate_capacity_utilization")
+def calculate_capacity_utilization() -> dict[str, Any]:
+    """The load beside what the configured containers can do, and how many are wanted.
+
+    Theoretical: CONTAINERS containers, each BATCH_SIZE records a batch and CAPACITY_RATE_PER_HOUR batches an hour.
+    Raises DatabaseUnavailableError.
+    """
+    database, settings = database_named(), load_processor_settings()
+    snapshot = take_snapshot(database, settings, with_integrity=False)
+    with database.transaction(replica=True) as cursor:
+        days = read_days(cursor, GROWTH_DAYS)
+    capacity_per_hour = settings.containers * settings.batch_size * settings.capacity_rate_per_hour
+    load = snapshot.overall.pending + snapshot.overall.processing
+    return {
+        "current_load": load,
+        "theoretical_capacity": capacity_per_hour,
+        "utilization_percent": round(100 * load / capacity_per_hour, 2),
+        "containers": settings.containers,
+        "wanted_containers": wanted_containers(snapshot.overall.pending, settings),
+        "scale_up": any(flow_rules.backlog(snapshot)),
+        "flows": _flows(snapshot),
+        "pool": _pool(snapshot, settings),
+        "growth": project_growth(days, capacity_per_hour * 24),
+    }
+
+
+def wanted_containers(pending: int, settings: ProcessorSettings) -> int:
+    """ceil(pending / (batch_size * target_processing_rate)): enough to be done with what waits within an hour."""
+    return max(1, math.ceil(pending / (settings.batch_size * settings.capacity_rate_per_hour)))
+
+
+def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
+    """A line through the daily arrivals: in how many days it reaches the capacity. None: too few days, or no growth."""
+    if len(days) < GROWTH_MINIMUM_DAYS:
+        return {
+            "days_seen": len(days),
+            "records_per_day": None,
+            "growth_per_day": None,
+            "days_until_limit": None,
+        }
+    slope, level = _line([float(day.enqueued) for day in days])
+    reached = level >= capacity_per_day
+    growing = slope > 0.001 * max(level, 1)
+    return {
+        "days_seen": len(days),
+        "records_per_day": round(level, 1),
+        "growth_per_day": round(slope, 2),
+        "days_until_limit": 0
+        if reached
+        else math.ceil((capacity_per_day - level) / slope)
+        if growing
+        else None,
+    }
+
+
+def _line(values: list[float]) -> tuple[float, float]:
+    """Least squares: the slope, and the level at the last value."""
+    middle, mean = (len(values) - 1) / 2, sum(values) / len(values)
+    spread = sum((x - middle) ** 2 for x in range(len(values)))
+    slope = sum((x - middle) * (value - mean) for x, value in enumerate(values)) / spread
+    return slope, mean + slope * middle
+
+
+def _flows(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        flow.flow_name: {
+            "pending": flow.pending,
+            "processing": flow.processing,
+            "batch_size": flow.batch_size,
+            "outcomes_last_hour": hour.outcomes if (hour := snapshot.hour.get(flow.flow_name)) else 0,
+        }
+        for flow in snapshot.flows
+    }
+
+
+def _pool(snapshot: Snapshot, settings: ProcessorSettings) -> dict[str, Any]:
+    """The pool that the configured containers want, beside what the server can take."""
+    pool_size = default_pool_size(settings.containers)
+    return {
+        "recommended_pool_size": pool_size,
+        "recommended_max_overflow": 2 * pool_size,
+        "fleet_utilization_percent": snapshot.fleet.pool_utilization_percent,
+        "server_connection_limit": snapshot.server.connection_limit,
+        "server_connections": snapshot.server.connection_count,
+    }

@@ -1,0 +1,57 @@
+"""What is wrong, from every side: records without an owner, the fleet, the database, the integrity of the data."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from queue_store.findings import describe
+from queue_store.readings.integrity import Violation
+from queue_store.settings import load_processor_settings
+from tasks.app import app
+from tasks.monitoring.databases import database_named
+from tasks.monitoring.describe import describe_fleet, describe_orphans, describe_server, describe_window
+from tasks.monitoring.rules import judge
+from tasks.monitoring.snapshot import Snapshot, take_snapshot
+
+
+@app.task(name="tasks.monitoring.distributed_processing_diagnostics")
+def distributed_processing_diagnostics(
+    include_orphaned_analysis: bool = True, include_performance_analysis: bool = True
+) -> dict[str, Any]:
+    """Every issue, the worst first, and what it was judged by. Raises DatabaseUnavailableError."""
+    snapshot = take_snapshot(database_named(), load_processor_settings())
+    findings = judge(snapshot)
+    diagnostics: dict[str, Any] = {
+        "timestamp": datetime.now(UTC).isoformat(),
+        "issues_found": [finding.message for finding in findings],
+        "fleet": describe_fleet(snapshot.fleet),
+        "database": describe_server(snapshot.server) | {"response_time_ms": snapshot.response_time_ms},
+        "integrity": [_describe_violation(violation) for violation in snapshot.violations],
+    } | describe(findings)
+    if include_orphaned_analysis:
+        diagnostics["orphaned_records_analysis"] = describe_orphans(snapshot.orphans)
+    if include_performance_analysis:
+        diagnostics["performance_analysis"] = _performance(snapshot)
+    return diagnostics
+
+
+def _performance(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        flow.flow_name: {
+            "waiting_due_records": flow.due,
+            "last_hour": describe_window(hour) if (hour := snapshot.hour.get(flow.flow_name)) else None,
+            "last_24_hours": describe_window(day) if (day := snapshot.day.get(flow.flow_name)) else None,
+            "usual_per_hour": usual.outcomes_per_hour
+            if (usual := snapshot.baselines.get(flow.flow_name))
+            else None,
+        }
+        for flow in snapshot.flows
+    }
+
+
+def _describe_violation(violation: Violation) -> dict[str, Any]:
+    return {
+        "check": violation.check.name,
+        "problem": violation.problem,
+        "record_id": violation.record_id,
+        "repair": violation.check.repair,
+    }

@@ -1,0 +1,127 @@
+"""Maintenance as the schedule, `queuectl maintenance` and a person at a Python prompt call it."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from queue_store import maintenance, rollups
+from queue_store.database_manager import DatabaseManager
+from queue_store.readings.trends import renew_baselines
+from queue_store.settings import ProcessorSettings, load_processor_settings
+from tasks.app import app
+from tasks.monitoring.capacity import calculate_capacity_utilization
+from tasks.monitoring.databases import database_named
+from tasks.monitoring.diagnostics import distributed_processing_diagnostics
+
+logger = logging.getLogger(__name__)
+
+MAXIMUM_HOURS = 24 * 365
+
+
+@app.task(name="tasks.monitoring.distributed_system_maintenance")
+def distributed_system_maintenance(
+    cleanup_orphaned_records: bool = False,
+    orphaned_timeout_hours: float | None = None,
+    reset_failed_records: bool = False,
+    max_retries: int = 3,
+    purge_old_records: bool = False,
+    dry_run: bool = True,
+    actor: str = "a Python caller",
+) -> dict[str, Any]:
+    """What was chosen, one after the other; a dry run (the default) says what would be done and changes nothing.
+
+    `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
+    reset. Raises ValueError for wrong arguments, MaintenanceError when the same is running already,
+    DatabaseUnavailableError.
+    """
+    settings = load_processor_settings()
+    timeout_hours = (
+        settings.cleanup_timeout_hours if orphaned_timeout_hours is None else orphaned_timeout_hours
+    )
+    _check(cleanup_orphaned_records or reset_failed_records or purge_old_records, timeout_hours, max_retries)
+    database, options = database_named(), {"dry_run": dry_run, "actor": actor}
+    results: dict[str, Any] = {"timestamp": datetime.now(UTC).isoformat(), "dry_run": dry_run}
+    if cleanup_orphaned_records:
+        results["cleanup_results"] = _clean_up(database, settings, timeout_hours, options)
+    if reset_failed_records:
+        results["reset_results"] = _reset(database, settings, max_retries, options)
+    if purge_old_records:
+        results["retention_results"] = _purge(database, settings, options)
+    return results
+
+
+@app.task(name="tasks.monitoring.weekly_reset")
+def weekly_reset() -> dict[str, Any]:
+    """Say what is wrong with the failed records, then give those another chance that have attempts left."""
+    diagnostics = distributed_processing_diagnostics()
+    logger.info("before the weekly reset: %s", "; ".join(diagnostics["issues_found"]) or "no issues")
+    return distributed_system_maintenance(reset_failed_records=True, dry_run=False, actor="schedule")
+
+
+@app.task(name="tasks.monitoring.monthly_retention")
+def monthly_retention() -> dict[str, Any]:
+    """Purge what is older than its retention, then look at capacity."""
+    results = distributed_system_maintenance(purge_old_records=True, dry_run=False, actor="schedule")
+    capacity = calculate_capacity_utilization()
+    logger.info(
+        "capacity: %s %% used, %s container(s) wanted, %s day(s) until the limit",
+        capacity["utilization_percent"],
+        capacity["wanted_containers"],
+        capacity["growth"]["days_until_limit"],
+    )
+    return results | {"capacity": capacity}
+
+
+@app.task(name="tasks.monitoring.nightly_review")
+def nightly_review() -> dict[str, Any]:
+    """Correct the counts after changes past the arrows, and learn what is usual at each hour of the week."""
+    database = database_named()
+    with maintenance.begin(database, "nightly_review", dry_run=False, actor="schedule") as run:
+        with run.chunk():
+            corrections = rollups.recount(database)
+        with run.chunk() as cursor:
+            learned = renew_baselines(cursor)
+        run.affected_count = len(corrections)
+        run.result = {
+            "corrections": {c.flow_name: [c.total, c.completed, c.failed, c.cancelled] for c in corrections},
+            "baselines": learned,
+        }
+    return run.result
+
+
+def _check(anything: bool, timeout_hours: float, max_retries: int) -> None:
+    if not anything:
+        raise ValueError(
+            "nothing was chosen: pass cleanup_orphaned_records, reset_failed_records or purge_old_records"
+        )
+    if isinstance(timeout_hours, bool) or not 0 < timeout_hours <= MAXIMUM_HOURS:
+        raise ValueError(
+            f"orphaned_timeout_hours must be more than 0 and at most {MAXIMUM_HOURS}, not {timeout_hours}"
+        )
+    if isinstance(max_retries, bool) or max_retries < 1:
+        raise ValueError(f"max_retries must be 1 or more, not {max_retries}")
+
+
+def _clean_up(
+    database: DatabaseManager, settings: ProcessorSettings, timeout_hours: float, options: dict[str, Any]
+) -> dict[str, Any]:
+    parameters = {"orphaned_timeout_hours": timeout_hours}
+    with maintenance.begin(database, "cleanup_orphaned_records", parameters=parameters, **options) as run:
+        cleaned = maintenance.clean_up_orphans(run, settings, timeout_hours * 3600)
+    return {"records_cleaned": cleaned, "maintenance_run_id": run.id} | parameters
+
+
+def _reset(
+    database: DatabaseManager, settings: ProcessorSettings, max_retries: int, options: dict[str, Any]
+) -> dict[str, Any]:
+    parameters = {"max_retries": max_retries}
+    with maintenance.begin(database, "reset_failed_records", parameters=parameters, **options) as run:
+        count = maintenance.reset_failed(run, settings, max_retries)
+    return {"records_reset": count, "maintenance_run_id": run.id} | parameters
+
+
+def _purge(database: DatabaseManager, settings: ProcessorSettings, options: dict[str, Any]) -> dict[str, Any]:
+    with maintenance.begin(database, "purge_old_records", **options) as run:
+        records = maintenance.purge_finished(run, settings)
+        history = maintenance.purge_history(run, settings)
+    return {"records_purged": records, "history_purged": history, "maintenance_run_id": run.id}

@@ -1,0 +1,38 @@
+"""The rules: each looks at a snapshot and yields findings. A rule that needs work to judge is silent without it."""
+
+from collections.abc import Callable, Iterable
+
+from queue_store.findings import Finding, by_severity
+from tasks.monitoring.rules import database_rules, flow_rules, integrity_rules, worker_rules
+from tasks.monitoring.snapshot import Snapshot
+
+Rule = Callable[[Snapshot], Iterable[Finding]]
+
+QUEUE_RULES: tuple[Rule, ...] = (
+    flow_rules.success_rate,
+    flow_rules.processing_rate,
+    flow_rules.failed_records,
+    flow_rules.recent_failures,
+    flow_rules.orphaned_records,
+    flow_rules.backlog,
+    flow_rules.rate_below_usual,
+    worker_rules.all_workers_gone,
+    worker_rules.flows_not_served,
+)
+SYSTEM_RULES: tuple[Rule, ...] = (
+    worker_rules.busy_processors,
+    worker_rules.full_memory,
+    worker_rules.deaths,
+    database_rules.response_time,
+    database_rules.pool_utilization,
+    database_rules.connections,
+    database_rules.idle_in_transaction,
+    database_rules.held_snapshot,
+    integrity_rules.corruption,
+    integrity_rules.wrong_counts,
+)
+
+
+def judge(snapshot: Snapshot, rules: Iterable[Rule] = QUEUE_RULES + SYSTEM_RULES) -> list[Finding]:
+    """The worst first."""
+    return by_severity(finding for rule in rules for finding in rule(snapshot))

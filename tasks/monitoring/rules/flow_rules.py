@@ -1,0 +1,166 @@
+"""Rules about what becomes of the records of a flow."""
+
+from collections.abc import Iterator
+
+from queue_store.findings import Finding
+from queue_store.readings.windows import Window, add_up
+from tasks.monitoring.snapshot import HOUR_SECONDS, Snapshot
+
+BACKLOG_RECORDS = 500
+BACKLOG_SECONDS = 1_800.0
+BACKLOG_LOOKS = 20  # of thirty, one a minute: some are missing while nobody folds
+BASELINE_WEEKS = 2
+BASELINE_OUTCOMES_PER_HOUR = 20.0
+
+
+def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
+    """Of the last hour where that had enough outcomes, else of the last day."""
+    for flow in snapshot.flows:
+        windows = (snapshot.hour.get(flow.flow_name), snapshot.day.get(flow.flow_name))
+        window = next((w for w in windows if w and w.success_rate_percent is not None), None)
+        if window is None or window.success_rate_percent is None:
+            continue
+        figure = window.success_rate_percent
+        judged = snapshot.settings.alert_thresholds.judge("success_rate", figure, flow.flow_name)
+        if judged:
+            yield Finding(
+                "success_rate",
+                judged[0],
+                f"{flow.flow_name}: {figure:g} % of {window.outcomes} records succeeded in the last "
+                f"{_hours(window)}, below {judged[1]:g} %.",
+                f"look at what fails: queuectl failures --flow {flow.flow_name}",
+                flow.flow_name,
+                figure,
+                judged[1],
+            )
+
+
+def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
+    """Judged over the time for which due work has waited."""
+    for flow_name, window in snapshot.recent.items():
+        figure = window.outcomes_per_hour
+        judged = snapshot.settings.alert_thresholds.judge("processing_rate", figure, flow_name)
+        if judged:
+            yield Finding(
+                "processing_rate",
+                judged[0],
+                f"{flow_name}: {figure:g} records an hour while due work waits, below {judged[1]:g}.",
+                "see whether workers are alive and busy, then add containers or raise the batch size: "
+                "queuectl capacity",
+                flow_name,
+                figure,
+                judged[1],
+            )
+
+
+def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
+    """All that are failed now, however old."""
+    for flow in snapshot.flows:
+        judged = snapshot.settings.alert_thresholds.judge("failed_records", flow.failed, flow.flow_name)
+        if judged:
+            today = snapshot.day.get(flow.flow_name)
+            yield Finding(
+                "failed_records",
+                judged[0],
+                f"{flow.flow_name}: {flow.failed} failed records, more than {judged[1]:g}; "
+                f"{today.failed if today else 0} failed in the last 24 hours.",
+                f"see the kinds of errors with queuectl failures --flow {flow.flow_name}, mend the cause, "
+                f"then queuectl reset --flow {flow.flow_name}",
+                flow.flow_name,
+                flow.failed,
+                judged[1],
+            )
+
+
+def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
+    """Failures of the last hour: a new trouble shows although old ones were there, or were reset meanwhile."""
+    for flow in snapshot.flows:
+        window = snapshot.hour.get(flow.flow_name, Window(HOUR_SECONDS, flow.flow_name))
+        judged = snapshot.settings.alert_thresholds.judge("failed_records", window.failed, flow.flow_name)
+        if (
+            judged
+            and snapshot.settings.alert_thresholds.judge("failed_records", flow.failed, flow.flow_name)
+            is None
+        ):
+            yield Finding(
+                "recent_failures",
+                judged[0],
+                f"{flow.flow_name}: {window.failed} records failed in the last hour, more than {judged[1]:g}.",
+                f"look at what fails: queuectl failures --flow {flow.flow_name}",
+                flow.flow_name,
+                window.failed,
+                judged[1],
+            )
+
+
+def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
+    """Those that rescue should have given back by now: right after a crash there are others for some seconds."""
+    by_flow: dict[str, int] = {}
+    for group in snapshot.orphans:
+        by_flow[group.flow_name] = by_flow.get(group.flow_name, 0) + group.late_count
+    for flow_name, count in by_flow.items():
+        judged = snapshot.settings.alert_thresholds.judge("orphaned_records", count, flow_name)
+        if judged:
+            causes = sorted({group.cause for group in snapshot.orphans if group.flow_name == flow_name})
+            yield Finding(
+                "orphaned_records",
+                judged[0],
+                f"{flow_name}: {count} orphaned records ({', '.join(causes)}), more than {judged[1]:g}.",
+                "queuectl maintenance --cleanup-orphaned-records --no-dry-run; "
+                "then see why rescue did not: is the worker of the control queue alive?",
+                flow_name,
+                count,
+                judged[1],
+            )
+
+
+def backlog(snapshot: Snapshot) -> Iterator[Finding]:
+    """More than 500 records pending for longer than half an hour: time for more containers."""
+    if not snapshot.depths or snapshot.overall.is_stopped:
+        return
+    newest = snapshot.depths[-1].minute
+    looks = [d for d in snapshot.depths if (newest - d.minute).total_seconds() <= BACKLOG_SECONDS]
+    span_seconds = (newest - looks[0].minute).total_seconds()
+    least = min(look.pending for look in looks)
+    waits = (snapshot.overall.oldest_due_seconds or 0) > BACKLOG_SECONDS
+    if waits and span_seconds >= BACKLOG_SECONDS and len(looks) >= BACKLOG_LOOKS and least > BACKLOG_RECORDS:
+        yield Finding(
+            "backlog",
+            "warning",
+            f"At least {least} records have been pending for more than 30 minutes, more than {BACKLOG_RECORDS}.",
+            "see how many containers are wanted: queuectl capacity",
+            None,
+            least,
+            BACKLOG_RECORDS,
+        )
+
+
+def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
+    """Far fewer outcomes than is usual for this hour of the week, while due work waits."""
+    share = 1 - snapshot.settings.baseline_drop_percent / 100
+    for flow_name, window in snapshot.recent.items():
+        usual = snapshot.baselines.get(flow_name)
+        if usual is None or usual.week_count < BASELINE_WEEKS:
+            continue
+        threshold = usual.outcomes_per_hour * share
+        if usual.outcomes_per_hour >= BASELINE_OUTCOMES_PER_HOUR and window.outcomes_per_hour < threshold:
+            yield Finding(
+                "rate_below_usual",
+                "warning",
+                f"{flow_name}: {window.outcomes_per_hour:g} records an hour, usual at this hour of the week are "
+                f"{usual.outcomes_per_hour:g}.",
+                "compare with the last deploy, the database's response time and the top errors: "
+                "queuectl check --performance",
+                flow_name,
+                window.outcomes_per_hour,
+                threshold,
+            )
+
+
+def all_flows(windows: dict[str, Window], seconds: float) -> Window:
+    return add_up(windows.values(), seconds)
+
+
+def _hours(window: Window) -> str:
+    hours = window.seconds / 3600
+    return "hour" if hours == 1 else f"{hours:g} hours"

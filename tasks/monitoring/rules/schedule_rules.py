@@ -1,0 +1,59 @@
+"""Rules about beat, the broker and the schedule. Work goes on without them, maintenance and short waits do not."""
+
+from collections.abc import Iterator
+
+from queue_store.findings import Finding
+from queue_store.readings.schedule import ScheduleReading
+
+BEAT_SILENT_SECONDS = 60.0
+
+
+def judge_schedule(schedule: ScheduleReading, *, broker_is_reachable: bool) -> Iterator[Finding]:
+    yield from _beat(schedule)
+    yield from _entries(schedule)
+    if not broker_is_reachable:
+        yield Finding(
+            "broker_unreachable",
+            "warning",
+            "The broker cannot be reached: records are still processed by the workers' own poll, more slowly.",
+            "restart Redis or check CELERY_BROKER_URL; no record is lost meanwhile",
+        )
+
+
+def _beat(schedule: ScheduleReading) -> Iterator[Finding]:
+    silent_seconds = schedule.beat_silent_seconds
+    if silent_seconds is None or silent_seconds > BEAT_SILENT_SECONDS:
+        since = "has never run" if silent_seconds is None else f"is silent for {silent_seconds:.0f} s"
+        yield Finding(
+            "beat_silent",
+            "warning",
+            f"Celery beat {since}: scheduled maintenance does not happen.",
+            "start `celery -A tasks beat`, twice if one is not enough",
+            None,
+            silent_seconds,
+            BEAT_SILENT_SECONDS,
+        )
+
+
+def _entries(schedule: ScheduleReading) -> Iterator[Finding]:
+    if schedule.late_entries:
+        names = ", ".join(sorted(set(schedule.late_entries)))
+        yield Finding(
+            "maintenance_late",
+            "warning",
+            f"Scheduled maintenance is due and was not done: {names}.",
+            "see whether the worker of the control queue is alive: celery -A tasks worker -Q control",
+            None,
+            len(schedule.late_entries),
+            0,
+        )
+    if schedule.failed_entries:
+        yield Finding(
+            "maintenance_failed",
+            "warning",
+            f"The last scheduled run failed: {', '.join(schedule.failed_entries)}.",
+            "read its error: queuectl maintenance --history",
+            None,
+            len(schedule.failed_entries),
+            0,
+        )

@@ -1,0 +1,81 @@
+"""Everything that the rules judge, read once."""
+
+import time
+from dataclasses import dataclass, field
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.readings.fleet import Fleet, read_fleet
+from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
+from queue_store.readings.integrity import RECORDS_AT_A_GLANCE, Violation, find_violations
+from queue_store.readings.orphans import OrphanGroup, read_orphans
+from queue_store.readings.server import ServerReading, read_server
+from queue_store.readings.trends import Baseline, Depth, read_baselines, read_depths
+from queue_store.readings.windows import Window, read_window
+from queue_store.settings import ProcessorSettings
+
+HOUR_SECONDS = 3_600.0
+DAY_SECONDS = 86_400.0
+RATE_MINIMUM_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`recent`: by flow, what happened while its oldest due record waited, where that is ten minutes or more."""
+
+    settings: ProcessorSettings
+    response_time_ms: float
+    flows: list[FlowCounts]
+    overall: FlowCounts
+    hour: dict[str, Window]
+    day: dict[str, Window]
+    recent: dict[str, Window]
+    orphans: list[OrphanGroup]
+    fleet: Fleet
+    server: ServerReading
+    baselines: dict[str, Baseline]
+    depths: list[Depth]
+    violations: list[Violation] = field(default_factory=list[Violation])
+
+
+def take_snapshot(
+    database: DatabaseManager,
+    settings: ProcessorSettings,
+    *,
+    orphan_timeout_seconds: float | None = None,
+    with_integrity: bool = True,
+) -> Snapshot:
+    """`with_integrity` False: the violations are not looked for. Raises DatabaseUnavailableError."""
+    with database.transaction() as cursor:
+        asked = time.monotonic()
+        cursor.execute("SELECT 1")
+        response_time_ms = (time.monotonic() - asked) * 1000
+        flows = read_flow_counts(cursor)
+        return Snapshot(
+            settings=settings,
+            response_time_ms=round(response_time_ms, 2),
+            flows=flows,
+            overall=add_up(flows),
+            hour=read_window(cursor, HOUR_SECONDS),
+            day=read_window(cursor, DAY_SECONDS),
+            recent={
+                flow.flow_name: read_window(cursor, seconds).get(
+                    flow.flow_name, Window(seconds, flow.flow_name)
+                )
+                for flow in flows
+                if (seconds := rate_window_seconds(flow)) is not None
+            },
+            orphans=read_orphans(cursor, settings, orphan_timeout_seconds),
+            fleet=read_fleet(cursor, settings),
+            server=read_server(cursor),
+            baselines=read_baselines(cursor),
+            depths=read_depths(cursor, HOUR_SECONDS),
+            violations=find_violations(cursor, records_at_most=RECORDS_AT_A_GLANCE) if with_integrity else [],
+        )
+
+
+def rate_window_seconds(flow: FlowCounts) -> float | None:
+    """Over how long the rate of a flow is judged: while due work waits, an hour at most. None: nothing to judge."""
+    waited_seconds = flow.oldest_due_seconds or 0
+    if not flow.due or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
+        return None
+    return min(waited_seconds // 60 * 60, HOUR_SECONDS)

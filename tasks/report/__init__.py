@@ -1,0 +1,7 @@
+"""The report of the last day: one file that needs nothing else, fit to attach to a mail."""
+
+from tasks.report.contents import Report, read_report
+from tasks.report.html import as_html
+from tasks.report.markdown import as_markdown
+
+__all__ = ["Report", "as_html", "as_markdown", "read_report"]

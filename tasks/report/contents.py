@@ -1,0 +1,79 @@
+"""What the report tells."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from queue_store.alerts import Alert, read_alerts
+from queue_store.database_manager import DatabaseManager
+from queue_store.readings import windows
+from queue_store.readings.charts import SPANS, Charts, read_charts
+from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
+from queue_store.readings.top_errors import ErrorGroup, read_top_errors
+from queue_store.readings.windows import Window, read_window
+
+DAY_SECONDS = 86_400.0
+ERRORS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    at: datetime
+    flows: list[FlowCounts]
+    day: dict[str, Window]
+    errors: list[ErrorGroup]
+    alerts: list[Alert]
+    charts: Charts
+
+    @property
+    def everything(self) -> Window:
+        return windows.add_up(self.day.values(), DAY_SECONDS)
+
+    @property
+    def table(self) -> list[list[str]]:
+        """A row for each flow, under HEADINGS."""
+        rows: list[list[str]] = []
+        for flow in self.flows:
+            window = self.day.get(flow.flow_name, Window(DAY_SECONDS, flow.flow_name))
+            rate, slow = window.success_rate_percent, window.processing_percentile(0.95)
+            rows.append([
+                flow.flow_name, f"{window.enqueued:,}", f"{window.completed:,}", f"{window.failed:,}",
+                f"{window.retried:,}",
+                "-" if rate is None else f"{rate:.1f} %", "-" if slow is None else f"{slow:.3g} s", f"{flow.pending:,}",
+            ])  # fmt: skip
+        return rows
+
+    @property
+    def sentence(self) -> str:
+        day = self.everything
+        rate = day.success_rate_percent
+        judged = "too few to judge by" if rate is None else f"{rate:.1f} percent of them succeeded"
+        return (
+            f"In the last 24 hours {day.enqueued:,} records were enqueued and {day.outcomes:,} came to an end; "
+            f"{judged}. {len(self.alerts)} alert(s) were open."
+        )
+
+
+HEADINGS = (
+    "flow",
+    "enqueued",
+    "completed",
+    "failed",
+    "retried",
+    "success",
+    "95 % took at most",
+    "pending now",
+)
+
+
+def read_report(database: DatabaseManager) -> Report:
+    """Raises DatabaseUnavailableError."""
+    with database.transaction(replica=True) as cursor:
+        charts = read_charts(cursor, SPANS["24h"])
+        return Report(
+            charts.now,
+            read_flow_counts(cursor),
+            read_window(cursor, DAY_SECONDS),
+            read_top_errors(cursor, DAY_SECONDS, ERRORS_SHOWN),
+            read_alerts(cursor, DAY_SECONDS),
+            charts,
+        )

@@ -1,0 +1,64 @@
+"""The report as one HTML file without scripts and without anything to load."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from html import escape
+
+from tasks.report.contents import HEADINGS, Report
+from tasks.report.plot import plot
+
+STYLE = """
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #1b1f1a;
+  background: #fff; }
+table { width: 100%; border-collapse: collapse; font-size: 0.9rem; }
+th, td { padding: 0.3rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
+svg { max-width: 100%; height: auto; }
+"""
+
+
+def as_html(report: Report) -> str:
+    errors = [
+        [group.error_message, f"{group.error_count:,}", ", ".join(group.flow_names)]
+        for group in report.errors
+    ]
+    alerts = [
+        [alert.message, alert.level, "resolved" if alert.resolved_at else "open"] for alert in report.alerts
+    ]
+    parts = [
+        f"<h1>The queue on {report.at:%d %B %Y}</h1><p>{escape(report.sentence)}</p>",
+        "<h2>Flows</h2>" + _table(HEADINGS, report.table),
+        "<h2>The day</h2>" + "".join(_plots(report)),
+        "<h2>Most frequent errors</h2>" + _table(("error", "attempts", "flows"), errors),
+        "<h2>Alerts</h2>" + _table(("alert", "level", "state"), alerts),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Report of the queue</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _plots(report: Report) -> list[str]:
+    charts, end = report.charts, report.at
+    start = end - timedelta(seconds=charts.span.seconds)
+    per_minute = 60 / charts.span.bucket_seconds
+    counted = {
+        name: [(c.at, getattr(c, name) * per_minute) for c in charts.counts]
+        for name in ("enqueued", "completed", "failed")
+    }
+    depth = {"pending": [(d.at, float(d.pending)) for d in charts.depths]}
+    slow = {
+        "95 % took at most": [
+            (d.at, d.processing_p95) for d in charts.durations if d.processing_p95 is not None
+        ]
+    }
+    titled = (("Records a minute", counted), ("Pending records", depth), ("Processing time in seconds", slow))
+    return [f"<h3>{title}</h3>{plot(title, series, start, end)}" for title, series in titled]
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "<p>None.</p>"
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

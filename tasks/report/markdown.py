@@ -1,0 +1,38 @@
+"""The report as Markdown, for where pictures do not fit."""
+
+from collections.abc import Sequence
+
+from tasks.report.contents import HEADINGS, Report
+
+
+def as_markdown(report: Report) -> str:
+    errors = [
+        [group.error_message, f"{group.error_count:,}", ", ".join(group.flow_names)]
+        for group in report.errors
+    ]
+    alerts = [
+        [alert.message, alert.level, "resolved" if alert.resolved_at else "open"] for alert in report.alerts
+    ]
+    return "\n\n".join([
+        f"# The queue on {report.at:%d %B %Y}",
+        report.sentence,
+        "## Flows",
+        _table(HEADINGS, report.table),
+        "## Most frequent errors",
+        _table(("error", "attempts", "flows"), errors),
+        "## Alerts",
+        _table(("alert", "level", "state"), alerts),
+    ]) + "\n"  # fmt: skip
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "None."
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """What records say must neither end the cell nor become markup."""
+    escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split()))
+    return escaped or "-"
