@@ -1,0 +1,90 @@
+"""`queuectl`: each command is a module of its own, imported when it is called.
+
+Exit codes: 0 done, 1 it failed or found trouble, 2 wrong usage, 3 the database cannot be used, 130 interrupted.
+"""
+
+import ast
+from importlib import import_module
+from importlib.resources import files
+from typing import Any
+
+import click
+
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from tasks.cli.frame import say
+
+COMMANDS = {
+    "alerts": "tasks.cli.alerts",
+    "backup": "tasks.cli.backup",
+    "cancel": "tasks.cli.cancel",
+    "capacity": "tasks.cli.capacity",
+    "check": "tasks.cli.check",
+    "enqueue": "tasks.cli.enqueue",
+    "explain": "tasks.cli.explain",
+    "failures": "tasks.cli.failures",
+    "grant-roles": "tasks.cli.grant_roles",
+    "maintenance": "tasks.cli.maintenance",
+    "metrics-server": "tasks.cli.metrics_server",
+    "migrate": "tasks.cli.migrate",
+    "new-flow": "tasks.cli.new_flow",
+    "pause": "tasks.cli.pause",
+    "recover": "tasks.cli.recover",
+    "repair": "tasks.cli.repair",
+    "report": "tasks.cli.report",
+    "reset": "tasks.cli.reset",
+    "restore": "tasks.cli.restore",
+    "resume": "tasks.cli.resume",
+    "schedule": "tasks.cli.schedule",
+    "show": "tasks.cli.show",
+    "status": "tasks.cli.status",
+    "stop": "tasks.cli.stop",
+    "tail": "tasks.cli.tail",
+    "top": "tasks.cli.top",
+    "tune": "tasks.cli.tune",
+    "up": "tasks.cli.up",
+    "validate": "tasks.cli.validate",
+    "watch": "tasks.cli.watch",
+}
+DATABASE_UNAVAILABLE = 3
+INTERRUPTED = 130
+
+
+class CommandGroup(click.Group):
+    """Finds commands by name, and turns our errors into one message on stderr and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does it, but from the sources: importing all commands for their help takes a second."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_sentence(name)) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except QueueStoreError as error:
+            say(f"Error: {error}", err=True)
+            ctx.exit(DATABASE_UNAVAILABLE if isinstance(error, DatabaseUnavailableError) else 1)
+        except KeyboardInterrupt:
+            click.echo("Interrupted. What was not committed is taken back.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="processing-queue")
+def main() -> None:
+    """Look at and steer the processing queue. DATABASE_URL names the database."""
+
+
+def _first_sentence(command: str) -> str:
+    module = COMMANDS[command].rpartition(".")[2]
+    tree = ast.parse(files("tasks.cli").joinpath(f"{module}.py").read_text())
+    wanted = command.replace("-", "_")
+    function = next(f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == wanted)
+    return " ".join((ast.get_docstring(function) or "").split()).partition(". ")[0].rstrip(".")

@@ -1,0 +1,96 @@
+from typing import TYPE_CHECKING
+
+import click
+
+from tasks.cli.frame import actor_option, json_option, opened_database, say, write_json, write_table
+
+if TYPE_CHECKING:
+    from queue_store.alerts import Alert
+
+HEADINGS = ("id", "level", "opened", "seen", "step", "state", "message")
+DAY_SECONDS = 86_400
+
+
+@click.command()
+@click.option(
+    "--acknowledge", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="You look after it: no escalation."
+)
+@click.option("--test", "test_channels", is_flag=True, help="Send a test message to every contact.")
+@click.option("--resolved", is_flag=True, help="Also those that were resolved in the last 7 days.")
+@actor_option
+@json_option
+def alerts(acknowledge: int | None, test_channels: bool, resolved: bool, actor: str, as_json: bool) -> None:
+    """List the alerts, acknowledge one, or test the channels. Exit 1: an unknown alert, or a channel that fails."""
+    if acknowledge and test_channels:
+        raise click.UsageError("Acknowledge or test, one at a time.")
+    if test_channels:
+        _test(as_json)
+    elif acknowledge:
+        _acknowledge(acknowledge, actor)
+    else:
+        _list(resolved, as_json)
+
+
+def _list(resolved: bool, as_json: bool) -> None:
+    from queue_store.alerts import read_alerts
+
+    with opened_database("alerts") as database, database.transaction() as cursor:
+        found = read_alerts(cursor, 7 * DAY_SECONDS if resolved else 0)
+    if as_json:
+        write_json(found)
+    elif not found:
+        say("No alerts.")
+    else:
+        write_table(HEADINGS, [_row(alert) for alert in found])
+        for alert in found:
+            if alert.unsent_count and alert.sending_error:
+                say(f"Alert {alert.id} could not be sent to everybody: {alert.sending_error}", err=True)
+
+
+def _row(alert: "Alert") -> list[object]:
+    state = "resolved" if alert.resolved_at else "open"
+    if alert.acknowledged_by and not alert.resolved_at:
+        state = f"acknowledged by {alert.acknowledged_by}"
+    opened = f"{alert.opened_at:%Y-%m-%d %H:%M %Z}"
+    return [
+        alert.id,
+        alert.level,
+        opened,
+        alert.seen_count,
+        alert.escalation_step,
+        state,
+        alert.message,
+    ]
+
+
+def _acknowledge(alert_id: int, actor: str) -> None:
+    from queue_store.alerts import acknowledge
+
+    with opened_database("alerts") as database, database.transaction() as cursor:
+        done = acknowledge(cursor, alert_id, actor)
+    if not done:
+        say(
+            f"Error: there is no open, unacknowledged alert {alert_id}. See them with: queuectl alerts",
+            err=True,
+        )
+        raise SystemExit(1)
+    say(f"Alert {alert_id} is yours, {actor}: it is not escalated any more.")
+
+
+def _test(as_json: bool) -> None:
+    from queue_store.alerts import LOG
+    from queue_store.settings import load_processor_settings
+    from tasks.alerts.judging import configured_contacts
+    from tasks.alerts.sending import deliver, trial_message
+
+    settings = load_processor_settings()
+    contacts = [LOG, *configured_contacts(settings)]
+    problems = {contact: deliver(contact, trial_message(contact), settings) for contact in contacts}
+    if as_json:
+        write_json(problems)
+    else:
+        for contact, problem in problems.items():
+            say(f"{contact}: {problem or 'sent'}")
+        if len(contacts) == 1:
+            say("No contact is configured: set CONTACT_PRIMARY and the others to the URLs of their channels.")
+    raise SystemExit(1 if any(problems.values()) else 0)

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import click
+
+from tasks.cli.frame import json_option, plural, processor, say, write_json
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def backup(file: Path, as_json: bool) -> None:
+    """Write all tables of the queue into a new FILE, in one snapshot, while everything goes on."""
+    from queue_store.backup import write_backup
+
+    with processor("backup") as queue:
+        manifest = write_backup(queue.database, file)
+    if as_json:
+        write_json(manifest)
+    else:
+        say(
+            f"{plural(manifest.row_counts['processing_queue'])} written to {file}, schema {manifest.schema_version}."
+        )

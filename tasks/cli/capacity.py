@@ -1,0 +1,37 @@
+import click
+
+from tasks.cli.frame import json_option, say, write_json, write_table
+
+
+@click.command()
+@json_option
+def capacity(as_json: bool) -> None:
+    """How much is waiting, how many containers are wanted, and for how long the present ones will do."""
+    from tasks.monitoring import calculate_capacity_utilization
+
+    found = calculate_capacity_utilization()
+    if as_json:
+        write_json(found)
+        return
+    growth, pool = found["growth"], found["pool"]
+    write_table(
+        ("what", "figure"),
+        [
+            ("records pending and processing", found["current_load"]),
+            ("records an hour that the containers can do", f"{found['theoretical_capacity']:g}"),
+            ("utilization", f"{found['utilization_percent']:g} %"),
+            ("containers configured", found["containers"]),
+            ("containers wanted", found["wanted_containers"]),
+            ("more containers now", "yes" if found["scale_up"] else "no"),
+            (
+                "pool size recommended",
+                f"{pool['recommended_pool_size']} + {pool['recommended_max_overflow']}",
+            ),
+            ("server connections", f"{pool['server_connections']} of {pool['server_connection_limit']}"),
+            ("records a day", growth["records_per_day"]),
+            ("growth a day", growth["growth_per_day"]),
+            ("days until the limit", growth["days_until_limit"]),
+        ],
+    )
+    if growth["records_per_day"] is None:
+        say(f"Growth needs 7 full days of history, there are {growth['days_seen']}.")

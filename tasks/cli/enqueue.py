@@ -1,0 +1,153 @@
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, BinaryIO
+
+import click
+
+from tasks.cli.frame import json_option, plural, processor, say, write_json
+from tasks.cli.record_file import InvalidLinesError, RecordFile
+
+SHOWN_LINES = 10
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--flow", "flow_name", required=True, help="The flow to run on each record.")
+@click.option(
+    "--format", "file_format", type=click.Choice(["csv", "jsonl"]), help="By default by the file's name."
+)
+@click.option("--delimiter", default=",", show_default=True, help="Between the fields of a CSV line.")
+@click.option(
+    "--numbers", is_flag=True, help="CSV: turn fields that are numbers into numbers, empty ones into null."
+)
+@click.option("--skip-invalid", is_flag=True, help="Go on after lines that cannot be read, and report them.")
+@click.option("--dedup-by", metavar="FIELD", help="The field whose value becomes the dedup_key.")
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(["raise", "skip", "replace"]),
+    default="raise",
+    show_default=True,
+    help="When an unfinished record has the same dedup_key.",
+)
+@click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True, help="Smaller first.")
+@click.option("--delay-seconds", type=click.FloatRange(0), default=0.0, help="When to begin, from now.")
+@click.option("--dry-run", is_flag=True, help="Read and check the file; enqueue nothing.")
+@json_option
+def enqueue(
+    file: BinaryIO,
+    flow_name: str,
+    file_format: str | None,
+    delimiter: str,
+    numbers: bool,
+    skip_invalid: bool,
+    dedup_by: str | None,
+    on_duplicate: Any,
+    priority: int,
+    delay_seconds: float,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Enqueue each line of a CSV or JSONL file (- is standard input).
+
+    A CSV file needs a header: its names become the payload's keys. All lines or none are enqueued, unless
+    --skip-invalid is given.
+    """
+    if len(delimiter) != 1:
+        raise click.UsageError("--delimiter must be one character.")
+    lines = RecordFile(file, _format(file, file_format), delimiter, numbers, dedup_by, priority, skip_invalid)
+    with processor("enqueue") as queue, _progress(lines) as rows:
+        queue.check_flow(flow_name)
+        try:
+            if dry_run:
+                counts = {"enqueued": 0, "valid": sum(1 for _ in rows)}
+            else:
+                delay = timedelta(seconds=delay_seconds)
+                counts = _enqueue(queue, flow_name, _due(rows, delay), on_duplicate)
+        except InvalidLinesError:
+            _report_problems(lines)
+            say("Nothing was enqueued. Correct the lines, or pass --skip-invalid.", err=True)
+            raise SystemExit(1) from None
+    _report(lines, flow_name, counts, as_json=as_json, dry_run=dry_run)
+
+
+def _enqueue(queue: Any, flow_name: str, rows: Iterable[object], on_duplicate: Any) -> dict[str, int]:
+    done = queue.enqueue_many(flow_name, rows, on_duplicate=on_duplicate)
+    return {
+        "enqueued": done.inserted_count,
+        "duplicates": len(done.duplicate_positions),
+        "running_duplicates": len(done.running_positions),
+    }
+
+
+def _due(rows: Iterable[Any], delay: timedelta) -> Iterator[Any]:
+    from dataclasses import replace
+
+    for row in rows:
+        yield replace(row, scheduled_at=delay) if delay else row
+
+
+@contextmanager
+def _progress(lines: RecordFile) -> Generator[Iterator[Any]]:
+    """A bar on stderr where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.fields[lines]:,} lines"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        bar_task = bar.add_task("", total=lines.size_bytes, lines=0)
+
+        def rows() -> Iterator[Any]:
+            for count, record in enumerate(lines.records(), 1):
+                if count % 500 == 0:
+                    bar.update(bar_task, completed=lines.read_bytes, lines=lines.line_number)
+                yield record
+
+        yield rows()
+
+
+def _report(
+    lines: RecordFile, flow_name: str, counts: dict[str, int], *, as_json: bool, dry_run: bool
+) -> None:
+    if as_json:
+        problems = [{"line": line, "problem": problem} for line, problem in lines.problems]
+        write_json(
+            {
+                "flow_name": flow_name,
+                "is_dry_run": dry_run,
+                **counts,
+                "skipped_lines": lines.problem_count,
+                "problems": problems,
+            }
+        )
+        return
+    _report_problems(lines)
+    if dry_run:
+        say(f"{plural(counts['valid'])} could be enqueued for {flow_name}. Nothing was enqueued.")
+        return
+    text = f"{plural(counts['enqueued'])} enqueued for {flow_name}."
+    if counts["duplicates"]:
+        text += f" {plural(counts['duplicates'], 'duplicate')}."
+    if counts["running_duplicates"]:
+        text += f" {counts['running_duplicates']} of them run already: their payloads were not replaced."
+    if lines.problem_count:
+        text += f" {plural(lines.problem_count, 'line')} skipped."
+    say(text)
+
+
+def _report_problems(lines: RecordFile) -> None:
+    for line_number, problem in lines.problems[:SHOWN_LINES]:
+        say(f"line {line_number}: {problem}", err=True)
+    if lines.problem_count > SHOWN_LINES:
+        say(f"… and {plural(lines.problem_count - SHOWN_LINES, 'more line')}", err=True)
+
+
+def _format(file: BinaryIO, file_format: str | None) -> str:
+    if file_format:
+        return file_format
+    suffix = str(getattr(file, "name", "")).lower().rpartition(".")[2]
+    known = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
+    if suffix not in known:
+        raise click.UsageError("Say --format csv or --format jsonl: the name does not tell.")
+    return known[suffix]

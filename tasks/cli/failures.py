@@ -1,0 +1,65 @@
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from tasks.cli.frame import json_option, processor, say, write_json, write_table
+
+Table = tuple[tuple[str, ...], Sequence[tuple[object, ...]]]
+
+
+@click.command()
+@click.option(
+    "--hours",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="How far to look back.",
+)
+@click.option("--flow", "flow_name", help="Only this flow.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many at most."
+)
+@click.option(
+    "--records", "by_record", is_flag=True, help="Failed records one by one, instead of kinds of errors."
+)
+@json_option
+def failures(hours: float, flow_name: str | None, limit: int, by_record: bool, as_json: bool) -> None:
+    """Which errors there were, by kind, most frequent first.
+
+    Numbers and ids inside a message do not split a kind. Retried attempts count too; those that failed for good are
+    in a column of their own.
+    """
+    seconds = hours * 3600
+    with processor("failures") as queue:
+        if flow_name:
+            queue.check_flow(flow_name)
+        with queue.database.transaction() as cursor:
+            found, table = (_records if by_record else _kinds)(cursor, seconds, flow_name, limit)
+    if as_json:
+        write_json([asdict(one) for one in found])
+    elif not found:
+        say(f"No errors in the last {hours:g} hours.")
+    else:
+        write_table(*table)
+
+
+def _records(cursor: Any, seconds: float, flow_name: str | None, limit: int) -> tuple[list[Any], Table]:
+    from queue_store.readings.failed_records import read_failed_records
+
+    found = read_failed_records(cursor, seconds, flow_name, limit)
+    rows = [(r.id, r.flow_name, r.retry_count, r.crash_strikes, r.failed_at, r.error_message) for r in found]
+    return list(found), (("id", "flow", "attempts", "crashes", "failed at", "error"), rows)
+
+
+def _kinds(cursor: Any, seconds: float, flow_name: str | None, limit: int) -> tuple[list[Any], Table]:
+    from queue_store.readings.top_errors import read_top_errors
+
+    groups = read_top_errors(cursor, seconds, limit)
+    found = [group for group in groups if flow_name is None or flow_name in group.flow_names]
+    rows = [
+        (g.error_count, g.failed_count, g.record_count, ", ".join(g.flow_names), g.last_at, g.error_message)
+        for g in found
+    ]
+    return list(found), (("attempts", "failed", "records", "flows", "last", "error"), rows)

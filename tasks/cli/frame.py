@@ -1,0 +1,125 @@
+"""What the commands have in common: options, the way to the database, and output that cannot harm a terminal."""
+
+import dataclasses
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from queue_store.redaction import redact
+
+if TYPE_CHECKING:
+    from queue_store.database_manager import DatabaseManager
+    from queue_store.distributed_processor import DistributedProcessor
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+CELL_LENGTH = 200
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+def _default_actor() -> str:
+    try:
+        return os.environ.get("QUEUECTL_ACTOR") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid {os.getuid()}"
+
+
+actor_option = click.option(
+    "--actor",
+    default=_default_actor,
+    show_default="QUEUECTL_ACTOR or the login name",
+    help="Who does this, for the audit log.",
+)
+reason_option = click.option("--reason", help="Why, for those who look at the queue later.")
+
+
+@contextmanager
+def opened_database(command: str) -> Generator["DatabaseManager"]:
+    from queue_store.database_manager import DatabaseManager
+
+    database = DatabaseManager(application_name=f"queuectl {command}")
+    try:
+        with database.hold():  # a clear message where the database is not there
+            pass
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def processor(command: str) -> Generator["DistributedProcessor"]:
+    """One on a database whose schema is the right one."""
+    from queue_store import schema
+    from queue_store.distributed_processor import DistributedProcessor
+    from queue_store.hints import CeleryHintSender
+    from tasks.app import app
+
+    with opened_database(command) as database:
+        schema.check_version(database)
+        yield DistributedProcessor(database, hint_sender=CeleryHintSender(app))
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask. Without a terminal nobody can answer, and --yes is needed."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Without a terminal, say --yes (or look first with --dry-run).")
+    click.confirm(question, abort=True, err=True)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """One line, or several; what others wrote into the data cannot move the cursor or set colours."""
+    click.echo(redact(text), err=err)
+
+
+def write_json(value: object) -> None:
+    """Controls are escaped by JSON itself."""
+    click.echo(json.dumps(value, default=_as_json, indent=2))
+
+
+def write_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Aligned where a person reads, separated by tabs where a program does."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in [list(headings), *cells]:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*headings)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    text = redact(str(value), CELL_LENGTH)
+    return " ".join(text.split()) or "-"
+
+
+def _as_json(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value)
+
+
+def plural(count: int, noun: str = "record") -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,91 @@
+"""What the live commands share: how often they look, and the figures of a flow as a row."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from psycopg import Cursor
+
+from queue_store.explain import lasting
+from queue_store.readings import windows
+from queue_store.readings.fleet import Fleet, read_fleet
+from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
+from queue_store.readings.windows import Window, read_window
+from queue_store.settings import ProcessorSettings
+
+MINUTE_SECONDS = 60.0
+HOUR_SECONDS = 3_600.0
+HEADINGS = (
+    "flow", "pending", "processing", "failed", "oldest due", "in/min", "out/min", "success 1 h", "median",
+    "95 %", "runs",
+)  # fmt: skip
+
+interval_option = click.option(
+    "--interval",
+    type=click.FloatRange(0.2, 3_600),
+    default=2.0,
+    show_default=True,
+    help="Seconds between looks.",
+)
+times_option = click.option(
+    "--times", type=click.IntRange(1), help="Look so often, then end (default: until Ctrl-C)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLook:
+    flows: list[FlowCounts]
+    minute: dict[str, Window]
+    hour: dict[str, Window]
+    fleet: Fleet
+
+    def rows(self) -> list[list[str]]:
+        """A row for each flow, and one for all of them when there are several."""
+        rows = [
+            self._row(flow, self.minute.get(flow.flow_name), self.hour.get(flow.flow_name))
+            for flow in self.flows
+        ]
+        if len(rows) > 1:
+            everything = windows.add_up(self.minute.values(), MINUTE_SECONDS)
+            rows.append(
+                self._row(add_up(self.flows), everything, windows.add_up(self.hour.values(), HOUR_SECONDS))
+            )
+        return rows
+
+    def _row(self, flow: FlowCounts, minute: Window | None, hour: Window | None) -> list[str]:
+        alive = [run for run in self.fleet.runs if flow.flow_name in (run.flow_name, "all flows")]
+        return [
+            flow.flow_name + (" (stopped)" if flow.is_stopped else ""),
+            ("~" if flow.is_approximate else "") + f"{flow.pending:,}",
+            f"{flow.processing:,}",
+            f"{flow.failed:,}",
+            "-" if flow.oldest_due_seconds is None else lasting(flow.oldest_due_seconds),
+            f"{minute.enqueued if minute else 0:,}",
+            f"{minute.outcomes if minute else 0:,}",
+            _percent(hour.success_rate_percent if hour else None),
+            _seconds(hour.processing_percentile(0.5) if hour else None),
+            _seconds(hour.processing_percentile(0.95) if hour else None),
+            str(sum(run.run_count for run in alive)),
+        ]
+
+
+def look_at_queue(
+    cursor: Cursor[Any], settings: ProcessorSettings, flow_name: str | None = None
+) -> QueueLook:
+    flows = [flow for flow in read_flow_counts(cursor) if flow_name in (None, flow.flow_name)]
+    names = {flow.flow_name for flow in flows}
+    minute, hour = (
+        {name: window for name, window in read_window(cursor, seconds).items() if name in names}
+        for seconds in (MINUTE_SECONDS, HOUR_SECONDS)
+    )
+    return QueueLook(flows, minute, hour, read_fleet(cursor, settings))
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} %"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"

@@ -1,0 +1,30 @@
+import signal
+import threading
+
+import click
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=9808, show_default=True)
+@click.option("--address", default="127.0.0.1", show_default=True, help="0.0.0.0 serves every interface.")
+def metrics_server(port: int, address: str) -> None:
+    """Serve Prometheus metrics of the queue, for those who run no Flower. Ends at SIGTERM or Ctrl-C."""
+    from prometheus_client import CollectorRegistry, start_http_server
+
+    from tasks.metrics.collector import register_collector
+
+    registry = CollectorRegistry()
+    register_collector(registry)
+    try:
+        server, thread = start_http_server(port, address, registry)
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen on {address}:{port}: {error.strerror}; choose another --port"
+        ) from None
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    click.echo(f"Metrics on http://{address}:{server.server_port}/metrics")
+    ended.wait()
+    server.shutdown()
+    thread.join()

@@ -1,0 +1,161 @@
+"""Records from the lines of a CSV or JSONL file, and what is wrong with the lines that cannot be one."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NoReturn
+
+from queue_store.enqueueing.new_record import NewRecord, check_record
+from queue_store.errors import PayloadRejectedError, QueueStoreError
+
+REMEMBERED_PROBLEMS = 100
+PROBLEMS_LOOKED_FOR = 10
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?")
+
+
+class InvalidLinesError(QueueStoreError):
+    """The file has lines that cannot be records; they are in `RecordFile.problems`."""
+
+
+@dataclass
+class RecordFile:
+    """Read once, line by line. Without `skip_invalid` the first wrong line ends it, after a look for a few more."""
+
+    file: BinaryIO
+    file_format: str
+    delimiter: str = ","
+    numbers: bool = False
+    dedup_by: str | None = None
+    priority: int = 5
+    skip_invalid: bool = False
+    line_number: int = 0
+    read_bytes: int = 0
+    problem_count: int = 0
+    problems: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+
+    @property
+    def size_bytes(self) -> int | None:
+        """None for a pipe."""
+        try:
+            return os.fstat(self.file.fileno()).st_size or None
+        except OSError:
+            return None
+
+    def records(self) -> Iterator[NewRecord]:
+        """Raises InvalidLinesError."""
+        payloads = self._csv_payloads() if self.file_format == "csv" else self._json_payloads()
+        for line_number, payload in payloads:
+            try:
+                record = self._record(payload)
+            except PayloadRejectedError as error:
+                self._problem(line_number, str(error))
+                continue
+            if not self._has_failed:
+                yield record
+            elif self.problem_count >= PROBLEMS_LOOKED_FOR:
+                break
+        if self._has_failed:
+            raise InvalidLinesError(f"{self.problem_count} line(s) cannot be records")
+
+    @property
+    def _has_failed(self) -> bool:
+        return bool(self.problem_count) and not self.skip_invalid
+
+    def _record(self, payload: Any) -> NewRecord:
+        key = None
+        if self.dedup_by is not None:
+            key = payload.get(self.dedup_by) if isinstance(payload, dict) else None
+            if key is None or isinstance(key, dict | list):
+                raise PayloadRejectedError(
+                    self.dedup_by, "is needed for the dedup_key, and there is no such value"
+                )
+        record = NewRecord(payload, priority=self.priority, dedup_key=None if key is None else str(key))
+        check_record(record)
+        return record
+
+    def _problem(self, line_number: int, problem: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < REMEMBERED_PROBLEMS:
+            self.problems.append((line_number, problem))
+
+    def _lines(self) -> Iterator[str]:
+        for raw in self.file:
+            self.line_number += 1
+            self.read_bytes += len(raw)
+            try:
+                text = raw.decode("utf-8-sig" if self.line_number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                self._problem(
+                    self.line_number, f"is not UTF-8: byte {raw[error.start]:#04x} at {error.start + 1}"
+                )
+                continue
+            yield text
+
+    def _json_payloads(self) -> Iterator[tuple[int, Any]]:
+        for text in self._lines():
+            if not text.strip():
+                continue
+            try:
+                yield self.line_number, _DECODER.decode(text.strip())
+            except (ValueError, RecursionError) as error:
+                reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+                self._problem(self.line_number, f"is not JSON: {reason}")
+
+    def _csv_payloads(self) -> Iterator[tuple[int, Any]]:
+        reader = csv.reader(self._lines(), delimiter=self.delimiter, strict=True)
+        header: list[str] | None = None
+        while True:
+            first_line = self.line_number + 1
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                self._problem(first_line, f"is not CSV: {error}")
+                continue
+            if header is None:
+                header = self._header(row)
+            elif row:
+                if len(row) == len(header):
+                    values = map(_number, row) if self.numbers else row
+                    yield first_line, dict(zip(header, values, strict=True))
+                else:
+                    self._problem(first_line, f"has {len(row)} fields, the header has {len(header)}")
+
+    def _header(self, row: list[str]) -> list[str]:
+        names = [name.strip() for name in row]
+        if self.problem_count or not all(names) or len(set(names)) < len(names):
+            self._refuse_header()
+        return names
+
+    def _refuse_header(self) -> NoReturn:
+        if not self.problem_count:
+            self._problem(1, "the header needs a different name for each column")
+        raise InvalidLinesError("the header cannot be used")
+
+
+def _number(text: str) -> int | float | str | None:
+    stripped = text.strip()
+    if not stripped:
+        return None
+    if not _NUMBER.fullmatch(stripped):
+        return text
+    return float(stripped) if set(stripped) & set(".eE") else int(stripped)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a key come twice; which one was meant nobody can know."""
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        raise ValueError("a key comes twice in one object")
+    return unique
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)

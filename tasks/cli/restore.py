@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import click
+
+from tasks.cli.frame import confirm, json_option, plural, processor, say, write_json, yes_option
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Drop what is in the queue now.")
+@click.option("--dry-run", is_flag=True, help="Say what the file holds, and do nothing.")
+@yes_option
+@json_option
+def restore(file: Path, replace: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Bring back what queuectl backup wrote: all of it or nothing.
+
+    Stop processing and ingestion first: queuectl stop --all.
+    """
+    from queue_store.backup import read_manifest, restore_backup
+
+    manifest = read_manifest(file)
+    what = f"{plural(manifest.row_counts['processing_queue'])} of {manifest.made_at}"
+    if not dry_run:
+        confirm(f"Restore {what}{', and drop what is there now' if replace else ''}?", yes)
+        with processor("restore") as queue:
+            restore_backup(queue.database, file, replace=replace)
+    if as_json:
+        write_json(manifest)
+    else:
+        say(f"{what}: {'would be restored' if dry_run else 'restored'}.")

@@ -1,0 +1,38 @@
+import click
+
+from tasks.cli.frame import actor_option, json_option, processor, say, write_json
+
+
+@click.command()
+@click.argument("flow_name", metavar="[FLOW]", required=False)
+@click.option("--ingestion", is_flag=True, help="Accept new records again: of the flow, or of all.")
+@click.option("--processing", is_flag=True, help="Claim again, in the whole cluster.")
+@click.option("--all", "everything", is_flag=True, help="Both, for all flows.")
+@actor_option
+@json_option
+def resume(
+    flow_name: str | None, ingestion: bool, processing: bool, everything: bool, actor: str, as_json: bool
+) -> None:
+    """Go on with a paused flow (queuectl resume FLOW), or with what queuectl stop stopped.
+
+    What was paused or stopped for single flows stays so until it is named.
+    """
+    ingestion, processing = ingestion or everything, processing or everything
+    if flow_name and processing:
+        raise click.UsageError(f"--processing is for all flows; for one: queuectl resume {flow_name}")
+    if not (flow_name or ingestion or processing):
+        raise click.UsageError("Name a flow, or say --ingestion, --processing or --all.")
+    resumed: dict[str, list[str]] = {}
+    with processor("resume") as queue:
+        if ingestion:
+            resumed["ingestion"] = queue.resume_ingestion(flow_name, actor=actor)
+        if processing:
+            resumed["processing"] = queue.resume_processing(actor=actor)
+        if flow_name and not ingestion:
+            resumed["paused"] = queue.resume(flow_name, actor=actor)
+    if as_json:
+        write_json({"flow_name": flow_name, "resumed": resumed})
+        return
+    for what, names in resumed.items():
+        subject = flow_name or "all flows" if what == "paused" else f"{what} of {flow_name or 'all flows'}"
+        say(f"{subject}: {'resumed' if names else 'was not stopped'}.")

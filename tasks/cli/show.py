@@ -1,0 +1,50 @@
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from tasks.cli.frame import json_option, processor, say, write_json, write_table
+
+HIDDEN_COLUMNS = ("payload", "result")
+
+
+@click.command()
+@click.argument("record_id", type=click.IntRange(1, 2**63 - 1))
+@click.option("--tracebacks", is_flag=True, help="With the traceback of every failed attempt.")
+@json_option
+def show(record_id: int, tracebacks: bool, as_json: bool) -> None:
+    """The whole story of one record."""
+    from queue_store.explain import explain_record
+    from queue_store.readings.whole_record import read_whole_record
+
+    with processor("show") as queue, queue.database.transaction() as cursor:
+        story = read_whole_record(cursor, record_id)
+        reasons = explain_record(cursor, queue.settings, record_id).reasons
+    if as_json:
+        write_json(asdict(story) | {"reasons": [asdict(reason) for reason in reasons]})
+        return
+    _show_columns({k: v for k, v in story.record.items() if k not in HIDDEN_COLUMNS})
+    for name in HIDDEN_COLUMNS:
+        if story.record[name] is not None:
+            _show_columns({name: story.record[name]})
+    for title, part in (
+        ("run", story.run),
+        ("progress", story.progress),
+        ("cancel request", story.cancel_request),
+    ):
+        if part is not None:
+            say(f"\n{title}")
+            _show_columns(part)
+    if story.attempts:
+        say("\nattempts that did not succeed")
+        rows = [(a.attempt_number, a.outcome, a.finished_at, a.error_message) for a in story.attempts]
+        write_table(("attempt", "outcome", "finished", "error"), rows)
+    for attempt in story.attempts if tracebacks else []:
+        say(f"\nattempt {attempt.attempt_number}\n{attempt.traceback or 'no traceback'}")
+
+
+def _show_columns(columns: dict[str, Any]) -> None:
+    width = max(len(name) for name in columns)
+    for name, value in columns.items():
+        if value is not None:
+            say(f"{name:<{width}}  {value}")

@@ -1,0 +1,47 @@
+from dataclasses import asdict
+
+import click
+
+from tasks.cli.frame import json_option, processor, say, write_json, write_table
+
+HEADINGS = ("flow", "pending", "due", "processing", "completed", "failed", "cancelled", "oldest due", "state")
+
+
+@click.command()
+@click.option("--flow", "flow_name", help="Only this flow.")
+@json_option
+def status(flow_name: str | None, as_json: bool) -> None:
+    """How many records each flow has, and what is stopped."""
+    from queue_store.readings.flow_counts import add_up, read_flow_counts
+    from queue_store.readings.switches import read_switches
+
+    with processor("status") as queue:
+        if flow_name:
+            queue.check_flow(flow_name)
+        with queue.database.transaction() as cursor:
+            flows = [f for f in read_flow_counts(cursor) if flow_name in (None, f.flow_name)]
+            switches = read_switches(cursor)
+    everything = add_up(flows)
+    if as_json:
+        write_json(
+            {"flows": [asdict(f) for f in flows], "total": asdict(everything), "switches": asdict(switches)}
+        )
+        return
+    rows = [_row(flow, ", ".join(switches.of(flow.flow_name)) or "open") for flow in flows]
+    write_table(HEADINGS, [*rows, _row(everything, "")] if len(rows) > 1 else rows)
+    for sentence in switches.sentences():
+        say(sentence)
+
+
+def _row(flow: object, state: str) -> list[object]:
+    counts = asdict(flow)  # type: ignore[call-overload]
+    about = "about " if counts["is_approximate"] else ""
+    oldest = counts["oldest_due_seconds"]
+    return [
+        counts["flow_name"],
+        f"{about}{counts['pending']}",
+        counts["due"],
+        *(counts[name] for name in ("processing", "completed", "failed", "cancelled")),
+        None if oldest is None else f"{oldest:.0f} s",
+        state,
+    ]

@@ -1,0 +1,49 @@
+import json
+import time
+
+import click
+
+from tasks.cli.frame import json_option, processor, say
+from tasks.cli.live import interval_option, times_option
+
+
+@click.command()
+@click.option("--flow", "flow_name", help="Only this flow.")
+@interval_option
+@times_option
+@json_option
+def tail(flow_name: str | None, interval: float, times: int | None, as_json: bool) -> None:
+    """Write outcomes as they happen: each attempt that failed, and how many records completed."""
+    from queue_store.readings.outcomes import OutcomeReader
+
+    with processor("tail") as queue:
+        if flow_name:
+            queue.check_flow(flow_name)
+        reader = OutcomeReader(flow_name)
+        looks = 0
+        while times is None or looks < times:
+            with queue.database.transaction(replica=True) as cursor:
+                completed, attempts = reader.read(cursor)
+            for name, count in sorted(completed.items()):
+                _tell(as_json, at=time.strftime("%H:%M:%S"), flow=name, outcome="completed", records=count)
+            for attempt in attempts:
+                _tell(
+                    as_json,
+                    at=attempt.at.strftime("%H:%M:%S"),
+                    flow=attempt.flow_name,
+                    outcome=attempt.outcome,
+                    record=attempt.record_id,
+                    error=attempt.error_message,
+                )
+            looks += 1
+            if looks != times:
+                time.sleep(interval)
+
+
+def _tell(as_json: bool, **event: object) -> None:
+    if as_json:
+        click.echo(json.dumps(event))
+        return
+    at, flow, outcome, *rest = event.values()
+    count = f"{rest[0]} record(s)" if "records" in event else f"record {rest[0]}: {rest[1]}"
+    say(f"{at}  {flow:<24} {outcome:<10} {' '.join(count.split())}")

@@ -1,0 +1,159 @@
+"""`queuectl up`: the whole system on this machine, for a first try and for development."""
+
+import os
+import signal
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import click
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from queue_store import schema
+from queue_store.database_manager import DatabaseManager
+from queue_store.settings import load_processor_settings
+from queue_store.statements import sql
+from tasks.cli.up_report import UpReport
+from tasks.embedded.directory_lock import DirectoryLock
+from tasks.embedded.errors import EmbeddedServerError
+from tasks.embedded.fleet import CONTROL_QUEUE, fleet
+from tasks.embedded.places import data_directory as reachable_data_directory
+from tasks.embedded.redis import free_port
+from tasks.embedded.sample import Sample
+from tasks.embedded.servers import EmbeddedServers
+from tasks.embedded.supervisor import WATCH_PERIOD_SECONDS, Supervisor, answers_http
+from tasks.registry import load_flows
+
+FLOWER_PORT = 5555
+SAMPLE_BOUND_SECONDS = 120.0
+
+
+class StopRequested(BaseException):
+    """Ctrl-C, SIGTERM or a closed terminal."""
+
+
+@click.command()
+@click.option(
+    "--once", is_flag=True, help="Stop after the sample; exit 0 only if every record ended as expected."
+)
+@click.option(
+    "--data-directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".data"),
+    show_default=True,
+    help="Where the embedded servers keep their data and everything its log.",
+)
+def up(once: bool, data_directory: Path) -> None:
+    """Run servers, workers, beat and Flower here, and process a sample survey.
+
+    Postgres and Redis are embedded where DATABASE_URL and CELERY_BROKER_URL name none.
+    """
+    directory = reachable_data_directory(data_directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    report = UpReport(directory, is_elsewhere=directory != data_directory.absolute())
+    try:
+        with stop_on_signals(), DirectoryLock(directory):
+            ended_as_expected = run(directory, report, once)
+    except StopRequested:
+        report.stopped()
+        raise SystemExit(0 if not once else 130) from None
+    raise SystemExit(0 if ended_as_expected else 1)
+
+
+def run(directory: Path, report: UpReport, once: bool) -> bool:
+    servers = EmbeddedServers(directory, os.environ)
+    with Supervisor(servers, report.event) as supervisor:
+        os.environ.update(servers.start())
+        report.servers_ready(servers)
+        check_broker()
+        database = DatabaseManager(application_name="queuectl up")
+        with database.hold():  # a clear message where there is none
+            pass
+        schema.migrate(database.engine)
+        report.migrated(schema.latest_version())
+        flower_url = start_fleet(supervisor, database, directory)
+        report.fleet_ready()
+        ended_as_expected = process_sample(supervisor, database, report)
+        supervisor.wait_until(lambda: answers_http(f"{flower_url}healthcheck"), "Starting Flower")
+        report.summary(database, flower_url)
+        if not once:
+            report.what_next(servers)
+        while not once:
+            supervisor.watch()
+            time.sleep(WATCH_PERIOD_SECONDS)
+        report.stopping()
+        return ended_as_expected
+
+
+def check_broker() -> None:
+    """Raises EmbeddedServerError that names the broker without its password."""
+    url = os.environ["CELERY_BROKER_URL"]
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
+            client.ping()
+    except (redis.RedisError, ValueError):
+        where = urlsplit(url)
+        raise EmbeddedServerError(
+            f"the broker at {where.hostname}:{where.port or 6379} does not answer: "
+            "check that Redis runs there, that the network lets you through, and CELERY_BROKER_URL"
+        ) from None
+
+
+def start_fleet(supervisor: Supervisor, database: DatabaseManager, directory: Path) -> str:
+    flows = load_flows(load_processor_settings()).values()
+    queues = sorted({flow.queue for flow in flows})
+    port = free_port(FLOWER_PORT)
+    with database.transaction() as cursor:
+        row = cursor.execute("SELECT clock_timestamp()").fetchone()
+        since = row[0] if row else None
+    *workers_and_beat, flower = fleet(directory, dict(os.environ), queues, port)
+    supervisor.start(workers_and_beat)
+
+    def workers_beat() -> bool:
+        with database.transaction() as cursor:
+            served = cursor.execute(sql("served_queues"), {"since": since}).fetchall()
+        return {name for (name,) in served} >= {*queues, CONTROL_QUEUE}
+
+    supervisor.wait_until(workers_beat, "Starting the workers")
+    supervisor.start([flower])  # last: the records should not wait for it
+    return f"http://127.0.0.1:{port}/"
+
+
+def process_sample(supervisor: Supervisor, database: DatabaseManager, report: UpReport) -> bool:
+    """Enqueue the sample and follow it to its end. True when every record ended as expected."""
+    sample = Sample.enqueued(database)
+    deadline = time.monotonic() + SAMPLE_BOUND_SECONDS
+    with report.progress(sample.size) as show:
+        while True:
+            counts = sample.look(database)
+            show(counts)
+            if sample.is_over or time.monotonic() > deadline:
+                break
+            supervisor.watch()
+            time.sleep(WATCH_PERIOD_SECONDS)
+    report.sample_ended(sample, sample.completed_per_second(database))
+    return not sample.surprises
+
+
+@contextmanager
+def stop_on_signals() -> Generator[None]:
+    """The first signal stops everything in order; those that follow do not disturb that."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for other in heeded:
+            signal.signal(other, signal.SIG_IGN)
+        raise StopRequested
+
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup asks
+    earlier = {number: signal.signal(number, stop) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

@@ -1,0 +1,23 @@
+import click
+
+from tasks.cli.frame import json_option, plural, processor, say, write_json, write_table
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Read every record, not only the live ones: a scan of the table.")
+@json_option
+def validate(full: bool, as_json: bool) -> None:
+    """Look for what must not be in the queue. Exit 1 when something is found."""
+    from queue_store.readings.integrity import CHECKS, find_violations
+
+    with processor("validate") as queue, queue.database.transaction() as cursor:
+        violations = find_violations(cursor, full=full)
+    if as_json:
+        write_json(violations)
+    elif violations:
+        rows = [(v.check.name, v.record_id, v.problem, v.check.repair) for v in violations]
+        write_table(("check", "record", "problem", "repair"), rows)
+    else:
+        made = [check for check in CHECKS if full or not check.scans_history]
+        say(f"{plural(len(made), 'check')} made, nothing found.")
+    raise SystemExit(1 if violations else 0)

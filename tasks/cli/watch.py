@@ -1,0 +1,35 @@
+import time
+
+import click
+
+from tasks.cli.frame import processor, say
+from tasks.cli.live import interval_option, look_at_queue, times_option
+
+
+@click.command()
+@click.argument("flow_name", metavar="FLOW")
+@interval_option
+@times_option
+@click.option("--until-empty", is_flag=True, help="End when nothing of the flow is pending or processing.")
+def watch(flow_name: str, interval: float, times: int | None, until_empty: bool) -> None:
+    """Write one line about a flow at each look, and why it does not move when it does not."""
+    from queue_store.explain import explain_flow
+
+    with processor("watch") as queue:
+        queue.check_flow(flow_name)
+        looks = 0
+        while True:
+            with queue.database.transaction(replica=True) as cursor:
+                look = look_at_queue(cursor, queue.settings, flow_name)
+                blocking = [
+                    r for r in explain_flow(cursor, queue.settings, flow_name).reasons if r.is_blocking
+                ]
+            flow, (row,) = look.flows[0], look.rows()
+            line = (
+                f"{row[1]} pending, {row[2]} processing, {row[3]} failed, {row[6]} out/min, {row[10]} run(s)"
+            )
+            say(f"{time.strftime('%H:%M:%S')}  {line}" + "".join(f"; {reason.code}" for reason in blocking))
+            looks += 1
+            if looks == times or (until_empty and not flow.pending and not flow.processing):
+                return
+            time.sleep(interval)

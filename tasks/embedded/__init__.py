@@ -1,0 +1,1 @@
+"""Real Postgres and Redis servers from wheels, for a first try and for the tests; never for production."""

@@ -1,0 +1,38 @@
+"""The processes that `queuectl up` runs besides the servers: what one would start in production too."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tasks.embedded.flower_login import flower_login
+from tasks.embedded.service import Service
+
+CELERY = (sys.executable, "-m", "celery", "-A", "tasks")
+CONTROL_QUEUE = "control"
+FLOW_PROCESSES = 2
+CONTROL_PROCESSES = 1
+
+
+def fleet(
+    directory: Path, environment: Mapping[str, str], flow_queues: Sequence[str], flower_port: int
+) -> list[Service]:
+    """A worker for the flows, one for the control queue so that long batches cannot starve it, beat and Flower."""
+    logs = directory / "logs"
+    logs.mkdir(exist_ok=True)
+    commands = {
+        "worker": _worker("flows", flow_queues, FLOW_PROCESSES),
+        "control": _worker("control", [CONTROL_QUEUE], CONTROL_PROCESSES),
+        "beat": [*CELERY, "beat", f"--schedule={directory / 'celerybeat-schedule'}", "--pidfile="],
+        "flower": [*CELERY, "flower", "--address=127.0.0.1", f"--port={flower_port}"],
+    }
+    login = {"flower": flower_login(directory, environment)}
+    return [
+        Service(name, command, log=logs / f"{name}.log", environment={**environment, **login.get(name, {})})
+        for name, command in commands.items()
+    ]
+
+
+def _worker(name: str, queues: Sequence[str], processes: int) -> list[str]:
+    options = ["--loglevel=INFO", "--task-events", "--without-mingle", "--without-gossip"]
+    return [*CELERY, "worker", f"--hostname={name}@%h", f"--queues={','.join(queues)}",
+            f"--concurrency={processes}", *options]  # fmt: skip

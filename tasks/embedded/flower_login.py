@@ -1,0 +1,31 @@
+"""The login of the Flower that `queuectl up` starts: made up once for a data directory, unless one is configured."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+USER = "operator"
+FILE_NAME = "flower-login"
+CONFIGURED = ("FLOWER_BASIC_AUTH", "FLOWER_AUTH")
+
+
+def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """What to add to Flower's environment: nothing where a login is configured."""
+    if any(environ.get(name) for name in CONFIGURED):
+        return {}
+    file = directory / FILE_NAME
+    if not file.exists():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(f"{USER}:{secrets.token_urlsafe(12)}")
+    return {"FLOWER_BASIC_AUTH": file.read_text().strip()}
+
+
+def shown_login(directory: Path, is_terminal: bool) -> str:
+    """For whoever started it: the password on a terminal only, so that no log keeps it."""
+    file = directory / FILE_NAME
+    if not file.exists():
+        return "with the login that you configured"
+    password = file.read_text().strip().partition(":")[2]
+    return f"as {USER}, password {password}" if is_terminal else f"as {USER}, password in {file}"

@@ -1,0 +1,100 @@
+"""Where the embedded servers keep their data and programs, so that the user they run as can reach them.
+
+Postgres refuses to run as root. Started by root, the servers run as an unprivileged user, who may not be able
+to enter root's home. No directory is ever opened to others: what lies in a private place is put elsewhere.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.embedded.errors import EmbeddedServerError
+from tasks.embedded.tied_process import ServerUser
+
+USER_NAMES = ("postgres", "nobody")
+SYSTEM_DIRECTORY = Path("/var/tmp")  # noqa: S108 - ownership is checked before anything is put there
+
+
+def server_user() -> ServerUser | None:
+    """The user that servers run as: None means the current one, who is not root."""
+    if os.geteuid() != 0:
+        return None
+    for name in USER_NAMES:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return ServerUser(name, entry.pw_uid, entry.pw_gid)
+    raise EmbeddedServerError(
+        "Postgres does not run as root, and this system has no user named postgres or nobody. "
+        "Create one (useradd --system postgres) or start this as another user."
+    )
+
+
+def data_directory(wanted: Path) -> Path:
+    """The wanted directory, or one in /var/tmp keyed by it when root's servers could not reach it."""
+    wanted = wanted.absolute()
+    user = server_user()
+    if user is None or can_reach(user, wanted):
+        wanted.mkdir(parents=True, exist_ok=True)
+        return wanted
+    return _own_system_directory() / _key(wanted)
+
+
+def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Path:
+    """The directory of the sources, or one that holds copies of them which the user can reach."""
+    directory = sources[0].parent
+    if user is None or can_reach(user, sources[0]):
+        return directory
+    copy = _own_system_directory() / f"programs-{_key(sources[0], str(sources[0].stat().st_mtime_ns))}"
+    if not copy.exists():
+        _copy_in_one_step(sources, copy)
+    return copy
+
+
+def can_reach(user: ServerUser, path: Path) -> bool:
+    """Whether the user may pass through every existing directory above the path."""
+    return all(_may_pass(user, parent) for parent in path.resolve().parents if parent.exists())
+
+
+def _may_pass(user: ServerUser, directory: Path) -> bool:
+    status = directory.stat()
+    if status.st_uid == user.uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    if status.st_gid == user.gid:
+        return bool(status.st_mode & stat.S_IXGRP)
+    return bool(status.st_mode & stat.S_IXOTH)
+
+
+def _own_system_directory() -> Path:
+    directory = SYSTEM_DIRECTORY / f"processing-queue-{os.geteuid()}"
+    directory.mkdir(mode=0o755, exist_ok=True)
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise EmbeddedServerError(f"{directory} belongs to someone else. Remove it, then start again.")
+    return directory
+
+
+def _copy_in_one_step(sources: Sequence[Path], destination: Path) -> None:
+    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=destination.parent))
+    try:
+        for source in sources:
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            copy(source, draft / source.name)
+        draft.chmod(0o755)
+        draft.rename(destination)
+    except OSError:
+        if not destination.exists():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _key(path: Path, extra: str = "") -> str:
+    digest = hashlib.sha256(f"{path.resolve()}\0{extra}".encode()).hexdigest()[:12]
+    return f"{path.resolve().parent.name or 'root'}-{digest}".replace(" ", "-")

@@ -1,0 +1,95 @@
+"""The sample survey, what should become of it, and what became of it."""
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.distributed_processor import DistributedProcessor
+from queue_store.hints import CeleryHintSender
+from queue_store.statements import sql
+from tasks.app import app
+
+FLOW_NAME = "survey_processor"
+EXPECTED_STATUS_OF_FILE = {"anes96.csv": "completed", "broken_responses.csv": "failed"}
+FINISHED = ("completed", "failed", "cancelled")
+
+
+@dataclass
+class Sample:
+    """The records of one enqueued sample, each with the status that it should end in."""
+
+    expected: dict[int, str]
+    began_at: float = field(default_factory=time.monotonic)
+    ended_at: float | None = None
+    statuses: dict[int, str] = field(default_factory=dict[int, str])
+
+    @classmethod
+    def enqueued(cls, database: DatabaseManager) -> "Sample":
+        """Enqueue both files: the survey, and the answers that are wrong on purpose."""
+        processor = DistributedProcessor(database, hint_sender=CeleryHintSender(app))
+        expected: dict[int, str] = {}
+        for file_name, status in EXPECTED_STATUS_OF_FILE.items():
+            enqueued = processor.enqueue_many(FLOW_NAME, read_answers(file_name), with_ids=True)
+            expected |= dict.fromkeys(enqueued.ids or [], status)
+        return cls(expected)
+
+    def look(self, database: DatabaseManager) -> Counter[str]:
+        """How many of the records are in which status now."""
+        with database.transaction() as cursor:
+            rows = cursor.execute(sql("statuses_of"), {"ids": list(self.expected)}).fetchall()
+        self.statuses = dict(rows)
+        if self.is_over and self.ended_at is None:
+            self.ended_at = time.monotonic()
+        return Counter(self.statuses.values())
+
+    @property
+    def size(self) -> int:
+        return len(self.expected)
+
+    @property
+    def finished_count(self) -> int:
+        return sum(status in FINISHED for status in self.statuses.values())
+
+    @property
+    def is_over(self) -> bool:
+        return self.finished_count == self.size
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended_at or time.monotonic()) - self.began_at
+
+    def completed_per_second(self, database: DatabaseManager) -> float:
+        """Without the waits of the records that are tried again."""
+        completed = [record_id for record_id, status in self.statuses.items() if status == "completed"]
+        with database.transaction() as cursor:
+            row = cursor.execute(sql("claimed_to_completed_seconds"), {"ids": completed}).fetchone()
+        return len(completed) / row[0] if row and row[0] else 0.0
+
+    @property
+    def failed_on_purpose_count(self) -> int:
+        return sum(self.statuses.get(i) == status == "failed" for i, status in self.expected.items())
+
+    @property
+    def surprises(self) -> list[str]:
+        """What did not end as it should, in words."""
+        return [
+            f"record {record_id} is {self.statuses.get(record_id, 'gone')}, and should be {status}"
+            for record_id, status in self.expected.items()
+            if self.statuses.get(record_id) != status
+        ]
+
+
+def read_answers(file_name: str) -> Iterator[dict[str, Any]]:
+    """One dictionary for each respondent; whole numbers as numbers, an empty answer as null."""
+    with files("tasks.flows").joinpath("data", file_name).open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            yield {question: _answer(text) for question, text in row.items()}
+
+
+def _answer(text: str) -> int | str | None:
+    return int(text) if text.isdecimal() else text or None

@@ -1,0 +1,65 @@
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tasks.embedded.errors import EmbeddedServerError
+from tasks.embedded.tied_process import start_tied, stop_tied
+
+RESTART_LIMIT = 5
+RESTART_WINDOW_SECONDS = 60.0
+
+
+class Service:
+    """A process that is started again when it ends by itself, up to a limit."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        stop_bound_seconds: float = 20.0,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = command
+        self._environment = environment
+        self._stop_bound_seconds = stop_bound_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._restarts_at: deque[float] = deque(maxlen=RESTART_LIMIT)
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        # SIGKILL when the supervisor dies: its servers end too, so there is nothing to finish in order.
+        self._process = start_tied(
+            self._command, log=self.log, environment=self._environment, death_signal=signal.SIGKILL
+        )
+
+    def restart_if_ended(self) -> str | None:
+        """Says what happened, if anything. Raises EmbeddedServerError when it ends again and again."""
+        if self._process is None or self._process.poll() is None:
+            return None
+        now = time.monotonic()
+        if len(self._restarts_at) == RESTART_LIMIT and now - self._restarts_at[0] < RESTART_WINDOW_SECONDS:
+            raise EmbeddedServerError(f"{self.name} ends again and again. Its log is {self.log}.")
+        self._restarts_at.append(now)
+        code = self._process.returncode
+        self.start()
+        return f"{self.name} ended with code {code} and was started again; its log is {self.log}"
+
+    def ask_to_stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait_until_stopped(self) -> bool:
+        """After `ask_to_stop`: kill it after the bound. True when it ended by itself."""
+        process, self._process = self._process, None
+        # Not asked twice: to Celery a second signal means to hurry.
+        return process is None or stop_tied(process, first=None, bound_seconds=self._stop_bound_seconds)

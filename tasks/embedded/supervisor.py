@@ -1,0 +1,73 @@
+"""Runs the whole system on one machine: embedded servers, workers, beat and Flower, a process each."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from tasks.embedded.errors import EmbeddedServerError
+from tasks.embedded.servers import EmbeddedServers
+from tasks.embedded.service import Service
+
+READY_BOUND_SECONDS = 60.0
+WATCH_PERIOD_SECONDS = 0.2
+
+
+class Supervisor:
+    """Started in the main thread: the kernel ends a tied process with the thread that started it."""
+
+    def __init__(self, servers: EmbeddedServers, report: Callable[[str], None]) -> None:
+        self._servers = servers
+        self._services: list[Service] = []
+        self._report = report
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, services: Iterable[Service]) -> None:
+        for service in services:
+            self._services.append(service)
+            service.start()
+
+    def watch(self) -> None:
+        """One look at everything: what ended is started again. Raises when it does not stay up."""
+        happened = [*self._servers.restart_if_ended()]
+        happened += [event for service in self._services if (event := service.restart_if_ended())]
+        for event in happened:
+            self._report(event)
+
+    def wait_until(self, is_true: Callable[[], bool], what: str) -> None:
+        """Watch until it is true. Raises EmbeddedServerError after a minute."""
+        deadline = time.monotonic() + READY_BOUND_SECONDS
+        while not is_true():
+            if time.monotonic() > deadline:
+                logs = ", ".join(str(service.log) for service in self._services)
+                raise EmbeddedServerError(
+                    f"{what} did not happen in {READY_BOUND_SECONDS:.0f} s. See {logs}."
+                )
+            self.watch()
+            time.sleep(WATCH_PERIOD_SECONDS)
+
+    def stop(self) -> None:
+        """Services first and together, then the servers that they need to stop in order."""
+        for service in self._services:
+            service.ask_to_stop()
+        for service in self._services:
+            if not service.wait_until_stopped():
+                self._report(f"{service.name} did not stop by itself and was killed")
+        self._servers.stop()
+
+
+def answers_http(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own Flower
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
