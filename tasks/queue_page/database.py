@@ -1,0 +1,32 @@
+"""The page's own way to the database: few connections, a limit on each statement, the replica if there is one."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.settings import load_database_settings
+
+STATEMENT_TIMEOUT_MILLISECONDS = 3_000
+CONNECTIONS = 4
+
+
+@cache
+def page_database() -> DatabaseManager:
+    settings = replace(load_database_settings(), pool_size=CONNECTIONS, max_overflow=0)
+    return DatabaseManager(settings=settings, application_name="queue page")
+
+
+@contextmanager
+def reading() -> Generator[Cursor[Any]]:
+    """A slow database ends the reading: it degrades the page, not the queue."""
+    with page_database().transaction(replica=True) as cursor:
+        cursor.execute(
+            "SELECT set_config('statement_timeout', %(timeout)s, true), set_config('jit', 'off', true)",
+            {"timeout": str(STATEMENT_TIMEOUT_MILLISECONDS)},
+        )
+        yield cursor

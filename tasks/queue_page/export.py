@@ -1,0 +1,52 @@
+"""Records that a search found, as a file. A spreadsheet must not take what records say for formulas."""
+
+import csv
+import io
+from dataclasses import asdict, fields, replace
+from datetime import datetime
+
+import orjson
+
+from queue_store.readings.records import RecordRow, find_records
+from tasks.queue_page.arguments import Arguments, BadInputError
+from tasks.queue_page.database import reading
+from tasks.queue_page.views.records import filter_of
+
+RECORDS_AT_MOST = 10_000
+PAGE_RECORDS = 1_000
+LOOKS_AT_MOST = 100
+
+
+def export(arguments: Arguments, form: str) -> bytes:
+    """Raises BadInputError when there is more than fits: a part that looks like everything would mislead."""
+    records = _collect(arguments)
+    if form == "json":
+        return orjson.dumps(records, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [f.name for f in fields(RecordRow)])
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in asdict(r).items()} for r in records)
+    return text.getvalue().encode()
+
+
+def _collect(arguments: Arguments) -> list[RecordRow]:
+    wanted = filter_of(arguments)
+    records: list[RecordRow] = []
+    with reading() as cursor:
+        for _ in range(LOOKS_AT_MOST):
+            page = find_records(cursor, wanted, PAGE_RECORDS)
+            records += page.records
+            if page.next_before_id is None:
+                return records
+            if len(records) > RECORDS_AT_MOST:
+                break
+            wanted = replace(wanted, before_id=page.next_before_id)
+    raise BadInputError(
+        f"that is more than an export of {RECORDS_AT_MOST} records holds: narrow the search by dates"
+    )
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value.isoformat() if isinstance(value, datetime) else value

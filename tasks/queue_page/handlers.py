@@ -1,0 +1,162 @@
+"""Pages, data, actions and exports over HTTP. SQL runs in threads of our own, never on Flower's event loop."""
+
+import asyncio
+import json
+import logging
+from base64 import b64decode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import orjson
+import prometheus_client
+import tornado.web
+from flower.app import Flower
+from flower.views import BaseHandler
+
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError, UnknownFlowError, UnknownRecordError
+from tasks.queue_page import guard
+from tasks.queue_page.actions import Action
+from tasks.queue_page.arguments import Arguments, BadInputError
+from tasks.queue_page.database import CONNECTIONS
+from tasks.queue_page.export import export
+from tasks.queue_page.views import View, look
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+BODY_BYTES = 1_048_576
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="queue page")
+
+
+class QueueHandler(BaseHandler):
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Cache-Control", "no-store")
+
+    @property
+    def actor(self) -> str:
+        """The name that logged in: of basic auth, or the e-mail of the provider."""
+        user = self.current_user
+        if isinstance(user, str):
+            return user
+        _, _, credentials = self.request.headers.get("Authorization", "").partition(" ")
+        return b64decode(credentials).decode().partition(":")[0] or "unnamed"
+
+    def query(self) -> Arguments:
+        return Arguments({name: self.get_query_argument(name, "") for name in self.request.query_arguments})
+
+
+class PageHandler(QueueHandler):
+    def initialize(self, page: str) -> None:
+        self.page = page
+
+    def get(self, subject: str = "") -> None:
+        self.render(
+            "queue/page.html",
+            page=self.page,
+            subject=subject,
+            why_not_act=guard.why_not_act(self),
+            active_tab="queue",
+        )
+
+
+class JsonHandler(QueueHandler):
+    """Answers JSON, errors too: `{"error": "what is wrong and what to do"}`."""
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_threads, work)
+        except BadInputError as error:
+            raise tornado.web.HTTPError(400, "%s", str(error)) from error
+        except (UnknownRecordError, UnknownFlowError) as error:
+            raise tornado.web.HTTPError(404, "%s", str(error)) from error
+        except DatabaseUnavailableError as error:
+            logger.warning("the page has no data: %s", error)
+            raise tornado.web.HTTPError(
+                503, "The database is slow or away. The queue goes on; the page tries again."
+            ) from error
+        except QueueStoreError as error:
+            raise tornado.web.HTTPError(409, "%s", str(error)) from error
+
+    def send(self, answer: Any) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.finish(orjson.dumps(answer, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS))
+
+    def write_error(self, status_code: int, **details: Any) -> None:
+        error = details.get("exc_info", (None, None, None))[1]
+        message = "Something went wrong here; Flower's log says what."
+        if isinstance(error, tornado.web.HTTPError):
+            message = error.get_message() or f"{status_code}"
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", 'Basic realm="flower"')
+        self.send({"error": message})
+
+
+class DataHandler(JsonHandler):
+    def initialize(self, view: View) -> None:
+        self.view = view
+
+    async def get(self) -> None:
+        arguments, capp = self.query(), self.capp
+        self.send(await self.in_thread(lambda: look(self.view, arguments, capp)))
+
+
+class ActionHandler(JsonHandler):
+    def initialize(self, action: Action) -> None:
+        self.action = action
+
+    def prepare(self) -> None:
+        guard.check_login(self)
+        guard.check_may_act(self)
+
+    def check_xsrf_cookie(self) -> None:
+        """Flower lets requests through that carry a password; browsers send that along for other sites too."""
+        tornado.web.RequestHandler.check_xsrf_cookie(self)
+
+    async def post(self) -> None:
+        arguments, actor = self._body(), self.actor
+        self.send(await self.in_thread(lambda: self.action(arguments, actor)))
+
+    def _body(self) -> Arguments:
+        if len(self.request.body) > BODY_BYTES:
+            raise tornado.web.HTTPError(400, "the request is too large")
+        try:
+            values = json.loads(self.request.body)
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise tornado.web.HTTPError(400, "the request must be a JSON object")
+        return Arguments(values)
+
+
+class ExportHandler(JsonHandler):
+    async def get(self, form: str) -> None:
+        arguments = self.query()
+        content = await self.in_thread(lambda: export(arguments, form))
+        self.set_header("Content-Type", "text/csv; charset=utf-8" if form == "csv" else "application/json")
+        self.set_header("Content-Disposition", f'attachment; filename="records.{form}"')
+        self.finish(content)
+
+
+class MetricsHandler(JsonHandler):
+    """Flower's own, but off the event loop: our collector asks the database."""
+
+    async def get(self) -> None:
+        cast(Flower, self.application).purge_offline_worker_metrics()
+        content = await self.in_thread(prometheus_client.generate_latest)
+        self.set_header("Content-Type", prometheus_client.CONTENT_TYPE_LATEST)
+        self.finish(content)
+
+
+class UnknownHandler(QueueHandler):
+    def get(self) -> None:
+        raise tornado.web.HTTPError(404, "There is no such page of the queue.")
+
+    post = get

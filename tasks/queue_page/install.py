@@ -1,0 +1,44 @@
+"""Putting the page into Flower, whoever starts it: `celery -A tasks flower`."""
+
+import functools
+import sys
+from typing import Any
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def install_in_flower_command() -> None:
+    """Celery's command line has Flower's command loaded before it loads the application. Anywhere else: nothing."""
+    module = sys.modules.get("flower.command")
+    command = getattr(module, "flower", None)
+    if command is None or getattr(command.callback, "has_queue_page", False):
+        return
+    command.callback = _with_queue_page(command.callback)
+
+
+def _with_queue_page(start: Any) -> Any:
+    @functools.wraps(start)
+    def start_with_queue_page(*args: Any, **options: Any) -> Any:
+        install()
+        return start(*args, **options)
+
+    start_with_queue_page.has_queue_page = True  # type: ignore[attr-defined]
+    return start_with_queue_page
+
+
+def install() -> None:
+    """Before Flower's application is built. Once in a process."""
+    import flower.urls
+    from flower.options import options
+
+    from tasks.metrics.collector import register_collector
+    from tasks.queue_page import guard
+    from tasks.queue_page.navigation import PageLoader
+    from tasks.queue_page.urls import page_urls
+
+    flower.urls.handlers[:0] = page_urls()
+    flower.urls.settings["template_loader"] = PageLoader()
+    options.address = "127.0.0.1"  # Flower's own default is every interface
+    guard.require_login_everywhere()
+    guard.refuse_to_serve_others_without_login(LOOPBACK)
+    register_collector()

@@ -1,0 +1,30 @@
+import { button } from "../actions.js";
+import { ask, live } from "../data.js";
+import { card, el, explanation, link } from "../dom.js";
+import { chartsOf } from "./figures.js";
+import { flowTiles } from "./overview.js";
+
+export function show(view, name) {
+  const status = el("div", {});
+  const charts = el("div", {});
+  view.append(el("h1", {}, name), status, charts);
+  chartsOf(charts, name);
+  const refresh = live(status, () => ask("flow", { flow: name }), ({ flow, explanation: answer }) => [
+    flow ? el("div", { class: "queue-tiles" }, flowTiles(flow)) : null,
+    card("Why it moves, or not", explanation(answer)),
+    buttons(name, refreshLater),
+  ].filter(Boolean));
+  function refreshLater() { refresh(); }
+}
+
+function buttons(name, done) {
+  return el("div", { class: "queue-buttons" },
+    button("Pause", { action: "pause", body: { flow: name }, done,
+      question: `Nothing more of ${name} is claimed; what runs, ends.`, fields: [["reason", "Reason, for those who look later", { maxlength: 200 }]] }),
+    button("Resume", { action: "resume", body: { flow: name }, done, question: `${name} is claimed again.` }),
+    button("Reset all failed", { action: "reset", body: { flow: name, status: "failed" }, dryRun: true, done,
+      question: "Every failed record of this flow is tried once more." }),
+    button("Cancel all pending", { action: "cancel", body: { flow: name, status: "pending" }, dryRun: true, danger: true, done,
+      question: "Every pending record of this flow is cancelled." }),
+    link(`/records?flow=${encodeURIComponent(name)}`, "Its records", { class: "btn btn-sm btn-outline-secondary" }));
+}

@@ -1,0 +1,57 @@
+import { button } from "../actions.js";
+import { ask, live } from "../data.js";
+import { badge, bytes, card, el, errorText, explanation, facts, flowLink, link, number, when } from "../dom.js";
+
+export function show(view, id) {
+  const story = el("div", {});
+  view.append(el("h1", {}, `Record ${id}`), story);
+  const refresh = live(story, () => ask("record", { id }), (answer) => draw(answer, () => refresh()));
+}
+
+function draw({ record, attempts, explanation: answer, payload_is_shown: shown }, done) {
+  return [
+    el("p", {}, badge(record.status), " in ", flowLink(record.flow_name)),
+    card(record.status === "completed" ? "How it ended" : "Why it is not done", explanation(answer)),
+    buttons(record, done),
+    card("Story", facts([
+      ["Created", when(record.created_at)], ["Due", when(record.scheduled_at)],
+      ["Claimed", record.claimed_at && when(record.claimed_at)], ["Started", record.started_at && when(record.started_at)],
+      ["Completed", record.completed_at && when(record.completed_at)], ["Changed", when(record.updated_at)],
+      ["Priority", number(record.priority)], ["Failed attempts", number(record.retry_count)], ["Crash strikes", number(record.crash_strikes)],
+      ["Claims", number(record.claim_number)], ["Run", record.flow_instance_id],
+      ["Worker process", record.hostname && `${record.pid} on ${record.hostname}`],
+      ["Dedup key", record.dedup_key], ["Order key", record.order_key], ["Correlation", record.correlation_id],
+      ["Progress", record.progress && JSON.stringify(record.progress)],
+      ["Cancel asked", record.cancel_requested_at && el("span", {}, record.cancel_requested_by, ", ", when(record.cancel_requested_at))],
+      ["Error", record.error_message],
+    ])),
+    card(`Payload, ${bytes(record.payload_bytes)}`, shown ? null : el("p", { class: "queue-muted" },
+      "Only its outline: SHOW_PAYLOADS allows more."), json(record.payload)),
+    record.result === null ? null : card("Result", json(record.result)),
+    card("Attempts that failed", attempts.length ? attempts.map(attempt) : el("p", { class: "queue-muted" }, "None.")),
+  ].filter(Boolean);
+}
+
+function json(value) {
+  return el("pre", { class: "queue-code", tabindex: "0" }, JSON.stringify(value, null, 2));
+}
+
+function attempt(a) {
+  return el("details", { class: "queue-attempt" },
+    el("summary", {}, badge(a.outcome), ` attempt ${a.attempt_number}, `, when(a.finished_at), ": ", errorText(a)),
+    facts([["Run", a.flow_instance_id], ["Worker process", a.hostname && `${a.pid} on ${a.hostname}`],
+      ["Kind of error", link(`/failures?group=${encodeURIComponent(a.error_group)}`, a.error_group)]]),
+    a.traceback ? el("pre", { class: "queue-code", tabindex: "0" }, a.traceback) : el("p", { class: "queue-muted" }, "No traceback."));
+}
+
+function buttons(record, done) {
+  const ids = [record.id];
+  const finished = ["completed", "failed", "cancelled"].includes(record.status);
+  return el("div", { class: "queue-buttons" },
+    record.status === "failed" ? button("Reset", { action: "reset", body: { ids }, done, question: "It becomes pending and is tried once more." }) : null,
+    finished ? null : button("Cancel", { action: "cancel", body: { ids }, danger: true, done,
+      question: record.status === "processing" ? "Its run is asked to stop it." : "It is never processed.", fields: [["reason", "Reason", { maxlength: 200 }]] }),
+    record.status === "pending" ? button("Change priority", { action: "priority", body: { ids }, done,
+      question: "0 is the most urgent, 9 the least.", fields: [["priority", "Priority", { type: "number", min: 0, max: 9, required: true, value: record.priority }]] }) : null,
+    finished ? button("Purge", { action: "purge", body: { ids }, danger: true, done, question: "The record and its attempts are deleted for ever." }) : null);
+}

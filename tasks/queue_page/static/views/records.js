@@ -1,0 +1,78 @@
+import { button } from "../actions.js";
+import { ask, showTrouble } from "../data.js";
+import { badge, base, card, el, flowLink, mayAct, number, recordLink, table, when } from "../dom.js";
+
+const FIELDS = [
+  ["id", "Record id", { inputmode: "numeric" }],
+  ["flow", "Flow", {}],
+  ["status", "Status", { choices: ["", "pending", "processing", "completed", "failed", "cancelled"] }],
+  ["error", "Error contains", {}],
+  ["key", "Dedup, order or correlation key", {}],
+  ["payload_key", "Payload has the key", {}],
+  ["payload_value", "with the value", {}],
+  ["from", "Created from (UTC)", { type: "datetime-local" }],
+  ["before", "Created before (UTC)", { type: "datetime-local" }],
+];
+
+export function show(view) {
+  const asked = new URLSearchParams(location.search);
+  const form = el("form", { class: "queue-search queue-card", role: "search", onsubmit: (event) => { event.preventDefault(); search(); } },
+    FIELDS.map(([name, label, attributes]) => el("label", { class: "queue-field" }, label, input(name, attributes, asked.get(name) ?? ""))),
+    el("div", { class: "queue-buttons" }, el("button", { class: "btn btn-sm btn-primary", type: "submit" }, "Search")));
+  const found = el("div", {});
+  view.append(el("h1", {}, "Records"), form, found);
+  find();
+
+  function query() {
+    return Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
+  }
+  function search() {
+    const { id, ...rest } = query();
+    if (id) { location.assign(`${base}/records/${encodeURIComponent(id)}`); return; }
+    history.replaceState(null, "", `?${new URLSearchParams(rest)}`);
+    find();
+  }
+  async function find(beforeId = null) {
+    try {
+      const { id, ...rest } = query();
+      const page = await ask("records", { ...rest, before_id: beforeId });
+      found.replaceChildren(results(page, rest, find));
+      showTrouble("");
+    } catch (error) {
+      showTrouble(error.message);
+    }
+  }
+}
+
+function input(name, { choices, ...attributes }, value) {
+  if (!choices) return el("input", { name, value, class: "form-control form-control-sm", ...attributes });
+  return el("select", { name, class: "form-select form-select-sm" },
+    choices.map((choice) => el("option", { value: choice, selected: choice === value }, choice || "any")));
+}
+
+function results({ records, next_before_id: next }, query, find) {
+  const chosen = () => [...document.querySelectorAll("input[name=chosen]:checked")].map((box) => Number(box.value));
+  const again = () => find();
+  const more = next === null ? null : el("button", { type: "button", class: "btn btn-sm btn-outline-secondary", onclick: () => find(next) },
+    records.length < 50 ? "Search further back" : "Older records");
+  const saved = (form) => el("a", { class: "btn btn-sm btn-outline-secondary", href: `${base}/export.${form}?${new URLSearchParams(query)}` }, `Export ${form.toUpperCase()}`);
+  return card(`${number(records.length)} record${records.length === 1 ? "" : "s"}${next === null ? "" : ", newest first"}`,
+    el("div", { class: "queue-buttons" },
+      button("Reset chosen", { action: "reset", body: () => ({ ids: chosen() }), dryRun: true, done: again, question: "The chosen records that failed are tried once more." }),
+      button("Cancel chosen", { action: "cancel", body: () => ({ ids: chosen() }), dryRun: true, danger: true, done: again, question: "The chosen records that are not finished are cancelled." }),
+      query.status === "failed" ? button("Reset all found", { action: "reset", body: query, dryRun: true, done: again, question: "Every failed record that this search finds is tried once more." }) : null,
+      saved("csv"), saved("json")),
+    table("Records", [
+      ["Choose", (r) => el("input", { type: "checkbox", name: "chosen", value: r.id, disabled: !mayAct, "aria-label": `Choose record ${r.id}` })],
+      ["Id", (r) => recordLink(r.id)],
+      ["Flow", (r) => flowLink(r.flow_name)],
+      ["Status", (r) => badge(r.status)],
+      ["Priority", (r) => number(r.priority), "number"],
+      ["Created", (r) => when(r.created_at)],
+      ["Due", (r) => when(r.scheduled_at)],
+      ["Changed", (r) => when(r.updated_at)],
+      ["Retries", (r) => number(r.retry_count), "number"],
+      ["Error", (r) => el("span", { class: "queue-error-text" }, r.error_message ?? "")],
+    ], records, next === null ? "No record matches." : "No record matches among those looked at so far."),
+    more ? el("div", { class: "queue-buttons" }, more) : null);
+}

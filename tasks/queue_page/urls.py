@@ -1,0 +1,49 @@
+"""Where everything of the page is found."""
+
+from pathlib import Path
+
+from tornado.routing import URLSpec
+from tornado.web import StaticFileHandler
+
+from tasks.queue_page.actions import ACTIONS
+from tasks.queue_page.handlers import (
+    ActionHandler,
+    DataHandler,
+    ExportHandler,
+    MetricsHandler,
+    PageHandler,
+    UnknownHandler,
+)
+from tasks.queue_page.views import VIEWS
+
+STATIC = Path(__file__).parent / "static"
+PAGES = {
+    r"/queue/?": "overview",
+    r"/queue/flows/([^/]+)": "flow",
+    r"/queue/records": "records",
+    r"/queue/records/([^/]+)": "record",
+    r"/queue/failures": "failures",
+    r"/queue/runs": "runs",
+    r"/queue/alerts": "alerts",
+    r"/queue/schedule": "schedule",
+    r"/queue/database": "database",
+    r"/queue/audit": "audit",
+}
+
+
+def page_urls() -> list[URLSpec]:
+    pages = [
+        URLSpec(pattern, PageHandler, {"page": page}, name="queue" if page == "overview" else f"queue_{page}")
+        for pattern, page in PAGES.items()
+    ]
+    data = [URLSpec(f"/queue/api/{name}", DataHandler, {"view": view}) for name, view in VIEWS.items()]
+    deeds = [URLSpec(f"/queue/api/do/{name}", ActionHandler, {"action": a}) for name, a in ACTIONS.items()]
+    return [
+        *pages,
+        *data,
+        *deeds,
+        URLSpec(r"/queue/export\.(csv|json)", ExportHandler),
+        URLSpec(r"/metrics", MetricsHandler),
+        URLSpec(r"/queue/static/(.*)", StaticFileHandler, {"path": str(STATIC)}),
+        URLSpec(r"/queue/.*", UnknownHandler),
+    ]

@@ -1,0 +1,50 @@
+"""What the page shows, by name. A view is a function of a cursor, the settings and what the browser asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.settings import ProcessorSettings, load_processor_settings
+from tasks.queue_page.arguments import Arguments
+from tasks.queue_page.database import reading
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    cursor: Cursor[Any]
+    settings: ProcessorSettings
+    arguments: Arguments
+    celery_app: Any
+
+
+View = Callable[[Look], Any]
+
+
+def look(view: View, arguments: Arguments, celery_app: Any) -> Any:
+    """Raises BadInputError, UnknownRecordError, UnknownFlowError, DatabaseUnavailableError."""
+    with reading() as cursor:
+        return view(Look(cursor, load_processor_settings(), arguments, celery_app))
+
+
+def _views() -> dict[str, View]:
+    from tasks.queue_page.views import database, failures, fleet, overview, records, watch_keeping
+
+    return {
+        "overview": overview.overview,
+        "charts": overview.charts,
+        "flow": overview.flow,
+        "records": records.records,
+        "record": records.record,
+        "failures": failures.failures,
+        "attempts": failures.attempts,
+        "runs": fleet.runs,
+        "alerts": watch_keeping.alerts,
+        "schedule": watch_keeping.schedule,
+        "audit": watch_keeping.audit,
+        "database": database.database,
+    }
+
+
+VIEWS = _views()

@@ -1,0 +1,24 @@
+"""What goes wrong, grouped by error, down to the attempts."""
+
+from typing import TYPE_CHECKING, Any
+
+from queue_store.readings.failures import NEWEST, read_group_attempts
+from queue_store.readings.top_errors import read_top_errors
+
+if TYPE_CHECKING:
+    from tasks.queue_page.views import Look
+
+WINDOWS = {"1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0}
+GROUPS = 50
+
+
+def failures(look: "Look") -> dict[str, Any]:
+    span = look.arguments.choice("span", tuple(WINDOWS)) or "24h"
+    return {"span": span, "groups": read_top_errors(look.cursor, WINDOWS[span], GROUPS)}
+
+
+def attempts(look: "Look") -> dict[str, Any]:
+    arguments = look.arguments
+    before_at, before_id = arguments.instant("before_at"), arguments.whole("before_id")
+    before = (before_at, before_id) if before_at and before_id else NEWEST
+    return {"attempts": read_group_attempts(look.cursor, arguments.needed_text("group"), before)}

@@ -1,0 +1,90 @@
+"""How the queue does, in all and by flow."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from queue_store.alerts import read_alerts
+from queue_store.explain import explain_flow
+from queue_store.readings import windows
+from queue_store.readings.charts import SPANS, Charts, read_charts
+from queue_store.readings.fleet import Fleet, read_fleet
+from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
+from queue_store.readings.windows import Window, read_window
+
+if TYPE_CHECKING:
+    from tasks.queue_page.views import Look
+
+HOUR_SECONDS = 3_600.0
+DAY_SECONDS = 86_400.0
+
+
+def overview(look: "Look") -> dict[str, Any]:
+    counts = read_flow_counts(look.cursor)
+    fleet = read_fleet(look.cursor, look.settings)
+    hour, day = read_window(look.cursor, HOUR_SECONDS), read_window(look.cursor, DAY_SECONDS)
+    live = [alert for alert in read_alerts(look.cursor) if alert.resolved_at is None]
+    total = add_up(counts)
+    everything = (windows.add_up(hour.values(), HOUR_SECONDS), windows.add_up(day.values(), DAY_SECONDS))
+    return {
+        "total": _flow(total, *everything, sum(run.run_count for run in fleet.runs)),
+        "flows": [_flow_row(flow, hour, day, fleet) for flow in counts],
+        "fleet": {
+            "alive": len(fleet.alive),
+            "pool_utilization_percent": fleet.pool_utilization_percent,
+        },
+        "alerts": live,
+        "capacity": _capacity(look, total),
+    }
+
+
+def charts(look: "Look") -> Charts:
+    span = look.arguments.choice("span", tuple(SPANS)) or "1h"
+    return read_charts(look.cursor, SPANS[span], look.arguments.text("flow"))
+
+
+def flow(look: "Look") -> dict[str, Any]:
+    """One flow: its row of the overview, and why it moves or not. Raises UnknownFlowError."""
+    name = look.arguments.needed_text("flow")
+    explanation = explain_flow(look.cursor, look.settings, name)
+    found = next((f for f in read_flow_counts(look.cursor) if f.flow_name == name), None)
+    fleet = read_fleet(look.cursor, look.settings)
+    hour, day = read_window(look.cursor, HOUR_SECONDS), read_window(look.cursor, DAY_SECONDS)
+    return {
+        "flow": _flow_row(found, hour, day, fleet) if found else None,
+        "explanation": explanation.as_json(),
+    }
+
+
+def _flow_row(
+    counts: FlowCounts, hour: dict[str, Window], day: dict[str, Window], fleet: Fleet
+) -> dict[str, Any]:
+    name = counts.flow_name
+    runs = sum(run.run_count for run in fleet.runs if run.flow_name == name)
+    nothing = Window(HOUR_SECONDS, name), Window(DAY_SECONDS, name)
+    return _flow(counts, hour.get(name, nothing[0]), day.get(name, nothing[1]), runs)
+
+
+def _flow(counts: FlowCounts, hour: Window, day: Window, runs: int) -> dict[str, Any]:
+    return asdict(counts) | {
+        "runs": runs,
+        "enqueued_1h": hour.enqueued,
+        "finished_1h": hour.outcomes,
+        "success_rate_1h": hour.success_rate_percent,
+        "success_rate_24h": day.success_rate_percent,
+        "processing_p50": hour.processing_percentile(0.5),
+        "processing_p95": hour.processing_percentile(0.95),
+        "processing_p99": hour.processing_percentile(0.99),
+        "wait_p95": hour.wait_percentile(0.95),
+    }
+
+
+def _capacity(look: "Look", total: FlowCounts) -> dict[str, Any]:
+    settings = look.settings
+    capacity = settings.containers * settings.batch_size * settings.capacity_rate_per_hour
+    load = total.pending + total.processing
+    return {
+        "containers": settings.containers,
+        "records_per_hour": capacity,
+        "load": load,
+        "utilization_percent": round(100 * load / capacity, 1),
+    }
