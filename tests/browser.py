@@ -1,0 +1,154 @@
+"""A headless Chromium, driven through its DevTools protocol. Synchronous: one thread talks, nobody sleeps for luck."""
+
+import asyncio
+import base64
+import itertools
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WAIT_SECONDS = 15.0
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+    "--hide-scrollbars",
+)
+
+
+class Browser:
+    """One tab. `problems`: what the console called an error, and answers of 500 and more."""
+
+    def __init__(self, profile: Path, user: str = "", password: str = "") -> None:
+        assert CHROMIUM is not None
+        self.problems: list[str] = []
+        self._numbers = itertools.count(1)
+        self._loop = asyncio.new_event_loop()
+        self._process = subprocess.Popen(
+            [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self._socket = self._connect(profile)
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+        if user:
+            token = base64.b64encode(f"{user}:{password}".encode()).decode()
+            self.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Basic {token}"})
+
+    def close(self) -> None:
+        self._socket.close()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._process.terminate()
+        self._process.wait(10)
+        self._loop.close()
+
+    def size(self, width: int, height: int) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+
+    def theme(self, name: str) -> None:
+        features = [{"name": "prefers-color-scheme", "value": name}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def open(self, url: str, ready: str = "document.readyState === 'complete'") -> None:
+        self.call("Page.navigate", url=url)
+        self.wait(f"location.href.startsWith({json.dumps(url)}) && ({ready})")
+
+    def run(self, script: str) -> Any:
+        """The value of an expression in the page; a promise is awaited."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise AssertionError(f"{script}: {answer['exceptionDetails']}")
+        return answer["result"].get("value")
+
+    def wait(self, condition: str) -> Any:
+        """Until it holds; an element counts as true. Returns its value."""
+        answer = f"const v = ({condition}); return v instanceof Node ? true : v"
+        script = f"(() => {{ try {{ {answer} }} catch {{ return false }} }})()"
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            value = self.run(script)
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"never became true: {condition}\n{self.run('document.body?.innerText')}"
+                )
+            self._loop.run_until_complete(asyncio.sleep(0.05))
+
+    def click(self, text: str, inside: str = "#queue-page") -> None:
+        """The button or link with this text."""
+        find = (
+            f"[...document.querySelectorAll({json.dumps(inside + ' button, ' + inside + ' a')})]"
+            f".find((e) => e.textContent.trim() === {json.dumps(text)} && !e.disabled)"
+        )
+        self.wait(find + " !== undefined")
+        self.run(f"{find}.click()")
+
+    def screenshot(self, path: Path) -> None:
+        height = self.run("Math.ceil(document.documentElement.scrollHeight)")
+        width = self.run("window.innerWidth")
+        clip = {"x": 0, "y": 0, "width": width, "height": min(height, 4_000), "scale": 1}
+        answer = self.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        message = json.dumps({"id": number, "method": method, "params": parameters})
+        return self._loop.run_until_complete(self._exchange(number, message))
+
+    async def _exchange(self, number: int, message: str) -> dict[str, Any]:
+        await self._socket.write_message(message)
+        while True:
+            text = await asyncio.wait_for(self._socket.read_message(), WAIT_SECONDS)
+            assert text is not None, "the browser went away"
+            answer = json.loads(text)
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+            self._note(answer)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        details = event.get("params", {})
+        if event.get("method") == "Runtime.exceptionThrown":
+            self.problems.append(json.dumps(details["exceptionDetails"])[:500])
+        elif event.get("method") == "Log.entryAdded" and details["entry"]["level"] == "error":
+            self.problems.append(f"{details['entry']['text']} {details['entry'].get('url', '')}")
+        elif event.get("method") == "Runtime.consoleAPICalled" and details["type"] == "error":
+            self.problems.append(json.dumps(details["args"])[:500])
+
+    def _connect(self, profile: Path) -> WebSocketClientConnection:
+        deadline = time.monotonic() + WAIT_SECONDS
+        port_file = profile / "DevToolsActivePort"
+        while not port_file.exists() or not port_file.read_text().strip():
+            assert self._process.poll() is None, "the browser did not start"
+            assert time.monotonic() < deadline, "the browser opened no port"
+            self._loop.run_until_complete(asyncio.sleep(0.05))
+        port = port_file.read_text().split()[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
+            tabs = json.load(answer)
+        url = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
+
+        async def connect() -> WebSocketClientConnection:
+            return await websocket_connect(url, max_message_size=200 * 1024 * 1024)
+
+        return self._loop.run_until_complete(connect())

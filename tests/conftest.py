@@ -1,0 +1,129 @@
+import os
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from queue_store import schema
+from queue_store.database_manager import DatabaseManager
+from tests.cleaning import DatabaseCleaner
+from tests.flow_runs import Worker, running_worker
+from tests.servers import PostgresServer, connect, running_postgres, running_redis
+from tests.store import Store, store_on
+
+# Started in the background, we are told to ignore SIGINT, and so would be every process that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+SETTING = re.compile(r"_(GLOBAL_[A-Z0-9]+(_[A-Z0-9]+)*|DISTRIBUTED_PROCESSOR_[A-Z_]+)$")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One Postgres for the whole session."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The name of a freshly migrated database that nobody connects to: others are copied from it."""
+    name = postgres_server.create_database()
+    manager = connect(postgres_server.database_url(name))
+    schema.migrate(manager.engine)
+    manager.dispose()
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    """The migrated database that most tests share; `database` cleans it."""
+    name = postgres_server.create_database(template=template_database)
+    yield postgres_server.database_url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def database_cleaner(database_url: str) -> DatabaseCleaner:
+    cleaner = DatabaseCleaner(database_url)
+    cleaner.remember_seeds()
+    return cleaner
+
+
+@pytest.fixture
+def clean_database_url(database_url: str, database_cleaner: DatabaseCleaner) -> str:
+    """The shared database, emptied for this test."""
+    database_cleaner.clean()
+    return database_url
+
+
+@pytest.fixture
+def database(clean_database_url: str) -> Iterator[DatabaseManager]:
+    """A DatabaseManager on the emptied database."""
+    manager = connect(clean_database_url)
+    yield manager
+    manager.dispose()
+
+
+@pytest.fixture
+def own_database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    """A migrated database for this test alone, for those that change the schema or the statistics."""
+    name = postgres_server.create_database(template=template_database)
+    yield postgres_server.database_url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database without our schema."""
+    name = postgres_server.create_database()
+    yield postgres_server.database_url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """One Redis for the whole session."""
+    with running_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client on the Redis, emptied for this test."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's shell says must not reach the tests."""
+    for name in list(os.environ):
+        if name in ("DATABASE_URL", "CELERY_BROKER_URL", "ENVIRONMENT") or SETTING.search(name):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def settings_environment(
+    clean_database_url: str, redis_client: redis.Redis, redis_url: str
+) -> dict[str, str]:
+    """The environment for a worker, beat or queuectl process on the emptied servers."""
+    return {**os.environ, "DATABASE_URL": clean_database_url, "CELERY_BROKER_URL": redis_url}
+
+
+@pytest.fixture
+def store(database: DatabaseManager) -> Iterator[Store]:
+    """The flow `sample` on the emptied database."""
+    with store_on(database) as store:
+        store.add_flow()
+        yield store
+
+
+@pytest.fixture
+def worker(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    """A worker process' services on the emptied database, in this process."""
+    with running_worker(clean_database_url, monkeypatch) as running:
+        yield running

@@ -1,0 +1,165 @@
+"""Every block of the runbook is run against a queue in the state that it describes, and shows what the page says."""
+
+import contextlib
+import io
+import re
+import shlex
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from queue_store import alerts
+from queue_store.database_manager import DatabaseManager
+from queue_store.findings import Finding
+from tasks.app import app
+from tasks.cli import main
+from tasks.monitoring import distributed_system_maintenance
+from tests import filling, troubles
+from tests.documents import ROOT
+
+TOKEN = re.compile(
+    r"<!-- state: (?P<state>\w+) -->|"
+    r"^(?P<indent> *)```(?P<language>\w+)(?: exit=(?P<exit>\d))?\n(?P<code>.*?)^ *```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass
+class Block:
+    language: str
+    code: str
+    exit_code: int
+    line: int
+    expected: str | None = None
+
+
+@dataclass
+class Scene:
+    """A state, and the blocks that are run in it, in order."""
+
+    state: str
+    line: int
+    blocks: list[Block] = field(default_factory=list)
+
+
+def after_scheduled_maintenance(database: DatabaseManager) -> None:
+    failed_once(database)
+    distributed_system_maintenance(reset_failed_records=True, dry_run=False, actor="schedule")
+
+
+def failed_once(database: DatabaseManager) -> None:
+    troubles.healthy(database)
+    filling.add_failed(database, 2, retry_count=1)
+
+
+def many_failures(database: DatabaseManager) -> None:
+    troubles.many_failures(database)
+    troubles.execute(
+        database,
+        "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,"
+        " exception_type, error_message, error_group)"
+        " SELECT id, 0, 1, 'alpha', gen_random_uuid(), 'failed', 'ValueError', 'x', 'ValueError: no such order'"
+        " FROM processing_queue WHERE status = 'failed' LIMIT 110",
+    )
+
+
+def alerted(database: DatabaseManager) -> None:
+    with database.transaction() as cursor:
+        cursor.execute("ALTER SEQUENCE alerts_id_seq RESTART")
+        found = Finding("failed_records", "critical", "alpha: 113 failed records.", "look", "alpha")
+        alerts.update(cursor, [found], ["failed_records"])
+
+
+STATES = {
+    state.__name__: state for state in (after_scheduled_maintenance, failed_once, many_failures, alerted)
+}
+
+
+def scenes() -> list[Scene]:
+    text = (ROOT / "docs/runbook.md").read_text()
+    found: list[Scene] = []
+    for match in TOKEN.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        if match["state"]:
+            found.append(Scene(match["state"], line))
+        elif match["language"] == "text":
+            found[-1].blocks[-1].expected = textwrap.dedent(match["code"])
+        else:
+            code = textwrap.dedent(match["code"])
+            found[-1].blocks.append(Block(match["language"], code, int(match["exit"] or 0), line))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _configured(
+    database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", clean_database_url)
+    for name, value in filling.SHORT_LEASE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("queue_store.hints.CeleryHintSender.is_broker_reachable", lambda _: True)
+    monkeypatch.setattr("queue_store.hints.CeleryHintSender.send", lambda *_: True)
+    monkeypatch.setattr(app.conf, "broker_url", "redis://here")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def beat_is_alive(database: DatabaseManager) -> None:
+    troubles.execute(
+        database,
+        "INSERT INTO beats (beat_id, hostname, pid, heartbeat_at)"
+        " VALUES (gen_random_uuid(), 'beat', 1, now() + interval '1 hour')",
+    )
+
+
+@pytest.mark.usefixtures("beat_is_alive")
+@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: f"{scene.state}:{scene.line}")
+def test_the_blocks_do_what_the_page_says(scene: Scene, database: DatabaseManager) -> None:
+    (STATES.get(scene.state) or getattr(troubles, scene.state))(database)
+    assert scene.blocks
+    for block in scene.blocks:
+        output = run(block, database)
+        if block.expected is not None:
+            assert shows(block.expected, output), f"docs/runbook.md:{block.line} printed:\n{output}"
+
+
+def run(block: Block, database: DatabaseManager) -> str:
+    if block.language == "shell":
+        return "".join(run_shell(line, block) for line in block.code.strip().splitlines())
+    if block.language == "python":
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block.code, f"docs/runbook.md:{block.line}", "exec"), {})  # noqa: S102
+        return printed.getvalue()
+    assert block.language == "sql", block.language
+    with database.transaction() as cursor:
+        cursor.connection.cursor().execute(block.code.encode())  # several statements, as psql takes them
+    return ""
+
+
+def run_shell(line: str, block: Block) -> str:
+    program, *arguments = shlex.split(line)
+    assert program == "queuectl", line
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code in {0, block.exit_code}, f"docs/runbook.md:{block.line} {line}\n{result.output}"
+    return result.output
+
+
+def shows(expected: str, output: str) -> bool:
+    """`…` stands for anything; a line of its own for any number of lines."""
+    lines = [
+        "(?:.*\n)*?.*" if line == "…" else re.escape(line).replace("…", ".*")
+        for line in expected.strip().splitlines()
+    ]
+    pattern = "\n".join(lines)
+    return re.fullmatch(pattern, output.strip()) is not None
+
+
+def test_no_block_is_left_out() -> None:
+    text = (ROOT / "docs/runbook.md").read_text()
+    fences = [line for line in text.splitlines() if line.strip().startswith("```") and line.strip() != "```"]
+    run_blocks = [block for scene in scenes() for block in scene.blocks]
+    assert len(fences) == len(run_blocks) + sum(block.expected is not None for block in run_blocks)

@@ -1,0 +1,37 @@
+"""The pytest plugin, as a user's own suite meets it: installed, found by itself, in another directory."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.documents import code_blocks
+
+PAGE = "docs/testing.md"
+
+
+def run_suite(directory: Path, chosen: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    for block in code_blocks(PAGE, "python"):
+        name = block.code.split()[1]
+        (directory / name).write_text(block.code)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-k", chosen]
+    return subprocess.run(
+        command, cwd=directory, env={**os.environ, **environment}, capture_output=True, text=True, timeout=110
+    )
+
+
+def test_a_database_that_is_not_for_tests_is_left_alone(clean_database_url: str, tmp_path: Path) -> None:
+    production = re.sub(r"/test_\w+", "/rpa_db", clean_database_url)
+    assert production != clean_database_url
+    done = run_suite(tmp_path, "negative or plain", TEST_DATABASE_URL=production)
+    assert "use one whose name contains 'test'" in done.stdout
+    assert "1 passed, 3 deselected, 1 error" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="embedded servers are for Linux")
+def test_without_a_database_an_embedded_one_is_started(tmp_path: Path) -> None:
+    done = run_suite(tmp_path)
+    assert re.search(r"^5 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr

@@ -1,0 +1,104 @@
+"""The documented command, as an operator starts it: `celery -A tasks flower`."""
+
+import base64
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+START_SECONDS = 30.0
+USER, PASSWORD = "ops", "correct horse"
+
+
+class FlowerProcess:
+    def __init__(self, environment: dict[str, str], log: Path, *options: str, login: bool = True) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = log
+        arguments = [f"--port={self.port}", *options, *([f"--basic-auth={USER}:{PASSWORD}"] if login else [])]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "tasks", "flower", *arguments],
+                env={**environment, "PYTHONPATH": str(Path.cwd()), "PYTHONWARNINGS": "default"},
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait(self) -> "FlowerProcess":
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            try:
+                if self.ask("/healthcheck").status == 200:
+                    return self
+            except OSError:
+                time.sleep(0.1)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: Any = None,
+        login: bool = True,
+        headers: dict[str, str] | None = None,
+    ) -> "Answer":
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        sent = ({"Authorization": f"Basic {token}"} if login else {}) | (headers or {})
+        try:
+            content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request(method, path, content, sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read(), dict(answer.getheaders()))
+        finally:
+            connection.close()
+
+    def do(self, action: str, body: Any, **options: Any) -> "Answer":
+        """As the page does it: with the token that its cookie carries."""
+        headers = {"Cookie": "_xsrf=2|1234abcd|0123456789abcdef0123456789abcdef|1700000000"}
+        headers["X-Xsrftoken"] = headers["Cookie"].partition("=")[2]
+        headers["Content-Type"] = "application/json"
+        return self.ask(f"/queue/api/do/{action}", method="POST", body=body, headers=headers, **options)
+
+
+class Answer:
+    def __init__(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.status = status
+        self.content = content
+        self.headers = headers
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def location(self) -> str:
+        return urlsplit(self.headers.get("Location", "")).path
+
+
+def environment(database_url: str, redis_url: str) -> dict[str, str]:
+    return {**os.environ, "DATABASE_URL": database_url, "CELERY_BROKER_URL": redis_url}

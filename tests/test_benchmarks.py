@@ -1,0 +1,43 @@
+"""The benchmarks measure what they say. They themselves are run by `make bench`: no timed assertions here."""
+
+import pytest
+
+from benchmarks import figures, limit, plots, scaling
+
+
+def test_the_limit_is_made_of_the_systems_own_statements_with_every_parameter_bound() -> None:
+    script = limit.script(["00000000-0000-4000-8000-000000000001"])
+    assert "%(" not in script
+    assert "FOR NO KEY UPDATE SKIP LOCKED" in script
+    assert "SET status = 'completed'" in script
+
+
+def test_a_ratio_is_the_median_of_pairs_and_its_interval_leaves_out_the_outermost() -> None:
+    ratio = figures.ratio_of("ours : theirs", [10, 80, 90, 100, 900], [100.0] * 5, wanted=0.95)
+    assert (ratio.low, ratio.median, ratio.high) == (0.8, 0.9, 1.0)
+    assert ratio.verdict == "within noise"
+
+
+def test_pairs_are_measured_in_turns() -> None:
+    order: list[str] = []
+
+    def measured(name: str) -> float:
+        order.append(name)
+        return 1.0
+
+    figures.compare("a : b", lambda: measured("a"), lambda: measured("b"), pairs=3)
+    assert "".join(order) == "abbaab"
+
+
+def test_a_plot_shows_every_ratio_and_escapes_its_name() -> None:
+    plot = plots.bars([("a < b", 0.5, 0.4, 0.6, 0.8), ("c", 2.0, 1.5, 2.5, None)])
+    assert "a &lt; b" in plot
+    assert plot.count("<line") == 3
+
+
+@pytest.mark.parametrize("cores", [2, 8])
+def test_the_prediction_never_exceeds_what_the_server_can_do(cores: int) -> None:
+    most = cores / scaling.SERVER_MS_PER_BATCH * 1000 * scaling.BATCH_RECORDS
+    rates = [scaling.predict(containers, cores, 0.0).records_per_second for containers in (1, 4, 16, 64)]
+    assert rates == sorted(rates)
+    assert rates[-1] <= most

@@ -1,0 +1,91 @@
+"""A claim stays cheap: when there is nothing, and while somebody's snapshot keeps vacuum from cleaning up."""
+
+import re
+
+import psycopg
+import pytest
+
+from queue_store.claims import ClaimCursor, claim_parameters
+from queue_store.run import Run
+from queue_store.statements import sql
+from tests.servers import connect
+from tests.store import Store, completed, store_on
+
+HELD_RECORDS = 20_000
+
+
+@pytest.fixture
+def own_store(own_database_url: str):  # type: ignore[no-untyped-def]
+    manager = connect(own_database_url)
+    with store_on(manager, batch_size=500) as store:
+        store.add_flow()
+        yield store
+    manager.dispose()
+
+
+def buffers_of_claim(run: Run, cursor: ClaimCursor) -> int:
+    """What EXPLAIN counts for the statement, nothing of it kept."""
+    parameters = claim_parameters("sample", run.flow_instance_id, 100, failure_blocks_key=False)
+    parameters |= cursor.parameters()
+    driver = run.held.driver
+    try:
+        rows = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql("claim"), parameters).fetchall()
+    finally:
+        driver.rollback()
+    first = next(row[0] for row in rows if "Buffers: shared" in row[0])
+    return sum(int(count) for count in re.findall(r"(?:hit|read)=(\d+)", first))
+
+
+def finish_everything(store: Store) -> Run:
+    run = store.run()
+    batch = run.begin()
+    while batch:
+        _, batch = run.write_and_claim(completed(batch))
+    return run
+
+
+def test_an_empty_claim_reads_fifty_buffers_at_most(own_store: Store) -> None:
+    own_store.enqueue(5_000)
+    run = finish_everything(own_store)
+    with psycopg.connect(_url(own_store), autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE) processing_queue")
+    assert buffers_of_claim(run, ClaimCursor(0, 1_000)) <= 50
+
+
+def test_a_held_snapshot_does_not_slow_down_a_claim_with_its_cursor(own_store: Store) -> None:
+    own_store.enqueue(HELD_RECORDS)
+    with psycopg.connect(_url(own_store)) as holder:
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT count(*) FROM processing_queue")
+        run = own_store.run()
+        run.cursor = ClaimCursor(3_600, 1_000_000)
+        batch = run.begin()
+        for _ in range(HELD_RECORDS // 500 - 2):
+            _, batch = run.write_and_claim(completed(batch))
+        with_cursor = buffers_of_claim(run, run.cursor)
+        without = buffers_of_claim(run, ClaimCursor(0, 1_000_000))
+        holder.rollback()
+    assert with_cursor < 3_000
+    assert without > with_cursor + 300
+
+
+@pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
+def test_an_outcome_is_written_by_id_and_not_through_all_that_its_run_had_claimed(
+    own_store: Store, plan_cache_mode: str
+) -> None:
+    own_store.enqueue(5_000)
+    own_store.execute("ANALYZE processing_queue")
+    run = own_store.run()
+    [statement] = run.outcome_statements(completed(run.begin()[:10]))
+    driver = run.held.driver
+    driver.execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}".encode())
+    rows = driver.execute(b"EXPLAIN " + sql(statement.name), statement.parameters).fetchall()
+    driver.rollback()
+    plan = "\n".join(row[0] for row in rows)
+    assert "processing_queue_pkey" in plan
+    assert "processing_queue_processing" not in plan
+
+
+def _url(store: Store) -> str:
+    url = store.database.settings.url.set(drivername="postgresql")
+    return url.render_as_string(hide_password=False)

@@ -1,0 +1,121 @@
+"""A record that kills its process is found by halving, charged and set aside; its batch-mates pay nothing."""
+
+import pytest
+
+from queue_store.run import Run
+from queue_store.statements import sql
+from tests.store import Store, completed, ids
+
+BATCH_SIZE = 500
+
+
+def die(store: Store, run: Run) -> None:
+    """The whole worker is gone, and nobody knows what it had in hand."""
+    store.hide_session(run)
+    store.rescue.lost([run.worker_process_id])
+
+
+def work_until_done(store: Store, culprits: set[int]) -> int:
+    """Process everything as a worker would whose process dies with a culprit. Returns the number of deaths."""
+    deaths = 0
+    while True:
+        run = store.run(batch_size=BATCH_SIZE)
+        with_work = batch = run.begin()
+        if not with_work:
+            return deaths
+        while batch and not culprits & set(ids(batch)):
+            run.write(completed(batch))
+            batch = run.claim()
+        if batch:
+            deaths += 1
+            die(store, run)
+        else:
+            run.end()
+        store.close()
+
+
+@pytest.mark.parametrize("position", [0, 249, 499])
+def test_the_culprit_among_500_is_alone_after_eleven_deaths_at_most(store: Store, position: int) -> None:
+    expected = store.enqueue(500)
+    culprit = expected[position]
+    deaths = work_until_done(store, {culprit})
+    strikes = store.settings.max_crash_strikes
+    assert deaths - (strikes - 1) <= 11
+    assert store.statuses() == {"completed": 499, "failed": 1}
+    strike = "this record (crash strike 3 of 3)."
+    row = store.query(
+        "SELECT id, crash_strikes, retry_count, error_message FROM processing_queue WHERE status = 'failed'"
+    )
+    assert row == [(culprit, 3, 0, f"The worker process or its connection died while it worked on {strike}")]
+
+
+def test_the_innocent_are_charged_nothing(store: Store) -> None:
+    expected = store.enqueue(100)
+    work_until_done(store, {expected[70]})
+    assert store.query(
+        "SELECT DISTINCT retry_count, crash_strikes, batch_limit FROM processing_queue WHERE status = 'completed'"
+    ) == [(0, 0, None)]
+
+
+def test_two_culprits_are_found(store: Store) -> None:
+    expected = store.enqueue(64)
+    culprits = {expected[3], expected[50]}
+    work_until_done(store, culprits)
+    assert {
+        row[0] for row in store.query("SELECT id FROM processing_queue WHERE status = 'failed'")
+    } == culprits
+
+
+def test_the_record_that_was_in_hand_is_charged_and_nobody_is_suspected(store: Store) -> None:
+    expected = store.enqueue(10)
+    run = store.run()
+    run.begin()
+    rescued = store.rescue.lost([run.worker_process_id], {run.worker_process_id: expected[4]})
+    assert rescued.struck_ids == [expected[4]]
+    assert store.query("SELECT id FROM processing_queue WHERE batch_limit IS NOT NULL") == [(expected[4],)]
+    assert store.query("SELECT record_id, outcome, claim_number FROM record_attempts") == [
+        (expected[4], "crashed", 1)
+    ]
+
+
+def test_strikes_survive_a_reset_and_the_next_one_is_the_last(store: Store) -> None:
+    (record_id,) = store.enqueue(1)
+    work_until_done(store, {record_id})
+    with store.database.transaction() as cursor:
+        cursor.execute(sql("reset"), {"ids": [record_id]})
+    assert work_until_done(store, {record_id}) == 1
+    assert store.query("SELECT status, crash_strikes FROM processing_queue") == [("failed", 4)]
+
+
+def test_suspects_do_not_wait_until_nothing_else_is_due(store: Store) -> None:
+    """A flow with an endless backlog comes back to them with each run."""
+    suspects = store.enqueue(4)
+    dead = store.run()
+    dead.begin()
+    die(store, dead)
+    store.enqueue(1_000, priority=0)
+    batch = store.run().begin()
+    assert ids(batch) == suspects[:2]
+    assert [record.payload for record in batch] == [{"n": 1}, {"n": 2}]
+
+
+def test_suspects_of_other_groups_do_not_wait_for_a_blocked_one(store: Store) -> None:
+    """The first suspect waits for an earlier record of its key: the others are claimed meanwhile."""
+    first, blocked = store.enqueue(2, order_key="tenant")
+    (other,) = store.enqueue(1)
+    store.execute("UPDATE processing_queue SET batch_limit = 9 WHERE id = %s", (blocked,))
+    store.execute("UPDATE processing_queue SET batch_limit = 1 WHERE id = %s", (other,))
+    store.execute(
+        "UPDATE processing_queue SET scheduled_at = now() + interval '1 hour' WHERE id = %s", (first,)
+    )
+    assert ids(store.run().begin()) == [other]
+
+
+def test_released_suspects_stay_suspects(store: Store) -> None:
+    store.enqueue(4)
+    dead, second = store.run(), store.run()
+    dead.begin()
+    die(store, dead)
+    batch = second.begin()
+    second.release(batch)
+    assert store.value("SELECT count(*) FROM processing_queue WHERE batch_limit = 2") == 4

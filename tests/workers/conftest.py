@@ -1,0 +1,54 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from queue_store.database_manager import DatabaseManager
+
+
+class Queue:
+    """The queue as the tests look at it and fill it: with plain SQL, as a foreign client does."""
+
+    def __init__(self, database: DatabaseManager) -> None:
+        self.database = database
+
+    def insert(self, flow_name: str, count: int, payload: str = "{}", **columns: Any) -> None:
+        """`payload`: JSON in which every $n becomes the number of the record."""
+        names = "".join(f", {name}" for name in columns)
+        values = "".join(f", %({name})s" for name in columns)
+        with self.database.transaction() as cursor:
+            cursor.execute(
+                f"INSERT INTO processing_queue (flow_name, payload{names}) "  # noqa: S608
+                f"SELECT %(flow_name)s, replace(%(payload)s, '$n', n::text)::jsonb{values} "
+                "FROM generate_series(1, %(count)s) n",
+                {"flow_name": flow_name, "payload": payload, "count": count, **columns},
+            )
+
+    def counts(self) -> dict[str, int]:
+        return dict(self.rows("SELECT status, count(*)::int FROM processing_queue GROUP BY status"))
+
+    def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self.database.transaction() as cursor:
+            return cursor.execute(query.encode(), parameters).fetchall()
+
+    def value(self, query: str, **parameters: Any) -> Any:
+        return self.rows(query, **parameters)[0][0]
+
+
+@pytest.fixture
+def queue(database: DatabaseManager) -> Iterator[Queue]:
+    """With a table `effects` for what handlers do. It has no unique constraint: a doubled effect must show."""
+    with database.transaction() as cursor:
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS effects (record_id bigint NOT NULL, claim_number integer NOT NULL)"
+        )
+        cursor.execute("TRUNCATE effects")
+    yield Queue(database)
+    with database.transaction() as cursor:
+        cursor.execute("DROP TABLE effects")
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "worker.log"

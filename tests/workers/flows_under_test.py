@@ -1,0 +1,65 @@
+"""Flows that the worker tests run, in real worker processes."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tasks import Backoff, FlowContext, flow
+
+INSERT_EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%(record_id)s, %(claim_number)s)"
+
+
+@flow
+def quick(payload: dict[str, Any]) -> None:
+    """Does nothing."""
+
+
+@flow
+def sleepy(payload: dict[str, Any]) -> None:
+    time.sleep(payload["seconds"])
+
+
+@flow(max_retries=1, backoff=Backoff(first_seconds=0.1, jitter=0))
+def failing(payload: dict[str, Any]) -> None:
+    raise ValueError(f"record {payload['n']} is wrong")
+
+
+@flow
+def deadly(payload: dict[str, Any]) -> None:
+    """Kills its own process where the payload says so, as a segmentation fault or the OOM killer would."""
+    if payload.get("kill"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@flow
+async def patient(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"doubled": payload["n"] * 2}
+
+
+@flow(batch_size=20)
+def with_effect(payload: dict[str, Any], connection: Connection, context: FlowContext) -> None:
+    effect = {"record_id": context.record_id, "claim_number": context.claim_number}
+    connection.exec_driver_sql(INSERT_EFFECT, effect)
+    if payload.get("fail") and context.attempt_number == 1:
+        raise ValueError("the first attempt fails after it wrote")
+    if seconds := payload.get("seconds"):
+        time.sleep(seconds)
+
+
+@flow(concurrency=2, time_limit_seconds=1, max_retries=0)
+def unstoppable(payload: dict[str, Any]) -> None:
+    """In a thread, where nothing can interrupt it."""
+    time.sleep(payload.get("seconds", 0))
+
+
+@flow(time_limit_seconds=0.5, max_retries=0)
+def deaf(payload: dict[str, Any]) -> None:
+    """Swallows whatever is raised into it, as C code that never looks at signals does."""
+    give_up_at = time.monotonic() + payload.get("seconds", 0)
+    while time.monotonic() < give_up_at:
+        with suppress(BaseException):
+            time.sleep(1)

@@ -1,0 +1,112 @@
+"""Real Celery processes for tests: started on the test servers, watched through their logs, ended by pid."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 30.0
+FLOWS = "tests.workers.flows_under_test"
+WORKER_OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO")
+
+
+class CeleryProcess:
+    """One `celery -A tasks …` process in a process group of its own."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "tasks", *arguments],
+                cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def children(self) -> list[int]:
+        """The pids of the pool children."""
+        return [child.pid for child in psutil.Process(self.pid).children()]
+
+    def wait_for_log(self, text: str) -> None:
+        wait_until(lambda: text in self.log.read_text(), f"{text!r} in the log of pid {self.pid}:", self.log)
+
+    def terminate(self, timeout_seconds: float = 30) -> int:
+        """A warm shutdown. Returns the exit code."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(timeout_seconds)
+
+    def kill(self) -> None:
+        """SIGKILL to the worker and all its children, as when a container is killed."""
+        for pid in [*self.children(), self.pid] if self.popen.poll() is None else []:
+            _kill(pid)
+        self.popen.wait(10)
+
+
+@contextmanager
+def running_worker(
+    environment: dict[str, str],
+    log: Path,
+    *,
+    queues: str = "flows",
+    concurrency: int = 2,
+    flows: str = FLOWS,
+    settings: dict[str, str] | None = None,
+) -> Iterator[CeleryProcess]:
+    """A worker that is ready. `settings`: names without the prefix, such as LEASE_SECONDS."""
+    process = CeleryProcess(
+        ["worker", "-Q", queues, f"--concurrency={concurrency}", *WORKER_OPTIONS],
+        environment | with_prefix({"FLOW_MODULES": flows} | (settings or {})),
+        log,
+    )
+    try:
+        process.wait_for_log(" ready.")
+        yield process
+    finally:
+        process.kill()
+
+
+@contextmanager
+def running_beat(
+    environment: dict[str, str], log: Path, settings: dict[str, str] | None = None
+) -> Iterator[CeleryProcess]:
+    process = CeleryProcess(
+        ["beat", "--schedule", str(log.with_suffix(".schedule")), "--loglevel=INFO"],
+        environment | with_prefix(settings or {}),
+        log,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def with_prefix(settings: dict[str, str]) -> dict[str, str]:
+    return {f"DEVELOPMENT_DISTRIBUTED_PROCESSOR_{name}": value for name, value in settings.items()}
+
+
+def wait_until(
+    condition: Callable[[], bool], what: str, log: Path | None = None, timeout_seconds: float = READY_SECONDS
+) -> float:
+    """Returns how many seconds it took."""
+    started = time.monotonic()
+    while not condition():
+        if time.monotonic() - started > timeout_seconds:
+            shown = log.read_text()[-6000:] if log else ""
+            raise AssertionError(f"waited {timeout_seconds} s in vain for {what}\n{shown}")
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,57 @@
+"""A deploy gives back what was not started, at once, and charges nobody."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.workers.conftest import Queue
+from tests.workers.processes import CeleryProcess, running_worker, wait_until
+
+pytestmark = pytest.mark.alone
+
+
+def sigterm_to_the_worker(worker: CeleryProcess) -> None:
+    os.kill(worker.pid, signal.SIGTERM)
+
+
+def sigterm_to_the_whole_group(worker: CeleryProcess) -> None:
+    os.killpg(worker.pid, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("stop", [sigterm_to_the_worker, sigterm_to_the_whole_group])
+def test_a_worker_stops_within_seconds_in_the_middle_of_ten_thousand_slow_records(
+    stop: object, queue: Queue, settings_environment: dict[str, str], log: Path
+) -> None:
+    queue.insert("sleepy", 10_000, '{"seconds": 0.5}')
+    settings = {"BATCH_SIZE": "2500", "IDLE_POLL_SECONDS": "0.2"}
+    with running_worker(settings_environment, log, settings=settings) as worker:
+        wait_until(lambda: queue.counts().get("processing", 0) > 2500, "two batches in hand", log)
+        stop(worker)  # type: ignore[operator]
+        seconds = wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", log)
+    assert seconds < 8
+    counts = queue.counts()
+    assert "processing" not in counts
+    assert counts["pending"] + counts.get("completed", 0) == 10_000
+    assert queue.rows("SELECT max(retry_count), max(crash_strikes) FROM processing_queue") == [(0, 0)]
+    assert queue.rows("SELECT DISTINCT state FROM flow_execution_logs") == [("ended",)]
+    assert queue.rows("SELECT DISTINCT state FROM worker_processes") == [("ended",)]
+
+
+def test_a_child_killed_during_a_deploy_is_no_crash(
+    queue: Queue, settings_environment: dict[str, str], tmp_path: Path
+) -> None:
+    queue.insert("sleepy", 3, '{"seconds": 20}')
+    settings = {"IDLE_POLL_SECONDS": "0.2", "HEARTBEAT_SECONDS": "0.2", "LEASE_SECONDS": "1"}
+    with running_worker(settings_environment, tmp_path / "1.log", concurrency=1, settings=settings) as worker:
+        wait_until(lambda: queue.counts().get("processing") == 3, "a batch in hand", worker.log)
+        os.kill(worker.pid, signal.SIGTERM)
+        wait_until(
+            lambda: queue.value("SELECT state FROM flow_execution_logs") == "stopping", "the stop", worker.log
+        )
+        queue.rows("UPDATE processing_queue SET payload = '{\"seconds\": 0}' RETURNING id")
+        worker.kill()
+    with running_worker(settings_environment, tmp_path / "2.log", concurrency=1, settings=settings) as other:
+        wait_until(lambda: queue.counts() == {"completed": 3}, "the rescue", other.log)
+    assert queue.rows("SELECT max(retry_count), max(crash_strikes) FROM processing_queue") == [(0, 0)]

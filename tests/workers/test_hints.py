@@ -1,0 +1,89 @@
+"""A message is only a hint: quick when it comes, not needed when it does not, and never many."""
+
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from queue_store.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender
+from tests.workers.conftest import Queue
+from tests.workers.processes import running_beat, running_worker, wait_until
+
+pytestmark = pytest.mark.alone
+
+
+def upstream_application(redis_url: str) -> Celery:
+    """Some application with a Celery app of its own. It knows nothing of this project's tasks."""
+    app = Celery("upstream", broker=redis_url)
+    app.conf.task_create_missing_queues = True
+    return app
+
+
+def test_an_idle_worker_starts_within_fifty_milliseconds_at_the_median_after_a_hint(
+    queue: Queue, settings_environment: dict[str, str], redis_url: str, log: Path
+) -> None:
+    app = upstream_application(redis_url)
+    hints = CeleryHintSender(app)
+    with running_worker(settings_environment, log, settings={"IDLE_POLL_SECONDS": "60"}):
+        for _ in range(21):
+            queue.insert("quick", 1)
+            assert hints.send("quick", "flows")
+            wait_until(lambda: set(queue.counts()) == {"completed"}, "the record", log)
+    app.close()
+    waits = [
+        row[0] for row in queue.rows(
+            "SELECT extract(epoch FROM started_at - created_at)::float8 FROM processing_queue ORDER BY id"
+        )
+    ]  # fmt: skip
+    assert statistics.median(waits) < 0.05
+
+
+def test_a_plain_insert_is_found_by_the_fan_out_of_beat(
+    queue: Queue, settings_environment: dict[str, str], tmp_path: Path
+) -> None:
+    settings = {"IDLE_POLL_SECONDS": "60", "FAN_OUT_SECONDS": "1"}
+    log = tmp_path / "worker.log"
+    with (
+        running_worker(settings_environment, log, queues="flows,control", settings=settings),
+        running_beat(settings_environment, tmp_path / "beat.log", settings),
+    ):
+        queue.insert("quick", 300)
+        seconds = wait_until(lambda: queue.counts() == {"completed": 300}, "the records", log)
+    assert seconds < 10
+
+
+def test_work_goes_on_without_broker_and_beat(
+    queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
+) -> None:
+    with running_worker(settings_environment, log, settings={"IDLE_POLL_SECONDS": "0.5"}):
+        queue.insert("quick", 300)
+        wait_until(lambda: queue.counts() == {"completed": 300}, "the records", log)
+    assert "tasks.claim_batch" not in log.read_text().partition(" ready.")[2]
+
+
+def test_hints_stay_bounded_while_no_worker_runs(redis_client: redis.Redis, redis_url: str) -> None:
+    app = upstream_application(redis_url)
+    hints = CeleryHintSender(app)
+    for flow in range(3 * MAXIMUM_QUEUE_LENGTH):
+        hints.send(f"flow_{flow}", "flows")
+    assert redis_client.llen("flows") == MAXIMUM_QUEUE_LENGTH
+    for _ in range(50):
+        hints.send("another", "other_queue")
+    assert redis_client.llen("other_queue") == 1
+    hints.started("another", 0)
+    hints.send("another", "other_queue")
+    assert redis_client.llen("other_queue") == 2
+    app.close()
+
+
+def test_a_hint_that_cannot_be_sent_is_counted_and_harmless() -> None:
+    app = upstream_application("redis://127.0.0.1:1/0")
+    hints = CeleryHintSender(app)
+    started = time.monotonic()
+    assert hints.send("quick", "flows") is False
+    assert time.monotonic() - started < 1
+    assert hints.failed_count == 1
+    app.close()

@@ -1,0 +1,55 @@
+"""A worker or beat that could not do its work refuses to start, in a few lines that say what to do."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.workers.processes import ROOT, with_prefix
+
+
+def start(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "celery", "-A", "tasks", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("program", ["worker", "beat"])
+def test_all_wrong_settings_are_named_at_once(program: str, settings_environment: dict[str, str]) -> None:
+    environment = settings_environment | with_prefix({"BATCH_SIZ": "5", "LEASE_SECONDS": "soon"})
+    del environment["CELERY_BROKER_URL"]
+    done = start([program], environment)
+    assert done.returncode == 1
+    assert "did you mean DEVELOPMENT_DISTRIBUTED_PROCESSOR_BATCH_SIZE?" in done.stderr
+    assert "DEVELOPMENT_DISTRIBUTED_PROCESSOR_LEASE_SECONDS must be a number, not 'soon'" in done.stderr
+    assert "CELERY_BROKER_URL is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unreachable_database_is_named_without_its_password(settings_environment: dict[str, str]) -> None:
+    url = "postgresql://someone:sesame@127.0.0.1:1/rpa_db"
+    done = start(["worker"], settings_environment | {"DATABASE_URL": url})
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+    assert "Check that Postgres runs there" in done.stderr
+    assert "sesame" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_schema_says_how_to_migrate(
+    settings_environment: dict[str, str], empty_database_url: str
+) -> None:
+    done = start(["worker"], settings_environment | {"DATABASE_URL": empty_database_url})
+    assert done.returncode == 1
+    assert "run `queuectl migrate`" in done.stderr
+
+
+def test_a_pool_that_cannot_keep_the_promises_is_refused(settings_environment: dict[str, str]) -> None:
+    done = start(["worker", "--pool=threads"], settings_environment)
+    assert done.returncode == 1
+    assert "use --pool=prefork" in done.stderr
+
+
+def test_a_module_without_flows_is_named(settings_environment: dict[str, str]) -> None:
+    done = start(["worker"], settings_environment | with_prefix({"FLOW_MODULES": "no_such_module"}))
+    assert done.returncode == 1
+    assert "FLOW_MODULES names no_such_module" in done.stderr

@@ -1,0 +1,33 @@
+"""A handler that cannot be stopped ends its process: its record is charged, and nobody else."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.workers.conftest import Queue
+from tests.workers.processes import running_worker, wait_until
+
+
+@pytest.mark.parametrize("flow_name", ["unstoppable", "deaf"])
+def test_the_process_of_a_stuck_handler_is_replaced(
+    flow_name: str, queue: Queue, settings_environment: dict[str, str], log: Path
+) -> None:
+    queue.insert(flow_name, 5)
+    queue.insert(flow_name, 1, '{"seconds": 600}')
+    queue.insert(flow_name, 5)
+    with running_worker(
+        settings_environment, log, concurrency=1, settings={"IDLE_POLL_SECONDS": "0.2"}
+    ) as worker:
+        first = worker.children()
+        seconds = wait_until(lambda: queue.counts() == {"completed": 10, "failed": 1}, "the end of all", log)
+        wait_until(lambda: worker.children() not in ([], first), "another child", log)
+    assert seconds < 15
+    assert queue.rows("SELECT DISTINCT crash_strikes FROM processing_queue") == [(0,)]
+    assert queue.rows("SELECT retry_count, count(*) FROM processing_queue GROUP BY 1 ORDER BY 1") == [
+        (0, 10),
+        (1, 1),
+    ]
+    assert "could not be stopped" in queue.value(
+        "SELECT error_message FROM processing_queue WHERE status = 'failed'"
+    )
+    assert queue.value("SELECT count(*) FROM flow_execution_logs WHERE state = 'dead'") == 0
