@@ -1,0 +1,165 @@
+"""The checker. From what producers were told and what handlers did it judges a whole run: each rule is a query that
+returns what breaks it, and must return nothing."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+PREPARE = """
+CREATE TABLE effects (record_id bigint NOT NULL, claim_number integer NOT NULL);
+CREATE SCHEMA ledger;
+CREATE TABLE ledger.history (
+    number bigint GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(), record_id bigint NOT NULL, flow_name text NOT NULL,
+    old_status text, status text NOT NULL, claim_number integer NOT NULL, flow_instance_id uuid,
+    old_flow_instance_id uuid, retry_count integer NOT NULL, old_retry_count integer, scheduled_at timestamptz NOT NULL
+);
+CREATE TABLE ledger.batches (batch text PRIMARY KEY, acknowledged boolean NOT NULL);
+CREATE TABLE ledger.keys (key text PRIMARY KEY, batch text NOT NULL);
+CREATE TABLE ledger.calls (record_id bigint NOT NULL, claim_number integer NOT NULL);
+CREATE FUNCTION ledger.note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ledger.history (record_id, flow_name, old_status, status, claim_number, flow_instance_id,
+        old_flow_instance_id, retry_count, old_retry_count, scheduled_at)
+    VALUES (NEW.id, NEW.flow_name, OLD.status, NEW.status, NEW.claim_number, NEW.flow_instance_id,
+        OLD.flow_instance_id, NEW.retry_count, OLD.retry_count, NEW.scheduled_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER ledger_note AFTER UPDATE ON processing_queue
+    FOR EACH ROW WHEN (OLD.status <> NEW.status OR OLD.claim_number <> NEW.claim_number)
+    EXECUTE FUNCTION ledger.note();
+"""
+
+RULES = {
+    "an acknowledged record is lost": """
+        SELECT k.key FROM ledger.keys k JOIN ledger.batches b USING (batch)
+        WHERE b.acknowledged AND NOT EXISTS (SELECT FROM processing_queue q WHERE q.correlation_id = k.key)""",
+    "a record is there that nobody tried to enqueue": """
+        SELECT q.id FROM processing_queue q
+        WHERE NOT EXISTS (SELECT FROM ledger.keys k WHERE k.key = q.correlation_id)""",
+    "a record is there twice": """
+        SELECT correlation_id FROM processing_queue GROUP BY correlation_id HAVING count(*) > 1""",
+    "a batch was enqueued in part": """
+        SELECT k.batch FROM ledger.keys k LEFT JOIN processing_queue q ON q.correlation_id = k.key
+        GROUP BY k.batch HAVING count(q.id) NOT IN (0, count(*))""",
+    "a record did not reach its end": """
+        SELECT id, status FROM processing_queue WHERE status IN ('pending', 'processing')""",
+    "a record reached another end than its handler said": """
+        SELECT id, status, payload ->> 'how' FROM processing_queue
+        WHERE (status = 'failed') <> (payload ->> 'how' = 'fail') OR status = 'cancelled'""",
+    "an attempt was charged to an innocent, or not charged": """
+        SELECT id, flow_name, retry_count, payload ->> 'how', error_message FROM processing_queue
+        WHERE retry_count <> CASE payload ->> 'how' WHEN 'ok' THEN 0 ELSE 1 END""",
+    "the history of attempts does not add up": """
+        SELECT q.id FROM processing_queue q LEFT JOIN record_attempts a ON a.record_id = q.id
+        GROUP BY q.id HAVING q.retry_count <> count(*) FILTER (WHERE a.outcome IN ('retried', 'failed'))
+            OR q.crash_strikes <> count(*) FILTER (WHERE a.outcome = 'crashed')""",
+    "a one-COMMIT effect is missing or doubled": """
+        SELECT q.id, q.status, count(e.record_id) FROM processing_queue q LEFT JOIN effects e ON e.record_id = q.id
+        WHERE q.flow_name = 'transfer'
+        GROUP BY q.id HAVING count(e.record_id) <> (q.status = 'completed')::integer""",
+    "a one-COMMIT effect belongs to nobody": """
+        SELECT e.record_id FROM effects e LEFT JOIN processing_queue q ON q.id = e.record_id
+        WHERE q.id IS NULL OR q.flow_name <> 'transfer'""",
+    "a fenced run wrote an effect": """
+        SELECT e.record_id FROM effects e JOIN processing_queue q ON q.id = e.record_id
+        WHERE e.claim_number <> q.claim_number""",
+    "an outside effect is missing": """
+        SELECT q.id FROM processing_queue q
+        WHERE q.flow_name = 'notice' AND NOT EXISTS (
+            SELECT FROM ledger.calls c WHERE c.record_id = q.id AND c.claim_number = q.claim_number)""",
+    "an outside effect was done twice under one claim": """
+        SELECT record_id, claim_number FROM ledger.calls GROUP BY 1, 2 HAVING count(*) > 1""",
+    "a handler ran under a claim that never was": """
+        SELECT c.record_id, c.claim_number FROM ledger.calls c WHERE NOT EXISTS (
+            SELECT FROM ledger.history h
+            WHERE h.record_id = c.record_id AND h.claim_number = c.claim_number AND h.status = 'processing')""",
+    "claim numbers did not rise by one": """
+        SELECT record_id FROM (
+            SELECT record_id, claim_number, row_number() OVER (PARTITION BY record_id ORDER BY number) AS expected
+            FROM ledger.history WHERE status = 'processing') h WHERE claim_number <> expected""",
+    "an arrow was taken that does not exist": """
+        SELECT record_id, old_status, status FROM ledger.history
+        WHERE (old_status, status) NOT IN (('pending', 'processing'), ('processing', 'completed'),
+            ('processing', 'pending'), ('processing', 'failed'))""",
+    "a record was finished by somebody who did not own it": """
+        SELECT record_id FROM ledger.history
+        WHERE old_status = 'processing' AND status IN ('completed', 'failed')
+            AND flow_instance_id IS DISTINCT FROM old_flow_instance_id""",
+    "a retry was due without its delay": """
+        SELECT record_id FROM ledger.history
+        WHERE status = 'pending' AND retry_count > old_retry_count AND scheduled_at < at + interval '50 ms'""",
+    "a record was claimed before it was due": """
+        SELECT record_id FROM ledger.history WHERE status = 'processing' AND at < scheduled_at""",
+    "a claim took more than a batch": """
+        SELECT h.transaction_id, count(*) FROM ledger.history h JOIN flows f USING (flow_name)
+        WHERE h.status = 'processing' GROUP BY h.transaction_id, h.flow_name, f.batch_size
+        HAVING count(*) > f.batch_size""",
+    "a run or worker process is still said to be alive, or unsettled": """
+        SELECT flow_instance_id::text FROM flow_execution_logs WHERE settled_at IS NULL
+        UNION ALL SELECT worker_process_id::text FROM worker_processes WHERE ended_at IS NULL""",
+    "the counters do not match what happened": """
+        SELECT c.*, h.* FROM (
+            SELECT sum(claimed) AS claimed, sum(completed) AS completed, sum(retried) AS retried, sum(failed) AS failed
+            FROM (SELECT claimed, completed, retried, failed FROM rollup_minutes
+                UNION ALL SELECT claimed, completed, retried, failed FROM rollup_deltas) counted) c
+        CROSS JOIN (
+            SELECT count(*) FILTER (WHERE status = 'processing') AS claimed,
+                count(*) FILTER (WHERE status = 'completed') AS completed,
+                count(*) FILTER (WHERE status = 'pending' AND retry_count > old_retry_count) AS retried,
+                count(*) FILTER (WHERE status = 'failed') AS failed FROM ledger.history) h
+        WHERE (c.claimed, c.completed, c.retried, c.failed)
+            IS DISTINCT FROM (h.claimed::numeric, h.completed::numeric, h.retried::numeric, h.failed::numeric)""",
+}
+
+REPEATS = """
+SELECT count(*), coalesce(max(calls), 0)::integer FROM (
+    SELECT count(*) AS calls FROM ledger.calls c JOIN processing_queue q ON q.id = c.record_id
+    WHERE q.payload ->> 'how' <> 'retry' GROUP BY c.record_id HAVING count(*) > 1) repeated
+"""
+
+
+def prepare(connection: psycopg.Connection[Any]) -> None:
+    """Before the run: the table for effects, and a trigger that notes every arrow that a record takes."""
+    connection.execute(PREPARE)
+
+
+def enter(connection: psycopg.Connection[Any], journals: Iterable[Path], calls: Path) -> None:
+    """After the run: what producers and handlers noted."""
+    from tests.chaos.producer import keys
+
+    batches: dict[str, bool] = {}
+    for journal in journals:
+        for line in map(json.loads, journal.read_text().splitlines()):
+            batches.setdefault(line.get("tried") or line["acknowledged"], False)
+            if "acknowledged" in line:
+                batches[line["acknowledged"]] = True
+    with connection.cursor() as cursor:
+        with cursor.copy("COPY ledger.batches FROM STDIN") as copy:
+            for batch, acknowledged in batches.items():
+                copy.write_row((batch, acknowledged))
+        with cursor.copy("COPY ledger.keys FROM STDIN") as copy:
+            for batch in batches:
+                for key in keys(batch):
+                    copy.write_row((key, batch))
+        with cursor.copy("COPY ledger.calls FROM STDIN") as copy:
+            if calls.exists():
+                copy.write(calls.read_bytes())
+    connection.execute("ANALYZE ledger.keys, ledger.calls, ledger.history, processing_queue, effects")
+
+
+def violations(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
+    """Each rule that was broken, with up to five examples. Empty: the run was correct."""
+    connection.execute("SET LOCAL jit = off")
+    found = {rule: connection.execute(query.encode()).fetchmany(5) for rule, query in RULES.items()}
+    return {rule: examples for rule, examples in found.items() if examples}
+
+
+def repeats(connection: psycopg.Connection[Any]) -> tuple[int, int]:
+    """How many records had an outside effect more than once, and how often one of them at most."""
+    row = connection.execute(REPEATS).fetchone()
+    assert row is not None
+    return row[0], row[1]

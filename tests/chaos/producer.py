@@ -1,0 +1,70 @@
+"""A producer as a process of its own: `python -m tests.chaos.producer URL JOURNAL PREFIX BATCHES BATCHES_PER_SECOND`.
+
+Before each COMMIT it notes in its journal what it tries, after it what was acknowledged. It can be killed at any
+moment; its successor uses another prefix.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+
+from queue_store.enqueueing import NewRecord, enqueue_many
+from queue_store.errors import QueueStoreError
+
+BATCH_SIZE = 50
+INSERT = """
+INSERT INTO processing_queue (flow_name, payload, correlation_id)
+SELECT %(flow_name)s, p.payload, p.payload ->> 'key' FROM unnest(%(payloads)s::jsonb[]) AS p(payload)
+"""
+
+
+def keys(batch: str) -> list[str]:
+    return [f"{batch}/{number}" for number in range(BATCH_SIZE)]
+
+
+def produce(url: str, journal: int, prefix: str, batch_count: int, per_second: float) -> None:
+    rng = random.Random(prefix)
+    started = time.monotonic()
+    for number in range(batch_count):
+        time.sleep(max(0.0, started + number / per_second - time.monotonic()))
+        batch = f"{prefix}-{number}"
+        _note(journal, {"tried": batch})
+        with suppress(
+            psycopg.Error, QueueStoreError
+        ):  # not acknowledged: the ledger knows what that may mean
+            with psycopg.connect(url, connect_timeout=5) as connection:
+                _insert(connection, batch, rng)
+            _note(journal, {"acknowledged": batch})
+
+
+def _insert(connection: psycopg.Connection[Any], batch: str, rng: random.Random) -> None:
+    flow_name = rng.choice(["transfer", "notice"])
+    payloads = [_payload(key, rng) for key in keys(batch)]
+    if rng.random() < 0.5:
+        parameters = {"flow_name": flow_name, "payloads": [json.dumps(payload) for payload in payloads]}
+        connection.execute(INSERT, parameters)
+    else:
+        records = [NewRecord(payload, correlation_id=payload["key"]) for payload in payloads]
+        enqueue_many(connection, flow_name, records)
+    if rng.random() < 0.2:
+        time.sleep(0.05)  # between statement and COMMIT, where a kill hurts most
+
+
+def _payload(key: str, rng: random.Random) -> dict[str, Any]:
+    how = rng.choices(["ok", "retry", "fail"], [94, 5, 1])[0]
+    return {"key": key, "how": how, "seconds": 0.02 if rng.random() < 0.01 else 0}
+
+
+def _note(journal: int, line: dict[str, str]) -> None:
+    os.write(journal, json.dumps(line).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    url, path, prefix, batches, rate = sys.argv[1:]
+    produce(url, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), prefix, int(batches), float(rate))

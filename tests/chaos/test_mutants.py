@@ -1,0 +1,219 @@
+"""The ledger must fail when the system is wrong: mutants of the statements and of the worker, each of them caught."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from queue_store import rescue, run as run_module, statements, worker_processes
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.record import Record
+from queue_store.run import Run
+from tests.chaos.drama import Play
+from tests.servers import connect
+from tests.store import Store, failed, store_on
+
+FENCE = (
+    b"AND q.claim_number = o.claim_number\n"
+    b"        AND q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing'"
+)
+
+
+class EffectBeforeCompletion(Play):
+    """The business rows are committed first, the status after them."""
+
+    def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
+        with run.held.transaction() as cursor:
+            self.effects(cursor, [r for r in records if r.payload["how"] != "fail"])
+        if not then_die:
+            run.write(self.outcomes(records))
+        return []
+
+
+class BrokenCommitIsFailure(Play):
+    """A broken connection is taken for a failed attempt."""
+
+    def after_broken_write(self, run: Run, records: Sequence[Record]) -> None:
+        run.reopen()
+        run.write(failed(records, 0.1))
+        run.end()
+
+
+class RefusedIdsIgnored(Play):
+    """The fence answers, and nobody listens."""
+
+    def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
+        with run.held.transaction() as cursor:
+            self.effects(cursor, [r for r in records if r.payload["how"] != "fail"])
+            run.write_in(cursor, self.outcomes(records))
+        return []
+
+
+class AcknowledgedBeforeCommit(Play):
+    """A producer says that it has committed, and has not."""
+
+    def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
+        if batch == "deploy":
+            self.acknowledge(batch)
+        else:
+            super().enqueue(batch, flow_name, how)
+
+
+class EnqueuedAgain(Play):
+    """A producer repeats what was committed already."""
+
+    def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
+        super().enqueue(batch, flow_name, how)
+        if batch == "deploy":
+            self.store.execute(
+                "INSERT INTO processing_queue (flow_name, payload, correlation_id)"
+                " SELECT flow_name, payload, correlation_id FROM processing_queue WHERE status = 'pending' LIMIT 5"
+            )
+
+
+class RetriedAtOnce(Play):
+    def outcomes(self, records: Sequence[Record]) -> list[Any]:
+        return [*self._with_delay(0.0, records)]
+
+    def _with_delay(self, seconds: float, records: Sequence[Record]) -> list[Any]:
+        outcomes = super().outcomes(records)
+        for outcome in outcomes:
+            if getattr(outcome, "retry_delay_seconds", None) is not None:
+                outcome.retry_delay_seconds = seconds
+        return outcomes
+
+
+class DoneTwice(Play):
+    """A worker calls a handler twice under one claim."""
+
+    def note_calls(self, records: Sequence[Record]) -> None:
+        super().note_calls([*records, *records[:1]])
+
+
+class NotDone(Play):
+    """A worker completes a record whose handler it never called."""
+
+    def note_calls(self, records: Sequence[Record]) -> None:
+        super().note_calls(records[1:])
+
+
+WORKERS: dict[type[Play], str] = {
+    EffectBeforeCompletion: "worker_dies_between_two_records",
+    BrokenCommitIsFailure: "connection_breaks_before_commit",
+    RefusedIdsIgnored: "zombie_wakes_up",
+    AcknowledgedBeforeCommit: "deploy",
+    EnqueuedAgain: "deploy",
+    RetriedAtOnce: "attempts_fail",
+    DoneTwice: "deploy",
+    NotDone: "deploy",
+}
+
+# scene, statement, what stands there, what the mutant says
+STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
+    "no fence": ("zombie_wakes_up", "complete", FENCE, b"AND q.status <> 'failed'"),
+    "no claim number in the fence": (
+        "stale_thread_of_the_same_run", "complete", b"AND q.claim_number = o.claim_number", b"",
+    ),
+    "claim with IN and LIMIT": (
+        "claim_under_a_bad_plan", "claim",
+        b"WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status = 'pending'",
+        b"WHERE q.id IN (SELECT id FROM processing_queue WHERE status = 'pending' AND flow_name = %(flow_name)s"
+        b" AND EXISTS (SELECT FROM open) LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) AND q.status = 'pending'",
+    ),
+    "no SKIP LOCKED": ("two_claim_at_once", "claim", b"FOR NO KEY UPDATE SKIP LOCKED", b"FOR NO KEY UPDATE"),
+    "claim of what is not due": ("future_records", "claim", b"AND q.scheduled_at <= now()", b""),
+    "claim of a batch too many": ("deploy", "claim", b"LIMIT %(batch_size)s", b"LIMIT 3 * %(batch_size)s"),
+    "lease by the worker's clock, which is ahead": (
+        "worker_dies_between_two_records", "beat_run",
+        b"heartbeat_at = clock_timestamp()",
+        b"heartbeat_at = clock_timestamp() + interval '1 day'",
+    ),
+    "nobody is ever silent": (
+        "worker_dies_between_two_records", "silent_runs",
+        b"r.state IN ('running', 'stopping')", b"false"),
+    "settled with records left": ("rescue_meets_a_lock", "settle_run", b"NOT EXISTS", b"EXISTS (SELECT) OR NOT EXISTS"),
+    "rescue that charges an attempt": (
+        "worker_dies_between_two_records", "rescue",
+        b"crash_strikes = q",
+        b"retry_count = q.retry_count + 1, crash_strikes = q",
+    ),
+    "release that charges an attempt": (
+        "deploy", "release", b"updated_at = ", b"retry_count = q.retry_count + 1, updated_at = "),
+    "rescue that completes": ("worker_dies_between_two_records", "rescue", b"ELSE 'pending' END", b"ELSE 'failed' END"),
+    "a failed attempt that is not remembered": (
+        "attempts_fail", "retry_or_fail",
+        b"written w JOIN outcome o ON o.id = w.id",
+        b"written w JOIN outcome o ON o.id = -w.id",
+    ),
+    "a failed attempt that is not charged": (
+        "attempts_fail", "retry_or_fail",
+        b"retry_count = q.retry_count + 1", b"retry_count = q.retry_count",
+    ),
+    "a permanent error that is retried": (
+        "attempts_fail", "retry_or_fail", b"WHEN o.retry_delay IS NOT NULL AND", b"WHEN",
+    ),
+    "completions that are not counted": (
+        "deploy", "complete", b"SELECT %(flow_name)s, count(*),", b"SELECT %(flow_name)s, 0,",
+    ),
+    "claims that are counted twice": (
+        "deploy", "claim", b"SELECT %(flow_name)s, count(*), sum", b"SELECT %(flow_name)s, 2 * count(*), sum",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def own_store(own_database_url: str) -> Iterator[Store]:
+    manager = connect(own_database_url)
+    with store_on(manager) as store:
+        yield store
+    manager.dispose()
+
+
+@pytest.fixture
+def mutate(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes, bytes], None]:
+    def mutate(name: str, before: bytes, after: bytes) -> None:
+        original = statements.sql(name)
+        assert before in original, "the mutant does not fit the statement any more"
+
+        def sql(wanted: str) -> bytes:
+            return original.replace(before, after) if wanted == name else statements.sql(wanted)
+
+        for module in (run_module, rescue, worker_processes):
+            monkeypatch.setattr(module, "sql", sql)
+
+    return mutate
+
+
+def test_the_drama_of_the_right_system_breaks_no_rule(own_store: Store, tmp_path: Path) -> None:
+    play = Play(own_store, tmp_path)
+    play.perform()
+    assert play.violations() == {}
+    assert own_store.value("SELECT count(*) FROM processing_queue") == 600
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_a_wrong_worker_is_caught(own_store: Store, tmp_path: Path, worker: type[Play]) -> None:
+    assert is_caught(worker(own_store, tmp_path), WORKERS[worker])
+
+
+@pytest.mark.parametrize("mutant", STATEMENTS)
+def test_a_wrong_statement_is_caught(
+    own_store: Store, tmp_path: Path, mutate: Callable[[str, bytes, bytes], None], mutant: str
+) -> None:
+    play = Play(own_store, tmp_path)
+    scene, *mutation = STATEMENTS[mutant]
+    mutate(*mutation)
+    assert is_caught(play, scene)
+
+
+def is_caught(play: Play, scene: str) -> bool:
+    """By the ledger, or before it by a constraint of the database or a check of the store."""
+    try:
+        play.perform(scene)
+    except DatabaseUnavailableError:
+        raise
+    except (AssertionError, QueueStoreError, psycopg.IntegrityError):
+        return True
+    return bool(play.violations())

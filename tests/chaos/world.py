@@ -1,0 +1,302 @@
+"""Everything that a run consists of, as real processes of this machine, and the means to hurt it."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import redis
+
+from queue_store import rollups, schema
+from tasks.embedded.postgres import EmbeddedPostgres
+from tasks.embedded.redis import EmbeddedRedis
+from tests.chaos import ledger
+from tests.chaos.proxy import Proxy
+from tests.servers import connect
+from tests.workers.processes import ROOT, CeleryProcess, wait_until, with_prefix
+
+# fsync cannot be tested by killing processes: what was written reaches the kernel, and the kernel lives.
+POSTGRES_SETTINGS = {
+    "fsync": "off",
+    "max_connections": "70",
+    "shared_buffers": "128MB",
+    "max_wal_size": "4GB",
+}
+LEASE_SECONDS = 2.0
+WORKER_SETTINGS = {
+    "FLOW_MODULES": "tests.chaos.flows_under_chaos",
+    "HEARTBEAT_SECONDS": "0.5",
+    "LEASE_SECONDS": str(LEASE_SECONDS),
+    "IDLE_POLL_SECONDS": "1",
+    "FAN_OUT_SECONDS": "1",
+    "TIME_SLICE_SECONDS": "5",
+    "MAX_CRASH_STRIKES": "1000",
+}
+HINTS_BOUND = 250
+WORKER_COUNT = 2
+CHILDREN = 2
+
+
+@dataclass
+class Tracked:
+    """The records that a fault took from their owner, until the first of them runs again."""
+
+    fault: str
+    hurt_at: float
+    claim_numbers: dict[int, int]
+
+
+@dataclass
+class World:
+    directory: Path
+    batches_per_producer: int
+    batches_per_second: float
+    seed: int
+    recoveries: list[tuple[str, float]] = field(default_factory=list)
+    most_hints: int = 0
+    unexpected_ends: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.seed)
+        self.postgres = EmbeddedPostgres(self.directory / "postgres", settings=POSTGRES_SETTINGS)
+        self.redis = EmbeddedRedis(self.directory / "redis")
+        self.workers: list[CeleryProcess] = []
+        self.beats: list[CeleryProcess] = []
+        self.producers: dict[int, subprocess.Popen[bytes]] = {}
+        self.journals: list[Path] = []
+        self.calls = self.directory / "calls"
+        self._tracked: list[Tracked] = []
+        self._observer: psycopg.Connection[Any] | None = None
+        self._broker: redis.Redis | None = None
+        self._stack = ExitStack()
+        self._number = 0
+        self.replayed: list[Any] = []
+
+    def start(self) -> None:
+        self.directory.joinpath("postgres").mkdir(mode=0o711)
+        self.directory.joinpath("redis").mkdir(mode=0o711)
+        self.postgres.start()
+        self._stack.callback(self.postgres.stop)
+        self.redis.start()
+        self._stack.callback(self.redis.stop)
+        manager = connect(self.postgres.url())
+        schema.migrate(manager.engine)
+        manager.dispose()
+        with psycopg.connect(self.postgres.url()) as connection:
+            ledger.prepare(connection)
+        self.proxy = Proxy(Path(str(self.postgres._socket_directory), ".s.PGSQL.5432"))
+        self.proxy.start()
+        self._stack.callback(self.proxy.stop)
+        for number in range(WORKER_COUNT):
+            self.workers.append(self.new_worker(number))
+        for _ in range(2):
+            self.beats.append(self.new_beat())
+        wait_until(
+            lambda: self._registered_count() == WORKER_COUNT * CHILDREN, "the workers", self.workers[0].log
+        )
+
+    def _registered_count(self) -> int:
+        return int(self.query("SELECT count(*) FROM worker_processes")[0][0])
+
+    def stop(self) -> None:
+        for producer in self.producers.values():
+            producer.kill()
+            producer.wait()
+        for process in [*self.beats, *self.workers]:
+            for child in [process.pid, *self.pool_children(process)]:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGCONT)
+            process.kill()
+        if self._observer is not None:
+            self._observer.close()
+        if self._broker is not None:
+            self._broker.close()
+        self._stack.close()
+
+    def url(self, number: int) -> str:
+        """Every other worker reaches Postgres through the proxy."""
+        return (
+            f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"
+            if number % 2
+            else self.postgres.url()
+        )
+
+    def new_worker(self, number: int) -> CeleryProcess:
+        arguments = [
+            "worker",
+            "-Q",
+            "flows,control",
+            f"--concurrency={CHILDREN}",
+            f"--hostname=worker{number}@chaos",
+        ]
+        options = ["--without-mingle", "--without-gossip", "--loglevel=WARNING"]
+        return CeleryProcess([*arguments, *options], self._environment(self.url(number)), self._log("worker"))
+
+    def new_beat(self) -> CeleryProcess:
+        log = self._log("beat")
+        arguments = ["beat", "--schedule", str(log.with_suffix(".schedule")), "--loglevel=WARNING"]
+        return CeleryProcess(arguments, self._environment(self.postgres.url()), log)
+
+    def new_producer(self, number: int) -> None:
+        """One that goes on where its predecessor ended."""
+        journal = self.directory / f"journal-{number}-{self._next()}"
+        done = sum(
+            path.read_text().count('"tried"')
+            for path in self.journals
+            if path.name.startswith(f"journal-{number}-")
+        )
+        remaining = self.batches_per_producer - done
+        if remaining <= 0:
+            return
+        journal.touch()
+        self.journals.append(journal)
+        arguments = [self.postgres.url(), journal, journal.name, remaining, self.batches_per_second]
+        with self._log("producer").open("ab") as output:
+            self.producers[number] = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.producer", *map(str, arguments)],
+                cwd=ROOT,
+                env={**os.environ, **self._environment(self.postgres.url())},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def query(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """As an observer who is not hurt; None of it is retried. Raises psycopg.OperationalError."""
+        if self._observer is None or self._observer.closed:
+            self._observer = psycopg.connect(
+                self.postgres.url(), autocommit=True, application_name="observer", connect_timeout=3
+            )
+        return self._observer.execute(statement.encode(), parameters).fetchall()
+
+    def query_again(self, statement: str) -> list[tuple[Any, ...]]:
+        """After a fault of Postgres: the first answer over a new connection."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self.query(statement)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    @property
+    def broker(self) -> redis.Redis:
+        if self._broker is None:
+            self._broker = redis.Redis.from_url(self.redis.url(), socket_timeout=2)
+        return self._broker
+
+    def pool_children(self, worker: CeleryProcess) -> list[int]:
+        with suppress(psutil.NoSuchProcess):
+            return worker.children()
+        return []
+
+    def track(self, fault: str, pids: list[int]) -> None:
+        """Remember what these processes have in hand, to see when the first of it runs again."""
+        rows = self.query(
+            "SELECT q.id, q.claim_number FROM processing_queue q JOIN flow_execution_logs r USING (flow_instance_id)"
+            " JOIN worker_processes w USING (worker_process_id)"
+            " WHERE q.status = 'processing' AND r.state = 'running' AND w.state = 'running' AND w.pid = ANY(%s)",
+            (pids,),
+        )
+        if rows:
+            self._tracked.append(Tracked(fault, time.monotonic(), dict(rows)))  # type: ignore[arg-type]
+
+    def observe(self) -> None:
+        """Called many times a second: recoveries, hints, and processes that ended by themselves."""
+        with suppress(psycopg.OperationalError):
+            self._tracked = [tracked for tracked in self._tracked if not self._has_recovered(tracked)]
+        with suppress(redis.RedisError):
+            self.most_hints = max(self.most_hints, self.broker.llen("flows") + self.broker.llen("control"))  # type: ignore[operator]
+        self._revive()
+
+    def _has_recovered(self, tracked: Tracked) -> bool:
+        [(recovered,)] = self.query(
+            "SELECT EXISTS (SELECT FROM processing_queue q"
+            " JOIN unnest(%s::bigint[], %s::integer[]) AS old(id, claim_number) USING (id)"
+            " WHERE q.claim_number > old.claim_number OR q.status IN ('completed', 'failed'))",
+            (list(tracked.claim_numbers), list(tracked.claim_numbers.values())),
+        )
+        if recovered:
+            self.recoveries.append((tracked.fault, time.monotonic() - tracked.hurt_at))
+        return bool(recovered)
+
+    def _revive(self) -> None:
+        """What a supervisor of the machine does: start again what ended."""
+        for number, worker in enumerate(self.workers):
+            if worker.popen.poll() is not None:
+                self.unexpected_ends.append(f"worker: {_last_words(worker)}")
+                self.workers[number] = self.new_worker(number)
+        for number, beat in enumerate(self.beats):
+            if beat.popen.poll() is not None:
+                self.unexpected_ends.append(f"beat: {_last_words(beat)}")
+                self.beats[number] = self.new_beat()
+
+    @property
+    def producers_are_done(self) -> bool:
+        return all(producer.poll() is not None for producer in self.producers.values())
+
+    def unfinished_count(self) -> int:
+        with suppress(psycopg.OperationalError):
+            [(count,)] = self.query(
+                "SELECT count(*) FROM processing_queue WHERE status IN ('pending', 'processing')"
+            )
+            return int(count)
+        return -1
+
+    def shut_down(self) -> None:
+        """A clean end of all processes, and the last look of rescue."""
+        for process in [*self.beats, *self.workers]:
+            process.terminate(60)
+        manager = connect(self.postgres.url())
+        deadline = time.monotonic() + 30
+        from queue_store.rescue import Rescue
+        from queue_store.settings import ProcessorSettings
+
+        rescue = Rescue(manager, ProcessorSettings(heartbeat_seconds=0.5, lease_seconds=LEASE_SECONDS))
+        while time.monotonic() < deadline and self._alive_count():
+            rescue.look()
+            time.sleep(0.2)
+        rollups.fold(manager)
+        manager.dispose()
+
+    def _alive_count(self) -> int:
+        [(count,)] = self.query(
+            "SELECT (SELECT count(*) FROM flow_execution_logs WHERE settled_at IS NULL)"
+            " + (SELECT count(*) FROM worker_processes WHERE ended_at IS NULL)"
+        )
+        return int(count)
+
+    def judge(self) -> tuple[dict[str, list[tuple[Any, ...]]], tuple[int, int]]:
+        with psycopg.connect(self.postgres.url()) as connection:
+            ledger.enter(connection, self.journals, self.calls)
+            return ledger.violations(connection), ledger.repeats(connection)
+
+    def _environment(self, database_url: str) -> dict[str, str]:
+        pool = {"POOL_SIZE": "2", "MAX_OVERFLOW": "4"}
+        return (
+            {**os.environ, "DATABASE_URL": database_url, "CELERY_BROKER_URL": self.redis.url()}
+            | {"CHAOS_CALLS": str(self.calls)}
+            | with_prefix(WORKER_SETTINGS)
+            | {f"DEVELOPMENT_GLOBAL_RPA_DB_{name}": value for name, value in pool.items()}
+        )
+
+    def _log(self, name: str) -> Path:
+        return self.directory / f"{name}-{self._next()}.log"
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+
+def _last_words(process: CeleryProcess) -> str:
+    lines = process.log.read_text(errors="replace").split("\n")
+    said = [line for line in lines if line.strip()]
+    return f"exit code {process.popen.returncode}, {said[-1][:200] if said else 'silent'}"

@@ -1,0 +1,143 @@
+"""Fifty flows of all kinds, four worker processes, operators who cancel, pause and change priorities meanwhile: every
+record ends as its flow says it should. The short form runs with the other tests, the long one by make test-mixed-day.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.distributed_processor import DistributedProcessor
+from tests.mixed_day.flows_of_the_day import FLOWS_OF_EACH_KIND, KINDS, ends_as
+from tests.workers.processes import running_beat, running_worker, wait_until
+
+pytestmark = pytest.mark.long
+
+RECORDS = int(os.environ.get("MIXED_DAY_RECORDS", "3000"))
+PATIENCE_SECONDS = 60 + RECORDS / 100
+FLOWS = [f"{handler.__name__}_{number}" for handler in KINDS for number in range(FLOWS_OF_EACH_KIND)]
+WITH_EFFECTS = ("one_commit", "one_commit_async", "by_batch_in_one_commit")
+SETTINGS = {"IDLE_POLL_SECONDS": "0.5", "FAN_OUT_SECONDS": "0.5", "TIME_SLICE_SECONDS": "2"}
+
+
+@pytest.fixture
+def day(database: DatabaseManager) -> Iterator[DatabaseManager]:
+    rows(database, "CREATE TABLE effects_of_the_day (id bigserial, record_id bigint)")
+    yield database
+    rows(database, "DROP TABLE effects_of_the_day")
+
+
+def rows(database: DatabaseManager, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    with database.transaction() as cursor:
+        cursor.execute(statement.encode(), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def fill(database: DatabaseManager) -> None:
+    """Records of one flow in ten have an order_key; priorities and due times are mixed."""
+    rows(
+        database,
+        "INSERT INTO processing_queue (flow_name, payload, priority, scheduled_at, order_key) "
+        "SELECT flow, jsonb_build_object('n', n), (n + flow_number) %% 10, now() + make_interval(secs => n %% 4), "
+        "CASE WHEN flow LIKE 'one\\_commit\\__' THEN 'key ' || n %% 20 END "
+        "FROM unnest(%(flows)s::text[]) WITH ORDINALITY AS f(flow, flow_number), generate_series(1, %(each)s) n",
+        flows=FLOWS,
+        each=RECORDS // len(FLOWS),
+    )
+
+
+def operate(database: DatabaseManager) -> set[int]:
+    """What operators do meanwhile. Returns the ids that they cancelled, or asked to stop."""
+    processor = DistributedProcessor(database)
+    paused = FLOWS[::7]
+    for flow_name in paused:
+        processor.pause(flow_name, actor="operator")
+    rows(
+        database,
+        "UPDATE processing_queue SET priority = 9 - priority WHERE status = 'pending' AND id %% 3 = 0",
+    )
+    ids = [row[0] for row in rows(database, "SELECT id FROM processing_queue WHERE id %% 25 = 0")]
+    random.shuffle(ids)
+    cancelled = processor.cancel(ids, actor="operator")
+    for flow_name in paused:
+        processor.resume(flow_name, actor="operator")
+    return {*cancelled.cancelled_ids, *cancelled.asked_ids}
+
+
+def unfinished(database: DatabaseManager) -> int:
+    return rows(database, "SELECT count(*) FROM processing_queue WHERE status IN ('pending', 'processing')")[
+        0
+    ][0]
+
+
+@pytest.mark.timeout(int(PATIENCE_SECONDS * 2))
+def test_every_record_ends_as_its_flow_says(
+    day: DatabaseManager, settings_environment: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    options: dict[str, Any] = {
+        "queues": "flows,control", "flows": "tests.mixed_day.flows_of_the_day", "settings": SETTINGS
+    }  # fmt: skip
+    with (
+        running_worker(settings_environment, log, **options),
+        running_worker(settings_environment, tmp_path / "second.log", **options),
+        running_beat(settings_environment, tmp_path / "beat.log", SETTINGS),
+    ):
+        wait_until(
+            lambda: rows(day, "SELECT count(*) FROM flows")[0][0] == len(FLOWS), "all flows registered", log
+        )
+        fill(day)
+        wait_until(lambda: unfinished(day) < RECORDS, "the first records", log)
+        cancelled = operate(day)
+        wait_until(lambda: unfinished(day) == 0, "the end of the day", log, PATIENCE_SECONDS)
+    assert wrong_ends(day, cancelled) == []
+    assert rows(day, "SELECT max(crash_strikes) FROM processing_queue") == [(0,)]
+    assert wrong_effects(day) == []
+    assert disorder(day) == []
+    assert rows(day, "SELECT state FROM flow_execution_logs WHERE state = 'dead'") == []
+    follow_ups = rows(day, "SELECT count(*) FROM processing_queue WHERE payload = '{\"n\": -1}'")[0][0]
+    expected = (
+        "SELECT count(*) FROM processing_queue WHERE flow_name LIKE 'in\\_threads\\__' AND status = 'completed' "
+        "AND (payload->>'n')::int %% 10 = 0"
+    )
+    assert follow_ups == rows(day, expected)[0][0] > 0
+
+
+def wrong_ends(database: DatabaseManager, cancelled: set[int]) -> list[Any]:
+    found = rows(
+        database, "SELECT id, flow_name, (payload->>'n')::int, status, retry_count FROM processing_queue"
+    )
+    assert len(found) >= RECORDS // len(FLOWS) * len(FLOWS)
+    wrong: list[Any] = []
+    for record_id, flow_name, n, status, retry_count in found:
+        if record_id in cancelled and status == "cancelled":
+            continue
+        if (status, retry_count) != ends_as(flow_name.rpartition("_")[0], n):
+            wrong.append((record_id, flow_name, n, status, retry_count))
+    return wrong
+
+
+def wrong_effects(database: DatabaseManager) -> list[Any]:
+    """Records with another number of rows than one for completed and none for the others."""
+    return rows(
+        database,
+        "SELECT q.id, q.status, count(e.id) FROM processing_queue q "
+        "LEFT JOIN effects_of_the_day e ON e.record_id = q.id "
+        "WHERE regexp_replace(q.flow_name, '_[0-9]$', '') = ANY(%(kinds)s) "
+        "GROUP BY q.id HAVING count(e.id) <> (q.status = 'completed')::int",
+        kinds=list(WITH_EFFECTS),
+    )
+
+
+def disorder(database: DatabaseManager) -> list[Any]:
+    """Rows of the same order_key that were written before those of an earlier record."""
+    return rows(
+        database,
+        "SELECT * FROM (SELECT q.id, lag(q.id) OVER (PARTITION BY q.flow_name, q.order_key ORDER BY e.id) AS before "
+        "FROM effects_of_the_day e JOIN processing_queue q ON q.id = e.record_id WHERE q.order_key IS NOT NULL) o "
+        "WHERE before > id",
+    )
