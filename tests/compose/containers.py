@@ -1,0 +1,95 @@
+"""The services of compose.yaml as containers of one project."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.embedded.redis import free_port
+from tests.compose.places import COMPOSE_FILE
+from tests.compose.podman import APPLICATION, POSTGRES, REDIS, Podman
+
+OVERRIDE = Path(__file__).with_name("override.yaml")
+SERVICES = ("worker", "control", "beat", "flower")
+
+
+class Containers:
+    def __init__(self, podman: Podman, podman_compose: str) -> None:
+        self.podman = podman
+        self.project = f"rpa-test-{os.getpid()}"
+        self.flower_port = free_port(25_555)
+        self._compose = [podman_compose, "-p", self.project, "-f", str(COMPOSE_FILE), "-f", str(OVERRIDE)]
+        self._environment = {
+            "PROCESSING_QUEUE_IMAGE": APPLICATION,
+            "POSTGRES_IMAGE": POSTGRES,
+            "REDIS_IMAGE": REDIS,
+            "POSTGRES_PASSWORD": "postgrespassword",
+            "REDIS_PASSWORD": "redispassword",
+            "FLOWER_BASIC_AUTH": "operator:flowerpassword",
+            "FLOWER_PORT": str(self.flower_port),
+            "FLOWS_DIRECTORY": str(Path(__file__).with_name("flows")),
+        }
+
+    def up(self) -> None:
+        """In compose.yaml's order. Podman without systemd never runs health checks by itself, so they are run here."""
+        self.compose("up", "--detach", "--no-build", "--no-deps", "postgres", "redis")
+        self.wait_until_healthy("postgres")
+        self.wait_until_healthy("redis")
+        self.compose("up", "--detach", "--no-build", "--no-deps", "migrate")
+        [migrate] = self.names("migrate")
+        assert self.podman.run("podman", "wait", migrate).strip() == "0", self.logs(migrate)
+        self.compose("up", "--detach", "--no-build", "--no-deps", *SERVICES)
+        for service in SERVICES:
+            self.wait_until_healthy(service)
+
+    def down(self) -> None:
+        self.compose("down", "--volumes", "--timeout", "30", check=False)
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        return self.podman.run(*self._compose, *arguments, check=check, **self._environment)
+
+    def names(self, service: str, *options: str) -> list[str]:
+        """The containers of a service that run, or with `--all` that exist."""
+        label = f"label=com.docker.compose.service={service}"
+        project = f"label=com.docker.compose.project={self.project}"
+        listing = ("podman", "ps", *options, "--filter", label, "--filter", project, "--format", "{{.Names}}")
+        return sorted(self.podman.run(*listing).split())
+
+    def execute(self, service: str, *command: str) -> str:
+        return self.podman.run("podman", "exec", self.names(service)[0], *command)
+
+    def sql(self, statement: str) -> str:
+        return self.execute(
+            "postgres", "env", "PGPASSWORD=postgrespassword",
+            "psql", "-h", "127.0.0.1", "-U", "rpa", "-d", "rpa_db", "-qAt", "-F", " ", "-c", statement,
+        ).strip()  # fmt: skip
+
+    def counts(self) -> dict[str, int]:
+        lines = self.sql("SELECT status, count(*) FROM processing_queue GROUP BY status").splitlines()
+        return {status: int(count) for status, count in (line.split() for line in lines)}
+
+    def is_healthy(self, name: str) -> bool:
+        return "unhealthy" not in self.podman.run("podman", "healthcheck", "run", name, check=False)
+
+    def wait_until_healthy(self, service: str) -> None:
+        names = self.names(service)
+        assert names, self.compose("logs", service, check=False)
+        until(lambda: all(map(self.is_healthy, names)), f"{service} is healthy", lambda: self.logs(*names))
+
+    def logs(self, *names: str) -> str:
+        return "\n".join(
+            self.podman.run("podman", "logs", "--tail", "40", name, check=False) for name in names
+        )
+
+
+def until(
+    is_true: Callable[[], bool], what: str, shown: Callable[[], str], bound_seconds: float = 90
+) -> float:
+    """Returns how many seconds it took."""
+    began = time.monotonic()
+    while not is_true():
+        assert time.monotonic() - began < bound_seconds, (
+            f"waited {bound_seconds} s in vain: {what}\n{shown()}"
+        )
+        time.sleep(0.5)
+    return time.monotonic() - began

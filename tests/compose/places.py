@@ -1,0 +1,6 @@
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "compose"
+COMPOSE_FILE = COMPOSE / "compose.yaml"
+KUBERNETES_FILE = COMPOSE / "kubernetes.yaml"
