@@ -1,0 +1,1 @@
+"""What this system costs and how fast it is: `make bench`, `make bench FULL=1`."""

@@ -1,0 +1,62 @@
+"""`python -m benchmarks [--full] [--records N] [--pairs N] [WORKLOAD …]`"""
+
+import argparse
+import os
+import time
+import traceback
+
+from benchmarks.bench_servers import running_servers
+from benchmarks.report import write_report
+from benchmarks.session import Session
+from benchmarks.workloads import cost, drain, enqueue, flatness, latency, one_commit, peers, waiting
+
+QUICK = {
+    "drain": drain.measure,
+    "enqueue": enqueue.measure,
+    "latency": latency.measure,
+    "waiting": waiting.measure,
+    "one_commit": one_commit.measure,
+    "cost": cost.measure,
+    "flatness": flatness.measure,
+}
+FULL = QUICK | {"peers": peers.measure}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("workloads", nargs="*", help="which, all when none is named")
+    parser.add_argument("--full", action="store_true", help="with peers and ten million finished rows")
+    parser.add_argument("--records", type=int, default=0, help="how many pass in one measurement")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--name", help="of the report; default: quick or full")
+    parser.add_argument("--peer", default="", help="compare with this one only (part of its name)")
+    options = parser.parse_args()
+    unknown = set(options.workloads) - set(FULL)
+    if unknown:
+        parser.error(f"unknown workload {', '.join(sorted(unknown))}: choose from {', '.join(FULL)}")
+    os.environ["BENCH_LOAD"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    started = time.monotonic()
+    records = options.records or (100_000 if options.full else 40_000)
+    with running_servers() as servers, servers.connect() as connection:
+        session = Session(servers, connection, records, options.pairs, options.full)
+        session.name = options.name or session.name
+        session.only_peer = options.peer
+        for name in options.workloads or (FULL if options.full else QUICK):
+            print(f"{name}:", flush=True)
+            try:
+                FULL[name](session)
+            except KeyboardInterrupt:
+                session.failed.append(f"{name} and what follows (interrupted)")
+                write_report(session, time.monotonic() - started)
+                break
+            except Exception:  # noqa: BLE001  (what was measured so far is worth its report)
+                traceback.print_exc()
+                session.failed.append(name)
+            report = write_report(session, time.monotonic() - started)  # what was measured so far
+    print(f"the report is {report}")
+    if session.failed:
+        raise SystemExit(f"could not be measured: {', '.join(session.failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The servers that a session of benchmarks runs on: embedded, durable, with Postgres' own defaults."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from queue_store import schema
+from queue_store.database_manager import DatabaseManager
+from queue_store.settings import DatabaseSettings, parse_database_url
+from tasks.embedded.postgres import EmbeddedPostgres
+from tasks.embedded.programs import postgres_programs
+from tasks.embedded.redis import EmbeddedRedis
+
+DATABASE = "rpa_db"
+# Nothing here buys speed with durability. Timing of statements costs some per cent, for us and for the limit alike,
+# so only counts are tracked.
+SETTINGS = {
+    "shared_preload_libraries": "pg_stat_statements",
+    "pg_stat_statements.track_planning": "off",
+    "max_connections": "200",
+}
+
+
+@dataclass(frozen=True)
+class BenchServers:
+    """Running servers. `directory`: for logs and files of this session."""
+
+    directory: Path
+    programs: Path
+    url: str
+    broker_url: str
+    postgres_pid: int
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url, autocommit=True, **options)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "DATABASE_URL": self.url, "CELERY_BROKER_URL": self.broker_url}
+
+    def cpu_seconds(self) -> float:
+        """Of the server and its sessions, ended ones included as far as the postmaster has waited for them."""
+        postmaster = psutil.Process(self.postgres_pid)
+        own = postmaster.cpu_times()
+        total = own.user + own.system + own.children_user + own.children_system
+        for session in postmaster.children():
+            try:
+                times = session.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            total += times.user + times.system
+        return total
+
+    def with_another_database(self, name: str) -> "BenchServers":
+        """A second, migrated database on the same server, with a database of Redis for its hints."""
+        self.connect().execute(f"CREATE DATABASE {name}".encode()).connection.close()
+        url = self.url.replace(f"/{DATABASE}?", f"/{name}?")
+        _migrate(url)
+        return replace(self, url=url, broker_url=self.broker_url.removesuffix("/0") + "/1")
+
+
+@contextmanager
+def running_servers() -> Iterator[BenchServers]:
+    """Ended and removed in the end, however it comes."""
+    directory = Path(tempfile.mkdtemp(prefix="pq-bench-", dir=os.environ.get("BENCH_DIRECTORY")))
+    directory.chmod(0o711)
+    postgres = EmbeddedPostgres(directory, settings=SETTINGS)
+    broker = EmbeddedRedis(directory)
+    try:
+        postgres.start()
+        broker.start()
+        with psycopg.connect(postgres.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE}".encode())
+        url = postgres.url(DATABASE)
+        _migrate(url)
+        programs = postgres_programs(None)
+        yield BenchServers(directory, programs, url, broker.url(), postgres.process.pid)
+    finally:
+        broker.stop()
+        postgres.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _migrate(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+    manager = DatabaseManager(settings=DatabaseSettings(url=parse_database_url(url)))
+    schema.migrate(manager.engine)
+    manager.dispose()

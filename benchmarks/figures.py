@@ -1,0 +1,59 @@
+"""Rates that are compared: measured in turns, because the machine is never the same for long."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """`rates` in the order of measuring, ours first in each pair."""
+
+    name: str
+    median: float
+    low: float
+    high: float
+    ours: list[float]
+    theirs: list[float]
+    wanted: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        if self.wanted is None:
+            return ""
+        if self.median >= self.wanted:
+            return "met"
+        return "within noise" if self.high >= self.wanted else "missed"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"verdict": self.verdict}
+
+
+def compare(
+    name: str,
+    ours: Callable[[], float],
+    theirs: Callable[[], float],
+    *,
+    pairs: int,
+    wanted: float | None = None,
+) -> Ratio:
+    """The median of the pairs' ratios. Every second pair is measured in the other order."""
+    our_rates: list[float] = []
+    their_rates: list[float] = []
+    for number in range(pairs):
+        if number % 2:
+            their_rates.append(theirs())
+            our_rates.append(ours())
+        else:
+            our_rates.append(ours())
+            their_rates.append(theirs())
+        print(f"  {name}: {our_rates[-1]:,.0f} : {their_rates[-1]:,.0f}", flush=True)
+    return ratio_of(name, our_rates, their_rates, wanted)
+
+
+def ratio_of(name: str, ours: list[float], theirs: list[float], wanted: float | None = None) -> Ratio:
+    """The interval is that of the middle pairs: with five, the second to the fourth."""
+    ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
+    cut = len(ratios) // 5
+    return Ratio(name, statistics.median(ratios), ratios[cut], ratios[-1 - cut], ours, theirs, wanted)

@@ -1,0 +1,48 @@
+"""The flows of the benchmarks. They do next to nothing, so that what is measured is the system."""
+
+import asyncio
+import time
+from typing import Any
+
+import psycopg
+
+from tasks import FlowContext, flow
+
+INSERT_ROW = "INSERT INTO bench_rows (record_id, doubled) VALUES (%s, %s)"
+
+
+@flow
+def no_op(payload: dict[str, Any]) -> None:
+    pass
+
+
+@flow
+def waits(payload: dict[str, Any]) -> None:
+    time.sleep(0.005)
+
+
+@flow(concurrency=50)
+async def waits_async(payload: dict[str, Any]) -> None:
+    await asyncio.sleep(0.005)
+
+
+@flow
+def writes_row(payload: dict[str, Any], connection: psycopg.Connection[Any], context: FlowContext) -> None:
+    connection.execute(INSERT_ROW, (context.record_id, payload["n"] * 2))
+
+
+def _one_of_many(payload: dict[str, Any]) -> None:
+    pass
+
+
+for _number in range(100):
+    flow(name=f"no_op_{_number}")(_one_of_many)
+
+
+@flow(max_retries=0)
+def writes_row_or_fails(
+    payload: dict[str, Any], connection: psycopg.Connection[Any], context: FlowContext
+) -> None:
+    connection.execute(INSERT_ROW, (context.record_id, payload["n"] * 2))
+    if payload["n"] % 1000 < payload["fails_of_1000"]:
+        raise ValueError("it fails after it wrote")

@@ -1,0 +1,43 @@
+"""What a user would write by hand for the same rows: claim a batch, insert a row for each record and acknowledge the
+batch in one transaction, without savepoints, fence, history or counts. Two of these run beside each other."""
+
+import sys
+import uuid
+
+import psycopg
+
+from benchmarks.flows_measured import INSERT_ROW
+
+CLAIM = """
+WITH candidate AS MATERIALIZED (
+    SELECT id FROM processing_queue
+    WHERE status = 'pending' AND flow_name = 'writes_row' AND priority = 5 AND scheduled_at <= now()
+    ORDER BY scheduled_at, id LIMIT 100 FOR UPDATE SKIP LOCKED
+)
+UPDATE processing_queue q
+SET status = 'processing', claimed_at = clock_timestamp(), flow_instance_id = %s, claim_number = claim_number + 1
+FROM candidate c WHERE q.id = c.id
+RETURNING q.id, q.payload
+"""
+ACKNOWLEDGE = """
+UPDATE processing_queue SET status = 'completed', completed_at = clock_timestamp(), updated_at = clock_timestamp()
+WHERE id = ANY(%s)
+"""
+
+
+def work(url: str) -> None:
+    owner = uuid.uuid4()
+    with psycopg.connect(url) as connection:
+        while True:
+            batch = connection.execute(CLAIM, (owner,), binary=True).fetchall()
+            connection.commit()
+            if not batch:
+                return
+            for record_id, payload in batch:
+                connection.execute(INSERT_ROW, (record_id, payload["n"] * 2))
+            connection.execute(ACKNOWLEDGE, ([record_id for record_id, _ in batch],))
+            connection.commit()
+
+
+if __name__ == "__main__":
+    work(sys.argv[1])

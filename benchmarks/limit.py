@@ -1,0 +1,101 @@
+"""What Postgres itself can do: the system's own claim and completion, driven by pgbench.
+
+The statements are read from `queue_store/sql`, so the limit moves with them. pgbench hands the ids of one claim to the
+completion through its variables, which takes one change: the claim's last SELECT gathers them into arrays. As in a run,
+the completion of one batch and the claim of the next share a transaction, and the claim begins at a cursor.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from psycopg import Connection
+
+from benchmarks import queue_state
+from benchmarks.bench_servers import BenchServers
+from queue_store.histogram import BOUNDS_SECONDS
+from queue_store.statements import sql
+
+BATCH_SIZE = 100
+CLIENTS = 2
+GATHER = """
+SELECT coalesce(array_agg(id ORDER BY id), '{}')::text AS ids,
+    coalesce(array_agg(claim_number ORDER BY id), '{}')::text AS claim_numbers,
+    coalesce(min(id), 0) AS cursor_id, coalesce(extract(epoch FROM min(scheduled_at)), 946684800) AS cursor_at,
+    max(length(payload::text)) AS longest_payload
+FROM claimed
+\\gset
+"""
+REGISTER = """
+INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id) VALUES (%s, %s, %s)
+"""
+
+
+def drain_with_pgbench(servers: BenchServers, connection: Connection[Any], count: int) -> float:
+    """Records a second for the pending records of `no_op`."""
+    owners = [str(uuid4()) for _ in range(CLIENTS)]
+    for owner in owners:
+        connection.execute(REGISTER, (owner, "no_op", owner))
+    path = servers.directory / "limit.sql"
+    path.write_text(script(owners))
+    last = connection.execute("SELECT min(id) - 1 FROM processing_queue WHERE status = 'pending'").fetchone()
+    assert last is not None
+    run_pgbench(servers, path, transactions=-(-count // BATCH_SIZE) + 1)
+    connection.execute("UPDATE flow_execution_logs SET state = 'ended', finished_at = now(), settled_at = now() "
+                       "WHERE flow_instance_id = ANY(%s::uuid[])", (owners,))  # fmt: skip
+    return queue_state.rate_since(connection, last[0], count)
+
+
+def run_pgbench(servers: BenchServers, script: Path, transactions: int, clients: int = CLIENTS) -> str:
+    answer = subprocess.run(
+        [servers.programs / "pgbench", servers.url, "--no-vacuum", "--protocol=prepared", f"--file={script}",
+         f"--client={clients}", f"--jobs={clients}", f"--transactions={transactions}", "-D", "ids={}", "-D",
+         "claim_numbers={}", "-D", "cursor_id=0", "-D", "cursor_at=946684800"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if answer.returncode != 0 or "aborted" in answer.stderr:
+        raise RuntimeError(f"pgbench failed: {answer.stderr[-2000:]}")
+    return answer.stdout
+
+
+def script(owners: list[str]) -> str:
+    """Each client is one run: what is written about a record is fenced by its own id."""
+    return "\n".join(
+        f"\\if :client_id = {number}\nBEGIN;\n{_complete(owner)};\n{_claim(owner)}COMMIT;\n\\endif"
+        for number, owner in enumerate(owners)
+    )
+
+
+def _claim(owner: str) -> str:
+    statement = sql("claim").decode().rsplit("SELECT * FROM claimed", 1)[0]
+    return _bound(statement, owner) + GATHER
+
+
+def _complete(owner: str) -> str:
+    return _bound(sql("complete").decode(), owner).strip()
+
+
+def _bound(statement: str, owner: str) -> str:
+    """The statement with pgbench's variables, or literals, for psycopg's parameters."""
+    ages = "array_fill(0.001::float8, ARRAY[cardinality(:ids::bigint[])])"
+    values = {
+        "flow_instance_id": f"'{owner}'::uuid",
+        "flow_name": "'no_op'",
+        "levels": "'{0,1,2,3,4,5,6,7,8,9}'",
+        "cursor_ats": "array_fill(to_timestamp(:cursor_at::float8), ARRAY[10])",
+        "cursor_ids": "array_fill(:cursor_id::bigint, ARRAY[10])",
+        "batch_size": str(BATCH_SIZE),
+        "failure_blocks_key": "false",
+        "bounds": "'{" + ",".join(map(str, BOUNDS_SECONDS)) + "}'",
+        "ids": ":ids",
+        "claim_numbers": ":claim_numbers",
+        "started_ages": ages,
+        "finished_ages": ages,
+        "results": "array_fill(NULL::jsonb, ARRAY[cardinality(:ids::bigint[])])",
+        "processing_seconds": "0",
+        "processing_histogram": "'{100,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0}'",
+    }
+    without_comments = re.sub(r"^--.*\n", "", statement, flags=re.MULTILINE)
+    return re.sub(r"%\((\w+)\)s", lambda match: values[match[1]], without_comments)

@@ -1,0 +1,116 @@
+"""A real Celery worker on the benchmark's servers, and what it used."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import redis
+from celery import Celery
+from psycopg import Connection
+
+from benchmarks.bench_servers import BenchServers
+from queue_store.hints import CLAIM_BATCH_TASK, CeleryHintSender
+
+ROOT = Path(__file__).parents[1]
+FLOWS = "benchmarks.flows_measured"
+READY_SECONDS = 60.0
+# Work begins with a hint and not before: the looks of idle processes would begin while a table is being filled.
+SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "3600"}
+OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO", "-Q", "flows")
+
+
+class Worker:
+    """One `celery worker` with its pool children."""
+
+    def __init__(self, servers: BenchServers, processes: int, settings: Mapping[str, str]) -> None:
+        self._servers = servers
+        self.log = servers.directory / f"worker-{time.monotonic_ns()}.log"
+        prefixed = {f"DEVELOPMENT_DISTRIBUTED_PROCESSOR_{k}": v for k, v in {**SETTINGS, **settings}.items()}
+        with self.log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "tasks", "worker", *OPTIONS, "-c", str(processes)],
+                cwd=ROOT, env=servers.environment | prefixed, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        self.processes = processes
+        self._app = Celery("bench", broker=servers.broker_url)
+        self._app.conf.task_create_missing_queues = True
+        self._hints = CeleryHintSender(self._app)
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        with self._servers.connect() as connection:
+            while time.monotonic() < deadline:
+                if " ready." in self.log.read_text() and self._registered(connection) >= self.processes:
+                    return
+                time.sleep(0.05)
+        raise RuntimeError(f"the worker was not ready in {READY_SECONDS} s:\n{self.log.read_text()[-3000:]}")
+
+    def _registered(self, connection: Connection[Any]) -> int:
+        row = connection.execute(
+            "SELECT count(*) FROM worker_processes WHERE state = 'running' AND pid = ANY(%s)",
+            [self.children()],
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def children(self) -> list[int]:
+        return [child.pid for child in psutil.Process(self._popen.pid).children()]
+
+    def hint(self, flow_name: str = "no_op") -> None:
+        """One hint for each pool child."""
+        for slot in range(self.processes):
+            self._hints.started(flow_name, slot)
+            self._hints.send(flow_name, "flows", slot)
+
+    def send_dead_hints(self, count: int, flow_name: str = "no_op") -> None:
+        """Past every bound, as a client would that is not ours."""
+        with self._app.producer_pool.acquire() as producer:
+            for _ in range(count):
+                self._app.send_task(CLAIM_BATCH_TASK, [flow_name], queue="flows", producer=producer)
+
+    def wait_until_hints_are_gone(self) -> None:
+        with redis.Redis.from_url(self._servers.broker_url) as broker:
+            while broker.llen("flows"):
+                time.sleep(0.1)
+
+    def cpu_seconds(self) -> float:
+        """Of the main process and the pool children."""
+        total = 0.0
+        for pid in [self._popen.pid, *self.children()]:
+            times = psutil.Process(pid).cpu_times()
+            total += times.user + times.system
+        return total
+
+    def memory_bytes(self) -> list[int]:
+        """Of each pool child."""
+        return [psutil.Process(pid).memory_info().rss for pid in self.children()]
+
+    def stop(self) -> None:
+        self._app.close()
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+        try:
+            self._popen.wait(30)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+
+
+@contextmanager
+def running_worker(
+    servers: BenchServers, processes: int = 2, settings: Mapping[str, str] | None = None
+) -> Iterator[Worker]:
+    """A worker that is ready; its children are registered."""
+    worker = Worker(servers, processes, settings or {})
+    try:
+        worker.wait_until_ready()
+        yield worker
+    finally:
+        worker.stop()

@@ -1,0 +1,86 @@
+"""The no-op drain: how much of what Postgres can do is left when Celery, Python and the promises are added."""
+
+from benchmarks import limit, queue_state
+from benchmarks.figures import compare
+from benchmarks.session import Session
+from benchmarks.worker import Worker, running_worker
+
+WANTED = 0.8
+
+
+def measure(session: Session) -> None:
+    with running_worker(session.servers) as worker:
+        ours(session, worker)  # the first batches of a new process are slower
+        session.note_ratio(
+            compare(
+                "no-op drain : limit (pgbench)",
+                lambda: ours(session, worker),
+                lambda: the_limit(session),
+                pairs=session.pairs,
+                wanted=WANTED,
+            )
+        )
+        _cpu(session, worker)
+        _variety(session, worker)
+
+
+def ours(session: Session, worker: Worker) -> float:
+    queue_state.empty(session.connection)
+    queue_state.enqueue(session.connection, session.records)
+    return queue_state.drain(session.connection, worker, session.records)
+
+
+def the_limit(session: Session) -> float:
+    queue_state.empty(session.connection)
+    queue_state.enqueue(session.connection, session.records)
+    return limit.drain_with_pgbench(session.servers, session.connection, session.records)
+
+
+def _cpu(session: Session, worker: Worker) -> None:
+    """Seconds of CPU hardly depend on what else the machine does; rates do."""
+    thousands = session.records / 1000
+    queue_state.empty(session.connection)
+    queue_state.enqueue(session.connection, session.records)
+    server, own = session.servers.cpu_seconds(), worker.cpu_seconds()
+    queue_state.drain(session.connection, worker, session.records)
+    server_used = (session.servers.cpu_seconds() - server) / thousands * 1000
+    own_used = (worker.cpu_seconds() - own) / thousands * 1000
+    the_limit_server = _limit_cpu(session) / thousands * 1000
+    session.note("CPU for 1,000 records", "Postgres", server_used, "ms")
+    session.note("CPU for 1,000 records", "worker", own_used, "ms")
+    session.note("CPU for 1,000 records", "Postgres under pgbench", the_limit_server, "ms")
+
+
+def _limit_cpu(session: Session) -> float:
+    queue_state.empty(session.connection)
+    queue_state.enqueue(session.connection, session.records)
+    before = session.servers.cpu_seconds()
+    limit.drain_with_pgbench(session.servers, session.connection, session.records)
+    return session.servers.cpu_seconds() - before
+
+
+def _variety(session: Session, worker: Worker) -> None:
+    for name, options in (
+        ("payloads of 0.2 kB", {}),
+        ("payloads of 2 kB", {"text_length": 1_950}),
+        ("payloads of 20 kB", {"text_length": 19_950}),
+        ("ten priorities", {"mixed": True}),
+    ):
+        count = session.records // (10 if "20 kB" in name else 1)
+        queue_state.empty(session.connection)
+        queue_state.enqueue(session.connection, count, **options)  # type: ignore[arg-type]
+        session.note("drain", name, queue_state.drain(session.connection, worker, count), "records/s")
+    session.note("drain", "one hundred flows", _hundred_flows(session, worker), "records/s")
+
+
+def _hundred_flows(session: Session, worker: Worker) -> float:
+    queue_state.empty(session.connection)
+    each = max(100, session.records // 100)
+    flows = [f"no_op_{number}" for number in range(100)]
+    for flow in flows:
+        queue_state.enqueue(session.connection, each, flow, settled=False)
+    queue_state.settle(session.connection)
+    for flow in flows:
+        worker.hint(flow)
+    queue_state.wait_until_finished(session.connection)
+    return queue_state.rate_since(session.connection, 0, each * len(flows))

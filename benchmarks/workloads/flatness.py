@@ -1,0 +1,149 @@
+"""Speed with a history, under a held snapshot, beside long readers, and with dead hints in the broker."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks import queue_state
+from benchmarks.figures import compare
+from benchmarks.session import Session
+from benchmarks.worker import Worker, running_worker
+
+DEAD_HINTS = 1_000
+READERS = 4
+READER_SECONDS = 2.0
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+LOOK = "SELECT count(*) FROM processing_queue"
+
+
+def measure(session: Session) -> None:
+    with running_worker(session.servers) as worker:
+        _drain(session, worker)
+        _under_a_snapshot(session, worker)
+        _beside_readers(session, worker)
+        _with_dead_hints(session, worker)
+        _with_history(session, worker)
+
+
+def _drain(session: Session, worker: Worker, count: int | None = None) -> float:
+    count = count or session.records
+    queue_state.empty(session.connection)
+    queue_state.enqueue(session.connection, count)
+    return queue_state.drain(session.connection, worker, count)
+
+
+def _with_history(session: Session, worker: Worker) -> None:
+    """Two databases on one server, one with finished rows, measured in turns."""
+    servers = session.servers.with_another_database("with_history")
+    with servers.connect() as connection, running_worker(servers) as historian:
+        known = 0
+        for millions in (1, 10) if session.is_full else (1,):
+            queue_state.add_finished(connection, millions * 1_000_000 - known)
+            known = millions * 1_000_000
+
+            def with_history() -> float:
+                queue_state.enqueue(connection, session.records)
+                return queue_state.drain(connection, historian, session.records)
+
+            with_history()
+            session.note_ratio(
+                compare(
+                    f"drain with {millions} million finished rows : without",
+                    with_history,
+                    lambda: _drain(session, worker),
+                    pairs=session.pairs,
+                    wanted=0.95,
+                )
+            )
+
+
+def _under_a_snapshot(session: Session, worker: Worker) -> None:
+    count = 500_000 if session.is_full else 2 * session.records
+
+    def held() -> float:
+        queue_state.empty(session.connection)
+        queue_state.enqueue(session.connection, count)
+        with session.servers.connect() as holder:
+            holder.execute(BEGIN)
+            holder.execute("SELECT count(*) FROM flows")
+            rate = queue_state.drain(session.connection, worker, count)
+            holder.execute("ROLLBACK")
+        return rate
+
+    session.note_ratio(
+        compare(
+            f"{count:,} records under a held snapshot : without",
+            held,
+            lambda: _drain(session, worker, count),
+            pairs=min(session.pairs, 3) if session.is_full else session.pairs,
+            wanted=0.9,
+        )
+    )
+
+
+def _beside_readers(session: Session, worker: Worker) -> None:
+    """The readers' own scans take CPU as well, and more of it on a small machine."""
+
+    def beside() -> float:
+        queue_state.empty(session.connection)
+        queue_state.enqueue(session.connection, session.records)
+        with _readers(session):
+            return queue_state.drain(session.connection, worker, session.records)
+
+    session.note_ratio(
+        compare(
+            "drain beside four overlapping REPEATABLE READ readers : alone",
+            beside,
+            lambda: _drain(session, worker),
+            pairs=session.pairs,
+            wanted=0.9,
+        )
+    )
+
+
+@contextmanager
+def _readers(session: Session) -> Iterator[None]:
+    ended = threading.Event()
+
+    def read(number: int) -> None:
+        with session.servers.connect() as connection:
+            ended.wait(READER_SECONDS * number / READERS)
+            while not ended.is_set():
+                connection.execute(BEGIN)
+                connection.execute(LOOK)
+                ended.wait(READER_SECONDS)
+                connection.execute(LOOK)
+                connection.execute("COMMIT")
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(READERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def _with_dead_hints(session: Session, worker: Worker) -> None:
+    """Many times more than the bound lets through, as if another client had sent them."""
+
+    def with_dead_hints() -> float:
+        queue_state.empty(session.connection)
+        queue_state.enqueue(session.connection, session.records)
+        worker.hint()
+        worker.send_dead_hints(DEAD_HINTS)
+        queue_state.wait_until_finished(session.connection)
+        rate = queue_state.rate_since(session.connection, 0, session.records)
+        worker.wait_until_hints_are_gone()
+        return rate
+
+    session.note_ratio(
+        compare(
+            f"drain with {DEAD_HINTS:,} dead hints in the broker : without",
+            with_dead_hints,
+            lambda: _drain(session, worker),
+            pairs=session.pairs,
+        )
+    )

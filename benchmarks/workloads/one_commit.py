@@ -1,0 +1,75 @@
+"""Flows that write one row for each record in the transaction of its new status, against the same written by hand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks import queue_state
+from benchmarks.figures import compare
+from benchmarks.session import Session
+from benchmarks.worker import Worker, running_worker
+
+ROOT = Path(__file__).parents[2]
+CREATE = "CREATE TABLE IF NOT EXISTS bench_rows (record_id bigint NOT NULL, doubled bigint NOT NULL)"
+FAILING = "UPDATE processing_queue SET payload = payload || jsonb_build_object('fails_of_1000', %s::int)"
+FAILED_SPAN = """
+SELECT extract(epoch FROM max(updated_at) - min(claimed_at))::float8
+FROM processing_queue WHERE status IN ('completed', 'failed')
+"""
+
+
+def measure(session: Session) -> None:
+    session.connection.execute(CREATE)
+    with running_worker(session.servers) as worker:
+        session.note_ratio(
+            compare(
+                "one COMMIT : the same by hand",
+                lambda: _ours(session, worker),
+                lambda: _by_hand(session),
+                pairs=session.pairs,
+                wanted=0.9,
+            )
+        )
+        for fails_of_1000 in (0, 1, 10, 100):
+            rate = _failing(session, worker, fails_of_1000)
+            session.note("one COMMIT, failing", f"{fails_of_1000 / 10:g} %", rate, "records/s")
+
+
+def _count(session: Session) -> int:
+    return session.records // 2
+
+
+def _fill(session: Session, flow_name: str = "writes_row") -> None:
+    session.connection.execute("TRUNCATE bench_rows")
+    queue_state.empty(session.connection)
+    queue_state.enqueue(session.connection, _count(session), flow_name)
+
+
+def _ours(session: Session, worker: Worker) -> float:
+    _fill(session)
+    return queue_state.drain(session.connection, worker, _count(session), "writes_row")
+
+
+def _by_hand(session: Session) -> float:
+    _fill(session)
+    _work_by_hand(session)
+    return queue_state.rate_since(session.connection, 0, _count(session))
+
+
+def _work_by_hand(session: Session) -> None:
+    command = [sys.executable, "-m", "benchmarks.hand_written", session.servers.url]
+    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
+    if any(process.wait() for process in processes):
+        raise RuntimeError("the hand-written worker failed")
+
+
+def _failing(session: Session, worker: Worker, fails_of_1000: int) -> float:
+    """Failed for good at the first attempt, so that a rate is one attempt for each record."""
+    _fill(session, "writes_row_or_fails")
+    session.connection.execute(FAILING, (fails_of_1000,))
+    queue_state.settle(session.connection)
+    worker.hint("writes_row_or_fails")
+    queue_state.wait_until_finished(session.connection)
+    row = session.connection.execute(FAILED_SPAN).fetchone()
+    assert row is not None
+    return _count(session) / float(row[0])
