@@ -1,0 +1,121 @@
+# Everything runs from a virtual environment in .venv, filled from the lock files: python3, make and pip suffice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HERE := $(VENV)/made-for-$(shell pwd -P | cksum | cut -d " " -f 1)
+PIP_INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
+LOCKED := --require-hashes --only-binary :all:
+POSTGRES15 ?= /usr/lib/postgresql/15/bin
+WITHOUT_POSTGRES := architecture embedded_servers lock_files supervision up wheel
+LICENCES := MIT;Apache;BSD;PSF;Python Software Foundation;MPL-2.0;Mozilla Public License 2.0;ISC;LGPL-3.0-only
+PODMAN_COMPOSE_VERSION := 1.6.0
+UV_VERSION := 0.13.9
+COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	--custom-compile-command "make lock"
+
+TESTS := $(BIN)/python -m pytest
+TOGETHER := not package and not containers and not browser and not long and not alone
+NONE_CHOSEN_IS_FINE := || { status=$$?; [ $$status = 5 ] || exit $$status; }
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-long test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench licences lock clean python-ok same-python bench-monitoring bench-queue-page
+
+help: ## Show what can be made
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
+
+run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
+	@exec $(BIN)/queuectl up $(if $(ONCE),--once)
+
+test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses)
+	@$(TESTS) -n 3 --dist loadfile -m "$(TOGETHER)" $(ARGS) $(NONE_CHOSEN_IS_FINE)
+	@$(TESTS) -m "alone and not long" $(ARGS) $(NONE_CHOSEN_IS_FINE)
+
+test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
+	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
+
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: chaos, a mixed day, the compose services, two beats, queuectl up
+	@$(TESTS) -m long $(ARGS)
+
+test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
+	@$(BIN)/python -m pytest -m package $(ARGS)
+
+test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCREENSHOTS=DIRECTORY keeps the pictures)
+	@$(BIN)/python -m pytest -m browser $(ARGS)
+
+test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
+	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) -n 3 --dist loadfile -m "$(TOGETHER)" \
+		$(foreach name,$(WITHOUT_POSTGRES),--ignore tests/test_$(name).py) $(ARGS)
+
+chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE": a million records)
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+compose-test: $(VENV)/dev.stamp $(VENV)-compose/bin/podman-compose ## Run compose.yaml in real containers (needs podman and root)
+	@PATH="$(CURDIR)/$(VENV)-compose/bin:$$PATH" $(BIN)/python -m pytest -m containers tests/compose $(ARGS)
+
+lint: $(VENV)/dev.stamp ## Check style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/dev.stamp ## Measure speed and cost (FULL=1: with peers and ten million rows; ARGS="drain cost" chooses)
+	@$(BIN)/python -m benchmarks $(if $(FULL),--full) $(ARGS)
+
+audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in the locked dependencies
+	@$(BIN)/python .ci/audit.py
+
+licences: $(VENV)/dev.stamp ## Fail on a dependency whose licence nobody has agreed to
+	@$(BIN)/pip-licenses --from=mixed --partial-match --summary --allow-only "$(LICENCES)"
+
+lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock files
+	@$(COMPILE) --upgrade --extra embedded --extra alerts --extra tracing --group dev -o requirements-dev.lock
+	@$(COMPILE) -c requirements-dev.lock -o requirements.lock
+	@$(COMPILE) -c requirements-dev.lock --extra embedded -o requirements-embedded.lock
+	@$(COMPILE:pyproject.toml=) -c requirements-dev.lock --group build -o requirements-build.lock
+
+bench-monitoring: $(VENV)/dev.stamp ## Time every monitoring call with ten million rows (ROWS=10000000; makes them first)
+	@$(BIN)/python -m benchmarks.monitoring
+
+bench-queue-page: $(VENV)/dev.stamp ## Time every view of the Queue page with ten million rows (ROWS=10000000; makes them first)
+	@$(BIN)/python -m benchmarks.queue_page
+
+clean: ## Remove the virtual environments and the embedded servers' data
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose .data
+
+python-ok:
+	@command -v "$(PYTHON)" >/dev/null || \
+		{ echo "$(PYTHON) was not found. Install Python 3.11 or 3.12, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("This needs Python 3.11 or newer, and %s is %d.%d. Name another one: make PYTHON=/path/to/python3.12" % (sys.executable, v[0], v[1]))'
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# Made anew when the checkout was moved: an environment's scripts know its path.
+$(HERE): | python-ok
+	@grep -Fqs "$$(pwd -P)/$(VENV)/" $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV)
+	@touch $@
+
+same-python: $(HERE)
+	@[ "$(origin PYTHON)" != "command line" ] || \
+		[ "$$("$(PYTHON)" -V)" = "$$($(BIN)/python -V)" ] || \
+		{ echo "$(VENV) was made by $$($(BIN)/python -V), not by $$("$(PYTHON)" -V). Name another place: make VENV=.venv-other" >&2; exit 1; }
+
+$(VENV)/run.stamp: requirements-embedded.lock requirements-build.lock pyproject.toml $(HERE) | same-python
+	@echo "Installing the locked dependencies into $(VENV) …"
+	@$(PIP_INSTALL) $(LOCKED) -r requirements-embedded.lock -r requirements-build.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock pyproject.toml $(HERE) | same-python
+	@echo "Installing the locked development dependencies into $(VENV) …"
+	@$(PIP_INSTALL) $(LOCKED) -r requirements-dev.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)-lock/bin/uv: | python-ok
+	@"$(PYTHON)" -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip install -qq --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)-compose/bin/podman-compose: | python-ok
+	@"$(PYTHON)" -m venv $(VENV)-compose
+	@$(VENV)-compose/bin/python -m pip install -qq --disable-pip-version-check podman-compose==$(PODMAN_COMPOSE_VERSION)
