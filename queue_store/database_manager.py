@@ -54,6 +54,8 @@ class HeldConnection:
             with self.driver.cursor(binary=True) as cursor:
                 yield cursor
         except BaseException as error:
+            if self.driver.closed:
+                self._connection.invalidate()
             with suppress(Exception):
                 transaction.rollback()
             self._raise_translated(error)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from queue_store import (
     DatabaseManager,
+    DistributedProcessor,
     DuplicateRecordError,
     QueueStoreError,
     aenqueue,
@@ -185,3 +186,24 @@ def test_an_asynchronous_connection_given_to_the_synchronous_function_is_refused
         await engine.dispose()
 
     asyncio.run(story())
+
+
+def test_a_copy_that_is_interrupted_while_it_begins_takes_everything_back(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ctrl-C comes when the server has begun the COPY already: the driver leaves it open, and says nothing."""
+    begin = psycopg.Cursor._start_copy_gen
+
+    def interrupted(*arguments: Any) -> Any:
+        yield from begin(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(psycopg.Cursor, "_start_copy_gen", interrupted)
+    processor = DistributedProcessor(database)
+    with pytest.raises(KeyboardInterrupt):
+        processor.enqueue_many("send_invoice", [{"order_id": 1}])
+    assert caplog.messages == []
+    monkeypatch.undo()
+    assert record_count(database) == 0
+    processor.enqueue_many("send_invoice", [{"order_id": 1}])
+    assert record_count(database) == 1

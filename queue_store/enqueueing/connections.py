@@ -117,9 +117,14 @@ class _Door:
             return DUPLICATE_MET
 
     def copy_blocks(self, request: Copy) -> Rows:
-        with self.driver.cursor() as cursor, cursor.copy(sql(request.name)) as copy:
-            for block in request.blocks:
-                copy.write(block)
+        try:
+            with self.driver.cursor() as cursor, cursor.copy(sql(request.name)) as copy:
+                for block in request.blocks:
+                    copy.write(block)
+        except BaseException:
+            if _is_stuck(self.driver):
+                self.driver.close()
+            raise
         return []
 
 
@@ -181,9 +186,14 @@ class _AsyncDoor:
             return DUPLICATE_MET
 
     async def copy_blocks(self, request: Copy) -> Rows:
-        async with self.driver.cursor() as cursor, cursor.copy(sql(request.name)) as copy:
-            for block in request.blocks:
-                await copy.write(block)
+        try:
+            async with self.driver.cursor() as cursor, cursor.copy(sql(request.name)) as copy:
+                for block in request.blocks:
+                    await copy.write(block)
+        except BaseException:
+            if _is_stuck(self.driver):
+                await self.driver.close()
+            raise
         return []
 
 
@@ -228,6 +238,12 @@ def _meaning(error: psycopg.Error) -> QueueStoreError | None:
 
 def _is_broken(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.OperationalError)
+
+
+def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> bool:
+    """A COPY that is interrupted while it begins is left open by psycopg, and every ROLLBACK after it fails. Once its
+    connection is closed, the server rolls back."""
+    return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
 
 
 def _wrong_connection(connection: object, driver: object) -> QueueStoreError:
