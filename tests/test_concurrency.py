@@ -10,6 +10,7 @@ import pytest
 from queue_store.settings import ProcessorSettings
 from tasks.run_loop.side_by_side import low_water
 from tests.flow_runs import Worker, running_worker
+from tests.workers.processes import wait_until
 
 
 class Gauge:
@@ -34,14 +35,18 @@ def gauge() -> Gauge:
     return Gauge()
 
 
-def handlers(gauge: Gauge, seconds: float) -> list[Any]:
+def handlers(gauge: Gauge, concurrency: int) -> list[Any]:
+    """Each waits until as many as asked for have run side by side once, so that a slow machine changes nothing."""
+
     def in_threads(payload: Any) -> None:
         with gauge:
-            time.sleep(seconds)
+            wait_until(lambda: gauge.most >= concurrency, "the others")
 
     async def on_the_loop(payload: Any) -> None:
         with gauge:
-            await asyncio.sleep(seconds)
+            async with asyncio.timeout(20):
+                while gauge.most < concurrency:
+                    await asyncio.sleep(0.001)
 
     return [in_threads, on_the_loop]
 
@@ -49,8 +54,8 @@ def handlers(gauge: Gauge, seconds: float) -> list[Any]:
 @pytest.mark.parametrize("kind", [0, 1])
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_as_many_handlers_run_as_asked_for(worker: Worker, gauge: Gauge, kind: int, concurrency: int) -> None:
-    handler = handlers(gauge, 0.02)[kind]
-    rows = worker.process(handler, range(20), concurrency=concurrency, batch_size=3)
+    handler = handlers(gauge, concurrency)[kind]
+    rows = worker.process(handler, range(20), concurrency=concurrency, batch_size=3, max_retries=0)
     assert [row.status for row in rows] == ["completed"] * 20
     assert gauge.most == concurrency
 
