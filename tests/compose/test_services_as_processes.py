@@ -48,7 +48,7 @@ class Deployment:
         service = self._services[name]
         with self.log(name).open("wb") as output:
             process = subprocess.Popen(
-                [self._adapted(name, word) for word in self._program(service)],
+                self._program(service),
                 cwd=ROOT, env=self._environment(service), stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
@@ -72,7 +72,8 @@ class Deployment:
     def _program(self, service: Service) -> list[str]:
         """The console scripts as this Python runs them."""
         script, *arguments = service.command
-        return [sys.executable, *CONSOLE_SCRIPTS[script], *arguments]
+        adapted = [self._adapted(service.name, word) for word in arguments]
+        return [sys.executable, *CONSOLE_SCRIPTS[script], *adapted]
 
     def _adapted(self, name: str, word: str) -> str:
         """Each container has a /tmp of its own."""
