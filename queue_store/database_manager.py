@@ -54,9 +54,9 @@ class HeldConnection:
             with self.driver.cursor(binary=True) as cursor:
                 yield cursor
         except BaseException as error:
-            if self.driver.closed:
-                self._connection.invalidate()
             with suppress(Exception):
+                if not self._connection.invalidated and self.driver.closed:
+                    self._connection.invalidate()
                 transaction.rollback()
             self._raise_translated(error)
             raise
