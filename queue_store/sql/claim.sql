@@ -1,7 +1,9 @@
 -- claim: pending → processing, for a run that is running and a flow that is open.
 -- The levels come in the order in which they are to be emptied, each with the cursor below which nothing is
--- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. MATERIALIZED: as a sub-select the LIMIT can be executed more than once and take more than it says.
+-- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. MATERIALIZED: as a sub-select
+-- the LIMIT can be executed more than once and take more than it says.
 -- ARRAY: the planner takes it for short, so a plan that does not know the batch size looks rows up by their id too.
+-- || '' keeps it from the index of pending rows, which with old statistics looks short and may hold millions.
 WITH open AS MATERIALIZED (
     SELECT 1 FROM flow_execution_logs run
     JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
@@ -33,7 +35,7 @@ WITH open AS MATERIALIZED (
     UPDATE processing_queue q
     SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
         flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
-    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status = 'pending'
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status || '' = 'pending'
     RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
         q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
 ), counted AS (
