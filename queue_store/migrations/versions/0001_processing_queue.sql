@@ -1,9 +1,12 @@
 -- The queue and what stands beside it. Every rule of the state machine that a database can state is
 -- stated here, so that no client, in any language, can store a state that the system does not know.
 
+-- A domain and not a CHECK of the tables: it is looked at when a name is given, not whenever a row changes.
+CREATE DOMAIN flow_name AS text CONSTRAINT flow_name_is_plain CHECK (VALUE ~ '^[a-z][a-z0-9_]{0,62}$');
+
 -- The flows that exist, with what their authors declared and what operators set at run time.
 CREATE TABLE flows (
-    flow_name                 text PRIMARY KEY CHECK (flow_name ~ '^[a-z][a-z0-9_]{0,62}$'),
+    flow_name                 flow_name PRIMARY KEY,
     celery_queue              text NOT NULL CHECK (celery_queue <> ''),
     batch_size                integer NOT NULL CHECK (batch_size BETWEEN 1 AND 10000),
     max_runs                  integer CHECK (max_runs > 0),
@@ -102,7 +105,7 @@ CREATE TABLE processing_queue (
     crash_strikes             smallint NOT NULL DEFAULT 0 CHECK (crash_strikes >= 0),
     -- Set while the record is suspected of killing its process: the most records it may be claimed together with.
     batch_limit               smallint CHECK (batch_limit > 0),
-    flow_name                 text NOT NULL CHECK (flow_name ~ '^[a-z][a-z0-9_]{0,62}$'),
+    flow_name                 flow_name NOT NULL,
     status                    text NOT NULL DEFAULT 'pending'
                               CHECK (status IN ('pending', 'processing', 'completed', 'failed', 'cancelled')),
     payload                   jsonb NOT NULL DEFAULT '{}'
