@@ -6,6 +6,7 @@ prepared once for each size of its ids. These are written at once, and leave the
 
 from collections.abc import Iterable
 
+import orjson
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
@@ -21,7 +22,7 @@ class TextArray(list[str]):
 
 class _NumberArrayDumper(Dumper):
     def dump(self, obj: Iterable[int | float]) -> Buffer:
-        return f"{{{repr(obj)[1:-1]}}}".encode()
+        return b"{%b}" % orjson.dumps(obj)[1:-1]
 
 
 class _TextArrayDumper(Dumper):
