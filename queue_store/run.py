@@ -127,8 +127,10 @@ class Run:
     def write_in(self, cursor: Cursor[Any], outcomes: Sequence[Outcome]) -> Written:
         """The same, in the caller's transaction: count it with `counts.add` after the COMMIT."""
         written = Written()
-        for statement in self.outcome_statements(outcomes):
-            read_written(statement, self._execute(cursor, statement), written)
+        if statements := self.outcome_statements(outcomes):
+            with cursor.connection.pipeline():
+                writers = self._send_statements(cursor, statements)
+            _read_statements(writers, statements, written)
         if has_follow_ups(outcomes):
             for follow_up in follow_up_parameters(outcomes, written):
                 rows = self._execute(cursor, Statement("enqueue", follow_up))
@@ -149,14 +151,10 @@ class Run:
         statements = self.outcome_statements(outcomes)
         written = Written()
         with self.held.transaction() as cursor:
-            writers = [cursor.connection.cursor(binary=True) for _ in statements]
             with cursor.connection.pipeline():
-                cursor.execute(sql("plan_once"))
-                for writer, statement in zip(writers, statements, strict=True):
-                    writer.execute(sql(statement.name), statement.parameters)
+                writers = self._send_statements(cursor, statements)
                 self._send_claim(cursor)
-            for writer, statement in zip(writers, statements, strict=True):
-                read_written(statement, writer.fetchall(), written)
+            _read_statements(writers, statements, written)
             records = self._read_claim(cursor)
             self.claimed_suspects = False
         self.counts.add(written)
@@ -218,6 +216,14 @@ class Run:
             records = self._read_claim(cursor)
         return records if records or ahead else self._claim_suspects(cursor)
 
+    def _send_statements(self, cursor: Cursor[Any], statements: Sequence[Statement]) -> list[Cursor[Any]]:
+        """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
+        cursor.execute(sql("plan_once"))
+        writers = [cursor.connection.cursor(binary=True) for _ in statements]
+        for writer, statement in zip(writers, statements, strict=True):
+            writer.execute(sql(statement.name), statement.parameters)
+        return writers
+
     def _send_claim(self, cursor: Cursor[Any], first_level: int | None = None) -> None:
         self._send(cursor, "claim", self._claim_parameters() | self.cursor.parameters(first_level))
 
@@ -270,6 +276,13 @@ class Run:
 
     def _execute(self, cursor: Cursor[Any], statement: Statement) -> list[tuple[Any, ...]]:
         return cursor.execute(sql(statement.name), statement.parameters).fetchall()
+
+
+def _read_statements(
+    writers: Sequence[Cursor[Any]], statements: Sequence[Statement], written: Written
+) -> None:
+    for writer, statement in zip(writers, statements, strict=True):
+        read_written(statement, writer.fetchall(), written)
 
 
 class _EncodedJson(Loader):

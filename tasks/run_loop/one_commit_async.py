@@ -73,6 +73,7 @@ class AsyncOneCommit(OneCommit):
 
     async def _write(self, cursor: "psycopg.AsyncCursor[Any]", outcomes: list[Outcome]) -> Written:
         written = Written()
+        await cursor.execute(sql("plan_once"))
         for statement in self.run.outcome_statements(outcomes):
             await cursor.execute(sql(statement.name), statement.parameters)
             read_written(statement, await cursor.fetchall(), written)

@@ -19,6 +19,12 @@ MISUSE = (
 )
 
 
+_OPEN_STATES = (
+    TransactionStatus.INTRANS,
+    TransactionStatus.INERROR,
+)  # a closed connection is in none of them
+
+
 class Transaction:
     """For one handler call after the other."""
 
@@ -63,7 +69,7 @@ class Transaction:
     @property
     def has_failed(self) -> bool:
         """Postgres refuses every statement until the savepoint is rolled back."""
-        return self._driver.info.transaction_status == TransactionStatus.INERROR
+        return self._driver.pgconn.transaction_status == TransactionStatus.INERROR
 
 
 class AsyncTransaction:
@@ -108,12 +114,11 @@ class AsyncTransaction:
 
     @property
     def has_failed(self) -> bool:
-        return self._driver.info.transaction_status == TransactionStatus.INERROR
+        return self._driver.pgconn.transaction_status == TransactionStatus.INERROR
 
 
 def is_open(driver: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> bool:
-    states = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
-    return not driver.closed and driver.info.transaction_status in states
+    return driver.pgconn.transaction_status in _OPEN_STATES
 
 
 def raise_if_not_the_handlers_fault(
