@@ -19,7 +19,7 @@ TOGETHER := not package and not containers and not browser and not long and not 
 NONE_CHOSEN_IS_FINE := || { status=$$?; [ $$status = 5 ] || exit $$status; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench licences lock clean python-ok same-python bench-monitoring bench-queue-page
+.PHONY: help run test test-long test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock clean python-ok same-python bench-monitoring bench-queue-page
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -61,6 +61,9 @@ lint: $(VENV)/dev.stamp ## Check style, types and the direction of imports
 
 bench: $(VENV)/dev.stamp ## Measure speed and cost (FULL=1: with peers and ten million rows; ARGS="drain cost" chooses)
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full) $(ARGS)
+
+bench-smoke: $(VENV)/dev.stamp ## Run every workload of ours once with few records: do they still work?
+	@$(BIN)/python -m benchmarks --records 2000 --pairs 1 --name smoke --results .data/bench-smoke $(ARGS)
 
 audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in the locked dependencies
 	@$(BIN)/python .ci/audit.py

@@ -4,9 +4,10 @@ import argparse
 import os
 import time
 import traceback
+from pathlib import Path
 
 from benchmarks.bench_servers import running_servers
-from benchmarks.report import write_report
+from benchmarks.report import RESULTS, write_report
 from benchmarks.session import Session
 from benchmarks.workloads import cost, drain, enqueue, flatness, latency, one_commit, peers, waiting
 
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=0, help="how many pass in one measurement")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--name", help="of the report; default: quick or full")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the directory of the report")
     parser.add_argument("--peer", default="", help="compare with this one only (part of its name)")
     options = parser.parse_args()
     unknown = set(options.workloads) - set(FULL)
@@ -39,6 +41,7 @@ def main() -> None:
     records = options.records or (100_000 if options.full else 40_000)
     with running_servers() as servers, servers.connect() as connection:
         session = Session(servers, connection, records, options.pairs, options.full)
+        session.workloads = tuple(options.workloads)
         session.name = options.name or session.name
         session.only_peer = options.peer
         for name in options.workloads or (FULL if options.full else QUICK):
@@ -47,12 +50,14 @@ def main() -> None:
                 FULL[name](session)
             except KeyboardInterrupt:
                 session.failed.append(f"{name} and what follows (interrupted)")
-                write_report(session, time.monotonic() - started)
                 break
             except Exception:  # noqa: BLE001  (what was measured so far is worth its report)
                 traceback.print_exc()
                 session.failed.append(name)
-            report = write_report(session, time.monotonic() - started)  # what was measured so far
+            finally:
+                report = write_report(
+                    session, options.results, time.monotonic() - started
+                )  # what was measured so far
     print(f"the report is {report}")
     if session.failed:
         raise SystemExit(f"could not be measured: {', '.join(session.failed)}")

@@ -21,9 +21,22 @@ def waits(payload: dict[str, Any]) -> None:
     time.sleep(0.005)
 
 
-@flow(concurrency=50)
-async def waits_async(payload: dict[str, Any]) -> None:
+def _waits(payload: dict[str, Any]) -> None:
+    time.sleep(0.005)
+
+
+async def _waits_async(payload: dict[str, Any]) -> None:
     await asyncio.sleep(0.005)
+
+
+flow(name="waits_in_threads", concurrency=10)(_waits)
+for _concurrency in (10, 25, 50):
+    flow(name=f"waits_async_{_concurrency}", concurrency=_concurrency)(_waits_async)
+
+
+@flow(batch=True, batch_size=1000)
+def no_op_batch(records: list[FlowContext]) -> None:
+    pass
 
 
 @flow
@@ -44,5 +57,5 @@ def writes_row_or_fails(
     payload: dict[str, Any], connection: psycopg.Connection[Any], context: FlowContext
 ) -> None:
     connection.execute(INSERT_ROW, (context.record_id, payload["n"] * 2))
-    if payload["n"] % 1000 < payload["fails_of_1000"]:
+    if payload["n"] * 7919 % 1000 < payload["fails_of_1000"]:  # spread, not one after the other
         raise ValueError("it fails after it wrote")

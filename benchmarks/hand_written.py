@@ -28,6 +28,8 @@ WHERE id = ANY(%s)
 def work(url: str) -> None:
     owner = uuid.uuid4()
     with psycopg.connect(url) as connection:
+        print("connected", flush=True)
+        sys.stdin.read()
         while True:
             batch = connection.execute(CLAIM, (owner,), binary=True).fetchall()
             connection.commit()

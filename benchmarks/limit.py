@@ -2,9 +2,11 @@
 
 The statements are read from `queue_store/sql`, so the limit moves with them. pgbench hands the ids of one claim to the
 completion through its variables, which takes one change: the claim's last SELECT gathers them into arrays. As in a run,
-the completion of one batch and the claim of the next share a transaction, and the claim begins at a cursor.
+the completion of one batch and the claim of the next share a transaction, the claim begins at a cursor, and plans are
+made once. Unlike a run, pgbench cannot pipeline statements whose results it needs.
 """
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -18,12 +20,16 @@ from benchmarks.bench_servers import BenchServers
 from queue_store.histogram import BOUNDS_SECONDS
 from queue_store.statements import sql
 
+PLAN_ONCE = (
+    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"  # as queue_store/sql/plan_once.sql does
+)
 BATCH_SIZE = 100
 CLIENTS = 2
 GATHER = """
 SELECT coalesce(array_agg(id ORDER BY id), '{}')::text AS ids,
     coalesce(array_agg(claim_number ORDER BY id), '{}')::text AS claim_numbers,
-    coalesce(min(id), 0) AS cursor_id, coalesce(extract(epoch FROM min(scheduled_at)), 946684800) AS cursor_at,
+    coalesce(min(id), :cursor_id) AS cursor_id,
+    coalesce(extract(epoch FROM min(scheduled_at)), :cursor_at) AS cursor_at,
     max(length(payload::text)) AS longest_payload
 FROM claimed
 \\gset
@@ -53,7 +59,7 @@ def run_pgbench(servers: BenchServers, script: Path, transactions: int, clients:
         [servers.programs / "pgbench", servers.url, "--no-vacuum", "--protocol=prepared", f"--file={script}",
          f"--client={clients}", f"--jobs={clients}", f"--transactions={transactions}", "-D", "ids={}", "-D",
          "claim_numbers={}", "-D", "cursor_id=0", "-D", "cursor_at=946684800"],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, env={**os.environ, "PGOPTIONS": PLAN_ONCE},
     )  # fmt: skip
     if answer.returncode != 0 or "aborted" in answer.stderr:
         raise RuntimeError(f"pgbench failed: {answer.stderr[-2000:]}")

@@ -1,38 +1,71 @@
 """Plots as SVG, written by hand: no library is worth it for bars."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 
-ROW = 34
-LEFT, WIDTH = 430, 380
+ROW = 30
+LEFT, WIDTH, RIGHT = 430, 380, 90
+MET, MISSED, PLAIN = "#4c78a8", "#e45756", "#8ca0b8"
+DECADES = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
-def bars(rows: Sequence[tuple[str, float, float, float, float | None]]) -> str:
-    """(name, median, low, high, wanted): a bar for each ratio, its interval, and a mark where it should be."""
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 90}" height="{ROW * len(rows) + 20}" '
-        'font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/>',
-    ]
-    for number, row in enumerate(rows):
-        parts += _bar(*row, top=10 + number * ROW)
+def ratios(rows: Sequence[tuple[str, float, float, float, float | None]]) -> str:
+    """(name, median, low, high, wanted) on one logarithmic axis: a point with its interval, a line where both are
+    equal, and a mark where the ratio should be."""
+    values = [value for _, median, low, high, wanted in rows for value in (median, low, high, wanted or 1)]
+    lowest, highest = math.log(min([0.5, *values])), math.log(max([2.0, *values]))
+
+    def at(value: float) -> float:
+        return LEFT + WIDTH * (math.log(value) - lowest) / (highest - lowest)
+
+    height = ROW * len(rows) + 30
+    parts = _head(height)
+    for tick in (tick for tick in DECADES if lowest <= math.log(tick) <= highest):
+        parts.append(_line(at(tick), 6, at(tick), height - 22, "#333" if tick == 1 else "#ddd"))
+        parts.append(_text(at(tick), height - 6, f"{tick:g}", "middle"))
+    for number, (name, median, low, high, wanted) in enumerate(rows):
+        y = 20 + number * ROW
+        colour = PLAIN if wanted is None else MET if median >= wanted else MISSED
+        parts.append(_text(LEFT - 10, y + 4, name, "end"))
+        parts.append(_line(at(low), y, at(high), y, colour, 3))
+        parts.append(f'<circle cx="{at(median):.1f}" cy="{y}" r="5" fill="{colour}"/>')
+        parts.append(_text(LEFT + WIDTH + 12, y + 4, f"{median:.3g}"))
+        if wanted is not None:
+            parts.append(_line(at(wanted), y - 9, at(wanted), y + 9, "#222", 1.5))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _bar(name: str, median: float, low: float, high: float, wanted: float | None, *, top: int) -> list[str]:
-    full = max(high, median, wanted or 0, 1e-9)
-    scale = WIDTH / full
-    colour = "#4c78a8" if wanted is None or median >= wanted else "#e45756"
-    parts = [
-        f'<text x="{LEFT - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>',
-        f'<rect x="{LEFT}" y="{top + 4}" width="{median * scale:.1f}" height="16" fill="{colour}"/>',
-        f'<line x1="{LEFT + low * scale:.1f}" x2="{LEFT + high * scale:.1f}" y1="{top + 12}" y2="{top + 12}" '
-        'stroke="black"/>',
-        f'<text x="{LEFT + WIDTH + 8}" y="{top + 16}">{median:.2f}</text>',
+def bars(groups: Sequence[tuple[str, str, Sequence[tuple[str, float]]]]) -> str:
+    """(group, unit, (name, value)…): the bars of a group have one scale, which begins at nothing."""
+    parts = _head(sum(ROW * (len(values) + 1) for _, _, values in groups) + 20)
+    y = 20
+    for group, unit, values in groups:
+        parts.append(_text(LEFT - 10, y + 4, f"{group} ({unit})" if unit else group, "end", bold=True))
+        y += ROW
+        most = max(value for _, value in values) or 1
+        for name, value in values:
+            parts.append(_text(LEFT - 10, y + 4, name, "end"))
+            parts.append(
+                f'<rect x="{LEFT}" y="{y - 8}" width="{WIDTH * value / most:.1f}" height="16" fill="{MET}"/>'
+            )
+            parts.append(_text(LEFT + WIDTH + 12, y + 4, f"{value:,.0f}" if value >= 100 else f"{value:.3g}"))
+            y += ROW
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _head(height: int) -> list[str]:
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + RIGHT}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
     ]
-    if wanted is not None:
-        at = LEFT + wanted * scale
-        parts.append(
-            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{top + 24}" stroke="#222" stroke-dasharray="3 2"/>'
-        )
-    return parts
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", *, bold: bool = False) -> str:
+    weight = ' font-weight="bold"' if bold else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'

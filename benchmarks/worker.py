@@ -20,6 +20,7 @@ from queue_store.hints import CLAIM_BATCH_TASK, CeleryHintSender
 ROOT = Path(__file__).parents[1]
 FLOWS = "benchmarks.flows_measured"
 READY_SECONDS = 60.0
+MOULD = "mould"  # a queue that nobody consumes
 # Work begins with a hint and not before: the looks of idle processes would begin while a table is being filled.
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "3600"}
 OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO", "-Q", "flows")
@@ -69,11 +70,13 @@ class Worker:
             self._hints.started(flow_name, slot)
             self._hints.send(flow_name, "flows", slot)
 
-    def send_dead_hints(self, count: int, flow_name: str = "no_op") -> None:
-        """Past every bound, as a client would that is not ours."""
-        with self._app.producer_pool.acquire() as producer:
-            for _ in range(count):
-                self._app.send_task(CLAIM_BATCH_TASK, [flow_name], queue="flows", producer=producer)
+    def pile_up_dead_hints(self, count: int, flow_name: str = "no_op") -> None:
+        """Copies of one message, past every bound, put into the broker in one go."""
+        self._app.send_task(CLAIM_BATCH_TASK, [flow_name], queue=MOULD)
+        with redis.Redis.from_url(self._servers.broker_url) as broker:
+            message = broker.rpop(MOULD)
+            assert message
+            broker.lpush("flows", *[message] * count)
 
     def wait_until_hints_are_gone(self) -> None:
         with redis.Redis.from_url(self._servers.broker_url) as broker:
@@ -89,8 +92,8 @@ class Worker:
         return total
 
     def memory_bytes(self) -> list[int]:
-        """Of each pool child."""
-        return [psutil.Process(pid).memory_info().rss for pid in self.children()]
+        """Of the main process and of each pool child."""
+        return [psutil.Process(pid).memory_info().rss for pid in [self._popen.pid, *self.children()]]
 
     def stop(self) -> None:
         self._app.close()

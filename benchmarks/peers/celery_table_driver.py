@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from typing import Any
 
 import psycopg
@@ -53,9 +54,11 @@ def fill(count: int) -> None:
             "FROM generate_series(1, %s) n",
             (count,),
         )
+    began = time.perf_counter()
     with app.producer_pool.acquire() as producer:
         for record_id in range(1, count + 1):
             no_op.apply_async((record_id,), producer=producer)
+    print(json.dumps({"count": count, "seconds": time.perf_counter() - began}))
 
 
 if __name__ == "__main__":

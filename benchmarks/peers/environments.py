@@ -7,10 +7,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PYTHON_PACKAGES = {
-    "pgqueuer": ["pgqueuer==1.6.0", "asyncpg", "uvloop"],
-    "procrastinate": ["procrastinate==3.10.0", "psycopg[binary]"],
+    "pgqueuer": ["pgqueuer==1.6.0", "asyncpg==0.31.0", "uvloop==0.22.1"],
+    "procrastinate": ["procrastinate==3.10.0", "psycopg[binary]==3.3.9"],
 }
-NODE_PACKAGES = ["graphile-worker@0.17.3", "pg-boss@10.4.2"]
+# A Node.js of their own: the newest of both need one that is newer than most machines have.
+NODE_PACKAGES = ["node@22.23.3", "graphile-worker@0.18.0", "pg-boss@12.38.0"]
 
 
 def directory() -> Path:
@@ -18,18 +19,36 @@ def directory() -> Path:
 
 
 def python_of(peer: str) -> Path:
-    """The interpreter of a peer's environment, which is made when it is missing."""
-    python = directory() / peer / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", directory() / peer], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PYTHON_PACKAGES[peer]], check=True)
-    return python
+    """The interpreter of a peer's environment, which is made when it is missing or other versions are wanted."""
+    home = directory() / peer
+    if _is_stale(home, PYTHON_PACKAGES[peer]):
+        subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
+        subprocess.run(
+            [home / "bin" / "python", "-m", "pip", "install", "-q", *PYTHON_PACKAGES[peer]], check=True
+        )
+        _remember(home, PYTHON_PACKAGES[peer])
+    return home / "bin" / "python"
 
 
 def node_modules() -> Path:
-    """Where the peers for Node.js are installed."""
+    """Where the peers for Node.js are installed, and Node.js itself."""
     home = directory() / "node"
-    if not (home / "node_modules" / "graphile-worker").exists():
+    if _is_stale(home, NODE_PACKAGES):
         home.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--silent", "--prefix", home, *NODE_PACKAGES], check=True)
+        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", home]
+        subprocess.run([*install, *NODE_PACKAGES], check=True)
+        _remember(home, NODE_PACKAGES)
     return home
+
+
+def node() -> Path:
+    return node_modules() / "node_modules" / ".bin" / "node"
+
+
+def _is_stale(home: Path, packages: list[str]) -> bool:
+    stamp = home / "packages.txt"
+    return not stamp.exists() or stamp.read_text().split() != packages
+
+
+def _remember(home: Path, packages: list[str]) -> None:
+    (home / "packages.txt").write_text("\n".join(packages))

@@ -25,9 +25,11 @@ async def fill(count: int) -> None:
         if known["known"] is None:
             await app.schema_manager.apply_schema_async()
         await app.connector.execute_query_async("TRUNCATE procrastinate_jobs CASCADE")
+        began = time.perf_counter()
         for first in range(0, count, 1000):
             portion = min(1000, count - first)
             await no_op.batch_defer_async(*[{"text": "x" * 150}] * portion)
+        print(json.dumps({"count": count, "seconds": time.perf_counter() - began}))
 
 
 async def work() -> None:

@@ -1,25 +1,41 @@
 """What a record costs: log, commits, buffers, and what stays behind in memory and on disk."""
 
+import time
+from typing import Any
+from uuid import uuid4
+
+from psycopg import Connection
+
 from benchmarks import queue_state
 from benchmarks.session import Session
 from benchmarks.worker import Worker, running_worker
+from queue_store.claims import ClaimCursor, claim_parameters
+from queue_store.database_manager import DatabaseManager
+from queue_store.record import Completed
+from queue_store.run import Run
+from queue_store.run_counts import RunOptions
+from queue_store.settings import DatabaseSettings, parse_database_url
+from queue_store.statements import sql
 
 KIB = 1024
 LOG_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8"
-COMMITS = "SELECT xact_commit::float8 FROM pg_stat_database WHERE datname = current_database()"
+# Of the workers: the benchmark itself works without transaction blocks.
+COMMITS = "SELECT sum(calls)::float8 FROM pg_stat_statements WHERE query = 'COMMIT'"
+STATEMENTS = """
+SELECT sum(calls)::float8 FROM pg_stat_statements
+WHERE toplevel AND query NOT LIKE '%pg_stat_%' AND query NOT LIKE '%EXISTS (SELECT FROM processing_queue WHERE status%'
+"""
 SIZES = """
 SELECT pg_table_size('processing_queue')::float8, pg_indexes_size('processing_queue')::float8
-"""
-BUFFERS = """
-SELECT sum(shared_blks_hit + shared_blks_read)::float8 / sum(calls) FROM pg_stat_statements
-WHERE query LIKE %s AND calls > 10
 """
 
 
 def measure(session: Session) -> None:
     with running_worker(session.servers) as worker:
         _per_record(session, worker)
+    with running_worker(session.servers) as worker:
         _after_many(session, worker, 1_000_000 if session.is_full else 2 * session.records)
+    _of_statements(session)
 
 
 def _value(session: Session, query: str, *parameters: object) -> float:
@@ -34,21 +50,55 @@ def _per_record(session: Session, worker: Worker) -> None:
     before = _value(session, LOG_POSITION)
     queue_state.enqueue(session.connection, session.records, settled=False)
     enqueued = _value(session, LOG_POSITION)
-    commits = _value(session, COMMITS)
+    session.connection.execute("SELECT pg_stat_statements_reset()")
     queue_state.drain(session.connection, worker, session.records)
-    session.connection.execute("SELECT pg_sleep(1.1)")  # sessions report their counts once a second
     after = _value(session, LOG_POSITION)
     thousands = session.records / 1000
     records = session.records
     session.note("log (WAL)", "enqueue, payload of 0.2 kB", (enqueued - before) / records, "bytes a record")
     session.note("log (WAL)", "claim and completion", (after - enqueued) / records, "bytes a record")
     session.note("log (WAL)", "end to end", (after - before) / records, "bytes a record", at_most=2 * KIB)
-    session.note("commits", "1,000 records", (_value(session, COMMITS) - commits) / thousands, "")
-    for name, pattern in (
-        ("claim of 100", "%AS level(priority, cursor_at%"),
-        ("completion of 100", "%finished_age, result)%"),
-    ):
-        session.note("buffers touched", name, _value(session, BUFFERS, pattern), "")
+    session.note("commits", "1,000 records", _value(session, COMMITS) / thousands, "")
+    session.note("statements", "1,000 records", _value(session, STATEMENTS) / thousands, "")
+
+
+def _of_statements(session: Session) -> None:
+    """What EXPLAIN says of one claim and one completion, nothing of it kept; the plans are those of a run."""
+    queue_state.empty(session.connection)
+    queue_state.enqueue(session.connection, 10_000)
+    database = DatabaseManager(settings=DatabaseSettings(url=parse_database_url(session.servers.url)))
+    with Run(database, RunOptions("no_op", 100, 3), ClaimCursor(3600, 1_000_000), uuid4()) as run:
+        records = run.begin()
+        now = time.monotonic()
+        [completion] = run.outcome_statements([Completed(record, now, now) for record in records])
+        claim = claim_parameters("no_op", run.flow_instance_id, 100, failure_blocks_key=False)
+        statements = {
+            "claim of 100": ("claim", claim | run.cursor.parameters()),
+            "completion of 100": (completion.name, completion.parameters),
+        }
+        for name, (statement, parameters) in statements.items():
+            _explain(session, name, run.held.driver, sql(statement), parameters)
+        run.end()
+    database.dispose()
+
+
+def _explain(
+    session: Session, name: str, driver: Connection[Any], statement: bytes, parameters: dict[str, Any]
+) -> None:
+    explain = b"EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON) "
+    plans: list[dict[str, Any]] = []
+    for _ in range(20):
+        driver.execute(sql("plan_once"))
+        row = driver.execute(explain + statement, parameters).fetchone()
+        driver.rollback()
+        assert row is not None
+        plans.append(row[0][0])
+    plan = sorted(plans, key=lambda plan: plan["Execution Time"])[len(plans) // 2]
+    top = plan["Plan"]
+    session.note("buffers", name, top["Shared Hit Blocks"] + top["Shared Read Blocks"], "")
+    session.note("log (WAL)", name, top["WAL Bytes"], "bytes")
+    session.note("execution", name, plan["Execution Time"], "ms")
+    session.note("planning, which a run does once", name, plan["Planning Time"], "ms")
 
 
 def _after_many(session: Session, worker: Worker, count: int) -> None:

@@ -1,6 +1,5 @@
 """How soon an idle worker begins: from just before the COMMIT of an enqueue to the start of the handler."""
 
-import statistics
 import time
 
 from celery import Celery
@@ -13,6 +12,7 @@ from benchmarks.worker import running_worker
 from queue_store.enqueueing import enqueue
 from queue_store.hints import CeleryHintSender
 
+WARM_UP = 5
 STARTED = "SELECT extract(epoch FROM started_at)::float8 FROM processing_queue WHERE status = 'completed' ORDER BY id"
 STEADY = """
 SELECT percentile_cont(ARRAY[0.5, 0.95, 0.99, 1]) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - created_at))
@@ -22,17 +22,20 @@ FROM processing_queue WHERE status = 'completed'
 
 def measure(session: Session) -> None:
     with running_worker(session.servers):
-        _idle_to_start(session, 300 if session.is_full else 100)
-        _steady(session, rate=1_000, seconds=60 if session.is_full else 10)
+        waits = waits_from_idle(session, 500 if session.is_full else 200)
+        session.note("idle to start", "median", percentile(waits, 0.5) * 1000, "ms", at_most=10)
+        session.note("idle to start", "99th percentile", percentile(waits, 0.99) * 1000, "ms", at_most=50)
+        _steady(session, rate=1_000, seconds=180 if session.is_full else min(20, session.records // 1_000))
 
 
-def _idle_to_start(session: Session, count: int) -> None:
+def waits_from_idle(session: Session, count: int) -> list[float]:
+    """Seconds, from just before each COMMIT to the start of the handler. A worker has to run."""
     queue_state.empty(session.connection)
     app, engine = _application(session)
     hints = CeleryHintSender(app)
     committed: list[float] = []
     with DatabaseSession(engine) as database:
-        for n in range(count + 5):
+        for n in range(count + WARM_UP):
             enqueue(database, "no_op", {"n": n}, hint_sender=hints)
             committed.append(time.time())
             database.commit()
@@ -41,9 +44,11 @@ def _idle_to_start(session: Session, count: int) -> None:
     engine.dispose()
     app.close()
     started = [row[0] for row in session.connection.execute(STARTED).fetchall()]
-    waits = sorted((s - c) * 1000 for s, c in zip(started[5:], committed[5:], strict=True))
-    session.note("idle to start", "median", statistics.median(waits), "ms", at_most=10)
-    session.note("idle to start", "99th percentile", waits[int(len(waits) * 0.99)], "ms", at_most=50)
+    return [s - c for s, c in zip(started[WARM_UP:], committed[WARM_UP:], strict=True)]
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def _steady(session: Session, rate: int, seconds: int) -> None:
@@ -52,18 +57,20 @@ def _steady(session: Session, rate: int, seconds: int) -> None:
     app, engine = _application(session)
     hints = CeleryHintSender(app)
     with DatabaseSession(engine) as database:
-        next_at = time.perf_counter()
+        began = next_at = time.perf_counter()
         for _ in range(seconds * rate // 10):
             for n in range(10):
                 enqueue(database, "no_op", {"n": n}, hint_sender=hints)
             database.commit()
             next_at += 10 / rate
             time.sleep(max(0.0, next_at - time.perf_counter()))
+        achieved = seconds * rate / (time.perf_counter() - began)
     queue_state.wait_until_finished(session.connection)
     engine.dispose()
     app.close()
     row = session.connection.execute(STEADY).fetchone()
     assert row is not None
+    session.note(f"steady {rate:,} records/s", "achieved", achieved, "records/s", at_least=0.99 * rate)
     for name, value in zip(("median", "95th percentile", "99th percentile", "longest"), row[0], strict=True):
         session.note(f"steady {rate:,} records/s", name, value * 1000, "ms")
 

@@ -1,5 +1,6 @@
 """Flows that write one row for each record in the transaction of its new status, against the same written by hand."""
 
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmarks.worker import Worker, running_worker
 
 ROOT = Path(__file__).parents[2]
 CREATE = "CREATE TABLE IF NOT EXISTS bench_rows (record_id bigint NOT NULL, doubled bigint NOT NULL)"
+SHARES_OF_1000 = (0, 1, 10, 100)
 FAILING = "UPDATE processing_queue SET payload = payload || jsonb_build_object('fails_of_1000', %s::int)"
 FAILED_SPAN = """
 SELECT extract(epoch FROM max(updated_at) - min(claimed_at))::float8
@@ -30,9 +32,20 @@ def measure(session: Session) -> None:
                 wanted=0.9,
             )
         )
-        for fails_of_1000 in (0, 1, 10, 100):
-            rate = _failing(session, worker, fails_of_1000)
-            session.note("one COMMIT, failing", f"{fails_of_1000 / 10:g} %", rate, "records/s")
+        _curve(session, worker)
+
+
+def _curve(session: Session, worker: Worker) -> None:
+    """In turns, so that a busy minute of the machine hits every share."""
+    rates: dict[int, list[float]] = {share: [] for share in SHARES_OF_1000}
+    for _ in range(3):
+        for share, measured in rates.items():
+            measured.append(_failing(session, worker, share))
+    whole = statistics.median(rates[0])
+    for share, measured in rates.items():
+        rate = statistics.median(measured)
+        session.note("one COMMIT, failing", f"{share / 10:g} %", rate, "records/s")
+        session.note("one COMMIT, failing", f"{share / 10:g} %, share of the rate without", rate / whole, "")
 
 
 def _count(session: Session) -> int:
@@ -57,8 +70,17 @@ def _by_hand(session: Session) -> float:
 
 
 def _work_by_hand(session: Session) -> None:
+    """Both begin when both are connected, as ours are."""
     command = [sys.executable, "-m", "benchmarks.hand_written", session.servers.url]
-    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin
+        process.stdin.close()
     if any(process.wait() for process in processes):
         raise RuntimeError("the hand-written worker failed")
 
