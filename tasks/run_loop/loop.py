@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.flows import with_work
 from queue_store.record import Outcome, Record
 from queue_store.redaction import redact
@@ -43,7 +43,11 @@ def run_flow(services: WorkerServices, declared: Flow, celery_task_id: str | Non
     )
     cursor = services.cursor(declared.name)
     with Run(services.database, options, cursor, services.process.worker_process_id, celery_task_id) as run:
-        records = run.begin()
+        try:
+            records = run.begin()
+        except CommitUnknownError as error:
+            _RunLoop(services, declared, run).end_unknown(error)
+            raise
         if records:
             _RunLoop(services, declared, run).work_off(records)
         return run.counts
@@ -85,6 +89,11 @@ class _RunLoop:
             self._ends.close()
             self._end(failure)
             self._services.current_run = None
+
+    def end_unknown(self, failure: CommitUnknownError) -> None:
+        """After a begin that may have happened: if so, nobody works on what was claimed."""
+        self._ends.close()
+        self._end(failure)
 
     def _executor(self) -> Callable[[list[Record]], list[Record]]:
         declared, delivery, attempts = self._declared, self._delivery, self._attempts
