@@ -66,7 +66,9 @@ def test_nothing_more_is_started_after_a_run_was_lost(worker: Worker, kind: Any,
     assert len(fate.started) <= 5
     assert {row.status for row in worker.rows(ids)} == {"processing"}
     worker.services.rescue.look()
-    assert {(row.status, row.retry_count, row.crash_strikes) for row in worker.rows(ids)} == {("pending", 0, 0)}
+    assert {(row.status, row.retry_count, row.crash_strikes) for row in worker.rows(ids)} == {
+        ("pending", 0, 0)
+    }
 
 
 @pytest.mark.parametrize("kind", [in_threads, on_the_loop])
