@@ -50,6 +50,7 @@ class Run:
     is_registered: bool = False
     batch_size: int = 0
     claimed_suspects: bool = False
+    _next_is_aging: bool = False
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
 
@@ -119,7 +120,12 @@ class Run:
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
             finished = self._finished_under_claim(cursor, [o.record for o in outcomes])
-        written.completed_ids += [i for i in written.refused_ids if i in finished]
+        for by_status, ids in (
+            ("completed", written.completed_ids),
+            ("failed", written.failed_ids),
+            ("cancelled", written.cancelled_ids),
+        ):
+            ids += [i for i in written.refused_ids if finished.get(i) == by_status]
         written.refused_ids = [i for i in written.refused_ids if i not in finished]
         self.counts.add(written)
         return written
@@ -145,9 +151,15 @@ class Run:
     def write_and_claim(
         self, outcomes: Sequence[Outcome], *, ahead: bool = False
     ) -> tuple[Written, list[Record]]:
-        """The last micro-batch of one batch and the claim of the next: one transaction, one round trip."""
-        if (aging := self.cursor.is_aging_claim()) or has_follow_ups(outcomes):
-            return self.write(outcomes), self._claimed(self._claim_alone(aging=aging, ahead=ahead))
+        """The last micro-batch of one batch and the claim of the next. For callers who need not know which failed."""
+        written, records = self.write_with_claim(outcomes)
+        return written, records or self.claim_next(ahead=ahead)
+
+    def write_with_claim(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
+        """One transaction, one round trip. Without records: nothing is known of the queue yet, use `claim_next`."""
+        self._next_is_aging = self.cursor.is_aging_claim()
+        if self._next_is_aging or has_follow_ups(outcomes):
+            return self.write(outcomes), []
         statements = self.outcome_statements(outcomes)
         written = Written()
         with self.held.transaction() as cursor:
@@ -158,7 +170,13 @@ class Run:
             records = self._read_claim(cursor)
             self.claimed_suspects = False
         self.counts.add(written)
-        return written, self._claimed(records or self._claim_alone(aging=False, ahead=ahead))
+        return written, self._claimed(records)
+
+    def claim_next(self, *, ahead: bool = False) -> list[Record]:
+        """The claim that `write_with_claim` left to do, in a transaction of its own."""
+        with self.held.transaction() as cursor:
+            records = self._claim(cursor, aging=self._next_is_aging, ahead=ahead)
+        return self._claimed(records)
 
     def release(self, records: Sequence[Record]) -> list[int]:
         """Give back records that were not started. Returns the ids that were accepted."""
@@ -190,10 +208,6 @@ class Run:
         """The same, in the caller's transaction."""
         parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}
         cursor.execute(sql("end_run"), parameters | self.counts.parameters())
-
-    def _claim_alone(self, *, aging: bool, ahead: bool) -> list[Record]:
-        with self.held.transaction() as cursor:
-            return self._claim(cursor, aging=aging, ahead=ahead)
 
     def _claim(
         self,
@@ -262,13 +276,13 @@ class Run:
             self.counts.records_claimed += len(records)
         return records
 
-    def _finished_under_claim(self, cursor: Cursor[Any], records: Sequence[Record]) -> set[int]:
+    def _finished_under_claim(self, cursor: Cursor[Any], records: Sequence[Record]) -> dict[int, str]:
         parameters = {
             "flow_instance_id": self.flow_instance_id,
             "ids": [record.id for record in records],
             "claim_numbers": [record.claim_number for record in records],
         }
-        return {row[0] for row in cursor.execute(sql("finished_under_claim"), parameters).fetchall()}
+        return dict(cursor.execute(sql("finished_under_claim"), parameters).fetchall())
 
     def _write_alone(self, statement: Statement) -> list[tuple[Any, ...]]:
         with self.held.transaction() as cursor:

@@ -111,6 +111,7 @@ flow_execution_logs = Table(
     _instant("settled_at"),
     Column("died_running", Boolean, nullable=False),
     Column("suspect_record_id", BigInteger),
+    Column("orphan_count", Integer),
     Column("backend_pid", Integer),
     _instant("backend_started_at"),
     *(

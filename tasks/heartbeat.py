@@ -60,10 +60,10 @@ class Heartbeat(threading.Thread):
         if not self._is_registered:
             self._services.register()
             self._is_registered = True
-            self._report_predecessor()
         if not self._say_alive():
             self._was_declared_dead()
             return
+        self._attempt(self._report_predecessor)
         silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
         # Whoever was stuck himself cannot tell who is silent: the database may have stood still for all.
         if silence_seconds < self._services.settings.lease_seconds:
@@ -118,9 +118,9 @@ class Heartbeat(threading.Thread):
         gone = self._services.predecessor
         if gone is None:
             return
-        self._services.predecessor = None
         hand = {gone.worker_process_id: gone.record_id} if gone.record_id is not None else {}
         rescued = self._services.rescue.lost([gone.worker_process_id], hand)
+        self._services.predecessor = None
         logger.warning(
             "worker process %s died%s; rescued %d record(s)",
             gone.worker_process_id,

@@ -119,3 +119,34 @@ def test_released_suspects_stay_suspects(store: Store) -> None:
     batch = second.begin()
     second.release(batch)
     assert store.value("SELECT count(*) FROM processing_queue WHERE batch_limit = 2") == 4
+
+
+def test_the_last_orphan_that_is_left_over_is_not_a_lone_one(store: Store) -> None:
+    """Somebody holds a lock on one of two: neither look may take the record that it finds for the only suspect."""
+    first, second = store.enqueue(2)
+    dead = store.run()
+    dead.begin()
+    store.hide_session(dead)
+    with store.held().transaction() as cursor:
+        cursor.execute("SELECT FROM processing_queue WHERE id = %s FOR UPDATE", (first,))
+        rescued = store.rescue.lost([dead.worker_process_id])
+        assert (rescued.pending_ids, rescued.struck_ids) == ([second], [])
+    rescued = store.rescue.look()
+    assert (rescued.pending_ids, rescued.struck_ids) == ([first], [])
+    assert store.query("SELECT DISTINCT crash_strikes, batch_limit FROM processing_queue") == [(0, 1)]
+
+
+def test_rescuers_of_one_run_do_not_wait_for_each_other(store: Store) -> None:
+    expected = store.enqueue(2)
+    dead = store.run()
+    dead.begin()
+    store.hide_session(dead)
+    parameters = {"flow_instance_id": dead.flow_instance_id, "max_crash_strikes": 3}
+    with store.held().transaction() as cursor:
+        cursor.execute(sql("bury_run"), parameters | {"suspect_record_id": None, "error_message": "gone"})
+    with store.held().transaction() as cursor:
+        assert len(cursor.execute(sql("rescue"), parameters).fetchall()) == 2
+        assert store.rescue.look().record_count == 0
+    assert store.query("SELECT id FROM processing_queue WHERE crash_strikes = 0 ORDER BY 1") == [
+        (record_id,) for record_id in expected
+    ]

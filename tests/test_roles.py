@@ -4,10 +4,17 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from celery.schedules import crontab
 from sqlalchemy.engine import make_url
 
 from queue_store import roles
 from queue_store.database_manager import DatabaseManager
+from queue_store.flows import with_work
+from queue_store.rescue import Rescue
+from tasks import FlowContext
+from tasks.enqueue_due import enqueue_due
+from tasks.heartbeat import FOLD_SECONDS, Heartbeat
+from tests.flow_runs import Worker
 from tests.servers import connect
 from tests.store import Store, completed, failed, ids, store_on
 
@@ -76,6 +83,7 @@ def test_a_worker_does_all_its_work_and_cannot_change_or_remove_records(store: S
         run.end()
         assert mine.rescue.look().record_count == 0
         assert mine.rescue.overdue().record_count == 0
+        assert mine.rescue.lost([run.worker_process_id]).buried_worker_process_ids == [run.worker_process_id]
     assert store.statuses() == {"completed": 5, "failed": 2, "pending": 3}
     for statement in (
         "UPDATE processing_queue SET payload = '{}'",
@@ -87,6 +95,35 @@ def test_a_worker_does_all_its_work_and_cannot_change_or_remove_records(store: S
         "ALTER TABLE processing_queue DISABLE TRIGGER ALL",
     ):
         assert refused(worker, statement)
+
+
+def test_a_worker_process_needs_no_other_role_beside_its_runs(
+    worker: Worker, store: Store, login: Login
+) -> None:
+    """What its heartbeat and its idle poll do: beats, rescue, folding the counts, recurring records, progress."""
+
+    def handle(payload: int, context: FlowContext) -> None:
+        context.report_progress({"percent": 50})
+
+    flow = worker.declare(handle, name="recurring", schedule=crontab())
+    worker.services.database.dispose()
+    worker.services.database = login("worker")
+    worker.services.rescue = Rescue(worker.services.database, worker.services.settings)
+    store.execute("INSERT INTO schedule_occurrences (entry, due_at) VALUES ('flow:recurring', '2026-01-01')")
+    store.enqueue(3, flow_name="recurring")
+    heartbeat = Heartbeat(worker.services)
+    heartbeat._beat()
+    assert worker.run(flow).records_completed == 3
+    heartbeat._last_fold = -FOLD_SECONDS
+    heartbeat._beat()
+    assert store.value("SELECT sum(completed) FROM rollup_minutes") == 3
+    assert store.value("SELECT count(*) FROM depth_minutes") > 0
+    enqueue_due(worker.services.database, [flow], worker.services.settings)
+    with worker.services.database.transaction() as cursor:
+        assert [waiting.flow_name for waiting in with_work(cursor, [flow.queue])] == ["recurring"]
+    assert store.value("SELECT count(*) FROM processing_queue WHERE flow_name = 'recurring'") == 4
+    heartbeat._stop()
+    worker.services.database.dispose()
 
 
 def test_a_monitor_reads_everything_but_payloads_and_results(store: Store, login: Login) -> None:

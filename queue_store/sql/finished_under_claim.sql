@@ -1,6 +1,6 @@
--- After a COMMIT whose fate is unknown: which of these records finished under this run's own claims. Nobody else
--- can have finished them.
-SELECT q.id
+-- After a COMMIT whose fate is unknown: which of these records finished under this run's own claims, and how. Nobody
+-- else can have finished them.
+SELECT q.id, q.status
 FROM processing_queue q
 JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
     ON o.id = q.id AND o.claim_number = q.claim_number

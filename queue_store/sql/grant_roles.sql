@@ -28,6 +28,9 @@ BEGIN
     GRANT INSERT, UPDATE ON flows, worker_processes, flow_execution_logs, record_attempts TO processing_queue_worker;
     GRANT INSERT, UPDATE, DELETE ON cancel_requests, record_progress, rollup_deltas, processed_surveys
         TO processing_queue_worker;
+    -- Each worker process folds the counts, and enqueues recurring records when no beat does.
+    GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, rollup_progress, depth_minutes,
+        schedule_occurrences TO processing_queue_worker;
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows TO processing_queue_worker;
 
     -- monitor: reads all but payloads and results.

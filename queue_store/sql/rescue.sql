@@ -2,10 +2,20 @@
 -- Where the run died while running: the record known to have been in hand gets a crash strike; where nobody knows,
 -- a lone record gets it, and several become suspects that are claimed again in batches of half the size.
 -- Cancelled where that was asked for. Returns each id with its new status and whether it was struck.
-WITH gone AS MATERIALIZED (
-    SELECT r.flow_instance_id, r.flow_name, r.died_running, r.suspect_record_id
-    FROM flow_execution_logs r
+-- One rescuer of a run at a time. What somebody else has locked is left for the next look, and so the first look
+-- counts the orphans for all: the last one that is left over is not a lone one.
+WITH mine AS MATERIALIZED (
+    SELECT r.flow_instance_id FROM flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead')
+    FOR NO KEY UPDATE SKIP LOCKED
+), gone AS (
+    UPDATE flow_execution_logs r
+    SET orphan_count = coalesce(r.orphan_count, (
+        SELECT count(*) FROM processing_queue q
+        WHERE q.status = 'processing' AND q.flow_instance_id = r.flow_instance_id))
+    FROM mine
+    WHERE r.flow_instance_id = mine.flow_instance_id
+    RETURNING r.flow_instance_id, r.flow_name, r.died_running, r.suspect_record_id, r.orphan_count
 ), orphan AS MATERIALIZED (
     SELECT q.id, q.crash_strikes, q.batch_limit, q.claim_number, q.retry_count,
         EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
@@ -15,11 +25,11 @@ WITH gone AS MATERIALIZED (
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT o.id, o.claim_number, o.retry_count, o.cancelled, gone.flow_name, gone.flow_instance_id,
-        gone.died_running AND coalesce(o.id = gone.suspect_record_id, orphans.count = 1) AS struck,
+        gone.died_running AND coalesce(o.id = gone.suspect_record_id, gone.orphan_count = 1) AS struck,
         gone.died_running AND gone.suspect_record_id IS NULL AS suspect,
-        orphans.count AS orphan_count, o.batch_limit,
+        gone.orphan_count, o.batch_limit,
         o.crash_strikes + 1 >= %(max_crash_strikes)s AS last_strike
-    FROM orphan o CROSS JOIN gone CROSS JOIN (SELECT count(*) FROM orphan) orphans
+    FROM orphan o CROSS JOIN gone
 ), written AS (
     UPDATE processing_queue q
     SET status = CASE WHEN j.cancelled THEN 'cancelled' WHEN j.struck AND j.last_strike THEN 'failed' ELSE 'pending' END,

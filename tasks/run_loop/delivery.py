@@ -89,16 +89,15 @@ class Delivery:
         outcomes, self._outcomes = self._outcomes, []
         self._run.batch_size = self.current.batch_size or self._run.batch_size
         try:
-            written, records = self._run.write_and_claim(outcomes, ahead=ahead)
+            written, records = self._run.write_with_claim(outcomes)
         except ConflictError:
-            self.wrote(self._write(outcomes))
-            return self._retried(lambda: self._run.claim(ahead=ahead))
+            written, records = self._write(outcomes), []
         except DatabaseUnavailableError as error:
             if outcomes:
                 self.wrote(self._write_again(outcomes))
             raise RunLostError("the database went away during a claim") from error
         self.wrote(written)
-        return records
+        return records or self._claim_next(ahead)
 
     def wrote(self, written: Written) -> None:
         for flow_name, celery_queue in written.flows_to_hint:
@@ -108,6 +107,12 @@ class Delivery:
                 "%d record(s) of run %s belong to another claim now, nothing was written for them: %s",
                 len(written.refused_ids), self._run.flow_instance_id, written.refused_ids[:10],
             )  # fmt: skip
+
+    def _claim_next(self, ahead: bool) -> list[Record]:
+        try:
+            return self._retried(lambda: self._run.claim_next(ahead=ahead))
+        except DatabaseUnavailableError as error:
+            raise RunLostError("the database went away during a claim") from error
 
     def _write(self, outcomes: list[Outcome]) -> Written:
         try:

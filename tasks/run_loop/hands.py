@@ -58,7 +58,8 @@ class Hands:
         return unstarted
 
     def end(self) -> None:
-        """Nothing is given any more."""
+        """Nothing is given any more, and nothing more is started: it may be somebody else's by now."""
+        self.take_back()
 
     def _give(self, records: Sequence[Record]) -> None:
         raise NotImplementedError
@@ -84,6 +85,7 @@ class ThreadHands(Hands):
         return self._queue.qsize()
 
     def end(self) -> None:
+        super().end()
         for _ in range(self._concurrency):
             self._queue.put(None)
 

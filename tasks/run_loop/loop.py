@@ -5,15 +5,17 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.flows import with_work
 from queue_store.record import Outcome, Record
+from queue_store.redaction import redact
 from queue_store.run import Run, RunCounts, RunOptions
 from tasks.exceptions import RunLostError
 from tasks.flow import Flow
 from tasks.run_loop.batch_attempt import BatchAttempts
 from tasks.run_loop.current_run import CurrentRun
 from tasks.run_loop.delivery import Delivery
+from tasks.run_loop.failures import MESSAGE_LIMIT
 from tasks.run_loop.give_up import give_up
 from tasks.run_loop.hands import AsyncHands, Hands, ThreadHands
 from tasks.run_loop.one_by_one import BatchByBatch, OneByOne
@@ -41,7 +43,11 @@ def run_flow(services: WorkerServices, declared: Flow, celery_task_id: str | Non
     )
     cursor = services.cursor(declared.name)
     with Run(services.database, options, cursor, services.process.worker_process_id, celery_task_id) as run:
-        records = run.begin()
+        try:
+            records = run.begin()
+        except CommitUnknownError as error:
+            _RunLoop(services, declared, run).end_unknown(error)
+            raise
         if records:
             _RunLoop(services, declared, run).work_off(records)
         return run.counts
@@ -61,7 +67,7 @@ class _RunLoop:
 
     def work_off(self, records: list[Record]) -> None:
         self._services.current_run = self._current
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
             execute = self._executor()
             while records:
@@ -76,10 +82,18 @@ class _RunLoop:
             logger.warning(
                 "run %s of %s ends early: %s", self._run.flow_instance_id, self._declared.name, error
             )
+        except BaseException as error:
+            failure = error
+            raise
         finally:
             self._ends.close()
             self._end(failure)
             self._services.current_run = None
+
+    def end_unknown(self, failure: CommitUnknownError) -> None:
+        """After a begin that may have happened: if so, nobody works on what was claimed."""
+        self._ends.close()
+        self._end(failure)
 
     def _executor(self) -> Callable[[list[Record]], list[Record]]:
         declared, delivery, attempts = self._declared, self._delivery, self._attempts
@@ -142,7 +156,7 @@ class _RunLoop:
         self._delivery.slice_ends_at = time.monotonic() + OTHERS_LOOK_SECONDS
         return False
 
-    def _end(self, failure: Exception | None) -> None:
+    def _end(self, failure: BaseException | None) -> None:
         """Waits for a database that is away: a run that cannot say how it ended leaves suspects behind."""
         give_up_at = time.monotonic() + SAY_END_SECONDS
         while True:
@@ -156,16 +170,23 @@ class _RunLoop:
             except QueueStoreError as error:
                 return self._warn_of_end(error)
 
-    def _say_end(self, failure: Exception | None) -> None:
+    def _say_end(self, failure: BaseException | None) -> None:
         if failure is not None:
             self._run.reopen()
         suspect_ids = failure.suspect_record_ids if isinstance(failure, RunLostError) else ()
         if suspect_ids:
             self._run.give_up(suspect_ids[0] if len(suspect_ids) == 1 else None, str(failure))
         else:
-            self._run.end(str(failure) if failure is not None else None)
+            self._run.end(None if failure is None else _text(failure))
 
     def _warn_of_end(self, error: QueueStoreError) -> None:
         logger.warning(
             "run %s could not say that it ended, its lease will: %s", self._run.flow_instance_id, error
         )
+
+
+def _text(failure: BaseException) -> str:
+    """What the queue's own errors say is written for people; of others the type has to be told."""
+    if isinstance(failure, RunLostError | QueueStoreError):
+        return str(failure)
+    return redact(f"{type(failure).__name__}: {failure}", MESSAGE_LIMIT)

@@ -6,6 +6,9 @@ again with a savepoint around each record, so that the record takes only its own
 the savepoints for a while. Just before the COMMIT the fenced UPDATE tells which records still belong to this run; when
 any does not, everything is rolled back and done again without it.
 
+Deferred constraints speak at COMMIT only, when nobody can tell whose rows they refuse. The records of a slice that the
+database refused are done again one by one, each in a transaction of its own, so that only the culprit is charged.
+
 A batch handler's slice is its batch. Its writes cannot be told apart by record, so when some fail, they are rolled
 back and the handler is called again without those.
 """
@@ -14,6 +17,7 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any
 
+import psycopg
 from psycopg import Cursor
 
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
@@ -62,16 +66,17 @@ class OneCommit:
         self._savepoint_slices = 0
         self._conflicts = 0
         self._settled_ids: set[int] = set()  # refused, or decided outside of a slice
+        self._alone_ids: set[int] = set()  # their slice was refused by the database
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
         """Returns the records that were not started. Raises RunLostError when a COMMIT was interrupted."""
         remaining = list(records)
         self._settled_ids.clear()
+        self._alone_ids.clear()
         while remaining := [record for record in remaining if not self._drop(record)]:
             if self.delivery.must_stop:
                 return remaining
-            length = len(remaining) if self.declared.batch else SLICE_RECORDS
-            remaining = remaining[self._slice(remaining[:length]) :]
+            remaining = remaining[self._slice(remaining[: self._length(remaining)]) :]
         return []
 
     def commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
@@ -182,6 +187,11 @@ class OneCommit:
             self.delivery.report(Cancelled(record))
         return record.id in self._settled_ids
 
+    def _length(self, remaining: list[Record]) -> int:
+        if remaining[0].id in self._alone_ids:
+            return 1
+        return len(remaining) if self.declared.batch else SLICE_RECORDS
+
     def _slice(self, records: list[Record]) -> int:
         """Returns how many of the records, from the first on, have their outcome committed; 0: do it again."""
         with_savepoints = self._savepoint_slices > 0 and not self.declared.batch
@@ -189,6 +199,9 @@ class OneCommit:
             written, outcomes = self.commit(records, with_savepoints=with_savepoints)
         except RollBackError as rolled_back:
             self._roll_back(rolled_back)
+            return 0
+        except psycopg.Error as error:
+            self._roll_back(self._refused_by_database(records, error))
             return 0
         except ConflictError:
             self._conflicts += 1
@@ -201,6 +214,13 @@ class OneCommit:
         self.run.counts.add(written)
         self.delivery.wrote(written)
         return len(outcomes)
+
+    def _refused_by_database(self, records: list[Record], error: psycopg.Error) -> RollBackError:
+        """An error is an answer, even to COMMIT: everything was rolled back."""
+        if len(records) == 1:
+            return RollBackError([self.attempts.outcome_of(records[0], time.monotonic(), error)])
+        self._alone_ids.update(record.id for record in records)
+        return RollBackError()
 
     def _roll_back(self, rolled_back: RollBackError) -> None:
         self._savepoint_slices = SAVEPOINT_SLICES

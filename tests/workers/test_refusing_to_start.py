@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import psycopg
 import pytest
 
 from tests.workers.processes import ROOT, with_prefix
@@ -53,3 +54,15 @@ def test_a_module_without_flows_is_named(settings_environment: dict[str, str]) -
     done = start(["worker"], settings_environment | with_prefix({"FLOW_MODULES": "no_such_module"}))
     assert done.returncode == 1
     assert "FLOW_MODULES names no_such_module" in done.stderr
+
+
+@pytest.mark.parametrize("program", ["worker", "beat"])
+def test_a_schema_that_is_too_new_says_what_to_deploy(
+    program: str, settings_environment: dict[str, str], own_database_url: str
+) -> None:
+    with psycopg.connect(own_database_url) as connection:
+        connection.execute("UPDATE schema_version SET version_num = '9999'")
+    done = start([program], settings_environment | {"DATABASE_URL": own_database_url})
+    assert done.returncode == 1
+    assert "deploy the newer version of processing-queue" in done.stderr
+    assert "Traceback" not in done.stderr

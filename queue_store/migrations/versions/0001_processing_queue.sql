@@ -70,6 +70,7 @@ CREATE TABLE flow_execution_logs (
     -- How it died: while running (its records are suspects) and, where that is known, with which record in hand.
     died_running              boolean NOT NULL DEFAULT false,
     suspect_record_id         bigint,
+    orphan_count              integer, -- how many records it left, as the first look of rescue counted
     backend_pid               integer,
     backend_started_at        timestamptz,
     batch_count               integer NOT NULL DEFAULT 0,

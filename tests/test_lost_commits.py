@@ -1,0 +1,144 @@
+"""A COMMIT whose answer was lost has happened or not: nothing is counted twice, and nothing is left behind."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from queue_store import worker_processes
+from queue_store.database_manager import HeldConnection
+from queue_store.errors import CommitUnknownError, ConflictError, DatabaseUnavailableError
+from queue_store.run import Run
+from queue_store.worker_processes import WorkerProcess
+from tasks import PermanentError
+from tests.flow_runs import Worker
+from tests.store import Store, completed, failed, ids
+
+
+def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> None:
+    """To the next COMMIT of a connection that is held."""
+    commit = HeldConnection._commit
+    lost: list[int] = []
+
+    def lose(held: HeldConnection, transaction: Any) -> None:
+        if lost:
+            return commit(held, transaction)
+        lost.append(1)
+        if has_happened:
+            commit(held, transaction)
+        held.sqlalchemy.invalidate()
+        if not has_happened:
+            transaction.rollback()
+        raise CommitUnknownError("the connection broke during COMMIT: read the rows again")
+
+    monkeypatch.setattr(HeldConnection, "_commit", lose)
+
+
+def test_a_run_whose_beginning_is_unknown_ends_and_its_records_are_charged_nothing(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lone record would get a crash strike if the run had to be declared dead."""
+    flow = worker.declare(lambda payload: None, name="sample")
+    record_ids = worker.enqueue("sample", [1])
+    lose_the_answer(monkeypatch, has_happened=True)
+    with pytest.raises(CommitUnknownError):
+        worker.run(flow)
+    [run] = worker.query("SELECT state, error_message FROM flow_execution_logs")
+    assert run.state == "ended"
+    assert "during COMMIT" in run.error_message
+    assert worker.services.rescue.look().pending_ids == record_ids
+    assert worker.rows(record_ids)[0].crash_strikes == 0
+
+
+def test_a_run_that_never_began_is_not_missed(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = worker.declare(lambda payload: None, name="sample")
+    worker.enqueue("sample", [1])
+    lose_the_answer(monkeypatch, has_happened=False)
+    with pytest.raises(CommitUnknownError):
+        worker.run(flow)
+    assert worker.query("SELECT state FROM flow_execution_logs") == []
+    worker.run(flow)
+    assert worker.statuses() == {"completed": 1}
+
+
+@pytest.mark.parametrize("error", [ConflictError("again"), DatabaseUnavailableError("away")])
+@pytest.mark.parametrize("step", ["claim_next", "_oldest_waiting_level"])
+def test_what_was_written_before_a_claim_that_failed_counts_once(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, error: Exception, step: str
+) -> None:
+    """The outcomes are committed already when the claim in its own transaction fails."""
+    original: Callable[..., Any] = getattr(Run, step)
+    errors = [error]
+
+    def fail_once(*arguments: Any, **options: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(Run, step, fail_once)
+    if step == "_oldest_waiting_level":
+        monkeypatch.setattr("queue_store.claims.ClaimCursor.is_aging_claim", lambda cursor: bool(started))
+    started: list[int] = []
+    flow = worker.declare(started.append, name="sample", batch_size=10)
+    worker.enqueue("sample", range(10))
+    counts = worker.run(flow)
+    assert not errors
+    assert (counts.records_completed, counts.records_refused) == (10, 0)
+    assert worker.query("SELECT records_completed, records_refused FROM flow_execution_logs") == [(10, 0)]
+    assert worker.query("SELECT sum(refused) AS refused FROM rollup_deltas")[0].refused == 0
+
+
+def test_what_was_written_before_is_told_by_its_status(store: Store) -> None:
+    record_ids = store.enqueue(3)
+    run = store.run()
+    batch = run.begin()
+    outcomes = [*completed(batch[:2]), *failed(batch[2:])]
+    with run.held.transaction() as cursor:
+        run.write_in(cursor, outcomes)
+    written = run.write_again(outcomes)
+    assert written.completed_ids == record_ids[:2]
+    assert written.failed_ids == record_ids[2:]
+    assert written.refused_ids == []
+
+
+def test_an_interrupted_writing_counts_once(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_some(payload: int) -> None:
+        if payload == 0:
+            lose_the_answer(monkeypatch, has_happened=True)
+        if payload >= 7:
+            raise PermanentError
+
+    flow = worker.declare(fail_some, name="sample", batch_size=10)
+    worker.enqueue("sample", range(10))
+    counts = worker.run(flow)
+    assert (counts.records_completed, counts.records_failed, counts.records_refused) == (7, 3, 0)
+
+
+def test_a_worker_process_may_be_registered_again(store: Store) -> None:
+    process = WorkerProcess(worker_id=uuid4(), hostname="host", pid=1)
+    for _ in range(2):
+        with store.database.transaction() as cursor:
+            worker_processes.register(cursor, process)
+    with store.database.transaction() as cursor:
+        assert worker_processes.beat(cursor, process.worker_process_id)
+
+
+def test_a_worker_process_that_was_declared_dead_is_not_revived_by_registering(store: Store) -> None:
+    process = WorkerProcess(worker_id=uuid4(), hostname="host", pid=1)
+    with store.database.transaction() as cursor:
+        worker_processes.register(cursor, process)
+    store.rescue.lost([process.worker_process_id])
+    with store.database.transaction() as cursor:
+        worker_processes.register(cursor, process)
+        assert not worker_processes.beat(cursor, process.worker_process_id)
+
+
+def test_a_claim_that_is_written_with_outcomes_goes_on_where_it_found_nothing(store: Store) -> None:
+    first = store.enqueue(10)
+    run = store.run()
+    batch = run.begin()
+    assert ids(batch) == first
+    following = store.enqueue(3)
+    written, records = run.write_and_claim(completed(batch))
+    assert (written.completed_ids, ids(records)) == (first, following)
