@@ -289,7 +289,6 @@ def test_a_connection_that_breaks_charges_nobody(effects: Worker, handler: Any) 
 def test_savepoints_are_only_used_where_records_fail(
     effects: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one_commit, "SAVEPOINT_SLICES", 1)
     used: list[bool] = []
     commit = one_commit.OneCommit.commit
 
@@ -301,6 +300,10 @@ def test_savepoints_are_only_used_where_records_fail(
     whats = ["fine"] * 20 + ["fail"] + ["fine"] * 19
     effects.process(with_connection, payloads(*whats), batch_size=10)
     assert used == [False, False, False, True, False]
+    used.clear()
+    whats = (["fine"] * 9 + ["fail"]) * 4 + ["fine"] * 20
+    effects.process(with_connection, payloads(*whats), batch_size=10)
+    assert used == [False, True, False, True, True, True, True, False]
 
 
 @pytest.mark.parametrize("handler", PLAIN[:1])

@@ -1,8 +1,11 @@
 """The SQLAlchemy metadata for applications says what the migrated database has."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Connection, MetaData, Table, select
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
 
 from queue_store import DatabaseManager, enqueue
 from queue_store.tables import metadata, processing_queue
@@ -11,7 +14,12 @@ from tests.flow_rows import register_flow
 
 def described(table: Table) -> list[tuple[str, str, bool, bool]]:
     dialect = postgresql.dialect()
-    return [(c.name, c.type.compile(dialect), bool(c.nullable), c.primary_key) for c in table.columns]
+    return [(c.name, plain(c.type).compile(dialect), bool(c.nullable), c.primary_key) for c in table.columns]
+
+
+def plain(column_type: TypeEngine[Any]) -> TypeEngine[Any]:
+    """A domain is checked by the database; to applications it is what it is made of."""
+    return type(column_type.data_type)() if isinstance(column_type, postgresql.DOMAIN) else column_type
 
 
 def reflected(connection: Connection, name: str) -> Table:

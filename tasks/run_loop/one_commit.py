@@ -2,8 +2,8 @@
 
 A slice is at most `SLICE_SECONDS` or `SLICE_RECORDS` long, because a transaction that is held for longer keeps vacuum
 from working. It runs without savepoints first. When a record does not complete, the slice is rolled back and done
-again with a savepoint around each record, so that the record takes only its own writes back; the slices after it keep
-the savepoints for a while. Just before the COMMIT the fenced UPDATE tells which records still belong to this run; when
+again with a savepoint around each record, so that the record takes only its own writes back; where records fail in one
+slice after the other, the next ones begin with savepoints. Just before the COMMIT the fenced UPDATE tells which records still belong to this run; when
 any does not, everything is rolled back and done again without it.
 
 Deferred constraints speak at COMMIT only, when nobody can tell whose rows they refuse. The records of a slice that the
@@ -32,7 +32,7 @@ from tasks.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100
-SAVEPOINT_SLICES = 10  # slices that keep savepoints after one that needed them
+FAILING_SLICES = 2  # so many in a row, and the next one begins with savepoints
 CONFLICT_TRIES = 10
 
 SAVEPOINT = b"SAVEPOINT record"
@@ -63,7 +63,8 @@ class OneCommit:
         self.driver: Any = None
         self.attempts.passes = self._pass_on
         self._in_hand: list[int] = []
-        self._savepoint_slices = 0
+        self._with_savepoints = False
+        self._failing_slices = 0  # in a row
         self._conflicts = 0
         self._settled_ids: set[int] = set()  # refused, or decided outside of a slice
         self._alone_ids: set[int] = set()  # their slice was refused by the database
@@ -194,7 +195,7 @@ class OneCommit:
 
     def _slice(self, records: list[Record]) -> int:
         """Returns how many of the records, from the first on, have their outcome committed; 0: do it again."""
-        with_savepoints = self._savepoint_slices > 0 and not self.declared.batch
+        with_savepoints = self._with_savepoints and not self.declared.batch
         try:
             written, outcomes = self.commit(records, with_savepoints=with_savepoints)
         except RollBackError as rolled_back:
@@ -209,11 +210,17 @@ class OneCommit:
             return 0
         except DatabaseUnavailableError as error:
             raise RunLostError("the database went away during a one-COMMIT slice") from error
-        self._savepoint_slices = max(0, self._savepoint_slices - 1)
+        self._note_failures(outcomes)
         self._conflicts = 0
         self.run.counts.add(written)
         self.delivery.wrote(written)
         return len(outcomes)
+
+    def _note_failures(self, outcomes: list[Outcome]) -> None:
+        """A slice that is done twice costs less than savepoints in every slice, unless most slices need them."""
+        has_failures = any(not isinstance(outcome, Completed) for outcome in outcomes)
+        self._failing_slices = self._failing_slices + 1 if has_failures else 0
+        self._with_savepoints = self._failing_slices >= FAILING_SLICES
 
     def _refused_by_database(self, records: list[Record], error: psycopg.Error) -> RollBackError:
         """An error is an answer, even to COMMIT: everything was rolled back."""
@@ -223,7 +230,7 @@ class OneCommit:
         return RollBackError()
 
     def _roll_back(self, rolled_back: RollBackError) -> None:
-        self._savepoint_slices = SAVEPOINT_SLICES
+        self._with_savepoints = True
         if rolled_back.is_spoiled:
             self.recover()
         for outcome in rolled_back.decided:
