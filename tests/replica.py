@@ -45,7 +45,7 @@ class Pair:
 
     def go_on(self) -> None:
         """The replica knows all that was written until now."""
-        written = self._on(self.primary, "SELECT pg_current_wal_lsn()::text")
+        written = self._on(self.primary, "SELECT pg_current_wal_insert_lsn()::text")
         self._on_replica("SELECT pg_wal_replay_resume()")
         wait_until(
             lambda: bool(self._on_replica(f"SELECT pg_last_wal_replay_lsn() >= '{written}'")), "the replica"

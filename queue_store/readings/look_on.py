@@ -14,15 +14,17 @@ TIMEOUT_SECONDS = 5.0
 
 @contextmanager
 def look_on(
-    database: DatabaseManager, *, replica: bool = False, timeout_seconds: float = TIMEOUT_SECONDS
+    database: DatabaseManager, *, replica: bool = False, timeout_seconds: float | None = None
 ) -> Generator[Cursor[Any]]:
-    """A transaction in which no statement takes longer. Raises DatabaseUnavailableError, also for one that does.
+    """A transaction in which no statement takes longer (None: TIMEOUT_SECONDS). Raises DatabaseUnavailableError, also
+    for one that does.
 
     What the server says about itself, who is alive and who holds snapshots is read from the primary: a replica knows
     its own connections only, and takes a worker for silent whose heartbeats did not arrive yet.
     """
     with database.transaction(replica=replica) as cursor:
-        cursor.execute(sql("bound_reading"), {"timeout": f"{round(timeout_seconds * 1000)}ms"})
+        milliseconds = round((timeout_seconds or TIMEOUT_SECONDS) * 1000)
+        cursor.execute(sql("bound_reading"), {"timeout": f"{milliseconds}ms"})
         yield cursor
 
 

@@ -8,11 +8,13 @@ from queue_store.database_manager import DatabaseManager
 from queue_store.readings import windows
 from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
+from queue_store.readings.look_on import look_on
 from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.windows import Window, read_window
 
 DAY_SECONDS = 86_400.0
 ERRORS_SHOWN = 10
+TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ HEADINGS = (
 
 def read_report(database: DatabaseManager) -> Report:
     """Raises DatabaseUnavailableError."""
-    with database.transaction(replica=True) as cursor:
+    with look_on(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
         charts = read_charts(cursor, SPANS["24h"])
         return Report(
             charts.now,
