@@ -173,6 +173,10 @@ def test_the_report_needs_nothing_else_and_escapes_what_records_say(
     assert not re.search(r"<script|src=|href=|url\(", text)
     markdown = call("report", "--format", "markdown").output
     assert "| alpha | 55 | 40 |" in markdown
+    enqueued = re.search(r"^enqueued +([▁▂▃▄▅▆▇█]{48}) at most [\d.,e+]+$", markdown, re.MULTILINE)
+    assert enqueued is not None
+    assert "█" in enqueued[1]
+    assert re.search(r"^pending +[▁▂▃▄▅▆▇█]{48} at most", markdown, re.MULTILINE)
     assert "\\<script\\>alert(1)\\</script\\> \\| \\[x\\](y)" in markdown
 
 

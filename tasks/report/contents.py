@@ -1,7 +1,7 @@
 """What the report tells."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from queue_store.alerts import Alert, read_alerts
 from queue_store.database_manager import DatabaseManager
@@ -11,6 +11,7 @@ from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
 from queue_store.readings.look_on import look_on
 from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.windows import Window, read_window
+from tasks.report.plot import Points
 
 DAY_SECONDS = 86_400.0
 ERRORS_SHOWN = 10
@@ -43,6 +44,26 @@ class Report:
                 "-" if rate is None else f"{rate:.1f} %", "-" if slow is None else f"{slow:.3g} s", f"{flow.pending:,}",
             ])  # fmt: skip
         return rows
+
+    @property
+    def start(self) -> datetime:
+        return self.at - timedelta(seconds=self.charts.span.seconds)
+
+    @property
+    def plots(self) -> dict[str, dict[str, Points]]:
+        """Series by name, by title."""
+        charts = self.charts
+        per_minute = 60 / charts.span.bucket_seconds
+        counted: dict[str, Points] = {
+            name: [(c.at, getattr(c, name) * per_minute) for c in charts.counts]
+            for name in ("enqueued", "completed", "failed")
+        }
+        slow = [(d.at, d.processing_p95) for d in charts.durations if d.processing_p95 is not None]
+        return {
+            "Records a minute": counted,
+            "Pending records": {"pending": [(d.at, float(d.pending)) for d in charts.depths]},
+            "Processing time in seconds": {"95 % took at most": slow},
+        }
 
     @property
     def sentence(self) -> str:
