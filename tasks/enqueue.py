@@ -24,7 +24,7 @@ from tasks.app import app
 from tasks.worker_process import services
 
 AGAIN_SECONDS = 5.0
-TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}.{0,64}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NOT_NOW = (DatabaseUnavailableError, ConflictError, IngestionStoppedError)
 
 

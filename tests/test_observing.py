@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -249,3 +250,13 @@ def test_an_enqueue_inside_of_a_span_carries_its_context(database: DatabaseManag
         ).fetchone()
     context = span.get_span_context()
     assert row == (f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}",)
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"), [(TRACE, TRACE), (None, None), ("nonsense", None), (17, None), (TRACE + "\x00", None)]
+)
+def test_a_task_that_enqueues_keeps_the_trace_of_its_message(header: object, kept: str | None) -> None:
+    from tasks.enqueue import _trace_context
+
+    assert _trace_context(SimpleNamespace(traceparent=header)) == kept
+    assert _trace_context(SimpleNamespace()) is None
