@@ -10,11 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from queue_store.database_manager import DatabaseManager
 from queue_store.explain import explain_record
+from queue_store.readings.activity import read_held_snapshots
 from queue_store.settings import ProcessorSettings
 from tasks.cli import main
 from tasks.metrics.collector import QueueCollector
 from tests.cleaning import DatabaseCleaner
-from tests.filling import add_flow, add_processing, add_records, add_run, add_worker_process
+from tests.filling import add_flow, add_outcomes, add_processing, add_records, add_run, add_worker_process
 from tests.replica import Pair, running_pair
 from tests.workers.processes import wait_until
 
@@ -82,6 +83,17 @@ def test_a_replica_that_is_late_makes_no_worker_look_dead(pair: Pair, database: 
     assert scrape(database)["processing_queue_due_records"] == 3
 
 
+def test_the_report_and_tail_read_from_the_replica(pair: Pair, database: DatabaseManager) -> None:
+    add_flow(database)
+    pair.go_on()
+    pair.hold_back()
+    add_outcomes(database, completed=40, minutes_ago=0)
+    assert "| alpha | 0 | 0 |" in call("report", "--format", "markdown")
+    assert call("tail", "--times", "1") == ""
+    pair.go_on()
+    assert "| alpha | 0 | 40 |" in call("report", "--format", "markdown")
+
+
 def test_the_server_and_its_connections_are_the_primarys(pair: Pair, database: DatabaseManager) -> None:
     with database.hold(), database.hold():
         assert scrape(database)["processing_queue_server_connections"] >= 2
@@ -98,8 +110,6 @@ def test_a_standby_that_holds_back_vacuum_is_seen(pair: Pair, database: Database
 
         wait_until(lambda: transactions() > 20, "the standby's snapshot")
         with database.transaction() as primary:
-            from queue_store.readings.activity import read_held_snapshots
-
             held_snapshots = read_held_snapshots(primary)
     assert [(s.kind, s.seconds) for s in held_snapshots] == [("standby", None)]
     assert "standby" in held_snapshots[0].holder
