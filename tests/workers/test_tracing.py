@@ -103,8 +103,8 @@ def test_one_trace_leads_from_the_producer_to_the_attempt(
     placed, enqueued = collector.named("order placed"), collector.named(f"enqueue {flow_name}")
     hint, run, attempt = (collector.named(f"{what} {flow_name}") for what in ("hint", "run", "process"))
     assert {span.trace_id for span in (enqueued, hint, run, attempt)} == {placed.trace_id}
-    assert enqueued.parent_span_id == hint.parent_span_id == placed.span_id
-    assert attempt.parent_span_id == enqueued.span_id
+    assert enqueued.parent_span_id == placed.span_id
+    assert attempt.parent_span_id == hint.parent_span_id == enqueued.span_id
     assert run.parent_span_id == hint.span_id
     assert [link.span_id for link in attempt.links] == [run.span_id]
     assert run.start_time_unix_nano < attempt.start_time_unix_nano < run.end_time_unix_nano
