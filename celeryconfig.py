@@ -52,6 +52,7 @@ imports = [
     "tasks.monitoring",
     "tasks.health",
     "tasks.alerts.update_alerts",
+    "tasks.report.daily",
     "tasks.schedule.run_occurrence",
 ]
 
@@ -93,6 +94,12 @@ beat_schedule = {
         "task": "tasks.monitoring.processing_performance_monitoring",
         "schedule": crontab(minute="0", hour="6"),
         "kwargs": {"time_window_hours": 24, "include_error_analysis": True},
+        "options": _control,
+    },
+    # Daily at 6:15: the report of the last 24 hours, to the setting REPORT_RECIPIENTS (nobody, by default)
+    "daily_report": {
+        "task": "tasks.report.daily_report",
+        "schedule": crontab(minute="15", hour="6"),
         "options": _control,
     },
     # Sunday at 2:00: analyse failed records and reset those with fewer than three failed attempts

@@ -5,14 +5,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
-from queue_store import enqueueing, waiting
+from queue_store import waiting
 from queue_store.claims import ClaimCursor
 from queue_store.database_manager import DatabaseManager
-from queue_store.enqueueing import Enqueued, EnqueuedMany, OnDuplicate, RecordOptions
+from queue_store.enqueueing import Enqueued, EnqueuedMany, NewRecord, OnDuplicate, RecordOptions
+from queue_store.enqueueing.bulk import enqueue_many_steps
+from queue_store.enqueueing.connections import run, run_atomically
+from queue_store.enqueueing.steps import enqueue_steps
 from queue_store.operators import Operators
 from queue_store.rescue import Rescue
 from queue_store.run import Run, RunOptions
 from queue_store.settings import ProcessorSettings, load_processor_settings
+from queue_store.trace_context import producer_span
 from queue_store.waiting import FinishedRecord
 
 if TYPE_CHECKING:
@@ -42,9 +46,11 @@ class DistributedProcessor(Operators):
         on_duplicate: OnDuplicate = "raise",
         **options: Unpack[RecordOptions],
     ) -> Enqueued:
-        with self.database.transaction() as cursor:
-            enqueued = enqueueing.enqueue(cursor, flow_name, payload, on_duplicate=on_duplicate, **options)
-        self._hint(enqueued)
+        steps = enqueue_steps(flow_name, NewRecord(payload, **options), on_duplicate, is_follow_up=False)
+        with producer_span("enqueue", flow_name):
+            with self.database.transaction() as cursor:
+                enqueued = run(cursor, steps)
+            self._hint(enqueued)
         return enqueued
 
     def enqueue_many(
@@ -56,11 +62,14 @@ class DistributedProcessor(Operators):
         with_ids: bool = False,
         **options: Unpack[RecordOptions],
     ) -> EnqueuedMany:
-        with self.database.transaction() as cursor:
-            enqueued = enqueueing.enqueue_many(
-                cursor, flow_name, rows, on_duplicate=on_duplicate, with_ids=with_ids, **options
-            )
-        self._hint(enqueued)
+        template = NewRecord(None, **options)
+        steps = enqueue_many_steps(
+            flow_name, rows, template, on_duplicate, with_ids=with_ids, is_follow_up=False
+        )
+        with producer_span("enqueue", flow_name):
+            with self.database.transaction() as cursor:
+                enqueued = run_atomically(cursor, steps)
+            self._hint(enqueued)
         return enqueued
 
     def wait_for(self, record_id: int, timeout_seconds: float) -> FinishedRecord:

@@ -11,6 +11,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from queue_store.trace_context import current_trace_context, producer_span
+
 CLAIM_BATCH_TASK = "tasks.claim_batch"
 KEY_SECONDS = 5
 EXPIRES_SECONDS = 60
@@ -63,6 +65,14 @@ class CeleryHintSender:
         taken, queue_length = pipeline.execute()
         if not taken or queue_length >= MAXIMUM_QUEUE_LENGTH:
             return True
+        if current_trace_context() is None:  # beat's, say: nobody's trace
+            self._publish(flow_name, celery_queue, slot, {})
+        else:
+            with producer_span("hint", flow_name):
+                self._publish(flow_name, celery_queue, slot, {"traceparent": current_trace_context()})
+        return True
+
+    def _publish(self, flow_name: str, celery_queue: str, slot: int, headers: dict[str, str | None]) -> None:
         self._app.send_task(
             CLAIM_BATCH_TASK,
             args=[flow_name],
@@ -72,8 +82,8 @@ class CeleryHintSender:
             retry=False,
             ignore_result=True,
             argsrepr=flow_name,
+            headers=headers,
         )
-        return True
 
     def _redis(self) -> Any:
         if self._client is None:

@@ -108,6 +108,7 @@ class ProcessorSettings:
     contact_database_administrator: tuple[str, ...] = _contact()
     contact_infrastructure: tuple[str, ...] = _contact()
     contact_management: tuple[str, ...] = _contact()
+    report_recipients: tuple[str, ...] = _contact()
     webhook_hosts: tuple[str, ...] = _parsed((), _parse_names)
     state_directory: str = _parsed("", str)
     retention_completed_days: float = _real(30, 0.01, 36_500)

@@ -25,7 +25,7 @@ def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
     if worker.slots.is_stopping or not worker.run_lock.acquire(blocking=False):
         return
     try:
-        run_flow(worker, declared, self.request.id)
+        run_flow(worker, declared, self.request.id, getattr(self.request, "traceparent", None))
     except QueueStoreError as error:
         logger.warning("no run of %s: %s", flow_name, error)
     except Exception:  # nothing may reach Celery, which would only lose it

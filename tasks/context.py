@@ -12,6 +12,7 @@ from queue_store.enqueueing.new_record import check_record
 from queue_store.payload import encode_json
 from queue_store.record import Record
 from tasks.exceptions import RecordCancelled
+from tasks.observing.bound_fields import fields_of
 
 PROGRESS_LIMIT_BYTES = 8_192
 
@@ -108,8 +109,11 @@ class FlowContext:
     def enqueue(self, flow_name: str, payload: Any, **options: Unpack[RecordOptions]) -> None:
         """Enqueue another record in the transaction that completes this one: it exists exactly when this one is
         completed, whatever kind of handler this is, and also while ingestion is stopped. Where an unfinished record
-        has the same `dedup_key`, it is skipped. Raises PayloadRejectedError, UnknownFlowError."""
+        has the same `dedup_key`, it is skipped. Unless told otherwise it keeps this one's correlation id, and its
+        trace where no span is current. Raises PayloadRejectedError, UnknownFlowError."""
+        options.setdefault("correlation_id", self.correlation_id or None)
         parameters = check_record(NewRecord(payload, **options))
+        parameters["trace_context"] = parameters["trace_context"] or self.record.trace_context
         self._run_side.check_flow(flow_name)
         self.follow_ups.append(
             parameters | {"flow_name": flow_name, "on_duplicate": "skip", "is_follow_up": True}
@@ -131,10 +135,4 @@ class FlowContext:
     @cached_property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """Says with every line which flow, run, record and attempt it belongs to."""
-        bound = {
-            "flow_name": self.flow_name,
-            "flow_instance_id": str(self.flow_instance_id),
-            "record_id": self.record_id,
-            "attempt_number": self.attempt_number,
-        }
-        return logging.LoggerAdapter(logging.getLogger(f"flows.{self.flow_name}"), bound)
+        return logging.LoggerAdapter(logging.getLogger(f"flows.{self.flow_name}"), fields_of(self.record))

@@ -7,6 +7,7 @@ it may be delivered twice: the dedup_key makes one record of both.
 """
 
 import random
+import re
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from tasks.app import app
 from tasks.worker_process import services
 
 AGAIN_SECONDS = 5.0
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NOT_NOW = (DatabaseUnavailableError, ConflictError, IngestionStoppedError)
 
 
@@ -52,11 +54,18 @@ def enqueue(
             dedup_key=dedup_key if dedup_key is not None else f"celery task {self.request.id}",
             order_key=order_key,
             correlation_id=correlation_id,
+            trace_context=_trace_context(self.request),
         )
     except NOT_NOW as error:
         raise self.retry(exc=error, countdown=AGAIN_SECONDS * random.uniform(0.5, 1.5)) from error  # noqa: S311
     except QueueStoreError as error:
         raise QueueStoreError(f"not enqueued: {error}") from None  # of a kind that Celery can serialise
+
+
+def _trace_context(request: Any) -> str | None:
+    """Of whoever sent the message, where it says so in a header."""
+    traceparent = getattr(request, "traceparent", None)
+    return traceparent if isinstance(traceparent, str) and TRACEPARENT.fullmatch(traceparent) else None
 
 
 def _instant(text: str | None) -> datetime | None:

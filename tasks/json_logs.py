@@ -2,14 +2,15 @@
 
 import json
 import logging
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from celery import current_task
 from celery.signals import after_setup_logger, after_setup_task_logger
 
 from queue_store.errors import SettingsError
-from queue_store.redaction import redact
+from queue_store.redaction import HIDDEN, redact
 from queue_store.settings import load_processor_settings
 from tasks.observing import observe_with
 from tasks.observing.bound_fields import bound_fields, bound_to_logs
@@ -45,7 +46,20 @@ def _bound(record: logging.LogRecord) -> dict[str, Any]:
     """What the caller gave as `extra`. Celery's own hold whole messages, arguments included."""
     if record.name.startswith("celery."):
         return {}
-    return {name: value for name, value in vars(record).items() if name not in OWN_ATTRIBUTES}
+    given = {name: value for name, value in vars(record).items() if name not in OWN_ATTRIBUTES}
+    return {name: _told(name, value) for name, value in given.items()}
+
+
+def _told(name: object, value: object) -> object:
+    """Without secrets, also those that only their name gives away."""
+    if value is None or isinstance(value, bool | int | float):
+        return value if redact(f"{name}={value}") == f"{name}={value}" else HIDDEN
+    if isinstance(value, Mapping):
+        return {str(key): _told(key, inner) for key, inner in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_told(name, inner) for inner in cast("Iterable[object]", value)]
+    is_secret = HIDDEN in redact(f"{name}=x")
+    return HIDDEN if is_secret else redact(str(value))
 
 
 @after_setup_logger.connect

@@ -20,7 +20,7 @@ from queue_store.schema import check_version
 from queue_store.settings import load_database_settings, load_processor_settings
 from tasks.app import app
 from tasks.exceptions import FlowDeclarationError
-from tasks.observing.tracing import check_tracing, trace_attempts
+from tasks.observing.tracing import check_tracing, flush_spans, trace_attempts
 from tasks.registry import load_flows
 from tasks.shared_slots import shared_slots
 
@@ -101,6 +101,8 @@ def close_worker_process(**_: Any) -> None:
         services().close()
     except QueueStoreError as error:
         logger.warning("could not say goodbye, the lease will: %s", error)
+    if services().settings.tracing:
+        flush_spans()
 
 
 def _survive_group_sigterm() -> None:

@@ -66,6 +66,7 @@ def test_the_schedule_is_the_runbooks_table() -> None:
         "orphan_cleanup": ["0", "*/4", "*", "*", "*"],
         "nightly_review": ["30", "1", "*", "*", "*"],
         "performance_review": ["0", "6", "*", "*", "*"],
+        "daily_report": ["15", "6", "*", "*", "*"],
         "failed_records_reset": ["0", "2", "*", "*", "sunday"],
         "database_review": ["0", "8", "*", "*", "monday"],
         "retention": ["0", "3", "1-7", "*", "sunday"],

@@ -148,7 +148,7 @@ def test_the_rescue_of_a_silent_owner_is_announced_with_its_instant(
     until = explain(database).reasons[0].until
     assert row is not None
     assert until is not None
-    assert (until - row[0]).total_seconds() == SETTINGS.lease_seconds
+    assert (until - row[0]).total_seconds() == pytest.approx(SETTINGS.lease_seconds, abs=1)
 
 
 def test_an_unknown_record_is_an_error_that_says_what_to_do(database: DatabaseManager) -> None:

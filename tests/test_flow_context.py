@@ -12,6 +12,8 @@ from queue_store.errors import PayloadRejectedError, UnknownFlowError
 from tasks import FlowContext, PermanentError
 from tests.flow_runs import Worker
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 def ask_to_stop(worker: Worker, record_id: int) -> None:
     """As an operator does, and as the next heartbeat tells the run."""
@@ -170,6 +172,31 @@ def test_a_follow_up_with_a_live_twin_is_skipped(worker: Worker) -> None:
     assert worker.statuses() == {"completed": 2, "pending": 1}
 
 
+def test_follow_ups_keep_the_correlation_id_and_the_trace(worker: Worker) -> None:
+    worker.declare(lambda payload: None, name="next_one")
+
+    def work(payload: Any, context: FlowContext) -> None:
+        context.enqueue("next_one", "inherited")
+        context.enqueue("next_one", "its own", correlation_id="other", trace_context=TRACE.replace("7", "8"))
+        context.enqueue("next_one", "none", correlation_id=None)
+
+    flow = worker.declare(work)
+    ids = worker.enqueue(flow.name, [1])
+    worker.query(
+        "UPDATE processing_queue SET correlation_id = 'order-4711', trace_context = %(trace)s WHERE id = %(id)s",
+        trace=TRACE, id=ids[0],
+    )  # fmt: skip
+    worker.run(flow)
+    rows = worker.query(
+        "SELECT payload, correlation_id, trace_context FROM processing_queue WHERE flow_name = 'next_one'"
+    )
+    assert {row.payload: (row.correlation_id, row.trace_context) for row in rows} == {
+        "inherited": ("order-4711", TRACE),
+        "its own": ("other", TRACE.replace("7", "8")),
+        "none": (None, TRACE),
+    }
+
+
 def test_the_logger_says_which_record_it_is_about(worker: Worker, caplog: pytest.LogCaptureFixture) -> None:
     def talk(payload: Any, context: FlowContext) -> None:
         context.logger.warning("hello")
@@ -177,7 +204,8 @@ def test_the_logger_says_which_record_it_is_about(worker: Worker, caplog: pytest
     row = worker.process(talk, [1])[0]
     said = next(record for record in caplog.records if record.name == "flows.talk")
     assert said.levelno == logging.WARNING
-    assert (said.__dict__["record_id"], said.__dict__["attempt_number"]) == (row.id, 1)
+    assert (said.__dict__["flow"], said.__dict__["record"], said.__dict__["attempt"]) == ("talk", row.id, 1)
+    assert said.__dict__["run"] == str(row.flow_instance_id)
 
 
 @pytest.mark.parametrize("is_async", [False, True])

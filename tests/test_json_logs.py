@@ -35,6 +35,23 @@ def test_an_exception_comes_with_its_traceback_in_the_same_line() -> None:
     assert "ValueError: broken" in str(line["exception"])
 
 
+def test_what_a_caller_binds_is_told_without_secrets() -> None:
+    line = formatted(
+        "called", url="postgresql://me:hunter22@host/db", password="hunter22", pin_secret=hunter(),
+        request={"headers": {"Authorization": "Bearer hunter22hunter22"}, "tries": [1, 2.5, None, True]},
+        steps=("password=hunter22", "\x1b[31mred"), order_id=7,
+    )  # fmt: skip
+    assert "hunter22" not in json.dumps(line)
+    assert "220022" not in json.dumps(line)
+    assert "\x1b" not in str(line["steps"])
+    assert line["order_id"] == 7
+    assert line["request"]["tries"] == [1, 2.5, None, True]  # type: ignore[index]
+
+
+def hunter() -> int:
+    return 220022
+
+
 def test_what_celery_binds_to_its_lines_is_left_out_because_it_holds_arguments() -> None:
     assert "data" not in formatted("received", logger="celery.worker.strategy", data={"args": "secret"})
 

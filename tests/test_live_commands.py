@@ -3,6 +3,8 @@
 import itertools
 import json
 import re
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,46 @@ def test_tail_writes_what_happened_and_no_terminal_controls(
     assert {event["outcome"] for event in events} == {"completed", "retried"}
 
 
+def test_tail_tells_every_time_by_one_clock(queue: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session's time zone is one, this host's another: both kinds of lines are in the host's."""
+    monkeypatch.setenv("PGTZ", "Pacific/Kiritimati")
+    monkeypatch.setenv("TZ", "America/St_Johns")
+    time.tzset()
+    ids = itertools.count(9)
+
+    def meanwhile(seconds: float) -> None:
+        add_outcomes(queue, completed=5, minutes_ago=0)
+        with queue.transaction() as cursor:
+            cursor.execute(ATTEMPT, {"id": next(ids), "message": "boom"})
+
+    monkeypatch.setattr("tasks.cli.tail.time.sleep", meanwhile)
+    try:
+        began = datetime.now().astimezone()
+        events = [json.loads(line) for line in call("tail", "--times", "2", "--json").output.splitlines()]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    possible = {(began + timedelta(seconds=seconds)).strftime("%H:%M:%S") for seconds in range(-5, 30)}
+    assert {event["outcome"] for event in events} == {"completed", "retried"}
+    assert {event["at"] for event in events} <= possible
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["top", *ONCE], ["watch", "alpha", *ONCE], ["tail", *ONCE], ["explain", "--flow", "alpha"], ["report"]],
+)
+def test_a_database_that_does_not_answer_in_time_ends_the_command(
+    command: list[str], queue: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_store.readings.look_on.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("tasks.report.contents.TIMEOUT_SECONDS", 0.1)
+    with queue.transaction() as cursor:
+        cursor.execute("LOCK TABLE processing_queue, rollup_hours, rollup_minutes")
+        result = CliRunner().invoke(main, command)
+    assert "statement timeout" in result.stderr
+    assert result.exit_code == 3
+
+
 def test_explain_says_why_as_text_and_as_json(queue: DatabaseManager) -> None:
     with queue.transaction() as cursor:
         row = cursor.execute("SELECT min(id) FROM processing_queue").fetchone()
@@ -131,6 +173,10 @@ def test_the_report_needs_nothing_else_and_escapes_what_records_say(
     assert not re.search(r"<script|src=|href=|url\(", text)
     markdown = call("report", "--format", "markdown").output
     assert "| alpha | 55 | 40 |" in markdown
+    enqueued = re.search(r"^enqueued +([▁▂▃▄▅▆▇█]{48}) at most [\d.,e+]+$", markdown, re.MULTILINE)
+    assert enqueued is not None
+    assert "█" in enqueued[1]
+    assert re.search(r"^pending +[▁▂▃▄▅▆▇█]{48} at most", markdown, re.MULTILINE)
     assert "\\<script\\>alert(1)\\</script\\> \\| \\[x\\](y)" in markdown
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.engine import make_url
 
 from queue_store import rollups
 from queue_store.database_manager import DatabaseManager
@@ -20,12 +22,14 @@ from queue_store.readings.counters import CounterReader
 from queue_store.settings import ProcessorSettings
 from tasks.metrics import families
 from tasks.metrics.collector import QueueCollector
-from tests.filling import add_failed, add_flow, add_outcomes, add_records
+from tests.filling import add_failed, add_flow, add_outcomes, add_records, add_worker_process
+from tests.servers import connect
 
 COMPOSE = Path(__file__).parent.parent / "compose"
 DASHBOARD = COMPOSE / "grafana/dashboards/processing_queue.json"
 RULES = COMPOSE / "prometheus/alert_rules.yml"
 NAME = re.compile(r"processing_queue_[a-z_]+")
+SIGNS = ("processing_queue_beat_last_tick_age_seconds", "processing_queue_heartbeat_age_seconds")
 
 
 @pytest.fixture
@@ -42,6 +46,12 @@ def scrape(collector: QueueCollector) -> dict[str, list[Any]]:
         for sample in family.samples:
             samples.setdefault(sample.name, []).append(sample)
     return samples
+
+
+def scrape_again(collector: QueueCollector) -> dict[str, list[Any]]:
+    """As if the last reading were old."""
+    collector._read_at = float("-inf")
+    return scrape(collector)
 
 
 def value(samples: dict[str, list[Any]], name: str, **labels: str) -> float:
@@ -64,14 +74,36 @@ def test_counters_only_grow_whatever_is_folded_and_purged(database: DatabaseMana
     collector = QueueCollector(database, ProcessorSettings())
     name = "processing_queue_completed_records_total"
     add_flow(database)
+    scrape(collector)
     add_outcomes(database, completed=5, minutes_ago=0)
-    assert value(scrape(collector), name, flow="alpha") == 5
+    assert value(scrape_again(collector), name, flow="alpha") == 5
     rollups.fold(database)
     add_outcomes(database, completed=2, minutes_ago=0)
-    collector._read_at = float("-inf")
-    samples = scrape(collector)
+    samples = scrape_again(collector)
     assert value(samples, name, flow="alpha") == 7
     assert value(samples, "processing_queue_processing_duration_seconds_count", flow="alpha") == 7
+
+
+def test_counters_begin_at_nothing_in_each_process(database: DatabaseManager) -> None:
+    """Or else each restart of the exporter would make Prometheus count the hour twice."""
+    name = "processing_queue_completed_records_total"
+    add_flow(database)
+    add_outcomes(database, completed=5, minutes_ago=0)
+    collector = QueueCollector(database, ProcessorSettings())
+    samples = scrape(collector)
+    assert value(samples, name, flow="alpha") == 0
+    assert value(samples, "processing_queue_processing_duration_seconds_count", flow="alpha") == 0
+    assert value(samples, "processing_queue_processing_duration_seconds_sum", flow="alpha") == 0
+    add_outcomes(database, completed=2, minutes_ago=0)
+    assert value(scrape_again(collector), name, flow="alpha") == 2
+
+
+def test_a_flow_in_which_nothing_happened_has_counters(
+    database: DatabaseManager, collector: QueueCollector
+) -> None:
+    """An increase from nothing to the first crash is seen only where the nothing was told."""
+    add_flow(database)
+    assert value(scrape(collector), "processing_queue_crashed_records_total", flow="alpha") == 0
 
 
 def test_hours_that_are_over_are_remembered_and_not_read_again(database: DatabaseManager) -> None:
@@ -109,21 +141,59 @@ def test_labels_stay_bounded(
     monkeypatch.setattr(families, "FLOWS_AT_MOST", 2)
     for name in ("alpha", "beta", "gamma", "delta"):
         add_flow(database, name)
+    scrape(collector)
+    for name in ("alpha", "beta", "gamma", "delta"):
         add_outcomes(database, name, completed=1, minutes_ago=0)
-    samples = scrape(collector)
+    samples = scrape_again(collector)
     flows = {s.labels["flow"] for s in samples["processing_queue_completed_records_total"]}
     assert flows == {"alpha", "beta", families.OTHERS}
     assert value(samples, "processing_queue_completed_records_total", flow=families.OTHERS) == 2
     assert {s.labels["flow"] for s in samples["processing_queue_due_records"]} == {"alpha", "beta"}
 
 
+def test_the_last_signs_of_beats_and_workers_grow_older_for_as_long_as_all_are_silent(
+    database: DatabaseManager, collector: QueueCollector
+) -> None:
+    samples = scrape(collector)
+    assert samples.keys().isdisjoint(SIGNS)
+    with database.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO beats (beat_id, hostname, pid, heartbeat_at)"
+            " VALUES (gen_random_uuid(), 'box', 1, now() - interval '2 hours')"
+        )
+    long_ago = datetime.now(UTC) - timedelta(hours=3)
+    add_worker_process(database, state="dead", heartbeat_at=long_ago, ended_at=long_ago)
+    samples = scrape_again(collector)
+    assert value(samples, "processing_queue_worker_processes") == 0
+    beat, worker = (value(samples, name) for name in SIGNS)
+    assert 7_200 <= beat < 7_300
+    assert 10_700 <= worker < 10_900
+
+
+@pytest.mark.parametrize("schema", ["", "CREATE TABLE flows (name text)"])
+def test_a_database_without_our_schema_is_told_and_breaks_nobody_elses_metrics(
+    empty_database_url: str, schema: str
+) -> None:
+    database = connect(empty_database_url)
+    if schema:
+        with database.transaction() as cursor:
+            cursor.execute(schema.encode())
+    samples = scrape(QueueCollector(database, ProcessorSettings()))
+    assert value(samples, "processing_queue_up") == 0
+    database.dispose()
+
+
 @pytest.fixture
-def every_name(database: DatabaseManager, collector: QueueCollector) -> set[str]:
+def every_name(clean_database_url: str, database: DatabaseManager) -> set[str]:
     add_flow(database)
-    add_outcomes(database, completed=1, minutes_ago=0)
+    add_worker_process(database)
+    with_replica = connect(clean_database_url, replica_url=make_url(clean_database_url))
+    collector = QueueCollector(with_replica, ProcessorSettings())
     with database.transaction() as cursor:
         cursor.execute("INSERT INTO beats (beat_id, hostname, pid) VALUES (gen_random_uuid(), 'box', 1)")
-    return set(scrape(collector))
+    names = set(scrape(collector))
+    with_replica.dispose()
+    return names
 
 
 def test_the_dashboard_asks_for_names_that_exist(every_name: set[str]) -> None:

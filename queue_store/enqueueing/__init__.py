@@ -24,6 +24,7 @@ from queue_store.enqueueing.connections import (
 )
 from queue_store.enqueueing.new_record import NewRecord, OnDuplicate
 from queue_store.enqueueing.steps import Enqueued, enqueue_steps
+from queue_store.trace_context import producer_span
 
 if TYPE_CHECKING:
     from queue_store.hints import HintSender
@@ -74,7 +75,8 @@ def enqueue(
     """
     session = session_of(connection) if hint_sender else None
     steps = enqueue_steps(flow_name, NewRecord(payload, **options), on_duplicate, is_follow_up=is_follow_up)
-    enqueued = run(connection, steps)
+    with producer_span("enqueue", flow_name):
+        enqueued = run(connection, steps)
     if session and hint_sender:
         hint_after_commit(session, hint_sender, enqueued)
     return enqueued
@@ -93,7 +95,8 @@ async def aenqueue(
     """See `enqueue`."""
     session = session_of(connection) if hint_sender else None
     steps = enqueue_steps(flow_name, NewRecord(payload, **options), on_duplicate, is_follow_up=is_follow_up)
-    enqueued = await arun(connection, steps)
+    with producer_span("enqueue", flow_name):
+        enqueued = await arun(connection, steps)
     if session and hint_sender:
         hint_after_commit(session, hint_sender, enqueued)
     return enqueued
@@ -124,7 +127,8 @@ def enqueue_many(
         with_ids=with_ids,
         is_follow_up=is_follow_up,
     )
-    enqueued = run_atomically(connection, steps)
+    with producer_span("enqueue", flow_name):
+        enqueued = run_atomically(connection, steps)
     if session and hint_sender:
         hint_after_commit(session, hint_sender, enqueued)
     return enqueued
@@ -151,7 +155,8 @@ async def aenqueue_many(
         with_ids=with_ids,
         is_follow_up=is_follow_up,
     )
-    enqueued = await arun_atomically(connection, steps)
+    with producer_span("enqueue", flow_name):
+        enqueued = await arun_atomically(connection, steps)
     if session and hint_sender:
         hint_after_commit(session, hint_sender, enqueued)
     return enqueued

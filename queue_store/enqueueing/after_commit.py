@@ -1,6 +1,7 @@
 """Hints for what was enqueued, sent once it is committed: before that a worker would find nothing."""
 
 import asyncio
+import contextvars
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -62,7 +63,8 @@ def _send(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
     except RuntimeError:
         sender.send(flow_name, celery_queue)
     else:
-        loop.run_in_executor(None, sender.send, flow_name, celery_queue)
+        context = contextvars.copy_context()  # the span that the hint belongs to
+        loop.run_in_executor(None, lambda: context.run(sender.send, flow_name, celery_queue))
 
 
 def _forget_waiting(session: Session, previous_transaction: Any) -> None:

@@ -38,7 +38,7 @@ class RecordFacts:
     run_heartbeat_at: datetime | None
     hostname: str | None
     pid: int | None
-    server_started_at: datetime
+    server_came_back_at: datetime | None  # None on a replica
 
     @property
     def owner(self) -> str:

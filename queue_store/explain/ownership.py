@@ -35,7 +35,7 @@ def owner_silent(look: Look) -> Reason | None:
     if silent_seconds <= MISSED_BEATS * settings.heartbeat_seconds:
         return None
     lease = timedelta(seconds=settings.lease_seconds)
-    rescue_at = max(record.run_heartbeat_at, record.server_started_at) + lease
+    rescue_at = max(record.run_heartbeat_at, record.server_came_back_at or record.run_heartbeat_at) + lease
     text = (
         f"Its {record.owner} has been silent for {lasting(silent_seconds)}. "
         f"Unless it beats again, the record is rescued from {rescue_at:%Y-%m-%d %H:%M:%S %Z} on."

@@ -1,4 +1,4 @@
-"""Counts that only grow, for those who subtract two readings. They begin at nothing in each process that reads."""
+"""Counts that only grow, for those who subtract two readings. They begin at nothing with the first reading."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,6 +47,15 @@ class Counters:
             _added(self.wait_histogram, other.wait_histogram),
         )
 
+    def minus(self, other: "Counters") -> "Counters":
+        return Counters(
+            _grown(self.counts, other.counts),
+            max(0.0, self.processing_seconds - other.processing_seconds),
+            max(0.0, self.wait_seconds - other.wait_seconds),
+            _grown(self.processing_histogram, other.processing_histogram),
+            _grown(self.wait_histogram, other.wait_histogram),
+        )
+
 
 class CounterReader:
     """Remembers what hours that are over for long add up to, so that a reading stays cheap for years."""
@@ -54,9 +63,18 @@ class CounterReader:
     def __init__(self) -> None:
         self._settled: dict[str, Counters] = {}
         self._from_hour: datetime | None = None
+        self._before: dict[str, Counters] | None = None
 
     def read(self, cursor: Cursor[Any]) -> dict[str, Counters]:
-        """By flow."""
+        """By flow: what happened since the first reading."""
+        counted = self._count(cursor)
+        if self._before is None:
+            self._before = counted
+        empty = Counters()
+        return {name: counter.minus(self._before.get(name, empty)) for name, counter in counted.items()}
+
+    def _count(self, cursor: Cursor[Any]) -> dict[str, Counters]:
+        """From the full hour of the first reading on: hours are the finest that is kept."""
         row = cursor.execute("SELECT date_trunc('hour', now())").fetchone()
         assert row is not None
         hour: datetime = row[0]
@@ -85,6 +103,10 @@ def _sums(left: dict[str, Counters], right: dict[str, Counters]) -> dict[str, Co
 
 def _full(histogram: list[int]) -> list[int]:
     return list(histogram) + [0] * (BUCKETS - len(histogram))
+
+
+def _grown(now: list[int], before: list[int]) -> list[int]:
+    return [max(0, a - b) for a, b in zip(now, before, strict=True)]
 
 
 def _added(left: list[int], right: list[int]) -> list[int]:

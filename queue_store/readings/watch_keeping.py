@@ -33,6 +33,14 @@ class BeatRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LastSigns:
+    """How long ago the last sign of any was given; None: none is known. A beat that stops in order leaves none."""
+
+    beat_seconds: float | None
+    worker_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRow:
     id: int
     at: datetime
@@ -50,6 +58,12 @@ def read_newest_occurrences(cursor: Cursor[Any]) -> list[ScheduleRow]:
 
 def read_beats(cursor: Cursor[Any]) -> list[BeatRow]:
     return [BeatRow(*row) for row in cursor.execute(sql("read_beats")).fetchall()]
+
+
+def read_last_signs(cursor: Cursor[Any]) -> LastSigns:
+    row = cursor.execute(sql("read_last_signs")).fetchone()
+    assert row is not None
+    return LastSigns(*row)
 
 
 def read_audit(cursor: Cursor[Any], before_id: int = 2**63 - 1, limit: int = 50) -> list[AuditRow]:

@@ -1,9 +1,11 @@
--- What a record itself says, with the run that owns or owned it.
+-- What a record itself says, with the run that owns or owned it. When the server came back is known on the server
+-- that rescues only: a replica knows its own start.
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.claimed_at, q.completed_at, q.updated_at,
     q.flow_instance_id, q.retry_count, q.crash_strikes, q.batch_limit, q.order_key, q.error_message,
     c.requested_at AS cancel_requested_at, c.requested_by AS cancel_requested_by,
     r.state AS run_state, r.heartbeat_at AS run_heartbeat_at, w.hostname, w.pid,
-    pg_postmaster_start_time() AS server_started_at
+    CASE WHEN NOT pg_is_in_recovery() THEN greatest(pg_postmaster_start_time(),
+        (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer')) END AS server_came_back_at
 FROM processing_queue q
 LEFT JOIN cancel_requests c ON c.record_id = q.id
 LEFT JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id

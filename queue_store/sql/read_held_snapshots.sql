@@ -1,4 +1,6 @@
--- Who holds back vacuum: sessions, prepared transactions and replication slots, the oldest first.
+-- Who holds back vacuum: sessions, standbys (hot_standby_feedback), prepared transactions and replication slots, the
+-- oldest first. A standby's walsender belongs to no database and is in no transaction. Where it has a slot, the slot
+-- tells of it. Nobody knows since when a standby or a slot holds: how many transactions began since is known of all.
 SELECT * FROM (
     SELECT 'session' AS kind, format('%%s (process %%s)', coalesce(nullif(a.application_name, ''), 'no name'), a.pid) AS holder,
         a.state, age(a.backend_xmin) AS transactions,
@@ -7,11 +9,16 @@ SELECT * FROM (
     WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
         AND a.datname = current_database()
     UNION ALL
+    SELECT 'standby', format('%%s (process %%s)', coalesce(nullif(w.application_name, ''), 'no name'), w.pid),
+        w.state, age(w.backend_xmin), NULL
+    FROM pg_stat_replication w
+    WHERE w.backend_xmin IS NOT NULL
+    UNION ALL
     SELECT 'prepared transaction', p.gid, 'prepared', age(p.transaction),
         extract(epoch FROM clock_timestamp() - p.prepared)::float8
     FROM pg_prepared_xacts p WHERE p.database = current_database()
     UNION ALL
     SELECT 'replication slot', s.slot_name::text, CASE WHEN s.active THEN 'active' ELSE 'inactive' END, age(s.xmin), NULL
     FROM pg_replication_slots s WHERE s.xmin IS NOT NULL) held
-ORDER BY seconds DESC NULLS LAST
+ORDER BY transactions DESC, seconds DESC NULLS LAST
 LIMIT 10

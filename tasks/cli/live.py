@@ -1,15 +1,15 @@
 """What the live commands share: how often they look, and the figures of a flow as a row."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import click
-from psycopg import Cursor
 
+from queue_store.database_manager import DatabaseManager
 from queue_store.explain import lasting
 from queue_store.readings import windows
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
+from queue_store.readings.look_on import look_on, read_replica_lag
 from queue_store.readings.windows import Window, read_window
 from queue_store.settings import ProcessorSettings
 
@@ -38,6 +38,7 @@ class QueueLook:
     minute: dict[str, Window]
     hour: dict[str, Window]
     fleet: Fleet
+    replica_lag_seconds: float | None
 
     def rows(self) -> list[list[str]]:
         """A row for each flow, and one for all of them when there are several."""
@@ -70,15 +71,18 @@ class QueueLook:
 
 
 def look_at_queue(
-    cursor: Cursor[Any], settings: ProcessorSettings, flow_name: str | None = None
+    database: DatabaseManager, settings: ProcessorSettings, flow_name: str | None = None
 ) -> QueueLook:
-    flows = [flow for flow in read_flow_counts(cursor) if flow_name in (None, flow.flow_name)]
-    names = {flow.flow_name for flow in flows}
-    minute, hour = (
-        {name: window for name, window in read_window(cursor, seconds).items() if name in names}
-        for seconds in (MINUTE_SECONDS, HOUR_SECONDS)
-    )
-    return QueueLook(flows, minute, hour, read_fleet(cursor, settings))
+    with look_on(database, replica=True) as cursor:
+        flows = [flow for flow in read_flow_counts(cursor) if flow_name in (None, flow.flow_name)]
+        names = {flow.flow_name for flow in flows}
+        minute, hour = (
+            {name: window for name, window in read_window(cursor, seconds).items() if name in names}
+            for seconds in (MINUTE_SECONDS, HOUR_SECONDS)
+        )
+    with look_on(database) as cursor:
+        fleet = read_fleet(cursor, settings)
+    return QueueLook(flows, minute, hour, fleet, read_replica_lag(database))
 
 
 def _percent(value: float | None) -> str:

@@ -12,12 +12,18 @@ from tasks.cli.frame import processor, say
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write (default: standard output).",
 )
-def report(form: str, output: Path | None) -> None:
+@click.option("--send", is_flag=True, help="Send it to the setting REPORT_RECIPIENTS instead.")
+def report(form: str, output: Path | None, send: bool) -> None:
     """Write a report of the last day: one file with figures, plots, errors and alerts."""
     from queue_store.redaction import redact
-    from tasks.report import as_html, as_markdown, read_report
+    from tasks.report import as_html, as_markdown, read_report, send_report
 
+    if send and (output is not None or form != "html"):
+        raise click.UsageError("--send sends the HTML report: it goes without --output and --format")
     with processor("report") as queue:
+        if send:
+            _tell(send_report(queue.database, queue.settings))
+            return
         contents = read_report(queue.database)
     text = as_html(contents) if form == "html" else as_markdown(contents)
     if output is None:
@@ -25,3 +31,11 @@ def report(form: str, output: Path | None) -> None:
         return
     output.write_text(text, "utf-8")
     say(f"Written to {output}")
+
+
+def _tell(sent_count: int) -> None:
+    if not sent_count:
+        raise click.ClickException(
+            "nobody is to get it: name URLs of Apprise in the setting REPORT_RECIPIENTS"
+        )
+    say(f"Sent to {sent_count}")

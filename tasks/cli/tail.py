@@ -1,5 +1,6 @@
 import json
 import time
+from datetime import datetime
 
 import click
 
@@ -13,8 +14,11 @@ from tasks.cli.live import interval_option, times_option
 @times_option
 @json_option
 def tail(flow_name: str | None, interval: float, times: int | None, as_json: bool) -> None:
-    """Write outcomes as they happen: each attempt that failed, and how many records completed."""
+    """Write outcomes as they happen: each attempt that failed, and how many records completed. Times are the
+    database's, in the time zone of this host."""
+    from queue_store.readings.look_on import look_on
     from queue_store.readings.outcomes import OutcomeReader
+    from queue_store.recurring import database_time
 
     with processor("tail") as queue:
         if flow_name:
@@ -22,14 +26,15 @@ def tail(flow_name: str | None, interval: float, times: int | None, as_json: boo
         reader = OutcomeReader(flow_name)
         looks = 0
         while times is None or looks < times:
-            with queue.database.transaction(replica=True) as cursor:
+            with look_on(queue.database, replica=True) as cursor:
                 completed, attempts = reader.read(cursor)
+                now = database_time(cursor)
             for name, count in sorted(completed.items()):
-                _tell(as_json, at=time.strftime("%H:%M:%S"), flow=name, outcome="completed", records=count)
+                _tell(as_json, at=_clock(now), flow=name, outcome="completed", records=count)
             for attempt in attempts:
                 _tell(
                     as_json,
-                    at=attempt.at.strftime("%H:%M:%S"),
+                    at=_clock(attempt.at),
                     flow=attempt.flow_name,
                     outcome=attempt.outcome,
                     record=attempt.record_id,
@@ -38,6 +43,11 @@ def tail(flow_name: str | None, interval: float, times: int | None, as_json: boo
             looks += 1
             if looks != times:
                 time.sleep(interval)
+
+
+def _clock(at: datetime) -> str:
+    """Of the database's clock, in this host's time zone."""
+    return at.astimezone().strftime("%H:%M:%S")
 
 
 def _tell(as_json: bool, **event: object) -> None:

@@ -18,18 +18,22 @@ def top(flow_name: str | None, interval: float, times: int | None) -> None:
     from rich.text import Text
 
     from queue_store.alerts import read_alerts
+    from queue_store.explain import lasting
+    from queue_store.readings.look_on import look_on
 
     with processor("top") as queue:
 
         def picture() -> Group:
-            with queue.database.transaction(replica=True) as cursor:
-                look = look_at_queue(cursor, queue.settings, flow_name)
+            look = look_at_queue(queue.database, queue.settings, flow_name)
+            with look_on(queue.database) as cursor:
                 alerts = read_alerts(cursor)
             table = Table(*HEADINGS, expand=True)
             for row in look.rows():
                 table.add_row(*map(Text, row))
             alive, pool = len(look.fleet.alive), look.fleet.pool_utilization_percent
             line = f"{alive} worker process(es) alive, pool use {'-' if pool is None else f'{pool} %'}"
+            if look.replica_lag_seconds is not None:
+                line += f", replica {lasting(look.replica_lag_seconds)} behind"
             told = [Text(f"{alert.level}: {alert.message}", style="red") for alert in alerts]
             return Group(Text(line), table, *(told or [Text("No alert is open.")]))
 

@@ -14,13 +14,14 @@ from tasks.cli.live import interval_option, look_at_queue, times_option
 def watch(flow_name: str, interval: float, times: int | None, until_empty: bool) -> None:
     """Write one line about a flow at each look, and why it does not move when it does not."""
     from queue_store.explain import explain_flow
+    from queue_store.readings.look_on import look_on
 
     with processor("watch") as queue:
         queue.check_flow(flow_name)
         looks = 0
         while True:
-            with queue.database.transaction(replica=True) as cursor:
-                look = look_at_queue(cursor, queue.settings, flow_name)
+            look = look_at_queue(queue.database, queue.settings, flow_name)
+            with look_on(queue.database) as cursor:
                 blocking = [
                     r for r in explain_flow(cursor, queue.settings, flow_name).reasons if r.is_blocking
                 ]

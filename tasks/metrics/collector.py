@@ -5,13 +5,16 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
+import psycopg
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
 
 from queue_store.database_manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.readings.counters import CounterReader
+from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings, load_processor_settings
 from tasks.metrics.families import families
 from tasks.metrics.reading import read_all
@@ -47,8 +50,15 @@ class QueueCollector(Collector):
         up = GaugeMetricFamily("processing_queue_up", "1 while the database answers.")
         try:
             read = list(families(read_all(self._database, self._settings, self._counters)))
-        except QueueStoreError as error:
-            logger.warning("no metrics: %s", error)
+        except psycopg.errors.UndefinedTable:
+            logger.warning("no metrics: the schema is not there, or another one: queuectl migrate")
+            read = []
+        except (
+            QueueStoreError,
+            psycopg.Error,
+            SQLAlchemyError,
+        ) as error:  # Flower's own metrics share the scrape
+            logger.warning("no metrics: %s", redact(str(error)))
             read = []
         up.add_metric([], int(bool(read)))
         seconds = GaugeMetricFamily("processing_queue_scrape_duration_seconds", "How long the reading took.")

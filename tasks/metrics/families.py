@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from queue_store.histogram import BOUNDS_SECONDS
 from queue_store.readings.counters import COUNTED, Counters
-from tasks.metrics.reading import Reading
+from tasks.metrics.reading import Reading, Records
 
 FLOWS_AT_MOST = 200
 OTHERS = "other_flows"
@@ -31,13 +31,16 @@ HELP = {
 
 
 def families(reading: Reading) -> Iterator[Metric]:
-    yield from _records(reading)
-    yield from _counters(_bounded(reading.counters))
+    if reading.records is not None:
+        yield from _records(reading.records)
+        yield from _counters(_bounded(reading.records))
+    yield from _runs(reading)
     yield from _fleet(reading)
     yield from _server(reading)
+    yield from _replica(reading)
 
 
-def _records(reading: Reading) -> Iterator[Metric]:
+def _records(reading: Records) -> Iterator[Metric]:
     records = GaugeMetricFamily("processing_queue_records", "Records by status.", labels=["flow", "status"])
     due = GaugeMetricFamily("processing_queue_due_records", "Pending records that are due.", labels=["flow"])
     age = GaugeMetricFamily(
@@ -76,16 +79,25 @@ def _counters(counters: dict[str, Counters]) -> Iterator[Metric]:
     yield from (processing, wait)
 
 
-def _fleet(reading: Reading) -> Iterator[Metric]:
-    fleet = reading.fleet
+def _runs(reading: Reading) -> Iterator[Metric]:
     runs = GaugeMetricFamily("processing_queue_runs", "Runs that are alive.", labels=["flow"])
-    alive = {run.flow_name: run.run_count for run in fleet.runs}
-    for flow in reading.flows[:FLOWS_AT_MOST]:
-        runs.add_metric([flow.flow_name], alive.get(flow.flow_name, 0))
+    alive = {run.flow_name: run.run_count for run in reading.fleet.runs}
+    known = [flow.flow_name for flow in reading.records.flows] if reading.records else sorted(alive)
+    for name in known[:FLOWS_AT_MOST]:
+        runs.add_metric([name], alive.get(name, 0))
     yield runs
+
+
+def _fleet(reading: Reading) -> Iterator[Metric]:
+    fleet, signs = reading.fleet, reading.signs
     yield _gauge("worker_processes", "Worker processes that are alive.", len(fleet.alive))
-    silence = max((process.silent_seconds for process in fleet.alive), default=0)
-    yield _gauge("heartbeat_age_seconds", "The oldest heartbeat of a living worker process.", silence)
+    if signs.worker_seconds is not None:
+        age = max(0, signs.worker_seconds)
+        yield _gauge(
+            "heartbeat_age_seconds", "Since any worker process, dead ones included, gave a sign.", age
+        )
+    if signs.beat_seconds is not None:
+        yield _gauge("beat_last_tick_age_seconds", "Since any beat gave a sign.", max(0, signs.beat_seconds))
     yield _gauge("pool_connections_in_use", "Connections in use in the workers' pools.", fleet.pool_in_use)
     yield _gauge("pool_connections_capacity", "Connections that the workers may open.", fleet.pool_capacity)
 
@@ -96,13 +108,24 @@ def _server(reading: Reading) -> Iterator[Metric]:
     yield _gauge("server_connections_limit", "Connections that it allows.", server.connection_limit)
     held = max((snapshot.seconds or 0 for snapshot in reading.snapshots), default=0)
     yield _gauge("held_snapshot_age_seconds", "The oldest snapshot, which holds back vacuum.", held)
+    began = max((snapshot.transactions for snapshot in reading.snapshots), default=0)
+    text = "Transactions that began since then, also where a standby or a replication slot holds it."
+    yield _gauge("held_snapshot_age_transactions", text, began)
     alerts = GaugeMetricFamily("processing_queue_alerts", "Alerts that are open.", labels=["level"])
     for level in LEVELS:
         alerts.add_metric([level], sum(alert.level == level for alert in reading.alerts))
     yield alerts
-    ticks = [(reading.now - beat.heartbeat_at).total_seconds() for beat in reading.beats]
-    if ticks:
-        yield _gauge("beat_last_tick_age_seconds", "Since any beat gave a sign.", max(0, min(ticks)))
+
+
+def _replica(reading: Reading) -> Iterator[Metric]:
+    if not reading.has_replica:
+        return
+    lag = reading.replica_lag_seconds
+    yield _gauge(
+        "replica_up", "1 while the replica answers, from which records are counted.", lag is not None
+    )
+    if lag is not None:
+        yield _gauge("replica_lag_seconds", "How far the replica is behind.", max(0, lag))
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
@@ -116,7 +139,10 @@ def _buckets(histogram: Sequence[int]) -> list[tuple[str, float]]:
     return list(zip(bounds, accumulate(histogram), strict=True))
 
 
-def _bounded(counters: dict[str, Counters]) -> dict[str, Counters]:
+def _bounded(records: Records) -> dict[str, Counters]:
+    """Flows in which nothing happened count as well: an increase from nothing to one is seen only where the nothing
+    was told."""
+    counters = {flow.flow_name: Counters() for flow in records.flows} | records.counters
     names = sorted(counters)
     bounded = {name: counters[name] for name in names[:FLOWS_AT_MOST]}
     for name in names[FLOWS_AT_MOST:]:

@@ -1,49 +1,66 @@
-"""Everything that one scrape tells, read in one transaction."""
+"""Everything that one scrape tells: what is alive from the primary, what is large from the replica."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from queue_store.alerts import Alert, read_alerts
 from queue_store.database_manager import DatabaseManager
+from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.activity import HeldSnapshot, read_held_snapshots
 from queue_store.readings.counters import CounterReader, Counters
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
+from queue_store.readings.look_on import look_on, read_replica_lag
 from queue_store.readings.server import ServerReading, read_server
-from queue_store.readings.watch_keeping import BeatRow, read_beats
+from queue_store.readings.watch_keeping import LastSigns, read_last_signs
 from queue_store.settings import ProcessorSettings
 
-STATEMENT_TIMEOUT = "3s"
+TIMEOUT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    flows: list[FlowCounts]
+    counters: dict[str, Counters]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    now: datetime
-    flows: list[FlowCounts]
-    counters: dict[str, Counters]
+    """`records` is None while the replica does not answer, `replica_lag_seconds` also where none is configured."""
+
     fleet: Fleet
     server: ServerReading
     alerts: list[Alert]
-    beats: list[BeatRow]
+    signs: LastSigns
     snapshots: list[HeldSnapshot]
+    records: Records | None
+    replica_lag_seconds: float | None
+    has_replica: bool
 
 
 def read_all(database: DatabaseManager, settings: ProcessorSettings, counters: CounterReader) -> Reading:
-    """Raises DatabaseUnavailableError."""
-    with database.transaction(replica=True) as cursor:
-        cursor.execute(
-            "SELECT now(), set_config('statement_timeout', %(timeout)s, true), set_config('jit', 'off', true)",
-            {"timeout": STATEMENT_TIMEOUT},
-        )
-        row = cursor.fetchone()
-        assert row is not None
+    """Raises DatabaseUnavailableError when the primary does not answer."""
+    records, lag_seconds = _read_records(database, counters)
+    with look_on(database, timeout_seconds=TIMEOUT_SECONDS) as cursor:
         return Reading(
-            row[0],
-            read_flow_counts(cursor),
-            counters.read(cursor),
             read_fleet(cursor, settings),
             read_server(cursor),
             [alert for alert in read_alerts(cursor) if alert.resolved_at is None],
-            read_beats(cursor),
+            read_last_signs(cursor),
             read_held_snapshots(cursor),
+            records,
+            lag_seconds,
+            database.settings.replica_url is not None,
         )
+
+
+def _read_records(database: DatabaseManager, counters: CounterReader) -> tuple[Records | None, float | None]:
+    """From the replica alone where there is one: counts that come now from one server and now from the other would
+    shrink, and Prometheus takes a counter that shrinks for one that began anew."""
+    try:
+        with look_on(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
+            records = Records(read_flow_counts(cursor), counters.read(cursor))
+        return records, read_replica_lag(database)
+    except DatabaseUnavailableError:
+        if database.settings.replica_url is None:
+            raise
+        return None, None

@@ -1,17 +1,33 @@
-"""What is told of each attempt beside its outcome: fields in log lines, and spans. Nothing of it is on by default,
-and what is off costs nothing."""
+"""What is told of runs and attempts beside their outcome: fields in log lines, and spans. Nothing of it is on by
+default, and what is off costs nothing."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Protocol
 
 from queue_store.record import Record
+from queue_store.run import Run
 
-Observer = Callable[[Record], AbstractContextManager[None]]
+
+class Observer(Protocol):
+    """What it returns is entered before and left after."""
+
+    def run(self, run: Run, trace_context: str | None) -> AbstractContextManager[None]:
+        """A run that claimed something. `trace_context`: of the hint that it began with."""
+        ...
+
+    def attempt(self, record: Record) -> AbstractContextManager[None]: ...
+
+    def batch(self, records: Sequence[Record]) -> AbstractContextManager[None]:
+        """One call of a batch handler."""
+        ...
+
+
 _observers: list[Observer] = []
 
 
 def observe_with(observer: Observer) -> None:
-    """From now on, for the runs that begin: each attempt happens inside of what `observer` returns."""
+    """From now on, for the runs that begin."""
     if observer not in _observers:
         _observers.append(observer)
 
@@ -22,12 +38,23 @@ def stop_observing_with(observer: Observer) -> None:
 
 def observer() -> Observer | None:
     """None: nobody observes."""
-    return _all_observers if _observers else None
+    return _AllObservers() if _observers else None
+
+
+class _AllObservers:
+    def run(self, run: Run, trace_context: str | None) -> AbstractContextManager[None]:
+        return _all(lambda one: one.run(run, trace_context))
+
+    def attempt(self, record: Record) -> AbstractContextManager[None]:
+        return _all(lambda one: one.attempt(record))
+
+    def batch(self, records: Sequence[Record]) -> AbstractContextManager[None]:
+        return _all(lambda one: one.batch(records))
 
 
 @contextmanager
-def _all_observers(record: Record) -> Generator[None]:
+def _all(observe: Callable[[Observer], AbstractContextManager[None]]) -> Generator[None]:
     with ExitStack() as stack:
-        for observe in _observers:
-            stack.enter_context(observe(record))
+        for one in _observers:
+            stack.enter_context(observe(one))
         yield

@@ -1,17 +1,34 @@
 """The flow, run, record and attempt at hand, for whatever is logged meanwhile by whichever logger."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from queue_store.record import Record
+from queue_store.run import Run
 
 _bound: ContextVar[dict[str, Any] | None] = ContextVar("bound_to_logs", default=None)
 
 
-@contextmanager
-def bound_to_logs(record: Record) -> Generator[None]:
+class BoundFields:
+    def run(self, run: Run, trace_context: str | None) -> AbstractContextManager[None]:
+        return _bind({"flow": run.options.flow_name, "run": str(run.flow_instance_id)})
+
+    def attempt(self, record: Record) -> AbstractContextManager[None]:
+        return _bind(fields_of(record))
+
+    def batch(self, records: Sequence[Record]) -> AbstractContextManager[None]:
+        """Which record a line of a batch handler is about only the handler knows: it asks its `context.logger`."""
+        first = records[0]
+        fields = {"flow": first.flow_name, "run": str(first.flow_instance_id), "records": len(records)}
+        return _bind(fields)
+
+
+bound_to_logs = BoundFields()
+
+
+def fields_of(record: Record) -> dict[str, Any]:
     fields = {
         "flow": record.flow_name,
         "run": str(record.flow_instance_id),
@@ -19,12 +36,17 @@ def bound_to_logs(record: Record) -> Generator[None]:
         "attempt": record.attempt_number,
         "correlation_id": record.correlation_id,
     }
-    token = _bound.set({name: value for name, value in fields.items() if value is not None})
-    try:
-        yield
-    finally:
-        _bound.reset(token)
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def bound_fields() -> dict[str, Any]:
     return _bound.get() or {}
+
+
+@contextmanager
+def _bind(fields: dict[str, Any]) -> Generator[None]:
+    token = _bound.set(fields)
+    try:
+        yield
+    finally:
+        _bound.reset(token)

@@ -1,72 +1,138 @@
-"""OpenTelemetry: a span for each attempt, in the trace of whoever enqueued the record and linked to its run.
+"""OpenTelemetry: a span for each run, in the trace of the hint that it began with, and one for each attempt, in the
+trace of whoever enqueued the record and linked to its run. A call of a batch handler is one span of the run, linked
+to whoever enqueued its records.
 
 On with the setting TRACING and the extra `tracing`. Where spans go is said by OpenTelemetry's own variables
 (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …). An enqueue inside of a span carries its context in the record;
 applications in other languages write a W3C traceparent into `trace_context`.
 """
 
-from collections.abc import Generator
+import logging
+import threading
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from queue_store.errors import SettingsError
 from queue_store.record import Record
+from queue_store.run import Run
 from queue_store.settings import load_processor_settings
 from tasks.exceptions import SnoozeRecord
 from tasks.observing import observe_with
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Link, Tracer
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Link, Span, Tracer
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 3.0
+COUNTS = ("records_claimed", "records_completed", "records_retried", "records_failed")
 
 
 class Tracing:
+    """Of one process, which has one run at a time."""
+
     def __init__(self, tracer: "Tracer") -> None:
         self._tracer = tracer
-        self._run_id: Any = None
-        self._run_link: Link | None = None
+        self._run_span: Span | None = None
+
+    @contextmanager
+    def run(self, run: Run, trace_context: str | None) -> Generator[None]:
+        """It stays open for as long as the run, which can be long: attempts are exported before it."""
+        from opentelemetry.trace import SpanKind
+
+        attributes = _attributes(run.options.flow_name, run.flow_instance_id)
+        with self._tracer.start_as_current_span(
+            f"run {run.options.flow_name}", _context(trace_context), SpanKind.CONSUMER, attributes,
+            record_exception=False, set_status_on_exception=False,
+        ) as span:  # fmt: skip
+            self._run_span = span
+            try:
+                with _errors_in(span):
+                    yield
+            finally:
+                self._run_span = None
+                span.set_attributes(
+                    {f"processing_queue.{name}": getattr(run.counts, name) for name in COUNTS}
+                )
 
     @contextmanager
     def attempt(self, record: Record) -> Generator[None]:
         """The span of one attempt. A snooze is no error."""
-        from opentelemetry import trace
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+        from opentelemetry.trace import SpanKind
 
-        producer = TraceContextTextMapPropagator().extract({"traceparent": record.trace_context or ""})
-        attributes: dict[str, Any] = {
-            "messaging.system": "processing_queue",
-            "messaging.operation.type": "process",
-            "messaging.destination.name": record.flow_name,
+        attributes = _attributes(record.flow_name, record.flow_instance_id) | {
             "processing_queue.record_id": record.id,
-            "processing_queue.flow_instance_id": str(record.flow_instance_id),
             "processing_queue.attempt": record.attempt_number,
         }
         if record.correlation_id is not None:
             attributes["messaging.message.conversation_id"] = record.correlation_id
         with self._tracer.start_as_current_span(
-            f"process {record.flow_name}", producer, trace.SpanKind.CONSUMER, attributes,
-            links=[self._link_to_run(record)], record_exception=False, set_status_on_exception=False,
-        ) as span:  # fmt: skip
-            try:
-                yield
-            except SnoozeRecord:
-                raise
-            except BaseException as error:
-                span.set_status(trace.StatusCode.ERROR, type(error).__name__)  # its message may hold secrets
-                raise
+            f"process {record.flow_name}", _context(record.trace_context), SpanKind.CONSUMER, attributes,
+            links=self._links_to_run(), record_exception=False, set_status_on_exception=False,
+        ) as span, _errors_in(span):  # fmt: skip
+            yield
 
-    def _link_to_run(self, record: Record) -> "Link":
-        """A run has a span of its own, of no length: it ends before anybody knows how long it will be."""
+    @contextmanager
+    def batch(self, records: Sequence[Record]) -> Generator[None]:
+        from opentelemetry.trace import SpanKind, set_span_in_context
+
+        first = records[0]
+        attributes = _attributes(first.flow_name, first.flow_instance_id)
+        attributes["messaging.batch.message_count"] = len(records)
+        with self._tracer.start_as_current_span(
+            f"process {first.flow_name}", set_span_in_context(self._run_span) if self._run_span else None,
+            SpanKind.CONSUMER, attributes, links=_links_to_producers(records),
+            record_exception=False, set_status_on_exception=False,
+        ) as span, _errors_in(span):  # fmt: skip
+            yield
+
+    def _links_to_run(self) -> "list[Link]":
         from opentelemetry.trace import Link
 
-        if self._run_link is None or self._run_id != record.flow_instance_id:
-            span = self._tracer.start_span(
-                f"run {record.flow_name}",
-                attributes={"processing_queue.flow_instance_id": str(record.flow_instance_id)},
-            )
-            span.end()
-            self._run_id, self._run_link = record.flow_instance_id, Link(span.get_span_context())
-        return self._run_link
+        return [] if self._run_span is None else [Link(self._run_span.get_span_context())]
+
+
+def _attributes(flow_name: str, flow_instance_id: object) -> dict[str, Any]:
+    return {
+        "messaging.system": "processing_queue",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": flow_name,
+        "processing_queue.flow_instance_id": str(flow_instance_id),
+    }
+
+
+def _context(trace_context: str | None) -> "Context":
+    """Without one, or with nonsense, a trace begins."""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    return TraceContextTextMapPropagator().extract({"traceparent": trace_context or ""})
+
+
+def _links_to_producers(records: Sequence[Record]) -> "list[Link]":
+    from opentelemetry.trace import Link, get_current_span
+
+    links: list[Link] = []
+    for record in records:
+        producer = get_current_span(_context(record.trace_context)).get_span_context()
+        if producer.is_valid:
+            links.append(Link(producer, {"processing_queue.record_id": record.id}))
+    return links
+
+
+@contextmanager
+def _errors_in(span: "Span") -> Generator[None]:
+    from opentelemetry.trace import StatusCode
+
+    try:
+        yield
+    except SnoozeRecord:
+        raise
+    except BaseException as error:
+        span.set_status(StatusCode.ERROR, type(error).__name__)  # its message may hold secrets
+        raise
 
 
 def check_tracing() -> None:
@@ -87,5 +153,19 @@ def trace_attempts() -> Tracing:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         trace.set_tracer_provider(provider)
     tracing = Tracing(trace.get_tracer("processing_queue"))
-    observe_with(tracing.attempt)
+    observe_with(tracing)
     return tracing
+
+
+def flush_spans() -> None:
+    """Before the process ends. Not for longer than a few seconds: the exporter goes on trying for its own time."""
+    from opentelemetry import trace
+
+    flush = getattr(trace.get_tracer_provider(), "force_flush", None)
+    if flush is None:
+        return
+    flushing = threading.Thread(target=flush, name="flush_spans", daemon=True)
+    flushing.start()
+    flushing.join(FLUSH_SECONDS)
+    if flushing.is_alive():
+        logger.warning("the last spans could not be sent within %g s", FLUSH_SECONDS)

@@ -1,18 +1,21 @@
 """What the report tells."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from queue_store.alerts import Alert, read_alerts
 from queue_store.database_manager import DatabaseManager
 from queue_store.readings import windows
 from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
+from queue_store.readings.look_on import look_on
 from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.windows import Window, read_window
+from tasks.report.plot import Points
 
 DAY_SECONDS = 86_400.0
 ERRORS_SHOWN = 10
+TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,26 @@ class Report:
         return rows
 
     @property
+    def start(self) -> datetime:
+        return self.at - timedelta(seconds=self.charts.span.seconds)
+
+    @property
+    def plots(self) -> dict[str, dict[str, Points]]:
+        """Series by name, by title."""
+        charts = self.charts
+        per_minute = 60 / charts.span.bucket_seconds
+        counted: dict[str, Points] = {
+            name: [(c.at, getattr(c, name) * per_minute) for c in charts.counts]
+            for name in ("enqueued", "completed", "failed")
+        }
+        slow = [(d.at, d.processing_p95) for d in charts.durations if d.processing_p95 is not None]
+        return {
+            "Records a minute": counted,
+            "Pending records": {"pending": [(d.at, float(d.pending)) for d in charts.depths]},
+            "Processing time in seconds": {"95 % took at most": slow},
+        }
+
+    @property
     def sentence(self) -> str:
         day = self.everything
         rate = day.success_rate_percent
@@ -67,7 +90,7 @@ HEADINGS = (
 
 def read_report(database: DatabaseManager) -> Report:
     """Raises DatabaseUnavailableError."""
-    with database.transaction(replica=True) as cursor:
+    with look_on(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
         charts = read_charts(cursor, SPANS["24h"])
         return Report(
             charts.now,

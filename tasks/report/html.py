@@ -1,7 +1,6 @@
 """The report as one HTML file without scripts and without anything to load."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from html import escape
 
 from tasks.report.contents import HEADINGS, Report
@@ -39,21 +38,10 @@ def as_html(report: Report) -> str:
 
 
 def _plots(report: Report) -> list[str]:
-    charts, end = report.charts, report.at
-    start = end - timedelta(seconds=charts.span.seconds)
-    per_minute = 60 / charts.span.bucket_seconds
-    counted = {
-        name: [(c.at, getattr(c, name) * per_minute) for c in charts.counts]
-        for name in ("enqueued", "completed", "failed")
-    }
-    depth = {"pending": [(d.at, float(d.pending)) for d in charts.depths]}
-    slow = {
-        "95 % took at most": [
-            (d.at, d.processing_p95) for d in charts.durations if d.processing_p95 is not None
-        ]
-    }
-    titled = (("Records a minute", counted), ("Pending records", depth), ("Processing time in seconds", slow))
-    return [f"<h3>{title}</h3>{plot(title, series, start, end)}" for title, series in titled]
+    return [
+        f"<h3>{title}</h3>{plot(title, series, report.start, report.at)}"
+        for title, series in report.plots.items()
+    ]
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tasks.report.contents import HEADINGS, Report
+from tasks.report.sparkline import sparkline
 
 
 def as_markdown(report: Report) -> str:
@@ -18,11 +19,25 @@ def as_markdown(report: Report) -> str:
         report.sentence,
         "## Flows",
         _table(HEADINGS, report.table),
+        "## The day",
+        _plots(report),
         "## Most frequent errors",
         _table(("error", "attempts", "flows"), errors),
         "## Alerts",
         _table(("alert", "level", "state"), alerts),
     ]) + "\n"  # fmt: skip
+
+
+def _plots(report: Report) -> str:
+    """Fenced, so that the characters stand below each other."""
+    lines = [f"from {report.start:%d %b %H:%M} to {report.at:%d %b %H:%M %Z}"]
+    for title, series in report.plots.items():
+        lines += ["", title]
+        for name, points in series.items():
+            highest = max((value for at, value in points if at >= report.start), default=0)
+            bars = sparkline(points, report.start, report.at)
+            lines.append(f"{name:<18} {bars} at most {highest:,.3g}")
+    return "\n".join(["```text", *lines, "```"])
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -116,13 +116,13 @@ class Attempts:
     def _call(self, record: Record, context: FlowContext | None, transaction: Any) -> Any:
         if self._observe is None:
             return self._call_handler(record, context, transaction)
-        with self._observe(record):
+        with self._observe.attempt(record):
             return self._call_handler(record, context, transaction)
 
     async def _call_async(self, record: Record, context: FlowContext | None, transaction: Any) -> Any:
         if self._observe is None:
             return await self._call_handler_async(record, context, transaction)
-        with self._observe(record):
+        with self._observe.attempt(record):
             return await self._call_handler_async(record, context, transaction)
 
     def _call_handler(self, record: Record, context: FlowContext | None, transaction: Any) -> Any:

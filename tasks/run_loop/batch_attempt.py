@@ -20,7 +20,7 @@ class BatchAttempts(Attempts):
             return outcomes
         given = self.arguments(None, transaction)
         try:
-            returned = self.limited(list(records), lambda: self.declared.handler(contexts, **given))
+            returned = self.limited(list(records), self._call_batch, contexts, given)
             return outcomes + self._each(contexts, returned, started)
         except BaseException as error:  # noqa: BLE001
             return outcomes + [self.outcome_of(context.record, started, error) for context in contexts]
@@ -31,12 +31,24 @@ class BatchAttempts(Attempts):
         contexts, outcomes = self._decoded(records, started)
         if not contexts:
             return outcomes
-        call = self.declared.handler(contexts, **self.arguments(None, transaction))
+        call = self._call_batch_async(contexts, self.arguments(None, transaction))
         try:
             returned = await self.limited_async(list(records), call)
             return outcomes + self._each(contexts, returned, started)
         except BaseException as error:  # noqa: BLE001
             return outcomes + [self.outcome_of(context.record, started, error) for context in contexts]
+
+    def _call_batch(self, contexts: list[FlowContext], given: dict[str, Any]) -> Any:
+        if self._observe is None:
+            return self.declared.handler(contexts, **given)
+        with self._observe.batch([context.record for context in contexts]):
+            return self.declared.handler(contexts, **given)
+
+    async def _call_batch_async(self, contexts: list[FlowContext], given: dict[str, Any]) -> Any:
+        if self._observe is None:
+            return await self.declared.handler(contexts, **given)
+        with self._observe.batch([context.record for context in contexts]):
+            return await self.declared.handler(contexts, **given)
 
     def _decoded(self, records: Sequence[Record], started: float) -> tuple[list[FlowContext], list[Outcome]]:
         """A payload that cannot be decoded fails alone."""

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.flows import with_work
@@ -12,6 +12,7 @@ from queue_store.redaction import redact
 from queue_store.run import Run, RunCounts, RunOptions
 from tasks.exceptions import RunLostError
 from tasks.flow import Flow
+from tasks.observing import observer
 from tasks.run_loop.batch_attempt import BatchAttempts
 from tasks.run_loop.current_run import CurrentRun
 from tasks.run_loop.delivery import Delivery
@@ -32,7 +33,12 @@ SAY_END_SECONDS = 60.0
 SAY_END_PAUSE_SECONDS = 0.2
 
 
-def run_flow(services: WorkerServices, declared: Flow, celery_task_id: str | None = None) -> RunCounts:
+def run_flow(
+    services: WorkerServices,
+    declared: Flow,
+    celery_task_id: str | None = None,
+    trace_context: str | None = None,
+) -> RunCounts:
     """One run of the flow: nothing at all when nothing is due. Raises DatabaseUnavailableError only before the first
     claim; later the run ends, and rescue gives back what it leaves."""
     options = RunOptions(
@@ -49,7 +55,9 @@ def run_flow(services: WorkerServices, declared: Flow, celery_task_id: str | Non
             _RunLoop(services, declared, run).end_unknown(error)
             raise
         if records:
-            _RunLoop(services, declared, run).work_off(records)
+            observed = observer()
+            with observed.run(run, trace_context) if observed else nullcontext():
+                _RunLoop(services, declared, run).work_off(records)
         return run.counts
 
 

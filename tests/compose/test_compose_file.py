@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from queue_store.settings import load_database_settings, load_processor_settings
 from tests.compose.compose_file import services
@@ -36,6 +37,16 @@ def test_only_flower_is_published_and_on_the_loopback_only() -> None:
     ports = {name: service.definition["ports"] for name, service in services(**SECRETS).items()
              if "ports" in service.definition}  # fmt: skip
     assert ports == {"flower": ["127.0.0.1:5555:5555"]}
+
+
+def test_prometheus_asks_a_service_that_serves_metrics_and_knows_the_rules() -> None:
+    prometheus = yaml.safe_load((COMPOSE / "prometheus/prometheus.yml").read_text())
+    [[target]] = [c["targets"] for job in prometheus["scrape_configs"] for c in job["static_configs"]]
+    name, _, port = target.partition(":")
+    assert services(**SECRETS)[name].command == [
+        "queuectl", "metrics-server", "--address=0.0.0.0", f"--port={port}"
+    ]  # fmt: skip
+    assert all((COMPOSE / "prometheus" / file).exists() for file in prometheus["rule_files"])
 
 
 def test_every_service_that_stays_has_a_health_check_and_is_started_again() -> None:

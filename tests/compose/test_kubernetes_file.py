@@ -16,6 +16,7 @@ SERVICE_OF = {
     "rpa-control": "control",
     "rpa-beat": "beat",
     "rpa-flower": "flower",
+    "rpa-metrics": "metrics",
 }
 OBJECTS = list(yaml.safe_load_all(KUBERNETES_FILE.read_text()))
 WORKLOADS = {o["metadata"]["name"]: o for o in OBJECTS if o["kind"] in ("Deployment", "Job")}
@@ -73,3 +74,10 @@ def test_its_settings_are_accepted_and_its_secrets_are_elsewhere() -> None:
         assert {"secretRef": {"name": "rpa-secrets"}} in container(name)["envFrom"]
     for name in ("DATABASE_URL", "CELERY_BROKER_URL", "FLOWER_BASIC_AUTH"):
         assert name not in settings
+
+
+def test_metrics_are_at_the_port_that_prometheus_is_told() -> None:
+    [service] = [o for o in OBJECTS if o["kind"] == "Service" and o["metadata"]["name"] == "rpa-metrics"]
+    [port] = service["spec"]["ports"]
+    assert f"--port={port['port']}" in container("rpa-metrics")["args"]
+    assert {"name": port["targetPort"], "containerPort": port["port"]} in container("rpa-metrics")["ports"]

@@ -77,7 +77,8 @@ class Deployment:
 
     def _adapted(self, name: str, word: str) -> str:
         """Each container has a /tmp of its own."""
-        return word.replace("/tmp/", f"{self.directory}/{name}-").replace(":5555/", f":{self.port}/")
+        ports = word.replace(":5555/", f":{self.port}/").replace("9808", str(self.port))
+        return ports.replace("/tmp/", f"{self.directory}/{name}-")
 
     def _environment(self, service: Service) -> dict[str, str]:
         declared = {name: self._adapted(service.name, value) for name, value in service.environment.items()}
@@ -146,6 +147,14 @@ def test_flower_answers_its_health_check_and_asks_the_api_for_a_password(deploym
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310  (our own URL)
             assert answer.status == 200
     assert not deployment.is_healthy("flower")
+
+
+def test_metrics_are_served_and_its_health_check_sees_it(deployment: Deployment) -> None:
+    with deployment.running("metrics"):
+        wait_until(lambda: deployment.is_healthy("metrics"), "healthy metrics", deployment.log("metrics"))
+        with urllib.request.urlopen(f"http://127.0.0.1:{deployment.port}/metrics", timeout=20) as answer:
+            assert b"processing_queue_up 1.0" in answer.read()
+    assert not deployment.is_healthy("metrics")
 
 
 def statuses(database: DatabaseManager) -> list[str]:

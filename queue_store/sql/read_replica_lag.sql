@@ -1,0 +1,8 @@
+-- How far this server is behind the one it follows; 0 where it follows none. A replica that has replayed all that it
+-- received is not behind while it receives; one that is cut off is as far behind as its last transaction is old.
+SELECT CASE
+    WHEN NOT pg_is_in_recovery() THEN 0
+    WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+        AND EXISTS (SELECT FROM pg_stat_get_wal_receiver() w WHERE w.pid IS NOT NULL) THEN 0
+    ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0)
+    END::float8 AS seconds

@@ -1,0 +1,20 @@
+"""The task of the schedule's entry `daily_report`."""
+
+import logging
+
+from queue_store.settings import load_processor_settings
+from tasks.app import app
+from tasks.monitoring.databases import database_named
+from tasks.report.sending import send_report
+
+logger = logging.getLogger(__name__)
+
+
+@app.task(name="tasks.report.daily_report")
+def daily_report() -> int:
+    """Send the report of the last day to REPORT_RECIPIENTS, and nothing where there are none. Raises
+    ReportNotSentError, DatabaseUnavailableError."""
+    sent_count = send_report(database_named(), load_processor_settings())
+    if sent_count:
+        logger.info("the daily report was sent to %d", sent_count)
+    return sent_count

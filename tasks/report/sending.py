@@ -1,0 +1,51 @@
+"""The report on its way to the people of the setting REPORT_RECIPIENTS, as an attachment, by Apprise."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import QueueStoreError
+from queue_store.settings import ProcessorSettings
+from tasks.report.contents import Report, read_report
+from tasks.report.html import as_html
+
+logger = logging.getLogger(__name__)
+
+
+class ReportNotSentError(QueueStoreError):
+    """Nobody got it. Its text names no secret."""
+
+
+def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
+    """Returns to how many it was sent; 0 where nobody is to get it. Raises ReportNotSentError when nobody got it:
+    while somebody did, a second try would send it to them twice. Raises DatabaseUnavailableError."""
+    if not settings.report_recipients:
+        return 0
+    report = read_report(database)
+    with tempfile.TemporaryDirectory(prefix="report-") as directory:
+        file = Path(directory) / f"queue-{report.at:%Y-%m-%d}.html"
+        file.write_text(as_html(report), "utf-8")
+        problems = [p for url in settings.report_recipients if (p := _send(url, report, file))]
+    sent_count = len(settings.report_recipients) - len(problems)
+    if not sent_count:
+        raise ReportNotSentError(f"the report was not sent: {'; '.join(problems)}")
+    for problem in problems:
+        logger.warning("the report was not sent to one of %d: %s", len(settings.report_recipients), problem)
+    return sent_count
+
+
+def _send(url: str, report: Report, file: Path) -> str | None:
+    """None, or what went wrong."""
+    scheme = url.partition(":")[0][:32]
+    try:
+        import apprise
+    except ImportError:
+        return f"{scheme}: sending needs Apprise: pip install 'processing-queue[alerts]'"
+    channel = apprise.Apprise()
+    if not channel.add(url):
+        return f"{scheme}: Apprise does not know this kind of URL"
+    title = f"The queue on {report.at:%d %B %Y}"
+    if not channel.notify(title=title, body=report.sentence, attach=str(file)):
+        return f"{scheme}: the report was not accepted"
+    return None

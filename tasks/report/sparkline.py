@@ -1,0 +1,20 @@
+"""A line plot out of characters, for where pictures do not fit."""
+
+from datetime import datetime
+
+from tasks.report.plot import Points
+
+BARS = "▁▂▃▄▅▆▇█"
+COLUMNS = 48
+
+
+def sparkline(points: Points, start: datetime, end: datetime) -> str:
+    """The highest value of each column; the lowest bar is nothing."""
+    width_seconds = (end - start).total_seconds() / COLUMNS
+    columns = [0.0] * COLUMNS
+    for at, value in points:
+        column = min(COLUMNS - 1, int((at - start).total_seconds() / width_seconds))
+        if at >= start:
+            columns[column] = max(columns[column], value)
+    highest = max(columns) or 1
+    return "".join(BARS[round(value / highest * (len(BARS) - 1))] for value in columns)
