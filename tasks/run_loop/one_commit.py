@@ -2,12 +2,9 @@
 
 A slice is at most `SLICE_SECONDS` or `SLICE_RECORDS` long, because a transaction that is held for longer keeps vacuum
 from working. It runs without savepoints first. When a record does not complete, the slice is rolled back and done
-again with a savepoint around each record, so that the record takes only its own writes back; where records fail in one
-slice after the other, the next ones begin with savepoints. Just before the COMMIT the fenced UPDATE tells which records still belong to this run; when
-any does not, everything is rolled back and done again without it.
-
-Deferred constraints speak at COMMIT only, when nobody can tell whose rows they refuse. The records of a slice that the
-database refused are done again one by one, each in a transaction of its own, so that only the culprit is charged.
+again with a savepoint around each record, so that the record takes only its own writes back; where records fail in
+one slice after the other, the next ones begin with savepoints. Just before the COMMIT the fenced UPDATE tells which
+records still belong to this run; when any does not, everything is rolled back and done again without it.
 
 A batch handler's slice is its batch. Its writes cannot be told apart by record, so when some fail, they are rolled
 back and the handler is called again without those.
