@@ -24,19 +24,21 @@ CREATE FUNCTION ledger.note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO ledger.history (record_id, flow_name, old_status, status, claim_number, flow_instance_id,
         old_flow_instance_id, retry_count, old_retry_count, scheduled_at)
-    VALUES (NEW.id, NEW.flow_name, OLD.status, NEW.status, NEW.claim_number, NEW.flow_instance_id,
-        OLD.flow_instance_id, NEW.retry_count, OLD.retry_count, NEW.scheduled_at);
+    SELECT n.id, n.flow_name, o.status, n.status, n.claim_number, n.flow_instance_id, o.flow_instance_id,
+        n.retry_count, o.retry_count, n.scheduled_at
+    FROM new_rows n JOIN old_rows o USING (id)
+    WHERE o.status <> n.status OR o.claim_number <> n.claim_number;
     RETURN NULL;
 END $$;
 CREATE TRIGGER ledger_note AFTER UPDATE ON processing_queue
-    FOR EACH ROW WHEN (OLD.status <> NEW.status OR OLD.claim_number <> NEW.claim_number)
-    EXECUTE FUNCTION ledger.note();
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.note();
 """
 
 RULES = {
     "an acknowledged record is lost": """
         SELECT k.key FROM ledger.keys k JOIN ledger.batches b USING (batch)
-        WHERE b.acknowledged AND NOT EXISTS (SELECT FROM processing_queue q WHERE q.correlation_id = k.key)""",
+        WHERE b.acknowledged AND NOT EXISTS (
+            SELECT FROM processing_queue q WHERE q.correlation_id = k.key AND q.flow_name <> 'receipt')""",
     "a record is there that nobody tried to enqueue": """
         SELECT q.id FROM processing_queue q
         WHERE q.flow_name <> 'receipt' AND NOT EXISTS (SELECT FROM ledger.keys k WHERE k.key = q.correlation_id)""",
@@ -44,7 +46,8 @@ RULES = {
         SELECT correlation_id FROM processing_queue WHERE flow_name <> 'receipt'
         GROUP BY correlation_id HAVING count(*) > 1""",
     "a batch was enqueued in part": """
-        SELECT k.batch FROM ledger.keys k LEFT JOIN processing_queue q ON q.correlation_id = k.key
+        SELECT k.batch FROM ledger.keys k LEFT JOIN processing_queue q
+            ON q.correlation_id = k.key AND q.flow_name <> 'receipt'
         GROUP BY k.batch HAVING count(q.id) NOT IN (0, count(*))""",
     "a record did not reach its end": """
         SELECT id, status FROM processing_queue WHERE status IN ('pending', 'processing')""",

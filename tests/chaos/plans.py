@@ -8,6 +8,12 @@ from tests.chaos import faults, host_faults
 from tests.chaos.hurt import Fault
 
 KILLS = ("kill_child", "kill_worker", "kill_beat", "kill_producer")
+# These wait until every worker is up, all others until one is: on a busy machine a worker takes longer to start than
+# the next blow takes to come, and one that never starts proves nothing.
+HEAVY = (
+    *("kill_worker", "freeze_worker", "deploy", "restart_postgres", "crash_postgres", "exhaust_connections"),
+    *("restart_redis", "cut_connections", "stall_connections"),
+)
 GROUPS = {
     "kills": KILLS,
     "restarts of Postgres": ("restart_postgres", "crash_postgres"),
@@ -54,7 +60,7 @@ SHORT = Plan(
     quotas={"faults": 200, "kills": 20, "pauses longer than the lease": 5, "records": 30_000},
     record_count=31_500,
     seconds=55,
-    longest_seconds=95,
+    longest_seconds=120,
     drain_bound_seconds=60,
 )
 
@@ -92,8 +98,8 @@ LONG = Plan(
     },
     record_count=1_010_000,
     seconds=1_560,
-    longest_seconds=2_700,
-    drain_bound_seconds=300,
+    longest_seconds=3_300,
+    drain_bound_seconds=400,
 )
 
 

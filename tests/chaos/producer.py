@@ -34,6 +34,7 @@ def keys(batch: str) -> list[str]:
 def produce(url: str, directory: Path, journal: int, prefix: str, per_second: float) -> None:
     rng = random.Random(prefix)
     due_at = time.monotonic()
+    connection: psycopg.Connection[Any] | None = None
     for number in itertools.count():
         due_at = max(due_at + 1 / per_second, time.monotonic() - 1)
         time.sleep(max(0.0, due_at - time.monotonic()))
@@ -45,7 +46,9 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
         _note(journal, {"tried": batch})
         # Where it fails nothing is acknowledged: the ledger knows what that may mean.
         with suppress(psycopg.Error, QueueStoreError):
-            with psycopg.connect(url, connect_timeout=5) as connection:
+            if connection is None or connection.closed:
+                connection = psycopg.connect(url, connect_timeout=5)
+            with connection.transaction():
                 _insert(connection, batch, rng)
             _note(journal, {"acknowledged": batch})
 

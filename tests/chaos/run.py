@@ -18,12 +18,12 @@ import redis
 from tasks.embedded.errors import EmbeddedServerError
 from tests.chaos.hurt import Fault, Hurt
 from tests.chaos.judgement import judge
-from tests.chaos.plans import GROUPS, Plan, schedule
+from tests.chaos.plans import GROUPS, HEAVY, Plan, schedule
 from tests.chaos.producer import BATCH_SIZE
 from tests.chaos.proofs import Proofs
 from tests.chaos.recovery import Mark
 from tests.chaos.result import Result
-from tests.chaos.world import World
+from tests.chaos.world import WORKER_COUNT, World
 
 TICK_SECONDS = 0.1
 OBSERVE_SECONDS = 0.5
@@ -143,6 +143,9 @@ class ChaosRun:
 
     def _hurt(self, fault: Fault) -> None:
         name = fault.__name__
+        if self.world.workers_up < (WORKER_COUNT if name in HEAVY else 1):
+            self._plan(self.elapsed + self._rng.uniform(0.5, 3), lambda: self._hurt(fault))
+            return
         self.world.marked = None
         begun = Mark.now([])
         try:

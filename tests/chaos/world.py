@@ -55,6 +55,9 @@ IDLE_IN_TRANSACTION = """
 SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'
     AND datname = current_database() AND state_change < clock_timestamp() - interval '30 seconds'
 """
+UP = """
+SELECT pid FROM worker_processes WHERE state = 'running' AND heartbeat_at > clock_timestamp() - interval '3 seconds'
+"""
 BACKLOG = "SELECT count(*) FROM (SELECT FROM processing_queue WHERE status = 'pending' LIMIT 50000) waiting"
 
 
@@ -67,6 +70,7 @@ class World:
     most_idle_in_transaction: int = 0
     killed_children: int = 0
     backlog: int = 0
+    workers_up: int = 0
     unexpected_ends: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
@@ -214,6 +218,8 @@ class World:
         """Called many times a second: hints, the backlog, idle sessions, and processes that ended by themselves."""
         with suppress(psycopg.OperationalError):
             [(self.backlog,)] = self.query(BACKLOG)
+            up = {pid for (pid,) in self.query(UP)}
+            self.workers_up = sum(not up.isdisjoint(self.pool_children(worker)) for worker in self.workers)
             [(idle,)] = self.query(IDLE_IN_TRANSACTION)
             self.most_idle_in_transaction = max(self.most_idle_in_transaction, idle)
         with suppress(redis.RedisError):
