@@ -3,13 +3,12 @@ progress, return a result and enqueue a follow-up."""
 
 import os
 import time
-from contextlib import suppress
 from typing import Any
 
 import psycopg
 
 from queue_store.errors import DatabaseUnavailableError
-from tasks import Backoff, FlowContext, PermanentError, flow
+from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord, flow
 
 BACKOFF = Backoff(first_seconds=0.3, factor=1, jitter=0)
 EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%s, %s)"
@@ -47,9 +46,9 @@ def behave(payload: dict[str, Any], context: FlowContext) -> dict[str, int] | No
         raise PermanentError("this one always fails")
     if not payload.get("more"):
         return None
-    with suppress(
-        DatabaseUnavailableError
-    ):  # over a connection of its own, which may be cut; not an error of ours
+    try:
         context.report_progress({"claim": context.claim_number})
-    context.enqueue("receipt", {"key": f"of {context.record_id}", "how": "ok"})
+        context.enqueue("receipt", {"key": f"of {context.record_id}", "how": "ok"})
+    except DatabaseUnavailableError:  # both ask over a connection of their own, which may be cut
+        raise SnoozeRecord(0.1) from None
     return {"claim": context.claim_number}

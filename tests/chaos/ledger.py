@@ -107,11 +107,11 @@ RULES = {
         WHERE (payload ->> 'more')::boolean AND q.status = 'completed' AND (
             (q.result ->> 'claim')::integer IS DISTINCT FROM q.claim_number
             OR p.claim_number > q.claim_number OR (p.progress ->> 'claim')::integer <> p.claim_number)""",
-    "a record was due and nobody took it for a minute and a half": """
+    "a record was due and nobody took it for two minutes": """
         SELECT record_id, waited FROM (
             SELECT h.record_id, status, h.at - greatest(h.scheduled_at, lag(h.at) OVER (
                 PARTITION BY h.record_id ORDER BY h.number)) AS waited FROM ledger.history h) waits
-        WHERE status = 'processing' AND waited > interval '90 seconds'""",
+        WHERE status = 'processing' AND waited > interval '2 minutes'""",
     "one dead run repeated more outside effects than a batch": """
         SELECT h.flow_instance_id::text, count(*) FROM ledger.calls c
         JOIN ledger.history h ON h.record_id = c.record_id AND h.claim_number = c.claim_number
