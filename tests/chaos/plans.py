@@ -60,7 +60,7 @@ SHORT = Plan(
     quotas={"faults": 200, "kills": 20, "pauses longer than the lease": 5, "records": 30_000},
     record_count=31_500,
     seconds=55,
-    longest_seconds=120,
+    longest_seconds=150,
     drain_bound_seconds=60,
 )
 

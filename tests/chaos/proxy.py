@@ -16,6 +16,7 @@ class Proxy:
         self.target = target
         self.port = 0
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda _loop, _context: None)  # cut connections are its business
         self._writers: list[asyncio.StreamWriter] = []
         self._flowing = asyncio.Event()
         self._delay_seconds = 0.0

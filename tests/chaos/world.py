@@ -199,7 +199,7 @@ class World:
     @property
     def broker(self) -> redis.Redis:
         if self._broker is None:
-            self._broker = redis.Redis.from_url(self.redis.url(), socket_timeout=2)
+            self._broker = redis.Redis.from_url(self.redis.url(), socket_timeout=0.5)
         return self._broker
 
     def pool_children(self, worker: CeleryProcess) -> list[int]:
