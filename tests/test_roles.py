@@ -165,15 +165,7 @@ def test_an_admin_adds_to_the_audit_log_and_takes_nothing_young_from_it(store: S
 
 
 MONITORED = (
-    "status",
-    "check",
-    "validate",
-    "repair",
-    "failures",
-    "report",
-    "capacity",
-    "alerts",
-    "schedule",
+    *("status", "check", "validate", "status --json", "failures", "report", "capacity", "alerts", "schedule"),
 )
 
 
