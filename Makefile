@@ -34,7 +34,7 @@ test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARG
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: chaos, a mixed day, the compose services, two beats, queuectl up
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: a mixed day, the compose services, two beats, queuectl up
 	@$(TESTS) -m long $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
@@ -47,7 +47,7 @@ test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) -n 3 --dist loadfile -m "$(TOGETHER)" \
 		$(foreach name,$(WITHOUT_POSTGRES),--ignore tests/test_$(name).py) $(ARGS)
 
-chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE": a million records)
+chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 compose-test: $(VENV)/dev.stamp $(VENV)-compose/bin/podman-compose ## Run compose.yaml in real containers (needs podman and root)

@@ -1,10 +1,14 @@
-"""Ask the vulnerability service about every locked library, and say loudly which ones it could not judge."""
+"""Ask the vulnerability service about every locked library, and say loudly which ones it could not judge.
+
+Exits with 1 for a vulnerable library, and with 75 when nothing could be audited: that is neither good nor bad.
+"""
 
 import json
 import subprocess
 import sys
 
 LOCK_FILES = ("requirements.lock", "requirements-dev.lock")
+NOT_AUDITED = 75
 
 
 def main() -> int:
@@ -15,7 +19,7 @@ def main() -> int:
     )
     if not answer.stdout.startswith("{"):
         print("!!! NOT AUDITED: the vulnerability service gave no answer:", answer.stderr[-500:], sep="\n")
-        return 0
+        return NOT_AUDITED
     libraries = json.loads(answer.stdout)["dependencies"]
     skipped = [library["name"] for library in libraries if "skip_reason" in library]
     if skipped:
@@ -26,7 +30,9 @@ def main() -> int:
         print(f"{library['name']} {library['version']}: {found}")
     audited = len(libraries) - len(skipped)
     print(f"{audited} libraries audited, {len(skipped)} skipped, {len(vulnerable)} vulnerable")
-    return 1 if vulnerable else 0
+    if vulnerable:
+        return 1
+    return 0 if audited else NOT_AUDITED
 
 
 if __name__ == "__main__":

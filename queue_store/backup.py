@@ -45,6 +45,7 @@ TABLES = (
     "connection_checks",
     "processed_surveys",
 )
+AUDIT = "audit_log"
 MANIFEST = "manifest.json"
 
 
@@ -136,7 +137,11 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     records, *others = TABLES
     # Apart: emptying the records empties some of the others by a trigger.
     cursor.execute(SQL("TRUNCATE {}").format(Identifier(records)))
+    others.remove(AUDIT)
     cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(Identifier, others))))
+    row = cursor.execute(SQL("SELECT EXISTS (SELECT FROM {})").format(Identifier(AUDIT))).fetchone()
+    if row and row[0]:  # only its owner may
+        cursor.execute(SQL("TRUNCATE {}").format(Identifier(AUDIT)))
     cursor.execute(sql("prepare_restore"))
 
 

@@ -130,20 +130,13 @@ class Operators:
 
     def purge_records(self, record_ids: Iterable[int], *, actor: str) -> list[int]:
         """purge, of finished records by name. Returns the ids that are gone."""
-        return [
-            row[0]
-            for chunk in _chunks(record_ids)
-            for row in self._change(actor, "purge", "purge_ids", {"ids": chunk})
-        ]
+        return self._change_all(actor, "purge", "purge_ids", {}, record_ids)
 
     def change_priority(self, record_ids: Iterable[int], priority: int, *, actor: str) -> list[int]:
         """Of pending records; 0 is the most urgent, 9 the least. Returns the ids that were changed."""
-        parameters: dict[str, Any] = {"priority": priority}
-        return [
-            row[0]
-            for chunk in _chunks(record_ids)
-            for row in self._change(actor, "change priority", "change_priority", parameters | {"ids": chunk})
-        ]
+        return self._change_all(
+            actor, "change priority", "change_priority", {"priority": priority}, record_ids
+        )
 
     def check_flow(self, flow_name: str) -> None:
         """Raises UnknownFlowError, with what was perhaps meant."""
@@ -188,6 +181,21 @@ class Operators:
             names = sorted(row[0] for row in rows)
             _audit(cursor, actor, action, flow_name or "all flows", len(names), {"reason": reason})
         return names
+
+    def _change_all(
+        self,
+        actor: str,
+        action: str,
+        statement: str,
+        parameters: dict[str, Any],
+        record_ids: Iterable[int],
+    ) -> list[int]:
+        changed: list[int] = []
+        for chunk in _chunks(record_ids):
+            chosen = parameters | {"ids": chunk}
+            rows = self._again(lambda: self._change(actor, action, statement, chosen))  # noqa: B023
+            changed += [row[0] for row in rows]
+        return changed
 
     def _change(
         self, actor: str, action: str, statement: str, parameters: dict[str, Any]

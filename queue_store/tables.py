@@ -50,6 +50,7 @@ processing_queue = Table(
     Column("trace_context", Text),
     Column("error_message", Text),
     Column("result", JSONB),
+    Column("enqueued_by", Text, nullable=False),
 )
 
 record_attempts = Table(

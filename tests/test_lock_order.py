@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from queue_store.errors import ConflictError
+from queue_store.operators import Operators
 from queue_store.statements import sql
 from tests.servers import connect
 from tests.store import Store, completed, failed, store_on
@@ -38,6 +39,31 @@ def operate(statement: str, record_ids: Sequence[int], store: Store, rng: random
     parameters = {"ids": rng.sample(record_ids, 200), "actor": "me", "reason": None}
     with store.database.transaction() as cursor:
         cursor.execute(sql(statement), parameters)
+
+
+def retain(store: Store, _: random.Random) -> None:
+    """Everything that is finished is too old."""
+    parameters = {
+        "completed_seconds": 0,
+        "failed_seconds": 0,
+        "failed_minimum_retries": 0,
+        "any_failed_seconds": 0,
+    }
+    parameters |= {"cancelled_seconds": 0, "limit": 100, "dry_run": False, "after_id": 0}
+    with store.database.transaction() as cursor:
+        cursor.execute(sql("purge/finished_records"), parameters)
+
+
+def purge(record_ids: Sequence[int], store: Store, rng: random.Random) -> None:
+    Operators(store.database).purge_records(rng.sample(record_ids, 50), actor="me")
+
+
+def hurry(record_ids: Sequence[int], store: Store, rng: random.Random) -> None:
+    Operators(store.database).change_priority(rng.sample(record_ids, 200), rng.randrange(10), actor="me")
+
+
+def enqueue(store: Store, _: random.Random) -> None:
+    store.enqueue(20)
 
 
 class Repeater(threading.Thread):
@@ -76,6 +102,10 @@ def test_deadlocks_between_outcomes_rescue_cancel_and_reset_are_rare_and_nothing
         "cancel 2": partial(operate, "cancel", record_ids),
         "reset 1": partial(operate, "reset", record_ids),
         "reset 2": partial(operate, "reset", record_ids),
+        "retention": retain,
+        "purge": partial(purge, record_ids),
+        "priority": partial(hurry, record_ids),
+        "enqueue": enqueue,
     }
     repeaters = [Repeater(name, clean_database_url, duty) for name, duty in duties.items()]
     for repeater in repeaters:

@@ -1,10 +1,12 @@
 """Each role can do its work, and nothing beside it."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from celery.schedules import crontab
+from click.testing import CliRunner
 from sqlalchemy.engine import make_url
 
 from queue_store import roles
@@ -12,6 +14,7 @@ from queue_store.database_manager import DatabaseManager
 from queue_store.flows import with_work
 from queue_store.rescue import Rescue
 from tasks import FlowContext
+from tasks.cli import main
 from tasks.enqueue_due import enqueue_due
 from tasks.heartbeat import FOLD_SECONDS, Heartbeat
 from tests.flow_runs import Worker
@@ -149,3 +152,106 @@ def test_an_admin_removes_records_but_does_not_change_the_schema(store: Store, l
         cursor.execute("DELETE FROM processing_queue")
         assert cursor.rowcount == 3
     assert refused(admin, "ALTER TABLE processing_queue DISABLE TRIGGER ALL")
+
+
+def test_a_producer_sees_the_records_of_its_own_login_and_no_others(store: Store, login: Login) -> None:
+    [foreign] = store.enqueue(1)
+    with login("producer").transaction() as cursor:
+        cursor.execute("SELECT enqueue_record('sample', '{}')")
+        [(own,)] = cursor.fetchall()
+        cursor.execute("SELECT id, status FROM own_records(%s)", ([foreign, own],))
+        assert cursor.fetchall() == [(own, "pending")]
+
+
+def test_no_role_reaches_what_is_not_the_queues(store: Store, login: Login) -> None:
+    store.execute("CREATE TABLE invoices (amount integer)")
+    store.execute("CREATE FUNCTION pay() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    store.execute("REVOKE ALL ON FUNCTION pay() FROM PUBLIC")
+    try:
+        roles.grant_roles(store.database)
+        for role in ("producer", "worker", "monitor", "admin"):
+            database = login(role)
+            for statement in (
+                "SELECT * FROM invoices",
+                "INSERT INTO invoices VALUES (1)",
+                "TRUNCATE invoices",
+                "SELECT pay()",
+            ):
+                assert refused(database, statement)
+        held = "SELECT grantee::regrole::text FROM pg_class, aclexplode(relacl) WHERE relname = 'invoices'"
+        assert "processing_queue" not in str(store.query(held))
+    finally:
+        store.execute("DROP FUNCTION pay()")
+        store.execute("DROP TABLE invoices")
+
+
+def test_an_admin_adds_to_the_audit_log_and_takes_nothing_young_from_it(store: Store, login: Login) -> None:
+    admin = login("admin")
+    for age in ("1 hour", "500 days"):
+        store.execute(
+            "INSERT INTO audit_log (at, actor, action, target, affected_count)"
+            " VALUES (now() - %s::interval, 'Olga', 'reset', 'sample', 1)",
+            (age,),
+        )
+    for statement in ("DELETE FROM audit_log", "UPDATE audit_log SET actor = 'Otto'", "TRUNCATE audit_log"):
+        assert refused(admin, statement)
+    with admin.transaction() as cursor:
+        cursor.execute("SELECT purge_audit(interval '0', 100)")
+        assert cursor.fetchall() == [(1,)]
+    assert store.value("SELECT count(*) FROM audit_log") == 1
+
+
+MONITORED = (
+    *("status", "check", "validate", "status --json", "failures", "report", "capacity", "alerts", "schedule"),
+)
+
+
+def test_the_commands_that_look_work_for_a_monitor(
+    store: Store, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.enqueue(3)
+    as_login(login("monitor"), monkeypatch)
+    for command in MONITORED:
+        output = invoked(command)
+        assert "permission denied" not in output
+        assert "sequence_behind" not in output
+
+
+def test_the_commands_of_operators_work_for_an_admin(
+    store: Store, login: Login, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store.enqueue(3)
+    as_login(login("admin"), monkeypatch)
+    copy = tmp_path / "copy.zip"
+    for command in (
+        "status",
+        "check",
+        "validate",
+        "pause sample",
+        "resume sample",
+        "tune sample --batch-size 5",
+        "cancel --flow sample --yes",
+        "maintenance --cleanup-orphaned-records --reset-failed-records --purge-old-records --no-dry-run --yes",
+        "repair --no-dry-run --yes",
+    ):
+        assert "permission denied" not in invoked(command)
+    assert CliRunner().invoke(main, ["backup", str(copy)]).exit_code == 0
+    with store.database.transaction() as cursor:
+        cursor.execute("TRUNCATE processing_queue, audit_log")
+    result = CliRunner().invoke(main, ["restore", str(copy), "--yes"])
+    assert result.exit_code == 0, result.output
+    assert store.statuses() == {"cancelled": 3}
+
+
+def invoked(command: str) -> str:
+    """Done, or done with findings; neither wrong usage nor an error."""
+    result = CliRunner().invoke(main, command.split())
+    assert result.exit_code in (0, 1), (command, result.output)
+    assert result.exception is None or isinstance(result.exception, SystemExit), (command, result.output)
+    return result.output
+
+
+def as_login(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setattr("queue_store.hints.CeleryHintSender.send", lambda *_: True)

@@ -1,8 +1,19 @@
--- The four roles, each with the least that its work needs. They cannot log in: grant them to login roles of your own.
--- May be repeated, and must be after each migration that brings tables.
+-- The four roles, each with the least that its work needs, on the tables and functions of the queue alone: what else
+-- lies in the schema is none of theirs. They cannot log in: grant them to login roles of your own.
+-- May be repeated, and must be after each migration.
 DO $$
 DECLARE
     wanted text;
+    live text[] := ARRAY['cancel_requests', 'record_progress', 'rollup_deltas', 'processed_surveys'];
+    known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
+        'schedule_occurrences', 'rollup_progress'];
+    kept text[] := ARRAY['queue_control', 'rollup_minutes', 'rollup_totals', 'rollup_hours', 'depth_minutes', 'alerts',
+        'alert_notices', 'maintenance_runs', 'beats', 'beat_leader', 'baselines', 'connection_checks'];
+    read_only text[] := ARRAY['audit_log', 'schema_version'];
+    vacuumed text := 'processing_queue, flow_execution_logs, worker_processes, rollup_deltas, record_attempts';
+    worked text := array_to_string(live || known || kept, ', ');
+    everything text := worked || ', ' || array_to_string(read_only, ', ');
+    sequences text;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['producer', 'worker', 'monitor', 'admin'] LOOP
         BEGIN
@@ -12,49 +23,55 @@ BEGIN
         END;
         EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'processing_queue_' || wanted);
     END LOOP;
+    SELECT string_agg(s.oid::regclass::text, ', ') INTO sequences
+    FROM pg_class s JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+    WHERE s.relkind = 'S' AND d.refobjid = ANY(
+        SELECT to_regclass('public.' || name) FROM unnest(live || known || kept || read_only || 'processing_queue'::text) name);
 
-    -- producer: puts records in, and reads nothing.
+    -- producer: puts records in, and reads what it has put in, by id.
     GRANT INSERT (flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id, trace_context)
         ON processing_queue TO processing_queue_producer;
-    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows TO processing_queue_producer;
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records
+        TO processing_queue_producer;
 
     -- worker: moves records along. It cannot change what a record says, nor remove one.
-    GRANT SELECT ON ALL TABLES IN SCHEMA public TO processing_queue_worker;
-    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO processing_queue_worker;
+    EXECUTE format('GRANT SELECT ON processing_queue, %s TO processing_queue_worker', everything);
+    EXECUTE format('GRANT USAGE ON SEQUENCE %s TO processing_queue_worker', sequences);
     GRANT INSERT ON processing_queue TO processing_queue_worker;
     GRANT UPDATE (status, scheduled_at, updated_at, claimed_at, started_at, completed_at, flow_instance_id,
         claim_number, retry_count, crash_strikes, batch_limit, error_message, result)
         ON processing_queue TO processing_queue_worker;
-    GRANT INSERT, UPDATE ON flows, worker_processes, flow_execution_logs, record_attempts TO processing_queue_worker;
-    GRANT INSERT, UPDATE, DELETE ON cancel_requests, record_progress, rollup_deltas, processed_surveys
-        TO processing_queue_worker;
+    EXECUTE format('GRANT INSERT, UPDATE ON %s TO processing_queue_worker', array_to_string(known, ', '));
+    EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO processing_queue_worker', array_to_string(live, ', '));
     -- Each worker process folds the counts, and enqueues recurring records when no beat does.
-    GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, rollup_progress, depth_minutes,
-        schedule_occurrences TO processing_queue_worker;
-    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows TO processing_queue_worker;
+    GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, depth_minutes TO processing_queue_worker;
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records TO processing_queue_worker;
 
     -- monitor: reads all but payloads and results.
-    EXECUTE (
-        SELECT string_agg(format('GRANT SELECT ON %I TO processing_queue_monitor', table_name), '; ')
-        FROM information_schema.tables
-        WHERE table_schema = 'public' AND table_name NOT IN ('processing_queue', 'processed_surveys'));
+    EXECUTE format('GRANT SELECT ON %s TO processing_queue_monitor', everything);
+    REVOKE SELECT ON processed_surveys FROM processing_queue_monitor;
+    EXECUTE format('GRANT SELECT ON SEQUENCE %s TO processing_queue_monitor', sequences);
     EXECUTE (
         SELECT format('GRANT SELECT (%s) ON processing_queue TO processing_queue_monitor',
             string_agg(quote_ident(column_name), ', '))
         FROM information_schema.columns
         WHERE table_schema = 'public' AND table_name = 'processing_queue'
             AND column_name NOT IN ('payload', 'result'));
-
     GRANT EXECUTE ON FUNCTION known_flows TO processing_queue_monitor;
 
-    -- admin: operators, and the worker that serves the Celery queue `control` (retention removes records).
-    GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public TO processing_queue_admin;
-    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO processing_queue_admin;
-    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO processing_queue_admin;
+    -- admin: operators, and the worker that serves the Celery queue `control` (retention removes records). It adds to
+    -- the audit log, and takes nothing from it but what is older than a day and retention has done with.
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON processing_queue, %s TO processing_queue_admin',
+        worked);
+    GRANT SELECT, INSERT ON audit_log TO processing_queue_admin;
+    GRANT SELECT ON schema_version TO processing_queue_admin;
+    EXECUTE format('GRANT SELECT, USAGE, UPDATE ON SEQUENCE %s TO processing_queue_admin', sequences);
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, purge_audit
+        TO processing_queue_admin;
 
     -- Both vacuum what a crash made autovacuum forget. Before Postgres 17 only the tables' owner can.
     IF current_setting('server_version_num')::integer >= 170000 THEN
-        EXECUTE 'GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO processing_queue_worker, processing_queue_admin';
+        EXECUTE format('GRANT MAINTAIN ON %s TO processing_queue_worker, processing_queue_admin', vacuumed);
     END IF;
 
     -- Rescue ends the sessions of the dead, and must see when other roles' sessions began.

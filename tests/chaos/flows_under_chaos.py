@@ -1,4 +1,5 @@
-"""What the workers do with the records: one effect inside the one COMMIT, one outside of any transaction."""
+"""What the workers do with the records: one effect inside the one COMMIT, one outside of any transaction; some report
+progress, return a result and enqueue a follow-up."""
 
 import os
 import time
@@ -6,7 +7,8 @@ from typing import Any
 
 import psycopg
 
-from tasks import Backoff, FlowContext, PermanentError, flow
+from queue_store.errors import DatabaseUnavailableError
+from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord, flow
 
 BACKOFF = Backoff(first_seconds=0.3, factor=1, jitter=0)
 EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%s, %s)"
@@ -14,24 +16,39 @@ _calls: dict[int, int] = {}
 
 
 @flow(batch_size=100, max_retries=5, backoff=BACKOFF)
-def transfer(payload: dict[str, Any], connection: psycopg.Connection, context: FlowContext) -> None:
+def transfer(
+    payload: dict[str, Any], connection: psycopg.Connection, context: FlowContext
+) -> dict[str, int] | None:
     """Its effect stands in a table without a unique constraint: a doubled one must show."""
     connection.execute(EFFECT, (context.record_id, context.claim_number))
-    behave(payload, context)
+    return behave(payload, context)
 
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF)
-def notice(payload: dict[str, Any], context: FlowContext) -> None:
+def notice(payload: dict[str, Any], context: FlowContext) -> dict[str, int] | None:
     """Its effect is a line in a file, which no transaction takes back."""
     if os.getpid() not in _calls:
         _calls[os.getpid()] = os.open(os.environ["CHAOS_CALLS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(_calls[os.getpid()], f"{context.record_id}\t{context.claim_number}\n".encode())
     time.sleep(payload.get("seconds", 0))
-    behave(payload, context)
+    return behave(payload, context)
 
 
-def behave(payload: dict[str, Any], context: FlowContext) -> None:
+@flow(batch_size=50, max_retries=5, backoff=BACKOFF)
+def receipt(payload: dict[str, Any]) -> None:
+    """What the others leave behind them."""
+
+
+def behave(payload: dict[str, Any], context: FlowContext) -> dict[str, int] | None:
     if payload["how"] == "retry" and context.attempt_number == 1:
         raise ValueError("the first attempt fails")
     if payload["how"] == "fail":
         raise PermanentError("this one always fails")
+    if not payload.get("more"):
+        return None
+    try:
+        context.report_progress({"claim": context.claim_number})
+        context.enqueue("receipt", {"key": f"of {context.record_id}", "how": "ok"})
+    except DatabaseUnavailableError:  # both ask over a connection of their own, which may be cut
+        raise SnoozeRecord(0.1) from None
+    return {"claim": context.claim_number}

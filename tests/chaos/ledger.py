@@ -24,26 +24,30 @@ CREATE FUNCTION ledger.note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO ledger.history (record_id, flow_name, old_status, status, claim_number, flow_instance_id,
         old_flow_instance_id, retry_count, old_retry_count, scheduled_at)
-    VALUES (NEW.id, NEW.flow_name, OLD.status, NEW.status, NEW.claim_number, NEW.flow_instance_id,
-        OLD.flow_instance_id, NEW.retry_count, OLD.retry_count, NEW.scheduled_at);
+    SELECT n.id, n.flow_name, o.status, n.status, n.claim_number, n.flow_instance_id, o.flow_instance_id,
+        n.retry_count, o.retry_count, n.scheduled_at
+    FROM new_rows n JOIN old_rows o USING (id)
+    WHERE o.status <> n.status OR o.claim_number <> n.claim_number;
     RETURN NULL;
 END $$;
 CREATE TRIGGER ledger_note AFTER UPDATE ON processing_queue
-    FOR EACH ROW WHEN (OLD.status <> NEW.status OR OLD.claim_number <> NEW.claim_number)
-    EXECUTE FUNCTION ledger.note();
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ledger.note();
 """
 
 RULES = {
     "an acknowledged record is lost": """
         SELECT k.key FROM ledger.keys k JOIN ledger.batches b USING (batch)
-        WHERE b.acknowledged AND NOT EXISTS (SELECT FROM processing_queue q WHERE q.correlation_id = k.key)""",
+        WHERE b.acknowledged AND NOT EXISTS (
+            SELECT FROM processing_queue q WHERE q.correlation_id = k.key AND q.flow_name <> 'receipt')""",
     "a record is there that nobody tried to enqueue": """
         SELECT q.id FROM processing_queue q
-        WHERE NOT EXISTS (SELECT FROM ledger.keys k WHERE k.key = q.correlation_id)""",
+        WHERE q.flow_name <> 'receipt' AND NOT EXISTS (SELECT FROM ledger.keys k WHERE k.key = q.correlation_id)""",
     "a record is there twice": """
-        SELECT correlation_id FROM processing_queue GROUP BY correlation_id HAVING count(*) > 1""",
+        SELECT correlation_id FROM processing_queue WHERE flow_name <> 'receipt'
+        GROUP BY correlation_id HAVING count(*) > 1""",
     "a batch was enqueued in part": """
-        SELECT k.batch FROM ledger.keys k LEFT JOIN processing_queue q ON q.correlation_id = k.key
+        SELECT k.batch FROM ledger.keys k LEFT JOIN processing_queue q
+            ON q.correlation_id = k.key AND q.flow_name <> 'receipt'
         GROUP BY k.batch HAVING count(q.id) NOT IN (0, count(*))""",
     "a record did not reach its end": """
         SELECT id, status FROM processing_queue WHERE status IN ('pending', 'processing')""",
@@ -89,6 +93,32 @@ RULES = {
         SELECT record_id FROM ledger.history
         WHERE old_status = 'processing' AND status IN ('completed', 'failed')
             AND flow_instance_id IS DISTINCT FROM old_flow_instance_id""",
+    "a follow-up is missing, doubled or nobody's": """
+        SELECT q.id, r.key FROM (
+            SELECT id, 'of ' || id AS key FROM processing_queue
+            WHERE status = 'completed' AND (payload ->> 'more')::boolean) q
+        FULL JOIN (
+            SELECT payload ->> 'key' AS key, count(*) AS count FROM processing_queue
+            WHERE flow_name = 'receipt' GROUP BY 1) r USING (key)
+        WHERE q.id IS NULL OR r.count IS DISTINCT FROM 1""",
+    "a result is missing, or a result or a progress is of another claim": """
+        SELECT q.id, q.claim_number, q.result, p.claim_number FROM processing_queue q
+        LEFT JOIN record_progress p ON p.record_id = q.id
+        WHERE (payload ->> 'more')::boolean AND q.status = 'completed' AND (
+            (q.result ->> 'claim')::integer IS DISTINCT FROM q.claim_number
+            OR p.claim_number > q.claim_number OR (p.progress ->> 'claim')::integer <> p.claim_number)""",
+    "a record was due and nobody took it for two minutes": """
+        SELECT record_id, waited FROM (
+            SELECT h.record_id, status, h.at - greatest(h.scheduled_at, lag(h.at) OVER (
+                PARTITION BY h.record_id ORDER BY h.number)) AS waited FROM ledger.history h) waits
+        WHERE status = 'processing' AND waited > interval '2 minutes'""",
+    "one dead run repeated more outside effects than a batch": """
+        SELECT h.flow_instance_id::text, count(*) FROM ledger.calls c
+        JOIN ledger.history h ON h.record_id = c.record_id AND h.claim_number = c.claim_number
+            AND h.status = 'processing'
+        JOIN processing_queue q ON q.id = c.record_id JOIN flows f ON f.flow_name = q.flow_name
+        WHERE c.claim_number < q.claim_number AND q.payload ->> 'how' <> 'retry'
+        GROUP BY h.flow_instance_id, f.batch_size HAVING count(*) > f.batch_size""",
     "a retry was due without its delay": """
         SELECT record_id FROM ledger.history
         WHERE status = 'pending' AND retry_count > old_retry_count AND scheduled_at < at + interval '50 ms'""",
@@ -163,3 +193,31 @@ def repeats(connection: psycopg.Connection[Any]) -> tuple[int, int]:
     row = connection.execute(REPEATS).fetchone()
     assert row is not None
     return row[0], row[1]
+
+
+WAITS = """
+SELECT coalesce(extract(epoch FROM percentile_cont(0.99) WITHIN GROUP (ORDER BY waited)), 0)::float,
+    coalesce(extract(epoch FROM max(waited)), 0)::float FROM (
+    SELECT status, h.at - greatest(h.scheduled_at,
+        lag(h.at) OVER (PARTITION BY h.record_id ORDER BY h.number)) AS waited
+    FROM ledger.history h) waits WHERE status = 'processing'
+"""
+STRIKES = """
+SELECT count(*) FILTER (WHERE crash_strikes > 0), coalesce(sum(crash_strikes), 0)::integer,
+    coalesce(max(crash_strikes), 0)::integer, count(*) FILTER (WHERE crash_strikes >= 3)
+FROM processing_queue
+"""
+
+
+def waits(connection: psycopg.Connection[Any]) -> tuple[float, float]:
+    """For how many seconds a due record waited for its claim: the 99th percentile and the longest."""
+    row = connection.execute(WAITS).fetchone()
+    assert row is not None
+    return round(row[0], 2), round(row[1], 2)
+
+
+def strikes(connection: psycopg.Connection[Any]) -> tuple[int, ...]:
+    """Records that were struck, strikes, the most for one record, and records that have three or more."""
+    row = connection.execute(STRIKES).fetchone()
+    assert row is not None
+    return tuple(row)

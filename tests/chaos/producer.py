@@ -1,15 +1,18 @@
-"""A producer as a process of its own: `python -m tests.chaos.producer URL JOURNAL PREFIX BATCHES BATCHES_PER_SECOND`.
+"""A producer as a process of its own: `python -m tests.chaos.producer URL JOURNAL PREFIX BATCHES_PER_SECOND`.
 
 Before each COMMIT it notes in its journal what it tries, after it what was acknowledged. It can be killed at any
-moment; its successor uses another prefix.
+moment; its successor uses another prefix. While there is a file `hold` beside the journal it waits, and it ends when
+there is a file `stop`.
 """
 
+import itertools
 import json
 import os
 import random
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -28,17 +31,24 @@ def keys(batch: str) -> list[str]:
     return [f"{batch}/{number}" for number in range(BATCH_SIZE)]
 
 
-def produce(url: str, journal: int, prefix: str, batch_count: int, per_second: float) -> None:
+def produce(url: str, directory: Path, journal: int, prefix: str, per_second: float) -> None:
     rng = random.Random(prefix)
-    started = time.monotonic()
-    for number in range(batch_count):
-        time.sleep(max(0.0, started + number / per_second - time.monotonic()))
+    due_at = time.monotonic()
+    connection: psycopg.Connection[Any] | None = None
+    for number in itertools.count():
+        due_at = max(due_at + 1 / per_second, time.monotonic() - 1)
+        time.sleep(max(0.0, due_at - time.monotonic()))
+        while (directory / "hold").exists() and not (directory / "stop").exists():
+            time.sleep(0.05)
+        if (directory / "stop").exists():
+            return
         batch = f"{prefix}-{number}"
         _note(journal, {"tried": batch})
-        with suppress(
-            psycopg.Error, QueueStoreError
-        ):  # not acknowledged: the ledger knows what that may mean
-            with psycopg.connect(url, connect_timeout=5) as connection:
+        # Where it fails nothing is acknowledged: the ledger knows what that may mean.
+        with suppress(psycopg.Error, QueueStoreError):
+            if connection is None or connection.closed:
+                connection = psycopg.connect(url, connect_timeout=5)
+            with connection.transaction():
                 _insert(connection, batch, rng)
             _note(journal, {"acknowledged": batch})
 
@@ -58,7 +68,12 @@ def _insert(connection: psycopg.Connection[Any], batch: str, rng: random.Random)
 
 def _payload(key: str, rng: random.Random) -> dict[str, Any]:
     how = rng.choices(["ok", "retry", "fail"], [94, 5, 1])[0]
-    return {"key": key, "how": how, "seconds": 0.02 if rng.random() < 0.01 else 0}
+    return {
+        "key": key,
+        "how": how,
+        "seconds": 0.02 if rng.random() < 0.01 else 0,
+        "more": rng.random() < 0.05,
+    }
 
 
 def _note(journal: int, line: dict[str, str]) -> None:
@@ -66,5 +81,6 @@ def _note(journal: int, line: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    url, path, prefix, batches, rate = sys.argv[1:]
-    produce(url, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), prefix, int(batches), float(rate))
+    url, path, prefix, rate = sys.argv[1:]
+    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    produce(url, Path(path).parent, opened, prefix, float(rate))

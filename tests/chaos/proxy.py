@@ -16,9 +16,12 @@ class Proxy:
         self.target = target
         self.port = 0
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda _loop, _context: None)  # cut connections are its business
         self._writers: list[asyncio.StreamWriter] = []
         self._flowing = asyncio.Event()
         self._delay_seconds = 0.0
+        self.held_count = 0
+        self.delayed_count = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
     def start(self) -> None:
@@ -81,7 +84,9 @@ class Proxy:
         try:
             while chunk := await reader.read(CHUNK_BYTES):
                 if self._delay_seconds:
+                    self.delayed_count += 1
                     await asyncio.sleep(self._delay_seconds)
+                self.held_count += not self._flowing.is_set()
                 await self._flowing.wait()
                 writer.write(chunk)
                 await writer.drain()

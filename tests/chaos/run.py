@@ -2,136 +2,207 @@
 
 import heapq
 import itertools
-import statistics
+import random
+import signal
+import subprocess
+import sys
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import redis
 
-from tests.chaos.faults import Fault, schedule
+from tasks.embedded.errors import EmbeddedServerError
+from tests.chaos.hurt import Fault, Hurt
+from tests.chaos.judgement import judge
+from tests.chaos.plans import GROUPS, HEAVY, Plan, schedule
 from tests.chaos.producer import BATCH_SIZE
-from tests.chaos.world import HINTS_BOUND, World
+from tests.chaos.proofs import Proofs
+from tests.chaos.recovery import Mark
+from tests.chaos.result import Result
+from tests.chaos.world import WORKER_COUNT, World
 
 TICK_SECONDS = 0.1
+OBSERVE_SECONDS = 0.5
+SAY_SECONDS = 30.0
 PRODUCERS = 2
-TRIES = 5
+# A fault that meets another one at work, or a machine that is too busy, is tried again.
+TROUBLE = (
+    psycopg.Error,
+    redis.RedisError,
+    psutil.Error,
+    EmbeddedServerError,
+    AssertionError,
+    OSError,
+    subprocess.SubprocessError,
+)
 
 
-@dataclass
-class Report:
-    seed: int
-    started_at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
-    faults: Counter[str] = field(default_factory=Counter[str])
-    skipped: Counter[str] = field(default_factory=Counter[str])
-    record_count: int = 0
-    seconds: dict[str, float] = field(default_factory=dict[str, float])
-    violations: dict[str, Any] = field(default_factory=dict[str, Any])
-    repeated_records: int = 0
-    most_calls: int = 0
-    recoveries: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
-    most_hints: int = 0
-    unexpected_ends: list[str] = field(default_factory=list[str])
-    proofs: list[tuple[float, str, str]] = field(default_factory=list[tuple[float, str, str]])
-
-    @property
-    def fault_count(self) -> int:
-        return self.faults.total()
+class BrokenOffError(Exception):
+    pass
 
 
 class ChaosRun:
-    def __init__(
-        self, directory: Path, counts: dict[Fault, int], record_count: int, seconds: float, seed: int
-    ) -> None:
-        batches = -(-record_count // BATCH_SIZE // PRODUCERS)
-        self.world = World(directory, batches, batches / (seconds * 0.9), seed)
-        self.report = Report(seed)
-        self._seconds = seconds
+    def __init__(self, directory: Path, plan: Plan, seed: int, proofs: Path | None = None) -> None:
+        self.plan = plan
+        per_producer = plan.record_count / BATCH_SIZE / PRODUCERS
+        self.world = World(directory, per_producer / (plan.seconds * 0.9), seed)
+        self.result = Result(seed, dict(plan.quotas))
+        self.proofs = Proofs(proofs or directory / "proofs.jsonl")
+        self._rng = random.Random(seed)
         self._numbers = itertools.count()
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
-        for at, fault in schedule(counts, seconds, seed):
+        self._agenda: list[tuple[float, int, Callable[[], object]]] = []
+        self._later: dict[int, Callable[[], object]] = {}
+        self._said_at = self._observed_at = 0.0
+        self._started = time.monotonic()
+        for at, fault in schedule(plan, seed):
             self._plan(at, lambda fault=fault: self._hurt(fault))
 
-    def execute(self, drain_bound_seconds: float) -> Report:
+    def execute(self) -> Result:
+        """Whatever happens there is a result; where the run broke off it says so and is a violation."""
+        before = signal.signal(signal.SIGTERM, _break_off)
         try:
             self._timed("start", self.world.start)
             self._timed("faults", self._inflict)
-            self._timed("drain", lambda: self._drain(drain_bound_seconds))
+            self._timed("drain", self._drain)
             self._timed("end", self.world.shut_down)
-            self._timed("judgement", self._judge)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
+            self._broke(error)
+        try:
+            self._timed("judgement", lambda: judge(self.world, self.result))
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
+            self._broke(error)
         finally:
             self.world.stop()
-        return self.report
+            signal.signal(signal.SIGTERM, before)
+        self.proofs.note(
+            "verdict", "broken" if self.result.is_bad else "kept", violations=str(self.result.violations)
+        )
+        return self.result
 
-    def _timed(self, phase: str, work: Callable[[], None]) -> None:
+    def _broke(self, error: BaseException) -> None:
+        self.result.violations.setdefault("the run broke off", []).append(
+            (type(error).__name__, str(error)[:500])
+        )
+        self.proofs.note("broke off", repr(error)[:500])
+
+    def _timed(self, phase: str, work: Callable[[], object]) -> None:
         started = time.monotonic()
-        work()
-        self.report.seconds[phase] = round(time.monotonic() - started, 1)
+        self.proofs.note("phase", phase)
+        try:
+            work()
+        finally:
+            self.result.seconds[phase] = round(time.monotonic() - started, 1)
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
 
     def _inflict(self) -> None:
+        self._started = time.monotonic()
         for number in range(PRODUCERS):
             self.world.new_producer(number)
-        self._started = time.monotonic()
-        while self._agenda or not self.world.producers_are_done:
-            elapsed = time.monotonic() - self._started
-            while self._agenda and self._agenda[0][0] <= elapsed:
-                heapq.heappop(self._agenda)[2]()
-            self.world.observe()
-            time.sleep(TICK_SECONDS)
+        try:
+            while self._is_unfinished() and self.elapsed < self.plan.longest_seconds:
+                while self._agenda and self._agenda[0][0] <= self.elapsed:
+                    heapq.heappop(self._agenda)[2]()
+                self._observe()
+                time.sleep(TICK_SECONDS)
+        finally:
+            for action in list(self._later.values()):
+                action()
+            self.world.stop_producers()
+        for _ in self._agenda:
+            self.result.given_up += 1
 
-    def _hurt(self, fault: Fault, tries: int = TRIES) -> None:
+    def _is_unfinished(self) -> bool:
+        return bool(self._agenda) or self.result.acknowledged < self.plan.record_count
+
+    def _observe(self) -> None:
+        if self.elapsed - self._observed_at < OBSERVE_SECONDS:
+            return
+        self._observed_at = self.elapsed
+        self.world.observe()
+        self.world.hold_producers(self.world.backlog > self.plan.backlog_bound)
+        self.result.acknowledged = self.world.acknowledged_count()
+        if self.elapsed - self._said_at >= SAY_SECONDS:
+            self._said_at = self.elapsed
+            self._say()
+
+    def _say(self) -> None:
+        groups = ", ".join(f"{self.result.group(name)} {name}" for name in GROUPS)
+        line = (
+            f"{self.elapsed:5.0f} s: {self.result.acknowledged:,} records, {self.world.backlog} waiting, "
+            f"{self.result.fault_count} faults ({groups}), {len(self._agenda)} to come"
+        )
+        sys.stderr.write(line + "\n")
+        self.proofs.note("progress", line)
+
+    def _hurt(self, fault: Fault) -> None:
         name = fault.__name__
+        if self.world.workers_up < (WORKER_COUNT if name in HEAVY else 1):
+            self._plan(self.elapsed + self._rng.uniform(0.5, 3), lambda: self._hurt(fault))
+            return
+        self.world.marked = None
+        begun = Mark.now([])
         try:
             hurt = fault(self.world)
-        except (psycopg.OperationalError, redis.RedisError):
-            hurt = None  # hit while another fault was at work
-        elapsed = time.monotonic() - self._started
-        if hurt is not None:
-            self.report.faults[name] += 1
-            self.report.proofs.append((round(elapsed, 2), name, hurt.proof))
-            if hurt.later is not None:
-                self._plan(elapsed + hurt.later_seconds, hurt.later)
-        elif tries > 1:
-            self._plan(elapsed + 1, lambda: self._hurt(fault, tries - 1))
+        except TROUBLE as error:
+            self.proofs.note("trouble", name, error=repr(error)[:300])
+            self.world.mend_servers()
+            hurt = None
+        mark = self.world.marked or begun
+        if hurt is None:
+            self._again(fault)
+        elif hurt.later is None:
+            self._count(fault, hurt.proof, mark)
         else:
-            self.report.skipped[name] += 1
+            self._follow(fault, hurt, mark)
+
+    def _follow(self, fault: Fault, hurt: Hurt, mark: Mark) -> None:
+        number, later = next(self._numbers), hurt.later
+        assert later is not None
+
+        def finish() -> None:
+            self._later.pop(number, None)
+            self._count(fault, later(), mark)
+
+        self._later[number] = finish
+        self._plan(
+            self.elapsed + hurt.later_seconds,
+            lambda: self._later[number]() if number in self._later else None,
+        )
+
+    def _count(self, fault: Fault, proof: str | None, mark: Mark) -> None:
+        if proof is None:
+            self._again(fault)
+            return
+        self.result.faults[fault.__name__] += 1
+        self.world.marks.keep(fault.__name__, mark)
+        self.proofs.note("fault", fault.__name__, proof=proof)
+
+    def _again(self, fault: Fault) -> None:
+        self.result.retries[fault.__name__] += 1
+        self._plan(self.elapsed + self._rng.uniform(0.5, 3), lambda: self._hurt(fault))
 
     def _plan(self, at: float, action: Callable[[], object]) -> None:
-        heapq.heappush(self._agenda, (at, next(self._numbers), action))  # type: ignore[arg-type]
+        heapq.heappush(self._agenda, (at, next(self._numbers), action))
 
-    def _drain(self, bound_seconds: float) -> None:
+    def _drain(self) -> None:
         """After the last fault the backlog must be gone within the bound."""
         started = time.monotonic()
+        self.result.acknowledged = self.world.acknowledged_count()
+        self._say()
         while self.world.unfinished_count() != 0:
-            if time.monotonic() - started > bound_seconds:
+            if time.monotonic() - started > self.plan.drain_bound_seconds:
                 break  # the ledger says what is left
+            self.world.mend_servers()
             self.world.observe()
-            time.sleep(TICK_SECONDS)
-
-    def _judge(self) -> None:
-        report, world = self.report, self.world
-        [(report.record_count,)] = world.query("SELECT count(*) FROM processing_queue")
-        report.violations, (report.repeated_records, report.most_calls) = world.judge()
-        report.most_hints = world.most_hints
-        report.unexpected_ends = world.unexpected_ends
-        if world.most_hints > HINTS_BOUND:
-            report.violations["too many hints were outstanding"] = [(world.most_hints,)]
-        by_fault: dict[str, list[float]] = {}
-        for fault, seconds in world.recoveries:
-            by_fault.setdefault(fault, []).append(seconds)
-        report.recoveries = {fault: _percentiles(seconds) for fault, seconds in sorted(by_fault.items())}
+            time.sleep(OBSERVE_SECONDS)
 
 
-def _percentiles(seconds: list[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {
-        "count": len(ordered),
-        "p50": round(statistics.median(ordered), 2),
-        "p99": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2),
-        "max": round(ordered[-1], 2),
-    }
+def _break_off(_signal: int, _frame: Any) -> None:
+    raise BrokenOffError("this process was asked to end")

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,10 +17,15 @@ import psycopg
 import redis
 
 from queue_store import rollups, schema
+from queue_store.rescue import Rescue
+from queue_store.settings import ProcessorSettings
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.redis import EmbeddedRedis
 from tests.chaos import ledger
+from tests.chaos.clock import SHIM, Clock
+from tests.chaos.producer import BATCH_SIZE
 from tests.chaos.proxy import Proxy
+from tests.chaos.recovery import IN_HAND, Mark, Marks
 from tests.servers import connect
 from tests.workers.processes import ROOT, CeleryProcess, wait_until, with_prefix
 
@@ -45,35 +51,43 @@ WORKER_COUNT = 2
 CHILDREN = 2
 
 
-@dataclass
-class Tracked:
-    """The records that a fault took from their owner, until the first of them runs again."""
-
-    fault: str
-    hurt_at: float
-    claim_numbers: dict[int, int]
+IDLE_IN_TRANSACTION = """
+SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'
+    AND datname = current_database() AND state_change < clock_timestamp() - interval '30 seconds'
+"""
+UP = """
+SELECT pid FROM worker_processes WHERE state = 'running' AND heartbeat_at > clock_timestamp() - interval '3 seconds'
+"""
+BACKLOG = "SELECT count(*) FROM (SELECT FROM processing_queue WHERE status = 'pending' LIMIT 50000) waiting"
 
 
 @dataclass
 class World:
     directory: Path
-    batches_per_producer: int
     batches_per_second: float
     seed: int
-    recoveries: list[tuple[str, float]] = field(default_factory=list)
     most_hints: int = 0
-    unexpected_ends: list[str] = field(default_factory=list)
+    most_idle_in_transaction: int = 0
+    killed_children: int = 0
+    backlog: int = 0
+    workers_up: int = 0
+    unexpected_ends: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
         self.postgres = EmbeddedPostgres(self.directory / "postgres", settings=POSTGRES_SETTINGS)
         self.redis = EmbeddedRedis(self.directory / "redis")
+        self.redis.port = _quiet_port()
         self.workers: list[CeleryProcess] = []
         self.beats: list[CeleryProcess] = []
         self.producers: dict[int, subprocess.Popen[bytes]] = {}
         self.journals: list[Path] = []
         self.calls = self.directory / "calls"
-        self._tracked: list[Tracked] = []
+        self.leaving: list[CeleryProcess] = []
+        self.clocks: list[Clock] = []
+        self.marks = Marks()
+        self.marked: Mark | None = None
+        self._read: dict[Path, tuple[int, int]] = {}
         self._observer: psycopg.Connection[Any] | None = None
         self._broker: redis.Redis | None = None
         self._stack = ExitStack()
@@ -96,6 +110,7 @@ class World:
         self.proxy.start()
         self._stack.callback(self.proxy.stop)
         for number in range(WORKER_COUNT):
+            self.clocks.append(Clock(self.directory / f"clock-{number}"))
             self.workers.append(self.new_worker(number))
         for _ in range(2):
             self.beats.append(self.new_beat())
@@ -110,7 +125,7 @@ class World:
         for producer in self.producers.values():
             producer.kill()
             producer.wait()
-        for process in [*self.beats, *self.workers]:
+        for process in [*self.beats, *self.workers, *self.leaving]:
             for child in [process.pid, *self.pool_children(process)]:
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGCONT)
@@ -138,7 +153,9 @@ class World:
             f"--hostname=worker{number}@chaos",
         ]
         options = ["--without-mingle", "--without-gossip", "--loglevel=WARNING"]
-        return CeleryProcess([*arguments, *options], self._environment(self.url(number)), self._log("worker"))
+        clock = {"PYTHONPATH": str(SHIM), "CHAOS_CLOCK": str(self.clocks[number].path)}
+        environment = self._environment(self.url(number)) | clock
+        return CeleryProcess([*arguments, *options], environment, self._log("worker"))
 
     def new_beat(self) -> CeleryProcess:
         log = self._log("beat")
@@ -146,19 +163,11 @@ class World:
         return CeleryProcess(arguments, self._environment(self.postgres.url()), log)
 
     def new_producer(self, number: int) -> None:
-        """One that goes on where its predecessor ended."""
+        """The successor of the one of this number, where there was one."""
         journal = self.directory / f"journal-{number}-{self._next()}"
-        done = sum(
-            path.read_text().count('"tried"')
-            for path in self.journals
-            if path.name.startswith(f"journal-{number}-")
-        )
-        remaining = self.batches_per_producer - done
-        if remaining <= 0:
-            return
         journal.touch()
         self.journals.append(journal)
-        arguments = [self.postgres.url(), journal, journal.name, remaining, self.batches_per_second]
+        arguments = [self.postgres.url(), journal, journal.name, self.batches_per_second]
         with self._log("producer").open("ab") as output:
             self.producers[number] = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.producer", *map(str, arguments)],
@@ -190,7 +199,7 @@ class World:
     @property
     def broker(self) -> redis.Redis:
         if self._broker is None:
-            self._broker = redis.Redis.from_url(self.redis.url(), socket_timeout=2)
+            self._broker = redis.Redis.from_url(self.redis.url(), socket_timeout=0.5)
         return self._broker
 
     def pool_children(self, worker: CeleryProcess) -> list[int]:
@@ -198,35 +207,57 @@ class World:
             return worker.children()
         return []
 
-    def track(self, fault: str, pids: list[int]) -> None:
-        """Remember what these processes have in hand, to see when the first of it runs again."""
-        rows = self.query(
-            "SELECT q.id, q.claim_number FROM processing_queue q JOIN flow_execution_logs r USING (flow_instance_id)"
-            " JOIN worker_processes w USING (worker_process_id)"
-            " WHERE q.status = 'processing' AND r.state = 'running' AND w.state = 'running' AND w.pid = ANY(%s)",
-            (pids,),
-        )
-        if rows:
-            self._tracked.append(Tracked(fault, time.monotonic(), dict(rows)))  # type: ignore[arg-type]
+    def proxied_children(self) -> list[int]:
+        return [pid for worker in self.workers[1::2] for pid in [worker.pid, *self.pool_children(worker)]]
+
+    def mark(self, pids: list[int] | None = None) -> None:
+        """Just before a fault: what these processes, or all, have in hand."""
+        self.marked = Mark.now(self.query(IN_HAND, {"pids": pids}))
 
     def observe(self) -> None:
-        """Called many times a second: recoveries, hints, and processes that ended by themselves."""
+        """Called many times a second: hints, the backlog, idle sessions, and processes that ended by themselves."""
         with suppress(psycopg.OperationalError):
-            self._tracked = [tracked for tracked in self._tracked if not self._has_recovered(tracked)]
+            [(self.backlog,)] = self.query(BACKLOG)
+            up = {pid for (pid,) in self.query(UP)}
+            self.workers_up = sum(not up.isdisjoint(self.pool_children(worker)) for worker in self.workers)
+            [(idle,)] = self.query(IDLE_IN_TRANSACTION)
+            self.most_idle_in_transaction = max(self.most_idle_in_transaction, idle)
         with suppress(redis.RedisError):
             self.most_hints = max(self.most_hints, self.broker.llen("flows") + self.broker.llen("control"))  # type: ignore[operator]
         self._revive()
 
-    def _has_recovered(self, tracked: Tracked) -> bool:
-        [(recovered,)] = self.query(
-            "SELECT EXISTS (SELECT FROM processing_queue q"
-            " JOIN unnest(%s::bigint[], %s::integer[]) AS old(id, claim_number) USING (id)"
-            " WHERE q.claim_number > old.claim_number OR q.status IN ('completed', 'failed'))",
-            (list(tracked.claim_numbers), list(tracked.claim_numbers.values())),
-        )
-        if recovered:
-            self.recoveries.append((tracked.fault, time.monotonic() - tracked.hurt_at))
-        return bool(recovered)
+    def hold_producers(self, held: bool) -> None:
+        if held:
+            (self.directory / "hold").touch()
+        else:
+            (self.directory / "hold").unlink(missing_ok=True)
+
+    def stop_producers(self) -> None:
+        (self.directory / "stop").touch()
+        for producer in self.producers.values():
+            with suppress(subprocess.TimeoutExpired):
+                producer.wait(15)
+            producer.kill()
+            producer.wait()
+
+    def acknowledged_count(self) -> int:
+        """Of records, by the producers' journals."""
+        for journal in self.journals:
+            position, count = self._read.get(journal, (0, 0))
+            with journal.open("rb") as lines:
+                lines.seek(position)
+                new = lines.read()
+            self._read[journal] = (position + len(new), count + new.count(b'{"acknowledged"'))
+        return BATCH_SIZE * sum(count for _, count in self._read.values())
+
+    def mend_servers(self) -> None:
+        """What a supervisor of the servers does."""
+        if self.postgres._process is None or self.postgres.process.poll() is not None:
+            self.unexpected_ends.append("Postgres")
+            self.postgres.start()
+        if self.redis._process is None or self.redis.process.poll() is not None:
+            self.unexpected_ends.append("Redis")
+            self.redis.start()
 
     def _revive(self) -> None:
         """What a supervisor of the machine does: start again what ended."""
@@ -239,10 +270,6 @@ class World:
                 self.unexpected_ends.append(f"beat: {_last_words(beat)}")
                 self.beats[number] = self.new_beat()
 
-    @property
-    def producers_are_done(self) -> bool:
-        return all(producer.poll() is not None for producer in self.producers.values())
-
     def unfinished_count(self) -> int:
         with suppress(psycopg.OperationalError):
             [(count,)] = self.query(
@@ -254,12 +281,13 @@ class World:
     def shut_down(self) -> None:
         """A clean end of all processes, and the last look of rescue."""
         for process in [*self.beats, *self.workers]:
-            process.terminate(60)
+            try:
+                process.terminate(60)
+            except subprocess.TimeoutExpired:
+                self.unexpected_ends.append(f"did not end within 60 s of SIGTERM: {_last_words(process)}")
+                process.kill()
         manager = connect(self.postgres.url())
         deadline = time.monotonic() + 30
-        from queue_store.rescue import Rescue
-        from queue_store.settings import ProcessorSettings
-
         rescue = Rescue(manager, ProcessorSettings(heartbeat_seconds=0.5, lease_seconds=LEASE_SECONDS))
         while time.monotonic() < deadline and self._alive_count():
             rescue.look()
@@ -273,11 +301,6 @@ class World:
             " + (SELECT count(*) FROM worker_processes WHERE ended_at IS NULL)"
         )
         return int(count)
-
-    def judge(self) -> tuple[dict[str, list[tuple[Any, ...]]], tuple[int, int]]:
-        with psycopg.connect(self.postgres.url()) as connection:
-            ledger.enter(connection, self.journals, self.calls)
-            return ledger.violations(connection), ledger.repeats(connection)
 
     def _environment(self, database_url: str) -> dict[str, str]:
         pool = {"POOL_SIZE": "2", "MAX_OVERFLOW": "4"}
@@ -294,6 +317,15 @@ class World:
     def _next(self) -> int:
         self._number += 1
         return self._number
+
+
+def _quiet_port() -> int:
+    """Below the range that outgoing connections take their ports from: nobody takes it while Redis is down."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
 
 
 def _last_words(process: CeleryProcess) -> str:

@@ -1,10 +1,10 @@
 """A model of claim, heartbeat, rescue and fence, small enough to be explored completely.
 
-One record and a few worker processes, each with one run. Every statement of the store is one step, as it is one
-transaction there; a one-COMMIT slice is two, the fenced UPDATE that takes the row lock and the COMMIT. Processes die
-at any moment, and answers get lost. A frozen process is one that takes no step for a while, and a lease that ran out
-is a rescuer that takes its step: all interleavings are explored, so both are in. `Rules` switches the rules off that
-the real statements keep, to show that each one is needed.
+One record and a few worker processes, each with one run, and perhaps a thread that was given up and works on. Every
+statement of the store is one step, as it is one transaction there; a one-COMMIT slice is two, the fenced UPDATE that
+takes the row lock and the COMMIT. Processes die at any moment, and answers get lost. A frozen process is one that takes
+no step for a while, and a lease that ran out is a rescuer that takes its step: all interleavings are explored, so both
+are in. `Rules` switches the rules off that the real statements keep, to show that each one is needed.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,6 +17,7 @@ UNKNOWN = -1  # the answer to a COMMIT was lost: the run does not know what it o
 @dataclass(frozen=True)
 class Rules:
     fence: bool = True
+    the_fence_asks_for_the_claim: bool = True
     claims_need_a_running_run: bool = True
     rescue_skips_locked: bool = True
     dead_is_final: bool = True
@@ -31,7 +32,8 @@ class Run(NamedTuple):
     seen_silent: bool = False  # a rescuer has read that it is silent, and may act on it later
     is_settled: bool = False
     claim_number: int = 0  # what the process believes to own; 0: nothing
-    in_transaction: bool = False  # after the fenced UPDATE, before the COMMIT: it holds the row lock
+    stale_number: int = 0  # what an abandoned thread of the same process believes to own
+    in_transaction: int = 0  # the claim that it writes under, after the fenced UPDATE and before the COMMIT
 
 
 class State(NamedTuple):
@@ -80,25 +82,45 @@ def update_under_the_fence(state: State, i: int, run: Run, rules: Rules) -> Iter
         return
     owns = state.status == "processing" and (state.owner, state.claim_number) == (i, run.claim_number)
     if owns or (not rules.fence and state.status == "processing"):
-        yield state.with_run(i, in_transaction=True)
+        yield state.with_run(i, in_transaction=run.claim_number)
     else:
         yield state.with_run(i, claim_number=0)
+
+
+def snooze(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
+    """The record is given back, and a thread that works on it does not know."""
+    owns = state.status == "processing" and (state.owner, state.claim_number) == (i, run.claim_number)
+    if not run.is_gone and owns and state.locked_by is None:
+        yield state._replace(status="pending", owner=None).with_run(
+            i, claim_number=0, stale_number=run.claim_number
+        )
+
+
+def update_by_the_abandoned_thread(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
+    if run.is_gone or not run.stale_number or state.locked_by is not None:
+        return
+    owns = state.status == "processing" and state.owner == i
+    if owns and (state.claim_number == run.stale_number or not rules.the_fence_asks_for_the_claim):
+        yield state.with_run(i, in_transaction=run.stale_number)
+    else:
+        yield state.with_run(i, stale_number=0)
 
 
 def commit(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
     if run.is_gone or not run.in_transaction:
         return
     broken = "" if (state.status, state.owner) == ("processing", i) else "a fenced run wrote"
+    broken = broken or ("" if run.in_transaction == state.claim_number else "a stale claim wrote")
     done = state._replace(status="completed", effects=state.effects + 1, is_broken=broken)
-    yield done.with_run(i, in_transaction=False, claim_number=0)
-    yield done.with_run(i, in_transaction=False, claim_number=UNKNOWN)
-    yield state.with_run(i, in_transaction=False, claim_number=UNKNOWN)  # it did not happen, and nobody knows
+    yield done.with_run(i, in_transaction=0, claim_number=0)
+    yield done.with_run(i, in_transaction=0, claim_number=UNKNOWN)
+    yield state.with_run(i, in_transaction=0, claim_number=UNKNOWN)  # it did not happen, and nobody knows
 
 
 def retry(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
     if not run.is_gone and run.in_transaction and state.owner == i:
         given_back = state._replace(status="pending", owner=None)
-        yield given_back.with_run(i, in_transaction=False, claim_number=0)
+        yield given_back.with_run(i, in_transaction=0, claim_number=0)
 
 
 def end(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
@@ -113,12 +135,12 @@ def beat(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
     if not rules.dead_is_final:
         yield state.with_run(i, state="running", seen_silent=False)
     elif run.claim_number:
-        yield state.with_run(i, claim_number=0, in_transaction=False)
+        yield state.with_run(i, claim_number=0, in_transaction=0)
 
 
 def die(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
     if not run.is_gone and run.state != "new":
-        yield state.with_run(i, is_gone=True, in_transaction=False)
+        yield state.with_run(i, is_gone=True, in_transaction=0)
 
 
 def see_silent(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
@@ -129,7 +151,7 @@ def see_silent(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 def terminate_session(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
     """The open transaction is rolled back. The process keeps what it believes, and will try again."""
     if run.seen_silent and run.in_transaction:
-        yield state.with_run(i, in_transaction=False)
+        yield state.with_run(i, in_transaction=0)
 
 
 def bury(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
@@ -156,8 +178,8 @@ def settle(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 Action = Callable[[State, int, Run, Rules], Iterator[State]]
 ACTIONS: tuple[Action, ...] = (
-    claim, update_under_the_fence, commit, retry, end, beat, die, see_silent, terminate_session, bury, rescue,
-    settle,
+    claim, update_under_the_fence, snooze, update_by_the_abandoned_thread, commit, retry, end, beat, die,
+    see_silent, terminate_session, bury, rescue, settle,
 )  # fmt: skip
 
 

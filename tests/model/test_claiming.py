@@ -7,7 +7,9 @@ import pytest
 from tests.model.claiming import Rules, explore, without
 
 
-@pytest.mark.parametrize(("run_count", "claim_bound"), [(2, 4), (3, 2)])
+@pytest.mark.parametrize(
+    ("run_count", "claim_bound"), [(2, 3), (3, 2), pytest.param(2, 4, marks=pytest.mark.long)]
+)
 def test_no_reachable_state_breaks_a_promise_or_is_stuck(run_count: int, claim_bound: int) -> None:
     exploration = explore(Rules(), run_count, claim_bound)
     assert exploration.broken == ()

@@ -117,6 +117,8 @@ CREATE TABLE processing_queue (
     trace_context             text CHECK (length(trace_context) <= 1024),
     error_message             text CHECK (length(error_message) <= 4000),
     result                    jsonb CHECK (pg_column_size(result) <= 1048576),
+    -- The login, whichever role it had taken on.
+    enqueued_by               text NOT NULL DEFAULT session_user,
     CONSTRAINT processing_queue_state CHECK (
         CASE status
             WHEN 'pending' THEN claimed_at IS NULL AND flow_instance_id IS NULL AND completed_at IS NULL
@@ -251,6 +253,17 @@ CREATE TABLE audit_log (
     details                   jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX audit_log_at ON audit_log (at);
+
+-- The one way for others than its owner to take something from it: what is older than a day, the oldest first.
+CREATE FUNCTION purge_audit(older_than interval, most bigint) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH deleted AS (
+        DELETE FROM audit_log WHERE id IN (
+            SELECT id FROM audit_log WHERE at < now() - greatest($1, interval '1 day') ORDER BY at LIMIT $2)
+        RETURNING id)
+    SELECT count(*) FROM deleted
+$$;
+REVOKE ALL ON FUNCTION purge_audit FROM PUBLIC;
 
 -- The sample flow's results.
 CREATE TABLE processed_surveys (

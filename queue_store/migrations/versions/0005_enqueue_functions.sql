@@ -82,3 +82,14 @@ END $$;
 
 REVOKE ALL ON FUNCTION enqueue_or_explain FROM PUBLIC;
 REVOKE ALL ON FUNCTION enqueue_record FROM PUBLIC;
+
+-- What a login has enqueued itself, of these ids: for producers, who may not read the table.
+CREATE FUNCTION own_records(ids bigint[])
+    RETURNS TABLE (id bigint, flow_name text, status text, scheduled_at timestamptz, created_at timestamptz,
+        completed_at timestamptz, retry_count integer, error_message text, correlation_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT q.id, q.flow_name, q.status, q.scheduled_at, q.created_at, q.completed_at, q.retry_count, q.error_message,
+        q.correlation_id
+    FROM processing_queue q WHERE q.id = ANY($1) AND q.enqueued_by = session_user ORDER BY q.id
+$$;
+REVOKE ALL ON FUNCTION own_records FROM PUBLIC;

@@ -3,13 +3,16 @@
 SELECT format('%%s record with claimed_at %%s, flow_instance_id %%s, completed_at %%s, claim_number %%s',
     q.status, q.claimed_at, q.flow_instance_id, q.completed_at, q.claim_number) AS problem, q.id AS record_id
 FROM (
-    (SELECT * FROM processing_queue WHERE status = 'pending'
+    (SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
+        FROM processing_queue WHERE status = 'pending'
         ORDER BY flow_name, priority, scheduled_at, id LIMIT %(limit)s)
     UNION ALL
-    (SELECT * FROM processing_queue WHERE status = 'processing'
+    (SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
+        FROM processing_queue WHERE status = 'processing'
         ORDER BY flow_instance_id, id LIMIT %(limit)s)
     UNION ALL
-    (SELECT * FROM processing_queue WHERE status = 'failed'
+    (SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
+        FROM processing_queue WHERE status = 'failed'
         ORDER BY flow_name, updated_at, id LIMIT %(limit)s)
 ) q
 WHERE q.status = 'pending'

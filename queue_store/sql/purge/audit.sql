@@ -1,9 +1,6 @@
 -- What operators did. A dry run finds the same and deletes nothing.
-WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM audit_log
-    WHERE at < now() - make_interval(secs => %(audit_seconds)s)
-    LIMIT %(limit)s::bigint
-), deleted AS (
-    DELETE FROM audit_log t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
-)
-SELECT count(*) FROM doomed
+SELECT CASE WHEN %(dry_run)s THEN (
+        SELECT count(*) FROM (
+            SELECT FROM audit_log WHERE at < now() - make_interval(secs => %(audit_seconds)s)
+            LIMIT %(limit)s::bigint) doomed)
+    ELSE purge_audit(make_interval(secs => %(audit_seconds)s), %(limit)s::bigint) END

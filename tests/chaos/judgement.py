@@ -1,0 +1,58 @@
+"""After the run: the ledger's rules, and the numbers that the report gives."""
+
+import os
+import re
+import uuid
+
+import psycopg
+
+from queue_store.claims import ClaimCursor, claim_parameters
+from queue_store.statements import sql
+from queue_store.vacuum import vacuum_forgotten_tables
+from tests.chaos import ledger
+from tests.chaos.result import Result
+from tests.chaos.world import HINTS_BOUND, World
+from tests.servers import connect
+
+BUFFERS_BOUND = 50
+
+
+def judge(world: World, result: Result) -> None:
+    [(postgres,)] = world.query_again("SELECT current_setting('server_version')")
+    result.servers = f"Postgres {postgres}, Redis {world.broker.info('server')['redis_version']}"  # type: ignore[index]
+    result.busy_machine = f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.0f} over the last five minutes"
+    result.most_hints = world.most_hints
+    result.unexpected_ends = world.unexpected_ends
+    result.killed_children = world.killed_children
+    result.empty_claim_buffers = _buffers_of_an_empty_claim(world)
+    with psycopg.connect(world.postgres.url()) as connection:
+        row = connection.execute("SELECT count(*) FROM processing_queue").fetchone()
+        result.record_count = row[0] if row else 0
+        ledger.enter(connection, world.journals, world.calls)
+        result.recoveries = world.marks.recoveries(connection)
+        result.repeated_records, result.most_calls = ledger.repeats(connection)
+        result.waits = ledger.waits(connection)
+        result.strikes = ledger.strikes(connection)
+        result.violations |= ledger.violations(connection)
+    if world.most_hints > HINTS_BOUND:
+        result.violations["too many hints were outstanding"] = [(world.most_hints,)]
+    if world.most_idle_in_transaction:
+        result.violations["a session was idle in its transaction for 30 s"] = [
+            (world.most_idle_in_transaction,)
+        ]
+    if result.empty_claim_buffers > BUFFERS_BOUND:
+        result.violations["an empty claim reads too many buffers"] = [(result.empty_claim_buffers,)]
+
+
+def _buffers_of_an_empty_claim(world: World) -> int:
+    """After the vacuum that the system itself does for tables that a crash made autovacuum forget."""
+    manager = connect(world.postgres.url())
+    vacuum_forgotten_tables(manager)
+    manager.dispose()
+    parameters = claim_parameters("transfer", uuid.uuid4(), 100, failure_blocks_key=False)
+    parameters |= ClaimCursor(0, 1_000).parameters()
+    with psycopg.connect(world.postgres.url()) as connection:
+        rows = connection.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql("claim"), parameters).fetchall()
+        connection.rollback()
+    first = next(row[0] for row in rows if "Buffers: shared" in row[0])
+    return sum(int(count) for count in re.findall(r"(?:hit|read)=(\d+)", first))

@@ -1,0 +1,111 @@
+"""How much of what: the short run and the long one. Quotas are enforced; a fault that met nothing to hurt is tried
+again until its number is reached or the run's longest time is over."""
+
+import random
+from dataclasses import dataclass
+
+from tests.chaos import faults, host_faults
+from tests.chaos.hurt import Fault
+
+KILLS = ("kill_child", "kill_worker", "kill_beat", "kill_producer")
+# These wait until every worker is up, all others until one is: on a busy machine a worker takes longer to start than
+# the next blow takes to come, and one that never starts proves nothing.
+HEAVY = (
+    *("kill_worker", "freeze_worker", "deploy", "restart_postgres", "crash_postgres", "exhaust_connections"),
+    *("restart_redis", "cut_connections", "stall_connections"),
+)
+GROUPS = {
+    "kills": KILLS,
+    "restarts of Postgres": ("restart_postgres", "crash_postgres"),
+    "losses of the broker": ("restart_redis",),
+    "pauses longer than the lease": ("freeze_child", "freeze_worker", "freeze_beat"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    counts: dict[Fault, int]
+    quotas: dict[str, int]
+    record_count: int
+    seconds: float
+    longest_seconds: float
+    drain_bound_seconds: float
+    backlog_bound: int = 5_000
+
+
+SHORT = Plan(
+    counts={
+        faults.terminate_backend: 90,
+        faults.kill_child: 16,
+        faults.freeze_child: 6,
+        host_faults.freeze_worker: 1,
+        host_faults.freeze_beat: 1,
+        host_faults.step_clock: 4,
+        faults.kill_worker: 2,
+        faults.deploy: 2,
+        faults.kill_beat: 2,
+        faults.kill_producer: 5,
+        faults.restart_postgres: 2,
+        faults.crash_postgres: 2,
+        faults.exhaust_connections: 2,
+        faults.cut_connections: 16,
+        faults.stall_connections: 3,
+        faults.delay_connections: 4,
+        faults.restart_redis: 2,
+        faults.flush_redis: 14,
+        faults.freeze_redis: 3,
+        faults.drop_redis_clients: 18,
+        faults.double_messages: 12,
+    },
+    quotas={"faults": 200, "kills": 20, "pauses longer than the lease": 5, "records": 30_000},
+    record_count=31_500,
+    seconds=55,
+    longest_seconds=150,
+    drain_bound_seconds=60,
+)
+
+LONG = Plan(
+    counts={
+        faults.terminate_backend: 680,
+        faults.kill_child: 230,
+        faults.freeze_child: 110,
+        host_faults.freeze_worker: 10,
+        host_faults.freeze_beat: 10,
+        host_faults.step_clock: 40,
+        faults.kill_worker: 32,
+        faults.deploy: 25,
+        faults.kill_beat: 20,
+        faults.kill_producer: 40,
+        faults.restart_postgres: 33,
+        faults.crash_postgres: 12,
+        faults.exhaust_connections: 15,
+        faults.cut_connections: 220,
+        faults.stall_connections: 30,
+        faults.delay_connections: 50,
+        faults.restart_redis: 33,
+        faults.flush_redis: 130,
+        faults.freeze_redis: 40,
+        faults.drop_redis_clients: 190,
+        faults.double_messages: 130,
+    },
+    quotas={
+        "faults": 2_000,
+        "kills": 300,
+        "restarts of Postgres": 30,
+        "losses of the broker": 30,
+        "pauses longer than the lease": 100,
+        "records": 1_000_000,
+    },
+    record_count=1_010_000,
+    seconds=1_560,
+    longest_seconds=3_300,
+    drain_bound_seconds=400,
+)
+
+
+def schedule(plan: Plan, seed: int) -> list[tuple[float, Fault]]:
+    """When to do what: the same for the same seed."""
+    rng = random.Random(seed)
+    planned = [fault for fault, count in plan.counts.items() for _ in range(count)]
+    rng.shuffle(planned)
+    return sorted(((rng.uniform(0, plan.seconds), fault) for fault in planned), key=lambda when: when[0])

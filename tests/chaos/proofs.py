@@ -1,0 +1,18 @@
+"""What happened, written to disk as it happens: a run that breaks off still tells."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+
+class Proofs:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_text("")
+        self._started = time.monotonic()
+
+    def note(self, kind: str, what: str, **more: Any) -> None:
+        line = {"at": round(time.monotonic() - self._started, 2), "kind": kind, "what": what, **more}
+        with self.path.open("a") as proofs:
+            proofs.write(json.dumps(line) + "\n")

@@ -1,0 +1,56 @@
+"""What a run found."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.chaos.plans import GROUPS
+
+
+@dataclass
+class Result:
+    seed: int
+    quotas: dict[str, int]
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    faults: Counter[str] = field(default_factory=Counter[str])
+    retries: Counter[str] = field(default_factory=Counter[str])
+    given_up: int = 0
+    acknowledged: int = 0
+    record_count: int = 0
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    violations: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    repeated_records: int = 0
+    most_calls: int = 0
+    killed_children: int = 0
+    waits: tuple[float, float] = (0.0, 0.0)
+    strikes: tuple[int, ...] = (0, 0, 0, 0)
+    empty_claim_buffers: int = -1
+    recoveries: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
+    most_hints: int = 0
+    servers: str = "servers unknown"
+    busy_machine: str = ""
+    unexpected_ends: list[str] = field(default_factory=list[str])
+
+    @property
+    def fault_count(self) -> int:
+        return self.faults.total()
+
+    def group(self, name: str) -> int:
+        return sum(self.faults[fault] for fault in GROUPS[name])
+
+    def reached(self, quota: str) -> int:
+        if quota == "records":
+            return self.record_count
+        return self.fault_count if quota == "faults" else self.group(quota)
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """The quotas that were not reached, and what was."""
+        return {
+            name: self.reached(name) for name, wanted in self.quotas.items() if self.reached(name) < wanted
+        }
+
+    @property
+    def is_bad(self) -> bool:
+        return bool(self.violations or self.missed)
