@@ -40,6 +40,7 @@ class WorkerServices:
         self.process = self._new_process()
         self.run_lock = threading.Lock()  # one run at a time in a process
         self.current_run: CurrentRun | None = None
+        self.server_identity: str | None = None  # as the last heartbeat saw it
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._cursors: dict[str, ClaimCursor] = {}
         self._event_loop: EventLoop | None = None

@@ -20,6 +20,7 @@ class CurrentRun:
     batch_size: int | None = None  # for the next claim, when operators changed it
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])
+    server_identity: str | None = None  # of the server that this run began on, where it is known
 
     @property
     def max_retries(self) -> int:

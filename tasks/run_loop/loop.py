@@ -9,6 +9,7 @@ from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.flows import with_work
 from queue_store.record import Outcome, Record
 from queue_store.run import Run, RunCounts, RunOptions
+from queue_store.worker_processes import server_identity
 from tasks.exceptions import RunLostError
 from tasks.flow import Flow
 from tasks.run_loop.batch_attempt import BatchAttempts
@@ -52,7 +53,7 @@ class _RunLoop:
         self._services = services
         self._declared = declared
         self._run = run
-        self._current = CurrentRun(run)
+        self._current = CurrentRun(run, server_identity=services.server_identity)
         self._delivery = Delivery(self._current, services.settings, services.slots, services.hints.send)
         self._delivery.slice_is_over = self._slice_is_over
         self._hands: Hands | None = None
@@ -160,10 +161,18 @@ class _RunLoop:
         if failure is not None:
             self._run.reopen()
         suspect_ids = failure.suspect_record_ids if isinstance(failure, RunLostError) else ()
+        if suspect_ids and self._server_changed():
+            suspect_ids = ()
         if suspect_ids:
             self._run.give_up(suspect_ids[0] if len(suspect_ids) == 1 else None, str(failure))
         else:
             self._run.end(str(failure) if failure is not None else None)
+
+    def _server_changed(self) -> bool:
+        """It was started again, or another one took over: no handler is to blame for the connection."""
+        known = self._current.server_identity
+        with self._run.held.transaction() as cursor:
+            return known is not None and server_identity(cursor) != known
 
     def _warn_of_end(self, error: QueueStoreError) -> None:
         logger.warning(
