@@ -85,6 +85,7 @@ class Heartbeat(threading.Thread):
             self._services.server_identity = worker_processes.server_identity(cursor)
         if current is not None:
             self._tell(current, news)
+            current.end_if_hung()
         return is_alive
 
     def _tell(self, current: CurrentRun, news: worker_processes.RunNews | None) -> None:

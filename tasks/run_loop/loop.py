@@ -22,11 +22,12 @@ from tasks.run_loop.one_commit import OneCommit
 from tasks.run_loop.one_commit_async import AsyncOneCommit
 from tasks.run_loop.side_by_side import SideBySide, low_water
 from tasks.run_loop.stuck_handlers import StuckHandler, StuckHandlers
-from tasks.worker_process import WorkerServices
+from tasks.worker_process import WorkerServices, orphan_timeout_seconds
 
 logger = logging.getLogger(__name__)
 
 OTHERS_LOOK_SECONDS = 1.0
+HUNG_SHARE = 0.9  # of the orphan timeout, which counts from the claim
 SAY_END_SECONDS = 60.0
 SAY_END_PAUSE_SECONDS = 0.2
 
@@ -59,6 +60,7 @@ class _RunLoop:
         self._hands: Hands | None = None
         self._ends = ExitStack()
         self._attempts = BatchAttempts(declared, self._current, self._stuck_handlers())
+        self._current.end_if_hung = self._end_if_hung
 
     def work_off(self, records: list[Record]) -> None:
         self._services.current_run = self._current
@@ -125,6 +127,19 @@ class _RunLoop:
     def _give_up(self, stuck: list[StuckHandler]) -> None:
         finished = self._delivery.unwritten + (self._hands.done if self._hands else [])
         give_up(self._services, self._declared, self._current, finished, stuck)
+
+    def _end_if_hung(self) -> None:
+        """Without a time limit nobody waits for ever either: what would be taken back as overdue, uncharged, and then
+        pin the next process, ends this one and is charged."""
+        patience_seconds = HUNG_SHARE * orphan_timeout_seconds(self._declared, self._services.settings)
+        hung_before = time.monotonic() - patience_seconds
+        hung = [
+            StuckHandler(records, started, started + patience_seconds, patience_seconds)
+            for records, started in list(self._attempts.open_calls.values())
+            if started <= hung_before
+        ]
+        if hung:
+            self._give_up(hung)
 
     def _slice_is_over(self) -> bool:
         """Fairness between flows: others that wait get a hint, and this flow queues up behind them with its own.
