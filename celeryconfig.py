@@ -39,6 +39,7 @@ worker_disable_prefetch = True
 worker_prefetch_multiplier = 1
 worker_cancel_long_running_tasks_on_connection_loss = False  # a run goes on without the broker
 worker_send_task_events = True
+worker_consumer = "tasks.careful_consumer:CarefulConsumer"
 task_send_sent_event = False
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False

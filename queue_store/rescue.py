@@ -5,17 +5,26 @@ and for runs that are over but have records left. Anybody may look at any time, 
 atomic statement that does nothing the second time.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
+from psycopg import Cursor
+from psycopg.errors import InsufficientPrivilege
+
 from queue_store.database_manager import DatabaseManager
+from queue_store.errors import ConflictError
 from queue_store.settings import ProcessorSettings
 from queue_store.statements import sql
 
 TERMINATE_TIMEOUT_MILLISECONDS = 2_000
 RUNS_AT_ONCE = 20
 RECORDS_AT_ONCE = 1_000
+NOTHING_IN_HAND = 0  # in place of a record's id: the dead one was between two records
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -28,6 +37,7 @@ class Rescued:
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
     struck_ids: list[int] = field(default_factory=list[int])
+    open_sessions: list[int] = field(default_factory=list[int])  # of the dead, which this login may not end
 
     @property
     def record_count(self) -> int:
@@ -51,7 +61,7 @@ class Rescue:
         self, worker_process_ids: Sequence[UUID], records_in_hand: Mapping[UUID, int] | None = None
     ) -> Rescued:
         """The same at once for worker processes that are known to be gone. `records_in_hand`: by worker process, the
-        record that it was working on, where that is known."""
+        record that it was working on, or NOTHING_IN_HAND; left out where that is not known."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             hand = (records_in_hand or {}).get(worker_process_id)
@@ -82,17 +92,26 @@ class Rescue:
         with self._database.transaction() as cursor:
             runs = cursor.execute(sql(statement), parameters).fetchall()
         for flow_instance_id, backend_pid in runs:
-            # First the session: an open transaction of a frozen process holds locks on what is rescued next.
-            if backend_pid is not None:
-                self._terminate(backend_pid)
-            self._bury_run(flow_instance_id, statement, death, rescued)
+            try:
+                # First the session: an open transaction of a frozen process holds locks on what is rescued next.
+                if backend_pid is not None:
+                    self._terminate(backend_pid, rescued)
+                self._bury_run(flow_instance_id, statement, death, rescued)
+            except ConflictError as error:  # of one: the others need not wait for the next look
+                logger.warning("run %s is buried at the next look: %s", flow_instance_id, error)
 
-    def _terminate(self, backend_pid: int) -> None:
-        with self._database.transaction() as cursor:
-            cursor.execute(
-                sql("terminate_session"),
-                {"backend_pid": backend_pid, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS},
-            )
+    def _terminate(self, backend_pid: int, rescued: Rescued) -> None:
+        parameters = {"backend_pid": backend_pid, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS}
+        try:
+            with self._database.transaction() as cursor:
+                cursor.execute(sql("terminate_session"), parameters)
+        except InsufficientPrivilege:
+            rescued.open_sessions.append(backend_pid)
+            logger.error(
+                "session %d of a dead run may not be ended by this login, and what it has locked waits until it ends: "
+                "let all workers log in as one role, or run SELECT pg_terminate_backend(%d) as a superuser",
+                backend_pid, backend_pid,
+            )  # fmt: skip
 
     def _bury_run(
         self, flow_instance_id: UUID, statement: str, death: dict[str, object], rescued: Rescued
@@ -105,9 +124,18 @@ class Rescue:
             "flow_instance_id": flow_instance_id,
             "error_message": reason,
         }
+        parameters |= death
         with self._database.transaction() as cursor:
-            if cursor.execute(sql("bury_run"), parameters | death).fetchone():
+            if parameters["suspect_record_id"] == NOTHING_IN_HAND and not self._suspect_alone(
+                cursor, flow_instance_id
+            ):
+                parameters["suspect_record_id"] = None
+            if cursor.execute(sql("bury_run"), parameters).fetchone():
                 rescued.buried_run_ids.append(flow_instance_id)
+
+    def _suspect_alone(self, cursor: Cursor[Any], flow_instance_id: UUID) -> bool:
+        parameters = {"flow_instance_id": flow_instance_id}
+        return cursor.execute(sql("suspect_alone"), parameters).fetchone() is not None
 
     def _bury_worker_processes(self, worker_process_ids: Sequence[UUID], rescued: Rescued) -> None:
         parameters = {
@@ -122,7 +150,10 @@ class Rescue:
         with self._database.transaction() as cursor:
             runs = cursor.execute(sql("unsettled_runs"), {"limit": RUNS_AT_ONCE}).fetchall()
         for (flow_instance_id,) in runs:
-            self._give_back_records(flow_instance_id, rescued)
+            try:
+                self._give_back_records(flow_instance_id, rescued)
+            except ConflictError as error:
+                logger.warning("run %s is settled at the next look: %s", flow_instance_id, error)
 
     def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> None:
         with self._database.transaction() as cursor:

@@ -82,7 +82,7 @@ class ProcessorSettings:
 
     batch_size: int = _whole(100, 1, 10_000)
     max_retries: int = _whole(3, 0, 1_000)
-    cleanup_timeout_hours: float = _real(2, 0.01, 24 * 365)
+    cleanup_timeout_hours: float = _real(2, 0.001, 24 * 365)
     containers: int = _whole(3, 1, 10_000)
     heartbeat_seconds: float = _real(2, 0.05, 60)
     lease_seconds: float = _real(10, 0.2, 3600)

@@ -87,3 +87,9 @@ def stop(cursor: Cursor[Any], worker_process_id: UUID) -> None:
 
 def end(cursor: Cursor[Any], worker_process_id: UUID) -> None:
     cursor.execute(sql("end_worker_process"), {"worker_process_id": worker_process_id})
+
+
+def server_identity(cursor: Cursor[Any]) -> str:
+    """Changes when the server is started again or another one takes over."""
+    row = cursor.execute(sql("read_server_identity")).fetchone()
+    return str(row[0]) if row else ""

@@ -82,8 +82,10 @@ class Heartbeat(threading.Thread):
             news = current and worker_processes.beat_run(
                 cursor, current.run.flow_instance_id, current.run.counts
             )
+            self._services.server_identity = worker_processes.server_identity(cursor)
         if current is not None:
             self._tell(current, news)
+            current.end_if_hung()
         return is_alive
 
     def _tell(self, current: CurrentRun, news: worker_processes.RunNews | None) -> None:

@@ -22,7 +22,8 @@ SEVERAL_IN_HAND = -1
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A child that died without saying goodbye. `record_id`: what it had in hand, where that is known."""
+    """A child that died without saying goodbye. `record_id`: what it had in hand, or NOTHING_IN_HAND; None where that
+    is not known."""
 
     worker_process_id: UUID
     record_id: int | None
@@ -59,7 +60,7 @@ class SharedSlots:
         _SLOT.pack_into(self._memory, self._offset, worker_process_id.bytes, NOTHING_IN_HAND)
         if previous == bytes(16):
             return None
-        return Predecessor(UUID(bytes=previous), record_id if record_id > 0 else None)
+        return Predecessor(UUID(bytes=previous), None if record_id == SEVERAL_IN_HAND else record_id)
 
     def take_in_hand(self, record_id: int) -> None:
         _IN_HAND.pack_into(self._memory, self._offset + 16, record_id)

@@ -40,6 +40,7 @@ class WorkerServices:
         self.process = self._new_process()
         self.run_lock = threading.Lock()  # one run at a time in a process
         self.current_run: CurrentRun | None = None
+        self.server_identity: str | None = None  # as the last heartbeat saw it
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._cursors: dict[str, ClaimCursor] = {}
         self._event_loop: EventLoop | None = None
@@ -99,9 +100,7 @@ def declaration(declared: Flow, settings: ProcessorSettings) -> FlowDeclaration:
         batch_size=declared.batch_size_or_default(settings),
         max_runs=declared.max_runs,
         max_retries=declared.max_retries_or_default(settings),
-        orphan_timeout_seconds=max(
-            settings.cleanup_timeout_hours * 3600, 2 * (declared.time_limit_seconds or 0)
-        ),
+        orphan_timeout_seconds=orphan_timeout_seconds(declared, settings),
         declared={
             "handler": place_of(declared),
             "is_async": declared.is_async,
@@ -113,6 +112,10 @@ def declaration(declared: Flow, settings: ProcessorSettings) -> FlowDeclaration:
             "time_limit_seconds": declared.time_limit_seconds,
         },
     )
+
+
+def orphan_timeout_seconds(declared: Flow, settings: ProcessorSettings) -> float:
+    return max(settings.cleanup_timeout_hours * 3600, 2 * (declared.time_limit_seconds or 0))
 
 
 def _versions() -> dict[str, str]:

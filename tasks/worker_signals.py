@@ -12,10 +12,12 @@ from celery.signals import (
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
+    worker_shutdown,
     worker_shutting_down,
 )
 
 from queue_store.errors import QueueStoreError, SettingsError
+from queue_store.hints import broker_problem
 from queue_store.schema import check_version
 from queue_store.settings import load_database_settings, load_processor_settings
 from tasks.app import app
@@ -23,6 +25,7 @@ from tasks.exceptions import FlowDeclarationError
 from tasks.observing.tracing import check_tracing, flush_spans, trace_attempts
 from tasks.registry import load_flows
 from tasks.shared_slots import shared_slots
+from tasks.worker_starts import WorkerStarts
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ GOODBYE_SECONDS = 25.0
 
 _celery_queues: list[str] = []
 _threads: list[Any] = []
+_starts: list[WorkerStarts] = []
 
 
 @celeryd_init.connect
@@ -52,8 +56,10 @@ def check_before_beat(**_: Any) -> None:
 
 
 @celeryd_after_setup.connect
-def remember_celery_queues(instance: Any = None, **_: Any) -> None:
+def remember_celery_queues(sender: Any = None, **_: Any) -> None:
     _celery_queues[:] = sorted(app.amqp.queues.consume_from)
+    _starts[:] = [WorkerStarts(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
+    _starts[0].begin(_celery_queues)
     served = {declared.queue for declared in load_flows(load_processor_settings()).values()} | {"control"}
     for queue in set(_celery_queues) - served:
         logger.warning(
@@ -70,6 +76,12 @@ def let_children_work(**_: Any) -> None:
 def stop_children(**_: Any) -> None:
     """In the main process: every child sees it between two records."""
     shared_slots.stop()
+
+
+@worker_shutdown.connect
+def say_end(sender: Any = None, **_: Any) -> None:
+    if _starts and not getattr(sender, "exitcode", None):
+        _starts[0].end()
 
 
 @worker_process_init.connect
@@ -142,7 +154,12 @@ def _refuse_to_start_unless_ready(problems: list[str]) -> None:
 
 
 def settings_problems() -> list[str]:
-    problems = [] if app.conf.broker_url else ["CELERY_BROKER_URL is missing: the URL of the Redis broker"]
+    problem = (
+        broker_problem(app.conf.broker_url)
+        if app.conf.broker_url
+        else "is missing: the URL of the Redis broker"
+    )
+    problems = [f"CELERY_BROKER_URL {problem}"] if problem else []
     for load in (load_processor_settings, load_database_settings, check_tracing):
         try:
             load()

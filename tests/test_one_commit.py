@@ -11,10 +11,15 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
+from queue_store.worker_processes import server_identity
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord
 from tasks.run_loop import one_commit
 from tests.flow_runs import Worker
 
+END_SESSIONS = """
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+WHERE state = 'idle in transaction' AND pid <> pg_backend_pid()
+"""
 INSERT = "INSERT INTO effects (record_id, what) VALUES (%(record_id)s, %(what)s)"
 
 
@@ -259,10 +264,7 @@ def test_a_connection_that_breaks_charges_nobody(effects: Worker, handler: Any) 
     def kill_once(record_id: int) -> None:
         if not killed:
             killed.append(record_id)
-            effects.query(
-                "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity "
-                "WHERE state = 'idle in transaction' AND pid <> pg_backend_pid()"
-            )
+            effects.query(END_SESSIONS)
 
     def plain(payload: dict[str, Any], connection: Connection, context: FlowContext) -> None:
         kill_once(context.record_id)
@@ -284,6 +286,41 @@ def test_a_connection_that_breaks_charges_nobody(effects: Worker, handler: Any) 
     effects.run(flow)
     assert [(row.status, row.retry_count) for row in effects.rows(ids)] == [("completed", 0)] * 3
     assert effects_match(effects)
+
+
+def test_sessions_that_the_server_ended_strike_nobody_however_often(effects: Worker) -> None:
+    """As three restarts in a row would."""
+
+    def ended(payload: dict[str, Any], connection: Connection, context: FlowContext) -> None:
+        effects.query(END_SESSIONS)
+        with_connection(payload, connection, context)
+
+    flow = effects.declare(ended, name="ended", max_retries=0)
+    ids = effects.enqueue("ended", payloads("a"))
+    for _ in range(5):
+        effects.run(flow)
+        effects.services.rescue.look()
+    assert [(row.status, row.crash_strikes, row.batch_limit) for row in effects.rows(ids)] == [
+        ("pending", 0, None)
+    ]
+
+
+@pytest.mark.parametrize(("server", "strikes"), [("another", 0), ("the same", 1)])
+def test_a_broken_connection_strikes_only_where_the_server_is_the_same(
+    effects: Worker, server: str, strikes: int
+) -> None:
+    def closes(payload: dict[str, Any], connection: "psycopg.Connection[Any]") -> None:
+        connection.close()
+        connection.execute("SELECT 1")
+
+    with effects.services.database.transaction() as cursor:
+        identity = server_identity(cursor)
+    effects.services.server_identity = identity if server == "the same" else "as it was before"
+    flow = effects.declare(closes, name="closes", max_retries=0)
+    ids = effects.enqueue("closes", payloads("a"))
+    effects.run(flow)
+    effects.services.rescue.look()
+    assert [row.crash_strikes for row in effects.rows(ids)] == [strikes]
 
 
 def test_savepoints_are_only_used_where_records_fail(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from queue_store.rescue import NOTHING_IN_HAND
 from queue_store.run import Run
 from queue_store.statements import sql
 from tests.store import Store, completed, ids
@@ -150,3 +151,34 @@ def test_rescuers_of_one_run_do_not_wait_for_each_other(store: Store) -> None:
     assert store.query("SELECT id FROM processing_queue WHERE crash_strikes = 0 ORDER BY 1") == [
         (record_id,) for record_id in expected
     ]
+
+
+def test_a_lone_record_that_was_finished_but_not_written_is_not_struck_at_once(store: Store) -> None:
+    [expected] = store.enqueue(1)
+    run = store.run()
+    run.begin()
+    rescued = store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_HAND})
+    assert (rescued.pending_ids, rescued.struck_ids) == ([expected], [])
+    assert store.query("SELECT crash_strikes, batch_limit FROM processing_queue") == [(0, 1)]
+
+
+def test_what_kills_its_process_after_its_handler_returned_is_found_all_the_same(store: Store) -> None:
+    store.enqueue(1)
+    deaths = 0
+    while store.statuses() == {"pending": 1}:
+        run = store.run()
+        assert run.begin()
+        deaths += 1
+        store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_HAND})
+        store.close()
+    assert deaths == store.settings.max_crash_strikes + 1
+    assert store.statuses() == {"failed": 1}
+
+
+def test_several_with_nothing_in_hand_become_suspects(store: Store) -> None:
+    store.enqueue(8)
+    run = store.run()
+    run.begin()
+    rescued = store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_HAND})
+    assert rescued.struck_ids == []
+    assert store.query("SELECT DISTINCT batch_limit FROM processing_queue") == [(4,)]

@@ -255,3 +255,20 @@ def as_login(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None
     url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setattr("queue_store.hints.CeleryHintSender.send", lambda *_: True)
+
+
+def test_a_session_that_may_not_be_ended_holds_up_nobody_elses_rescue(store: Store, login: Login) -> None:
+    """A run whose session belongs to a superuser, and one that the rescuer may end."""
+    expected = store.enqueue(20)
+    superusers, other = store.run(), store.run()
+    superusers.begin()
+    other.begin()
+    store.hide_session(other)
+    for run in (superusers, other):
+        store.age(run)
+    with store_on(login("worker")) as mine:
+        mine.settings = store.settings
+        rescued = mine.rescue.look()
+    assert sorted(rescued.pending_ids) == expected
+    assert len(rescued.open_sessions) == 1
+    assert store.statuses() == {"pending": 20}

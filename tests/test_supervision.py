@@ -105,6 +105,17 @@ def test_a_service_that_ends_again_and_again_is_given_up(make_service: Callable[
         until(service.restart_if_ended)
 
 
+def test_a_service_that_was_up_is_never_given_up_but_started_again_after_a_pause(
+    make_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.embedded.service.RESTART_PAUSE_SECONDS", 0.2)
+    service = make_service([sys.executable, "-c", "raise SystemExit(3)"])
+    service.has_been_up = True
+    for _ in range(2 * RESTART_LIMIT):
+        until(service.restart_if_ended)
+    until(lambda: service.restart_if_ended() is None)
+
+
 def test_a_service_that_ignores_the_signal_is_killed_after_the_bound(
     make_service: Callable[..., Service],
 ) -> None:

@@ -8,15 +8,17 @@ from queue_store import alerts
 from queue_store.database_manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.findings import Finding, by_severity
-from queue_store.hints import CeleryHintSender
+from queue_store.hints import CeleryHintSender, connect
 from queue_store.readings.schedule import read_schedule
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.sending import send_notices
 from tasks.alerts.unreachable import UnreachableDatabase
 from tasks.app import app
 from tasks.monitoring.rules import judge
+from tasks.monitoring.rules.broker_rules import judge_set_aside
 from tasks.monitoring.rules.schedule_rules import judge_schedule
 from tasks.monitoring.snapshot import take_snapshot
+from tasks.set_aside import news
 
 TRIES = 3
 TRY_AGAIN_SECONDS = 1.0
@@ -42,6 +44,7 @@ CODES = (
     "wrong_counts",
     "beat_silent",
     "broker_unreachable",
+    "messages_set_aside",
     "maintenance_late",
     "maintenance_failed",
 )
@@ -90,7 +93,8 @@ def _judge(database: DatabaseManager, settings: ProcessorSettings) -> list[Findi
     with database.transaction() as cursor:
         schedule = read_schedule(cursor)
     reachable = bool(app.conf.broker_url) and CeleryHintSender(app).is_broker_reachable()
-    return by_severity([*judge(snapshot), *judge_schedule(schedule, broker_is_reachable=reachable)])
+    aside = judge_set_aside(news(connect(app.conf.broker_url)) if reachable else [])
+    return by_severity([*judge(snapshot), *judge_schedule(schedule, broker_is_reachable=reachable), *aside])
 
 
 def _judge_unreachable(

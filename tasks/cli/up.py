@@ -77,6 +77,7 @@ def run(directory: Path, report: UpReport, once: bool) -> bool:
         schema.migrate(database.engine)
         report.migrated(schema.latest_version())
         flower_url = start_fleet(supervisor, database, directory)
+        supervisor.everything_is_up()
         report.fleet_ready()
         ended_as_expected = process_sample(supervisor, database, report)
         supervisor.wait_until(lambda: answers_http(f"{flower_url}healthcheck"), "Starting Flower")

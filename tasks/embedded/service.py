@@ -10,10 +10,12 @@ from tasks.embedded.tied_process import start_tied, stop_tied
 
 RESTART_LIMIT = 5
 RESTART_WINDOW_SECONDS = 60.0
+RESTART_PAUSE_SECONDS = 5.0
 
 
 class Service:
-    """A process that is started again when it ends by itself, up to a limit."""
+    """A process that is started again when it ends by itself. Until it `has_been_up`, up to a limit, because wrong
+    settings do not mend themselves; after that for ever, with a pause between the starts."""
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class Service:
         self._stop_bound_seconds = stop_bound_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts_at: deque[float] = deque(maxlen=RESTART_LIMIT)
+        self.has_been_up = False
 
     @property
     def pid(self) -> int | None:
@@ -43,12 +46,16 @@ class Service:
         )
 
     def restart_if_ended(self) -> str | None:
-        """Says what happened, if anything. Raises EmbeddedServerError when it ends again and again."""
+        """Says what happened, if anything. Raises EmbeddedServerError when it ends again and again and
+        never was up."""
         if self._process is None or self._process.poll() is None:
             return None
         now = time.monotonic()
         if len(self._restarts_at) == RESTART_LIMIT and now - self._restarts_at[0] < RESTART_WINDOW_SECONDS:
-            raise EmbeddedServerError(f"{self.name} ends again and again. Its log is {self.log}.")
+            if not self.has_been_up:
+                raise EmbeddedServerError(f"{self.name} ends again and again. Its log is {self.log}.")
+            if now - self._restarts_at[-1] < RESTART_PAUSE_SECONDS:
+                return None
         self._restarts_at.append(now)
         code = self._process.returncode
         self.start()

@@ -36,6 +36,11 @@ class Supervisor:
             self._services.append(service)
             service.start()
 
+    def everything_is_up(self) -> None:
+        """What ends from here on is started again for ever."""
+        for service in self._services:
+            service.has_been_up = True
+
     def watch(self) -> None:
         """One look at everything: what ended is started again. Raises when it does not stay up."""
         happened = [*self._servers.restart_if_ended()]

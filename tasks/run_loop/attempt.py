@@ -35,6 +35,8 @@ class Attempts:
         )
         self._observe = observer()
         self.passes: Callable[[BaseException], None] = lambda error: None
+        # Of a flow without a time limit: the calls that run, by their first record, and since when.
+        self.open_calls: dict[int, tuple[list[Record], float]] = {}
 
     def attempt(self, record: Record, transaction: Any = None, *, is_tentative: bool = False) -> Outcome:
         """`is_tentative`: a failure will be rolled back and attempted again at once."""
@@ -94,7 +96,11 @@ class Attempts:
         """Raises TimeLimitExceededError where the flow has a time limit and this thread can be interrupted."""
         limit = self.declared.time_limit_seconds
         if limit is None or self._stuck is None:
-            return call(*arguments)
+            self.open_calls[records[0].id] = (records, time.monotonic())
+            try:
+                return call(*arguments)
+            finally:
+                self.open_calls.pop(records[0].id, None)
         interrupts = can_interrupt()
         with self._stuck.watching(records, limit, can_be_interrupted=interrupts):
             return call_limited(limit, call, *arguments) if interrupts else call(*arguments)
@@ -102,7 +108,11 @@ class Attempts:
     async def limited_async(self, records: list[Record], call: Any) -> Any:
         limit = self.declared.time_limit_seconds
         if limit is None or self._stuck is None:
-            return await call
+            self.open_calls[records[0].id] = (records, time.monotonic())
+            try:
+                return await call
+            finally:
+                self.open_calls.pop(records[0].id, None)
         with self._stuck.watching(records, limit, can_be_interrupted=True):
             timeout = asyncio.timeout(limit)
             try:

@@ -1,6 +1,7 @@
 """What the heartbeat tells the loop of its run, and what handlers ask of it. Written by one thread, read by others."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from queue_store import progress
@@ -20,6 +21,8 @@ class CurrentRun:
     batch_size: int | None = None  # for the next claim, when operators changed it
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])
+    end_if_hung: Callable[[], None] = lambda: None  # asked by the heartbeat; ends the process
+    server_identity: str | None = None  # of the server that this run began on, where it is known
 
     @property
     def max_retries(self) -> int:

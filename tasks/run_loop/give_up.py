@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from queue_store import worker_processes
-from queue_store.errors import QueueStoreError
+from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.record import Outcome
 from queue_store.statements import sql
 from tasks.exceptions import TimeLimitExceededError
@@ -32,30 +32,46 @@ def give_up(
     """Over connections of its own: the run's is in the hands of whoever is stuck. Does not return."""
     current.is_lost = True
     failures = [failure for call in stuck for failure in _failures(declared, call)]
-    while True:
+    ends_session = declared.transaction_type is not None
+    for outcomes in (
+        [*finished, *failures],
+        failures,
+    ):  # what cannot be written is given back, and done again
         try:
-            _write(
-                services, current, [*finished, *failures], ends_session=declared.transaction_type is not None
-            )
+            _write_when_possible(services, current, outcomes, ends_session=ends_session)
             break
-        except QueueStoreError as error:
-            logger.warning("the end of a stuck process cannot be written yet: %s", error)
-            time.sleep(TRY_AGAIN_SECONDS)
+        except Exception:
+            logger.exception("the end of a stuck process cannot be written with %d outcome(s)", len(outcomes))
     logger.error("%s: records %s of flow %s", REASON, [f.record.id for f in failures], declared.name)
     services.slots.leave()
     end_process()
 
 
+def _write_when_possible(
+    services: WorkerServices, current: CurrentRun, outcomes: Sequence[Outcome], *, ends_session: bool
+) -> None:
+    """Waits for a database that is away, but not at a shutdown: the lease says the rest."""
+    while True:
+        try:
+            return _write(services, current, outcomes, ends_session=ends_session)
+        except (DatabaseUnavailableError, ConflictError) as error:
+            if services.slots.is_stopping:
+                raise
+            logger.warning("the end of a stuck process cannot be written yet: %s", error)
+            time.sleep(TRY_AGAIN_SECONDS)
+
+
 def _failures(declared: Flow, call: StuckHandler) -> list[Outcome]:
-    error = TimeLimitExceededError(
-        f"the time limit of {call.limit_seconds:g} s is over, and the handler could not be stopped"
-    )
+    text = f"the time limit of {call.limit_seconds:g} s is over, and the handler could not be stopped"
+    if declared.time_limit_seconds is None:
+        text = f"the handler did not return in {call.limit_seconds:g} s: give its flow time_limit_seconds"
+    error = TimeLimitExceededError(text)
     now = time.monotonic()
     return [failure_of(declared, record, error, call.started, now) for record in call.records]
 
 
 def _write(
-    services: WorkerServices, current: CurrentRun, outcomes: list[Outcome], *, ends_session: bool
+    services: WorkerServices, current: CurrentRun, outcomes: Sequence[Outcome], *, ends_session: bool
 ) -> None:
     run = current.run
     if ends_session:

@@ -10,6 +10,7 @@ from queue_store.flows import with_work
 from queue_store.record import Outcome, Record
 from queue_store.redaction import redact
 from queue_store.run import Run, RunCounts, RunOptions
+from queue_store.worker_processes import server_identity
 from tasks.exceptions import RunLostError
 from tasks.flow import Flow
 from tasks.observing import observer
@@ -24,11 +25,12 @@ from tasks.run_loop.one_commit import OneCommit
 from tasks.run_loop.one_commit_async import AsyncOneCommit
 from tasks.run_loop.side_by_side import SideBySide, low_water
 from tasks.run_loop.stuck_handlers import StuckHandler, StuckHandlers
-from tasks.worker_process import WorkerServices
+from tasks.worker_process import WorkerServices, orphan_timeout_seconds
 
 logger = logging.getLogger(__name__)
 
 OTHERS_LOOK_SECONDS = 1.0
+HUNG_SHARE = 0.9  # of the orphan timeout, which counts from the claim
 SAY_END_SECONDS = 60.0
 SAY_END_PAUSE_SECONDS = 0.2
 
@@ -66,12 +68,13 @@ class _RunLoop:
         self._services = services
         self._declared = declared
         self._run = run
-        self._current = CurrentRun(run)
+        self._current = CurrentRun(run, server_identity=services.server_identity)
         self._delivery = Delivery(self._current, services.settings, services.slots, services.hints.send)
         self._delivery.slice_is_over = self._slice_is_over
         self._hands: Hands | None = None
         self._ends = ExitStack()
         self._attempts = BatchAttempts(declared, self._current, self._stuck_handlers())
+        self._current.end_if_hung = self._end_if_hung
 
     def work_off(self, records: list[Record]) -> None:
         self._services.current_run = self._current
@@ -147,6 +150,19 @@ class _RunLoop:
         finished = self._delivery.unwritten + (self._hands.done if self._hands else [])
         give_up(self._services, self._declared, self._current, finished, stuck)
 
+    def _end_if_hung(self) -> None:
+        """Without a time limit nobody waits for ever either: what would be taken back as overdue, uncharged, and then
+        pin the next process, ends this one and is charged."""
+        patience_seconds = HUNG_SHARE * orphan_timeout_seconds(self._declared, self._services.settings)
+        hung_before = time.monotonic() - patience_seconds
+        hung = [
+            StuckHandler(records, started, started + patience_seconds, patience_seconds)
+            for records, started in list(self._attempts.open_calls.values())
+            if started <= hung_before
+        ]
+        if hung:
+            self._give_up(hung)
+
     def _slice_is_over(self) -> bool:
         """Fairness between flows: others that wait get a hint, and this flow queues up behind them with its own.
         While nobody waits, or the broker cannot take the hint, the run goes on."""
@@ -182,10 +198,18 @@ class _RunLoop:
         if failure is not None:
             self._run.reopen()
         suspect_ids = failure.suspect_record_ids if isinstance(failure, RunLostError) else ()
+        if suspect_ids and self._server_changed():
+            suspect_ids = ()
         if suspect_ids:
             self._run.give_up(suspect_ids[0] if len(suspect_ids) == 1 else None, str(failure))
         else:
             self._run.end(None if failure is None else _text(failure))
+
+    def _server_changed(self) -> bool:
+        """It was started again, or another one took over: no handler is to blame for the connection."""
+        known = self._current.server_identity
+        with self._run.held.transaction() as cursor:
+            return known is not None and server_identity(cursor) != known
 
     def _warn_of_end(self, error: QueueStoreError) -> None:
         logger.warning(

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from queue_store.errors import ConflictError
 from tasks.exceptions import RunLostError
 
+SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # an administrator, a crash of another session, a shutdown
+
 MISUSE = (
     "the handler must not commit, roll back or close the transaction it was given, nor hide an error in it"
 )
@@ -132,9 +134,21 @@ def raise_if_not_the_handlers_fault(
     if isinstance(cause, pg.DeadlockDetected | pg.SerializationFailure):
         raise ConflictError(f"{type(cause).__name__} in a handler: the slice is done again") from error
     if driver.broken or (driver.closed and isinstance(cause, psycopg.OperationalError)):
+        suspects = () if _server_ended_it(error) else record_ids
         raise RunLostError(
-            f"the connection broke in the handler of {_named(record_ids)}", record_ids
+            f"the connection broke in the handler of {_named(record_ids)}", suspects
         ) from error
+
+
+def _server_ended_it(error: BaseException | None) -> bool:
+    """Whoever uses the connection again after the server ended it only hears that it is closed: what came before says
+    why."""
+    while error is not None:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, psycopg.Error) and cause.sqlstate in SERVER_ENDS_SESSIONS:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _named(record_ids: Sequence[int]) -> str:

@@ -1,5 +1,6 @@
 """Flows that the worker tests run, in real worker processes."""
 
+import asyncio
 import os
 import signal
 import time
@@ -21,6 +22,11 @@ def quick(payload: dict[str, Any]) -> None:
 @flow
 def sleepy(payload: dict[str, Any]) -> None:
     time.sleep(payload["seconds"])
+
+
+@flow(concurrency=2)
+async def sleepy_async(payload: dict[str, Any]) -> None:
+    await asyncio.sleep(payload["seconds"])
 
 
 @flow(max_retries=1, backoff=Backoff(first_seconds=0.1, jitter=0))

@@ -1,14 +1,16 @@
 """A message is only a hint: quick when it comes, not needed when it does not, and never many."""
 
+import ssl
 import statistics
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
 from celery import Celery
 
-from queue_store.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender
+from queue_store.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender, connect
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_beat, running_worker, wait_until
 
@@ -77,6 +79,23 @@ def test_hints_stay_bounded_while_no_worker_runs(redis_client: redis.Redis, redi
     hints.send("another", "other_queue")
     assert redis_client.llen("other_queue") == 2
     app.close()
+
+
+@pytest.mark.parametrize("url", ["amqp://h", "redis://h:port", "rediss://h?ssl_cert_reqs=perhaps"])
+def test_a_broker_url_that_is_wrong_is_only_a_broker_that_is_away(url: str) -> None:
+    """So that neither a run nor the look for due records dies of it."""
+    hints = CeleryHintSender(SimpleNamespace(conf=SimpleNamespace(broker_url=url)))
+    assert hints.is_broker_reachable() is False
+    hints.started("quick", 0)
+    assert hints.send("quick", "flows") is False
+    assert hints.failed_count == 2
+
+
+def test_the_urls_that_celery_understands_are_understood() -> None:
+    tls = connect("rediss://h/1?ssl_cert_reqs=CERT_REQUIRED").connection_pool
+    assert tls.make_connection().cert_reqs == ssl.CERT_REQUIRED
+    socket = connect("redis+socket:///run/redis.sock?virtual_host=3").connection_pool
+    assert (socket.connection_kwargs["path"], socket.connection_kwargs["db"]) == ("/run/redis.sock", 3)
 
 
 def test_a_hint_that_cannot_be_sent_is_counted_and_harmless() -> None:

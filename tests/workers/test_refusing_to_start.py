@@ -6,6 +6,8 @@ import sys
 import psycopg
 import pytest
 
+from tasks.app import app
+from tasks.worker_signals import settings_problems
 from tests.workers.processes import ROOT, with_prefix
 
 
@@ -32,6 +34,36 @@ def test_an_unreachable_database_is_named_without_its_password(settings_environm
     assert done.returncode == 1
     assert "127.0.0.1:1" in done.stderr
     assert "Check that Postgres runs there" in done.stderr
+    assert "sesame" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("amqp://someone:sesame@127.0.0.1//", "must begin with redis:// or rediss://"),
+        ("sentinel://someone:sesame@127.0.0.1:26379", "must begin with redis:// or rediss://"),
+        ("redis://:sesame@127.0.0.1:99999/0", "its port is not one"),
+        ("redis://:sesame@127.0.0.1:soon/0", "its port is not one"),
+        ("redis://:sesame@127.0.0.1/first", "the number of a Redis database"),
+        ("rediss://:sesame@127.0.0.1/0?ssl_cert_reqs=perhaps", "a parameter that Redis clients do not know"),
+    ],
+)
+def test_a_broker_that_cannot_carry_hints_is_refused_in_one_line(
+    url: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.conf, "broker_url", url)
+    [line] = [line for line in settings_problems() if line.startswith("CELERY_BROKER_URL")]
+    assert problem in line
+    assert "sesame" not in line
+
+
+def test_a_worker_names_a_wrong_broker_and_does_not_start(settings_environment: dict[str, str]) -> None:
+    done = start(
+        ["worker"], settings_environment | {"CELERY_BROKER_URL": "amqp://someone:sesame@127.0.0.1//"}
+    )
+    assert done.returncode == 1
+    assert "CELERY_BROKER_URL must begin with redis:// or rediss://" in done.stderr
     assert "sesame" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 
