@@ -20,7 +20,7 @@ class BatchAttempts(Attempts):
             return outcomes
         given = self.arguments(None, transaction)
         try:
-            returned = self.limited(list(records), lambda: self.declared.handler(contexts, **given))
+            returned = self.limited(list(records), lambda: self.handler(contexts, **given))
             return outcomes + self._each(contexts, returned, started)
         except BaseException as error:  # noqa: BLE001
             return outcomes + [self.outcome_of(context.record, started, error) for context in contexts]
@@ -31,7 +31,7 @@ class BatchAttempts(Attempts):
         contexts, outcomes = self._decoded(records, started)
         if not contexts:
             return outcomes
-        call = self.declared.handler(contexts, **self.arguments(None, transaction))
+        call = self.handler(contexts, **self.arguments(None, transaction))
         try:
             returned = await self.limited_async(list(records), call)
             return outcomes + self._each(contexts, returned, started)
