@@ -13,7 +13,7 @@ from queue_store.enqueueing.new_record import (
     check_options,
     payload_limit_bytes,
 )
-from queue_store.enqueueing.steps import Copy, Query, Steps, is_storable_name, refuse_flow
+from queue_store.enqueueing.steps import Copy, Query, Rows, Steps, is_storable_name, refuse_flow
 from queue_store.errors import DuplicateRecordError, PayloadRejectedError
 from queue_store.payload import encode_json
 
@@ -119,12 +119,7 @@ def _copy(bulk: _Bulk, chunk: list[object], first_position: int) -> Steps[bool]:
 def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Steps[None]:
     done = bulk.done
     staged_ids = [row[0] for row in (yield Query("staged_ids"))] if done.ids is not None else []
-    duplicates = yield Query("enqueue_staging")
-    running: set[str] = set()
-    if duplicates and bulk.on_duplicate == "replace":
-        keys = list({row[1] for row in duplicates})
-        replaced = yield Query("replace_staging", {"dedup_keys": keys})
-        running = {key for key, _, was_replaced in replaced if not was_replaced}
+    duplicates, running = yield from _insert_staged(bulk)
     for position, dedup_key, twin_id in duplicates:
         done.duplicate_positions.append(first_position + position - 1)
         if dedup_key in running:
@@ -134,6 +129,25 @@ def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Step
     if done.ids is not None:
         done.ids += staged_ids
     done.inserted_count += record_count - len(duplicates)
+
+
+def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
+    """Returns the duplicates, and the keys of those that are running. A key whose record ended between the two
+    statements is free again, and its rows are inserted after all."""
+    duplicates: Rows = []
+    running: set[str] = set()
+    while found := (yield Query("enqueue_staging")):
+        if bulk.on_duplicate != "replace":
+            return found, running
+        keys = {row[1] for row in found}
+        replaced = yield Query("replace_staging", {"dedup_keys": list(keys)})
+        running |= {key for key, _, was_replaced in replaced if not was_replaced}
+        freed = keys - {row[0] for row in replaced}
+        duplicates += [row for row in found if row[1] not in freed]
+        if not freed:
+            break
+        yield Query("keep_staged_keys", {"dedup_keys": list(freed)})
+    return sorted(duplicates), running
 
 
 def _known(twin_id: int | None, dedup_key: str) -> int:
