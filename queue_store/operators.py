@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from queue_store.database_manager import DatabaseManager
 from queue_store.enqueueing.connections import run
+from queue_store.enqueueing.new_record import check_priority
 from queue_store.enqueueing.steps import is_storable_name, refuse_flow
 from queue_store.errors import ConflictError
 from queue_store.statements import sql
@@ -137,7 +138,9 @@ class Operators:
         ]
 
     def change_priority(self, record_ids: Iterable[int], priority: int, *, actor: str) -> list[int]:
-        """Of pending records; 0 is the most urgent, 9 the least. Returns the ids that were changed."""
+        """Of pending records; 0 is the most urgent, 9 the least. Returns the ids that were changed. Raises
+        PayloadRejectedError."""
+        check_priority(priority)
         parameters: dict[str, Any] = {"priority": priority}
         return [
             row[0]
