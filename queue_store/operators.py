@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from queue_store.database_manager import DatabaseManager
 from queue_store.enqueueing.connections import run
+from queue_store.enqueueing.new_record import check_priority
 from queue_store.enqueueing.steps import is_storable_name, refuse_flow
 from queue_store.errors import ConflictError
 from queue_store.statements import sql
@@ -133,7 +134,9 @@ class Operators:
         return self._change_all(actor, "purge", "purge_ids", {}, record_ids)
 
     def change_priority(self, record_ids: Iterable[int], priority: int, *, actor: str) -> list[int]:
-        """Of pending records; 0 is the most urgent, 9 the least. Returns the ids that were changed."""
+        """Of pending records; 0 is the most urgent, 9 the least. Returns the ids that were changed. Raises
+        PayloadRejectedError."""
+        check_priority(priority)
         return self._change_all(
             actor, "change priority", "change_priority", {"priority": priority}, record_ids
         )

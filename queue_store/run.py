@@ -222,8 +222,12 @@ class Run:
         if (is_first or aging) and not ahead and (suspects := self._claim_suspects(cursor)):
             return suspects
         self.claimed_suspects = False
-        self._send_claim(cursor, self._oldest_waiting_level(cursor) if aging else None)
+        self._send_claim(cursor, aging=aging)
         records = self._read_claim(cursor)
+        if not records and not ahead and self.cursor.asks_heads:
+            self.cursor.walk()
+            self._send_claim(cursor)
+            records = self._read_claim(cursor)
         if not records and self.cursor.is_set:
             self.cursor.drop()
             self._send_claim(cursor)
@@ -238,8 +242,13 @@ class Run:
             writer.execute(sql(statement.name), statement.parameters)
         return writers
 
-    def _send_claim(self, cursor: Cursor[Any], first_level: int | None = None) -> None:
-        self._send(cursor, "claim", self._claim_parameters() | self.cursor.parameters(first_level))
+    def _send_claim(self, cursor: Cursor[Any], *, aging: bool = False) -> None:
+        parameters = self._claim_parameters()
+        if self.cursor.asks_heads:
+            self._send(cursor, "claim_heads", parameters | self.cursor.heads_parameters(is_aging=aging))
+            return
+        first_level = self._oldest_waiting_level(cursor) if aging else None
+        self._send(cursor, "claim", parameters | self.cursor.parameters(first_level))
 
     def _read_claim(self, cursor: Cursor[Any]) -> list[Record]:
         return read_records(cursor.fetchall(), self.options.flow_name, self.flow_instance_id)
@@ -263,7 +272,11 @@ class Run:
         )
 
     def _oldest_waiting_level(self, cursor: Cursor[Any]) -> int | None:
-        row = cursor.execute(sql("oldest_waiting_level"), {"flow_name": self.options.flow_name}).fetchone()
+        parameters = {
+            "flow_name": self.options.flow_name,
+            "failure_blocks_key": self.options.failure_blocks_key,
+        }
+        row = cursor.execute(sql("oldest_waiting_level"), parameters).fetchone()
         return row[0] if row else None
 
     def _claimed(self, records: list[Record]) -> list[Record]:
@@ -271,7 +284,7 @@ class Run:
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
         if records:
-            self.cursor.advance(records)
+            self.cursor.advance(records, self.batch_size)
             self.counts.batch_count += 1
             self.counts.records_claimed += len(records)
         return records

@@ -63,11 +63,16 @@ class _Poll:
         self.pid = os.getpid()
 
     def add(self, record_id: int) -> Future[FinishedRecord]:
+        """Raises UnknownRecordError for what cannot be an id: those who wait already must not suffer for it."""
+        if type(record_id) is not int or not 0 < record_id < 2**63:
+            raise UnknownRecordError(
+                f"there is no record {ascii(record_id)[:64]}: an id is a whole number from 1 to 2**63 - 1"
+            )
         future: Future[FinishedRecord] = Future()
         with self._lock:
             self._awaited.append((record_id, time.monotonic(), future))
             self._nudge.set()
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="queue_store wait_for", daemon=True)
                 self._thread.start()
         return future

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from queue_store.errors import PayloadRejectedError
 from queue_store.payload import encode_json
+from tasks.called_functions import check_functions, check_policy, is_async
 from tasks.context import FlowContext
 from tasks.exceptions import FlowDeclarationError
 from tasks.flow import Flow, FlowOptions, Handler
@@ -23,6 +25,7 @@ from tasks.retries import PERMANENT, Backoff, is_number_between
 SYNC_TRANSACTIONS = (Connection, Session, psycopg.Connection)
 ASYNC_TRANSACTIONS = (AsyncConnection, AsyncSession, psycopg.AsyncConnection)
 SCHEDULE_PAYLOAD_LIMIT_BYTES = 65_536
+LONGEST_INTERVAL = timedelta(days=366)
 
 _NUMBERS = {
     "batch_size": (int, 1, 10_000),
@@ -38,7 +41,10 @@ _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "after": ("a function", callable),
     "failed": ("a function", callable),
     "backoff": ("a Backoff or a function", lambda value: isinstance(value, Backoff) or callable(value)),
-    "schedule": ("celery's crontab() or schedule()", lambda value: isinstance(value, crontab | interval)),
+    "schedule": (
+        "celery's crontab(), or schedule() with a run_every above 0 and of at most a year",
+        lambda value: isinstance(value, crontab) or is_every_so_often(value),
+    ),
 }
 _OPTIONAL = (
     "batch_size",
@@ -55,15 +61,17 @@ _OPTIONAL = (
 def declare(handler: Handler, options: dict[str, Any]) -> Flow:
     """Raises FlowDeclarationError."""
     options = dict(options)
-    name = options.pop("name", None) or getattr(handler, "__name__", type(handler).__name__)
+    name = options.pop("name", None)
+    name = getattr(handler, "__name__", type(handler).__name__) if name is None else name
     try:
         _check_name(name)
         _check_options(options)
+        check_functions(options)
         signature = _read_signature(handler)
         declared = Flow(
             name=name,
             handler=handler,
-            is_async=inspect.iscoroutinefunction(handler),
+            is_async=is_async(handler),
             context_parameter=signature.context,
             transaction_parameter=signature.transaction,
             transaction_type=signature.transaction_type,
@@ -142,6 +150,12 @@ def _check_retry_on(value: object) -> None:
         _check(is_exception, "retry_on", "a dictionary whose keys are exception classes", kind)
         is_policy = policy is PERMANENT or isinstance(policy, Backoff) or callable(policy)
         _check(is_policy, f"retry_on[{kind.__name__}]", "a Backoff, a function or PERMANENT", policy)
+        check_policy(policy, f"retry_on[{kind.__name__}]")
+
+
+def is_every_so_often(schedule: object) -> bool:
+    run_every = schedule.run_every if isinstance(schedule, interval) else None
+    return isinstance(run_every, timedelta) and timedelta() < run_every <= LONGEST_INTERVAL
 
 
 def _check_schedule_payload(value: object) -> None:
@@ -189,7 +203,7 @@ def _check_together(declared: Flow) -> None:
     hooks = [hook for hook in (declared.before, declared.after, declared.failed) if hook is not None]
     if declared.concurrency > 1 and declared.batch:
         raise ValueError("a batch handler is called once for a batch: concurrency has no meaning, drop it")
-    if not declared.is_async and any(inspect.iscoroutinefunction(hook) for hook in hooks):
+    if not declared.is_async and any(is_async(hook) for hook in hooks):
         raise ValueError("a hook is async, the handler is not")
     if declared.batch and hooks:
         raise ValueError("hooks are called for single records: a batch handler does their work itself")

@@ -1,6 +1,10 @@
 """Forcing a race: hold a lock, wait until the rival waits for it, let go."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
 
 from queue_store.database_manager import DatabaseManager
 
@@ -20,3 +24,13 @@ def wait_until_blocked(database: DatabaseManager, sessions: int = 1) -> None:
             return
         time.sleep(0.01)
     raise AssertionError(f"no {sessions} session(s) came to wait for a lock")
+
+
+@contextmanager
+def uncommitted(database: DatabaseManager, statement: str) -> Iterator[None]:
+    """Executed over another connection, and rolled back at the end."""
+    url = database.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        connection.execute(statement.encode())
+        yield
+        connection.rollback()

@@ -19,6 +19,7 @@ from queue_store import (
     enqueue,
     enqueue_many,
 )
+from queue_store.operators import Operators
 from tests.flow_rows import register_flow
 
 itself: list[Any] = []
@@ -169,3 +170,20 @@ def test_a_database_without_the_schema_is_told_to_be_migrated(empty_database_url
     with database.hold() as held, pytest.raises(QueueStoreError, match="queuectl migrate"):
         enqueue(held.sqlalchemy, "send_invoice", {})
     database.dispose()
+
+
+def test_options_of_the_call_beside_a_record_with_its_own_are_refused(database: DatabaseManager) -> None:
+    register_flow(database, "survey")
+    rows = [{"n": 1}, NewRecord({"n": 2})]
+    with database.transaction() as cursor:
+        with pytest.raises(PayloadRejectedError, match="row 1: NewRecord: has options of its own"):
+            enqueue_many(cursor, "survey", rows, priority=7)
+        assert enqueue_many(cursor, "survey", rows).inserted_count == 2
+
+
+@pytest.mark.parametrize("priority", [10, 99, -1, True, 1.0, "5", None])
+def test_a_priority_that_there_is_not_is_refused_for_records_that_are_there(
+    database: DatabaseManager, priority: Any
+) -> None:
+    with pytest.raises(PayloadRejectedError, match="priority: must be a whole number from 0 to 9"):
+        Operators(database).change_priority([1], priority, actor="Olga")

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from celery.schedules import crontab
+from celery.schedules import crontab, schedule
 from click.testing import CliRunner
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,6 +31,16 @@ def handler(payload: Any) -> None: ...
 async def async_handler(payload: Any) -> None: ...
 
 
+async def async_backoff(failed_attempts: int, error: BaseException) -> float:
+    return 5.0
+
+
+class AsyncCallable:
+    __name__ = "remembering"
+
+    async def __call__(self, payload: Any) -> None: ...
+
+
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"batchsize": 3}, "no option batchsize; did you mean batch_size?"),
     ({"retries": 3}, "no option retries; did you mean"),
@@ -47,7 +58,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
           "backoff": (5, None, "fast"),
           "retry_on": ([], None, {"ValueError": PERMANENT}, {int: PERMANENT}),
           "before": ("f", 3),
-          "schedule": ("* * * * *", 60),
+          "schedule": ("* * * * *", 60, schedule(0), schedule(-5), schedule(timedelta(days=400))),
       }.items()
       for value in wrong),
     ({"retry_on": {ValueError: 5}}, r"retry_on\[ValueError\] must be"),
@@ -60,7 +71,15 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": 7}, "a name is lower-case"),
     ({"batch": True, "concurrency": 2}, "concurrency has no meaning"),
     ({"batch": True, "after": print}, "hooks are called for single records"),
-    ({"after": async_handler}, "a hook is async"),
+    ({"after": lambda context, result: AsyncCallable(), "before": AsyncCallable()}, "a hook is async"),
+    ({"name": ""}, "a name is lower-case"),
+    ({"before": lambda: None}, r"before is called with \(context\): too many positional"),
+    ({"after": handler}, r"after is called with \(context, result\)"),
+    ({"failed": lambda context, error: None}, "failed is called with"),
+    ({"backoff": lambda: 5}, r"backoff is called with \(failed_attempts, error\)"),
+    ({"backoff": async_backoff}, "backoff must be a plain function"),
+    ({"retry_on": {ValueError: async_backoff}}, r"retry_on\[ValueError\] must be a plain function"),
+    ({"retry_on": {ValueError: handler}}, r"retry_on\[ValueError\] is called with"),
 ]  # fmt: skip
 
 
@@ -102,6 +121,11 @@ async def plain_connection_in_async(payload: Any, connection: "psycopg.Connectio
 def test_a_wrong_handler_is_refused(wrong: Callable[..., Any], problem: str) -> None:
     with pytest.raises(FlowDeclarationError, match=problem):
         declare(wrong, {})
+
+
+def test_an_object_that_is_called_with_await_is_an_async_handler() -> None:
+    assert declare(AsyncCallable(), {}).is_async
+    assert not declare(handler, {"backoff": max, "after": print}).is_async
 
 
 def with_transaction(payload: Any, connection: Connection) -> None: ...

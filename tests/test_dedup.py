@@ -13,7 +13,8 @@ from queue_store import (
     enqueue,
     enqueue_many,
 )
-from queue_store.enqueueing import OnDuplicate
+from queue_store.enqueueing import OnDuplicate, connections
+from queue_store.enqueueing.steps import Query
 from tests.flow_rows import register_flow, start_processing
 from tests.locks import wait_until_blocked
 
@@ -160,3 +161,32 @@ def test_the_twin_that_held_the_key_may_be_rolled_back(processor: DistributedPro
     rival.join()
     assert results == [False]
     assert payloads(processor) == {"order 1": {"n": 2}}
+
+
+@pytest.mark.parametrize("ended", ["completed", "cancelled"])
+def test_a_twin_that_ends_while_a_bulk_replaces_leaves_room_for_the_new_record(
+    processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    """It ends between the statement that finds the duplicates and the one that replaces their payloads."""
+    twin = processor.enqueue("send_invoice", {"n": "old"}, dedup_key="twin").id
+    processor.enqueue("send_invoice", {"n": "old"}, dedup_key="other")
+    start_processing(processor.database, twin)
+    execute = connections._Door.execute
+
+    def end_first(door: Any, query: Query) -> Any:
+        if query.name == "replace_staging":
+            with processor.database.transaction() as cursor:
+                cursor.execute(
+                    "UPDATE processing_queue SET status = %s, completed_at = CASE %s WHEN 'completed'"
+                    " THEN clock_timestamp() END WHERE id = %s",
+                    (ended, ended, twin),
+                )
+        return execute(door, query)
+
+    monkeypatch.setattr(connections._Door, "execute", end_first)
+    rows = keyed("new", "twin", "other", "twin")
+    done = processor.enqueue_many("send_invoice", rows, on_duplicate="replace", with_ids=True)
+    assert (done.inserted_count, done.duplicate_positions, done.running_positions) == (2, [2, 3], [])
+    assert payloads(processor) == {"new": {"n": 0}, "twin": {"n": 3}, "other": {"n": 2}}
+    assert done.ids is not None
+    assert done.ids[1] == done.ids[3] != twin

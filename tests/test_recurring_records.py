@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -138,3 +139,11 @@ def test_queuectl_shows_the_last_and_the_next_time(
     shown = json.loads(result.output)
     assert [row["flow_name"] for row in shown] == ["nightly"]
     assert shown[0]["last_at"] < shown[0]["next_at"]
+
+
+def test_a_flow_that_cannot_be_enqueued_keeps_no_other_from_it(worker: Worker, flow: Flow) -> None:
+    look(worker, flow)
+    pass_minutes(worker, 1)
+    broken = replace(flow, name="broken", schedule=schedule(0))
+    flows = [broken, flow]
+    assert len(enqueue_due(worker.services.database, flows, worker.services.settings)) == 1

@@ -128,3 +128,31 @@ def test_a_database_that_goes_away_for_a_moment_is_borne(
     monkeypatch.setattr(processor.database, "transaction", sometimes)
     assert processor.wait_for(record_id, timeout_seconds=10).status == "cancelled"
     assert failures == []
+
+
+@pytest.mark.parametrize("record_id", [2**70, 2**63, 0, -1, "17", 1.0, True, None])
+def test_what_cannot_be_an_id_harms_nobody_who_waits_already(
+    processor: DistributedProcessor, record_id: Any
+) -> None:
+    good = processor.enqueue("survey", {}).id
+    with ThreadPoolExecutor() as pool:
+        waiter = pool.submit(processor.wait_for, good, 10)
+        with pytest.raises(UnknownRecordError, match="whole number from 1"):
+            processor.wait_for(record_id, 1)
+        with pytest.raises(UnknownRecordError, match="whole number from 1"):
+            asyncio.run(processor.await_for(record_id, 1))
+        complete_all(processor)
+        assert waiter.result().status == "completed"
+
+
+def test_a_poll_that_died_is_started_again(
+    processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "excepthook", lambda *_: None)
+        patched.setattr(waiting._Poll, "_look", lambda *_: next(iter(())))
+        with pytest.raises(NotFinishedError):
+            processor.wait_for(record_id, 0.2)
+    complete_all(processor)
+    assert processor.wait_for(record_id, 10).status == "completed"

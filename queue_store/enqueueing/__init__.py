@@ -115,8 +115,8 @@ def enqueue_many(
 ) -> EnqueuedMany:
     """Write any number of records by COPY, all or none, in bounded memory (but for the ids, when asked for).
 
-    Each row is a payload, to which the options apply, or a NewRecord with options of its own. "replace" lets the
-    last row with a key win. Raises the same as `enqueue`; errors name the row.
+    Each row is a payload, to which the options apply, or a NewRecord with options of its own, to which none may be
+    given here. "replace" lets the last row with a key win. Raises the same as `enqueue`; errors name the row.
     """
     session = session_of(connection) if hint_sender else None
     steps = enqueue_many_steps(

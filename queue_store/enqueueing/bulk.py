@@ -13,13 +13,12 @@ from queue_store.enqueueing.new_record import (
     check_options,
     payload_limit_bytes,
 )
-from queue_store.enqueueing.steps import Copy, Query, Steps, is_storable_name, refuse_flow
+from queue_store.enqueueing.steps import Copy, Query, Rows, Steps, is_storable_name, refuse_flow
 from queue_store.errors import DuplicateRecordError, PayloadRejectedError
 from queue_store.payload import encode_json
 
-FIRST_CHUNK_RECORDS = 100
 CHUNK_RECORDS = 4_000
-CHUNK_BYTES = 8_000_000  # of payloads, as far as the sizes so far tell
+CHUNK_BYTES = 4_000_000  # of payloads
 BLOCK_RECORDS = 100
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
@@ -40,6 +39,9 @@ class EnqueuedMany:
     ids: list[int] | None = None
 
 
+Row = tuple[bytes, NewRecord | None]  # a payload as JSON, and the options of its own
+
+
 @dataclass(slots=True)
 class _Bulk:
     options: NewRecord
@@ -47,15 +49,6 @@ class _Bulk:
     now: datetime
     done: EnqueuedMany
     is_staging: bool = False
-    line_count: int = 0
-    line_bytes: int = 0
-
-    @property
-    def chunk_records(self) -> int:
-        """How many rows to keep in memory at a time: fewer where payloads are large."""
-        if not self.line_count:
-            return FIRST_CHUNK_RECORDS
-        return max(1, min(CHUNK_RECORDS, CHUNK_BYTES * self.line_count // self.line_bytes))
 
 
 def enqueue_many_steps(
@@ -85,21 +78,21 @@ def enqueue_many_steps(
     return done
 
 
-def _enqueue_chunk(bulk: _Bulk, chunk: list[object], first_position: int) -> Steps[None]:
+def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[None]:
     """By COPY, which knows no ON CONFLICT; from the first duplicate on through a temporary table."""
     if not bulk.is_staging:
-        if (yield from _copy(bulk, chunk, first_position)):
+        if (yield from _copy(bulk, chunk)):
             return
         yield Query("create_staging")
         bulk.is_staging = True
-    yield Copy("copy_staging", _blocks(_lines(bulk, chunk, first_position)))
+    yield Copy("copy_staging", _blocks(_lines(bulk, chunk)))
     yield from _enqueue_staged(bulk, first_position, len(chunk))
     yield Query("clear_staging")
 
 
-def _copy(bulk: _Bulk, chunk: list[object], first_position: int) -> Steps[bool]:
+def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
     """False: there is a duplicate, and nothing of the chunk was written."""
-    lines = _lines(bulk, chunk, first_position)
+    lines = _lines(bulk, chunk)
     may_fail = bulk.on_duplicate != "raise"
     ids: list[int] = []
     if bulk.done.ids is None:
@@ -119,12 +112,7 @@ def _copy(bulk: _Bulk, chunk: list[object], first_position: int) -> Steps[bool]:
 def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Steps[None]:
     done = bulk.done
     staged_ids = [row[0] for row in (yield Query("staged_ids"))] if done.ids is not None else []
-    duplicates = yield Query("enqueue_staging")
-    running: set[str] = set()
-    if duplicates and bulk.on_duplicate == "replace":
-        keys = list({row[1] for row in duplicates})
-        replaced = yield Query("replace_staging", {"dedup_keys": keys})
-        running = {key for key, _, was_replaced in replaced if not was_replaced}
+    duplicates, running = yield from _insert_staged(bulk)
     for position, dedup_key, twin_id in duplicates:
         done.duplicate_positions.append(first_position + position - 1)
         if dedup_key in running:
@@ -136,6 +124,25 @@ def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Step
     done.inserted_count += record_count - len(duplicates)
 
 
+def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
+    """Returns the duplicates, and the keys of those that are running. A key whose record ended between the two
+    statements is free again, and its rows are inserted after all."""
+    duplicates: Rows = []
+    running: set[str] = set()
+    while found := (yield Query("enqueue_staging")):
+        if bulk.on_duplicate != "replace":
+            return found, running
+        keys = {row[1] for row in found}
+        replaced = yield Query("replace_staging", {"dedup_keys": list(keys)})
+        running |= {key for key, _, was_replaced in replaced if not was_replaced}
+        freed = keys - {row[0] for row in replaced}
+        duplicates += [row for row in found if row[1] not in freed]
+        if not freed:
+            break
+        yield Query("keep_staged_keys", {"dedup_keys": list(freed)})
+    return sorted(duplicates), running
+
+
 def _known(twin_id: int | None, dedup_key: str) -> int:
     if twin_id is None:
         raise DuplicateRecordError(
@@ -144,13 +151,38 @@ def _known(twin_id: int | None, dedup_key: str) -> int:
     return twin_id
 
 
-def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[object]]]:
+def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[Row]]]:
     """The rows may come from a cursor on the same connection: no COPY is running while they are fetched."""
-    remaining = iter(rows)
-    first_position = 0
-    while chunk := list(islice(remaining, bulk.chunk_records)):
+    first_position = chunk_bytes = 0
+    chunk: list[Row] = []
+    takes_options = bulk.options != NewRecord(None)
+    for position, row in enumerate(rows):
+        chunk.append(_encoded(row, position, takes_options=takes_options))
+        chunk_bytes += len(chunk[-1][0])
+        if chunk_bytes >= CHUNK_BYTES or len(chunk) >= CHUNK_RECORDS:
+            yield first_position, chunk
+            first_position, chunk_bytes, chunk = position + 1, 0, []
+    if chunk:
         yield first_position, chunk
-        first_position += len(chunk)
+
+
+def _encoded(row: object, position: int, *, takes_options: bool) -> Row:
+    try:
+        if isinstance(row, NewRecord):
+            if takes_options:
+                raise PayloadRejectedError(
+                    "NewRecord", "has options of its own: give the call none beside it"
+                )
+            check_options(row)
+            return _compact(encode_json(row.payload, payload_limit_bytes())), row
+        return _compact(encode_json(row, payload_limit_bytes())), None
+    except PayloadRejectedError as error:
+        raise PayloadRejectedError(f"row {position}: {error.field}", error.problem) from None
+
+
+def _compact(encoded: bytes) -> bytes:
+    """orjson leaves its results in buffers that are many times larger."""
+    return bytes(memoryview(encoded))
 
 
 def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -160,26 +192,13 @@ def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _lines(bulk: _Bulk, chunk: list[object], first_position: int) -> Iterator[bytes]:
+def _lines(bulk: _Bulk, chunk: list[Row]) -> Iterator[bytes]:
     """COPY's text format."""
     begin = bulk.done.flow_name.encode() + b"\t"
     common_end = _end(bulk.options, bulk.now)
-    limit_bytes = payload_limit_bytes()
-    for position, row in enumerate(chunk, first_position):
-        try:
-            if isinstance(row, NewRecord):
-                check_options(row)
-                payload, end = row.payload, _end(row, bulk.now)
-            else:
-                payload, end = row, common_end
-            encoded = encode_json(payload, limit_bytes)
-        except PayloadRejectedError as error:
-            raise PayloadRejectedError(f"row {position}: {error.field}", error.problem) from None
-        if b"\\" in encoded:
-            encoded = encoded.replace(b"\\", b"\\\\")
-        bulk.line_bytes += len(encoded)
-        yield b"%b%b%b" % (begin, encoded, end)
-    bulk.line_count += len(chunk)
+    for encoded, record in chunk:
+        escaped = encoded.replace(b"\\", b"\\\\") if b"\\" in encoded else encoded
+        yield b"%b%b%b" % (begin, escaped, common_end if record is None else _end(record, bulk.now))
 
 
 def _end(record: NewRecord, now: datetime) -> bytes:

@@ -64,16 +64,18 @@ def check_record(record: NewRecord) -> dict[str, Any]:
 
 def check_options(record: NewRecord) -> None:
     """Everything but the payload."""
-    if type(record.priority) is not int or not 0 <= record.priority <= 9:
-        raise PayloadRejectedError(
-            "priority", f"must be a whole number from 0 to 9, not {_shown(record.priority)}"
-        )
+    check_priority(record.priority)
     if record.scheduled_at is not None:
         _check_instant(record.scheduled_at)
     check_text(record.dedup_key, "dedup_key", KEY_LENGTH)
     check_text(record.order_key, "order_key", KEY_LENGTH)
     check_text(record.correlation_id, "correlation_id", KEY_LENGTH)
     check_text(record.trace_context, "trace_context", TRACE_CONTEXT_LENGTH)
+
+
+def check_priority(priority: object) -> None:
+    if type(priority) is not int or not 0 <= priority <= 9:
+        raise PayloadRejectedError("priority", f"must be a whole number from 0 to 9, not {_shown(priority)}")
 
 
 def check_text(value: object, field: str, maximum_length: int) -> None:

@@ -1,5 +1,6 @@
--- The open flows that have due work: how many records at least (counted up to a bound), how long the oldest has
--- waited, how many runs are alive and may be, and how many worker processes serve the flow.
+-- The open flows that have work that can be claimed: how many records at least (counted up to a bound), how long the
+-- oldest has waited, how many runs are alive and may be, and how many worker processes serve the flow.
+-- Of a flow with order keys count the records without one and the heads of the keys, by steps from key to key.
 SELECT f.flow_name, f.celery_queue, coalesce(f.batch_size_override, f.batch_size) AS batch_size,
     due.records, due.waited_seconds, alive.runs AS alive_runs, coalesce(f.max_runs_override, f.max_runs) AS max_runs,
     (SELECT count(*) FROM worker_processes w
@@ -7,14 +8,49 @@ SELECT f.flow_name, f.celery_queue, coalesce(f.batch_size_override, f.batch_size
 FROM flows f
 CROSS JOIN queue_control c
 CROSS JOIN LATERAL (
+    SELECT count(*) > 0 AS are_there FROM (
+        SELECT FROM processing_queue q
+        WHERE q.flow_name = f.flow_name AND q.order_key > '' AND q.status IN ('pending', 'processing', 'failed')
+        ORDER BY q.order_key, q.id LIMIT 1
+    ) first
+) keyed
+CROSS JOIN LATERAL (
     SELECT count(*) AS records, coalesce(max(extract(epoch FROM now() - d.scheduled_at)), 0)::float8 AS waited_seconds
-    FROM generate_series(0, 9) AS level(priority)
-    CROSS JOIN LATERAL (
-        SELECT q.scheduled_at FROM processing_queue q
-        WHERE q.status = 'pending' AND q.flow_name = f.flow_name AND q.priority = level.priority::smallint
-            AND q.scheduled_at <= now()
-        ORDER BY q.scheduled_at, q.id
-        LIMIT %(count_limit)s
+    FROM (
+        SELECT due.scheduled_at FROM generate_series(0, 9) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT q.scheduled_at FROM processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = f.flow_name AND q.priority = level.priority::smallint
+                AND q.scheduled_at <= now()
+            ORDER BY q.scheduled_at, q.id
+            LIMIT %(count_limit)s
+        ) due
+        WHERE NOT keyed.are_there
+        UNION ALL
+        SELECT due.scheduled_at FROM generate_series(0, 9) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT q.scheduled_at FROM processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = f.flow_name AND q.priority = level.priority::smallint
+                AND q.scheduled_at <= now() AND q.order_key IS NULL
+            ORDER BY q.scheduled_at, q.id
+            LIMIT %(count_limit)s
+        ) due
+        WHERE keyed.are_there
+        UNION ALL
+        (WITH RECURSIVE keys(order_key, status, scheduled_at) AS (
+            SELECT ''::text, NULL::text, NULL::timestamptz WHERE keyed.are_there
+            UNION ALL
+            SELECT following.* FROM keys
+            CROSS JOIN LATERAL (
+                SELECT q.order_key, q.status, q.scheduled_at FROM processing_queue q
+                WHERE q.flow_name = f.flow_name AND q.order_key > keys.order_key
+                    AND q.status IN ('pending', 'processing', 'failed')
+                    AND (q.status <> 'failed' OR coalesce((f.declared ->> 'failure_blocks_key')::boolean, false))
+                ORDER BY q.order_key, q.id LIMIT 1
+            ) following
+        )
+        SELECT scheduled_at FROM keys WHERE status = 'pending' AND scheduled_at <= now()
+        LIMIT %(count_limit)s)
     ) d
 ) due
 CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
 -- Replaces the payloads of pending records with these keys by the last staged one each, in id order.
--- Returns (dedup_key, id, payload was replaced); false: it is running.
+-- Returns (dedup_key, id, payload was replaced); false: it is running. A key is missing when its record ended meanwhile.
 WITH latest AS MATERIALIZED (
     SELECT DISTINCT ON (flow_name, dedup_key) flow_name, dedup_key, payload
     FROM pg_temp.processing_queue_staging WHERE dedup_key = ANY(%(dedup_keys)s)
@@ -20,4 +20,4 @@ WITH latest AS MATERIALIZED (
     RETURNING q.id
 )
 SELECT live.dedup_key, live.id, replaced.id IS NOT NULL
-FROM live LEFT JOIN replaced USING (id)
+FROM live LEFT JOIN replaced USING (id) WHERE replaced.id IS NOT NULL OR live.status = 'processing'

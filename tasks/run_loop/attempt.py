@@ -29,6 +29,7 @@ class Attempts:
     def __init__(self, declared: Flow, run_side: RunSide, stuck: StuckHandlers | None) -> None:
         self.declared = declared
         self.run_side = run_side
+        self.handler = declared.handler
         self._stuck = stuck
         self._wants_context = bool(
             declared.context_parameter or declared.before or declared.after or declared.failed
@@ -139,7 +140,7 @@ class Attempts:
         declared = self.declared
         if declared.before is not None:
             declared.before(context)
-        result = declared.handler(record.payload, **self.arguments(context, transaction))
+        result = self.handler(record.payload, **self.arguments(context, transaction))
         if declared.after is not None:
             declared.after(context, result)
         return result
@@ -148,7 +149,7 @@ class Attempts:
         declared = self.declared
         if declared.before is not None:
             await _awaited(declared.before(context))
-        result = await declared.handler(record.payload, **self.arguments(context, transaction))
+        result = await self.handler(record.payload, **self.arguments(context, transaction))
         if declared.after is not None:
             await _awaited(declared.after(context, result))
         return result

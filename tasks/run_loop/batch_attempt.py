@@ -40,15 +40,15 @@ class BatchAttempts(Attempts):
 
     def _call_batch(self, contexts: list[FlowContext], given: dict[str, Any]) -> Any:
         if self._observe is None:
-            return self.declared.handler(contexts, **given)
+            return self.handler(contexts, **given)
         with self._observe.batch([context.record for context in contexts]):
-            return self.declared.handler(contexts, **given)
+            return self.handler(contexts, **given)
 
     async def _call_batch_async(self, contexts: list[FlowContext], given: dict[str, Any]) -> Any:
         if self._observe is None:
-            return await self.declared.handler(contexts, **given)
+            return await self.handler(contexts, **given)
         with self._observe.batch([context.record for context in contexts]):
-            return await self.declared.handler(contexts, **given)
+            return await self.handler(contexts, **given)
 
     def _decoded(self, records: Sequence[Record], started: float) -> tuple[list[FlowContext], list[Outcome]]:
         """A payload that cannot be decoded fails alone."""

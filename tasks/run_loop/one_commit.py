@@ -20,11 +20,11 @@ from psycopg import Cursor
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
 from queue_store.record import Cancelled, Completed, Outcome, Record, Written
 from queue_store.run import Run
-from tasks.exceptions import PermanentError, RunLostError
+from tasks.exceptions import RunLostError
 from tasks.flow import Flow
 from tasks.run_loop.batch_attempt import BatchAttempts
 from tasks.run_loop.delivery import Delivery
-from tasks.run_loop.transactions import MISUSE, Transaction, raise_if_not_the_handlers_fault
+from tasks.run_loop.transactions import Transaction, raise_if_not_the_handlers_fault
 from tasks.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
 
 SLICE_SECONDS = 0.5
@@ -59,6 +59,8 @@ class OneCommit:
         self.attempts = attempts
         self.driver: Any = None
         self.attempts.passes = self._pass_on
+        self.attempts.handler = self._handler
+        self.transaction: Any = None
         self._in_hand: list[int] = []
         self._with_savepoints = False
         self._failing_slices = 0  # in a row
@@ -82,7 +84,10 @@ class OneCommit:
         with self.run.held.transaction() as cursor, cursor.connection.transaction():
             held = self.run.held
             transaction = Transaction(
-                held.sqlalchemy, held.driver, self.declared.transaction_type, savepoints=with_savepoints
+                held.sqlalchemy,
+                held.driver,
+                self.declared.transaction_type,
+                savepoints=with_savepoints or self.declared.batch,
             )
             self.driver = held.driver
             outcomes = self._work(
@@ -125,18 +130,15 @@ class OneCommit:
         return outcomes
 
     def judged(
-        self, call: list[Record], called: list[Outcome], transaction: Any, error: BaseException | None
+        self, call: list[Record], called: list[Outcome], error: BaseException | None, *, is_tentative: bool
     ) -> list[Outcome]:
         """What became of the call when the transaction is looked at as well. Raises RollBackError when nothing more
-        can be done in it."""
-        now = time.monotonic()
-        completed = all(isinstance(outcome, Completed) for outcome in called)
-        if error is None and completed and (not transaction.is_whole or transaction.has_failed):
-            error = PermanentError(MISUSE)
+        can be done in it. `error`: the session could not be closed."""
         if error is not None:
+            now = time.monotonic()
             called = [self.attempts.outcome_of(record, now, error) for record in call]
-        if not transaction.is_whole:
-            raise RollBackError(called, is_spoiled=True)
+        if not self.transaction.is_whole:
+            raise RollBackError(() if is_tentative else called, is_spoiled=True)
         return called
 
     def check_fence(self, written: Written) -> None:
@@ -162,17 +164,24 @@ class OneCommit:
                 answer = self._call(step, transaction, with_savepoints)
 
     def _call(self, call: list[Record], transaction: Transaction, with_savepoints: bool) -> list[Outcome]:
+        self.transaction = transaction
         given = transaction.open()
+        is_tentative = not with_savepoints and not self.declared.batch
         if self.declared.batch:
             called = self.attempts.attempt_batch(call, given)
         else:
-            called = [self.attempts.attempt(call[0], given, is_tentative=not with_savepoints)]
+            called = [self.attempts.attempt(call[0], given, is_tentative=is_tentative)]
         error: Exception | None = None
         try:
-            transaction.close(completed=all(isinstance(outcome, Completed) for outcome in called))
+            transaction.close()
         except Exception as raised:  # noqa: BLE001
             error = raised
-        return self.judged(call, called, transaction, error)
+        return self.judged(call, called, error, is_tentative=is_tentative)
+
+    def _handler(self, payload: Any, **given: Any) -> Any:
+        result = self.declared.handler(payload, **given)
+        self.transaction.settle()
+        return result
 
     def _pass_on(self, error: BaseException) -> None:
         """After many conflicts in a row they count as the handler's own failures."""

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from queue_store.errors import ClaimLostError, DatabaseUnavailableError
 from queue_store.held_async import AsyncHeldConnection
 from queue_store.outcomes import follow_up_parameters, read_follow_up, read_written
-from queue_store.record import Completed, Outcome, Record, Written
+from queue_store.record import Outcome, Record, Written
 from queue_store.run import Run
 from queue_store.statements import sql
 from tasks.exceptions import RunLostError
@@ -42,7 +42,10 @@ class AsyncOneCommit(OneCommit):
         async with held.transaction() as cursor:
             self.driver = await held.driver()
             transaction = AsyncTransaction(
-                held.sqlalchemy, self.driver, self.declared.transaction_type, savepoints=with_savepoints
+                held.sqlalchemy,
+                self.driver,
+                self.declared.transaction_type,
+                savepoints=with_savepoints or self.declared.batch,
             )
             outcomes = await self._work_async(
                 self.steps(records, with_savepoints=with_savepoints), cursor, transaction, with_savepoints
@@ -104,14 +107,21 @@ class AsyncOneCommit(OneCommit):
     async def _call_async(
         self, call: list[Record], transaction: AsyncTransaction, with_savepoints: bool
     ) -> list[Outcome]:
+        self.transaction = transaction
         given = transaction.open()
+        is_tentative = not with_savepoints and not self.declared.batch
         if self.declared.batch:
             called = await self.attempts.attempt_batch_async(call, given)
         else:
-            called = [await self.attempts.attempt_async(call[0], given, is_tentative=not with_savepoints)]
+            called = [await self.attempts.attempt_async(call[0], given, is_tentative=is_tentative)]
         error: Exception | None = None
         try:
-            await transaction.close(completed=all(isinstance(outcome, Completed) for outcome in called))
+            await transaction.close()
         except Exception as raised:  # noqa: BLE001
             error = raised
-        return self.judged(call, called, transaction, error)
+        return self.judged(call, called, error, is_tentative=is_tentative)
+
+    async def _handler(self, payload: Any, **given: Any) -> Any:
+        result = await self.declared.handler(payload, **given)
+        await self.transaction.settle()
+        return result

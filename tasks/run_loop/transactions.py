@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 from queue_store.errors import ConflictError
-from tasks.exceptions import RunLostError
+from tasks.exceptions import PermanentError, RunLostError
 
 SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # an administrator, a crash of another session, a shutdown
 
@@ -54,14 +54,18 @@ class Transaction:
             return self._session
         return self._connection
 
-    def close(self, *, completed: bool) -> None:
-        """Sends what the session still holds. Raises what the database says to it."""
+    def settle(self) -> None:
+        """After the handler, within its time limit: sends what the session still holds. Raises what the database
+        says to it, and PermanentError when nothing more can be done in this transaction."""
+        raise_if_misused(self)
+        if self._session is not None:
+            self._session.commit()
+            raise_if_misused(self)
+
+    def close(self) -> None:
         session, self._session = self._session, None
-        if session is None:
-            return
-        with session:
-            if completed:
-                session.commit()
+        if session is not None:
+            session.close()
 
     @property
     def is_whole(self) -> bool:
@@ -102,13 +106,16 @@ class AsyncTransaction:
             return self._session
         return self._connection
 
-    async def close(self, *, completed: bool) -> None:
+    async def settle(self) -> None:
+        raise_if_misused(self)
+        if self._session is not None:
+            await self._session.commit()
+            raise_if_misused(self)
+
+    async def close(self) -> None:
         session, self._session = self._session, None
-        if session is None:
-            return
-        async with session:
-            if completed:
-                await session.commit()
+        if session is not None:
+            await session.close()
 
     @property
     def is_whole(self) -> bool:
@@ -117,6 +124,11 @@ class AsyncTransaction:
     @property
     def has_failed(self) -> bool:
         return self._driver.pgconn.transaction_status == TransactionStatus.INERROR
+
+
+def raise_if_misused(transaction: Transaction | AsyncTransaction) -> None:
+    if not transaction.is_whole or transaction.has_failed:
+        raise PermanentError(MISUSE)
 
 
 def is_open(driver: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> bool:

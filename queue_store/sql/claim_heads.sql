@@ -1,0 +1,60 @@
+-- claim: pending → processing, of records at the head of their order_key, for a flow whose backlog is behind such keys.
+-- It steps from key to key, beginning behind one and around to it, and never looks at a record that has to wait for
+-- another. Of more than a thousand heads that are due, the next claim finds others, because it begins elsewhere.
+WITH RECURSIVE open AS MATERIALIZED (
+    SELECT 1 FROM flow_execution_logs run
+    JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
+    JOIN queue_control c ON c.processing_stopped_at IS NULL
+    WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'
+    FOR SHARE OF run
+), keys(order_key, is_around, id, status, priority, scheduled_at, batch_limit) AS (
+    SELECT %(after_key)s::text, false, NULL::bigint, NULL::text, NULL::smallint, NULL::timestamptz, NULL::smallint
+    UNION ALL
+    SELECT following.*
+    FROM keys
+    CROSS JOIN LATERAL (
+        (SELECT q.order_key, keys.is_around, q.id, q.status, q.priority, q.scheduled_at, q.batch_limit
+            FROM processing_queue q
+            WHERE q.flow_name = %(flow_name)s AND q.order_key > keys.order_key
+                AND q.status IN ('pending', 'processing', 'failed') AND (q.status <> 'failed' OR %(failure_blocks_key)s)
+                AND (NOT keys.is_around OR q.order_key <= %(after_key)s::text)
+            ORDER BY q.order_key, q.id LIMIT 1)
+        UNION ALL
+        (SELECT q.order_key, true, q.id, q.status, q.priority, q.scheduled_at, q.batch_limit
+            FROM processing_queue q
+            WHERE q.flow_name = %(flow_name)s AND q.order_key <= %(after_key)s::text AND NOT keys.is_around
+                AND q.status IN ('pending', 'processing', 'failed') AND (q.status <> 'failed' OR %(failure_blocks_key)s)
+            ORDER BY q.order_key, q.id LIMIT 1)
+        LIMIT 1
+    ) following
+), head AS MATERIALIZED (
+    SELECT id, priority, scheduled_at FROM keys
+    WHERE status = 'pending' AND batch_limit IS NULL AND scheduled_at <= now() AND EXISTS (SELECT FROM open)
+    LIMIT 1000
+), chosen AS MATERIALIZED (
+    SELECT id FROM head
+    ORDER BY %(is_aging)s AND priority <> (SELECT h.priority FROM head h ORDER BY h.scheduled_at, h.id LIMIT 1),
+        priority, scheduled_at, id
+    LIMIT %(batch_size)s
+), candidate AS MATERIALIZED (
+    SELECT q.id FROM processing_queue q
+    WHERE q.id = ANY(ARRAY(SELECT id FROM chosen)) AND q.status || '' = 'pending' AND q.scheduled_at <= now()
+        AND q.batch_limit IS NULL
+    FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE processing_queue q
+    SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
+        flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status || '' = 'pending' -- by id: see claim.sql
+    RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
+        q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
+), counted AS (
+    INSERT INTO rollup_deltas (flow_name, claimed, wait_seconds, wait_histogram)
+    SELECT %(flow_name)s, count(*), sum(extract(epoch FROM claimed_at - scheduled_at)),
+        ARRAY(SELECT count(c.id) FROM generate_series(0, cardinality(%(bounds)s::float8[])) AS bucket
+            LEFT JOIN claimed c
+                ON width_bucket(extract(epoch FROM c.claimed_at - c.scheduled_at)::float8, %(bounds)s::float8[]) = bucket
+            GROUP BY bucket ORDER BY bucket)
+    FROM claimed HAVING count(*) > 0
+)
+SELECT * FROM claimed ORDER BY priority, scheduled_at, id

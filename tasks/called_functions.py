@@ -1,0 +1,46 @@
+"""The functions that a flow is declared with: whether they can be called as they will be called."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+HOOK_ARGUMENTS = {
+    "before": ("context",),
+    "after": ("context", "result"),
+    "failed": ("context", "error", "will_retry"),
+}
+POLICY_ARGUMENTS = ("failed_attempts", "error")
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Of an `async def`, and of an object whose `__call__` is one."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def check_functions(options: Mapping[str, Any]) -> None:
+    """The hooks and the back-off, when they are given. Raises ValueError."""
+    for option, arguments in HOOK_ARGUMENTS.items():
+        if options.get(option) is not None:
+            check_callable_with(options[option], option, arguments)
+    check_policy(options.get("backoff"), "backoff")
+
+
+def check_callable_with(function: Callable[..., Any], option: str, arguments: tuple[str, ...]) -> None:
+    """Raises ValueError."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # written in C, and says nothing of itself
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as problem:
+        raise ValueError(f"{option} is called with ({', '.join(arguments)}): {problem}") from None
+
+
+def check_policy(policy: object, option: str) -> None:
+    """A Backoff and PERMANENT are none of our business. Raises ValueError."""
+    if not callable(policy):
+        return
+    if is_async(policy):
+        raise ValueError(f"{option} must be a plain function: nobody awaits it")
+    check_callable_with(policy, option, POLICY_ARGUMENTS)
