@@ -21,7 +21,6 @@ from queue_store.hints import broker_problem
 from queue_store.schema import check_version
 from queue_store.settings import load_database_settings, load_processor_settings
 from tasks.app import app
-from tasks.exceptions import FlowDeclarationError
 from tasks.observing.tracing import check_tracing, flush_spans, trace_attempts
 from tasks.registry import load_flows
 from tasks.shared_slots import shared_slots
@@ -46,7 +45,7 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
     ])  # fmt: skip
     try:
         load_flows(load_processor_settings())
-    except (SettingsError, FlowDeclarationError) as error:
+    except SettingsError as error:
         sys.exit(str(error))
 
 
