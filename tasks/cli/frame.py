@@ -3,6 +3,7 @@
 import dataclasses
 import getpass
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 CELL_LENGTH = 200
+
+
+class BoundedNumber(click.FloatRange):
+    """Both ends are given, so that no database and no clock is asked for what it cannot hold; nan is in no range."""
+
+    def __init__(self, lowest: float, highest: float, *, min_open: bool = False) -> None:
+        super().__init__(lowest, highest, min_open=min_open)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
+YEAR_HOURS = 24 * 365
+HOURS = BoundedNumber(0, 10 * YEAR_HOURS, min_open=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
