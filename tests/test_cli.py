@@ -157,9 +157,10 @@ def test_failures_of_a_flow_are_found_behind_more_frequent_ones_of_others(queuec
     with queuectl.database.transaction() as cursor:
         cursor.execute(
             "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id,"
-            " outcome, exception_type, error_message, error_group) SELECT row_number() OVER (), 1, 1, flow, gen_random_uuid(), 'failed',"
-            " 'ValueError', kind, kind FROM (VALUES ('survey', 'no order', 3), ('letters', 'no stamp', 1),"
-            " ('letters', 'no order', 1)) AS e (flow, kind, count), generate_series(1, count) g"
+            " outcome, exception_type, error_message, error_group)"
+            " SELECT row_number() OVER (), 1, 1, flow, gen_random_uuid(), 'failed', 'ValueError', kind, kind"
+            " FROM (VALUES ('survey', 'no order', 3), ('letters', 'no stamp', 1), ('letters', 'no order', 1))"
+            " AS e (flow, kind, count), generate_series(1, count)"
         )
     (kind,) = queuectl.json("failures", "--flow", "letters", "--limit", "1")
     assert (kind["error_group"], kind["error_count"], kind["flow_names"]) == ("no order", 1, ["letters"])
