@@ -14,9 +14,11 @@ from tests.entry_point import install_with_entry_point
 from tests.workers.processes import ROOT, running_worker, wait_until, with_prefix
 
 
-def start(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def start(
+    arguments: list[str], environment: dict[str, str], directory: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "celery", "-A", "tasks", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("program", ["worker", "beat"])
@@ -111,6 +113,17 @@ def test_a_broken_module_of_flows_is_named_with_its_error(
     done = start(["worker"], environment | with_prefix({"FLOW_MODULES": "flows_of_ours"}))
     assert done.returncode == 1
     assert "FLOW_MODULES names flows_of_ours, which cannot be imported: SyntaxError" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_of_another_celery_application_are_named(
+    settings_environment: dict[str, str], tmp_path: Path
+) -> None:
+    theirs = tmp_path / "celeryconfig.py"
+    theirs.write_text("broker_url = 'redis://127.0.0.1:1/0'\ntask_acks_late = True\n")
+    done = start(["worker"], settings_environment, tmp_path)
+    assert done.returncode == 1
+    assert f"{theirs} was found before the celeryconfig of this project" in done.stderr
     assert "Traceback" not in done.stderr
 
 
