@@ -25,7 +25,7 @@ help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
 
 run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
-	@exec $(BIN)/queuectl up $(if $(ONCE),--once)
+	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses)
 	@$(TESTS) -n 3 --dist loadfile -m "$(TOGETHER)" $(ARGS) $(NONE_CHOSEN_IS_FINE)

@@ -18,6 +18,7 @@ from queue_store.redaction import redact
 if TYPE_CHECKING:
     from queue_store.database_manager import DatabaseManager
     from queue_store.distributed_processor import DistributedProcessor
+    from tasks.flow import Flow
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 CELL_LENGTH = 200
@@ -84,6 +85,16 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
     with opened_database(command) as database:
         schema.check_version(database)
         yield DistributedProcessor(database, hint_sender=CeleryHintSender(app))
+
+
+def loaded_flows() -> dict[str, "Flow"]:
+    """Modules in the current directory are found, as by Celery's commands; behind all others."""
+    from queue_store.settings import load_processor_settings
+    from tasks.registry import load_flows
+
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
+        sys.path.append(here)
+    return load_flows(load_processor_settings())
 
 
 def confirm(question: str, yes: bool) -> None:
