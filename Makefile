@@ -37,7 +37,7 @@ test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARG
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: a mixed day, the compose services, two beats, queuectl up
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: a mixed day, two beats, queuectl up
 	@$(TESTS) -m long $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
