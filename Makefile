@@ -6,7 +6,8 @@ HERE := $(VENV)/made-for-$(shell pwd -P | cksum | cut -d " " -f 1)
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
-WITHOUT_POSTGRES := architecture embedded_servers lock_files supervision up wheel
+WITHOUT_POSTGRES := architecture embedded_servers loading_flows lock_files make_install newer_python supervision up \
+	up_elsewhere wheel
 LICENCES := MIT;Apache;BSD;PSF;Python Software Foundation;MPL-2.0;Mozilla Public License 2.0;ISC;LGPL-3.0-only
 PODMAN_COMPOSE_VERSION := 1.6.0
 UV_VERSION := 0.13.9
