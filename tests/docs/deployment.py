@@ -12,6 +12,7 @@ from tasks.embedded.supervisor import answers_http
 from tests.documents import CodeBlock
 from tests.workers.processes import wait_until
 
+READY_SECONDS = 90
 STOP_SECONDS = 40
 SERVED = "SELECT 1 FROM worker_processes WHERE %(queue)s = ANY(celery_queues) AND started_at >= %(since)s"
 BEATS = "SELECT 1 FROM beats WHERE started_at >= %(since)s"
@@ -43,7 +44,9 @@ class Deployment:
             for line in block.code.strip().splitlines():
                 self._line(line)
             for line in self._processes:
-                wait_until(lambda line=line: self._is_ready(line, since), line, self._log(line), 60)
+                wait_until(
+                    lambda line=line: self._is_ready(line, since), line, self._log(line), READY_SECONDS
+                )
             self._stop()
         finally:
             for process in self._processes.values():

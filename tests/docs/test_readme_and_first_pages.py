@@ -43,6 +43,7 @@ def is_flow_module(block: CodeBlock) -> bool:
     return "@flow" in block.code
 
 
+@pytest.mark.timeout(300)  # five Celery processes start, on a machine that may be busy
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_works_from_top_to_bottom(
     page: str, shop: DatabaseManager, settings_environment: dict[str, str], tmp_path: Path
@@ -61,7 +62,7 @@ def test_the_page_works_from_top_to_bottom(
             run_block(block, names, shop, environment)
             if is_deployment(block):
                 Deployment(shop, environment, tmp_path).run(block)
-        wait_until(lambda: live_count(shop) == 0, "the due records", log)
+        wait_until(lambda: live_count(shop) == 0, "the due records", log, 60)
     assert statuses(shop) <= {"completed", "pending"}
     assert orders_with_invoice(shop) == ({4711, 4712} if page == "README.md" else {1, 7, 9})
 
