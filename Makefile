@@ -6,7 +6,8 @@ HERE := $(VENV)/made-for-$(shell pwd -P | cksum | cut -d " " -f 1)
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
-WITHOUT_POSTGRES := architecture embedded_servers lock_files supervision up wheel
+WITHOUT_POSTGRES := architecture embedded_servers loading_flows lock_files make_install newer_python supervision up \
+	up_elsewhere wheel
 LICENCES := MIT;Apache;BSD;PSF;Python Software Foundation;MPL-2.0;Mozilla Public License 2.0;ISC;LGPL-3.0-only
 PODMAN_COMPOSE_VERSION := 1.6.0
 UV_VERSION := 0.13.9
@@ -16,7 +17,7 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --
 
 TESTS := $(BIN)/python -m pytest
 TOGETHER := not package and not containers and not browser and not long and not alone
-NONE_CHOSEN_IS_FINE := || { status=$$?; [ $$status = 5 ] || exit $$status; }
+NONE_CHOSEN := 5
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-long test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock clean python-ok same-python bench-monitoring bench-queue-page
@@ -25,16 +26,19 @@ help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
 
 run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
-	@exec $(BIN)/queuectl up $(if $(ONCE),--once)
+	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses)
-	@$(TESTS) -n 3 --dist loadfile -m "$(TOGETHER)" $(ARGS) $(NONE_CHOSEN_IS_FINE)
-	@$(TESTS) -m "alone and not long" $(ARGS) $(NONE_CHOSEN_IS_FINE)
+	@$(TESTS) -n 3 --dist loadfile -m "$(TOGETHER)" $(ARGS) || together=$$?; \
+	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
+	$(TESTS) -m "alone and not long" $(ARGS) || alone=$$?; \
+	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
+	exit $${alone:-0}
 
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: a mixed day, the compose services, two beats, queuectl up
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: a mixed day, two beats, queuectl up
 	@$(TESTS) -m long $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
@@ -84,7 +88,7 @@ bench-queue-page: $(VENV)/dev.stamp ## Time every view of the Queue page with te
 	@$(BIN)/python -m benchmarks.queue_page
 
 clean: ## Remove the virtual environments and the embedded servers' data
-	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose .data
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV).lock .data
 
 python-ok:
 	@command -v "$(PYTHON)" >/dev/null || \
@@ -93,27 +97,40 @@ python-ok:
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
-# Made anew when the checkout was moved: an environment's scripts know its path.
-$(HERE): | python-ok
-	@grep -Fqs "$$(pwd -P)/$(VENV)/" $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV)
-	@touch $@
-
-same-python: $(HERE)
-	@[ "$(origin PYTHON)" != "command line" ] || \
+same-python: | python-ok
+	@[ "$(origin PYTHON)" != "command line" ] || [ ! -x $(BIN)/python ] || \
 		[ "$$("$(PYTHON)" -V)" = "$$($(BIN)/python -V)" ] || \
 		{ echo "$(VENV) was made by $$($(BIN)/python -V), not by $$("$(PYTHON)" -V). Name another place: make VENV=.venv-other" >&2; exit 1; }
 
-$(VENV)/run.stamp: requirements-embedded.lock requirements-build.lock pyproject.toml $(HERE) | same-python
+RUN_NEEDS := requirements-embedded.lock requirements-build.lock pyproject.toml $(HERE)
+DEV_NEEDS := requirements-dev.lock pyproject.toml $(HERE)
+
+ifndef INSTALLING
+# Whoever waited for the lock looks again: the other one has installed everything by then.
+$(VENV)/run.stamp: $(RUN_NEEDS) | same-python
+$(VENV)/dev.stamp: $(DEV_NEEDS) | same-python
+$(VENV)/run.stamp $(VENV)/dev.stamp:
+	@"$(PYTHON)" .ci/one_at_a_time.py $(VENV).lock $(MAKE) --no-print-directory INSTALLING=1 $@
+
+$(HERE): ;
+else
+# Made anew when the checkout was moved: an environment's scripts know its path.
+$(HERE):
+	@grep -Fqs "$$(pwd -P)/$(VENV)/" $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/run.stamp: $(RUN_NEEDS)
 	@echo "Installing the locked dependencies into $(VENV) …"
 	@$(PIP_INSTALL) $(LOCKED) -r requirements-embedded.lock -r requirements-build.lock
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.lock pyproject.toml $(HERE) | same-python
+$(VENV)/dev.stamp: $(DEV_NEEDS)
 	@echo "Installing the locked development dependencies into $(VENV) …"
 	@$(PIP_INSTALL) $(LOCKED) -r requirements-dev.lock
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/run.stamp
+endif
 
 $(VENV)-lock/bin/uv: | python-ok
 	@"$(PYTHON)" -m venv $(VENV)-lock

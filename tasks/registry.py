@@ -1,6 +1,8 @@
 """The flows of this process: those of the modules named in the setting FLOW_MODULES, and of the entry points
 `processing_queue.flows` of installed packages."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -28,15 +30,24 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
     """Import what the settings and the installed packages name, and return all flows. Raises SettingsError."""
     problems: list[str] = []
     for module in settings.flow_modules:
-        try:
+        with _any_error_as_problem(f"FLOW_MODULES names {module}", problems):
             import_module(module)
-        except ModuleNotFoundError as error:
-            problems.append(f"FLOW_MODULES names {module}, which cannot be imported: {error}")
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        entry_point.load()
+        place = f"the entry point {entry_point.name} of {ENTRY_POINT_GROUP} names {entry_point.value}"
+        with _any_error_as_problem(place, problems):
+            entry_point.load()
     if problems:
         raise SettingsError(problems)
     return dict(_flows)
+
+
+@contextmanager
+def _any_error_as_problem(place: str, problems: list[str]) -> Generator[None]:
+    """A module can raise anything, and Celery's signals would swallow it: the worker would be ready and useless."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        problems.append(f"{place}, which cannot be imported: {type(error).__name__}: {error}")
 
 
 def all_flows() -> list[Flow]:

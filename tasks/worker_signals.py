@@ -21,7 +21,6 @@ from queue_store.hints import broker_problem
 from queue_store.schema import check_version
 from queue_store.settings import load_database_settings, load_processor_settings
 from tasks.app import app
-from tasks.exceptions import FlowDeclarationError
 from tasks.observing.tracing import check_tracing, flush_spans, trace_attempts
 from tasks.registry import load_flows
 from tasks.shared_slots import shared_slots
@@ -31,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 SUPPORTED_POOLS = ("prefork", "solo", "processes")
 GOODBYE_SECONDS = 25.0
+SCHEDULER = "tasks.schedule.scheduler:OccurrenceScheduler"
 
 _celery_queues: list[str] = []
 _threads: list[Any] = []
@@ -46,7 +46,7 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
     ])  # fmt: skip
     try:
         load_flows(load_processor_settings())
-    except (SettingsError, FlowDeclarationError) as error:
+    except SettingsError as error:
         sys.exit(str(error))
 
 
@@ -153,13 +153,24 @@ def _refuse_to_start_unless_ready(problems: list[str]) -> None:
         sys.exit(str(error))
 
 
-def settings_problems() -> list[str]:
+def _problems_with_celery_settings() -> list[str]:
+    import celeryconfig
+
+    if app.conf.beat_scheduler != SCHEDULER:
+        return [
+            f"{celeryconfig.__file__} was found before the celeryconfig of this project: "
+            "start this in another directory, or move that file into a package"
+        ]
     problem = (
         broker_problem(app.conf.broker_url)
         if app.conf.broker_url
         else "is missing: the URL of the Redis broker"
     )
-    problems = [f"CELERY_BROKER_URL {problem}"] if problem else []
+    return [f"CELERY_BROKER_URL {problem}"] if problem else []
+
+
+def settings_problems() -> list[str]:
+    problems = _problems_with_celery_settings()
     for load in (load_processor_settings, load_database_settings, check_tracing):
         try:
             load()

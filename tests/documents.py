@@ -29,6 +29,14 @@ def code_blocks(document: str, *languages: str) -> list[CodeBlock]:
     return [block for block in blocks if not languages or block.language in languages]
 
 
+def table_rows(document: str) -> list[list[str]]:
+    """The cells of every row of every table, headings and rulers included."""
+    lines = (ROOT / document).read_text().splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")
+    ]
+
+
 def linked_files(document: str) -> list[str]:
     """The files that a document names, by link or as `path`, relative to the project."""
     text = (ROOT / document).read_text()

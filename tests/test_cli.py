@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -65,6 +66,45 @@ def test_each_command_has_a_help_text(command: str) -> None:
     assert "Usage:" in result.output
 
 
+def float_options() -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name in sorted(COMMANDS):
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        found += [
+            (name, option.opts[0])
+            for option in command.params
+            if isinstance(option.type, click.types.FloatParamType)
+        ]
+    return found
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e12", "-1", "soon"])
+@pytest.mark.parametrize(("command", "option"), float_options())
+def test_a_number_that_nothing_can_hold_is_wrong_usage(
+    command: str, option: str, value: str, queuectl: QueueCtl, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(CSV)
+    needed = {
+        "enqueue": (tmp_path / "a.csv", "--flow", "survey"),
+        "maintenance": ("--cleanup-orphaned-records",),
+    }
+    result = queuectl(command, *needed.get(command, ()), f"{option}={value}", exit_code=2)
+    assert f"Invalid value for '{option}'" in result.stderr
+    assert queuectl.statuses == []
+
+
+def test_the_number_options_are_found_by_the_test_above() -> None:
+    assert ("enqueue", "--delay-seconds") in float_options()
+    assert ("failures", "--hours") in float_options()
+
+
+def test_a_count_that_the_database_cannot_hold_is_wrong_usage(queuectl: QueueCtl) -> None:
+    arguments = ("maintenance", "--reset-failed-records", "--max-retries")
+    for value in ("0", "2147483648"):
+        assert "Invalid value for '--max-retries'" in queuectl(*arguments, value, exit_code=2).stderr
+
+
 def test_status_counts_each_flow(queuectl: QueueCtl, processor: DistributedProcessor) -> None:
     processor.enqueue_many("survey", [{}, {}, {}])
     add_failed(queuectl.database, 2, "letters")
@@ -111,6 +151,20 @@ def test_failures_are_grouped_by_kind(queuectl: QueueCtl) -> None:
     (kind,) = queuectl.json("failures")
     assert (kind["error_count"], kind["error_group"]) == (3, "no order")
     assert queuectl.json("failures", "--flow", "letters") == []
+
+
+def test_failures_of_a_flow_are_found_behind_more_frequent_ones_of_others(queuectl: QueueCtl) -> None:
+    with queuectl.database.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id,"
+            " outcome, exception_type, error_message, error_group)"
+            " SELECT row_number() OVER (), 1, 1, flow, gen_random_uuid(), 'failed', 'ValueError', kind, kind"
+            " FROM (VALUES ('survey', 'no order', 3), ('letters', 'no stamp', 1), ('letters', 'no order', 1))"
+            " AS e (flow, kind, count), generate_series(1, count)"
+        )
+    (kind,) = queuectl.json("failures", "--flow", "letters", "--limit", "1")
+    assert (kind["error_group"], kind["error_count"], kind["flow_names"]) == ("no order", 1, ["letters"])
+    assert len(queuectl.json("failures", "--flow", "letters")) == 2
 
 
 def test_reset_asks_first_and_leaves_a_trace(queuectl: QueueCtl) -> None:

@@ -27,6 +27,8 @@ class ErrorGroup:
     is_capped: bool
 
 
-def read_top_errors(cursor: Cursor[Any], seconds: float, groups: int = 10) -> list[ErrorGroup]:
-    parameters = {"seconds": seconds, "limit": ATTEMPTS_AT_MOST, "groups": groups}
+def read_top_errors(
+    cursor: Cursor[Any], seconds: float, groups: int = 10, flow_name: str | None = None
+) -> list[ErrorGroup]:
+    parameters = {"seconds": seconds, "limit": ATTEMPTS_AT_MOST, "groups": groups, "flow_name": flow_name}
     return [ErrorGroup(*row) for row in cursor.execute(sql("read_top_errors"), parameters).fetchall()]

@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from tasks.cli.frame import json_option, plural, processor, say, write_json
+from tasks.cli.frame import YEAR_HOURS, BoundedNumber, json_option, plural, processor, say, write_json
 from tasks.cli.record_file import InvalidLinesError, RecordFile
 
 SHOWN_LINES = 10
@@ -31,7 +31,12 @@ SHOWN_LINES = 10
     help="When an unfinished record has the same dedup_key.",
 )
 @click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True, help="Smaller first.")
-@click.option("--delay-seconds", type=click.FloatRange(0), default=0.0, help="When to begin, from now.")
+@click.option(
+    "--delay-seconds",
+    type=BoundedNumber(0, 10 * YEAR_HOURS * 3600),
+    default=0.0,
+    help="When to begin, from now.",
+)
 @click.option("--dry-run", is_flag=True, help="Read and check the file; enqueue nothing.")
 @json_option
 def enqueue(

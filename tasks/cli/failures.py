@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tasks.cli.frame import json_option, processor, say, write_json, write_table
+from tasks.cli.frame import HOURS, json_option, processor, say, write_json, write_table
 
 Table = tuple[tuple[str, ...], Sequence[tuple[object, ...]]]
 
@@ -14,7 +14,7 @@ Table = tuple[tuple[str, ...], Sequence[tuple[object, ...]]]
     "--hours",
     default=24.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
+    type=HOURS,
     help="How far to look back.",
 )
 @click.option("--flow", "flow_name", help="Only this flow.")
@@ -50,16 +50,15 @@ def _records(cursor: Any, seconds: float, flow_name: str | None, limit: int) -> 
 
     found = read_failed_records(cursor, seconds, flow_name, limit)
     rows = [(r.id, r.flow_name, r.retry_count, r.crash_strikes, r.failed_at, r.error_message) for r in found]
-    return list(found), (("id", "flow", "attempts", "crashes", "failed at", "error"), rows)
+    return found, (("id", "flow", "attempts", "crashes", "failed at", "error"), rows)
 
 
 def _kinds(cursor: Any, seconds: float, flow_name: str | None, limit: int) -> tuple[list[Any], Table]:
     from queue_store.readings.top_errors import read_top_errors
 
-    groups = read_top_errors(cursor, seconds, limit)
-    found = [group for group in groups if flow_name is None or flow_name in group.flow_names]
+    found = read_top_errors(cursor, seconds, limit, flow_name)
     rows = [
         (g.error_count, g.failed_count, g.record_count, ", ".join(g.flow_names), g.last_at, g.error_message)
         for g in found
     ]
-    return list(found), (("attempts", "failed", "records", "flows", "last", "error"), rows)
+    return found, (("attempts", "failed", "records", "flows", "last", "error"), rows)

@@ -3,6 +3,7 @@
 import dataclasses
 import getpass
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -17,9 +18,27 @@ from queue_store.redaction import redact
 if TYPE_CHECKING:
     from queue_store.database_manager import DatabaseManager
     from queue_store.distributed_processor import DistributedProcessor
+    from tasks.flow import Flow
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 CELL_LENGTH = 200
+
+
+class BoundedNumber(click.FloatRange):
+    """Both ends are given, so that no database and no clock is asked for what it cannot hold; nan is in no range."""
+
+    def __init__(self, lowest: float, highest: float, *, min_open: bool = False) -> None:
+        super().__init__(lowest, highest, min_open=min_open)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
+YEAR_HOURS = 24 * 365
+HOURS = BoundedNumber(0, 10 * YEAR_HOURS, min_open=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -66,6 +85,16 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
     with opened_database(command) as database:
         schema.check_version(database)
         yield DistributedProcessor(database, hint_sender=CeleryHintSender(app))
+
+
+def loaded_flows() -> dict[str, "Flow"]:
+    """Modules in the current directory are found, as by Celery's commands; behind all others."""
+    from queue_store.settings import load_processor_settings
+    from tasks.registry import load_flows
+
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
+        sys.path.append(here)
+    return load_flows(load_processor_settings())
 
 
 def confirm(question: str, yes: bool) -> None:

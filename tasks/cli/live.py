@@ -12,6 +12,7 @@ from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_count
 from queue_store.readings.look_on import look_on, read_replica_lag
 from queue_store.readings.windows import Window, read_window
 from queue_store.settings import ProcessorSettings
+from tasks.cli.frame import BoundedNumber
 
 MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3_600.0
@@ -22,7 +23,7 @@ HEADINGS = (
 
 interval_option = click.option(
     "--interval",
-    type=click.FloatRange(0.2, 3_600),
+    type=BoundedNumber(0.2, 3_600),
     default=2.0,
     show_default=True,
     help="Seconds between looks.",

@@ -3,6 +3,8 @@ from typing import Any
 import click
 
 from tasks.cli.frame import (
+    YEAR_HOURS,
+    BoundedNumber,
     actor_option,
     confirm,
     json_option,
@@ -14,14 +16,19 @@ from tasks.cli.frame import (
 )
 
 HEADINGS = ("id", "operation", "state", "dry run", "actor", "started", "affected", "error")
+ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
 
 
 @click.command()
 @click.option("--cleanup-orphaned-records", is_flag=True, help="Give back records whose owner is gone.")
-@click.option("--orphaned-timeout-hours", type=float, help="Default: CLEANUP_TIMEOUT_HOURS.")
+@click.option("--orphaned-timeout-hours", type=ORPHANED_TIMEOUT, help="Default: CLEANUP_TIMEOUT_HOURS.")
 @click.option("--reset-failed-records", is_flag=True, help="Give failed records another chance.")
 @click.option(
-    "--max-retries", type=int, default=3, show_default=True, help="Only with fewer failed attempts."
+    "--max-retries",
+    type=click.IntRange(1, 2**31 - 1),
+    default=3,
+    show_default=True,
+    help="Only with fewer failed attempts.",
 )
 @click.option("--purge-old-records", is_flag=True, help="Delete what is older than its retention.")
 @click.option(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tasks.cli.frame import actor_option, confirm, processor, say, yes_option
+from tasks.cli.frame import BoundedNumber, actor_option, confirm, processor, say, yes_option
 
 if TYPE_CHECKING:
     from queue_store.database_manager import DatabaseManager
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     "--backup", "file", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A new file."
 )
 @click.option(
-    "--wait-seconds", type=click.FloatRange(0, 3600), default=60, show_default=True, help="For running work."
+    "--wait-seconds", type=BoundedNumber(0, 3600), default=60, show_default=True, help="For running work."
 )
 @click.option("--no-resume", is_flag=True, help="Leave everything stopped at the end.")
 @yes_option

@@ -5,18 +5,17 @@ import click
 
 from queue_store import recurring
 from queue_store.settings import load_processor_settings
-from tasks.cli.frame import json_option, opened_database, say, write_json, write_table
+from tasks.cli.frame import json_option, loaded_flows, opened_database, say, write_json, write_table
 
 
 @click.command()
 @json_option
 def schedule(as_json: bool) -> None:
     """Show the recurring flows with their last and next time."""
-    from tasks.registry import load_flows
     from tasks.schedule.due_time import next_due
 
     settings = load_processor_settings()
-    flows = [flow for flow in load_flows(settings).values() if flow.schedule is not None]
+    flows = [flow for flow in loaded_flows().values() if flow.schedule is not None]
     rows: list[dict[str, Any]] = []
     with opened_database("schedule") as database, database.transaction() as cursor:
         now = recurring.database_time(cursor)

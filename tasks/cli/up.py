@@ -16,20 +16,21 @@ from redis.retry import Retry
 
 from queue_store import schema
 from queue_store.database_manager import DatabaseManager
-from queue_store.settings import load_processor_settings
 from queue_store.statements import sql
+from tasks.cli.frame import loaded_flows
 from tasks.cli.up_report import UpReport
+from tasks.cli.up_summary import SampleResult, read_summary, result_of
 from tasks.embedded.directory_lock import DirectoryLock
 from tasks.embedded.errors import EmbeddedServerError
 from tasks.embedded.fleet import CONTROL_QUEUE, fleet
 from tasks.embedded.places import data_directory as reachable_data_directory
 from tasks.embedded.redis import free_port
-from tasks.embedded.sample import Sample
+from tasks.embedded.sample import FLOW_NAME, Sample
 from tasks.embedded.servers import EmbeddedServers
 from tasks.embedded.supervisor import WATCH_PERIOD_SECONDS, Supervisor, answers_http
-from tasks.registry import load_flows
 
 FLOWER_PORT = 5555
+SAMPLE_MODULE = "tasks.flows.survey_processor"
 SAMPLE_BOUND_SECONDS = 120.0
 
 
@@ -48,25 +49,41 @@ class StopRequested(BaseException):
     show_default=True,
     help="Where the embedded servers keep their data and everything its log.",
 )
-def up(once: bool, data_directory: Path) -> None:
+@click.option(
+    "--sample/--no-sample",
+    "wants_sample",
+    default=None,
+    help="Enqueue the sample survey. Without either: only into an embedded database, and only where its flow is "
+    "loaded.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write the summary as one JSON document, when the sample has ended; everything else goes to stderr.",
+)
+def up(once: bool, data_directory: Path, wants_sample: bool | None, as_json: bool) -> None:
     """Run servers, workers, beat and Flower here, and process a sample survey.
 
-    Postgres and Redis are embedded where DATABASE_URL and CELERY_BROKER_URL name none.
+    Postgres and Redis are embedded where DATABASE_URL and CELERY_BROKER_URL name none. Your own flows are served
+    instead of the sample's where FLOW_MODULES names them.
     """
     directory = reachable_data_directory(data_directory)
     directory.mkdir(parents=True, exist_ok=True)
-    report = UpReport(directory, is_elsewhere=directory != data_directory.absolute())
+    report = UpReport(directory, is_elsewhere=directory != data_directory.absolute(), as_json=as_json)
     try:
         with stop_on_signals(), DirectoryLock(directory):
-            ended_as_expected = run(directory, report, once)
+            ended_as_expected = run(directory, report, once, wants_sample)
     except StopRequested:
         report.stopped()
         raise SystemExit(0 if not once else 130) from None
     raise SystemExit(0 if ended_as_expected else 1)
 
 
-def run(directory: Path, report: UpReport, once: bool) -> bool:
+def run(directory: Path, report: UpReport, once: bool, wants_sample: bool | None) -> bool:
+    flows = loaded_flows()
     servers = EmbeddedServers(directory, os.environ)
+    why_no_sample = reason_for_no_sample(wants_sample, FLOW_NAME in flows, servers.postgres is not None)
     with Supervisor(servers, report.event) as supervisor:
         os.environ.update(servers.start())
         report.servers_ready(servers)
@@ -76,19 +93,36 @@ def run(directory: Path, report: UpReport, once: bool) -> bool:
             pass
         schema.migrate(database.engine)
         report.migrated(schema.latest_version())
-        flower_url = start_fleet(supervisor, database, directory)
+        flower_url = start_fleet(supervisor, database, directory, sorted({f.queue for f in flows.values()}))
         supervisor.everything_is_up()
         report.fleet_ready()
-        ended_as_expected = process_sample(supervisor, database, report)
+        if why_no_sample:
+            report.no_sample(why_no_sample)
+        sample = None if why_no_sample else process_sample(supervisor, database, report)
         supervisor.wait_until(lambda: answers_http(f"{flower_url}healthcheck"), "Starting Flower")
-        report.summary(database, flower_url)
+        logs = str(directory / "logs")
+        summary = read_summary(database, sample, report.began, f"{flower_url}queue", logs)
+        report.summary(summary)
         if not once:
             report.what_next(servers)
         while not once:
             supervisor.watch()
             time.sleep(WATCH_PERIOD_SECONDS)
         report.stopping()
-        return ended_as_expected
+        return summary.ended_as_expected
+
+
+def reason_for_no_sample(wants_sample: bool | None, is_loaded: bool, is_embedded: bool) -> str | None:
+    """None: it is enqueued. A database that somebody configured is not filled unasked. Raises UsageError."""
+    if wants_sample and not is_loaded:
+        raise click.UsageError(f"--sample needs its flow: add {SAMPLE_MODULE} to FLOW_MODULES.")
+    if wants_sample is False:
+        return "as you asked"
+    if not is_loaded:
+        return f"FLOW_MODULES does not name {SAMPLE_MODULE}"
+    if wants_sample is None and not is_embedded:
+        return "the database is one that you configured (--sample enqueues it there)"
+    return None
 
 
 def check_broker() -> None:
@@ -105,9 +139,7 @@ def check_broker() -> None:
         ) from None
 
 
-def start_fleet(supervisor: Supervisor, database: DatabaseManager, directory: Path) -> str:
-    flows = load_flows(load_processor_settings()).values()
-    queues = sorted({flow.queue for flow in flows})
+def start_fleet(supervisor: Supervisor, database: DatabaseManager, directory: Path, queues: list[str]) -> str:
     port = free_port(FLOWER_PORT)
     with database.transaction() as cursor:
         row = cursor.execute("SELECT clock_timestamp()").fetchone()
@@ -125,8 +157,8 @@ def start_fleet(supervisor: Supervisor, database: DatabaseManager, directory: Pa
     return f"http://127.0.0.1:{port}/"
 
 
-def process_sample(supervisor: Supervisor, database: DatabaseManager, report: UpReport) -> bool:
-    """Enqueue the sample and follow it to its end. True when every record ended as expected."""
+def process_sample(supervisor: Supervisor, database: DatabaseManager, report: UpReport) -> SampleResult:
+    """Enqueue the sample and follow it to its end."""
     sample = Sample.enqueued(database)
     deadline = time.monotonic() + SAMPLE_BOUND_SECONDS
     with report.progress(sample.size) as show:
@@ -137,8 +169,9 @@ def process_sample(supervisor: Supervisor, database: DatabaseManager, report: Up
                 break
             supervisor.watch()
             time.sleep(WATCH_PERIOD_SECONDS)
-    report.sample_ended(sample, sample.completed_per_second(database))
-    return not sample.surprises
+    result = result_of(sample, database)
+    report.sample_ended(result)
+    return result
 
 
 @contextmanager

@@ -3,37 +3,37 @@
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from queue_store.database_manager import DatabaseManager
-from queue_store.readings.fleet import read_fleet
-from queue_store.readings.flow_counts import add_up, read_flow_counts
-from queue_store.readings.windows import add_up as add_up_windows, read_window
-from queue_store.settings import load_processor_settings
+from queue_store.readings.top_errors import ErrorGroup
+from queue_store.redaction import redact
+from tasks.cli.frame import write_json
+from tasks.cli.up_summary import Health, SampleResult, Summary
 from tasks.embedded.flower_login import shown_login
-from tasks.embedded.sample import Sample
 from tasks.embedded.servers import EmbeddedServers
 
 FINISHED = ("completed", "failed", "cancelled")
-STATUSES = ("pending", "processing", *FINISHED)
 LINE_PERIOD_SECONDS = 1.0
-WINDOW_SECONDS = 3600.0
+MESSAGE_LENGTH = 160
 
 
 class UpReport:
-    """Plain lines where the output is no terminal; a progress bar where it is one."""
+    """Plain lines where the output is no terminal; a progress bar where it is one. `as_json`: all of that on stderr,
+    and the summary as a document on stdout."""
 
-    def __init__(self, directory: Path, *, is_elsewhere: bool) -> None:
+    def __init__(self, directory: Path, *, is_elsewhere: bool, as_json: bool = False) -> None:
+        self._as_json = as_json
         self._directory = directory
         self._is_elsewhere = is_elsewhere
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._began = time.monotonic()
+        self._console = Console(highlight=False, soft_wrap=True, stderr=as_json)
+        self.began = time.monotonic()
 
     def servers_ready(self, servers: EmbeddedServers) -> None:
         postgres = "embedded, reached through a socket" if servers.postgres else "the one of DATABASE_URL"
@@ -64,10 +64,13 @@ class UpReport:
         else:
             yield self._lines(total)
 
-    def sample_ended(self, sample: Sample, completed_per_second: float) -> None:
+    def no_sample(self, why: str) -> None:
+        self._line("Sample", f"not enqueued: {why}")
+
+    def sample_ended(self, sample: SampleResult) -> None:
         self._console.print(
-            f"{sample.finished_count} of {sample.size} records ended in {sample.seconds:.1f} s, retries included. "
-            f"Completed: {completed_per_second:.0f} a second. "
+            f"{sample.ended_count} of {sample.record_count} records ended in {sample.seconds:.1f} s, "
+            f"retries included. Completed: {sample.completed_per_second:.0f} a second. "
             f"Failed, and wrong on purpose: {sample.failed_on_purpose_count}."
         )
         if not sample.surprises:
@@ -75,12 +78,16 @@ class UpReport:
         for surprise in sample.surprises[:10]:
             self._console.print(f"  not as expected: {surprise}", style="red")
 
-    def summary(self, database: DatabaseManager, flower_url: str) -> None:
-        self._console.print(_status_table(database))
-        self._console.print(_health(database), markup=False)
-        self._line("Flower", f"{flower_url}queue")
+    def summary(self, summary: Summary) -> None:
+        self._console.print(_status_table(summary.counts))
+        if summary.errors:
+            self._console.print(_error_table(summary.errors))
+        self._console.print(_health(summary.health), markup=False)
+        self._line("Flower", summary.queue_page)
         self._line("Log in", shown_login(self._directory, self._console.is_terminal))
-        self._line("Logs", str(self._directory / "logs"))
+        self._line("Logs", summary.logs)
+        if self._as_json:
+            write_json(summary)
 
     def what_next(self, servers: EmbeddedServers) -> None:
         activate = Path(".venv/bin/activate")
@@ -99,7 +106,7 @@ class UpReport:
         self._console.print("Everything has stopped.")
 
     def _line(self, name: str, text: str) -> None:
-        self._console.print(f"{time.monotonic() - self._began:6.1f} s  {name:<9} {text}", markup=False)
+        self._console.print(f"{time.monotonic() - self.began:6.1f} s  {name:<9} {text}", markup=False)
 
     def _bar(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -118,12 +125,19 @@ class UpReport:
         return show
 
 
-def _status_table(database: DatabaseManager) -> Table:
-    with database.transaction() as cursor:
-        counts = add_up(read_flow_counts(cursor))
+def _status_table(counts: Mapping[str, int]) -> Table:
     table = Table("status", "records", title="processing_queue", title_justify="left")
-    for status in STATUSES:
-        table.add_row(status, str(getattr(counts, status)))
+    for status, count in counts.items():
+        table.add_row(status, str(count))
+    return table
+
+
+def _error_table(errors: Sequence[ErrorGroup]) -> Table:
+    """Text, not markup: what stands in a message is not ours."""
+    table = Table("attempts", "failed", "error", title="errors since the start", title_justify="left")
+    for group in errors:
+        message = Text(redact(group.error_message, MESSAGE_LENGTH).replace("\n", " "))
+        table.add_row(str(group.error_count), str(group.failed_count), message)
     return table
 
 
@@ -134,16 +148,17 @@ def _psql(servers: EmbeddedServers) -> str:
     return shlex.quote(str(servers.postgres.programs / "psql"))
 
 
-def _health(database: DatabaseManager) -> str:
-    with database.transaction() as cursor:
-        waiting = add_up(read_flow_counts(cursor)).due
-        window = add_up_windows(read_window(cursor, WINDOW_SECONDS).values(), WINDOW_SECONDS)
-        fleet = read_fleet(cursor, load_processor_settings())
-    slowest = window.processing_percentile(0.95) or 0.0
+def _health(health: Health) -> str:
+    if health.success_rate_percent is None or health.processing_seconds_95_percent is None:
+        of_the_hour = "nothing ended in the last hour."
+    else:
+        of_the_hour = (
+            f"success rate of the last hour {health.success_rate_percent} %, "
+            f"95 % of the records took at most {1000 * health.processing_seconds_95_percent:.1f} ms."
+        )
     return (
-        f"Queue health: {waiting} waiting, {len(fleet.alive)} worker processes alive, "
-        f"success rate of the last hour {window.success_rate_percent} %, "
-        f"95 % of the records took at most {1000 * slowest:.1f} ms."
+        f"Queue health: {health.waiting_count} waiting, {health.worker_processes_alive} worker processes alive, "
+        f"{of_the_hour}"
     )
 
 

@@ -22,8 +22,6 @@ from tests.compose.places import ROOT
 from tests.servers import connect
 from tests.workers.processes import wait_until
 
-pytestmark = pytest.mark.long
-
 CONSOLE_SCRIPTS = {"celery": ("-m", "celery"), "queuectl": ("-c", "from tasks.cli import main; main()")}
 FLOWER_USER = "operator:p3"
 
@@ -117,10 +115,12 @@ def test_beat_control_and_worker_process_a_record_and_show_that_they_live(
             )
         wait_until(lambda: statuses(database) == ["failed"], "the record's end", deployment.log("worker"), 90)
         for name in names:
-            wait_until(lambda name=name: deployment.is_healthy(name), f"{name} healthy", deployment.log(name))
+            wait_until(
+                lambda name=name: deployment.is_healthy(name), f"{name} healthy", deployment.log(name), 60
+            )
         wait_until(
             lambda: "tasks.fan_out" in deployment.log("control").read_text(), "a hint of beat's",
-            deployment.log("beat"),
+            deployment.log("beat"), 60,
         )  # fmt: skip
         for name in names:
             lines = [
@@ -136,7 +136,7 @@ def test_beat_control_and_worker_process_a_record_and_show_that_they_live(
 
 def test_flower_answers_its_health_check_and_asks_the_api_for_a_password(deployment: Deployment) -> None:
     with deployment.running("flower"):
-        wait_until(lambda: deployment.is_healthy("flower"), "a healthy Flower", deployment.log("flower"))
+        wait_until(lambda: deployment.is_healthy("flower"), "a healthy Flower", deployment.log("flower"), 60)
         api = f"http://127.0.0.1:{deployment.port}/api/workers"
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(api, timeout=5)

@@ -2,18 +2,23 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from queue_store.database_manager import DatabaseManager
 from tasks.app import app
 from tasks.worker_signals import settings_problems
-from tests.workers.processes import ROOT, with_prefix
+from tests.entry_point import install_with_entry_point
+from tests.workers.processes import ROOT, running_worker, wait_until, with_prefix
 
 
-def start(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def start(
+    arguments: list[str], environment: dict[str, str], directory: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "celery", "-A", "tasks", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("program", ["worker", "beat"])
@@ -98,3 +103,44 @@ def test_a_schema_that_is_too_new_says_what_to_deploy(
     assert done.returncode == 1
     assert "deploy the newer version of processing-queue" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_broken_module_of_flows_is_named_with_its_error(
+    settings_environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "flows_of_ours.py").write_text("def broken(:")
+    environment = settings_environment | {"PYTHONPATH": str(tmp_path)}
+    done = start(["worker"], environment | with_prefix({"FLOW_MODULES": "flows_of_ours"}))
+    assert done.returncode == 1
+    assert "FLOW_MODULES names flows_of_ours, which cannot be imported: SyntaxError" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_of_another_celery_application_are_named(
+    settings_environment: dict[str, str], tmp_path: Path
+) -> None:
+    theirs = tmp_path / "celeryconfig.py"
+    theirs.write_text("broker_url = 'redis://127.0.0.1:1/0'\ntask_acks_late = True\n")
+    done = start(["worker"], settings_environment, tmp_path)
+    assert done.returncode == 1
+    assert f"{theirs} was found before the celeryconfig of this project" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_flows_of_an_entry_point_are_served(
+    settings_environment: dict[str, str], database: DatabaseManager, tmp_path: Path
+) -> None:
+    install_with_entry_point(
+        tmp_path, "from tasks import flow\n@flow\ndef from_a_package(payload: dict) -> None: ..."
+    )
+    environment = settings_environment | {"PYTHONPATH": str(tmp_path)}
+    log = tmp_path / "worker.log"
+    with running_worker(environment, log, concurrency=1, settings={"IDLE_POLL_SECONDS": "0.3"}):
+        with database.transaction() as cursor:
+            cursor.execute("INSERT INTO processing_queue (flow_name) VALUES ('from_a_package')")
+
+        def is_completed() -> bool:
+            with database.transaction() as cursor:
+                return cursor.execute("SELECT status FROM processing_queue").fetchone() == ("completed",)
+
+        wait_until(is_completed, "the record", log)

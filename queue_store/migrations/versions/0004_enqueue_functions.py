@@ -6,8 +6,8 @@ Safe while workers run: yes, it only adds functions.
 
 from queue_store.migrations import run_file
 
-revision = "0005"
-down_revision = "0004"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:

@@ -6,8 +6,8 @@ Safe while workers run: yes, it only adds a function.
 
 from queue_store.migrations import run_file
 
-revision = "0007"
-down_revision = "0006"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:

@@ -6,7 +6,7 @@ Safe while workers run: yes.
 
 from queue_store.migrations import run_file
 
-revision = "0004"
+revision = "0003"
 down_revision = "0002"
 
 

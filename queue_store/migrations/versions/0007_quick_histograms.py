@@ -6,8 +6,8 @@ Safe while workers run: yes.
 
 from queue_store.migrations import run_file
 
-revision = "0008"
-down_revision = "0007"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:

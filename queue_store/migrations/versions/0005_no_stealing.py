@@ -6,8 +6,8 @@ Safe while workers run: yes, no arrow of the system does this.
 
 from queue_store.migrations import run_file
 
-revision = "0006"
-down_revision = "0005"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
