@@ -97,7 +97,7 @@ def _under_a_snapshot(session: Session, worker: Worker) -> None:
 
 def _beside_readers(session: Session, worker: Worker) -> None:
     """The readers' own scans take CPU as well, and more of it on a small machine."""
-    count = 10 * session.records
+    count = 5 * session.records
 
     def beside() -> float:
         queue_state.empty(session.connection)
