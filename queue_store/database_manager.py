@@ -1,7 +1,7 @@
 """The one door to a database: its pools, transactions, and what a broken connection means."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
@@ -117,10 +117,13 @@ class DatabaseManager:
         name: str = DEFAULT_DATABASE,
         settings: DatabaseSettings | None = None,
         application_name: str = "",
+        session_settings: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.settings = settings or load_database_settings(name)
         self.application_name = application_name or "queue_store"
+        self.session_settings = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s"}
+        self.session_settings |= session_settings or {}
         self._engines: dict[str, Engine] = {}
         self._async_engine: AsyncEngine | None = None
         self._pid = os.getpid()
@@ -209,16 +212,18 @@ class DatabaseManager:
             "keepalives_count": 3,
             "tcp_user_timeout": 20_000,
         }
-        if self.settings.pgbouncer:
+        query = dict(url.query)
+        if self.settings.pgbouncer:  # refuses options: there the login role has to have its timeouts
             arguments["prepare_threshold"] = None
         else:
-            arguments["options"] = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS}s"
+            ours = " ".join(f"-c {name}={value}" for name, value in self.session_settings.items())
+            query["options"] = f"{ours} {query.get('options', '')}".strip()  # what comes last wins
         return {
             "pool_size": self.settings.pool_size,
             "max_overflow": self.settings.max_overflow,
             "pool_pre_ping": True,
             "pool_timeout": 10,
-            "connect_args": arguments | dict(url.query),
+            "connect_args": arguments | query,
         }
 
 

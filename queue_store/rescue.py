@@ -6,6 +6,7 @@ atomic statement that does nothing the second time.
 """
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from queue_store.statements import sql
 TERMINATE_TIMEOUT_MILLISECONDS = 2_000
 RUNS_AT_ONCE = 20
 RECORDS_AT_ONCE = 1_000
+LOOK_AGAIN_SECONDS = 5.0
 NOTHING_IN_HAND = 0  # in place of a record's id: the dead one was between two records
 
 logger = logging.getLogger(__name__)
@@ -48,9 +50,16 @@ class Rescue:
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings) -> None:
         self._database = database
         self._settings = settings
+        self._looked_at = 0.0
+
+    def look_when_due(self) -> Rescued:
+        """For those who found nothing to claim: once in a while, however often they ask."""
+        is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
+        return self.look() if is_due else Rescued()
 
     def look(self) -> Rescued:
         """Bury whoever was silent for longer than the lease, and give back the records of runs that are over."""
+        self._looked_at = time.monotonic()
         rescued = Rescued()
         self._bury("silent_runs", {"lease_seconds": self._settings.lease_seconds}, {}, rescued)
         self._bury_worker_processes([], rescued)

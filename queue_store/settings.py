@@ -92,6 +92,9 @@ class ProcessorSettings:
     fan_out_seconds: float = _real(2, 0.1, 3600)
     cursor_seconds: float = _real(2, 0, 60)
     aging_claims: int = _whole(20, 2, 1_000_000)
+    statement_timeout_seconds: float = _real(600, 1, 86_400)  # of workers, handlers' statements included
+    lock_timeout_seconds: float = _real(60, 1, 86_400)
+    max_memory_mb: int = _whole(0, 0, 1_048_576)  # of one worker process; 0: no bound but the container's
     max_crash_strikes: int = _whole(3, 1, 1_000)
     payload_limit_bytes: int = _whole(65_536, 256, 1_048_576)
     timezone: str = _parsed("UTC", _parse_timezone)

@@ -20,4 +20,11 @@ def _vacuum(database: DatabaseManager, names: list[str]) -> None:
     tables = identifiers.SQL(", ").join(identifiers.Identifier("public", name) for name in names)
     statement = identifiers.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(tables)
     with database.hold() as held, held.outside_transaction() as cursor:
-        cursor.execute(statement)
+        if database.settings.pgbouncer:  # where SET would leak to others
+            cursor.execute(statement)
+            return
+        cursor.execute("SET statement_timeout = 0")
+        try:
+            cursor.execute(statement)
+        finally:
+            cursor.execute("RESET statement_timeout")

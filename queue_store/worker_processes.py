@@ -93,3 +93,9 @@ def server_identity(cursor: Cursor[Any]) -> str:
     """Changes when the server is started again or another one takes over."""
     row = cursor.execute(sql("read_server_identity")).fetchone()
     return str(row[0]) if row else ""
+
+
+def take_watch(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: float) -> bool:
+    """Whether this process keeps the watch from now on, for as long as the lease."""
+    parameters = {"worker_process_id": worker_process_id, "lease_seconds": lease_seconds}
+    return cursor.execute(sql("take_watch"), parameters).fetchone() is not None

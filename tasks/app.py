@@ -4,6 +4,6 @@ from celery import Celery
 
 from tasks.child_watch import ChildWatch
 
-app = Celery("tasks")
+app = Celery("tasks", task_cls="tasks.careful_task:CarefulTask")
 app.config_from_object("celeryconfig")
 app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)

@@ -22,7 +22,7 @@ def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
             "no flow %r in this worker: it serves %s", flow_name, ", ".join(sorted(worker.flows)) or "none"
         )
         return
-    if worker.slots.is_stopping or not worker.run_lock.acquire(blocking=False):
+    if worker.slots.is_stopping or worker.is_full or not worker.run_lock.acquire(blocking=False):
         return
     try:
         run_flow(worker, declared, self.request.id, getattr(self.request, "traceparent", None))

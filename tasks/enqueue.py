@@ -25,7 +25,7 @@ from tasks.worker_process import services
 
 AGAIN_SECONDS = 5.0
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-NOT_NOW = (DatabaseUnavailableError, ConflictError, IngestionStoppedError)
+NOT_NOW = (DatabaseUnavailableError, ConflictError, IngestionStoppedError, MemoryError)
 
 
 @app.task(name="tasks.enqueue", bind=True, acks_late=True, max_retries=None)
@@ -42,9 +42,9 @@ def enqueue(
 ) -> None:
     """Enqueue one record. Without a `dedup_key` the id of the message is one. What cannot be stored fails, visibly in
     Flower and in the log; while the database is away or ingestion is stopped, the message waits."""
-    worker = services()
-    processor = DistributedProcessor(worker.database, worker.settings, worker.hints)
     try:
+        worker = services()
+        processor = DistributedProcessor(worker.database, worker.settings, worker.hints)
         processor.enqueue(
             flow_name,
             payload,

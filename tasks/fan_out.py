@@ -36,6 +36,8 @@ def fan_out() -> None:
             vacuum_forgotten_tables(worker.database)
     except QueueStoreError as error:
         logger.warning("no fan-out: %s", error)
+    except Exception:
+        logger.exception("the fan-out failed, the next one goes on")
 
 
 def hint_waiting_flows(worker: WorkerServices) -> int:

@@ -11,6 +11,7 @@ import psutil
 
 from queue_store import rollups, worker_processes
 from queue_store.errors import QueueStoreError
+from tasks.recycling import recycle_when_full
 from tasks.run_loop.current_run import CurrentRun
 from tasks.sign_of_life import show_sign_of_life
 from tasks.worker_process import WorkerServices
@@ -64,6 +65,7 @@ class Heartbeat(threading.Thread):
             self._was_declared_dead()
             return
         self._attempt(self._report_predecessor)
+        recycle_when_full(self._services, self._process.memory_info().rss)
         silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
         # Whoever was stuck himself cannot tell who is silent: the database may have stood still for all.
         if silence_seconds < self._services.settings.lease_seconds:

@@ -45,7 +45,7 @@ class IdlePoll(threading.Thread):
         return seconds * random.uniform(0.5, 1)  # noqa: S311
 
     def _look(self) -> None:
-        if not self._services.flows or not self._services.slots.is_ready:
+        if not self._services.flows or not self._services.slots.is_ready or self._services.is_full:
             return
         if not self._services.run_lock.acquire(blocking=False):
             return

@@ -20,6 +20,11 @@ NOTHING_IN_HAND = 0
 SEVERAL_IN_HAND = -1
 
 
+def is_pool_child() -> bool:
+    """False in the solo pool, whose one process is the worker's main one."""
+    return current_process()._parent_pid is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Predecessor:
     """A child that died without saying goodbye. `record_id`: what it had in hand, or NOTHING_IN_HAND; None where that
@@ -51,6 +56,11 @@ class SharedSlots:
 
     def stop(self) -> None:
         self._memory[0] = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Of the children of this worker."""
+        return self._offset == _FLAGS
 
     def enter(self, worker_process_id: UUID) -> Predecessor | None:
         """Take this child's slot. Returns the predecessor when it crashed."""

@@ -32,7 +32,13 @@ class WorkerServices:
     def __init__(self, settings: ProcessorSettings, celery_queues: list[str]) -> None:
         self.settings = settings
         self.slots: SharedSlots = shared_slots
-        self.database = DatabaseManager(application_name=f"processing_queue worker {os.getpid()}")
+        self.database = DatabaseManager(
+            application_name=f"processing_queue worker {os.getpid()}",
+            session_settings={
+                "statement_timeout": f"{settings.statement_timeout_seconds:g}s",
+                "lock_timeout": f"{settings.lock_timeout_seconds:g}s",
+            },
+        )
         self.rescue = Rescue(self.database, settings)
         self.hints = CeleryHintSender(app)
         self.celery_queues = celery_queues
@@ -40,6 +46,7 @@ class WorkerServices:
         self.process = self._new_process()
         self.run_lock = threading.Lock()  # one run at a time in a process
         self.current_run: CurrentRun | None = None
+        self.is_full = False  # it uses more memory than it may: no run begins any more
         self.server_identity: str | None = None  # as the last heartbeat saw it
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._cursors: dict[str, ClaimCursor] = {}

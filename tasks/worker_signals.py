@@ -23,7 +23,7 @@ from queue_store.settings import load_database_settings, load_processor_settings
 from tasks.app import app
 from tasks.observing.tracing import check_tracing, flush_spans, trace_attempts
 from tasks.registry import load_flows
-from tasks.shared_slots import shared_slots
+from tasks.shared_slots import is_pool_child, shared_slots
 from tasks.worker_starts import WorkerStarts
 
 logger = logging.getLogger(__name__)
@@ -88,11 +88,12 @@ def say_end(sender: Any = None, **_: Any) -> None:
 def open_worker_process(**_: Any) -> None:
     from tasks.heartbeat import Heartbeat
     from tasks.idle_poll import IdlePoll
+    from tasks.watch import Watch
     from tasks.worker_process import open_services
 
     _survive_group_sigterm()
     services = open_services(_celery_queues or ["flows", "control"])
-    _threads[:] = [Heartbeat(services), IdlePoll(services)]
+    _threads[:] = [Heartbeat(services), IdlePoll(services), Watch(services)]
     for thread in _threads:
         thread.start()
     if services.settings.tracing:
@@ -105,8 +106,9 @@ def close_worker_process(**_: Any) -> None:
 
     if not _threads:
         return
-    heartbeat, idle_poll = _threads
+    heartbeat, idle_poll, watch = _threads
     _threads.clear()
+    watch.end()
     idle_poll.end(GOODBYE_SECONDS)
     heartbeat.end()
     try:
@@ -125,14 +127,8 @@ def _survive_group_sigterm() -> None:
         shared_slots.stop()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    if _is_pool_child():
+    if is_pool_child():
         signal.signal(signal.SIGTERM, stop)
-
-
-def _is_pool_child() -> bool:
-    from billiard.process import current_process
-
-    return current_process()._parent_pid is not None
 
 
 def _pool_name(pool: Any) -> str:

@@ -4,5 +4,5 @@ SELECT s.relname
 FROM pg_stat_user_tables s
 WHERE s.schemaname = 'public' AND s.last_vacuum IS NULL AND s.last_autovacuum IS NULL
     AND s.relname IN ('processing_queue', 'flow_execution_logs', 'worker_processes', 'rollup_deltas',
-        'record_attempts')
+        'rollup_minutes', 'record_attempts', 'record_progress', 'cancel_requests')
 ORDER BY s.relname

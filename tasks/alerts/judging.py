@@ -63,7 +63,7 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, 
     try:
         findings = _with_patience(database, settings)
     except DatabaseUnavailableError as error:
-        return _judge_unreachable(database, settings, error, notify=notify)
+        return report_unreachable(database, settings, error, notify=notify)
     if not notify:
         return Judgement(findings)
     UnreachableDatabase(database, settings).is_back()
@@ -97,7 +97,7 @@ def _judge(database: DatabaseManager, settings: ProcessorSettings) -> list[Findi
     return by_severity([*judge(snapshot), *judge_schedule(schedule, broker_is_reachable=reachable), *aside])
 
 
-def _judge_unreachable(
+def report_unreachable(
     database: DatabaseManager, settings: ProcessorSettings, error: DatabaseUnavailableError, *, notify: bool
 ) -> Judgement:
     finding = Finding(

@@ -51,6 +51,7 @@ class Delivery:
             self.slots.is_stopping
             or current.is_lost
             or current.flow_is_closed
+            or current.process_is_full
             or (time.monotonic() >= self.slice_ends_at and self.slice_is_over())
         )
 

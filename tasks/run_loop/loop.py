@@ -60,6 +60,8 @@ def run_flow(
             observed = observer()
             with observed.run(run, trace_context) if observed else nullcontext():
                 _RunLoop(services, declared, run).work_off(records)
+        else:
+            services.rescue.look_when_due()
         return run.counts
 
 

@@ -34,6 +34,15 @@ def failing(payload: dict[str, Any]) -> None:
     raise ValueError(f"record {payload['n']} is wrong")
 
 
+_leaked: list[bytes] = []
+
+
+@flow
+def leaky(payload: dict[str, Any]) -> None:
+    _leaked.append(bytes([payload["n"]]) * payload["megabytes"] * 2**20)
+    time.sleep(0.05)
+
+
 @flow
 def deadly(payload: dict[str, Any]) -> None:
     """Kills its own process where the payload says so, as a segmentation fault or the OOM killer would."""

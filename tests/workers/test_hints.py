@@ -69,15 +69,6 @@ def test_a_plain_insert_is_found_by_the_fan_out_of_beat(
     assert seconds < 10
 
 
-def test_work_goes_on_without_broker_and_beat(
-    queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
-) -> None:
-    with running_worker(settings_environment, log, settings={"IDLE_POLL_SECONDS": "0.5"}):
-        queue.insert("quick", 300)
-        wait_until(lambda: queue.counts() == {"completed": 300}, "the records", log)
-    assert "tasks.claim_batch" not in log.read_text().partition(" ready.")[2]
-
-
 def test_hints_stay_bounded_while_no_worker_runs(redis_client: redis.Redis, redis_url: str) -> None:
     app = upstream_application(redis_url)
     hints = CeleryHintSender(app)

@@ -93,7 +93,10 @@ CREATE TABLE beats (
 CREATE TABLE beat_leader (
     only_row                  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     beat_id                   uuid,
-    leads_until               timestamptz NOT NULL DEFAULT '2000-01-01'
+    leads_until               timestamptz NOT NULL DEFAULT '2000-01-01',
+    -- The worker process that judges the queue and looks after what was left behind, whether beat runs or not.
+    watcher_id                uuid,
+    watches_until             timestamptz NOT NULL DEFAULT '2000-01-01'
 );
 INSERT INTO beat_leader DEFAULT VALUES;
 

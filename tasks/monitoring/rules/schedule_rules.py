@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from queue_store.findings import Finding
 from queue_store.readings.schedule import ScheduleReading
 
-BEAT_SILENT_SECONDS = 60.0
+BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the watch
 
 
 def judge_schedule(schedule: ScheduleReading, *, broker_is_reachable: bool) -> Iterator[Finding]:

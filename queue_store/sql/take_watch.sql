@@ -1,0 +1,5 @@
+-- A worker process takes or renews the watch. A row back: it watches now.
+UPDATE beat_leader
+SET watcher_id = %(worker_process_id)s, watches_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+WHERE watcher_id = %(worker_process_id)s OR watches_until < clock_timestamp()
+RETURNING watcher_id

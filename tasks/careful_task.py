@@ -1,0 +1,22 @@
+"""The base of our tasks. Celery lets a MemoryError end the worker's main process, where it would end everybody's work
+for a task of one child."""
+
+from typing import Any
+
+from celery import Task
+
+
+class OutOfMemoryError(Exception):
+    """In place of MemoryError."""
+
+
+class CarefulTask(Task):
+    abstract = True
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return self.run(*arguments, **options)
+        except MemoryError:
+            raise OutOfMemoryError(
+                f"{self.name} ran out of memory: see what else this process does"
+            ) from None
