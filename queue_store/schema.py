@@ -13,6 +13,9 @@ from sqlalchemy import Engine
 from queue_store.database_manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
 
+# The oldest schema version whose code can work on the newest schema: raise it with a migration that takes something
+# away, or changes what is there. `migrate` leaves it in the database for the code that is older than this.
+COMPATIBLE_SINCE = "0007"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -25,6 +28,15 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     if current is not None and current not in known_versions():
         raise SchemaVersionError(_too_new(current))
     command.upgrade(_config(engine), revision)
+    if current_version(engine) == latest_version():
+        with engine.begin() as connection:
+            mark = COMPATIBLE_PREFIX + COMPATIBLE_SINCE
+            if connection.exec_driver_sql(COMPATIBLE).scalar() != mark:
+                connection.exec_driver_sql(f"COMMENT ON TABLE schema_version IS '{mark}'")
+
+
+COMPATIBLE_PREFIX = "compatible with the code of schema versions from "
+COMPATIBLE = "SELECT obj_description('schema_version'::regclass, 'pg_class')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +58,13 @@ def missing_migrations(engine: Engine) -> list[Migration]:
 
 
 def check_version(database: DatabaseManager) -> None:
-    """Raises SchemaVersionError unless the schema is the one that this code was written for."""
+    """Raises SchemaVersionError unless the schema is the one that this code was written for, or a newer one that says
+    that this code can work on it: while a deployment goes on both versions run."""
     with database.hold():
         current = current_version(database.engine)
     if current == latest_version():
+        return
+    if current is not None and current not in known_versions() and _is_borne(database.engine):
         return
     if current is None or current in known_versions():
         raise SchemaVersionError(
@@ -78,6 +93,13 @@ def latest_version() -> str:
 def known_versions() -> list[str]:
     """Oldest first."""
     return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+
+
+def _is_borne(engine: Engine) -> bool:
+    """Whether the newer schema bears this code."""
+    with engine.connect() as connection:
+        mark = connection.exec_driver_sql(COMPATIBLE).scalar() or ""
+    return mark.startswith(COMPATIBLE_PREFIX) and mark[len(COMPATIBLE_PREFIX) :] <= latest_version()
 
 
 def _too_new(current: str) -> str:
