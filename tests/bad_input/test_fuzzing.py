@@ -1,0 +1,49 @@
+"""Any Python object is a payload that comes back as it was, or is refused before anything is written."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from queue_store import DatabaseManager, PayloadRejectedError, enqueue
+from tests.flow_rows import register_flow
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())
+    | st.binary()
+    | st.datetimes()
+)
+OBJECTS = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(), max_size=10) | st.integers(), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@pytest.fixture
+def with_letters(database: DatabaseManager) -> DatabaseManager:
+    register_flow(database, "letters")
+    return database
+
+
+@given(payload=OBJECTS)
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+)
+def test_a_payload_is_stored_as_it_is_or_refused(with_letters: DatabaseManager, payload: Any) -> None:
+    with with_letters.engine.begin() as connection:
+        try:
+            record_id = enqueue(connection, "letters", payload).id
+        except PayloadRejectedError as error:
+            assert error.field.startswith("payload")  # noqa: PT017
+            record_id = None
+        select = "SELECT payload FROM processing_queue WHERE id = %s"
+        stored = connection.exec_driver_sql(select, (record_id,)).fetchall()
+    assert stored == ([] if record_id is None else [(payload,)])

@@ -1,0 +1,37 @@
+"""A flow one of whose records kills its process, or its whole worker, in the way that its payload says."""
+
+import ctypes
+import os
+import resource
+import signal
+from typing import Any
+
+from tasks import flow
+
+SPARE_BYTES = 64 << 20
+
+
+@flow(batch_size=500)
+def poisoned(payload: dict[str, Any]) -> None:
+    match payload["how"]:
+        case "segmentation fault":
+            ctypes.string_at(0)
+        case "exit":
+            os._exit(3)
+        case "memory limit":
+            exceed_the_memory_limit()
+        case "whole worker":
+            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+        case _:
+            pass
+
+
+def exceed_the_memory_limit() -> None:
+    """As C code does it that does not look at what malloc returns."""
+    pages = int(open("/proc/self/statm").read().split()[0])  # noqa: PTH123, SIM115
+    limit = pages * os.sysconf("SC_PAGESIZE") + SPARE_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    ctypes.memset(libc.malloc(ctypes.c_size_t(4 * SPARE_BYTES)) or 0, 1, 4 * SPARE_BYTES)
