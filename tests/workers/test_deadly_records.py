@@ -27,7 +27,8 @@ def is_over(queue: Queue) -> bool:
 
 def charges(queue: Queue, status: str) -> list[tuple[int, int, int]]:
     return queue.rows(
-        "SELECT retry_count, crash_strikes, count(*)::int FROM processing_queue WHERE status = %(status)s GROUP BY 1, 2",
+        "SELECT retry_count, crash_strikes, count(*)::int FROM processing_queue"
+        " WHERE status = %(status)s GROUP BY 1, 2",
         status=status,
     )
 
@@ -63,7 +64,7 @@ def test_a_record_that_kills_whole_workers_is_found_by_halving(
                 lambda: is_over(queue) or worker.popen.poll() is not None,
                 "an end or a death",
                 log,
-                120,  # noqa: B023
+                120,
             )
             deaths += worker.popen.poll() is not None
     assert deaths <= HALVINGS + STRIKES - 1
