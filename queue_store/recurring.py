@@ -2,7 +2,7 @@
 schedule of the maintenance tasks, under entries that begin with `flow:`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Cursor
@@ -40,6 +40,14 @@ def enqueue_occurrence(
 def last_occurrence(cursor: Cursor[Any], flow_name: str) -> LastOccurrence | None:
     row = cursor.execute(sql("last_occurrence"), {"entry": entry_of(flow_name)}).fetchone()
     return LastOccurrence(*row) if row else None
+
+
+def pass_time(cursor: Cursor[Any], delta: timedelta) -> None:
+    cursor.execute(sql("pass_time_of_flows"), {"seconds": delta.total_seconds()})
+
+
+def forget(cursor: Cursor[Any]) -> None:
+    cursor.execute(sql("forget_occurrences_of_flows"), {})
 
 
 def entry_of(flow_name: str) -> str:

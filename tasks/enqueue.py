@@ -3,7 +3,8 @@
     app.send_task("tasks.enqueue", ["send_invoice", {"order_id": 17}], {"dedup_key": "order 17"}, queue="control")
 
 The record is accepted when its row exists, not when the message is sent. The message is acknowledged after that, so
-it may be delivered twice: the dedup_key makes one record of both.
+it may be delivered twice: the dedup_key makes one record of both while that is not finished. A message that is
+delivered again later makes a second record.
 """
 
 import random

@@ -19,6 +19,7 @@ COMMANDS = {
     "cancel": "tasks.cli.cancel",
     "capacity": "tasks.cli.capacity",
     "check": "tasks.cli.check",
+    "drain": "tasks.cli.drain",
     "enqueue": "tasks.cli.enqueue",
     "explain": "tasks.cli.explain",
     "failures": "tasks.cli.failures",

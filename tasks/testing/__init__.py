@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from sqlalchemy import Row, delete, select, update
 
-from queue_store import schema
+from queue_store import recurring, schema
 from queue_store.database_manager import DatabaseManager
 from queue_store.distributed_processor import DistributedProcessor
 from queue_store.enqueueing import OnDuplicate, RecordOptions
@@ -18,6 +18,7 @@ from queue_store.errors import UnknownFlowError, UnknownRecordError
 from queue_store.flows import with_work
 from queue_store.settings import load_processor_settings
 from queue_store.tables import audit_log, flow_execution_logs, flows, processing_queue
+from tasks.enqueue_due import enqueue_due
 from tasks.registry import load_flows
 from tasks.run_loop.loop import run_flow
 from tasks.worker_process import WorkerServices
@@ -99,12 +100,21 @@ class QueueTester:
         return self._rows(query)
 
     def pass_time(self, delta: timedelta) -> None:
-        """As if that much time had passed: every instant of every record moves into the past."""
+        """As if that much time had passed: every instant of every record, and every occurrence of a recurring flow,
+        moves into the past. Recurring flows are looked at before and after, as a worker would have done."""
+        self._enqueue_due()
         columns = processing_queue.c
+        with self.database.transaction() as cursor:
+            recurring.pass_time(cursor, delta)
         with self.database.engine.begin() as connection:
             connection.execute(
                 update(processing_queue).values({name: columns[name] - delta for name in INSTANTS})
             )
+        self._enqueue_due()
+
+    def _enqueue_due(self) -> None:
+        declared = load_flows(self._services.settings)
+        enqueue_due(self.database, declared.values(), self._services.settings)
 
     def close(self) -> None:
         self._services.close()
@@ -131,6 +141,8 @@ class QueueTester:
         with self.database.engine.begin() as connection:
             for table in (processing_queue, flow_execution_logs, audit_log, flows):
                 connection.execute(delete(table))
+        with self.database.transaction() as cursor:
+            recurring.forget(cursor)
         self._processor.resume_ingestion(None, actor="test")
         self._processor.resume_processing(actor="test")
 

@@ -5,6 +5,7 @@ It needs a database that it may empty: the one of TEST_DATABASE_URL, one that yo
 """
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from tasks.testing import QueueTester
 
 DATABASE_NAME = "processing_queue_test"
+IS_FOR_TESTS = re.compile(r"(?<![a-z])tests?(?![a-z])", re.IGNORECASE)  # neither `latest` nor `contest`
 
 
 @pytest.fixture(scope="session")
 def queue_tester_database_url() -> Iterator[str]:
-    """A database for tests; its name must contain `test`, because the queue in it is emptied."""
+    """A database for tests; its name must have the word `test`, because the queue in it is emptied."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
@@ -50,9 +52,10 @@ def queue_tester(queue_tester_database_url: str, monkeypatch: pytest.MonkeyPatch
     from tasks.testing import QueueTester
 
     name = parse_database_url(queue_tester_database_url).database or ""
-    if "test" not in name:
+    if not IS_FOR_TESTS.search(name):
         pytest.fail(
-            f"the queue in the database {name!r} would be emptied: use one whose name contains 'test'"
+            f"the queue in the database {name!r} would be emptied: use one whose name has 'test' as a word in it, "
+            "such as shop_test"
         )
     monkeypatch.setenv("DATABASE_URL", queue_tester_database_url)
     tester = QueueTester()

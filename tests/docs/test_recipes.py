@@ -49,7 +49,7 @@ def counts(shop: DatabaseManager) -> tuple[int, int]:
 
 
 @pytest.fixture
-def django_request(shop: DatabaseManager) -> Iterator[Callable[[str], Any]]:
+def django_request(shop: DatabaseManager) -> Iterator[Callable[..., Any]]:
     import django
     from django.conf import settings
     from django.db import connections
@@ -66,13 +66,15 @@ def django_request(shop: DatabaseManager) -> Iterator[Callable[[str], Any]]:
     }
     settings.configure(DATABASES={"default": database}, USE_TZ=True)
     django.setup()
-    yield lambda number: RequestFactory().post("/orders", {"number": number})
+    yield lambda number, note="": RequestFactory().post("/orders", {"number": number, "note": note})
     connections.close_all()
 
 
-def test_django(shop: DatabaseManager, django_request: Callable[[str], Any]) -> None:
+def test_django(shop: DatabaseManager, django_request: Callable[..., Any]) -> None:
     place_order = recipe("django")["place_order"]
     assert place_order(django_request("17")).status_code == 202
+    assert counts(shop) == (1, 1)
+    assert place_order(django_request("18", note="\0")).status_code == 422
     assert counts(shop) == (1, 1)
     with shop.transaction() as cursor:
         cursor.execute("UPDATE queue_control SET ingestion_stopped_at = now()")
@@ -96,6 +98,7 @@ def test_fastapi(shop: DatabaseManager) -> None:
             assert (refused.status_code, refused.json()["field"]) == (422, "payload.note")
             assert counts(shop) == (1, 1)
             assert (await client.get(f"/records/{record_id}")).json() == {"status": "not finished"}
+            assert (await client.get("/records/999999999")).status_code == 404
             DistributedProcessor(shop).cancel([record_id], actor="test")
             assert (await client.get(f"/records/{record_id}")).json()["status"] == "cancelled"
         await names["engine"].dispose()

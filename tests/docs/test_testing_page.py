@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.testing.plugin import IS_FOR_TESTS
 from tests.documents import code_blocks
 
 PAGE = "docs/testing.md"
@@ -27,11 +28,20 @@ def test_a_database_that_is_not_for_tests_is_left_alone(clean_database_url: str,
     production = re.sub(r"/test_\w+", "/rpa_db", clean_database_url)
     assert production != clean_database_url
     done = run_suite(tmp_path, "negative or plain", TEST_DATABASE_URL=production)
-    assert "use one whose name contains 'test'" in done.stdout
-    assert "1 passed, 3 deselected, 1 error" in done.stdout
+    assert "use one whose name has 'test' as a word" in done.stdout
+    assert "1 passed, 4 deselected, 1 error" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "is_for_tests"),
+    [("test", True), ("shop_test", True), ("test_17", True), ("Test-shop", True), ("tests2", True),
+     ("latest", False), ("contest", False), ("testimonials", False), ("attestation_db", False), ("", False)],
+)  # fmt: skip
+def test_a_name_is_for_tests_when_it_has_the_word(name: str, is_for_tests: bool) -> None:
+    assert bool(IS_FOR_TESTS.search(name)) == is_for_tests
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="embedded servers are for Linux")
 def test_without_a_database_an_embedded_one_is_started(tmp_path: Path) -> None:
     done = run_suite(tmp_path)
-    assert re.search(r"^5 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
+    assert re.search(r"^6 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr

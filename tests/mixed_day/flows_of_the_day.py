@@ -1,15 +1,19 @@
-"""Fifty flows: ten kinds of everything that an author can say, five of each."""
+"""Fifty flows: ten kinds that together use everything an author can say, five of each."""
 
 import asyncio
+import time
 from typing import Any
 
 import psycopg
+from celery.schedules import schedule
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord, flow
 
 FLOWS_OF_EACH_KIND = 5
+FOLLOW_UP, RECURRING = -1, -2  # what their payloads hold
+TOO_SLOW, PATIENT = 7, 1
 SOON = Backoff.fixed(0.05)
 INSERT = "INSERT INTO effects_of_the_day (record_id) VALUES (%(record_id)s)"
 
@@ -19,13 +23,23 @@ def plain(payload: dict[str, Any]) -> int:
 
 
 async def asynchronous(payload: dict[str, Any], context: FlowContext) -> int:
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(60 if payload["n"] % 50 == TOO_SLOW else 0.001)
+    if payload["n"] % 20 == 0:
+        assert await context.report_progress_async({"n": payload["n"]})
     return payload["n"]
 
 
 def in_threads(payload: dict[str, Any], context: FlowContext) -> None:
-    if payload["n"] % 10 == 0:
-        context.enqueue("plain_0", {"n": -1})
+    """One waits until somebody cancels it."""
+    ends_at = time.monotonic() + 60
+    while context.flow_name == "in_threads_0" and payload["n"] == PATIENT and time.monotonic() < ends_at:
+        context.raise_if_cancelled()
+        time.sleep(0.05)
+
+
+def follow_up(context: FlowContext, result: Any) -> None:
+    if context.payload["n"] % 10 == 0:
+        context.enqueue("plain_0", {"n": FOLLOW_UP})
 
 
 def one_commit(payload: dict[str, Any], connection: Connection, context: FlowContext) -> None:
@@ -68,8 +82,8 @@ def later(payload: dict[str, Any], context: FlowContext) -> None:
 
 KINDS: dict[Any, dict[str, Any]] = {
     plain: {},
-    asynchronous: {"concurrency": 10, "time_limit_seconds": 30},
-    in_threads: {"concurrency": 3},
+    asynchronous: {"concurrency": 10, "time_limit_seconds": 3, "max_retries": 0},
+    in_threads: {"concurrency": 3, "after": follow_up},
     one_commit: {"failure_blocks_key": False, "batch_size": 50},
     one_commit_async: {},
     by_batch: {"batch": True, "batch_size": 30},
@@ -78,14 +92,24 @@ KINDS: dict[Any, dict[str, Any]] = {
     never: {"max_retries": 1, "backoff": SOON},
     later: {"max_runs": 2},
 }
+
+
+def recurring(handler: Any, number: int) -> dict[str, Any]:
+    if (handler, number) != (plain, 4):
+        return {}
+    return {"schedule": schedule(2), "schedule_payload": {"n": RECURRING}}
+
+
 for handler, options in KINDS.items():
     for number in range(FLOWS_OF_EACH_KIND):
-        flow(name=f"{handler.__name__}_{number}", **options)(handler)
+        flow(name=f"{handler.__name__}_{number}", **options | recurring(handler, number))(handler)
 
 
 def ends_as(kind: str, n: int) -> tuple[str, int]:
     """The status and the retry_count that a record ends with when nobody cancels it."""
     if kind in ("one_commit", "one_commit_async", "by_batch_in_one_commit") and n % 40 == 3:
+        return "failed", 1
+    if kind == "asynchronous" and n % 50 == TOO_SLOW:
         return "failed", 1
     if kind == "by_batch" and n % 4 == 0:
         return "failed", 1

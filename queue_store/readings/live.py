@@ -1,0 +1,29 @@
+"""What is left of a flow."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.statements import sql
+
+LIVE_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCounts:
+    """Each is counted up to LIVE_LIMIT. `future`: pending, and due later."""
+
+    due: int
+    future: int
+    processing: int
+
+    @property
+    def total(self) -> int:
+        return self.due + self.future + self.processing
+
+
+def live_counts(cursor: Cursor[Any], flow_name: str) -> LiveCounts:
+    row = cursor.execute(sql("count_live_of_flow"), {"flow_name": flow_name, "limit": LIVE_LIMIT}).fetchone()
+    assert row is not None
+    return LiveCounts(*row)

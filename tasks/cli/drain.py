@@ -1,0 +1,82 @@
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from tasks.cli.frame import actor_option, json_option, processor, reason_option, say, write_json
+
+if TYPE_CHECKING:
+    from queue_store.distributed_processor import DistributedProcessor
+    from queue_store.readings.live import LiveCounts
+
+LOOK_SECONDS = 0.5
+SAY_SECONDS = 5.0
+NOT_EMPTY = 4
+
+
+@click.command()
+@click.argument("flow_name", metavar="FLOW")
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(0),
+    default=600.0,
+    show_default=True,
+    help="Seconds to wait at most.",
+)
+@reason_option
+@actor_option
+@json_option
+def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str, as_json: bool) -> None:
+    """Stop the ingestion of a flow and wait until nothing of it is pending or processing.
+
+    Workers go on. Exits with 0 when the flow is empty, with 4 when the time is over first. Ingestion stays stopped
+    either way, until: queuectl resume FLOW --ingestion.
+    """
+    with processor("drain") as queue:
+        queue.stop_ingestion(flow_name, actor=actor, reason=reason or "drained")
+        left = _wait(queue, flow_name, timeout_seconds)
+    if as_json:
+        write_json(
+            {"flow_name": flow_name, "is_empty": not left.total, "ingestion_stopped": True} | _counts(left)
+        )
+    elif left.total:
+        say(
+            f"{flow_name} is not empty after {timeout_seconds:g} s: {_text(left)}. Is it paused (queuectl status), or "
+            "does it wait (queuectl explain)? Ingestion stays stopped.",
+            err=True,
+        )
+    else:
+        say(f"{flow_name} is empty. Let records in again with: queuectl resume {flow_name} --ingestion")
+    if left.total:
+        sys.exit(NOT_EMPTY)
+
+
+def _wait(queue: "DistributedProcessor", flow_name: str, timeout_seconds: float) -> "LiveCounts":
+    ends_at = time.monotonic() + timeout_seconds
+    said_at = 0.0
+    while True:
+        left = _look(queue, flow_name)
+        now = time.monotonic()
+        if not left.total or now >= ends_at:
+            return left
+        if now - said_at >= SAY_SECONDS:
+            said_at = now
+            say(f"{flow_name}: {_text(left)}", err=True)
+        time.sleep(min(LOOK_SECONDS, ends_at - now))
+
+
+def _look(queue: "DistributedProcessor", flow_name: str) -> "LiveCounts":
+    from queue_store.readings.live import live_counts
+
+    with queue.database.transaction() as cursor:
+        return live_counts(cursor, flow_name)
+
+
+def _counts(left: "LiveCounts") -> dict[str, int]:
+    return {"due": left.due, "due_later": left.future, "processing": left.processing}
+
+
+def _text(left: "LiveCounts") -> str:
+    return f"{left.due} due, {left.future} due later, {left.processing} processing"
