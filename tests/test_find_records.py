@@ -93,7 +93,8 @@ def test_few_records_of_a_status_are_found_through_their_index(
     parameters = dict.fromkeys(("flow_name", "error", "key", "payload_key", "payload_value"))
     with psycopg.connect(own_database_url) as connection:
         connection.execute(
-            "INSERT INTO processing_queue (flow_name, status) SELECT 'alpha', 'cancelled' FROM generate_series(1, 50000)"
+            "INSERT INTO processing_queue (flow_name, status)"
+            " SELECT 'alpha', 'cancelled' FROM generate_series(1, 50000)"
         )
         connection.execute(
             "INSERT INTO processing_queue (flow_name, status, error_message) SELECT 'alpha', s, 'x'"

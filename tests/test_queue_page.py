@@ -1,5 +1,6 @@
 """The Queue page over HTTP: it shows what is there, changes what it is told to, and refuses everybody else."""
 
+import base64
 import csv
 import io
 from collections.abc import Iterator
@@ -91,6 +92,16 @@ def test_nobody_sees_anything_without_the_login(path: str, flower: FlowerProcess
     assert flower.ask(path, login=False, headers=wrong).status == 401
 
 
+@pytest.mark.parametrize("credentials", ["é:é", "ops:é", "ops", ":", "\x00:\x00"])
+@pytest.mark.parametrize(
+    "path", ["/queue", "/queue/api/overview", "/queue/export.csv", "/workers", "/api/workers"]
+)
+def test_odd_credentials_are_wrong_ones(path: str, credentials: str, flower: FlowerProcess) -> None:
+    odd = {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
+    assert flower.ask(path, login=False, headers=odd).status == 401
+    assert flower.do("reset", {"ids": [1]}, login=False, headers=odd).status == 401
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 def test_nobody_changes_anything_without_the_login(action: str, flower: FlowerProcess) -> None:
     assert flower.do(action, {"ids": [1], "flow": "thumbnail", "alert": 1}, login=False).status == 401
@@ -171,10 +182,11 @@ def test_the_overview_counts_what_is_there(flower: FlowerProcess, page_database:
 
 
 def test_charts_follow_the_history(flower: FlowerProcess) -> None:
-    for span, buckets in (("1h", 50), ("24h", 12), ("7d", 3)):
+    for span, buckets, looks in (("1h", 60, 50), ("24h", 96, 12), ("7d", 168, 3)):
         charts = flower.ask(f"/queue/api/charts?span={span}&flow=invoice_export").json
-        assert len(charts["counts"]) >= buckets
-        assert len(charts["depths"]) >= buckets
+        assert len(charts["counts"]) in (buckets, buckets + 1)
+        assert len(charts["depths"]) >= looks
+        assert sum(bucket["enqueued"] > 0 for bucket in charts["counts"]) >= looks
         assert charts["durations"][0]["processing_p50"] > 0
 
 
@@ -269,10 +281,25 @@ def test_priority_purge_pause_and_acknowledge_do_what_they_say(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"ids": "1"}', b'{"ids": []}', b'{"ids": [true]}', b'{"dry_run": 1}']
+    "body",
+    [
+        *(b"", b"[]", b"{", b'{"ids": "1"}', b'{"ids": []}', b'{"ids": [true]}', b'{"dry_run": 1}'),
+        *(
+            b'{"error_group": "\\ud800"}',
+            b'{"status": "failed", "error": "\\udfff"}',
+            b'{"error_group": "\\u0000"}',
+        ),
+    ],
 )
 def test_a_bad_request_changes_nothing(body: bytes, flower: FlowerProcess) -> None:
-    assert flower.do("reset", body).status == 400
+    answer = flower.do("reset", body)
+    assert (answer.status, answer.text.startswith('{"error":')) == (400, True)
+
+
+def test_a_reason_that_is_no_text_is_refused(flower: FlowerProcess) -> None:
+    answer = flower.do("pause", b'{"flow": "thumbnail", "reason": "\\ud800"}')
+    assert (answer.status, "reason" in answer.json["error"]) == (400, True)
+    assert flower.do("resume", {"flow": "thumbnail"}).json["affected"] == 0
 
 
 def test_read_only_mode_refuses_every_action(page_database_url: str, redis_url: str, tmp_path: Path) -> None:

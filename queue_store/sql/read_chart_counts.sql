@@ -1,5 +1,5 @@
 -- What happened, bucket by bucket, oldest first: from the minutes, or from the hours where a bucket is an hour or more.
--- What is not folded yet is added. Buckets in which nothing happened are left out.
+-- What is not folded yet is added. A bucket in which nothing happened is one of zeros.
 WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
 ), happened AS (
@@ -18,8 +18,11 @@ WITH span AS MATERIALIZED (
     WHERE d.id > (SELECT folded_through_id FROM rollup_progress) AND d.at >= span.since
         AND (%(flow_name)s::text IS NULL OR d.flow_name = %(flow_name)s)
 )
-SELECT date_bin(make_interval(secs => %(bucket_seconds)s), at, '2000-01-01Z') AS bucket, sum(enqueued)::bigint,
-    sum(completed)::bigint, sum(failed)::bigint, sum(retried)::bigint, sum(cancelled)::bigint
-FROM happened
-GROUP BY bucket
-ORDER BY bucket
+SELECT bucket.at, coalesce(sum(enqueued), 0)::bigint, coalesce(sum(completed), 0)::bigint,
+    coalesce(sum(failed), 0)::bigint, coalesce(sum(retried), 0)::bigint, coalesce(sum(cancelled), 0)::bigint
+FROM span
+CROSS JOIN generate_series(date_bin(make_interval(secs => %(bucket_seconds)s), span.since, '2000-01-01Z'), now(),
+    make_interval(secs => %(bucket_seconds)s)) AS bucket(at)
+LEFT JOIN happened ON date_bin(make_interval(secs => %(bucket_seconds)s), happened.at, '2000-01-01Z') = bucket.at
+GROUP BY bucket.at
+ORDER BY bucket.at
