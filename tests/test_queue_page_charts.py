@@ -1,6 +1,7 @@
 """Charts show idle time as idle: each bucket of a span is there, and one in which nothing happened is zero."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_idle_time_is_zero_and_no_bucket_is_missing(
     with database.transaction() as cursor:
         counts = read_charts(cursor, SPANS[span]).counts
     width = timedelta(seconds=SPANS[span].bucket_seconds)
-    assert all(later.at - earlier.at == width for earlier, later in zip(counts, counts[1:], strict=False))
+    assert all(later.at - earlier.at == width for earlier, later in pairwise(counts))
     assert len(counts) >= SPANS[span].seconds // SPANS[span].bucket_seconds
     assert sum(bucket.completed for bucket in counts) == 20
     assert sum(bucket.completed > 0 for bucket in counts) <= 2
