@@ -4,6 +4,7 @@ With SCREENSHOTS=directory the pictures that the documentation shows are written
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -114,12 +115,20 @@ def test_charts_go_further_back_and_follow_the_pointer(
     browser: Browser, page_url: tuple[str, DatabaseManager]
 ) -> None:
     browser.open(page_url[0] + "/queue", "document.querySelectorAll('.queue-chart path').length >= 6")
+    at = "document.querySelector('.queue-chart-at').textContent"
+    newest = browser.run("document.querySelector('.queue-legend').textContent")
     browser.run(
         "document.querySelector('.queue-chart').dispatchEvent(new PointerEvent('pointermove', {clientX: 300}))"
     )
-    assert "enqueued" in browser.run("document.querySelector('.queue-chart-reading').textContent")
+    assert re.search(r"\d\d:\d\d", browser.run(at))
+    assert browser.run("document.querySelector('.queue-legend').textContent") != newest
     browser.click("7d")
     browser.wait("document.querySelector('.queue-spans [aria-pressed=true]').textContent === '7d'")
+    # The axis tells days now, and the line is that of hours.
+    browser.wait("/Mon|Tue|Wed/.test(document.querySelector('.queue-chart').textContent)")
+    assert (
+        browser.run("document.querySelector('.queue-line-0[d]').getAttribute('d').split('L').length") >= 160
+    )
 
 
 def test_figures_change_without_reloading(browser: Browser, page_url: tuple[str, DatabaseManager]) -> None:
