@@ -103,7 +103,14 @@ def test_few_records_of_a_status_are_found_through_their_index(
         connection.execute("ANALYZE processing_queue")
         plan = connection.execute(
             b"EXPLAIN " + sql(statement),
-            {**parameters, "status": status, "before_id": 2**62, "from_id": 0, "limit": 50},
+            {
+                **parameters,
+                "status": status,
+                "before_id": 2**62,
+                "from_id": 0,
+                "limit": 50,
+                "look_at_most": 50,
+            },
             prepare=False,
         ).fetchall()
     assert f"processing_queue_{status}" in str(plan), plan

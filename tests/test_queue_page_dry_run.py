@@ -63,7 +63,7 @@ def test_twins_are_counted_as_reset_counts_them(queue: DatabaseManager) -> None:
     "asked",
     [
         {"status": "failed", "flow": "thumbnail"},
-        {"status": "failed", "error": "BANK"},
+        {"status": "failed", "error": "IMAGE"},
         {"status": "failed", "payload_key": "respondent_id"},
         {"error_group": "TimeoutError: the bank did not answer"},
         {"error_group": "never seen"},
@@ -79,13 +79,13 @@ def test_the_dry_run_of_a_search_says_what_is_done_then(
 
 
 def test_the_audit_tells_what_was_searched_for(queue: DatabaseManager) -> None:
-    do("reset", status="failed", flow="thumbnail", error="bank")
+    do("reset", status="failed", flow="thumbnail", error="image")
     do("reset", error_group="ValueError: no such order")
     do("cancel", status="pending", flow="thumbnail", reason="wrong file")
     with queue.transaction() as cursor:
         rows = cursor.execute("SELECT details FROM audit_log ORDER BY id DESC LIMIT 3").fetchall()
     cancelled, by_group, by_search = (row[0] for row in rows)
-    assert by_search == {"status": "failed", "flow": "thumbnail", "error": "bank"}
+    assert by_search == {"status": "failed", "flow": "thumbnail", "error": "image"}
     assert by_group == {"error_group": "ValueError: no such order"}
     assert cancelled["flow"] == "thumbnail"
     assert cancelled["reason"] == "wrong file"

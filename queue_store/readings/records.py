@@ -10,7 +10,8 @@ from psycopg import Cursor
 from queue_store.statements import sql
 
 LOOK_AT_MOST = 20_000
-FEW = 5_000
+FEW = 50_000
+LOOK_AT_SCATTERED = 5_000
 ATTEMPTS_AT_MOST = 100
 MAXIMUM_ID = 2**63 - 1
 KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
@@ -115,8 +116,7 @@ def find_records(
     everything = _parameters(cursor, replace(wanted, before_id=MAXIMUM_ID), limit, look_at_most)
     parameters = everything | {"before_id": min(wanted.before_id, everything["before_id"])}
     if wanted.status in KNOWN_BY_AN_INDEX and _are_few(cursor, wanted):
-        records = _rows(cursor, "read_records_unfinished", parameters)
-        return RecordPage(records, records[-1].id if len(records) == limit else None)
+        return _of_status(cursor, parameters)
     known = _by_key(cursor, everything) if wanted.key is not None else []
     is_first = wanted.before_id == MAXIMUM_ID
     parameters |= {"known_ids": [r.id for r in known], "limit": limit - len(known) if is_first else limit}
@@ -161,6 +161,18 @@ def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> li
     # Never as a prepared statement: a plan for any status cannot use the partial indexes.
     rows = cursor.execute(sql(statement), parameters, prepare=False).fetchall()
     return [RecordRow(*row[:-1]) for row in rows]
+
+
+def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
+    """Records of one status lie scattered over the table: fewer of them are looked at."""
+    look_at_most = min(parameters["look_at_most"], LOOK_AT_SCATTERED)
+    parameters |= {"look_at_most": look_at_most}
+    rows = cursor.execute(sql("read_records_unfinished"), parameters, prepare=False).fetchall()
+    through_id, looked_count = rows[0][-2:]
+    records = [RecordRow(*row[:-2]) for row in rows if row[0] is not None]
+    if len(records) == parameters["limit"]:
+        return RecordPage(records, records[-1].id)
+    return RecordPage(records, through_id if looked_count == look_at_most else None)
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
