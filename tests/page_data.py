@@ -87,7 +87,7 @@ ON CONFLICT DO NOTHING
 ALERTS = """
 WITH hour AS (
     SELECT sum(completed) AS completed, sum(completed + failed) AS outcomes FROM rollup_deltas
-    WHERE flow_name = 'thumbnail' AND at > now() - interval '1 hour')
+    WHERE flow_name = 'thumbnail' AND at > now() - interval '61 minutes')
 INSERT INTO alerts (alert_key, code, flow_name, level, message, next_step, opened_at, last_seen_at, seen_count)
 SELECT 'success_rate:thumbnail', 'success_rate', 'thumbnail', 'critical',
     format('thumbnail: %%s %%%% of %%s records succeeded in the last hour, below 80 %%%%.',

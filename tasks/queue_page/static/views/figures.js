@@ -38,9 +38,9 @@ function draw({ now, span, counts, depths, durations }) {
       { name: "failed", points: perMinute("failed") },
       { name: "retried", points: perMinute("retried") },
     ], options),
-    chart("Latency", [
-      { name: "processing, median", points: inside(durations, (row) => row.processing_p50) },
-      { name: "processing, 95 %", points: inside(durations, (row) => row.processing_p95) },
+    chart("Latency: processing and waiting", [
+      { name: "median", points: inside(durations, (row) => row.processing_p50) },
+      { name: "95 %", points: inside(durations, (row) => row.processing_p95) },
       { name: "waiting, 95 %", points: inside(durations, (row) => row.wait_p95) },
     ], longer),
   ];

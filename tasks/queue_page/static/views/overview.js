@@ -27,8 +27,8 @@ export function flowTiles(flow) {
     tile("Oldest due", duration(flow.oldest_due_seconds), flow.oldest_due_seconds === null ? "nothing waits" : "waiting", level("oldest_due")),
     tile("In and out, 1 h", `${short(flow.enqueued_1h)} / ${short(flow.finished_1h)}`, "records enqueued / finished"),
     tile("Success", percent(flow.success_rate_1h), `1 h; ${percent(flow.success_rate_24h)} in 24 h`, level("success_rate")),
-    tile("Processing time", duration(flow.processing_p50), `median; 95 %: ${duration(flow.processing_p95)}, 99 %: ${duration(flow.processing_p99)}`),
-    tile("Waiting time", duration(flow.wait_p50), `median; 95 %: ${duration(flow.wait_p95)}`),
+    tile("Processing, median", duration(flow.processing_p50), `95 %: ${duration(flow.processing_p95)}, 99 %: ${duration(flow.processing_p99)}`),
+    tile("Waiting, median", duration(flow.wait_p50), `95 %: ${duration(flow.wait_p95)}`),
     tile("Failed", number(flow.failed), `${number(flow.completed)} completed, ${number(flow.cancelled)} cancelled`, level("failed")),
   ];
 }
@@ -48,7 +48,7 @@ function alertLine(alerts) {
 }
 
 function flowTable(flows) {
-  return card("Flows", table("Flows", [
+  return card("Flows; rates and times of the last hour", table("Flows", [
     ["Flow", (f) => flowLink(f.flow_name)],
     ["State", (f) => (f.is_stopped ? badge("paused", "warning") : badge("open", "completed"))],
     ["Pending", (f) => about(f, f.pending), "number"],
@@ -56,8 +56,8 @@ function flowTable(flows) {
     ["Failed", (f) => number(f.failed), "number"],
     ["Completed", (f) => number(f.completed), "number"],
     ["Oldest due", (f) => duration(f.oldest_due_seconds), "number"],
-    ["Out, 1 h", (f) => number(f.finished_1h), "number"],
-    ["Success, 1 h", (f) => percent(f.success_rate_1h), "number"],
+    ["Out", (f) => number(f.finished_1h), "number"],
+    ["Success", (f) => percent(f.success_rate_1h), "number"],
     ["Median", (f) => duration(f.processing_p50), "number"],
     ["95 %", (f) => duration(f.processing_p95), "number"],
     ["99 %", (f) => duration(f.processing_p99), "number"],
