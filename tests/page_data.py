@@ -31,6 +31,7 @@ SELECT (ARRAY['invoice_export', 'survey_processor', 'thumbnail'])[1 + n %% 3],
     3 * (n %% 8 = 2)::integer
 FROM generate_series(1, %(count)s) n
 """
+NOT_COUNTED_NOW = "UPDATE rollup_deltas SET purged = purged - enqueued, enqueued = 0"
 CLAIMED = """
 UPDATE processing_queue q
 SET status = 'processing', claimed_at = now() - interval '20 seconds', claim_number = claim_number + 1,
@@ -70,7 +71,7 @@ SELECT flow, now() - m * interval '1 minute', e, e, c, -c, f, -f, f * 2, c, c * 
     ARRAY[0, 0, c / 4, c / 2, c / 4, c / 10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ARRAY[0, 0, 0, 0, 0, c / 4, c / 2, c / 4, c / 10, 1, 0, 0, 0, 0, 0, 0, 0, 0]
 FROM (VALUES ('invoice_export', 1.0), ('survey_processor', 0.7), ('thumbnail', 0.3)) flows (flow, share),
-    generate_series(1, %(minutes)s) m,
+    generate_series(-3, %(minutes)s) m,
 LATERAL (SELECT flow = 'thumbnail' AND m <= 26 AS is_bad) trouble,
 LATERAL (SELECT (share * (60 + 30 * sin(m / 9.0) + 10 * sin(m / 2.3)))::integer AS e) incoming,
 LATERAL (SELECT (share * (60 + 30 * sin((m + 2) / 9.0) + 8 * sin(m / 3.1))
@@ -121,10 +122,20 @@ VALUES (now() - interval '3 hours', 'schedule', 'reset', 'records 17, 25', 2, '{
 
 
 def fill(database: DatabaseManager, count: int = 240, minutes: int = 180) -> None:
-    """Three flows; `count` records in every status; `minutes` of history."""
+    """Three flows; `count` records in every status; `minutes` of history, which goes on while a test takes its time."""
     parameters = {"count": count, "minutes": minutes}
     with database.transaction() as cursor:
-        for statement in (FLOWS, PROCESSES, RUNS, RECORDS, CLAIMED, COMPLETED, FAILED, ATTEMPTS):
+        for statement in (
+            FLOWS,
+            PROCESSES,
+            RUNS,
+            RECORDS,
+            NOT_COUNTED_NOW,
+            CLAIMED,
+            COMPLETED,
+            FAILED,
+            ATTEMPTS,
+        ):
             cursor.execute(statement.encode(), parameters if "%" in statement else None)
         for statement in (HISTORY, DEPTHS, ALERTS, SCHEDULE, BEAT, AUDIT):
             cursor.execute(statement.encode(), parameters if "%" in statement else None)

@@ -104,6 +104,7 @@ def test_charts_change_without_reloading(browser: Browser, page_url: Page) -> No
     )
     browser.wait(f"window.wasHere && {line} !== window.wasHere")
     browser.wait(
-        "[...document.querySelector('.queue-chart').querySelectorAll('text')].some((t) => /1.0 k|1.2 k|1 k/.test(t.textContent))"
+        "[...document.querySelector('.queue-chart').querySelectorAll('text')]"
+        ".some((mark) => /^1.[0-9] k$/.test(mark.textContent))"
     )
     assert before

@@ -23,7 +23,7 @@ export function flowTiles(flow) {
   const level = (name) => (flow.levels[name] === "critical" ? "danger" : flow.levels[name] ?? "");
   return [
     tile("Pending", about(flow, flow.pending), `${number(flow.due)} due`),
-    tile("Processing", number(flow.processing), `${number(flow.runs)} runs`),
+    tile("Processing", number(flow.processing), `${number(flow.runs)} run${flow.runs === 1 ? "" : "s"}`),
     tile("Oldest due", duration(flow.oldest_due_seconds), flow.oldest_due_seconds === null ? "nothing waits" : "waiting", level("oldest_due")),
     tile("In and out, 1 h", `${short(flow.enqueued_1h)} / ${short(flow.finished_1h)}`, "records enqueued / finished"),
     tile("Success", percent(flow.success_rate_1h), `1 h; ${percent(flow.success_rate_24h)} in 24 h`, level("success_rate")),
