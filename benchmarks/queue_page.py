@@ -2,8 +2,10 @@
 (ROWS=10000000).
 
 Starts a Postgres of its own with default durability, makes the rows as the monitoring benchmark does, asks for every
-view a number of times as a browser would, and prints the quickest, the median and the worst. Exit code 1 when a median
-is above the bound.
+view, a dry run of each action and an export a number of times as a browser would, and writes the figures to
+`results/`. The first look counts like the others. Exit code 1 when more than one look in twenty is above the bound.
+Two are exempt. An export is a file of up to 10,000 records, which nobody waits for in front of a page. Before 50,000
+records are changed at once, they are counted exactly: what is said then must be what is done.
 """
 
 import os
@@ -11,16 +13,23 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
+import psycopg
 
 from benchmarks.monitoring import SETTINGS, make_rows
 from tasks.embedded.postgres import EmbeddedPostgres
 
 BOUND_MILLISECONDS = 100.0
-TIMES = 15
-QUESTIONS = {
+TIMES = 20
+MANY = "dry run: reset, 50,000 of one error"
+EXEMPT = ("export, half an hour", MANY)
+RESULTS = Path(__file__).parent / "results"
+QUESTIONS: dict[str, dict[str, Any]] = {
     "overview": {},
     "charts 1h": {"span": "1h"},
     "charts 24h": {"span": "24h"},
@@ -31,6 +40,14 @@ QUESTIONS = {
     "records, failed of a flow": {"status": "failed", "flow": "flow_0"},
     "records, failed, by error": {"status": "failed", "error": "no such order"},
     "records, failed, nothing found": {"status": "failed", "error": "never seen"},
+    "records, failed, all": {"status": "failed"},
+    "records, pending": {"status": "pending"},
+    "records, pending of a flow": {"status": "pending", "flow": "flow_1"},
+    "records, pending behind all others": {"status": "pending", "flow": "flow_first"},
+    "records, pending, nothing found": {"status": "pending", "error": "never seen"},
+    "records, by dedup key": {"key": "order 17"},
+    "records, by order key": {"key": "customer 7"},
+    "records, by key, nothing found": {"key": "never seen"},
     "records, by payload": {"payload_key": "n", "payload_value": "17"},
     "records, by date": {"from": "2026-01-01", "status": "completed"},
     "records, cancelled: none": {"status": "cancelled"},
@@ -38,12 +55,36 @@ QUESTIONS = {
     "failures 1h": {"span": "1h"},
     "failures 7d": {"span": "7d"},
     "attempts": {"group": "group 0"},
+    "attempts, nothing found": {"group": "never seen"},
     "runs": {},
     "alerts": {},
     "schedule": {},
     "audit": {},
     "database": {},
 }
+CHOSEN = list(range(50, 50_050, 50))
+DRY_RUNS: dict[str, dict[str, Any]] = {
+    "reset, 1,000 chosen": {"ids": CHOSEN},
+    "reset, 1,000 of one error": {"error_group": "not often"},
+    "reset, 50,000 of one error": {"error_group": "group 0"},
+    "reset, of a search": {"status": "failed", "flow": "flow_first"},
+    "cancel, 1,000 chosen": {"ids": CHOSEN},
+    "cancel, of a search": {"status": "pending", "flow": "flow_first"},
+}
+"""As the page asks before it acts."""
+WITH_KEYS = """
+WITH flow AS (
+    INSERT INTO flows (flow_name, celery_queue, batch_size, max_retries, orphan_timeout_seconds)
+    VALUES ('flow_first', 'flows', 100, 3, 7200))
+INSERT INTO processing_queue (id, flow_name, dedup_key, order_key)
+SELECT -n, 'flow_first', 'order ' || n, 'customer ' || n % 100 FROM generate_series(1, 2000) AS n
+"""
+"""Pending records behind all the others: their ids are the lowest."""
+NOT_OFTEN = """
+WITH failed AS (
+    SELECT id FROM processing_queue WHERE status = 'failed' AND flow_name = 'flow_0' ORDER BY id LIMIT 1000)
+UPDATE record_attempts a SET error_group = 'not often' FROM failed WHERE a.record_id = failed.id
+"""
 
 
 def main() -> int:
@@ -55,41 +96,91 @@ def main() -> int:
         try:
             os.environ["DATABASE_URL"] = server.url()
             make_rows(server.url(), row_count)
-            figures = measure()
+            with psycopg.connect(server.url(), autocommit=True) as connection:
+                connection.execute(WITH_KEYS)
+                connection.execute(NOT_OFTEN)
+                connection.execute("VACUUM (ANALYZE) processing_queue")
+            load = " ".join(f"{n:.1f}" for n in os.getloadavg())
+            figures = {name: timed(name, call) for name, call in calls().items()}
         finally:
             server.stop()
-    return report(row_count, figures)
+    return report(row_count, load, figures)
 
 
-def measure() -> dict[str, list[float]]:
-    """Milliseconds from the question to the JSON, without the first one, which fills caches."""
+def calls() -> dict[str, Callable[[], Any]]:
     from tasks.app import app
+    from tasks.queue_page.actions import ACTIONS
     from tasks.queue_page.arguments import Arguments
+    from tasks.queue_page.export import export
     from tasks.queue_page.views import VIEWS, look
 
-    figures: dict[str, list[float]] = {}
-    for name, question in QUESTIONS.items():
-        view, arguments = VIEWS[name.split()[0].rstrip(",")], Arguments(question)
-        figures[name] = []
-        for _ in range(TIMES + 1):
-            began = time.perf_counter()
-            orjson.dumps(look(view, arguments, app), default=str, option=orjson.OPT_NON_STR_KEYS)
-            figures[name].append(1000 * (time.perf_counter() - began))
-        del figures[name][0]
-    return figures
+    def view(name: str, question: dict[str, Any]) -> Callable[[], Any]:
+        return lambda: look(VIEWS[first_word(name)], Arguments(question), app)
+
+    def dry_run(name: str, question: dict[str, Any]) -> Callable[[], Any]:
+        return lambda: ACTIONS[first_word(name)](Arguments({**question, "dry_run": True}), "benchmark")
+
+    hour = datetime.now(UTC) - timedelta(hours=2)
+    some = {"from": (hour - timedelta(minutes=30)).isoformat(), "before": hour.isoformat()}
+    return {
+        **{name: view(name, question) for name, question in QUESTIONS.items()},
+        **{f"dry run: {name}": dry_run(name, question) for name, question in DRY_RUNS.items()},
+        "export, half an hour": lambda: export(Arguments(some), "csv"),
+    }
 
 
-def report(row_count: int, figures: dict[str, list[float]]) -> int:
-    print(f"\nViews of the Queue page with {row_count:,} finished rows, ms over {TIMES} looks")
-    for name, times in figures.items():
-        print(f"{name:<36} {min(times):8.1f} {statistics.median(times):8.1f} {max(times):8.1f}")
-    slow = [name for name, times in figures.items() if statistics.median(times) > BOUND_MILLISECONDS]
-    print(
-        f"above {BOUND_MILLISECONDS:.0f} ms: {', '.join(slow)}"
+def first_word(name: str) -> str:
+    return name.split(maxsplit=1)[0].rstrip(",")
+
+
+def timed(name: str, call: Callable[[], Any]) -> list[float]:
+    """Milliseconds from the question to the JSON."""
+    times: list[float] = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        orjson.dumps(call(), default=str, option=orjson.OPT_NON_STR_KEYS)
+        times.append(1000 * (time.perf_counter() - began))
+    print(f"{name:<36} first {times[0]:8.1f}   median {statistics.median(times):8.1f}", flush=True)
+    return times
+
+
+def nearly_all(times: list[float]) -> float:
+    """What nineteen of twenty looks do not exceed."""
+    return sorted(times)[-1 - len(times) // 20]
+
+
+def report(row_count: int, load: str, figures: dict[str, list[float]]) -> int:
+    slow = [
+        name
+        for name, times in figures.items()
+        if nearly_all(times) > BOUND_MILLISECONDS and name not in EXEMPT
+    ]
+    bound = f"{BOUND_MILLISECONDS:.0f} ms"
+    verdict = (
+        f"Above {bound}: {', '.join(slow)}."
         if slow
-        else f"all below {BOUND_MILLISECONDS:.0f} ms"
+        else f"All are within {bound} but the two that are exempt: {'; '.join(EXEMPT)}."
     )
+    name = "ten-million" if row_count == 10_000_000 else str(row_count)
+    path = RESULTS / f"queue-page-{name}.md"
+    path.write_text(
+        f"# The Queue page with {row_count:,} finished rows\n\n"
+        f"Made by `make bench-queue-page` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores; load of "
+        f"the machine before the first look: {load}. 502,000 records are pending; of the finished, one in fifty "
+        "failed.\n"
+        f"Milliseconds at the server, from the question to the JSON, over {TIMES} looks; the first look is one of them."
+        f"\nWanted: 19 of 20 within {bound}. {verdict}\n\n"
+        "| what | first | median | 19 of 20 | worst |\n| --- | ---: | ---: | ---: | ---: |\n"
+        + "".join(f"| {name} | {row(times)} |\n" for name, times in figures.items()),
+        "utf-8",
+    )
+    print(f"{verdict} {path}")
     return 1 if slow else 0
+
+
+def row(times: list[float]) -> str:
+    shown = (times[0], statistics.median(times), nearly_all(times), max(times))
+    return " | ".join(f"{figure:.1f}" for figure in shown)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ Beats only notice and hint, as often as they like. A missed time is made up for 
 begins with its next time. Whoever takes an occurrence beats while it works; when it is silent, another takes it over.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor, errors
+from psycopg.types.json import Jsonb
 
 from queue_store.database_manager import DatabaseManager
 from queue_store.statements import sql
@@ -30,10 +32,21 @@ class Taken:
 
 
 def lead(
-    cursor: Cursor[Any], beat_id: UUID, hostname: str, pid: int, lease_seconds: float
+    cursor: Cursor[Any],
+    beat_id: UUID,
+    hostname: str,
+    pid: int,
+    lease_seconds: float,
+    ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
-    """Whether this beat leads, and the database's time."""
-    parameters = {"beat_id": beat_id, "hostname": hostname, "pid": pid, "lease_seconds": lease_seconds}
+    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval."""
+    parameters: dict[str, Any] = {
+        "beat_id": beat_id,
+        "hostname": hostname,
+        "pid": pid,
+        "lease_seconds": lease_seconds,
+        "ticks": Jsonb({entry: at.isoformat() for entry, at in (ticks or {}).items()}),
+    }
     row = cursor.execute(sql("beat_leads"), parameters).fetchone()
     if row is None:
         raise LookupError("beat_leads returned no row")

@@ -1,6 +1,6 @@
 """What operators do to the queue. Each deed leaves a row in audit_log, in the transaction that does it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -66,11 +66,14 @@ class Operators:
         }
         return self._ids("failed_ids", filters)
 
-    def reset(self, record_ids: Iterable[int], *, actor: str) -> Reset:
-        """reset: failed → pending. A record with no attempts left gets exactly one."""
+    def reset(
+        self, record_ids: Iterable[int], *, actor: str, search: Mapping[str, object] | None = None
+    ) -> Reset:
+        """reset: failed → pending. A record with no attempts left gets exactly one. `search`: for the audit."""
         done = Reset()
         for chunk in _chunks(record_ids):
-            rows = self._again(lambda: self._change(actor, "reset", "reset", {"ids": chunk}))  # noqa: B023
+            parameters = {**(search or {}), "ids": chunk}
+            rows = self._again(lambda: self._change(actor, "reset", "reset", parameters))  # noqa: B023
             reset_ids = {row[0] for row in rows}
             done.reset_ids += sorted(reset_ids)
             done.skipped_ids += [i for i in chunk if i not in reset_ids]
@@ -87,11 +90,18 @@ class Operators:
         }
         return self._ids("live_ids", filters)
 
-    def cancel(self, record_ids: Iterable[int], *, actor: str, reason: str | None = None) -> Cancelled:
+    def cancel(
+        self,
+        record_ids: Iterable[int],
+        *,
+        actor: str,
+        reason: str | None = None,
+        search: Mapping[str, object] | None = None,
+    ) -> Cancelled:
         """cancel: pending → cancelled at once; a processing record is asked to stop, its owner performs the arrow."""
         done = Cancelled()
         for chunk in _chunks(record_ids):
-            parameters = {"ids": chunk, "actor": actor, "reason": reason}
+            parameters = {**(search or {}), "ids": chunk, "actor": actor, "reason": reason}
             rows = self._again(lambda: self._change(actor, "cancel", "cancel", parameters))  # noqa: B023
             what = dict(rows)
             done.cancelled_ids += [i for i in chunk if what.get(i) == "cancelled"]

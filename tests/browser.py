@@ -103,6 +103,11 @@ class Browser:
         self.wait(find + " !== undefined")
         self.run(f"{find}.click()")
 
+    def press(self, key: str, code: int, text: str = "") -> None:
+        details: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, **details, **({"text": text} if text else {}))
+
     def screenshot(self, path: Path) -> None:
         height = self.run("Math.ceil(document.documentElement.scrollHeight)")
         width = self.run("window.innerWidth")

@@ -22,6 +22,7 @@ class FlowerProcess:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.log = log
+        self.prefix = next((o.partition("=")[2] for o in options if o.startswith("--url-prefix=")), "")
         arguments = [f"--port={self.port}", *options, *([f"--basic-auth={USER}:{PASSWORD}"] if login else [])]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -40,7 +41,7 @@ class FlowerProcess:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             try:
-                if self.ask("/healthcheck").status == 200:
+                if self.ask(self.prefix + "/healthcheck").status == 200:
                     return self
             except OSError:
                 time.sleep(0.1)
@@ -73,12 +74,19 @@ class FlowerProcess:
         finally:
             connection.close()
 
-    def do(self, action: str, body: Any, **options: Any) -> "Answer":
+    def do(
+        self, action: str, body: Any, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> "Answer":
         """As the page does it: with the token that its cookie carries."""
-        headers = {"Cookie": "_xsrf=2|1234abcd|0123456789abcdef0123456789abcdef|1700000000"}
+        headers = {
+            **(headers or {}),
+            "Cookie": "_xsrf=2|1234abcd|0123456789abcdef0123456789abcdef|1700000000",
+        }
         headers["X-Xsrftoken"] = headers["Cookie"].partition("=")[2]
         headers["Content-Type"] = "application/json"
-        return self.ask(f"/queue/api/do/{action}", method="POST", body=body, headers=headers, **options)
+        return self.ask(
+            f"{self.prefix}/queue/api/do/{action}", method="POST", body=body, headers=headers, **options
+        )
 
 
 class Answer:

@@ -43,6 +43,8 @@ def every_id(
         RecordFilter(status="completed"),
         RecordFilter(payload_key="respondent_id", payload_value="17"),
         RecordFilter(error="never seen"),
+        RecordFilter(status="pending"),
+        RecordFilter(status="pending", flow_name="thumbnail"),
     ],
 )
 def test_every_way_to_look_finds_the_same(
@@ -81,24 +83,34 @@ def test_dates_are_found_by_halving(queue: DatabaseManager) -> None:
     assert every_id(queue, RecordFilter(created_from=middle[1] + timedelta(days=3))) == []
 
 
-@pytest.mark.parametrize("statement", ["count_unfinished", "read_records_unfinished"])
-def test_few_failed_records_are_found_through_their_index(statement: str, own_database_url: str) -> None:
+@pytest.mark.parametrize("status", ["failed", "pending"])
+@pytest.mark.parametrize("statement", ["count_unfinished", "read_records_unfinished", "found_ids"])
+def test_few_records_of_a_status_are_found_through_their_index(
+    statement: str, status: str, own_database_url: str
+) -> None:
     import psycopg
 
     parameters = dict.fromkeys(("flow_name", "error", "key", "payload_key", "payload_value"))
     with psycopg.connect(own_database_url) as connection:
         connection.execute(
-            "INSERT INTO processing_queue (flow_name) SELECT 'alpha' FROM generate_series(1, 50000)"
+            "INSERT INTO processing_queue (flow_name, status)"
+            " SELECT 'alpha', 'cancelled' FROM generate_series(1, 50000)"
         )
-        connection.execute("UPDATE processing_queue SET status = 'cancelled' WHERE id %% 7 = 0", {})
         connection.execute(
-            "INSERT INTO processing_queue (flow_name, status, error_message) SELECT 'alpha', 'failed', 'x'"
-            " FROM generate_series(1, 20)"
+            "INSERT INTO processing_queue (flow_name, status, error_message) SELECT 'alpha', s, 'x'"
+            " FROM generate_series(1, 20), unnest(ARRAY['failed', 'pending']) s"
         )
         connection.execute("ANALYZE processing_queue")
         plan = connection.execute(
             b"EXPLAIN " + sql(statement),
-            {**parameters, "status": "failed", "before_id": 2**62, "from_id": 0, "limit": 50},
+            {
+                **parameters,
+                "status": status,
+                "before_id": 2**62,
+                "from_id": 0,
+                "limit": 50,
+                "look_at_most": 50,
+            },
             prepare=False,
         ).fetchall()
-    assert "processing_queue_failed" in str(plan), plan
+    assert f"processing_queue_{status}" in str(plan), plan

@@ -1,106 +1,22 @@
-"""The Queue page over HTTP: it shows what is there, changes what it is told to, and refuses everybody else."""
+"""The Queue page over HTTP: it shows what is there and changes what it is told to."""
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from queue_store import rollups
 from queue_store.database_manager import DatabaseManager
-from tasks.queue_page.actions import ACTIONS
 from tasks.queue_page.navigation import with_entry
-from tasks.queue_page.urls import PAGES
-from tasks.queue_page.views import VIEWS
 from tests.flower_process import FlowerProcess, environment
-from tests.page_data import fill
-from tests.servers import PostgresServer, connect
+from tests.page_flower import DATA_PATHS, PAGE_PATHS, flower, one, page_database, page_database_url
 
-SUBJECTS = {"overview": "/queue", "flow": "/queue/flows/thumbnail", "record": "/queue/records/2"}
-PAGE_PATHS = [SUBJECTS.get(page, f"/queue/{page}") for page in PAGES.values()]
-QUESTIONS = {"record": "?id=2", "flow": "?flow=thumbnail", "attempts": "?group=x"}
-DATA_PATHS = [f"/queue/api/{view}{QUESTIONS.get(view, '')}" for view in VIEWS]
-
-
-@pytest.fixture(scope="module")
-def page_database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
-    name = postgres_server.create_database(template=template_database)
-    url = postgres_server.database_url(name)
-    manager = connect(url)
-    fill(manager)
-    rollups.fold(manager)
-    rollups.recount(manager)  # the filling changed statuses past the arrows
-    manager.dispose()
-    yield url
-    postgres_server.drop_database(name)
-
-
-@pytest.fixture
-def page_database(page_database_url: str) -> Iterator[DatabaseManager]:
-    manager = connect(page_database_url)
-    yield manager
-    manager.dispose()
-
-
-@pytest.fixture(scope="module")
-def flower(
-    page_database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FlowerProcess]:
-    log = tmp_path_factory.mktemp("flower") / "flower.log"
-    process = FlowerProcess(environment(page_database_url, redis_url), log)
-    yield process.wait()
-    process.stop()
-
-
-def one(database: DatabaseManager, query: str) -> Any:
-    with database.transaction() as cursor:
-        row = cursor.execute(query.encode()).fetchone()
-    assert row is not None
-    return row[0]
+__all__ = ["flower", "page_database", "page_database_url"]
 
 
 @pytest.mark.parametrize("path", [*PAGE_PATHS, *DATA_PATHS, "/metrics"])
 def test_every_page_and_view_answers(path: str, flower: FlowerProcess) -> None:
     assert flower.ask(path).status == 200, path
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *PAGE_PATHS,
-        *DATA_PATHS,
-        *("/queue/export.csv", "/queue/nothing", "/metrics"),
-        *(
-            "/",
-            "/workers",
-            "/tasks",
-            "/broker",
-            "/tasks/datatable",
-            "/task/x",
-            "/worker/x",
-            "/api/workers",
-            "/api/tasks",
-        ),
-    ],
-)
-def test_nobody_sees_anything_without_the_login(path: str, flower: FlowerProcess) -> None:
-    assert flower.ask(path, login=False).status == 401
-    wrong = {"Authorization": "Basic b3BzOndyb25n"}
-    assert flower.ask(path, login=False, headers=wrong).status == 401
-
-
-@pytest.mark.parametrize("action", ACTIONS)
-def test_nobody_changes_anything_without_the_login(action: str, flower: FlowerProcess) -> None:
-    assert flower.do(action, {"ids": [1], "flow": "thumbnail", "alert": 1}, login=False).status == 401
-
-
-@pytest.mark.parametrize("action", ACTIONS)
-def test_another_site_cannot_use_the_login_of_the_browser(action: str, flower: FlowerProcess) -> None:
-    answer = flower.ask(f"/queue/api/do/{action}", method="POST", body={"ids": [1], "flow": "thumbnail"})
-    assert answer.status == 403
-    assert "_xsrf" in answer.json["error"]
 
 
 def test_flowers_own_pages_have_the_way_to_ours(flower: FlowerProcess) -> None:
@@ -112,69 +28,21 @@ def test_another_navigation_bar_is_noticed() -> None:
         with_entry("<nav></nav>")
 
 
-BAD = {
-    "/queue/api/record?id=abc": "id must be a whole number",
-    "/queue/api/record?id=0": "id must be between 1",
-    "/queue/api/record?id=99999999999999999999": "id must be a whole number",
-    "/queue/api/record": "id is missing",
-    "/queue/api/records?status=gone": "status must be one of",
-    "/queue/api/records?before_id=-1": "before_id must be between",
-    "/queue/api/records?from=yesterday": "from must be a date",
-    "/queue/api/records?from=0001-01-01": "from must lie between",
-    "/queue/api/records?from=2026-02-01&before=2026-01-01": "from must be earlier",
-    "/queue/api/records?payload_value=1": "payload_key is missing",
-    "/queue/api/records?key=" + "x" * 1001: "longer than 1000",
-    "/queue/api/charts?span=9y": "span must be one of",
-    "/queue/api/failures?span=9y": "span must be one of",
-    "/queue/api/attempts": "group is missing",
-    "/queue/api/attempts?group=x&before_at=now": "before_at must be a date",
-    "/queue/api/audit?before_id=x": "before_id must be a whole number",
-    "/queue/api/flow": "flow is missing",
-    "/queue/export.csv?status=gone": "status must be one of",
-}
-
-
-@pytest.mark.parametrize("path", BAD)
-def test_bad_input_is_answered_with_what_is_wrong(path: str, flower: FlowerProcess) -> None:
-    answer = flower.ask(path)
-    assert (answer.status, BAD[path] in answer.json["error"]) == (400, True), answer.text
-
-
-@pytest.mark.parametrize(
-    "path", ["/queue/api/record?id=999999", "/queue/api/flow?flow=nobody", "/queue/api/x"]
-)
-def test_what_does_not_exist_is_not_found(path: str, flower: FlowerProcess) -> None:
-    assert flower.ask(path).status == 404
-
-
-@pytest.mark.parametrize(
-    "text", ["'; DROP TABLE processing_queue; --", "%27%20OR%201=1", "{{7*7}}", "<script>"]
-)
-def test_nothing_that_is_searched_for_is_executed(text: str, flower: FlowerProcess) -> None:
-    from urllib.parse import quote
-
-    for field in ("flow", "error", "key", "payload_key"):
-        answer = flower.ask(f"/queue/api/records?{field}={quote(text)}")
-        assert (answer.status, answer.json["records"]) == (200, [])
-    page = flower.ask(f"/queue/flows/{quote(text, safe='')}").text
-    assert "<script>'" not in page
-    assert f'data-subject="{text}"' not in page or "<" not in text
-
-
 def test_the_overview_counts_what_is_there(flower: FlowerProcess, page_database: DatabaseManager) -> None:
     total = flower.ask("/queue/api/overview").json["total"]
     for status in ("pending", "processing", "failed"):
         counted = one(page_database, f"SELECT count(*) FROM processing_queue WHERE status = '{status}'")  # noqa: S608
         assert total[status] == counted
-    assert total["success_rate_1h"] > 95
+    assert total["success_rate_1h"] > 90
     assert total["oldest_due_seconds"] > 200
 
 
 def test_charts_follow_the_history(flower: FlowerProcess) -> None:
-    for span, buckets in (("1h", 50), ("24h", 12), ("7d", 3)):
+    for span, buckets, looks in (("1h", 60, 50), ("24h", 96, 12), ("7d", 168, 3)):
         charts = flower.ask(f"/queue/api/charts?span={span}&flow=invoice_export").json
-        assert len(charts["counts"]) >= buckets
-        assert len(charts["depths"]) >= buckets
+        assert len(charts["counts"]) in (buckets, buckets + 1)
+        assert len(charts["depths"]) >= looks
+        assert sum(bucket["enqueued"] > 0 for bucket in charts["counts"]) >= looks
         assert charts["durations"][0]["processing_p50"] > 0
 
 
@@ -266,48 +134,6 @@ def test_priority_purge_pause_and_acknowledge_do_what_they_say(
     alert = flower.ask("/queue/api/alerts").json["live"][0]["id"]
     assert flower.do("acknowledge", {"alert": alert}).json["affected"] == 1
     assert flower.do("acknowledge", {"alert": alert}).json["affected"] == 0
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"ids": "1"}', b'{"ids": []}', b'{"ids": [true]}', b'{"dry_run": 1}']
-)
-def test_a_bad_request_changes_nothing(body: bytes, flower: FlowerProcess) -> None:
-    assert flower.do("reset", body).status == 400
-
-
-def test_read_only_mode_refuses_every_action(page_database_url: str, redis_url: str, tmp_path: Path) -> None:
-    process = FlowerProcess(environment(page_database_url, redis_url), tmp_path / "log", "--read-only")
-    try:
-        process.wait()
-        for action in ACTIONS:
-            answer = process.do(action, {"ids": [1], "flow": "thumbnail", "alert": 1})
-            assert (answer.status, "read-only" in answer.text) == (403, True)
-        assert "read-only" in process.ask("/queue").text
-    finally:
-        process.stop()
-
-
-def test_without_a_login_it_serves_this_machine_and_changes_nothing(
-    page_database_url: str, redis_url: str, tmp_path: Path
-) -> None:
-    process = FlowerProcess(environment(page_database_url, redis_url), tmp_path / "log", login=False)
-    try:
-        process.wait()
-        assert process.ask("/queue/api/overview", login=False).status == 200
-        assert process.ask("/queue", login=False, headers={"Host": "evil.example"}).status == 403
-        for action in ACTIONS:
-            assert process.do(action, {"ids": [1], "flow": "thumbnail"}, login=False).status == 403
-    finally:
-        process.stop()
-
-
-def test_without_a_login_it_does_not_listen_to_others(
-    page_database_url: str, redis_url: str, tmp_path: Path
-) -> None:
-    log = tmp_path / "log"
-    process = FlowerProcess(environment(page_database_url, redis_url), log, "--address=0.0.0.0", login=False)
-    assert process.process.wait(30) == 1
-    assert "start Flower with --basic-auth=NAME:PASSWORD" in log.read_text()
 
 
 def test_a_database_that_is_away_is_said_and_does_not_break_the_page(redis_url: str, tmp_path: Path) -> None:

@@ -4,90 +4,18 @@ With SCREENSHOTS=directory the pictures that the documentation shows are written
 """
 
 import os
-import shutil
-import subprocess
-import tarfile
-from collections.abc import Iterator
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from queue_store import rollups
 from queue_store.database_manager import DatabaseManager
-from tests.browser import CHROMIUM, Browser
-from tests.flower_process import PASSWORD, USER, FlowerProcess, environment
-from tests.page_data import fill
-from tests.servers import PostgresServer, connect, reachable_directory
+from tests.browser import Browser
+from tests.page_browser import MARKS, PAGES, SHOWN, SIZES, browser, confirm, one, page_url, shared_browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: on Debian, apt-get install chromium"),
-    pytest.mark.timeout(300),
-]
-PAGES = {
-    "overview": "/queue",
-    "flow": "/queue/flows/invoice_export",
-    "records": "/queue/records",
-    "record": "/queue/records/10",
-    "failures": "/queue/failures",
-    "error": "/queue/failures?group=ValueError%3A%20no%20such%20order",
-    "runs": "/queue/runs",
-    "alerts": "/queue/alerts",
-    "schedule": "/queue/schedule",
-    "database": "/queue/database",
-    "audit": "/queue/audit",
-}
-SIZES = {"desk": (1280, 900), "phone": (390, 844)}
-SHOWN = """
-document.querySelector('#queue-view table, #queue-view dl, \
-#queue-view .queue-reasons, #queue-view .queue-muted:not(:only-child)')
-"""
-AXE = "axe.run('#queue-page').then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes.map((n) => n.html)]))"
+pytestmark = MARKS
+__all__ = ["browser", "page_url", "shared_browser"]
 NOT_WIDER = "document.documentElement.scrollWidth <= window.innerWidth"
-
-
-@pytest.fixture(scope="module")
-def page_url(
-    postgres_server: PostgresServer,
-    template_database: str,
-    redis_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[str, DatabaseManager]]:
-    name = postgres_server.create_database(template=template_database)
-    manager = connect(postgres_server.database_url(name))
-    fill(manager)
-    rollups.fold(manager)
-    rollups.recount(manager)
-    log = tmp_path_factory.mktemp("flower") / "flower.log"
-    flower = FlowerProcess(environment(postgres_server.database_url(name), redis_url), log)
-    yield flower.wait().url, manager
-    flower.stop()
-    manager.dispose()
-    postgres_server.drop_database(name)
-
-
-@pytest.fixture(scope="module")
-def shared_browser() -> Iterator[Browser]:
-    with reachable_directory() as profile:
-        browser = Browser(profile, USER, PASSWORD)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def browser(shared_browser: Browser) -> Iterator[Browser]:
-    shared_browser.problems.clear()
-    shared_browser.size(*SIZES["desk"])
-    shared_browser.theme("light")
-    yield shared_browser
-    assert shared_browser.problems == []
-
-
-def one(database: DatabaseManager, query: str) -> Any:
-    with database.transaction() as cursor:
-        row = cursor.execute(query.encode()).fetchone()
-    return row[0] if row else None
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -114,12 +42,20 @@ def test_charts_go_further_back_and_follow_the_pointer(
     browser: Browser, page_url: tuple[str, DatabaseManager]
 ) -> None:
     browser.open(page_url[0] + "/queue", "document.querySelectorAll('.queue-chart path').length >= 6")
+    at = "document.querySelector('.queue-chart-at').textContent"
+    newest = browser.run("document.querySelector('.queue-legend').textContent")
     browser.run(
         "document.querySelector('.queue-chart').dispatchEvent(new PointerEvent('pointermove', {clientX: 300}))"
     )
-    assert "enqueued" in browser.run("document.querySelector('.queue-chart-reading').textContent")
+    assert re.search(r"\d\d:\d\d", browser.run(at))
+    assert browser.run("document.querySelector('.queue-legend').textContent") != newest
     browser.click("7d")
     browser.wait("document.querySelector('.queue-spans [aria-pressed=true]').textContent === '7d'")
+    # The axis tells days now, and the line is that of hours.
+    browser.wait("/Mon|Tue|Wed/.test(document.querySelector('.queue-chart').textContent)")
+    assert (
+        browser.run("document.querySelector('.queue-line-0[d]').getAttribute('d').split('L').length") >= 160
+    )
 
 
 def test_figures_change_without_reloading(browser: Browser, page_url: tuple[str, DatabaseManager]) -> None:
@@ -134,16 +70,6 @@ def test_figures_change_without_reloading(browser: Browser, page_url: tuple[str,
     browser.wait(
         f"document.querySelector('.queue-tile-value').textContent === '{before + 1}' && window.wasHere"
     )
-
-
-def confirm(browser: Browser, label: str) -> str:
-    """Presses the button in the dialog, and returns what it says then."""
-    browser.wait("document.querySelector('dialog[open] button[type=submit]:not(:disabled)')")
-    browser.click(label, "dialog")
-    text = browser.wait("document.querySelector('dialog .queue-done')?.textContent")
-    browser.click("Close", "dialog")
-    browser.wait("!document.querySelector('dialog')")
-    return str(text)
 
 
 def test_each_action_asks_acts_and_says_what_it_did(
@@ -205,9 +131,7 @@ def test_the_search_is_used_from_the_keyboard(
     browser.open(page_url[0] + "/queue/records", SHOWN)
     browser.run("document.querySelector('[name=error]').focus()")
     browser.call("Input.insertText", text="no such order <b>")
-    enter: dict[str, Any] = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
-    for kind in ("keyDown", "keyUp"):
-        browser.call("Input.dispatchKeyEvent", type=kind, **enter)
+    browser.press("Enter", 13, "\r")
     browser.wait("location.search.includes('error=no')")
     browser.wait("document.querySelector('td .queue-error-text').textContent.includes('<b>17</b>')")
 
@@ -224,33 +148,3 @@ def test_bad_input_is_said_on_the_page(browser: Browser, page_url: tuple[str, Da
             page_url[0] + path, f"document.querySelector('#queue-trouble').textContent.includes('{text}')"
         )
     browser.problems.clear()  # the browser notes each refused request as an error of the network
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    directory = tmp_path_factory.mktemp("axe")
-    if shutil.which("npm") is None:
-        pytest.skip("no npm to fetch axe-core with")
-    fetched = subprocess.run(
-        ["npm", "pack", "axe-core@4.14.1", "--silent"], cwd=directory, capture_output=True, timeout=60
-    )
-    if fetched.returncode:
-        pytest.skip("the npm registry cannot be reached: " + fetched.stderr.decode()[:200])
-    with tarfile.open(next(directory.glob("*.tgz"))) as archive:
-        content = archive.extractfile("package/axe.min.js")
-        assert content is not None
-        return content.read().decode()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_serious_keeps_people_out(
-    theme: str, axe: str, browser: Browser, page_url: tuple[str, DatabaseManager]
-) -> None:
-    browser.theme(theme)
-    findings = []
-    for name, path in PAGES.items():
-        browser.open(page_url[0] + path, SHOWN)
-        browser.run(axe + "; 0")
-        found = browser.run(AXE)
-        findings += [(name, *f) for f in found if f[0] in ("serious", "critical")]
-    assert findings == []

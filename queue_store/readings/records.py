@@ -10,10 +10,11 @@ from psycopg import Cursor
 from queue_store.statements import sql
 
 LOOK_AT_MOST = 20_000
-FEW = 5_000
+FEW = 50_000
+LOOK_AT_SCATTERED = 5_000
 ATTEMPTS_AT_MOST = 100
 MAXIMUM_ID = 2**63 - 1
-KNOWN_BY_AN_INDEX = ("processing", "failed")
+KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +109,27 @@ class AttemptRow:
 def find_records(
     cursor: Cursor[Any], wanted: RecordFilter, limit: int = 50, look_at_most: int = LOOK_AT_MOST
 ) -> RecordPage:
-    """Newest first. A page may hold fewer records than asked for, or none, and have a next page nevertheless."""
-    from_id, wanted = _by_dates(cursor, wanted)
-    parameters: dict[str, Any] = {
-        **{name: getattr(wanted, name) for name in RecordFilter.__slots__ if not name.startswith("created")},
-        "from_id": from_id,
-        "look_at_most": look_at_most,
-        "limit": limit,
-    }
-    is_indexed = wanted.status in KNOWN_BY_AN_INDEX and _are_few(cursor, wanted.status)
-    if _is_unfiltered(wanted):
-        parameters["look_at_most"] = limit
-    statement = sql("read_records_unfinished" if is_indexed else "read_records")
-    # Never as a prepared statement: a plan for any status cannot use the partial indexes.
-    rows = cursor.execute(statement, parameters, prepare=False).fetchall()
-    records = [RecordRow(*row[:-1]) for row in rows]
-    if len(rows) == limit:
-        return RecordPage(records, rows[-1][0])
-    if is_indexed:
-        return RecordPage(records, None)
-    return RecordPage(records, _looked_through(cursor, parameters))
+    """Newest first. A page may hold fewer records than asked for, or none, and have a next page nevertheless.
+
+    Searched for by key, live records stand on the first page, wherever they are.
+    """
+    everything = _parameters(cursor, replace(wanted, before_id=MAXIMUM_ID), limit, look_at_most)
+    parameters = everything | {"before_id": min(wanted.before_id, everything["before_id"])}
+    if wanted.status in KNOWN_BY_AN_INDEX and _are_few(cursor, wanted):
+        return _of_status(cursor, parameters)
+    known = _by_key(cursor, everything) if wanted.key is not None else []
+    is_first = wanted.before_id == MAXIMUM_ID
+    parameters |= {"known_ids": [r.id for r in known], "limit": limit - len(known) if is_first else limit}
+    found = _rows(cursor, "read_records", parameters)
+    next_id = found[-1].id if len(found) == parameters["limit"] else _looked_through(cursor, parameters)
+    records = sorted([*known, *found], key=lambda r: r.id, reverse=True) if is_first else found
+    return RecordPage(records, next_id)
+
+
+def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]:
+    """Of pending or of failed records, all that a search is for, in no order."""
+    parameters = _parameters(cursor, wanted, limit, limit)
+    return [row[0] for row in cursor.execute(sql("found_ids"), parameters, prepare=False).fetchall()]
 
 
 def read_record(cursor: Cursor[Any], record_id: int) -> RecordStory | None:
@@ -141,13 +143,46 @@ def read_attempts(cursor: Cursor[Any], record_id: int) -> list[AttemptRow]:
     return [AttemptRow(*row) for row in cursor.execute(sql("read_record_attempts"), parameters).fetchall()]
 
 
-def _is_unfiltered(wanted: RecordFilter) -> bool:
-    return replace(wanted, before_id=MAXIMUM_ID, created_from=None, created_before=None) == RecordFilter()
+def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_most: int) -> dict[str, Any]:
+    from_id, dated = _by_dates(cursor, wanted)
+    is_unfiltered = (
+        replace(dated, before_id=MAXIMUM_ID, created_from=None, created_before=None) == RecordFilter()
+    )
+    return {
+        **{name: getattr(dated, name) for name in RecordFilter.__slots__ if not name.startswith("created")},
+        "from_id": from_id,
+        "look_at_most": limit if is_unfiltered else look_at_most,
+        "limit": limit,
+        "known_ids": [],
+    }
 
 
-def _are_few(cursor: Cursor[Any], status: str) -> bool:
+def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RecordRow]:
+    # Never as a prepared statement: a plan for any status cannot use the partial indexes.
+    rows = cursor.execute(sql(statement), parameters, prepare=False).fetchall()
+    return [RecordRow(*row[:-1]) for row in rows]
+
+
+def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
+    """Records of one status lie scattered over the table: fewer of them are looked at."""
+    look_at_most = min(parameters["look_at_most"], LOOK_AT_SCATTERED)
+    parameters |= {"look_at_most": look_at_most}
+    rows = cursor.execute(sql("read_records_unfinished"), parameters, prepare=False).fetchall()
+    through_id, looked_count = rows[0][-2:]
+    records = [RecordRow(*row[:-2]) for row in rows if row[0] is not None]
+    if len(records) == parameters["limit"]:
+        return RecordPage(records, records[-1].id)
+    return RecordPage(records, through_id if looked_count == look_at_most else None)
+
+
+def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
+    """Half a page at most: on each page some records are looked at one by one, so that the search comes to an end."""
+    return _rows(cursor, "read_records_by_key", everything | {"limit": everything["limit"] // 2})
+
+
+def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
     """Many of them are found soon by looking at all records, newest first."""
-    parameters = {"status": status, "limit": FEW + 1}
+    parameters = {"status": wanted.status, "flow_name": wanted.flow_name, "limit": FEW + 1}
     row = cursor.execute(sql("count_unfinished"), parameters, prepare=False).fetchone()
     return row is not None and row[0] <= FEW
 

@@ -25,11 +25,14 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class BeatRow:
+    """`ticks`: when it last hinted each entry of a plain interval, as ISO 8601."""
+
     hostname: str
     pid: int
     started_at: datetime
     heartbeat_at: datetime
     is_leader: bool
+    ticks: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)

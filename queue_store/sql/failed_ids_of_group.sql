@@ -1,6 +1,12 @@
 -- The failed records whose last attempt ended with this kind of error.
-SELECT q.id FROM record_attempts a
-JOIN processing_queue q ON q.id = a.record_id AND q.claim_number = a.claim_number AND q.status = 'failed'
-WHERE a.error_group = %(error_group)s AND a.flow_name = ANY(ARRAY(SELECT flow_name FROM flows))
-ORDER BY q.id
+WITH ended AS MATERIALIZED (
+    SELECT record_id, claim_number FROM record_attempts
+    WHERE error_group = %(error_group)s AND flow_name = ANY(ARRAY(SELECT flow_name FROM flows))
+)
+SELECT failed.id FROM ended e
+CROSS JOIN LATERAL (
+    SELECT q.id FROM processing_queue q
+    WHERE q.id = e.record_id AND q.claim_number = e.claim_number AND q.status = 'failed'
+    OFFSET 0) failed  -- one look by id for each: else the planner may read every failed record
+ORDER BY failed.id
 LIMIT %(limit)s

@@ -1,5 +1,5 @@
 -- What happened, bucket by bucket, oldest first: from the minutes, or from the hours where a bucket is an hour or more.
--- What is not folded yet is added. Buckets in which nothing happened are left out.
+-- What is not folded yet is added. A bucket in which nothing happened is one of zeros.
 WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
 ), happened AS (
@@ -17,9 +17,16 @@ WITH span AS MATERIALIZED (
     FROM rollup_deltas d, span
     WHERE d.id > (SELECT folded_through_id FROM rollup_progress) AND d.at >= span.since
         AND (%(flow_name)s::text IS NULL OR d.flow_name = %(flow_name)s)
+), counted AS MATERIALIZED (
+    SELECT date_bin(make_interval(secs => %(bucket_seconds)s), at, '2000-01-01Z') AS at, sum(enqueued) AS enqueued,
+        sum(completed) AS completed, sum(failed) AS failed, sum(retried) AS retried, sum(cancelled) AS cancelled
+    FROM happened
+    GROUP BY 1
 )
-SELECT date_bin(make_interval(secs => %(bucket_seconds)s), at, '2000-01-01Z') AS bucket, sum(enqueued)::bigint,
-    sum(completed)::bigint, sum(failed)::bigint, sum(retried)::bigint, sum(cancelled)::bigint
-FROM happened
-GROUP BY bucket
-ORDER BY bucket
+SELECT bucket.at, coalesce(c.enqueued, 0)::bigint, coalesce(c.completed, 0)::bigint, coalesce(c.failed, 0)::bigint,
+    coalesce(c.retried, 0)::bigint, coalesce(c.cancelled, 0)::bigint
+FROM span
+CROSS JOIN generate_series(date_bin(make_interval(secs => %(bucket_seconds)s), span.since, '2000-01-01Z'), now(),
+    make_interval(secs => %(bucket_seconds)s)) AS bucket(at)
+LEFT JOIN counted c ON c.at = bucket.at
+ORDER BY bucket.at

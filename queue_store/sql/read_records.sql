@@ -10,7 +10,8 @@ SELECT id, flow_name, status, priority, scheduled_at, created_at, updated_at, cl
     retry_count, crash_strikes, left(error_message, 300) AS error_message,
     (SELECT min(id) FROM looked_at) AS looked_through_id
 FROM looked_at q
-WHERE (%(status)s::text IS NULL OR q.status = %(status)s)
+WHERE q.id <> ALL(%(known_ids)s::bigint[])
+    AND (%(status)s::text IS NULL OR q.status = %(status)s)
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
     AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))

@@ -1,13 +1,27 @@
--- The same for processing and for failed records where there are few: a partial index knows them all.
-SELECT id, flow_name, status, priority, scheduled_at, created_at, updated_at, claimed_at, started_at, completed_at,
-    retry_count, crash_strikes, left(error_message, 300) AS error_message, NULL::bigint AS looked_through_id
-FROM processing_queue q
-WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
-    AND (q.status = 'failed' AND %(status)s = 'failed' OR q.status = 'processing' AND %(status)s = 'processing')
-    AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
-    AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
-    AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))
-    AND (%(payload_key)s::text IS NULL OR q.payload ? %(payload_key)s)
-    AND (%(payload_value)s::text IS NULL OR q.payload ->> %(payload_key)s = %(payload_value)s)
+-- Records of one status that a partial index knows, newest first, below an id. The index alone tells the ids; only the
+-- newest so many rows are looked at. Always one row at least: its last columns say through which id, and how many.
+WITH known AS MATERIALIZED (
+    SELECT id FROM processing_queue q
+    WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
+        AND (q.status = 'failed' AND %(status)s = 'failed' OR q.status = 'processing' AND %(status)s = 'processing'
+            OR q.status = 'pending' AND %(status)s = 'pending')
+        AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
+), looked_at AS MATERIALIZED (
+    SELECT id FROM known ORDER BY id DESC LIMIT %(look_at_most)s
+), found AS MATERIALIZED (
+    SELECT q.id FROM looked_at
+    JOIN processing_queue q USING (id)
+    WHERE q.status = %(status)s
+        AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
+        AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))
+        AND (%(payload_key)s::text IS NULL OR q.payload ? %(payload_key)s)
+        AND (%(payload_value)s::text IS NULL OR q.payload ->> %(payload_key)s = %(payload_value)s)
+    ORDER BY q.id DESC
+    LIMIT %(limit)s
+)
+SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.created_at, q.updated_at, q.claimed_at, q.started_at,
+    q.completed_at, q.retry_count, q.crash_strikes, left(q.error_message, 300) AS error_message,
+    looked.through_id, looked.count
+FROM (SELECT min(id) AS through_id, count(*) AS count FROM looked_at) looked
+LEFT JOIN (found JOIN processing_queue q USING (id)) ON true
 ORDER BY q.id DESC
-LIMIT %(limit)s

@@ -4,52 +4,60 @@ from collections.abc import Callable
 from typing import Any
 
 from queue_store import alerts
+from queue_store.dry_run import WouldChange, would_cancel, would_reset
 from queue_store.operators import Operators
+from queue_store.readings.records import find_ids
 from tasks.queue_page.arguments import STATUSES, Arguments, BadInputError
 from tasks.queue_page.database import page_database, reading
-from tasks.queue_page.views.records import every_id_of, filter_of
+from tasks.queue_page.views.records import SEARCHED_FOR, filter_of
 
 Action = Callable[[Arguments, str], dict[str, Any]]
 MATCHES_AT_MOST = 10_000
+NOT_RESET = "are not failed or have a live twin"
+NOT_CANCELLED = "are finished or do not exist"
+ON_THE_LINE = {"failed": "reset", "pending": "cancel"}
 
 
 def reset(arguments: Arguments, actor: str) -> dict[str, Any]:
     """Of ids, of all of one kind of error, or of all failed ones that a search finds."""
-    ids = _ids(arguments, "failed")
+    ids, search = _meant(arguments, "failed")
     if arguments.switch("dry_run"):
-        return _answer(len(ids), "failed record(s) would be tried again")
-    done = _operators().reset(ids, actor=actor)
-    skipped = (
-        f"; {len(done.skipped_ids)} were not failed any more or have a live twin" if done.skipped_ids else ""
-    )
-    return _answer(len(done.reset_ids), f"record(s) are pending again{skipped}")
+        with reading(replica=False) as cursor:
+            would = would_reset(cursor, ids)
+        return _answer(would, "failed record(s) would be tried again", "", NOT_RESET)
+    done = _operators().reset(ids, actor=actor, search=search)
+    counts = WouldChange(len(done.reset_ids), 0, len(done.skipped_ids))
+    return _answer(counts, "record(s) are pending again", "", NOT_RESET)
 
 
 def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
-    ids = _ids(arguments, "pending")
+    ids, search = _meant(arguments, "pending")
     if arguments.switch("dry_run"):
-        return _answer(len(ids), "record(s) would be cancelled")
-    done = _operators().cancel(ids, actor=actor, reason=arguments.text("reason"))
-    asked = f"; {len(done.asked_ids)} are running and were asked to stop" if done.asked_ids else ""
-    skipped = f"; {len(done.skipped_ids)} were finished before" if done.skipped_ids else ""
-    return _answer(len(done.cancelled_ids), f"record(s) cancelled{asked}{skipped}")
+        with reading(replica=False) as cursor:
+            would = would_cancel(cursor, ids)
+        return _answer(
+            would, "record(s) would be cancelled", "are running and would be asked to stop", NOT_CANCELLED
+        )
+    done = _operators().cancel(ids, actor=actor, reason=arguments.text("reason"), search=search)
+    counts = WouldChange(len(done.cancelled_ids), len(done.asked_ids), len(done.skipped_ids))
+    return _answer(counts, "record(s) cancelled", "are running and were asked to stop", NOT_CANCELLED)
 
 
 def change_priority(arguments: Arguments, actor: str) -> dict[str, Any]:
     ids = arguments.ids() or []
     changed = _operators().change_priority(ids, arguments.needed_whole("priority", 0, 9), actor=actor)
-    return _answer(len(changed), "pending record(s) have the new priority")
+    return _said(len(changed), "pending record(s) have the new priority")
 
 
 def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
     purged = _operators().purge_records(arguments.ids() or [], actor=actor)
-    return _answer(len(purged), "finished record(s) are gone, with their attempts")
+    return _said(len(purged), "finished record(s) are gone, with their attempts")
 
 
 def pause(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     paused = _operators().pause(name, actor=actor, reason=arguments.text("reason"))
-    return _answer(
+    return _said(
         len(paused), f"flow(s) paused: {name}" if paused else f"flow(s) changed: {name} was paused before"
     )
 
@@ -57,15 +65,13 @@ def pause(arguments: Arguments, actor: str) -> dict[str, Any]:
 def resume(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     resumed = _operators().resume(name, actor=actor)
-    return _answer(
-        len(resumed), f"flow(s) resumed: {name}" if resumed else f"flow(s) changed: {name} was open"
-    )
+    return _said(len(resumed), f"flow(s) resumed: {name}" if resumed else f"flow(s) changed: {name} was open")
 
 
 def acknowledge(arguments: Arguments, actor: str) -> dict[str, Any]:
     with page_database().transaction() as cursor:
         done = alerts.acknowledge(cursor, arguments.needed_whole("alert", 1), actor)
-    return _answer(
+    return _said(
         int(done),
         "alert acknowledged" if done else "alerts changed: it is resolved or somebody did so before",
     )
@@ -86,18 +92,34 @@ def _operators() -> Operators:
     return Operators(page_database())
 
 
-def _ids(arguments: Arguments, status: str) -> list[int]:
+def _meant(arguments: Arguments, status: str) -> tuple[list[int], dict[str, str]]:
+    """The ids, and what was searched for, where they were not chosen one by one."""
     given = arguments.ids()
     if given is not None:
-        return given
+        return given, {}
     group = arguments.text("error_group")
     if group is not None:
-        return _operators().find_failed_of_group(group)
+        return _operators().find_failed_of_group(group), {"error_group": group}
     if arguments.choice("status", STATUSES) != status:
         raise BadInputError(f"status must be {status}: the action is for {status} records only")
-    with reading() as cursor:
-        return every_id_of(cursor, filter_of(arguments), MATCHES_AT_MOST)
+    with reading(replica=False) as cursor:
+        ids = find_ids(cursor, filter_of(arguments), MATCHES_AT_MOST + 1)
+    if len(ids) > MATCHES_AT_MOST:
+        raise BadInputError(
+            f"more than {MATCHES_AT_MOST} records match: narrow the search, or use queuectl {ON_THE_LINE[status]}"
+        )
+    return ids, {name: text for name in SEARCHED_FOR if (text := arguments.text(name)) is not None}
 
 
-def _answer(count: int, what: str) -> dict[str, Any]:
+def _answer(counts: WouldChange, changed: str, asked: str, skipped: str) -> dict[str, Any]:
+    more = [(counts.asked_count, asked), (counts.skipped_count, skipped)]
+    text = "; ".join([f"{counts.changed_count} {changed}", *(f"{n} {what}" for n, what in more if n)])
+    return {
+        "affected": counts.changed_count,
+        "counts": {"asked": counts.asked_count, "skipped": counts.skipped_count},
+        "text": text + ".",
+    }
+
+
+def _said(count: int, what: str) -> dict[str, Any]:
     return {"affected": count, "text": f"{count} {what}."}

@@ -7,6 +7,7 @@ from typing import Any
 
 MAXIMUM_ID = 2**63 - 1
 TEXT_LENGTH = 1_000
+SURROGATE = re.compile("[\ud800-\udfff]")
 IDS_AT_MOST = 10_000
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 
@@ -27,6 +28,8 @@ class Arguments:
             raise BadInputError(f"{name} must be a text")
         if "\x00" in value:
             raise BadInputError(f"{name} holds a NUL character, which no record can have")
+        if SURROGATE.search(value):
+            raise BadInputError(f"{name} holds half of a character (a surrogate): send it as UTF-8")
         if len(value) > TEXT_LENGTH:
             raise BadInputError(f"{name} is longer than {TEXT_LENGTH} characters")
         return value

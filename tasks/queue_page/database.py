@@ -22,9 +22,9 @@ def page_database() -> DatabaseManager:
 
 
 @contextmanager
-def reading() -> Generator[Cursor[Any]]:
-    """A slow database ends the reading: it degrades the page, not the queue."""
-    with page_database().transaction(replica=True) as cursor:
+def reading(replica: bool = True) -> Generator[Cursor[Any]]:
+    """A slow database ends the reading: it degrades the page, not the queue. Not of a replica: before a change."""
+    with page_database().transaction(replica=replica) as cursor:
         cursor.execute(
             "SELECT set_config('statement_timeout', %(timeout)s, true), set_config('jit', 'off', true)",
             {"timeout": str(STATEMENT_TIMEOUT_MILLISECONDS)},

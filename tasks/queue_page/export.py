@@ -7,7 +7,7 @@ from datetime import datetime
 
 import orjson
 
-from queue_store.readings.records import RecordRow, find_records
+from queue_store.readings.records import LOOK_AT_MOST, RecordRow, find_records
 from tasks.queue_page.arguments import Arguments, BadInputError
 from tasks.queue_page.database import reading
 from tasks.queue_page.views.records import filter_of
@@ -36,13 +36,16 @@ def _collect(arguments: Arguments) -> list[RecordRow]:
         for _ in range(LOOKS_AT_MOST):
             page = find_records(cursor, wanted, PAGE_RECORDS)
             records += page.records
+            if len(records) > RECORDS_AT_MOST:
+                raise BadInputError(
+                    f"that is more than an export of {RECORDS_AT_MOST} records holds: narrow the search by dates"
+                )
             if page.next_before_id is None:
                 return records
-            if len(records) > RECORDS_AT_MOST:
-                break
             wanted = replace(wanted, before_id=page.next_before_id)
     raise BadInputError(
-        f"that is more than an export of {RECORDS_AT_MOST} records holds: narrow the search by dates"
+        f"the {LOOKS_AT_MOST * LOOK_AT_MOST} newest records were looked at and {len(records)} records match so far; "
+        "older ones were not looked at: narrow the search by dates"
     )
 
 

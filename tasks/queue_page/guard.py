@@ -36,6 +36,19 @@ def require_login_everywhere() -> None:
             check_login(handler)
 
     BaseHandler.prepare = prepare  # type: ignore[method-assign]
+    BaseHandler.get_current_user = _without_type_errors(BaseHandler.get_current_user)  # type: ignore[method-assign]
+
+
+def _without_type_errors(get_current_user: Any) -> Any:
+    """Flower compares credentials as texts, which `hmac` refuses where one of them is not ASCII."""
+
+    def current_user(handler: BaseHandler) -> Any:
+        try:
+            return get_current_user(handler)
+        except TypeError:
+            raise tornado.web.HTTPError(401) from None
+
+    return current_user
 
 
 def check_login(handler: BaseHandler) -> None:

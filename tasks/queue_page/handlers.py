@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import orjson
 import prometheus_client
+import psycopg
 import tornado.web
 from flower.app import Flower
 from flower.views import BaseHandler
@@ -81,6 +82,14 @@ class JsonHandler(QueueHandler):
             logger.warning("the page has no data: %s", error)
             raise tornado.web.HTTPError(
                 503, "The database is slow or away. The queue goes on; the page tries again."
+            ) from error
+        except psycopg.Error as error:
+            logger.exception("the page has no data")
+            raise tornado.web.HTTPError(
+                503,
+                "The database refused the statement (%s). Does its schema fit this version? "
+                "Run queuectl migrate; Flower's log says more.",
+                type(error).__name__,
             ) from error
         except QueueStoreError as error:
             raise tornado.web.HTTPError(409, "%s", str(error)) from error

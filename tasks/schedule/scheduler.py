@@ -82,7 +82,7 @@ class OccurrenceScheduler(Scheduler):
     def _look(self) -> bool:
         with self._database.transaction() as cursor:
             leads, now = occurrences.lead(
-                cursor, self._beat_id, socket.gethostname(), os.getpid(), LEASE_SECONDS
+                cursor, self._beat_id, socket.gethostname(), os.getpid(), LEASE_SECONDS, self._ticks()
             )
             if leads:
                 self._notice(cursor, now)
@@ -93,6 +93,11 @@ class OccurrenceScheduler(Scheduler):
         for entry, due_at in hints:
             self._hint(entry, due_at)
         return leads
+
+    def _ticks(self) -> dict[str, datetime]:
+        """Of the plain intervals that this beat has hinted."""
+        entries: dict[str, Any] = self.get_schedule() or {}
+        return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 
     def _notice(self, cursor: Any, now: datetime) -> None:
         timezone = ZoneInfo(self.app.conf.timezone or "UTC")

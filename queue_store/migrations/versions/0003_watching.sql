@@ -88,7 +88,9 @@ CREATE TABLE beats (
     hostname                  text NOT NULL,
     pid                       integer NOT NULL,
     started_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
-    heartbeat_at              timestamptz NOT NULL DEFAULT clock_timestamp()
+    heartbeat_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When it last hinted each entry that comes every few seconds; those of the clock are occurrences.
+    ticks                     jsonb NOT NULL DEFAULT '{}'
 );
 CREATE TABLE beat_leader (
     only_row                  boolean PRIMARY KEY DEFAULT true CHECK (only_row),

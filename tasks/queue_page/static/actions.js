@@ -31,6 +31,7 @@ export function button(label, { action, body, question, dryRun = false, fields =
 
 async function confirmAndDo({ label, action, body, question, dryRun, fields, danger, done }) {
   const sent = typeof body === "function" ? body() : body;
+  const opener = document.activeElement;
   const said = el("p", { class: "queue-muted", role: "status" });
   const inputs = fields.map(([name, text, attributes]) =>
     el("label", { class: "queue-field" }, text, el("input", { name, class: "form-control form-control-sm", ...attributes })));
@@ -39,10 +40,16 @@ async function confirmAndDo({ label, action, body, question, dryRun, fields, dan
   const dialog = el("dialog", { class: "queue-dialog", "aria-labelledby": "queue-dialog-title" },
     el("form", { method: "dialog", onsubmit: act }, el("h2", { id: "queue-dialog-title" }, label),
       el("p", {}, question), inputs, said, el("div", { class: "queue-buttons" }, go, cancel)));
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("close", () => { dialog.remove(); returnFocus(opener, label); });
   page.append(dialog);
   dialog.showModal();
-  if (dryRun) await attempt(said, go, async () => { said.textContent = (await post(action, { ...sent, dry_run: true })).text; });
+  if (dryRun) {
+    await attempt(said, go, async () => {
+      const would = await post(action, { ...sent, dry_run: true });
+      said.textContent = would.text;
+      return would.affected + would.counts.asked > 0;
+    });
+  }
 
   async function act(event) {
     event.preventDefault();
@@ -57,15 +64,25 @@ async function confirmAndDo({ label, action, body, question, dryRun, fields, dan
       cancel.textContent = "Close";
       cancel.focus();
       done(answer);
+      return true;
     });
   }
 }
 
+// The page was perhaps drawn anew meanwhile: then to the same button, or to the heading where it is gone.
+function returnFocus(opener, label) {
+  const again = opener?.isConnected && opener !== document.body ? opener
+    : [...page.querySelectorAll("button")].find((one) => one.textContent === label);
+  const heading = page.querySelector("h1");
+  heading?.setAttribute("tabindex", "-1");
+  (again ?? heading)?.focus();
+}
+
+// `work` answers whether there is anything to do.
 async function attempt(said, go, work) {
   go.disabled = true;
   try {
-    await work();
-    go.disabled = false;
+    go.disabled = !(await work());
   } catch (error) {
     said.textContent = error.message;
     said.className = "queue-trouble";

@@ -1,9 +1,12 @@
 // Line charts in SVG. Lines differ by colour (Okabe and Ito's, told apart by the colour-blind) and by dash.
+// The legend shows the newest values, or those under the pointer or the arrow keys.
 
 import { el } from "./dom.js";
+import { marks } from "./scale.js";
 
 const WIDTH = window.innerWidth < 640 ? 360 : 560, HEIGHT = 190, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 22;
 const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
+const pointedAt = new Map(); // by title: survives a redraw
 
 function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -12,20 +15,23 @@ function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-// series: [{name, points: [[Date, number|null]]}]; format: number => text
-export function chart(title, series, { from, to, format = String, gap }) {
-  const highest = niceCeiling(Math.max(...series.flatMap((s) => s.points.map(([, y]) => y ?? 0)), 0));
+// series: [{name, points: [[Date, number|null]], gap}]; format: number => text; scale: for the marks of the axis
+export function chart(title, series, { from, to, format = String, gap, scale = {} }) {
+  const ticks = marks(Math.max(...series.flatMap((s) => s.points.map(([, y]) => y ?? 0)), 0), scale);
   const x = (at) => LEFT + ((at - from) / (to - from)) * (WIDTH - LEFT - RIGHT);
-  const y = (value) => HEIGHT - BOTTOM - (value / highest) * (HEIGHT - TOP - BOTTOM);
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "queue-chart", role: "img", "aria-label": summary(title, series, format) },
-    ...grid(highest, y, format), ...times(from, to, x),
+  const y = (value) => HEIGHT - BOTTOM - (value / ticks.at(-1)) * (HEIGHT - TOP - BOTTOM);
+  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "queue-chart", role: "img", tabindex: 0,
+    "data-label": title, "aria-label": `${summary(title, series, format)}. Arrow keys read the values.` },
+    ...grid(ticks, y, format), ...times(from, to, x), area(series[0].points, x, y, gap),
     ...series.flatMap((s, place) => lines(s.points, place, x, y, gap)));
-  const reading = el("div", { class: "queue-chart-reading" });
-  follow(drawing, reading, series, x, format);
+  const values = series.map(() => el("b", {}));
+  const at = el("span", { class: "queue-chart-at" });
+  const said = el("div", { class: "visually-hidden", role: "status" });
+  follow(drawing, { title, series, values, at, said, x, format });
   return el("figure", { class: "queue-figure" },
-    el("figcaption", {}, title),
-    el("div", { class: "queue-legend" }, series.map((s, place) => el("span", {}, swatch(place), s.name))),
-    drawing, reading);
+    el("figcaption", {}, title, at),
+    el("div", { class: "queue-legend" }, series.map((s, place) => el("span", {}, swatch(place), s.name, " ", values[place]))),
+    drawing, said);
 }
 
 function swatch(place) {
@@ -33,27 +39,38 @@ function swatch(place) {
     svg("line", { x1: 0, y1: 4, x2: 22, y2: 4, class: `queue-line queue-line-${place}`, "stroke-dasharray": DASHES[place] }));
 }
 
-function lines(points, place, x, y, gap) {
-  const parts = [];
-  let part = [];
+// A line ends where nothing is known; what is idle is known to be 0.
+function parts(points, x, y, gap) {
+  const found = [[]];
   let last = null;
   for (const [at, value] of points) {
-    if (value === null || (last !== null && at - last > gap)) { parts.push(part); part = []; }
-    if (value !== null) part.push([x(at), y(value)]);
+    if (value === null || (last !== null && at - last > gap)) found.push([]);
+    if (value !== null) found.at(-1).push([x(at), y(value)]);
     last = at;
   }
-  parts.push(part);
-  return parts.filter((p) => p.length).flatMap((p) => [
-    svg("path", { d: `M${p.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join("L")}`,
-      class: `queue-line queue-line-${place}`, "stroke-dasharray": DASHES[place] }),
-    ...(p.length === 1 ? [svg("circle", { cx: p[0][0], cy: p[0][1], r: 2.5, class: `queue-dot queue-line-${place}` })] : []),
+  return found.filter((part) => part.length);
+}
+
+function path(part) {
+  return `M${part.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join("L")}`;
+}
+
+function lines(points, place, x, y, gap) {
+  return parts(points, x, y, gap).flatMap((part) => [
+    svg("path", { d: path(part), class: `queue-line queue-line-${place}`, "stroke-dasharray": DASHES[place] }),
+    ...(part.length === 1 ? [svg("circle", { cx: part[0][0], cy: part[0][1], r: 2.5, class: `queue-dot queue-line-${place}` })] : []),
   ]);
 }
 
-function grid(highest, y, format) {
-  return [0, 0.5, 1].flatMap((share) => [
-    svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(highest * share), y2: y(highest * share), class: "queue-gridline" }),
-    svg("text", { x: LEFT - 6, y: y(highest * share) + 4, class: "queue-axis", "text-anchor": "end" }, format(highest * share)),
+function area(points, x, y, gap) {
+  const closed = parts(points, x, y, gap).map((part) => `${path(part)}L${part.at(-1)[0].toFixed(1)},${y(0)}L${part[0][0].toFixed(1)},${y(0)}Z`);
+  return svg("path", { d: closed.join(""), class: "queue-area" });
+}
+
+function grid(ticks, y, format) {
+  return ticks.flatMap((value) => [
+    svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "queue-gridline" }),
+    svg("text", { x: LEFT - 6, y: y(value) + 4, class: "queue-axis", "text-anchor": "end" }, value ? format(value) : "0"),
   ]);
 }
 
@@ -67,31 +84,48 @@ function times(from, to, x) {
   });
 }
 
-function follow(drawing, reading, series, x, format) {
-  const every = [...new Set(series.flatMap((s) => s.points.map(([at]) => at.getTime())))].sort((a, b) => a - b);
-  if (!every.length) { reading.textContent = "Nothing happened in this time."; return; }
+function follow(drawing, { title, series, values, at, said, x, format }) {
+  const every = [...new Set(series.flatMap((s) => s.points.map(([t]) => t.getTime())))].sort((a, b) => a - b);
   const cursor = svg("line", { y1: TOP, y2: HEIGHT - BOTTOM, class: "queue-cursor", visibility: "hidden" });
   drawing.append(cursor);
-  const show = (at) => {
-    const values = series.map((s) => [s.name, s.points.find(([t]) => t.getTime() === at)?.[1]]);
-    reading.textContent = `${new Date(at).toLocaleString()}: ${values.map(([n, v]) => `${n} ${v === null || v === undefined ? "–" : format(v)}`).join(", ")}`;
-    cursor.setAttribute("x1", x(at)); cursor.setAttribute("x2", x(at)); cursor.setAttribute("visibility", "visible");
+  const valueAt = (s, time) => {
+    const value = s.points.find(([t]) => t.getTime() === time)?.[1];
+    return value === null || value === undefined ? "–" : format(value);
   };
+  const nearest = (distance) => every.reduce((best, t) => (distance(t) < distance(best) ? t : best));
+  const show = (time) => {
+    pointedAt.set(title, time);
+    at.textContent = new Date(time).toLocaleString("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
+    series.forEach((s, place) => { values[place].textContent = valueAt(s, time); });
+    cursor.setAttribute("x1", x(time)); cursor.setAttribute("x2", x(time)); cursor.setAttribute("visibility", "visible");
+  };
+  const rest = () => {
+    pointedAt.delete(title);
+    at.textContent = every.length ? "" : "nothing happened in this time";
+    series.forEach((s, place) => { values[place].textContent = s.points.length ? valueAt(s, s.points.at(-1)[0].getTime()) : "–"; });
+    cursor.setAttribute("visibility", "hidden");
+  };
+  if (every.length && pointedAt.has(title)) show(nearest((t) => Math.abs(t - pointedAt.get(title)))); else rest();
+  if (!every.length) return;
   drawing.addEventListener("pointermove", (event) => {
     const box = drawing.getBoundingClientRect();
-    const at = ((event.clientX - box.left) / box.width) * WIDTH;
-    show(every.reduce((best, t) => (Math.abs(x(t) - at) < Math.abs(x(best) - at) ? t : best)));
+    const place = ((event.clientX - box.left) / box.width) * WIDTH;
+    show(nearest((t) => Math.abs(x(t) - place)));
   });
-  drawing.addEventListener("pointerleave", () => { cursor.setAttribute("visibility", "hidden"); reading.textContent = ""; });
+  drawing.addEventListener("pointerleave", rest);
+  drawing.addEventListener("blur", () => { if (drawing.isConnected) rest(); });
+  drawing.addEventListener("keydown", (event) => {
+    const here = pointedAt.has(title) ? every.indexOf(nearest((t) => Math.abs(t - pointedAt.get(title)))) : every.length;
+    const next = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: every.length - 1 }[event.key];
+    if (event.key === "Escape") rest();
+    if (next === undefined) return;
+    event.preventDefault();
+    show(every[Math.min(Math.max(next, 0), every.length - 1)]);
+    said.textContent = `${at.textContent}: ${series.map((s, place) => `${s.name} ${values[place].textContent}`).join(", ")}`;
+  });
 }
 
 function summary(title, series, format) {
   const last = series.map((s) => `${s.name} ${s.points.length && s.points.at(-1)[1] !== null ? format(s.points.at(-1)[1]) : "none"}`);
   return `${title}. Newest: ${last.join(", ")}`;
-}
-
-function niceCeiling(value) {
-  if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
 }

@@ -1,51 +1,60 @@
 // Asking the server, again and again, and showing that it does not answer.
 
-import { base, el } from "./dom.js";
+import { base, el, tickAges } from "./dom.js";
+import { redraw } from "./redraw.js";
 
 const REFRESH_MILLISECONDS = 3000;
-const trouble = document.getElementById("queue-trouble");
+const NEVER_BETTER = [400, 404];
+const place = document.getElementById("queue-trouble");
+const troubles = new Map();
+
+setInterval(() => { if (!document.hidden) tickAges(); }, 1000);
 
 export async function ask(name, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const response = await fetch(`${base}/api/${name}?${new URLSearchParams(given)}`, { credentials: "same-origin" });
   const answer = await response.json().catch(() => ({ error: `the server answered ${response.status}` }));
-  if (!response.ok) throw new Error(answer.error);
+  if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status });
   return answer;
 }
 
-export function showTrouble(text) {
-  trouble.replaceChildren(...(text ? [el("div", { class: "queue-trouble" }, text)] : []));
+// `part`: of the page; what one part has to say is taken back by that part only.
+export function showTrouble(text, part = "page") {
+  if (text) troubles.set(part, text); else troubles.delete(part);
+  const said = [...new Set(troubles.values())];
+  if (said.join("\n") === place.innerText) return;
+  place.replaceChildren(...said.map((one) => el("div", { class: "queue-trouble" }, one)));
 }
 
-// Keeps a region of the page fresh. What has the focus keeps it; nothing is drawn when nothing changed.
+export function troubleOf(error) {
+  return error.message === "Failed to fetch" ? "Flower does not answer. Trying again …" : error.message;
+}
+
+// Keeps a region of the page fresh: nothing is drawn when nothing changed, and an answer to an older question is dropped.
 export function live(region, load, draw) {
   let shown = null;
   let timer = null;
+  let question = 0;
   async function refresh() {
     clearTimeout(timer);
+    question += 1;
+    const mine = question;
+    const isLast = () => mine === question;
     try {
       const answer = await load();
+      if (!isLast()) return;
       const text = JSON.stringify(answer);
-      if (text !== shown || region.dataset.ages === "true") redraw(region, draw(answer));
-      shown = text;
-      showTrouble("");
+      if (text === shown || redraw(region, () => draw(answer))) shown = text;
+      showTrouble("", region);
     } catch (error) {
-      showTrouble(error.message === "Failed to fetch" ? "Flower does not answer. Trying again …" : error.message);
-      if (shown === null) region.replaceChildren();
+      if (!isLast()) return;
+      showTrouble(troubleOf(error), region);
+      if (shown === null || NEVER_BETTER.includes(error.status)) region.replaceChildren();
+      if (NEVER_BETTER.includes(error.status)) return;
     }
     timer = setTimeout(refresh, document.hidden ? 5 * REFRESH_MILLISECONDS : REFRESH_MILLISECONDS);
   }
+  refresh.stop = () => { clearTimeout(timer); question += 1; };
   refresh();
   return refresh;
-}
-
-function redraw(region, content) {
-  const focus = document.activeElement;
-  const wasInside = region.contains(focus) ? [...region.querySelectorAll("a, button, [tabindex], summary")].indexOf(focus) : -1;
-  const open = [...region.querySelectorAll("details")].map((details) => details.open);
-  const checked = new Set([...region.querySelectorAll("input:checked")].map((box) => box.value));
-  region.replaceChildren(...[content].flat());
-  region.querySelectorAll("details").forEach((details, place) => { details.open = open[place] ?? details.open; });
-  region.querySelectorAll("input[type=checkbox]").forEach((box) => { box.checked = checked.has(box.value); });
-  if (wasInside >= 0) region.querySelectorAll("a, button, [tabindex], summary")[wasInside]?.focus();
 }

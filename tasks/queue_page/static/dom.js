@@ -68,14 +68,38 @@ export function bytes(value) {
 // The instant on hover, how long ago in the text.
 export function when(text) {
   if (!text) return "–";
-  const instant = new Date(text);
-  const seconds = (Date.now() - instant.getTime()) / 1000;
-  const shown = seconds >= 0 ? `${duration(Math.max(seconds, 0.001))} ago` : `in ${duration(-seconds)}`;
-  return el("time", { datetime: text, title: instant.toLocaleString() }, shown);
+  return el("time", { datetime: text, title: new Date(text).toLocaleString() }, ago(text));
+}
+
+function ago(text) {
+  const seconds = (Date.now() - new Date(text).getTime()) / 1000;
+  return seconds >= 0 ? `${duration(Math.max(seconds, 0.001))} ago` : `in ${duration(-seconds)}`;
+}
+
+// Ages go on by themselves, whether or not the server has something new.
+export function tickAges() {
+  const marked = document.getSelection();
+  document.querySelectorAll("#queue-page time").forEach((time) => {
+    const text = ago(time.dateTime);
+    if (time.textContent !== text && (marked.isCollapsed || !marked.containsNode(time, true))) time.textContent = text;
+  });
 }
 
 export function badge(text, kind = text) {
   return el("span", { class: `queue-badge queue-is-${kind}` }, text);
+}
+
+// Texts of the server mark what can be typed: `queuectl reset 10`.
+export function prose(text) {
+  return text.split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
+}
+
+// The frames quietly, the error so that it is seen first.
+export function traceback(text) {
+  const rows = text.trimEnd().split("\n");
+  const last = rows.findLastIndex((row) => /^\S/.test(row));
+  return el("pre", { class: "queue-code queue-traceback", tabindex: "0", "aria-label": "Traceback" }, rows.flatMap((row, place) => [
+    el("span", { class: place >= last ? "queue-traceback-error" : /^\s*File "/.test(row) ? "queue-traceback-place" : null }, row), "\n"]));
 }
 
 export function card(title, ...content) {
@@ -87,6 +111,11 @@ export function tile(label, value, note = "", kind = "") {
     el("div", { class: "queue-tile-label" }, label),
     el("div", { class: "queue-tile-value" }, value),
     el("div", { class: "queue-tile-note" }, note));
+}
+
+// As many columns as make even rows.
+export function tiles(columns, ...content) {
+  return el("div", { class: "queue-tiles", "data-columns": columns }, ...content);
 }
 
 // columns: [heading, row => content, "number"?]. On a phone each row becomes a card with its headings.
@@ -115,5 +144,5 @@ export function errorText({ exception_type: type, error_message: message }) {
 
 export function explanation(answer) {
   return el("ul", { class: "queue-reasons" }, answer.reasons.map((reason) =>
-    el("li", { class: reason.is_blocking ? "queue-blocking" : null }, badge(reason.code, "code"), " ", reason.text)));
+    el("li", { class: reason.is_blocking ? "queue-blocking" : null }, badge(reason.code, "code"), " ", prose(reason.text))));
 }

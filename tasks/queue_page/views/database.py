@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from queue_store.readings.activity import read_held_snapshots, read_slow_statements, read_tables
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.server import read_server
+from tasks.queue_page.views.levels import held_snapshot, judge
 
 if TYPE_CHECKING:
     from tasks.queue_page.views import Look
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 def database(look: "Look") -> dict[str, Any]:
     server = read_server(look.cursor)
     fleet = read_fleet(look.cursor, look.settings)
+    snapshots = read_held_snapshots(look.cursor)
+    thresholds = look.settings.alert_thresholds
     return {
         "server": server,
         "connections_percent": server.connections_percent,
@@ -22,6 +25,11 @@ def database(look: "Look") -> dict[str, Any]:
             "utilization_percent": fleet.pool_utilization_percent,
         },
         "slow": read_slow_statements(look.cursor),
-        "snapshots": read_held_snapshots(look.cursor),
+        "snapshots": snapshots,
         "tables": read_tables(look.cursor),
+        "levels": {
+            "connections": judge(thresholds, "pool_utilization", server.connections_percent),
+            "pool": judge(thresholds, "pool_utilization", fleet.pool_utilization_percent),
+            "snapshot": held_snapshot(max((held.seconds or 0.0 for held in snapshots), default=0.0)),
+        },
     }

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from queue_store.readings.failures import NEWEST, read_group_attempts
+from queue_store.readings.records import read_attempts
 from queue_store.readings.top_errors import read_top_errors
 
 if TYPE_CHECKING:
@@ -18,7 +19,14 @@ def failures(look: "Look") -> dict[str, Any]:
 
 
 def attempts(look: "Look") -> dict[str, Any]:
+    """A page of them; with the first one the newest traceback."""
     arguments = look.arguments
+    group = arguments.needed_text("group")
     before_at, before_id = arguments.instant("before_at"), arguments.whole("before_id")
     before = (before_at, before_id) if before_at and before_id else NEWEST
-    return {"attempts": read_group_attempts(look.cursor, arguments.needed_text("group"), before)}
+    found = read_group_attempts(look.cursor, group, before)
+    newest = read_attempts(look.cursor, found[0].record_id) if found and before is NEWEST else []
+    return {
+        "attempts": found,
+        "traceback": next((a.traceback for a in newest if a.error_group == group), None),
+    }

@@ -10,6 +10,7 @@ from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
 from queue_store.readings.windows import Window, read_window
+from tasks.queue_page.views.levels import judge, levels_of_flow, worst
 
 if TYPE_CHECKING:
     from tasks.queue_page.views import Look
@@ -25,12 +26,16 @@ def overview(look: "Look") -> dict[str, Any]:
     live = [alert for alert in read_alerts(look.cursor) if alert.resolved_at is None]
     total = add_up(counts)
     everything = (windows.add_up(hour.values(), HOUR_SECONDS), windows.add_up(day.values(), DAY_SECONDS))
+    flows = [_flow_row(look, flow, hour, day, fleet) for flow in counts]
+    thresholds = look.settings.alert_thresholds
     return {
-        "total": _flow(total, *everything, sum(run.run_count for run in fleet.runs)),
-        "flows": [_flow_row(flow, hour, day, fleet) for flow in counts],
+        "total": _flow(total, *everything, sum(run.run_count for run in fleet.runs))
+        | {"levels": worst(flows)},
+        "flows": flows,
         "fleet": {
             "alive": len(fleet.alive),
             "pool_utilization_percent": fleet.pool_utilization_percent,
+            "pool_level": judge(thresholds, "pool_utilization", fleet.pool_utilization_percent),
         },
         "alerts": live,
         "capacity": _capacity(look, total),
@@ -50,18 +55,20 @@ def flow(look: "Look") -> dict[str, Any]:
     fleet = read_fleet(look.cursor, look.settings)
     hour, day = read_window(look.cursor, HOUR_SECONDS), read_window(look.cursor, DAY_SECONDS)
     return {
-        "flow": _flow_row(found, hour, day, fleet) if found else None,
+        "flow": _flow_row(look, found, hour, day, fleet) if found else None,
         "explanation": explanation.as_json(),
     }
 
 
 def _flow_row(
-    counts: FlowCounts, hour: dict[str, Window], day: dict[str, Window], fleet: Fleet
+    look: "Look", counts: FlowCounts, hour: dict[str, Window], day: dict[str, Window], fleet: Fleet
 ) -> dict[str, Any]:
     name = counts.flow_name
     runs = sum(run.run_count for run in fleet.runs if run.flow_name == name)
     nothing = Window(HOUR_SECONDS, name), Window(DAY_SECONDS, name)
-    return _flow(counts, hour.get(name, nothing[0]), day.get(name, nothing[1]), runs)
+    last = hour.get(name, nothing[0]), day.get(name, nothing[1])
+    levels = levels_of_flow(look.settings.alert_thresholds, counts, *last)
+    return _flow(counts, *last, runs) | {"levels": levels}
 
 
 def _flow(counts: FlowCounts, hour: Window, day: Window, runs: int) -> dict[str, Any]:
@@ -74,6 +81,7 @@ def _flow(counts: FlowCounts, hour: Window, day: Window, runs: int) -> dict[str,
         "processing_p50": hour.processing_percentile(0.5),
         "processing_p95": hour.processing_percentile(0.95),
         "processing_p99": hour.processing_percentile(0.99),
+        "wait_p50": hour.wait_percentile(0.5),
         "wait_p95": hour.wait_percentile(0.95),
     }
 

@@ -1,9 +1,7 @@
 """Finding records, and one record's whole story."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-from psycopg import Cursor
 
 from queue_store.explain import explain_record
 from queue_store.readings.records import (
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
 HIDDEN_LENGTH = 40
 PAGE_RECORDS = 50
+SEARCHED_FOR = ("flow", "status", "error", "key", "payload_key", "payload_value", "from", "before")
 
 
 def records(look: "Look") -> RecordPage:
@@ -64,19 +63,6 @@ def filter_of(arguments: Arguments) -> RecordFilter:
     if wanted.created_from and wanted.created_before and wanted.created_from >= wanted.created_before:
         raise BadInputError("from must be earlier than before")
     return wanted
-
-
-def every_id_of(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]:
-    """Raises BadInputError when there are more: whoever changes records should know how many."""
-    ids: list[int] = []
-    while True:
-        page = find_records(cursor, wanted, 1_000)
-        ids += [found.id for found in page.records]
-        if len(ids) > limit:
-            raise BadInputError(f"more than {limit} records match: narrow the search, or use queuectl")
-        if page.next_before_id is None:
-            return ids
-        wanted = replace(wanted, before_id=page.next_before_id)
 
 
 def outline(value: Any) -> Any:

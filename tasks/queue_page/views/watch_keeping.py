@@ -1,10 +1,16 @@
 """Alerts, the schedule, and who did what."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from queue_store.alerts import read_alerts
-from queue_store.readings.watch_keeping import read_audit, read_beats, read_newest_occurrences
+from queue_store.readings.watch_keeping import (
+    BeatRow,
+    ScheduleRow,
+    read_audit,
+    read_beats,
+    read_newest_occurrences,
+)
 
 if TYPE_CHECKING:
     from tasks.queue_page.views import Look
@@ -21,23 +27,27 @@ def alerts(look: "Look") -> dict[str, Any]:
 
 
 def schedule(look: "Look") -> dict[str, Any]:
-    """Every entry that beat has, with its newest occurrence where Postgres keeps them, and when it is next due."""
+    """Every entry that beat has: what Postgres keeps of it, what a beat hinted, and when it is next due."""
     newest = {row.entry: row for row in read_newest_occurrences(look.cursor)}
+    beats = read_beats(look.cursor)
     entries = look.celery_app.conf.beat_schedule
+    names = sorted({*entries, *newest})
     return {
-        "entries": [
-            {
-                "entry": name,
-                "task": entries[name]["task"] if name in entries else None,
-                "when": _when(entries[name]["schedule"])
-                if name in entries
-                else "not in the schedule any more",
-                "next_at": _next(entries[name]["schedule"]) if name in entries else None,
-                "newest": newest.get(name),
-            }
-            for name in sorted({*entries, *newest})
-        ],
-        "beats": read_beats(look.cursor),
+        "entries": [_entry(name, entries.get(name), newest.get(name), beats) for name in names],
+        "beats": beats,
+    }
+
+
+def _entry(name: str, entry: Any, newest: ScheduleRow | None, beats: list[BeatRow]) -> dict[str, Any]:
+    ticks = [datetime.fromisoformat(beat.ticks[name]) for beat in beats if name in beat.ticks]
+    last_tick_at = max(ticks, default=None)
+    return {
+        "entry": name,
+        "task": entry["task"] if entry else None,
+        "when": _when(entry["schedule"]) if entry else "not in the schedule any more",
+        "newest": newest,
+        "last_at": newest.last_finished_at if newest else last_tick_at,
+        "next_at": _next(entry["schedule"], last_tick_at) if entry else None,
     }
 
 
@@ -54,10 +64,11 @@ def _when(schedule: Any) -> str:
     return " ".join(str(getattr(schedule, f"_orig_{part}", "*")) for part in parts)
 
 
-def _next(schedule: Any) -> datetime | None:
-    """Of a crontab; what comes every few seconds has no instant worth showing."""
-    if _seconds(schedule) is not None:
-        return None
+def _next(schedule: Any, last_tick_at: datetime | None) -> datetime | None:
+    """Of a plain interval: one interval after the last hint; None before the first one."""
+    seconds = _seconds(schedule)
+    if seconds is not None:
+        return last_tick_at and last_tick_at + timedelta(seconds=seconds)
     now = schedule.now()
     return (now + schedule.remaining_estimate(now)).astimezone(UTC)
 

@@ -1,6 +1,6 @@
 import { button } from "../actions.js";
 import { ask, live } from "../data.js";
-import { badge, card, el, flowLink, number, table, when } from "../dom.js";
+import { badge, card, el, flowLink, number, prose, table, when } from "../dom.js";
 
 export function show(view) {
   const region = el("div", {});
@@ -16,8 +16,8 @@ function columns() {
     ["Level", (a) => badge(a.level)],
     ["Code", (a) => el("code", {}, a.code)],
     ["Flow", (a) => (a.flow_name ? flowLink(a.flow_name) : "all")],
-    ["What", (a) => a.message],
-    ["Next step", (a) => a.next_step],
+    ["What", (a) => el("span", {}, prose(a.message))],
+    ["Next step", (a) => el("span", {}, prose(a.next_step))],
     ["Opened", (a) => when(a.opened_at)],
     ["Seen", (a) => number(a.seen_count), "number"],
   ];

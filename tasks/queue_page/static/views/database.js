@@ -1,17 +1,17 @@
 import { ask, live } from "../data.js";
-import { bytes, card, duration, el, number, percent, table, tile, when } from "../dom.js";
+import { bytes, card, duration, el, number, percent, table, tile, tiles, when } from "../dom.js";
 
 export function show(view) {
-  const region = el("div", { "data-ages": "true" });
+  const region = el("div", {});
   view.append(el("h1", {}, "Database and pools"), region);
-  live(region, () => ask("database"), ({ server, connections_percent: used, pool, slow, snapshots, tables }) => [
-    el("div", { class: "queue-tiles" },
+  live(region, () => ask("database"), ({ server, connections_percent: used, pool, slow, snapshots, tables: allTables, levels }) => [
+    tiles(5,
       tile("Postgres", server.server_version.split(" ")[0], `up ${duration(server.up_seconds)}${server.is_replica ? ", a replica" : ""}`),
-      tile("Connections", percent(used), `${number(server.connection_count)} of ${number(server.connection_limit)}`, used > 80 ? "warning" : ""),
-      tile("Workers' pools", percent(pool.utilization_percent), `${number(pool.in_use)} of ${number(pool.capacity)}`, pool.utilization_percent > 80 ? "warning" : ""),
+      tile("Connections", percent(used), `${number(server.connection_count)} of ${number(server.connection_limit)}`, kind(levels.connections)),
+      tile("Workers' pools", percent(pool.utilization_percent), `${number(pool.in_use)} of ${number(pool.capacity)}`, kind(levels.pool)),
       tile("Size", bytes(server.database_bytes), "of the whole database"),
       tile("Oldest snapshot", snapshots.length ? duration(snapshots[0].seconds) : "none", snapshots.length ? snapshots[0].holder : "vacuum is free",
-        snapshots.length && snapshots[0].seconds > 300 ? "warning" : "")),
+        kind(levels.snapshot))),
     card("Who holds back vacuum", table("Held snapshots", [
       ["Holder", (s) => s.holder], ["Kind", (s) => s.kind], ["State", (s) => s.state ?? "–"],
       ["For", (s) => duration(s.seconds), "number"], ["Transactions since", (s) => number(s.transactions), "number"],
@@ -29,6 +29,10 @@ export function show(view) {
     card("Tables", table("Tables", [
       ["Table", (t) => t.table_name], ["Size", (t) => bytes(t.bytes), "number"], ["Rows", (t) => number(t.live_rows), "number"],
       ["Dead rows", (t) => number(t.dead_rows), "number"], ["Vacuumed", (t) => when(t.vacuumed_at)],
-    ], tables)),
+    ], allTables)),
   ]);
+}
+
+function kind(level) {
+  return level === "critical" ? "danger" : level ?? "";
 }

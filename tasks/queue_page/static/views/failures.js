@@ -1,6 +1,6 @@
 import { button } from "../actions.js";
-import { ask, live, showTrouble } from "../data.js";
-import { badge, card, el, errorText, flowLink, link, number, recordLink, table, when } from "../dom.js";
+import { ask, live, showTrouble, troubleOf } from "../data.js";
+import { badge, card, el, errorText, flowLink, link, number, recordLink, table, traceback, when } from "../dom.js";
 
 const SPANS = ["1h", "24h", "7d"];
 
@@ -40,11 +40,14 @@ function showGroup(view, group) {
   find();
   async function find(before = {}) {
     try {
-      const { attempts } = await ask("attempts", { group, ...before });
-      rows.replaceChildren(attemptTable(attempts, find));
+      const { attempts, traceback: newest } = await ask("attempts", { group, ...before });
+      rows.replaceChildren(...[
+        newest ? card("Newest traceback", traceback(newest)) : null,
+        attemptTable(attempts, find),
+      ].filter(Boolean));
       showTrouble("");
     } catch (error) {
-      showTrouble(error.message);
+      showTrouble(troubleOf(error));
     }
   }
 }

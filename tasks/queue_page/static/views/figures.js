@@ -24,7 +24,7 @@ function draw({ now, span, counts, depths, durations }) {
   const over = new Date(to.getTime() - span.bucket_seconds * 1000); // the present bucket is not full yet
   const perMinute = (name) => inside(counts.filter((row) => new Date(row.at) <= over), (row) => (row[name] * 60) / span.bucket_seconds);
   const options = { from, to, gap: span.bucket_seconds * 1000 * 2.5, format: short };
-  const longer = { from, to, gap: Math.max(span.bucket_seconds, span.seconds > 3600 ? 3600 : 60) * 2500, format: duration };
+  const longer = { from, to, gap: (span.seconds > 3600 ? 3600 : 60) * 1500, format: duration, scale: { seconds: true } };
   return [
     chart("Throughput, records a minute", [
       { name: "enqueued", points: perMinute("enqueued") },
@@ -33,14 +33,14 @@ function draw({ now, span, counts, depths, durations }) {
     chart("Depth, records", [
       { name: "pending", points: inside(depths, (row) => row.pending) },
       { name: "processing", points: inside(depths, (row) => row.processing) },
-    ], options),
+    ], { ...options, scale: { whole: true } }),
     chart("Failures, records a minute", [
       { name: "failed", points: perMinute("failed") },
       { name: "retried", points: perMinute("retried") },
     ], options),
-    chart("Latency", [
-      { name: "processing, median", points: inside(durations, (row) => row.processing_p50) },
-      { name: "processing, 95 %", points: inside(durations, (row) => row.processing_p95) },
+    chart("Latency: processing and waiting", [
+      { name: "median", points: inside(durations, (row) => row.processing_p50) },
+      { name: "95 %", points: inside(durations, (row) => row.processing_p95) },
       { name: "waiting, 95 %", points: inside(durations, (row) => row.wait_p95) },
     ], longer),
   ];

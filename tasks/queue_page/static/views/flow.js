@@ -1,6 +1,6 @@
 import { button } from "../actions.js";
 import { ask, live } from "../data.js";
-import { card, el, explanation, link } from "../dom.js";
+import { card, el, explanation, link, tiles } from "../dom.js";
 import { chartsOf } from "./figures.js";
 import { flowTiles } from "./overview.js";
 
@@ -10,7 +10,7 @@ export function show(view, name) {
   view.append(el("h1", {}, name), status, charts);
   chartsOf(charts, name);
   const refresh = live(status, () => ask("flow", { flow: name }), ({ flow, explanation: answer }) => [
-    flow ? el("div", { class: "queue-tiles" }, flowTiles(flow)) : null,
+    flow ? tiles(4, flowTiles(flow)) : null,
     card("Why it moves, or not", explanation(answer)),
     buttons(name, refreshLater),
   ].filter(Boolean));

@@ -1,6 +1,7 @@
 import { chartsOf } from "./figures.js";
 import { live, ask } from "../data.js";
-import { badge, card, duration, el, flowLink, link, number, percent, short, table, tile } from "../dom.js";
+import { badge, card, duration, el, flowLink, link, number, percent, prose, short, table, tile, tiles } from "../dom.js";
+import { redraw } from "../redraw.js";
 
 export function show(view) {
   const figures = el("div", {});
@@ -9,8 +10,8 @@ export function show(view) {
   view.append(figures, charts, flows);
   chartsOf(charts, null);
   live(figures, () => ask("overview"), (answer) => {
-    flows.replaceChildren(flowTable(answer.flows));
-    return [tiles(answer), alertLine(answer.alerts)];
+    redraw(flows, () => flowTable(answer.flows));
+    return [overallTiles(answer), alertLine(answer.alerts)];
   });
 }
 
@@ -19,23 +20,23 @@ export function about(flow, value) {
 }
 
 export function flowTiles(flow) {
+  const level = (name) => (flow.levels[name] === "critical" ? "danger" : flow.levels[name] ?? "");
   return [
     tile("Pending", about(flow, flow.pending), `${number(flow.due)} due`),
-    tile("Processing", number(flow.processing), `${number(flow.runs)} runs`),
-    tile("Oldest due", duration(flow.oldest_due_seconds), flow.oldest_due_seconds === null ? "nothing waits" : "waiting",
-      flow.oldest_due_seconds > 300 ? "warning" : ""),
+    tile("Processing", number(flow.processing), `${number(flow.runs)} run${flow.runs === 1 ? "" : "s"}`),
+    tile("Oldest due", duration(flow.oldest_due_seconds), flow.oldest_due_seconds === null ? "nothing waits" : "waiting", level("oldest_due")),
     tile("In and out, 1 h", `${short(flow.enqueued_1h)} / ${short(flow.finished_1h)}`, "records enqueued / finished"),
-    tile("Success", percent(flow.success_rate_1h), `1 h; ${percent(flow.success_rate_24h)} in 24 h`,
-      flow.success_rate_1h !== null && flow.success_rate_1h < 90 ? "warning" : ""),
-    tile("Processing time", duration(flow.processing_p50), `median; 95 %: ${duration(flow.processing_p95)}`),
-    tile("Failed", number(flow.failed), `${number(flow.completed)} completed, ${number(flow.cancelled)} cancelled`,
-      flow.failed > 50 ? "warning" : ""),
+    tile("Success", percent(flow.success_rate_1h), `1 h; ${percent(flow.success_rate_24h)} in 24 h`, level("success_rate")),
+    tile("Processing, median", duration(flow.processing_p50), `95 %: ${duration(flow.processing_p95)}, 99 %: ${duration(flow.processing_p99)}`),
+    tile("Waiting, median", duration(flow.wait_p50), `95 %: ${duration(flow.wait_p95)}`),
+    tile("Failed", number(flow.failed), `${number(flow.completed)} completed, ${number(flow.cancelled)} cancelled`, level("failed")),
   ];
 }
 
-function tiles({ total, fleet, capacity }) {
-  return el("div", { class: "queue-tiles" }, flowTiles(total),
-    tile("Worker processes", number(fleet.alive), `pool use ${percent(fleet.pool_utilization_percent)}`, fleet.alive ? "" : "danger"),
+function overallTiles({ total, fleet, capacity }) {
+  return tiles(5, flowTiles(total),
+    tile("Worker processes", number(fleet.alive), `pool use ${percent(fleet.pool_utilization_percent)}`,
+      fleet.alive ? fleet.pool_level ?? "" : "danger"),
     tile("Capacity", percent(capacity.utilization_percent),
       `${number(capacity.load)} of ${number(capacity.records_per_hour)} records an hour`));
 }
@@ -43,11 +44,11 @@ function tiles({ total, fleet, capacity }) {
 function alertLine(alerts) {
   if (!alerts.length) return el("p", { class: "queue-muted" }, "No alert is open.");
   return card(null, link("/alerts", `${alerts.length} open alert${alerts.length === 1 ? "" : "s"}`), ": ",
-    el("ul", { class: "queue-reasons" }, alerts.slice(0, 3).map((alert) => el("li", {}, badge(alert.level), " ", alert.message))));
+    el("ul", { class: "queue-reasons" }, alerts.slice(0, 3).map((alert) => el("li", {}, badge(alert.level), " ", prose(alert.message)))));
 }
 
 function flowTable(flows) {
-  return card("Flows", table("Flows", [
+  return card("Flows; rates and times of the last hour", table("Flows", [
     ["Flow", (f) => flowLink(f.flow_name)],
     ["State", (f) => (f.is_stopped ? badge("paused", "warning") : badge("open", "completed"))],
     ["Pending", (f) => about(f, f.pending), "number"],
@@ -55,10 +56,12 @@ function flowTable(flows) {
     ["Failed", (f) => number(f.failed), "number"],
     ["Completed", (f) => number(f.completed), "number"],
     ["Oldest due", (f) => duration(f.oldest_due_seconds), "number"],
-    ["Out, 1 h", (f) => number(f.finished_1h), "number"],
-    ["Success, 1 h", (f) => percent(f.success_rate_1h), "number"],
+    ["Out", (f) => number(f.finished_1h), "number"],
+    ["Success", (f) => percent(f.success_rate_1h), "number"],
     ["Median", (f) => duration(f.processing_p50), "number"],
     ["95 %", (f) => duration(f.processing_p95), "number"],
+    ["99 %", (f) => duration(f.processing_p99), "number"],
+    ["Wait, 95 %", (f) => duration(f.wait_p95), "number"],
     ["Runs", (f) => number(f.runs), "number"],
   ], flows, "No flow is registered yet. Start a worker: celery -A tasks worker"));
 }

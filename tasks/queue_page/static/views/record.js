@@ -1,18 +1,25 @@
 import { button } from "../actions.js";
 import { ask, live } from "../data.js";
-import { badge, bytes, card, el, errorText, explanation, facts, flowLink, link, number, when } from "../dom.js";
+import { badge, bytes, card, el, errorText, explanation, facts, flowLink, link, mayAct, number, traceback, when } from "../dom.js";
 
 export function show(view, id) {
   const story = el("div", {});
   view.append(el("h1", {}, `Record ${id}`), story);
-  const refresh = live(story, () => ask("record", { id }), (answer) => draw(answer, () => refresh()));
+  const refresh = live(story, () => ask("record", { id }), (answer) => draw(answer, () => refresh(), gone));
+  function gone() {
+    refresh.stop();
+    story.replaceChildren(card(null, el("p", {}, "This record was purged. ", link("/records", "All records"))));
+  }
 }
 
-function draw({ record, attempts, explanation: answer, payload_is_shown: shown }, done) {
+// The page has a button for it.
+const HAS_A_BUTTON = / ?`queuectl reset \d+` tries it again\./;
+
+function draw({ record, attempts, explanation: answer, payload_is_shown: shown }, done, gone) {
+  const reasons = answer.reasons.map((r) => ({ ...r, text: mayAct ? r.text.replace(HAS_A_BUTTON, "") : r.text }));
   return [
-    el("p", {}, badge(record.status), " in ", flowLink(record.flow_name)),
-    card(record.status === "completed" ? "How it ended" : "Why it is not done", explanation(answer)),
-    buttons(record, done),
+    el("div", { class: "queue-head" }, el("p", {}, badge(record.status), " in ", flowLink(record.flow_name)), buttons(record, done, gone)),
+    card(record.status === "completed" ? "How it ended" : "Why it is not done", explanation({ reasons })),
     card("Story", facts([
       ["Created", when(record.created_at)], ["Due", when(record.scheduled_at)],
       ["Claimed", record.claimed_at && when(record.claimed_at)], ["Started", record.started_at && when(record.started_at)],
@@ -28,7 +35,7 @@ function draw({ record, attempts, explanation: answer, payload_is_shown: shown }
     card(`Payload, ${bytes(record.payload_bytes)}`, shown ? null : el("p", { class: "queue-muted" },
       "Only its outline: SHOW_PAYLOADS allows more."), json(record.payload)),
     record.result === null ? null : card("Result", json(record.result)),
-    card("Attempts that failed", attempts.length ? attempts.map(attempt) : el("p", { class: "queue-muted" }, "None.")),
+    card("Attempts that failed", attempts.length ? attempts.map((a, place) => attempt(a, place === 0)) : el("p", { class: "queue-muted" }, "None.")),
   ].filter(Boolean);
 }
 
@@ -36,15 +43,15 @@ function json(value) {
   return el("pre", { class: "queue-code", tabindex: "0" }, JSON.stringify(value, null, 2));
 }
 
-function attempt(a) {
-  return el("details", { class: "queue-attempt" },
+function attempt(a, isOpen) {
+  return el("details", { class: "queue-attempt", "data-key": `${a.claim_number}`, open: isOpen },
     el("summary", {}, badge(a.outcome), ` attempt ${a.attempt_number}, `, when(a.finished_at), ": ", errorText(a)),
     facts([["Run", a.flow_instance_id], ["Worker process", a.hostname && `${a.pid} on ${a.hostname}`],
       ["Kind of error", link(`/failures?group=${encodeURIComponent(a.error_group)}`, a.error_group)]]),
-    a.traceback ? el("pre", { class: "queue-code", tabindex: "0" }, a.traceback) : el("p", { class: "queue-muted" }, "No traceback."));
+    a.traceback ? traceback(a.traceback) : el("p", { class: "queue-muted" }, "No traceback."));
 }
 
-function buttons(record, done) {
+function buttons(record, done, gone) {
   const ids = [record.id];
   const finished = ["completed", "failed", "cancelled"].includes(record.status);
   return el("div", { class: "queue-buttons" },
@@ -53,5 +60,5 @@ function buttons(record, done) {
       question: record.status === "processing" ? "Its run is asked to stop it." : "It is never processed.", fields: [["reason", "Reason", { maxlength: 200 }]] }),
     record.status === "pending" ? button("Change priority", { action: "priority", body: { ids }, done,
       question: "0 is the most urgent, 9 the least.", fields: [["priority", "Priority", { type: "number", min: 0, max: 9, required: true, value: record.priority }]] }) : null,
-    finished ? button("Purge", { action: "purge", body: { ids }, danger: true, done, question: "The record and its attempts are deleted for ever." }) : null);
+    finished ? button("Purge", { action: "purge", body: { ids }, danger: true, done: gone, question: "The record and its attempts are deleted for ever." }) : null);
 }

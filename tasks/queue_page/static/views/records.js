@@ -1,5 +1,5 @@
 import { button } from "../actions.js";
-import { ask, showTrouble } from "../data.js";
+import { ask, showTrouble, troubleOf } from "../data.js";
 import { badge, base, card, el, flowLink, mayAct, number, recordLink, table, when } from "../dom.js";
 
 const FIELDS = [
@@ -20,6 +20,7 @@ export function show(view) {
     FIELDS.map(([name, label, attributes]) => el("label", { class: "queue-field" }, label, input(name, attributes, asked.get(name) ?? ""))),
     el("div", { class: "queue-buttons" }, el("button", { class: "btn btn-sm btn-primary", type: "submit" }, "Search")));
   const found = el("div", {});
+  let asking = 0;
   view.append(el("h1", {}, "Records"), form, found);
   find();
 
@@ -35,11 +36,14 @@ export function show(view) {
   async function find(beforeId = null) {
     try {
       const { id, ...rest } = query();
+      asking += 1;
+      const mine = asking;
       const page = await ask("records", { ...rest, before_id: beforeId });
+      if (mine !== asking) return;
       found.replaceChildren(results(page, rest, find));
       showTrouble("");
     } catch (error) {
-      showTrouble(error.message);
+      showTrouble(troubleOf(error));
     }
   }
 }

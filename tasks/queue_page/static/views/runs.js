@@ -2,7 +2,7 @@ import { ask, live } from "../data.js";
 import { badge, bytes, card, duration, el, flowLink, number, percent, table, when } from "../dom.js";
 
 export function show(view) {
-  const region = el("div", { "data-ages": "true" });
+  const region = el("div", {});
   view.append(el("h1", {}, "Runs and worker processes"), region);
   live(region, () => ask("runs"), ({ alive, over, processes, lease_seconds: lease }) => [
     card(`${number(alive.length)} run${alive.length === 1 ? "" : "s"} alive`, table("Runs alive", columns(true), alive, "No run is alive: nothing is being processed.")),

@@ -2,15 +2,16 @@ import { ask, live } from "../data.js";
 import { badge, card, el, number, table, when } from "../dom.js";
 
 export function show(view) {
-  const region = el("div", { "data-ages": "true" });
+  const region = el("div", {});
   view.append(el("h1", {}, "Schedule"), region);
   live(region, () => ask("schedule"), ({ entries, beats }) => [
     card("Entries", table("Schedule", [
       ["Entry", (e) => e.entry],
       ["Task", (e) => el("code", {}, e.task ?? "–")],
       ["When", (e) => el("code", {}, e.when)],
-      ["Last", (e) => (e.newest ? el("span", {}, badge(e.newest.state), " ", when(e.newest.due_at)) : "–")],
-      ["Next", (e) => (e.next_at ? when(e.next_at) : "–")],
+      ["State", (e) => (e.newest ? badge(e.newest.state) : e.last_at ? badge("hinted", "completed") : "–")],
+      ["Last", (e) => when(e.last_at)],
+      ["Next", (e) => when(e.next_at)],
       ["Taken", (e) => (e.newest ? number(e.newest.take_number) : "–"), "number"],
       ["Error", (e) => el("span", { class: "queue-error-text" }, e.newest?.error_message ?? "")],
     ], entries, "Beat has no schedule.")),

@@ -1,0 +1,11 @@
+-- The ids of all pending, or of all failed, records that a search is for: a partial index knows them all.
+SELECT q.id
+FROM processing_queue q
+WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
+    AND (q.status = 'failed' AND %(status)s = 'failed' OR q.status = 'pending' AND %(status)s = 'pending')
+    AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
+    AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
+    AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))
+    AND (%(payload_key)s::text IS NULL OR q.payload ? %(payload_key)s)
+    AND (%(payload_value)s::text IS NULL OR q.payload ->> %(payload_key)s = %(payload_value)s)
+LIMIT %(limit)s
