@@ -216,8 +216,24 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
     queuectl("restore", file, "--replace", exit_code=2)
     queuectl("restore", file, "--replace", "--yes")
     assert rows(database, everything) == before
+    queuectl("validate", "--full")
     assert rollups.recount(database) == []
     filling.add_records(database, 1)  # the sequence goes on where it was
+    queuectl("validate", "--full")
+
+
+def test_what_is_counted_after_a_restore_is_folded(database: DatabaseManager, tmp_path: Path) -> None:
+    filling.add_records(database, 20)
+    for _ in range(3):
+        rollups.fold(database)
+    assert rows(database, "SELECT folded_through_id >= 20 FROM rollup_progress") == [(True,)]
+    queuectl("backup", tmp_path / "queue.zip")
+    queuectl("restore", tmp_path / "queue.zip", "--replace", "--yes")
+    filling.add_records(database, 3)
+    for _ in range(3):
+        rollups.fold(database)
+    assert rows(database, "SELECT total FROM rollup_totals") == [(23,)]
+    assert rollups.recount(database) == []
     queuectl("validate", "--full")
 
 
