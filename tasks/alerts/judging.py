@@ -11,7 +11,7 @@ from queue_store.findings import Finding, by_severity
 from queue_store.hints import CeleryHintSender, connect
 from queue_store.readings.schedule import read_schedule
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.sending import send_notices
+from tasks.alerts.sending import reachable_contacts, send_notices
 from tasks.alerts.unreachable import UnreachableDatabase
 from tasks.app import app
 from tasks.monitoring.rules import judge
@@ -68,12 +68,8 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, 
         return Judgement(findings)
     UnreachableDatabase(database, settings).is_back()
     with database.transaction() as cursor:
-        alerts.update(cursor, findings, CODES, configured_contacts(settings))
+        alerts.update(cursor, findings, CODES, reachable_contacts(settings))
     return Judgement(findings, send_notices(database, settings))
-
-
-def configured_contacts(settings: ProcessorSettings) -> list[str]:
-    return [contact for contact in alerts.CONTACTS if getattr(settings, f"contact_{contact}")]
 
 
 def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> list[Finding]:
