@@ -31,9 +31,11 @@ from tests.troubles import (
     healthy,
     just_crashed,
     many_failures,
+    much_for_later,
     nothing_to_do,
     one_long_record,
     paused,
+    paused_with_a_fresh_record_elsewhere,
     pools_used_up,
     slow,
     some_failures,
@@ -69,6 +71,8 @@ TROUBLES: list[tuple[Callable[[DatabaseManager], None], str, set[tuple[str, str]
     (standing_still, "critical", {("processing_rate", "critical")}),
     (degraded, "warning", {("rate_below_usual", "warning")}),
     (backlogged, "warning", {("backlog", "warning")}),
+    (paused_with_a_fresh_record_elsewhere, "healthy", set()),
+    (much_for_later, "healthy", set()),
     (pools_used_up, "critical", {("pool_utilization", "critical")}),
     (workers_gone, "emergency", {("all_workers_gone", "emergency")}),
     (flow_unknown_to_workers, "critical", {("flow_not_served", "critical")}),
@@ -193,6 +197,14 @@ def test_capacity_by_the_runbooks_formulas(database: DatabaseManager) -> None:
     assert (capacity["current_load"], capacity["theoretical_capacity"]) == (180, 3_600)
     assert (capacity["utilization_percent"], capacity["wanted_containers"]) == (5, 1)
     assert capacity["pool"]["recommended_pool_size"] == 6
+
+
+def test_more_containers_are_wanted_only_for_what_can_be_claimed_now(database: DatabaseManager) -> None:
+    much_for_later(database)
+    filling.add_flow(database, "beta", paused_at=filling.alive())
+    filling.add_records(database, 1_300, "beta")
+    capacity = calculate_capacity_utilization()
+    assert (capacity["wanted_containers"], capacity["scale_up"]) == (1, False)
 
 
 def test_growth_is_projected_from_daily_arrivals(database: DatabaseManager) -> None:

@@ -32,7 +32,7 @@ def calculate_capacity_utilization() -> dict[str, Any]:
         "theoretical_capacity": capacity_per_hour,
         "utilization_percent": round(100 * load / capacity_per_hour, 2),
         "containers": settings.containers,
-        "wanted_containers": wanted_containers(snapshot.overall.pending, settings),
+        "wanted_containers": wanted_containers(snapshot.open.due, settings),
         "scale_up": any(flow_rules.backlog(snapshot)),
         "flows": _flows(snapshot),
         "pool": _pool(snapshot, settings),
@@ -40,9 +40,10 @@ def calculate_capacity_utilization() -> dict[str, Any]:
     }
 
 
-def wanted_containers(pending: int, settings: ProcessorSettings) -> int:
-    """ceil(pending / (batch_size * target_processing_rate)): enough to be done with what waits within an hour."""
-    return max(1, math.ceil(pending / (settings.batch_size * settings.capacity_rate_per_hour)))
+def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
+    """ceil(pending / (batch_size * target_processing_rate)): enough to be done with what waits within an hour. What is
+    for later or stopped does not wait."""
+    return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:

@@ -36,6 +36,11 @@ class Snapshot:
     depths: list[Depth]
     violations: list[Violation] = field(default_factory=list[Violation])
 
+    @property
+    def open(self) -> FlowCounts:
+        """All flows together that nobody stopped: what waits there waits for workers."""
+        return add_up(flow for flow in self.flows if not flow.is_stopped)
+
 
 def take_snapshot(
     database: DatabaseManager,

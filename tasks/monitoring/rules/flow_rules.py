@@ -115,19 +115,19 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
-    """More than 500 records pending for longer than half an hour: time for more containers."""
-    if not snapshot.depths or snapshot.overall.is_stopped:
+    """More than 500 records that could be claimed wait for longer than half an hour: time for more containers."""
+    if not snapshot.depths:
         return
     newest = snapshot.depths[-1].minute
     looks = [d for d in snapshot.depths if (newest - d.minute).total_seconds() <= BACKLOG_SECONDS]
     span_seconds = (newest - looks[0].minute).total_seconds()
-    least = min(look.pending for look in looks)
-    waits = (snapshot.overall.oldest_due_seconds or 0) > BACKLOG_SECONDS
+    least = min(look.waiting for look in looks)
+    waits = (snapshot.open.oldest_due_seconds or 0) > BACKLOG_SECONDS
     if waits and span_seconds >= BACKLOG_SECONDS and len(looks) >= BACKLOG_LOOKS and least > BACKLOG_RECORDS:
         yield Finding(
             "backlog",
             "warning",
-            f"At least {least} records have been pending for more than 30 minutes, more than {BACKLOG_RECORDS}.",
+            f"At least {least} due records have been waiting for more than 30 minutes, more than {BACKLOG_RECORDS}.",
             "see how many containers are wanted: queuectl capacity",
             None,
             least,
