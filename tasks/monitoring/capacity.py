@@ -6,7 +6,7 @@ from typing import Any
 from queue_store.readings.trends import Day, read_days
 from queue_store.settings import ProcessorSettings, default_pool_size, load_processor_settings
 from tasks.app import app
-from tasks.monitoring.databases import database_named
+from tasks.monitoring.databases import database_named, read_beside
 from tasks.monitoring.rules import flow_rules
 from tasks.monitoring.snapshot import Snapshot, take_snapshot
 
@@ -23,8 +23,7 @@ def calculate_capacity_utilization() -> dict[str, Any]:
     """
     database, settings = database_named(), load_processor_settings()
     snapshot = take_snapshot(database, settings, with_integrity=False)
-    with database.transaction(replica=True) as cursor:
-        days = read_days(cursor, GROWTH_DAYS)
+    days, replica_problem = read_beside(database, lambda cursor: read_days(cursor, GROWTH_DAYS))
     capacity_per_hour = settings.containers * settings.batch_size * settings.capacity_rate_per_hour
     load = snapshot.overall.pending + snapshot.overall.processing
     return {
@@ -37,6 +36,7 @@ def calculate_capacity_utilization() -> dict[str, Any]:
         "flows": _flows(snapshot),
         "pool": _pool(snapshot, settings),
         "growth": project_growth(days, capacity_per_hour * 24),
+        "replica_problem": replica_problem,
     }
 
 
