@@ -4,6 +4,7 @@ Needs no program of Postgres and no superuser. Business tables beside the queue 
 """
 
 import json
+import os
 import zipfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -72,6 +73,16 @@ def write_backup(database: DatabaseManager, path: Path) -> Manifest:
         manifest = Manifest(datetime.now(UTC).isoformat(), version, counts, columns)
         archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
     return manifest
+
+
+def check_new_file(path: Path) -> None:
+    """Raises BackupError where `write_backup` could not begin: before anything is stopped for it."""
+    if path.exists():
+        raise BackupError(f"{path} exists: choose another name")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise BackupError(
+            f"{path} cannot be written: choose a directory that is there and that you may write to"
+        )
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -3,6 +3,7 @@ tell of."""
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from queue_store import alerts, schema
@@ -84,7 +85,7 @@ def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> li
     """One broken connection is not an emergency."""
     for attempt in range(TRIES):
         try:
-            return within(ANSWER_SECONDS, lambda: _judge(database, settings, attempt + 1))
+            return within(ANSWER_SECONDS, partial(_judge, database, settings, attempt + 1))
         except DatabaseUnavailableError:
             if attempt == TRIES - 1:
                 raise

@@ -33,5 +33,7 @@ def capacity(as_json: bool) -> None:
             ("days until the limit", growth["days_until_limit"]),
         ],
     )
+    if found["replica_problem"]:
+        say(f"The history was {found['replica_problem']}", err=True)
     if growth["records_per_day"] is None:
         say(f"Growth needs 7 full days of history, there are {growth['days_seen']}.")

@@ -12,6 +12,7 @@ from tasks.monitoring.snapshot import Snapshot, take_snapshot
 
 GROWTH_DAYS = 28
 GROWTH_MINIMUM_DAYS = 7
+WEEK_DAYS = 7
 
 
 @app.task(name="tasks.monitoring.calculate_capacity_utilization")
@@ -55,7 +56,7 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
             "growth_per_day": None,
             "days_until_limit": None,
         }
-    slope, level = _line([float(day.enqueued) for day in days])
+    slope, level = _trend([float(day.enqueued) for day in days])
     reached = level >= capacity_per_day
     growing = slope > 0.001 * max(level, 1)
     return {
@@ -68,6 +69,17 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
         if growing
         else None,
     }
+
+
+def _trend(values: list[float]) -> tuple[float, float]:
+    """The slope, and the level today. From two weeks on over averages of seven days: weekends are no trend."""
+    if len(values) < 2 * WEEK_DAYS:
+        return _line(values)
+    averages = [
+        sum(values[first : first + WEEK_DAYS]) / WEEK_DAYS for first in range(len(values) - WEEK_DAYS + 1)
+    ]
+    slope, level = _line(averages)
+    return slope, level + slope * (WEEK_DAYS - 1) / 2
 
 
 def _line(values: list[float]) -> tuple[float, float]:
