@@ -50,8 +50,9 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 
 
 def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
-    """What is to be hinted now; counts as hinted."""
-    parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS}
+    """What is to be hinted now; counts as hinted. What was tried often enough is given up."""
+    parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS, "tries": TRIES}
+    cursor.execute(sql("give_up_occurrences"), parameters)
     return cursor.execute(sql("hint_occurrences"), parameters).fetchall()
 
 
@@ -71,8 +72,16 @@ def beat(cursor: Cursor[Any], taken: Taken) -> bool:
     return cursor.execute(sql("beat_occurrence"), taken.parameters()).fetchone() is not None
 
 
-def finish(cursor: Cursor[Any], taken: Taken, error_message: str | None = None) -> str | None:
-    """The state it has now: finished, due (to be tried again) or failed; None: another took it over."""
-    parameters = {**taken.parameters(), "error_message": error_message, "tries": TRIES}
+def finish(
+    cursor: Cursor[Any], taken: Taken, error_message: str | None = None, *, excused: bool = False
+) -> str | None:
+    """The state it has now: finished, due (to be tried again) or failed; None: another took it over. `excused`: the
+    error says that it must wait, which counts as no try."""
+    parameters = {
+        **taken.parameters(),
+        "error_message": error_message,
+        "excused": excused,
+        "tries": TRIES,
+    }
     row = cursor.execute(sql("finish_occurrence"), parameters).fetchone()
     return row[0] if row else None

@@ -82,6 +82,8 @@ CREATE TABLE schedule_occurrences (
     taken_at                  timestamptz,
     heartbeat_at              timestamptz,
     take_number               integer NOT NULL DEFAULT 0,
+    -- Takes that had to wait for the same maintenance: they are no tries.
+    excused_count             integer NOT NULL DEFAULT 0,
     finished_at               timestamptz,
     error_message             text,
     PRIMARY KEY (entry, due_at)
