@@ -171,7 +171,7 @@ class Shares:
 
 
 def measure_shares(url: str) -> Shares:
-    """Works and polls at the same time. Each has a role of its own, by which the server tells their statements apart."""
+    """Works and polls at the same time. The server tells their statements apart by their roles."""
     from tasks.monitoring import distributed_queue_monitoring
 
     with psycopg.connect(url, autocommit=True) as connection:

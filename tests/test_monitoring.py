@@ -31,8 +31,11 @@ from tests.troubles import (
     healthy,
     just_crashed,
     many_failures,
+    many_flows_a_little_ill,
+    many_flows_with_few_outcomes,
     much_for_later,
     nothing_to_do,
+    one_flow_ill_and_many_a_little,
     one_long_record,
     paused,
     paused_with_a_fresh_record_elsewhere,
@@ -65,6 +68,13 @@ TROUBLES: list[tuple[Callable[[DatabaseManager], None], str, set[tuple[str, str]
     (many_failures, "critical", {("failed_records", "critical"), ("success_rate", "critical")}),
     (some_failures, "warning", {("failed_records", "warning"), ("success_rate", "warning")}),
     (failures_that_were_reset, "warning", {("recent_failures", "warning")}),
+    (many_flows_a_little_ill, "critical", {("failed_records", "critical")}),
+    (
+        one_flow_ill_and_many_a_little,
+        "critical",
+        {("failed_records", "warning"), ("failed_records", "critical")},
+    ),
+    (many_flows_with_few_outcomes, "critical", {("success_rate", "critical")}),
     (stuck, "critical", {("orphaned_records", "critical")}),
     (stuck_a_little, "warning", {("orphaned_records", "warning")}),
     (slow, "warning", {("processing_rate", "warning")}),
@@ -222,7 +232,7 @@ def test_thresholds_are_the_runbooks_and_settings_change_them(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ALERT_THRESHOLDS["failed_records_critical"] == 100
-    filling.add_failed(database, 30)
+    filling.add_failed(database, 20)
     filling.add_failed(database, 30, "beta")
     assert distributed_queue_monitoring()["findings"] == []
     own = {"failed_records_warning": 40, "flows": {"beta": {"failed_records_warning": 20}}}

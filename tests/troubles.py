@@ -34,6 +34,25 @@ def some_failures(database: DatabaseManager) -> None:
     filling.add_outcomes(database, completed=0, failed=60)
 
 
+def many_flows_a_little_ill(database: DatabaseManager) -> None:
+    """Twelve flows, each with fewer failed records than are worth a warning."""
+    for number in range(12):
+        filling.add_failed(database, 45, f"flow_{number}")
+
+
+def one_flow_ill_and_many_a_little(database: DatabaseManager) -> None:
+    filling.add_failed(database, 60)
+    for number in range(3):
+        filling.add_failed(database, 45, f"flow_{number}")
+
+
+def many_flows_with_few_outcomes(database: DatabaseManager) -> None:
+    """Of each flow too few records ended to say anything."""
+    for number in range(4):
+        filling.add_flow(database, f"flow_{number}")
+        filling.add_outcomes(database, f"flow_{number}", completed=1, failed=10)
+
+
 def failures_that_were_reset(database: DatabaseManager) -> None:
     healthy(database)
     filling.add_outcomes(database, completed=2_000, failed=60)

@@ -11,7 +11,7 @@ from queue_store.settings import load_processor_settings
 from tasks.app import app
 from tasks.monitoring.databases import database_named, read_beside
 from tasks.monitoring.describe import describe_window
-from tasks.monitoring.rules import flow_rules, judge
+from tasks.monitoring.rules import flow_rules, judge, together_rules
 from tasks.monitoring.snapshot import take_snapshot
 
 MAXIMUM_HOURS = 24 * 366
@@ -22,6 +22,9 @@ PERFORMANCE_RULES = (
     flow_rules.recent_failures,
     flow_rules.backlog,
     flow_rules.rate_below_usual,
+    together_rules.success_rate,
+    together_rules.failed_records,
+    together_rules.recent_failures,
 )
 
 

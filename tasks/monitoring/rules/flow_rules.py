@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from queue_store.findings import Finding
-from queue_store.readings.windows import Window, add_up
+from queue_store.readings.windows import Window
 from tasks.monitoring.snapshot import HOUR_SECONDS, Snapshot
 
 BACKLOG_RECORDS = 500
@@ -27,7 +27,7 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
                 "success_rate",
                 judged[0],
                 f"{flow.flow_name}: {figure:g} % of {window.outcomes} records succeeded in the last "
-                f"{_hours(window)}, below {judged[1]:g} %.",
+                f"{hours(window)}, below {judged[1]:g} %.",
                 f"look at what fails: queuectl failures --flow {flow.flow_name}",
                 flow.flow_name,
                 figure,
@@ -148,7 +148,7 @@ def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
                 "rate_below_usual",
                 "warning",
                 f"{flow_name}: {window.outcomes_per_hour:g} records an hour, usual at this hour of the week are "
-                f"{usual.outcomes_per_hour:g}.",
+                f"{usual.outcomes_per_hour:g}: below {threshold:g}, {100 * share:g} % of it.",
                 "compare with the last deploy, the database's response time and the top errors: "
                 "queuectl check --performance",
                 flow_name,
@@ -157,10 +157,6 @@ def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
-def all_flows(windows: dict[str, Window], seconds: float) -> Window:
-    return add_up(windows.values(), seconds)
-
-
-def _hours(window: Window) -> str:
-    hours = window.seconds / 3600
-    return "hour" if hours == 1 else f"{hours:g} hours"
+def hours(window: Window) -> str:
+    count = window.seconds / 3600
+    return "hour" if count == 1 else f"{count:g} hours"
