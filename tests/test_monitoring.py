@@ -209,6 +209,21 @@ def test_capacity_by_the_runbooks_formulas(database: DatabaseManager) -> None:
     assert capacity["pool"]["recommended_pool_size"] == 6
 
 
+def test_no_more_containers_are_wanted_than_the_server_has_connections_for(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filling.add_records(database, 90)
+    monkeypatch.setenv(f"{PREFIX}BATCH_SIZE", "1")
+    monkeypatch.setenv(f"{PREFIX}CAPACITY_RATE_PER_HOUR", "0.01")
+    for pid in range(20):  # on one host
+        filling.add_worker_process(database, "alpha", pid=pid, pool_in_use=0)
+    capacity = calculate_capacity_utilization()
+    assert capacity["needed_containers"] == 9_000
+    assert capacity["wanted_containers"] == capacity["maximum_containers"]
+    spare = capacity["pool"]["server_connection_limit"] - capacity["pool"]["server_connections"]
+    assert capacity["maximum_containers"] == max(1, spare // 40)
+
+
 def test_more_containers_are_wanted_only_for_what_can_be_claimed_now(database: DatabaseManager) -> None:
     much_for_later(database)
     filling.add_flow(database, "beta", paused_at=filling.alive())

@@ -10,6 +10,7 @@ from tasks.monitoring.databases import database_named, read_beside
 from tasks.monitoring.rules import flow_rules
 from tasks.monitoring.snapshot import Snapshot, take_snapshot
 
+CONNECTIONS_EACH = 2  # of a worker process: its run and its heartbeat
 GROWTH_DAYS = 28
 GROWTH_MINIMUM_DAYS = 7
 WEEK_DAYS = 7
@@ -26,13 +27,16 @@ def calculate_capacity_utilization() -> dict[str, Any]:
     snapshot = take_snapshot(database, settings, with_integrity=False)
     days, replica_problem = read_beside(database, lambda cursor: read_days(cursor, GROWTH_DAYS))
     capacity_per_hour = settings.containers * settings.batch_size * settings.capacity_rate_per_hour
+    wanted, maximum = wanted_containers(snapshot.open.due, settings), maximum_containers(snapshot)
     load = snapshot.overall.pending + snapshot.overall.processing
     return {
         "current_load": load,
         "theoretical_capacity": capacity_per_hour,
         "utilization_percent": round(100 * load / capacity_per_hour, 2),
         "containers": settings.containers,
-        "wanted_containers": wanted_containers(snapshot.open.due, settings),
+        "wanted_containers": min(wanted, maximum),
+        "needed_containers": wanted,
+        "maximum_containers": maximum,
         "scale_up": any(flow_rules.backlog(snapshot)),
         "flows": _flows(snapshot),
         "pool": _pool(snapshot, settings),
@@ -45,6 +49,15 @@ def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
     """ceil(pending / (batch_size * target_processing_rate)): enough to be done with what waits within an hour. What is
     for later or stopped does not wait."""
     return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
+
+
+def maximum_containers(snapshot: Snapshot) -> int:
+    """As many as the server has connections for: two for each worker process, beside those that others use."""
+    fleet, server = snapshot.fleet, snapshot.server
+    hosts = {process.hostname for process in fleet.alive}
+    processes_each = math.ceil(len(fleet.alive) / len(hosts)) if hosts else 1
+    for_workers = server.connection_limit - max(0, server.connection_count - fleet.pool_in_use)
+    return max(1, for_workers // (CONNECTIONS_EACH * processes_each))
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
