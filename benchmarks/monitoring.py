@@ -72,7 +72,7 @@ FROM processing_queue WHERE status = 'completed' GROUP BY 1, 2
 WORK = """
 INSERT INTO processing_queue (flow_name, payload) SELECT 'flow_0', '{}' FROM generate_series(1, %(count)s) AS n
 """
-WORK_RECORDS = 1_000_000
+WORK_RECORDS = 600_000
 EXECUTED = """
 SELECT coalesce(sum(s.total_exec_time), 0)::float8,
     coalesce(sum(s.total_exec_time) FILTER (WHERE s.query LIKE '%%candidate AS MATERIALIZED%%'), 0)::float8

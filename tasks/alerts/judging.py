@@ -54,6 +54,7 @@ CODES = (
     "messages_set_aside",
     "maintenance_late",
     "maintenance_failed",
+    "counts_corrected",
 )
 
 
