@@ -98,8 +98,8 @@ def read_manifest(path: Path) -> Manifest:
 def restore_backup(
     database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
 ) -> Manifest:
-    """In one transaction: all of it or nothing. `replace`: what is there is dropped first. What is stopped for all flows
-    stays stopped, and what was done since the backup stays in the audit log.
+    """In one transaction: all of it or nothing. `replace`: what is there is dropped first. What is stopped for all
+    flows stays stopped, and what was done since the backup stays in the audit log.
 
     Raises BackupError for a file of another schema, or when records are there and `replace` is not said.
     """

@@ -1,5 +1,5 @@
 """An application whose time runs faster: `celery -A tests.accelerated_schedule beat`. A period takes half a second;
-with ACCELERATED_FROM, an instant in seconds, an hour of the crontabs takes two minutes from then on."""
+with ACCELERATED_FROM, an instant in seconds, an hour of the crontabs takes a minute from then on."""
 
 import os
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from tasks.schedule import scheduler
 from tasks.schedule.due_time import latest_due
 
 PERIOD_SECONDS = 0.5
-FACTOR = 30.0
+FACTOR = 60.0
 
 
 @app.task(name="tests.leave_a_trace")

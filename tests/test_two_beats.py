@@ -108,7 +108,7 @@ BEATS = "SELECT count(*) FROM beats WHERE heartbeat_at > now() - interval '3 sec
 def test_two_beats_keep_every_time_of_the_clock_once_while_each_is_killed_and_frozen(
     database: DatabaseManager, settings_environment: dict[str, str]
 ) -> None:
-    """Half an hour of accelerated time and more: a minute takes two seconds."""
+    """Ten minutes of accelerated time and more: a minute takes a second."""
     environment = {**settings_environment, "ACCELERATED_FROM": str(time.time())}
     with ExitStack() as stack:
         worker = ("worker", "--pool=solo", "-Q", "control", "--without-mingle", "--without-gossip")
