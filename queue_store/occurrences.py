@@ -17,6 +17,7 @@ from queue_store.statements import sql
 SILENT_SECONDS = 60.0
 HINT_AGAIN_SECONDS = 30.0
 TRIES = 3
+FROZEN_SECONDS = 3.0  # less than the lease of a beat
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class Taken:
 def lead(
     cursor: Cursor[Any], beat_id: UUID, hostname: str, pid: int, lease_seconds: float
 ) -> tuple[bool, datetime]:
-    """Whether this beat leads, and the database's time."""
+    """Whether this beat leads, and the database's time. First in its transaction: one that freezes in the middle of it
+    holds the lease's row, and the server ends its session for the others."""
+    milliseconds = str(int(FROZEN_SECONDS * 1000))
+    cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (milliseconds,))
     parameters = {"beat_id": beat_id, "hostname": hostname, "pid": pid, "lease_seconds": lease_seconds}
     row = cursor.execute(sql("beat_leads"), parameters).fetchone()
     if row is None:

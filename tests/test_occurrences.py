@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 import celeryconfig
 from queue_store import maintenance, occurrences
 from queue_store.database_manager import DatabaseManager
+from queue_store.errors import DatabaseUnavailableError
 from tasks.app import app
 from tasks.schedule.due_time import is_kept
 from tasks.schedule.run_occurrence import run_occurrence
@@ -204,6 +206,18 @@ def test_every_entry_of_the_schedule_can_be_done(database: DatabaseManager, entr
 def test_an_entry_that_was_removed_is_left_alone(database: DatabaseManager) -> None:
     notice(database, NOON)
     assert run_occurrence("removed", NOON.isoformat()) is None
+
+
+def test_a_beat_that_freezes_inside_its_transaction_does_not_keep_the_lease(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_store.occurrences.FROZEN_SECONDS", 0.3)
+    gone = (DatabaseUnavailableError, psycopg.errors.IdleInTransactionSessionTimeout)
+    with database.hold() as frozen, pytest.raises(gone), frozen.transaction() as cursor:  # noqa: PT012
+        assert occurrences.lead(cursor, uuid4(), "frozen", 1, 5.0)[0]
+        with database.transaction() as other:
+            assert occurrences.lead(other, uuid4(), "other", 2, 5.0)[0]
+        cursor.execute("SELECT 1")
 
 
 def test_one_beat_leads_until_it_leaves_or_its_lease_is_over(database: DatabaseManager) -> None:
