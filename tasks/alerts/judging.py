@@ -118,10 +118,11 @@ def _look_at_broker() -> tuple[bool, list[dict[str, Any]]]:
     if not app.conf.broker_url:
         return False, []
     try:
-        reachable = CeleryHintSender(app).is_broker_reachable()
-        return reachable, news(connect(app.conf.broker_url)) if reachable else []
+        client = connect(app.conf.broker_url)
     except ValueError:  # not Redis
         return _broker_connects(), []
+    reachable = CeleryHintSender(app).is_broker_reachable()
+    return reachable, news(client) if reachable else []
 
 
 def _broker_connects() -> bool:
