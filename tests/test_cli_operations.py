@@ -228,6 +228,7 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
     assert rows(database, everything) == before
     queuectl("validate", "--full")
     assert rollups.recount(database) == []
+    queuectl("resume", "--ingestion")  # what was stopped stays so
     filling.add_records(database, 1)  # the sequence goes on where it was
     queuectl("validate", "--full")
 
