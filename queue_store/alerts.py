@@ -8,12 +8,13 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.findings import LEVELS, Finding, is_worse
+from queue_store.findings import LEVELS, Finding
 from queue_store.statements import sql
 
 LOG = "log"
 CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
+SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it is told once
 NOTICE_TRIES = 8
 NOTICE_RETRY_SECONDS = 60.0
 DATABASE_CODES = frozenset(
@@ -86,8 +87,8 @@ def contacts(code: str, level: str, step: int) -> list[str]:
     return [LOG, *chain[step : step + 1]]
 
 
-def take_notice(cursor: Cursor[Any]) -> Notice | None:
-    parameters = {"tries": NOTICE_TRIES, "retry_seconds": NOTICE_RETRY_SECONDS}
+def take_notice(cursor: Cursor[Any], contact: str) -> Notice | None:
+    parameters = {"contact": contact, "tries": NOTICE_TRIES, "retry_seconds": NOTICE_RETRY_SECONDS}
     row = cursor.execute(sql("take_alert_notice"), parameters).fetchone()
     return Notice(*row) if row else None
 
@@ -112,11 +113,14 @@ class _Teller:
     cursor: Cursor[Any]
     reachable: set[str]
 
-    def tell(self, alert_id: int, change: str, level: str, whom: Sequence[str], step: int = 0) -> None:
+    def tell(
+        self, alert_id: int, change: str, level: str, whom: Sequence[str], rise_count: int, step: int = 0
+    ) -> None:
         parameters = {
             "alert_id": alert_id,
             "change": change,
             "level": level,
+            "rise_count": rise_count,
             "escalation_step": step,
             "contacts": [contact for contact in whom if contact in self.reachable],
         }
@@ -127,13 +131,14 @@ def _see(teller: _Teller, finding: Finding) -> None:
     parameters = {
         "alert_key": finding.key,
         "levels_below": list(LEVELS[: LEVELS.index(finding.level)]),
+        "same_rise_seconds": SAME_RISE_SECONDS,
         **finding.as_dict(),
     }
     row = teller.cursor.execute(sql("see_alert"), parameters).fetchone()
-    alert_id, is_new, level_before = row or (0, False, None)
-    if is_new or (level_before and is_worse(finding.level, than=level_before)):
+    alert_id, is_new, rise_count, is_raised = row or (0, False, 0, False)
+    if is_new or is_raised:
         whom = contacts(finding.code, finding.level, 0)
-        teller.tell(alert_id, "opened" if is_new else "raised", finding.level, whom)
+        teller.tell(alert_id, "opened" if is_new else "raised", finding.level, whom, rise_count)
 
 
 def _resolve(teller: _Teller, findings: Sequence[Finding], judged_codes: Sequence[str]) -> None:
@@ -141,16 +146,18 @@ def _resolve(teller: _Teller, findings: Sequence[Finding], judged_codes: Sequenc
         "judged_codes": list(judged_codes),
         "seen_keys": [finding.key for finding in findings],
     }
-    for alert_id, level in teller.cursor.execute(sql("resolve_alerts"), parameters).fetchall():
+    for alert_id, level, rise_count in teller.cursor.execute(sql("resolve_alerts"), parameters).fetchall():
+        teller.cursor.execute(sql("drop_alert_notices"), {"alert_id": alert_id})
         told = teller.cursor.execute(sql("told_contacts"), {"alert_id": alert_id}).fetchall()
-        teller.tell(alert_id, "resolved", level, [contact for (contact,) in told])
+        teller.tell(alert_id, "resolved", level, [contact for (contact,) in told], rise_count)
 
 
 def _escalate(teller: _Teller, level: str, seconds: float) -> None:
     last_step = 1 if level == "warning" else 3
     parameters = {"level": level, "seconds": seconds, "last_step": last_step}
-    for alert_id, code, step in teller.cursor.execute(sql("escalate_alerts"), parameters).fetchall():
-        teller.tell(alert_id, "escalated", level, contacts(code, level, step), step)
+    rows = teller.cursor.execute(sql("escalate_alerts"), parameters).fetchall()
+    for alert_id, code, step, rise_count in rows:
+        teller.tell(alert_id, "escalated", level, contacts(code, level, step), rise_count, step)
 
 
 def _specialist(code: str) -> str:

@@ -4,6 +4,7 @@ Needs no program of Postgres and no superuser. Business tables beside the queue 
 """
 
 import json
+import os
 import zipfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 from psycopg import Cursor
 from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
 
 from queue_store import schema
 from queue_store.database_manager import DatabaseManager
@@ -74,6 +76,16 @@ def write_backup(database: DatabaseManager, path: Path) -> Manifest:
     return manifest
 
 
+def check_new_file(path: Path) -> None:
+    """Raises BackupError where `write_backup` could not begin: before anything is stopped for it."""
+    if path.exists():
+        raise BackupError(f"{path} exists: choose another name")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise BackupError(
+            f"{path} cannot be written: choose a directory that is there and that you may write to"
+        )
+
+
 def read_manifest(path: Path) -> Manifest:
     """Raises BackupError."""
     try:
@@ -83,8 +95,11 @@ def read_manifest(path: Path) -> Manifest:
         raise BackupError(f"{path} is not a backup that queuectl wrote ({type(error).__name__})") from None
 
 
-def restore_backup(database: DatabaseManager, path: Path, *, replace: bool) -> Manifest:
-    """In one transaction: all of it or nothing. `replace`: what is there is dropped first.
+def restore_backup(
+    database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
+) -> Manifest:
+    """In one transaction: all of it or nothing. `replace`: what is there is dropped first. What is stopped for all
+    flows stays stopped, and what was done since the backup stays in the audit log.
 
     Raises BackupError for a file of another schema, or when records are there and `replace` is not said.
     """
@@ -96,6 +111,8 @@ def restore_backup(database: DatabaseManager, path: Path, *, replace: bool) -> M
             "version of processing-queue that wrote it, then migrate"
         )
     with zipfile.ZipFile(path) as archive, database.transaction() as cursor:
+        stops = cursor.execute(sql("read_stops")).fetchone()
+        cursor.execute(sql("keep_audit"), {"made_at": manifest.made_at})
         _make_room(cursor, replace=replace)
         for table in TABLES:
             if (
@@ -104,7 +121,21 @@ def restore_backup(database: DatabaseManager, path: Path, *, replace: bool) -> M
                 cursor.execute(SQL("DELETE FROM {}").format(Identifier(table)))
             _copy_in(cursor, table, manifest.columns[table], archive)
         cursor.execute(sql("restore_sequences"))
+        cursor.execute(sql("restore_stops"), stops)
+        cursor.execute(sql("restore_audit"))
+        _audit(cursor, manifest, actor)
     return manifest
+
+
+def _audit(cursor: Cursor[Any], manifest: Manifest, actor: str) -> None:
+    parameters = {
+        "actor": actor,
+        "action": "restore",
+        "target": f"the backup of {manifest.made_at}",
+        "affected_count": manifest.row_counts["processing_queue"],
+        "details": Jsonb({}),
+    }
+    cursor.execute(sql("audit"), parameters)
 
 
 def _new_file(path: Path) -> zipfile.ZipFile:

@@ -67,6 +67,10 @@ class MaintenanceError(QueueStoreError):
     """The same maintenance is running already, or this one was declared abandoned."""
 
 
+class AlreadyRunningError(MaintenanceError):
+    """The same maintenance is running already: the same call may be made later."""
+
+
 class NotFinishedError(QueueStoreError, TimeoutError):
     """A record that was waited for has not ended in the time that was given."""
 

@@ -44,10 +44,6 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (-LEVELS.index(finding.level), finding.code, finding.key))
 
 
-def is_worse(level: str, than: str) -> bool:
-    return LEVELS.index(level) > LEVELS.index(than)
-
-
 def describe(findings: Sequence[Finding]) -> dict[str, Any]:
     """The keys that every monitoring function shares."""
     ordered = by_severity(findings)

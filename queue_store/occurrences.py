@@ -19,6 +19,7 @@ from queue_store.statements import sql
 SILENT_SECONDS = 60.0
 HINT_AGAIN_SECONDS = 30.0
 TRIES = 3
+FROZEN_SECONDS = 3.0  # less than the lease of a beat
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,11 @@ def lead(
     lease_seconds: float,
     ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
-    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval."""
+    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval. First in its
+    transaction: one that freezes in the middle of it holds the lease's row, and the server ends its session for the
+    others."""
+    milliseconds = str(int(FROZEN_SECONDS * 1000))
+    cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (milliseconds,))
     parameters: dict[str, Any] = {
         "beat_id": beat_id,
         "hostname": hostname,
@@ -63,8 +68,9 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 
 
 def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
-    """What is to be hinted now; counts as hinted."""
-    parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS}
+    """What is to be hinted now; counts as hinted. What was tried often enough is given up."""
+    parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS, "tries": TRIES}
+    cursor.execute(sql("give_up_occurrences"), parameters)
     return cursor.execute(sql("hint_occurrences"), parameters).fetchall()
 
 
@@ -84,8 +90,16 @@ def beat(cursor: Cursor[Any], taken: Taken) -> bool:
     return cursor.execute(sql("beat_occurrence"), taken.parameters()).fetchone() is not None
 
 
-def finish(cursor: Cursor[Any], taken: Taken, error_message: str | None = None) -> str | None:
-    """The state it has now: finished, due (to be tried again) or failed; None: another took it over."""
-    parameters = {**taken.parameters(), "error_message": error_message, "tries": TRIES}
+def finish(
+    cursor: Cursor[Any], taken: Taken, error_message: str | None = None, *, excused: bool = False
+) -> str | None:
+    """The state it has now: finished, due (to be tried again) or failed; None: another took it over. `excused`: the
+    error says that it must wait, which counts as no try."""
+    parameters = {
+        **taken.parameters(),
+        "error_message": error_message,
+        "excused": excused,
+        "tries": TRIES,
+    }
     row = cursor.execute(sql("finish_occurrence"), parameters).fetchone()
     return row[0] if row else None

@@ -11,7 +11,7 @@ from queue_store.statements import sql
 
 DELTAS_AT_ONCE = 5_000
 STEPS_AT_ONCE = 40
-COUNT_LIMIT = 2_000
+COUNT_LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,28 +3,26 @@ raises: what it cannot reach, it says."""
 
 import logging
 import time
-from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
+
 from queue_store import schema
 from queue_store.database_manager import DatabaseManager
-from queue_store.errors import QueueStoreError
+from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.server import read_server
-from queue_store.readings.trends import note_connection_check, read_connection_success
 from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
 from tasks.app import app
-from tasks.monitoring.databases import database_named
+from tasks.monitoring.connection_checks import note_success, remember_failure
+from tasks.monitoring.databases import database_named, impatient
 from tasks.monitoring.describe import describe_server
 
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
 RETRY_SECONDS = 0.5
-
-# Checks that found no database: noted in it once it is back.
-_unnoted: deque[int] = deque(maxlen=1_000)
 
 
 @app.task(name="tasks.health.database_health_check")
@@ -34,15 +32,18 @@ def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = Fa
     `include_retry`: three tries before it is called unhealthy."""
     health: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
     attempts = RETRIES if include_retry else 1
-    error: QueueStoreError | None = None
+    error: Exception | None = None
     for attempt in range(1, attempts + 1):
         try:
             return health | _reach(database_named(name), attempt)
-        except QueueStoreError as problem:
+        except (QueueStoreError, psycopg.Error) as problem:
             error = problem
+        if isinstance(error, SettingsError):
+            break
         if attempt < attempts:
             time.sleep(RETRY_SECONDS)
-    _unnoted.append(attempts)
+    if not isinstance(error, SettingsError):
+        remember_failure(name, attempts)
     return health | {
         "status": "unhealthy",
         "connection": "failed",
@@ -59,9 +60,10 @@ def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
     try:
         database, settings = database_named(name), load_processor_settings()
-        with database.transaction() as cursor:
+        schema.check_version(database)
+        with impatient(database) as cursor:
             fleet, server = read_fleet(cursor, settings), read_server(cursor)
-    except QueueStoreError as error:
+    except (QueueStoreError, psycopg.Error) as error:
         return pool | {"status": "unhealthy", "utilization_percent": None, "error": str(error)}
     percent = fleet.pool_utilization_percent
     judged = settings.alert_thresholds.judge("pool_utilization", percent or 0)
@@ -112,7 +114,9 @@ def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
         "connection": "ok",
         "response_time_ms": response_time_ms,
         "attempts": attempt,
-        "connection_success_rate_percent": _note(database, attempt, response_time_ms) if is_ours else None,
+        "connection_success_rate_percent": note_success(database, attempt, response_time_ms)
+        if is_ours
+        else None,
         "schema_version": version,
         "server_version": server.server_version,
         "server_up_seconds": round(server.up_seconds),
@@ -120,15 +124,6 @@ def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
         "database_bytes": server.database_bytes,
         "error": None if is_ours else f"the schema is {version}, this code needs {schema.latest_version()}",
     }
-
-
-def _note(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
-    """Write down this check and those that found no database; returns the success rate of the last day."""
-    with database.transaction() as cursor:
-        while _unnoted:
-            note_connection_check(cursor, _unnoted.popleft(), 0, None)
-        note_connection_check(cursor, attempts, 1, response_time_ms)
-        return read_connection_success(cursor).success_rate_percent
 
 
 def _own_utilization_percent(database: DatabaseManager) -> float:

@@ -154,6 +154,16 @@ def test_maintenance_is_dry_unless_told_and_asks(database: DatabaseManager) -> N
     assert "reset_failed_records" in queuectl("maintenance", "--history").output
 
 
+def test_maintenance_that_takes_long_says_how_far_it_is(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.cli.maintenance.PROGRESS_SECONDS", 0)
+    filling.add_failed(database, 2, retry_count=1)
+    result = queuectl("maintenance", "--reset-failed-records")
+    assert "reset_failed_records: 2 rows so far …" in result.stderr
+    assert result.stdout == "2 failed records would be reset.\n"
+
+
 def test_validate_and_repair(database: DatabaseManager) -> None:
     assert "nothing found" in queuectl("validate", "--full").output
     filling.add_records(database, 4)
@@ -216,8 +226,25 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
     queuectl("restore", file, "--replace", exit_code=2)
     queuectl("restore", file, "--replace", "--yes")
     assert rows(database, everything) == before
+    queuectl("validate", "--full")
     assert rollups.recount(database) == []
+    queuectl("resume", "--ingestion")  # what was stopped stays so
     filling.add_records(database, 1)  # the sequence goes on where it was
+    queuectl("validate", "--full")
+
+
+def test_what_is_counted_after_a_restore_is_folded(database: DatabaseManager, tmp_path: Path) -> None:
+    filling.add_records(database, 20)
+    for _ in range(3):
+        rollups.fold(database)
+    assert rows(database, "SELECT folded_through_id >= 20 FROM rollup_progress") == [(True,)]
+    queuectl("backup", tmp_path / "queue.zip")
+    queuectl("restore", tmp_path / "queue.zip", "--replace", "--yes")
+    filling.add_records(database, 3)
+    for _ in range(3):
+        rollups.fold(database)
+    assert rows(database, "SELECT total FROM rollup_totals") == [(23,)]
+    assert rollups.recount(database) == []
     queuectl("validate", "--full")
 
 

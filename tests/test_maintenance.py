@@ -58,6 +58,18 @@ def fill(database: DatabaseManager) -> None:
     for age in (29, 31, 40):
         filling.add_records(database, 2, claimed_at=days_ago(age), completed_at=days_ago(age), **done)
     filling.add_records(database, 1, status="cancelled", updated_at=days_ago(31))
+    add_attempts(database)
+
+
+def add_attempts(database: DatabaseManager) -> None:
+    """Of each failed record an old and a young one: of those that are purged, and of those that are kept."""
+    execute(
+        database,
+        "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,"
+        " exception_type, error_message, error_group, finished_at)"
+        " SELECT q.id, n, n, 'alpha', gen_random_uuid(), 'failed', 'E', 'e', 'e', now() - n * interval '30 days'"
+        " FROM processing_queue q CROSS JOIN generate_series(1, 2) AS n WHERE q.status = 'failed'",
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,6 +87,7 @@ def test_a_dry_run_reports_exactly_what_a_real_run_does(
 ) -> None:
     monkeypatch.setattr("queue_store.maintenance.second_chance.RECORDS_AT_ONCE", page)
     monkeypatch.setattr("queue_store.maintenance.retention.RECORDS_AT_ONCE", page)
+    monkeypatch.setattr("queue_store.readings.orphans.RECORDS_AT_MOST", page)
     fill(database)
     before = rows(database, "SELECT id, status, updated_at FROM processing_queue ORDER BY id")
     dry = distributed_system_maintenance(**choice)
@@ -139,6 +152,20 @@ def test_history_is_purged_and_what_is_needed_stays(database: DatabaseManager) -
     assert purged["history_purged"]["rollup_minutes"] == 1
     assert rows(database, "SELECT flow_instance_id FROM flow_execution_logs") == [(unsettled,)]
     assert rows(database, "SELECT count(*) FROM rollup_hours") == [(2,)]
+
+
+def test_whoever_looks_on_hears_of_every_chunk(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_store.maintenance.second_chance.RECORDS_AT_ONCE", 2)
+    fill(database)
+    heard: list[tuple[str, int]] = []
+    distributed_system_maintenance(
+        reset_failed_records=True, on_progress=lambda operation, count: heard.append((operation, count))
+    )
+    assert [count for _, count in heard] == sorted(count for _, count in heard)
+    assert heard[-1] == ("reset_failed_records", 5)
+    assert len(heard) > 2
 
 
 def test_two_of_one_kind_cannot_run_at_once(database: DatabaseManager) -> None:

@@ -31,9 +31,14 @@ from tests.troubles import (
     healthy,
     just_crashed,
     many_failures,
+    many_flows_a_little_ill,
+    many_flows_with_few_outcomes,
+    much_for_later,
     nothing_to_do,
+    one_flow_ill_and_many_a_little,
     one_long_record,
     paused,
+    paused_with_a_fresh_record_elsewhere,
     pools_used_up,
     slow,
     some_failures,
@@ -63,12 +68,21 @@ TROUBLES: list[tuple[Callable[[DatabaseManager], None], str, set[tuple[str, str]
     (many_failures, "critical", {("failed_records", "critical"), ("success_rate", "critical")}),
     (some_failures, "warning", {("failed_records", "warning"), ("success_rate", "warning")}),
     (failures_that_were_reset, "warning", {("recent_failures", "warning")}),
+    (many_flows_a_little_ill, "critical", {("failed_records", "critical")}),
+    (
+        one_flow_ill_and_many_a_little,
+        "critical",
+        {("failed_records", "warning"), ("failed_records", "critical")},
+    ),
+    (many_flows_with_few_outcomes, "critical", {("success_rate", "critical")}),
     (stuck, "critical", {("orphaned_records", "critical")}),
     (stuck_a_little, "warning", {("orphaned_records", "warning")}),
     (slow, "warning", {("processing_rate", "warning")}),
     (standing_still, "critical", {("processing_rate", "critical")}),
     (degraded, "warning", {("rate_below_usual", "warning")}),
     (backlogged, "warning", {("backlog", "warning")}),
+    (paused_with_a_fresh_record_elsewhere, "healthy", set()),
+    (much_for_later, "healthy", set()),
     (pools_used_up, "critical", {("pool_utilization", "critical")}),
     (workers_gone, "emergency", {("all_workers_gone", "emergency")}),
     (flow_unknown_to_workers, "critical", {("flow_not_served", "critical")}),
@@ -195,6 +209,29 @@ def test_capacity_by_the_runbooks_formulas(database: DatabaseManager) -> None:
     assert capacity["pool"]["recommended_pool_size"] == 6
 
 
+def test_no_more_containers_are_wanted_than_the_server_has_connections_for(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filling.add_records(database, 90)
+    monkeypatch.setenv(f"{PREFIX}BATCH_SIZE", "1")
+    monkeypatch.setenv(f"{PREFIX}CAPACITY_RATE_PER_HOUR", "0.01")
+    for pid in range(20):  # on one host
+        filling.add_worker_process(database, "alpha", pid=pid, pool_in_use=0)
+    capacity = calculate_capacity_utilization()
+    assert capacity["needed_containers"] == 9_000
+    assert capacity["wanted_containers"] == capacity["maximum_containers"]
+    spare = capacity["pool"]["server_connection_limit"] - capacity["pool"]["server_connections"]
+    assert capacity["maximum_containers"] == max(1, spare // 40)
+
+
+def test_more_containers_are_wanted_only_for_what_can_be_claimed_now(database: DatabaseManager) -> None:
+    much_for_later(database)
+    filling.add_flow(database, "beta", paused_at=filling.alive())
+    filling.add_records(database, 1_300, "beta")
+    capacity = calculate_capacity_utilization()
+    assert (capacity["wanted_containers"], capacity["scale_up"]) == (1, False)
+
+
 def test_growth_is_projected_from_daily_arrivals(database: DatabaseManager) -> None:
     for days_ago in range(1, 11):
         filling.add_outcomes(
@@ -210,7 +247,7 @@ def test_thresholds_are_the_runbooks_and_settings_change_them(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ALERT_THRESHOLDS["failed_records_critical"] == 100
-    filling.add_failed(database, 30)
+    filling.add_failed(database, 20)
     filling.add_failed(database, 30, "beta")
     assert distributed_queue_monitoring()["findings"] == []
     own = {"failed_records_warning": 40, "flows": {"beta": {"failed_records_warning": 20}}}

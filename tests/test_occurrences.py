@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 import celeryconfig
-from queue_store import occurrences
+from queue_store import maintenance, occurrences
 from queue_store.database_manager import DatabaseManager
+from queue_store.errors import DatabaseUnavailableError
 from tasks.app import app
 from tasks.schedule.due_time import is_kept
 from tasks.schedule.run_occurrence import run_occurrence
@@ -139,6 +141,48 @@ def test_a_task_that_fails_is_tried_again_and_then_given_up(
     assert row == ("ValueError: no 0",)
 
 
+def test_a_killed_worker_does_not_lose_its_maintenance(database: DatabaseManager) -> None:
+    """It died in the middle: for a while its maintenance seems to be running, longer than its occurrence."""
+    app.loader.import_default_modules()
+    notice(database, NOON - timedelta(days=1), "retention")
+    notice(database, NOON, "retention")
+    assert occurrences.take(database, "retention", NOON) is not None
+    killed = maintenance.begin(database, "purge_old_records", dry_run=False, actor="schedule")
+    killed.__enter__()
+    execute(
+        database,
+        "UPDATE schedule_occurrences SET heartbeat_at = now() - interval '61 s' WHERE state = 'running'",
+    )
+    for _ in range(occurrences.TRIES + 1):
+        assert run_occurrence("retention", NOON.isoformat()) == "due"
+    execute(database, "UPDATE maintenance_runs SET heartbeat_at = now() - interval '121 s'")
+    assert run_occurrence("retention", NOON.isoformat()) == "finished"
+
+
+def test_a_task_that_is_not_registered_fails_like_any_other(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.conf.beat_schedule, "weekly", {"task": "tests.nowhere", "schedule": 1.0})
+    notice(database, NOON)
+    assert [run_occurrence("weekly", NOON.isoformat()) for _ in range(4)] == ["due", "due", "failed", None]
+
+
+def test_a_task_that_kills_every_worker_is_given_up(database: DatabaseManager) -> None:
+    notice(database, NOON)
+    for _ in range(occurrences.TRIES):
+        assert occurrences.take(database, "weekly", NOON) is not None
+        silence = "UPDATE schedule_occurrences SET heartbeat_at = now() - interval '61 s', hinted_at = NULL"
+        execute(database, f"{silence} WHERE state = 'running'")
+    assert hints(database) == []
+    with database.transaction() as cursor:
+        row = cursor.execute(
+            "SELECT state, error_message FROM schedule_occurrences WHERE due_at = %s", (NOON,)
+        ).fetchone()
+    assert row is not None
+    assert row[0] == "failed"
+    assert "fell silent, 3 time(s)" in row[1]
+
+
 def test_a_task_that_failed_once_is_made_up_for(
     database: DatabaseManager, weekly_task: list[Exception]
 ) -> None:
@@ -162,6 +206,18 @@ def test_every_entry_of_the_schedule_can_be_done(database: DatabaseManager, entr
 def test_an_entry_that_was_removed_is_left_alone(database: DatabaseManager) -> None:
     notice(database, NOON)
     assert run_occurrence("removed", NOON.isoformat()) is None
+
+
+def test_a_beat_that_freezes_inside_its_transaction_does_not_keep_the_lease(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_store.occurrences.FROZEN_SECONDS", 0.3)
+    gone = (DatabaseUnavailableError, psycopg.errors.IdleInTransactionSessionTimeout)
+    with database.hold() as frozen, pytest.raises(gone), frozen.transaction() as cursor:  # noqa: PT012
+        assert occurrences.lead(cursor, uuid4(), "frozen", 1, 5.0)[0]
+        with database.transaction() as other:
+            assert occurrences.lead(other, uuid4(), "other", 2, 5.0)[0]
+        cursor.execute("SELECT 1")
 
 
 def test_one_beat_leads_until_it_leaves_or_its_lease_is_over(database: DatabaseManager) -> None:

@@ -221,7 +221,7 @@ def test_missing_guards_and_what_they_let_in_are_found(own_database_url: str) ->
         violations = find_violations(connection.cursor(), full=True)
     assert {(v.check.name) for v in violations} == {
         "missing_guards",
-        "impossible_states",
+        "states_beyond_repair",
         "duplicate_live_records",
     }
     assert sorted(v.problem.split()[0] for v in violations if v.check.name == "missing_guards") == [

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from queue_store import rollups
 from queue_store.database_manager import DatabaseManager
 from tests import filling
 
@@ -31,6 +32,25 @@ def some_failures(database: DatabaseManager) -> None:
     healthy(database)
     filling.add_failed(database, 60)
     filling.add_outcomes(database, completed=0, failed=60)
+
+
+def many_flows_a_little_ill(database: DatabaseManager) -> None:
+    """Twelve flows, each with fewer failed records than are worth a warning."""
+    for number in range(12):
+        filling.add_failed(database, 45, f"flow_{number}")
+
+
+def one_flow_ill_and_many_a_little(database: DatabaseManager) -> None:
+    filling.add_failed(database, 60)
+    for number in range(3):
+        filling.add_failed(database, 45, f"flow_{number}")
+
+
+def many_flows_with_few_outcomes(database: DatabaseManager) -> None:
+    """Of each flow too few records ended to say anything."""
+    for number in range(4):
+        filling.add_flow(database, f"flow_{number}")
+        filling.add_outcomes(database, f"flow_{number}", completed=1, failed=10)
 
 
 def failures_that_were_reset(database: DatabaseManager) -> None:
@@ -89,12 +109,41 @@ def backlogged(database: DatabaseManager) -> None:
     filling.add_worker_process(database, "alpha")
     filling.add_outcomes(database, completed=3_000)
     filling.add_records(database, 600, age_seconds=2_000)
+    looked_at_for_half_an_hour(database)
+
+
+def looked_at_for_half_an_hour(database: DatabaseManager) -> None:
+    """As if the depth had been what it is now."""
+    rollups.fold(database)
     execute(
         database,
-        "INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate)"
-        " SELECT date_trunc('minute', now()) - make_interval(mins => n), 'alpha', 600, 0, false"
-        " FROM generate_series(0, 31) AS n",
+        "INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate, waiting)"
+        " SELECT minute - make_interval(mins => n), flow_name, pending, processing, is_approximate, waiting"
+        " FROM depth_minutes CROSS JOIN generate_series(1, 31) AS n",
     )
+
+
+def paused_with_a_fresh_record_elsewhere(database: DatabaseManager) -> None:
+    """600 wait in a flow that is paused; in another flow one is due since a moment, and it has no worker yet."""
+    filling.add_flow(database, "alpha", paused_at=filling.alive())
+    filling.add_flow(database, "beta")
+    filling.add_records(database, 600, age_seconds=4_000)
+    filling.add_records(database, 1, "beta")
+    looked_at_for_half_an_hour(database)
+
+
+def much_for_later(database: DatabaseManager) -> None:
+    """One record is late, thousands are for next month."""
+    filling.add_flow(database)
+    filling.add_worker_process(database, "alpha")
+    filling.add_outcomes(database, completed=3_000)
+    filling.add_records(database, 1, age_seconds=2_000)
+    execute(
+        database,
+        "INSERT INTO processing_queue (flow_name, scheduled_at)"
+        " SELECT 'alpha', now() + interval '30 days' FROM generate_series(1, 3000)",
+    )
+    looked_at_for_half_an_hour(database)
 
 
 def pools_used_up(database: DatabaseManager) -> None:

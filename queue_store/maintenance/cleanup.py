@@ -5,12 +5,14 @@ from queue_store.readings.orphans import read_orphans
 from queue_store.rescue import Rescue
 from queue_store.settings import ProcessorSettings
 
+EVERY_RECORD = 1_000_000_000
+
 
 def clean_up_orphans(run: MaintenanceRun, settings: ProcessorSettings, orphan_timeout_seconds: float) -> int:
     """Give back every orphan; returns how many, in a dry run how many there are."""
     if run.dry_run:
         with run.chunk() as cursor:
-            orphans = read_orphans(cursor, settings, orphan_timeout_seconds)
+            orphans = read_orphans(cursor, settings, orphan_timeout_seconds, records_at_most=EVERY_RECORD)
         run.affected_count = sum(group.record_count for group in orphans)
     else:
         _give_back(run, Rescue(run.database, settings), orphan_timeout_seconds)

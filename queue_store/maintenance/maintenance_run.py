@@ -9,7 +9,7 @@ from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
 from queue_store.database_manager import DatabaseManager
-from queue_store.errors import MaintenanceError
+from queue_store.errors import AlreadyRunningError, MaintenanceError
 from queue_store.redaction import redact
 from queue_store.statements import sql
 
@@ -58,7 +58,7 @@ def begin(
     parameters: dict[str, Any] | None = None,
     on_progress: Callable[[int], None] = _nobody,
 ) -> Generator[MaintenanceRun]:
-    """Raises MaintenanceError when the same operation is running; dry runs do not exclude each other."""
+    """Raises AlreadyRunningError when the same operation is running; dry runs do not exclude each other."""
     with database.transaction() as cursor:
         cursor.execute(sql("abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
         values = {
@@ -79,10 +79,10 @@ def begin(
     _finish(run, None)
 
 
-def _already_running(cursor: Cursor[Any], operation: str) -> MaintenanceError:
+def _already_running(cursor: Cursor[Any], operation: str) -> AlreadyRunningError:
     row = cursor.execute(sql("running_maintenance"), {"operation": operation}).fetchone()
     since = f" since {row[2]:%Y-%m-%d %H:%M:%S %Z}, started by {row[1]}, {row[3]} rows so far" if row else ""
-    return MaintenanceError(f"{operation} is running already{since}: wait for its end")
+    return AlreadyRunningError(f"{operation} is running already{since}: wait for its end")
 
 
 def _finish(run: MaintenanceRun, error_message: str | None) -> None:

@@ -37,6 +37,7 @@ def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str
     }
     purged = {"completed": 0, "failed": 0, "cancelled": 0}
     after_id: int | None = 0
+    before = run.affected_count
     while after_id is not None:
         with run.chunk() as cursor:
             row = cursor.execute(
@@ -44,13 +45,14 @@ def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str
             ).fetchone()
             after_id, *counts = row or (None, 0, 0, 0)
             purged = {status: purged[status] + count for status, count in zip(purged, counts, strict=True)}
-            run.affected_count = sum(purged.values())
+            run.affected_count = before + sum(purged.values())
     run.result["records_purged"] = purged
     return purged
 
 
 def purge_history(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
-    """Everything that stands beside the records. Returns how many rows of each kind were purged."""
+    """Everything that stands beside the records. Before `purge_finished`, which takes attempts along: a dry run counts
+    them here. Returns how many rows of each kind were purged."""
     purged = {kind: _purge_kind(run, settings, kind) for kind in HISTORY}
     run.result["history_purged"] = purged
     return purged

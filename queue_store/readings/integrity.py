@@ -36,6 +36,11 @@ CHECKS = (
     IntegrityCheck("attempts_that_do_not_fit", "queuectl repair"),
     IntegrityCheck("sequence_behind", "queuectl repair"),
     IntegrityCheck("impossible_states", "queuectl repair", scans_history=True),
+    IntegrityCheck(
+        "states_beyond_repair",
+        "look with queuectl show, then correct or delete the row by hand, or restore a backup",
+        scans_history=True,
+    ),
 )
 
 

@@ -26,12 +26,17 @@ class OrphanGroup:
 
 
 def read_orphans(
-    cursor: Cursor[Any], settings: ProcessorSettings, orphan_timeout_seconds: float | None = None
+    cursor: Cursor[Any],
+    settings: ProcessorSettings,
+    orphan_timeout_seconds: float | None = None,
+    *,
+    records_at_most: int | None = None,
 ) -> list[OrphanGroup]:
+    """Looks at 50,000 processing records, unless more are asked for."""
     rows = cursor.execute(
         sql("read_orphans"),
         {
-            "limit": RECORDS_AT_MOST,
+            "limit": records_at_most or RECORDS_AT_MOST,
             "lease_seconds": settings.lease_seconds,
             "late_seconds": max(RESCUE_IS_LATE_SECONDS, 3 * settings.lease_seconds),
             "orphan_timeout_seconds": orphan_timeout_seconds or settings.cleanup_timeout_hours * 3600,

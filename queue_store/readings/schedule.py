@@ -17,8 +17,9 @@ class ScheduleReading:
     beat_silent_seconds: float | None
     late_entries: list[str]
     failed_entries: list[str]
+    corrected_flows: list[str]
 
 
 def read_schedule(cursor: Cursor[Any]) -> ScheduleReading:
     row = cursor.execute(sql("read_schedule"), {"late_seconds": LATE_SECONDS}).fetchone()
-    return ScheduleReading(*row) if row else ScheduleReading(None, [], [])
+    return ScheduleReading(*row) if row else ScheduleReading(None, [], [], [])

@@ -8,14 +8,19 @@ from psycopg.rows import namedtuple_row
 
 from queue_store.statements import sql
 
+LONG_IDLE_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Connections:
+    """`long_idle_count`: of those idle in a transaction, those that are for more than LONG_IDLE_SECONDS."""
+
     application_name: str
     connection_count: int
     active_count: int
     waiting_count: int
     idle_in_transaction_count: int
+    long_idle_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class ServerReading:
 def read_server(cursor: Cursor[Any]) -> ServerReading:
     with cursor.connection.cursor(row_factory=namedtuple_row) as named:
         server = named.execute(sql("read_server")).fetchone()
-    connections = cursor.execute(sql("read_connections"), {}).fetchall()
+    connections = cursor.execute(sql("read_connections"), {"long_idle_seconds": LONG_IDLE_SECONDS}).fetchall()
     longest = cursor.execute(sql("read_longest_transaction")).fetchone()
     if server is None:
         raise LookupError("read_server returned no row")

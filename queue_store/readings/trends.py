@@ -14,10 +14,13 @@ DAY_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Depth:
+    """`waiting`: due records of flows that nobody stopped."""
+
     minute: datetime
     pending: int
     processing: int
     oldest_due_seconds: float | None
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
--- Finished; or, after an error, due again until it was tried often enough.
+-- Finished; or, after an error, due again until it was tried often enough. Whoever had to wait for somebody else is
+-- excused: that was no try.
 UPDATE schedule_occurrences
-SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished' WHEN take_number < %(tries)s THEN 'due'
-        ELSE 'failed' END,
-    error_message = %(error_message)s,
+SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'
+        WHEN %(excused)s OR take_number - excused_count < %(tries)s THEN 'due' ELSE 'failed' END,
+    error_message = %(error_message)s, excused_count = excused_count + %(excused)s::boolean::integer,
     hinted_at = CASE WHEN %(error_message)s::text IS NULL THEN hinted_at ELSE clock_timestamp() END,
-    finished_at = CASE WHEN %(error_message)s::text IS NULL OR take_number >= %(tries)s THEN clock_timestamp() END
+    finished_at = CASE WHEN %(error_message)s::text IS NULL
+        OR NOT %(excused)s AND take_number - excused_count >= %(tries)s THEN clock_timestamp() END
 WHERE entry = %(entry)s AND due_at = %(due_at)s AND state = 'running' AND take_number = %(take_number)s
 RETURNING state

@@ -1,6 +1,15 @@
--- Records that came in and went out, by full day, oldest first.
-SELECT date_trunc('day', hour, 'UTC') AS day, sum(enqueued)::bigint AS enqueued, sum(completed + failed)::bigint AS outcomes
-FROM rollup_hours
-WHERE hour >= date_trunc('day', now(), 'UTC') - make_interval(days => %(days)s) AND hour < date_trunc('day', now(), 'UTC')
-GROUP BY 1
+-- Records that came in and went out, by full day since the first one that is known, oldest first. A day on which
+-- nothing happened is a day with nothing.
+WITH known AS MATERIALIZED (
+    SELECT date_trunc('day', hour, 'UTC') AS day, sum(enqueued)::bigint AS enqueued,
+        sum(completed + failed)::bigint AS outcomes
+    FROM rollup_hours
+    WHERE hour >= date_trunc('day', now(), 'UTC') - make_interval(days => %(days)s)
+        AND hour < date_trunc('day', now(), 'UTC')
+    GROUP BY 1
+)
+SELECT each.day, coalesce(known.enqueued, 0) AS enqueued, coalesce(known.outcomes, 0) AS outcomes
+FROM generate_series((SELECT min(day) FROM known), date_trunc('day', now(), 'UTC') - interval '1 day',
+    interval '1 day', 'UTC') AS each(day)
+LEFT JOIN known USING (day)
 ORDER BY 1

@@ -21,14 +21,10 @@ WITH counted AS MATERIALIZED (
 ), live AS MATERIALIZED (
     SELECT n.flow_name, coalesce(c.total, 0) AS total, coalesce(p.processing, 0) AS processing,
         coalesce(c.completed, 0) AS completed, coalesce(c.failed, 0) AS failed, coalesce(c.cancelled, 0) AS cancelled,
-        waiting.pending, due.due, oldest.oldest_due_at, future.future
+        due.due, oldest.oldest_due_at, future.future
     FROM names n
     LEFT JOIN counted c USING (flow_name)
     LEFT JOIN processing p USING (flow_name)
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS pending FROM (
-            SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = n.flow_name
-            ORDER BY q.priority, q.scheduled_at, q.id LIMIT %(limit)s) capped) waiting
     CROSS JOIN LATERAL (
         SELECT count(*) AS due FROM (
             SELECT FROM generate_series(0, 9) AS level(priority)
@@ -50,12 +46,13 @@ WITH counted AS MATERIALIZED (
             CROSS JOIN LATERAL (
                 SELECT FROM processing_queue q
                 WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
-                    AND q.scheduled_at > now() AND due.due >= %(limit)s
+                    AND q.scheduled_at > now()
                 ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) future
 ), shown AS (
-    SELECT l.*, l.pending >= %(limit)s AS is_approximate,
-        CASE WHEN l.pending < %(limit)s THEN l.pending
-            ELSE greatest(l.total - l.completed - l.failed - l.cancelled - l.processing, l.pending) END AS all_pending
+    SELECT l.*, l.due >= %(limit)s OR l.future >= %(limit)s AS is_approximate,
+        CASE WHEN l.due < %(limit)s AND l.future < %(limit)s THEN l.due + l.future
+            ELSE greatest(l.total - l.completed - l.failed - l.cancelled - l.processing, l.due + l.future)
+            END AS all_pending
     FROM live l
 )
 SELECT s.flow_name, s.total, s.all_pending AS pending,

@@ -1,5 +1,5 @@
--- How long the beats have been silent (NULL: there never was one), which occurrences are late, and which failed as
--- the last of their entry.
+-- How long the beats have been silent (NULL: there never was one), which occurrences are late, which failed as the
+-- last of their entry, and the flows whose counts the last nightly review had to correct.
 SELECT (SELECT extract(epoch FROM now() - max(heartbeat_at))::float8 FROM beats) AS beat_silent_seconds,
     ARRAY(SELECT entry FROM schedule_occurrences
         WHERE state IN ('due', 'running') AND due_at < now() - make_interval(secs => %(late_seconds)s)
@@ -9,4 +9,11 @@ SELECT (SELECT extract(epoch FROM now() - max(heartbeat_at))::float8 FROM beats)
             SELECT DISTINCT ON (entry) entry, state FROM schedule_occurrences
             WHERE state IN ('finished', 'failed') AND due_at > now() - interval '40 days'
             ORDER BY entry, due_at DESC) last
-        WHERE state = 'failed' ORDER BY entry) AS failed_entries
+        WHERE state = 'failed' ORDER BY entry) AS failed_entries,
+    ARRAY(SELECT jsonb_object_keys(last.result -> 'corrections') FROM (
+            SELECT result FROM maintenance_runs
+            WHERE operation = 'nightly_review' AND state = 'finished' AND NOT dry_run
+                AND started_at > now() - interval '2 days'
+            ORDER BY started_at DESC LIMIT 1) last
+        WHERE jsonb_typeof(last.result -> 'corrections') = 'object'
+        ORDER BY 1 LIMIT 100) AS corrected_flows

@@ -5,31 +5,30 @@ WITH span AS MATERIALIZED (
         date_trunc('hour', now() - make_interval(secs => %(seconds)s)) + interval '1 hour' AS first_hour
 ), happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
-        refused, purged, processing_seconds, processing_histogram, wait_seconds, wait_histogram
+        refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
     FROM rollup_minutes m, span WHERE m.minute >= span.since AND m.minute < span.first_hour
     UNION ALL
     SELECT h.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
-        refused, purged, processing_seconds, processing_histogram, wait_seconds, wait_histogram
+        refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
     FROM rollup_hours h, span WHERE h.hour >= span.first_hour
     UNION ALL
     SELECT d.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
-        refused, purged, processing_seconds, processing_histogram, wait_seconds, wait_histogram
+        refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
     FROM rollup_deltas d, span
     WHERE d.id > (SELECT folded_through_id FROM rollup_progress) AND d.at >= span.since
-), bars AS (
-    SELECT flow_name, bar.number, coalesce(sum(bar.processing), 0)::bigint AS processing,
-        coalesce(sum(bar.wait), 0)::bigint AS wait
-    FROM happened, unnest(processing_histogram, wait_histogram) WITH ORDINALITY AS bar(processing, wait, number)
-    GROUP BY flow_name, bar.number
-), histograms AS (
-    SELECT flow_name, array_agg(processing ORDER BY number) AS processing, array_agg(wait ORDER BY number) AS wait
-    FROM bars GROUP BY flow_name
 )
 SELECT h.flow_name, sum(enqueued)::bigint, sum(claimed)::bigint, sum(completed)::bigint, sum(failed)::bigint,
     sum(retried)::bigint, sum(snoozed)::bigint, sum(released)::bigint, sum(rescued)::bigint, sum(crashed)::bigint,
     sum(cancelled)::bigint, sum(refused)::bigint, sum(purged)::bigint,
-    sum(processing_seconds), coalesce((SELECT processing FROM histograms t WHERE t.flow_name = h.flow_name), '{}'),
-    sum(wait_seconds), coalesce((SELECT wait FROM histograms t WHERE t.flow_name = h.flow_name), '{}')
+    -- Bucket by bucket: to unnest the histograms of a month takes many times as long.
+    sum(processing_seconds), CASE WHEN sum(cardinality(p)) > 0 THEN array_replace(ARRAY[
+            sum(p[1]), sum(p[2]), sum(p[3]), sum(p[4]), sum(p[5]), sum(p[6]), sum(p[7]), sum(p[8]), sum(p[9]),
+            sum(p[10]), sum(p[11]), sum(p[12]), sum(p[13]), sum(p[14]), sum(p[15]), sum(p[16]), sum(p[17]), sum(p[18])
+        ]::bigint[], NULL, 0) ELSE '{}' END,
+    sum(wait_seconds), CASE WHEN sum(cardinality(w)) > 0 THEN array_replace(ARRAY[
+            sum(w[1]), sum(w[2]), sum(w[3]), sum(w[4]), sum(w[5]), sum(w[6]), sum(w[7]), sum(w[8]), sum(w[9]),
+            sum(w[10]), sum(w[11]), sum(w[12]), sum(w[13]), sum(w[14]), sum(w[15]), sum(w[16]), sum(w[17]), sum(w[18])
+        ]::bigint[], NULL, 0) ELSE '{}' END
 FROM happened h
 GROUP BY h.flow_name
 ORDER BY h.flow_name

@@ -1,18 +1,34 @@
--- Learns what is usual from the full hours of the last weeks. An hour in which a flow did nothing counts when the
--- flow did something that week.
-WITH hour_counts AS (
-    SELECT flow_name, hour, completed + failed AS outcomes, completed, processing_seconds, completed + failed + retried AS attempts
+-- Learns what is usual from the full hours of the last weeks, since the flow did something for the first time. An hour
+-- in which it did nothing counts when it did something in that week: seven days, the last of them end now. What is not
+-- learned again is forgotten: the flow is gone, or the hours that it was learned from are.
+WITH hour_counts AS MATERIALIZED (
+    SELECT flow_name, hour, completed, completed + failed AS outcomes, completed + failed + retried AS attempts,
+        processing_seconds, (extract(epoch FROM date_trunc('hour', now()) - hour)::bigint - 1) / 604800 AS weeks_ago
     FROM rollup_hours
     WHERE hour >= date_trunc('hour', now()) - make_interval(weeks => %(weeks)s) AND hour < date_trunc('hour', now())
-), by_hour_of_week AS (
-    SELECT flow_name,
-        (extract(isodow FROM hour AT TIME ZONE 'UTC')::integer - 1) * 24
-            + extract(hour FROM hour AT TIME ZONE 'UTC')::integer AS hour_of_week,
-        avg(outcomes) AS outcomes_per_hour,
-        100.0 * sum(completed) / nullif(sum(outcomes), 0) AS success_rate_percent,
-        sum(processing_seconds) / nullif(sum(attempts), 0) AS processing_seconds,
-        count(*) AS week_count
-    FROM hour_counts GROUP BY 1, 2
+), lived AS MATERIALIZED (
+    SELECT flow_name, weeks_ago, min(min(hour)) OVER (PARTITION BY flow_name) AS first_hour
+    FROM hour_counts WHERE outcomes > 0 GROUP BY flow_name, weeks_ago
+), slots AS (
+    SELECT l.flow_name, slot.hour,
+        (extract(isodow FROM slot.hour AT TIME ZONE 'UTC')::integer - 1) * 24
+            + extract(hour FROM slot.hour AT TIME ZONE 'UTC')::integer AS hour_of_week
+    FROM lived l
+    CROSS JOIN LATERAL (
+        SELECT date_trunc('hour', now()) - make_interval(weeks => l.weeks_ago::integer, hours => n) AS hour
+        FROM generate_series(1, 168) AS n) slot
+    WHERE slot.hour >= l.first_hour
+), by_hour_of_week AS MATERIALIZED (
+    SELECT s.flow_name, s.hour_of_week, avg(coalesce(c.outcomes, 0)) AS outcomes_per_hour,
+        100.0 * sum(c.completed) / nullif(sum(c.outcomes), 0) AS success_rate_percent,
+        sum(c.processing_seconds) / nullif(sum(c.attempts), 0) AS processing_seconds, count(*) AS week_count
+    FROM slots s LEFT JOIN hour_counts c USING (flow_name, hour)
+    GROUP BY s.flow_name, s.hour_of_week
+    HAVING sum(c.outcomes) > 0
+), forgotten AS (
+    DELETE FROM baselines b
+    WHERE NOT EXISTS (
+        SELECT FROM by_hour_of_week n WHERE n.flow_name = b.flow_name AND n.hour_of_week = b.hour_of_week)
 )
 INSERT INTO baselines AS b (flow_name, hour_of_week, outcomes_per_hour, success_rate_percent, processing_seconds, week_count)
 SELECT flow_name, hour_of_week, outcomes_per_hour, success_rate_percent, processing_seconds, week_count

@@ -1,5 +1,5 @@
 -- One look a minute at how deep the queue is, by flow. Counts stop at the limit: beyond it, pending is what the
--- totals leave over.
+-- totals leave over. What waits is due, and nobody stopped its flow.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
@@ -14,7 +14,7 @@ WITH live AS MATERIALIZED (
 ), names AS (
     SELECT flow_name FROM live UNION SELECT flow_name FROM flows
 )
-INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate, oldest_due_seconds)
+INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate, oldest_due_seconds, waiting)
 SELECT date_trunc('minute', now()), n.flow_name,
     CASE WHEN waiting.counted < %(limit)s THEN waiting.counted
         ELSE greatest(coalesce(live.live, 0) - coalesce(p.processing, 0), waiting.counted) END,
@@ -24,13 +24,24 @@ SELECT date_trunc('minute', now()), n.flow_name,
             SELECT q.scheduled_at FROM processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                 AND q.scheduled_at <= now()
-            ORDER BY q.scheduled_at, q.id LIMIT 1) oldest)
+            ORDER BY q.scheduled_at, q.id LIMIT 1) oldest),
+    CASE WHEN f.paused_at IS NULL AND control.processing_stopped_at IS NULL THEN due.counted ELSE 0 END
 FROM names n
 LEFT JOIN live USING (flow_name)
 LEFT JOIN processing p USING (flow_name)
+LEFT JOIN flows f USING (flow_name)
+CROSS JOIN queue_control control
 CROSS JOIN LATERAL (
     SELECT count(*) AS counted FROM (
         SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = n.flow_name
         ORDER BY q.priority, q.scheduled_at, q.id LIMIT %(limit)s) capped) waiting
+CROSS JOIN LATERAL (
+    SELECT count(*) AS counted FROM (
+        SELECT FROM generate_series(0, 9) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT FROM processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
+                AND q.scheduled_at <= now()
+            ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) due
 ORDER BY n.flow_name
 ON CONFLICT (minute, flow_name) DO NOTHING

@@ -1,14 +1,24 @@
--- A finding is there: opens its alert, or sees it again. A higher level is a change, a lower one only a note.
-INSERT INTO alerts AS a (alert_key, code, flow_name, level, message, next_step, figure, threshold)
-VALUES (%(alert_key)s, %(code)s, %(flow_name)s, %(level)s, %(message)s, %(next_step)s, %(figure)s, %(threshold)s)
+-- A finding is there: opens its alert, or sees it again. A higher level is a rise, a lower one only a note. A rise to a
+-- level that was told a short while ago is not a new one: the alert goes on from the rise before.
+INSERT INTO alerts AS a (alert_key, code, flow_name, level, raised_level, message, next_step, figure, threshold)
+VALUES (%(alert_key)s, %(code)s, %(flow_name)s, %(level)s, %(level)s, %(message)s, %(next_step)s, %(figure)s,
+    %(threshold)s)
 ON CONFLICT (alert_key) WHERE resolved_at IS NULL DO UPDATE
-SET message = excluded.message, next_step = excluded.next_step, figure = excluded.figure,
+SET (level_since, raised_at, raised_level, rise_count, acknowledged_at, acknowledged_by) = (
+        SELECT CASE WHEN a.level = excluded.level THEN a.level_since
+                WHEN change.is_rise AND NOT change.is_told THEN a.raised_at ELSE clock_timestamp() END,
+            CASE WHEN change.is_told THEN clock_timestamp() ELSE a.raised_at END,
+            CASE WHEN change.is_told THEN excluded.level ELSE a.raised_level END,
+            a.rise_count + change.is_told::integer,
+            CASE WHEN change.is_told THEN NULL ELSE a.acknowledged_at END,
+            CASE WHEN change.is_told THEN NULL ELSE a.acknowledged_by END
+        FROM (SELECT %(levels_below)s::text[] @> ARRAY[a.level] AS is_rise,
+            %(levels_below)s::text[] @> ARRAY[a.level] AND (%(levels_below)s::text[] @> ARRAY[a.raised_level]
+                OR a.raised_at < now() - make_interval(secs => %(same_rise_seconds)s)) AS is_told) change),
+    message = excluded.message, next_step = excluded.next_step, figure = excluded.figure,
     threshold = excluded.threshold, last_seen_at = clock_timestamp(), seen_count = a.seen_count + 1,
-    level_since = CASE WHEN a.level = excluded.level THEN a.level_since ELSE clock_timestamp() END,
     escalation_step = CASE WHEN a.level = excluded.level THEN a.escalation_step ELSE 0 END,
-    acknowledged_at = CASE WHEN %(levels_below)s::text[] @> ARRAY[a.level] THEN NULL ELSE a.acknowledged_at END,
-    acknowledged_by = CASE WHEN %(levels_below)s::text[] @> ARRAY[a.level] THEN NULL ELSE a.acknowledged_by END,
     level = excluded.level
-RETURNING id, seen_count = 1 AS is_new, (
-    SELECT before.level FROM alerts before
-    WHERE before.alert_key = a.alert_key AND before.resolved_at IS NULL) AS level_before
+RETURNING id, seen_count = 1 AS is_new, rise_count, rise_count <> (
+    SELECT before.rise_count FROM alerts before
+    WHERE before.alert_key = a.alert_key AND before.resolved_at IS NULL) AS is_raised

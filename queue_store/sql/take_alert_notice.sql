@@ -1,15 +1,20 @@
--- The next notice that is to be sent. It is taken before it is sent: two senders never send the same one. One that
--- was taken long ago and never marked is tried again, with the same number.
+-- The next notice that is to be sent to a contact. It is taken before it is sent: two senders never send the same one.
+-- One that was taken long ago and never marked is tried again, with the same number. What an alert has to say to a
+-- contact is said in order.
 WITH next AS MATERIALIZED (
-    SELECT id FROM alert_notices
-    WHERE sent_at IS NULL AND try_count < %(tries)s
-        AND (taken_at IS NULL OR taken_at < now() - make_interval(secs => %(retry_seconds)s))
-    ORDER BY id
+    SELECT n.id FROM alert_notices n
+    WHERE n.sent_at IS NULL AND n.dropped_at IS NULL AND n.contact = %(contact)s AND n.try_count < %(tries)s
+        AND (n.taken_at IS NULL OR n.taken_at < now() - make_interval(secs => %(retry_seconds)s))
+        AND NOT EXISTS (
+            SELECT FROM alert_notices earlier
+            WHERE earlier.alert_id = n.alert_id AND earlier.contact = n.contact AND earlier.id < n.id
+                AND earlier.sent_at IS NULL AND earlier.dropped_at IS NULL AND earlier.try_count < %(tries)s)
+    ORDER BY n.id
     LIMIT 1
-    FOR NO KEY UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE OF n SKIP LOCKED
 )
 UPDATE alert_notices n
-SET taken_at = clock_timestamp(), try_count = n.try_count + 1
+SET taken_at = clock_timestamp(), try_count = n.try_count + 1, error_message = NULL
 FROM next, alerts a
 WHERE n.id = next.id AND a.id = n.alert_id
 RETURNING n.id, n.change, n.level, n.escalation_step, n.contact, a.alert_key, a.code, a.flow_name, a.message,

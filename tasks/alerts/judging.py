@@ -3,17 +3,22 @@ tell of."""
 
 import time
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from queue_store import alerts
+from queue_store import alerts, schema
 from queue_store.database_manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.findings import Finding, by_severity
 from queue_store.hints import CeleryHintSender, connect
 from queue_store.readings.schedule import read_schedule
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.sending import send_notices
+from tasks.alerts.sending import reachable_contacts, send_notices
 from tasks.alerts.unreachable import UnreachableDatabase
+from tasks.alerts.within import within
 from tasks.app import app
+from tasks.monitoring.connection_checks import note_success, remember_failure
+from tasks.monitoring.databases import impatient
 from tasks.monitoring.rules import judge
 from tasks.monitoring.rules.broker_rules import judge_set_aside
 from tasks.monitoring.rules.schedule_rules import judge_schedule
@@ -22,6 +27,8 @@ from tasks.set_aside import news
 
 TRIES = 3
 TRY_AGAIN_SECONDS = 1.0
+ANSWER_SECONDS = 30.0
+BROKER_SECONDS = 2.0
 CODES = (
     "success_rate",
     "processing_rate",
@@ -47,6 +54,7 @@ CODES = (
     "messages_set_aside",
     "maintenance_late",
     "maintenance_failed",
+    "counts_corrected",
 )
 
 
@@ -59,28 +67,26 @@ class Judgement:
 
 
 def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, notify: bool) -> Judgement:
-    """Never raises for a database that cannot be reached: that is a finding, and the contacts hear of it."""
+    """Never raises for a database that cannot be reached or does not answer: that is a finding, and the contacts hear
+    of it. Raises SchemaVersionError where there is nothing to judge yet."""
     try:
         findings = _with_patience(database, settings)
+        if not notify:
+            return Judgement(findings)
+        with impatient(database) as cursor:
+            alerts.update(cursor, findings, CODES, reachable_contacts(settings))
     except DatabaseUnavailableError as error:
+        remember_failure(database.name, TRIES)
         return report_unreachable(database, settings, error, notify=notify)
-    if not notify:
-        return Judgement(findings)
     UnreachableDatabase(database, settings).is_back()
-    with database.transaction() as cursor:
-        alerts.update(cursor, findings, CODES, configured_contacts(settings))
     return Judgement(findings, send_notices(database, settings))
-
-
-def configured_contacts(settings: ProcessorSettings) -> list[str]:
-    return [contact for contact in alerts.CONTACTS if getattr(settings, f"contact_{contact}")]
 
 
 def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> list[Finding]:
     """One broken connection is not an emergency."""
     for attempt in range(TRIES):
         try:
-            return _judge(database, settings)
+            return within(ANSWER_SECONDS, partial(_judge, database, settings, attempt + 1))
         except DatabaseUnavailableError:
             if attempt == TRIES - 1:
                 raise
@@ -88,13 +94,44 @@ def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> li
     raise AssertionError("unreachable")
 
 
-def _judge(database: DatabaseManager, settings: ProcessorSettings) -> list[Finding]:
+def _judge(database: DatabaseManager, settings: ProcessorSettings, attempt: int) -> list[Finding]:
+    _refuse_old_schema(database)
     snapshot = take_snapshot(database, settings)
-    with database.transaction() as cursor:
+    with impatient(database) as cursor:
         schedule = read_schedule(cursor)
-    reachable = bool(app.conf.broker_url) and CeleryHintSender(app).is_broker_reachable()
-    aside = judge_set_aside(news(connect(app.conf.broker_url)) if reachable else [])
+    note_success(database, attempt, snapshot.response_time_ms)
+    reachable, notes = _look_at_broker()
+    aside = judge_set_aside(notes)
     return by_severity([*judge(snapshot), *judge_schedule(schedule, broker_is_reachable=reachable), *aside])
+
+
+def _refuse_old_schema(database: DatabaseManager) -> None:
+    """While a newer version is deployed, this code judges the newer schema."""
+    with database.hold():
+        current = schema.current_version(database.engine)
+    if current is None or current in schema.known_versions():
+        schema.check_version(database)
+
+
+def _look_at_broker() -> tuple[bool, list[dict[str, Any]]]:
+    """Whether it can be reached, and what was set aside there lately."""
+    if not app.conf.broker_url:
+        return False, []
+    try:
+        client = connect(app.conf.broker_url)
+    except ValueError:  # not Redis
+        return _broker_connects(), []
+    reachable = CeleryHintSender(app).is_broker_reachable()
+    return reachable, news(client) if reachable else []
+
+
+def _broker_connects() -> bool:
+    try:
+        with app.connection_for_write(connect_timeout=BROKER_SECONDS) as connection:
+            connection.ensure_connection(max_retries=1, timeout=BROKER_SECONDS)
+    except Exception:  # noqa: BLE001  (kombu raises what its transport raises)
+        return False
+    return True
 
 
 def report_unreachable(

@@ -1,42 +1,67 @@
 """Sends what is to be sent. A notice is taken, sent, and marked, each in a transaction of its own."""
 
+import logging
 from typing import Any
 
 from queue_store import alerts
 from queue_store.alerts import Notice
 from queue_store.database_manager import DatabaseManager
+from queue_store.errors import QueueStoreError
 from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.channels import ChannelError, channels_of
+from tasks.alerts.side_by_side import side_by_side
+
+logger = logging.getLogger(__name__)
 
 NOTICES_AT_ONCE = 200
 
 
+def reachable_contacts(settings: ProcessorSettings) -> list[str]:
+    """Those that this process has a channel to; the log first."""
+    return [contact for contact in (alerts.LOG, *alerts.CONTACTS) if channels_of(contact, settings)]
+
+
 def send_notices(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Returns how many were sent. A channel that fails is tried again later; the others are not kept waiting."""
-    sent = 0
-    for _ in range(NOTICES_AT_ONCE):
-        with database.transaction() as cursor:
-            notice = alerts.take_notice(cursor)
-        if notice is None:
-            break
-        problem = deliver(notice.contact, message_of(notice), settings)
-        with database.transaction() as cursor:
-            alerts.mark_notice(cursor, notice, problem)
-        sent += problem is None
-    return sent
+    """Returns how many were sent. A channel that fails is tried again later; the others are not kept waiting. What is
+    for a contact that this process has no channel to is left to another process."""
+    sent = side_by_side(lambda contact: _send_to(contact, database, settings), reachable_contacts(settings))
+    return sum(sent.values())
+
+
+def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSettings) -> int:
+    """Until one cannot be sent."""
+    for sent in range(NOTICES_AT_ONCE):
+        try:
+            with database.transaction() as cursor:
+                notice = alerts.take_notice(cursor, contact)
+            if notice is None:
+                return sent
+            problem = deliver(contact, message_of(notice), settings)
+            with database.transaction() as cursor:
+                alerts.mark_notice(cursor, notice, problem)
+        except QueueStoreError as error:
+            logger.warning("not everything could be sent to %s: %s", contact, error)
+            return sent
+        if problem is not None:
+            return sent
+    return NOTICES_AT_ONCE
 
 
 def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) -> str | None:
     """None, or what went wrong. One way to reach the contact suffices."""
     problems: list[str] = []
     channels = channels_of(contact, settings)
+    if not channels:
+        return f"{contact} has no channel here: set CONTACT_{contact.upper()}"
     for channel in channels:
         try:
             channel.send(message)
         except ChannelError as error:
             problems.append(redact(str(error)))
-    return "; ".join(problems) if problems and len(problems) == len(channels) else None
+        except Exception as error:  # noqa: BLE001  (whatever a channel's library raises, the others go on)
+            problems.append(type(error).__name__)
+    return "; ".join(problems) if len(problems) == len(channels) else None
 
 
 def message_of(notice: Notice) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from queue_store.alerts import CONTACTS, LOG
 from queue_store.database_manager import DatabaseManager
 from queue_store.findings import Finding
 from queue_store.settings import ProcessorSettings, environment_name
-from tasks.alerts.sending import deliver
+from tasks.alerts.sending import deliver, reachable_contacts
+from tasks.alerts.side_by_side import side_by_side
 
 
 class UnreachableDatabase:
@@ -27,26 +27,30 @@ class UnreachableDatabase:
     def is_gone(self, finding: Finding) -> int:
         """Returns how many contacts were told now: all of them the first time, then those that could not be."""
         state = self._read() or {"since": time.time(), "told": []}
-        configured = [contact for contact in CONTACTS if getattr(self._settings, f"contact_{contact}")]
-        told = 0
-        for contact in (LOG, *configured):
-            if (
-                contact not in state["told"]
-                and self._deliver(contact, "opened", finding, state["since"]) is None
-            ):
-                state["told"].append(contact)
-                told += 1
-        self._write(state)
-        return told
+        untold = [c for c in reachable_contacts(self._settings) if c not in state["told"]]
+        told = self._tell(untold, "opened", finding, state["since"])
+        self._write({**state, "told": [*state["told"], *told]})
+        return len(told)
 
     def is_back(self) -> int:
-        """Tells those who were told that it was gone. Returns how many."""
+        """Tells those who were told that it was gone; whoever cannot be told now is told the next time. Returns how
+        many."""
         state = self._read()
         if state is None:
             return 0
-        self._file.unlink(missing_ok=True)
         finding = Finding("database_unreachable", "emergency", "The database can be reached again.", "")
-        return sum(self._deliver(c, "resolved", finding, state["since"]) is None for c in state["told"])
+        told = self._tell(state["told"], "resolved", finding, state["since"])
+        left = [contact for contact in state["told"] if contact not in told]
+        if left:
+            self._write({**state, "told": left})
+        else:
+            self._file.unlink(missing_ok=True)
+        return len(told)
+
+    def _tell(self, contacts: list[str], change: str, finding: Finding, since: float) -> list[str]:
+        """Returns who was reached."""
+        problems = side_by_side(lambda c: self._deliver(c, change, finding, since), contacts)
+        return [contact for contact, problem in problems.items() if problem is None]
 
     def _deliver(self, contact: str, change: str, finding: Finding, since: float) -> str | None:
         message: dict[str, Any] = {

@@ -2,6 +2,8 @@
 
 import logging
 
+import psycopg
+
 from queue_store.errors import QueueStoreError
 from queue_store.settings import load_processor_settings
 from tasks.alerts.judging import judge_everything
@@ -16,5 +18,5 @@ def update_alerts() -> None:
     """Idempotent; two at a time wait for each other."""
     try:
         judge_everything(database_named(), load_processor_settings(), notify=True)
-    except QueueStoreError as error:
+    except (QueueStoreError, psycopg.Error) as error:
         logger.warning("the alerts could not be brought up to date: %s", error)

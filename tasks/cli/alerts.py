@@ -78,14 +78,14 @@ def _acknowledge(alert_id: int, actor: str) -> None:
 
 
 def _test(as_json: bool) -> None:
-    from queue_store.alerts import LOG
     from queue_store.settings import load_processor_settings
-    from tasks.alerts.judging import configured_contacts
-    from tasks.alerts.sending import deliver, trial_message
+    from tasks.alerts.sending import deliver, reachable_contacts, trial_message
+    from tasks.alerts.side_by_side import SECONDS, side_by_side
 
     settings = load_processor_settings()
-    contacts = [LOG, *configured_contacts(settings)]
-    problems = {contact: deliver(contact, trial_message(contact), settings) for contact in contacts}
+    contacts = reachable_contacts(settings)
+    found = side_by_side(lambda contact: deliver(contact, trial_message(contact), settings), contacts)
+    problems = {contact: found.get(contact, f"no answer within {SECONDS:g} s") for contact in contacts}
     if as_json:
         write_json(problems)
     else:

@@ -22,6 +22,7 @@ def capacity(as_json: bool) -> None:
             ("utilization", f"{found['utilization_percent']:g} %"),
             ("containers configured", found["containers"]),
             ("containers wanted", found["wanted_containers"]),
+            ("containers that the server has connections for", found["maximum_containers"]),
             ("more containers now", "yes" if found["scale_up"] else "no"),
             (
                 "pool size recommended",
@@ -33,5 +34,13 @@ def capacity(as_json: bool) -> None:
             ("days until the limit", growth["days_until_limit"]),
         ],
     )
+    if found["needed_containers"] > found["maximum_containers"]:
+        say(
+            f"{found['needed_containers']} containers are needed, and the server has connections for "
+            f"{found['maximum_containers']}: raise its max_connections, or put a pooler in front.",
+            err=True,
+        )
+    if found["replica_problem"]:
+        say(f"The history was {found['replica_problem']}", err=True)
     if growth["records_per_day"] is None:
         say(f"Growth needs 7 full days of history, there are {growth['days_seen']}.")

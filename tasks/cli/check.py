@@ -1,7 +1,9 @@
 import click
 
+from queue_store.redaction import redact
 from tasks.cli.frame import json_option, say, write_json
 
+CANNOT_JUDGE = 3
 EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 3}
 
 
@@ -13,8 +15,23 @@ EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 3}
 def check(notify: bool, database: bool, performance: bool, as_json: bool) -> None:
     """Judge the queue, without any worker or beat.
 
-    Exit code: 0 healthy, 1 warning, 2 critical, 3 emergency (also when the database cannot be reached).
+    Exit code: 0 healthy, 1 warning, 2 critical, 3 emergency, or nothing can be judged.
     """
+    import psycopg
+
+    from queue_store.errors import QueueStoreError
+
+    try:
+        level = _check(notify, database, performance, as_json)
+    except (QueueStoreError, psycopg.Error) as error:
+        if as_json:
+            write_json({"health": "unknown", "error": redact(str(error))})
+        say(f"Queue health: unknown\nError: {error}", err=True)
+        raise SystemExit(CANNOT_JUDGE) from None
+    raise SystemExit(EXIT_CODES[level])
+
+
+def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> str:
     from queue_store.findings import worst_level
     from queue_store.settings import load_processor_settings
     from tasks.alerts.judging import judge_everything
@@ -38,7 +55,7 @@ def check(notify: bool, database: bool, performance: bool, as_json: bool) -> Non
         for finding in judgement.findings:
             say(f"{finding.level.upper()} {finding.message}\n  Next: {finding.next_step}")
         _show(details)
-    raise SystemExit(EXIT_CODES[level])
+    return level
 
 
 def _details(database: bool, performance: bool) -> dict[str, object]:

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import click
@@ -9,12 +10,14 @@ from tasks.cli.frame import (
     confirm,
     json_option,
     opened_database,
+    plural,
     say,
     write_json,
     write_table,
     yes_option,
 )
 
+PROGRESS_SECONDS = 2.0
 HEADINGS = ("id", "operation", "state", "dry run", "actor", "started", "affected", "error")
 ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
 
@@ -48,13 +51,25 @@ def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
     if not choice["dry_run"]:
         confirm("Do it?", yes)
     try:
-        results = distributed_system_maintenance(**choice)
+        results = distributed_system_maintenance(**choice, on_progress=Progress())
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if as_json:
         write_json(results)
     else:
         _report(results, "would be " if choice["dry_run"] else "")
+
+
+class Progress:
+    """Says on stderr, now and then, how far it has come: the first time after a while, for what takes long."""
+
+    def __init__(self) -> None:
+        self._said_at = time.monotonic()
+
+    def __call__(self, operation: str, affected_count: int) -> None:
+        if time.monotonic() - self._said_at >= PROGRESS_SECONDS:
+            self._said_at = time.monotonic()
+            say(f"{operation}: {plural(affected_count, 'row')} so far …", err=True)
 
 
 def _report(results: dict[str, Any], would: str) -> None:

@@ -9,6 +9,8 @@ from tasks.cli.frame import BoundedNumber, actor_option, confirm, processor, say
 if TYPE_CHECKING:
     from queue_store.database_manager import DatabaseManager
 
+_RESUME = "queuectl resume --all"
+
 
 @click.command()
 @click.option(
@@ -23,39 +25,60 @@ if TYPE_CHECKING:
 def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: str) -> None:
     """Stop, back up, analyse, repair, analyse again, resume: the drill, and the real thing.
 
-    What repair cannot put right keeps everything stopped. Exit 1 then.
+    What repair cannot put right keeps everything stopped. Exit 1 then. What was stopped before stays stopped.
     """
+    from queue_store.backup import check_new_file
+
+    check_new_file(file)
+    confirm("Stop ingestion and processing of all flows, back up, and repair?", yes)
+    with processor("recover") as queue:
+        say("1. Stop")
+        ingestion_was_open = queue.stop_ingestion(None, actor=actor, reason="queuectl recover")
+        processing_was_open = queue.stop_processing(actor=actor, reason="queuectl recover")
+        try:
+            _wait_for_runs(queue.database, wait_seconds)
+            _recover(queue.database, file, actor)
+        except BaseException:
+            say(f"5. Not resumed: put right what is left, then {_RESUME}", err=True)
+            raise
+        if no_resume:
+            say(f"5. Not resumed, as you said. Go on with: {_RESUME}")
+            return
+        if ingestion_was_open:
+            queue.resume_ingestion(None, actor=actor)
+        if processing_was_open:
+            queue.resume_processing(actor=actor)
+        say(f"5. {_resumed(bool(ingestion_was_open), bool(processing_was_open))}")
+
+
+def _recover(database: "DatabaseManager", file: Path, actor: str) -> None:
     from queue_store import maintenance
     from queue_store.backup import write_backup
     from queue_store.readings.integrity import find_violations
 
-    confirm("Stop ingestion and processing of all flows, back up, and repair?", yes)
-    with processor("recover") as queue:
-        database = queue.database
-        say("1. Stop")
-        queue.stop_ingestion(None, actor=actor, reason="queuectl recover")
-        queue.stop_processing(actor=actor, reason="queuectl recover")
-        _wait_for_runs(database, wait_seconds)
-        say(f"2. Back up: {write_backup(database, file).row_counts['processing_queue']} records in {file}")
-        with database.transaction() as cursor:
-            found = find_violations(cursor, full=True)
-        say(f"3. Analyse: {len(found)} problem(s)")
-        with maintenance.begin(database, "repair", dry_run=False, actor=actor) as run:
-            repaired = maintenance.repair(run)
-        say(f"4. Repair: {sum(repaired.values())} row(s)")
-        with database.transaction() as cursor:
-            left = find_violations(cursor, full=True)
-        for violation in left:
-            say(f"   left: {violation.problem}. {violation.check.repair}", err=True)
-        if left:
-            say("5. Not resumed: put right what is left, then queuectl resume --all", err=True)
-            raise SystemExit(1)
-        if no_resume:
-            say("5. Not resumed, as you said. Go on with: queuectl resume --all")
-            return
-        queue.resume_ingestion(None, actor=actor)
-        queue.resume_processing(actor=actor)
-        say("5. Resumed")
+    say(f"2. Back up: {write_backup(database, file).row_counts['processing_queue']} records in {file}")
+    with database.transaction() as cursor:
+        found = find_violations(cursor, full=True)
+    say(f"3. Analyse: {len(found)} problem(s)")
+    with maintenance.begin(database, "repair", dry_run=False, actor=actor) as run:
+        repaired = maintenance.repair(run)
+    say(f"4. Repair: {sum(repaired.values())} row(s)")
+    with database.transaction() as cursor:
+        left = find_violations(cursor, full=True)
+    for violation in left:
+        say(f"   left: {violation.problem}. {violation.check.repair}", err=True)
+    if left:
+        raise SystemExit(1)
+
+
+def _resumed(ingestion: bool, processing: bool) -> str:
+    """What was stopped before the recovery stays so, until whoever stopped it resumes it."""
+    stays = [
+        name for name, was_open in (("ingestion", ingestion), ("processing", processing)) if not was_open
+    ]
+    if not stays:
+        return "Resumed"
+    return f"{' and '.join(stays).capitalize()} stopped as before. Go on with: {_RESUME}"
 
 
 def _wait_for_runs(database: "DatabaseManager", wait_seconds: float) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import click
 
-from tasks.cli.frame import confirm, json_option, plural, processor, say, write_json, yes_option
+from tasks.cli.frame import actor_option, confirm, json_option, plural, processor, say, write_json, yes_option
 
 
 @click.command()
@@ -10,11 +10,12 @@ from tasks.cli.frame import confirm, json_option, plural, processor, say, write_
 @click.option("--replace", is_flag=True, help="Drop what is in the queue now.")
 @click.option("--dry-run", is_flag=True, help="Say what the file holds, and do nothing.")
 @yes_option
+@actor_option
 @json_option
-def restore(file: Path, replace: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+def restore(file: Path, replace: bool, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Bring back what queuectl backup wrote: all of it or nothing.
 
-    Stop processing and ingestion first: queuectl stop --all.
+    Stop processing and ingestion first: queuectl stop --all. They stay stopped: queuectl resume --all.
     """
     from queue_store.backup import read_manifest, restore_backup
 
@@ -23,7 +24,7 @@ def restore(file: Path, replace: bool, dry_run: bool, yes: bool, as_json: bool) 
     if not dry_run:
         confirm(f"Restore {what}{', and drop what is there now' if replace else ''}?", yes)
         with processor("restore") as queue:
-            restore_backup(queue.database, file, replace=replace)
+            restore_backup(queue.database, file, replace=replace, actor=actor)
     if as_json:
         write_json(manifest)
     else:

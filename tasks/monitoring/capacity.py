@@ -6,12 +6,14 @@ from typing import Any
 from queue_store.readings.trends import Day, read_days
 from queue_store.settings import ProcessorSettings, default_pool_size, load_processor_settings
 from tasks.app import app
-from tasks.monitoring.databases import database_named
+from tasks.monitoring.databases import database_named, read_beside
 from tasks.monitoring.rules import flow_rules
 from tasks.monitoring.snapshot import Snapshot, take_snapshot
 
+CONNECTIONS_EACH = 2  # of a worker process: its run and its heartbeat
 GROWTH_DAYS = 28
 GROWTH_MINIMUM_DAYS = 7
+WEEK_DAYS = 7
 
 
 @app.task(name="tasks.monitoring.calculate_capacity_utilization")
@@ -23,26 +25,39 @@ def calculate_capacity_utilization() -> dict[str, Any]:
     """
     database, settings = database_named(), load_processor_settings()
     snapshot = take_snapshot(database, settings, with_integrity=False)
-    with database.transaction(replica=True) as cursor:
-        days = read_days(cursor, GROWTH_DAYS)
+    days, replica_problem = read_beside(database, lambda cursor: read_days(cursor, GROWTH_DAYS))
     capacity_per_hour = settings.containers * settings.batch_size * settings.capacity_rate_per_hour
+    wanted, maximum = wanted_containers(snapshot.open.due, settings), maximum_containers(snapshot)
     load = snapshot.overall.pending + snapshot.overall.processing
     return {
         "current_load": load,
         "theoretical_capacity": capacity_per_hour,
         "utilization_percent": round(100 * load / capacity_per_hour, 2),
         "containers": settings.containers,
-        "wanted_containers": wanted_containers(snapshot.overall.pending, settings),
+        "wanted_containers": min(wanted, maximum),
+        "needed_containers": wanted,
+        "maximum_containers": maximum,
         "scale_up": any(flow_rules.backlog(snapshot)),
         "flows": _flows(snapshot),
         "pool": _pool(snapshot, settings),
         "growth": project_growth(days, capacity_per_hour * 24),
+        "replica_problem": replica_problem,
     }
 
 
-def wanted_containers(pending: int, settings: ProcessorSettings) -> int:
-    """ceil(pending / (batch_size * target_processing_rate)): enough to be done with what waits within an hour."""
-    return max(1, math.ceil(pending / (settings.batch_size * settings.capacity_rate_per_hour)))
+def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
+    """ceil(pending / (batch_size * target_processing_rate)): enough to be done with what waits within an hour. What is
+    for later or stopped does not wait."""
+    return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
+
+
+def maximum_containers(snapshot: Snapshot) -> int:
+    """As many as the server has connections for: two for each worker process, beside those that others use."""
+    fleet, server = snapshot.fleet, snapshot.server
+    hosts = {process.hostname for process in fleet.alive}
+    processes_each = math.ceil(len(fleet.alive) / len(hosts)) if hosts else 1
+    for_workers = server.connection_limit - max(0, server.connection_count - fleet.pool_in_use)
+    return max(1, for_workers // (CONNECTIONS_EACH * processes_each))
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
@@ -54,7 +69,7 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
             "growth_per_day": None,
             "days_until_limit": None,
         }
-    slope, level = _line([float(day.enqueued) for day in days])
+    slope, level = _trend([float(day.enqueued) for day in days])
     reached = level >= capacity_per_day
     growing = slope > 0.001 * max(level, 1)
     return {
@@ -67,6 +82,17 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
         if growing
         else None,
     }
+
+
+def _trend(values: list[float]) -> tuple[float, float]:
+    """The slope, and the level today. From two weeks on over averages of seven days: weekends are no trend."""
+    if len(values) < 2 * WEEK_DAYS:
+        return _line(values)
+    averages = [
+        sum(values[first : first + WEEK_DAYS]) / WEEK_DAYS for first in range(len(values) - WEEK_DAYS + 1)
+    ]
+    slope, level = _line(averages)
+    return slope, level + slope * (WEEK_DAYS - 1) / 2
 
 
 def _line(values: list[float]) -> tuple[float, float]:

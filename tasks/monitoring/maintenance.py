@@ -1,11 +1,15 @@
 """Maintenance as the schedule, `queuectl maintenance` and a person at a Python prompt call it."""
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from queue_store import maintenance, rollups
 from queue_store.database_manager import DatabaseManager
+from queue_store.maintenance import MaintenanceRun
 from queue_store.readings.trends import renew_baselines
 from queue_store.settings import ProcessorSettings, load_processor_settings
 from tasks.app import app
@@ -27,8 +31,10 @@ def distributed_system_maintenance(
     purge_old_records: bool = False,
     dry_run: bool = True,
     actor: str = "a Python caller",
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Any]:
     """What was chosen, one after the other; a dry run (the default) says what would be done and changes nothing.
+    `on_progress`, for callers in this process, hears after each chunk which operation affected how many rows so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
     reset. Raises ValueError for wrong arguments, MaintenanceError when the same is running already,
@@ -39,7 +45,8 @@ def distributed_system_maintenance(
         settings.cleanup_timeout_hours if orphaned_timeout_hours is None else orphaned_timeout_hours
     )
     _check(cleanup_orphaned_records or reset_failed_records or purge_old_records, timeout_hours, max_retries)
-    database, options = database_named(), {"dry_run": dry_run, "actor": actor}
+    database = database_named()
+    options = {"dry_run": dry_run, "actor": actor, "listener": on_progress}
     results: dict[str, Any] = {"timestamp": datetime.now(UTC).isoformat(), "dry_run": dry_run}
     if cleanup_orphaned_records:
         results["cleanup_results"] = _clean_up(database, settings, timeout_hours, options)
@@ -102,11 +109,19 @@ def _check(anything: bool, timeout_hours: float, max_retries: int) -> None:
         raise ValueError(f"max_retries must be 1 or more, not {max_retries}")
 
 
+def _begin(
+    database: DatabaseManager, operation: str, *, listener: Callable[[str, int], None] | None, **options: Any
+) -> AbstractContextManager[MaintenanceRun]:
+    if listener is not None:
+        options["on_progress"] = partial(listener, operation)
+    return maintenance.begin(database, operation, **options)
+
+
 def _clean_up(
     database: DatabaseManager, settings: ProcessorSettings, timeout_hours: float, options: dict[str, Any]
 ) -> dict[str, Any]:
     parameters = {"orphaned_timeout_hours": timeout_hours}
-    with maintenance.begin(database, "cleanup_orphaned_records", parameters=parameters, **options) as run:
+    with _begin(database, "cleanup_orphaned_records", parameters=parameters, **options) as run:
         cleaned = maintenance.clean_up_orphans(run, settings, timeout_hours * 3600)
     return {"records_cleaned": cleaned, "maintenance_run_id": run.id} | parameters
 
@@ -115,13 +130,13 @@ def _reset(
     database: DatabaseManager, settings: ProcessorSettings, max_retries: int, options: dict[str, Any]
 ) -> dict[str, Any]:
     parameters = {"max_retries": max_retries}
-    with maintenance.begin(database, "reset_failed_records", parameters=parameters, **options) as run:
+    with _begin(database, "reset_failed_records", parameters=parameters, **options) as run:
         count = maintenance.reset_failed(run, settings, max_retries)
     return {"records_reset": count, "maintenance_run_id": run.id} | parameters
 
 
 def _purge(database: DatabaseManager, settings: ProcessorSettings, options: dict[str, Any]) -> dict[str, Any]:
-    with maintenance.begin(database, "purge_old_records", **options) as run:
-        records = maintenance.purge_finished(run, settings)
+    with _begin(database, "purge_old_records", **options) as run:
         history = maintenance.purge_history(run, settings)
+        records = maintenance.purge_finished(run, settings)
     return {"records_purged": records, "history_purged": history, "maintenance_run_id": run.id}

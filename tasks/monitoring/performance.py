@@ -9,9 +9,9 @@ from queue_store.readings.trends import Baseline, read_baselines
 from queue_store.readings.windows import Hour, add_up, read_hours, read_window
 from queue_store.settings import load_processor_settings
 from tasks.app import app
-from tasks.monitoring.databases import database_named
+from tasks.monitoring.databases import database_named, read_beside
 from tasks.monitoring.describe import describe_window
-from tasks.monitoring.rules import flow_rules, judge
+from tasks.monitoring.rules import flow_rules, judge, together_rules
 from tasks.monitoring.snapshot import take_snapshot
 
 MAXIMUM_HOURS = 24 * 366
@@ -22,6 +22,9 @@ PERFORMANCE_RULES = (
     flow_rules.recent_failures,
     flow_rules.backlog,
     flow_rules.rate_below_usual,
+    together_rules.success_rate,
+    together_rules.failed_records,
+    together_rules.recent_failures,
 )
 
 
@@ -39,14 +42,19 @@ def processing_performance_monitoring(
         )
     database, settings = database_named(), load_processor_settings()
     seconds = time_window_hours * 3600
-    with database.transaction(replica=True) as cursor:
-        windows = read_window(cursor, seconds)
-        hours = read_hours(cursor, seconds)
-        baselines = read_baselines(cursor)
-        errors = read_top_errors(cursor, seconds) if include_error_analysis else []
+    (windows, hours, baselines, errors), replica_problem = read_beside(
+        database,
+        lambda cursor: (
+            read_window(cursor, seconds),
+            read_hours(cursor, seconds),
+            read_baselines(cursor),
+            read_top_errors(cursor, seconds) if include_error_analysis else [],
+        ),
+    )
     performance: dict[str, Any] = {
         "timestamp": datetime.now(UTC).isoformat(),
         "time_window_hours": time_window_hours,
+        "replica_problem": replica_problem,
         "overall_metrics": describe_window(add_up(windows.values(), seconds)),
         "flows": {name: describe_window(window) for name, window in windows.items()},
         "baselines": {name: _describe_baseline(baseline) for name, baseline in baselines.items()},

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from queue_store.errors import DatabaseUnavailableError
 from queue_store.findings import Finding, describe, worst_level
 from queue_store.readings.windows import add_up
 from queue_store.settings import load_processor_settings
 from tasks.app import app
+from tasks.monitoring.connection_checks import note_success, remember_failure
 from tasks.monitoring.databases import database_named
 from tasks.monitoring.describe import describe_counts, describe_fleet, describe_orphans, describe_window
 from tasks.monitoring.rules import judge
@@ -19,7 +21,13 @@ def distributed_queue_monitoring(include_detailed_metrics: bool = False) -> dict
 
     Raises DatabaseUnavailableError.
     """
-    snapshot = take_snapshot(database_named(), load_processor_settings())
+    database = database_named()
+    try:
+        snapshot = take_snapshot(database, load_processor_settings())
+    except DatabaseUnavailableError:
+        remember_failure(database.name, 1)
+        raise
+    note_success(database, 1, snapshot.response_time_ms)
     findings = judge(snapshot)
     status: dict[str, Any] = {
         "timestamp": datetime.now(UTC).isoformat(),
@@ -44,6 +52,7 @@ def _overall(snapshot: Snapshot) -> dict[str, Any]:
     return describe_counts(snapshot.overall, hour, day) | {
         "orphaned_records": sum(group.record_count for group in snapshot.orphans),
         "response_time_ms": snapshot.response_time_ms,
+        "connection_success_rate_percent": snapshot.connection_success.success_rate_percent,
         "worker_processes_alive": len(snapshot.fleet.alive),
     }
 

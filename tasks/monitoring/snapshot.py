@@ -9,9 +9,17 @@ from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_count
 from queue_store.readings.integrity import RECORDS_AT_A_GLANCE, Violation, find_violations
 from queue_store.readings.orphans import OrphanGroup, read_orphans
 from queue_store.readings.server import ServerReading, read_server
-from queue_store.readings.trends import Baseline, Depth, read_baselines, read_depths
+from queue_store.readings.trends import (
+    Baseline,
+    ConnectionSuccess,
+    Depth,
+    read_baselines,
+    read_connection_success,
+    read_depths,
+)
 from queue_store.readings.windows import Window, read_window
 from queue_store.settings import ProcessorSettings
+from tasks.monitoring.databases import impatient
 
 HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
@@ -34,7 +42,13 @@ class Snapshot:
     server: ServerReading
     baselines: dict[str, Baseline]
     depths: list[Depth]
+    connection_success: ConnectionSuccess
     violations: list[Violation] = field(default_factory=list[Violation])
+
+    @property
+    def open(self) -> FlowCounts:
+        """All flows together that nobody stopped: what waits there waits for workers."""
+        return add_up(flow for flow in self.flows if not flow.is_stopped)
 
 
 def take_snapshot(
@@ -45,7 +59,7 @@ def take_snapshot(
     with_integrity: bool = True,
 ) -> Snapshot:
     """`with_integrity` False: the violations are not looked for. Raises DatabaseUnavailableError."""
-    with database.transaction() as cursor:
+    with impatient(database) as cursor:
         asked = time.monotonic()
         cursor.execute("SELECT 1")
         response_time_ms = (time.monotonic() - asked) * 1000
@@ -69,6 +83,7 @@ def take_snapshot(
             server=read_server(cursor),
             baselines=read_baselines(cursor),
             depths=read_depths(cursor, HOUR_SECONDS),
+            connection_success=read_connection_success(cursor),
             violations=find_violations(cursor, records_at_most=RECORDS_AT_A_GLANCE) if with_integrity else [],
         )
 

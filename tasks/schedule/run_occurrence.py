@@ -9,7 +9,7 @@ from typing import Any
 
 from queue_store import occurrences
 from queue_store.database_manager import DatabaseManager
-from queue_store.errors import QueueStoreError
+from queue_store.errors import AlreadyRunningError, QueueStoreError
 from queue_store.occurrences import Taken
 from queue_store.redaction import redact
 from tasks.app import app
@@ -33,21 +33,21 @@ def run_occurrence(entry: str, due_at: str) -> str | None:
     if taken is None:
         return None
     with _beating(database, taken):
-        problem = _call(declared)
+        problem, must_wait = _call(declared)
     with database.transaction() as cursor:
-        state = occurrences.finish(cursor, taken, problem)
+        state = occurrences.finish(cursor, taken, problem, excused=must_wait)
     logger.log(logging.WARNING if problem else logging.INFO, "%s of %s: %s", entry, due_at, problem or state)
     return state
 
 
-def _call(declared: dict[str, Any]) -> str | None:
-    """None, or what went wrong."""
-    task = app.tasks[declared["task"]]
+def _call(declared: dict[str, Any]) -> tuple[str | None, bool]:
+    """None, or what went wrong; and whether it was only that the same maintenance is running."""
     try:
-        task(*declared.get("args", ()), **declared.get("kwargs", {}))
+        app.tasks[declared["task"]](*declared.get("args", ()), **declared.get("kwargs", {}))
     except Exception as error:  # noqa: BLE001  (whatever it is, it is written down and tried again)
-        return redact(f"{type(error).__name__}: {error}", ERROR_LENGTH)
-    return None
+        problem = redact(f"{type(error).__name__}: {error}", ERROR_LENGTH)
+        return problem, isinstance(error, AlreadyRunningError)
+    return None, False
 
 
 @contextmanager

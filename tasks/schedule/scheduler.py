@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import psycopg
 from celery.beat import Scheduler
 
 from queue_store import occurrences
@@ -59,7 +60,10 @@ class OccurrenceScheduler(Scheduler):
         self._is_looking = True
         try:
             leads = self._look()
-        except QueueStoreError as error:
+        except (
+            QueueStoreError,
+            psycopg.Error,
+        ) as error:  # the latter: frozen for a while, the session was ended
             # Hints do no harm, and one of them judges whether the database is there.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
@@ -74,7 +78,7 @@ class OccurrenceScheduler(Scheduler):
         try:
             with self._database.transaction() as cursor:
                 occurrences.leave(cursor, self._beat_id)
-        except QueueStoreError as error:
+        except (QueueStoreError, psycopg.Error) as error:
             logger.warning("could not hand on the schedule, the lease will: %s", error)
         self._database.dispose()
         super().close()

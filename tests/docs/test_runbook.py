@@ -2,12 +2,16 @@
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +21,7 @@ from queue_store.findings import Finding
 from tasks.app import app
 from tasks.cli import main
 from tasks.monitoring import distributed_system_maintenance
+from tasks.monitoring.rules import database_rules
 from tests import filling, troubles
 from tests.documents import ROOT
 
@@ -73,8 +78,57 @@ def alerted(database: DatabaseManager) -> None:
         alerts.update(cursor, [found], ["failed_records"])
 
 
+def beat_gone(database: DatabaseManager) -> None:
+    troubles.healthy(database)
+    troubles.execute(database, "UPDATE beats SET heartbeat_at = now() - interval '5 minutes'")
+
+
+def broker_gone(database: DatabaseManager) -> None:
+    troubles.healthy(database)
+    app.conf.broker_url = None  # put back with the rest of the configuration
+
+
+def maintenance_late_and_failed(database: DatabaseManager) -> None:
+    troubles.healthy(database)
+    troubles.execute(
+        database,
+        "INSERT INTO schedule_occurrences (entry, due_at, state, take_number, error_message) VALUES"
+        " ('orphan_cleanup', now() - interval '1 hour', 'due', 0, NULL),"
+        " ('retention', now() - interval '2 hours', 'failed', 3, 'DatabaseUnavailableError: gone')",
+    )
+    troubles.execute(
+        database,
+        "INSERT INTO maintenance_runs (operation, state, dry_run, actor, finished_at, error_message)"
+        " VALUES ('purge_old_records', 'failed', false, 'schedule', now(), 'DatabaseUnavailableError: gone')",
+    )
+
+
+def snapshot_held(database: DatabaseManager) -> None:
+    """It is ended by what the page says."""
+    troubles.healthy(database)
+    forgotten = psycopg.connect(os.environ["DATABASE_URL"], application_name="monthly report")
+    forgotten.execute("SELECT count(*) FROM processing_queue")
+    FORGOTTEN.append(forgotten)
+
+
+def database_gone(_: DatabaseManager) -> None:
+    os.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/rpa_db"  # put back with the rest
+
+
+FORGOTTEN: list[psycopg.Connection[Any]] = []
 STATES = {
-    state.__name__: state for state in (after_scheduled_maintenance, failed_once, many_failures, alerted)
+    state.__name__: state
+    for state in (
+        after_scheduled_maintenance,
+        failed_once,
+        many_failures,
+        alerted,
+        beat_gone,
+        broker_gone,
+        maintenance_late_and_failed,
+        snapshot_held,
+        database_gone,
+    )
 }
 
 
@@ -103,7 +157,23 @@ def _configured(
     monkeypatch.setattr("queue_store.hints.CeleryHintSender.is_broker_reachable", lambda _: True)
     monkeypatch.setattr("queue_store.hints.CeleryHintSender.send", lambda *_: True)
     monkeypatch.setattr(app.conf, "broker_url", "redis://here")
+    monkeypatch.setattr("tasks.alerts.judging.TRY_AGAIN_SECONDS", 0)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def a_transaction_is_old_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For the state that forgets one; nobody else leaves one open for long."""
+    held = database_rules.HELD_SNAPSHOT_SECONDS
+    monkeypatch.setattr(database_rules, "HELD_SNAPSHOT_SECONDS", OldWithForgotten(held))
+    yield
+    while FORGOTTEN:
+        FORGOTTEN.pop().close()
+
+
+class OldWithForgotten(dict[str, float]):
+    def __getitem__(self, level: str) -> float:
+        return 0.0 if FORGOTTEN and level == "warning" else super().__getitem__(level)
 
 
 @pytest.fixture
@@ -115,7 +185,7 @@ def beat_is_alive(database: DatabaseManager) -> None:
     )
 
 
-@pytest.mark.usefixtures("beat_is_alive")
+@pytest.mark.usefixtures("beat_is_alive", "a_transaction_is_old_soon")
 @pytest.mark.parametrize("scene", scenes(), ids=lambda scene: f"{scene.state}:{scene.line}")
 def test_the_blocks_do_what_the_page_says(scene: Scene, database: DatabaseManager) -> None:
     (STATES.get(scene.state) or getattr(troubles, scene.state))(database)
@@ -144,8 +214,14 @@ def run_shell(line: str, block: Block) -> str:
     program, *arguments = shlex.split(line)
     assert program == "queuectl", line
     result = CliRunner().invoke(main, arguments)
-    assert result.exit_code in {0, block.exit_code}, f"docs/runbook.md:{block.line} {line}\n{result.output}"
+    expected = block.exit_code if is_judging(arguments) else 0
+    assert result.exit_code == expected, f"docs/runbook.md:{block.line} {line}\n{result.output}"
     return result.output
+
+
+def is_judging(arguments: list[str]) -> bool:
+    """`exit=` of a block is of those commands that say by it what they found."""
+    return arguments[0] in ("check", "validate")
 
 
 def shows(expected: str, output: str) -> bool:

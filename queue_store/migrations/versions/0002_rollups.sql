@@ -35,7 +35,8 @@ CREATE TABLE rollup_hours (
     PRIMARY KEY (hour, flow_name)
 ) WITH (fillfactor = 70);
 
--- How deep the queue was: one look a minute. `pending` counts due and future records alike.
+-- How deep the queue was: one look a minute. `pending` counts due and future records alike, `waiting` those that are
+-- due and that nobody stopped, up to a limit.
 CREATE TABLE depth_minutes (
     minute                    timestamptz NOT NULL,
     flow_name                 text NOT NULL,
@@ -43,6 +44,7 @@ CREATE TABLE depth_minutes (
     processing                bigint NOT NULL,
     is_approximate            boolean NOT NULL,
     oldest_due_seconds        double precision,
+    waiting                   bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (minute, flow_name)
 );
 

@@ -15,6 +15,10 @@ CREATE TABLE alerts (
     opened_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- Since when it has had its present level: escalation counts from here.
     level_since               timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The last rise that was told, the opening included, and its level: soon after it, the same one is not told again.
+    raised_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
+    raised_level              text NOT NULL,
+    rise_count                integer NOT NULL DEFAULT 0 CHECK (rise_count >= 0),
     last_seen_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_count                integer NOT NULL DEFAULT 1 CHECK (seen_count > 0),
     escalation_step           integer NOT NULL DEFAULT 0 CHECK (escalation_step >= 0),
@@ -33,16 +37,19 @@ CREATE TABLE alert_notices (
     alert_id                  bigint NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
     change                    text NOT NULL CHECK (change IN ('opened', 'raised', 'escalated', 'resolved')),
     level                     text NOT NULL,
+    rise_count                integer NOT NULL,
     escalation_step           integer NOT NULL,
     contact                   text NOT NULL,
     created_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
     taken_at                  timestamptz,
     try_count                 integer NOT NULL DEFAULT 0,
     sent_at                   timestamptz,
+    -- The alert was resolved before anybody could be told.
+    dropped_at                timestamptz,
     error_message             text,
-    UNIQUE (alert_id, change, level, escalation_step, contact)
+    UNIQUE (alert_id, change, level, rise_count, escalation_step, contact)
 );
-CREATE INDEX alert_notices_unsent ON alert_notices (id) WHERE sent_at IS NULL;
+CREATE INDEX alert_notices_unsent ON alert_notices (id) WHERE sent_at IS NULL AND dropped_at IS NULL;
 
 -- Maintenance that runs or ran. Two of one operation cannot run at the same time; each chunk of work renews the
 -- heartbeat of its row first and stops when the row is no longer running.
@@ -75,6 +82,8 @@ CREATE TABLE schedule_occurrences (
     taken_at                  timestamptz,
     heartbeat_at              timestamptz,
     take_number               integer NOT NULL DEFAULT 0,
+    -- Takes that had to wait for the same maintenance: they are no tries.
+    excused_count             integer NOT NULL DEFAULT 0,
     finished_at               timestamptz,
     error_message             text,
     PRIMARY KEY (entry, due_at)

@@ -1,17 +1,30 @@
 -- rescue: processing → pending, for records whose run has no row, or is over and settled. No attempt is charged.
-WITH found AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+-- Cancelled where that was asked for.
+-- Seen first and locked by claim number then: the re-check of a row that changed hands meanwhile sees its new
+-- version, but still the old joined ones, and would take it from its new owner.
+WITH seen AS MATERIALIZED (
+    SELECT q.id, q.claim_number FROM processing_queue q
     LEFT JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing' AND (r.flow_instance_id IS NULL OR r.settled_at IS NOT NULL)
     ORDER BY q.id
     LIMIT %(limit)s
+), found AS MATERIALIZED (
+    SELECT q.id, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
+    FROM processing_queue q JOIN seen ON seen.id = q.id AND seen.claim_number = q.claim_number
+    WHERE q.status = 'processing'
+    ORDER BY q.id
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), written AS (
     UPDATE processing_queue q
-    SET status = 'pending', claimed_at = NULL, flow_instance_id = NULL, updated_at = clock_timestamp()
+    SET status = CASE WHEN found.cancelled THEN 'cancelled' ELSE 'pending' END, updated_at = clock_timestamp(),
+        claimed_at = CASE WHEN found.cancelled THEN q.claimed_at END,
+        flow_instance_id = CASE WHEN found.cancelled THEN q.flow_instance_id END
     FROM found WHERE q.id = found.id AND NOT %(dry_run)s
-    RETURNING q.flow_name
+    RETURNING q.id, q.flow_name, q.status
+), answered AS (
+    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, rescued) SELECT flow_name, count(*) FROM written GROUP BY flow_name
+    INSERT INTO rollup_deltas (flow_name, rescued, cancelled)
+    SELECT flow_name, count(*), count(*) FILTER (WHERE status = 'cancelled') FROM written GROUP BY flow_name
 )
 SELECT id FROM found

@@ -5,14 +5,16 @@ WITH found AS MATERIALIZED (
     WHERE q.status = 'pending'
             AND (q.claimed_at IS NOT NULL OR q.flow_instance_id IS NOT NULL OR q.completed_at IS NOT NULL)
         OR q.status = 'processing'
-            AND (q.claimed_at IS NULL OR q.flow_instance_id IS NULL OR q.completed_at IS NOT NULL)
+            AND (q.claimed_at IS NULL OR q.flow_instance_id IS NULL OR q.completed_at IS NOT NULL
+                OR q.claim_number < 1)
         OR q.status = 'failed' AND (q.error_message IS NULL OR q.completed_at IS NOT NULL)
         OR q.claimed_at > now() + interval '1 minute' OR q.updated_at > now() + interval '1 minute'
     ORDER BY q.id
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), judged AS (
-    SELECT q.id, q.status = 'pending' OR q.status = 'processing' AND (q.claimed_at IS NULL OR q.flow_instance_id IS NULL)
+    SELECT q.id, q.status = 'pending' OR q.status = 'processing'
+            AND (q.claimed_at IS NULL OR q.flow_instance_id IS NULL OR q.claim_number < 1)
         AS is_pending
     FROM processing_queue q JOIN found USING (id)
 ), written AS (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from queue_store.findings import Finding, by_severity
-from tasks.monitoring.rules import database_rules, flow_rules, integrity_rules, worker_rules
+from tasks.monitoring.rules import database_rules, flow_rules, integrity_rules, together_rules, worker_rules
 from tasks.monitoring.snapshot import Snapshot
 
 Rule = Callable[[Snapshot], Iterable[Finding]]
@@ -16,6 +16,10 @@ QUEUE_RULES: tuple[Rule, ...] = (
     flow_rules.orphaned_records,
     flow_rules.backlog,
     flow_rules.rate_below_usual,
+    together_rules.success_rate,
+    together_rules.failed_records,
+    together_rules.recent_failures,
+    together_rules.orphaned_records,
     worker_rules.all_workers_gone,
     worker_rules.flows_not_served,
 )

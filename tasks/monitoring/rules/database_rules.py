@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from queue_store.findings import Finding
+from queue_store.readings.server import LONG_IDLE_SECONDS
 from tasks.monitoring.snapshot import Snapshot
 
 HELD_SNAPSHOT_SECONDS = {"warning": 300.0, "critical": 3_600.0}
@@ -63,13 +64,13 @@ def connections(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def idle_in_transaction(snapshot: Snapshot) -> Iterator[Finding]:
-    longest = snapshot.server.longest_transaction
-    count = sum(c.idle_in_transaction_count for c in snapshot.server.connections)
-    if count > IDLE_IN_TRANSACTION and longest and longest.seconds > 60:
+    count = sum(c.long_idle_count for c in snapshot.server.connections)
+    if count > IDLE_IN_TRANSACTION:
         yield Finding(
             "idle_in_transaction",
             "warning",
-            f"{count} connections are idle in a transaction, more than {IDLE_IN_TRANSACTION}.",
+            f"{count} connections are idle in a transaction for more than {LONG_IDLE_SECONDS:g} s, more than "
+            f"{IDLE_IN_TRANSACTION}.",
             "find the application that does not commit: queuectl check --database",
             None,
             count,

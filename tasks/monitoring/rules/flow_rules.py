@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from queue_store.findings import Finding
-from queue_store.readings.windows import Window, add_up
+from queue_store.readings.windows import Window
 from tasks.monitoring.snapshot import HOUR_SECONDS, Snapshot
 
 BACKLOG_RECORDS = 500
@@ -27,7 +27,7 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
                 "success_rate",
                 judged[0],
                 f"{flow.flow_name}: {figure:g} % of {window.outcomes} records succeeded in the last "
-                f"{_hours(window)}, below {judged[1]:g} %.",
+                f"{hours(window)}, below {judged[1]:g} %.",
                 f"look at what fails: queuectl failures --flow {flow.flow_name}",
                 flow.flow_name,
                 figure,
@@ -115,19 +115,19 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
-    """More than 500 records pending for longer than half an hour: time for more containers."""
-    if not snapshot.depths or snapshot.overall.is_stopped:
+    """More than 500 records that could be claimed wait for longer than half an hour: time for more containers."""
+    if not snapshot.depths:
         return
     newest = snapshot.depths[-1].minute
     looks = [d for d in snapshot.depths if (newest - d.minute).total_seconds() <= BACKLOG_SECONDS]
     span_seconds = (newest - looks[0].minute).total_seconds()
-    least = min(look.pending for look in looks)
-    waits = (snapshot.overall.oldest_due_seconds or 0) > BACKLOG_SECONDS
+    least = min(look.waiting for look in looks)
+    waits = (snapshot.open.oldest_due_seconds or 0) > BACKLOG_SECONDS
     if waits and span_seconds >= BACKLOG_SECONDS and len(looks) >= BACKLOG_LOOKS and least > BACKLOG_RECORDS:
         yield Finding(
             "backlog",
             "warning",
-            f"At least {least} records have been pending for more than 30 minutes, more than {BACKLOG_RECORDS}.",
+            f"At least {least} due records have been waiting for more than 30 minutes, more than {BACKLOG_RECORDS}.",
             "see how many containers are wanted: queuectl capacity",
             None,
             least,
@@ -148,7 +148,7 @@ def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
                 "rate_below_usual",
                 "warning",
                 f"{flow_name}: {window.outcomes_per_hour:g} records an hour, usual at this hour of the week are "
-                f"{usual.outcomes_per_hour:g}.",
+                f"{usual.outcomes_per_hour:g}: below {threshold:g}, {100 * share:g} % of it.",
                 "compare with the last deploy, the database's response time and the top errors: "
                 "queuectl check --performance",
                 flow_name,
@@ -157,10 +157,6 @@ def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
-def all_flows(windows: dict[str, Window], seconds: float) -> Window:
-    return add_up(windows.values(), seconds)
-
-
-def _hours(window: Window) -> str:
-    hours = window.seconds / 3600
-    return "hour" if hours == 1 else f"{hours:g} hours"
+def hours(window: Window) -> str:
+    count = window.seconds / 3600
+    return "hour" if count == 1 else f"{count:g} hours"

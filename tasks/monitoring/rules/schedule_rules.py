@@ -11,6 +11,7 @@ BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the wa
 def judge_schedule(schedule: ScheduleReading, *, broker_is_reachable: bool) -> Iterator[Finding]:
     yield from _beat(schedule)
     yield from _entries(schedule)
+    yield from _corrections(schedule)
     if not broker_is_reachable:
         yield Finding(
             "broker_unreachable",
@@ -55,5 +56,21 @@ def _entries(schedule: ScheduleReading) -> Iterator[Finding]:
             "read its error: queuectl maintenance --history",
             None,
             len(schedule.failed_entries),
+            0,
+        )
+
+
+def _corrections(schedule: ScheduleReading) -> Iterator[Finding]:
+    """Until a review finds nothing."""
+    if schedule.corrected_flows:
+        names = ", ".join(schedule.corrected_flows[:5])
+        yield Finding(
+            "counts_corrected",
+            "warning",
+            f"The last nightly review had to correct the counts of {len(schedule.corrected_flows)} flow(s): {names}.",
+            "find out who changes statuses past queuectl; by how much they were wrong: SELECT result FROM "
+            "maintenance_runs WHERE operation = 'nightly_review' ORDER BY id DESC LIMIT 1",
+            None,
+            len(schedule.corrected_flows),
             0,
         )

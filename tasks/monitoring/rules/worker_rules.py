@@ -12,14 +12,14 @@ DEATHS = 1  # a single one may be frozen and hold what it has
 
 def all_workers_gone(snapshot: Snapshot) -> Iterator[Finding]:
     """Due work waits, or records are held by the dead, and no worker process that runs flows is alive."""
-    waits = snapshot.overall.due and (snapshot.overall.oldest_due_seconds or 0) >= WAIT_SECONDS
+    waits = snapshot.open.due and (snapshot.open.oldest_due_seconds or 0) >= WAIT_SECONDS
     stranded = sum(group.late_count for group in snapshot.orphans)
     if snapshot.fleet.served_flows or snapshot.overall.is_stopped or not (waits or stranded):
         return
     yield Finding(
         "all_workers_gone",
         "emergency",
-        f"No worker process is alive while {snapshot.overall.due} due records wait"
+        f"No worker process is alive while {snapshot.open.due} due records wait"
         + (f" and {stranded} are stranded." if stranded else "."),
         "restart the workers and read their logs; see docs/runbook.md, Critical system failure",
         None,

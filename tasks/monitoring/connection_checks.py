@@ -1,0 +1,36 @@
+"""Every look at the database is a sample of how well it can be reached. Looks that failed are noted once it is back."""
+
+import logging
+from collections import deque
+
+import psycopg
+
+from queue_store.database_manager import DatabaseManager
+from queue_store.errors import QueueStoreError
+from queue_store.readings.trends import note_connection_check, read_connection_success
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = 1_000
+
+_unnoted: dict[str, deque[int]] = {}
+
+
+def remember_failure(database_name: str, attempts: int) -> None:
+    _unnoted.setdefault(database_name, deque(maxlen=REMEMBERED)).append(attempts)
+
+
+def note_success(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
+    """Returns the success rate of the last day in percent; None where it cannot be written down. Never raises."""
+    failures = _unnoted.get(database.name, deque[int]())
+    try:
+        with database.transaction() as cursor:
+            for failed_attempts in failures:
+                note_connection_check(cursor, failed_attempts, 0, None)
+            note_connection_check(cursor, attempts, 1, response_time_ms)
+            rate = read_connection_success(cursor).success_rate_percent
+    except (QueueStoreError, psycopg.Error) as error:
+        logger.warning("a look at %s could not be noted: %s", database.name, error)
+        return None
+    failures.clear()
+    return rate
