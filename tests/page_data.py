@@ -89,14 +89,15 @@ ALERTS = """
 WITH hour AS (
     SELECT sum(completed) AS completed, sum(completed + failed) AS outcomes FROM rollup_deltas
     WHERE flow_name = 'thumbnail' AND at > now() - interval '61 minutes')
-INSERT INTO alerts (alert_key, code, flow_name, level, message, next_step, opened_at, last_seen_at, seen_count)
-SELECT 'success_rate:thumbnail', 'success_rate', 'thumbnail', 'critical',
+INSERT INTO alerts (alert_key, code, flow_name, level, raised_level, message, next_step, opened_at, last_seen_at,
+    seen_count)
+SELECT 'success_rate:thumbnail', 'success_rate', 'thumbnail', 'critical', 'critical',
     format('thumbnail: %%s %%%% of %%s records succeeded in the last hour, below 80 %%%%.',
         round(100.0 * completed / outcomes, 1), outcomes),
     'look at what fails: `queuectl failures --flow thumbnail`', now() - interval '18 minutes', now(), 18
 FROM hour
 UNION ALL
-SELECT 'server_connections', 'server_connections', NULL, 'warning',
+SELECT 'server_connections', 'server_connections', NULL, 'warning', 'warning',
     'The server has 81 of 100 connections open (81 %%), more than 80 %%.',
     'close what is not needed, put a pooler in front, or raise max_connections', now() - interval '8 minutes', now(), 8
 """

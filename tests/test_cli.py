@@ -86,6 +86,7 @@ def test_a_number_that_nothing_can_hold_is_wrong_usage(
 ) -> None:
     (tmp_path / "a.csv").write_text(CSV)
     needed = {
+        "drain": ("survey",),
         "enqueue": (tmp_path / "a.csv", "--flow", "survey"),
         "maintenance": ("--cleanup-orphaned-records",),
     }

@@ -48,7 +48,7 @@ def test_top_shows_each_flow_and_the_alerts(queue: DatabaseManager) -> None:
         cursor.execute(ALERTS)
     output = call("top", *ONCE).output
     assert re.search(r"alpha\s*│\s*3\s*│\s*0\s*│\s*2", output), output
-    assert "critical: Only 71 percent" in output
+    assert "warning: The server has 81 of 100 connections open" in output
 
 
 def test_watch_tells_one_line_a_look_and_what_blocks(queue: DatabaseManager) -> None:

@@ -130,7 +130,7 @@ def test_the_policy_of_the_nearest_class_decides(
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda attempt, error: "soon", lambda attempt, error: -1, lambda: 1, lambda a, e: 1 / 0]
+    "wrong", [lambda attempt, error: "soon", lambda attempt, error: -1, lambda a, e: 1 / 0]
 )
 def test_a_back_off_function_that_fails_costs_the_record_nothing(worker: Worker, wrong: Any) -> None:
     def unlucky(payload: Any) -> None:

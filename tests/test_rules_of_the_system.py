@@ -84,7 +84,8 @@ def dead_process() -> WorkerProcessReading:
         (held(300), None),
         (held(301), ("held_snapshot", "warning", "pid 4711, report, ben")),
         (held(3_601), ("held_snapshot", "critical", "open for 60 minutes")),
-        (died(2), None),
+        (died(0), None),
+        (died(1), ("worker_deaths", "warning", "1 worker process died")),
         (died(3), ("worker_deaths", "warning", "3 worker processes died")),
     ],
 )

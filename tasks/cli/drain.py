@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tasks.cli.frame import actor_option, json_option, processor, reason_option, say, write_json
+from tasks.cli.frame import (
+    BoundedNumber,
+    actor_option,
+    json_option,
+    processor,
+    reason_option,
+    say,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from queue_store.distributed_processor import DistributedProcessor
@@ -20,7 +28,7 @@ NOT_EMPTY = 4
 @click.option(
     "--timeout",
     "timeout_seconds",
-    type=click.FloatRange(0),
+    type=BoundedNumber(0, 24 * 3600),
     default=600.0,
     show_default=True,
     help="Seconds to wait at most.",

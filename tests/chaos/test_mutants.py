@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from queue_store import rescue, run as run_module, statements, worker_processes
+from queue_store import claiming, rescue, run as run_module, statements, worker_processes
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.record import Record
 from queue_store.run import Run
@@ -118,7 +118,7 @@ STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
     ),
     "claim with IN and LIMIT": (
         "claim_under_a_bad_plan", "claim",
-        b"WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status = 'pending'",
+        b"WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status || '' = 'pending'",
         b"WHERE q.id IN (SELECT id FROM processing_queue WHERE status = 'pending' AND flow_name = %(flow_name)s"
         b" AND EXISTS (SELECT FROM open) LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) AND q.status = 'pending'",
     ),
@@ -180,7 +180,7 @@ def mutate(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes, bytes], Non
         def sql(wanted: str) -> bytes:
             return original.replace(before, after) if wanted == name else statements.sql(wanted)
 
-        for module in (run_module, rescue, worker_processes):
+        for module in (run_module, claiming, rescue, worker_processes):
             monkeypatch.setattr(module, "sql", sql)
 
     return mutate

@@ -149,11 +149,6 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "what the fence refuses is committed": (OneCommit, "check_fence", lambda *_: None),
     "effects are committed before the completion": (OneCommit, "commit", effect_in_another_transaction),
     "a slice that broke is a failed attempt": (OneCommit, "_slice", broken_slice_is_failure),
-    "a broken connection is the handler's fault": (
-        one_commit,
-        "raise_if_not_the_handlers_fault",
-        lambda *_: None,
-    ),
     "a failed record keeps its writes": (one_commit, "ROLL_BACK", b"SELECT 1"),
     "a write that broke is a failed attempt": (Delivery, "_write_again", broken_write_is_failure),
 }

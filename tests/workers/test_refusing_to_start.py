@@ -99,6 +99,7 @@ def test_a_schema_that_is_too_new_says_what_to_deploy(
 ) -> None:
     with psycopg.connect(own_database_url) as connection:
         connection.execute("UPDATE schema_version SET version_num = '9999'")
+        connection.execute("COMMENT ON TABLE schema_version IS NULL")
     done = start([program], settings_environment | {"DATABASE_URL": own_database_url})
     assert done.returncode == 1
     assert "deploy the newer version of processing-queue" in done.stderr

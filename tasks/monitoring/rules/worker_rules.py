@@ -98,7 +98,8 @@ def deaths(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "worker_deaths",
             "warning",
-            f"{len(dead)} worker process(es) died or fell silent in the last hour, on {', '.join(hosts[:5])}.",
+            f"{len(dead)} worker process{'es' if len(dead) > 1 else ''} died or fell silent in the last hour, "
+            f"on {', '.join(hosts[:5])}.",
             "look for frozen processes, for records that kill theirs (queuectl failures), for the kernel's OOM killer",
             None,
             len(dead),
