@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -41,7 +42,7 @@ def main() -> None:
     records = options.records or (100_000 if options.full else 40_000)
     with running_servers() as servers, servers.connect() as connection:
         session = Session(servers, connection, records, options.pairs, options.full)
-        session.workloads = tuple(options.workloads)
+        session.command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
         session.name = options.name or session.name
         session.only_peer = options.peer
         for name in options.workloads or (FULL if options.full else QUICK):

@@ -40,7 +40,7 @@ class Session:
     is_full: bool
     name: str = ""
     only_peer: str = ""
-    workloads: tuple[str, ...] = ()  # that were asked for; none: all
+    command: str = ""  # that makes the report again
     figures: list[Figure] = field(default_factory=list[Figure])
     ratios: list[Ratio] = field(default_factory=list[Ratio])
     packages: set[str] = field(default_factory=set[str])  # the peers' that were measured
