@@ -84,13 +84,11 @@ def _plotted(figures: list[Figure]) -> list[tuple[str, str, list[tuple[str, floa
 
 
 def _markdown(session: Session, name: str, conditions: dict[str, str]) -> str:
-    full, workloads = (" FULL=1" if session.is_full else ""), " ".join(session.workloads)
-    command = f"make bench{full}" + (f' ARGS="{workloads}"' if workloads else "")
     lines = [
         f"# Benchmark report: {name}",
         "",
         "```shell",
-        command,
+        session.command,
         "```",
         "",
         "| condition | |",
