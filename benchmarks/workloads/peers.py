@@ -69,6 +69,8 @@ def _compare(session: Session, worker: Worker, processes: PeerProcesses) -> None
             wanted=peer.wanted,
         )
     )
+    if peer.has_latency:  # while its queue is empty
+        _latency(session, processes)
     if peer is PG_BOSS:  # which hands a thousand jobs to one call of the handler
         in_batches = partial(_ours, session, worker, "no_op_batch")
         session.note_ratio(
@@ -78,8 +80,6 @@ def _compare(session: Session, worker: Worker, processes: PeerProcesses) -> None
         compare(f"enqueue in bulk : {peer.name}", lambda: _ours_enqueued(session), processes.fill,
                 pairs=session.pairs, wanted=1.0)
     )  # fmt: skip
-    if peer.has_latency:
-        _latency(session, processes)
 
 
 def _ours(session: Session, worker: Worker, flow_name: str = "no_op") -> float:
@@ -106,6 +106,8 @@ def _latency(session: Session, processes: PeerProcesses) -> None:
     before = latency.waits_from_idle(session, LATENCY_JOBS // 2)
     theirs = processes.waits(LATENCY_JOBS)
     ours = before + latency.waits_from_idle(session, LATENCY_JOBS // 2)
+    if len(theirs) < LATENCY_JOBS:
+        raise RuntimeError(f"{len(theirs)} of {LATENCY_JOBS} jobs were begun")
     for name, waits in (("ours", ours), (processes.peer.name, theirs)):
         group = f"idle to start beside {processes.peer.name}"
         session.note(group, f"{name}, median", latency.percentile(waits, 0.5) * 1000, "ms")
