@@ -20,6 +20,7 @@ QUICK = {
     "one_commit": one_commit.measure,
     "cost": cost.measure,
     "flatness": flatness.measure,
+    "snapshots": flatness.measure_snapshots,
 }
 FULL = QUICK | {"peers": peers.measure}
 

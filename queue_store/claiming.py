@@ -82,7 +82,7 @@ class Claiming:
             "flow_name": self.options.flow_name,
             "failure_blocks_key": self.options.failure_blocks_key,
         }
-        row = cursor.execute(sql("oldest_waiting_level"), parameters).fetchone()
+        row = cursor.execute(sql("oldest_waiting_level"), parameters | self.cursor.bounds()).fetchone()
         return row[0] if row else None
 
 

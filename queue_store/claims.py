@@ -61,6 +61,10 @@ class ClaimCursor:
         if now - self._dropped_at >= max(self.cursor_seconds, self._pause_seconds):
             self.drop()
         self._walk_began_at = None if self._lowest else now
+        return self.bounds(first_level)
+
+    def bounds(self, first_level: int | None = None) -> dict[str, Any]:
+        """Each level with its cursor; `first_level` before all others."""
         levels = sorted(LEVELS, key=lambda level: (level != first_level, level))
         cursors = [self._lowest.get(level, _BEGINNING) for level in levels]
         return {

@@ -61,12 +61,19 @@ def register(cursor: Cursor[Any], declarations: Sequence[FlowDeclaration]) -> No
         )
 
 
-def with_work(cursor: Cursor[Any], celery_queues: Sequence[str] | None = None) -> list[FlowWithWork]:
-    """Open flows with due work, longest waiting first; of all Celery queues, or of those given."""
+def with_work(
+    cursor: Cursor[Any],
+    celery_queues: Sequence[str] | None = None,
+    *,
+    except_flow_name: str | None = None,
+) -> list[FlowWithWork]:
+    """Open flows with due work, longest waiting first; of all Celery queues, or of those given. A flow that is worked
+    on need not be asked: to look for its due records is to walk over what was claimed and not vacuumed yet."""
     rows = cursor.execute(
         sql("flows_with_work"),
         {
             "count_limit": COUNT_LIMIT,
+            "except_flow_name": except_flow_name,
             "celery_queues": list(celery_queues) if celery_queues is not None else None,
         },
     ).fetchall()

@@ -1,6 +1,7 @@
 """A claim stays cheap: when there is nothing, and while somebody's snapshot keeps vacuum from cleaning up."""
 
 import re
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,19 +25,30 @@ def own_store(own_database_url: str):  # type: ignore[no-untyped-def]
 
 
 def explained_claim(run: Run, cursor: ClaimCursor) -> str:
-    """What EXPLAIN says of the statement, nothing of it kept."""
     parameters = claim_parameters("sample", run.flow_instance_id, 100, failure_blocks_key=False)
-    parameters |= cursor.parameters()
+    return explained(run, "claim", parameters | cursor.parameters())
+
+
+def explained(run: Run, statement: str, parameters: dict[str, Any]) -> str:
+    """What EXPLAIN says of the statement, nothing of it kept."""
     driver = run.held.driver
     try:
-        rows = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql("claim"), parameters).fetchall()
+        rows = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql(statement), parameters).fetchall()
     finally:
         driver.rollback()
     return "\n".join(row[0] for row in rows)
 
 
 def buffers_of_claim(run: Run, cursor: ClaimCursor) -> int:
-    plan = explained_claim(run, cursor)
+    return buffers_in(explained_claim(run, cursor))
+
+
+def buffers_of_look(run: Run, cursor: ClaimCursor) -> int:
+    parameters = {"flow_name": "sample", "failure_blocks_key": False} | cursor.bounds()
+    return buffers_in(explained(run, "oldest_waiting_level", parameters))
+
+
+def buffers_in(plan: str) -> int:
     first = next(line for line in plan.splitlines() if "Buffers: shared" in line)
     return sum(int(count) for count in re.findall(r"(?:hit|read)=(\d+)", first))
 
@@ -72,6 +84,26 @@ def test_a_held_snapshot_does_not_slow_down_a_claim_with_its_cursor(own_store: S
         holder.rollback()
     assert with_cursor < 3_000
     assert without > with_cursor + 300
+
+
+def test_a_held_snapshot_does_not_slow_down_the_look_for_what_waited_longest(own_store: Store) -> None:
+    """One claim in twenty begins with it."""
+    own_store.enqueue(HELD_RECORDS)
+    with psycopg.connect(_url(own_store)) as holder:
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT count(*) FROM processing_queue")
+        run = own_store.run()
+        run.cursor = ClaimCursor(3_600, 1_000_000)
+        batch = run.begin()
+        for _ in range(HELD_RECORDS // 500 - 2):
+            _, batch = run.write_and_claim(completed(batch))
+        with run.held.transaction() as cursor:
+            assert run._oldest_waiting_level(cursor) == 5
+        at_the_cursor = buffers_of_look(run, run.cursor)
+        from_the_beginning = buffers_of_look(run, ClaimCursor(0, 1_000_000))
+        holder.rollback()
+    assert at_the_cursor < 1_000
+    assert from_the_beginning > at_the_cursor + 300
 
 
 @pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])

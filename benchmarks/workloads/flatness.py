@@ -21,10 +21,15 @@ def measure(session: Session) -> None:
     with running_worker(session.servers) as worker:
         _drain(session, worker)
         _control(session, worker)
-        _under_a_snapshot(session, worker)
-        _beside_readers(session, worker)
         _with_dead_hints(session, worker)
         _with_history(session, worker)
+
+
+def measure_snapshots(session: Session) -> None:
+    with running_worker(session.servers) as worker:
+        _drain(session, worker)
+        _under_a_snapshot(session, worker)
+        _beside_readers(session, worker)
 
 
 def _drain(session: Session, worker: Worker, count: int | None = None) -> float:

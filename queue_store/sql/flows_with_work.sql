@@ -57,6 +57,6 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS runs FROM flow_execution_logs r
     WHERE r.flow_name = f.flow_name AND r.state IN ('running', 'stopping')
 ) alive
-WHERE f.paused_at IS NULL AND c.processing_stopped_at IS NULL AND due.records > 0
+WHERE f.flow_name IS DISTINCT FROM %(except_flow_name)s AND f.paused_at IS NULL AND c.processing_stopped_at IS NULL AND due.records > 0
     AND (%(celery_queues)s::text[] IS NULL OR f.celery_queue = ANY(%(celery_queues)s::text[]))
 ORDER BY due.waited_seconds DESC

@@ -1,9 +1,12 @@
--- The priority level of a flow whose oldest record that can be claimed has waited longest.
+-- The priority level of a flow whose oldest record that can be claimed has waited longest. Each level comes with the
+-- cursor below which nothing is expected, as in claim.sql.
 SELECT level.priority
-FROM generate_series(0, 9) AS level(priority)
+FROM unnest(%(levels)s::smallint[], %(cursor_ats)s::timestamptz[], %(cursor_ids)s::bigint[])
+    AS level(priority, cursor_at, cursor_id)
 CROSS JOIN LATERAL (
     SELECT q.scheduled_at FROM processing_queue q
-    WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority::smallint
+    WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority
+        AND (q.scheduled_at, q.id) >= (level.cursor_at, level.cursor_id)
         AND q.scheduled_at <= now()
         AND q.batch_limit IS NULL
         AND (q.order_key IS NULL OR NOT EXISTS (

@@ -170,11 +170,13 @@ class _RunLoop:
         While nobody waits, or the broker cannot take the hint, the run goes on."""
         try:
             with self._services.database.transaction() as cursor:
-                waiting = with_work(cursor, self._services.celery_queues)
+                waiting = with_work(
+                    cursor, self._services.celery_queues, except_flow_name=self._declared.name
+                )
         except QueueStoreError:
             waiting = []
         hints = self._services.hints
-        others = [f for f in waiting if f.flow_name != self._declared.name and f.runs_wanted]
+        others = [flow for flow in waiting if flow.runs_wanted]
         for other in others:
             hints.send(other.flow_name, other.celery_queue)
         if others and hints.send(self._declared.name, self._declared.queue):
