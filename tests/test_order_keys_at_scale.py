@@ -73,7 +73,7 @@ def test_flows_with_work_reads_the_heads_and_not_the_backlog(own_store: Store) -
     vacuum(own_store)
     run = own_store.run()
     run.begin()
-    parameters = {"count_limit": COUNT_LIMIT, "celery_queues": None}
+    parameters = {"count_limit": COUNT_LIMIT, "celery_queues": None, "except_flow_name": None}
     assert buffers(run, "flows_with_work", parameters) < BACKLOG / 4
 
 
