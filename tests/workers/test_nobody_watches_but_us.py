@@ -10,7 +10,7 @@ import pytest
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_beat, running_worker, wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.long]
 
 
 def test_a_wedged_beat_and_a_wedged_worker_are_reported_within_a_minute(
