@@ -78,3 +78,26 @@ def deaf(payload: dict[str, Any]) -> None:
     while time.monotonic() < give_up_at:
         with suppress(BaseException):
             time.sleep(1)
+
+
+@flow
+def hears_a_cancel(payload: dict[str, Any], context: FlowContext) -> None:
+    context.report_progress("in hand")
+    while True:
+        context.raise_if_cancelled()
+        time.sleep(0.01)
+
+
+@flow(concurrency=2)
+async def hears_a_cancel_async(payload: dict[str, Any], context: FlowContext) -> None:
+    await context.report_progress_async("in hand")
+    while not context.is_cancelled:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    context.raise_if_cancelled()
+
+
+@flow
+def hears_a_cancel_with_effect(payload: dict[str, Any], connection: Connection, context: FlowContext) -> None:
+    effect = {"record_id": context.record_id, "claim_number": context.claim_number}
+    connection.exec_driver_sql(INSERT_EFFECT, effect)
+    hears_a_cancel(payload, context)
