@@ -25,6 +25,7 @@ def test_a_workers_sessions_have_timeouts(clean_database_url: str, monkeypatch: 
         assert shown(database, "statement_timeout") == "10min"
         assert shown(database, "lock_timeout") == "1min"
         assert shown(database, "idle_in_transaction_session_timeout") == "5min"
+        assert shown(database, "jit") == "off"
 
 
 def test_options_in_the_url_are_added_and_win(
