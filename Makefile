@@ -45,7 +45,7 @@ test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, wr
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \
 		$(BIN)/python -m pytest tests/workers/test_broker_away.py $(ARGS)
 
-rescue-evidence: $(VENV)/dev.stamp ## Kill twenty workers, measure their rescue, and write docs/evidence/rescue.md (KILLS=20)
+rescue-evidence: $(VENV)/dev.stamp ## Kill twenty workers and children, measure their rescue, write docs/evidence/rescue.md (KILLS=20)
 	@KILLS=$(or $(KILLS),20) RESCUE_REPORT=docs/evidence/rescue.md \
 		$(BIN)/python -m pytest tests/workers/test_twenty_kills.py $(ARGS)
 
