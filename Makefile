@@ -49,8 +49,9 @@ rescue-evidence: $(VENV)/dev.stamp ## Kill twenty workers and children, measure 
 	@KILLS=$(or $(KILLS),20) RESCUE_REPORT=docs/evidence/rescue.md \
 		$(BIN)/python -m pytest tests/workers/test_twenty_kills.py $(ARGS)
 
-recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure the way back to full speed, write docs/evidence/recovery.md (OUTAGES=2)
-	@RECOVERY_OUTAGES=$(or $(OUTAGES),2) RECOVERY_REPORT=docs/evidence/recovery.md \
+recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure the way back to full speed, write docs/evidence/recovery.md (OUTAGES=2 HANDLER_MS=0)
+	@RECOVERY_OUTAGES=$(or $(OUTAGES),2) RECOVERY_HANDLER_MS=$(or $(HANDLER_MS),0) \
+		RECOVERY_REPORT=docs/evidence/recovery$(if $(HANDLER_MS),-$(HANDLER_MS)ms).md \
 		$(BIN)/python -m pytest tests/workers/test_back_to_full_speed.py $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment

@@ -1,7 +1,7 @@
 """Ten seconds after Postgres or Redis are back, records flow as before.
 
-RECOVERY_OUTAGES says how often each of them is stopped, RECOVERY_REPORT names a file for the figures:
-`make recovery-evidence`.
+RECOVERY_OUTAGES says how often each of them is stopped, RECOVERY_HANDLER_MS what a record takes,
+RECOVERY_REPORT names a file for the figures: `make recovery-evidence`.
 """
 
 import os
@@ -26,6 +26,7 @@ from tests.workers.conftest import Queue
 from tests.workers.processes import running_beat, running_worker, wait_until
 
 OUTAGES = int(os.environ.get("RECOVERY_OUTAGES", "1"))
+WARM_UP_SECONDS = 3.0
 BEFORE_SECONDS = 10
 DOWN_SECONDS = 5.0
 AFTER_SECONDS = 20
@@ -33,13 +34,14 @@ WINDOW_SECONDS = 2.0
 STEP_SECONDS = 0.1
 SHARE = 0.95
 BOUND_SECONDS = 10.0
-WAITING_RECORDS = int(os.environ.get("RECOVERY_RECORDS", "1200000"))
+HANDLER_MS = int(os.environ.get("RECOVERY_HANDLER_MS", "0"))
+WAITING_RECORDS = 100_000 if HANDLER_MS else 1_200_000
 
 pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(120 + 240 * OUTAGES)]
 
 REPORT = """# Back to full speed after an outage
 
-A worker with two processes, one for `control` and a beat, with default settings, drain records that do nothing.
+A worker with two processes, one for `control` and a beat, with default settings, drain records that take {handler_ms} ms each.
 Postgres (default durability) or Redis is stopped under them, stays away for {down:.0f} s and is started again.
 Postgres is stopped with SIGQUIT: without a checkpoint, so that it recovers from its log. Rates are counted from
 `completed_at`. "Before" is the median of the {before} single seconds before the stop. "Back" is the end of the first
@@ -123,7 +125,9 @@ def outage(
     server: str, postgres: EmbeddedPostgres, log: Path, stop: Callable[[], None], start: Callable[[], None]
 ) -> Recovery:
     fill(postgres)
-    time.sleep(BEFORE_SECONDS + 1)
+    filled_at = time.time()
+    wait_until(lambda: bool(completed_since(postgres, filled_at)), "records that flow", log)
+    time.sleep(WARM_UP_SECONDS + BEFORE_SECONDS)
     stopped_at = time.time()
     stop()
     time.sleep(DOWN_SECONDS)
@@ -163,22 +167,29 @@ def fill(postgres: EmbeddedPostgres) -> None:
     manager = connect(postgres.url())
     queue = Queue(manager)
     waiting = queue.counts().get("pending", 0)
-    queue.insert("quick", max(1, WAITING_RECORDS - waiting))
+    queue.insert("sleepy", max(1, WAITING_RECORDS - waiting), f'{{"seconds": {HANDLER_MS / 1000}}}')
     manager.dispose()
 
 
-def ends(postgres: EmbeddedPostgres, since: float) -> list[float]:
+def completed_since(postgres: EmbeddedPostgres, since: float) -> list[float]:
+    """When each of them was completed, in order."""
     with psycopg.connect(postgres.url()) as connection:
         rows = connection.execute(
             "SELECT extract(epoch FROM completed_at)::float8 FROM processing_queue"
             " WHERE completed_at >= to_timestamp(%s) ORDER BY 1",
             [since],
         ).fetchall()
+    return [row[0] for row in rows]
+
+
+def ends(postgres: EmbeddedPostgres, since: float) -> list[float]:
+    """The same, and there was always more to do."""
+    with psycopg.connect(postgres.url()) as connection:
         pending = connection.execute(
             "SELECT count(*) FROM (SELECT FROM processing_queue WHERE status = 'pending' LIMIT 1) due"
         ).fetchone()
-    assert pending == (1,), "the records did not last: set RECOVERY_RECORDS higher"
-    return [row[0] for row in rows]
+    assert pending == (1,), "the records did not last: set WAITING_RECORDS higher"
+    return completed_since(postgres, since)
 
 
 def crash(postgres: EmbeddedPostgres) -> None:
@@ -200,7 +211,7 @@ def report(recoveries: list[Recovery], postgres: EmbeddedPostgres, broker: Embed
         else f"**All {len(recoveries)} outages were over in time.**"
     )
     return REPORT.format(
-        down=DOWN_SECONDS, before=BEFORE_SECONDS, window=WINDOW_SECONDS, share=SHARE, bound=BOUND_SECONDS,
+        handler_ms=HANDLER_MS, down=DOWN_SECONDS, before=BEFORE_SECONDS, window=WINDOW_SECONDS, share=SHARE, bound=BOUND_SECONDS,
         after=AFTER_SECONDS, verdict=verdict, rows="\n".join(recovery.row() for recovery in recoveries),
-        made_by=made_by(f"make recovery-evidence OUTAGES={OUTAGES}", postgres.url(), broker.url()),
+        made_by=made_by(f"make recovery-evidence OUTAGES={OUTAGES} HANDLER_MS={HANDLER_MS}", postgres.url(), broker.url()),
     )  # fmt: skip
