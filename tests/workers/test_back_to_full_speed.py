@@ -41,13 +41,13 @@ pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(120 + 240
 
 REPORT = """# Back to full speed after an outage
 
-A worker with two processes, one for `control` and a beat, with default settings, drain records that take {handler_ms} ms each.
-Postgres (default durability) or Redis is stopped under them, stays away for {down:.0f} s and is started again.
-Postgres is stopped with SIGQUIT: without a checkpoint, so that it recovers from its log. Rates are counted from
-`completed_at`. "Before" is the median of the {before} single seconds before the stop. "Back" is the end of the first
-{window:.0f} s, counted from the first answer of the server on, in which at least {share:.0%} of it were completed:
-{window:.0f} s at best. "Then" is the median of the single seconds from {bound:.0f} to {after} s after the first
-answer.
+A worker with two processes, one for `control` and a beat, with default settings, drain records that take
+{handler_ms} ms each. Postgres (default durability) or Redis is stopped under them, stays away for {down:.0f} s
+and is started again. Postgres is stopped with SIGQUIT: without a checkpoint, so that it recovers from its log.
+Rates are counted from `completed_at`. "Before" is the median of the {before} single seconds before the stop.
+"Back" is the end of the first {window:.0f} s, counted from the first answer of the server on, in which at least
+{share:.0%} of it were completed: {window:.0f} s at best. "Then" is the median of the single seconds from
+{bound:.0f} to {after} s after the first answer.
 
 {verdict}
 
@@ -210,8 +210,10 @@ def report(recoveries: list[Recovery], postgres: EmbeddedPostgres, broker: Embed
         if late
         else f"**All {len(recoveries)} outages were over in time.**"
     )
+    command = f"make recovery-evidence OUTAGES={OUTAGES} HANDLER_MS={HANDLER_MS}"
     return REPORT.format(
-        handler_ms=HANDLER_MS, down=DOWN_SECONDS, before=BEFORE_SECONDS, window=WINDOW_SECONDS, share=SHARE, bound=BOUND_SECONDS,
-        after=AFTER_SECONDS, verdict=verdict, rows="\n".join(recovery.row() for recovery in recoveries),
-        made_by=made_by(f"make recovery-evidence OUTAGES={OUTAGES} HANDLER_MS={HANDLER_MS}", postgres.url(), broker.url()),
+        handler_ms=HANDLER_MS, down=DOWN_SECONDS, before=BEFORE_SECONDS, window=WINDOW_SECONDS, share=SHARE,
+        bound=BOUND_SECONDS, after=AFTER_SECONDS, verdict=verdict,
+        rows="\n".join(recovery.row() for recovery in recoveries),
+        made_by=made_by(command, postgres.url(), broker.url()),
     )  # fmt: skip
