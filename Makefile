@@ -20,7 +20,7 @@ TOGETHER := not package and not containers and not browser and not long and not 
 NONE_CHOSEN := 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-broker-away rescue-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock clean python-ok same-python bench-monitoring bench-queue-page
+.PHONY: help run test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock clean python-ok same-python bench-monitoring bench-queue-page
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -41,12 +41,18 @@ test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while o
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: a mixed day, two beats, queuectl up
 	@$(TESTS) -m long $(ARGS)
 
-test-broker-away: $(VENV)/dev.stamp ## Work on while Redis is away for ten minutes (SECONDS_AWAY=600)
-	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) $(BIN)/python -m pytest tests/workers/test_broker_away.py $(ARGS)
+test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
+	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \
+		$(BIN)/python -m pytest tests/workers/test_broker_away.py $(ARGS)
 
-rescue-evidence: $(VENV)/dev.stamp ## Kill twenty workers, measure their rescue, and write docs/evidence/rescue.md (KILLS=20)
+rescue-evidence: $(VENV)/dev.stamp ## Kill twenty workers and children, measure their rescue, write docs/evidence/rescue.md (KILLS=20)
 	@KILLS=$(or $(KILLS),20) RESCUE_REPORT=docs/evidence/rescue.md \
 		$(BIN)/python -m pytest tests/workers/test_twenty_kills.py $(ARGS)
+
+recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure the way back to full speed, write docs/evidence/recovery.md (OUTAGES=2 HANDLER_MS=0)
+	@RECOVERY_OUTAGES=$(or $(OUTAGES),2) RECOVERY_HANDLER_MS=$(or $(HANDLER_MS),0) \
+		RECOVERY_REPORT=docs/evidence/recovery$(if $(HANDLER_MS),-$(HANDLER_MS)ms).md \
+		$(BIN)/python -m pytest tests/workers/test_back_to_full_speed.py $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
 	@$(BIN)/python -m pytest -m package $(ARGS)
