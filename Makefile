@@ -47,7 +47,7 @@ test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, wr
 
 rescue-evidence: $(VENV)/dev.stamp ## Kill twenty workers and children, measure their rescue, write docs/evidence/rescue.md (KILLS=20)
 	@KILLS=$(or $(KILLS),20) RESCUE_REPORT=docs/evidence/rescue.md \
-		$(BIN)/python -m pytest tests/workers/test_twenty_kills.py $(ARGS)
+		$(BIN)/python -m pytest tests/workers/test_many_kills.py $(ARGS)
 
 recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure the way back to full speed, write docs/evidence/recovery.md (OUTAGES=2 HANDLER_MS=0)
 	@RECOVERY_OUTAGES=$(or $(OUTAGES),2) RECOVERY_HANDLER_MS=$(or $(HANDLER_MS),0) \
