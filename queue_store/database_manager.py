@@ -57,7 +57,7 @@ class HeldConnection:
                 yield cursor
         except BaseException as error:
             with suppress(Exception):
-                if not self._connection.invalidated and self.driver.closed:
+                if not self._connection.invalidated and self._is_stuck():
                     self._connection.invalidate()
                 transaction.rollback()
             self._raise_translated(error)
@@ -77,6 +77,11 @@ class HeldConnection:
         finally:
             with suppress(psycopg.Error):
                 self.driver.autocommit = False
+
+    def _is_stuck(self) -> bool:
+        """Closed, or interrupted in a way that leaves a statement behind which no ROLLBACK can pass."""
+        status = self.driver.pgconn.transaction_status
+        return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
     def _begin(self) -> Any:
         try:

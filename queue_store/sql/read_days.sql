@@ -9,7 +9,7 @@ WITH known AS MATERIALIZED (
     GROUP BY 1
 )
 SELECT each.day, coalesce(known.enqueued, 0) AS enqueued, coalesce(known.outcomes, 0) AS outcomes
-FROM generate_series((SELECT min(day) FROM known), date_trunc('day', now(), 'UTC') - interval '1 day',
-    interval '1 day', 'UTC') AS each(day)
+FROM generate_series((SELECT min(day) FROM known), date_trunc('day', now(), 'UTC') - interval '24 hours',
+    interval '24 hours') AS each(day)
 LEFT JOIN known USING (day)
 ORDER BY 1

@@ -1,5 +1,5 @@
-"""Workers and children are killed, one after the other, with default settings: a worker's records run again within 20 s,
-a child's are given back within 2 s.
+"""Workers and children are killed, one after the other, with default settings: a worker's records run again within
+20 s, a child's are given back within 2 s.
 
 KILLS says how many, RESCUE_REPORT names a file for the figures: `make rescue-evidence` kills twenty of each.
 """
