@@ -60,4 +60,4 @@ def test_the_prediction_never_exceeds_what_the_server_can_do(cores: int) -> None
     most = cores / scaling.SERVER_MS_PER_BATCH * 1000 * scaling.BATCH_RECORDS
     rates = [scaling.predict(containers, cores, 0.0).records_per_second for containers in (1, 4, 16, 64)]
     assert rates == sorted(rates)
-    assert rates[-1] <= most
+    assert rates[-1] <= most * (1 + 1e-9)
