@@ -9,6 +9,8 @@ import pytest
 from queue_store import rollups
 from queue_store.database_manager import DatabaseManager
 from queue_store.statements import sql
+from tests.locks import wait_until_blocked
+from tests.servers import connect
 
 TOTALS = "SELECT flow_name, total, completed, failed, cancelled FROM rollup_totals ORDER BY flow_name"
 
@@ -71,6 +73,40 @@ def test_a_delta_that_commits_late_is_folded_late_but_once(database: DatabaseMan
     for _ in range(3):
         rollups.fold(database)
     assert rows(database, TOTALS) == [("alpha", 12, 8, 0, 0), ("late", 1, 0, 0, 0)]
+
+
+def test_a_delta_that_is_its_transactions_first_write_is_not_passed_by(own_database_url: str) -> None:
+    database = connect(own_database_url)
+    with database.transaction() as cursor:  # stops the insert once its number is taken
+        cursor.execute(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF NEW.flow_name = 'late' THEN PERFORM pg_advisory_xact_lock(1); END IF; RETURN NEW; END $$"
+        )
+        cursor.execute(
+            "CREATE TRIGGER wait BEFORE INSERT ON rollup_deltas FOR EACH ROW EXECUTE FUNCTION wait()"
+        )
+    add_deltas(
+        database, 1
+    )  # so that the next number is no longer one that is logged, which takes a transaction number
+    with database.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(1)")
+        late = threading.Thread(target=add_late_delta, args=[database])
+        late.start()
+        wait_until_blocked(database)
+        for _ in range(4):
+            add_deltas(database, 1)
+            rollups.fold(database)
+    late.join()
+    for _ in range(3):
+        rollups.fold(database)
+    totals = rows(database, TOTALS)
+    database.dispose()
+    assert totals == [("alpha", 15, 10, 0, 0), ("late", 1, 0, 0, 0)]
+
+
+def add_late_delta(database: DatabaseManager) -> None:
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO rollup_deltas (flow_name, enqueued) VALUES ('late', 1)")
 
 
 def test_the_mark_follows_the_fold(database: DatabaseManager) -> None:

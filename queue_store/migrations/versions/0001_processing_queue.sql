@@ -185,8 +185,11 @@ CREATE TABLE record_progress (
 );
 
 -- Counting: deltas are appended in the transaction that writes an outcome, and folded into minutes and totals.
+-- A delta's transaction has its number before the delta has: the mark of the folds relies on it (lock_rollups.sql).
+CREATE SEQUENCE rollup_deltas_id_seq;
 CREATE TABLE rollup_deltas (
-    id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id                        bigint PRIMARY KEY DEFAULT nextval(
+        CASE WHEN pg_current_xact_id() IS NOT NULL THEN 'rollup_deltas_id_seq'::regclass END),
     at                        timestamptz NOT NULL DEFAULT clock_timestamp(),
     flow_name                 text NOT NULL,
     enqueued                  integer NOT NULL DEFAULT 0,
@@ -210,6 +213,7 @@ CREATE TABLE rollup_deltas (
     wait_seconds              double precision NOT NULL DEFAULT 0,
     wait_histogram            bigint[]
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+ALTER SEQUENCE rollup_deltas_id_seq OWNED BY rollup_deltas.id;
 
 CREATE TABLE rollup_minutes (
     minute                    timestamptz NOT NULL,
