@@ -1,6 +1,8 @@
 """The real run loop, broken on purpose: the ledger finds each mutant of it, and nothing in the right one."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -196,5 +198,6 @@ def test_a_connection_that_is_shared_across_a_fork_is_caught(
         exit_code = process.wait(20)
     except subprocess.TimeoutExpired:  # both wait for an answer that the other one has read
         exit_code = 1
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     assert (exit_code != 0) == mutant
