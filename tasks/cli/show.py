@@ -5,7 +5,7 @@ import click
 
 from tasks.cli.frame import json_option, processor, say, write_json, write_table
 
-HIDDEN_COLUMNS = ("payload", "result")
+LAST_COLUMNS = ("payload", "result")
 
 
 @click.command()
@@ -23,8 +23,8 @@ def show(record_id: int, tracebacks: bool, as_json: bool) -> None:
     if as_json:
         write_json(asdict(story) | {"reasons": [asdict(reason) for reason in reasons]})
         return
-    _show_columns({k: v for k, v in story.record.items() if k not in HIDDEN_COLUMNS})
-    for name in HIDDEN_COLUMNS:
+    _show_columns({k: v for k, v in story.record.items() if k not in LAST_COLUMNS})
+    for name in LAST_COLUMNS:
         if story.record[name] is not None:
             _show_columns({name: story.record[name]})
     for title, part in (
