@@ -21,6 +21,7 @@ from queue_store.errors import (
     QueueStoreError,
 )
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
+from queue_store.unavailable import unavailable
 
 CONNECT_TIMEOUT_SECONDS = 5
 IDLE_IN_TRANSACTION_SECONDS = 300
@@ -231,16 +232,3 @@ class DatabaseManager:
             "pool_timeout": 10,
             "connect_args": arguments | query,
         }
-
-
-def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
-    """Says which server, and why, in one line and without the password."""
-    cause = getattr(error, "orig", None) or error
-    where = url.query.get("host") or url.host or "the local socket"
-    reason = " ".join(str(cause).split())[:300]
-    if url.password:
-        reason = reason.replace(str(url.password), "***")
-    return DatabaseUnavailableError(
-        f"the database {url.database} at {where}:{url.port or 5432} cannot be used: {reason}. "
-        "Check that Postgres runs there, that the network lets you through, and the URL."
-    )

@@ -9,8 +9,8 @@ import sqlalchemy.exc
 from psycopg import errors as pg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from queue_store.database_manager import unavailable
 from queue_store.errors import ConflictError
+from queue_store.unavailable import unavailable
 
 
 class AsyncHeldConnection:
