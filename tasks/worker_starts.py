@@ -3,6 +3,7 @@ worker's node name, which stays the same when a supervisor or an orchestrator st
 note back. Where several starts of the last minutes have no such end, the lists that the worker serves are set aside."""
 
 import logging
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from tasks.set_aside import set_aside_queues
 
 WINDOW_SECONDS = 120  # the pauses of an orchestrator between starts grow: 10 s, 20 s, 40 s
 ABNORMAL_ENDS = 3
+END_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,12 @@ class WorkerStarts:
             logger.debug("this start could not be noted: %s", type(error).__name__)
 
     def end(self) -> None:
+        """Waits END_SECONDS at most: looking up a broker's name may take longer than a supervisor waits for an end."""
+        thread = threading.Thread(target=self._end, name="worker ends", daemon=True)
+        thread.start()
+        thread.join(END_SECONDS)
+
+    def _end(self) -> None:
         try:
             connect(self._broker_url).zrem(self._key, self._member)
         except Exception as error:  # noqa: BLE001

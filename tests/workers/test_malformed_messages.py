@@ -2,10 +2,13 @@
 
 import base64
 import json
+import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
 from tasks.monitoring.rules.broker_rules import judge_set_aside
@@ -122,6 +125,21 @@ def test_starts_of_other_workers_and_ends_in_order_are_no_alarm(
     assert redis_client.llen("flows") == 1
     starts(redis_url, "a", 1)
     assert redis_client.llen("flows") == 0
+
+
+def test_a_broker_whose_name_is_looked_up_for_ever_does_not_keep_a_worker_from_ending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tasks.worker_starts.END_SECONDS", 0.1)
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: answered.wait() and [])
+    start = WorkerStarts("redis://broker.example:6379/0", "a", "a worker")
+    ending = threading.Thread(target=start.end)
+    ending.start()
+    ending.join(10)
+    still_ends = ending.is_alive()
+    answered.set()
+    assert not still_ends
 
 
 def test_what_is_set_aside_is_kept_for_a_while_in_a_bounded_number(redis_client: redis.Redis) -> None:
