@@ -38,7 +38,7 @@ test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARG
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: a mixed day, two beats, queuectl up
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, two beats, queuectl up
 	@$(TESTS) -m long $(ARGS)
 
 test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)

@@ -193,11 +193,13 @@ def test_the_drama_of_the_right_system_breaks_no_rule(own_store: Store, tmp_path
     assert own_store.value("SELECT count(*) FROM processing_queue") == 600
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_wrong_worker_is_caught(own_store: Store, tmp_path: Path, worker: type[Play]) -> None:
     assert is_caught(worker(own_store, tmp_path), WORKERS[worker])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", STATEMENTS)
 def test_a_wrong_statement_is_caught(
     own_store: Store, tmp_path: Path, mutate: Callable[[str, bytes, bytes], None], mutant: str

@@ -161,6 +161,7 @@ def test_the_right_run_loop_breaks_no_rule(play: Play) -> None:
     assert play.met == {"stolen", "slice breaks", "write breaks"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_wrong_run_loop_is_caught(play: Play, monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
     monkeypatch.setattr(*MUTANTS[mutant])

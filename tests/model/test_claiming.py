@@ -17,6 +17,7 @@ def test_no_reachable_state_breaks_a_promise_or_is_stuck(run_count: int, claim_b
     assert exploration.state_count > 5_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", [field.name for field in fields(Rules)])
 def test_every_rule_is_needed(rule: str) -> None:
     exploration = explore(without(rule), run_count=2, claim_bound=3)

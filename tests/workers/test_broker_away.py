@@ -19,7 +19,7 @@ from tests.servers import reachable_directory
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 
-AWAY_SECONDS = float(os.environ.get("BROKER_AWAY_SECONDS", "20"))
+AWAY_SECONDS = float(os.environ.get("BROKER_AWAY_SECONDS", "8"))
 # Ten minutes of records that do nothing would be ten million rows.
 HANDLER_SECONDS = 0.002 if AWAY_SECONDS > 60 else 0.0
 WITH_BROKER_SECONDS = max(5.0, AWAY_SECONDS / 20)
