@@ -23,72 +23,29 @@ from uuid import uuid4
 
 import psycopg
 
-from queue_store import rollups, schema
+from benchmarks.finished_rows import FLOWS, SETTINGS, make_rows, manager, say
+from queue_store import rollups
 from queue_store.claims import ClaimCursor
-from queue_store.database_manager import DatabaseManager
 from queue_store.record import Completed
 from queue_store.run import Run, RunOptions
-from queue_store.settings import DatabaseSettings, parse_database_url
 from tasks.embedded.postgres import EmbeddedPostgres
 
 BOUND_MILLISECONDS = 100.0
 BOUND_SHARE_PERCENT = 2.0
 TIMES = 25
-FLOWS = 5
-CHUNK = 500_000
 POLL_SECONDS = 15.0
 POLLS = 4
 FOLD_SECONDS = 2.0
 TEN_MILLION = 10_000_000
 RESULT = Path(__file__).parent / "results/monitoring-ten-million.md"
-SETTINGS = {
-    "shared_buffers": "512MB",
-    "max_wal_size": "8GB",
-    "shared_preload_libraries": "pg_stat_statements",
-}
-
-FINISHED = """
-INSERT INTO processing_queue (flow_name, status, claim_number, flow_instance_id, scheduled_at, created_at, updated_at,
-    claimed_at, started_at, completed_at, retry_count, error_message, payload)
-SELECT 'flow_' || n %% %(flows)s, CASE WHEN n %% 50 = 0 THEN 'failed' ELSE 'completed' END, 1,
-    gen_random_uuid(), at, at, at + interval '2 s', at + interval '1 s', at + interval '1 s',
-    CASE WHEN n %% 50 <> 0 THEN at + interval '2 s' END, CASE WHEN n %% 50 = 0 THEN 4 ELSE 0 END,
-    CASE WHEN n %% 50 = 0 THEN 'ValueError: no such order' END, jsonb_build_object('n', n)
-FROM (SELECT n, now() - (%(rows)s - n) * interval '30 days' / %(rows)s AS at
-    FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n) made
-"""
-ATTEMPTS = """
-INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,
-    exception_type, error_message, error_group, finished_at)
-SELECT id, 1, 4, flow_name, flow_instance_id, 'failed', 'ValueError', error_message, 'group ' || id %% 40, updated_at
-FROM processing_queue WHERE status = 'failed'
-"""
-HISTORY = """
-INSERT INTO {table}
-SELECT date_trunc('{unit}', completed_at), flow_name, count(*), count(*), count(*), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    count(*), array_fill(count(*) / 18, ARRAY[18]), count(*), array_fill(count(*) / 18, ARRAY[18])
-FROM processing_queue WHERE status = 'completed' GROUP BY 1, 2
-"""
 WORK = """
 INSERT INTO processing_queue (flow_name, payload) SELECT 'flow_0', '{}' FROM generate_series(1, %(count)s) AS n
 """
-WORK_RECORDS = 600_000
+WORK_RECORDS = 3_000_000
 EXECUTED = """
 SELECT coalesce(sum(s.total_exec_time), 0)::float8,
     coalesce(sum(s.total_exec_time) FILTER (WHERE s.query LIKE '%%candidate AS MATERIALIZED%%'), 0)::float8
 FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = %(role)s
-"""
-LIVE = """
-INSERT INTO processing_queue (flow_name, payload) SELECT 'flow_' || n %% %(flows)s, '{}'
-FROM generate_series(1, 500000) AS n
-"""
-FLEET = """
-INSERT INTO flows (flow_name, celery_queue, batch_size, max_retries, orphan_timeout_seconds)
-SELECT 'flow_' || n, 'flows', 100, 3, 7200 FROM generate_series(0, 4) AS n;
-INSERT INTO worker_processes (worker_process_id, worker_id, hostname, pid, flow_names)
-SELECT gen_random_uuid(), gen_random_uuid(), 'host-' || n % 10, n,
-    ARRAY['flow_0', 'flow_1', 'flow_2', 'flow_3', 'flow_4']
-FROM generate_series(1, 40) AS n
 """
 
 
@@ -106,30 +63,6 @@ def main() -> int:
         finally:
             server.stop()
     return report(row_count, figures, shares)
-
-
-def make_rows(url: str, row_count: int) -> None:
-    database = manager(url)
-    schema.migrate(database.engine)
-    database.dispose()
-    began = time.monotonic()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION pg_stat_statements")
-        connection.execute("SET session_replication_role = replica")  # counted below, all at once
-        connection.execute(FLEET)
-        for first in range(1, row_count + 1, CHUNK):
-            last = min(first + CHUNK - 1, row_count)
-            parameters = {"flows": FLOWS, "rows": row_count, "first": first, "last": last}
-            connection.execute(FINISHED, parameters)
-            say(f"{last:,} rows after {time.monotonic() - began:.0f} s")
-        connection.execute(ATTEMPTS, {})
-        for table, unit in (("rollup_minutes", "minute"), ("rollup_hours", "hour")):
-            connection.execute(HISTORY.format(table=table, unit=unit).encode())
-        connection.execute("SET session_replication_role = origin")
-        connection.execute(LIVE, {"flows": FLOWS})
-        connection.execute("VACUUM (ANALYZE)")
-    rollups.fold(manager(url))
-    rollups.recount(manager(url))
 
 
 def measure() -> dict[str, list[float]]:
@@ -291,16 +224,6 @@ def describe(row_count: int, figures: dict[str, list[float]], shares: Shares) ->
         "",
     ]
     return "\n".join(lines)
-
-
-def manager(url: str) -> DatabaseManager:
-    return DatabaseManager(
-        settings=DatabaseSettings(url=parse_database_url(url)), application_name="benchmark"
-    )
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
 
 
 if __name__ == "__main__":

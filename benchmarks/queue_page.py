@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 import psycopg
 
-from benchmarks.monitoring import SETTINGS, make_rows
+from benchmarks.finished_rows import SETTINGS, make_rows
 from tasks.embedded.postgres import EmbeddedPostgres
 
 BOUND_MILLISECONDS = 100.0

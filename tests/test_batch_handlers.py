@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord
 from tests.flow_runs import Worker
+from tests.test_flow_context import ask_to_stop
 
 OUTCOMES: dict[str, Any] = {
     "result": {"ok": 1},
@@ -73,6 +74,21 @@ def test_what_the_handler_raises_is_the_failure_of_all(worker: Worker) -> None:
 
     rows = worker.process(explode, ["a", "b"], batch=True, backoff=Backoff.fixed(60))
     assert [(row.status, row.retry_count) for row in rows] == [("pending", 1)] * 2
+
+
+def test_a_call_given_up_for_a_cancelled_record_charges_no_other(worker: Worker) -> None:
+    sizes: list[int] = []
+
+    def work(records: list[FlowContext]) -> None:
+        sizes.append(len(records))
+        if len(sizes) == 1:
+            ask_to_stop(worker, records[1].record_id)
+        for record in records:
+            record.raise_if_cancelled()
+
+    rows = worker.process(work, "abc", batch=True)
+    assert [(row.status, row.retry_count) for row in rows] == [("completed", 0), ("cancelled", 0), ("completed", 0)]
+    assert sizes == [3, 2]
 
 
 def test_a_payload_that_cannot_be_decoded_does_not_reach_the_handler(worker: Worker) -> None:

@@ -7,7 +7,7 @@ from psycopg import Cursor
 
 from queue_store.statements import sql
 
-RECORDS_AT_A_GLANCE = 500  # of each status, for monitoring
+RECORDS_AT_A_GLANCE = 200  # of each status, for monitoring
 RECORDS_AT_MOST = 1_000_000
 
 

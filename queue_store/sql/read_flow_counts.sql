@@ -1,6 +1,7 @@
 -- How many records each flow has, by status. Finished ones and the total are exact: folded totals and what is not
 -- folded yet. Live ones are counted in their partial indexes up to the limit; beyond it they are what is left over.
--- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows.
+-- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
+-- begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled
@@ -32,7 +33,7 @@ WITH counted AS MATERIALIZED (
                 SELECT FROM processing_queue q
                 WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                     AND q.scheduled_at <= now()
-                ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) due
+                ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) due
     CROSS JOIN LATERAL (
         SELECT min(first.scheduled_at) AS oldest_due_at FROM generate_series(0, 9) AS level(priority)
         CROSS JOIN LATERAL (

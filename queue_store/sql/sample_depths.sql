@@ -1,5 +1,6 @@
 -- One look a minute at how deep the queue is, by flow. Counts stop at the limit: beyond it, pending is what the
--- totals leave over. What waits is due, and nobody stopped its flow.
+-- totals leave over. What waits is due, and nobody stopped its flow. Counting begins with the newest: before the oldest
+-- lie the entries of all that was claimed since the last vacuum.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
@@ -34,7 +35,7 @@ CROSS JOIN queue_control control
 CROSS JOIN LATERAL (
     SELECT count(*) AS counted FROM (
         SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = n.flow_name
-        ORDER BY q.priority, q.scheduled_at, q.id LIMIT %(limit)s) capped) waiting
+        ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) capped) waiting
 CROSS JOIN LATERAL (
     SELECT count(*) AS counted FROM (
         SELECT FROM generate_series(0, 9) AS level(priority)
@@ -42,6 +43,6 @@ CROSS JOIN LATERAL (
             SELECT FROM processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                 AND q.scheduled_at <= now()
-            ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) due
+            ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) due
 ORDER BY n.flow_name
 ON CONFLICT (minute, flow_name) DO NOTHING

@@ -4,8 +4,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from queue_store.record import Outcome, Record
+from queue_store.record import Cancelled, Outcome, Record, Snooze
 from tasks.context import FlowContext
+from tasks.exceptions import RecordCancelled
 from tasks.run_loop.attempt import Attempts
 
 
@@ -23,7 +24,7 @@ class BatchAttempts(Attempts):
             returned = self.limited(list(records), self._call_batch, contexts, given)
             return outcomes + self._each(contexts, returned, started)
         except BaseException as error:  # noqa: BLE001
-            return outcomes + [self.outcome_of(context.record, started, error) for context in contexts]
+            return outcomes + self._all(contexts, started, error)
 
     async def attempt_batch_async(self, records: Sequence[Record], transaction: Any = None) -> list[Outcome]:
         """The same for an `async def` handler."""
@@ -36,7 +37,7 @@ class BatchAttempts(Attempts):
             returned = await self.limited_async(list(records), call)
             return outcomes + self._each(contexts, returned, started)
         except BaseException as error:  # noqa: BLE001
-            return outcomes + [self.outcome_of(context.record, started, error) for context in contexts]
+            return outcomes + self._all(contexts, started, error)
 
     def _call_batch(self, contexts: list[FlowContext], given: dict[str, Any]) -> Any:
         if self._observe is None:
@@ -63,6 +64,14 @@ class BatchAttempts(Attempts):
             except BaseException as error:  # noqa: BLE001
                 outcomes.append(self.outcome_of(record, started, error))
         return contexts, outcomes
+
+    def _all(self, contexts: list[FlowContext], started: float, error: BaseException) -> list[Outcome]:
+        """A call that was given up for a record that was asked to stop charges no other: those come again."""
+        records = [context.record for context in contexts]
+        asked = [record for record in records if self.run_side.is_cancelled(record)]
+        if isinstance(error, RecordCancelled) and asked:
+            return [Cancelled(record) if record in asked else Snooze(record, 0) for record in records]
+        return [self.outcome_of(record, started, error) for record in records]
 
     def _each(self, contexts: list[FlowContext], returned: Any, started: float) -> list[Outcome]:
         values = _by_record_id(contexts, returned)

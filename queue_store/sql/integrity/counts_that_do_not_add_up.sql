@@ -1,5 +1,6 @@
 -- Flows whose live records are not what the total less the finished ones leaves over: a status was changed past the
--- arrows. Flows with more live records than the limit are left to the nightly recount.
+-- arrows. Flows with more live records than the limit are left to the nightly recount. Counting begins with the newest:
+-- before the oldest lie the entries of all that was claimed since the last vacuum.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
@@ -13,7 +14,7 @@ WITH counted AS MATERIALIZED (
     FROM counted c CROSS JOIN LATERAL (
         SELECT count(*) AS live FROM (
             (SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = c.flow_name
-                ORDER BY q.priority, q.scheduled_at, q.id LIMIT %(limit)s)
+                ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT %(limit)s)
             UNION ALL
             (SELECT FROM processing_queue q WHERE q.status = 'processing' AND q.flow_name = c.flow_name
                 ORDER BY q.flow_instance_id, q.id LIMIT %(limit)s)
