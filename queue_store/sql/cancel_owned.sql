@@ -3,14 +3,14 @@ WITH owned AS MATERIALIZED (
     SELECT q.id
     FROM processing_queue q
     JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
-        ON o.id = q.id AND o.claim_number = q.claim_number
-    JOIN cancel_requests c ON c.record_id = q.id
+        ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
+    JOIN cancel_requests c ON c.record_id = o.id
     WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
-    ORDER BY q.id
+    ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (
     UPDATE processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
-    FROM owned WHERE q.id = owned.id
+    FROM owned WHERE q.id = ANY(ARRAY[owned.id])
     RETURNING q.id
 ), answered AS (
     DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id

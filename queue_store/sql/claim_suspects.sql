@@ -36,8 +36,7 @@ WITH open AS MATERIALIZED (
     UPDATE processing_queue q
     SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
         flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
-    FROM candidate
-    WHERE q.id = candidate.id AND q.status = 'pending'
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status || '' = 'pending' -- by id: see claim.sql
     RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
         q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
 ), counted AS (

@@ -3,5 +3,5 @@
 SELECT q.id, q.status
 FROM processing_queue q
 JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
-    ON o.id = q.id AND o.claim_number = q.claim_number
+    ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
 WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status IN ('completed', 'failed', 'cancelled')

@@ -4,9 +4,9 @@ WITH owned AS MATERIALIZED (
     SELECT q.id, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM processing_queue q
     JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
-        ON o.id = q.id AND o.claim_number = q.claim_number
+        ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
     WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
-    ORDER BY q.id
+    ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (
     UPDATE processing_queue q
@@ -14,7 +14,7 @@ WITH owned AS MATERIALIZED (
         claimed_at = CASE WHEN owned.cancelled THEN q.claimed_at END,
         flow_instance_id = CASE WHEN owned.cancelled THEN q.flow_instance_id END
     FROM owned
-    WHERE q.id = owned.id
+    WHERE q.id = ANY(ARRAY[owned.id])
     RETURNING q.id, q.status
 ), answered AS (
     DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'

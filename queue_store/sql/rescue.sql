@@ -21,7 +21,7 @@ WITH mine AS MATERIALIZED (
         EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM processing_queue q JOIN gone ON gone.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing'
-    ORDER BY q.id
+    ORDER BY q.id + 0 -- sorted: a planner that takes the table for empty would walk over all of it in the key's order
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT o.id, o.claim_number, o.retry_count, o.cancelled, gone.flow_name, gone.flow_instance_id,
@@ -45,7 +45,7 @@ WITH mine AS MATERIALIZED (
         claimed_at = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN q.claimed_at END,
         flow_instance_id = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN q.flow_instance_id END
     FROM judged j
-    WHERE q.id = j.id
+    WHERE q.id = ANY(ARRAY[j.id]) -- see complete.sql
     RETURNING q.id, q.status, q.error_message, j.struck, j.claim_number, j.retry_count, j.flow_name, j.flow_instance_id
 ), remembered AS (
     INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,

@@ -11,20 +11,20 @@ WITH seen AS MATERIALIZED (
         AND (r.flow_instance_id IS NULL
             OR q.claimed_at < now() - make_interval(
                 secs => greatest(%(orphan_timeout_seconds)s, coalesce(f.orphan_timeout_seconds, 0))))
-    ORDER BY q.id
+    ORDER BY q.flow_instance_id, q.id -- in the order of its index
     LIMIT %(limit)s
 ), orphan AS MATERIALIZED (
     SELECT q.id, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
-    FROM processing_queue q JOIN seen ON seen.id = q.id AND seen.claim_number = q.claim_number
-    WHERE q.status = 'processing'
-    ORDER BY q.id
+    FROM processing_queue q JOIN seen ON q.id = ANY(ARRAY[seen.id]) AND seen.claim_number = q.claim_number
+    WHERE q.status || '' = 'processing' -- by id: see complete.sql
+    ORDER BY seen.id
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), written AS (
     UPDATE processing_queue q
     SET status = CASE WHEN orphan.cancelled THEN 'cancelled' ELSE 'pending' END, updated_at = clock_timestamp(),
         claimed_at = CASE WHEN orphan.cancelled THEN q.claimed_at END,
         flow_instance_id = CASE WHEN orphan.cancelled THEN q.flow_instance_id END
-    FROM orphan WHERE q.id = orphan.id
+    FROM orphan WHERE q.id = ANY(ARRAY[orphan.id])
     RETURNING q.id, q.flow_name, q.status
 ), answered AS (
     DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'

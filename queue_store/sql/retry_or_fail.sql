@@ -11,9 +11,9 @@ WITH outcome AS MATERIALIZED (
         WHEN EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) THEN 'cancelled'
         WHEN o.retry_delay IS NOT NULL AND q.retry_count < %(max_retries)s THEN 'pending'
         ELSE 'failed' END AS new_status
-    FROM processing_queue q JOIN outcome o ON o.id = q.id AND o.claim_number = q.claim_number
+    FROM processing_queue q JOIN outcome o ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
     WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
-    ORDER BY q.id
+    ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (
     UPDATE processing_queue q
@@ -27,7 +27,7 @@ WITH outcome AS MATERIALIZED (
         scheduled_at = CASE WHEN owned.new_status = 'pending'
             THEN clock_timestamp() + make_interval(secs => o.retry_delay) ELSE q.scheduled_at END
     FROM owned JOIN outcome o ON o.id = owned.id
-    WHERE q.id = owned.id
+    WHERE q.id = ANY(ARRAY[owned.id])
     RETURNING q.id, q.claim_number, q.retry_count, q.status
 ), remembered AS (
     INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,

@@ -5,9 +5,9 @@ WITH outcome AS MATERIALIZED (
         AS o(id, claim_number, delay)
 ), owned AS MATERIALIZED (
     SELECT q.id, o.delay, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
-    FROM processing_queue q JOIN outcome o ON o.id = q.id AND o.claim_number = q.claim_number
+    FROM processing_queue q JOIN outcome o ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
     WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
-    ORDER BY q.id
+    ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (
     UPDATE processing_queue q
@@ -17,7 +17,7 @@ WITH outcome AS MATERIALIZED (
         flow_instance_id = CASE WHEN owned.cancelled THEN q.flow_instance_id END,
         scheduled_at = clock_timestamp() + make_interval(secs => owned.delay)
     FROM owned
-    WHERE q.id = owned.id
+    WHERE q.id = ANY(ARRAY[owned.id])
     RETURNING q.id, q.status
 ), answered AS (
     DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'

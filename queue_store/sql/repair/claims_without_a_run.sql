@@ -6,20 +6,20 @@ WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number FROM processing_queue q
     LEFT JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing' AND (r.flow_instance_id IS NULL OR r.settled_at IS NOT NULL)
-    ORDER BY q.id
+    ORDER BY q.flow_instance_id, q.id -- in the order of its index
     LIMIT %(limit)s
 ), found AS MATERIALIZED (
     SELECT q.id, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
-    FROM processing_queue q JOIN seen ON seen.id = q.id AND seen.claim_number = q.claim_number
-    WHERE q.status = 'processing'
-    ORDER BY q.id
+    FROM processing_queue q JOIN seen ON q.id = ANY(ARRAY[seen.id]) AND seen.claim_number = q.claim_number
+    WHERE q.status || '' = 'processing' -- by id: see complete.sql
+    ORDER BY seen.id
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), written AS (
     UPDATE processing_queue q
     SET status = CASE WHEN found.cancelled THEN 'cancelled' ELSE 'pending' END, updated_at = clock_timestamp(),
         claimed_at = CASE WHEN found.cancelled THEN q.claimed_at END,
         flow_instance_id = CASE WHEN found.cancelled THEN q.flow_instance_id END
-    FROM found WHERE q.id = found.id AND NOT %(dry_run)s
+    FROM found WHERE q.id = ANY(ARRAY[found.id]) AND NOT %(dry_run)s
     RETURNING q.id, q.flow_name, q.status
 ), answered AS (
     DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
