@@ -56,14 +56,15 @@ def test_a_slow_statement_ends_and_is_said(start: Start, filled_url: str) -> Non
     assert flower.ask("/queue/api/audit").status == 200
 
 
-def test_reads_go_to_the_replica_and_changes_to_the_primary(
+def test_what_is_large_is_read_from_the_replica_and_what_is_alive_from_the_primary(
     start: Start, filled_url: str, postgres_server: PostgresServer, template_database: str
 ) -> None:
     """The replica is another database here, so that it shows which of the two was asked."""
     name = postgres_server.create_database(template=template_database)
     try:
         flower = start(filled_url, DEVELOPMENT_GLOBAL_RPA_DB_REPLICA_URL=postgres_server.database_url(name))
-        assert flower.ask("/queue/api/overview").json["total"]["total"] == 0
+        assert flower.ask("/queue/api/overview").json["total"]["total"] > 0
+        assert flower.ask("/queue/api/record?id=2").status == 200
         assert flower.ask("/queue/api/records").json["records"] == []
         body = {"status": "failed", "flow": "thumbnail"}
         would = flower.do("reset", body | {"dry_run": True}).json["affected"]

@@ -1,4 +1,4 @@
-"""The page's own way to the database: few connections, a limit on each statement, the replica if there is one."""
+"""The page's own way to the database: few connections, a limit on each statement, the replica for what is large."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,8 +22,8 @@ def page_database() -> DatabaseManager:
 
 
 @contextmanager
-def reading(replica: bool = True) -> Generator[Cursor[Any]]:
-    """A slow database ends the reading: it degrades the page, not the queue. Not of a replica: before a change."""
+def reading(*, replica: bool) -> Generator[Cursor[Any]]:
+    """A slow database ends the reading: it degrades the page, not the queue."""
     with page_database().transaction(replica=replica) as cursor:
         cursor.execute(
             "SELECT set_config('statement_timeout', %(timeout)s, true), set_config('jit', 'off', true)",

@@ -32,7 +32,7 @@ def export(arguments: Arguments, form: str) -> bytes:
 def _collect(arguments: Arguments) -> list[RecordRow]:
     wanted = filter_of(arguments)
     records: list[RecordRow] = []
-    with reading() as cursor:
+    with reading(replica=True) as cursor:
         for _ in range(LOOKS_AT_MOST):
             page = find_records(cursor, wanted, PAGE_RECORDS)
             records += page.records

@@ -24,7 +24,7 @@ View = Callable[[Look], Any]
 
 def look(view: View, arguments: Arguments, celery_app: Any) -> Any:
     """Raises BadInputError, UnknownRecordError, UnknownFlowError, DatabaseUnavailableError."""
-    with reading() as cursor:
+    with reading(replica=view in LARGE_VIEWS) as cursor:
         return view(Look(cursor, load_processor_settings(), arguments, celery_app))
 
 
@@ -48,3 +48,6 @@ def _views() -> dict[str, View]:
 
 
 VIEWS = _views()
+# Read from the replica, if there is one. Who is alive is not: a late replica takes a worker for silent, and what the
+# server says about itself it says of itself.
+LARGE_VIEWS = {VIEWS[name] for name in ("charts", "records", "failures", "attempts", "audit")}
