@@ -87,7 +87,11 @@ def test_a_call_given_up_for_a_cancelled_record_charges_no_other(worker: Worker)
             record.raise_if_cancelled()
 
     rows = worker.process(work, "abc", batch=True)
-    assert [(row.status, row.retry_count) for row in rows] == [("completed", 0), ("cancelled", 0), ("completed", 0)]
+    assert [(row.status, row.retry_count) for row in rows] == [
+        ("completed", 0),
+        ("cancelled", 0),
+        ("completed", 0),
+    ]
     assert sizes == [3, 2]
 
 
