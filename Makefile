@@ -17,6 +17,7 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --
 
 TESTS := $(BIN)/python -m pytest
 TOGETHER := not package and not containers and not browser and not long and not alone
+THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
 NONE_CHOSEN := 5
 
 .DEFAULT_GOAL := help
@@ -29,7 +30,7 @@ run: $(VENV)/run.stamp ## Start everything with embedded servers and process the
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses)
-	@$(TESTS) -n 3 --dist loadfile -m "$(TOGETHER)" $(ARGS) || together=$$?; \
+	@$(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(ARGS) || together=$$?; \
 	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
 	$(TESTS) -m "alone and not long" $(ARGS) || alone=$$?; \
 	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
@@ -61,7 +62,7 @@ test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCR
 	@$(BIN)/python -m pytest -m browser $(ARGS)
 
 test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
-	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) -n 3 --dist loadfile -m "$(TOGETHER)" \
+	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
 		$(foreach name,$(WITHOUT_POSTGRES),--ignore tests/test_$(name).py) $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour)

@@ -19,6 +19,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SETTING = re.compile(r"_(GLOBAL_[A-Z0-9]+(_[A-Z0-9]+)*|DISTRIBUTED_PROCESSOR_[A-Z_]+)$")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts processes lies in directories and takes longest: first, so that it is not what is waited for."""
+    items.sort(key=lambda item: item.path.parent.name == "tests")
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One Postgres for the whole session."""
