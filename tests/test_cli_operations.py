@@ -177,7 +177,10 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
         database,
         "UPDATE processing_queue SET status = 'cancelled' WHERE id = (SELECT min(id) FROM processing_queue)",
     )
-    execute(database, "INSERT INTO processing_queue (id, flow_name) VALUES (2000000000, 'alpha')")
+    execute(
+        database,
+        "INSERT INTO processing_queue (id, flow_name) SELECT max(id) + 1000, 'alpha' FROM processing_queue",
+    )
     execute(
         database,
         "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,"
