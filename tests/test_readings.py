@@ -194,7 +194,8 @@ CORRUPTIONS = {
     "attempts_that_do_not_fit": "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name,"
     " flow_instance_id, outcome, exception_type, error_message, error_group)"
     " VALUES (-1, 1, 1, 'alpha', gen_random_uuid(), 'failed', 'E', 'e', 'e')",
-    "sequence_behind": "INSERT INTO processing_queue (id, flow_name) SELECT max(id) + 1000, 'alpha' FROM processing_queue",
+    "sequence_behind": "INSERT INTO processing_queue (id, flow_name)"
+    " SELECT max(id) + 1000, 'alpha' FROM processing_queue",
 }
 
 

@@ -88,6 +88,7 @@ def test_children_that_die_while_the_broker_is_away_are_replaced_and_their_recor
     assert queue.value("SELECT max(retry_count) FROM processing_queue") == 0
 
 
+@pytest.mark.long
 def test_work_goes_on_without_broker_and_beat(
     queue: Queue, environment: dict[str, str], broker: EmbeddedRedis, log: Path
 ) -> None:
