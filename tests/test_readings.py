@@ -15,7 +15,8 @@ from queue_store.readings.windows import add_up as add_windows, read_hours, read
 from queue_store.settings import ProcessorSettings
 from tests import filling
 
-SETTINGS = ProcessorSettings(heartbeat_seconds=0.1, lease_seconds=0.5)
+# Nobody is silent before the server was up for one lease, and this one may have been started a moment ago.
+SETTINGS = ProcessorSettings(heartbeat_seconds=0.05, lease_seconds=0.15)
 
 
 @pytest.mark.parametrize("folded", [False, True])

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from queue_store.database_manager import DatabaseManager
+from tasks.embedded.redis import EmbeddedRedis
+from tests.servers import reachable_directory
 
 
 class Queue:
@@ -52,3 +54,13 @@ def queue(database: DatabaseManager) -> Iterator[Queue]:
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "worker.log"
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedRedis]:
+    """A Redis of this test's own, which it may stop."""
+    with reachable_directory() as directory:
+        server = EmbeddedRedis(directory)
+        server.start()
+        yield server
+        server.stop()

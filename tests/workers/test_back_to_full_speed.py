@@ -93,15 +93,6 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         server.stop()
 
 
-@pytest.fixture
-def broker() -> Iterator[EmbeddedRedis]:
-    with reachable_directory() as directory:
-        server = EmbeddedRedis(directory)
-        server.start()
-        yield server
-        server.stop()
-
-
 def test_ten_seconds_after_postgres_or_redis_return_records_flow_as_before(
     postgres: EmbeddedPostgres, broker: EmbeddedRedis, tmp_path: Path
 ) -> None:

@@ -6,7 +6,6 @@ BROKER_AWAY_SECONDS says for how long, BROKER_AWAY_REPORT names a file for the f
 import os
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 
 from tasks.embedded.redis import EmbeddedRedis
 from tests.evidence import made_by
-from tests.servers import reachable_directory
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 
@@ -52,16 +50,6 @@ SELECT count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE clai
     sum(retry_count + crash_strikes)::int
 FROM processing_queue
 """
-
-
-@pytest.fixture
-def broker() -> Iterator[EmbeddedRedis]:
-    """A Redis of this test's own, which it may stop."""
-    with reachable_directory() as directory:
-        server = EmbeddedRedis(directory)
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture
