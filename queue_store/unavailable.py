@@ -15,7 +15,7 @@ def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
     """Says which server, and why, in one line and without the password."""
     cause = getattr(error, "orig", None) or error
     where = url.query.get("host") or url.host or "the local socket"
-    reason = " ".join(str(cause).split())[:300]
+    reason = " ".join(str(cause).split())[:300].rstrip(".?")
     if url.password:
         reason = reason.replace(str(url.password), "***")
     advice = ADVICE.get(getattr(cause, "sqlstate", None) or "", CHECK_CONNECTION)
