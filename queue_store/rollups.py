@@ -48,12 +48,13 @@ def recount(database: DatabaseManager) -> list[Correction]:
 
 def _fold_step(database: DatabaseManager) -> int:
     with database.transaction() as cursor:
+        newest = cursor.execute(sql("newest_rollup_delta")).fetchone()
         mark = cursor.execute(sql("lock_rollups")).fetchone()
-        if mark is None:
+        if newest is None or mark is None:
             return 0
-        folded_through_id, wants_candidate, newest_id = mark
+        folded_through_id, wants_candidate = mark
         if wants_candidate:
-            cursor.execute(sql("propose_rollup_mark"), {"newest_id": newest_id})
+            cursor.execute(sql("propose_rollup_mark"), {"newest_id": newest[0]})
         parameters = {"folded_through_id": folded_through_id, "limit": DELTAS_AT_ONCE}
         row = cursor.execute(sql("fold"), parameters).fetchone()
         assert row is not None

@@ -75,6 +75,19 @@ def test_a_delta_that_commits_late_is_folded_late_but_once(database: DatabaseMan
     assert rows(database, TOTALS) == [("alpha", 12, 8, 0, 0), ("late", 1, 0, 0, 0)]
 
 
+def test_a_delta_of_the_newest_of_all_transactions_is_not_passed_by(database: DatabaseManager) -> None:
+    add_deltas(database, 1)
+    for _ in range(3):
+        rollups.fold(database)
+    with database.transaction() as late:  # nothing that began after it ends before the folds below
+        late.execute("INSERT INTO rollup_deltas (flow_name, enqueued) VALUES ('late', 1)")
+        for _ in range(4):
+            rollups.fold(database)
+    for _ in range(3):
+        rollups.fold(database)
+    assert rows(database, TOTALS) == [("alpha", 3, 2, 0, 0), ("late", 1, 0, 0, 0)]
+
+
 def test_a_delta_that_is_its_transactions_first_write_is_not_passed_by(own_database_url: str) -> None:
     database = connect(own_database_url)
     with database.transaction() as cursor:  # stops the insert once its number is taken

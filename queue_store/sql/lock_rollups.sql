@@ -1,5 +1,5 @@
 -- One folds at a time; no row: somebody else is at it. Moves the mark up to the candidate once every transaction
--- that could have added a delta below it has ended, and returns the number that the newest delta has by now.
+-- that could have added a delta below it has ended.
 WITH mine AS MATERIALIZED (
     SELECT 1 FROM rollup_progress FOR NO KEY UPDATE SKIP LOCKED
 )
@@ -9,5 +9,4 @@ SET folded_at = clock_timestamp(),
         AND NOT EXISTS (SELECT FROM rollup_deltas d WHERE d.id > p.folded_through_id AND d.id <= p.candidate_id)
     THEN p.candidate_id ELSE p.folded_through_id END
 FROM mine
-RETURNING p.folded_through_id, p.folded_through_id >= p.candidate_id AS wants_candidate,
-    coalesce(pg_sequence_last_value('rollup_deltas_id_seq'::regclass), 0) AS newest_id
+RETURNING p.folded_through_id, p.folded_through_id >= p.candidate_id AS wants_candidate
