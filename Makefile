@@ -17,7 +17,8 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --
 
 TESTS := $(BIN)/python -m pytest
 TOGETHER := not package and not containers and not browser and not long and not alone
-THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
+# A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
+THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
 NONE_CHOSEN := 5
 
 .DEFAULT_GOAL := help
