@@ -121,7 +121,8 @@ def test_the_make_commands_of_the_readme_are_the_ones_that_ci_runs() -> None:
     ]
     assert commands == ["make run", "make test"]
     steps = (ROOT / ".ci/run").read_text()
-    assert re.search(r"git clone .*\n.*\n.* make .*run ONCE=1 ", steps)
+    assert ".ci/first_run\n" in steps
+    assert re.search(r"git clone .*\n.*\n.* make .*run ONCE=1\n", (ROOT / ".ci/first_run").read_text())
     assert re.search(r"make test$", steps, re.MULTILINE)
 
 
