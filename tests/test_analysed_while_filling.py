@@ -1,5 +1,5 @@
 """Statistics that were made beside the transaction which fills the table call it empty. Until the next ones, every
-statement of the claim loop and of rescue finds its records through an index all the same."""
+statement of the claim loop, of rescue and of a bulk finds its records through an index all the same."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -69,6 +69,9 @@ STATEMENTS: dict[str, Callable[[Run, list[Record]], Statement]] = {
     "rescue of the overdue": lambda *_: Statement(
         "rescue_overdue", {"orphan_timeout_seconds": 60, "limit": 1_000}
     ),
+    "twins of a bulk": lambda run, records: Statement(
+        "live_twins", {"flow_name": "sample", "dedup_keys": [f"key {one}" for one in ids(records)]}
+    ),
 }
 
 
@@ -86,6 +89,8 @@ def test_records_are_found_through_an_index(filled: Store, name: str, plan_cache
     )
     if name == "rescue":
         run.end()
+    if name == "twins of a bulk":
+        filled.execute("UPDATE processing_queue SET dedup_key = 'key ' || id")
     if name == "rescue of the overdue":
         filled.execute(
             "UPDATE processing_queue SET claimed_at = now() - interval '1 day' WHERE status = 'processing'"

@@ -109,6 +109,42 @@ def test_duplicates_are_found_over_many_chunks(processor: DistributedProcessor, 
         assert done.ids == [stored[key] for key in keys]
 
 
+def test_the_ids_follow_the_callers_order_beside_duplicates(processor: DistributedProcessor) -> None:
+    twin = processor.enqueue("send_invoice", {}, dedup_key="m").id
+    rows = [*keyed("z", "m", "a", "z"), {"n": "without a key"}]
+    done = processor.enqueue_many("send_invoice", rows, on_duplicate="skip", with_ids=True)
+    assert done.ids is not None
+    z, m, a, again, without = done.ids
+    assert (m, again) == (twin, z)
+    assert twin < z < a < without
+    assert (done.inserted_count, done.duplicate_positions) == (3, [1, 3])
+    with processor.database.transaction() as cursor:  # so that two bulks with the same keys do not deadlock
+        written = cursor.execute(
+            "SELECT dedup_key FROM processing_queue WHERE id <> %s ORDER BY ctid", (twin,)
+        )
+        assert [row[0] for row in written.fetchall()] == [None, "a", "z"]
+
+
+def test_a_key_that_is_taken_while_a_bulk_skips_is_a_duplicate_too(processor: DistributedProcessor) -> None:
+    """It is not there when the bulk looks for duplicates, and is met by its COPY."""
+    twin = processor.enqueue("send_invoice", {"n": "twin"}, dedup_key="twin").id
+    results: list[Any] = []
+
+    def bulk() -> None:
+        rows = keyed("twin", "taken", "new")
+        results.append(processor.enqueue_many("send_invoice", rows, on_duplicate="skip", with_ids=True))
+
+    rival = threading.Thread(target=bulk)
+    with processor.database.transaction() as cursor:
+        taken = enqueue(cursor, "send_invoice", {"n": "taken"}, dedup_key="taken").id
+        rival.start()
+        wait_until_blocked(processor.database)
+    rival.join()
+    assert results[0].duplicate_positions == [0, 1]
+    assert results[0].ids[:2] == [twin, taken]
+    assert payloads(processor) == {"twin": {"n": "twin"}, "taken": {"n": "taken"}, "new": {"n": 2}}
+
+
 def test_a_bulk_that_raises_names_the_key_and_writes_nothing(processor: DistributedProcessor) -> None:
     with pytest.raises(DuplicateRecordError, match="order 2"):
         processor.enqueue_many("send_invoice", keyed("order 1", "order 2", "order 2"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 
 from queue_store.enqueueing.new_record import (
     NewRecord,
@@ -48,6 +49,7 @@ class _Bulk:
     on_duplicate: OnDuplicate
     now: datetime
     done: EnqueuedMany
+    has_met_duplicates: bool = False
     is_staging: bool = False
 
 
@@ -79,10 +81,15 @@ def enqueue_many_steps(
 
 
 def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[None]:
-    """By COPY, which knows no ON CONFLICT; from the first duplicate on through a temporary table."""
-    if not bulk.is_staging:
+    """By COPY, which knows no ON CONFLICT. From the first duplicate on we look for them before, and what cannot be
+    done that way goes through a temporary table."""
+    if not bulk.has_met_duplicates:
         if (yield from _copy(bulk, chunk)):
             return
+        bulk.has_met_duplicates = True
+    if bulk.on_duplicate == "skip" and (yield from _copy_without_duplicates(bulk, chunk, first_position)):
+        return
+    if not bulk.is_staging:
         yield Query("create_staging")
         bulk.is_staging = True
     yield Copy("copy_staging", _blocks(_lines(bulk, chunk)))
@@ -106,6 +113,34 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
     if bulk.done.ids is not None:
         bulk.done.ids += ids
     bulk.done.inserted_count += len(chunk)
+    return True
+
+
+def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
+    """False: somebody else enqueued one of the keys meanwhile, and nothing of the chunk was written.
+
+    In the order of dedup_key, so that two bulks with the same keys do not deadlock; the ids follow the caller's order.
+    """
+    keys = [(bulk.options if record is None else record).dedup_key for _, record in chunk]
+    given = list({key for key in keys if key is not None})
+    twins = yield Query("live_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given})
+    known: dict[str, int] = dict(twins)
+    ids = [row[0] for row in (yield Query("reserve_ids", {"id_count": len(chunk)}))]
+    lines: list[tuple[str, bytes]] = []
+    duplicates: list[int] = []
+    for place, (key, line) in enumerate(zip(keys, _lines(bulk, chunk), strict=True)):
+        if key is not None and known.setdefault(key, ids[place]) != ids[place]:
+            duplicates.append(first_position + place)
+            ids[place] = known[key]
+        else:
+            lines.append((key or "", b"%d\t%b" % (ids[place], line)))
+    lines.sort(key=itemgetter(0))
+    if (yield Copy("copy_records_with_ids", _blocks(map(itemgetter(1), lines)), may_meet_duplicates=True)):
+        return False
+    bulk.done.duplicate_positions += duplicates
+    if bulk.done.ids is not None:
+        bulk.done.ids += ids
+    bulk.done.inserted_count += len(lines)
     return True
 
 
