@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from operator import itemgetter
 
 from queue_store.enqueueing.new_record import (
     NewRecord,
@@ -106,8 +105,7 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
         refused = yield Copy("copy_records", _blocks(lines), may_fail)
     else:
         ids = [row[0] for row in (yield Query("reserve_ids", {"id_count": len(chunk)}))]
-        numbered = map(b"%d\t%b".__mod__, zip(ids, lines, strict=True))
-        refused = yield Copy("copy_records_with_ids", _blocks(numbered), may_fail)
+        refused = yield Copy("copy_records_with_ids", _blocks(_numbered(ids, lines)), may_fail)
     if refused:
         return False
     if bulk.done.ids is not None:
@@ -117,30 +115,27 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
 
 
 def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
-    """False: somebody else enqueued one of the keys meanwhile, and nothing of the chunk was written.
-
-    In the order of dedup_key, so that two bulks with the same keys do not deadlock; the ids follow the caller's order.
-    """
+    """False: somebody else enqueued one of the keys meanwhile, and nothing of the chunk was written."""
     keys = [(bulk.options if record is None else record).dedup_key for _, record in chunk]
     given = list({key for key in keys if key is not None})
     twins = yield Query("live_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given})
     known: dict[str, int] = dict(twins)
     ids = [row[0] for row in (yield Query("reserve_ids", {"id_count": len(chunk)}))]
-    lines: list[tuple[str, bytes]] = []
+    new: list[int] = []
     duplicates: list[int] = []
-    for place, (key, line) in enumerate(zip(keys, _lines(bulk, chunk), strict=True)):
+    for place, key in enumerate(keys):
         if key is not None and known.setdefault(key, ids[place]) != ids[place]:
             duplicates.append(first_position + place)
             ids[place] = known[key]
         else:
-            lines.append((key or "", b"%d\t%b" % (ids[place], line)))
-    lines.sort(key=itemgetter(0))
-    if (yield Copy("copy_records_with_ids", _blocks(map(itemgetter(1), lines)), may_meet_duplicates=True)):
+            new.append(place)
+    lines = _numbered([ids[place] for place in new], _lines(bulk, [chunk[place] for place in new]))
+    if (yield Copy("copy_records_with_ids", _blocks(lines), may_meet_duplicates=True)):
         return False
     bulk.done.duplicate_positions += duplicates
     if bulk.done.ids is not None:
         bulk.done.ids += ids
-    bulk.done.inserted_count += len(lines)
+    bulk.done.inserted_count += len(new)
     return True
 
 
@@ -234,6 +229,10 @@ def _lines(bulk: _Bulk, chunk: list[Row]) -> Iterator[bytes]:
     for encoded, record in chunk:
         escaped = encoded.replace(b"\\", b"\\\\") if b"\\" in encoded else encoded
         yield b"%b%b%b" % (begin, escaped, common_end if record is None else _end(record, bulk.now))
+
+
+def _numbered(ids: list[int], lines: Iterable[bytes]) -> Iterator[bytes]:
+    return map(b"%d\t%b".__mod__, zip(ids, lines, strict=True))
 
 
 def _end(record: NewRecord, now: datetime) -> bytes:

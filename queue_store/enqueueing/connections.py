@@ -36,6 +36,7 @@ AsyncConnections = (
 )
 
 
+MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 _WIDER_RIGHTS = "for enqueue_many with ids, or with duplicates to skip or replace, processing_queue_admin"
 
 
@@ -113,7 +114,7 @@ class _Door:
         try:
             with self.driver.transaction():
                 return self.copy_blocks(request)
-        except psycopg.errors.UniqueViolation:
+        except MET_ANOTHER:
             return DUPLICATE_MET
 
     def copy_blocks(self, request: Copy) -> Rows:
@@ -182,7 +183,7 @@ class _AsyncDoor:
         try:
             async with self.driver.transaction():
                 return await self.copy_blocks(request)
-        except psycopg.errors.UniqueViolation:
+        except MET_ANOTHER:
             return DUPLICATE_MET
 
     async def copy_blocks(self, request: Copy) -> Rows:

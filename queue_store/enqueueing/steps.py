@@ -33,7 +33,8 @@ class Query:
 class Copy:
     """A named COPY … FROM STDIN with its text, block by block.
 
-    With `may_meet_duplicates` one that a unique index refused writes nothing and is answered with one row.
+    With `may_meet_duplicates` one that a unique index refused, or that was in a deadlock with a bulk of the same keys,
+    writes nothing and is answered with one row.
     """
 
     name: str
