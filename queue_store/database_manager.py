@@ -109,7 +109,7 @@ class HeldConnection:
             raise ConflictError(f"{type(cause).__name__}: nothing was written, call again") from error
         if isinstance(cause, psycopg.Error) and cause.sqlstate == "PQ001":
             raise IngestionStoppedError(str(cause.diag.message_primary)) from error
-        if isinstance(cause, psycopg.OperationalError):
+        if isinstance(cause, psycopg.OperationalError | pg.IdleInTransactionSessionTimeout):
             self._connection.invalidate()
             raise unavailable(self._connection.engine.url, cause) from error
 

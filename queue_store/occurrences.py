@@ -14,12 +14,12 @@ from psycopg import Cursor, errors
 from psycopg.types.json import Jsonb
 
 from queue_store.database_manager import DatabaseManager
+from queue_store.frozen import give_way_when_frozen
 from queue_store.statements import sql
 
 SILENT_SECONDS = 60.0
 HINT_AGAIN_SECONDS = 30.0
 TRIES = 3
-FROZEN_SECONDS = 3.0  # less than the lease of a beat
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,7 @@ def lead(
     """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval. First in its
     transaction: one that freezes in the middle of it holds the lease's row, and the server ends its session for the
     others."""
-    milliseconds = str(int(FROZEN_SECONDS * 1000))
-    cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (milliseconds,))
+    give_way_when_frozen(cursor)
     parameters: dict[str, Any] = {
         "beat_id": beat_id,
         "hostname": hostname,

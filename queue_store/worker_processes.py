@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
+from queue_store.frozen import give_way_when_frozen
 from queue_store.run import RunCounts
 from queue_store.statements import sql
 
@@ -96,6 +97,8 @@ def server_identity(cursor: Cursor[Any]) -> str:
 
 
 def take_watch(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: float) -> bool:
-    """Whether this process keeps the watch from now on, for as long as the lease."""
+    """Whether this process keeps the watch from now on, for as long as the lease. First in its transaction: it holds
+    the row that beats lead by."""
+    give_way_when_frozen(cursor)
     parameters = {"worker_process_id": worker_process_id, "lease_seconds": lease_seconds}
     return cursor.execute(sql("take_watch"), parameters).fetchone() is not None

@@ -1,3 +1,5 @@
 -- Runs of one flow begin one after the other. A statement of its own, before register_run: that one must count the
--- runs in a snapshot taken after the wait, or several would count the same ones and exceed the cap.
-SELECT 1 FROM flows WHERE flow_name = %(flow_name)s FOR NO KEY UPDATE
+-- runs in a snapshot taken after the wait, or several would count the same ones and exceed the cap. Rescue does not
+-- know the session yet: where its process freezes, the server itself ends it for the others.
+SELECT set_config('idle_in_transaction_session_timeout', '10s', true)
+FROM flows WHERE flow_name = %(flow_name)s FOR NO KEY UPDATE

@@ -1,0 +1,14 @@
+"""A process that is frozen in the middle of a transaction must not hold up the others for minutes."""
+
+from typing import Any
+
+from psycopg import Cursor
+
+FROZEN_SECONDS = 3.0  # less than the lease of a beat
+
+
+def give_way_when_frozen(cursor: Cursor[Any]) -> None:
+    """First in a transaction that locks what others need: the server ends a session that is idle in it for longer than
+    FROZEN_SECONDS."""
+    milliseconds = str(int(FROZEN_SECONDS * 1000))
+    cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (milliseconds,))
