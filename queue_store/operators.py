@@ -73,7 +73,7 @@ class Operators:
         done = Reset()
         for chunk in _chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk}
-            rows = self._again(lambda: self._change(actor, "reset", "reset", parameters))  # noqa: B023
+            rows = again(lambda: self._change(actor, "reset", "reset", parameters))  # noqa: B023
             reset_ids = {row[0] for row in rows}
             done.reset_ids += sorted(reset_ids)
             done.skipped_ids += [i for i in chunk if i not in reset_ids]
@@ -102,7 +102,7 @@ class Operators:
         done = Cancelled()
         for chunk in _chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk, "actor": actor, "reason": reason}
-            rows = self._again(lambda: self._change(actor, "cancel", "cancel", parameters))  # noqa: B023
+            rows = again(lambda: self._change(actor, "cancel", "cancel", parameters))  # noqa: B023
             what = dict(rows)
             done.cancelled_ids += [i for i in chunk if what.get(i) == "cancelled"]
             done.asked_ids += [i for i in chunk if what.get(i) == "asked"]
@@ -129,7 +129,7 @@ class Operators:
         }
         purged_count = 0
         while True:
-            rows = self._again(lambda: self._change(actor, f"purge {status}", "purge", parameters))
+            rows = again(lambda: self._change(actor, f"purge {status}", "purge", parameters))
             purged_count += len(rows)
             if len(rows) < CHUNK_RECORDS:
                 return purged_count
@@ -206,7 +206,7 @@ class Operators:
         changed: list[int] = []
         for chunk in _chunks(record_ids):
             chosen = parameters | {"ids": chunk}
-            rows = self._again(lambda: self._change(actor, action, statement, chosen))  # noqa: B023
+            rows = again(lambda: self._change(actor, action, statement, chosen))  # noqa: B023
             changed += [row[0] for row in rows]
         return changed
 
@@ -221,14 +221,15 @@ class Operators:
             _audit(cursor, actor, action, target, len(rows), details)
         return rows
 
-    def _again(self, deed: Callable[[], T]) -> T:
-        """Deadlocks, and records that were enqueued meanwhile with the same dedup_key, are worth another look."""
-        for _ in range(CONFLICTS_BORNE):
-            try:
-                return deed()
-            except (ConflictError, psycopg.errors.UniqueViolation):
-                continue
-        return deed()
+
+def again(deed: Callable[[], T]) -> T:
+    """Deadlocks, and records that were enqueued meanwhile with the same dedup_key, are worth another look."""
+    for _ in range(CONFLICTS_BORNE):
+        try:
+            return deed()
+        except (ConflictError, psycopg.errors.UniqueViolation):
+            continue
+    return deed()
 
 
 def _check_registered(cursor: Cursor[Any], flow_name: str) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from queue_store.maintenance.maintenance_run import MaintenanceRun
+from queue_store.operators import again
 from queue_store.settings import ProcessorSettings
 from queue_store.statements import sql
 
@@ -24,14 +25,20 @@ def reset_failed(run: MaintenanceRun, settings: ProcessorSettings, max_retries: 
     last = _BEGINNING
     while True:
         after = {"after_flow_name": last[0], "after_updated_at": last[1], "after_id": last[2]}
-        with run.chunk() as cursor:
-            page = cursor.execute(sql("resettable"), parameters | after).fetchall()
-            ids = [record_id for _, _, record_id in page]
-            if not run.dry_run:
-                ids = cursor.execute(sql("reset"), {"ids": ids}).fetchall()
-            run.affected_count += len(ids)
+        before = run.affected_count
+        page = again(lambda: _reset_page(run, parameters | after, before))  # noqa: B023
         if len(page) < RECORDS_AT_ONCE:
             break
         last = page[-1]
     run.result["records_reset"] = run.affected_count
     return run.affected_count
+
+
+def _reset_page(run: MaintenanceRun, parameters: dict[str, Any], affected_before: int) -> list[Any]:
+    with run.chunk() as cursor:
+        page = cursor.execute(sql("resettable"), parameters).fetchall()
+        ids = [record_id for _, _, record_id in page]
+        if not run.dry_run:
+            ids = cursor.execute(sql("reset"), {"ids": ids}).fetchall()
+        run.affected_count = affected_before + len(ids)
+    return page
