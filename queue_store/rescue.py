@@ -64,6 +64,7 @@ class Rescue:
         self._bury("silent_runs", {"lease_seconds": self._settings.lease_seconds}, {}, rescued)
         self._bury_worker_processes([], rescued)
         self._give_back(rescued)
+        self._cancel_requested(rescued)
         return rescued
 
     def lost(
@@ -98,19 +99,27 @@ class Rescue:
     def _bury(
         self, statement: str, parameters: dict[str, object], death: dict[str, object], rescued: Rescued
     ) -> None:
+        lease_seconds = parameters.get("lease_seconds")
         with self._database.transaction() as cursor:
             runs = cursor.execute(sql(statement), parameters).fetchall()
         for flow_instance_id, backend_pid in runs:
             try:
                 # First the session: an open transaction of a frozen process holds locks on what is rescued next.
                 if backend_pid is not None:
-                    self._terminate(backend_pid, rescued)
-                self._bury_run(flow_instance_id, statement, death, rescued)
+                    self._terminate(flow_instance_id, backend_pid, lease_seconds, rescued)
+                self._bury_run(flow_instance_id, lease_seconds, death, rescued)
             except ConflictError as error:  # of one: the others need not wait for the next look
                 logger.warning("run %s is buried at the next look: %s", flow_instance_id, error)
 
-    def _terminate(self, backend_pid: int, rescued: Rescued) -> None:
-        parameters = {"backend_pid": backend_pid, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS}
+    def _terminate(
+        self, flow_instance_id: UUID, backend_pid: int, lease_seconds: object, rescued: Rescued
+    ) -> None:
+        parameters = {
+            "flow_instance_id": flow_instance_id,
+            "backend_pid": backend_pid,
+            "lease_seconds": lease_seconds,
+            "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS,
+        }
         try:
             with self._database.transaction() as cursor:
                 cursor.execute(sql("terminate_session"), parameters)
@@ -123,14 +132,13 @@ class Rescue:
             )  # fmt: skip
 
     def _bury_run(
-        self, flow_instance_id: UUID, statement: str, death: dict[str, object], rescued: Rescued
+        self, flow_instance_id: UUID, lease_seconds: object, death: dict[str, object], rescued: Rescued
     ) -> None:
-        reason = (
-            "was silent for longer than the lease" if statement == "silent_runs" else "its process is gone"
-        )
+        reason = "its process is gone" if lease_seconds is None else "was silent for longer than the lease"
         parameters = {
             "suspect_record_id": None,
             "flow_instance_id": flow_instance_id,
+            "lease_seconds": lease_seconds,
             "error_message": reason,
         }
         parameters |= death
@@ -154,6 +162,11 @@ class Rescue:
         with self._database.transaction() as cursor:
             rows = cursor.execute(sql("bury_worker_processes"), parameters).fetchall()
         rescued.buried_worker_process_ids += [row[0] for row in rows]
+
+    def _cancel_requested(self, rescued: Rescued) -> None:
+        with self._database.transaction() as cursor:
+            rows = cursor.execute(sql("cancel_requested")).fetchall()
+        rescued.cancelled_ids += [row[0] for row in rows]
 
     def _give_back(self, rescued: Rescued) -> None:
         with self._database.transaction() as cursor:

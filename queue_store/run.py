@@ -200,12 +200,15 @@ class Run(Claiming):
         None: nobody knows which it was, so that all become suspects."""
         parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}
         with self.held.transaction() as cursor:
-            cursor.execute(sql("bury_run"), parameters | {"suspect_record_id": suspect_record_id})
+            cursor.execute(
+                sql("bury_run"), parameters | {"suspect_record_id": suspect_record_id, "lease_seconds": None}
+            )
 
     def end_in(self, cursor: Cursor[Any], error_message: str | None = None) -> None:
         """The same, in the caller's transaction."""
         parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}
         cursor.execute(sql("end_run"), parameters | self.counts.parameters())
+        cursor.execute(sql("settle_run"), {"flow_instance_id": self.flow_instance_id})
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[Statement]) -> list[Cursor[Any]]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""

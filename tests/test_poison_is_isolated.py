@@ -144,7 +144,10 @@ def test_rescuers_of_one_run_do_not_wait_for_each_other(store: Store) -> None:
     store.hide_session(dead)
     parameters = {"flow_instance_id": dead.flow_instance_id, "max_crash_strikes": 3}
     with store.held().transaction() as cursor:
-        cursor.execute(sql("bury_run"), parameters | {"suspect_record_id": None, "error_message": "gone"})
+        cursor.execute(
+            sql("bury_run"),
+            parameters | {"suspect_record_id": None, "error_message": "gone", "lease_seconds": None},
+        )
     with store.held().transaction() as cursor:
         assert len(cursor.execute(sql("rescue"), parameters).fetchall()) == 2
         assert store.rescue.look().record_count == 0

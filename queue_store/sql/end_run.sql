@@ -1,9 +1,7 @@
--- The owner's end of a run. Settled when nothing is left processing under it; else rescue finds the rest.
+-- The owner's end of a run. Whether something is left processing under it is a question for the next statement: this
+-- one may have waited for a claim, and would not see what that took.
 UPDATE flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), error_message = %(error_message)s,
-    settled_at = CASE WHEN NOT EXISTS (
-        SELECT FROM processing_queue q
-        WHERE q.status = 'processing' AND q.flow_instance_id = %(flow_instance_id)s) THEN clock_timestamp() END,
     batch_count = %(batch_count)s, records_claimed = %(records_claimed)s, records_completed = %(records_completed)s,
     records_retried = %(records_retried)s, records_failed = %(records_failed)s, records_snoozed = %(records_snoozed)s,
     records_released = %(records_released)s, records_cancelled = %(records_cancelled)s, records_refused = %(records_refused)s
