@@ -5,7 +5,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from queue_store import IngestionStoppedError
 from queue_store.distributed_processor import DistributedProcessor
@@ -51,9 +51,30 @@ def test_it_says_what_is_left_when_the_time_is_over(worker: Worker) -> None:
     result = CliRunner().invoke(main, ["drain", "handler", "--timeout", "0.1", "--json"])
     assert result.exit_code == 4
     assert json.loads(result.stdout) == {
-        "flow_name": "handler", "is_empty": False, "ingestion_stopped": True,
+        "flow_name": "handler", "is_empty": False, "ingestion_stopped": True, "open_writers": 0,
         "due": 3, "due_later": 1, "processing": 0,
     }  # fmt: skip
+
+
+def test_what_was_inserted_before_the_stop_and_is_committed_after_it_is_waited_for(worker: Worker) -> None:
+    flow = worker.declare(handler)
+    results: list[Result] = []
+
+    def call() -> None:
+        results.append(CliRunner().invoke(main, ["drain", "handler", "--timeout", "30"]))
+
+    draining = threading.Thread(target=call)
+    with worker.services.database.transaction() as cursor:
+        cursor.execute("INSERT INTO processing_queue (flow_name) VALUES ('handler')")
+        short = CliRunner().invoke(main, ["drain", "handler", "--timeout", "0.1"])
+        assert (short.exit_code, "1 transaction(s)" in short.stderr) == (4, True)
+        draining.start()
+        draining.join(0.3)
+        assert draining.is_alive()
+    worker.run(flow)
+    draining.join(30)
+    assert results[0].exit_code == 0, results[0].output
+    assert worker.statuses() == {"completed": 1}
 
 
 @pytest.mark.parametrize(

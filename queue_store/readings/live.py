@@ -27,3 +27,9 @@ def live_counts(cursor: Cursor[Any], flow_name: str) -> LiveCounts:
     row = cursor.execute(sql("count_live_of_flow"), {"flow_name": flow_name, "limit": LIVE_LIMIT}).fetchone()
     assert row is not None
     return LiveCounts(*row)
+
+
+def open_writers(cursor: Cursor[Any]) -> set[str]:
+    """The names of the transactions that have written to the queue and are still open: what they enqueued is in no
+    count yet."""
+    return {row[0] for row in cursor.execute(sql("open_writers")).fetchall()}

@@ -39,15 +39,29 @@ NOT_EMPTY = 4
 def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str, as_json: bool) -> None:
     """Stop the ingestion of a flow and wait until nothing of it is pending or processing.
 
-    Workers go on. Exits with 0 when the flow is empty, with 4 when the time is over first. Ingestion stays stopped
-    either way, until: queuectl resume FLOW --ingestion.
+    Workers go on, and transactions that enqueued before the stop are waited for. Exits with 0 when the flow is empty,
+    with 4 when the time is over first. Ingestion stays stopped either way, until: queuectl resume FLOW --ingestion.
     """
     with processor("drain") as queue:
         queue.stop_ingestion(flow_name, actor=actor, reason=reason or "drained")
-        left = _wait(queue, flow_name, timeout_seconds)
+        left, writer_count = _wait(queue, flow_name, timeout_seconds)
+    is_empty = not left.total and not writer_count
     if as_json:
         write_json(
-            {"flow_name": flow_name, "is_empty": not left.total, "ingestion_stopped": True} | _counts(left)
+            {
+                "flow_name": flow_name,
+                "is_empty": is_empty,
+                "ingestion_stopped": True,
+                "open_writers": writer_count,
+            }
+            | _counts(left)
+        )
+    elif not left.total and writer_count:
+        say(
+            f"{flow_name} may not be empty after {timeout_seconds:g} s: {writer_count} transaction(s) that wrote to "
+            "the queue before the stop are still open: see pg_stat_activity for who holds them. Ingestion stays "
+            "stopped.",
+            err=True,
         )
     elif left.total:
         say(
@@ -57,18 +71,21 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
         )
     else:
         say(f"{flow_name} is empty. Let records in again with: queuectl resume {flow_name} --ingestion")
-    if left.total:
+    if not is_empty:
         sys.exit(NOT_EMPTY)
 
 
-def _wait(queue: "DistributedProcessor", flow_name: str, timeout_seconds: float) -> "LiveCounts":
+def _wait(queue: "DistributedProcessor", flow_name: str, timeout_seconds: float) -> "tuple[LiveCounts, int]":
+    """What is left at the end, and how many transactions from before the stop are still open."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
+    writers = _open_writers(queue)
     while True:
+        writers &= _open_writers(queue)  # before the look, which sees what the others committed
         left = _look(queue, flow_name)
         now = time.monotonic()
-        if not left.total or now >= ends_at:
-            return left
+        if (not left.total and not writers) or now >= ends_at:
+            return left, len(writers)
         if now - said_at >= SAY_SECONDS:
             said_at = now
             say(f"{flow_name}: {_text(left)}", err=True)
@@ -80,6 +97,13 @@ def _look(queue: "DistributedProcessor", flow_name: str) -> "LiveCounts":
 
     with queue.database.transaction() as cursor:
         return live_counts(cursor, flow_name)
+
+
+def _open_writers(queue: "DistributedProcessor") -> set[str]:
+    from queue_store.readings.live import open_writers
+
+    with queue.database.transaction() as cursor:
+        return open_writers(cursor)
 
 
 def _counts(left: "LiveCounts") -> dict[str, int]:
