@@ -15,6 +15,7 @@ from queue_store.enqueueing.connections import run
 from queue_store.enqueueing.new_record import check_priority
 from queue_store.enqueueing.steps import is_storable_name, refuse_flow
 from queue_store.errors import ConflictError
+from queue_store.record import check_record_id
 from queue_store.statements import sql
 
 T = TypeVar("T")
@@ -258,7 +259,10 @@ def _shown_ids(ids: Sequence[int]) -> str:
 
 
 def _chunks(record_ids: Iterable[int]) -> Iterable[list[int]]:
-    """In id order: everybody locks in the same order."""
-    remaining = iter(sorted(set(record_ids)))
+    """In id order: everybody locks in the same order. Raises UnknownRecordError, before anything is changed."""
+    known = list(record_ids)
+    for record_id in known:
+        check_record_id(record_id)
+    remaining = iter(sorted(set(known)))
     while chunk := list(islice(remaining, CHUNK_RECORDS)):
         yield chunk

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from queue_store.errors import UnknownRecordError
 from queue_store.payload import decode_json
 
 
@@ -94,3 +95,11 @@ class Written:
     cancelled_ids: list[int] = field(default_factory=list[int])
     refused_ids: list[int] = field(default_factory=list[int])
     flows_to_hint: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+
+
+def check_record_id(record_id: object) -> None:
+    """Raises UnknownRecordError for what cannot be an id."""
+    if type(record_id) is not int or not 0 < record_id < 2**63:
+        raise UnknownRecordError(
+            f"there is no record {ascii(record_id)[:64]}: an id is a whole number from 1 to 2**63 - 1"
+        )

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from queue_store.database_manager import DatabaseManager
 from queue_store.errors import ConflictError, DatabaseUnavailableError, NotFinishedError, UnknownRecordError
+from queue_store.record import check_record_id
 from queue_store.statements import sql
 
 SHORTEST_PERIOD_SECONDS = 0.02
@@ -64,10 +65,7 @@ class _Poll:
 
     def add(self, record_id: int) -> Future[FinishedRecord]:
         """Raises UnknownRecordError for what cannot be an id: those who wait already must not suffer for it."""
-        if type(record_id) is not int or not 0 < record_id < 2**63:
-            raise UnknownRecordError(
-                f"there is no record {ascii(record_id)[:64]}: an id is a whole number from 1 to 2**63 - 1"
-            )
+        check_record_id(record_id)
         future: Future[FinishedRecord] = Future()
         with self._lock:
             self._awaited.append((record_id, time.monotonic(), future))

@@ -26,7 +26,7 @@ def measure(session: Session) -> None:
     payloads = [{"n": n, "text": "x" * 150} for n in range(session.records)]
     lines = [b'no_op\t{"n": %d, "text": "%b"}\n' % (n, b"x" * 150) for n in range(session.records)]
     keyed = [NewRecord(payload, dedup_key=f"key-{payload['n']}") for payload in payloads]
-    # One in ten has the key of another one, so that all go through the staging table.
+    # One in ten has the key of another one, so that no COPY can take all.
     repeated = [
         replace(record, dedup_key=f"key-{n - n % 10 if n % 10 == 9 else n}") for n, record in enumerate(keyed)
     ]

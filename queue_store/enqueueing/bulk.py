@@ -1,9 +1,10 @@
 """Enqueueing many records of a flow at COPY's speed, in bounded memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import cast
 
 from queue_store.enqueueing.new_record import (
     NewRecord,
@@ -65,6 +66,7 @@ def enqueue_many_steps(
     check_flow_name(flow_name)
     check_choice(on_duplicate)
     check_options(options)
+    _check_rows(rows)
     if not is_storable_name(flow_name):
         yield from refuse_flow(flow_name)
     flow = yield Query("begin_bulk", {"flow_name": flow_name, "is_follow_up": is_follow_up})
@@ -77,6 +79,13 @@ def enqueue_many_steps(
     if bulk.is_staging:
         yield Query("drop_staging")
     return done
+
+
+def _check_rows(rows: object) -> None:
+    """Text and mappings can be walked over, but are one payload and not many."""
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
+        kind = type(cast("object", rows)).__name__
+        raise PayloadRejectedError("rows", f"must be a list or another iterable of payloads, not {kind}")
 
 
 def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[None]:

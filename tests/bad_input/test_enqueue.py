@@ -16,6 +16,7 @@ from queue_store import (
     PayloadRejectedError,
     QueueStoreError,
     UnknownFlowError,
+    UnknownRecordError,
     enqueue,
     enqueue_many,
 )
@@ -187,3 +188,34 @@ def test_a_priority_that_there_is_not_is_refused_for_records_that_are_there(
 ) -> None:
     with pytest.raises(PayloadRejectedError, match="priority: must be a whole number from 0 to 9"):
         Operators(database).change_priority([1], priority, actor="Olga")
+
+
+@pytest.mark.parametrize(
+    "record_ids", ["12", ["1"], [1, "x"], [1, 0], [1, 2**63], [1, 1.0], [1, None], [True]]
+)
+def test_what_cannot_be_an_id_changes_no_record(database: DatabaseManager, record_ids: Any) -> None:
+    register_flow(database, "alpha")
+    with database.transaction() as cursor:
+        enqueue_many(cursor, "alpha", [{}, {}], priority=3)
+    operators = Operators(database)
+    for deed in (
+        lambda: operators.cancel(record_ids, actor="Olga"),
+        lambda: operators.reset(record_ids, actor="Olga"),
+        lambda: operators.change_priority(record_ids, 7, actor="Olga"),
+    ):
+        with pytest.raises(UnknownRecordError, match="whole number from 1"):
+            deed()
+    with database.transaction() as cursor:
+        found = cursor.execute("SELECT DISTINCT status, priority FROM processing_queue").fetchall()
+        assert found == [("pending", 3)]
+        assert cursor.execute("SELECT * FROM audit_log").fetchall() == []
+
+
+@pytest.mark.parametrize("rows", ["abc", b"abc", {"order": 1}, None, 7])
+def test_what_is_no_list_of_payloads_is_refused(database: DatabaseManager, rows: Any) -> None:
+    register_flow(database, "alpha")
+    with (
+        pytest.raises(PayloadRejectedError, match="rows: must be a list"),
+        database.transaction() as cursor,
+    ):
+        enqueue_many(cursor, "alpha", rows)
