@@ -1,3 +1,9 @@
--- The unfinished records that have one of these keys: (dedup_key, id).
-SELECT dedup_key, id FROM processing_queue
-WHERE flow_name = %(flow_name)s AND dedup_key = ANY(%(dedup_keys)s::text[]) AND status IN ('pending', 'processing')
+-- The unfinished records that have one of these keys: (dedup_key, id). LATERAL and LIMIT: for an array, or in a join, a
+-- planner that takes the table for empty walks over all records of the flow.
+SELECT wanted.dedup_key, twin.id
+FROM unnest(%(dedup_keys)s::text[]) AS wanted(dedup_key)
+CROSS JOIN LATERAL (
+    SELECT q.id FROM processing_queue q
+    WHERE q.flow_name = %(flow_name)s AND q.dedup_key = wanted.dedup_key AND q.status IN ('pending', 'processing')
+    LIMIT 1
+) twin
