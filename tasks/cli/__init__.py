@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 it failed or found trouble, 2 wrong usage, 3 the database 
 """
 
 import ast
+import logging
 from importlib import import_module
 from importlib.resources import files
 from typing import Any
@@ -67,6 +68,8 @@ class CommandGroup(click.Group):
             formatter.write_dl([(name, _first_sentence(name)) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
+        # Interrupted in the middle of a statement, it would warn of its rollback beside what we say.
+        logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
             return super().invoke(ctx)
         except QueueStoreError as error:
