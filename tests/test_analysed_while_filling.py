@@ -69,6 +69,7 @@ STATEMENTS: dict[str, Callable[[Run, list[Record]], Statement]] = {
     "rescue of the overdue": lambda *_: Statement(
         "rescue_overdue", {"orphan_timeout_seconds": 60, "limit": 1_000}
     ),
+    "cancels that crossed": lambda *_: Statement("cancel_requested", {}),
     "twins of a bulk": lambda run, records: Statement(
         "live_twins", {"flow_name": "sample", "dedup_keys": [f"key {one}" for one in ids(records)]}
     ),
