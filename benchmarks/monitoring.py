@@ -24,7 +24,7 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks.finished_rows import FLOWS, SETTINGS, make_rows, manager, say
-from queue_store import rollups
+from queue_store import rollups, worker_processes
 from queue_store.claims import ClaimCursor
 from queue_store.record import Completed
 from queue_store.run import Run, RunOptions
@@ -36,6 +36,7 @@ TIMES = 25
 POLL_SECONDS = 15.0
 POLLS = 4
 FOLD_SECONDS = 2.0
+BEAT_SECONDS = 2.0
 TEN_MILLION = 10_000_000
 RESULT = Path(__file__).parent / "results/monitoring-ten-million.md"
 WORK = """
@@ -139,11 +140,23 @@ def work(url: str, ended: threading.Event, counts: list[int]) -> None:
     options = RunOptions(flow_name="flow_0", batch_size=100, max_retries=3)
     with Run(manager(url), options, ClaimCursor(2, 20), uuid4()) as run:
         records = run.begin()
+        heartbeat = threading.Thread(target=beat, args=(url, ended, run))
+        heartbeat.start()
         while records and not ended.is_set():
             now = time.monotonic()
             counts[0] += len(records)
             _, records = run.write_and_claim([Completed(record, now, now) for record in records])
         run.end()
+        heartbeat.join()
+
+
+def beat(url: str, ended: threading.Event, run: Run) -> None:
+    """As each worker process does."""
+    database = manager(url)
+    while not ended.wait(BEAT_SECONDS):
+        with database.transaction() as cursor:
+            worker_processes.beat_run(cursor, run.flow_instance_id, run.counts)
+    database.dispose()
 
 
 def fold(url: str, ended: threading.Event) -> None:

@@ -7,7 +7,7 @@ from psycopg import Cursor
 
 from queue_store.statements import sql
 
-RECORDS_AT_A_GLANCE = 200  # of each status, for monitoring
+RECORDS_AT_A_GLANCE = 200
 RECORDS_AT_MOST = 1_000_000
 
 
@@ -44,13 +44,14 @@ CHECKS = (
 )
 
 
-def find_violations(
-    cursor: Cursor[Any], *, full: bool = False, records_at_most: int = RECORDS_AT_MOST
-) -> list[Violation]:
-    """At most a hundred rows for each check. `full`: the scans of the whole table as well."""
+def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: bool = False) -> list[Violation]:
+    """At most a hundred rows for each check. `full`: the scans of the whole table as well. `at_a_glance`, for who asks
+    again and again: few records of each status, and of busy runs none."""
+    limit = RECORDS_AT_A_GLANCE if at_a_glance else RECORDS_AT_MOST
+    parameters = {"limit": limit, "at_a_glance": at_a_glance}
     violations: list[Violation] = []
     for check in CHECKS:
         if full or not check.scans_history:
-            rows = cursor.execute(sql(f"integrity/{check.name}"), {"limit": records_at_most}).fetchall()
+            rows = cursor.execute(sql(f"integrity/{check.name}"), parameters).fetchall()
             violations += [Violation(check, problem, record_id) for problem, record_id in rows]
     return violations

@@ -1,5 +1,6 @@
 -- How many records each flow has, by status. Finished ones and the total are exact: folded totals and what is not
 -- folded yet. Live ones are counted in their partial indexes up to the limit; beyond it they are what is left over.
+-- Of busy runs, the processing ones are what their last heartbeats say (processing_counts).
 -- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
 -- begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
 WITH counted AS MATERIALIZED (
@@ -13,10 +14,7 @@ WITH counted AS MATERIALIZED (
         FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)) t
     GROUP BY t.flow_name
 ), processing AS MATERIALIZED (
-    SELECT q.flow_name, count(*) AS processing FROM (
-        SELECT flow_name FROM processing_queue WHERE status = 'processing'
-        ORDER BY flow_instance_id, id LIMIT 10 * %(limit)s) q
-    GROUP BY q.flow_name
+    SELECT flow_name, processing FROM processing_counts(10 * %(limit)s::bigint)
 ), names AS (
     SELECT flow_name FROM counted UNION SELECT flow_name FROM flows
 ), live AS MATERIALIZED (

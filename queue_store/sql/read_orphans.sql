@@ -1,14 +1,18 @@
 -- Processing records without a living owner, by flow and cause: their run has no row, is over, was silent for longer
 -- than the lease, or they were claimed longer ago than the orphan timeout and their flow's own limit.
 -- `late`: those that rescue should have given back by now.
--- Nobody is silent before one lease has passed since the server came back.
+-- Nobody is silent before one lease has passed since the server came back. A busy run that beats, and that began after
+-- whatever is overdue was claimed, has no orphans: nobody walks over its records.
 WITH server AS MATERIALIZED (
     SELECT greatest(pg_postmaster_start_time(),
         (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'))
         < now() - make_interval(secs => %(lease_seconds)s) AS has_settled
 ), processing AS MATERIALIZED (
-    SELECT id, flow_name, flow_instance_id, claimed_at FROM processing_queue WHERE status = 'processing'
-    ORDER BY flow_instance_id, id LIMIT %(limit)s
+    SELECT id, flow_name, flow_instance_id, claimed_at
+    FROM processing_but_of_runs(ARRAY(
+        SELECT flow_instance_id FROM busy_runs()
+        WHERE heartbeat_at > now() - make_interval(secs => %(lease_seconds)s)
+            AND started_at > now() - make_interval(secs => %(orphan_timeout_seconds)s)), %(limit)s)
 ), judged AS (
     SELECT q.id, q.flow_name, q.claimed_at, r.flow_instance_id IS NOT NULL AS has_run,
         CASE WHEN r.flow_instance_id IS NULL THEN 'run missing'

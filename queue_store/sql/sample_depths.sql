@@ -10,8 +10,7 @@ WITH live AS MATERIALIZED (
         FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)) t
     GROUP BY t.flow_name
 ), processing AS MATERIALIZED (
-    SELECT flow_name, count(*) AS processing FROM processing_queue
-    WHERE status = 'processing' GROUP BY flow_name
+    SELECT flow_name, processing FROM processing_counts(1000 * %(limit)s::bigint)
 ), names AS (
     SELECT flow_name FROM live UNION SELECT flow_name FROM flows
 )

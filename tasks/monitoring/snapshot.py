@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from queue_store.database_manager import DatabaseManager
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
-from queue_store.readings.integrity import RECORDS_AT_A_GLANCE, Violation, find_violations
+from queue_store.readings.integrity import Violation, find_violations
 from queue_store.readings.orphans import OrphanGroup, read_orphans
 from queue_store.readings.server import ServerReading, read_server
 from queue_store.readings.trends import (
@@ -84,7 +84,7 @@ def take_snapshot(
             baselines=read_baselines(cursor),
             depths=read_depths(cursor, HOUR_SECONDS),
             connection_success=read_connection_success(cursor),
-            violations=find_violations(cursor, records_at_most=RECORDS_AT_A_GLANCE) if with_integrity else [],
+            violations=find_violations(cursor, at_a_glance=True) if with_integrity else [],
         )
 
 

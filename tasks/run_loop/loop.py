@@ -30,6 +30,7 @@ from tasks.worker_process import WorkerServices, orphan_timeout_seconds
 logger = logging.getLogger(__name__)
 
 OTHERS_LOOK_SECONDS = 1.0
+LONGEST_RUN_SECONDS = 600.0  # of a run alone: none that began within the orphan timeout has overdue records
 HUNG_SHARE = 0.9  # of the orphan timeout, which counts from the claim
 SAY_END_SECONDS = 60.0
 SAY_END_PAUSE_SECONDS = 0.2
@@ -74,6 +75,7 @@ class _RunLoop:
         self._delivery = Delivery(self._current, services.settings, services.slots, services.hints.send)
         self._delivery.slice_is_over = self._slice_is_over
         self._hands: Hands | None = None
+        self._began_at = time.monotonic()
         self._ends = ExitStack()
         self._attempts = BatchAttempts(declared, self._current, self._stuck_handlers())
         self._current.end_if_hung = self._end_if_hung
@@ -167,7 +169,7 @@ class _RunLoop:
 
     def _slice_is_over(self) -> bool:
         """Fairness between flows: others that wait get a hint, and this flow queues up behind them with its own.
-        While nobody waits, or the broker cannot take the hint, the run goes on."""
+        While nobody waits, or the broker cannot take the hint, the run goes on; while nobody waits not for ever."""
         try:
             with self._services.database.transaction() as cursor:
                 waiting = with_work(
@@ -179,7 +181,8 @@ class _RunLoop:
         others = [flow for flow in waiting if flow.runs_wanted]
         for other in others:
             hints.send(other.flow_name, other.celery_queue)
-        if others and hints.send(self._declared.name, self._declared.queue):
+        is_long = time.monotonic() - self._began_at >= LONGEST_RUN_SECONDS
+        if (others or is_long) and hints.send(self._declared.name, self._declared.queue):
             return True
         self._delivery.slice_ends_at = time.monotonic() + OTHERS_LOOK_SECONDS
         return False

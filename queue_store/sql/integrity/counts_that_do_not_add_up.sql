@@ -1,6 +1,6 @@
 -- Flows whose live records are not what the total less the finished ones leaves over: a status was changed past the
--- arrows. Flows with more live records than the limit are left to the nightly recount. Counting begins with the newest:
--- before the oldest lie the entries of all that was claimed since the last vacuum.
+-- arrows. Flows with more live records than the limit are left to the nightly recount; at a glance also those with a
+-- busy run. Counting begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
@@ -9,14 +9,16 @@ WITH counted AS MATERIALIZED (
             - cancelled - cancelled_adjusted
         FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)) t
     GROUP BY t.flow_name
+), busy AS MATERIALIZED (
+    SELECT flow_instance_id, flow_name FROM busy_runs() WHERE %(at_a_glance)s
 ), processing AS MATERIALIZED ( -- one walk for all flows
-    SELECT q.flow_name, count(*) AS processing FROM (
-        SELECT flow_name FROM processing_queue WHERE status = 'processing'
-        ORDER BY flow_instance_id, id LIMIT 10 * %(limit)s::bigint) q
+    SELECT q.flow_name, count(*) AS processing
+    FROM processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM busy), 10 * %(limit)s::bigint) q
     GROUP BY q.flow_name
 ), live AS (
     SELECT c.flow_name, c.live, pending.pending + coalesce(p.processing, 0) AS actual_live,
-        pending.pending < %(limit)s AND (SELECT coalesce(sum(processing), 0) FROM processing) < 10 * %(limit)s::bigint AS is_exact
+        pending.pending < %(limit)s AND (SELECT coalesce(sum(processing), 0) FROM processing) < 10 * %(limit)s::bigint
+            AND c.flow_name NOT IN (SELECT flow_name FROM busy) AS is_exact
     FROM counted c
     LEFT JOIN processing p USING (flow_name)
     CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
 -- Live records in a state that no arrow leads to; looks at `limit` of each status. Of the pending ones at the newest:
--- before the oldest lie the entries of all that was claimed since the last vacuum.
+-- before the oldest lie the entries of all that was claimed since the last vacuum. At a glance, not those of busy runs.
 -- Every LIMIT has the order of its partial index: without it the planner may walk over millions of finished rows.
 SELECT format('%%s record with claimed_at %%s, flow_instance_id %%s, completed_at %%s, claim_number %%s',
     q.status, q.claimed_at, q.flow_instance_id, q.completed_at, q.claim_number) AS problem, q.id AS record_id
@@ -8,9 +8,8 @@ FROM (
         FROM processing_queue WHERE status = 'pending'
         ORDER BY flow_name DESC, priority DESC, scheduled_at DESC, id DESC LIMIT %(limit)s)
     UNION ALL
-    (SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
-        FROM processing_queue WHERE status = 'processing'
-        ORDER BY flow_instance_id, id LIMIT %(limit)s)
+    SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
+        FROM processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM busy_runs() WHERE %(at_a_glance)s), %(limit)s)
     UNION ALL
     (SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
         FROM processing_queue WHERE status = 'failed'
