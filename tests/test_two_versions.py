@@ -1,5 +1,5 @@
-"""During a deployment two versions of the code work on one schema. The newest migration changed no statement of an arrow,
-so that this code stands for the one before it as well; one that does needs those statements as they were, here."""
+"""During a deployment two versions of the code work on one schema. The newest migration changed no statement of an
+arrow, so that this code stands for the one before it. For one that does, keep here what those statements were."""
 
 from collections.abc import Iterator
 from pathlib import Path
