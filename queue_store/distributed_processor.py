@@ -9,6 +9,7 @@ from queue_store import waiting
 from queue_store.claims import ClaimCursor
 from queue_store.database_manager import DatabaseManager
 from queue_store.enqueueing import Enqueued, EnqueuedMany, NewRecord, OnDuplicate, RecordOptions
+from queue_store.enqueueing.after_commit import check_hint_sender, send_hint
 from queue_store.enqueueing.bulk import enqueue_many_steps
 from queue_store.enqueueing.connections import run, run_atomically
 from queue_store.enqueueing.steps import enqueue_steps
@@ -36,6 +37,8 @@ class DistributedProcessor(Operators):
         super().__init__(database or DatabaseManager())
         self.settings = settings or load_processor_settings()
         self.rescue = Rescue(self.database, self.settings)
+        if hint_sender is not None:
+            check_hint_sender(hint_sender)
         self._hint_sender = hint_sender
 
     def enqueue(
@@ -94,4 +97,4 @@ class DistributedProcessor(Operators):
 
     def _hint(self, enqueued: Enqueued | EnqueuedMany) -> None:
         if self._hint_sender is not None:
-            self._hint_sender.send(enqueued.flow_name, enqueued.celery_queue)
+            send_hint(self._hint_sender, enqueued.flow_name, enqueued.celery_queue)

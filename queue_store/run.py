@@ -67,12 +67,19 @@ class Run(Claiming):
         return self._held
 
     def reopen(self) -> None:
-        """Go on over a new connection. Raises DatabaseUnavailableError, or ClaimLostError when this run is dead."""
+        """Go on over a new connection. Raises DatabaseUnavailableError, or ClaimLostError: this run is dead, or never
+        was."""
         self.__exit__()
+        parameters = {
+            "flow_instance_id": self.flow_instance_id,
+            "flow_name": self.options.flow_name,
+            "worker_process_id": self.worker_process_id,
+        }
         with self.held.transaction() as cursor:
-            if not cursor.execute(
-                sql("adopt_session"), {"flow_instance_id": self.flow_instance_id}
-            ).fetchone():
+            never_was = (
+                not self.is_registered and cursor.execute(sql("await_registration"), parameters).fetchone()
+            )
+            if never_was or not cursor.execute(sql("adopt_session"), parameters).fetchone():
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:

@@ -10,7 +10,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from queue_store.database_manager import DatabaseManager
-from queue_store.errors import ConflictError, DatabaseUnavailableError, NotFinishedError, UnknownRecordError
+from queue_store.errors import (
+    ConflictError,
+    DatabaseUnavailableError,
+    NotFinishedError,
+    QueueStoreError,
+    UnknownRecordError,
+)
 from queue_store.record import check_record_id
 from queue_store.statements import sql
 
@@ -31,13 +37,14 @@ class FinishedRecord:
 
 
 def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """Return once the record has ended, well or badly. Commit it first.
+    """Return once the record has ended, well or badly. Commit it first. Without end: `timeout_seconds=math.inf`.
 
-    Raises UnknownRecordError, or NotFinishedError when the time is over.
+    Raises UnknownRecordError, NotFinishedError when the time is over, or QueueStoreError for what is no time.
     """
-    awaited = _poll_of(database).add(record_id)
+    seconds = _checked(timeout_seconds)
+    awaited = _poll_of(database).add(database, record_id)
     try:
-        return awaited.result(timeout_seconds)
+        return awaited.result(seconds)
     except TimeoutError:
         awaited.cancel()
         raise _not_finished(record_id, timeout_seconds) from None
@@ -45,29 +52,45 @@ def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) 
 
 async def await_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
     """The same without blocking the event loop."""
-    awaited = _poll_of(database).add(record_id)
+    seconds = _checked(timeout_seconds)
+    awaited = _poll_of(database).add(database, record_id)
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(awaited), timeout_seconds)
+        return await asyncio.wait_for(asyncio.wrap_future(awaited), seconds)
     except TimeoutError:
         raise _not_finished(record_id, timeout_seconds) from None
 
 
-class _Poll:
-    """The thread lives as long as somebody waits."""
+def _checked(timeout_seconds: object) -> float | None:
+    """None: without end."""
+    if (
+        isinstance(timeout_seconds, bool)
+        or not isinstance(timeout_seconds, int | float)
+        or not timeout_seconds >= 0
+    ):
+        raise QueueStoreError(
+            f"timeout_seconds must be a number of seconds from 0 on, not {timeout_seconds!r:.64}"
+        )
+    return None if timeout_seconds > threading.TIMEOUT_MAX else timeout_seconds
 
-    def __init__(self, database: DatabaseManager) -> None:
-        self._database = database
+
+class _Poll:
+    """The thread lives as long as somebody waits, and as long it keeps the manager: what is kept by weak references
+    must not be kept by their values."""
+
+    def __init__(self) -> None:
+        self._database: DatabaseManager | None = None
         self._lock = threading.Lock()
         self._awaited: list[tuple[int, float, Future[FinishedRecord]]] = []
         self._thread: threading.Thread | None = None
         self._nudge = threading.Event()
         self.pid = os.getpid()
 
-    def add(self, record_id: int) -> Future[FinishedRecord]:
+    def add(self, database: DatabaseManager, record_id: int) -> Future[FinishedRecord]:
         """Raises UnknownRecordError for what cannot be an id: those who wait already must not suffer for it."""
         check_record_id(record_id)
         future: Future[FinishedRecord] = Future()
         with self._lock:
+            self._database = database
             self._awaited.append((record_id, time.monotonic(), future))
             self._nudge.set()
             if self._thread is None or not self._thread.is_alive():
@@ -76,23 +99,23 @@ class _Poll:
         return future
 
     def _work(self) -> None:
-        while (record_ids := self._open_ids()) is not None:
+        while (open_ids := self._open_ids()) is not None:
             self._nudge.clear()
-            self._look(record_ids)
+            self._look(*open_ids)
             self._nudge.wait(self._period_seconds())
 
-    def _open_ids(self) -> list[int] | None:
+    def _open_ids(self) -> tuple[DatabaseManager, list[int]] | None:
         """None: nobody waits any more, and this thread ends."""
         with self._lock:
             self._awaited = [one for one in self._awaited if not one[2].done()]
-            if not self._awaited:
-                self._thread = None
+            if self._database is None or not self._awaited:
+                self._thread = self._database = None
                 return None
-            return sorted({record_id for record_id, _, _ in self._awaited})
+            return self._database, sorted({record_id for record_id, _, _ in self._awaited})
 
-    def _look(self, record_ids: list[int]) -> None:
+    def _look(self, database: DatabaseManager, record_ids: list[int]) -> None:
         try:
-            with self._database.transaction() as cursor:
+            with database.transaction() as cursor:
                 rows = cursor.execute(sql("awaited_records"), {"ids": record_ids}).fetchall()
         except (DatabaseUnavailableError, ConflictError):
             return  # looked at again, until those who wait lose patience
@@ -131,7 +154,7 @@ def _poll_of(database: DatabaseManager) -> _Poll:
     with _polls_lock:
         poll = _polls.get(database)
         if poll is None or poll.pid != os.getpid():
-            poll = _polls[database] = _Poll(database)
+            poll = _polls[database] = _Poll()
         return poll
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -104,3 +105,37 @@ def test_the_facade_hints_after_its_own_transaction(database: DatabaseManager, h
     processor.enqueue("survey", {})
     processor.enqueue_many("letters", [{}, {}])
     assert hints.sent == [("survey", "slow", 1), ("letters", "quick", 3)]
+
+
+class Broken:
+    def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
+        raise ConnectionError(flow_name)
+
+
+@pytest.mark.usefixtures("hints")
+def test_a_sender_that_raises_breaks_no_commit_and_is_told_of(
+    database: DatabaseManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Session(database.engine) as session:
+        enqueued = enqueue(session, "survey", {}, hint_sender=Broken())
+        session.commit()
+    send_hints(Broken(), enqueued)
+    DistributedProcessor(database, hint_sender=Broken()).enqueue("letters", {})
+    assert [record.getMessage().split(".")[0] for record in caplog.records] == [
+        "no hint for survey: its sender raised ConnectionError",
+        "no hint for survey: its sender raised ConnectionError",
+        "no hint for letters: its sender raised ConnectionError",
+    ]
+
+
+def test_what_cannot_send_is_refused_before_anything_is_written(
+    database: DatabaseManager, hints: Hints
+) -> None:
+    wrong: Any = hints.send  # the method, not the sender
+    for refuse in (
+        lambda: enqueue(Session(database.engine), "survey", {}, hint_sender=wrong),
+        lambda: send_hints(wrong),
+        lambda: DistributedProcessor(database, hint_sender=wrong),
+    ):
+        with pytest.raises(QueueStoreError, match="a method has no method send"):
+            refuse()

@@ -1,5 +1,6 @@
 """A COMMIT whose answer was lost has happened or not: nothing is counted twice, and nothing is left behind."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -12,8 +13,20 @@ from queue_store.errors import CommitUnknownError, ConflictError, DatabaseUnavai
 from queue_store.run import Run
 from queue_store.worker_processes import WorkerProcess
 from tasks import PermanentError
-from tests.flow_runs import Worker
-from tests.store import Store, completed, failed, ids
+from tests.flow_runs import Worker, running_worker
+from tests.locks import wait_until_blocked
+from tests.servers import connect
+from tests.store import Store, completed, failed, ids, in_background
+
+SLOW_COMMIT = """
+CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(1);
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON flow_execution_logs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate()
+"""
 
 
 def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> None:
@@ -49,6 +62,41 @@ def test_a_run_whose_beginning_is_unknown_ends_and_its_records_are_charged_nothi
     assert "during COMMIT" in run.error_message
     assert worker.services.rescue.look().pending_ids == record_ids
     assert worker.rows(record_ids)[0].crash_strikes == 0
+
+
+def test_a_beginning_that_is_committed_later_is_waited_for(
+    own_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is gone, and the server is still at its COMMIT."""
+    commit, sent = HeldConnection._commit, threading.Event()
+
+    def send_and_go(held: HeldConnection, transaction: Any) -> None:
+        if sent.is_set():
+            return commit(held, transaction)
+        held.driver.pgconn.send_query(b"COMMIT")
+        sent.set()
+        held.sqlalchemy.invalidate()
+        raise CommitUnknownError("the connection broke during COMMIT: read the rows again")
+
+    manager = connect(own_database_url)
+    with running_worker(own_database_url, monkeypatch) as worker, manager.hold() as gate:
+        with gate.transaction() as cursor:
+            cursor.connection.execute(SLOW_COMMIT)
+        flow = worker.declare(lambda payload: None, name="sample")
+        record_ids = worker.enqueue("sample", [1])
+        with gate.transaction() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(1)")
+            monkeypatch.setattr(HeldConnection, "_commit", send_and_go)
+            running = in_background(lambda: worker.run(flow))
+            assert sent.wait(10)
+            wait_until_blocked(worker.services.database, sessions=2)
+        with pytest.raises(CommitUnknownError):
+            running.result(10)
+        [run] = worker.query("SELECT state, died_running FROM flow_execution_logs")
+        assert (run.state, run.died_running) == ("ended", False)
+        assert worker.services.rescue.look().pending_ids == record_ids
+        assert worker.rows(record_ids)[0].crash_strikes == 0
+    manager.dispose()
 
 
 def test_a_run_that_never_began_is_not_missed(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,10 @@
 """A producer can wait for its records, and however many it awaits, one poll asks for all of them."""
 
 import asyncio
+import gc
+import math
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +18,7 @@ from queue_store import (
     DistributedProcessor,
     FinishedRecord,
     NotFinishedError,
+    QueueStoreError,
     UnknownRecordError,
     waiting,
 )
@@ -76,9 +80,9 @@ def test_one_poll_serves_all_who_wait(
     asked: list[int] = []
     look = waiting._Poll._look  # type: ignore[attr-defined]
 
-    def counted(self: Any, record_ids: list[int]) -> None:
+    def counted(self: Any, asking: DatabaseManager, record_ids: list[int]) -> None:
         asked.append(len(record_ids))
-        look(self, record_ids)
+        look(self, asking, record_ids)
 
     monkeypatch.setattr(waiting._Poll, "_look", counted)
     ids = processor.enqueue_many("survey", [{}] * 100, with_ids=True).ids
@@ -156,3 +160,33 @@ def test_a_poll_that_died_is_started_again(
             processor.wait_for(record_id, 0.2)
     complete_all(processor)
     assert processor.wait_for(record_id, 10).status == "completed"
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), -1, "5", True, None])
+def test_what_is_no_time_is_refused(processor: DistributedProcessor, wrong: Any) -> None:
+    for wait in (processor.wait_for, lambda *arguments: asyncio.run(processor.await_for(*arguments))):
+        with pytest.raises(
+            QueueStoreError, match="timeout_seconds must be a number of seconds from 0 on, not"
+        ):
+            wait(NOBODY, wrong)
+
+
+def test_waiting_may_have_no_end(processor: DistributedProcessor) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    processor.cancel([record_id], actor="Olga")
+    assert processor.wait_for(record_id, timeout_seconds=math.inf).status == "cancelled"
+    assert asyncio.run(processor.await_for(record_id, timeout_seconds=math.inf)).status == "cancelled"
+
+
+def test_a_manager_that_was_waited_with_is_not_kept(database: DatabaseManager) -> None:
+    manager = DatabaseManager(settings=database.settings)
+    with pytest.raises(UnknownRecordError):
+        waiting.wait_for(manager, NOBODY, timeout_seconds=10)
+    for thread in threading.enumerate():
+        if thread.name == "queue_store wait_for":
+            thread.join(timeout=5)
+    manager.dispose()
+    kept = weakref.ref(manager)
+    del manager
+    gc.collect()
+    assert kept() is None

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from queue_store.enqueueing.after_commit import hint_after_commit, send_hints, session_of
+from queue_store.enqueueing.after_commit import hint_after_commit, send_hints, session_to_hint
 from queue_store.enqueueing.bulk import EnqueuedMany, enqueue_many_steps
 from queue_store.enqueueing.connections import (
     AsyncConnections,
@@ -73,7 +73,7 @@ def enqueue(
 
     Raises PayloadRejectedError, UnknownFlowError, DuplicateRecordError, IngestionStoppedError.
     """
-    session = session_of(connection) if hint_sender else None
+    session = session_to_hint(connection, hint_sender)
     steps = enqueue_steps(flow_name, NewRecord(payload, **options), on_duplicate, is_follow_up=is_follow_up)
     with producer_span("enqueue", flow_name):
         enqueued = run(connection, steps)
@@ -93,7 +93,7 @@ async def aenqueue(
     **options: Unpack[RecordOptions],
 ) -> Enqueued:
     """See `enqueue`."""
-    session = session_of(connection) if hint_sender else None
+    session = session_to_hint(connection, hint_sender)
     steps = enqueue_steps(flow_name, NewRecord(payload, **options), on_duplicate, is_follow_up=is_follow_up)
     with producer_span("enqueue", flow_name):
         enqueued = await arun(connection, steps)
@@ -118,7 +118,7 @@ def enqueue_many(
     Each row is a payload, to which the options apply, or a NewRecord with options of its own, to which none may be
     given here. "replace" lets the last row with a key win. Raises the same as `enqueue`; errors name the row.
     """
-    session = session_of(connection) if hint_sender else None
+    session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(
         flow_name,
         rows,
@@ -146,7 +146,7 @@ async def aenqueue_many(
     **options: Unpack[RecordOptions],
 ) -> EnqueuedMany:
     """See `enqueue_many`."""
-    session = session_of(connection) if hint_sender else None
+    session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(
         flow_name,
         rows,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import logging
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -17,9 +18,24 @@ if TYPE_CHECKING:
 
 _WAITING = "queue_store: hints after commit"
 
+logger = logging.getLogger(__name__)
 
-def session_of(connection: object) -> Session:
-    """The session whose COMMIT can be heard. Raises QueueStoreError: bare connections do not tell."""
+
+def check_hint_sender(sender: object) -> None:
+    """Raises QueueStoreError for what cannot send: said before anything is written, not after the COMMIT."""
+    if not callable(getattr(sender, "send", None)):
+        raise QueueStoreError(
+            f"hint_sender: a {type(sender).__name__} has no method send(flow_name, celery_queue, slot=0): pass a "
+            "CeleryHintSender(app), or an object of your own with that method"
+        )
+
+
+def session_to_hint(connection: object, sender: object) -> Session | None:
+    """The session whose COMMIT can be heard; None without a sender. Raises QueueStoreError: bare connections do not
+    tell."""
+    if sender is None:
+        return None
+    check_hint_sender(sender)
     session: object = connection
     if isinstance(session, scoped_session | async_scoped_session):
         session = session()  # pyright: ignore[reportUnknownVariableType]
@@ -43,9 +59,22 @@ def hint_after_commit(session: Session, sender: "HintSender", enqueued: Enqueued
 
 
 def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None:
-    """For connections that do not tell when they have committed: call this afterwards. Never raises."""
+    """For connections that do not tell when they have committed: call this afterwards. Raises nothing that the sender
+    raises, because the records are there."""
+    check_hint_sender(sender)
     for flow_name, celery_queue in {(one.flow_name, one.celery_queue) for one in enqueued}:
+        send_hint(sender, flow_name, celery_queue)
+
+
+def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
+    """What is committed stays so, even if a sender raises although it should not."""
+    try:
         sender.send(flow_name, celery_queue)
+    except Exception as error:  # noqa: BLE001  (a hint must never break an enqueue)
+        logger.warning(
+            "no hint for %s: its sender raised %s. The next fan-out finds the records",
+            flow_name, type(error).__name__,
+        )  # fmt: skip
 
 
 def _send_waiting(session: Session) -> None:
@@ -61,10 +90,10 @@ def _send(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        sender.send(flow_name, celery_queue)
+        send_hint(sender, flow_name, celery_queue)
     else:
         context = contextvars.copy_context()  # the span that the hint belongs to
-        loop.run_in_executor(None, lambda: context.run(sender.send, flow_name, celery_queue))
+        loop.run_in_executor(None, lambda: context.run(send_hint, sender, flow_name, celery_queue))
 
 
 def _forget_waiting(session: Session, previous_transaction: Any) -> None:
