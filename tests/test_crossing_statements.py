@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from queue_store import frozen, maintenance, occurrences, worker_processes
+from queue_store.database_manager import HeldConnection
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.maintenance.maintenance_run import begin
 from queue_store.outcomes import release_statement
@@ -130,3 +131,39 @@ def test_a_watcher_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: p
     assert in_background(lead).result(10)
     with suppress(psycopg.Error):
         watcher.driver.rollback()
+
+
+def test_a_purge_spares_what_failed_anew_meanwhile(store: Store) -> None:
+    """It has judged the record by its old failure, and waits before it locks it."""
+    store.execute(
+        "INSERT INTO processing_queue (flow_name, status, retry_count, error_message, updated_at)"
+        " VALUES ('sample', 'failed', 9, 'long ago', now() - interval '90 days')"
+    )
+    purger, run = store.held(), store.run()
+    with store.held().transaction() as gate:
+        gate.execute("SELECT pg_advisory_xact_lock(8)")
+        purging = in_background(lambda: purge_behind_a_gate(purger))
+        store.wait_until_blocked(purger)
+        store.execute(
+            "UPDATE processing_queue SET status = 'pending', claimed_at = NULL, flow_instance_id = NULL"
+        )
+        run.write(failed(run.begin()))
+    assert purging.result(10) == (0, 0, 0)
+    assert store.statuses() == {"failed": 1}
+
+
+def purge_behind_a_gate(purger: HeldConnection) -> tuple[int, ...]:
+    """The statement, stopped between its snapshot and its row locks by an advisory lock."""
+    statement = sql("purge/finished_records")
+    for before, after in [
+        (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),
+        (b"WHERE id > ", b"WHERE EXISTS (SELECT FROM gate) AND id > "),
+    ]:
+        assert before in statement
+        statement = statement.replace(before, after, 1)
+    ages = ("completed_seconds", "cancelled_seconds", "failed_seconds", "any_failed_seconds")
+    parameters = dict.fromkeys(ages, A_DAY) | {"failed_minimum_retries": 5, "dry_run": False}
+    with purger.transaction() as cursor:
+        row = cursor.execute(statement, parameters | {"after_id": 0, "limit": 100}).fetchone()
+    assert row is not None
+    return row[1:]

@@ -6,13 +6,15 @@ WITH page AS MATERIALIZED (
     WHERE id > %(after_id)s ORDER BY id LIMIT %(limit)s
 ), doomed AS MATERIALIZED (
     SELECT q.id, q.status FROM processing_queue q JOIN page USING (id)
-    WHERE page.status = 'completed' AND page.completed_at < now() - make_interval(secs => %(completed_seconds)s)
+    -- A row that changed since the page was read is looked at again, the page is not.
+    WHERE q.updated_at = page.updated_at AND q.status = page.status AND (
+        page.status = 'completed' AND page.completed_at < now() - make_interval(secs => %(completed_seconds)s)
         OR page.status = 'cancelled' AND page.updated_at < now() - make_interval(secs => %(cancelled_seconds)s)
         OR page.status = 'failed' AND (
             page.updated_at < now() - make_interval(secs => %(failed_seconds)s)
                 AND page.retry_count >= %(failed_minimum_retries)s
             OR %(any_failed_seconds)s > 0
-                AND page.updated_at < now() - make_interval(secs => %(any_failed_seconds)s))
+                AND page.updated_at < now() - make_interval(secs => %(any_failed_seconds)s)))
     ORDER BY q.id
     FOR UPDATE OF q SKIP LOCKED
 ), deleted AS (
