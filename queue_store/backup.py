@@ -121,6 +121,7 @@ def restore_backup(
                 cursor.execute(SQL("DELETE FROM {}").format(Identifier(table)))
             _copy_in(cursor, table, manifest.columns[table], archive)
         cursor.execute(sql("restore_sequences"))
+        cursor.execute(sql("restore_rollup_mark"))
         cursor.execute(sql("restore_stops"), stops)
         cursor.execute(sql("restore_audit"))
         _audit(cursor, manifest, actor)

@@ -42,6 +42,29 @@ def test_the_audit_log_keeps_what_was_done_since_and_tells_of_the_restore(
     assert rows == [("before", "stop_processing"), ("since", "stop_ingestion"), ("olga", "restore")]
 
 
+def test_the_counts_of_a_server_with_higher_transaction_numbers_are_folded(
+    database: DatabaseManager, tmp_path: Path
+) -> None:
+    filling.add_records(database, 3)
+    rollups.fold(database)
+    filling.add_records(database, 3)
+    execute(
+        database,
+        "UPDATE rollup_progress SET candidate_id = folded_through_id + 5, candidate_transaction = '9000000000'",
+    )
+    write_backup(database, tmp_path / "queue.zip")
+    restore_backup(database, tmp_path / "queue.zip", replace=True)
+    for _ in range(3):
+        filling.add_records(database, 1)
+        rollups.fold(database)
+    with database.transaction() as cursor:
+        row = cursor.execute(
+            "SELECT p.folded_through_id >= d.last_value - 1, (SELECT sum(total)::integer FROM rollup_totals)"
+            " FROM rollup_progress p, rollup_deltas_id_seq d"
+        ).fetchone()
+    assert row == (True, 9)
+
+
 def test_validate_does_not_promise_a_repair_that_there_is_not(own_database_url: str) -> None:
     with psycopg.connect(own_database_url) as connection:
         connection.execute("ALTER TABLE processing_queue DROP CONSTRAINT processing_queue_state")
