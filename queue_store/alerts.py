@@ -67,14 +67,16 @@ def update(
     findings: Sequence[Finding],
     judged_codes: Sequence[str],
     configured_contacts: Sequence[str] = CONTACTS,
+    judged_at: datetime | None = None,
 ) -> None:
-    """Bring the alerts to what was found. An alert of a code that was not judged stays as it is; a contact that is
-    not configured is passed over."""
+    """Bring the alerts to what was found. An alert of a code that was not judged stays as it is, and so does one that
+    changed since `judged_at`, when the judging began by the database's clock: somebody judged later, and was quicker.
+    A contact that is not configured is passed over."""
     cursor.execute(sql("lock_alerts"))
     teller = _Teller(cursor, {LOG, *configured_contacts})
     for finding in findings:
-        _see(teller, finding)
-    _resolve(teller, findings, judged_codes)
+        _see(teller, finding, judged_at)
+    _resolve(teller, findings, judged_codes, judged_at)
     for level, seconds in ESCALATION_SECONDS.items():
         _escalate(teller, level, seconds)
 
@@ -127,8 +129,9 @@ class _Teller:
         self.cursor.execute(sql("add_alert_notice"), parameters)
 
 
-def _see(teller: _Teller, finding: Finding) -> None:
+def _see(teller: _Teller, finding: Finding, judged_at: datetime | None) -> None:
     parameters = {
+        "judged_at": judged_at,
         "alert_key": finding.key,
         "levels_below": list(LEVELS[: LEVELS.index(finding.level)]),
         "same_rise_seconds": SAME_RISE_SECONDS,
@@ -141,8 +144,11 @@ def _see(teller: _Teller, finding: Finding) -> None:
         teller.tell(alert_id, "opened" if is_new else "raised", finding.level, whom, rise_count)
 
 
-def _resolve(teller: _Teller, findings: Sequence[Finding], judged_codes: Sequence[str]) -> None:
+def _resolve(
+    teller: _Teller, findings: Sequence[Finding], judged_codes: Sequence[str], judged_at: datetime | None
+) -> None:
     parameters = {
+        "judged_at": judged_at,
         "judged_codes": list(judged_codes),
         "seen_keys": [finding.key for finding in findings],
     }

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from queue_store import alerts
 from queue_store.database_manager import DatabaseManager
 from queue_store.findings import Finding
+from queue_store.recurring import database_time
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.channels import ChannelError, channel_for
 from tasks.alerts.judging import CODES, judge_everything
@@ -27,9 +29,9 @@ def finding(level: str = "warning", code: str = "failed_records") -> Finding:
     return Finding(code, level, "alpha: 60 failed records.", "look", "alpha", 60, 50)
 
 
-def update(database: DatabaseManager, *findings: Finding) -> None:
+def update(database: DatabaseManager, *findings: Finding, judged_at: datetime | None = None) -> None:
     with database.transaction() as cursor:
-        alerts.update(cursor, findings, CODES)
+        alerts.update(cursor, findings, CODES, judged_at=judged_at)
 
 
 def execute(database: DatabaseManager, statement: str) -> None:
@@ -139,6 +141,57 @@ def test_what_was_not_judged_stays_open(database: DatabaseManager) -> None:
     with database.transaction() as cursor:
         alerts.update(cursor, [], ["corruption"])
         assert alerts.read_alerts(cursor)[0].resolved_at is None
+
+
+def now(database: DatabaseManager) -> datetime:
+    with database.transaction() as cursor:
+        return database_time(cursor)
+
+
+def test_who_judged_earlier_and_was_slower_does_not_open_again_what_is_resolved(
+    database: DatabaseManager,
+) -> None:
+    began = now(database)
+    update(database, finding())
+    update(database)
+    notices(database)
+    update(database, finding(), judged_at=began)
+    assert notices(database) == []
+    with database.transaction() as cursor:
+        assert alerts.read_alerts(cursor) == []
+    update(database, finding(), judged_at=now(database))
+    assert {change for change, _, _ in notices(database)} == {"opened"}
+
+
+def test_who_judged_earlier_and_was_slower_changes_nothing_that_was_seen_since(
+    database: DatabaseManager,
+) -> None:
+    began = now(database)
+    update(database, finding("critical"))
+    notices(database)
+    update(database, finding("warning"), judged_at=began)
+    update(database, judged_at=began)
+    with database.transaction() as cursor:
+        (alert,) = alerts.read_alerts(cursor)
+    assert (alert.level, alert.seen_count) == ("critical", 1)
+    update(database, judged_at=now(database))
+    assert {change for change, _, _ in notices(database)} == {"resolved"}
+
+
+def test_a_judgement_counts_from_its_beginning(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one sees the finding and its end while this one still judges what it has read."""
+
+    def judge_slowly(_: object) -> list[Finding]:
+        update(database, finding())
+        update(database)
+        return [finding()]
+
+    monkeypatch.setattr("tasks.alerts.judging.judge", judge_slowly)
+    judge_everything(database, ProcessorSettings(), notify=True)
+    with database.transaction() as cursor:
+        assert "failed_records" not in {alert.code for alert in alerts.read_alerts(cursor)}
 
 
 def test_two_who_judge_at_once_open_one_alert(database: DatabaseManager) -> None:

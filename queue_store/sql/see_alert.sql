@@ -1,8 +1,11 @@
 -- A finding is there: opens its alert, or sees it again. A higher level is a rise, a lower one only a note. A rise to a
--- level that was told a short while ago is not a new one: the alert goes on from the rise before.
+-- level that was told a short while ago is not a new one: the alert goes on from the rise before. Nothing happens where
+-- somebody who judged later has seen the alert or resolved it already.
 INSERT INTO alerts AS a (alert_key, code, flow_name, level, raised_level, message, next_step, figure, threshold)
-VALUES (%(alert_key)s, %(code)s, %(flow_name)s, %(level)s, %(level)s, %(message)s, %(next_step)s, %(figure)s,
-    %(threshold)s)
+SELECT %(alert_key)s, %(code)s, %(flow_name)s, %(level)s, %(level)s, %(message)s, %(next_step)s, %(figure)s::float8,
+    %(threshold)s::float8
+WHERE NOT EXISTS (
+    SELECT FROM alerts later WHERE later.alert_key = %(alert_key)s AND later.resolved_at > %(judged_at)s::timestamptz)
 ON CONFLICT (alert_key) WHERE resolved_at IS NULL DO UPDATE
 SET (level_since, raised_at, raised_level, rise_count, acknowledged_at, acknowledged_by) = (
         SELECT CASE WHEN a.level = excluded.level THEN a.level_since
@@ -19,6 +22,7 @@ SET (level_since, raised_at, raised_level, rise_count, acknowledged_at, acknowle
     threshold = excluded.threshold, last_seen_at = clock_timestamp(), seen_count = a.seen_count + 1,
     escalation_step = CASE WHEN a.level = excluded.level THEN a.escalation_step ELSE 0 END,
     level = excluded.level
+WHERE %(judged_at)s::timestamptz IS NULL OR a.last_seen_at <= %(judged_at)s::timestamptz
 RETURNING id, seen_count = 1 AS is_new, rise_count, rise_count <> (
     SELECT before.rise_count FROM alerts before
     WHERE before.alert_key = a.alert_key AND before.resolved_at IS NULL) AS is_raised

@@ -3,6 +3,7 @@ tell of."""
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from queue_store.errors import DatabaseUnavailableError
 from queue_store.findings import Finding, by_severity
 from queue_store.hints import CeleryHintSender, connect
 from queue_store.readings.schedule import read_schedule
+from queue_store.recurring import database_time
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.sending import reachable_contacts, send_notices
 from tasks.alerts.unreachable import UnreachableDatabase
@@ -70,11 +72,11 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, 
     """Never raises for a database that cannot be reached or does not answer: that is a finding, and the contacts hear
     of it. Raises SchemaVersionError where there is nothing to judge yet."""
     try:
-        findings = _with_patience(database, settings)
+        judged_at, findings = _with_patience(database, settings)
         if not notify:
             return Judgement(findings)
         with impatient(database) as cursor:
-            alerts.update(cursor, findings, CODES, reachable_contacts(settings))
+            alerts.update(cursor, findings, CODES, reachable_contacts(settings), judged_at)
     except DatabaseUnavailableError as error:
         remember_failure(database.name, TRIES)
         return report_unreachable(database, settings, error, notify=notify)
@@ -82,7 +84,7 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, 
     return Judgement(findings, send_notices(database, settings))
 
 
-def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> list[Finding]:
+def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> tuple[datetime, list[Finding]]:
     """One broken connection is not an emergency."""
     for attempt in range(TRIES):
         try:
@@ -94,15 +96,21 @@ def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> li
     raise AssertionError("unreachable")
 
 
-def _judge(database: DatabaseManager, settings: ProcessorSettings, attempt: int) -> list[Finding]:
+def _judge(
+    database: DatabaseManager, settings: ProcessorSettings, attempt: int
+) -> tuple[datetime, list[Finding]]:
+    """When the judging began, and what it found."""
     _refuse_old_schema(database)
+    with impatient(database) as cursor:
+        judged_at = database_time(cursor)
     snapshot = take_snapshot(database, settings)
     with impatient(database) as cursor:
         schedule = read_schedule(cursor)
     note_success(database, attempt, snapshot.response_time_ms)
     reachable, notes = _look_at_broker()
     aside = judge_set_aside(notes)
-    return by_severity([*judge(snapshot), *judge_schedule(schedule, broker_is_reachable=reachable), *aside])
+    findings = [*judge(snapshot), *judge_schedule(schedule, broker_is_reachable=reachable), *aside]
+    return judged_at, by_severity(findings)
 
 
 def _refuse_old_schema(database: DatabaseManager) -> None:
