@@ -24,6 +24,7 @@ from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_databa
 from queue_store.unavailable import unavailable
 
 CONNECT_TIMEOUT_SECONDS = 5
+RUNNING_KEY = "processing_queue_running_key"  # of each order_key at most one record is processing
 IDLE_IN_TRANSACTION_SECONDS = 300
 # Compiling took two thirds of a monitoring query of 90 ms, on a server that was built with LLVM.
 OUR_SESSIONS = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s", "jit": "off"}
@@ -107,6 +108,10 @@ class HeldConnection:
         cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
         if isinstance(cause, pg.DeadlockDetected | pg.SerializationFailure | pg.LockNotAvailable):
             raise ConflictError(f"{type(cause).__name__}: nothing was written, call again") from error
+        if isinstance(cause, pg.UniqueViolation) and cause.diag.constraint_name == RUNNING_KEY:
+            raise ConflictError(
+                "another record of its order_key runs: nothing was written, call again"
+            ) from error
         if isinstance(cause, psycopg.Error) and cause.sqlstate == "PQ001":
             raise IngestionStoppedError(str(cause.diag.message_primary)) from error
         if isinstance(cause, psycopg.OperationalError | pg.IdleInTransactionSessionTimeout):

@@ -95,7 +95,7 @@ def waiting_for_key(look: Look) -> Reason | None:
     earlier = look.cursor.execute(sql("explain_order_key"), parameters).fetchone()
     if earlier is None:
         return None
-    text = f"Records of one key run in order: record {earlier[0]}, which is {earlier[1]}, comes first."
+    text = f"Records of one key run one after the other: record {earlier[0]}, which is {earlier[1]}, comes first."
     return Reason("waiting_for_key", text, details={"record_id": earlier[0], "status": earlier[1]})
 
 

@@ -2,6 +2,8 @@
 -- The levels come in the order in which they are to be emptied, each with the cursor below which nothing is
 -- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. MATERIALIZED: as a sub-select
 -- the LIMIT can be executed more than once and take more than it says.
+-- Of an order_key the earliest record, and none while one runs: an earlier one may have come to light since. Where that
+-- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again.
 -- ARRAY: the planner takes it for short, so a plan that does not know the batch size looks rows up by their id too.
 -- || '' keeps it from the index of pending rows, which with old statistics looks short and may hold millions.
 WITH open AS MATERIALIZED (
@@ -24,7 +26,11 @@ WITH open AS MATERIALIZED (
                 SELECT FROM processing_queue earlier
                 WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
                     AND (earlier.status IN ('pending', 'processing')
-                        OR earlier.status = 'failed' AND %(failure_blocks_key)s)))
+                        OR earlier.status = 'failed' AND %(failure_blocks_key)s))
+                AND NOT EXISTS (
+                    SELECT FROM processing_queue running
+                    WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
+                        AND running.status = 'processing'))
         ORDER BY q.scheduled_at, q.id
         LIMIT %(batch_size)s
         FOR NO KEY UPDATE SKIP LOCKED

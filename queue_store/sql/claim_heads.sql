@@ -30,6 +30,10 @@ WITH RECURSIVE open AS MATERIALIZED (
 ), head AS MATERIALIZED (
     SELECT id, priority, scheduled_at FROM keys
     WHERE status = 'pending' AND batch_limit IS NULL AND scheduled_at <= now() AND EXISTS (SELECT FROM open)
+        AND NOT EXISTS (
+            SELECT FROM processing_queue running
+            WHERE running.flow_name = %(flow_name)s AND running.order_key = keys.order_key
+                AND running.status = 'processing')
     LIMIT 1000
 ), chosen AS MATERIALIZED (
     SELECT id FROM head

@@ -14,7 +14,11 @@ WITH open AS MATERIALIZED (
             SELECT FROM processing_queue earlier
             WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
                 AND (earlier.status IN ('pending', 'processing')
-                    OR earlier.status = 'failed' AND %(failure_blocks_key)s)))
+                    OR earlier.status = 'failed' AND %(failure_blocks_key)s))
+            AND NOT EXISTS (
+                SELECT FROM processing_queue running
+                WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
+                    AND running.status = 'processing'))
     ORDER BY q.batch_limit DESC, q.id
     LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
@@ -28,7 +32,11 @@ WITH open AS MATERIALIZED (
             SELECT FROM processing_queue earlier
             WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
                 AND (earlier.status IN ('pending', 'processing')
-                    OR earlier.status = 'failed' AND %(failure_blocks_key)s)))
+                    OR earlier.status = 'failed' AND %(failure_blocks_key)s))
+            AND NOT EXISTS (
+                SELECT FROM processing_queue running
+                WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
+                    AND running.status = 'processing'))
     ORDER BY q.id
     LIMIT least(%(batch_size)s, (SELECT batch_limit FROM first))
     FOR NO KEY UPDATE SKIP LOCKED

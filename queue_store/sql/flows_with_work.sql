@@ -49,7 +49,11 @@ CROSS JOIN LATERAL (
                 ORDER BY q.order_key, q.id LIMIT 1
             ) following
         )
-        SELECT scheduled_at FROM keys WHERE status = 'pending' AND scheduled_at <= now()
+        SELECT scheduled_at FROM keys
+        WHERE status = 'pending' AND scheduled_at <= now() AND NOT EXISTS (
+            SELECT FROM processing_queue running
+            WHERE running.flow_name = f.flow_name AND running.order_key = keys.order_key
+                AND running.status = 'processing')
         LIMIT %(count_limit)s)
     ) d
 ) due

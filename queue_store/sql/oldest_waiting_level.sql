@@ -13,7 +13,11 @@ CROSS JOIN LATERAL (
             SELECT FROM processing_queue earlier
             WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
                 AND (earlier.status IN ('pending', 'processing')
-                    OR earlier.status = 'failed' AND %(failure_blocks_key)s)))
+                    OR earlier.status = 'failed' AND %(failure_blocks_key)s))
+            AND NOT EXISTS (
+                SELECT FROM processing_queue running
+                WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
+                    AND running.status = 'processing'))
     ORDER BY q.scheduled_at, q.id
     LIMIT 1
 ) oldest
