@@ -39,5 +39,6 @@ def _correct_counts(run: MaintenanceRun) -> int:
     if not run.dry_run:
         return len(rollups.recount(run.database))
     with run.chunk() as cursor:
-        rows = cursor.execute(sql(f"integrity/{COUNTS}"), {"limit": 1_000_000_000}).fetchall()
+        parameters = {"limit": 1_000_000_000, "at_a_glance": False}
+        rows = cursor.execute(sql(f"integrity/{COUNTS}"), parameters).fetchall()
     return len(rows)
