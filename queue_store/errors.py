@@ -9,8 +9,10 @@ class SettingsError(QueueStoreError):
     """Settings are missing or wrong. Names all of them at once, without their secrets."""
 
     def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(["The settings are wrong:", *(f"  {problem}" for problem in problems)]))
+        self.problems = list(dict.fromkeys(problems))
+        super().__init__(
+            "\n".join(["The settings are wrong:", *(f"  {problem}" for problem in self.problems)])
+        )
 
 
 class DatabaseUnavailableError(QueueStoreError):

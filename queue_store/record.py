@@ -9,6 +9,8 @@ from uuid import UUID
 from queue_store.errors import UnknownRecordError
 from queue_store.payload import decode_json
 
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
+
 
 @dataclass(slots=True)
 class Record:

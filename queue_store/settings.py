@@ -169,6 +169,17 @@ def load_database_settings(
     return DatabaseSettings(**values)
 
 
+def wrong_settings() -> list[str]:
+    """All that the two above complain of."""
+    problems: list[str] = []
+    for load in (load_processor_settings, load_database_settings):
+        try:
+            load()
+        except SettingsError as error:
+            problems += error.problems
+    return problems
+
+
 def default_pool_size(containers: int) -> int:
     """Two connections for each container, five at least: the operations runbook's formula."""
     return max(5, containers * 2)

@@ -19,7 +19,7 @@ from celery.signals import (
 from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.hints import broker_problem
 from queue_store.schema import check_version
-from queue_store.settings import load_database_settings, load_processor_settings
+from queue_store.settings import load_processor_settings, wrong_settings
 from tasks.app import app
 from tasks.observing.tracing import check_tracing, flush_spans, trace_attempts
 from tasks.registry import load_flows
@@ -166,10 +166,9 @@ def _problems_with_celery_settings() -> list[str]:
 
 
 def settings_problems() -> list[str]:
-    problems = _problems_with_celery_settings()
-    for load in (load_processor_settings, load_database_settings, check_tracing):
-        try:
-            load()
-        except SettingsError as error:
-            problems += error.problems
+    problems = _problems_with_celery_settings() + wrong_settings()
+    try:
+        check_tracing()
+    except SettingsError as error:
+        problems += error.problems
     return problems

@@ -282,6 +282,21 @@ def test_settings_that_are_wrong_are_all_named(queuectl: QueueCtl, monkeypatch: 
     stderr = queuectl("status", exit_code=1).stderr
     assert "BATCH_SIZE must be a whole number" in stderr
     assert "did you mean DEVELOPMENT_DISTRIBUTED_PROCESSOR_MAX_RETRIES?" in stderr
+    monkeypatch.setenv("DATABASE_URL", "mysql://somewhere")
+    monkeypatch.setenv("DEVELOPMENT_GLOBAL_RPA_DB_POOL_SIZE", "0")
+    lines = queuectl("status", exit_code=1).stderr.splitlines()
+    assert lines[0] == "Error: The settings are wrong:"
+    assert sorted(line.split()[0].rpartition("_")[2] for line in lines[1:]) == [
+        "RETRYS",
+        "SIZE",
+        "SIZE",
+        "URL",
+    ]
+
+
+def test_a_command_that_was_misspelt_is_named(queuectl: QueueCtl) -> None:
+    assert "No such command 'stauts'. Did you mean status?" in queuectl("stauts", exit_code=2).stderr
+    assert "Did you mean" not in queuectl("nothing-like-it", exit_code=2).stderr
 
 
 def test_a_reader_that_goes_away_gets_no_traceback(

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 it failed or found trouble, 2 wrong usage, 3 the database 
 """
 
 import ast
+import difflib
 import logging
 from importlib import import_module
 from importlib.resources import files
@@ -11,7 +12,7 @@ from typing import Any
 
 import click
 
-from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError, SettingsError
 from tasks.cli.frame import say
 
 COMMANDS = {
@@ -62,6 +63,16 @@ class CommandGroup(click.Group):
             return None
         return getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if close := difflib.get_close_matches(args[0], COMMANDS, 1):
+                error.message += f" Did you mean {close[0]}?"
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As click does it, but from the sources: importing all commands for their help takes a second."""
         with formatter.section("Commands"):
@@ -72,6 +83,11 @@ class CommandGroup(click.Group):
         logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
             return super().invoke(ctx)
+        except SettingsError as error:
+            from queue_store.settings import wrong_settings
+
+            say(f"Error: {SettingsError(error.problems + wrong_settings())}", err=True)
+            ctx.exit(1)
         except QueueStoreError as error:
             say(f"Error: {error}", err=True)
             ctx.exit(DATABASE_UNAVAILABLE if isinstance(error, DatabaseUnavailableError) else 1)

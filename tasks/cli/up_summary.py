@@ -9,10 +9,10 @@ from queue_store.readings.fleet import read_fleet
 from queue_store.readings.flow_counts import add_up, read_flow_counts
 from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.windows import add_up as add_up_windows, read_window
+from queue_store.record import STATUSES
 from queue_store.settings import load_processor_settings
 from tasks.embedded.sample import Sample
 
-STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 WINDOW_SECONDS = 3600.0
 ERRORS_SHOWN = 10
 

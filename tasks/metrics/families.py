@@ -7,12 +7,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from queue_store.histogram import BOUNDS_SECONDS
 from queue_store.readings.counters import COUNTED, Counters
+from queue_store.record import STATUSES
 from tasks.metrics.reading import Reading, Records
 
 FLOWS_AT_MOST = 200
 OTHERS = "other_flows"
 LEVELS = ("warning", "critical", "emergency")
-STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 HELP = {
     "enqueued": "Records that were enqueued.",
     "claimed": "Claims of records.",

@@ -9,7 +9,6 @@ MAXIMUM_ID = 2**63 - 1
 TEXT_LENGTH = 1_000
 SURROGATE = re.compile("[\ud800-\udfff]")
 IDS_AT_MOST = 10_000
-STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 
 
 class BadInputError(ValueError):

@@ -14,8 +14,9 @@ from queue_store import recurring, schema
 from queue_store.database_manager import DatabaseManager
 from queue_store.distributed_processor import DistributedProcessor
 from queue_store.enqueueing import OnDuplicate, RecordOptions
-from queue_store.errors import UnknownFlowError, UnknownRecordError
+from queue_store.errors import QueueStoreError, UnknownFlowError, UnknownRecordError
 from queue_store.flows import with_work
+from queue_store.record import STATUSES
 from queue_store.settings import load_processor_settings
 from queue_store.tables import audit_log, flow_execution_logs, flows, processing_queue
 from tasks.enqueue_due import enqueue_due
@@ -91,7 +92,10 @@ class QueueTester:
     def records(
         self, flow: str | Callable[..., Any] | None = None, status: str | None = None
     ) -> Sequence[Row[Any]]:
-        """What was enqueued and committed, oldest first; of a flow, and in a status, where these are given."""
+        """What was enqueued and committed, oldest first; of a flow, and in a status, where these are given. Raises
+        QueueStoreError for what is no status: a test would find that there are none."""
+        if status is not None and status not in STATUSES:
+            raise QueueStoreError(f"{status!r} is no status: it must be one of {', '.join(STATUSES)}")
         query = select(processing_queue).order_by(processing_queue.c.id)
         if flow is not None:
             query = query.where(processing_queue.c.flow_name == self._name(flow))
@@ -101,7 +105,12 @@ class QueueTester:
 
     def pass_time(self, delta: timedelta) -> None:
         """As if that much time had passed: every instant of every record, and every occurrence of a recurring flow,
-        moves into the past. Recurring flows are looked at before and after, as a worker would have done."""
+        moves into the past. Recurring flows are looked at before and after, as a worker would have done.
+        Raises QueueStoreError for a time that does not pass."""
+        if not isinstance(delta, timedelta) or delta < timedelta(0):
+            raise QueueStoreError(
+                f"pass_time takes a timedelta from 0 on, such as timedelta(hours=1), not {delta!r}"
+            )
         self._enqueue_due()
         columns = processing_queue.c
         with self.database.transaction() as cursor:

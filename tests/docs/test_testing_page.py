@@ -4,10 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from queue_store import QueueStoreError
+from tasks.testing import QueueTester
 from tasks.testing.plugin import IS_FOR_TESTS
 from tests.documents import code_blocks
 
@@ -45,3 +49,21 @@ def test_a_name_is_for_tests_when_it_has_the_word(name: str, is_for_tests: bool)
 def test_without_a_database_an_embedded_one_is_started(tmp_path: Path) -> None:
     done = run_suite(tmp_path)
     assert re.search(r"^6 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
+
+
+def test_what_would_make_a_test_pass_for_nothing_is_refused(
+    own_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", own_database_url)
+    tester = QueueTester()
+    wrong: Any = "complete"
+    with pytest.raises(
+        QueueStoreError, match="'complete' is no status: it must be one of pending, processing"
+    ):
+        tester.records(status=wrong)
+    for wrong in (timedelta(minutes=-1), 60):
+        with pytest.raises(QueueStoreError, match="pass_time takes a timedelta from 0 on"):
+            tester.pass_time(wrong)
+    tester.pass_time(timedelta(0))
+    assert tester.records(status="completed") == []
+    tester.close()

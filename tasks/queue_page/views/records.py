@@ -12,7 +12,8 @@ from queue_store.readings.records import (
     read_attempts,
     read_record,
 )
-from tasks.queue_page.arguments import STATUSES, Arguments, BadInputError
+from queue_store.record import STATUSES
+from tasks.queue_page.arguments import Arguments, BadInputError
 
 if TYPE_CHECKING:
     from tasks.queue_page.views import Look
