@@ -56,7 +56,7 @@ def heads_parameters(run: Run, batch_size: int = 100) -> dict[str, Any]:
     return parameters | run.cursor.heads_parameters(is_aging=False)
 
 
-@pytest.mark.parametrize(("keys", "most"), [(1, 60), (20, 500)])
+@pytest.mark.parametrize(("keys", "most"), [(1, 60), (20, 600)])
 def test_a_claim_reads_the_heads_and_not_the_backlog(own_store: Store, keys: int, most: int) -> None:
     enqueue_keyed(own_store, keys)
     vacuum(own_store)
