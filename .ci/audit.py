@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 
-LOCK_FILES = ("requirements.lock", "requirements-dev.lock")
+LOCK_FILES = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
 NOT_AUDITED = 75
 
 
