@@ -16,7 +16,7 @@ from queue_store.errors import SchemaVersionError
 
 # The oldest schema version whose code can work on the newest schema: raise it with a migration that takes something
 # away, or changes what is there. `migrate` leaves it in the database for the code that is older than this.
-COMPATIBLE_SINCE = "0007"
+COMPATIBLE_SINCE = "0009"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from queue_store import maintenance
 from queue_store.database_manager import DatabaseManager
 from queue_store.readings.flow_counts import read_flow_counts
 from queue_store.readings.integrity import Violation, find_violations
@@ -179,6 +180,13 @@ def test_what_is_wrong_with_its_records_is_found_by_a_full_check(
     execute(database, CORRUPTIONS[check])
     assert violations(database, at_a_glance=True) == []
     assert {violation.check.name for violation in violations(database, at_a_glance=False)} == {check}
+
+
+def test_a_dry_repair_counts_what_a_repair_would_correct(database: DatabaseManager) -> None:
+    filling.add_processing(database, 4, add_busy_run(database))
+    execute(database, CORRUPTIONS["counts_that_do_not_add_up"])
+    with maintenance.begin(database, "repair", dry_run=True, actor="olga") as run:
+        assert maintenance.repair(run)["counts_that_do_not_add_up"] == 1
 
 
 def test_a_record_without_a_run_is_found_at_a_glance(own_database_url: str) -> None:

@@ -1,5 +1,8 @@
 """Records of one order_key run one after the other, also where an earlier one comes to light while a later one runs."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -77,6 +80,30 @@ def test_it_comes_next(
     assert ids(other.begin()) == [earlier]
 
 
+def test_a_suspect_that_comes_next_does_not_hold_up_the_others(store: Store) -> None:
+    """Neither those of its group nor those of another one."""
+    earlier = late(store)
+    first, second = store.enqueue(2)
+    store.execute("UPDATE processing_queue SET batch_limit = 5 WHERE id = ANY(%s)", ([earlier, first],))
+    store.execute("UPDATE processing_queue SET batch_limit = 3 WHERE id = %s", (second,))
+    run = store.run()
+    assert ids(run.begin()) == [first]
+    assert ids(run.claim()) == [second]
+    assert run.claim() == []
+
+
+def test_a_record_that_comes_next_is_not_taken_for_the_one_that_has_waited_longest(store: Store) -> None:
+    earlier = late(store)
+    store.execute(
+        "UPDATE processing_queue SET priority = 9, scheduled_at = now() - interval '1 day' WHERE id = %s",
+        (earlier,),
+    )
+    store.enqueue(1, priority=7)
+    run = store.run()
+    with store.database.transaction() as cursor:
+        assert run._oldest_waiting_level(cursor) == 7
+
+
 def test_two_who_claim_at_this_moment_do_not_run_side_by_side(store: Store) -> None:
     """One has claimed the later record and not committed yet when the earlier one comes to light."""
     first, second = store.run(batch_size=1), store.run(batch_size=1)
@@ -115,6 +142,20 @@ def test_a_migration_that_meets_two_of_a_key_names_them_and_may_be_repeated(empt
         schema.migrate(manager.engine)
         assert schema.current_version(manager.engine) == schema.latest_version()
     manager.dispose()
+
+
+def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) -> None:
+    """Building an index beside the work waits for every older snapshot: who waits for his turn must have none."""
+    program = [sys.executable, "-c", "from tasks.cli import main; main()", "migrate"]
+    environment = {**os.environ, "DATABASE_URL": empty_database_url}
+    migrators = [
+        subprocess.Popen(
+            program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(3)
+    ]
+    said = [migrator.communicate(timeout=60)[0] for migrator in migrators]
+    assert [migrator.returncode for migrator in migrators] == [0, 0, 0], said
 
 
 def test_an_index_that_was_left_half_built_is_built_anew(empty_database_url: str) -> None:

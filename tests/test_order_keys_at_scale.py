@@ -1,23 +1,30 @@
 """A long backlog behind a few order keys costs no claim more than its heads do, and hides nobody."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from queue_store.claims import claim_parameters
+from queue_store.claims import ClaimCursor, claim_parameters
 from queue_store.flows import COUNT_LIMIT, with_work
 from queue_store.run import Run
 from queue_store.statements import sql
+from tests.older_statements import before_one_of_a_key
 from tests.servers import connect
 from tests.store import Store, completed, failed, store_on
 
 BACKLOG = 10_000
+BUFFERS_FOR_THE_KEYS = 200  # there are twenty
 ENQUEUE = """
 INSERT INTO processing_queue (flow_name, order_key, priority, scheduled_at)
 SELECT 'sample', 'key ' || n %% %(keys)s, 5, now() - interval '1 hour' + n * interval '1 microsecond'
+FROM generate_series(1, %(count)s) n
+"""
+HAVE_RUN = """
+INSERT INTO processing_queue (flow_name, order_key, priority, status, claim_number, claimed_at, flow_instance_id)
+SELECT 'sample', CASE WHEN n %% 2 = 0 THEN 'done ' || n END, 0, 'processing', 1, now(), %(run)s
 FROM generate_series(1, %(count)s) n
 """
 
@@ -41,10 +48,12 @@ def vacuum(store: Store) -> None:
         connection.execute("VACUUM (ANALYZE) processing_queue")
 
 
-def buffers(run: Run, statement: str, parameters: dict[str, Any]) -> int:
+def buffers(run: Run, statement: str | bytes, parameters: dict[str, Any]) -> int:
     driver = run.held.driver
+    text = sql(statement) if isinstance(statement, str) else statement
     try:
-        rows = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql(statement), parameters).fetchall()
+        driver.execute(sql("plan_once"))
+        rows = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + text, parameters).fetchall()
     finally:
         driver.rollback()
     first = next(row[0] for row in rows if "Buffers: shared" in row[0])
@@ -178,3 +187,45 @@ def test_aging_among_heads_starts_where_one_waits_longest(store: Store) -> None:
     assert patient not in [record.id for record in run.claim()]
     run.cursor.aging_claims = 1
     assert patient in [record.id for record in run.claim()]
+
+
+def plain_claim(run: Run) -> dict[str, Any]:
+    parameters = claim_parameters("sample", run.flow_instance_id, 100, failure_blocks_key=False)
+    return parameters | ClaimCursor(0, 1_000).parameters()
+
+
+LOOKS: dict[str, Callable[[Run], dict[str, Any]]] = {
+    "claim": plain_claim,
+    "claim_heads": heads_parameters,
+    "claim_suspects": plain_claim,
+    "oldest_waiting_level": plain_claim,
+    "flows_with_work": lambda run: {
+        "count_limit": COUNT_LIMIT,
+        "celery_queues": None,
+        "except_flow_name": None,
+    },
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("statistics", ["old", "fresh"])
+def test_whether_a_key_runs_is_asked_of_that_key_alone(own_store: Store, look: str, statistics: str) -> None:
+    """While somebody's snapshot keeps the entries of thousands of others that have run, with and without a key."""
+    store = own_store
+    store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
+    enqueue_keyed(store, keys=20, count=200)
+    run = store.run(batch_size=1)
+    assert len(run.begin()) == 1
+    store.execute("ANALYZE")
+    with store.held().transaction() as snapshot:
+        snapshot.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        snapshot.execute("SELECT count(*) FROM flows")
+        store.execute(HAVE_RUN, {"count": 8_000, "run": run.flow_instance_id})
+        store.execute(
+            "UPDATE processing_queue SET status = 'completed', completed_at = claimed_at"
+            " WHERE status = 'processing' AND priority = 0"
+        )
+        if statistics == "fresh":
+            store.execute("ANALYZE")
+        without = buffers(run, before_one_of_a_key(sql(look)), LOOKS[look](run))
+        assert buffers(run, look, LOOKS[look](run)) < without + BUFFERS_FOR_THE_KEYS

@@ -9,9 +9,11 @@ from celery.schedules import crontab
 from click.testing import CliRunner
 from sqlalchemy.engine import make_url
 
-from queue_store import roles
+from queue_store import roles, schema
 from queue_store.database_manager import DatabaseManager
 from queue_store.flows import with_work
+from queue_store.readings.flow_counts import read_flow_counts
+from queue_store.readings.integrity import find_violations
 from queue_store.rescue import Rescue
 from tasks import FlowContext
 from tasks.cli import main
@@ -272,3 +274,17 @@ def test_a_session_that_may_not_be_ended_holds_up_nobody_elses_rescue(store: Sto
     assert sorted(rescued.pending_ids) == expected
     assert len(rescued.open_sessions) == 1
     assert store.statuses() == {"pending": 20}
+
+
+def test_where_functions_are_nobody_s_by_default_the_roles_may_use_ours(empty_database_url: str) -> None:
+    manager = connect(empty_database_url)
+    with manager.transaction() as cursor:
+        cursor.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+    schema.migrate(manager.engine)
+    roles.grant_roles(manager)
+    for role in ("worker", "monitor", "admin"):
+        with manager.transaction() as cursor:
+            cursor.execute(f"SET LOCAL ROLE processing_queue_{role}".encode())
+            assert read_flow_counts(cursor) == []
+            assert find_violations(cursor, at_a_glance=True) == []
+    manager.dispose()

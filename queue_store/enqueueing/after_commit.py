@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -91,8 +92,9 @@ def _send(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         send_hint(sender, flow_name, celery_queue)
-    else:
-        context = contextvars.copy_context()  # the span that the hint belongs to
+        return
+    context = contextvars.copy_context()  # the span that the hint belongs to
+    with suppress(RuntimeError):  # the loop is at its end: the next fan-out finds the records
         loop.run_in_executor(None, lambda: context.run(send_hint, sender, flow_name, celery_queue))
 
 

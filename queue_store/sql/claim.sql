@@ -3,7 +3,8 @@
 -- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. MATERIALIZED: as a sub-select
 -- the LIMIT can be executed more than once and take more than it says.
 -- Of an order_key the earliest record, and none while one runs: an earlier one may have come to light since. Where that
--- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again.
+-- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again. Whether one
+-- runs is looked up there for each key: OFFSET 0 keeps the planner from joining, || '' from every other index.
 -- ARRAY: the planner takes it for short, so a plan that does not know the batch size looks rows up by their id too.
 -- || '' keeps it from the index of pending rows, which with old statistics looks short and may hold millions.
 WITH open AS MATERIALIZED (
@@ -30,7 +31,7 @@ WITH open AS MATERIALIZED (
                 AND NOT EXISTS (
                     SELECT FROM processing_queue running
                     WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                        AND running.status = 'processing'))
+                        AND running.status || '' = 'processing' OFFSET 0))
         ORDER BY q.scheduled_at, q.id
         LIMIT %(batch_size)s
         FOR NO KEY UPDATE SKIP LOCKED

@@ -33,7 +33,7 @@ WITH RECURSIVE open AS MATERIALIZED (
         AND NOT EXISTS (
             SELECT FROM processing_queue running
             WHERE running.flow_name = %(flow_name)s AND running.order_key = keys.order_key
-                AND running.status = 'processing')
+                AND running.status || '' = 'processing' OFFSET 0) -- see claim.sql
     LIMIT 1000
 ), chosen AS MATERIALIZED (
     SELECT id FROM head

@@ -18,7 +18,7 @@ WITH open AS MATERIALIZED (
             AND NOT EXISTS (
                 SELECT FROM processing_queue running
                 WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                    AND running.status = 'processing'))
+                    AND running.status || '' = 'processing' OFFSET 0)) -- see claim.sql
     ORDER BY q.batch_limit DESC, q.id
     LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
@@ -36,7 +36,7 @@ WITH open AS MATERIALIZED (
             AND NOT EXISTS (
                 SELECT FROM processing_queue running
                 WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                    AND running.status = 'processing'))
+                    AND running.status || '' = 'processing' OFFSET 0))
     ORDER BY q.id
     LIMIT least(%(batch_size)s, (SELECT batch_limit FROM first))
     FOR NO KEY UPDATE SKIP LOCKED

@@ -1,10 +1,12 @@
 """Of each order_key at most one record is processing.
 
 Locks: nothing for long; the index is built beside the work, and waits for transactions that began before it.
-Safe while workers run: yes. Where two records of one key are processing it stops and names them; run it again when one
-of them has ended.
+Safe while workers run: yes. One that was started with older code, and would run a second record of a key, is refused
+and ends its run: what it has not written yet runs again. Where two records of one key are processing the migration
+stops and names them; run it again when one of them has ended.
 """
 
+import psycopg.errors
 from alembic import op
 
 from queue_store.errors import SchemaVersionError
@@ -17,6 +19,7 @@ TWO_OF_A_KEY = """
 SELECT string_agg(id::text, ', ' ORDER BY id), order_key, flow_name FROM processing_queue
 WHERE status = 'processing' AND order_key IS NOT NULL GROUP BY flow_name, order_key HAVING count(*) > 1 LIMIT 1
 """
+DROP = "DROP INDEX CONCURRENTLY IF EXISTS processing_queue_running_key"
 
 
 def upgrade() -> None:
@@ -28,8 +31,13 @@ def upgrade() -> None:
         )
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")  # it keeps nobody waiting, however long it waits
-        op.execute(
-            "DROP INDEX CONCURRENTLY IF EXISTS processing_queue_running_key"
-        )  # of an attempt that failed
-        run_file(__file__)
-        op.execute("SET lock_timeout = '5s'")
+        op.execute(DROP)  # what an attempt has left that was interrupted
+        try:
+            run_file(__file__)
+        except psycopg.errors.UniqueViolation as error:
+            op.execute(DROP)
+            raise SchemaVersionError(
+                "two records of one order_key came to run side by side during this migration: run it again"
+            ) from error
+        finally:
+            op.execute("SET lock_timeout = '5s'")
