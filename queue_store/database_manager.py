@@ -61,7 +61,7 @@ class HeldConnection:
             with suppress(Exception):
                 if not self._connection.invalidated and self._is_stuck():
                     self._connection.invalidate()
-                transaction.rollback()
+                self._roll_back(transaction)
             self._raise_translated(error)
             raise
         self._commit(transaction)
@@ -79,6 +79,13 @@ class HeldConnection:
         finally:
             with suppress(psycopg.Error):
                 self.driver.autocommit = False
+
+    def _roll_back(self, transaction: Any) -> None:
+        try:
+            transaction.rollback()
+        except Exception:  # psycopg refuses, for one, when it was interrupted while it began a savepoint
+            self._connection.invalidate()
+            raise
 
     def _is_stuck(self) -> bool:
         """Closed, or interrupted in a way that leaves a statement behind which no ROLLBACK can pass."""

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from queue_store import worker_processes
-from queue_store.database_manager import HeldConnection
+from queue_store.database_manager import DatabaseManager, HeldConnection
 from queue_store.errors import CommitUnknownError, ConflictError, DatabaseUnavailableError
 from queue_store.run import Run
 from queue_store.worker_processes import WorkerProcess
@@ -209,3 +210,17 @@ def test_a_claim_that_is_written_with_outcomes_goes_on_where_it_found_nothing(st
     following = store.enqueue(3)
     written, records = run.write_and_claim(completed(batch))
     assert (written.completed_ids, ids(records)) == (first, following)
+
+
+def test_an_interrupt_at_the_beginning_of_a_savepoint_leaves_nothing_behind(
+    database: DatabaseManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """psycopg takes itself to be inside of it, and refuses the ROLLBACK."""
+    with suppress(KeyboardInterrupt), database.transaction() as cursor:
+        pid = cursor.connection.info.backend_pid
+        savepoint = cursor.connection.transaction()
+        savepoint.__enter__()
+        raise KeyboardInterrupt
+    assert caplog.records == []
+    with database.transaction() as cursor:
+        assert cursor.connection.info.backend_pid != pid
