@@ -34,3 +34,15 @@ def uncommitted(database: DatabaseManager, statement: str) -> Iterator[None]:
         connection.execute(statement.encode())
         yield
         connection.rollback()
+
+
+def behind_a_gate(statement: bytes, first_read: bytes) -> bytes:
+    """The statement, stopped between its snapshot and its row locks by the advisory lock 8. `first_read`: the WHERE of
+    what it reads first."""
+    for before, after in [
+        (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),
+        (first_read, first_read.replace(b"WHERE ", b"WHERE EXISTS (SELECT FROM gate) AND ")),
+    ]:
+        assert before in statement
+        statement = statement.replace(before, after, 1)
+    return statement

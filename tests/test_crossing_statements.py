@@ -13,7 +13,7 @@ from queue_store.errors import DatabaseUnavailableError
 from queue_store.maintenance.maintenance_run import begin
 from queue_store.outcomes import release_statement
 from queue_store.statements import sql
-from tests.locks import wait_until_blocked
+from tests.locks import behind_a_gate, wait_until_blocked
 from tests.store import Store, completed, failed, ids, in_background
 from tests.test_cancel import cancel
 
@@ -153,14 +153,7 @@ def test_a_purge_spares_what_failed_anew_meanwhile(store: Store) -> None:
 
 
 def purge_behind_a_gate(purger: HeldConnection) -> tuple[int, ...]:
-    """The statement, stopped between its snapshot and its row locks by an advisory lock."""
-    statement = sql("purge/finished_records")
-    for before, after in [
-        (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),
-        (b"WHERE id > ", b"WHERE EXISTS (SELECT FROM gate) AND id > "),
-    ]:
-        assert before in statement
-        statement = statement.replace(before, after, 1)
+    statement = behind_a_gate(sql("purge/finished_records"), b"WHERE id > ")
     ages = ("completed_seconds", "cancelled_seconds", "failed_seconds", "any_failed_seconds")
     parameters = dict.fromkeys(ages, A_DAY) | {"failed_minimum_retries": 5, "dry_run": False}
     with purger.transaction() as cursor:

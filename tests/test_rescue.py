@@ -11,6 +11,7 @@ from queue_store.database_manager import HeldConnection
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.rescue import RECORDS_AT_ONCE
 from queue_store.statements import sql
+from tests.locks import behind_a_gate
 from tests.store import Store, completed, ids, in_background
 
 
@@ -201,14 +202,7 @@ def test_a_record_that_changed_hands_is_not_taken_from_its_new_owner(store: Stor
 
 
 def rescue_overdue_behind_a_gate(rescuer: HeldConnection) -> list[int]:
-    """The statement, stopped between its snapshot and its row locks by an advisory lock."""
-    statement = sql("rescue_overdue")
-    for before, after in [
-        (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),
-        (b"WHERE q.status", b"WHERE EXISTS (SELECT FROM gate) AND q.status"),
-    ]:
-        assert before in statement
-        statement = statement.replace(before, after, 1)
+    statement = behind_a_gate(sql("rescue_overdue"), b"WHERE q.status")
     with rescuer.transaction() as cursor:
         rows = cursor.execute(statement, {"orphan_timeout_seconds": 7200.0, "limit": 10}).fetchall()
     return [row[0] for row in rows]
