@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from queue_store import schema
+from queue_store.database_manager import DatabaseManager
 from queue_store.errors import ConflictError, SchemaVersionError
 from queue_store.explain import explain_record
 from queue_store.flows import with_work
@@ -17,6 +18,7 @@ from queue_store.run import Run
 from queue_store.settings import ProcessorSettings
 from tests.servers import connect
 from tests.store import Store, failed, ids, in_background, store_on
+from tests.workers.processes import wait_until
 
 KEY = {"order_key": "tenant"}
 
@@ -146,16 +148,33 @@ def test_a_migration_that_meets_two_of_a_key_names_them_and_may_be_repeated(empt
 
 def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) -> None:
     """Building an index beside the work waits for every older snapshot: who waits for his turn must have none."""
+    manager = connect(empty_database_url)
     program = [sys.executable, "-c", "from tasks.cli import main; main()", "migrate"]
     environment = {**os.environ, "DATABASE_URL": empty_database_url}
-    migrators = [
-        subprocess.Popen(
-            program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    with manager.transaction() as gate:
+        gate.execute(f"SELECT pg_advisory_xact_lock({0x71756575})".encode())
+        migrators = [
+            subprocess.Popen(
+                program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            for _ in range(2)
+        ]
+        wait_until(
+            lambda: asking_for_their_turn(manager) == 2, "both to ask for their turn", timeout_seconds=60
         )
-        for _ in range(3)
-    ]
     said = [migrator.communicate(timeout=60)[0] for migrator in migrators]
-    assert [migrator.returncode for migrator in migrators] == [0, 0, 0], said
+    manager.dispose()
+    assert [migrator.returncode for migrator in migrators] == [0, 0], said
+
+
+def asking_for_their_turn(database: DatabaseManager) -> int:
+    """Sessions that have asked for the lock of the migrations, whether they wait in that statement or after it."""
+    with database.transaction() as cursor:
+        row = cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'queuectl migrate' AND (query LIKE '%advisory%' OR query = 'COMMIT')"
+        ).fetchone()
+    return row[0] if row else 0
 
 
 def test_an_index_that_was_left_half_built_is_built_anew(empty_database_url: str) -> None:
