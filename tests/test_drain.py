@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from queue_store import IngestionStoppedError
 from queue_store.distributed_processor import DistributedProcessor
+from queue_store.readings.live import LiveCounts
 from tasks.app import app
 from tasks.cli import drain, main
 from tests.flow_runs import Worker
@@ -25,13 +26,20 @@ def _configured(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "LOOK_SECONDS", 0.02)
 
 
-def test_it_returns_when_the_workers_have_emptied_the_flow(worker: Worker) -> None:
+def test_it_returns_when_the_workers_have_emptied_the_flow(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flow = worker.declare(handler)
     worker.enqueue("handler", range(20))
-    working = threading.Timer(0.3, worker.run, [flow])
-    working.start()
+    look = drain._look
+
+    def look_before_they_work(queue: DistributedProcessor, flow_name: str) -> LiveCounts:
+        left = look(queue, flow_name)
+        worker.run(flow)
+        return left
+
+    monkeypatch.setattr(drain, "_look", look_before_they_work)
     result = CliRunner().invoke(main, ["drain", "handler", "--timeout", "60"])
-    working.join()
     assert result.exit_code == 0, result.output
     assert "handler: 20 due, 0 due later, 0 processing" in result.stderr
     assert "handler is empty" in result.stdout
