@@ -138,25 +138,6 @@ def test_what_was_written_before_a_claim_that_failed_counts_once(
     assert worker.query("SELECT sum(refused) AS refused FROM rollup_deltas")[0].refused == 0
 
 
-def test_a_beginning_that_met_a_conflict_is_made_again(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    claims: list[int] = []
-    claim = Run._claim
-
-    def conflict_twice(run: Run, *arguments: Any, **options: Any) -> Any:
-        claims.append(1)
-        if len(claims) <= 2:
-            raise ConflictError("another record of its order_key runs")
-        return claim(run, *arguments, **options)
-
-    monkeypatch.setattr(Run, "_claim", conflict_twice)
-    flow = worker.declare(lambda payload: None, name="sample")
-    worker.enqueue("sample", [1])
-    assert worker.run(flow).records_completed == 1
-    assert worker.query("SELECT state FROM flow_execution_logs") == [("ended",)]
-
-
 def test_what_was_written_before_is_told_by_its_status(store: Store) -> None:
     record_ids = store.enqueue(3)
     run = store.run()

@@ -23,16 +23,6 @@ PAUSE_SECONDS = 0.2
 R = TypeVar("R")
 
 
-def retried(work: Callable[[], R]) -> R:
-    """What raises ConflictError has written nothing: it is done again."""
-    for _ in range(CONFLICT_TRIES):
-        try:
-            return work()
-        except ConflictError:
-            time.sleep(PAUSE_SECONDS * random.random())  # noqa: S311
-    return work()
-
-
 class Delivery:
     """Used by the one thread that works on the run."""
 
@@ -88,7 +78,7 @@ class Delivery:
     def release(self, records: list[Record]) -> None:
         """Give back what was not started."""
         if records:
-            retried(lambda: self._run.release(records))
+            self._retried(lambda: self._run.release(records))
 
     def flush(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
@@ -121,13 +111,13 @@ class Delivery:
 
     def _claim_next(self, ahead: bool) -> list[Record]:
         try:
-            return retried(lambda: self._run.claim_next(ahead=ahead))
+            return self._retried(lambda: self._run.claim_next(ahead=ahead))
         except DatabaseUnavailableError as error:
             raise RunLostError("the database went away during a claim") from error
 
     def _write(self, outcomes: list[Outcome]) -> Written:
         try:
-            return retried(lambda: self._run.write(outcomes))
+            return self._retried(lambda: self._run.write(outcomes))
         except DatabaseUnavailableError:
             return self._write_again(outcomes)
 
@@ -137,10 +127,18 @@ class Delivery:
         while True:
             try:
                 self._run.reopen()
-                return retried(lambda: self._run.write_again(outcomes))
+                return self._retried(lambda: self._run.write_again(outcomes))
             except ClaimLostError:
                 raise RunLostError("this run was declared dead") from None
             except DatabaseUnavailableError as error:
                 if time.monotonic() > give_up_at or self.slots.is_stopping:
                     raise RunLostError("the database stayed away") from error
                 time.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311
+
+    def _retried(self, write: Callable[[], R]) -> R:
+        for _ in range(CONFLICT_TRIES):
+            try:
+                return write()
+            except ConflictError:
+                time.sleep(PAUSE_SECONDS * random.random())  # noqa: S311
+        return write()

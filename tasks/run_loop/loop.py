@@ -16,7 +16,7 @@ from tasks.flow import Flow
 from tasks.observing import observer
 from tasks.run_loop.batch_attempt import BatchAttempts
 from tasks.run_loop.current_run import CurrentRun
-from tasks.run_loop.delivery import Delivery, retried
+from tasks.run_loop.delivery import Delivery
 from tasks.run_loop.failures import MESSAGE_LIMIT
 from tasks.run_loop.give_up import give_up
 from tasks.run_loop.hands import AsyncHands, Hands, ThreadHands
@@ -53,7 +53,7 @@ def run_flow(
     cursor = services.cursor(declared.name)
     with Run(services.database, options, cursor, services.process.worker_process_id, celery_task_id) as run:
         try:
-            records = retried(run.begin)
+            records = run.begin()
         except CommitUnknownError as error:
             _RunLoop(services, declared, run).end_unknown(error)
             raise
