@@ -152,7 +152,7 @@ def load_database_settings(
     """`DATABASE_URL`, when set, wins for the default database. Raises SettingsError."""
     prefix = f"{environment_name(environ)}_GLOBAL_{name.upper()}_"
     values, problems = _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})
-    url_names = ([] if name != DEFAULT_DATABASE else ["DATABASE_URL"]) + [f"{prefix}URL"]
+    url_names = _url_names(name, environ)
     url_name = next((n for n in url_names if environ.get(n)), None)
     if url_name is None:
         problems.append(f"{' or '.join(url_names)} is missing: the URL of the Postgres database {name}")
@@ -169,10 +169,10 @@ def load_database_settings(
     return DatabaseSettings(**values)
 
 
-def wrong_settings() -> list[str]:
-    """All that the two above complain of."""
+def wrong_settings(*, database_is_needed: bool = True) -> list[str]:
+    """All that the two above complain of. Where no database is needed, one that is not configured is not missed."""
     problems: list[str] = []
-    for load in (load_processor_settings, load_database_settings):
+    for load in (load_processor_settings, load_database_settings if database_is_needed else _load_configured):
         try:
             load()
         except SettingsError as error:
@@ -201,6 +201,17 @@ def parse_database_url(text: str) -> URL:
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise ValueError("must begin with postgresql://")
     return url.set(drivername="postgresql+psycopg")
+
+
+def _load_configured() -> None:
+    if any(os.environ.get(name) for name in _url_names(DEFAULT_DATABASE, os.environ)):
+        load_database_settings()
+
+
+def _url_names(database: str, environ: Mapping[str, str]) -> list[str]:
+    """The variables that may hold the URL, the one that wins first."""
+    own = f"{environment_name(environ)}_GLOBAL_{database.upper()}_URL"
+    return ["DATABASE_URL", own] if database == DEFAULT_DATABASE else [own]
 
 
 def _containers(environ: Mapping[str, str]) -> int:

@@ -294,6 +294,25 @@ def test_settings_that_are_wrong_are_all_named(queuectl: QueueCtl, monkeypatch: 
     ]
 
 
+def test_who_needs_no_database_does_not_miss_its_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`queuectl up` brings one along."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_BATCH_SIZE", "many")
+    result = CliRunner().invoke(main, ["up", "--once", "--data-directory", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[1:] == [
+        "  DEVELOPMENT_DISTRIBUTED_PROCESSOR_BATCH_SIZE must be a whole number, not 'many'"
+    ]
+
+
+def test_an_environment_that_is_no_word_is_named_once(
+    queuectl: QueueCtl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "1 x")
+    lines = queuectl("status", exit_code=1).stderr.splitlines()
+    assert lines[1:] == ["  ENVIRONMENT must be a word such as DEVELOPMENT or PRODUCTION"]
+
+
 def test_a_command_that_was_misspelt_is_named(queuectl: QueueCtl) -> None:
     assert "No such command 'stauts'. Did you mean status?" in queuectl("stauts", exit_code=2).stderr
     assert "Did you mean" not in queuectl("nothing-like-it", exit_code=2).stderr

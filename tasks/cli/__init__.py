@@ -87,7 +87,8 @@ class CommandGroup(click.Group):
         except SettingsError as error:
             from queue_store.settings import wrong_settings
 
-            say(f"Error: {SettingsError(error.problems + wrong_settings())}", err=True)
+            others = wrong_settings(database_is_needed=False)  # else the error says so
+            say(f"Error: {SettingsError(error.problems + others)}", err=True)
             ctx.exit(1)
         except QueueStoreError as error:
             say(f"Error: {error}", err=True)
