@@ -6,8 +6,7 @@ HERE := $(VENV)/made-for-$(shell pwd -P | cksum | cut -d " " -f 1)
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
-WITHOUT_POSTGRES := architecture embedded_servers loading_flows lock_files make_install newer_python supervision up \
-	up_elsewhere wheel
+WITHOUT_POSTGRES := tests/project tests/embedded tests/authoring/test_loading_flows.py
 LICENCES := MIT;Apache;BSD;PSF;Python Software Foundation;MPL-2.0;Mozilla Public License 2.0;ISC;LGPL-3.0-only
 PODMAN_COMPOSE_VERSION := 1.6.0
 UV_VERSION := 0.13.9
@@ -64,7 +63,7 @@ test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCR
 
 test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
-		$(foreach name,$(WITHOUT_POSTGRES),--ignore tests/test_$(name).py) $(ARGS)
+		$(addprefix --ignore=,$(WITHOUT_POSTGRES)) $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour)
 	@$(BIN)/python -m tests.chaos $(ARGS)

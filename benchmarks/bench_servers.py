@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import psycopg
 
-from queue_store import schema
-from queue_store.database_manager import DatabaseManager
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
 from queue_store.settings import DatabaseSettings, parse_database_url
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.programs import postgres_programs

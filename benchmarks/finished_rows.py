@@ -5,8 +5,9 @@ import time
 
 import psycopg
 
-from queue_store import rollups, schema
-from queue_store.database_manager import DatabaseManager
+from queue_store.counts import rollups
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
 from queue_store.settings import DatabaseSettings, parse_database_url
 
 FLOWS = 5

@@ -17,12 +17,10 @@ from psycopg import Connection
 
 from benchmarks import queue_state
 from benchmarks.bench_servers import BenchServers
-from queue_store.histogram import BOUNDS_SECONDS
-from queue_store.statements import sql
+from queue_store.counts.histogram import BOUNDS_SECONDS
+from queue_store.database.statements import sql
 
-PLAN_ONCE = (
-    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"  # as queue_store/sql/plan_once.sql does
-)
+PLAN_ONCE = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"  # as queue_store/sql/runs/plan_once.sql does
 BATCH_SIZE = 100
 CLIENTS = 2
 GATHER = """
@@ -75,12 +73,12 @@ def script(owners: list[str]) -> str:
 
 
 def _claim(owner: str) -> str:
-    statement = sql("claim").decode().rsplit("SELECT * FROM claimed", 1)[0]
+    statement = sql("arrows/claim").decode().rsplit("SELECT * FROM claimed", 1)[0]
     return _bound(statement, owner) + GATHER
 
 
 def _complete(owner: str) -> str:
-    return _bound(sql("complete").decode(), owner).strip()
+    return _bound(sql("arrows/complete").decode(), owner).strip()
 
 
 def _bound(statement: str, owner: str) -> str:

@@ -24,10 +24,11 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks.finished_rows import FLOWS, SETTINGS, make_rows, manager, say
-from queue_store import rollups, worker_processes
-from queue_store.claims import ClaimCursor
-from queue_store.record import Completed
-from queue_store.run import Run, RunOptions
+from queue_store.counts import rollups
+from queue_store.liveness import worker_processes
+from queue_store.records.record import Completed
+from queue_store.runs.queue_position import ClaimCursor
+from queue_store.runs.run import Run, RunOptions
 from tasks.embedded.postgres import EmbeddedPostgres
 
 BOUND_MILLISECONDS = 100.0

@@ -15,7 +15,7 @@ from celery import Celery
 from psycopg import Connection
 
 from benchmarks.bench_servers import BenchServers
-from queue_store.hints import CLAIM_BATCH_TASK, CeleryHintSender
+from queue_store.enqueueing.hints import CLAIM_BATCH_TASK, CeleryHintSender
 
 ROOT = Path(__file__).parents[1]
 FLOWS = "benchmarks.flows_measured"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from queue_store.database_manager import DatabaseManager
+    from queue_store.database.manager import DatabaseManager
     from queue_store.distributed_processor import DistributedProcessor
     from queue_store.enqueueing import (
         Enqueued,
@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DatabaseManager": "database_manager",
+    "DatabaseManager": "database.manager",
     "DistributedProcessor": "distributed_processor",
     "FinishedRecord": "waiting",
     "await_for": "waiting",

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
 from queue_store import waiting
-from queue_store.claims import ClaimCursor
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing import Enqueued, EnqueuedMany, NewRecord, OnDuplicate, RecordOptions
 from queue_store.enqueueing.after_commit import check_hint_sender, send_hint
 from queue_store.enqueueing.bulk import enqueue_many_steps
 from queue_store.enqueueing.connections import run, run_atomically
 from queue_store.enqueueing.steps import enqueue_steps
-from queue_store.operators import Operators
-from queue_store.rescue import Rescue
-from queue_store.run import Run, RunOptions
+from queue_store.enqueueing.trace_context import producer_span
+from queue_store.liveness.rescue import Rescue
+from queue_store.operators.operators import Operators
+from queue_store.runs.queue_position import ClaimCursor
+from queue_store.runs.run import Run, RunOptions
 from queue_store.settings import ProcessorSettings, load_processor_settings
-from queue_store.trace_context import producer_span
 from queue_store.waiting import FinishedRecord
 
 if TYPE_CHECKING:
-    from queue_store.hints import HintSender
+    from queue_store.enqueueing.hints import HintSender
 
 
 class DistributedProcessor(Operators):

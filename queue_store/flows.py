@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 COUNT_LIMIT = 1_000
 
@@ -48,7 +48,7 @@ def register(cursor: Cursor[Any], declarations: Sequence[FlowDeclaration]) -> No
     """Idempotent; in the order of names, so that workers that start together do not deadlock."""
     for declaration in sorted(declarations, key=lambda d: d.flow_name):
         cursor.execute(
-            sql("register_flow"),
+            sql("flows/register_flow"),
             {
                 "flow_name": declaration.flow_name,
                 "celery_queue": declaration.celery_queue,
@@ -70,7 +70,7 @@ def with_work(
     """Open flows with due work, longest waiting first; of all Celery queues, or of those given. A flow that is worked
     on need not be asked: to look for its due records is to walk over what was claimed and not vacuumed yet."""
     rows = cursor.execute(
-        sql("flows_with_work"),
+        sql("flows/flows_with_work"),
         {
             "count_limit": COUNT_LIMIT,
             "except_flow_name": except_flow_name,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
 from queue_store.errors import (
     ConflictError,
     DatabaseUnavailableError,
@@ -17,8 +18,7 @@ from queue_store.errors import (
     QueueStoreError,
     UnknownRecordError,
 )
-from queue_store.record import check_record_id
-from queue_store.statements import sql
+from queue_store.records.record import check_record_id
 
 SHORTEST_PERIOD_SECONDS = 0.02
 LONGEST_PERIOD_SECONDS = 0.5
@@ -116,7 +116,7 @@ class _Poll:
     def _look(self, database: DatabaseManager, record_ids: list[int]) -> None:
         try:
             with database.transaction() as cursor:
-                rows = cursor.execute(sql("awaited_records"), {"ids": record_ids}).fetchall()
+                rows = cursor.execute(sql("enqueueing/awaited_records"), {"ids": record_ids}).fetchall()
         except (DatabaseUnavailableError, ConflictError):
             return  # looked at again, until those who wait lose patience
         except Exception as error:  # noqa: BLE001  (they would wait in vain)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tasks.app import app
-    from tasks.context import FlowContext
+    from tasks.authoring.context import FlowContext
+    from tasks.authoring.flow import flow
+    from tasks.authoring.retries import PERMANENT, Backoff
     from tasks.exceptions import (
         FlowDeclarationError,
         PermanentError,
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
         SnoozeRecord,
         TimeLimitExceededError,
     )
-    from tasks.flow import flow
-    from tasks.retries import PERMANENT, Backoff
 
 __all__ = [
     "PERMANENT",
@@ -36,11 +36,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PERMANENT": "retries",
-    "Backoff": "retries",
-    "FlowContext": "context",
+    "PERMANENT": "authoring.retries",
+    "Backoff": "authoring.retries",
+    "FlowContext": "authoring.context",
     "app": "app",
-    "flow": "flow",
+    "flow": "authoring.flow",
 }
 
 
@@ -56,13 +56,13 @@ def __getattr__(name: str) -> Any:
 @cache
 def _prepare_celery() -> None:
     """Whoever uses the application gets its signals connected, and our page in Flower."""
-    import_module("tasks.worker_signals")
-    import_module("tasks.json_logs")
+    import_module("tasks.background.worker_signals")
+    import_module("tasks.observing.json_logs")
     import_module("tasks.queue_page.install").install_in_flower_command()
 
 
 class _Package(ModuleType):
-    """The import system binds the modules `tasks.app` and `tasks.flow` to the names of what they export."""
+    """The import system binds the modules `tasks.app` and `tasks.authoring.flow` to the names of what they export."""
 
     app = property(lambda self: __getattr__("app"), lambda self, module: None)
     flow = property(lambda self: __getattr__("flow"), lambda self, module: None)

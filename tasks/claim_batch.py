@@ -6,7 +6,7 @@ from typing import Any
 from queue_store.errors import QueueStoreError
 from tasks.app import app
 from tasks.run_loop.loop import run_flow
-from tasks.worker_process import services
+from tasks.worker.services import services
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from queue_store.errors import (
     QueueStoreError,
 )
 from tasks.app import app
-from tasks.worker_process import services
+from tasks.worker.services import services
 
 AGAIN_SECONDS = 5.0
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -3,14 +3,14 @@
 import logging
 import time
 
-from queue_store import rollups
+from queue_store.counts import rollups
+from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import QueueStoreError
 from queue_store.flows import with_work
-from queue_store.vacuum import vacuum_forgotten_tables
 from tasks.app import app
-from tasks.enqueue_due import enqueue_due
-from tasks.registry import all_flows
-from tasks.worker_process import WorkerServices, services
+from tasks.authoring.registry import all_flows
+from tasks.schedule.enqueue_due import enqueue_due
+from tasks.worker.services import WorkerServices, services
 
 logger = logging.getLogger(__name__)
 

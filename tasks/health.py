@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
-from queue_store import schema
-from queue_store.database_manager import DatabaseManager
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.server import read_server

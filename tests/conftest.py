@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from queue_store import schema
-from queue_store.database_manager import DatabaseManager
-from tests.cleaning import DatabaseCleaner
-from tests.flow_runs import Worker, running_worker
-from tests.servers import PostgresServer, connect, running_postgres, running_redis
-from tests.store import Store, store_on
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
+from tests.support.cleaning import DatabaseCleaner
+from tests.support.flow_runs import Worker, running_worker
+from tests.support.servers import PostgresServer, connect, running_postgres, running_redis
+from tests.support.store import Store, store_on
 
 # Started in the background, we are told to ignore SIGINT, and so would be every process that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -19,9 +19,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SETTING = re.compile(r"_(GLOBAL_[A-Z0-9]+(_[A-Z0-9]+)*|DISTRIBUTED_PROCESSOR_[A-Z_]+)$")
 
 
+LONGEST = ("workers", "chaos", "compose", "mixed_day", "docs", "bad_input", "model", "embedded", "cli")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts processes lies in directories and takes longest: first, so that it is not what is waited for."""
-    items.sort(key=lambda item: item.path.parent.name == "tests")
+    """Files that start processes take longest. They run first, so that the suite does not wait for them at its end."""
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ from psycopg import Connection
 from benchmarks import queue_state
 from benchmarks.session import Session
 from benchmarks.worker import Worker, running_worker
-from queue_store.claims import ClaimCursor, claim_parameters
-from queue_store.database_manager import DatabaseManager
-from queue_store.record import Completed
-from queue_store.run import Run
-from queue_store.run_counts import RunOptions
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
+from queue_store.records.record import Completed
+from queue_store.runs.options import RunOptions
+from queue_store.runs.queue_position import ClaimCursor, claim_parameters
+from queue_store.runs.run import Run
 from queue_store.settings import DatabaseSettings, parse_database_url
-from queue_store.statements import sql
 
 KIB = 1024
 LOG_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8"
@@ -73,7 +73,7 @@ def _of_statements(session: Session) -> None:
         [completion] = run.outcome_statements([Completed(record, now, now) for record in records])
         claim = claim_parameters("no_op", run.flow_instance_id, 100, failure_blocks_key=False)
         statements = {
-            "claim of 100": ("claim", claim | run.cursor.parameters()),
+            "claim of 100": ("arrows/claim", claim | run.cursor.parameters()),
             "completion of 100": (completion.name, completion.parameters),
         }
         for name, (statement, parameters) in statements.items():
@@ -88,7 +88,7 @@ def _explain(
     explain = b"EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON) "
     plans: list[dict[str, Any]] = []
     for _ in range(20):
-        driver.execute(sql("plan_once"))
+        driver.execute(sql("runs/plan_once"))
         row = driver.execute(explain + statement, parameters).fetchone()
         driver.rollback()
         assert row is not None

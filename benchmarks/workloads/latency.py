@@ -10,7 +10,7 @@ from benchmarks import queue_state
 from benchmarks.session import Session
 from benchmarks.worker import running_worker
 from queue_store.enqueueing import enqueue
-from queue_store.hints import CeleryHintSender
+from queue_store.enqueueing.hints import CeleryHintSender
 
 WARM_UP = 5
 STARTED = "SELECT extract(epoch FROM started_at)::float8 FROM processing_queue WHERE status = 'completed' ORDER BY id"

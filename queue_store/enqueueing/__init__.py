@@ -24,10 +24,10 @@ from queue_store.enqueueing.connections import (
 )
 from queue_store.enqueueing.new_record import NewRecord, OnDuplicate
 from queue_store.enqueueing.steps import Enqueued, enqueue_steps
-from queue_store.trace_context import producer_span
+from queue_store.enqueueing.trace_context import producer_span
 
 if TYPE_CHECKING:
-    from queue_store.hints import HintSender
+    from queue_store.enqueueing.hints import HintSender
 
 __all__ = [
     "Enqueued",

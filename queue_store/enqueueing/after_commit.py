@@ -15,7 +15,7 @@ from queue_store.enqueueing.steps import Enqueued
 from queue_store.errors import QueueStoreError
 
 if TYPE_CHECKING:
-    from queue_store.hints import HintSender
+    from queue_store.enqueueing.hints import HintSender
 
 _WAITING = "queue_store: hints after commit"
 

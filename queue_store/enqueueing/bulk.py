@@ -16,7 +16,7 @@ from queue_store.enqueueing.new_record import (
 )
 from queue_store.enqueueing.steps import Copy, Query, Rows, Steps, is_storable_name, refuse_flow
 from queue_store.errors import DuplicateRecordError, PayloadRejectedError
-from queue_store.payload import encode_json
+from queue_store.records.payload import encode_json
 
 CHUNK_RECORDS = 4_000
 CHUNK_BYTES = 4_000_000  # of payloads
@@ -69,7 +69,7 @@ def enqueue_many_steps(
     _check_rows(rows)
     if not is_storable_name(flow_name):
         yield from refuse_flow(flow_name)
-    flow = yield Query("begin_bulk", {"flow_name": flow_name, "is_follow_up": is_follow_up})
+    flow = yield Query("enqueueing/begin_bulk", {"flow_name": flow_name, "is_follow_up": is_follow_up})
     if not flow:
         yield from refuse_flow(flow_name)
     done = EnqueuedMany(flow_name, flow[0][0], ids=[] if with_ids else None)
@@ -77,7 +77,7 @@ def enqueue_many_steps(
     for first_position, chunk in _chunks(bulk, rows):
         yield from _enqueue_chunk(bulk, chunk, first_position)
     if bulk.is_staging:
-        yield Query("drop_staging")
+        yield Query("enqueueing/drop_staging")
     return done
 
 
@@ -98,11 +98,11 @@ def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[
     if bulk.on_duplicate == "skip" and (yield from _copy_without_duplicates(bulk, chunk, first_position)):
         return
     if not bulk.is_staging:
-        yield Query("create_staging")
+        yield Query("enqueueing/create_staging")
         bulk.is_staging = True
-    yield Copy("copy_staging", _blocks(_lines(bulk, chunk)))
+    yield Copy("enqueueing/copy_staging", _blocks(_lines(bulk, chunk)))
     yield from _enqueue_staged(bulk, first_position, len(chunk))
-    yield Query("clear_staging")
+    yield Query("enqueueing/clear_staging")
 
 
 def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
@@ -111,10 +111,10 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
     may_fail = bulk.on_duplicate != "raise"
     ids: list[int] = []
     if bulk.done.ids is None:
-        refused = yield Copy("copy_records", _blocks(lines), may_fail)
+        refused = yield Copy("enqueueing/copy_records", _blocks(lines), may_fail)
     else:
-        ids = [row[0] for row in (yield Query("reserve_ids", {"id_count": len(chunk)}))]
-        refused = yield Copy("copy_records_with_ids", _blocks(_numbered(ids, lines)), may_fail)
+        ids = [row[0] for row in (yield Query("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
+        refused = yield Copy("enqueueing/copy_records_with_ids", _blocks(_numbered(ids, lines)), may_fail)
     if refused:
         return False
     if bulk.done.ids is not None:
@@ -127,9 +127,11 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
     """False: somebody else enqueued one of the keys meanwhile, and nothing of the chunk was written."""
     keys = [(bulk.options if record is None else record).dedup_key for _, record in chunk]
     given = list({key for key in keys if key is not None})
-    twins = yield Query("live_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given})
+    twins = yield Query(
+        "enqueueing/unfinished_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given}
+    )
     known: dict[str, int] = dict(twins)
-    ids = [row[0] for row in (yield Query("reserve_ids", {"id_count": len(chunk)}))]
+    ids = [row[0] for row in (yield Query("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
     new: list[int] = []
     duplicates: list[int] = []
     for place, key in enumerate(keys):
@@ -139,7 +141,7 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
         else:
             new.append(place)
     lines = _numbered([ids[place] for place in new], _lines(bulk, [chunk[place] for place in new]))
-    if (yield Copy("copy_records_with_ids", _blocks(lines), may_meet_duplicates=True)):
+    if (yield Copy("enqueueing/copy_records_with_ids", _blocks(lines), may_meet_duplicates=True)):
         return False
     bulk.done.duplicate_positions += duplicates
     if bulk.done.ids is not None:
@@ -150,7 +152,7 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
 
 def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Steps[None]:
     done = bulk.done
-    staged_ids = [row[0] for row in (yield Query("staged_ids"))] if done.ids is not None else []
+    staged_ids = [row[0] for row in (yield Query("enqueueing/staged_ids"))] if done.ids is not None else []
     duplicates, running = yield from _insert_staged(bulk)
     for position, dedup_key, twin_id in duplicates:
         done.duplicate_positions.append(first_position + position - 1)
@@ -168,17 +170,17 @@ def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
     statements is free again, and its rows are inserted after all."""
     duplicates: Rows = []
     running: set[str] = set()
-    while found := (yield Query("enqueue_staging")):
+    while found := (yield Query("enqueueing/enqueue_staging")):
         if bulk.on_duplicate != "replace":
             return found, running
         keys = {row[1] for row in found}
-        replaced = yield Query("replace_staging", {"dedup_keys": list(keys)})
+        replaced = yield Query("enqueueing/replace_staging", {"dedup_keys": list(keys)})
         running |= {key for key, _, was_replaced in replaced if not was_replaced}
         freed = keys - {row[0] for row in replaced}
         duplicates += [row for row in found if row[1] not in freed]
         if not freed:
             break
-        yield Query("keep_staged_keys", {"dedup_keys": list(freed)})
+        yield Query("enqueueing/keep_staged_keys", {"dedup_keys": list(freed)})
     return sorted(duplicates), running
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
+from queue_store.database.statements import sql
 from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Query, Rows, Steps
 from queue_store.errors import (
     ConflictError,
@@ -23,7 +24,6 @@ from queue_store.errors import (
     QueueStoreError,
     SchemaVersionError,
 )
-from queue_store.statements import sql
 
 T = TypeVar("T")
 SyncConnection = Connection | Session | scoped_session[Any] | psycopg.Connection[Any] | psycopg.Cursor[Any]

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal, get_args
 
+from queue_store.enqueueing.trace_context import current_trace_context
 from queue_store.errors import PayloadRejectedError
-from queue_store.payload import encode_json
+from queue_store.records.payload import encode_json
 from queue_store.settings import load_processor_settings
-from queue_store.trace_context import current_trace_context
 
 OnDuplicate = Literal["raise", "skip", "replace"]
 DEFAULT_PRIORITY = 5

@@ -65,7 +65,7 @@ def enqueue_steps(
     parameters = check_record(record)
     if not is_storable_name(flow_name):
         yield from refuse_flow(flow_name)
-    rows = yield Query("enqueue", {"flow_name": flow_name} | options | parameters)
+    rows = yield Query("arrows/enqueue", {"flow_name": flow_name} | options | parameters)
     record_id, what, celery_queue = rows[0]
     if what == "unknown flow":
         yield from refuse_flow(flow_name)
@@ -88,7 +88,7 @@ def is_storable_name(flow_name: str) -> bool:
 
 def refuse_flow(flow_name: str) -> Steps[None]:
     """Raises UnknownFlowError with what was perhaps meant."""
-    known = [row[0] for row in (yield Query("flow_names"))]
+    known = [row[0] for row in (yield Query("flows/flow_names"))]
     shown = ascii(flow_name)[:64]
     close = difflib.get_close_matches(flow_name.lower()[:64], known, 1, 0.6)
     if close:

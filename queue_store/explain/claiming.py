@@ -1,8 +1,8 @@
 """What decides whether a pending record can be claimed: the conditions of claim.sql and register_run.sql."""
 
+from queue_store.database.statements import sql
 from queue_store.explain.facts import COUNT_LIMIT, Look
 from queue_store.explain.reasons import FLOW, Reason, lasting, reason
-from queue_store.statements import sql
 
 PENDING = ("pending",)
 
@@ -92,7 +92,7 @@ def waiting_for_key(look: Look) -> Reason | None:
         "id": record.id,
         "failure_blocks_key": look.flow.failure_blocks_key,
     }
-    earlier = look.cursor.execute(sql("explain_order_key"), parameters).fetchone()
+    earlier = look.cursor.execute(sql("explain/order_key"), parameters).fetchone()
     if earlier is None:
         return None
     text = f"Records of one key run one after the other: record {earlier[0]}, which is {earlier[1]}, comes first."
@@ -124,7 +124,7 @@ def behind_others(look: Look) -> Reason | None:
         "id": record.id,
         "limit": COUNT_LIMIT,
     }
-    row = look.cursor.execute(sql("explain_ahead"), parameters).fetchone()
+    row = look.cursor.execute(sql("explain/ahead"), parameters).fetchone()
     ahead = row[0] if row else 0
     if not ahead:
         return None

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from psycopg import Cursor
 
+from queue_store.database.statements import sql
 from queue_store.errors import UnknownRecordError
 from queue_store.settings import ProcessorSettings
-from queue_store.statements import sql
 
 RUNS_SHOWN = 20
 COUNT_LIMIT = 10_000
@@ -111,7 +111,7 @@ class Look:
 
     @classmethod
     def at_record(cls, cursor: Cursor[Any], settings: ProcessorSettings, record_id: int) -> "Look":
-        row = cursor.execute(sql("explain_record"), {"id": record_id}).fetchone()
+        row = cursor.execute(sql("explain/record"), {"id": record_id}).fetchone()
         if row is None:
             raise UnknownRecordError(
                 f"there is no record {record_id}: it was purged, or never enqueued. Look for it in the search."
@@ -131,14 +131,14 @@ class Look:
 
     @cached_property
     def flow(self) -> FlowFacts:
-        row = self.cursor.execute(sql("explain_flow"), {"flow_name": self.flow_name}).fetchone()
+        row = self.cursor.execute(sql("explain/flow"), {"flow_name": self.flow_name}).fetchone()
         assert row is not None
         return FlowFacts(*row)
 
     @cached_property
     def workers(self) -> Workers:
         row = self.cursor.execute(
-            sql("explain_workers"),
+            sql("explain/workers"),
             {"flow_name": self.flow_name, "lease_seconds": self.settings.lease_seconds},
         ).fetchone()
         assert row is not None
@@ -148,13 +148,13 @@ class Look:
     def runs(self) -> list[AliveRun]:
         """Up to RUNS_SHOWN, or as many as the flow's cap."""
         limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
-        rows = self.cursor.execute(sql("explain_runs"), {"flow_name": self.flow_name, "limit": limit})
+        rows = self.cursor.execute(sql("explain/runs"), {"flow_name": self.flow_name, "limit": limit})
         return [AliveRun(*row) for row in rows.fetchall()]
 
     @cached_property
     def waiting(self) -> Waiting:
         row = self.cursor.execute(
-            sql("explain_due"), {"flow_name": self.flow_name, "limit": COUNT_LIMIT}
+            sql("explain/due"), {"flow_name": self.flow_name, "limit": COUNT_LIMIT}
         ).fetchone()
         assert row is not None
         return Waiting(*row)

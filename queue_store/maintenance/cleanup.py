@@ -1,8 +1,8 @@
 """The net below rescue: orphans that were not given back within seconds."""
 
+from queue_store.liveness.rescue import Rescue
 from queue_store.maintenance.maintenance_run import MaintenanceRun
 from queue_store.readings.orphans import read_orphans
-from queue_store.rescue import Rescue
 from queue_store.settings import ProcessorSettings
 
 EVERY_RECORD = 1_000_000_000

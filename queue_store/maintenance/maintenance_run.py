@@ -8,10 +8,10 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
 from queue_store.errors import AlreadyRunningError, MaintenanceError
 from queue_store.redaction import redact
-from queue_store.statements import sql
 
 SILENT_SECONDS = 120.0
 
@@ -39,7 +39,7 @@ class MaintenanceRun:
         Raises MaintenanceError."""
         with self.database.transaction() as cursor:
             parameters = {"id": self.id, "affected_count": self.affected_count}
-            if cursor.execute(sql("beat_maintenance_run"), parameters).fetchone() is None:
+            if cursor.execute(sql("maintenance/beat_maintenance_run"), parameters).fetchone() is None:
                 raise MaintenanceError(
                     f"{self.operation} was silent for more than {SILENT_SECONDS:g} s and was declared abandoned: "
                     "what it committed stays, start it again for the rest"
@@ -60,14 +60,14 @@ def begin(
 ) -> Generator[MaintenanceRun]:
     """Raises AlreadyRunningError when the same operation is running; dry runs do not exclude each other."""
     with database.transaction() as cursor:
-        cursor.execute(sql("abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
+        cursor.execute(sql("maintenance/abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
         values = {
             "operation": operation,
             "dry_run": dry_run,
             "actor": actor,
             "parameters": Jsonb(parameters or {}),
         }
-        row = cursor.execute(sql("begin_maintenance_run"), values).fetchone()
+        row = cursor.execute(sql("maintenance/begin_maintenance_run"), values).fetchone()
         if row is None:
             raise _already_running(cursor, operation)
     run = MaintenanceRun(database, row[0], operation, dry_run, on_progress)
@@ -80,7 +80,7 @@ def begin(
 
 
 def _already_running(cursor: Cursor[Any], operation: str) -> AlreadyRunningError:
-    row = cursor.execute(sql("running_maintenance"), {"operation": operation}).fetchone()
+    row = cursor.execute(sql("maintenance/running_maintenance"), {"operation": operation}).fetchone()
     since = f" since {row[2]:%Y-%m-%d %H:%M:%S %Z}, started by {row[1]}, {row[3]} rows so far" if row else ""
     return AlreadyRunningError(f"{operation} is running already{since}: wait for its end")
 
@@ -88,7 +88,7 @@ def _already_running(cursor: Cursor[Any], operation: str) -> AlreadyRunningError
 def _finish(run: MaintenanceRun, error_message: str | None) -> None:
     with run.database.transaction() as cursor:
         cursor.execute(
-            sql("finish_maintenance_run"),
+            sql("maintenance/finish_maintenance_run"),
             {
                 "id": run.id,
                 "affected_count": run.affected_count,

@@ -1,8 +1,8 @@
 """Puts right what the integrity checks find and what can be put right without guessing. The rest is left to people."""
 
-from queue_store import rollups
+from queue_store.counts import rollups
+from queue_store.database.statements import sql
 from queue_store.maintenance.maintenance_run import MaintenanceRun
-from queue_store.statements import sql
 
 RECORDS_AT_ONCE = 1_000
 REPAIRS = (
@@ -28,7 +28,9 @@ def _repair(run: MaintenanceRun, name: str) -> int:
     while True:
         limit = 1_000_000_000 if run.dry_run else RECORDS_AT_ONCE
         with run.chunk() as cursor:
-            rows = cursor.execute(sql(f"repair/{name}"), {"limit": limit, "dry_run": run.dry_run}).fetchall()
+            rows = cursor.execute(
+                sql(f"maintenance/repair/{name}"), {"limit": limit, "dry_run": run.dry_run}
+            ).fetchall()
         count += len(rows)
         if run.dry_run or len(rows) < RECORDS_AT_ONCE:
             return count
@@ -40,5 +42,5 @@ def _correct_counts(run: MaintenanceRun) -> int:
         return len(rollups.recount(run.database))
     with run.chunk() as cursor:
         parameters = {"limit": 1_000_000_000, "at_a_glance": False}
-        rows = cursor.execute(sql(f"integrity/{COUNTS}"), parameters).fetchall()
+        rows = cursor.execute(sql(f"maintenance/integrity/{COUNTS}"), parameters).fetchall()
     return len(rows)

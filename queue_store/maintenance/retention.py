@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from queue_store.database.statements import sql
 from queue_store.maintenance.maintenance_run import MaintenanceRun
 from queue_store.settings import ProcessorSettings
-from queue_store.statements import sql
 
 RECORDS_AT_ONCE = 5_000
 DAY_SECONDS = 86_400
@@ -40,9 +40,7 @@ def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str
     before = run.affected_count
     while after_id is not None:
         with run.chunk() as cursor:
-            row = cursor.execute(
-                sql("purge/finished_records"), parameters | {"after_id": after_id}
-            ).fetchone()
+            row = cursor.execute(sql("arrows/purge_expired"), parameters | {"after_id": after_id}).fetchone()
             after_id, *counts = row or (None, 0, 0, 0)
             purged = {status: purged[status] + count for status, count in zip(purged, counts, strict=True)}
             run.affected_count = before + sum(purged.values())
@@ -68,7 +66,7 @@ def _purge_kind(run: MaintenanceRun, settings: ProcessorSettings, kind: str) -> 
     purged = 0
     while True:
         with run.chunk() as cursor:
-            row = cursor.execute(sql(f"purge/{kind}"), parameters).fetchone()
+            row = cursor.execute(sql(f"maintenance/purge/{kind}"), parameters).fetchone()
             count = row[0] if row else 0
             run.affected_count += count
         purged += count

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from queue_store.database.statements import sql
 from queue_store.maintenance.maintenance_run import MaintenanceRun
-from queue_store.operators import again
+from queue_store.operators.operators import again
 from queue_store.settings import ProcessorSettings
-from queue_store.statements import sql
 
 RECORDS_AT_ONCE = 1_000
 _BEGINNING = ("", datetime(2000, 1, 1, tzinfo=UTC), 0)
@@ -36,9 +36,9 @@ def reset_failed(run: MaintenanceRun, settings: ProcessorSettings, max_retries: 
 
 def _reset_page(run: MaintenanceRun, parameters: dict[str, Any], affected_before: int) -> list[Any]:
     with run.chunk() as cursor:
-        page = cursor.execute(sql("resettable"), parameters).fetchall()
+        page = cursor.execute(sql("maintenance/resettable"), parameters).fetchall()
         ids = [record_id for _, _, record_id in page]
         if not run.dry_run:
-            ids = cursor.execute(sql("reset"), {"ids": ids}).fetchall()
+            ids = cursor.execute(sql("arrows/reset"), {"ids": ids}).fetchall()
         run.affected_count = affected_before + len(ids)
     return page

@@ -1,4 +1,4 @@
-"""Runs the migrations on the engine that `queue_store.schema` hands over, one migrator at a time."""
+"""Runs the migrations on the engine that `queue_store.database.schema` hands over, one migrator at a time."""
 
 import time
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 SLOW_SECONDS = 1.0
 
@@ -44,14 +44,14 @@ class TableReading:
 
 
 def read_slow_statements(cursor: Cursor[Any], seconds: float = SLOW_SECONDS) -> list[SlowStatement]:
-    rows = cursor.execute(sql("read_slow_statements"), {"seconds": seconds}).fetchall()
+    rows = cursor.execute(sql("readings/slow_statements"), {"seconds": seconds}).fetchall()
     return [SlowStatement(*row) for row in rows]
 
 
 def read_held_snapshots(cursor: Cursor[Any]) -> list[HeldSnapshot]:
     """The oldest first."""
-    return [HeldSnapshot(*row) for row in cursor.execute(sql("read_held_snapshots"), {}).fetchall()]
+    return [HeldSnapshot(*row) for row in cursor.execute(sql("readings/held_snapshots"), {}).fetchall()]
 
 
 def read_tables(cursor: Cursor[Any]) -> list[TableReading]:
-    return [TableReading(*row) for row in cursor.execute(sql("read_tables")).fetchall()]
+    return [TableReading(*row) for row in cursor.execute(sql("readings/tables")).fetchall()]

@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.histogram import percentile
-from queue_store.statements import sql
+from queue_store.counts.histogram import percentile
+from queue_store.database.statements import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ def read_charts(cursor: Cursor[Any], span: ChartSpan, flow_name: str | None = No
     return Charts(
         row[0],
         span,
-        [CountBucket(*r) for r in rows("read_chart_counts")],
-        [DepthBucket(*r) for r in rows("read_chart_depths")],
-        [_durations(*r) for r in rows("read_chart_durations")],
+        [CountBucket(*r) for r in rows("readings/chart_counts")],
+        [DepthBucket(*r) for r in rows("readings/chart_depths")],
+        [_durations(*r) for r in rows("readings/chart_durations")],
     )
 
 

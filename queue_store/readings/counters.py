@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.histogram import BOUNDS_SECONDS
-from queue_store.statements import sql
+from queue_store.counts.histogram import BOUNDS_SECONDS
+from queue_store.database.statements import sql
 
 COUNTED = (
     "enqueued",
@@ -88,7 +88,7 @@ class CounterReader:
 
 def _counted(cursor: Cursor[Any], from_hour: datetime, before_hour: datetime | None) -> dict[str, Counters]:
     parameters = {"from_hour": from_hour, "before_hour": before_hour}
-    rows = cursor.execute(sql("read_counters"), parameters).fetchall()
+    rows = cursor.execute(sql("readings/counters"), parameters).fetchall()
     end = 1 + len(COUNTED)
     return {
         row[0]: Counters(list(row[1:end]), row[end], row[end + 1], _full(row[end + 2]), _full(row[end + 3]))

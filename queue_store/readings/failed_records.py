@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +23,6 @@ def read_failed_records(
     cursor: Cursor[Any], seconds: float, flow_name: str | None = None, limit: int = 100
 ) -> list[FailedRecord]:
     parameters = {"seconds": seconds, "flow_name": flow_name, "limit": limit}
-    return [FailedRecord(*row) for row in cursor.execute(sql("read_failed_records"), parameters).fetchall()]
+    return [
+        FailedRecord(*row) for row in cursor.execute(sql("readings/failed_records"), parameters).fetchall()
+    ]

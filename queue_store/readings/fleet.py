@@ -7,8 +7,8 @@ from uuid import UUID
 
 from psycopg import Cursor
 
+from queue_store.database.statements import sql
 from queue_store.settings import ProcessorSettings
-from queue_store.statements import sql
 
 RECENT_DEATH_SECONDS = 3600.0
 
@@ -88,6 +88,6 @@ class Fleet:
 
 def read_fleet(cursor: Cursor[Any], settings: ProcessorSettings) -> Fleet:
     parameters = {"lease_seconds": settings.lease_seconds, "seconds": RECENT_DEATH_SECONDS}
-    processes = cursor.execute(sql("read_worker_processes"), parameters).fetchall()
-    runs = cursor.execute(sql("read_runs_alive"), parameters).fetchall()
+    processes = cursor.execute(sql("readings/worker_processes"), parameters).fetchall()
+    runs = cursor.execute(sql("readings/runs_alive"), parameters).fetchall()
     return Fleet([WorkerProcessReading(*row) for row in processes], [RunsAlive(*row) for row in runs])

@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.rollups import COUNT_LIMIT
-from queue_store.statements import sql
+from queue_store.counts.rollups import COUNT_LIMIT
+from queue_store.database.statements import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class FlowCounts:
 
 def read_flow_counts(cursor: Cursor[Any]) -> list[FlowCounts]:
     """Every registered flow and every flow that ever had a record."""
-    rows = cursor.execute(sql("read_flow_counts"), {"limit": COUNT_LIMIT}).fetchall()
+    rows = cursor.execute(sql("readings/flow_counts"), {"limit": COUNT_LIMIT}).fetchall()
     return [FlowCounts(*row) for row in rows]
 
 

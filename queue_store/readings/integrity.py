@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 RECORDS_AT_A_GLANCE = 200
 RECORDS_AT_MOST = 1_000_000
@@ -52,6 +52,6 @@ def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: boo
     violations: list[Violation] = []
     for check in CHECKS:
         if full or not check.scans_history:
-            rows = cursor.execute(sql(f"integrity/{check.name}"), parameters).fetchall()
+            rows = cursor.execute(sql(f"maintenance/integrity/{check.name}"), parameters).fetchall()
             violations += [Violation(check, problem, record_id) for problem, record_id in rows]
     return violations

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 LIVE_LIMIT = 10_000
 
@@ -24,7 +24,9 @@ class LiveCounts:
 
 
 def live_counts(cursor: Cursor[Any], flow_name: str) -> LiveCounts:
-    row = cursor.execute(sql("count_live_of_flow"), {"flow_name": flow_name, "limit": LIVE_LIMIT}).fetchone()
+    row = cursor.execute(
+        sql("readings/count_unfinished_of_flow"), {"flow_name": flow_name, "limit": LIVE_LIMIT}
+    ).fetchone()
     assert row is not None
     return LiveCounts(*row)
 
@@ -32,4 +34,4 @@ def live_counts(cursor: Cursor[Any], flow_name: str) -> LiveCounts:
 def open_writers(cursor: Cursor[Any]) -> set[str]:
     """The names of the transactions that have written to the queue and are still open: what they enqueued is in no
     count yet."""
-    return {row[0] for row in cursor.execute(sql("open_writers")).fetchall()}
+    return {row[0] for row in cursor.execute(sql("readings/open_writers")).fetchall()}

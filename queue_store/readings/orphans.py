@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.statements import sql
 from queue_store.settings import ProcessorSettings
-from queue_store.statements import sql
 
 RECORDS_AT_MOST = 50_000
 RESCUE_IS_LATE_SECONDS = 60.0  # rescue promises 20 s
@@ -34,7 +34,7 @@ def read_orphans(
 ) -> list[OrphanGroup]:
     """Looks at 50,000 processing records, unless more are asked for."""
     rows = cursor.execute(
-        sql("read_orphans"),
+        sql("readings/orphans"),
         {
             "limit": records_at_most or RECORDS_AT_MOST,
             "lease_seconds": settings.lease_seconds,

@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.statements import sql
 from queue_store.readings.counters import COUNTED, CounterReader
-from queue_store.statements import sql
 
 ATTEMPTS_AT_ONCE = 200
 COMPLETED = COUNTED.index("completed")
@@ -55,7 +55,7 @@ class OutcomeReader:
             "flow_name": self.flow_name,
             "limit": ATTEMPTS_AT_ONCE,
         }
-        rows = cursor.execute(sql("read_outcomes"), parameters).fetchall()
+        rows = cursor.execute(sql("readings/outcomes"), parameters).fetchall()
         attempts = [FailedAttempt(*row) for row in rows]
         if attempts:
             self._after = (attempts[-1].at, attempts[-1].record_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 LOOK_AT_MOST = 20_000
 FEW = 50_000
@@ -120,7 +120,7 @@ def find_records(
     known = _by_key(cursor, everything) if wanted.key is not None else []
     is_first = wanted.before_id == MAXIMUM_ID
     parameters |= {"known_ids": [r.id for r in known], "limit": limit - len(known) if is_first else limit}
-    found = _rows(cursor, "read_records", parameters)
+    found = _rows(cursor, "readings/records", parameters)
     next_id = found[-1].id if len(found) == parameters["limit"] else _looked_through(cursor, parameters)
     records = sorted([*known, *found], key=lambda r: r.id, reverse=True) if is_first else found
     return RecordPage(records, next_id)
@@ -129,18 +129,22 @@ def find_records(
 def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]:
     """Of pending or of failed records, all that a search is for, in no order."""
     parameters = _parameters(cursor, wanted, limit, limit)
-    return [row[0] for row in cursor.execute(sql("found_ids"), parameters, prepare=False).fetchall()]
+    return [
+        row[0] for row in cursor.execute(sql("operators/found_ids"), parameters, prepare=False).fetchall()
+    ]
 
 
 def read_record(cursor: Cursor[Any], record_id: int) -> RecordStory | None:
-    row = cursor.execute(sql("read_record_story"), {"id": record_id}).fetchone()
+    row = cursor.execute(sql("readings/record_story"), {"id": record_id}).fetchone()
     return RecordStory(*row) if row else None
 
 
 def read_attempts(cursor: Cursor[Any], record_id: int) -> list[AttemptRow]:
     """Newest first."""
     parameters = {"id": record_id, "limit": ATTEMPTS_AT_MOST}
-    return [AttemptRow(*row) for row in cursor.execute(sql("read_record_attempts"), parameters).fetchall()]
+    return [
+        AttemptRow(*row) for row in cursor.execute(sql("readings/record_attempts"), parameters).fetchall()
+    ]
 
 
 def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_most: int) -> dict[str, Any]:
@@ -167,7 +171,7 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
     """Records of one status lie scattered over the table: fewer of them are looked at."""
     look_at_most = min(parameters["look_at_most"], LOOK_AT_SCATTERED)
     parameters |= {"look_at_most": look_at_most}
-    rows = cursor.execute(sql("read_records_unfinished"), parameters, prepare=False).fetchall()
+    rows = cursor.execute(sql("readings/records_unfinished"), parameters, prepare=False).fetchall()
     through_id, looked_count = rows[0][-2:]
     records = [RecordRow(*row[:-2]) for row in rows if row[0] is not None]
     if len(records) == parameters["limit"]:
@@ -177,24 +181,24 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
     """Half a page at most: on each page some records are looked at one by one, so that the search comes to an end."""
-    return _rows(cursor, "read_records_by_key", everything | {"limit": everything["limit"] // 2})
+    return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 
 def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
     """Many of them are found soon by looking at all records, newest first."""
     parameters = {"status": wanted.status, "flow_name": wanted.flow_name, "limit": FEW + 1}
-    row = cursor.execute(sql("count_unfinished"), parameters, prepare=False).fetchone()
+    row = cursor.execute(sql("readings/count_unfinished"), parameters, prepare=False).fetchone()
     return row is not None and row[0] <= FEW
 
 
 def _looked_through(cursor: Cursor[Any], parameters: dict[str, Any]) -> int | None:
     """None: the lowest id was reached."""
-    row = cursor.execute(sql("read_looked_through"), parameters).fetchone()
+    row = cursor.execute(sql("readings/looked_through"), parameters).fetchone()
     looked_through = row[0] if row else None
     if looked_through is None:
         return None
     below = parameters | {"before_id": looked_through, "look_at_most": 1}
-    row = cursor.execute(sql("read_looked_through"), below).fetchone()
+    row = cursor.execute(sql("readings/looked_through"), below).fetchone()
     return looked_through if row and row[0] is not None else None
 
 
@@ -208,12 +212,12 @@ def _by_dates(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[int, RecordFil
 
 
 def _first_id_since(cursor: Cursor[Any], instant: datetime) -> int:
-    row = cursor.execute(sql("read_id_range")).fetchone()
+    row = cursor.execute(sql("readings/id_range")).fetchone()
     lowest, highest = row or (0, 0)
     low, high = lowest, highest + 1
     while low < high:
         middle = (low + high) // 2
-        found = cursor.execute(sql("read_record_at_or_after"), {"id": middle}).fetchone()
+        found = cursor.execute(sql("readings/record_at_or_after"), {"id": middle}).fetchone()
         if found is None or found[1] >= instant:
             high = middle
         else:

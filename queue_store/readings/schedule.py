@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 LATE_SECONDS = 600.0
 
@@ -21,5 +21,5 @@ class ScheduleReading:
 
 
 def read_schedule(cursor: Cursor[Any]) -> ScheduleReading:
-    row = cursor.execute(sql("read_schedule"), {"late_seconds": LATE_SECONDS}).fetchone()
+    row = cursor.execute(sql("readings/schedule"), {"late_seconds": LATE_SECONDS}).fetchone()
     return ScheduleReading(*row) if row else ScheduleReading(None, [], [], [])

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.rows import namedtuple_row
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 LONG_IDLE_SECONDS = 60.0
 
@@ -53,9 +53,11 @@ class ServerReading:
 
 def read_server(cursor: Cursor[Any]) -> ServerReading:
     with cursor.connection.cursor(row_factory=namedtuple_row) as named:
-        server = named.execute(sql("read_server")).fetchone()
-    connections = cursor.execute(sql("read_connections"), {"long_idle_seconds": LONG_IDLE_SECONDS}).fetchall()
-    longest = cursor.execute(sql("read_longest_transaction")).fetchone()
+        server = named.execute(sql("readings/server")).fetchone()
+    connections = cursor.execute(
+        sql("readings/connections"), {"long_idle_seconds": LONG_IDLE_SECONDS}
+    ).fetchall()
+    longest = cursor.execute(sql("readings/longest_transaction")).fetchone()
     if server is None:
         raise LookupError("read_server returned no row")
     return ServerReading(

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +35,4 @@ class Switches:
 
 
 def read_switches(cursor: Cursor[Any]) -> Switches:
-    return Switches([Switch(*row) for row in cursor.execute(sql("read_switches")).fetchall()])
+    return Switches([Switch(*row) for row in cursor.execute(sql("readings/switches")).fetchall()])

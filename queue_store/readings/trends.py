@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 BASELINE_WEEKS = 5
 DAY_SECONDS = 86_400.0
@@ -54,26 +54,26 @@ class Day:
 
 def read_days(cursor: Cursor[Any], days: int) -> list[Day]:
     """Full days only, oldest first."""
-    return [Day(*row) for row in cursor.execute(sql("read_days"), {"days": days}).fetchall()]
+    return [Day(*row) for row in cursor.execute(sql("readings/days"), {"days": days}).fetchall()]
 
 
 def read_depths(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Depth]:
     """Oldest first."""
     parameters = {"seconds": seconds, "flow_name": flow_name}
-    return [Depth(*row) for row in cursor.execute(sql("read_depths"), parameters).fetchall()]
+    return [Depth(*row) for row in cursor.execute(sql("readings/depths"), parameters).fetchall()]
 
 
 def read_baselines(cursor: Cursor[Any]) -> dict[str, Baseline]:
-    return {row[0]: Baseline(*row) for row in cursor.execute(sql("read_baselines")).fetchall()}
+    return {row[0]: Baseline(*row) for row in cursor.execute(sql("readings/baselines")).fetchall()}
 
 
 def renew_baselines(cursor: Cursor[Any], weeks: int = BASELINE_WEEKS) -> int:
     """Returns how many were learned or learned again."""
-    return cursor.execute(sql("renew_baselines"), {"weeks": weeks}).rowcount
+    return cursor.execute(sql("counts/renew_baselines"), {"weeks": weeks}).rowcount
 
 
 def read_connection_success(cursor: Cursor[Any], seconds: float = DAY_SECONDS) -> ConnectionSuccess:
-    row = cursor.execute(sql("read_connection_success"), {"seconds": seconds}).fetchone()
+    row = cursor.execute(sql("readings/connection_success"), {"seconds": seconds}).fetchone()
     attempts, successes, milliseconds = row or (None, None, None)
     return ConnectionSuccess(
         attempts or 0, successes or 0, None if milliseconds is None else float(milliseconds)
@@ -88,4 +88,4 @@ def note_connection_check(
         "success_count": success_count,
         "response_time_ms": response_time_ms,
     }
-    cursor.execute(sql("note_connection_check"), parameters)
+    cursor.execute(sql("readings/note_connection_check"), parameters)

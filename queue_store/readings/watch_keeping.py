@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.statements import sql
+from queue_store.database.statements import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,15 @@ class AuditRow:
 
 def read_newest_occurrences(cursor: Cursor[Any]) -> list[ScheduleRow]:
     """Of each entry of the schedule, its newest one."""
-    return [ScheduleRow(*row) for row in cursor.execute(sql("read_newest_occurrences")).fetchall()]
+    return [ScheduleRow(*row) for row in cursor.execute(sql("readings/newest_occurrences")).fetchall()]
 
 
 def read_beats(cursor: Cursor[Any]) -> list[BeatRow]:
-    return [BeatRow(*row) for row in cursor.execute(sql("read_beats")).fetchall()]
+    return [BeatRow(*row) for row in cursor.execute(sql("readings/beats")).fetchall()]
 
 
 def read_last_signs(cursor: Cursor[Any]) -> LastSigns:
-    row = cursor.execute(sql("read_last_signs")).fetchone()
+    row = cursor.execute(sql("readings/last_signs")).fetchone()
     assert row is not None
     return LastSigns(*row)
 
@@ -72,4 +72,4 @@ def read_last_signs(cursor: Cursor[Any]) -> LastSigns:
 def read_audit(cursor: Cursor[Any], before_id: int = 2**63 - 1, limit: int = 50) -> list[AuditRow]:
     """Newest first."""
     parameters = {"before_id": before_id, "limit": limit}
-    return [AuditRow(*row) for row in cursor.execute(sql("read_audit"), parameters).fetchall()]
+    return [AuditRow(*row) for row in cursor.execute(sql("readings/audit"), parameters).fetchall()]

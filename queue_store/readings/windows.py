@@ -7,8 +7,8 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.histogram import percentile
-from queue_store.statements import sql
+from queue_store.counts.histogram import percentile
+from queue_store.database.statements import sql
 
 MINIMUM_OUTCOMES = 20
 
@@ -93,7 +93,7 @@ class Hour:
 
 def read_window(cursor: Cursor[Any], seconds: float) -> dict[str, Window]:
     """By flow; flows in which nothing happened are left out."""
-    rows = cursor.execute(sql("read_window"), {"seconds": seconds}).fetchall()
+    rows = cursor.execute(sql("readings/window"), {"seconds": seconds}).fetchall()
     windows = [Window(seconds, *row) for row in rows]
     return {window.flow_name: window for window in windows}
 
@@ -101,7 +101,7 @@ def read_window(cursor: Cursor[Any], seconds: float) -> dict[str, Window]:
 def read_hours(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Hour]:
     """Newest first."""
     parameters = {"seconds": seconds, "flow_name": flow_name}
-    return [Hour(*row) for row in cursor.execute(sql("read_hours"), parameters).fetchall()]
+    return [Hour(*row) for row in cursor.execute(sql("readings/hours"), parameters).fetchall()]
 
 
 def add_up(windows: Iterable[Window], seconds: float) -> Window:

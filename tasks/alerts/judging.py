@@ -7,25 +7,26 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from queue_store import alerts, schema
-from queue_store.database_manager import DatabaseManager
+from queue_store.alerting import alerts
+from queue_store.alerting.findings import Finding, by_severity
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
+from queue_store.enqueueing.hints import CeleryHintSender, connect
 from queue_store.errors import DatabaseUnavailableError
-from queue_store.findings import Finding, by_severity
-from queue_store.hints import CeleryHintSender, connect
 from queue_store.readings.schedule import read_schedule
-from queue_store.recurring import database_time
+from queue_store.schedule.recurring import database_time
 from queue_store.settings import ProcessorSettings
+from tasks.alerts.deadline import within
 from tasks.alerts.sending import reachable_contacts, send_notices
 from tasks.alerts.unreachable import UnreachableDatabase
-from tasks.alerts.within import within
 from tasks.app import app
+from tasks.celery_hardening.quarantine import news
 from tasks.monitoring.connection_checks import note_success, remember_failure
 from tasks.monitoring.databases import impatient
 from tasks.monitoring.rules import judge
 from tasks.monitoring.rules.broker_rules import judge_set_aside
 from tasks.monitoring.rules.schedule_rules import judge_schedule
 from tasks.monitoring.snapshot import take_snapshot
-from tasks.set_aside import news
 
 TRIES = 3
 TRY_AGAIN_SECONDS = 1.0

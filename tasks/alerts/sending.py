@@ -3,14 +3,14 @@
 import logging
 from typing import Any
 
-from queue_store import alerts
-from queue_store.alerts import Notice
-from queue_store.database_manager import DatabaseManager
+from queue_store.alerting import alerts
+from queue_store.alerting.alerts import Notice
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.channels import ChannelError, channels_of
-from tasks.alerts.side_by_side import side_by_side
+from tasks.alerts.fan_out_to_contacts import side_by_side
 
 logger = logging.getLogger(__name__)
 

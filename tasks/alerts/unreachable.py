@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from queue_store.database_manager import DatabaseManager
-from queue_store.findings import Finding
+from queue_store.alerting.findings import Finding
+from queue_store.database.manager import DatabaseManager
 from queue_store.settings import ProcessorSettings, environment_name
+from tasks.alerts.fan_out_to_contacts import side_by_side
 from tasks.alerts.sending import deliver, reachable_contacts
-from tasks.alerts.side_by_side import side_by_side
 
 
 class UnreachableDatabase:

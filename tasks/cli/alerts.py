@@ -5,7 +5,7 @@ import click
 from tasks.cli.frame import actor_option, json_option, opened_database, say, write_json, write_table
 
 if TYPE_CHECKING:
-    from queue_store.alerts import Alert
+    from queue_store.alerting.alerts import Alert
 
 HEADINGS = ("id", "level", "opened", "seen", "step", "state", "message")
 DAY_SECONDS = 86_400
@@ -32,7 +32,7 @@ def alerts(acknowledge: int | None, test_channels: bool, resolved: bool, actor: 
 
 
 def _list(resolved: bool, as_json: bool) -> None:
-    from queue_store.alerts import read_alerts
+    from queue_store.alerting.alerts import read_alerts
 
     with opened_database("alerts") as database, database.transaction() as cursor:
         found = read_alerts(cursor, 7 * DAY_SECONDS if resolved else 0)
@@ -64,7 +64,7 @@ def _row(alert: "Alert") -> list[object]:
 
 
 def _acknowledge(alert_id: int, actor: str) -> None:
-    from queue_store.alerts import acknowledge
+    from queue_store.alerting.alerts import acknowledge
 
     with opened_database("alerts") as database, database.transaction() as cursor:
         done = acknowledge(cursor, alert_id, actor)
@@ -79,8 +79,8 @@ def _acknowledge(alert_id: int, actor: str) -> None:
 
 def _test(as_json: bool) -> None:
     from queue_store.settings import load_processor_settings
+    from tasks.alerts.fan_out_to_contacts import SECONDS, side_by_side
     from tasks.alerts.sending import deliver, reachable_contacts, trial_message
-    from tasks.alerts.side_by_side import SECONDS, side_by_side
 
     settings = load_processor_settings()
     contacts = reachable_contacts(settings)

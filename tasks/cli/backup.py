@@ -10,7 +10,7 @@ from tasks.cli.frame import json_option, plural, processor, say, write_json
 @json_option
 def backup(file: Path, as_json: bool) -> None:
     """Write all tables of the queue into a new FILE, in one snapshot, while everything goes on."""
-    from queue_store.backup import write_backup
+    from queue_store.operators.backup import write_backup
 
     with processor("backup") as queue:
         manifest = write_backup(queue.database, file)

@@ -32,7 +32,7 @@ def check(notify: bool, database: bool, performance: bool, as_json: bool) -> Non
 
 
 def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> str:
-    from queue_store.findings import worst_level
+    from queue_store.alerting.findings import worst_level
     from queue_store.settings import load_processor_settings
     from tasks.alerts.judging import judge_everything
     from tasks.monitoring.databases import database_named

@@ -9,8 +9,8 @@ from tasks.cli.frame import json_option, processor, say, write_json
 @json_option
 def explain(record_id: int | None, flow_name: str | None, as_json: bool) -> None:
     """Say why a record is not running, or why a flow is not moving."""
+    from queue_store.database.bounded_read import look_on
     from queue_store.explain import explain_flow, explain_record
-    from queue_store.readings.look_on import look_on
 
     if (record_id is None) == (flow_name is None):
         raise click.UsageError("name a record, or a flow with --flow")

@@ -16,9 +16,9 @@ import click
 from queue_store.redaction import redact
 
 if TYPE_CHECKING:
-    from queue_store.database_manager import DatabaseManager
+    from queue_store.database.manager import DatabaseManager
     from queue_store.distributed_processor import DistributedProcessor
-    from tasks.flow import Flow
+    from tasks.authoring.flow import Flow
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 CELL_LENGTH = 200
@@ -63,7 +63,7 @@ reason_option = click.option("--reason", help="Why, for those who look at the qu
 
 @contextmanager
 def opened_database(command: str) -> Generator["DatabaseManager"]:
-    from queue_store.database_manager import DatabaseManager
+    from queue_store.database.manager import DatabaseManager
 
     database = DatabaseManager(application_name=f"queuectl {command}")
     try:
@@ -77,9 +77,9 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 @contextmanager
 def processor(command: str) -> Generator["DistributedProcessor"]:
     """One on a database whose schema is the right one."""
-    from queue_store import schema
+    from queue_store.database import schema
     from queue_store.distributed_processor import DistributedProcessor
-    from queue_store.hints import CeleryHintSender
+    from queue_store.enqueueing.hints import CeleryHintSender
     from tasks.app import app
 
     with opened_database(command) as database:
@@ -90,7 +90,7 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
 def loaded_flows() -> dict[str, "Flow"]:
     """Modules in the current directory are found, as by Celery's commands; behind all others."""
     from queue_store.settings import load_processor_settings
-    from tasks.registry import load_flows
+    from tasks.authoring.registry import load_flows
 
     if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
         sys.path.append(here)

@@ -7,7 +7,7 @@ from tasks.cli.frame import json_option, opened_database, say, write_json
 @json_option
 def grant_roles(as_json: bool) -> None:
     """Create the Postgres roles producer, worker, monitor and admin, and grant each its rights. May be repeated."""
-    from queue_store import roles
+    from queue_store.database import roles
 
     with opened_database("grant-roles") as database:
         names = roles.grant_roles(database)

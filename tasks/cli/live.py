@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import click
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.bounded_read import look_on, read_replica_lag
+from queue_store.database.manager import DatabaseManager
 from queue_store.explain import lasting
 from queue_store.readings import windows
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
-from queue_store.readings.look_on import look_on, read_replica_lag
 from queue_store.readings.windows import Window, read_window
 from queue_store.settings import ProcessorSettings
 from tasks.cli.frame import BoundedNumber

@@ -86,10 +86,10 @@ def _report(results: dict[str, Any], would: str) -> None:
 
 
 def _show_history(as_json: bool) -> None:
-    from queue_store.statements import sql
+    from queue_store.database.statements import sql
 
     with opened_database("maintenance") as database, database.transaction() as cursor:
-        rows = cursor.execute(sql("read_maintenance_runs"), {"limit": 30}).fetchall()
+        rows = cursor.execute(sql("maintenance/maintenance_runs"), {"limit": 30}).fetchall()
     if as_json:
         write_json([dict(zip(HEADINGS, row, strict=True)) for row in rows])
     else:

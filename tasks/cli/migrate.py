@@ -8,7 +8,7 @@ from tasks.cli.frame import json_option, opened_database, say, write_json
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
     """Bring the database to the schema of this version. May be repeated."""
-    from queue_store import schema
+    from queue_store.database import schema
 
     with opened_database("migrate") as database:
         before = schema.current_version(database.engine)

@@ -7,7 +7,7 @@ import click
 from tasks.cli.frame import BoundedNumber, actor_option, confirm, processor, say, yes_option
 
 if TYPE_CHECKING:
-    from queue_store.database_manager import DatabaseManager
+    from queue_store.database.manager import DatabaseManager
 
 _RESUME = "queuectl resume --all"
 
@@ -27,7 +27,7 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
 
     What repair cannot put right keeps everything stopped. Exit 1 then. What was stopped before stays stopped.
     """
-    from queue_store.backup import check_new_file
+    from queue_store.operators.backup import check_new_file
 
     check_new_file(file)
     confirm("Stop ingestion and processing of all flows, back up, and repair?", yes)
@@ -53,7 +53,7 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
 
 def _recover(database: "DatabaseManager", file: Path, actor: str) -> None:
     from queue_store import maintenance
-    from queue_store.backup import write_backup
+    from queue_store.operators.backup import write_backup
     from queue_store.readings.integrity import find_violations
 
     say(f"2. Back up: {write_backup(database, file).row_counts['processing_queue']} records in {file}")

@@ -17,7 +17,7 @@ def restore(file: Path, replace: bool, dry_run: bool, yes: bool, actor: str, as_
 
     Stop processing and ingestion first: queuectl stop --all. They stay stopped: queuectl resume --all.
     """
-    from queue_store.backup import read_manifest, restore_backup
+    from queue_store.operators.backup import read_manifest, restore_backup
 
     manifest = read_manifest(file)
     what = f"{plural(manifest.row_counts['processing_queue'])} of {manifest.made_at}"

@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from queue_store import recurring
+from queue_store.schedule import recurring
 from queue_store.settings import load_processor_settings
 from tasks.cli.frame import json_option, loaded_flows, opened_database, say, write_json, write_table
 

@@ -15,7 +15,7 @@ LAST_COLUMNS = ("payload", "result")
 def show(record_id: int, tracebacks: bool, as_json: bool) -> None:
     """The whole story of one record."""
     from queue_store.explain import explain_record
-    from queue_store.readings.whole_record import read_whole_record
+    from queue_store.readings.record_details import read_whole_record
 
     with processor("show") as queue, queue.database.transaction() as cursor:
         story = read_whole_record(cursor, record_id)

@@ -16,9 +16,9 @@ from tasks.cli.live import interval_option, times_option
 def tail(flow_name: str | None, interval: float, times: int | None, as_json: bool) -> None:
     """Write outcomes as they happen: each attempt that failed, and how many records completed. Times are the
     database's, in the time zone of this host."""
-    from queue_store.readings.look_on import look_on
+    from queue_store.database.bounded_read import look_on
     from queue_store.readings.outcomes import OutcomeReader
-    from queue_store.recurring import database_time
+    from queue_store.schedule.recurring import database_time
 
     with processor("tail") as queue:
         if flow_name:

@@ -17,9 +17,9 @@ def top(flow_name: str | None, interval: float, times: int | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from queue_store.alerts import read_alerts
+    from queue_store.alerting.alerts import read_alerts
+    from queue_store.database.bounded_read import look_on
     from queue_store.explain import lasting
-    from queue_store.readings.look_on import look_on
 
     with processor("top") as queue:
 

@@ -16,7 +16,7 @@ def tune(
     flow_name: str, batch_size: int | None, max_runs: int | None, to_declared: bool, actor: str, as_json: bool
 ) -> None:
     """Change a flow's batch size or number of runs while it works; it follows within seconds."""
-    from queue_store.statements import sql
+    from queue_store.database.statements import sql
 
     if to_declared == bool(batch_size or max_runs):
         raise click.UsageError("Say --batch-size, --max-runs or both; or --reset alone.")
@@ -31,7 +31,7 @@ def tune(
     with processor("tune") as queue:
         queue.check_flow(flow_name)
         with queue.database.transaction() as cursor:
-            row = cursor.execute(sql("tune_flow"), parameters).fetchone()
+            row = cursor.execute(sql("flows/tune_flow"), parameters).fetchone()
     declared_size, size, declared_runs, runs = row or (None, None, None, None)
     if as_json:
         write_json(

@@ -14,9 +14,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from queue_store import schema
-from queue_store.database_manager import DatabaseManager
-from queue_store.statements import sql
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
 from tasks.cli.frame import loaded_flows
 from tasks.cli.up_report import UpReport
 from tasks.cli.up_summary import SampleResult, read_summary, result_of
@@ -149,7 +149,7 @@ def start_fleet(supervisor: Supervisor, database: DatabaseManager, directory: Pa
 
     def workers_beat() -> bool:
         with database.transaction() as cursor:
-            served = cursor.execute(sql("served_queues"), {"since": since}).fetchall()
+            served = cursor.execute(sql("liveness/served_queues"), {"since": since}).fetchall()
         return {name for (name,) in served} >= {*queues, CONTROL_QUEUE}
 
     supervisor.wait_until(workers_beat, "Starting the workers")

@@ -4,12 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.flow_counts import add_up, read_flow_counts
 from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.windows import add_up as add_up_windows, read_window
-from queue_store.record import STATUSES
+from queue_store.records.record import STATUSES
 from queue_store.settings import load_processor_settings
 from tasks.embedded.sample import Sample
 

@@ -13,8 +13,8 @@ from tasks.cli.live import interval_option, look_at_queue, times_option
 @click.option("--until-empty", is_flag=True, help="End when nothing of the flow is pending or processing.")
 def watch(flow_name: str, interval: float, times: int | None, until_empty: bool) -> None:
     """Write one line about a flow at each look, and why it does not move when it does not."""
+    from queue_store.database.bounded_read import look_on
     from queue_store.explain import explain_flow
-    from queue_store.readings.look_on import look_on
 
     with processor("watch") as queue:
         queue.check_flow(flow_name)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
 from queue_store.distributed_processor import DistributedProcessor
-from queue_store.hints import CeleryHintSender
-from queue_store.statements import sql
+from queue_store.enqueueing.hints import CeleryHintSender
 from tasks.app import app
 
 FLOW_NAME = "survey_processor"
@@ -41,7 +41,7 @@ class Sample:
     def look(self, database: DatabaseManager) -> Counter[str]:
         """How many of the records are in which status now."""
         with database.transaction() as cursor:
-            rows = cursor.execute(sql("statuses_of"), {"ids": list(self.expected)}).fetchall()
+            rows = cursor.execute(sql("sample/statuses_of"), {"ids": list(self.expected)}).fetchall()
         self.statuses = dict(rows)
         if self.is_over and self.ended_at is None:
             self.ended_at = time.monotonic()
@@ -67,7 +67,7 @@ class Sample:
         """Without the waits of the records that are tried again."""
         completed = [record_id for record_id, status in self.statuses.items() if status == "completed"]
         with database.transaction() as cursor:
-            row = cursor.execute(sql("claimed_to_completed_seconds"), {"ids": completed}).fetchone()
+            row = cursor.execute(sql("sample/claimed_to_completed_seconds"), {"ids": completed}).fetchone()
         return len(completed) / row[0] if row and row[0] else 0.0
 
     @property

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tasks.embedded.child_process import start_tied, stop_tied
 from tasks.embedded.errors import EmbeddedServerError
-from tasks.embedded.tied_process import start_tied, stop_tied
 
 RESTART_LIMIT = 5
 RESTART_WINDOW_SECONDS = 60.0

@@ -5,9 +5,9 @@ from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from queue_store.histogram import BOUNDS_SECONDS
+from queue_store.counts.histogram import BOUNDS_SECONDS
 from queue_store.readings.counters import COUNTED, Counters
-from queue_store.record import STATUSES
+from queue_store.records.record import STATUSES
 from tasks.metrics.reading import Reading, Records
 
 FLOWS_AT_MOST = 200

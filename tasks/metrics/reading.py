@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from queue_store.alerts import Alert, read_alerts
-from queue_store.database_manager import DatabaseManager
+from queue_store.alerting.alerts import Alert, read_alerts
+from queue_store.database.bounded_read import look_on, read_replica_lag
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.activity import HeldSnapshot, read_held_snapshots
 from queue_store.readings.counters import CounterReader, Counters
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
-from queue_store.readings.look_on import look_on, read_replica_lag
 from queue_store.readings.server import ServerReading, read_server
 from queue_store.readings.watch_keeping import LastSigns, read_last_signs
 from queue_store.settings import ProcessorSettings

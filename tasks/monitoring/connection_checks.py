@@ -5,7 +5,7 @@ from collections import deque
 
 import psycopg
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.readings.trends import note_connection_check, read_connection_success
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from psycopg import Cursor
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from queue_store.findings import describe
+from queue_store.alerting.findings import describe
 from queue_store.readings.integrity import Violation
 from queue_store.settings import load_processor_settings
 from tasks.app import app

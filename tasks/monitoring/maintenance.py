@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from queue_store import maintenance, rollups
-from queue_store.database_manager import DatabaseManager
+from queue_store import maintenance
+from queue_store.counts import rollups
+from queue_store.database.manager import DatabaseManager
 from queue_store.maintenance import MaintenanceRun
 from queue_store.readings.trends import renew_baselines
 from queue_store.settings import ProcessorSettings, load_processor_settings

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from queue_store.findings import describe
+from queue_store.alerting.findings import describe
 from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.trends import Baseline, read_baselines
 from queue_store.readings.windows import Hour, add_up, read_hours, read_window
@@ -11,7 +11,7 @@ from queue_store.settings import load_processor_settings
 from tasks.app import app
 from tasks.monitoring.databases import database_named, read_beside
 from tasks.monitoring.describe import describe_window
-from tasks.monitoring.rules import flow_rules, judge, together_rules
+from tasks.monitoring.rules import flow_rules, judge, overall_rules as together_rules
 from tasks.monitoring.snapshot import take_snapshot
 
 MAXIMUM_HOURS = 24 * 366

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from queue_store.alerting.findings import Finding, describe, worst_level
 from queue_store.errors import DatabaseUnavailableError
-from queue_store.findings import Finding, describe, worst_level
 from queue_store.readings.windows import add_up
 from queue_store.settings import load_processor_settings
 from tasks.app import app

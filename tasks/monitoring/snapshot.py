@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
 from queue_store.readings.integrity import Violation, find_violations

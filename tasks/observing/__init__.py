@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol
 
-from queue_store.record import Record
-from queue_store.run import Run
+from queue_store.records.record import Record
+from queue_store.runs.run import Run
 
 
 class Observer(Protocol):

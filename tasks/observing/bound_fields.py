@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from queue_store.record import Record
-from queue_store.run import Run
+from queue_store.records.record import Record
+from queue_store.runs.run import Run
 
 _bound: ContextVar[dict[str, Any] | None] = ContextVar("bound_to_logs", default=None)
 

@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from queue_store.errors import SettingsError
-from queue_store.record import Record
-from queue_store.run import Run
+from queue_store.records.record import Record
+from queue_store.runs.run import Run
 from queue_store.settings import load_processor_settings
 from tasks.exceptions import SnoozeRecord
 from tasks.observing import observe_with

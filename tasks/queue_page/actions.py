@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from queue_store import alerts
-from queue_store.dry_run import WouldChange, would_cancel, would_reset
-from queue_store.operators import Operators
+from queue_store.alerting import alerts
+from queue_store.operators.dry_run import WouldChange, would_cancel, would_reset
+from queue_store.operators.operators import Operators
 from queue_store.readings.records import find_ids
-from queue_store.record import STATUSES
+from queue_store.records.record import STATUSES
 from tasks.queue_page.arguments import Arguments, BadInputError
 from tasks.queue_page.database import page_database, reading
 from tasks.queue_page.views.records import SEARCHED_FOR, filter_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.settings import load_database_settings
 
 STATEMENT_TIMEOUT_MILLISECONDS = 3_000

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from queue_store.alerts import Alert, read_alerts
-from queue_store.database_manager import DatabaseManager
+from queue_store.alerting.alerts import Alert, read_alerts
+from queue_store.database.bounded_read import look_on
+from queue_store.database.manager import DatabaseManager
 from queue_store.readings import windows
 from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
-from queue_store.readings.look_on import look_on
 from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.windows import Window, read_window
 from tasks.report.plot import Points

@@ -4,7 +4,7 @@ import logging
 import tempfile
 from pathlib import Path
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.settings import ProcessorSettings
 from tasks.report.contents import Report, read_report

@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from queue_store.payload import encode_json
-from queue_store.record import Cancelled, Completed, Outcome, Record, Snooze
-from tasks.context import FlowContext, RunSide
+from queue_store.records.payload import encode_json
+from queue_store.records.record import Cancelled, Completed, Outcome, Record, Snooze
+from tasks.authoring.context import FlowContext, RunSide
+from tasks.authoring.flow import Flow
 from tasks.exceptions import PermanentError, RecordCancelled, SnoozeRecord, TimeLimitExceededError
-from tasks.flow import Flow
 from tasks.observing import observer
 from tasks.run_loop.failures import failure_of
 from tasks.run_loop.stuck_handlers import StuckHandlers
-from tasks.run_loop.time_limit import call_limited, can_interrupt
+from tasks.worker.time_limit import call_limited, can_interrupt
 
 RESULT_LIMIT_BYTES = 65_536
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from queue_store.record import Cancelled, Outcome, Record, Snooze
-from tasks.context import FlowContext
+from queue_store.records.record import Cancelled, Outcome, Record, Snooze
+from tasks.authoring.context import FlowContext
 from tasks.exceptions import RecordCancelled
 from tasks.run_loop.attempt import Attempts
 

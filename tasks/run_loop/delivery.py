@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
-from queue_store.record import Outcome, Record, Written
+from queue_store.records.record import Outcome, Record, Written
 from queue_store.settings import ProcessorSettings
 from tasks.exceptions import RunLostError
-from tasks.run_loop.current_run import CurrentRun
-from tasks.shared_slots import SharedSlots
+from tasks.worker.current_run import CurrentRun
+from tasks.worker.shared_slots import SharedSlots
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 import re
 import traceback
 
-from queue_store.record import Failure, Record
+from queue_store.records.record import Failure, Record
 from queue_store.redaction import redact
-from tasks.flow import Flow
+from tasks.authoring.flow import Flow
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 16_000

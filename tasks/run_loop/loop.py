@@ -7,25 +7,25 @@ from contextlib import ExitStack, nullcontext
 
 from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.flows import with_work
-from queue_store.record import Outcome, Record
+from queue_store.liveness.worker_processes import server_identity
+from queue_store.records.record import Outcome, Record
 from queue_store.redaction import redact
-from queue_store.run import Run, RunCounts, RunOptions
-from queue_store.worker_processes import server_identity
+from queue_store.runs.run import Run, RunCounts, RunOptions
+from tasks.authoring.flow import Flow
 from tasks.exceptions import RunLostError
-from tasks.flow import Flow
 from tasks.observing import observer
+from tasks.run_loop.abort_process import give_up
 from tasks.run_loop.batch_attempt import BatchAttempts
-from tasks.run_loop.current_run import CurrentRun
+from tasks.run_loop.concurrent_execution import SideBySide, low_water
 from tasks.run_loop.delivery import Delivery
+from tasks.run_loop.executors import AsyncHands, Hands, ThreadHands
 from tasks.run_loop.failures import MESSAGE_LIMIT
-from tasks.run_loop.give_up import give_up
-from tasks.run_loop.hands import AsyncHands, Hands, ThreadHands
 from tasks.run_loop.one_by_one import BatchByBatch, OneByOne
 from tasks.run_loop.one_commit import OneCommit
 from tasks.run_loop.one_commit_async import AsyncOneCommit
-from tasks.run_loop.side_by_side import SideBySide, low_water
 from tasks.run_loop.stuck_handlers import StuckHandler, StuckHandlers
-from tasks.worker_process import WorkerServices, orphan_timeout_seconds
+from tasks.worker.current_run import CurrentRun
+from tasks.worker.services import WorkerServices, orphan_timeout_seconds
 
 logger = logging.getLogger(__name__)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from queue_store.record import Cancelled, Outcome, Record
+from queue_store.records.record import Cancelled, Outcome, Record
 from tasks.run_loop.attempt import Attempts
 from tasks.run_loop.delivery import Delivery
-from tasks.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+from tasks.worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
 
 
 class OneByOne:

@@ -18,14 +18,14 @@ import psycopg
 from psycopg import Cursor
 
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
-from queue_store.record import Cancelled, Completed, Outcome, Record, Written
-from queue_store.run import Run
+from queue_store.records.record import Cancelled, Completed, Outcome, Record, Written
+from queue_store.runs.run import Run
+from tasks.authoring.flow import Flow
 from tasks.exceptions import RunLostError
-from tasks.flow import Flow
 from tasks.run_loop.batch_attempt import BatchAttempts
 from tasks.run_loop.delivery import Delivery
 from tasks.run_loop.transactions import Transaction, raise_if_not_the_handlers_fault
-from tasks.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+from tasks.worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100

@@ -5,19 +5,19 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
+from queue_store.database.async_connection import AsyncHeldConnection
+from queue_store.database.statements import sql
 from queue_store.errors import ClaimLostError, DatabaseUnavailableError
-from queue_store.held_async import AsyncHeldConnection
-from queue_store.outcomes import follow_up_parameters, read_follow_up, read_written
-from queue_store.record import Outcome, Record, Written
-from queue_store.run import Run
-from queue_store.statements import sql
+from queue_store.records.record import Outcome, Record, Written
+from queue_store.runs.outcomes import follow_up_parameters, read_follow_up, read_written
+from queue_store.runs.run import Run
+from tasks.authoring.flow import Flow
 from tasks.exceptions import RunLostError
-from tasks.flow import Flow
 from tasks.run_loop.batch_attempt import BatchAttempts
 from tasks.run_loop.delivery import Delivery
-from tasks.run_loop.event_loop import EventLoop
 from tasks.run_loop.one_commit import OneCommit, SliceSteps
 from tasks.run_loop.transactions import AsyncTransaction
+from tasks.worker.event_loop import EventLoop
 
 
 class AsyncOneCommit(OneCommit):
@@ -63,7 +63,7 @@ class AsyncOneCommit(OneCommit):
                 raise DatabaseUnavailableError("no asynchronous connection to the database") from error
             async with held.transaction() as cursor:
                 adopted = {"flow_instance_id": self.run.flow_instance_id}
-                await cursor.execute(sql("adopt_session"), adopted)
+                await cursor.execute(sql("runs/adopt_session"), adopted)
                 if not await cursor.fetchone():
                     raise RunLostError("this run was declared dead") from ClaimLostError([])
             self._held = held
@@ -76,12 +76,12 @@ class AsyncOneCommit(OneCommit):
 
     async def _write(self, cursor: "psycopg.AsyncCursor[Any]", outcomes: list[Outcome]) -> Written:
         written = Written()
-        await cursor.execute(sql("plan_once"))
+        await cursor.execute(sql("runs/plan_once"))
         for statement in self.run.outcome_statements(outcomes):
             await cursor.execute(sql(statement.name), statement.parameters)
             read_written(statement, await cursor.fetchall(), written)
         for follow_up in follow_up_parameters(outcomes, written):
-            await cursor.execute(sql("enqueue"), follow_up)
+            await cursor.execute(sql("arrows/enqueue"), follow_up)
             read_follow_up(follow_up, (await cursor.fetchall())[0], written)
         return written
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from billiard.pool import EX_RECYCLE
 
-from queue_store.record import Record
+from queue_store.records.record import Record
 
 GRACE_SECONDS = 3.0
 LOOK_SECONDS = 0.1

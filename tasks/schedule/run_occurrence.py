@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from queue_store import occurrences
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import AlreadyRunningError, QueueStoreError
-from queue_store.occurrences import Taken
 from queue_store.redaction import redact
+from queue_store.schedule import occurrences
+from queue_store.schedule.occurrences import Taken
 from tasks.app import app
 from tasks.monitoring.databases import database_named
 

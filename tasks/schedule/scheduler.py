@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 import psycopg
 from celery.beat import Scheduler
 
-from queue_store import occurrences
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
+from queue_store.schedule import occurrences
 from queue_store.settings import load_processor_settings
 from tasks.schedule.due_time import is_kept, latest_due
-from tasks.sign_of_life import show_sign_of_life
+from tasks.worker.liveness_file import show_sign_of_life
 
 logger = logging.getLogger(__name__)
 

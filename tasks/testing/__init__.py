@@ -10,19 +10,20 @@ from typing import Any, Unpack
 
 from sqlalchemy import Row, delete, select, update
 
-from queue_store import recurring, schema
-from queue_store.database_manager import DatabaseManager
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.tables import audit_log, flow_execution_logs, flows, processing_queue
 from queue_store.distributed_processor import DistributedProcessor
 from queue_store.enqueueing import OnDuplicate, RecordOptions
 from queue_store.errors import QueueStoreError, UnknownFlowError, UnknownRecordError
 from queue_store.flows import with_work
-from queue_store.record import STATUSES
+from queue_store.records.record import STATUSES
+from queue_store.schedule import recurring
 from queue_store.settings import load_processor_settings
-from queue_store.tables import audit_log, flow_execution_logs, flows, processing_queue
-from tasks.enqueue_due import enqueue_due
-from tasks.registry import load_flows
+from tasks.authoring.registry import load_flows
 from tasks.run_loop.loop import run_flow
-from tasks.worker_process import WorkerServices
+from tasks.schedule.enqueue_due import enqueue_due
+from tasks.worker.services import WorkerServices
 
 MAXIMUM_RUNS = 1_000
 INSTANTS = ("scheduled_at", "created_at", "updated_at", "claimed_at", "started_at", "completed_at")

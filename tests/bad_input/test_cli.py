@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from queue_store import DatabaseManager
-from tests.test_cli import QueueCtl
+from tests.cli.test_cli import QueueCtl
 
 WORDS = [
     *(
@@ -49,7 +49,7 @@ FILES: dict[str, bytes] = {
 
 @pytest.fixture
 def queuectl(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> QueueCtl:
-    from tests.flow_rows import register_flow
+    from tests.support.flow_rows import register_flow
 
     register_flow(database, "letters")
     return QueueCtl(database, monkeypatch)

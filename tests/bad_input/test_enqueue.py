@@ -20,8 +20,8 @@ from queue_store import (
     enqueue,
     enqueue_many,
 )
-from queue_store.operators import Operators
-from tests.flow_rows import register_flow
+from queue_store.operators.operators import Operators
+from tests.support.flow_rows import register_flow
 
 itself: list[Any] = []
 itself.append(itself)
@@ -165,7 +165,7 @@ def test_without_any_flow_the_error_says_what_to_start(database: DatabaseManager
 
 
 def test_a_database_without_the_schema_is_told_to_be_migrated(empty_database_url: str) -> None:
-    from tests.servers import connect
+    from tests.support.servers import connect
 
     database = connect(empty_database_url)
     with database.hold() as held, pytest.raises(QueueStoreError, match="queuectl migrate"):

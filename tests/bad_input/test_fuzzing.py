@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from queue_store import DatabaseManager, PayloadRejectedError, enqueue
-from tests.flow_rows import register_flow
+from tests.support.flow_rows import register_flow
 
 # Larger floats come back as the whole numbers that Postgres makes of them.
 FLOATS = st.floats(-1e15, 1e15) | st.sampled_from([float("nan"), float("inf"), float("-inf")])

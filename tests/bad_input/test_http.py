@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from queue_store import DatabaseManager
-from tests.flow_rows import register_flow
-from tests.flower_process import FlowerProcess, environment
-from tests.servers import PostgresServer, connect
+from tests.support.flow_rows import register_flow
+from tests.support.flower_process import FlowerProcess, environment
+from tests.support.servers import PostgresServer, connect
 
 PATHS = [
     *("/queue/records/0", "/queue/records/-1", "/queue/records/x", "/queue/records/99999999999999999999"),

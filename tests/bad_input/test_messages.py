@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tasks import claim_batch as claim_module, enqueue as enqueue_module
-from tests.flow_runs import Worker, running_worker
+from tests.support.flow_runs import Worker, running_worker
 
 HINTS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "no argument": ([], {}),

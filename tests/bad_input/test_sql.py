@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from queue_store import DatabaseManager
-from tests.flow_rows import register_flow
+from tests.support.flow_rows import register_flow
 
 RUN = "'00000000-0000-0000-0000-000000000001'"
 COLUMNS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.chaos.plans import LONG, SHORT
 from tests.chaos.report import write_report
 from tests.chaos.run import ChaosRun
-from tests.servers import reachable_directory
+from tests.support.servers import reachable_directory
 
 
 def main() -> int:

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import psycopg
 
+from tests.chaos.fault import Hurt, wait_for
 from tests.chaos.host_faults import freeze, is_running
-from tests.chaos.hurt import Hurt, wait_for
 from tests.chaos.world import LEASE_SECONDS, World
 
 DEPLOY_SECONDS = 20.0

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import psutil
 
-from tests.chaos.hurt import Hurt, wait_for
+from tests.chaos.fault import Hurt, wait_for
 from tests.chaos.world import LEASE_SECONDS, World
 
 

@@ -6,13 +6,13 @@ import uuid
 
 import psycopg
 
-from queue_store.claims import ClaimCursor, claim_parameters
-from queue_store.statements import sql
-from queue_store.vacuum import vacuum_forgotten_tables
+from queue_store.database.statements import sql
+from queue_store.database.vacuum import vacuum_forgotten_tables
+from queue_store.runs.queue_position import ClaimCursor, claim_parameters
 from tests.chaos import ledger
 from tests.chaos.result import Result
 from tests.chaos.world import HINTS_BOUND, World
-from tests.servers import connect
+from tests.support.servers import connect
 
 BUFFERS_BOUND = 50
 
@@ -52,7 +52,7 @@ def _buffers_of_an_empty_claim(world: World) -> int:
     parameters = claim_parameters("transfer", uuid.uuid4(), 100, failure_blocks_key=False)
     parameters |= ClaimCursor(0, 1_000).parameters()
     with psycopg.connect(world.postgres.url()) as connection:
-        rows = connection.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql("claim"), parameters).fetchall()
+        rows = connection.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql("arrows/claim"), parameters).fetchall()
         connection.rollback()
     first = next(row[0] for row in rows if "Buffers: shared" in row[0])
     return sum(int(count) for count in re.findall(r"(?:hit|read)=(\d+)", first))

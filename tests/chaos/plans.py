@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 
 from tests.chaos import faults, host_faults
-from tests.chaos.hurt import Fault
+from tests.chaos.fault import Fault
 
 KILLS = ("kill_child", "kill_worker", "kill_beat", "kill_producer")
 # These wait until every worker is up, all others until one is: on a busy machine a worker takes longer to start than

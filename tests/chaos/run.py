@@ -16,7 +16,7 @@ import psycopg
 import redis
 
 from tasks.embedded.errors import EmbeddedServerError
-from tests.chaos.hurt import Fault, Hurt
+from tests.chaos.fault import Fault, Hurt
 from tests.chaos.judgement import judge
 from tests.chaos.plans import GROUPS, HEAVY, Plan, schedule
 from tests.chaos.producer import BATCH_SIZE

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.plans import SHORT
 from tests.chaos.run import ChaosRun
-from tests.servers import reachable_directory
+from tests.support.servers import reachable_directory
 
 pytestmark = pytest.mark.alone
 

@@ -7,13 +7,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from queue_store import claiming, rescue, run as run_module, statements, worker_processes
+from queue_store.database import statements
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError
-from queue_store.record import Record
-from queue_store.run import Run
-from tests.chaos.drama import Play
-from tests.servers import connect
-from tests.store import Store, failed, store_on
+from queue_store.liveness import rescue, worker_processes
+from queue_store.records.record import Record
+from queue_store.runs import claimer as claiming, run as run_module
+from queue_store.runs.run import Run
+from tests.chaos.scenario import Play
+from tests.support.servers import connect
+from tests.support.store import Store, failed, store_on
 
 FENCE = (
     b"AND q.claim_number = o.claim_number\n"
@@ -112,53 +114,57 @@ WORKERS: dict[type[Play], str] = {
 
 # scene, statement, what stands there, what the mutant says
 STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
-    "no fence": ("zombie_wakes_up", "complete", FENCE, b"AND q.status <> 'failed'"),
+    "no fence": ("zombie_wakes_up", "arrows/complete", FENCE, b"AND q.status <> 'failed'"),
     "no claim number in the fence": (
-        "stale_thread_of_the_same_run", "complete", b"AND q.claim_number = o.claim_number", b"",
+        "stale_thread_of_the_same_run", "arrows/complete", b"AND q.claim_number = o.claim_number", b"",
     ),
     "claim with IN and LIMIT": (
-        "claim_under_a_bad_plan", "claim",
+        "claim_under_a_bad_plan", "arrows/claim",
         b"WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status || '' = 'pending'",
         b"WHERE q.id IN (SELECT id FROM processing_queue WHERE status = 'pending' AND flow_name = %(flow_name)s"
         b" AND EXISTS (SELECT FROM open) LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) AND q.status = 'pending'",
     ),
-    "no SKIP LOCKED": ("two_claim_at_once", "claim", b"FOR NO KEY UPDATE SKIP LOCKED", b"FOR NO KEY UPDATE"),
-    "claim of what is not due": ("future_records", "claim", b"AND q.scheduled_at <= now()", b""),
-    "claim of a batch too many": ("deploy", "claim", b"LIMIT %(batch_size)s", b"LIMIT 3 * %(batch_size)s"),
+    "no SKIP LOCKED": ("two_claim_at_once", "arrows/claim", b"FOR NO KEY UPDATE SKIP LOCKED", b"FOR NO KEY UPDATE"),
+    "claim of what is not due": ("future_records", "arrows/claim", b"AND q.scheduled_at <= now()", b""),
+    "claim of a batch too many": ("deploy", "arrows/claim", b"LIMIT %(batch_size)s", b"LIMIT 3 * %(batch_size)s"),
     "lease by the worker's clock, which is ahead": (
-        "worker_dies_between_two_records", "beat_run",
+        "worker_dies_between_two_records", "runs/beat_run",
         b"heartbeat_at = clock_timestamp()",
         b"heartbeat_at = clock_timestamp() + interval '1 day'",
     ),
     "nobody is ever silent": (
-        "worker_dies_between_two_records", "silent_runs",
+        "worker_dies_between_two_records", "liveness/silent_runs",
         b"r.state IN ('running', 'stopping')", b"false"),
-    "settled with records left": ("rescue_meets_a_lock", "settle_run", b"NOT EXISTS", b"EXISTS (SELECT) OR NOT EXISTS"),
+    "settled with records left": (
+        "rescue_meets_a_lock", "runs/settle_run", b"NOT EXISTS", b"EXISTS (SELECT) OR NOT EXISTS",
+    ),
     "rescue that charges an attempt": (
-        "worker_dies_between_two_records", "rescue",
+        "worker_dies_between_two_records", "arrows/rescue",
         b"crash_strikes = q",
         b"retry_count = q.retry_count + 1, crash_strikes = q",
     ),
     "release that charges an attempt": (
-        "deploy", "release", b"updated_at = ", b"retry_count = q.retry_count + 1, updated_at = "),
-    "rescue that completes": ("worker_dies_between_two_records", "rescue", b"ELSE 'pending' END", b"ELSE 'failed' END"),
+        "deploy", "arrows/release", b"updated_at = ", b"retry_count = q.retry_count + 1, updated_at = "),
+    "rescue that completes": (
+        "worker_dies_between_two_records", "arrows/rescue", b"ELSE 'pending' END", b"ELSE 'failed' END",
+    ),
     "a failed attempt that is not remembered": (
-        "attempts_fail", "retry_or_fail",
+        "attempts_fail", "arrows/retry_or_fail",
         b"written w JOIN outcome o ON o.id = w.id",
         b"written w JOIN outcome o ON o.id = -w.id",
     ),
     "a failed attempt that is not charged": (
-        "attempts_fail", "retry_or_fail",
+        "attempts_fail", "arrows/retry_or_fail",
         b"retry_count = q.retry_count + 1", b"retry_count = q.retry_count",
     ),
     "a permanent error that is retried": (
-        "attempts_fail", "retry_or_fail", b"WHEN o.retry_delay IS NOT NULL AND", b"WHEN",
+        "attempts_fail", "arrows/retry_or_fail", b"WHEN o.retry_delay IS NOT NULL AND", b"WHEN",
     ),
     "completions that are not counted": (
-        "deploy", "complete", b"SELECT %(flow_name)s, count(*),", b"SELECT %(flow_name)s, 0,",
+        "deploy", "arrows/complete", b"SELECT %(flow_name)s, count(*),", b"SELECT %(flow_name)s, 0,",
     ),
     "claims that are counted twice": (
-        "deploy", "claim", b"SELECT %(flow_name)s, count(*), sum", b"SELECT %(flow_name)s, 2 * count(*), sum",
+        "deploy", "arrows/claim", b"SELECT %(flow_name)s, count(*), sum", b"SELECT %(flow_name)s, 2 * count(*), sum",
     ),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from queue_store.record import Record, Written
+from queue_store.records.record import Record, Written
 from tasks import Backoff, FlowContext
 from tasks.exceptions import RunLostError
 from tasks.run_loop import one_commit
@@ -21,8 +21,8 @@ from tasks.run_loop.delivery import Delivery
 from tasks.run_loop.one_commit import OneCommit
 from tests.chaos import ledger
 from tests.chaos.producer import INSERT, keys
-from tests.flow_runs import Worker, running_worker
-from tests.store import failed
+from tests.support.flow_runs import Worker, running_worker
+from tests.support.store import failed
 
 OPTIONS: dict[str, Any] = {"max_retries": 5, "backoff": Backoff(first_seconds=0.2, factor=1, jitter=0)}
 STEAL = """
@@ -170,7 +170,8 @@ def test_a_wrong_run_loop_is_caught(play: Play, monkeypatch: pytest.MonkeyPatch,
 
 FORKED = """
 import os, sys
-from queue_store import DatabaseManager, database_manager
+from queue_store import DatabaseManager
+from queue_store.database import manager as database_manager
 if {mutant}:
     database_manager.os = type("os", (), {{"getpid": staticmethod(lambda: 1)}})
 database = DatabaseManager()

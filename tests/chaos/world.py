@@ -16,8 +16,9 @@ import psutil
 import psycopg
 import redis
 
-from queue_store import rollups, schema
-from queue_store.rescue import Rescue
+from queue_store.counts import rollups
+from queue_store.database import schema
+from queue_store.liveness.rescue import Rescue
 from queue_store.settings import ProcessorSettings
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.redis import EmbeddedRedis
@@ -26,7 +27,7 @@ from tests.chaos.clock import SHIM, Clock
 from tests.chaos.producer import BATCH_SIZE
 from tests.chaos.proxy import Proxy
 from tests.chaos.recovery import IN_HAND, Mark, Marks
-from tests.servers import connect
+from tests.support.servers import connect
 from tests.workers.processes import ROOT, CeleryProcess, wait_until, with_prefix
 
 # fsync cannot be tested by killing processes: what was written reaches the kernel, and the kernel lives.

@@ -56,7 +56,7 @@ def test_every_service_that_stays_has_a_health_check_and_is_started_again() -> N
 
 
 def test_a_worker_has_the_time_that_a_clean_shutdown_takes() -> None:
-    from tasks.worker_signals import GOODBYE_SECONDS
+    from tasks.background.worker_signals import GOODBYE_SECONDS
 
     for name in ("worker", "control"):
         seconds = int(services(**SECRETS)[name].definition["stop_grace_period"].rstrip("s"))

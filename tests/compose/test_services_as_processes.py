@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from tasks.embedded.redis import free_port
 from tests.compose.compose_file import Service, services
 from tests.compose.places import ROOT
-from tests.servers import connect
+from tests.support.servers import connect
 from tests.workers.processes import wait_until
 
 CONSOLE_SCRIPTS = {"celery": ("-m", "celery"), "queuectl": ("-c", "from tasks.cli import main; main()")}

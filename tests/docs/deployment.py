@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from tasks.embedded.redis import free_port
 from tasks.embedded.supervisor import answers_http
-from tests.documents import CodeBlock
+from tests.support.documents import CodeBlock
 from tests.workers.processes import wait_until
 
 READY_SECONDS = 90

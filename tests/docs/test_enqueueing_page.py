@@ -7,8 +7,8 @@ import redis
 
 from queue_store import DatabaseManager
 from queue_store.enqueueing import OnDuplicate, RecordOptions, __all__ as functions
-from tests.documents import code_blocks
-from tests.flow_rows import register_flow
+from tests.support.documents import code_blocks
+from tests.support.flow_rows import register_flow
 
 PAGE = "docs/enqueueing.md"
 CODE = "\n".join(block.code for block in code_blocks(PAGE, "python"))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tasks import registry
-from tasks.flow import Flow, FlowOptions
-from tests.documents import code_blocks
-from tests.flow_runs import Worker
+from tasks.authoring import registry
+from tasks.authoring.flow import Flow, FlowOptions
+from tests.support.documents import code_blocks
+from tests.support.flow_runs import Worker
 
 DOCUMENT = "docs/flows.md"
 BLOCKS = code_blocks(DOCUMENT, "python")
@@ -33,7 +33,7 @@ class Examples:
 @pytest.fixture
 def examples(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Examples]:
     from queue_store.flows import register
-    from tasks.worker_process import declaration
+    from tasks.worker.services import declaration
 
     monkeypatch.setattr(registry, "_flows", {})
     names: dict[str, Any] = {"__name__": "flows_of_the_page"}

@@ -9,10 +9,11 @@ from celery import Task
 
 import tasks
 from queue_store.enqueueing import RecordOptions, enqueue
-from tasks import Backoff, registry
-from tasks.flow import FlowOptions
+from tasks import Backoff
+from tasks.authoring import registry
+from tasks.authoring.flow import FlowOptions
 from tasks.testing import QueueTester
-from tests.documents import ROOT, table_rows
+from tests.support.documents import ROOT, table_rows
 
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 CODE = re.compile(r"`([^`]+)`")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from tests.docs.deployment import Deployment, is_deployment, program
-from tests.documents import ROOT, CodeBlock, code_blocks, linked_files
+from tests.support.documents import ROOT, CodeBlock, code_blocks, linked_files
 from tests.workers.processes import running_worker, wait_until
 
 PAGES = ["README.md", "docs/coming-from-celery.md"]

@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from queue_store import DatabaseManager, DistributedProcessor
-from tests.documents import ROOT, code_blocks
-from tests.flow_rows import register_flow
+from tests.support.documents import ROOT, code_blocks
+from tests.support.flow_rows import register_flow
 
 PAGE = "docs/recipes.md"
 

@@ -15,15 +15,15 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from queue_store import alerts
-from queue_store.database_manager import DatabaseManager
-from queue_store.findings import Finding
+from queue_store.alerting import alerts
+from queue_store.alerting.findings import Finding
+from queue_store.database.manager import DatabaseManager
 from tasks.app import app
 from tasks.cli import main
 from tasks.monitoring import distributed_system_maintenance
 from tasks.monitoring.rules import database_rules
-from tests import filling, troubles
-from tests.documents import ROOT
+from tests.support import filling, troubles
+from tests.support.documents import ROOT
 
 TOKEN = re.compile(
     r"<!-- state: (?P<state>\w+) -->|"
@@ -154,8 +154,8 @@ def _configured(
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     for name, value in filling.SHORT_LEASE.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("queue_store.hints.CeleryHintSender.is_broker_reachable", lambda _: True)
-    monkeypatch.setattr("queue_store.hints.CeleryHintSender.send", lambda *_: True)
+    monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.is_broker_reachable", lambda _: True)
+    monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.send", lambda *_: True)
     monkeypatch.setattr(app.conf, "broker_url", "redis://here")
     monkeypatch.setattr("tasks.alerts.judging.TRY_AGAIN_SECONDS", 0)
     monkeypatch.chdir(tmp_path)

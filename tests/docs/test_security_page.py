@@ -1,8 +1,8 @@
 """What SECURITY.md says can be done is done."""
 
-from queue_store import roles
-from tests.documents import code_blocks
-from tests.store import Store
+from queue_store.database import roles
+from tests.support.documents import code_blocks
+from tests.support.store import Store
 
 GRANTED = """
 SELECT count(*) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = ANY(%s)

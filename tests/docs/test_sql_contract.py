@@ -8,8 +8,8 @@ import pytest
 
 from queue_store import DatabaseManager
 from tasks.embedded.programs import postgres_programs
-from tests.documents import code_blocks
-from tests.flow_rows import register_flow, start_processing
+from tests.support.documents import code_blocks
+from tests.support.flow_rows import register_flow, start_processing
 
 PAGE = "docs/sql-contract.md"
 

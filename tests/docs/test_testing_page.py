@@ -13,7 +13,7 @@ import pytest
 from queue_store import QueueStoreError
 from tasks.testing import QueueTester
 from tasks.testing.plugin import IS_FOR_TESTS
-from tests.documents import code_blocks
+from tests.support.documents import code_blocks
 
 PAGE = "docs/testing.md"
 

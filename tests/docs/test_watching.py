@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.explain import registered_codes
 from tasks.cli import main
-from tests.page_data import fill
+from tests.support.page_data import fill
 
 PAGE = Path(__file__).parents[2] / "docs/watching.md"
 COMMANDS = [

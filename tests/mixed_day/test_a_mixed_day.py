@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from queue_store import DuplicateRecordError, IngestionStoppedError
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from queue_store.distributed_processor import DistributedProcessor
-from tests.documents import ROOT
 from tests.mixed_day.flows_of_the_day import FLOWS_OF_EACH_KIND, KINDS, PATIENT, RECURRING, ends_as
+from tests.support.documents import ROOT
 from tests.workers.processes import running_beat, running_worker, wait_until
 
 pytestmark = pytest.mark.long

@@ -14,10 +14,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from queue_store.record import Record, Snooze
-from queue_store.run import Run
-from queue_store.statements import sql
-from tests.store import Store, completed, failed, store_on
+from queue_store.database.statements import sql
+from queue_store.records.record import Record, Snooze
+from queue_store.runs.run import Run
+from tests.support.store import Store, completed, failed, store_on
 
 MAX_RETRIES = 1
 ROWS = """
@@ -127,7 +127,7 @@ class StoreMachine(RuleBasedStateMachine):
     def ask_to_cancel(self, data: st.DataObject) -> None:
         record_id = data.draw(st.sampled_from(sorted(self.model)))
         with self.store.database.transaction() as cursor:
-            cursor.execute(sql("cancel"), {"ids": [record_id], "actor": "me", "reason": None})
+            cursor.execute(sql("arrows/cancel"), {"ids": [record_id], "actor": "me", "reason": None})
         expected = self.model[record_id]
         if expected.status == "pending":
             expected.status, expected.is_suspect = "cancelled", False
@@ -139,7 +139,7 @@ class StoreMachine(RuleBasedStateMachine):
     def reset(self, data: st.DataObject) -> None:
         record_id = data.draw(st.sampled_from(sorted(self.model)))
         with self.store.database.transaction() as cursor:
-            cursor.execute(sql("reset"), {"ids": [record_id]})
+            cursor.execute(sql("arrows/reset"), {"ids": [record_id]})
         if self.model[record_id].status == "failed":
             self.model[record_id].status = "pending"
 

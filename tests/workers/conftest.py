@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from tasks.embedded.redis import EmbeddedRedis
-from tests.servers import reachable_directory
+from tests.support.servers import reachable_directory
 
 
 class Queue:

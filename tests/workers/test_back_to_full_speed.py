@@ -17,11 +17,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from queue_store import schema
+from queue_store.database import schema
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.redis import EmbeddedRedis
-from tests.evidence import made_by
-from tests.servers import connect, reachable_directory
+from tests.support.evidence import made_by
+from tests.support.servers import connect, reachable_directory
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_beat, running_worker, wait_until
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks.embedded.redis import EmbeddedRedis
-from tests.evidence import made_by
+from tests.support.evidence import made_by
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from sqlalchemy.engine import make_url
 
 from tasks.cli import main
-from tests.flower_process import PASSWORD, FlowerProcess
-from tests.page_flower import DATA_PATHS, PAGE_PATHS
+from tests.support.flower_process import PASSWORD, FlowerProcess
+from tests.support.page_flower import DATA_PATHS, PAGE_PATHS
 from tests.workers.conftest import Queue
 from tests.workers.flows_with_secrets import TEXT_SECRET
 from tests.workers.processes import running_beat, running_worker, wait_until, with_prefix

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow_rows import register_flow
+from tests.support.flow_rows import register_flow
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 

@@ -11,7 +11,7 @@ from celery import Celery
 
 from tasks.embedded.redis import free_port
 from tests.docs.test_recipes import recipe
-from tests.flow_rows import register_flow
+from tests.support.flow_rows import register_flow
 from tests.workers.conftest import Queue
 from tests.workers.processes import CeleryProcess, running_worker, wait_until
 

@@ -12,7 +12,7 @@ from celery import Celery
 from sqlalchemy.orm import Session
 
 from queue_store import enqueue
-from queue_store.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender, connect
+from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender, connect
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_beat, running_worker, wait_until
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
+from tasks.celery_hardening.quarantine import KEPT_LISTS, news, set_aside_queues
+from tasks.celery_hardening.start_guard import ABNORMAL_ENDS, WorkerStarts
 from tasks.monitoring.rules.broker_rules import judge_set_aside
-from tasks.set_aside import KEPT_LISTS, news, set_aside_queues
-from tasks.worker_starts import ABNORMAL_ENDS, WorkerStarts
 from tests.workers.conftest import Queue
 from tests.workers.processes import WORKER_OPTIONS, CeleryProcess, running_worker, wait_until, with_prefix
 
@@ -130,7 +130,7 @@ def test_starts_of_other_workers_and_ends_in_order_are_no_alarm(
 def test_a_broker_whose_name_is_looked_up_for_ever_does_not_keep_a_worker_from_ending(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tasks.worker_starts.END_SECONDS", 0.1)
+    monkeypatch.setattr("tasks.celery_hardening.start_guard.END_SECONDS", 0.1)
     answered = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: answered.wait() and [])
     start = WorkerStarts("redis://broker.example:6379/0", "a", "a worker")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evidence import made_by
+from tests.support.evidence import made_by
 from tests.workers.conftest import Queue
 from tests.workers.processes import CeleryProcess, running_beat, running_worker, wait_until
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from queue_store.database_manager import DatabaseManager
+from queue_store.database.manager import DatabaseManager
 from tasks.app import app
-from tasks.worker_signals import settings_problems
-from tests.entry_point import install_with_entry_point
+from tasks.background.worker_signals import settings_problems
+from tests.support.entry_point import install_with_entry_point
 from tests.workers.processes import ROOT, running_worker, wait_until, with_prefix
 
 

@@ -24,7 +24,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from queue_store.distributed_processor import DistributedProcessor
-from queue_store.hints import CeleryHintSender
+from queue_store.enqueueing.hints import CeleryHintSender
 import os
 
 provider = TracerProvider()

@@ -2,8 +2,14 @@
 
 from collections.abc import Callable, Iterable
 
-from queue_store.findings import Finding, by_severity
-from tasks.monitoring.rules import database_rules, flow_rules, integrity_rules, together_rules, worker_rules
+from queue_store.alerting.findings import Finding, by_severity
+from tasks.monitoring.rules import (
+    database_rules,
+    flow_rules,
+    integrity_rules,
+    overall_rules as together_rules,
+    worker_rules,
+)
 from tasks.monitoring.snapshot import Snapshot
 
 Rule = Callable[[Snapshot], Iterable[Finding]]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from queue_store.findings import Finding
+from queue_store.alerting.findings import Finding
 
 
 def judge_set_aside(notes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from queue_store.findings import Finding
+from queue_store.alerting.findings import Finding
 from queue_store.readings.windows import Window
 from tasks.monitoring.snapshot import HOUR_SECONDS, Snapshot
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from queue_store.findings import Finding
+from queue_store.alerting.findings import Finding
 from queue_store.readings.integrity import Violation
 from tasks.monitoring.snapshot import Snapshot
 

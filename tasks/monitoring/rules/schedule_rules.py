@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from queue_store.findings import Finding
+from queue_store.alerting.findings import Finding
 from queue_store.readings.schedule import ScheduleReading
 
 BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the watch

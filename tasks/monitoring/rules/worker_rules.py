@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from queue_store.findings import Finding
+from queue_store.alerting.findings import Finding
 from tasks.monitoring.snapshot import Snapshot
 
 WAIT_SECONDS = 60.0

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from queue_store.alerts import read_alerts
+from queue_store.alerting.alerts import read_alerts
 from queue_store.explain import explain_flow
 from queue_store.readings import windows
 from queue_store.readings.charts import SPANS, Charts, read_charts

@@ -12,7 +12,7 @@ from queue_store.readings.records import (
     read_attempts,
     read_record,
 )
-from queue_store.record import STATUSES
+from queue_store.records.record import STATUSES
 from tasks.queue_page.arguments import Arguments, BadInputError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from queue_store.alerts import read_alerts
+from queue_store.alerting.alerts import read_alerts
 from queue_store.readings.watch_keeping import (
     BeatRow,
     ScheduleRow,

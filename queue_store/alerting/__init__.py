@@ -1,0 +1,1 @@
+"""Findings, alerts with a life, and their notifications."""

@@ -1,0 +1,175 @@
+"""Alerts have a life: opened, seen again, raised, escalated, acknowledged, resolved. Every change is one notice for
+each contact who is to hear of it, stored with the change itself: nothing is sent twice, nothing is forgotten."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.alerting.findings import LEVELS, Finding
+from queue_store.database.statements import sql
+
+LOG = "log"
+CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
+ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
+SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it is told once
+NOTICE_TRIES = 8
+NOTICE_RETRY_SECONDS = 60.0
+DATABASE_CODES = frozenset(
+    {"database_unreachable", "response_time", "pool_utilization", "server_connections", "idle_in_transaction",
+     "held_snapshot", "corruption", "wrong_counts"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    id: int
+    alert_key: str
+    code: str
+    flow_name: str | None
+    level: str
+    message: str
+    next_step: str
+    opened_at: datetime
+    last_seen_at: datetime
+    seen_count: int
+    escalation_step: int
+    acknowledged_by: str | None
+    resolved_at: datetime | None
+    unsent_count: int
+    sending_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one contact is to hear. `id` stays the same when sending is tried again."""
+
+    id: int
+    change: str
+    level: str
+    escalation_step: int
+    contact: str
+    alert_key: str
+    code: str
+    flow_name: str | None
+    message: str
+    next_step: str
+    figure: float | None
+    threshold: float | None
+    opened_at: datetime
+    alert_id: int
+
+
+def update(
+    cursor: Cursor[Any],
+    findings: Sequence[Finding],
+    judged_codes: Sequence[str],
+    configured_contacts: Sequence[str] = CONTACTS,
+    judged_at: datetime | None = None,
+) -> None:
+    """Bring the alerts to what was found. An alert of a code that was not judged stays as it is, and so does one that
+    changed since `judged_at`, when the judging began by the database's clock: somebody judged later, and was quicker.
+    A contact that is not configured is passed over."""
+    cursor.execute(sql("alerting/lock_alerts"))
+    teller = _Teller(cursor, {LOG, *configured_contacts})
+    for finding in findings:
+        _see(teller, finding, judged_at)
+    _resolve(teller, findings, judged_codes, judged_at)
+    for level, seconds in ESCALATION_SECONDS.items():
+        _escalate(teller, level, seconds)
+
+
+def contacts(code: str, level: str, step: int) -> list[str]:
+    """Who hears of it at this step: the log always, then along the list; in an emergency everybody at once."""
+    chain = ["primary", "secondary", _specialist(code), "management"]
+    if level == "emergency":
+        return [LOG, *CONTACTS]
+    return [LOG, *chain[step : step + 1]]
+
+
+def take_notice(cursor: Cursor[Any], contact: str) -> Notice | None:
+    parameters = {"contact": contact, "tries": NOTICE_TRIES, "retry_seconds": NOTICE_RETRY_SECONDS}
+    row = cursor.execute(sql("alerting/take_notification"), parameters).fetchone()
+    return Notice(*row) if row else None
+
+
+def mark_notice(cursor: Cursor[Any], notice: Notice, error_message: str | None) -> None:
+    cursor.execute(sql("alerting/mark_notification"), {"id": notice.id, "error_message": error_message})
+
+
+def acknowledge(cursor: Cursor[Any], alert_id: int, actor: str) -> bool:
+    """False: there is no such alert, or it is acknowledged or resolved already."""
+    return (
+        cursor.execute(sql("alerting/acknowledge_alert"), {"id": alert_id, "actor": actor}).fetchone()
+        is not None
+    )
+
+
+def read_alerts(cursor: Cursor[Any], resolved_seconds: float = 0) -> list[Alert]:
+    """Live ones first, the worst first; with those resolved within the time given."""
+    rows = cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}).fetchall()
+    return [Alert(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    cursor: Cursor[Any]
+    reachable: set[str]
+
+    def tell(
+        self, alert_id: int, change: str, level: str, whom: Sequence[str], rise_count: int, step: int = 0
+    ) -> None:
+        parameters = {
+            "alert_id": alert_id,
+            "change": change,
+            "level": level,
+            "rise_count": rise_count,
+            "escalation_step": step,
+            "contacts": [contact for contact in whom if contact in self.reachable],
+        }
+        self.cursor.execute(sql("alerting/add_notification"), parameters)
+
+
+def _see(teller: _Teller, finding: Finding, judged_at: datetime | None) -> None:
+    parameters = {
+        "judged_at": judged_at,
+        "alert_key": finding.key,
+        "levels_below": list(LEVELS[: LEVELS.index(finding.level)]),
+        "same_rise_seconds": SAME_RISE_SECONDS,
+        **finding.as_dict(),
+    }
+    row = teller.cursor.execute(sql("alerting/see_alert"), parameters).fetchone()
+    alert_id, is_new, rise_count, is_raised = row or (0, False, 0, False)
+    if is_new or is_raised:
+        whom = contacts(finding.code, finding.level, 0)
+        teller.tell(alert_id, "opened" if is_new else "raised", finding.level, whom, rise_count)
+
+
+def _resolve(
+    teller: _Teller, findings: Sequence[Finding], judged_codes: Sequence[str], judged_at: datetime | None
+) -> None:
+    parameters = {
+        "judged_at": judged_at,
+        "judged_codes": list(judged_codes),
+        "seen_keys": [finding.key for finding in findings],
+    }
+    for alert_id, level, rise_count in teller.cursor.execute(
+        sql("alerting/resolve_alerts"), parameters
+    ).fetchall():
+        teller.cursor.execute(sql("alerting/drop_notifications"), {"alert_id": alert_id})
+        told = teller.cursor.execute(sql("alerting/notified_contacts"), {"alert_id": alert_id}).fetchall()
+        teller.tell(alert_id, "resolved", level, [contact for (contact,) in told], rise_count)
+
+
+def _escalate(teller: _Teller, level: str, seconds: float) -> None:
+    last_step = 1 if level == "warning" else 3
+    parameters = {"level": level, "seconds": seconds, "last_step": last_step}
+    rows = teller.cursor.execute(sql("alerting/escalate_alerts"), parameters).fetchall()
+    for alert_id, code, step, rise_count in rows:
+        teller.tell(alert_id, "escalated", level, contacts(code, level, step), rise_count, step)
+
+
+def _specialist(code: str) -> str:
+    return "database_administrator" if code in DATABASE_CODES else "infrastructure"

@@ -1,0 +1,1 @@
+"""Rollups and histograms: counting without scanning history."""

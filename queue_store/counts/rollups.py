@@ -1,0 +1,68 @@
+"""The counts: appended as deltas beside every outcome, folded into minutes, hours and totals every few seconds.
+
+Level-triggered: a fold takes what is there, in bounded steps, each one statement; a fold that dies leaves the rest
+for the next one. A reading is folded counts plus unfolded deltas, in one statement: always exact.
+"""
+
+from dataclasses import dataclass
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
+
+DELTAS_AT_ONCE = 5_000
+STEPS_AT_ONCE = 40
+COUNT_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """By how much the totals of a flow were wrong: somebody changed a status past the arrows."""
+
+    flow_name: str
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+def fold(database: DatabaseManager) -> int:
+    """Fold the waiting deltas and, once a minute, note how deep the queue is. Returns how many deltas were folded:
+    0 also when somebody else folds at this moment."""
+    folded = 0
+    for _ in range(STEPS_AT_ONCE):
+        step = _fold_step(database)
+        folded += step
+        if step < DELTAS_AT_ONCE:
+            break
+    _sample_depths(database)
+    return folded
+
+
+def recount(database: DatabaseManager) -> list[Correction]:
+    """Count every row and correct the totals: a scan of the table, for once a night."""
+    with database.transaction() as cursor:
+        cursor.execute(sql("counts/wait_for_rollups"))
+        rows = cursor.execute(sql("counts/recount")).fetchall()
+    return [Correction(*row) for row in rows]
+
+
+def _fold_step(database: DatabaseManager) -> int:
+    with database.transaction() as cursor:
+        newest = cursor.execute(sql("counts/newest_rollup_delta")).fetchone()
+        mark = cursor.execute(sql("counts/lock_rollups")).fetchone()
+        if newest is None or mark is None:
+            return 0
+        folded_through_id, wants_candidate = mark
+        if wants_candidate:
+            cursor.execute(sql("counts/propose_rollup_mark"), {"newest_id": newest[0]})
+        parameters = {"folded_through_id": folded_through_id, "limit": DELTAS_AT_ONCE}
+        row = cursor.execute(sql("counts/fold"), parameters).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def _sample_depths(database: DatabaseManager) -> None:
+    with database.transaction() as cursor:
+        noted = cursor.execute(sql("counts/is_depth_noted")).fetchone()
+        if noted is None or not noted[0]:
+            cursor.execute(sql("counts/sample_depths"), {"limit": COUNT_LIMIT})

@@ -1,0 +1,1 @@
+"""The door to Postgres: connections, statements, schema, roles, and what a driver error means."""

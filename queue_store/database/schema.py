@@ -1,0 +1,120 @@
+"""Bringing a database to the schema of this code, and refusing to work on another one."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psycopg.errors
+import sqlalchemy.exc
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.errors import SchemaVersionError
+
+# The oldest schema version whose code can work on the newest schema: raise it with a migration that takes something
+# away, or changes what is there. `migrate` leaves it in the database for the code that is older than this.
+COMPATIBLE_SINCE = "0009"
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Apply the migrations that are missing. Idempotent; two at a time wait for each other.
+
+    Raises SchemaVersionError when the database is newer than this code.
+    """
+    current = current_version(engine)
+    if current is not None and current not in known_versions():
+        raise SchemaVersionError(_too_new(current))
+    command.upgrade(_config(engine), revision)
+    if current_version(engine) == latest_version():
+        with engine.begin() as connection:
+            mark = COMPATIBLE_PREFIX + COMPATIBLE_SINCE
+            if connection.exec_driver_sql(COMPATIBLE).scalar() != mark:
+                connection.exec_driver_sql(f"COMMENT ON TABLE schema_version IS '{mark}'")
+
+
+COMPATIBLE_PREFIX = "compatible with the code of schema versions from "
+COMPATIBLE = "SELECT obj_description('schema_version'::regclass, 'pg_class')"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """`description` says what it locks and whether workers may run meanwhile."""
+
+    version: str
+    description: str
+
+
+def missing_migrations(engine: Engine) -> list[Migration]:
+    """Those that `migrate` would apply, in order. Raises SchemaVersionError when the database is newer."""
+    current = current_version(engine)
+    if current is not None and current not in known_versions():
+        raise SchemaVersionError(_too_new(current))
+    scripts = list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())[::-1]
+    applied = 0 if current is None else [script.revision for script in scripts].index(current) + 1
+    return [Migration(script.revision, (script.module.__doc__ or "").strip()) for script in scripts[applied:]]
+
+
+def check_version(database: DatabaseManager) -> None:
+    """Raises SchemaVersionError unless the schema is the one that this code was written for, or a newer one that says
+    that this code can work on it: while a deployment goes on both versions run."""
+    with database.hold():
+        current = current_version(database.engine)
+    if current == latest_version():
+        return
+    if current is not None and current not in known_versions() and _is_borne(database.engine):
+        return
+    if current is None or current in known_versions():
+        raise SchemaVersionError(
+            f"the schema of {database.name} is at {current or 'nothing'}, this code needs {latest_version()}: "
+            "run `queuectl migrate`"
+        )
+    raise SchemaVersionError(_too_new(current))
+
+
+def current_version(engine: Engine) -> str | None:
+    try:
+        with engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT version_num FROM schema_version").scalar()
+    except sqlalchemy.exc.ProgrammingError as error:
+        if isinstance(error.orig, psycopg.errors.UndefinedTable):
+            return None
+        raise
+
+
+@cache  # reading the migrations takes 40 ms
+def latest_version() -> str:
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert head is not None
+    return head
+
+
+@cache
+def known_versions() -> tuple[str, ...]:
+    """Oldest first."""
+    return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())[::-1]
+
+
+def _is_borne(engine: Engine) -> bool:
+    """Whether the newer schema bears this code."""
+    with engine.connect() as connection:
+        mark = connection.exec_driver_sql(COMPATIBLE).scalar() or ""
+    return mark.startswith(COMPATIBLE_PREFIX) and mark[len(COMPATIBLE_PREFIX) :] <= latest_version()
+
+
+def _too_new(current: str) -> str:
+    return (
+        f"the schema is at {current}, which is newer than this code ({latest_version()}): "
+        "deploy the newer version of processing-queue"
+    )
+
+
+def _config(engine: Engine) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["engine"] = engine
+    return config

@@ -1,0 +1,30 @@
+"""After a crash of Postgres: vacuum and analyse what autovacuum has forgotten, or claims would crawl over dead rows
+for hours. Level-triggered and idempotent: it does nothing for a table that was vacuumed since the crash."""
+
+from psycopg import sql as identifiers
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
+
+
+def vacuum_forgotten_tables(database: DatabaseManager) -> list[str]:
+    """Returns the tables that it vacuumed. Skips what somebody else vacuums just now."""
+    with database.transaction() as cursor:
+        names = [str(row[0]) for row in cursor.execute(sql("maintenance/unvacuumed_tables")).fetchall()]
+    if names:
+        _vacuum(database, names)
+    return names
+
+
+def _vacuum(database: DatabaseManager, names: list[str]) -> None:
+    tables = identifiers.SQL(", ").join(identifiers.Identifier("public", name) for name in names)
+    statement = identifiers.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(tables)
+    with database.hold() as held, held.outside_transaction() as cursor:
+        if database.settings.pgbouncer:  # where SET would leak to others
+            cursor.execute(statement)
+            return
+        cursor.execute("SET statement_timeout = 0")
+        try:
+            cursor.execute(statement)
+        finally:
+            cursor.execute("RESET statement_timeout")

@@ -1,0 +1,137 @@
+"""Hints: messages that say "flow X may have work". They carry no record, and losing all of them loses nothing.
+
+However many producers and beats hint and however long no worker runs, outstanding hints stay bounded: a short-lived
+key for each flow and slot is taken before a hint is sent, and none is sent to a Celery queue that is long already.
+"""
+
+import logging
+import re
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from queue_store.enqueueing.trace_context import current_trace_context, producer_span
+
+CLAIM_BATCH_TASK = "tasks.claim_batch"
+KEY_SECONDS = 5
+EXPIRES_SECONDS = 60
+MAXIMUM_QUEUE_LENGTH = 200
+TIMEOUT_SECONDS = 0.2
+
+logger = logging.getLogger(__name__)
+
+
+def broker_problem(url: str) -> str | None:
+    """What is wrong with the URL of the broker, never with the URL in it: it may carry a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "must be a URL like redis://host:6379/0: its port is not one"
+    if parts.scheme not in ("redis", "rediss", "redis+socket"):
+        return "must begin with redis:// or rediss://: hints travel through Redis only"
+    if parts.scheme != "redis+socket" and not re.fullmatch(r"/?\d*", parts.path):
+        return "must end with the number of a Redis database, like redis://host:6379/0"
+    try:
+        connect(url).connection_pool.make_connection()
+    except (ValueError, TypeError, redis.RedisError):
+        return "has a parameter that Redis clients do not know: compare with redis://host:6379/0"
+    return None
+
+
+def connect(url: str) -> Any:
+    """A client that never waits long. Understands what Celery understands. Raises ValueError for another URL."""
+    return redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        _as_redis_spells_it(url),
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def _as_redis_spells_it(url: str) -> str:
+    if url.startswith("redis+socket://"):
+        parts = urlsplit(url)
+        database = parse_qs(parts.query).get("virtual_host", ["0"])[0]
+        password = f":{parts.password}@" if parts.password else ""
+        return f"unix://{password}{parts.path}?db={database}"
+    return re.sub(r"(ssl_cert_reqs=)CERT_(\w+)", lambda found: found[1] + found[2].lower(), url)
+
+
+class HintSender(Protocol):
+    def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
+        """Never raises and never waits long. True: a hint is outstanding. False: it could not be sent; the next
+        fan-out finds the records."""
+        ...
+
+
+class CeleryHintSender:
+    """Sends hints with any Celery application's `send_task`. Needs nothing of this project's `tasks` package."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._client: Any = None  # redis-py's own types are partly unknown
+        self.failed_count = 0
+
+    def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
+        try:
+            return self._send(flow_name, celery_queue, slot)
+        except Exception as error:  # noqa: BLE001  (a hint must never break an enqueue)
+            self._failed(flow_name, error)
+            return False
+
+    def started(self, flow_name: str, slot: int) -> None:
+        """A hint arrived and its run is about to look: whoever commits from now on must hint again."""
+        try:
+            self._redis().delete(_key(flow_name, slot))
+        except Exception as error:  # noqa: BLE001  (nor may it break a run)
+            self._failed(flow_name, error)
+
+    def is_broker_reachable(self) -> bool:
+        try:
+            return bool(self._redis().ping())  # pyright: ignore[reportUnknownMemberType]
+        except Exception:  # noqa: BLE001  (whatever is wrong with it, it cannot be reached)
+            return False
+
+    def _send(self, flow_name: str, celery_queue: str, slot: int) -> bool:
+        pipeline = self._redis().pipeline(transaction=False)  # pyright: ignore[reportUnknownMemberType]
+        pipeline.set(_key(flow_name, slot), b"1", nx=True, px=KEY_SECONDS * 1000)
+        pipeline.llen(celery_queue)
+        taken, queue_length = pipeline.execute()
+        if not taken or queue_length >= MAXIMUM_QUEUE_LENGTH:
+            return True
+        if current_trace_context() is None:  # beat's, say: nobody's trace
+            self._publish(flow_name, celery_queue, slot, {})
+        else:
+            with producer_span("hint", flow_name):
+                self._publish(flow_name, celery_queue, slot, {"traceparent": current_trace_context()})
+        return True
+
+    def _publish(self, flow_name: str, celery_queue: str, slot: int, headers: dict[str, str | None]) -> None:
+        self._app.send_task(
+            CLAIM_BATCH_TASK,
+            args=[flow_name],
+            kwargs={"slot": slot},
+            queue=celery_queue,
+            expires=EXPIRES_SECONDS,
+            retry=False,
+            ignore_result=True,
+            argsrepr=flow_name,
+            headers=headers,
+        )
+
+    def _failed(self, flow_name: str, error: Exception) -> None:
+        self.failed_count += 1
+        logger.debug("no hint for %s: %s", flow_name, type(error).__name__)
+
+    def _redis(self) -> Any:
+        if self._client is None:
+            self._client = connect(self._app.conf.broker_url)
+        return self._client
+
+
+def _key(flow_name: str, slot: int) -> str:
+    return f"processing_queue:hint:{flow_name}:{slot}"

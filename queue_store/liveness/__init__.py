@@ -1,0 +1,1 @@
+"""Who is alive, and giving back what the dead left."""

@@ -1,0 +1,199 @@
+"""Rescue: giving back the records of owners that are gone.
+
+Level-triggered. It does not react to a death; it looks, again and again, for runs that are silent beyond the lease
+and for runs that are over but have records left. Anybody may look at any time, several at once: every step is one
+atomic statement that does nothing the second time.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from psycopg import Cursor
+from psycopg.errors import InsufficientPrivilege
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
+from queue_store.errors import ConflictError
+from queue_store.settings import ProcessorSettings
+
+TERMINATE_TIMEOUT_MILLISECONDS = 2_000
+RUNS_AT_ONCE = 20
+RECORDS_AT_ONCE = 1_000
+LOOK_AGAIN_SECONDS = 5.0
+NOTHING_IN_HAND = 0  # in place of a record's id: the dead one was between two records
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Rescued:
+    """What one look gave back."""
+
+    buried_run_ids: list[UUID] = field(default_factory=list[UUID])
+    buried_worker_process_ids: list[UUID] = field(default_factory=list[UUID])
+    pending_ids: list[int] = field(default_factory=list[int])
+    failed_ids: list[int] = field(default_factory=list[int])
+    cancelled_ids: list[int] = field(default_factory=list[int])
+    struck_ids: list[int] = field(default_factory=list[int])
+    open_sessions: list[int] = field(default_factory=list[int])  # of the dead, which this login may not end
+
+    @property
+    def record_count(self) -> int:
+        return len(self.pending_ids) + len(self.failed_ids) + len(self.cancelled_ids)
+
+
+class Rescue:
+    def __init__(self, database: DatabaseManager, settings: ProcessorSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._looked_at = 0.0
+
+    def look_when_due(self) -> Rescued:
+        """For those who found nothing to claim: once in a while, however often they ask."""
+        is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
+        return self.look() if is_due else Rescued()
+
+    def look(self) -> Rescued:
+        """Bury whoever was silent for longer than the lease, and give back the records of runs that are over."""
+        self._looked_at = time.monotonic()
+        rescued = Rescued()
+        self._bury("liveness/silent_runs", {"lease_seconds": self._settings.lease_seconds}, {}, rescued)
+        self._bury_worker_processes([], rescued)
+        self._give_back(rescued)
+        self._cancel_requested(rescued)
+        return rescued
+
+    def lost(
+        self, worker_process_ids: Sequence[UUID], records_in_hand: Mapping[UUID, int] | None = None
+    ) -> Rescued:
+        """The same at once for worker processes that are known to be gone. `records_in_hand`: by worker process, the
+        record that it was working on, or NOTHING_IN_HAND; left out where that is not known."""
+        rescued = Rescued()
+        for worker_process_id in worker_process_ids:
+            hand = (records_in_hand or {}).get(worker_process_id)
+            parameters: dict[str, object] = {"worker_process_ids": [worker_process_id]}
+            self._bury("liveness/lost_runs", parameters, {"suspect_record_id": hand}, rescued)
+        self._bury_worker_processes(worker_process_ids, rescued)
+        self._give_back(rescued)
+        return rescued
+
+    def overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
+        """Give back records whose run has no row, or that were claimed longer ago than the orphan timeout (default:
+        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. Walks over every processing record: not for every second."""
+        timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
+        rescued = Rescued()
+        while True:
+            with self._database.transaction() as cursor:
+                rows = cursor.execute(
+                    sql("arrows/rescue_overdue"),
+                    {"orphan_timeout_seconds": timeout, "limit": RECORDS_AT_ONCE},
+                ).fetchall()
+            for record_id, status in rows:
+                (rescued.cancelled_ids if status == "cancelled" else rescued.pending_ids).append(record_id)
+            if len(rows) < RECORDS_AT_ONCE:
+                return rescued
+
+    def _bury(
+        self, statement: str, parameters: dict[str, object], death: dict[str, object], rescued: Rescued
+    ) -> None:
+        lease_seconds = parameters.get("lease_seconds")
+        with self._database.transaction() as cursor:
+            runs = cursor.execute(sql(statement), parameters).fetchall()
+        for flow_instance_id, backend_pid in runs:
+            try:
+                # First the session: an open transaction of a frozen process holds locks on what is rescued next.
+                if backend_pid is not None:
+                    self._terminate(flow_instance_id, backend_pid, lease_seconds, rescued)
+                self._bury_run(flow_instance_id, lease_seconds, death, rescued)
+            except ConflictError as error:  # of one: the others need not wait for the next look
+                logger.warning("run %s is buried at the next look: %s", flow_instance_id, error)
+
+    def _terminate(
+        self, flow_instance_id: UUID, backend_pid: int, lease_seconds: object, rescued: Rescued
+    ) -> None:
+        parameters = {
+            "flow_instance_id": flow_instance_id,
+            "backend_pid": backend_pid,
+            "lease_seconds": lease_seconds,
+            "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS,
+        }
+        try:
+            with self._database.transaction() as cursor:
+                cursor.execute(sql("liveness/terminate_session"), parameters)
+        except InsufficientPrivilege:
+            rescued.open_sessions.append(backend_pid)
+            logger.error(
+                "session %d of a dead run may not be ended by this login, and what it has locked waits until it ends: "
+                "let all workers log in as one role, or run SELECT pg_terminate_backend(%d) as a superuser",
+                backend_pid, backend_pid,
+            )  # fmt: skip
+
+    def _bury_run(
+        self, flow_instance_id: UUID, lease_seconds: object, death: dict[str, object], rescued: Rescued
+    ) -> None:
+        reason = "its process is gone" if lease_seconds is None else "was silent for longer than the lease"
+        parameters = {
+            "suspect_record_id": None,
+            "flow_instance_id": flow_instance_id,
+            "lease_seconds": lease_seconds,
+            "error_message": reason,
+        }
+        parameters |= death
+        with self._database.transaction() as cursor:
+            if parameters["suspect_record_id"] == NOTHING_IN_HAND and not self._suspect_alone(
+                cursor, flow_instance_id
+            ):
+                parameters["suspect_record_id"] = None
+            if cursor.execute(sql("liveness/declare_run_dead"), parameters).fetchone():
+                rescued.buried_run_ids.append(flow_instance_id)
+
+    def _suspect_alone(self, cursor: Cursor[Any], flow_instance_id: UUID) -> bool:
+        parameters = {"flow_instance_id": flow_instance_id}
+        return cursor.execute(sql("liveness/suspect_alone"), parameters).fetchone() is not None
+
+    def _bury_worker_processes(self, worker_process_ids: Sequence[UUID], rescued: Rescued) -> None:
+        parameters = {
+            "worker_process_ids": list(worker_process_ids),
+            "lease_seconds": self._settings.lease_seconds,
+        }
+        with self._database.transaction() as cursor:
+            rows = cursor.execute(sql("liveness/declare_worker_processes_dead"), parameters).fetchall()
+        rescued.buried_worker_process_ids += [row[0] for row in rows]
+
+    def _cancel_requested(self, rescued: Rescued) -> None:
+        with self._database.transaction() as cursor:
+            rows = cursor.execute(sql("arrows/cancel_requested")).fetchall()
+        rescued.cancelled_ids += [row[0] for row in rows]
+
+    def _give_back(self, rescued: Rescued) -> None:
+        with self._database.transaction() as cursor:
+            runs = cursor.execute(sql("liveness/unsettled_runs"), {"limit": RUNS_AT_ONCE}).fetchall()
+        for (flow_instance_id,) in runs:
+            try:
+                self._give_back_records(flow_instance_id, rescued)
+            except ConflictError as error:
+                logger.warning("run %s is settled at the next look: %s", flow_instance_id, error)
+
+    def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> None:
+        with self._database.transaction() as cursor:
+            rows = cursor.execute(
+                sql("arrows/rescue"),
+                {
+                    "flow_instance_id": flow_instance_id,
+                    "max_crash_strikes": self._settings.max_crash_strikes,
+                },
+            ).fetchall()
+            cursor.execute(sql("runs/settle_run"), {"flow_instance_id": flow_instance_id})
+        by_status = {
+            "pending": rescued.pending_ids,
+            "failed": rescued.failed_ids,
+            "cancelled": rescued.cancelled_ids,
+        }
+        for record_id, status, struck in rows:
+            by_status[status].append(record_id)
+            if struck:
+                rescued.struck_ids.append(record_id)

@@ -1,0 +1,104 @@
+"""The worker processes: who is alive, what they do, and which of their records were asked to stop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg import Cursor
+from psycopg.types.json import Jsonb
+
+from queue_store.database.frozen import give_way_when_frozen
+from queue_store.database.statements import sql
+from queue_store.runs.run import RunCounts
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """One pool child, from its start. `worker_id` is shared by the children of one worker."""
+
+    worker_id: UUID
+    hostname: str
+    pid: int
+    flow_names: Sequence[str] = ()
+    celery_queues: Sequence[str] = ()
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+    pool_capacity: int = 0
+    memory_limit_bytes: int | None = None
+    processor_count: int | None = None
+    worker_process_id: UUID = field(default_factory=uuid4)
+
+
+def register(cursor: Cursor[Any], process: WorkerProcess) -> None:
+    cursor.execute(
+        sql("liveness/register_worker_process"),
+        {
+            "worker_process_id": process.worker_process_id,
+            "worker_id": process.worker_id,
+            "hostname": process.hostname,
+            "pid": process.pid,
+            "flow_names": list(process.flow_names),
+            "celery_queues": list(process.celery_queues),
+            "versions": Jsonb(process.versions),
+            "pool_capacity": process.pool_capacity,
+            "memory_limit_bytes": process.memory_limit_bytes,
+            "processor_count": process.processor_count,
+        },
+    )
+
+
+def beat(
+    cursor: Cursor[Any],
+    worker_process_id: UUID,
+    *,
+    pool_in_use: int = 0,
+    cpu_percent: float | None = None,
+    memory_bytes: int | None = None,
+) -> bool:
+    """False: this process was declared dead, which is final. It must stop working and start anew."""
+    parameters = {
+        "worker_process_id": worker_process_id,
+        "pool_in_use": pool_in_use,
+        "cpu_percent": cpu_percent,
+        "memory_bytes": memory_bytes,
+    }
+    return cursor.execute(sql("liveness/beat_worker_process"), parameters).fetchone() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RunNews:
+    """What a run learns when it beats."""
+
+    cancelled_ids: list[int]
+    flow_is_open: bool
+    batch_size: int
+
+
+def beat_run(cursor: Cursor[Any], flow_instance_id: UUID, counts: RunCounts) -> RunNews | None:
+    """None: the run was declared dead and must stop."""
+    parameters = {"flow_instance_id": flow_instance_id} | counts.parameters()
+    row = cursor.execute(sql("runs/beat_run"), parameters).fetchone()
+    return None if row is None else RunNews(*row)
+
+
+def stop(cursor: Cursor[Any], worker_process_id: UUID) -> None:
+    """It and its run stop for a deploy: whatever dies from here on is not a crash. Idempotent."""
+    cursor.execute(sql("liveness/stop_worker_process"), {"worker_process_id": worker_process_id})
+
+
+def end(cursor: Cursor[Any], worker_process_id: UUID) -> None:
+    cursor.execute(sql("liveness/end_worker_process"), {"worker_process_id": worker_process_id})
+
+
+def server_identity(cursor: Cursor[Any]) -> str:
+    """Changes when the server is started again or another one takes over."""
+    row = cursor.execute(sql("liveness/server_identity")).fetchone()
+    return str(row[0]) if row else ""
+
+
+def take_watch(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: float) -> bool:
+    """Whether this process keeps the watch from now on, for as long as the lease. First in its transaction: it holds
+    the row that beats lead by."""
+    give_way_when_frozen(cursor)
+    parameters = {"worker_process_id": worker_process_id, "lease_seconds": lease_seconds}
+    return cursor.execute(sql("liveness/take_watch"), parameters).fetchone() is not None

@@ -1,0 +1,185 @@
+"""Backup of the queue's tables into one file, and restore: every table in one snapshot, zipped, with a manifest.
+
+Needs no program of Postgres and no superuser. Business tables beside the queue are not part of it.
+"""
+
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from psycopg import Cursor
+from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
+
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
+from queue_store.errors import BackupError
+
+# In the order of restoring: records first, because inserting them counts them, and the counts come later.
+TABLES = (
+    "processing_queue",
+    "rollup_deltas",
+    "rollup_progress",
+    "rollup_totals",
+    "rollup_minutes",
+    "rollup_hours",
+    "depth_minutes",
+    "flows",
+    "queue_control",
+    "worker_processes",
+    "flow_execution_logs",
+    "record_attempts",
+    "record_progress",
+    "cancel_requests",
+    "audit_log",
+    "alerts",
+    "alert_notices",
+    "maintenance_runs",
+    "schedule_occurrences",
+    "beats",
+    "beat_leader",
+    "baselines",
+    "connection_checks",
+    "processed_surveys",
+)
+AUDIT = "audit_log"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds. `columns`: by table, in the order of its COPY."""
+
+    made_at: str
+    schema_version: str
+    row_counts: dict[str, int]
+    columns: dict[str, list[str]]
+
+
+def write_backup(database: DatabaseManager, path: Path) -> Manifest:
+    """Raises BackupError when the file exists. All tables are read in one snapshot; nobody is locked out."""
+    version = schema.current_version(database.engine) or "nothing"
+    counts: dict[str, int] = {}
+    columns: dict[str, list[str]] = {}
+    with _new_file(path) as archive, database.transaction() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for table in TABLES:
+            columns[table] = _columns(cursor, table)
+            counts[table] = _copy_out(cursor, table, columns[table], archive)
+        manifest = Manifest(datetime.now(UTC).isoformat(), version, counts, columns)
+        archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
+    return manifest
+
+
+def check_new_file(path: Path) -> None:
+    """Raises BackupError where `write_backup` could not begin: before anything is stopped for it."""
+    if path.exists():
+        raise BackupError(f"{path} exists: choose another name")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise BackupError(
+            f"{path} cannot be written: choose a directory that is there and that you may write to"
+        )
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Raises BackupError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return Manifest(**cast(dict[str, Any], json.loads(archive.read(MANIFEST))))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise BackupError(f"{path} is not a backup that queuectl wrote ({type(error).__name__})") from None
+
+
+def restore_backup(
+    database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
+) -> Manifest:
+    """In one transaction: all of it or nothing. `replace`: what is there is dropped first. What is stopped for all
+    flows stays stopped, and what was done since the backup stays in the audit log.
+
+    Raises BackupError for a file of another schema, or when records are there and `replace` is not said.
+    """
+    manifest = read_manifest(path)
+    version = schema.current_version(database.engine)
+    if manifest.schema_version != version:
+        raise BackupError(
+            f"the backup is of schema {manifest.schema_version}, the database has {version}: restore it with the "
+            "version of processing-queue that wrote it, then migrate"
+        )
+    with zipfile.ZipFile(path) as archive, database.transaction() as cursor:
+        stops = cursor.execute(sql("backup/stops")).fetchone()
+        cursor.execute(sql("backup/keep_audit"), {"made_at": manifest.made_at})
+        _make_room(cursor, replace=replace)
+        for table in TABLES:
+            if (
+                table == "rollup_deltas"
+            ):  # what the insert of the records has counted is in the backup's counts
+                cursor.execute(SQL("DELETE FROM {}").format(Identifier(table)))
+            _copy_in(cursor, table, manifest.columns[table], archive)
+        cursor.execute(sql("backup/restore_sequences"))
+        cursor.execute(sql("backup/restore_rollup_mark"))
+        cursor.execute(sql("backup/restore_stops"), stops)
+        cursor.execute(sql("backup/restore_audit"))
+        _audit(cursor, manifest, actor)
+    return manifest
+
+
+def _audit(cursor: Cursor[Any], manifest: Manifest, actor: str) -> None:
+    parameters = {
+        "actor": actor,
+        "action": "restore",
+        "target": f"the backup of {manifest.made_at}",
+        "affected_count": manifest.row_counts["processing_queue"],
+        "details": Jsonb({}),
+    }
+    cursor.execute(sql("operators/audit"), parameters)
+
+
+def _new_file(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=1)
+    except FileExistsError:
+        raise BackupError(f"{path} exists: choose another name") from None
+    except OSError as error:
+        raise BackupError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _columns(cursor: Cursor[Any], table: str) -> list[str]:
+    return [row[0] for row in cursor.execute(sql("backup/table_columns"), {"table": table}).fetchall()]
+
+
+def _copy_out(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> int:
+    names = SQL(", ").join(map(Identifier, columns))
+    statement = SQL("COPY {} ({}) TO STDOUT").format(Identifier(table), names)
+    with archive.open(f"{table}.copy", "w", force_zip64=True) as file, cursor.copy(statement) as copy:
+        for data in copy:
+            file.write(data)
+    return cursor.rowcount
+
+
+def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
+    cursor.execute("SET LOCAL lock_timeout = '10s'")
+    row = cursor.execute("SELECT EXISTS (SELECT FROM processing_queue)").fetchone()
+    if row and row[0] and not replace:
+        raise BackupError("the queue has records: restore into an empty one, or say --replace")
+    records, *others = TABLES
+    # Apart: emptying the records empties some of the others by a trigger.
+    cursor.execute(SQL("TRUNCATE {}").format(Identifier(records)))
+    others.remove(AUDIT)
+    cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(Identifier, others))))
+    row = cursor.execute(SQL("SELECT EXISTS (SELECT FROM {})").format(Identifier(AUDIT))).fetchone()
+    if row and row[0]:  # only its owner may
+        cursor.execute(SQL("TRUNCATE {}").format(Identifier(AUDIT)))
+    cursor.execute(sql("backup/prepare_restore"))
+
+
+def _copy_in(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> None:
+    names = SQL(", ").join(map(Identifier, columns))
+    statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(table), names)
+    with archive.open(f"{table}.copy") as file, cursor.copy(statement) as copy:
+        while data := file.read(1 << 20):
+            copy.write(data)

@@ -1,0 +1,29 @@
+"""What an operator's arrow would do, without doing it: the same choice of records as in `reset` and `cancel`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class WouldChange:
+    """`asked_count` are running and would be asked to stop; the skipped ones would stay as they are."""
+
+    changed_count: int
+    asked_count: int
+    skipped_count: int
+
+
+def would_reset(cursor: Cursor[Any], record_ids: list[int]) -> WouldChange:
+    row = cursor.execute(sql("operators/count_to_reset"), {"ids": record_ids}).fetchone()
+    count = row[0] if row else 0
+    return WouldChange(count, 0, len(set(record_ids)) - count)
+
+
+def would_cancel(cursor: Cursor[Any], record_ids: list[int]) -> WouldChange:
+    row = cursor.execute(sql("operators/count_to_cancel"), {"ids": record_ids}).fetchone()
+    pending, processing = row or (0, 0)
+    return WouldChange(pending, processing, len(set(record_ids)) - pending - processing)

@@ -1,0 +1,62 @@
+"""Everything that is known about one record."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Cursor
+from psycopg.rows import dict_row
+
+from queue_store.database.statements import sql
+from queue_store.errors import UnknownRecordError
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One that failed or crashed: the history of a record that did not succeed at once."""
+
+    attempt_number: int
+    claim_number: int
+    outcome: str
+    exception_type: str
+    error_message: str
+    traceback: str | None
+    flow_instance_id: UUID
+    started_at: datetime | None
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRecord:
+    """`record` has every column of processing_queue; `run` is its last owner, None when it never had one or the run's
+    row is gone."""
+
+    record: dict[str, Any]
+    attempts: list[Attempt]
+    progress: dict[str, Any] | None
+    cancel_request: dict[str, Any] | None
+    run: dict[str, Any] | None
+
+
+def read_whole_record(cursor: Cursor[Any], record_id: int) -> WholeRecord:
+    """Raises UnknownRecordError."""
+    parameters = {"record_id": record_id}
+    record = _one(cursor, "readings/record", parameters)
+    if record is None:
+        raise UnknownRecordError(
+            f"there is no record {record_id}: it was never enqueued, rolled back, or purged"
+        )
+    attempts = cursor.execute(sql("readings/attempts"), parameters).fetchall()
+    return WholeRecord(
+        record,
+        [Attempt(*row) for row in attempts],
+        _one(cursor, "readings/progress", parameters),
+        _one(cursor, "readings/cancel_request", parameters),
+        _one(cursor, "readings/run", {"flow_instance_id": record["flow_instance_id"]}),
+    )
+
+
+def _one(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+    with cursor.connection.cursor(row_factory=dict_row) as named:
+        return named.execute(sql(statement), parameters).fetchone()

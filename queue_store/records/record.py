@@ -1,0 +1,107 @@
+"""Records as they are handed to a run, and what the run says became of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from queue_store.errors import UnknownRecordError
+from queue_store.records.payload import decode_json
+
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
+
+
+@dataclass(slots=True)
+class Record:
+    """A claimed record. `(id, flow_instance_id, claim_number)` is the fence of everything written about it."""
+
+    id: int
+    claim_number: int
+    encoded_payload: bytes
+    priority: int
+    scheduled_at: datetime
+    retry_count: int
+    crash_strikes: int
+    created_at: datetime
+    claimed_at: datetime
+    order_key: str | None
+    correlation_id: str | None
+    trace_context: str | None
+    flow_name: str
+    flow_instance_id: UUID
+
+    @property
+    def payload(self) -> Any:
+        """Decoded anew each time. Raises PayloadRejectedError: one bad payload must not break its batch."""
+        return decode_json(self.encoded_payload)
+
+    @property
+    def attempt_number(self) -> int:
+        return self.retry_count + 1
+
+
+@dataclass(slots=True)
+class Completed:
+    """complete: the handler returned. Instants are of `time.monotonic()`. `follow_ups`: records that are enqueued in
+    the same transaction, as parameters of the statement enqueue."""
+
+    record: Record
+    started: float
+    finished: float
+    result: bytes | None = None
+    follow_ups: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(slots=True)
+class Failure:
+    """retry or fail: the handler raised. `retry_delay_seconds` None means that the error is permanent."""
+
+    record: Record
+    started: float
+    finished: float
+    exception_type: str
+    error_message: str
+    error_group: str
+    traceback: str | None = None
+    retry_delay_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Snooze:
+    """snooze: the handler asks for later; no attempt is charged."""
+
+    record: Record
+    delay_seconds: float
+
+
+@dataclass(slots=True)
+class Cancelled:
+    """cancel: the owner gives up a record that was asked to stop. Refused when nobody asked."""
+
+    record: Record
+
+
+Outcome = Completed | Failure | Snooze | Cancelled
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of outcomes that were written, by arrow, and which were refused by the fence. `flows_to_hint`: flow
+    and Celery queue of the follow-up records that were enqueued."""
+
+    completed_ids: list[int] = field(default_factory=list[int])
+    retried_ids: list[int] = field(default_factory=list[int])
+    failed_ids: list[int] = field(default_factory=list[int])
+    snoozed_ids: list[int] = field(default_factory=list[int])
+    cancelled_ids: list[int] = field(default_factory=list[int])
+    refused_ids: list[int] = field(default_factory=list[int])
+    flows_to_hint: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+
+
+def check_record_id(record_id: object) -> None:
+    """Raises UnknownRecordError for what cannot be an id."""
+    if type(record_id) is not int or not 0 < record_id < 2**63:
+        raise UnknownRecordError(
+            f"there is no record {ascii(record_id)[:64]}: an id is a whole number from 1 to 2**63 - 1"
+        )

@@ -1,0 +1,1 @@
+"""A run: it claims pending records and writes what became of them, behind the fence."""

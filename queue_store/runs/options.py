@@ -1,0 +1,41 @@
+"""What a run has to know of its flow, and what it counts."""
+
+from dataclasses import dataclass
+
+from queue_store.records.record import Written
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run needs to know of its flow. `max_retries`: attempts after the first; at least 0."""
+
+    flow_name: str
+    batch_size: int
+    max_retries: int
+    failure_blocks_key: bool = False
+
+
+@dataclass(slots=True)
+class RunCounts:
+    """What a run did so far, as it stands in flow_execution_logs."""
+
+    batch_count: int = 0
+    records_claimed: int = 0
+    records_completed: int = 0
+    records_retried: int = 0
+    records_failed: int = 0
+    records_snoozed: int = 0
+    records_released: int = 0
+    records_cancelled: int = 0
+    records_refused: int = 0
+
+    def parameters(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def add(self, written: Written) -> None:
+        self.records_completed += len(written.completed_ids)
+        self.records_retried += len(written.retried_ids)
+        self.records_failed += len(written.failed_ids)
+        self.records_snoozed += len(written.snoozed_ids)
+        self.records_cancelled += len(written.cancelled_ids)
+        self.records_refused += len(written.refused_ids)

@@ -1,0 +1,156 @@
+"""The fenced statements that write what became of a run's records.
+
+Built here, executed by whoever holds the transaction: a micro-batch of its own, or a handler's one COMMIT, on a
+synchronous or an asynchronous connection.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from queue_store.counts.histogram import count_durations
+from queue_store.database.arrays import NumberArray
+from queue_store.errors import UnknownFlowError
+from queue_store.records.record import Cancelled, Completed, Failure, Outcome, Record, Snooze, Written
+
+T = TypeVar("T", Completed, Failure, Snooze)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A named statement with its parameters."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+def outcome_statements(
+    flow_name: str, flow_instance_id: UUID, outcomes: Sequence[Outcome], max_retries: int
+) -> list[Statement]:
+    """At most one statement for each arrow, in one order, ids in order: everybody locks in the same order."""
+    owner = {"flow_name": flow_name, "flow_instance_id": flow_instance_id}
+    completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
+    failures = _in_id_order([o for o in outcomes if isinstance(o, Failure)])
+    snoozes = _in_id_order([o for o in outcomes if isinstance(o, Snooze)])
+    cancelled = [o.record for o in outcomes if isinstance(o, Cancelled)]
+    statements: list[Statement] = []
+    if completed:
+        parameters = owner | _fence(completed) | _ages(completed) | _results(completed)
+        statements.append(Statement("arrows/complete", parameters))
+    if failures:
+        statements.append(
+            Statement(
+                "arrows/retry_or_fail",
+                owner | _fence(failures) | _ages(failures) | _errors(failures, max_retries),
+            )
+        )
+    if snoozes:
+        delays = NumberArray(o.delay_seconds for o in snoozes)
+        statements.append(Statement("arrows/snooze", owner | _fence(snoozes) | {"delays": delays}))
+    if cancelled:
+        statements.append(cancel_statement(flow_name, flow_instance_id, cancelled))
+    return statements
+
+
+def has_follow_ups(outcomes: Sequence[Outcome]) -> bool:
+    return any(isinstance(o, Completed) and o.follow_ups for o in outcomes)
+
+
+def follow_up_parameters(outcomes: Sequence[Outcome], written: Written) -> list[dict[str, Any]]:
+    """Of the records whose completion was accepted, and of no others."""
+    accepted = set(written.completed_ids)
+    completed = [o for o in outcomes if isinstance(o, Completed) and o.record.id in accepted]
+    return [follow_up for o in completed for follow_up in o.follow_ups]
+
+
+def read_follow_up(parameters: dict[str, Any], row: tuple[Any, ...], written: Written) -> None:
+    """Raises UnknownFlowError: its flow was registered when the handler asked, so somebody has deleted it."""
+    _, what, celery_queue = row
+    if what == "unknown flow":
+        raise UnknownFlowError(
+            f"the flow {parameters['flow_name']} is not registered any more: start its worker"
+        )
+    written.flows_to_hint.add((parameters["flow_name"], celery_queue))
+
+
+def release_statement(flow_name: str, flow_instance_id: UUID, records: Sequence[Record]) -> Statement:
+    return _records_statement("arrows/release", flow_name, flow_instance_id, records)
+
+
+def cancel_statement(flow_name: str, flow_instance_id: UUID, records: Sequence[Record]) -> Statement:
+    return _records_statement("arrows/cancel_owned", flow_name, flow_instance_id, records)
+
+
+def read_written(statement: Statement, rows: Sequence[tuple[Any, ...]], written: Written) -> None:
+    """Add what one executed statement returned: `(id,)` or `(id, status)` for each record that it accepted."""
+    by_status = {
+        "failed": written.failed_ids,
+        "cancelled": written.cancelled_ids,
+        "pending": written.snoozed_ids if statement.name == "arrows/snooze" else written.retried_ids,
+    }
+    if statement.name == "arrows/complete":
+        written.completed_ids += [row[0] for row in rows]
+    elif statement.name == "arrows/cancel_owned":
+        written.cancelled_ids += [row[0] for row in rows]
+    else:
+        for record_id, status in rows:
+            by_status[status].append(record_id)
+    accepted = {row[0] for row in rows}
+    written.refused_ids += [i for i in statement.parameters["ids"] if i not in accepted]
+
+
+def _records_statement(
+    name: str, flow_name: str, flow_instance_id: UUID, records: Sequence[Record]
+) -> Statement:
+    ordered = sorted(records, key=lambda record: record.id)
+    return Statement(
+        name,
+        {
+            "flow_name": flow_name,
+            "flow_instance_id": flow_instance_id,
+            "ids": NumberArray(record.id for record in ordered),
+            "claim_numbers": NumberArray(record.claim_number for record in ordered),
+        },
+    )
+
+
+def _in_id_order(outcomes: list[T]) -> list[T]:
+    return sorted(outcomes, key=lambda outcome: outcome.record.id)
+
+
+def _fence(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        "ids": NumberArray([o.record.id for o in outcomes]),
+        "claim_numbers": NumberArray([o.record.claim_number for o in outcomes]),
+    }
+
+
+def _ages(outcomes: Sequence[Completed] | Sequence[Failure]) -> dict[str, Any]:
+    """How long ago each began and ended: the database turns ages into instants of its own clock."""
+    now = time.monotonic()
+    durations = [o.finished - o.started for o in outcomes]
+    return {
+        "started_ages": NumberArray([now - o.started for o in outcomes]),
+        "finished_ages": NumberArray([now - o.finished for o in outcomes]),
+        "processing_seconds": sum(durations),
+        "processing_histogram": NumberArray(count_durations(durations)),
+    }
+
+
+def _results(outcomes: Sequence[Completed]) -> dict[str, Any]:
+    """NULL instead of an array of NULLs: `unnest` fills up."""
+    results = [o.result.decode() if o.result is not None else None for o in outcomes]
+    return {"results": results if any(results) else None}
+
+
+def _errors(failures: Sequence[Failure], max_retries: int) -> dict[str, Any]:
+    return {
+        "max_retries": max_retries,
+        "retry_delays": [o.retry_delay_seconds for o in failures],
+        "exception_types": [o.exception_type for o in failures],
+        "error_messages": [o.error_message for o in failures],
+        "error_groups": [o.error_group for o in failures],
+        "tracebacks": [o.traceback for o in failures],
+    }

@@ -1,0 +1,124 @@
+"""Where a run looks for its next batch.
+
+A claim empties one priority level after the other, the most urgent first. Each level has a cursor: the lowest
+`(scheduled_at, id)` of what was last claimed from it. Without the cursor every claim would walk over the index
+entries of all records that were claimed before and that vacuum cannot remove while somebody holds a snapshot.
+Late commits, retries and rescued records can lie below a cursor, so all cursors are dropped every few seconds, and
+a claim that found nothing is made once more without them. Where that walk is long, they are dropped more seldom.
+
+Records behind an earlier one of their order_key are walked over as well. So when a claim found nothing but heads of
+keys, and had to walk far or in vain for them, the next ones step from key to key instead, for as long as that.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from queue_store.counts.histogram import BOUNDS_SECONDS
+from queue_store.database.arrays import NumberArray, TextArray
+from queue_store.records.record import Record
+
+LEVELS = tuple(range(10))
+_BEGINNING = ("2000-01-01 00:00Z", 0)
+WALK_SHARE = 0.05  # of the time, at most, goes into claims without a cursor
+LONGEST_PAUSE_SECONDS = 8.0  # a rescued record is looked for within its twenty seconds
+SHORT_WALK_SECONDS = 0.02
+_BOUNDS = NumberArray(BOUNDS_SECONDS)
+
+
+@dataclass(slots=True)
+class ClaimCursor:
+    """The cursors of one flow in one process. `aging_claims`: every N-th claim starts at the longest waiting level."""
+
+    cursor_seconds: float
+    aging_claims: int
+    _lowest: dict[int, tuple[str, int]] = field(default_factory=dict[int, tuple[str, int]])
+    _dropped_at: float = 0.0
+    _pause_seconds: float = 0.0
+    _walk_began_at: float | None = None
+    _walk_seconds: float = 0.0
+    _claim_count: int = 0
+    _heads_until: float = 0.0
+    _after_key: str = ""
+
+    def drop(self) -> None:
+        self._lowest.clear()
+        self._dropped_at = time.monotonic()
+
+    @property
+    def is_set(self) -> bool:
+        return bool(self._lowest)
+
+    def is_aging_claim(self) -> bool:
+        """Counts claims; true for every N-th."""
+        self._claim_count += 1
+        return self._claim_count % self.aging_claims == 0
+
+    def parameters(self, first_level: int | None = None) -> dict[str, Any]:
+        now = time.monotonic()
+        if now - self._dropped_at >= max(self.cursor_seconds, self._pause_seconds):
+            self.drop()
+        self._walk_began_at = None if self._lowest else now
+        return self.bounds(first_level)
+
+    def bounds(self, first_level: int | None = None) -> dict[str, Any]:
+        """Each level with its cursor; `first_level` before all others."""
+        levels = sorted(LEVELS, key=lambda level: (level != first_level, level))
+        cursors = [self._lowest.get(level, _BEGINNING) for level in levels]
+        return {
+            "levels": NumberArray(levels),
+            "cursor_ats": TextArray([scheduled_at for scheduled_at, _ in cursors]),
+            "cursor_ids": NumberArray([record_id for _, record_id in cursors]),
+        }
+
+    @property
+    def asks_heads(self) -> bool:
+        return self._heads_until > time.monotonic()
+
+    def heads_parameters(self, *, is_aging: bool) -> dict[str, Any]:
+        return {"is_aging": is_aging, "after_key": self._after_key}
+
+    def walk(self) -> None:
+        """There was no head: look at all records again."""
+        self._heads_until = 0.0
+
+    def advance(self, records: Sequence[Record], batch_size: int) -> None:
+        """Records come ordered by level, then `(scheduled_at, id)`: the first of each level is its lowest."""
+        if self.asks_heads:
+            self._after_key = records[-1].order_key or ""
+            return
+        if self._walk_began_at is not None:
+            self._walk_seconds = time.monotonic() - self._walk_began_at
+            self._pause_seconds = min(self._walk_seconds / WALK_SHARE, LONGEST_PAUSE_SECONDS)
+        first: dict[int, Record] = {}
+        for record in records:
+            if record.order_key is not None:  # records behind it become claimable below the cursor
+                self._ask_heads(records, batch_size)
+                self.drop()
+                return
+            first.setdefault(record.priority, record)
+        self._lowest.update((level, (str(record.scheduled_at), record.id)) for level, record in first.items())
+
+    def _ask_heads(self, records: Sequence[Record], batch_size: int) -> None:
+        was_far = len(records) < batch_size or self._walk_seconds > SHORT_WALK_SECONDS
+        if was_far and all(record.order_key is not None for record in records):
+            self._heads_until = time.monotonic() + max(self.cursor_seconds, self._pause_seconds)
+
+
+def claim_parameters(
+    flow_name: str, flow_instance_id: UUID, batch_size: int, *, failure_blocks_key: bool
+) -> dict[str, Any]:
+    return {
+        "flow_name": flow_name,
+        "flow_instance_id": flow_instance_id,
+        "batch_size": batch_size,
+        "failure_blocks_key": failure_blocks_key,
+        "bounds": _BOUNDS,
+    }
+
+
+def read_records(rows: Iterable[tuple[Any, ...]], flow_name: str, flow_instance_id: UUID) -> list[Record]:
+    owner: tuple[Any, ...] = (flow_name, flow_instance_id)
+    return [Record(*row, *owner) for row in rows]

@@ -1,0 +1,260 @@
+"""A run: the owner of its claims, from its first claim to its end.
+
+The protocol. A run is registered together with its first claim that finds something, and holds one connection for
+its whole life. Everything it writes about a record is fenced by `(id, flow_instance_id, claim_number)`: what was
+taken away from it meanwhile is refused, and the refused ids are returned. A run whose COMMIT was interrupted does
+not know what it owns; it must end, and rescue gives back what is left under it.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg import Cursor
+
+from queue_store.database.manager import DatabaseManager, HeldConnection
+from queue_store.database.statements import sql
+from queue_store.errors import ClaimLostError
+from queue_store.records.record import Outcome, Record, Written
+from queue_store.runs.claimer import Claiming
+from queue_store.runs.options import RunCounts, RunOptions
+from queue_store.runs.outcomes import (
+    Statement,
+    cancel_statement,
+    follow_up_parameters,
+    has_follow_ups,
+    outcome_statements,
+    read_follow_up,
+    read_written,
+    release_statement,
+)
+from queue_store.runs.queue_position import ClaimCursor
+
+
+@dataclass
+class Run(Claiming):
+    """A context manager: leaving it gives the connection back. Not thread-safe: one thread claims and writes.
+    Heartbeats go over another connection."""
+
+    database: DatabaseManager
+    options: RunOptions
+    cursor: ClaimCursor
+    worker_process_id: UUID
+    celery_task_id: str | None = None
+    flow_instance_id: UUID = field(default_factory=uuid4)
+    counts: RunCounts = field(default_factory=RunCounts)
+    is_registered: bool = False
+    batch_size: int = 0
+    claimed_suspects: bool = False
+    _next_is_aging: bool = False
+    _connections: ExitStack = field(default_factory=ExitStack)
+    _held: HeldConnection | None = None
+
+    def __enter__(self) -> "Run":
+        self.batch_size = self.batch_size or self.options.batch_size
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held = None
+        self._connections.close()
+
+    @property
+    def held(self) -> HeldConnection:
+        if self._held is None:
+            self._held = self._connections.enter_context(self.database.hold())
+        return self._held
+
+    def reopen(self) -> None:
+        """Go on over a new connection. Raises DatabaseUnavailableError, or ClaimLostError: this run is dead, or never
+        was."""
+        self.__exit__()
+        parameters = {
+            "flow_instance_id": self.flow_instance_id,
+            "flow_name": self.options.flow_name,
+            "worker_process_id": self.worker_process_id,
+        }
+        with self.held.transaction() as cursor:
+            never_was = (
+                not self.is_registered
+                and cursor.execute(sql("runs/await_registration"), parameters).fetchone()
+            )
+            if never_was or not cursor.execute(sql("runs/adopt_session"), parameters).fetchone():
+                raise ClaimLostError([])
+
+    def begin(self) -> list[Record]:
+        """Register and claim the first batch in one transaction. Empty: nothing was written, this run never was."""
+        with self.held.transaction() as cursor:
+            cursor.execute(sql("runs/lock_flow"), {"flow_name": self.options.flow_name})
+            registered = cursor.execute(
+                sql("runs/register_run"),
+                {
+                    "flow_name": self.options.flow_name,
+                    "flow_instance_id": self.flow_instance_id,
+                    "worker_process_id": self.worker_process_id,
+                    "celery_task_id": self.celery_task_id,
+                },
+            ).fetchone()
+            if registered:
+                self.batch_size = registered[0]
+            records = self._claim(cursor, is_first=True) if registered else []
+            if not records:
+                self.held.driver.rollback()
+        self.is_registered = bool(records)
+        return self._claimed(records)
+
+    def claim(self, *, ahead: bool = False) -> list[Record]:
+        """The next batch, never larger than the batch size. Empty when nothing is due, the flow is not open, or
+        the run is not running. Atomic. `ahead`: while others are still worked on, so no suspects are wanted;
+        otherwise `claimed_suspects` says whether these are some."""
+        with self.held.transaction() as cursor:
+            records = self._claim(cursor, ahead=ahead)
+        return self._claimed(records)
+
+    def write(self, outcomes: Sequence[Outcome]) -> Written:
+        """Write outcomes in one transaction. Refused ids are returned, not raised. Idempotent: a second writing of
+        the same outcome is refused by the fence."""
+        with self.held.transaction() as cursor:
+            written = self.write_in(cursor, outcomes)
+        self.counts.add(written)
+        return written
+
+    def write_again(self, outcomes: Sequence[Outcome]) -> Written:
+        """After a writing whose COMMIT may or may not have happened: write what was not written, and tell what was
+        written before from what is refused. A record that was retried or snoozed before counts as refused."""
+        with self.held.transaction() as cursor:
+            written = self.write_in(cursor, outcomes)
+            finished = self._finished_under_claim(cursor, [o.record for o in outcomes])
+        for by_status, ids in (
+            ("completed", written.completed_ids),
+            ("failed", written.failed_ids),
+            ("cancelled", written.cancelled_ids),
+        ):
+            ids += [i for i in written.refused_ids if finished.get(i) == by_status]
+        written.refused_ids = [i for i in written.refused_ids if i not in finished]
+        self.counts.add(written)
+        return written
+
+    def write_in(self, cursor: Cursor[Any], outcomes: Sequence[Outcome]) -> Written:
+        """The same, in the caller's transaction: count it with `counts.add` after the COMMIT."""
+        written = Written()
+        if statements := self.outcome_statements(outcomes):
+            with cursor.connection.pipeline():
+                writers = self._send_statements(cursor, statements)
+            _read_statements(writers, statements, written)
+        if has_follow_ups(outcomes):
+            for follow_up in follow_up_parameters(outcomes, written):
+                rows = self._execute(cursor, Statement("arrows/enqueue", follow_up))
+                read_follow_up(follow_up, rows[0], written)
+        return written
+
+    def outcome_statements(self, outcomes: Sequence[Outcome]) -> list[Statement]:
+        return outcome_statements(
+            self.options.flow_name, self.flow_instance_id, outcomes, self.options.max_retries
+        )
+
+    def write_and_claim(
+        self, outcomes: Sequence[Outcome], *, ahead: bool = False
+    ) -> tuple[Written, list[Record]]:
+        """The last micro-batch of one batch and the claim of the next. For callers who need not know which failed."""
+        written, records = self.write_with_claim(outcomes)
+        return written, records or self.claim_next(ahead=ahead)
+
+    def write_with_claim(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
+        """One transaction, one round trip. Without records: nothing is known of the queue yet, use `claim_next`."""
+        self._next_is_aging = self.cursor.is_aging_claim()
+        if self._next_is_aging or has_follow_ups(outcomes):
+            return self.write(outcomes), []
+        statements = self.outcome_statements(outcomes)
+        written = Written()
+        with self.held.transaction() as cursor:
+            with cursor.connection.pipeline():
+                writers = self._send_statements(cursor, statements)
+                self._send_claim(cursor)
+            _read_statements(writers, statements, written)
+            records = self._read_claim(cursor)
+            self.claimed_suspects = False
+        self.counts.add(written)
+        return written, self._claimed(records)
+
+    def claim_next(self, *, ahead: bool = False) -> list[Record]:
+        """The claim that `write_with_claim` left to do, in a transaction of its own."""
+        with self.held.transaction() as cursor:
+            records = self._claim(cursor, aging=self._next_is_aging, ahead=ahead)
+        return self._claimed(records)
+
+    def release(self, records: Sequence[Record]) -> list[int]:
+        """Give back records that were not started. Returns the ids that were accepted."""
+        rows = self._write_alone(release_statement(self.options.flow_name, self.flow_instance_id, records))
+        released = [record_id for record_id, status in rows if status == "pending"]
+        self.counts.records_released += len(released)
+        self.counts.records_cancelled += len(rows) - len(released)
+        return [row[0] for row in rows]
+
+    def cancel(self, records: Sequence[Record]) -> list[int]:
+        """Perform the cancel that was asked for. Returns the ids that were accepted."""
+        rows = self._write_alone(cancel_statement(self.options.flow_name, self.flow_instance_id, records))
+        self.counts.records_cancelled += len(rows)
+        return [row[0] for row in rows]
+
+    def end(self, error_message: str | None = None) -> None:
+        """Idempotent. Records that are still processing under this run are found by rescue."""
+        with self.held.transaction() as cursor:
+            self.end_in(cursor, error_message)
+
+    def give_up(self, suspect_record_id: int | None, error_message: str) -> None:
+        """End as if this process had died with the record in hand: it gets a crash strike, the others nothing.
+        None: nobody knows which it was, so that all become suspects."""
+        parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}
+        with self.held.transaction() as cursor:
+            cursor.execute(
+                sql("liveness/declare_run_dead"),
+                parameters | {"suspect_record_id": suspect_record_id, "lease_seconds": None},
+            )
+
+    def end_in(self, cursor: Cursor[Any], error_message: str | None = None) -> None:
+        """The same, in the caller's transaction."""
+        parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}
+        cursor.execute(sql("runs/end_run"), parameters | self.counts.parameters())
+        cursor.execute(sql("runs/settle_run"), {"flow_instance_id": self.flow_instance_id})
+
+    def _send_statements(self, cursor: Cursor[Any], statements: Sequence[Statement]) -> list[Cursor[Any]]:
+        """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
+        cursor.execute(sql("runs/plan_once"))
+        writers = [cursor.connection.cursor(binary=True) for _ in statements]
+        for writer, statement in zip(writers, statements, strict=True):
+            writer.execute(sql(statement.name), statement.parameters)
+        return writers
+
+    def _claimed(self, records: list[Record]) -> list[Record]:
+        """Called after the COMMIT. The size is checked as well: a claim that took more would be a wrong plan."""
+        if len(records) > self.batch_size:
+            raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
+        if records:
+            self.cursor.advance(records, self.batch_size)
+            self.counts.batch_count += 1
+            self.counts.records_claimed += len(records)
+        return records
+
+    def _finished_under_claim(self, cursor: Cursor[Any], records: Sequence[Record]) -> dict[int, str]:
+        parameters = {
+            "flow_instance_id": self.flow_instance_id,
+            "ids": [record.id for record in records],
+            "claim_numbers": [record.claim_number for record in records],
+        }
+        return dict(cursor.execute(sql("runs/finished_under_claim"), parameters).fetchall())
+
+    def _write_alone(self, statement: Statement) -> list[tuple[Any, ...]]:
+        with self.held.transaction() as cursor:
+            return self._execute(cursor, statement)
+
+    def _execute(self, cursor: Cursor[Any], statement: Statement) -> list[tuple[Any, ...]]:
+        return cursor.execute(sql(statement.name), statement.parameters).fetchall()
+
+
+def _read_statements(
+    writers: Sequence[Cursor[Any]], statements: Sequence[Statement], written: Written
+) -> None:
+    for writer, statement in zip(writers, statements, strict=True):
+        read_written(statement, writer.fetchall(), written)

@@ -1,0 +1,1 @@
+"""The occurrences of beat's entries and of recurring flows."""

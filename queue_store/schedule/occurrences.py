@@ -1,0 +1,104 @@
+"""The occurrences of the schedule: each time that an entry is due is one row, taken by one.
+
+Beats only notice and hint, as often as they like. A missed time is made up for once, by the latest one; a new entry
+begins with its next time. Whoever takes an occurrence beats while it works; when it is silent, another takes it over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Cursor, errors
+from psycopg.types.json import Jsonb
+
+from queue_store.database.frozen import give_way_when_frozen
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
+
+SILENT_SECONDS = 60.0
+HINT_AGAIN_SECONDS = 30.0
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    entry: str
+    due_at: datetime
+    take_number: int
+
+    def parameters(self) -> dict[str, Any]:
+        return {"entry": self.entry, "due_at": self.due_at, "take_number": self.take_number}
+
+
+def lead(
+    cursor: Cursor[Any],
+    beat_id: UUID,
+    hostname: str,
+    pid: int,
+    lease_seconds: float,
+    ticks: Mapping[str, datetime] | None = None,
+) -> tuple[bool, datetime]:
+    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval. First in its
+    transaction: one that freezes in the middle of it holds the lease's row, and the server ends its session for the
+    others."""
+    give_way_when_frozen(cursor)
+    parameters: dict[str, Any] = {
+        "beat_id": beat_id,
+        "hostname": hostname,
+        "pid": pid,
+        "lease_seconds": lease_seconds,
+        "ticks": Jsonb({entry: at.isoformat() for entry, at in (ticks or {}).items()}),
+    }
+    row = cursor.execute(sql("schedule/beat_leads"), parameters).fetchone()
+    if row is None:
+        raise LookupError("beat_leads returned no row")
+    return row[0], row[1]
+
+
+def leave(cursor: Cursor[Any], beat_id: UUID) -> None:
+    cursor.execute(sql("schedule/beat_leaves"), {"beat_id": beat_id})
+
+
+def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
+    """Idempotent."""
+    cursor.execute(sql("schedule/notice_occurrence"), {"entry": entry, "due_at": due_at})
+
+
+def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
+    """What is to be hinted now; counts as hinted. What was tried often enough is given up."""
+    parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS, "tries": TRIES}
+    cursor.execute(sql("schedule/abandon_occurrences"), parameters)
+    return cursor.execute(sql("schedule/hint_occurrences"), parameters).fetchall()
+
+
+def take(database: DatabaseManager, entry: str, due_at: datetime) -> Taken | None:
+    """None: it is done already, or somebody works on this or another occurrence of the entry."""
+    parameters = {"entry": entry, "due_at": due_at, "silent_seconds": SILENT_SECONDS}
+    try:
+        with database.transaction() as cursor:
+            row = cursor.execute(sql("schedule/take_occurrence"), parameters).fetchone()
+    except errors.UniqueViolation:  # another occurrence of the same entry is running
+        return None
+    return Taken(entry, due_at, row[0]) if row else None
+
+
+def beat(cursor: Cursor[Any], taken: Taken) -> bool:
+    """False: another took it over."""
+    return cursor.execute(sql("schedule/beat_occurrence"), taken.parameters()).fetchone() is not None
+
+
+def finish(
+    cursor: Cursor[Any], taken: Taken, error_message: str | None = None, *, excused: bool = False
+) -> str | None:
+    """The state it has now: finished, due (to be tried again) or failed; None: another took it over. `excused`: the
+    error says that it must wait, which counts as no try."""
+    parameters = {
+        **taken.parameters(),
+        "error_message": error_message,
+        "excused": excused,
+        "tries": TRIES,
+    }
+    row = cursor.execute(sql("schedule/finish_occurrence"), parameters).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,54 @@
+"""Recurring records: one for each occurrence of a flow's schedule. They share the table of occurrences with the
+schedule of the maintenance tasks, under entries that begin with `flow:`."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class LastOccurrence:
+    due_at: datetime
+    state: str
+
+
+def database_time(cursor: Cursor[Any]) -> datetime:
+    row = cursor.execute(sql("schedule/database_time")).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def enqueue_occurrence(
+    cursor: Cursor[Any], flow_name: str, due_at: datetime, encoded_payload: bytes
+) -> int | None:
+    """The id of the new record, whose `scheduled_at` is the time of the occurrence. None: somebody was quicker, or
+    the flow is new."""
+    parameters = {
+        "entry": entry_of(flow_name),
+        "flow_name": flow_name,
+        "due_at": due_at,
+        "payload": encoded_payload.decode(),
+    }
+    row = cursor.execute(sql("enqueueing/enqueue_occurrence"), parameters).fetchone()
+    return row[0] if row else None
+
+
+def last_occurrence(cursor: Cursor[Any], flow_name: str) -> LastOccurrence | None:
+    row = cursor.execute(sql("schedule/last_occurrence"), {"entry": entry_of(flow_name)}).fetchone()
+    return LastOccurrence(*row) if row else None
+
+
+def pass_time(cursor: Cursor[Any], delta: timedelta) -> None:
+    cursor.execute(sql("schedule/pass_time_of_flows"), {"seconds": delta.total_seconds()})
+
+
+def forget(cursor: Cursor[Any]) -> None:
+    cursor.execute(sql("schedule/forget_occurrences_of_flows"), {})
+
+
+def entry_of(flow_name: str) -> str:
+    return f"flow:{flow_name}"

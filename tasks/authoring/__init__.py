@@ -1,0 +1,1 @@
+"""What the author of a flow writes, and how it is checked and registered."""

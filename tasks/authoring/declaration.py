@@ -1,0 +1,230 @@
+"""Whether a flow is declared rightly: checked at import, so that nothing of it can fail in the middle of a batch."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from celery.schedules import crontab, schedule as interval
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Session
+
+from queue_store.errors import PayloadRejectedError
+from queue_store.records.payload import encode_json
+from tasks.authoring.called_functions import check_functions, check_policy, is_async
+from tasks.authoring.context import FlowContext
+from tasks.authoring.flow import Flow, FlowOptions, Handler
+from tasks.authoring.retries import PERMANENT, Backoff, is_number_between
+from tasks.exceptions import FlowDeclarationError
+
+SYNC_TRANSACTIONS = (Connection, Session, psycopg.Connection)
+ASYNC_TRANSACTIONS = (AsyncConnection, AsyncSession, psycopg.AsyncConnection)
+SCHEDULE_PAYLOAD_LIMIT_BYTES = 65_536
+LONGEST_INTERVAL = timedelta(days=366)
+
+_NUMBERS = {
+    "batch_size": (int, 1, 10_000),
+    "max_runs": (int, 1, 100_000),
+    "concurrency": (int, 1, 1_000),
+    "max_retries": (int, 0, 1_000),
+    "time_limit_seconds": (float, 0.01, 86_400),
+}
+_KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "batch": ("True or False", lambda value: isinstance(value, bool)),
+    "failure_blocks_key": ("True or False", lambda value: isinstance(value, bool)),
+    "before": ("a function", callable),
+    "after": ("a function", callable),
+    "failed": ("a function", callable),
+    "backoff": ("a Backoff or a function", lambda value: isinstance(value, Backoff) or callable(value)),
+    "schedule": (
+        "celery's crontab(), or schedule() with a run_every above 0 and of at most a year",
+        lambda value: isinstance(value, crontab) or is_every_so_often(value),
+    ),
+}
+_OPTIONAL = (
+    "batch_size",
+    "max_runs",
+    "max_retries",
+    "time_limit_seconds",
+    "before",
+    "after",
+    "failed",
+    "schedule",
+)
+
+
+def declare(handler: Handler, options: dict[str, Any]) -> Flow:
+    """Raises FlowDeclarationError."""
+    options = dict(options)
+    name = options.pop("name", None)
+    name = getattr(handler, "__name__", type(handler).__name__) if name is None else name
+    try:
+        _check_name(name)
+        _check_options(options)
+        check_functions(options)
+        signature = _read_signature(handler)
+        declared = Flow(
+            name=name,
+            handler=handler,
+            is_async=is_async(handler),
+            context_parameter=signature.context,
+            transaction_parameter=signature.transaction,
+            transaction_type=signature.transaction_type,
+            **options,
+        )
+        _check_together(declared)
+    except ValueError as problem:
+        raise FlowDeclarationError(f"flow {name}: {problem}") from None
+    return declared
+
+
+@dataclass(slots=True)
+class _Signature:
+    context: str | None = None
+    transaction: str | None = None
+    transaction_type: type | None = None
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+        raise ValueError("a name is lower-case letters, digits and _, at most 63, and begins with a letter")
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    for option, value in options.items():
+        _check_known(option)
+        if value is None and option in _OPTIONAL:
+            continue
+        if option in _NUMBERS:
+            _check_number(option, value)
+        elif option in _KINDS:
+            wanted, is_right = _KINDS[option]
+            _check(is_right(value), option, wanted, value)
+    if "queue" in options:
+        _check_queue(options["queue"])
+    if "retry_on" in options:
+        _check_retry_on(options["retry_on"])
+    if "schedule_payload" in options:
+        _check_schedule_payload(options["schedule_payload"])
+
+
+def _check_known(option: str) -> None:
+    known = FlowOptions.__annotations__
+    if option in known:
+        return
+    close = difflib.get_close_matches(option, known, 1, 0.5)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    raise ValueError(f"there is no option {option}; {hint}")
+
+
+def _check(is_right: bool, option: str, wanted: str, value: object) -> None:
+    if not is_right:
+        raise ValueError(f"{option} must be {wanted}, not {ascii(value)[:64]}")
+
+
+def _check_number(option: str, value: object) -> None:
+    kind, minimum, maximum = _NUMBERS[option]
+    is_right = is_number_between(value, minimum, maximum) and (kind is float or isinstance(value, int))
+    _check(
+        is_right, option, f"a {'whole ' if kind is int else ''}number between {minimum} and {maximum}", value
+    )
+
+
+def _check_queue(value: object) -> None:
+    is_name = isinstance(value, str) and re.fullmatch(r"[\w.-]{1,100}", value, re.ASCII) is not None
+    _check(is_name, "queue", "the name of a Celery queue: letters, digits, _ . -", value)
+    if value == "control":
+        raise ValueError("queue must not be control, which is reserved for fan-out and maintenance")
+
+
+def _check_retry_on(value: object) -> None:
+    _check(isinstance(value, Mapping), "retry_on", "a dictionary of exception classes", value)
+    assert isinstance(value, Mapping)
+    for kind, policy in value.items():
+        is_exception = isinstance(kind, type) and issubclass(kind, BaseException)
+        _check(is_exception, "retry_on", "a dictionary whose keys are exception classes", kind)
+        is_policy = policy is PERMANENT or isinstance(policy, Backoff) or callable(policy)
+        _check(is_policy, f"retry_on[{kind.__name__}]", "a Backoff, a function or PERMANENT", policy)
+        check_policy(policy, f"retry_on[{kind.__name__}]")
+
+
+def is_every_so_often(schedule: object) -> bool:
+    run_every = schedule.run_every if isinstance(schedule, interval) else None
+    return isinstance(run_every, timedelta) and timedelta() < run_every <= LONGEST_INTERVAL
+
+
+def _check_schedule_payload(value: object) -> None:
+    try:
+        encode_json(value, SCHEDULE_PAYLOAD_LIMIT_BYTES, "schedule_payload")
+    except PayloadRejectedError as error:
+        raise ValueError(str(error)) from None
+
+
+def _read_signature(handler: Handler) -> _Signature:
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise ValueError("a handler returns its result: it must not be a generator")
+    found = _Signature()
+    for parameter in _parameters(handler)[1:]:
+        annotation = getattr(parameter.annotation, "__origin__", parameter.annotation)
+        if annotation is FlowContext:
+            found.context = parameter.name
+        elif annotation in (*SYNC_TRANSACTIONS, *ASYNC_TRANSACTIONS):
+            if found.transaction is not None:
+                raise ValueError(
+                    f"{found.transaction} and {parameter.name}: there is one transaction to ask for"
+                )
+            found.transaction, found.transaction_type = parameter.name, annotation
+        elif parameter.default is inspect.Parameter.empty and parameter.kind not in (
+            inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD,
+        ):  # fmt: skip
+            raise ValueError(
+                f"parameter {parameter.name} must be annotated with FlowContext or a connection type"
+            )
+    return found
+
+
+def _parameters(handler: Handler) -> list[inspect.Parameter]:
+    try:
+        parameters = list(inspect.signature(handler, eval_str=True).parameters.values())
+    except NameError as error:
+        raise ValueError(f"an annotation cannot be resolved at import: {error}") from None
+    if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
+        raise ValueError("the handler needs a first parameter for the payload")
+    return parameters
+
+
+def _check_together(declared: Flow) -> None:
+    _check_transaction(declared)
+    hooks = [hook for hook in (declared.before, declared.after, declared.failed) if hook is not None]
+    if declared.concurrency > 1 and declared.batch:
+        raise ValueError("a batch handler is called once for a batch: concurrency has no meaning, drop it")
+    if not declared.is_async and any(is_async(hook) for hook in hooks):
+        raise ValueError("a hook is async, the handler is not")
+    if declared.batch and hooks:
+        raise ValueError("hooks are called for single records: a batch handler does their work itself")
+    if declared.batch and declared.context_parameter is not None:
+        raise ValueError(
+            "a batch handler has no FlowContext of its own: the records it is given are FlowContexts"
+        )
+    if declared.schedule_payload is not None and declared.schedule is None:
+        raise ValueError("schedule_payload says what a scheduled record holds: it needs a schedule")
+
+
+def _check_transaction(declared: Flow) -> None:
+    transaction_type = declared.transaction_type
+    if transaction_type is None:
+        return
+    if declared.concurrency > 1:
+        raise ValueError(
+            "concurrent handlers cannot share one transaction: drop concurrency or the transaction parameter"
+        )
+    if declared.is_async != (transaction_type in ASYNC_TRANSACTIONS):
+        wanted = ASYNC_TRANSACTIONS if declared.is_async else SYNC_TRANSACTIONS
+        names = ", ".join(f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in wanted)
+        kind = "an async" if declared.is_async else "a plain"
+        raise ValueError(f"{kind} handler takes its transaction as one of {names}")

@@ -1,0 +1,97 @@
+"""`@flow`: a Python function becomes something that records can be processed with.
+
+The first parameter receives the record's payload. Every other parameter is filled by its annotation: `FlowContext`,
+or one of the connection types, which gives the handler the transaction that the record's new status is committed in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, TypeVar, Unpack, overload
+
+from celery.schedules import crontab, schedule as interval
+
+from queue_store.settings import ProcessorSettings
+from tasks.authoring.retries import DEFAULT_BACKOFF, Backoff, DelayFunction, RetryPolicy, retry_delay_seconds
+
+Handler = Callable[..., Any]
+H = TypeVar("H", bound=Handler)
+
+
+class FlowOptions(TypedDict, total=False):
+    """What `@flow(...)` takes. docs/flows.md shows each by an example."""
+
+    name: str
+    queue: str
+    batch: bool
+    batch_size: int | None
+    max_runs: int | None
+    concurrency: int
+    time_limit_seconds: float | None
+    max_retries: int | None
+    backoff: Backoff | DelayFunction
+    retry_on: Mapping[type[BaseException], RetryPolicy]
+    failure_blocks_key: bool
+    before: Handler | None
+    after: Handler | None
+    failed: Handler | None
+    schedule: crontab | interval | None
+    schedule_payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A declared flow. Options that are None take the setting of the same name."""
+
+    name: str
+    handler: Handler
+    is_async: bool
+    context_parameter: str | None
+    transaction_parameter: str | None
+    transaction_type: type | None
+    queue: str = "flows"
+    batch: bool = False
+    batch_size: int | None = None
+    max_runs: int | None = None
+    concurrency: int = 1
+    time_limit_seconds: float | None = None
+    max_retries: int | None = None
+    backoff: Backoff | DelayFunction = DEFAULT_BACKOFF
+    retry_on: Mapping[type[BaseException], RetryPolicy] = field(
+        default_factory=dict[type[BaseException], RetryPolicy]
+    )
+    failure_blocks_key: bool = False
+    before: Handler | None = None
+    after: Handler | None = None
+    failed: Handler | None = None
+    schedule: crontab | interval | None = None
+    schedule_payload: Any = None
+
+    def batch_size_or_default(self, settings: ProcessorSettings) -> int:
+        return self.batch_size or settings.batch_size
+
+    def max_retries_or_default(self, settings: ProcessorSettings) -> int:
+        return settings.max_retries if self.max_retries is None else self.max_retries
+
+    def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
+        """None: the error is permanent."""
+        return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)
+
+
+@overload
+def flow(handler: H, /) -> H: ...
+@overload
+def flow(**options: Unpack[FlowOptions]) -> Callable[[H], H]: ...
+def flow(handler: Handler | None = None, /, **options: Any) -> Any:
+    """Register the function as a flow under its own name (or `name=`). The function itself is returned unchanged,
+    so that it can be called and tested as what it is. Raises FlowDeclarationError at import."""
+    if handler is None:
+        return lambda function: _declare_and_register(function, options)
+    return _declare_and_register(handler, options)
+
+
+def _declare_and_register(handler: Handler, options: dict[str, Any]) -> Handler:
+    from tasks.authoring.declaration import declare
+    from tasks.authoring.registry import register
+
+    register(declare(handler, options))
+    return handler

@@ -1,0 +1,65 @@
+"""The flows of this process: those of the modules named in the setting FLOW_MODULES, and of the entry points
+`processing_queue.flows` of installed packages."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from queue_store.errors import SettingsError
+from queue_store.settings import ProcessorSettings
+from tasks.authoring.flow import Flow
+from tasks.exceptions import FlowDeclarationError
+
+ENTRY_POINT_GROUP = "processing_queue.flows"
+
+_flows: dict[str, Flow] = {}
+
+
+def register(declared: Flow) -> None:
+    """Raises FlowDeclarationError for a second flow of the same name from another place."""
+    known = _flows.get(declared.name)
+    if known is not None and place_of(known) != place_of(declared):
+        raise FlowDeclarationError(
+            f"flow {declared.name} is declared twice: {place_of(known)} and {place_of(declared)}"
+        )
+    _flows[declared.name] = declared
+
+
+def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
+    """Import what the settings and the installed packages name, and return all flows. Raises SettingsError."""
+    problems: list[str] = []
+    for module in settings.flow_modules:
+        with _any_error_as_problem(f"FLOW_MODULES names {module}", problems):
+            import_module(module)
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        place = f"the entry point {entry_point.name} of {ENTRY_POINT_GROUP} names {entry_point.value}"
+        with _any_error_as_problem(place, problems):
+            entry_point.load()
+    if problems:
+        raise SettingsError(problems)
+    return dict(_flows)
+
+
+@contextmanager
+def _any_error_as_problem(place: str, problems: list[str]) -> Generator[None]:
+    """A module can raise anything, and Celery's signals would swallow it: the worker would be ready and useless."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        problems.append(f"{place}, which cannot be imported: {type(error).__name__}: {error}")
+
+
+def all_flows() -> list[Flow]:
+    """Those that were loaded, whatever Celery queue they belong to."""
+    return list(_flows.values())
+
+
+def find_flow(name: str) -> Flow | None:
+    return _flows.get(name)
+
+
+def place_of(declared: Flow) -> str:
+    """Where its handler is written."""
+    handler = declared.handler
+    return f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"

@@ -1,0 +1,1 @@
+"""Threads and signals next to the run loop: heartbeat, idle poll, watch, recycling."""

@@ -1,0 +1,139 @@
+"""The heartbeat of a worker process: says that it and its run are alive, learns what they should know, and looks
+after those who are silent. A thread with its own connection, because the main thread is busy with records."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+
+from queue_store.counts import rollups
+from queue_store.errors import QueueStoreError
+from queue_store.liveness import worker_processes
+from tasks.background.recycling import recycle_when_full
+from tasks.worker.current_run import CurrentRun
+from tasks.worker.liveness_file import show_sign_of_life
+from tasks.worker.services import WorkerServices
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.1  # how soon a stop is noticed
+FOLD_SECONDS = 30.0  # how old rollup deltas become when beat sends no fan_out
+
+
+class Heartbeat(threading.Thread):
+    def __init__(self, services: WorkerServices) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._services = services
+        self._ended = threading.Event()
+        self._is_registered = False
+        self._is_stopping = False
+        self._last_beat = self._last_fold = time.monotonic()
+        self._process = psutil.Process()
+        self._process.cpu_percent()
+
+    def run(self) -> None:
+        next_beat = 0.0
+        while not self._ended.wait(LOOK_SECONDS):
+            if self._services.slots.is_stopping and not self._is_stopping:
+                self._attempt(self._stop)
+            if time.monotonic() >= next_beat:
+                next_beat = time.monotonic() + self._pause_seconds()
+                self._attempt(self._beat)
+                show_sign_of_life(self._services.settings.heartbeat_file)
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _pause_seconds(self) -> float:
+        return self._services.settings.heartbeat_seconds * random.uniform(0.8, 1)  # noqa: S311
+
+    def _attempt(self, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except QueueStoreError as error:
+            logger.warning("no heartbeat: %s", error)
+        except Exception:
+            logger.exception("the heartbeat failed, it goes on")
+
+    def _beat(self) -> None:
+        if not self._is_registered:
+            self._services.register()
+            self._is_registered = True
+        if not self._say_alive():
+            self._was_declared_dead()
+            return
+        self._attempt(self._report_predecessor)
+        recycle_when_full(self._services, self._process.memory_info().rss)
+        silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
+        # Whoever was stuck himself cannot tell who is silent: the database may have stood still for all.
+        if silence_seconds < self._services.settings.lease_seconds:
+            self._look_after_others()
+
+    def _say_alive(self) -> bool:
+        current = self._services.current_run
+        with self._services.database.transaction() as cursor:
+            is_alive = worker_processes.beat(
+                cursor,
+                self._services.process.worker_process_id,
+                pool_in_use=self._services.database.pool_in_use,
+                cpu_percent=self._process.cpu_percent(),
+                memory_bytes=self._process.memory_info().rss,
+            )
+            news = current and worker_processes.beat_run(
+                cursor, current.run.flow_instance_id, current.run.counts
+            )
+            self._services.server_identity = worker_processes.server_identity(cursor)
+        if current is not None:
+            self._tell(current, news)
+            current.end_if_hung()
+        return is_alive
+
+    def _tell(self, current: CurrentRun, news: worker_processes.RunNews | None) -> None:
+        if news is None:
+            current.is_lost = current is self._services.current_run
+        else:
+            current.cancelled_ids = frozenset(news.cancelled_ids)
+            current.flow_is_closed = not news.flow_is_open
+            current.batch_size = news.batch_size
+
+    def _was_declared_dead(self) -> None:
+        logger.warning(
+            "this worker process was silent for longer than its lease and was declared dead: it starts anew"
+        )
+        current = self._services.current_run
+        if current is not None:
+            current.is_lost = True
+        self._services.renew()
+        self._is_registered = False
+
+    def _look_after_others(self) -> None:
+        rescued = self._services.rescue.look()
+        if rescued.record_count or rescued.buried_run_ids:
+            logger.warning(
+                "rescued %d record(s) of %d dead run(s)", rescued.record_count, len(rescued.buried_run_ids)
+            )
+        if time.monotonic() - self._last_fold >= FOLD_SECONDS:
+            self._last_fold = time.monotonic()
+            rollups.fold(self._services.database)
+
+    def _report_predecessor(self) -> None:
+        gone = self._services.predecessor
+        if gone is None:
+            return
+        hand = {gone.worker_process_id: gone.record_id} if gone.record_id is not None else {}
+        rescued = self._services.rescue.lost([gone.worker_process_id], hand)
+        self._services.predecessor = None
+        logger.warning(
+            "worker process %s died%s; rescued %d record(s)",
+            gone.worker_process_id,
+            f" while it worked on record {gone.record_id}" if gone.record_id else "",
+            rescued.record_count,
+        )
+
+    def _stop(self) -> None:
+        with self._services.database.transaction() as cursor:
+            worker_processes.stop(cursor, self._services.process.worker_process_id)
+        self._is_stopping = True

@@ -1,0 +1,75 @@
+"""Work without a hint: a worker process that is idle looks for due records that nobody took up, so that records are
+processed while the broker or beat is away. A thread, because the main thread waits for Celery."""
+
+import logging
+import random
+import threading
+import time
+
+from queue_store.errors import QueueStoreError
+from queue_store.flows import FlowWithWork, with_work
+from tasks.run_loop.loop import run_flow
+from tasks.schedule.enqueue_due import enqueue_due
+from tasks.worker.services import WorkerServices
+
+logger = logging.getLogger(__name__)
+
+BROKER_AWAY_POLL_SECONDS = 0.5
+
+
+class IdlePoll(threading.Thread):
+    def __init__(self, services: WorkerServices) -> None:
+        super().__init__(name="idle_poll", daemon=True)
+        self._services = services
+        self._ended = threading.Event()
+        self._last_run_at: dict[str, float] = {}
+
+    def run(self) -> None:
+        while not self._ended.wait(self._pause_seconds()):
+            try:
+                self._look()
+            except QueueStoreError as error:
+                logger.warning("no look for due records: %s", error)
+            except Exception:
+                logger.exception("the look for due records failed, it goes on")
+
+    def end(self, timeout_seconds: float) -> None:
+        """Waits until its run, if any, has given back what it did not start."""
+        self._ended.set()
+        self.join(timeout_seconds)
+
+    def _pause_seconds(self) -> float:
+        seconds = self._services.settings.idle_poll_seconds
+        if not self._services.hints.is_broker_reachable():
+            seconds = min(seconds, BROKER_AWAY_POLL_SECONDS)
+        return seconds * random.uniform(0.5, 1)  # noqa: S311
+
+    def _look(self) -> None:
+        if not self._services.flows or not self._services.slots.is_ready or self._services.is_full:
+            return
+        if not self._services.run_lock.acquire(blocking=False):
+            return
+        try:
+            enqueue_due(self._services.database, self._services.flows.values(), self._services.settings)
+            waiting = self._waiting()
+            if waiting is not None:
+                self._last_run_at[waiting.flow_name] = time.monotonic()
+                run_flow(self._services, self._services.flows[waiting.flow_name])
+        finally:
+            self._services.run_lock.release()
+
+    def _waiting(self) -> FlowWithWork | None:
+        """Of the flows whose due records have waited for longer than any hint takes, the one that this process has
+        not run for longest: the one that waits longest could have work for ever."""
+        with self._services.database.transaction() as cursor:
+            flows = with_work(cursor, self._services.celery_queues)
+        is_reachable = self._services.hints.is_broker_reachable()
+        patience_seconds = self._services.settings.idle_poll_seconds if is_reachable else 0
+        ready = [
+            flow
+            for flow in flows
+            if flow.flow_name in self._services.flows
+            and flow.runs_wanted
+            and flow.waited_seconds >= patience_seconds
+        ]
+        return min(ready, key=lambda flow: self._last_run_at.get(flow.flow_name, 0), default=None)

@@ -1,0 +1,84 @@
+"""The watch: one worker process, elected by a lease row, judges the queue every twenty seconds, keeps the alerts, and
+looks after what was left behind. So a wedged beat, worker or database is reported although beat sends nothing. A
+thread of its own, because a judgement or a webhook may take longer than a heartbeat can wait."""
+
+import logging
+import random
+import threading
+import time
+
+from psycopg.errors import InsufficientPrivilege
+
+from queue_store.database.vacuum import vacuum_forgotten_tables
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.liveness.worker_processes import take_watch
+from tasks.alerts.judging import judge_everything, report_unreachable
+from tasks.worker.services import WorkerServices
+
+TAKE_SECONDS = 10.0
+JUDGE_SECONDS = 20.0
+LEASE_SECONDS = 25.0
+ANSWER_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Watch(threading.Thread):
+    def __init__(self, services: WorkerServices) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._services = services
+        self._ended = threading.Event()
+        self._judge_at = 0.0
+
+    def run(self) -> None:
+        while not self._ended.wait(TAKE_SECONDS * random.uniform(0.8, 1)):  # noqa: S311
+            try:
+                self.look()
+            except InsufficientPrivilege:
+                logger.info("this login may not keep the watch: the workers of the control queue do")
+                return
+            except QueueStoreError as error:
+                logger.warning("no watch: %s", error)
+            except Exception:
+                logger.exception("the watch failed, it goes on")
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def look(self) -> None:
+        """Raises InsufficientPrivilege where this login may not watch."""
+        database, settings = self._services.database, self._services.settings
+        try:
+            is_mine = self._take()
+        except DatabaseUnavailableError as error:
+            if self._services.slots.is_first:  # one of each worker is enough to tell of it
+                report_unreachable(database, settings, error, notify=True)
+            return
+        if is_mine and time.monotonic() >= self._judge_at:
+            self._judge_at = time.monotonic() + JUDGE_SECONDS
+            self._services.rescue.look()
+            self._services.rescue.overdue()
+            vacuum_forgotten_tables(database)
+            judge_everything(database, settings, notify=True)
+
+    def _take(self) -> bool:
+        """Raises DatabaseUnavailableError also for a server that stands still: it accepts, and never answers."""
+        answers: list[bool | Exception] = []
+        thread = threading.Thread(target=self._ask, args=(answers,), name="watch asks", daemon=True)
+        thread.start()
+        thread.join(ANSWER_SECONDS)
+        if not answers:
+            raise DatabaseUnavailableError(
+                f"the database did not answer in {ANSWER_SECONDS:g} s: see whether Postgres or its host stands still"
+            )
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
+
+    def _ask(self, answers: list[bool | Exception]) -> None:
+        try:
+            with self._services.database.transaction() as cursor:
+                process = self._services.process.worker_process_id
+                answers.append(take_watch(cursor, process, LEASE_SECONDS))
+        except Exception as error:  # noqa: BLE001  (raised where it was asked for)
+            answers.append(error)

@@ -1,0 +1,174 @@
+"""Celery's signals: a worker's main process only checks and stops; everything else begins in the pool child."""
+
+import logging
+import signal
+import sys
+from typing import Any
+
+from celery.signals import (
+    beat_init,
+    celeryd_after_setup,
+    celeryd_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
+
+from queue_store.database.schema import check_version
+from queue_store.enqueueing.hints import broker_problem
+from queue_store.errors import QueueStoreError, SettingsError
+from queue_store.settings import load_processor_settings, wrong_settings
+from tasks.app import app
+from tasks.authoring.registry import load_flows
+from tasks.celery_hardening.start_guard import WorkerStarts
+from tasks.observing.tracing import check_tracing, flush_spans, trace_attempts
+from tasks.worker.shared_slots import is_pool_child, shared_slots
+
+logger = logging.getLogger(__name__)
+
+SUPPORTED_POOLS = ("prefork", "solo", "processes")
+GOODBYE_SECONDS = 25.0
+SCHEDULER = "tasks.schedule.scheduler:OccurrenceScheduler"
+
+_celery_queues: list[str] = []
+_threads: list[Any] = []
+_starts: list[WorkerStarts] = []
+
+
+@celeryd_init.connect
+def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
+    """Refuses to start with wrong settings or flows, another schema or an unsupported pool."""
+    pool = (options or {}).get("pool") or app.conf.worker_pool
+    _refuse_to_start_unless_ready([] if _pool_name(pool) in SUPPORTED_POOLS else [
+        f"the pool {_pool_name(pool)} is not supported: use --pool=prefork (or solo for tests)"
+    ])  # fmt: skip
+    try:
+        load_flows(load_processor_settings())
+    except SettingsError as error:
+        sys.exit(str(error))
+
+
+@beat_init.connect
+def check_before_beat(**_: Any) -> None:
+    _refuse_to_start_unless_ready([])
+
+
+@celeryd_after_setup.connect
+def remember_celery_queues(sender: Any = None, **_: Any) -> None:
+    _celery_queues[:] = sorted(app.amqp.queues.consume_from)
+    _starts[:] = [WorkerStarts(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
+    _starts[0].begin(_celery_queues)
+    served = {declared.queue for declared in load_flows(load_processor_settings()).values()} | {"control"}
+    for queue in set(_celery_queues) - served:
+        logger.warning(
+            "no flow uses the Celery queue %s; the flows' queues are %s", queue, ", ".join(sorted(served))
+        )
+
+
+@worker_ready.connect
+def let_children_work(**_: Any) -> None:
+    shared_slots.make_ready()
+
+
+@worker_shutting_down.connect
+def stop_children(**_: Any) -> None:
+    """In the main process: every child sees it between two records."""
+    shared_slots.stop()
+
+
+@worker_shutdown.connect
+def say_end(sender: Any = None, **_: Any) -> None:
+    if _starts and not getattr(sender, "exitcode", None):
+        _starts[0].end()
+
+
+@worker_process_init.connect
+def open_worker_process(**_: Any) -> None:
+    from tasks.background.heartbeat import Heartbeat
+    from tasks.background.idle_poll import IdlePoll
+    from tasks.background.watch import Watch
+    from tasks.worker.services import open_services
+
+    _survive_group_sigterm()
+    services = open_services(_celery_queues or ["flows", "control"])
+    _threads[:] = [Heartbeat(services), IdlePoll(services), Watch(services)]
+    for thread in _threads:
+        thread.start()
+    if services.settings.tracing:
+        trace_attempts()
+
+
+@worker_process_shutdown.connect
+def close_worker_process(**_: Any) -> None:
+    from tasks.worker.services import services
+
+    if not _threads:
+        return
+    heartbeat, idle_poll, watch = _threads
+    _threads.clear()
+    watch.end()
+    idle_poll.end(GOODBYE_SECONDS)
+    heartbeat.end()
+    try:
+        services().close()
+    except QueueStoreError as error:
+        logger.warning("could not say goodbye, the lease will: %s", error)
+    if services().settings.tracing:
+        flush_spans()
+
+
+def _survive_group_sigterm() -> None:
+    """A SIGTERM to the whole process group reaches the children too, and would kill them in the middle of a record:
+    the first one only asks to stop."""
+
+    def stop(number: int, frame: Any) -> None:
+        shared_slots.stop()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    if is_pool_child():
+        signal.signal(signal.SIGTERM, stop)
+
+
+def _pool_name(pool: Any) -> str:
+    return pool if isinstance(pool, str) else str(getattr(pool, "__module__", pool)).rpartition(".")[2]
+
+
+def _refuse_to_start_unless_ready(problems: list[str]) -> None:
+    try:
+        problems = problems + settings_problems()
+        if problems:
+            raise SettingsError(problems)
+        from queue_store.database.manager import DatabaseManager
+
+        database = DatabaseManager(application_name="processing_queue check")
+        check_version(database)
+        database.dispose()
+    except QueueStoreError as error:
+        sys.exit(str(error))
+
+
+def _problems_with_celery_settings() -> list[str]:
+    import celeryconfig
+
+    if app.conf.beat_scheduler != SCHEDULER:
+        return [
+            f"{celeryconfig.__file__} was found before the celeryconfig of this project: "
+            "start this in another directory, or move that file into a package"
+        ]
+    problem = (
+        broker_problem(app.conf.broker_url)
+        if app.conf.broker_url
+        else "is missing: the URL of the Redis broker"
+    )
+    return [f"CELERY_BROKER_URL {problem}"] if problem else []
+
+
+def settings_problems() -> list[str]:
+    problems = _problems_with_celery_settings() + wrong_settings()
+    try:
+        check_tracing()
+    except SettingsError as error:
+        problems += error.problems
+    return problems

@@ -1,0 +1,59 @@
+"""A worker that ends again and again may be killed by what it finds in the broker. Each start is noted in Redis, by the
+worker's node name, which stays the same when a supervisor or an orchestrator starts it again; an end in order takes the
+note back. Where several starts of the last minutes have no such end, the lists that the worker serves are set aside."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from queue_store.enqueueing.hints import connect
+from tasks.celery_hardening.quarantine import set_aside_queues
+
+WINDOW_SECONDS = 120  # the pauses of an orchestrator between starts grow: 10 s, 20 s, 40 s
+ABNORMAL_ENDS = 3
+END_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerStarts:
+    """Never raises: a broker that is away holds nothing that could kill."""
+
+    def __init__(self, broker_url: str, node_name: str, worker_id: str) -> None:
+        self._broker_url = broker_url
+        self._key = f"processing_queue:starts:{node_name}"
+        self._member = worker_id
+
+    def begin(self, queues: Sequence[str]) -> None:
+        try:
+            self._begin(connect(self._broker_url), queues)
+        except Exception as error:  # noqa: BLE001
+            logger.debug("this start could not be noted: %s", type(error).__name__)
+
+    def end(self) -> None:
+        """Waits END_SECONDS at most: looking up a broker's name may take longer than a supervisor waits for an end."""
+        thread = threading.Thread(target=self._end, name="worker ends", daemon=True)
+        thread.start()
+        thread.join(END_SECONDS)
+
+    def _end(self) -> None:
+        try:
+            connect(self._broker_url).zrem(self._key, self._member)
+        except Exception as error:  # noqa: BLE001
+            logger.debug("this end could not be noted: %s", type(error).__name__)
+
+    def _begin(self, client: Any, queues: Sequence[str]) -> None:
+        now = client.time()[0]
+        client.zremrangebyscore(self._key, 0, now - WINDOW_SECONDS)
+        ends = int(client.zcard(self._key))
+        if ends >= ABNORMAL_ENDS:
+            why = f"a worker that serves it ended {ends} times in {WINDOW_SECONDS} s"
+            count = set_aside_queues(client, queues, why)
+            logger.error(
+                "this worker ended %d times in %d s: the %d message(s) in %s are set aside, records are found without",
+                ends, WINDOW_SECONDS, count, ", ".join(queues),
+            )  # fmt: skip
+            client.delete(self._key)
+        client.zadd(self._key, {self._member: now})
+        client.expire(self._key, WINDOW_SECONDS)

@@ -1,0 +1,85 @@
+"""The end of a process whose handler does not stop: what is known is written, the rest is given back, and the pool
+starts a new child. Nobody is charged with a crash."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from queue_store.database.statements import sql
+from queue_store.errors import ConflictError, DatabaseUnavailableError
+from queue_store.liveness import worker_processes
+from queue_store.records.record import Outcome
+from tasks.authoring.flow import Flow
+from tasks.exceptions import TimeLimitExceededError
+from tasks.run_loop.failures import failure_of
+from tasks.run_loop.stuck_handlers import StuckHandler, end_process
+from tasks.worker.current_run import CurrentRun
+from tasks.worker.services import WorkerServices
+
+TRY_AGAIN_SECONDS = 1.0
+REASON = "a handler did not stop at its time limit, so its process ended"
+
+logger = logging.getLogger(__name__)
+
+
+def give_up(
+    services: WorkerServices,
+    declared: Flow,
+    current: CurrentRun,
+    finished: Sequence[Outcome],
+    stuck: Sequence[StuckHandler],
+) -> None:
+    """Over connections of its own: the run's is in the hands of whoever is stuck. Does not return."""
+    current.is_lost = True
+    failures = [failure for call in stuck for failure in _failures(declared, call)]
+    ends_session = declared.transaction_type is not None
+    for outcomes in (
+        [*finished, *failures],
+        failures,
+    ):  # what cannot be written is given back, and done again
+        try:
+            _write_when_possible(services, current, outcomes, ends_session=ends_session)
+            break
+        except Exception:
+            logger.exception("the end of a stuck process cannot be written with %d outcome(s)", len(outcomes))
+    logger.error("%s: records %s of flow %s", REASON, [f.record.id for f in failures], declared.name)
+    services.slots.leave()
+    end_process()
+
+
+def _write_when_possible(
+    services: WorkerServices, current: CurrentRun, outcomes: Sequence[Outcome], *, ends_session: bool
+) -> None:
+    """Waits for a database that is away, but not at a shutdown: the lease says the rest."""
+    while True:
+        try:
+            return _write(services, current, outcomes, ends_session=ends_session)
+        except (DatabaseUnavailableError, ConflictError) as error:
+            if services.slots.is_stopping:
+                raise
+            logger.warning("the end of a stuck process cannot be written yet: %s", error)
+            time.sleep(TRY_AGAIN_SECONDS)
+
+
+def _failures(declared: Flow, call: StuckHandler) -> list[Outcome]:
+    text = f"the time limit of {call.limit_seconds:g} s is over, and the handler could not be stopped"
+    if declared.time_limit_seconds is None:
+        text = f"the handler did not return in {call.limit_seconds:g} s: give its flow time_limit_seconds"
+    error = TimeLimitExceededError(text)
+    now = time.monotonic()
+    return [failure_of(declared, record, error, call.started, now) for record in call.records]
+
+
+def _write(
+    services: WorkerServices, current: CurrentRun, outcomes: Sequence[Outcome], *, ends_session: bool
+) -> None:
+    run = current.run
+    if ends_session:
+        with services.database.transaction() as cursor:
+            cursor.execute(sql("runs/terminate_run_session"), {"flow_instance_id": run.flow_instance_id})
+    with services.database.transaction() as cursor:
+        run.counts.add(run.write_in(cursor, outcomes))
+        run.end_in(cursor, REASON)
+    services.rescue.look()
+    with services.database.transaction() as cursor:
+        worker_processes.end(cursor, services.process.worker_process_id)

@@ -1,0 +1,84 @@
+"""Handlers that run side by side and are kept fed over the borders of batches: the next batch is claimed while the
+tail of the last is still running, never more than one batch ahead."""
+
+import time
+from collections.abc import Sequence
+
+from queue_store.records.record import Cancelled, Record
+from queue_store.runs.run import Run
+from tasks.run_loop.delivery import Delivery
+from tasks.run_loop.executors import Hands
+from tasks.worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+
+LOOK_SECONDS = 0.05
+CLAIM_AGAIN_SECONDS = 0.5
+
+
+def low_water(concurrency: int, batch_size: int) -> int:
+    """With fewer unstarted records than this the next batch is claimed."""
+    return max(2 * concurrency, batch_size // 2)
+
+
+class SideBySide:
+    """For the thread that owns the run."""
+
+    def __init__(self, run: Run, delivery: Delivery, hands: Hands, concurrency: int) -> None:
+        self._run = run
+        self._delivery = delivery
+        self._hands = hands
+        self._low_water = low_water(concurrency, run.batch_size)
+        self._claim_again_at = 0.0
+
+    def execute(self, records: Sequence[Record]) -> list[Record]:
+        """Returns the records that were not started. Works on until nothing is due."""
+        slots = self._delivery.slots
+        slots.take_in_hand(SEVERAL_IN_HAND)
+        self._give(records)
+        while self._hands.unreported_count:
+            self._hands.wake.wait(LOOK_SECONDS)
+            self._hands.wake.clear()
+            self._report()
+            if self._delivery.must_stop:
+                return self._stop()
+            self._give(self._claim())
+        slots.take_in_hand(NOTHING_IN_HAND)
+        return []
+
+    def _give(self, records: Sequence[Record]) -> None:
+        """A single record is known as the one in hand: when it kills the process, nobody else is suspected."""
+        live = [record for record in records if not self._delivery.is_cancelled(record)]
+        for record in records:
+            if self._delivery.is_cancelled(record):
+                self._delivery.report(Cancelled(record))
+        if len(live) == 1 and not self._hands.unreported_count:
+            self._delivery.slots.take_in_hand(live[0].id)
+        elif live:
+            self._delivery.slots.take_in_hand(SEVERAL_IN_HAND)
+        if live:
+            self._hands.give(live)
+
+    def _report(self) -> None:
+        for outcome in self._hands.take_outcomes():
+            self._delivery.report(outcome)
+        self._delivery.flush_when_due()
+
+    def _claim(self) -> Sequence[Record]:
+        """Suspects, which are claimed in small batches to find the one that kills, are never mixed with others."""
+        if not self._hands.unreported_count:
+            return self._delivery.flush_and_claim()
+        is_short = self._hands.unstarted_count < self._low_water and not self._run.claimed_suspects
+        if not is_short or time.monotonic() < self._claim_again_at:
+            return []
+        records = self._delivery.flush_and_claim(ahead=True)
+        if not records:
+            self._claim_again_at = time.monotonic() + CLAIM_AGAIN_SECONDS
+        return records
+
+    def _stop(self) -> list[Record]:
+        """The handlers that run are waited for: each has its time limit."""
+        unstarted = self._hands.take_back()
+        while self._hands.unreported_count:
+            self._hands.wake.wait(LOOK_SECONDS)
+            self._hands.wake.clear()
+            self._report()
+        return unstarted

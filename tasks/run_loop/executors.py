@@ -1,0 +1,153 @@
+"""The hands that handlers run in side by side: threads for plain functions, tasks of the event loop for async ones.
+
+One thread, the owner of the run, gives records and takes outcomes; `wake` tells it that hands run short of records.
+"""
+
+import queue
+import threading
+from asyncio import CancelledError, Task
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from time import monotonic
+
+from queue_store.records.record import Outcome, Record
+from tasks.run_loop.attempt import Attempts
+from tasks.worker.event_loop import EventLoop
+
+
+class Hands:
+    def __init__(self, attempts: Attempts, concurrency: int, low_water: int) -> None:
+        self._attempts = attempts
+        self._concurrency = concurrency
+        self._low_water = low_water
+        self._done: deque[Outcome] = deque()
+        self._unreported_count = 0
+        self.wake = threading.Event()
+
+    @property
+    def unstarted_count(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def unreported_count(self) -> int:
+        """Of the records that were given: those whose outcome was not taken yet."""
+        return self._unreported_count
+
+    @property
+    def done(self) -> list[Outcome]:
+        """What take_outcomes() would return; for those who look from another thread."""
+        return list(self._done)
+
+    def give(self, records: Sequence[Record]) -> None:
+        self._unreported_count += len(records)
+        self._give(records)
+        self.wake.set()
+
+    def take_outcomes(self) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        while self._done:
+            outcomes.append(self._done.popleft())
+        self._unreported_count -= len(outcomes)
+        return outcomes
+
+    def take_back(self) -> list[Record]:
+        """The records that were not started: they will not be."""
+        unstarted = self._take_back()
+        self._unreported_count -= len(unstarted)
+        return unstarted
+
+    def end(self) -> None:
+        """Nothing is given any more, and nothing more is started: it may be somebody else's by now."""
+        self.take_back()
+
+    def _give(self, records: Sequence[Record]) -> None:
+        raise NotImplementedError
+
+    def _take_back(self) -> list[Record]:
+        raise NotImplementedError
+
+    def _finished(self, outcome: Outcome) -> None:
+        self._done.append(outcome)
+        if self.unstarted_count < self._low_water:
+            self.wake.set()
+
+
+class ThreadHands(Hands):
+    def __init__(self, attempts: Attempts, concurrency: int, low_water: int) -> None:
+        super().__init__(attempts, concurrency, low_water)
+        self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        for number in range(concurrency):
+            threading.Thread(target=self._work, name=f"handler {number}", daemon=True).start()
+
+    @property
+    def unstarted_count(self) -> int:
+        return self._queue.qsize()
+
+    def end(self) -> None:
+        super().end()
+        for _ in range(self._concurrency):
+            self._queue.put(None)
+
+    def _give(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._queue.put(record)
+
+    def _take_back(self) -> list[Record]:
+        records: list[Record] = []
+        while True:
+            try:
+                record = self._queue.get_nowait()
+            except queue.Empty:
+                return records
+            if record is not None:
+                records.append(record)
+
+    def _work(self) -> None:
+        while (record := self._queue.get()) is not None:
+            self._finished(self._attempts.attempt(record))
+
+
+class AsyncHands(Hands):
+    """Each attempt is a task of its own, so that what a handler does to its task or its context variables ends with
+    it. Everything that begins with _start or _finished runs on the loop."""
+
+    def __init__(self, attempts: Attempts, concurrency: int, low_water: int, event_loop: EventLoop) -> None:
+        super().__init__(attempts, concurrency, low_water)
+        self._loop = event_loop.loop
+        self._queue: deque[Record] = deque()
+        self._tasks: set[Task[Outcome]] = set()
+
+    @property
+    def unstarted_count(self) -> int:
+        return len(self._queue)
+
+    def _give(self, records: Sequence[Record]) -> None:
+        self._queue.extend(records)
+        self._loop.call_soon_threadsafe(self._start_more)
+
+    def _take_back(self) -> list[Record]:
+        records: list[Record] = []
+        while record := self._next():
+            records.append(record)
+        return records
+
+    def _next(self) -> Record | None:
+        try:
+            return self._queue.popleft()
+        except IndexError:
+            return None
+
+    def _start_more(self) -> None:
+        while len(self._tasks) < self._concurrency and (record := self._next()):
+            task = self._loop.create_task(self._attempts.attempt_async(record))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._finished_task, record))
+
+    def _finished_task(self, record: Record, task: Task[Outcome]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():  # before it began: somebody cancelled all tasks of the loop
+            self._finished(self._attempts.outcome_of(record, monotonic(), CancelledError("cancelled")))
+        else:
+            self._finished(task.result())
+        self._start_more()

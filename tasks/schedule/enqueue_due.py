@@ -1,0 +1,47 @@
+"""Recurring flows: what is due becomes a record. Level-triggered: whoever looks, whenever, there is exactly one record
+for each occurrence. `fan_out` looks every few seconds, and idle worker processes do, so that no beat is needed."""
+
+import logging
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from celery.schedules import crontab, schedule as interval
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.errors import DatabaseUnavailableError
+from queue_store.records.payload import encode_json
+from queue_store.schedule import recurring
+from queue_store.settings import ProcessorSettings
+from tasks.authoring.declaration import SCHEDULE_PAYLOAD_LIMIT_BYTES
+from tasks.authoring.flow import Flow
+from tasks.schedule.due_time import latest_due
+
+logger = logging.getLogger(__name__)
+
+
+def enqueue_due(database: DatabaseManager, flows: Iterable[Flow], settings: ProcessorSettings) -> list[int]:
+    """Returns the ids of the new records. Times are of the setting TIMEZONE. One flow that cannot be enqueued keeps
+    no other from it. Raises DatabaseUnavailableError."""
+    ids: list[int | None] = []
+    for flow in flows:
+        if flow.schedule is None:
+            continue
+        try:
+            ids.append(_enqueue_due(database, flow, flow.schedule, settings))
+        except DatabaseUnavailableError:
+            raise
+        except Exception:
+            logger.exception("the flow %s is due by its schedule and could not be enqueued", flow.name)
+    return [record_id for record_id in ids if record_id is not None]
+
+
+def _enqueue_due(
+    database: DatabaseManager, flow: Flow, schedule: crontab | interval, settings: ProcessorSettings
+) -> int | None:
+    with database.transaction() as cursor:
+        due_at = latest_due(schedule, recurring.database_time(cursor), ZoneInfo(settings.timezone))
+        if due_at is None:
+            return None
+        payload = {} if flow.schedule_payload is None else flow.schedule_payload
+        encoded = encode_json(payload, SCHEDULE_PAYLOAD_LIMIT_BYTES, "schedule_payload")
+        return recurring.enqueue_occurrence(cursor, flow.name, due_at, encoded)

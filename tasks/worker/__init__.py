@@ -1,0 +1,1 @@
+"""One worker process: its services, shared slots, time limits and memory."""

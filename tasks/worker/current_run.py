@@ -1,0 +1,48 @@
+"""What the heartbeat tells the loop of its run, and what handlers ask of it. Written by one thread, read by others."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from queue_store.database.statements import sql
+from queue_store.enqueueing.connections import run as run_steps
+from queue_store.enqueueing.steps import refuse_flow
+from queue_store.records import progress
+from queue_store.records.record import Record
+from queue_store.runs.run import Run
+from tasks.worker.time_limit import masked
+
+
+@dataclass(slots=True)
+class CurrentRun:
+    run: Run
+    is_lost: bool = False
+    flow_is_closed: bool = False
+    process_is_full: bool = False
+    batch_size: int | None = None  # for the next claim, when operators changed it
+    cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
+    known_flows: set[str] = field(default_factory=set[str])
+    end_if_hung: Callable[[], None] = lambda: None  # asked by the heartbeat; ends the process
+    server_identity: str | None = None  # of the server that this run began on, where it is known
+
+    @property
+    def max_retries(self) -> int:
+        return self.run.options.max_retries
+
+    def is_cancelled(self, record: Record) -> bool:
+        return record.id in self.cancelled_ids
+
+    def write_progress(self, record: Record, encoded_progress: bytes) -> bool:
+        with masked(), self.run.database.transaction() as cursor:
+            return progress.report(cursor, record, encoded_progress)
+
+    def check_flow(self, flow_name: str) -> None:
+        """Raises UnknownFlowError. Asks the database about each flow once."""
+        if flow_name not in self.known_flows:
+            with masked(), self.run.database.transaction() as cursor:
+                self.known_flows.update(row[0] for row in cursor.execute(sql("flows/flow_names")).fetchall())
+                if flow_name not in self.known_flows:
+                    run_steps(cursor, refuse_flow(flow_name))
+
+    async def write_progress_async(self, record: Record, encoded_progress: bytes) -> bool:
+        return await asyncio.to_thread(self.write_progress, record, encoded_progress)

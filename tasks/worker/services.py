@@ -1,0 +1,147 @@
+"""One worker process: everything that lives as long as a pool child does."""
+
+import logging
+import os
+import platform
+import socket
+import threading
+from importlib.metadata import version
+
+from queue_store import __version__, flows as flow_store
+from queue_store.database.manager import DatabaseManager
+from queue_store.enqueueing.hints import CeleryHintSender
+from queue_store.flows import FlowDeclaration
+from queue_store.liveness import worker_processes
+from queue_store.liveness.rescue import Rescue
+from queue_store.liveness.worker_processes import WorkerProcess
+from queue_store.runs.queue_position import ClaimCursor
+from queue_store.settings import ProcessorSettings, load_processor_settings
+from tasks.app import app
+from tasks.authoring.flow import Flow
+from tasks.authoring.registry import load_flows, place_of
+from tasks.worker.current_run import CurrentRun
+from tasks.worker.event_loop import EventLoop
+from tasks.worker.memory_limit import memory_limit_bytes
+from tasks.worker.shared_slots import SharedSlots, shared_slots
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerServices:
+    """What runs, heartbeats and tasks of this process share. Created after the fork, never before."""
+
+    def __init__(self, settings: ProcessorSettings, celery_queues: list[str]) -> None:
+        self.settings = settings
+        self.slots: SharedSlots = shared_slots
+        self.database = DatabaseManager(
+            application_name=f"processing_queue worker {os.getpid()}",
+            session_settings={
+                "statement_timeout": f"{settings.statement_timeout_seconds:g}s",
+                "lock_timeout": f"{settings.lock_timeout_seconds:g}s",
+            },
+        )
+        self.rescue = Rescue(self.database, settings)
+        self.hints = CeleryHintSender(app)
+        self.celery_queues = celery_queues
+        self.flows = {name: f for name, f in load_flows(settings).items() if f.queue in celery_queues}
+        self.process = self._new_process()
+        self.run_lock = threading.Lock()  # one run at a time in a process
+        self.current_run: CurrentRun | None = None
+        self.is_full = False  # it uses more memory than it may: no run begins any more
+        self.server_identity: str | None = None  # as the last heartbeat saw it
+        self.predecessor = shared_slots.enter(self.process.worker_process_id)
+        self._cursors: dict[str, ClaimCursor] = {}
+        self._event_loop: EventLoop | None = None
+
+    @property
+    def event_loop(self) -> EventLoop:
+        """The one that async handlers of this process run on."""
+        if self._event_loop is None:
+            self._event_loop = EventLoop()
+        return self._event_loop
+
+    def cursor(self, flow_name: str) -> ClaimCursor:
+        if flow_name not in self._cursors:
+            self._cursors[flow_name] = ClaimCursor(self.settings.cursor_seconds, self.settings.aging_claims)
+        return self._cursors[flow_name]
+
+    def renew(self) -> None:
+        """Go on as a new worker process: the old one was declared dead, and dead is final."""
+        self.process = self._new_process()
+        self.slots.enter(self.process.worker_process_id)
+
+    def _new_process(self) -> WorkerProcess:
+        return WorkerProcess(
+            worker_id=self.slots.worker_id,
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+            flow_names=sorted(self.flows),
+            celery_queues=self.celery_queues,
+            versions=_versions(),
+            pool_capacity=self.database.pool_capacity,
+            memory_limit_bytes=memory_limit_bytes(),
+            processor_count=len(os.sched_getaffinity(0)),
+        )
+
+    def register(self) -> None:
+        """Make this process and its flows known. Raises DatabaseUnavailableError."""
+        declarations = [declaration(f, self.settings) for f in self.flows.values()]
+        with self.database.transaction() as cursor:
+            flow_store.register(cursor, declarations)
+            worker_processes.register(cursor, self.process)
+
+    def close(self) -> None:
+        """Say goodbye: what is not said here, the lease says later."""
+        self.slots.leave()
+        with self.database.transaction() as cursor:
+            worker_processes.end(cursor, self.process.worker_process_id)
+        if self._event_loop is not None:
+            self._event_loop.run(self.database.dispose_async())
+            self._event_loop.close()
+        self.database.dispose()
+
+
+def declaration(declared: Flow, settings: ProcessorSettings) -> FlowDeclaration:
+    return FlowDeclaration(
+        flow_name=declared.name,
+        celery_queue=declared.queue,
+        batch_size=declared.batch_size_or_default(settings),
+        max_runs=declared.max_runs,
+        max_retries=declared.max_retries_or_default(settings),
+        orphan_timeout_seconds=orphan_timeout_seconds(declared, settings),
+        declared={
+            "handler": place_of(declared),
+            "is_async": declared.is_async,
+            "batch": declared.batch,
+            "schedule": None if declared.schedule is None else str(declared.schedule),
+            "one_commit": declared.transaction_type is not None,
+            "concurrency": declared.concurrency,
+            "failure_blocks_key": declared.failure_blocks_key,
+            "time_limit_seconds": declared.time_limit_seconds,
+        },
+    )
+
+
+def orphan_timeout_seconds(declared: Flow, settings: ProcessorSettings) -> float:
+    return max(settings.cleanup_timeout_hours * 3600, 2 * (declared.time_limit_seconds or 0))
+
+
+def _versions() -> dict[str, str]:
+    libraries = {name: version(name) for name in ("celery", "psycopg", "sqlalchemy")}
+    return {"processing-queue": __version__, "python": platform.python_version()} | libraries
+
+
+_services: WorkerServices | None = None
+
+
+def open_services(celery_queues: list[str]) -> WorkerServices:
+    global _services  # noqa: PLW0603  (one per process, by nature)
+    _services = WorkerServices(load_processor_settings(), celery_queues)
+    return _services
+
+
+def services() -> WorkerServices:
+    """Raises RuntimeError outside of a worker process."""
+    if _services is None:
+        raise RuntimeError("this runs in a worker process only: start one with `celery -A tasks worker`")
+    return _services

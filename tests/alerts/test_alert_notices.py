@@ -1,0 +1,144 @@
+"""Every rise of an alert is told once and in order, and nobody waits for somebody else's channel."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from queue_store.alerting import alerts
+from queue_store.database.manager import DatabaseManager
+from queue_store.settings import ProcessorSettings
+from tasks.alerts.channels import ChannelError
+from tasks.alerts.judging import judge_everything
+from tasks.alerts.sending import send_notices
+from tests.alerts.test_alerts import age, execute, finding, notices, unreachable, update
+
+__all__ = ["unreachable"]
+SETTINGS = ProcessorSettings(contact_primary=("test://primary",), contact_secondary=("test://secondary",))
+
+
+class Channels:
+    """Remembers in order what each contact was told; `broken` ones fail."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.broken: set[str] = set()
+        self.hanging: dict[str, threading.Event] = {}
+
+    def of(self, contact: str, settings: ProcessorSettings) -> list[Any]:
+        return [] if contact != "log" and not getattr(settings, f"contact_{contact}") else [self]
+
+    def send(self, message: dict[str, Any]) -> None:
+        contact = str(message["contact"])
+        if contact in self.hanging:
+            self.hanging[contact].wait(20)
+        if contact in self.broken:
+            raise ChannelError("broken")
+        self.told.append((contact, str(message["change"])))
+
+
+@pytest.fixture
+def channels(monkeypatch: pytest.MonkeyPatch) -> Channels:
+    channels = Channels()
+    monkeypatch.setattr("tasks.alerts.sending.channels_of", channels.of)
+    return channels
+
+
+def test_a_second_rise_is_told_and_escalated_again(database: DatabaseManager) -> None:
+    update(database, finding("critical"))
+    age(database, 16)
+    update(database, finding("critical"))
+    assert ("escalated", "critical", "secondary") in notices(database)
+    update(database, finding("warning"))
+    age(database, 3 * 24 * 60)
+    update(database, finding("critical"))
+    assert notices(database) == [("raised", "critical", "log"), ("raised", "critical", "primary")]
+    age(database, 16)
+    update(database, finding("critical"))
+    assert notices(database) == [("escalated", "critical", "log"), ("escalated", "critical", "secondary")]
+
+
+def test_a_short_dip_does_not_start_the_clock_of_escalation_anew(database: DatabaseManager) -> None:
+    update(database, finding("critical"))
+    notices(database)
+    age(database, 14)
+    update(database, finding("warning"))
+    update(database, finding("critical"))
+    assert notices(database) == []
+    age(database, 2)
+    update(database, finding("critical"))
+    assert notices(database) == [("escalated", "critical", "log"), ("escalated", "critical", "secondary")]
+
+
+def test_a_level_that_was_not_told_yet_is_told_at_once(database: DatabaseManager) -> None:
+    for level, change in (("warning", "opened"), ("critical", "raised"), ("emergency", "raised")):
+        update(database, finding(level))
+        assert notices(database)[0] == (change, level, "log")
+
+
+def test_what_could_not_be_told_in_time_is_not_told_after_the_end(
+    database: DatabaseManager, channels: Channels
+) -> None:
+    channels.broken.add("primary")
+    update(database, finding())
+    send_notices(database, SETTINGS)
+    update(database)
+    channels.broken.clear()
+    execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
+    send_notices(database, SETTINGS)
+    assert channels.told == [("log", "opened"), ("log", "resolved")]
+
+
+def test_the_end_is_not_told_before_the_beginning(database: DatabaseManager, channels: Channels) -> None:
+    """The opening was taken by a sender of which nothing is known."""
+    update(database, finding())
+    with database.transaction() as cursor:
+        assert alerts.take_notice(cursor, "primary") is not None
+    update(database)
+    send_notices(database, SETTINGS)
+    assert ("primary", "resolved") not in channels.told
+    execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
+    send_notices(database, SETTINGS)
+    assert [change for contact, change in channels.told if contact == "primary"] == ["opened", "resolved"]
+
+
+def test_a_process_without_the_contact_leaves_its_notice_to_others(
+    database: DatabaseManager, channels: Channels
+) -> None:
+    update(database, finding())
+    assert send_notices(database, ProcessorSettings()) == 1
+    assert send_notices(database, SETTINGS) == 1
+    assert channels.told == [("log", "opened"), ("primary", "opened")]
+
+
+def test_a_channel_that_hangs_keeps_nobody_else_waiting(
+    database: DatabaseManager, channels: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.alerts.fan_out_to_contacts.side_by_side.__defaults__", (0.5,))
+    goes_on = channels.hanging["primary"] = threading.Event()
+    update(database, finding("emergency", "corruption"))
+    assert send_notices(database, SETTINGS) == 2
+    assert sorted(channels.told) == [("log", "opened"), ("secondary", "opened")]
+    execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
+    assert send_notices(database, SETTINGS) == 0  # it still hangs: it is not tried twice at the same time
+    goes_on.set()
+    hanging = [thread for thread in threading.enumerate() if thread.name == "alert to primary"]
+    for thread in hanging:
+        thread.join(10)
+    assert sorted(channels.told) == [("log", "opened"), ("primary", "opened"), ("secondary", "opened")]
+
+
+def test_that_the_database_is_back_is_told_until_it_was_heard(
+    unreachable: DatabaseManager, database: DatabaseManager, channels: Channels, tmp_path: Path
+) -> None:
+    settings = ProcessorSettings(contact_primary=("test://primary",), state_directory=str(tmp_path))
+    judge_everything(unreachable, settings, notify=True)
+    database.name = unreachable.name
+    channels.broken.add("primary")
+    judge_everything(database, settings, notify=True)
+    channels.broken.clear()
+    channels.told.clear()
+    judge_everything(database, settings, notify=True)
+    judge_everything(database, settings, notify=True)
+    assert channels.told.count(("primary", "resolved")) == 1

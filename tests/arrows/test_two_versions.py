@@ -1,0 +1,129 @@
+"""During a deployment two versions of the code work on one schema."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from queue_store.database import schema, statements
+from queue_store.database.manager import DatabaseManager
+from queue_store.errors import SchemaVersionError
+from queue_store.operators.operators import backup
+from queue_store.runs import claimer as claiming
+from tests.support.older_statements import before_one_of_a_key
+from tests.support.servers import connect
+from tests.support.store import Store, completed, failed, store_on
+
+
+@pytest.fixture
+def previous(empty_database_url: str) -> Iterator[DatabaseManager]:
+    """A database before the newest migration."""
+    manager = connect(empty_database_url)
+    schema.migrate(manager.engine, schema.known_versions()[-2])
+    yield manager
+    manager.dispose()
+
+
+def set_version(database: DatabaseManager, version: str, mark: str) -> None:
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE schema_version SET version_num = %s", (version,))
+        cursor.execute(f"COMMENT ON TABLE schema_version IS '{schema.COMPATIBLE_PREFIX}{mark}'".encode())
+
+
+def take_every_arrow(database: DatabaseManager) -> None:
+    with store_on(database) as store:
+        store.add_flow()
+        store.enqueue(10)
+        run = store.run()
+        batch = run.begin()
+        run.write([*completed(batch[:4]), *failed(batch[4:5], 1), *failed(batch[5:6])])
+        run.release(batch[6:8])
+        store.hide_session(run)
+        store.age(run)
+        store.rescue.look()
+        assert store.statuses() == {"completed": 4, "failed": 1, "pending": 5}
+
+
+@pytest.fixture
+def previous_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The statements that the newest migration made others of, as they were before it."""
+
+    def sql(name: str) -> bytes:
+        statement = statements.sql(name)
+        return before_one_of_a_key(statement) if name.startswith("arrows/claim") else statement
+
+    monkeypatch.setattr(claiming, "sql", sql)
+
+
+@pytest.mark.usefixtures("previous_code")
+def test_the_code_before_the_newest_migration_takes_every_arrow_before_and_after_it(
+    previous: DatabaseManager,
+) -> None:
+    take_every_arrow(previous)
+    schema.migrate(previous.engine)
+    with store_on(previous) as store:
+        run = store.run()
+        store.make_due()
+        batch = run.begin()
+        while batch:  # one by one: rescue has made suspects of them
+            run.write(completed(batch))
+            batch = run.claim()
+        assert store.statuses() == {"completed": 9, "failed": 1}
+
+
+@pytest.mark.usefixtures("previous_code")
+def test_a_run_goes_on_while_the_newest_migration_happens(previous: DatabaseManager) -> None:
+    with store_on(previous) as store:
+        store.add_flow()
+        store.enqueue(10)
+        run = store.run()
+        batch = run.begin()
+        schema.migrate(previous.engine)
+        run.write(completed(batch))
+        assert store.statuses() == {"completed": 10}
+
+
+def test_code_runs_on_a_newer_schema_that_says_that_it_bears_it(own_database_url: str) -> None:
+    manager = connect(own_database_url)
+    set_version(manager, "9999", schema.latest_version())
+    schema.check_version(manager)
+    take_every_arrow(manager)
+    manager.dispose()
+
+
+@pytest.mark.parametrize("mark", ["9998", ""])
+def test_code_refuses_a_newer_schema_that_does_not(own_database_url: str, mark: str) -> None:
+    manager = connect(own_database_url)
+    set_version(manager, "9999", mark) if mark else _unmark(manager)
+    with pytest.raises(SchemaVersionError, match="newer than this code"):
+        schema.check_version(manager)
+    manager.dispose()
+
+
+def test_migrating_leaves_the_mark(previous: DatabaseManager) -> None:
+    schema.migrate(previous.engine)
+    with previous.transaction() as cursor:
+        row = cursor.execute(schema.COMPATIBLE.encode()).fetchone()
+    assert row == (schema.COMPATIBLE_PREFIX + schema.COMPATIBLE_SINCE,)
+
+
+def test_a_backup_that_is_restored_while_a_run_works_fences_the_run(store: Store, tmp_path: Path) -> None:
+    """Its claims belong to the database that is gone: nothing of it is written into the restored one."""
+    store.enqueue(5)
+    backup.write_backup(store.database, tmp_path / "copy.zip")
+    run = store.run()
+    batch = run.begin()
+    backup.restore_backup(store.database, tmp_path / "copy.zip", replace=True)
+    assert store.statuses() == {"pending": 5}
+    written = run.write(completed(batch))
+    assert sorted(written.refused_ids) == [record.id for record in batch]
+    assert store.statuses() == {"pending": 5}
+    successor = store.run()
+    successor.write(completed(successor.begin()))
+    assert store.statuses() == {"completed": 5}
+
+
+def _unmark(database: DatabaseManager) -> None:
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE schema_version SET version_num = '9999'")
+        cursor.execute("COMMENT ON TABLE schema_version IS NULL")

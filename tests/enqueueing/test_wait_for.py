@@ -1,0 +1,192 @@
+"""A producer can wait for its records, and however many it awaits, one poll asks for all of them."""
+
+import asyncio
+import gc
+import math
+import threading
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from queue_store import (
+    DatabaseManager,
+    DatabaseUnavailableError,
+    DistributedProcessor,
+    FinishedRecord,
+    NotFinishedError,
+    QueueStoreError,
+    UnknownRecordError,
+    waiting,
+)
+from queue_store.records.record import Completed
+from queue_store.runs.run import RunOptions
+from tests.support.flow_rows import register_flow
+
+NOBODY = 2**62  # an id that no record has
+
+
+@pytest.fixture
+def processor(database: DatabaseManager) -> Iterator[DistributedProcessor]:
+    register_flow(database, "survey")
+    yield DistributedProcessor(database)
+    for thread in threading.enumerate():  # a look on its way would outlive the pool of the test
+        if thread.name == "queue_store wait_for":
+            thread.join(timeout=5)
+
+
+def complete_all(processor: DistributedProcessor) -> None:
+    with processor.open_run(RunOptions("survey", 1000, 3), uuid4()) as run:
+        records = run.begin()
+        run.write([Completed(record, 0, 0, b'{"answer": 42}') for record in records])
+
+
+def test_a_result_is_returned_when_the_record_ends(processor: DistributedProcessor) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    timer = threading.Timer(0.2, complete_all, [processor])
+    timer.start()
+    finished = processor.wait_for(record_id, timeout_seconds=10)
+    timer.join()
+    assert finished == FinishedRecord(record_id, "completed", {"answer": 42}, None)
+
+
+def test_a_record_that_was_cancelled_ends_the_waiting_too(processor: DistributedProcessor) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    processor.cancel([record_id], actor="Olga")
+    assert processor.wait_for(record_id, timeout_seconds=10).status == "cancelled"
+
+
+def test_the_time_can_be_over_first(processor: DistributedProcessor) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    with pytest.raises(NotFinishedError, match=f"queuectl explain {record_id}") as caught:
+        processor.wait_for(record_id, timeout_seconds=0.05)
+    assert isinstance(caught.value, TimeoutError)
+    with pytest.raises(NotFinishedError):
+        asyncio.run(processor.await_for(record_id, timeout_seconds=0.05))
+
+
+def test_a_record_that_does_not_exist_is_not_waited_for(processor: DistributedProcessor) -> None:
+    with pytest.raises(UnknownRecordError, match=f"no record {NOBODY}"):
+        processor.wait_for(NOBODY, timeout_seconds=10)
+
+
+def test_one_poll_serves_all_who_wait(
+    processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads and coroutines together: never more than one look at a time, each asking for all that is open."""
+    asked: list[int] = []
+    look = waiting._Poll._look  # type: ignore[attr-defined]
+
+    def counted(self: Any, asking: DatabaseManager, record_ids: list[int]) -> None:
+        asked.append(len(record_ids))
+        look(self, asking, record_ids)
+
+    monkeypatch.setattr(waiting._Poll, "_look", counted)
+    ids = processor.enqueue_many("survey", [{}] * 100, with_ids=True).ids
+    assert ids is not None
+
+    async def some() -> list[FinishedRecord]:
+        return await asyncio.gather(*(processor.await_for(i, 10) for i in ids[50:]))
+
+    with ThreadPoolExecutor(51) as pool:
+        waiters = [pool.submit(processor.wait_for, record_id, 10) for record_id in ids[:50]]
+        coroutines = pool.submit(asyncio.run, some())
+        while 100 not in asked:
+            assert any(not waiter.done() for waiter in waiters)
+        names = [thread.name for thread in threading.enumerate()]
+        assert names.count("queue_store wait_for") == 1
+        complete_all(processor)
+        finished = [waiter.result() for waiter in waiters] + coroutines.result()
+    assert sorted(one.id for one in finished) == ids
+
+
+def test_the_poll_ends_with_the_last_who_waits(processor: DistributedProcessor) -> None:
+    impatient = processor.enqueue("survey", {}).id
+    with pytest.raises(NotFinishedError):
+        processor.wait_for(impatient, timeout_seconds=0.05)
+    record_id = processor.enqueue("survey", {}).id
+    processor.cancel([record_id], actor="Olga")
+    processor.wait_for(record_id, timeout_seconds=10)
+    for thread in threading.enumerate():
+        if thread.name == "queue_store wait_for":
+            thread.join(timeout=5)
+            assert not thread.is_alive()
+
+
+def test_a_database_that_goes_away_for_a_moment_is_borne(
+    processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    processor.cancel([record_id], actor="Olga")
+    failures = [DatabaseUnavailableError("gone"), DatabaseUnavailableError("still gone")]
+    transaction = processor.database.transaction
+
+    def sometimes() -> Any:
+        if failures:
+            raise failures.pop()
+        return transaction()
+
+    monkeypatch.setattr(processor.database, "transaction", sometimes)
+    assert processor.wait_for(record_id, timeout_seconds=10).status == "cancelled"
+    assert failures == []
+
+
+@pytest.mark.parametrize("record_id", [2**70, 2**63, 0, -1, "17", 1.0, True, None])
+def test_what_cannot_be_an_id_harms_nobody_who_waits_already(
+    processor: DistributedProcessor, record_id: Any
+) -> None:
+    good = processor.enqueue("survey", {}).id
+    with ThreadPoolExecutor() as pool:
+        waiter = pool.submit(processor.wait_for, good, 10)
+        with pytest.raises(UnknownRecordError, match="whole number from 1"):
+            processor.wait_for(record_id, 1)
+        with pytest.raises(UnknownRecordError, match="whole number from 1"):
+            asyncio.run(processor.await_for(record_id, 1))
+        complete_all(processor)
+        assert waiter.result().status == "completed"
+
+
+def test_a_poll_that_died_is_started_again(
+    processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "excepthook", lambda *_: None)
+        patched.setattr(waiting._Poll, "_look", lambda *_: next(iter(())))
+        with pytest.raises(NotFinishedError):
+            processor.wait_for(record_id, 0.2)
+    complete_all(processor)
+    assert processor.wait_for(record_id, 10).status == "completed"
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), -1, "5", True, None])
+def test_what_is_no_time_is_refused(processor: DistributedProcessor, wrong: Any) -> None:
+    for wait in (processor.wait_for, lambda *arguments: asyncio.run(processor.await_for(*arguments))):
+        with pytest.raises(
+            QueueStoreError, match="timeout_seconds must be a number of seconds from 0 on, not"
+        ):
+            wait(NOBODY, wrong)
+
+
+def test_waiting_may_have_no_end(processor: DistributedProcessor) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    processor.cancel([record_id], actor="Olga")
+    assert processor.wait_for(record_id, timeout_seconds=math.inf).status == "cancelled"
+    assert asyncio.run(processor.await_for(record_id, timeout_seconds=math.inf)).status == "cancelled"
+
+
+def test_a_manager_that_was_waited_with_is_not_kept(database: DatabaseManager) -> None:
+    manager = DatabaseManager(settings=database.settings)
+    with pytest.raises(UnknownRecordError):
+        waiting.wait_for(manager, NOBODY, timeout_seconds=10)
+    for thread in threading.enumerate():
+        if thread.name == "queue_store wait_for":
+            thread.join(timeout=5)
+    manager.dispose()
+    kept = weakref.ref(manager)
+    del manager
+    gc.collect()
+    assert kept() is None

@@ -1,0 +1,89 @@
+"""When one session crashes, Postgres recovers without being started anew; all heartbeats are stale then."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from queue_store.database import schema
+from queue_store.database.vacuum import vacuum_forgotten_tables
+from queue_store.errors import DatabaseUnavailableError
+from tasks.embedded.postgres import EmbeddedPostgres
+from tests.support.servers import connect, reachable_directory
+from tests.support.store import Store, store_on
+
+RECOVERED_AT = "SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+MEAN_AGE = """
+SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()
+    + (clock_timestamp() - backend_start))::float8 / 2
+FROM pg_stat_activity WHERE backend_type = 'checkpointer'
+"""
+
+
+@pytest.fixture
+def lonely_store() -> Iterator[Store]:
+    """On a server of its own, that may be crashed."""
+    with reachable_directory() as directory:
+        server = EmbeddedPostgres(directory, settings={"fsync": "off"})
+        server.start()
+        manager = connect(server.url())
+        try:
+            schema.migrate(manager.engine)
+            with store_on(manager) as store:
+                store.add_flow()
+                yield store
+        finally:
+            manager.dispose()
+            server.stop()
+
+
+def crash(store: Store) -> None:
+    """kill -9 of one session: Postgres ends all the others and recovers."""
+    before = store.value(RECOVERED_AT)
+    url = store.database.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    recovered = False
+    while not recovered:
+        assert time.monotonic() < deadline, "Postgres did not recover"
+        with suppress(DatabaseUnavailableError):
+            recovered = store.value(RECOVERED_AT) != before
+
+
+def test_nobody_is_rescued_before_one_lease_has_passed_since_the_recovery(lonely_store: Store) -> None:
+    store = lonely_store
+    store.enqueue(5)
+    run = store.run()
+    run.begin()
+    store.age(run)
+    store.execute("UPDATE worker_processes SET heartbeat_at = heartbeat_at - interval '1 hour'")
+    crash(store)
+    between_start_and_crash = float(store.value(MEAN_AGE))
+    store.settings = replace(store.settings, lease_seconds=between_start_and_crash)
+    rescued = store.rescue.look()
+    assert (rescued.buried_run_ids, rescued.buried_worker_process_ids) == ([], [])
+    store.settings = replace(store.settings, lease_seconds=0.01)
+    rescued = store.rescue.look()
+    assert rescued.buried_run_ids == [run.flow_instance_id]
+    assert rescued.buried_worker_process_ids == [run.worker_process_id]
+
+
+def test_what_autovacuum_has_forgotten_is_vacuumed_by_us_once(lonely_store: Store) -> None:
+    store = lonely_store
+    store.enqueue(5)
+    vacuum_forgotten_tables(store.database)
+    assert vacuum_forgotten_tables(store.database) == []
+    crash(store)
+    assert "processing_queue" in vacuum_forgotten_tables(store.database)
+    assert store.value("SELECT reltuples FROM pg_class WHERE relname = 'processing_queue'") == 5
+    assert store.value(
+        "SELECT last_vacuum > now() - interval '1 minute' FROM pg_stat_user_tables"
+        " WHERE relname = 'processing_queue'"
+    )
+    assert vacuum_forgotten_tables(store.database) == []

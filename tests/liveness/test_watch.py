@@ -1,0 +1,101 @@
+"""The watch is kept by one worker process, passes on when that one is gone, and needs neither beat nor the broker."""
+
+import logging
+import threading
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from queue_store.alerting import alerts
+from queue_store.liveness.worker_processes import take_watch
+from tasks import app
+from tasks.background import watch as watch_module
+from tasks.background.watch import Watch
+from tasks.celery_hardening.resilient_task import OutOfMemoryError
+from tests.support.flow_runs import Worker
+
+
+def take(worker: Worker, process: object) -> bool:
+    with worker.services.database.transaction() as cursor:
+        return take_watch(cursor, process, 25)  # type: ignore[arg-type]
+
+
+def test_one_keeps_the_watch_until_it_is_silent(worker: Worker) -> None:
+    first, second = uuid4(), uuid4()
+    assert [take(worker, first), take(worker, second), take(worker, first)] == [True, False, True]
+    worker.query("UPDATE beat_leader SET watches_until = now() - interval '1 second'")
+    assert [take(worker, second), take(worker, first)] == [True, False]
+
+
+def test_who_watches_rescues_what_is_overdue_and_keeps_the_alerts(worker: Worker) -> None:
+    worker.declare(lambda payload: None, name="lost")
+    [record_id] = worker.enqueue("lost", ["x"])
+    worker.query(
+        "UPDATE processing_queue SET status = 'processing', claimed_at = now(), claim_number = 1,"
+        " flow_instance_id = gen_random_uuid()"
+    )
+    Watch(worker.services).look()
+    assert [row.status for row in worker.rows([record_id])] == ["pending"]
+    with worker.services.database.transaction() as cursor:
+        assert "beat_silent" in {alert.code for alert in alerts.read_alerts(cursor)}
+
+
+def test_the_others_only_look_whether_the_watch_is_free(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(worker, uuid4())
+    monkeypatch.setattr(watch_module, "judge_everything", pytest.fail)
+    Watch(worker.services).look()
+
+
+def test_a_database_that_stands_still_is_reported(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It accepts connections and never answers: nobody gets an error to report."""
+    never = threading.Event()
+    reported: list[str] = []
+    monkeypatch.setattr(watch_module, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(watch_module, "take_watch", lambda *_: never.wait(20))
+    report: Callable[..., None] = lambda database, settings, error, notify: reported.append(str(error))  # noqa: E731
+    monkeypatch.setattr(watch_module, "report_unreachable", report)
+    Watch(worker.services).look()
+    never.set()
+    assert reported == ["the database did not answer in 0.1 s: see whether Postgres or its host stands still"]
+
+
+@pytest.mark.parametrize(
+    "name", ["tasks.fan_out", "tasks.alerts.update_alerts", "tasks.health.database_review"]
+)
+def test_no_task_lets_a_memory_error_reach_celery(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end the worker's main process."""
+    app.loader.import_default_modules()
+
+    def run_out() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(app.tasks[name], "run", run_out)
+    with pytest.raises(OutOfMemoryError, match=name):
+        app.tasks[name]()
+
+
+def test_a_record_that_cannot_be_enqueued_for_want_of_memory_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.loader.import_default_modules()
+    task = app.tasks["tasks.enqueue"]
+    retried: list[BaseException] = []
+
+    def retry(exc: BaseException, countdown: float) -> Exception:
+        retried.append(exc)
+        return RuntimeError("sent again")
+
+    def run_out() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("tasks.enqueue.services", run_out)
+    monkeypatch.setattr(task, "retry", retry)
+    caplog.set_level(logging.CRITICAL)
+    with pytest.raises(RuntimeError, match="sent again"):
+        task("quick", {})
+    assert [type(error) for error in retried] == [MemoryError]

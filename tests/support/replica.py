@@ -1,0 +1,97 @@
+"""A second server that follows a first one, for what reads from a replica."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
+from queue_store.settings import DatabaseSettings, parse_database_url
+from tasks.embedded.places import server_user
+from tasks.embedded.postgres import EmbeddedPostgres
+from tests.support.servers import FAST_SETTINGS, connect, reachable_directory
+from tests.workers.processes import wait_until
+
+SETTINGS = FAST_SETTINGS | {"shared_buffers": "16MB", "max_connections": "40", "hot_standby_feedback": "on",
+                            "wal_receiver_status_interval": "1s"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The migrated database on both servers. The replica reports its oldest snapshot and has no slot."""
+
+    primary: EmbeddedPostgres
+    replica: EmbeddedPostgres
+
+    def settings(self) -> dict[str, str]:
+        name = "DEVELOPMENT_GLOBAL_RPA_DB_REPLICA_URL"
+        return {"DATABASE_URL": self.primary.url(), name: self.replica.url()}
+
+    def database(self) -> DatabaseManager:
+        replica_url = parse_database_url(self.replica.url())
+        return DatabaseManager(
+            settings=DatabaseSettings(parse_database_url(self.primary.url()), replica_url, pool_size=2)
+        )
+
+    def hold_back(self) -> None:
+        """From here on the replica replays nothing."""
+        self._on_replica("SELECT pg_wal_replay_pause()")
+        wait_until(
+            lambda: self._on_replica("SELECT pg_get_wal_replay_pause_state()") == "paused",
+            "a pause of replay",
+        )
+
+    def go_on(self) -> None:
+        """The replica knows all that was written until now."""
+        written = self._on(self.primary, "SELECT pg_current_wal_insert_lsn()::text")
+        self._on_replica("SELECT pg_wal_replay_resume()")
+        wait_until(
+            lambda: bool(self._on_replica(f"SELECT pg_last_wal_replay_lsn() >= '{written}'")), "the replica"
+        )
+
+    def _on_replica(self, statement: str) -> object:
+        return self._on(self.replica, statement)
+
+    def _on(self, server: EmbeddedPostgres, statement: str) -> object:
+        database = connect(server.url())
+        with database.transaction() as cursor:
+            row = cursor.execute(statement.encode()).fetchone()
+        database.dispose()
+        return row[0] if row else None
+
+
+@contextmanager
+def running_pair() -> Iterator[Pair]:
+    """The replica begins as a copy of the stopped primary's files."""
+    with reachable_directory() as directory:
+        primary = EmbeddedPostgres(directory / "primary", settings=SETTINGS)
+        primary.start()
+        database = connect(primary.url())
+        schema.migrate(database.engine)
+        database.dispose()
+        primary.stop()
+        replica = EmbeddedPostgres(directory / "replica", settings=SETTINGS)
+        _copy(primary.data_directory, replica.data_directory)
+        primary.start()
+        (directory / "primary").chmod(0o711)
+        connection = f"host={primary.url().partition('host=')[2]} user=postgres application_name=standby"
+        replica.settings["primary_conninfo"] = connection
+        try:
+            replica.start()
+            pair = Pair(primary, replica)
+            pair.go_on()
+            yield pair
+        finally:
+            replica.stop()
+            primary.stop()
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target)
+    (target / "standby.signal").touch()
+    user = server_user()
+    if user is not None:
+        for path in (target, *target.rglob("*")):
+            shutil.chown(path, user.uid, user.gid)

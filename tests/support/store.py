@@ -1,0 +1,174 @@
+"""A flow, its records and runs on it, made by the store's own methods; and rivals that are forced to wait."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from queue_store.database.manager import DatabaseManager, HeldConnection
+from queue_store.liveness import worker_processes
+from queue_store.liveness.rescue import Rescue
+from queue_store.liveness.worker_processes import WorkerProcess
+from queue_store.records.record import Completed, Failure, Record
+from queue_store.runs.queue_position import ClaimCursor
+from queue_store.runs.run import Run, RunOptions
+from queue_store.settings import ProcessorSettings
+
+T = TypeVar("T")
+
+ADD_FLOW = """
+INSERT INTO flows (flow_name, celery_queue, batch_size, max_runs, max_retries, orphan_timeout_seconds)
+VALUES (%(flow_name)s, 'celery', %(batch_size)s, %(max_runs)s, %(max_retries)s, 60)
+"""
+ENQUEUE = """
+INSERT INTO processing_queue (flow_name, payload, priority, order_key, scheduled_at)
+SELECT %(flow_name)s, jsonb_build_object('n', n), %(priority)s, %(order_key)s,
+    now() + make_interval(secs => %(delay)s) + n * interval '1 microsecond'
+FROM generate_series(1, %(count)s) n RETURNING id
+"""
+UPTIME = "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8"
+IS_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+
+
+class Store:
+    """The flow `sample` and whatever a test does with it. Each run has a connection of its own."""
+
+    def __init__(self, database: DatabaseManager, **options: Any) -> None:
+        self.database = database
+        self.settings = ProcessorSettings(lease_seconds=self._lease_seconds())
+        self.options = RunOptions(**{"flow_name": "sample", "batch_size": 10, "max_retries": 3, **options})
+        self._stack = ExitStack()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def add_flow(self, flow_name: str = "sample", max_runs: int | None = None) -> None:
+        parameters = {"batch_size": 10, "max_retries": 3, "max_runs": max_runs, "flow_name": flow_name}
+        self.execute(ADD_FLOW, parameters)
+
+    def enqueue(self, count: int = 1, **columns: Any) -> list[int]:
+        """Due now, in the order of their ids, unless the columns say otherwise."""
+        columns = {"flow_name": "sample", "priority": 5, "order_key": None, "delay": 0, **columns}
+        return [row[0] for row in self.query(ENQUEUE, {"count": count, **columns})]
+
+    def held(self) -> HeldConnection:
+        return self._stack.enter_context(self.database.hold())
+
+    def worker_process(self) -> UUID:
+        process = WorkerProcess(worker_id=uuid4(), hostname="host", pid=1)
+        with self.database.transaction() as cursor:
+            worker_processes.register(cursor, process)
+        return process.worker_process_id
+
+    def run(self, **options: Any) -> Run:
+        """One that did not begin yet. `batch_size` is the flow's."""
+        run_options = replace(self.options, **options)
+        self.execute(
+            "UPDATE flows SET batch_size = %s WHERE flow_name = %s",
+            (run_options.batch_size, run_options.flow_name),
+        )
+        return self.run_unconfigured(run_options)
+
+    def run_unconfigured(self, run_options: RunOptions | None = None) -> Run:
+        run = Run(
+            database=self.database,
+            options=run_options or self.options,
+            cursor=ClaimCursor(self.settings.cursor_seconds, self.settings.aging_claims),
+            worker_process_id=self.worker_process(),
+        )
+        self._stack.enter_context(run)
+        assert run.held.driver.info.backend_pid  # connected here, not in the thread of a rival
+        return run
+
+    @property
+    def rescue(self) -> Rescue:
+        return Rescue(self.database, self.settings)
+
+    def age(self, run: Run, seconds: float = 3600) -> None:
+        """As if the run had been silent for so long."""
+        self.execute(
+            "UPDATE flow_execution_logs SET heartbeat_at = heartbeat_at - make_interval(secs => %s)"
+            " WHERE flow_instance_id = %s",
+            (seconds, run.flow_instance_id),
+        )
+
+    def _lease_seconds(self) -> float:
+        """Nobody is silent before the server was up for one lease: a young server gets a shorter one."""
+        return min(10.0, 0.9 * float(self.value(UPTIME)))
+
+    def hide_session(self, run: Run) -> None:
+        """As if the run worked over a session that rescue does not know of: it will not be ended."""
+        self.execute(
+            "UPDATE flow_execution_logs SET backend_pid = NULL WHERE flow_instance_id = %s",
+            (run.flow_instance_id,),
+        )
+
+    def make_due(self) -> None:
+        self.execute("UPDATE processing_queue SET scheduled_at = now() WHERE status = 'pending'")
+
+    def execute(self, statement: str, parameters: Any = None) -> int:
+        with self.database.transaction() as cursor:
+            return cursor.execute(statement.encode(), parameters).rowcount
+
+    def query(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        with self.database.transaction() as cursor:
+            return cursor.execute(statement.encode(), parameters).fetchall()
+
+    def value(self, statement: str, parameters: Any = None) -> Any:
+        return self.query(statement, parameters)[0][0]
+
+    def statuses(self) -> dict[str, int]:
+        return dict(self.query("SELECT status, count(*) FROM processing_queue GROUP BY status"))  # type: ignore[arg-type]
+
+    def status(self, record_id: int) -> str:
+        return str(self.value("SELECT status FROM processing_queue WHERE id = %s", (record_id,)))
+
+    def wait_until_blocked(self, held: HeldConnection) -> None:
+        """Until the session waits for somebody's lock."""
+        deadline = time.monotonic() + 10
+        pid = held.driver.info.backend_pid
+        while not self.value(IS_WAITING, (pid,)):
+            assert time.monotonic() < deadline, "nobody waits for a lock"
+            time.sleep(0.005)
+
+
+def completed(records: Sequence[Record]) -> list[Completed]:
+    return [Completed(record, started=time.monotonic(), finished=time.monotonic()) for record in records]
+
+
+def failed(records: Sequence[Record], retry_delay_seconds: float | None = None) -> list[Failure]:
+    now = time.monotonic()
+    return [
+        Failure(r, now, now, "ValueError", "no", "ValueError", None, retry_delay_seconds) for r in records
+    ]
+
+
+def ids(records: Sequence[Record]) -> list[int]:
+    return [record.id for record in records]
+
+
+def in_background(work: Callable[[], T]) -> Future[T]:
+    """Its result, or what it raised, from a thread of its own."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+@contextmanager
+def store_on(database: DatabaseManager, **options: Any) -> Iterator[Store]:
+    store = Store(database, **options)
+    try:
+        yield store
+    finally:
+        store.close()
