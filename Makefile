@@ -91,7 +91,7 @@ licences: $(VENV)/dev.stamp ## Fail on a dependency whose licence nobody has agr
 
 lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock files
 	@$(COMPILE) --upgrade --extra embedded --extra alerts --extra tracing --group dev -o requirements-dev.lock
-	@$(COMPILE) -c requirements-dev.lock -o requirements.lock
+	@$(COMPILE) -c requirements-dev.lock --extra worker -o requirements.lock
 	@$(COMPILE) -c requirements-dev.lock --extra embedded -o requirements-embedded.lock
 	@$(COMPILE:pyproject.toml=) -c requirements-dev.lock --group build -o requirements-build.lock
 
@@ -116,8 +116,8 @@ same-python: | python-ok
 		[ "$$("$(PYTHON)" -V)" = "$$($(BIN)/python -V)" ] || \
 		{ echo "$(VENV) was made by $$($(BIN)/python -V), not by $$("$(PYTHON)" -V). Name another place: make VENV=.venv-other" >&2; exit 1; }
 
-RUN_NEEDS := requirements-embedded.lock requirements-build.lock pyproject.toml $(HERE)
-DEV_NEEDS := requirements-dev.lock pyproject.toml $(HERE)
+RUN_NEEDS := requirements-embedded.lock requirements-build.lock pyproject.toml hatch_build.py $(HERE)
+DEV_NEEDS := requirements-dev.lock pyproject.toml hatch_build.py $(HERE)
 
 ifndef INSTALLING
 # Whoever waited for the lock looks again: the other one has installed everything by then.

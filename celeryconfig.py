@@ -28,7 +28,27 @@ broker_transport_options = {
 task_default_queue = "flows"
 task_queues = [Queue("flows", routing_key="flows"), Queue("control", routing_key="control")]
 task_create_missing_queues = True
-task_routes = {"tasks.claim_batch": {"queue": "flows"}, "tasks.*": {"queue": "control"}}
+# By exact names: an application that shares this configuration may have tasks called `tasks.…` of its own.
+CONTROL_TASKS = (
+    "processing_queue.daily_report",
+    "processing_queue.enqueue",
+    "processing_queue.fan_out",
+    "processing_queue.run_occurrence",
+    "processing_queue.update_alerts",
+    "tasks.health.connection_pool_monitoring",
+    "tasks.health.database_health_check",
+    "tasks.health.database_review",
+    "tasks.monitoring.calculate_capacity_utilization",
+    "tasks.monitoring.distributed_processing_diagnostics",
+    "tasks.monitoring.distributed_queue_monitoring",
+    "tasks.monitoring.distributed_system_maintenance",
+    "tasks.monitoring.monthly_retention",
+    "tasks.monitoring.nightly_review",
+    "tasks.monitoring.processing_performance_monitoring",
+    "tasks.monitoring.weekly_reset",
+)
+task_routes = {name: {"queue": "control"} for name in CONTROL_TASKS}
+task_routes["processing_queue.claim_batch"] = {"queue": "flows"}
 
 task_serializer = "json"
 result_serializer = "json"
@@ -39,7 +59,7 @@ worker_disable_prefetch = True
 worker_prefetch_multiplier = 1
 worker_cancel_long_running_tasks_on_connection_loss = False  # a run goes on without the broker
 worker_send_task_events = True
-worker_consumer = "tasks.celery_hardening.resilient_consumer:CarefulConsumer"
+worker_consumer = "processing_queue.celery_hardening.resilient_consumer:CarefulConsumer"
 task_send_sent_event = False
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
@@ -47,29 +67,29 @@ worker_redirect_stdouts = False
 enable_utc = True
 timezone = _settings.timezone
 imports = [
-    "tasks.claim_batch",
-    "tasks.enqueue",
-    "tasks.fan_out",
-    "tasks.monitoring",
-    "tasks.health",
-    "tasks.alerts.update_alerts",
-    "tasks.report.daily",
-    "tasks.schedule.run_occurrence",
+    "processing_queue.claim_batch",
+    "processing_queue.enqueue_task",
+    "processing_queue.fan_out",
+    "processing_queue.monitoring",
+    "processing_queue.health",
+    "processing_queue.alerts.update_alerts",
+    "processing_queue.report.daily",
+    "processing_queue.schedule.run_occurrence",
 ]
 
 # The maintenance schedule, in the time zone above. A crontab is kept in Postgres: noticed by any beat, done once; a
 # time that was missed is made up for once. Plain intervals are only hints.
-beat_scheduler = "tasks.schedule.scheduler:OccurrenceScheduler"
+beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _control = {"queue": "control", "expires": 60}
 
 beat_schedule = {
     "fan_out": {
-        "task": "tasks.fan_out",
+        "task": "processing_queue.fan_out",
         "schedule": _settings.fan_out_seconds,
         "options": {"queue": "control", "expires": max(2 * _settings.fan_out_seconds, 5)},
     },
     # Every minute: alerts
-    "alerts": {"task": "tasks.alerts.update_alerts", "schedule": 60.0, "options": _control},
+    "alerts": {"task": "processing_queue.update_alerts", "schedule": 60.0, "options": _control},
     # Every 15 minutes: queue health
     "queue_health": {
         "task": "tasks.monitoring.distributed_queue_monitoring",
@@ -99,7 +119,7 @@ beat_schedule = {
     },
     # Daily at 6:15: the report of the last 24 hours, to the setting REPORT_RECIPIENTS (nobody, by default)
     "daily_report": {
-        "task": "tasks.report.daily_report",
+        "task": "processing_queue.daily_report",
         "schedule": crontab(minute="15", hour="6"),
         "options": _control,
     },

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
         enqueue_many,
         send_hints,
     )
+    from queue_store.enqueueing.hints import CeleryHintSender, HintSender
     from queue_store.errors import (
+        BackupError,
+        ClaimLostError,
+        CommitUnknownError,
         ConflictError,
         DatabaseUnavailableError,
         DuplicateRecordError,
         IngestionStoppedError,
+        MaintenanceError,
         NotFinishedError,
         PayloadRejectedError,
         QueueStoreError,
@@ -37,6 +42,10 @@ if TYPE_CHECKING:
     from queue_store.waiting import FinishedRecord, await_for, wait_for
 
 __all__ = [
+    "BackupError",
+    "CeleryHintSender",
+    "ClaimLostError",
+    "CommitUnknownError",
     "ConflictError",
     "DatabaseManager",
     "DatabaseUnavailableError",
@@ -45,7 +54,9 @@ __all__ = [
     "Enqueued",
     "EnqueuedMany",
     "FinishedRecord",
+    "HintSender",
     "IngestionStoppedError",
+    "MaintenanceError",
     "NewRecord",
     "NotFinishedError",
     "PayloadRejectedError",
@@ -64,6 +75,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CeleryHintSender": "enqueueing.hints",
+    "HintSender": "enqueueing.hints",
     "DatabaseManager": "database.manager",
     "DistributedProcessor": "distributed_processor",
     "FinishedRecord": "waiting",

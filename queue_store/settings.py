@@ -100,7 +100,7 @@ class ProcessorSettings:
     timezone: str = _parsed("UTC", _parse_timezone)
     show_payloads: bool = _parsed(False, _parse_switch)
     tracing: bool = _parsed(False, _parse_switch)
-    flow_modules: tuple[str, ...] = _parsed(("tasks.flows.survey_processor",), _parse_names)
+    flow_modules: tuple[str, ...] = _parsed(("processing_queue.flows.survey_processor",), _parse_names)
     log_format: str = _parsed("text", _parse_log_format)
     heartbeat_file: str = _parsed("", str)  # touched at each heartbeat, for the health checks of containers
     alert_thresholds: Thresholds = field(default_factory=Thresholds, metadata={"parse": parse_thresholds})

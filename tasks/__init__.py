@@ -1,6 +1,7 @@
-"""The Celery side of the task system: it wakes, asks the store, runs flows, and reports.
+"""The one door: what authors of flows, producers and operators import, as `from processing_queue import flow, enqueue`.
 
-A flow is a function with `@flow`. The decorator, the context and the exceptions are all that its author needs.
+This package is the Celery side of the task system: it wakes, asks the store, runs flows, and reports. Everything here
+is loaded when it is first used: `queuectl --help` needs neither Celery nor SQLAlchemy, which take a second.
 """
 
 import sys
@@ -9,12 +10,47 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .one_package import IS_CHECKOUT, REAL_NAME, CheckoutFinder, check_neighbours, import_by_real_name
+
 if TYPE_CHECKING:
-    from tasks.app import app
-    from tasks.authoring.context import FlowContext
-    from tasks.authoring.flow import flow
-    from tasks.authoring.retries import PERMANENT, Backoff
-    from tasks.exceptions import (
+    from queue_store import (
+        BackupError,
+        CeleryHintSender,
+        ClaimLostError,
+        CommitUnknownError,
+        ConflictError,
+        DatabaseManager,
+        DatabaseUnavailableError,
+        DistributedProcessor,
+        DuplicateRecordError,
+        Enqueued,
+        EnqueuedMany,
+        FinishedRecord,
+        HintSender,
+        IngestionStoppedError,
+        MaintenanceError,
+        NewRecord,
+        NotFinishedError,
+        PayloadRejectedError,
+        QueueStoreError,
+        SchemaVersionError,
+        SettingsError,
+        UnknownFlowError,
+        UnknownRecordError,
+        aenqueue,
+        aenqueue_many,
+        await_for,
+        enqueue,
+        enqueue_many,
+        send_hints,
+        wait_for,
+    )
+
+    from .app import app
+    from .authoring.context import FlowContext
+    from .authoring.flow import flow
+    from .authoring.retries import PERMANENT, Backoff
+    from .exceptions import (
         FlowDeclarationError,
         PermanentError,
         RecordCancelled,
@@ -25,47 +61,88 @@ if TYPE_CHECKING:
 __all__ = [
     "PERMANENT",
     "Backoff",
+    "BackupError",
+    "CeleryHintSender",
+    "ClaimLostError",
+    "CommitUnknownError",
+    "ConflictError",
+    "DatabaseManager",
+    "DatabaseUnavailableError",
+    "DistributedProcessor",
+    "DuplicateRecordError",
+    "Enqueued",
+    "EnqueuedMany",
+    "FinishedRecord",
     "FlowContext",
     "FlowDeclarationError",
+    "HintSender",
+    "IngestionStoppedError",
+    "MaintenanceError",
+    "NewRecord",
+    "NotFinishedError",
+    "PayloadRejectedError",
     "PermanentError",
+    "QueueStoreError",
     "RecordCancelled",
+    "SchemaVersionError",
+    "SettingsError",
     "SnoozeRecord",
     "TimeLimitExceededError",
+    "UnknownFlowError",
+    "UnknownRecordError",
+    "aenqueue",
+    "aenqueue_many",
     "app",
+    "await_for",
+    "enqueue",
+    "enqueue_many",
     "flow",
+    "send_hints",
+    "wait_for",
 ]
 
 _HOMES = {
     "PERMANENT": "authoring.retries",
     "Backoff": "authoring.retries",
     "FlowContext": "authoring.context",
+    "FlowDeclarationError": "exceptions",
+    "PermanentError": "exceptions",
+    "RecordCancelled": "exceptions",
+    "SnoozeRecord": "exceptions",
+    "TimeLimitExceededError": "exceptions",
     "app": "app",
     "flow": "authoring.flow",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Loaded when first used: `queuectl --help` needs neither Celery nor SQLAlchemy, which take a second."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    check_neighbours()
+    if name not in _HOMES:
+        return getattr(import_module("queue_store"), name)
     if name == "app":
         _prepare_celery()
-    return getattr(import_module(f"tasks.{_HOMES.get(name, 'exceptions')}"), name)
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
 @cache
 def _prepare_celery() -> None:
-    """Whoever uses the application gets its signals connected, and our page in Flower."""
-    import_module("tasks.background.worker_signals")
-    import_module("tasks.observing.json_logs")
-    import_module("tasks.queue_page.install").install_in_flower_command()
+    """The first use of the application connects its signals, and puts our page into Flower."""
+    import_module(".background.worker_signals", __name__)
+    import_module(".observing.json_logs", __name__)
+    import_module(".queue_page.install", __name__).install_in_flower_command()
 
 
 class _Package(ModuleType):
-    """The import system binds the modules `tasks.app` and `tasks.authoring.flow` to the names of what they export."""
+    """The import system binds the module `app` to the name of the application that it exports."""
 
     app = property(lambda self: __getattr__("app"), lambda self, module: None)
-    flow = property(lambda self: __getattr__("flow"), lambda self, module: None)
 
 
-sys.modules[__name__].__class__ = _Package
+if __name__ == REAL_NAME:
+    if IS_CHECKOUT:
+        sys.meta_path.insert(0, CheckoutFinder())
+    sys.modules[__name__].__class__ = _Package
+else:
+    import_by_real_name()

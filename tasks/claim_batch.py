@@ -4,14 +4,15 @@ import logging
 from typing import Any
 
 from queue_store.errors import QueueStoreError
-from tasks.app import app
-from tasks.run_loop.loop import run_flow
-from tasks.worker.services import services
+
+from .app import owned_task
+from .run_loop.loop import run_flow
+from .worker.services import services
 
 logger = logging.getLogger(__name__)
 
 
-@app.task(name="tasks.claim_batch", bind=True)
+@owned_task("processing_queue.claim_batch", old_name="tasks.claim_batch", bind=True)
 def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
     """Flow `flow_name` may have work: run it. Does nothing when it has none; may be sent any number of times."""
     worker = services()

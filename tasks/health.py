@@ -14,10 +14,11 @@ from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.server import read_server
 from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
-from tasks.app import app
-from tasks.monitoring.connection_checks import note_success, remember_failure
-from tasks.monitoring.databases import database_named, impatient
-from tasks.monitoring.describe import describe_server
+
+from .app import app
+from .monitoring.connection_checks import note_success, remember_failure
+from .monitoring.databases import database_named, impatient
+from .monitoring.describe import describe_server
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from queue_store.enqueueing.trace_context import current_trace_context, producer_span
 
-CLAIM_BATCH_TASK = "tasks.claim_batch"
+CLAIM_BATCH_TASK = "processing_queue.claim_batch"
 KEY_SECONDS = 5
 EXPIRES_SECONDS = 60
 MAXIMUM_QUEUE_LENGTH = 200

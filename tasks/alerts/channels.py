@@ -4,7 +4,8 @@ import logging
 from typing import Protocol
 
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.webhook import Webhook
+
+from .webhook import Webhook
 
 logger = logging.getLogger("processing_queue.alerts")
 

@@ -16,17 +16,18 @@ from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.schedule import read_schedule
 from queue_store.schedule.recurring import database_time
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.deadline import within
-from tasks.alerts.sending import reachable_contacts, send_notices
-from tasks.alerts.unreachable import UnreachableDatabase
-from tasks.app import app
-from tasks.celery_hardening.quarantine import news
-from tasks.monitoring.connection_checks import note_success, remember_failure
-from tasks.monitoring.databases import impatient
-from tasks.monitoring.rules import judge
-from tasks.monitoring.rules.broker_rules import judge_set_aside
-from tasks.monitoring.rules.schedule_rules import judge_schedule
-from tasks.monitoring.snapshot import take_snapshot
+
+from ..app import app
+from ..celery_hardening.quarantine import news
+from ..monitoring.connection_checks import note_success, remember_failure
+from ..monitoring.databases import impatient
+from ..monitoring.rules import judge
+from ..monitoring.rules.broker_rules import judge_set_aside
+from ..monitoring.rules.schedule_rules import judge_schedule
+from ..monitoring.snapshot import take_snapshot
+from .deadline import within
+from .sending import reachable_contacts, send_notices
+from .unreachable import UnreachableDatabase
 
 TRIES = 3
 TRY_AGAIN_SECONDS = 1.0

@@ -9,8 +9,9 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.channels import ChannelError, channels_of
-from tasks.alerts.fan_out_to_contacts import side_by_side
+
+from .channels import ChannelError, channels_of
+from .fan_out_to_contacts import side_by_side
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from typing import Any
 from queue_store.alerting.findings import Finding
 from queue_store.database.manager import DatabaseManager
 from queue_store.settings import ProcessorSettings, environment_name
-from tasks.alerts.fan_out_to_contacts import side_by_side
-from tasks.alerts.sending import deliver, reachable_contacts
+
+from .fan_out_to_contacts import side_by_side
+from .sending import deliver, reachable_contacts
 
 
 class UnreachableDatabase:

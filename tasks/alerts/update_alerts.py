@@ -6,14 +6,15 @@ import psycopg
 
 from queue_store.errors import QueueStoreError
 from queue_store.settings import load_processor_settings
-from tasks.alerts.judging import judge_everything
-from tasks.app import app
-from tasks.monitoring.databases import database_named
+
+from ..app import owned_task
+from ..monitoring.databases import database_named
+from .judging import judge_everything
 
 logger = logging.getLogger(__name__)
 
 
-@app.task(name="tasks.alerts.update_alerts")
+@owned_task("processing_queue.update_alerts", old_name="tasks.alerts.update_alerts")
 def update_alerts() -> None:
     """Idempotent; two at a time wait for each other."""
     try:

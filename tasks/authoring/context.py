@@ -11,8 +11,9 @@ from queue_store.enqueueing import NewRecord, RecordOptions
 from queue_store.enqueueing.new_record import check_record
 from queue_store.records.payload import encode_json
 from queue_store.records.record import Record
-from tasks.exceptions import RecordCancelled
-from tasks.observing.bound_fields import fields_of
+
+from ..exceptions import RecordCancelled
+from ..observing.bound_fields import fields_of
 
 PROGRESS_LIMIT_BYTES = 8_192
 

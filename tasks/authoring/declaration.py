@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 
 from queue_store.errors import PayloadRejectedError
 from queue_store.records.payload import encode_json
-from tasks.authoring.called_functions import check_functions, check_policy, is_async
-from tasks.authoring.context import FlowContext
-from tasks.authoring.flow import Flow, FlowOptions, Handler
-from tasks.authoring.retries import PERMANENT, Backoff, is_number_between
-from tasks.exceptions import FlowDeclarationError
+
+from ..exceptions import FlowDeclarationError
+from .called_functions import check_functions, check_policy, is_async
+from .context import FlowContext
+from .flow import Flow, FlowOptions, Handler
+from .retries import PERMANENT, Backoff, is_number_between
 
 SYNC_TRANSACTIONS = (Connection, Session, psycopg.Connection)
 ASYNC_TRANSACTIONS = (AsyncConnection, AsyncSession, psycopg.AsyncConnection)

@@ -11,7 +11,8 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 from celery.schedules import crontab, schedule as interval
 
 from queue_store.settings import ProcessorSettings
-from tasks.authoring.retries import DEFAULT_BACKOFF, Backoff, DelayFunction, RetryPolicy, retry_delay_seconds
+
+from .retries import DEFAULT_BACKOFF, Backoff, DelayFunction, RetryPolicy, retry_delay_seconds
 
 Handler = Callable[..., Any]
 H = TypeVar("H", bound=Handler)
@@ -90,8 +91,8 @@ def flow(handler: Handler | None = None, /, **options: Any) -> Any:
 
 
 def _declare_and_register(handler: Handler, options: dict[str, Any]) -> Handler:
-    from tasks.authoring.declaration import declare
-    from tasks.authoring.registry import register
+    from .declaration import declare
+    from .registry import register
 
     register(declare(handler, options))
     return handler

@@ -8,8 +8,9 @@ from importlib.metadata import entry_points
 
 from queue_store.errors import SettingsError
 from queue_store.settings import ProcessorSettings
-from tasks.authoring.flow import Flow
-from tasks.exceptions import FlowDeclarationError
+
+from ..exceptions import FlowDeclarationError
+from .flow import Flow
 
 ENTRY_POINT_GROUP = "processing_queue.flows"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
-from tasks.exceptions import FlowDeclarationError, PermanentError
+from ..exceptions import FlowDeclarationError, PermanentError
 
 LONGEST_DELAY_SECONDS = 366 * 24 * 3600.0
 

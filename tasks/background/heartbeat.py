@@ -12,10 +12,11 @@ import psutil
 from queue_store.counts import rollups
 from queue_store.errors import QueueStoreError
 from queue_store.liveness import worker_processes
-from tasks.background.recycling import recycle_when_full
-from tasks.worker.current_run import CurrentRun
-from tasks.worker.liveness_file import show_sign_of_life
-from tasks.worker.services import WorkerServices
+
+from ..worker.current_run import CurrentRun
+from ..worker.liveness_file import show_sign_of_life
+from ..worker.services import WorkerServices
+from .recycling import recycle_when_full
 
 logger = logging.getLogger(__name__)
 

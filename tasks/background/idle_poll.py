@@ -8,9 +8,10 @@ import time
 
 from queue_store.errors import QueueStoreError
 from queue_store.flows import FlowWithWork, with_work
-from tasks.run_loop.loop import run_flow
-from tasks.schedule.enqueue_due import enqueue_due
-from tasks.worker.services import WorkerServices
+
+from ..run_loop.loop import run_flow
+from ..schedule.enqueue_due import enqueue_due
+from ..worker.services import WorkerServices
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,10 @@ import logging
 
 from queue_store.errors import QueueStoreError
 from queue_store.liveness import worker_processes
-from tasks.run_loop.stuck_handlers import end_process
-from tasks.worker.services import WorkerServices
-from tasks.worker.shared_slots import is_pool_child
+
+from ..run_loop.stuck_handlers import end_process
+from ..worker.services import WorkerServices
+from ..worker.shared_slots import is_pool_child
 
 MEGABYTE = 1_048_576
 

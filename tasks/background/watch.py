@@ -12,8 +12,9 @@ from psycopg.errors import InsufficientPrivilege
 from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import take_watch
-from tasks.alerts.judging import judge_everything, report_unreachable
-from tasks.worker.services import WorkerServices
+
+from ..alerts.judging import judge_everything, report_unreachable
+from ..worker.services import WorkerServices
 
 TAKE_SECONDS = 10.0
 JUDGE_SECONDS = 20.0

@@ -20,17 +20,17 @@ from queue_store.database.schema import check_version
 from queue_store.enqueueing.hints import broker_problem
 from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.settings import load_processor_settings, wrong_settings
-from tasks.app import app
-from tasks.authoring.registry import load_flows
-from tasks.celery_hardening.start_guard import WorkerStarts
-from tasks.observing.tracing import check_tracing, flush_spans, trace_attempts
-from tasks.worker.shared_slots import is_pool_child, shared_slots
+
+from ..app import app
+from ..authoring.registry import load_flows
+from ..celery_hardening.start_guard import WorkerStarts
+from ..observing.tracing import check_tracing, flush_spans, trace_attempts
+from ..worker.shared_slots import is_pool_child, shared_slots
 
 logger = logging.getLogger(__name__)
 
 SUPPORTED_POOLS = ("prefork", "solo", "processes")
 GOODBYE_SECONDS = 25.0
-SCHEDULER = "tasks.schedule.scheduler:OccurrenceScheduler"
 
 _celery_queues: list[str] = []
 _threads: list[Any] = []
@@ -86,10 +86,10 @@ def say_end(sender: Any = None, **_: Any) -> None:
 
 @worker_process_init.connect
 def open_worker_process(**_: Any) -> None:
-    from tasks.background.heartbeat import Heartbeat
-    from tasks.background.idle_poll import IdlePoll
-    from tasks.background.watch import Watch
-    from tasks.worker.services import open_services
+    from ..worker.services import open_services
+    from .heartbeat import Heartbeat
+    from .idle_poll import IdlePoll
+    from .watch import Watch
 
     _survive_group_sigterm()
     services = open_services(_celery_queues or ["flows", "control"])
@@ -102,7 +102,7 @@ def open_worker_process(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def close_worker_process(**_: Any) -> None:
-    from tasks.worker.services import services
+    from ..worker.services import services
 
     if not _threads:
         return
@@ -150,13 +150,6 @@ def _refuse_to_start_unless_ready(problems: list[str]) -> None:
 
 
 def _problems_with_celery_settings() -> list[str]:
-    import celeryconfig
-
-    if app.conf.beat_scheduler != SCHEDULER:
-        return [
-            f"{celeryconfig.__file__} was found before the celeryconfig of this project: "
-            "start this in another directory, or move that file into a package"
-        ]
     problem = (
         broker_problem(app.conf.broker_url)
         if app.conf.broker_url

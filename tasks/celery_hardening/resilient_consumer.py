@@ -7,8 +7,8 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 
-from tasks.app import app
-from tasks.celery_hardening.quarantine import keep_message
+from ..app import app
+from .quarantine import keep_message
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from queue_store.enqueueing.hints import connect
-from tasks.celery_hardening.quarantine import set_aside_queues
+
+from .quarantine import set_aside_queues
 
 WINDOW_SECONDS = 120  # the pauses of an orchestrator between starts grow: 10 s, 20 s, 40 s
 ABNORMAL_ENDS = 3

@@ -13,41 +13,42 @@ from typing import Any
 import click
 
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError, SettingsError
-from tasks.cli.frame import say
 
-COMMANDS = {
-    "alerts": "tasks.cli.alerts",
-    "backup": "tasks.cli.backup",
-    "cancel": "tasks.cli.cancel",
-    "capacity": "tasks.cli.capacity",
-    "check": "tasks.cli.check",
-    "drain": "tasks.cli.drain",
-    "enqueue": "tasks.cli.enqueue",
-    "explain": "tasks.cli.explain",
-    "failures": "tasks.cli.failures",
-    "grant-roles": "tasks.cli.grant_roles",
-    "maintenance": "tasks.cli.maintenance",
-    "metrics-server": "tasks.cli.metrics_server",
-    "migrate": "tasks.cli.migrate",
-    "new-flow": "tasks.cli.new_flow",
-    "pause": "tasks.cli.pause",
-    "recover": "tasks.cli.recover",
-    "repair": "tasks.cli.repair",
-    "report": "tasks.cli.report",
-    "reset": "tasks.cli.reset",
-    "restore": "tasks.cli.restore",
-    "resume": "tasks.cli.resume",
-    "schedule": "tasks.cli.schedule",
-    "show": "tasks.cli.show",
-    "status": "tasks.cli.status",
-    "stop": "tasks.cli.stop",
-    "tail": "tasks.cli.tail",
-    "top": "tasks.cli.top",
-    "tune": "tasks.cli.tune",
-    "up": "tasks.cli.up",
-    "validate": "tasks.cli.validate",
-    "watch": "tasks.cli.watch",
-}
+from .frame import say
+
+COMMANDS = (
+    "alerts",
+    "backup",
+    "cancel",
+    "capacity",
+    "check",
+    "drain",
+    "enqueue",
+    "explain",
+    "failures",
+    "grant-roles",
+    "maintenance",
+    "metrics-server",
+    "migrate",
+    "new-flow",
+    "pause",
+    "recover",
+    "repair",
+    "report",
+    "reset",
+    "restore",
+    "resume",
+    "schedule",
+    "show",
+    "status",
+    "stop",
+    "tail",
+    "top",
+    "tune",
+    "up",
+    "validate",
+    "watch",
+)
 DATABASE_UNAVAILABLE = 3
 INTERRUPTED = 130
 
@@ -61,7 +62,8 @@ class CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        return getattr(import_module(f".{name}", __name__), name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -105,8 +107,7 @@ def main() -> None:
 
 
 def _first_sentence(command: str) -> str:
-    module = COMMANDS[command].rpartition(".")[2]
-    tree = ast.parse(files("tasks.cli").joinpath(f"{module}.py").read_text())
     wanted = command.replace("-", "_")
+    tree = ast.parse(files(__name__).joinpath(f"{wanted}.py").read_text())
     function = next(f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == wanted)
     return " ".join((ast.get_docstring(function) or "").split()).partition(". ")[0].rstrip(".")

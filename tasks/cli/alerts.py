@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tasks.cli.frame import actor_option, json_option, opened_database, say, write_json, write_table
+from .frame import actor_option, json_option, opened_database, say, write_json, write_table
 
 if TYPE_CHECKING:
     from queue_store.alerting.alerts import Alert
@@ -79,8 +79,9 @@ def _acknowledge(alert_id: int, actor: str) -> None:
 
 def _test(as_json: bool) -> None:
     from queue_store.settings import load_processor_settings
-    from tasks.alerts.fan_out_to_contacts import SECONDS, side_by_side
-    from tasks.alerts.sending import deliver, reachable_contacts, trial_message
+
+    from ..alerts.fan_out_to_contacts import SECONDS, side_by_side
+    from ..alerts.sending import deliver, reachable_contacts, trial_message
 
     settings = load_processor_settings()
     contacts = reachable_contacts(settings)

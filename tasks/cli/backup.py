@@ -2,7 +2,7 @@ from pathlib import Path
 
 import click
 
-from tasks.cli.frame import json_option, plural, processor, say, write_json
+from .frame import json_option, plural, processor, say, write_json
 
 
 @click.command()

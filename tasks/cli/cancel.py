@@ -2,7 +2,7 @@ from dataclasses import asdict
 
 import click
 
-from tasks.cli.frame import (
+from .frame import (
     actor_option,
     confirm,
     dry_run_option,

@@ -1,13 +1,13 @@
 import click
 
-from tasks.cli.frame import json_option, say, write_json, write_table
+from .frame import json_option, say, write_json, write_table
 
 
 @click.command()
 @json_option
 def capacity(as_json: bool) -> None:
     """How much is waiting, how many containers are wanted, and for how long the present ones will do."""
-    from tasks.monitoring import calculate_capacity_utilization
+    from ..monitoring import calculate_capacity_utilization
 
     found = calculate_capacity_utilization()
     if as_json:

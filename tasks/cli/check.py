@@ -1,7 +1,8 @@
 import click
 
 from queue_store.redaction import redact
-from tasks.cli.frame import json_option, say, write_json
+
+from .frame import json_option, say, write_json
 
 CANNOT_JUDGE = 3
 EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 3}
@@ -34,8 +35,9 @@ def check(notify: bool, database: bool, performance: bool, as_json: bool) -> Non
 def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> str:
     from queue_store.alerting.findings import worst_level
     from queue_store.settings import load_processor_settings
-    from tasks.alerts.judging import judge_everything
-    from tasks.monitoring.databases import database_named
+
+    from ..alerts.judging import judge_everything
+    from ..monitoring.databases import database_named
 
     judgement = judge_everything(database_named(), load_processor_settings(), notify=notify)
     level = worst_level(judgement.findings)
@@ -59,8 +61,8 @@ def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> st
 
 
 def _details(database: bool, performance: bool) -> dict[str, object]:
-    from tasks.health import connection_pool_monitoring
-    from tasks.monitoring import processing_performance_monitoring
+    from ..health import connection_pool_monitoring
+    from ..monitoring import processing_performance_monitoring
 
     details: dict[str, object] = {}
     if database:

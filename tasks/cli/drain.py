@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tasks.cli.frame import (
+from .frame import (
     BoundedNumber,
     actor_option,
     json_option,

@@ -5,8 +5,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from tasks.cli.frame import YEAR_HOURS, BoundedNumber, json_option, plural, processor, say, write_json
-from tasks.cli.record_file import InvalidLinesError, RecordFile
+from .frame import YEAR_HOURS, BoundedNumber, json_option, plural, processor, say, write_json
+from .record_file import InvalidLinesError, RecordFile
 
 SHOWN_LINES = 10
 

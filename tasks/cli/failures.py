@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tasks.cli.frame import HOURS, json_option, processor, say, write_json, write_table
+from .frame import HOURS, json_option, processor, say, write_json, write_table
 
 Table = tuple[tuple[str, ...], Sequence[tuple[object, ...]]]
 

@@ -18,7 +18,8 @@ from queue_store.redaction import redact
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager
     from queue_store.distributed_processor import DistributedProcessor
-    from tasks.authoring.flow import Flow
+
+    from ..authoring.flow import Flow
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 CELL_LENGTH = 200
@@ -80,7 +81,8 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
     from queue_store.database import schema
     from queue_store.distributed_processor import DistributedProcessor
     from queue_store.enqueueing.hints import CeleryHintSender
-    from tasks.app import app
+
+    from ..app import app
 
     with opened_database(command) as database:
         schema.check_version(database)
@@ -90,7 +92,8 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
 def loaded_flows() -> dict[str, "Flow"]:
     """Modules in the current directory are found, as by Celery's commands; behind all others."""
     from queue_store.settings import load_processor_settings
-    from tasks.authoring.registry import load_flows
+
+    from ..authoring.registry import load_flows
 
     if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
         sys.path.append(here)

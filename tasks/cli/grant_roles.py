@@ -1,6 +1,6 @@
 import click
 
-from tasks.cli.frame import json_option, opened_database, say, write_json
+from .frame import json_option, opened_database, say, write_json
 
 
 @click.command()

@@ -12,7 +12,8 @@ from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
 from queue_store.readings.windows import Window, read_window
 from queue_store.settings import ProcessorSettings
-from tasks.cli.frame import BoundedNumber
+
+from .frame import BoundedNumber
 
 MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3_600.0

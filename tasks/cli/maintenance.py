@@ -3,7 +3,7 @@ from typing import Any
 
 import click
 
-from tasks.cli.frame import (
+from .frame import (
     YEAR_HOURS,
     BoundedNumber,
     actor_option,
@@ -43,7 +43,7 @@ ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
 @json_option
 def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
     """Run maintenance by hand; without --no-dry-run it only says what it would do."""
-    from tasks.monitoring import distributed_system_maintenance
+    from ..monitoring import distributed_system_maintenance
 
     if history:
         _show_history(as_json)

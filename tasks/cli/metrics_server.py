@@ -11,7 +11,7 @@ def metrics_server(port: int, address: str) -> None:
     """Serve Prometheus metrics of the queue, for those who run no Flower. Ends at SIGTERM or Ctrl-C."""
     from prometheus_client import CollectorRegistry, start_http_server
 
-    from tasks.metrics.collector import register_collector
+    from ..metrics.collector import register_collector
 
     registry = CollectorRegistry()
     register_collector(registry)

@@ -6,7 +6,7 @@ from string import Template
 
 import click
 
-from tasks.cli.frame import json_option, say, write_json
+from .frame import json_option, say, write_json
 
 
 @click.command("new-flow")
@@ -33,7 +33,7 @@ def new_flow(name: str, directory: Path, as_json: bool) -> None:
             raise click.UsageError(f"{target} exists already: choose another name, or move it away.")
     directory.mkdir(parents=True, exist_ok=True)
     for target, template in targets.items():
-        source = files("tasks.cli").joinpath("templates", template).read_text(encoding="utf-8")
+        source = files("processing_queue.cli").joinpath("templates", template).read_text(encoding="utf-8")
         target.write_text(Template(source).substitute(name=name, module=name), encoding="utf-8")
     if as_json:
         write_json({"written": [str(target) for target in targets]})

@@ -1,6 +1,6 @@
 import click
 
-from tasks.cli.frame import actor_option, json_option, processor, reason_option, say, write_json
+from .frame import actor_option, json_option, processor, reason_option, say, write_json
 
 
 @click.command()

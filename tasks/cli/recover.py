@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tasks.cli.frame import BoundedNumber, actor_option, confirm, processor, say, yes_option
+from .frame import BoundedNumber, actor_option, confirm, processor, say, yes_option
 
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager

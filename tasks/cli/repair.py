@@ -1,6 +1,6 @@
 import click
 
-from tasks.cli.frame import actor_option, confirm, json_option, processor, say, write_json, yes_option
+from .frame import actor_option, confirm, json_option, processor, say, write_json, yes_option
 
 
 @click.command()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import click
 
-from tasks.cli.frame import processor, say
+from .frame import processor, say
 
 
 @click.command()
@@ -16,7 +16,8 @@ from tasks.cli.frame import processor, say
 def report(form: str, output: Path | None, send: bool) -> None:
     """Write a report of the last day: one file with figures, plots, errors and alerts."""
     from queue_store.redaction import redact
-    from tasks.report import as_html, as_markdown, read_report, send_report
+
+    from ..report import as_html, as_markdown, read_report, send_report
 
     if send and (output is not None or form != "html"):
         raise click.UsageError("--send sends the HTML report: it goes without --output and --format")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import click
 
-from tasks.cli.frame import actor_option, confirm, json_option, plural, processor, say, write_json, yes_option
+from .frame import actor_option, confirm, json_option, plural, processor, say, write_json, yes_option
 
 
 @click.command()

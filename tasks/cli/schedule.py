@@ -5,14 +5,15 @@ import click
 
 from queue_store.schedule import recurring
 from queue_store.settings import load_processor_settings
-from tasks.cli.frame import json_option, loaded_flows, opened_database, say, write_json, write_table
+
+from .frame import json_option, loaded_flows, opened_database, say, write_json, write_table
 
 
 @click.command()
 @json_option
 def schedule(as_json: bool) -> None:
     """Show the recurring flows with their last and next time."""
-    from tasks.schedule.due_time import next_due
+    from ..schedule.due_time import next_due
 
     settings = load_processor_settings()
     flows = [flow for flow in loaded_flows().values() if flow.schedule is not None]

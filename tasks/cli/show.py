@@ -3,7 +3,7 @@ from typing import Any
 
 import click
 
-from tasks.cli.frame import json_option, processor, say, write_json, write_table
+from .frame import json_option, processor, say, write_json, write_table
 
 LAST_COLUMNS = ("payload", "result")
 

@@ -2,7 +2,7 @@ from dataclasses import asdict
 
 import click
 
-from tasks.cli.frame import json_option, processor, say, write_json, write_table
+from .frame import json_option, processor, say, write_json, write_table
 
 HEADINGS = ("flow", "pending", "due", "processing", "completed", "failed", "cancelled", "oldest due", "state")
 

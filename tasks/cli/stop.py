@@ -1,6 +1,6 @@
 import click
 
-from tasks.cli.frame import (
+from .frame import (
     actor_option,
     confirm,
     json_option,

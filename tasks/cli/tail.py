@@ -4,8 +4,8 @@ from datetime import datetime
 
 import click
 
-from tasks.cli.frame import json_option, processor, say
-from tasks.cli.live import interval_option, times_option
+from .frame import json_option, processor, say
+from .live import interval_option, times_option
 
 
 @click.command()

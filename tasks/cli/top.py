@@ -2,8 +2,8 @@ import time
 
 import click
 
-from tasks.cli.frame import processor
-from tasks.cli.live import HEADINGS, interval_option, look_at_queue, times_option
+from .frame import processor
+from .live import HEADINGS, interval_option, look_at_queue, times_option
 
 
 @click.command()

@@ -17,20 +17,21 @@ from redis.retry import Retry
 from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
-from tasks.cli.frame import loaded_flows
-from tasks.cli.up_report import UpReport
-from tasks.cli.up_summary import SampleResult, read_summary, result_of
-from tasks.embedded.directory_lock import DirectoryLock
-from tasks.embedded.errors import EmbeddedServerError
-from tasks.embedded.fleet import CONTROL_QUEUE, fleet
-from tasks.embedded.places import data_directory as reachable_data_directory
-from tasks.embedded.redis import free_port
-from tasks.embedded.sample import FLOW_NAME, Sample
-from tasks.embedded.servers import EmbeddedServers
-from tasks.embedded.supervisor import WATCH_PERIOD_SECONDS, Supervisor, answers_http
+
+from ..embedded.directory_lock import DirectoryLock
+from ..embedded.errors import EmbeddedServerError
+from ..embedded.fleet import CONTROL_QUEUE, fleet
+from ..embedded.places import data_directory as reachable_data_directory
+from ..embedded.redis import free_port
+from ..embedded.sample import FLOW_NAME, Sample
+from ..embedded.servers import EmbeddedServers
+from ..embedded.supervisor import WATCH_PERIOD_SECONDS, Supervisor, answers_http
+from .frame import loaded_flows
+from .up_report import UpReport
+from .up_summary import SampleResult, read_summary, result_of
 
 FLOWER_PORT = 5555
-SAMPLE_MODULE = "tasks.flows.survey_processor"
+SAMPLE_MODULE = "processing_queue.flows.survey_processor"
 SAMPLE_BOUND_SECONDS = 120.0
 
 

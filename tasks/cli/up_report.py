@@ -14,10 +14,11 @@ from rich.text import Text
 
 from queue_store.readings.top_errors import ErrorGroup
 from queue_store.redaction import redact
-from tasks.cli.frame import write_json
-from tasks.cli.up_summary import Health, SampleResult, Summary
-from tasks.embedded.flower_login import shown_login
-from tasks.embedded.servers import EmbeddedServers
+
+from ..embedded.flower_login import shown_login
+from ..embedded.servers import EmbeddedServers
+from .frame import write_json
+from .up_summary import Health, SampleResult, Summary
 
 FINISHED = ("completed", "failed", "cancelled")
 LINE_PERIOD_SECONDS = 1.0

@@ -11,7 +11,8 @@ from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.windows import add_up as add_up_windows, read_window
 from queue_store.records.record import STATUSES
 from queue_store.settings import load_processor_settings
-from tasks.embedded.sample import Sample
+
+from ..embedded.sample import Sample
 
 WINDOW_SECONDS = 3600.0
 ERRORS_SHOWN = 10

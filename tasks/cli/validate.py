@@ -1,6 +1,6 @@
 import click
 
-from tasks.cli.frame import json_option, plural, processor, say, write_json, write_table
+from .frame import json_option, plural, processor, say, write_json, write_table
 
 
 @click.command()

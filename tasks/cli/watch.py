@@ -2,8 +2,8 @@ import time
 
 import click
 
-from tasks.cli.frame import processor, say
-from tasks.cli.live import interval_option, look_at_queue, times_option
+from .frame import processor, say
+from .live import interval_option, look_at_queue, times_option
 
 
 @click.command()

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tasks.embedded.errors import EmbeddedServerError
+from .errors import EmbeddedServerError
 
 
 class DirectoryLock:

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasks.embedded.flower_login import flower_login
-from tasks.embedded.service import Service
+from .flower_login import flower_login
+from .service import Service
 
-CELERY = (sys.executable, "-m", "celery", "-A", "tasks")
+CELERY = (sys.executable, "-m", "celery", "-A", "processing_queue")
 CONTROL_QUEUE = "control"
 FLOW_PROCESSES = 2
 CONTROL_PROCESSES = 1

@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.embedded.child_process import ServerUser
-from tasks.embedded.errors import EmbeddedServerError
+from .child_process import ServerUser
+from .errors import EmbeddedServerError
 
 USER_NAMES = ("postgres", "nobody")
 SYSTEM_DIRECTORY = Path("/var/tmp")  # noqa: S108 - ownership is checked before anything is put there

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import psutil
 
-from tasks.embedded.child_process import ServerUser, start_tied, stop_tied
-from tasks.embedded.errors import EmbeddedServerError
-from tasks.embedded.places import can_reach, server_user
-from tasks.embedded.programs import postgres_programs
+from .child_process import ServerUser, start_tied, stop_tied
+from .errors import EmbeddedServerError
+from .places import can_reach, server_user
+from .programs import postgres_programs
 
 PORT = 5432
 SOCKET_PATH_LIMIT_BYTES = 100

@@ -6,9 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from tasks.embedded.child_process import ServerUser
-from tasks.embedded.errors import EmbeddedServerError
-from tasks.embedded.places import reachable_directory
+from .child_process import ServerUser
+from .errors import EmbeddedServerError
+from .places import reachable_directory
 
 
 def postgres_programs(user: ServerUser | None) -> Path:

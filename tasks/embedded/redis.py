@@ -10,10 +10,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tasks.embedded.child_process import start_tied, stop_tied
-from tasks.embedded.errors import EmbeddedServerError
-from tasks.embedded.places import can_reach, server_user
-from tasks.embedded.programs import redis_program
+from .child_process import start_tied, stop_tied
+from .errors import EmbeddedServerError
+from .places import can_reach, server_user
+from .programs import redis_program
 
 START_ATTEMPTS = 5
 START_BOUND_SECONDS = 20.0

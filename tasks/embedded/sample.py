@@ -12,7 +12,8 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.distributed_processor import DistributedProcessor
 from queue_store.enqueueing.hints import CeleryHintSender
-from tasks.app import app
+
+from ..app import app
 
 FLOW_NAME = "survey_processor"
 EXPECTED_STATUS_OF_FILE = {"anes96.csv": "completed", "broken_responses.csv": "failed"}
@@ -86,7 +87,7 @@ class Sample:
 
 def read_answers(file_name: str) -> Iterator[dict[str, Any]]:
     """One dictionary for each respondent; whole numbers as numbers, an empty answer as null."""
-    with files("tasks.flows").joinpath("data", file_name).open(encoding="utf-8") as file:
+    with files("processing_queue.flows").joinpath("data", file_name).open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             yield {question: _answer(text) for question, text in row.items()}
 

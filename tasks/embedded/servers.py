@@ -8,9 +8,10 @@ import psycopg
 
 from queue_store.errors import SettingsError
 from queue_store.settings import environment_name
-from tasks.embedded.errors import EmbeddedServerError
-from tasks.embedded.postgres import EmbeddedPostgres
-from tasks.embedded.redis import EmbeddedRedis
+
+from .errors import EmbeddedServerError
+from .postgres import EmbeddedPostgres
+from .redis import EmbeddedRedis
 
 DATABASE = "rpa_db"
 EMBEDDED_ENVIRONMENT = "DEVELOPMENT"

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasks.embedded.child_process import start_tied, stop_tied
-from tasks.embedded.errors import EmbeddedServerError
+from .child_process import start_tied, stop_tied
+from .errors import EmbeddedServerError
 
 RESTART_LIMIT = 5
 RESTART_WINDOW_SECONDS = 60.0

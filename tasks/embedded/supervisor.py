@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from tasks.embedded.errors import EmbeddedServerError
-from tasks.embedded.servers import EmbeddedServers
-from tasks.embedded.service import Service
+from .errors import EmbeddedServerError
+from .servers import EmbeddedServers
+from .service import Service
 
 READY_BOUND_SECONDS = 60.0
 WATCH_PERIOD_SECONDS = 0.2

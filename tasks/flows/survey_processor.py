@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tasks import Backoff, FlowContext, PermanentError, flow
+from .. import Backoff, FlowContext, PermanentError, flow
 
 SCALES = {
     "tv_news": (0, 7), "self_lr": (1, 7), "clin_lr": (1, 7), "dole_lr": (1, 7), "pid": (0, 6),

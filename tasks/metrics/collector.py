@@ -16,8 +16,9 @@ from queue_store.errors import QueueStoreError
 from queue_store.readings.counters import CounterReader
 from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings, load_processor_settings
-from tasks.metrics.families import families
-from tasks.metrics.reading import read_all
+
+from .families import families
+from .reading import read_all
 
 logger = logging.getLogger(__name__)
 

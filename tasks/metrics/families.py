@@ -8,7 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from queue_store.counts.histogram import BOUNDS_SECONDS
 from queue_store.readings.counters import COUNTED, Counters
 from queue_store.records.record import STATUSES
-from tasks.metrics.reading import Reading, Records
+
+from .reading import Reading, Records
 
 FLOWS_AT_MOST = 200
 OTHERS = "other_flows"

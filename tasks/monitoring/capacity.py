@@ -5,10 +5,11 @@ from typing import Any
 
 from queue_store.readings.trends import Day, read_days
 from queue_store.settings import ProcessorSettings, default_pool_size, load_processor_settings
-from tasks.app import app
-from tasks.monitoring.databases import database_named, read_beside
-from tasks.monitoring.rules import flow_rules
-from tasks.monitoring.snapshot import Snapshot, take_snapshot
+
+from ..app import app
+from .databases import database_named, read_beside
+from .rules import flow_rules
+from .snapshot import Snapshot, take_snapshot
 
 CONNECTIONS_EACH = 2  # of a worker process: its run and its heartbeat
 GROWTH_DAYS = 28

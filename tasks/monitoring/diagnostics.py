@@ -6,11 +6,12 @@ from typing import Any
 from queue_store.alerting.findings import describe
 from queue_store.readings.integrity import Violation
 from queue_store.settings import load_processor_settings
-from tasks.app import app
-from tasks.monitoring.databases import database_named
-from tasks.monitoring.describe import describe_fleet, describe_orphans, describe_server, describe_window
-from tasks.monitoring.rules import judge
-from tasks.monitoring.snapshot import Snapshot, take_snapshot
+
+from ..app import app
+from .databases import database_named
+from .describe import describe_fleet, describe_orphans, describe_server, describe_window
+from .rules import judge
+from .snapshot import Snapshot, take_snapshot
 
 
 @app.task(name="tasks.monitoring.distributed_processing_diagnostics")

@@ -13,10 +13,11 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.maintenance import MaintenanceRun
 from queue_store.readings.trends import renew_baselines
 from queue_store.settings import ProcessorSettings, load_processor_settings
-from tasks.app import app
-from tasks.monitoring.capacity import calculate_capacity_utilization
-from tasks.monitoring.databases import database_named
-from tasks.monitoring.diagnostics import distributed_processing_diagnostics
+
+from ..app import app
+from .capacity import calculate_capacity_utilization
+from .databases import database_named
+from .diagnostics import distributed_processing_diagnostics
 
 logger = logging.getLogger(__name__)
 

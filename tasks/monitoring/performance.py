@@ -8,11 +8,12 @@ from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.trends import Baseline, read_baselines
 from queue_store.readings.windows import Hour, add_up, read_hours, read_window
 from queue_store.settings import load_processor_settings
-from tasks.app import app
-from tasks.monitoring.databases import database_named, read_beside
-from tasks.monitoring.describe import describe_window
-from tasks.monitoring.rules import flow_rules, judge, overall_rules as together_rules
-from tasks.monitoring.snapshot import take_snapshot
+
+from ..app import app
+from .databases import database_named, read_beside
+from .describe import describe_window
+from .rules import flow_rules, judge, overall_rules as together_rules
+from .snapshot import take_snapshot
 
 MAXIMUM_HOURS = 24 * 366
 PERFORMANCE_RULES = (

@@ -7,12 +7,13 @@ from queue_store.alerting.findings import Finding, describe, worst_level
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.windows import add_up
 from queue_store.settings import load_processor_settings
-from tasks.app import app
-from tasks.monitoring.connection_checks import note_success, remember_failure
-from tasks.monitoring.databases import database_named
-from tasks.monitoring.describe import describe_counts, describe_fleet, describe_orphans, describe_window
-from tasks.monitoring.rules import judge
-from tasks.monitoring.snapshot import DAY_SECONDS, HOUR_SECONDS, Snapshot, take_snapshot
+
+from ..app import app
+from .connection_checks import note_success, remember_failure
+from .databases import database_named
+from .describe import describe_counts, describe_fleet, describe_orphans, describe_window
+from .rules import judge
+from .snapshot import DAY_SECONDS, HOUR_SECONDS, Snapshot, take_snapshot
 
 
 @app.task(name="tasks.monitoring.distributed_queue_monitoring")

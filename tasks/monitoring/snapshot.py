@@ -19,7 +19,8 @@ from queue_store.readings.trends import (
 )
 from queue_store.readings.windows import Window, read_window
 from queue_store.settings import ProcessorSettings
-from tasks.monitoring.databases import impatient
+
+from .databases import impatient
 
 HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0

@@ -12,8 +12,9 @@ from celery.signals import after_setup_logger, after_setup_task_logger
 from queue_store.errors import SettingsError
 from queue_store.redaction import HIDDEN, redact
 from queue_store.settings import load_processor_settings
-from tasks.observing import observe_with
-from tasks.observing.bound_fields import bound_fields, bound_to_logs
+
+from . import observe_with
+from .bound_fields import bound_fields, bound_to_logs
 
 TRACEBACK_LENGTH = 20_000
 OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

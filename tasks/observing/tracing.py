@@ -18,8 +18,9 @@ from queue_store.errors import SettingsError
 from queue_store.records.record import Record
 from queue_store.runs.run import Run
 from queue_store.settings import load_processor_settings
-from tasks.exceptions import SnoozeRecord
-from tasks.observing import observe_with
+
+from ..exceptions import SnoozeRecord
+from . import observe_with
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

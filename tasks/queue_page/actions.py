@@ -8,9 +8,10 @@ from queue_store.operators.dry_run import WouldChange, would_cancel, would_reset
 from queue_store.operators.operators import Operators
 from queue_store.readings.records import find_ids
 from queue_store.records.record import STATUSES
-from tasks.queue_page.arguments import Arguments, BadInputError
-from tasks.queue_page.database import page_database, reading
-from tasks.queue_page.views.records import SEARCHED_FOR, filter_of
+
+from .arguments import Arguments, BadInputError
+from .database import page_database, reading
+from .views.records import SEARCHED_FOR, filter_of
 
 Action = Callable[[Arguments, str], dict[str, Any]]
 MATCHES_AT_MOST = 10_000

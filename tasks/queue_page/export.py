@@ -8,9 +8,10 @@ from datetime import datetime
 import orjson
 
 from queue_store.readings.records import LOOK_AT_MOST, RecordRow, find_records
-from tasks.queue_page.arguments import Arguments, BadInputError
-from tasks.queue_page.database import reading
-from tasks.queue_page.views.records import filter_of
+
+from .arguments import Arguments, BadInputError
+from .database import reading
+from .views.records import filter_of
 
 RECORDS_AT_MOST = 10_000
 PAGE_RECORDS = 1_000

@@ -16,12 +16,13 @@ from flower.app import Flower
 from flower.views import BaseHandler
 
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError, UnknownFlowError, UnknownRecordError
-from tasks.queue_page import guard
-from tasks.queue_page.actions import Action
-from tasks.queue_page.arguments import Arguments, BadInputError
-from tasks.queue_page.database import CONNECTIONS
-from tasks.queue_page.export import export
-from tasks.queue_page.views import View, look
+
+from . import guard
+from .actions import Action
+from .arguments import Arguments, BadInputError
+from .database import CONNECTIONS
+from .export import export
+from .views import View, look
 
 logger = logging.getLogger(__name__)
 

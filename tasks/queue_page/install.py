@@ -31,10 +31,10 @@ def install() -> None:
     import flower.urls
     from flower.options import options
 
-    from tasks.metrics.collector import register_collector
-    from tasks.queue_page import guard
-    from tasks.queue_page.navigation import PageLoader
-    from tasks.queue_page.urls import page_urls
+    from ..metrics.collector import register_collector
+    from . import guard
+    from .navigation import PageLoader
+    from .urls import page_urls
 
     flower.urls.handlers[:0] = page_urls()
     flower.urls.settings["template_loader"] = PageLoader()

@@ -5,8 +5,8 @@ from pathlib import Path
 from tornado.routing import URLSpec
 from tornado.web import StaticFileHandler
 
-from tasks.queue_page.actions import ACTIONS
-from tasks.queue_page.handlers import (
+from .actions import ACTIONS
+from .handlers import (
     ActionHandler,
     DataHandler,
     ExportHandler,
@@ -14,7 +14,7 @@ from tasks.queue_page.handlers import (
     PageHandler,
     UnknownHandler,
 )
-from tasks.queue_page.views import VIEWS
+from .views import VIEWS
 
 STATIC = Path(__file__).parent / "static"
 PAGES = {

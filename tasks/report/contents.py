@@ -11,7 +11,8 @@ from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
 from queue_store.readings.top_errors import ErrorGroup, read_top_errors
 from queue_store.readings.windows import Window, read_window
-from tasks.report.plot import Points
+
+from .plot import Points
 
 DAY_SECONDS = 86_400.0
 ERRORS_SHOWN = 10

@@ -3,14 +3,15 @@
 import logging
 
 from queue_store.settings import load_processor_settings
-from tasks.app import app
-from tasks.monitoring.databases import database_named
-from tasks.report.sending import send_report
+
+from ..app import owned_task
+from ..monitoring.databases import database_named
+from .sending import send_report
 
 logger = logging.getLogger(__name__)
 
 
-@app.task(name="tasks.report.daily_report")
+@owned_task("processing_queue.daily_report", old_name="tasks.report.daily_report")
 def daily_report() -> int:
     """Send the report of the last day to REPORT_RECIPIENTS, and nothing where there are none. Raises
     ReportNotSentError, DatabaseUnavailableError."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from tasks.report.contents import HEADINGS, Report
-from tasks.report.plot import plot
+from .contents import HEADINGS, Report
+from .plot import plot
 
 STYLE = """
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #1b1f1a;

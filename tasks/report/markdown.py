@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tasks.report.contents import HEADINGS, Report
-from tasks.report.sparkline import sparkline
+from .contents import HEADINGS, Report
+from .sparkline import sparkline
 
 
 def as_markdown(report: Report) -> str:

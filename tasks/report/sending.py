@@ -7,8 +7,9 @@ from pathlib import Path
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.settings import ProcessorSettings
-from tasks.report.contents import Report, read_report
-from tasks.report.html import as_html
+
+from .contents import Report, read_report
+from .html import as_html
 
 logger = logging.getLogger(__name__)
 

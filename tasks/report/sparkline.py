@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from tasks.report.plot import Points
+from .plot import Points
 
 BARS = "▁▂▃▄▅▆▇█"
 COLUMNS = 48

@@ -9,12 +9,13 @@ from queue_store.database.statements import sql
 from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from queue_store.records.record import Outcome
-from tasks.authoring.flow import Flow
-from tasks.exceptions import TimeLimitExceededError
-from tasks.run_loop.failures import failure_of
-from tasks.run_loop.stuck_handlers import StuckHandler, end_process
-from tasks.worker.current_run import CurrentRun
-from tasks.worker.services import WorkerServices
+
+from ..authoring.flow import Flow
+from ..exceptions import TimeLimitExceededError
+from ..worker.current_run import CurrentRun
+from ..worker.services import WorkerServices
+from .failures import failure_of
+from .stuck_handlers import StuckHandler, end_process
 
 TRY_AGAIN_SECONDS = 1.0
 REASON = "a handler did not stop at its time limit, so its process ended"

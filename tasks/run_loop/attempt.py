@@ -9,13 +9,14 @@ from typing import Any
 
 from queue_store.records.payload import encode_json
 from queue_store.records.record import Cancelled, Completed, Outcome, Record, Snooze
-from tasks.authoring.context import FlowContext, RunSide
-from tasks.authoring.flow import Flow
-from tasks.exceptions import PermanentError, RecordCancelled, SnoozeRecord, TimeLimitExceededError
-from tasks.observing import observer
-from tasks.run_loop.failures import failure_of
-from tasks.run_loop.stuck_handlers import StuckHandlers
-from tasks.worker.time_limit import call_limited, can_interrupt
+
+from ..authoring.context import FlowContext, RunSide
+from ..authoring.flow import Flow
+from ..exceptions import PermanentError, RecordCancelled, SnoozeRecord, TimeLimitExceededError
+from ..observing import observer
+from ..worker.time_limit import call_limited, can_interrupt
+from .failures import failure_of
+from .stuck_handlers import StuckHandlers
 
 RESULT_LIMIT_BYTES = 65_536
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from queue_store.records.record import Cancelled, Outcome, Record, Snooze
-from tasks.authoring.context import FlowContext
-from tasks.exceptions import RecordCancelled
-from tasks.run_loop.attempt import Attempts
+
+from ..authoring.context import FlowContext
+from ..exceptions import RecordCancelled
+from .attempt import Attempts
 
 
 class BatchAttempts(Attempts):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from queue_store.records.record import Cancelled, Record
 from queue_store.runs.run import Run
-from tasks.run_loop.delivery import Delivery
-from tasks.run_loop.executors import Hands
-from tasks.worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+
+from ..worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+from .delivery import Delivery
+from .executors import Hands
 
 LOOK_SECONDS = 0.05
 CLAIM_AGAIN_SECONDS = 0.5

@@ -10,9 +10,10 @@ from typing import TypeVar
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.settings import ProcessorSettings
-from tasks.exceptions import RunLostError
-from tasks.worker.current_run import CurrentRun
-from tasks.worker.shared_slots import SharedSlots
+
+from ..exceptions import RunLostError
+from ..worker.current_run import CurrentRun
+from ..worker.shared_slots import SharedSlots
 
 logger = logging.getLogger(__name__)
 

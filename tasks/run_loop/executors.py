@@ -12,8 +12,9 @@ from functools import partial
 from time import monotonic
 
 from queue_store.records.record import Outcome, Record
-from tasks.run_loop.attempt import Attempts
-from tasks.worker.event_loop import EventLoop
+
+from ..worker.event_loop import EventLoop
+from .attempt import Attempts
 
 
 class Hands:

@@ -5,7 +5,8 @@ import traceback
 
 from queue_store.records.record import Failure, Record
 from queue_store.redaction import redact
-from tasks.authoring.flow import Flow
+
+from ..authoring.flow import Flow
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 16_000

@@ -11,21 +11,22 @@ from queue_store.liveness.worker_processes import server_identity
 from queue_store.records.record import Outcome, Record
 from queue_store.redaction import redact
 from queue_store.runs.run import Run, RunCounts, RunOptions
-from tasks.authoring.flow import Flow
-from tasks.exceptions import RunLostError
-from tasks.observing import observer
-from tasks.run_loop.abort_process import give_up
-from tasks.run_loop.batch_attempt import BatchAttempts
-from tasks.run_loop.concurrent_execution import SideBySide, low_water
-from tasks.run_loop.delivery import Delivery
-from tasks.run_loop.executors import AsyncHands, Hands, ThreadHands
-from tasks.run_loop.failures import MESSAGE_LIMIT
-from tasks.run_loop.one_by_one import BatchByBatch, OneByOne
-from tasks.run_loop.one_commit import OneCommit
-from tasks.run_loop.one_commit_async import AsyncOneCommit
-from tasks.run_loop.stuck_handlers import StuckHandler, StuckHandlers
-from tasks.worker.current_run import CurrentRun
-from tasks.worker.services import WorkerServices, orphan_timeout_seconds
+
+from ..authoring.flow import Flow
+from ..exceptions import RunLostError
+from ..observing import observer
+from ..worker.current_run import CurrentRun
+from ..worker.services import WorkerServices, orphan_timeout_seconds
+from .abort_process import give_up
+from .batch_attempt import BatchAttempts
+from .concurrent_execution import SideBySide, low_water
+from .delivery import Delivery
+from .executors import AsyncHands, Hands, ThreadHands
+from .failures import MESSAGE_LIMIT
+from .one_by_one import BatchByBatch, OneByOne
+from .one_commit import OneCommit
+from .one_commit_async import AsyncOneCommit
+from .stuck_handlers import StuckHandler, StuckHandlers
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from queue_store.records.record import Cancelled, Outcome, Record
-from tasks.run_loop.attempt import Attempts
-from tasks.run_loop.delivery import Delivery
-from tasks.worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+
+from ..worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+from .attempt import Attempts
+from .delivery import Delivery
 
 
 class OneByOne:

@@ -20,12 +20,13 @@ from psycopg import Cursor
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
 from queue_store.records.record import Cancelled, Completed, Outcome, Record, Written
 from queue_store.runs.run import Run
-from tasks.authoring.flow import Flow
-from tasks.exceptions import RunLostError
-from tasks.run_loop.batch_attempt import BatchAttempts
-from tasks.run_loop.delivery import Delivery
-from tasks.run_loop.transactions import Transaction, raise_if_not_the_handlers_fault
-from tasks.worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+
+from ..authoring.flow import Flow
+from ..exceptions import RunLostError
+from ..worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+from .batch_attempt import BatchAttempts
+from .delivery import Delivery
+from .transactions import Transaction, raise_if_not_the_handlers_fault
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100

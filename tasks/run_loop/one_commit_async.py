@@ -11,13 +11,14 @@ from queue_store.errors import ClaimLostError, DatabaseUnavailableError
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.outcomes import follow_up_parameters, read_follow_up, read_written
 from queue_store.runs.run import Run
-from tasks.authoring.flow import Flow
-from tasks.exceptions import RunLostError
-from tasks.run_loop.batch_attempt import BatchAttempts
-from tasks.run_loop.delivery import Delivery
-from tasks.run_loop.one_commit import OneCommit, SliceSteps
-from tasks.run_loop.transactions import AsyncTransaction
-from tasks.worker.event_loop import EventLoop
+
+from ..authoring.flow import Flow
+from ..exceptions import RunLostError
+from ..worker.event_loop import EventLoop
+from .batch_attempt import BatchAttempts
+from .delivery import Delivery
+from .one_commit import OneCommit, SliceSteps
+from .transactions import AsyncTransaction
 
 
 class AsyncOneCommit(OneCommit):

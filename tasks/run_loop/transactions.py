@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 from queue_store.errors import ConflictError
-from tasks.exceptions import PermanentError, RunLostError
+
+from ..exceptions import PermanentError, RunLostError
 
 SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # an administrator, a crash of another session, a shutdown
 

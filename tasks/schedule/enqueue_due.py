@@ -12,9 +12,10 @@ from queue_store.errors import DatabaseUnavailableError
 from queue_store.records.payload import encode_json
 from queue_store.schedule import recurring
 from queue_store.settings import ProcessorSettings
-from tasks.authoring.declaration import SCHEDULE_PAYLOAD_LIMIT_BYTES
-from tasks.authoring.flow import Flow
-from tasks.schedule.due_time import latest_due
+
+from ..authoring.declaration import SCHEDULE_PAYLOAD_LIMIT_BYTES
+from ..authoring.flow import Flow
+from .due_time import latest_due
 
 logger = logging.getLogger(__name__)
 

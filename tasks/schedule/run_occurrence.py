@@ -12,8 +12,9 @@ from queue_store.errors import AlreadyRunningError, QueueStoreError
 from queue_store.redaction import redact
 from queue_store.schedule import occurrences
 from queue_store.schedule.occurrences import Taken
-from tasks.app import app
-from tasks.monitoring.databases import database_named
+
+from ..app import app, owned_task
+from ..monitoring.databases import database_named
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ HEARTBEAT_SECONDS = 10.0
 ERROR_LENGTH = 2_000
 
 
-@app.task(name="tasks.schedule.run_occurrence")
+@owned_task("processing_queue.run_occurrence", old_name="tasks.schedule.run_occurrence")
 def run_occurrence(entry: str, due_at: str) -> str | None:
     """Idempotent: an occurrence that is taken or over is left alone. Returns its state, None when left alone."""
     declared = app.conf.beat_schedule.get(entry)

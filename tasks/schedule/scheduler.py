@@ -21,14 +21,15 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.schedule import occurrences
 from queue_store.settings import load_processor_settings
-from tasks.schedule.due_time import is_kept, latest_due
-from tasks.worker.liveness_file import show_sign_of_life
+
+from ..worker.liveness_file import show_sign_of_life
+from .due_time import is_kept, latest_due
 
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 4.0
 LOOK_SECONDS = 1.0
-RUN_OCCURRENCE = "tasks.schedule.run_occurrence"
+RUN_OCCURRENCE = "processing_queue.run_occurrence"
 
 
 class OccurrenceScheduler(Scheduler):

@@ -20,10 +20,11 @@ from queue_store.flows import with_work
 from queue_store.records.record import STATUSES
 from queue_store.schedule import recurring
 from queue_store.settings import load_processor_settings
-from tasks.authoring.registry import load_flows
-from tasks.run_loop.loop import run_flow
-from tasks.schedule.enqueue_due import enqueue_due
-from tasks.worker.services import WorkerServices
+
+from ..authoring.registry import load_flows
+from ..run_loop.loop import run_flow
+from ..schedule.enqueue_due import enqueue_due
+from ..worker.services import WorkerServices
 
 MAXIMUM_RUNS = 1_000
 INSTANTS = ("scheduled_at", "created_at", "updated_at", "claimed_at", "started_at", "completed_at")

@@ -10,7 +10,8 @@ from queue_store.enqueueing.steps import refuse_flow
 from queue_store.records import progress
 from queue_store.records.record import Record
 from queue_store.runs.run import Run
-from tasks.worker.time_limit import masked
+
+from .time_limit import masked
 
 
 @dataclass(slots=True)

@@ -16,13 +16,14 @@ from queue_store.liveness.rescue import Rescue
 from queue_store.liveness.worker_processes import WorkerProcess
 from queue_store.runs.queue_position import ClaimCursor
 from queue_store.settings import ProcessorSettings, load_processor_settings
-from tasks.app import app
-from tasks.authoring.flow import Flow
-from tasks.authoring.registry import load_flows, place_of
-from tasks.worker.current_run import CurrentRun
-from tasks.worker.event_loop import EventLoop
-from tasks.worker.memory_limit import memory_limit_bytes
-from tasks.worker.shared_slots import SharedSlots, shared_slots
+
+from ..app import app
+from ..authoring.flow import Flow
+from ..authoring.registry import load_flows, place_of
+from .current_run import CurrentRun
+from .event_loop import EventLoop
+from .memory_limit import memory_limit_bytes
+from .shared_slots import SharedSlots, shared_slots
 
 logger = logging.getLogger(__name__)
 

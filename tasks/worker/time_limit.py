@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from tasks.exceptions import TimeLimitExceededError
+from ..exceptions import TimeLimitExceededError
 
 RING_AGAIN_SECONDS = 1.0
 

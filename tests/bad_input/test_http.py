@@ -130,6 +130,6 @@ def test_a_body_of_nonsense_changes_nothing(
 def test_flowers_api_takes_no_nonsense(
     flower: FlowerProcess, own_database: DatabaseManager, body: str
 ) -> None:
-    answer = flower.ask("/api/task/send-task/tasks.enqueue", method="POST", body=MESSAGES[body])
+    answer = flower.ask("/api/task/send-task/processing_queue.enqueue", method="POST", body=MESSAGES[body])
     assert 400 <= answer.status < 500, answer.text
     assert unchanged(own_database)

@@ -119,7 +119,7 @@ def test_beat_control_and_worker_process_a_record_and_show_that_they_live(
                 lambda name=name: deployment.is_healthy(name), f"{name} healthy", deployment.log(name), 60
             )
         wait_until(
-            lambda: "tasks.fan_out" in deployment.log("control").read_text(), "a hint of beat's",
+            lambda: "processing_queue.fan_out" in deployment.log("control").read_text(), "a hint of beat's",
             deployment.log("beat"), 60,
         )  # fmt: skip
         for name in names:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from queue_store import QueueStoreError
+from tasks.pytest_plugin import IS_FOR_TESTS
 from tasks.testing import QueueTester
-from tasks.testing.plugin import IS_FOR_TESTS
 from tests.support.documents import code_blocks
 
 PAGE = "docs/testing.md"

@@ -65,7 +65,7 @@ def test_a_database_that_stands_still_is_reported(
 
 
 @pytest.mark.parametrize(
-    "name", ["tasks.fan_out", "tasks.alerts.update_alerts", "tasks.health.database_review"]
+    "name", ["processing_queue.fan_out", "processing_queue.update_alerts", "tasks.health.database_review"]
 )
 def test_no_task_lets_a_memory_error_reach_celery(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would end the worker's main process."""
@@ -83,7 +83,7 @@ def test_a_record_that_cannot_be_enqueued_for_want_of_memory_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.loader.import_default_modules()
-    task = app.tasks["tasks.enqueue"]
+    task = app.tasks["processing_queue.enqueue"]
     retried: list[BaseException] = []
 
     def retry(exc: BaseException, countdown: float) -> Exception:

@@ -53,7 +53,7 @@ def test_every_task_of_ours_ignores_its_result_and_is_acknowledged_early(tasks_a
     assert ours
     for name, task in ours.items():
         assert task.ignore_result, name
-        assert task.acks_late is (name == "tasks.enqueue"), name
+        assert task.acks_late is (name == "processing_queue.enqueue"), name
 
 
 def test_only_json_is_accepted() -> None:

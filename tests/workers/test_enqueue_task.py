@@ -32,7 +32,9 @@ def test_records_arrive_by_message_and_over_http(
     set_ingestion(queue, stopped=True)
 
     def send(*args: Any, task_id: str | None = None, **kwargs: Any) -> None:
-        second_application.send_task("tasks.enqueue", args, kwargs, queue="control", task_id=task_id)
+        second_application.send_task(
+            "processing_queue.enqueue", args, kwargs, queue="control", task_id=task_id
+        )
 
     with running_worker(settings_environment, log, queues="control", concurrency=1) as worker:
         send("letters", {"n": 0})
@@ -75,7 +77,7 @@ def over_http(environment: dict[str, str], log: Path) -> None:
     )
     try:
         wait_until(lambda: status(port, "GET", "/healthcheck") == 200, "Flower", flower.log)
-        assert status(port, "POST", "/api/task/async-apply/tasks.enqueue", "{}") == 401
+        assert status(port, "POST", "/api/task/async-apply/processing_queue.enqueue", "{}") == 401
         recipe("http", flower_url=f"http://127.0.0.1:{port}", user="shop", password="secret")
     finally:
         flower.kill()

@@ -28,9 +28,9 @@ def message(body: Any = None, headers: Message | None = None, properties: Messag
         "body": base64.b64encode(text.encode()).decode(),
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": {"lang": "py", "task": "tasks.claim_batch", "id": "a-1", "root_id": "a-1", "parent_id": None,
-            "group": None, "retries": 0, "timelimit": [None, None], "argsrepr": "quick", "kwargsrepr": "{}",
-            "eta": None, "expires": None} | (headers or {}),
+        "headers": {"lang": "py", "task": "processing_queue.claim_batch", "id": "a-1", "root_id": "a-1",
+            "parent_id": None, "group": None, "retries": 0, "timelimit": [None, None],
+            "argsrepr": "quick", "kwargsrepr": "{}", "eta": None, "expires": None} | (headers or {}),
         "properties": {"correlation_id": "a-1", "delivery_mode": 2, "delivery_info": {"exchange": "",
             "routing_key": "flows"}, "priority": 0, "body_encoding": "base64", "delivery_tag": "t-1"}
             | (properties or {}),

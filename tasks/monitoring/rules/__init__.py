@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterable
 
 from queue_store.alerting.findings import Finding, by_severity
-from tasks.monitoring.rules import (
+
+from ..snapshot import Snapshot
+from . import (
     database_rules,
     flow_rules,
     integrity_rules,
     overall_rules as together_rules,
     worker_rules,
 )
-from tasks.monitoring.snapshot import Snapshot
 
 Rule = Callable[[Snapshot], Iterable[Finding]]
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
 from queue_store.readings.server import LONG_IDLE_SECONDS
-from tasks.monitoring.snapshot import Snapshot
+
+from ..snapshot import Snapshot
 
 HELD_SNAPSHOT_SECONDS = {"warning": 300.0, "critical": 3_600.0}
 IDLE_IN_TRANSACTION = 5

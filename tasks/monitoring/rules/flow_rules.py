@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
 from queue_store.readings.windows import Window
-from tasks.monitoring.snapshot import HOUR_SECONDS, Snapshot
+
+from ..snapshot import HOUR_SECONDS, Snapshot
 
 BACKLOG_RECORDS = 500
 BACKLOG_SECONDS = 1_800.0

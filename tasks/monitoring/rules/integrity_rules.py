@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
 from queue_store.readings.integrity import Violation
-from tasks.monitoring.snapshot import Snapshot
+
+from ..snapshot import Snapshot
 
 COUNTS_CHECK = "counts_that_do_not_add_up"
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 
 from queue_store.alerting.findings import LEVELS, Finding, worst_level
 from queue_store.readings.windows import Window, add_up
-from tasks.monitoring.rules import flow_rules
-from tasks.monitoring.snapshot import DAY_SECONDS, HOUR_SECONDS, Snapshot
+
+from ..snapshot import DAY_SECONDS, HOUR_SECONDS, Snapshot
+from . import flow_rules
 
 TOGETHER = "All flows together"
 NEXT_STEP = "see which flows and which kinds of errors they are: queuectl failures"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
-from tasks.monitoring.snapshot import Snapshot
+
+from ..snapshot import Snapshot
 
 WAIT_SECONDS = 60.0
 BUSY_PERCENT = 80.0

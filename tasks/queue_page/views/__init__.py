@@ -7,8 +7,9 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.settings import ProcessorSettings, load_processor_settings
-from tasks.queue_page.arguments import Arguments
-from tasks.queue_page.database import reading
+
+from ..arguments import Arguments
+from ..database import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def look(view: View, arguments: Arguments, celery_app: Any) -> Any:
 
 
 def _views() -> dict[str, View]:
-    from tasks.queue_page.views import database, failures, fleet, overview, records, watch_keeping
+    from . import database, failures, fleet, overview, records, watch_keeping
 
     return {
         "overview": overview.overview,

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 from queue_store.readings.activity import read_held_snapshots, read_slow_statements, read_tables
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.server import read_server
-from tasks.queue_page.views.levels import held_snapshot, judge
+
+from .levels import held_snapshot, judge
 
 if TYPE_CHECKING:
-    from tasks.queue_page.views import Look
+    from . import Look
 
 
 def database(look: "Look") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from queue_store.readings.records import read_attempts
 from queue_store.readings.top_errors import read_top_errors
 
 if TYPE_CHECKING:
-    from tasks.queue_page.views import Look
+    from . import Look
 
 WINDOWS = {"1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0}
 GROUPS = 50

@@ -6,7 +6,7 @@ from queue_store.readings.fleet import read_fleet
 from queue_store.readings.runs import read_runs
 
 if TYPE_CHECKING:
-    from tasks.queue_page.views import Look
+    from . import Look
 
 
 def runs(look: "Look") -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 from queue_store.readings.flow_counts import FlowCounts
 from queue_store.readings.windows import Window
 from queue_store.thresholds import Thresholds
-from tasks.monitoring.rules.database_rules import HELD_SNAPSHOT_SECONDS
-from tasks.monitoring.rules.flow_rules import BACKLOG_SECONDS
+
+from ...monitoring.rules.database_rules import HELD_SNAPSHOT_SECONDS
+from ...monitoring.rules.flow_rules import BACKLOG_SECONDS
 
 Level = str | None
 

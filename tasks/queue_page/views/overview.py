@@ -10,10 +10,11 @@ from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
 from queue_store.readings.windows import Window, read_window
-from tasks.queue_page.views.levels import judge, levels_of_flow, worst
+
+from .levels import judge, levels_of_flow, worst
 
 if TYPE_CHECKING:
-    from tasks.queue_page.views import Look
+    from . import Look
 
 HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0

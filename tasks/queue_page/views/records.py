@@ -13,10 +13,11 @@ from queue_store.readings.records import (
     read_record,
 )
 from queue_store.records.record import STATUSES
-from tasks.queue_page.arguments import Arguments, BadInputError
+
+from ..arguments import Arguments, BadInputError
 
 if TYPE_CHECKING:
-    from tasks.queue_page.views import Look
+    from . import Look
 
 HIDDEN_LENGTH = 40
 PAGE_RECORDS = 50

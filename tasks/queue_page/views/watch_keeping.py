@@ -13,7 +13,7 @@ from queue_store.readings.watch_keeping import (
 )
 
 if TYPE_CHECKING:
-    from tasks.queue_page.views import Look
+    from . import Look
 
 DAY_SECONDS = 86_400.0
 

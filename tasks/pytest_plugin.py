@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tasks.testing import QueueTester
+    from .testing import QueueTester
 
 DATABASE_NAME = "processing_queue_test"
 IS_FOR_TESTS = re.compile(r"(?<![a-z])tests?(?![a-z])", re.IGNORECASE)  # neither `latest` nor `contest`
@@ -30,7 +30,7 @@ def queue_tester_database_url() -> Iterator[str]:
     import psycopg
     from sqlalchemy.engine import make_url
 
-    from tasks.embedded.postgres import EmbeddedPostgres
+    from .embedded.postgres import EmbeddedPostgres
 
     directory = Path(tempfile.mkdtemp(prefix="queue-tester-"))
     directory.chmod(0o711)
@@ -49,7 +49,8 @@ def queue_tester_database_url() -> Iterator[str]:
 def queue_tester(queue_tester_database_url: str, monkeypatch: pytest.MonkeyPatch) -> "Iterator[QueueTester]":
     """An empty, migrated queue; DATABASE_URL names its database meanwhile."""
     from queue_store.settings import parse_database_url
-    from tasks.testing import QueueTester
+
+    from .testing import QueueTester
 
     name = parse_database_url(queue_tester_database_url).database or ""
     if not IS_FOR_TESTS.search(name):

@@ -1,6 +1,7 @@
 """The task by which applications that share the broker enqueue, and Flower's REST API with it.
 
-    app.send_task("tasks.enqueue", ["send_invoice", {"order_id": 17}], {"dedup_key": "order 17"}, queue="control")
+    record = ["send_invoice", {"order_id": 17}]
+    app.send_task("processing_queue.enqueue", record, {"dedup_key": "order 17"}, queue="control")
 
 The record is accepted when its row exists, not when the message is sent. The message is acknowledged after that, so
 it may be delivered twice: the dedup_key makes one record of both while that is not finished. A message that is
@@ -21,15 +22,16 @@ from queue_store.errors import (
     PayloadRejectedError,
     QueueStoreError,
 )
-from tasks.app import app
-from tasks.worker.services import services
+
+from .app import owned_task
+from .worker.services import services
 
 AGAIN_SECONDS = 5.0
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NOT_NOW = (DatabaseUnavailableError, ConflictError, IngestionStoppedError, MemoryError)
 
 
-@app.task(name="tasks.enqueue", bind=True, acks_late=True, max_retries=None)
+@owned_task("processing_queue.enqueue", old_name="tasks.enqueue", bind=True, acks_late=True, max_retries=None)
 def enqueue(
     self: Any,
     flow_name: str,
