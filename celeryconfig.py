@@ -29,7 +29,7 @@ task_default_queue = "flows"
 task_queues = [Queue("flows", routing_key="flows"), Queue("control", routing_key="control")]
 task_create_missing_queues = True
 # By exact names: an application that shares this configuration may have tasks called `tasks.…` of its own.
-CONTROL_TASKS = (
+_control_tasks = (
     "processing_queue.daily_report",
     "processing_queue.enqueue",
     "processing_queue.fan_out",
@@ -47,7 +47,7 @@ CONTROL_TASKS = (
     "tasks.monitoring.processing_performance_monitoring",
     "tasks.monitoring.weekly_reset",
 )
-task_routes = {name: {"queue": "control"} for name in CONTROL_TASKS}
+task_routes = {name: {"queue": "control"} for name in _control_tasks}
 task_routes["processing_queue.claim_batch"] = {"queue": "flows"}
 
 task_serializer = "json"

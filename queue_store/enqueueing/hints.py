@@ -9,10 +9,6 @@ import re
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from queue_store.enqueueing.trace_context import current_trace_context, producer_span
 
 CLAIM_BATCH_TASK = "processing_queue.claim_batch"
@@ -37,13 +33,24 @@ def broker_problem(url: str) -> str | None:
         return "must end with the number of a Redis database, like redis://host:6379/0"
     try:
         connect(url).connection_pool.make_connection()
-    except (ValueError, TypeError, redis.RedisError):
+    except (ValueError, TypeError):
         return "has a parameter that Redis clients do not know: compare with redis://host:6379/0"
     return None
 
 
 def connect(url: str) -> Any:
-    """A client that never waits long. Understands what Celery understands. Raises ValueError for another URL."""
+    """A client that never waits long. Understands what Celery understands.
+
+    Raises ValueError for another URL, and ModuleNotFoundError where the broker's client is not installed.
+    """
+    try:
+        import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "hints need the broker's client: pip install redis", name=error.name
+        ) from None
     return redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
         _as_redis_spells_it(url),
         socket_timeout=TIMEOUT_SECONDS,

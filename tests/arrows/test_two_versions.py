@@ -8,7 +8,7 @@ import pytest
 from queue_store.database import schema, statements
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
-from queue_store.operators.operators import backup
+from queue_store.operators import backup
 from queue_store.runs import claimer as claiming
 from tests.support.older_statements import before_one_of_a_key
 from tests.support.servers import connect

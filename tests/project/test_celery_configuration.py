@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -22,6 +23,20 @@ def setting_names() -> list[str]:
     tree = ast.parse((ROOT / "celeryconfig.py").read_text())
     names = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
     return [name.id for name in names if isinstance(name, ast.Name) and not name.id.startswith("_")]
+
+
+OLD_NAMES = {
+    "tasks.alerts.update_alerts": "processing_queue.update_alerts",
+    "tasks.claim_batch": "processing_queue.claim_batch",
+    "tasks.enqueue": "processing_queue.enqueue",
+    "tasks.fan_out": "processing_queue.fan_out",
+    "tasks.report.daily_report": "processing_queue.daily_report",
+    "tasks.schedule.run_occurrence": "processing_queue.run_occurrence",
+}
+
+
+def our_tasks(app: Celery) -> dict[str, Any]:
+    return {n: task for n, task in app.tasks.items() if n.startswith(("tasks.", "processing_queue."))}
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +64,20 @@ def test_beat_sends_only_tasks_that_exist_with_options_that_exist(tasks_app: Cel
 
 
 def test_every_task_of_ours_ignores_its_result_and_is_acknowledged_early(tasks_app: Celery) -> None:
-    ours = {name: task for name, task in tasks_app.tasks.items() if name.startswith("tasks.")}
-    assert ours
-    for name, task in ours.items():
+    for name, task in our_tasks(tasks_app).items():
         assert task.ignore_result, name
-        assert task.acks_late is (name == "processing_queue.enqueue"), name
+        assert task.acks_late is (name in ("processing_queue.enqueue", "tasks.enqueue")), name
+
+
+def test_every_task_of_ours_is_routed_by_its_exact_name(tasks_app: Celery) -> None:
+    current = {name for name in our_tasks(tasks_app) if name not in OLD_NAMES}
+    assert set(celeryconfig.task_routes) == current
+    assert not [pattern for pattern in celeryconfig.task_routes if "*" in pattern]
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_NAMES.items())
+def test_a_message_in_flight_finds_its_task_by_the_old_name(tasks_app: Celery, old: str, new: str) -> None:
+    assert tasks_app.tasks[old].run.__code__ is tasks_app.tasks[new].run.__code__
 
 
 def test_only_json_is_accepted() -> None:

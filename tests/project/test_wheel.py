@@ -1,41 +1,54 @@
 """The wheel holds everything that it needs, and works where there is no checkout."""
 
-import os
+import re
 import subprocess
-import sys
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.clean_environment import ROOT, CleanEnvironment, build_wheel, run
+
+PRODUCER_PACKAGES = (
+    "greenlet",
+    "orjson",
+    "psycopg",
+    "psycopg-binary",
+    "sqlalchemy",
+    "typing-extensions",
+)
+SAME_MODULES = """
+import importlib, pathlib, pkgutil, sys
+import processing_queue
+
+names = [m.name for m in pkgutil.walk_packages(processing_queue.__path__, "processing_queue.")]
+without = {"processing_queue.pytest_plugin"}  # needs pytest
+for name in set(names) - without:
+    importlib.import_module(name)
+assert importlib.util.find_spec("tasks") is None, "the wheel takes the name `tasks`"
+assert importlib.util.find_spec("celeryconfig") is None, "the wheel takes the name `celeryconfig`"
+place = pathlib.Path(processing_queue.__file__).parents[1]
+by_file = {}
+for name, module in list(sys.modules.items()):
+    file = getattr(module, "__file__", None)
+    if file and name.split(".")[0] in ("processing_queue", "queue_store", "tasks", "celeryconfig"):
+        assert by_file.setdefault(file, module) is module, name
+assert "processing_queue.celeryconfig" in sys.modules
+print(len(names), "modules")
+"""
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("wheel")
-    run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", directory], cwd=ROOT)
-    return next(directory.glob("processing_queue-*.whl"))
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin directory of a new environment that holds the locked dependencies and the wheel."""
-    place = tmp_path_factory.mktemp("clean environment")
-    venv.create(place, with_pip=True)
-    pip = [place / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements.lock"], cwd=place)
-    run([*pip, "--no-deps", wheel], cwd=place)
-    return place / "bin"
-
-
-def run(command: list[str | Path], cwd: Path, **environment: str) -> str:
-    answer = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=110
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer.stdout
+    environment = CleanEnvironment.create(tmp_path_factory.mktemp("clean environment"), "requirements.lock")
+    environment.pip("install", "--no-deps", wheel)
+    return environment.place / "bin"
 
 
 def tracked(*directories: str) -> set[str]:
@@ -46,13 +59,72 @@ def tracked(*directories: str) -> set[str]:
     return {name for name in listing.split("\0") if name and (ROOT / name).exists()}
 
 
+def pinned(name: str) -> str:
+    """The package's lines of the lock file, hashes included."""
+    lock = (ROOT / "requirements.lock").read_text()
+    found = re.search(rf"^{name}==.*?(?=^[a-z0-9]|\Z)", lock, re.MULTILINE | re.DOTALL)
+    assert found, name
+    return found.group(0)
+
+
+def installed_name(file: str) -> str:
+    if file == "celeryconfig.py":
+        return "processing_queue/celeryconfig.py"
+    return f"processing_queue/{file.removeprefix('tasks/')}" if file.startswith("tasks/") else file
+
+
 def test_the_wheel_holds_both_packages_whole_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         content = {name for name in archive.namelist() if ".dist-info/" not in name}
         assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
-    assert content == tracked("queue_store", "tasks", "celeryconfig.py")
-    assert {"queue_store/py.typed", "tasks/py.typed"} <= content
+    files = tracked("queue_store", "tasks", "celeryconfig.py")
+    assert content == {installed_name(file) for file in files}
+    assert {"queue_store/py.typed", "processing_queue/py.typed"} <= content
     assert any(name.endswith(".sql") for name in content)
+
+
+@pytest.mark.package
+def test_each_module_of_the_wheel_exists_once(installed: Path, tmp_path: Path) -> None:
+    assert "modules" in run(
+        [installed / "python", "-c", SAME_MODULES], tmp_path, CELERY_BROKER_URL="memory://"
+    )
+
+
+@pytest.mark.package
+@pytest.mark.parametrize("first", ["tasks", "processing_queue.app"])
+def test_a_wheel_and_a_checkout_in_one_environment_are_refused(
+    installed: Path, tmp_path: Path, first: str
+) -> None:
+    program = f"import {first}; import processing_queue; processing_queue.flow"
+    answer = run([installed / "python", "-c", program], tmp_path, exit_code=1, PYTHONPATH=str(ROOT))
+    assert "processing-queue would be imported twice: from the checkout" in answer.splitlines()[-1]
+    assert "pip uninstall processing-queue" in answer.splitlines()[-1]
+
+
+@pytest.mark.package
+def test_a_file_that_hides_the_package_is_named(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "processing_queue.py").write_text("")
+    answer = run([installed / "queuectl", "status"], tmp_path, exit_code=1, PYTHONPATH=str(tmp_path))
+    assert f"{tmp_path / 'processing_queue.py'} hides the package" in answer
+    (tmp_path / "processing_queue.py").rename(tmp_path / "queue_store.py")
+    scheduler = "import processing_queue.schedule.scheduler"
+    answer = run([installed / "python", "-c", scheduler], tmp_path, exit_code=1)
+    assert f"{tmp_path / 'queue_store.py'} was found as the package" in answer.splitlines()[-1]
+
+
+@pytest.mark.package
+def test_a_producer_needs_neither_celery_nor_the_command_line(
+    wheel: Path, empty_database_url: str, tmp_path: Path
+) -> None:
+    lock = tmp_path / "producer.lock"
+    lock.write_text("\n".join(pinned(name) for name in PRODUCER_PACKAGES))
+    environment = CleanEnvironment.create(tmp_path / "venv", lock)
+    environment.pip("install", "--no-deps", wheel)
+    program = "import processing_queue as door, sys; door.enqueue, door.wait_for, door.DatabaseManager"
+    program += "; print([n for n in ('celery', 'redis', 'alembic', 'click', 'flower') if n in sys.modules])"
+    assert run([environment.python, "-c", program], tmp_path) == "[]\n"
+    answer = run([environment.script("queuectl"), "status"], tmp_path, exit_code=1)
+    assert "pip install 'processing-queue[worker]'" in answer
 
 
 @pytest.mark.package

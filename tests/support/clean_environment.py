@@ -1,0 +1,54 @@
+"""A virtual environment as an application has it, outside of this checkout."""
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LONGEST_SECONDS = 110
+
+
+def run(command: Sequence[str | Path], cwd: Path, exit_code: int | None = 0, **environment: str) -> str:
+    """The output of a command, its errors included."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
+    answer = subprocess.run(
+        command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=LONGEST_SECONDS
+    )
+    assert exit_code in (None, answer.returncode), answer.stdout + answer.stderr
+    return answer.stdout + answer.stderr
+
+
+def build_wheel(directory: Path) -> Path:
+    run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", directory], cwd=ROOT)
+    return next(directory.glob("processing_queue-*.whl"))
+
+
+@dataclass(frozen=True)
+class CleanEnvironment:
+    """An environment with locked dependencies. `lock`: a file, or its name in the checkout."""
+
+    place: Path
+
+    @classmethod
+    def create(cls, place: Path, lock: str | Path) -> "CleanEnvironment":
+        venv.create(place, with_pip=True)
+        environment = cls(place)
+        environment.pip("install", "--require-hashes", "--only-binary", ":all:", "-r", ROOT / lock)
+        return environment
+
+    @property
+    def python(self) -> Path:
+        return self.place / "bin/python"
+
+    def script(self, name: str) -> Path:
+        return self.place / "bin" / name
+
+    def pip(self, command: str, *arguments: str | Path) -> None:
+        run(
+            [self.python, "-m", "pip", command, "-qq", "--disable-pip-version-check", *arguments],
+            cwd=self.place,
+        )
