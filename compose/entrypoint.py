@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib.machinery import PathFinder
+from itertools import pairwise
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1]
@@ -13,7 +14,7 @@ def main() -> None:
     command = sys.argv[1:]
     if not command:
         sys.exit("Error: no command. Try: queuectl --help")
-    sys.path[0] = os.getcwd()  # as Celery has it
+    sys.path[0] = str(Path.cwd())  # as Celery has it
     packages = PACKAGES | ({"tasks": "tasks"} if names_tasks(command) else {})
     for name in packages:
         if hiding := hiding_file(name):
@@ -26,7 +27,7 @@ def main() -> None:
 
 def names_tasks(command: list[str]) -> bool:
     """Whether the command starts Celery as `celery -A tasks`."""
-    pairs = zip(command, command[1:], strict=False)
+    pairs = pairwise(command)
     return "--app=tasks" in command or any(
         option in ("-A", "--app") and app == "tasks" for option, app in pairs
     )
