@@ -21,7 +21,7 @@ THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restar
 NONE_CHOSEN := 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock clean python-ok same-python bench-monitoring bench-queue-page
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock clean python-ok same-python bench-monitoring bench-queue-page
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -35,6 +35,9 @@ test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARG
 	$(TESTS) -m "alone and not long" $(ARGS) || alone=$$?; \
 	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
 	exit $${alone:-0}
+
+servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
+	@exec $(BIN)/python -m tests.support.run_servers
 
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)

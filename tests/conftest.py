@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from tests.support.cleaning import DatabaseCleaner
 from tests.support.flow_runs import Worker, running_worker
@@ -35,14 +34,9 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres_server: PostgresServer) -> Iterator[str]:
+def template_database(postgres_server: PostgresServer) -> str:
     """The name of a freshly migrated database that nobody connects to: others are copied from it."""
-    name = postgres_server.create_database()
-    manager = connect(postgres_server.database_url(name))
-    schema.migrate(manager.engine)
-    manager.dispose()
-    yield name
-    postgres_server.drop_database(name)
+    return postgres_server.template_database()
 
 
 @pytest.fixture(scope="session")

