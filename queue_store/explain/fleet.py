@@ -8,7 +8,7 @@ from queue_store.explain.reasons import FLOW, Reason, reason
 def no_worker_alive(look: Look) -> Reason | None:
     if look.workers.alive:
         return None
-    text = "No worker process is alive. Start one: `celery -A tasks worker -Q flows`."
+    text = "No worker process is alive. Start one: `celery -A processing_queue worker -Q flows`."
     return Reason("no_worker_alive", text)
 
 

@@ -1,4 +1,4 @@
-"""Putting the page into Flower, whoever starts it: `celery -A tasks flower`."""
+"""Putting the page into Flower, whoever starts it: `celery -A processing_queue flower`."""
 
 import functools
 import sys

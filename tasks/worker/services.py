@@ -144,5 +144,7 @@ def open_services(celery_queues: list[str]) -> WorkerServices:
 def services() -> WorkerServices:
     """Raises RuntimeError outside of a worker process."""
     if _services is None:
-        raise RuntimeError("this runs in a worker process only: start one with `celery -A tasks worker`")
+        raise RuntimeError(
+            "this runs in a worker process only: start one with `celery -A processing_queue worker`"
+        )
     return _services

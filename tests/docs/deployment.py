@@ -19,7 +19,7 @@ BEATS = "SELECT 1 FROM beats WHERE started_at >= %(since)s"
 
 
 def is_deployment(block: CodeBlock) -> bool:
-    return block.language == "text" and "\ncelery -A tasks " in block.code
+    return block.language == "text" and "\ncelery -A processing_queue " in block.code
 
 
 def program(line: str) -> list[str]:
@@ -60,7 +60,7 @@ class Deployment:
         elif line.startswith("queuectl "):
             subprocess.run(program(line), env=self._environment, cwd=self._directory, check=True, timeout=60)
         else:
-            assert line.startswith("celery -A tasks "), line
+            assert line.startswith("celery -A processing_queue "), line
             self._processes[line] = self._start(line)
 
     def _start(self, line: str) -> subprocess.Popen[bytes]:

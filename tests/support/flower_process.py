@@ -1,4 +1,4 @@
-"""The documented command, as an operator starts it: `celery -A tasks flower`."""
+"""The documented command, as an operator starts it: `celery -A processing_queue flower`."""
 
 import base64
 import http.client
@@ -26,7 +26,7 @@ class FlowerProcess:
         arguments = [f"--port={self.port}", *options, *([f"--basic-auth={USER}:{PASSWORD}"] if login else [])]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "tasks", "flower", *arguments],
+                [sys.executable, "-m", "celery", "-A", "processing_queue", "flower", *arguments],
                 env={**environment, "PYTHONPATH": str(Path.cwd()), "PYTHONWARNINGS": "default"},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip

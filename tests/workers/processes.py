@@ -18,13 +18,13 @@ WORKER_OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO")
 
 
 class CeleryProcess:
-    """One `celery -A tasks …` process in a process group of its own."""
+    """One `celery -A processing_queue …` process in a process group of its own."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "tasks", *arguments],
+                [sys.executable, "-m", "celery", "-A", "processing_queue", *arguments],
                 cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 

@@ -63,5 +63,5 @@ function flowTable(flows) {
     ["99 %", (f) => duration(f.processing_p99), "number"],
     ["Wait, 95 %", (f) => duration(f.wait_p95), "number"],
     ["Runs", (f) => number(f.runs), "number"],
-  ], flows, "No flow is registered yet. Start a worker: celery -A tasks worker"));
+  ], flows, "No flow is registered yet. Start a worker: celery -A processing_queue worker"));
 }

@@ -41,5 +41,5 @@ function processTable(processes, lease) {
     ["CPU", (p) => percent(p.cpu_percent), "number"],
     ["Memory", (p) => bytes(p.memory_bytes), "number"],
     ["Version", (p) => p.versions["processing-queue"] ?? "–"],
-  ], processes, "No worker process is alive. Start one: celery -A tasks worker");
+  ], processes, "No worker process is alive. Start one: celery -A processing_queue worker");
 }

@@ -20,6 +20,6 @@ export function show(view) {
       ["Leads", (b) => (b.is_leader ? badge("leader", "completed") : "no")],
       ["Started", (b) => when(b.started_at)],
       ["Last sign", (b) => when(b.heartbeat_at)],
-    ], beats, "No beat has been seen in the last hour. Start one: celery -A tasks beat")),
+    ], beats, "No beat has been seen in the last hour. Start one: celery -A processing_queue beat")),
   ]);
 }
