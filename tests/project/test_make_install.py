@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("Makefile", ".ci/one_at_a_time.py", "pyproject.toml")
+COPIED = ("Makefile", ".ci/one_at_a_time.py", "pyproject.toml", "hatch_build.py")
 LOCKS = ("requirements-embedded.lock", "requirements-build.lock", "requirements-dev.lock")
 PYTHON = """#!/bin/sh
 case "$*" in
