@@ -140,3 +140,12 @@ def test_every_setting_that_the_readme_names_exists() -> None:
     )
     assert named
     assert [name for name in named if f"    {name.lower()}:" not in known] == []
+
+
+@pytest.mark.parametrize(
+    "page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("compose/*.md")])
+)
+def test_examples_use_the_one_name_that_is_installed(page: Path) -> None:
+    blocks = [block.code for block in code_blocks(str(page.relative_to(ROOT)))]
+    by_folder = re.compile(r"(?:from|import) (?:tasks|queue_store)\b|celery (?:-A|--app)[ =]tasks")
+    assert [code for code in blocks if by_folder.search(code)] == []

@@ -1,8 +1,10 @@
 """The tree and the direction of imports are what the design says."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,25 @@ def test_celeryconfig_names_tasks_by_string_only() -> None:
 def test_no_file_grows_beyond_what_one_reads_at_once(package: str) -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / package).rglob("*.py")}
     assert {path.name: length for path, length in lengths.items() if length > FILE_LIMIT_LINES} == {}
+
+
+PRIVATE_IN_TEXT = re.compile(r"\b(?:queue_store|tasks|processing_queue)(?:\.\w+)*\._[a-z]\w*")
+
+
+def private_names(path: Path) -> Iterator[str]:
+    """Private names of other modules that a test uses: imported, read, or patched by their dotted name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield from (name.name for name in node.names if re.match(r"_[a-z]", name.name))
+        elif isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr):
+            owner = node.value
+            if not (isinstance(owner, ast.Name) and owner.id in ("self", "cls", "os")):
+                yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from PRIVATE_IN_TEXT.findall(node.value)
+
+
+@pytest.mark.parametrize("room", ["docs", "bad_input", "authoring", "project", "mixed_day"])
+def test_tests_use_public_names_only(room: str) -> None:
+    used = {path.name: list(private_names(path)) for path in (ROOT / "tests" / room).rglob("*.py")}
+    assert {name: names for name, names in used.items() if names} == {}
