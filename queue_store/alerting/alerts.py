@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.alerting.findings import LEVELS, Finding
+from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 
 LOG = "log"
@@ -91,8 +92,7 @@ def contacts(code: str, level: str, step: int) -> list[str]:
 
 def take_notice(cursor: Cursor[Any], contact: str) -> Notice | None:
     parameters = {"contact": contact, "tries": NOTICE_TRIES, "retry_seconds": NOTICE_RETRY_SECONDS}
-    row = cursor.execute(sql("alerting/take_notification"), parameters).fetchone()
-    return Notice(*row) if row else None
+    return row_as(cursor.execute(sql("alerting/take_notification"), parameters), Notice)
 
 
 def mark_notice(cursor: Cursor[Any], notice: Notice, error_message: str | None) -> None:
@@ -109,8 +109,7 @@ def acknowledge(cursor: Cursor[Any], alert_id: int, actor: str) -> bool:
 
 def read_alerts(cursor: Cursor[Any], resolved_seconds: float = 0) -> list[Alert]:
     """Live ones first, the worst first; with those resolved within the time given."""
-    rows = cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}).fetchall()
-    return [Alert(*row) for row in rows]
+    return rows_as(cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}), Alert)
 
 
 @dataclass(frozen=True, slots=True)

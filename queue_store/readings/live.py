@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import the_row_as
 from queue_store.database.statements import sql
 
 LIVE_LIMIT = 10_000
@@ -24,11 +25,8 @@ class LiveCounts:
 
 
 def live_counts(cursor: Cursor[Any], flow_name: str) -> LiveCounts:
-    row = cursor.execute(
-        sql("readings/count_unfinished_of_flow"), {"flow_name": flow_name, "limit": LIVE_LIMIT}
-    ).fetchone()
-    assert row is not None
-    return LiveCounts(*row)
+    parameters = {"flow_name": flow_name, "limit": LIVE_LIMIT}
+    return the_row_as(cursor.execute(sql("readings/count_unfinished_of_flow"), parameters), LiveCounts)
 
 
 def open_writers(cursor: Cursor[Any]) -> set[str]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Cursor
 from psycopg.rows import dict_row
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 from queue_store.errors import UnknownRecordError
 
@@ -47,10 +48,9 @@ def read_whole_record(cursor: Cursor[Any], record_id: int) -> WholeRecord:
         raise UnknownRecordError(
             f"there is no record {record_id}: it was never enqueued, rolled back, or purged"
         )
-    attempts = cursor.execute(sql("readings/attempts"), parameters).fetchall()
     return WholeRecord(
         record,
-        [Attempt(*row) for row in attempts],
+        rows_as(cursor.execute(sql("readings/attempts"), parameters), Attempt),
         _one(cursor, "readings/progress", parameters),
         _one(cursor, "readings/cancel_request", parameters),
         _one(cursor, "readings/run", {"flow_instance_id": record["flow_instance_id"]}),
