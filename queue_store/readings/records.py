@@ -1,19 +1,17 @@
-"""Finding records, and everything that is known of one. A search looks at a bounded number of rows at a time."""
+"""Finding records. A search looks at a bounded number of rows at a time."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import Cursor
 
-from queue_store.database.rows import row_as, rows_as
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 LOOK_AT_MOST = 20_000
 FEW = 50_000
 LOOK_AT_SCATTERED = 5_000
-ATTEMPTS_AT_MOST = 100
 MAXIMUM_ID = 2**63 - 1
 KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
@@ -69,55 +67,6 @@ class RecordPage:
     next_before_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordStory:
-    id: int
-    flow_name: str
-    status: str
-    priority: int
-    scheduled_at: datetime
-    created_at: datetime
-    updated_at: datetime
-    claimed_at: datetime | None
-    started_at: datetime | None
-    completed_at: datetime | None
-    flow_instance_id: UUID | None
-    claim_number: int
-    retry_count: int
-    crash_strikes: int
-    batch_limit: int | None
-    dedup_key: str | None
-    order_key: str | None
-    correlation_id: str | None
-    error_message: str | None
-    payload: Any
-    payload_bytes: int
-    result: Any
-    progress: Any
-    progress_at: datetime | None
-    cancel_requested_by: str | None
-    cancel_requested_at: datetime | None
-    hostname: str | None
-    pid: int | None
-    run_state: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
-    claim_number: int
-    attempt_number: int
-    flow_instance_id: UUID
-    outcome: str
-    exception_type: str
-    error_message: str
-    error_group: str
-    traceback: str | None
-    started_at: datetime | None
-    finished_at: datetime
-    hostname: str | None
-    pid: int | None
-
-
 def find_records(
     cursor: Cursor[Any], wanted: RecordFilter, limit: int = 50, look_at_most: int = LOOK_AT_MOST
 ) -> RecordPage:
@@ -144,16 +93,6 @@ def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]
     return [
         row[0] for row in cursor.execute(sql("operators/found_ids"), parameters, prepare=False).fetchall()
     ]
-
-
-def read_record(cursor: Cursor[Any], record_id: int) -> RecordStory | None:
-    return row_as(cursor.execute(sql("readings/record_story"), {"id": record_id}), RecordStory)
-
-
-def read_attempts(cursor: Cursor[Any], record_id: int) -> list[AttemptRow]:
-    """Newest first."""
-    parameters = {"id": record_id, "limit": ATTEMPTS_AT_MOST}
-    return rows_as(cursor.execute(sql("readings/record_attempts"), parameters), AttemptRow)
 
 
 def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_most: int) -> dict[str, Any]:
