@@ -1,4 +1,4 @@
-"""What reasons look at. Each fact is read when the first reason asks for it."""
+"""The facts that reasons are drawn from. Each fact is read when the first reason asks for it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,8 +94,8 @@ class Waiting:
     suspect_count: int
 
 
-class Look:
-    """One look at one record, or at a flow as a whole (`record` is None)."""
+class Facts:
+    """The facts of one record, or of a flow as a whole (`record` is None)."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Look:
         self._record = record
 
     @classmethod
-    def at_record(cls, cursor: Cursor[Any], settings: ProcessorSettings, record_id: int) -> "Look":
+    def at_record(cls, cursor: Cursor[Any], settings: ProcessorSettings, record_id: int) -> "Facts":
         record = row_as(cursor.execute(sql("explain/record"), {"id": record_id}), RecordFacts)
         if record is None:
             raise UnknownRecordError(

@@ -8,7 +8,7 @@ import pytest
 from queue_store.database import schema, statements
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
-from queue_store.operators.operators import backup
+from queue_store.operators import backup
 from queue_store.runs import claimer as claiming
 from tests.support.older_statements import before_one_of_a_key
 from tests.support.servers import connect
@@ -40,7 +40,7 @@ def take_every_arrow(database: DatabaseManager) -> None:
         run.release(batch[6:8])
         store.hide_session(run)
         store.age(run)
-        store.rescue.look()
+        store.rescue.sweep()
         assert store.statuses() == {"completed": 4, "failed": 1, "pending": 5}
 
 
