@@ -14,8 +14,9 @@ from queue_store.enqueueing.new_record import (
     check_options,
     payload_limit_bytes,
 )
-from queue_store.enqueueing.steps import Copy, Query, Rows, Steps, is_storable_name, refuse_flow
+from queue_store.enqueueing.steps import Copy, Query, Rows, Steps, refuse_flow
 from queue_store.errors import DuplicateRecordError, PayloadRejectedError
+from queue_store.flow_names import is_flow_name
 from queue_store.records.payload import encode_json
 
 CHUNK_RECORDS = 4_000
@@ -67,7 +68,7 @@ def enqueue_many_steps(
     check_choice(on_duplicate)
     check_options(options)
     _check_rows(rows)
-    if not is_storable_name(flow_name):
+    if not is_flow_name(flow_name):
         yield from refuse_flow(flow_name)
     flow = yield Query("enqueueing/begin_bulk", {"flow_name": flow_name, "is_follow_up": is_follow_up})
     if not flow:

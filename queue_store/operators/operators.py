@@ -12,7 +12,8 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.enqueueing.connections import run
 from queue_store.enqueueing.new_record import check_priority
-from queue_store.enqueueing.steps import is_storable_name, refuse_flow
+from queue_store.enqueueing.steps import refuse_flow
+from queue_store.flow_names import is_flow_name
 from queue_store.operators.record_chunks import (
     CHUNK_RECORDS,
     CancelResult,
@@ -220,7 +221,7 @@ class Operators:
 
 def _check_registered(cursor: Cursor[Any], flow_name: str) -> None:
     known = cursor.execute(sql("flows/flow_names")).fetchall()
-    if not is_storable_name(flow_name) or (flow_name,) not in known:
+    if not is_flow_name(flow_name) or (flow_name,) not in known:
         run(cursor, refuse_flow(flow_name))
 
 

@@ -53,7 +53,7 @@ CROSS JOIN LATERAL (
         WHERE status = 'pending' AND scheduled_at <= now() AND NOT EXISTS (
             SELECT FROM processing_queue running
             WHERE running.flow_name = f.flow_name AND running.order_key = keys.order_key
-                AND running.status || '' = 'processing' OFFSET 0)
+                AND unindexed(running.status) = 'processing' OFFSET 0)
         LIMIT %(count_limit)s)
     ) d
 ) due
