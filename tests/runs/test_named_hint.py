@@ -1,9 +1,11 @@
 """`unindexed(…)` gives the plans of the expression that it stands for, for the owner and for the role of workers."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from psycopg import ClientCursor
 
 from queue_store.database.roles import grant_roles
 from queue_store.database.statements import sql
@@ -53,3 +55,43 @@ def test_the_hint_is_inlined_and_changes_no_plan(own_store: Store, look: str, an
     text = "\n".join(before)
     assert "unindexed(" not in text
     assert look not in ASKS_FOR_A_RUNNING_KEY or "processing_queue_running_key" in text
+
+
+@pytest.mark.parametrize("look", sorted(ASKS_FOR_A_RUNNING_KEY - {"flows/flows_with_work"}))
+def test_the_plan_that_serves_every_batch_asks_the_key_and_not_all_that_failed(
+    own_store: Store, look: str
+) -> None:
+    """EXPLAIN of a statement knows its parameters; the plan that a run keeps does not."""
+    enqueue_keyed(own_store, keys=20, count=200)
+    own_store.enqueue(2_000)
+    run = own_store.run(batch_size=10)
+    run.begin()
+    own_store.execute("ANALYZE")
+    text = "\n".join(kept_plan(run, sql(look), LOOKS[look](run)))
+    assert "$" in text
+    assert "processing_queue_failed" not in text
+    assert "processing_queue_order" in text
+    assert "processing_queue_running_key" in text
+
+
+def kept_plan(run: Run, statement: bytes, parameters: dict[str, Any]) -> list[str]:
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            names.append(match[1])
+        return f"${names.index(match[1]) + 1}"
+
+    text = re.sub(r"%\((\w+)\)s", number, statement.decode())
+    with ClientCursor(run.held.driver) as cursor:
+        arguments = cursor.mogrify(", ".join(["%s"] * len(names)), [parameters[name] for name in names])
+        try:
+            cursor.execute(sql("runs/plan_once"))
+            cursor.execute(f"PREPARE kept AS {text}".encode())
+            return [
+                row[0] for row in cursor.execute(f"EXPLAIN EXECUTE kept ({arguments})".encode()).fetchall()
+            ]
+        finally:
+            run.held.driver.rollback()
+            run.held.driver.execute("DEALLOCATE ALL")
+            run.held.driver.rollback()
