@@ -3,10 +3,8 @@
 -- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. MATERIALIZED: as a sub-select
 -- the LIMIT can be executed more than once and take more than it says.
 -- Of an order_key the earliest record, and none while one runs: an earlier one may have come to light since. Where that
--- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again. Whether one
--- runs is looked up there for each key: see README.md for OFFSET 0.
--- ARRAY: the planner takes it for short, so a plan that does not know the batch size looks rows up by their id too.
--- `unindexed` keeps it from the index of pending rows, which with old statistics looks short and may hold millions.
+-- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again.
+-- How the planner is steered here (`unindexed`, ARRAY, OFFSET 0): queue_store/sql/README.md.
 WITH open AS MATERIALIZED (
     SELECT 1 FROM flow_execution_logs run
     JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL

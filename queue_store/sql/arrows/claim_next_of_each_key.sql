@@ -33,7 +33,7 @@ WITH RECURSIVE open AS MATERIALIZED (
         AND NOT EXISTS (
             SELECT FROM processing_queue running
             WHERE running.flow_name = %(flow_name)s AND running.order_key = keys.order_key
-                AND unindexed(running.status) = 'processing' OFFSET 0) -- see claim.sql
+                AND unindexed(running.status) = 'processing' OFFSET 0)
     LIMIT 1000
 ), chosen AS MATERIALIZED (
     SELECT id FROM head
@@ -49,7 +49,7 @@ WITH RECURSIVE open AS MATERIALIZED (
     UPDATE processing_queue q
     SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
         flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
-    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND unindexed(q.status) = 'pending' -- by id: see claim.sql
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND unindexed(q.status) = 'pending'
     RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
         q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
 ), counted AS (

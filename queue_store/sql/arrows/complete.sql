@@ -1,8 +1,5 @@
 -- complete: processing → completed, for the records that this run still owns under the same claim number.
 -- Returns the ids that were accepted; the others are refused and counted.
--- `unindexed` keeps the planner from the index of processing rows: until vacuum comes, that one still leads to every record
--- that the run completed before. The primary key leads to one row for each id, and ARRAY keeps it at that: joined with
--- an equals sign, a planner that takes the table for empty walks over all of it, in the order of the key.
 WITH outcome AS MATERIALIZED (
     SELECT * FROM unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[],
         %(started_ages)s::float8[], %(finished_ages)s::float8[], %(results)s::jsonb[])

@@ -17,7 +17,7 @@ CROSS JOIN LATERAL (
             AND NOT EXISTS (
                 SELECT FROM processing_queue running
                 WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                    AND unindexed(running.status) = 'processing' OFFSET 0)) -- see claim.sql
+                    AND unindexed(running.status) = 'processing' OFFSET 0))
     ORDER BY q.scheduled_at, q.id
     LIMIT 1
 ) oldest
