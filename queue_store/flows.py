@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 COUNT_LIMIT = 1_000
@@ -76,5 +77,5 @@ def with_work(
             "except_flow_name": except_flow_name,
             "celery_queues": list(celery_queues) if celery_queues is not None else None,
         },
-    ).fetchall()
-    return [FlowWithWork(*row) for row in rows]
+    )
+    return rows_as(rows, FlowWithWork)

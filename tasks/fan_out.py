@@ -28,12 +28,12 @@ def fan_out() -> None:
     if is_thorough:
         _thorough_at = time.monotonic() + THOROUGH_SECONDS
     try:
-        worker.rescue.look()
+        worker.rescue.sweep()
         enqueue_due(worker.database, all_flows(), worker.settings)
         hint_waiting_flows(worker)
         rollups.fold(worker.database)
         if is_thorough:
-            worker.rescue.overdue()
+            worker.rescue.sweep_overdue()
             vacuum_forgotten_tables(worker.database)
     except QueueStoreError as error:
         logger.warning("no fan-out: %s", error)

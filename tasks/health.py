@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from queue_store.database import schema
+from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.readings.fleet import read_fleet
@@ -17,7 +18,7 @@ from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
 
 from .app import app
 from .monitoring.connection_checks import note_success, remember_failure
-from .monitoring.databases import database_named, impatient
+from .monitoring.databases import STATEMENT_SECONDS, database_named
 from .monitoring.describe import describe_server
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     try:
         database, settings = database_named(name), load_processor_settings()
         schema.check_version(database)
-        with impatient(database) as cursor:
+        with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
             fleet, server = read_fleet(cursor, settings), read_server(cursor)
     except (QueueStoreError, psycopg.Error) as error:
         return pool | {"status": "unhealthy", "utilization_percent": None, "error": str(error)}

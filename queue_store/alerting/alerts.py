@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.alerting.findings import LEVELS, Finding
+from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 
 LOG = "log"
@@ -73,12 +74,12 @@ def update(
     changed since `judged_at`, when the judging began by the database's clock: somebody judged later, and was quicker.
     A contact that is not configured is passed over."""
     cursor.execute(sql("alerting/lock_alerts"))
-    teller = _Teller(cursor, {LOG, *configured_contacts})
+    writer = _NotificationWriter(cursor, {LOG, *configured_contacts})
     for finding in findings:
-        _see(teller, finding, judged_at)
-    _resolve(teller, findings, judged_codes, judged_at)
+        _see(writer, finding, judged_at)
+    _resolve(writer, findings, judged_codes, judged_at)
     for level, seconds in ESCALATION_SECONDS.items():
-        _escalate(teller, level, seconds)
+        _escalate(writer, level, seconds)
 
 
 def contacts(code: str, level: str, step: int) -> list[str]:
@@ -91,8 +92,7 @@ def contacts(code: str, level: str, step: int) -> list[str]:
 
 def take_notice(cursor: Cursor[Any], contact: str) -> Notice | None:
     parameters = {"contact": contact, "tries": NOTICE_TRIES, "retry_seconds": NOTICE_RETRY_SECONDS}
-    row = cursor.execute(sql("alerting/take_notification"), parameters).fetchone()
-    return Notice(*row) if row else None
+    return row_as(cursor.execute(sql("alerting/take_notification"), parameters), Notice)
 
 
 def mark_notice(cursor: Cursor[Any], notice: Notice, error_message: str | None) -> None:
@@ -109,17 +109,22 @@ def acknowledge(cursor: Cursor[Any], alert_id: int, actor: str) -> bool:
 
 def read_alerts(cursor: Cursor[Any], resolved_seconds: float = 0) -> list[Alert]:
     """Live ones first, the worst first; with those resolved within the time given."""
-    rows = cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}).fetchall()
-    return [Alert(*row) for row in rows]
+    return rows_as(cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}), Alert)
 
 
 @dataclass(frozen=True, slots=True)
-class _Teller:
+class _NotificationWriter:
     cursor: Cursor[Any]
     reachable: set[str]
 
-    def tell(
-        self, alert_id: int, change: str, level: str, whom: Sequence[str], rise_count: int, step: int = 0
+    def write(
+        self,
+        alert_id: int,
+        change: str,
+        level: str,
+        recipients: Sequence[str],
+        rise_count: int,
+        step: int = 0,
     ) -> None:
         parameters = {
             "alert_id": alert_id,
@@ -127,12 +132,12 @@ class _Teller:
             "level": level,
             "rise_count": rise_count,
             "escalation_step": step,
-            "contacts": [contact for contact in whom if contact in self.reachable],
+            "contacts": [contact for contact in recipients if contact in self.reachable],
         }
         self.cursor.execute(sql("alerting/add_notification"), parameters)
 
 
-def _see(teller: _Teller, finding: Finding, judged_at: datetime | None) -> None:
+def _see(writer: _NotificationWriter, finding: Finding, judged_at: datetime | None) -> None:
     parameters = {
         "judged_at": judged_at,
         "alert_key": finding.key,
@@ -140,35 +145,38 @@ def _see(teller: _Teller, finding: Finding, judged_at: datetime | None) -> None:
         "same_rise_seconds": SAME_RISE_SECONDS,
         **finding.as_dict(),
     }
-    row = teller.cursor.execute(sql("alerting/see_alert"), parameters).fetchone()
+    row = writer.cursor.execute(sql("alerting/see_alert"), parameters).fetchone()
     alert_id, is_new, rise_count, is_raised = row or (0, False, 0, False)
     if is_new or is_raised:
-        whom = contacts(finding.code, finding.level, 0)
-        teller.tell(alert_id, "opened" if is_new else "raised", finding.level, whom, rise_count)
+        recipients = contacts(finding.code, finding.level, 0)
+        writer.write(alert_id, "opened" if is_new else "raised", finding.level, recipients, rise_count)
 
 
 def _resolve(
-    teller: _Teller, findings: Sequence[Finding], judged_codes: Sequence[str], judged_at: datetime | None
+    writer: _NotificationWriter,
+    findings: Sequence[Finding],
+    judged_codes: Sequence[str],
+    judged_at: datetime | None,
 ) -> None:
     parameters = {
         "judged_at": judged_at,
         "judged_codes": list(judged_codes),
         "seen_keys": [finding.key for finding in findings],
     }
-    for alert_id, level, rise_count in teller.cursor.execute(
+    for alert_id, level, rise_count in writer.cursor.execute(
         sql("alerting/resolve_alerts"), parameters
     ).fetchall():
-        teller.cursor.execute(sql("alerting/drop_notifications"), {"alert_id": alert_id})
-        told = teller.cursor.execute(sql("alerting/notified_contacts"), {"alert_id": alert_id}).fetchall()
-        teller.tell(alert_id, "resolved", level, [contact for (contact,) in told], rise_count)
+        writer.cursor.execute(sql("alerting/drop_notifications"), {"alert_id": alert_id})
+        notified = writer.cursor.execute(sql("alerting/notified_contacts"), {"alert_id": alert_id}).fetchall()
+        writer.write(alert_id, "resolved", level, [contact for (contact,) in notified], rise_count)
 
 
-def _escalate(teller: _Teller, level: str, seconds: float) -> None:
+def _escalate(writer: _NotificationWriter, level: str, seconds: float) -> None:
     last_step = 1 if level == "warning" else 3
     parameters = {"level": level, "seconds": seconds, "last_step": last_step}
-    rows = teller.cursor.execute(sql("alerting/escalate_alerts"), parameters).fetchall()
+    rows = writer.cursor.execute(sql("alerting/escalate_alerts"), parameters).fetchall()
     for alert_id, code, step, rise_count in rows:
-        teller.tell(alert_id, "escalated", level, contacts(code, level, step), rise_count, step)
+        writer.write(alert_id, "escalated", level, contacts(code, level, step), rise_count, step)
 
 
 def _specialist(code: str) -> str:

@@ -7,6 +7,7 @@ for the next one. A reading is folded counts plus unfolded deltas, in one statem
 from dataclasses import dataclass
 
 from queue_store.database.manager import DatabaseManager
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 DELTAS_AT_ONCE = 5_000
@@ -42,8 +43,7 @@ def recount(database: DatabaseManager) -> list[Correction]:
     """Count every row and correct the totals: a scan of the table, for once a night."""
     with database.transaction() as cursor:
         cursor.execute(sql("counts/wait_for_rollups"))
-        rows = cursor.execute(sql("counts/recount")).fetchall()
-    return [Correction(*row) for row in rows]
+        return rows_as(cursor.execute(sql("counts/recount")), Correction)
 
 
 def _fold_step(database: DatabaseManager) -> int:

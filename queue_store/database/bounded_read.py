@@ -13,7 +13,7 @@ TIMEOUT_SECONDS = 5.0
 
 
 @contextmanager
-def look_on(
+def bounded_read(
     database: DatabaseManager, *, replica: bool = False, timeout_seconds: float | None = None
 ) -> Generator[Cursor[Any]]:
     """A transaction in which no statement takes longer (None: TIMEOUT_SECONDS). Raises DatabaseUnavailableError, also
@@ -32,7 +32,7 @@ def read_replica_lag(database: DatabaseManager) -> float | None:
     """Seconds; None where no replica is configured. Raises DatabaseUnavailableError."""
     if database.settings.replica_url is None:
         return None
-    with look_on(database, replica=True) as cursor:
+    with bounded_read(database, replica=True) as cursor:
         row = cursor.execute(sql("readings/replica_lag")).fetchone()
         assert row is not None
         return float(row[0])

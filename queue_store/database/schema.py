@@ -65,7 +65,7 @@ def check_version(database: DatabaseManager) -> None:
         current = current_version(database.engine)
     if current == latest_version():
         return
-    if current is not None and current not in known_versions() and _is_borne(database.engine):
+    if current is not None and current not in known_versions() and _is_compatible(database.engine):
         return
     if current is None or current in known_versions():
         raise SchemaVersionError(
@@ -98,8 +98,8 @@ def known_versions() -> tuple[str, ...]:
     return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())[::-1]
 
 
-def _is_borne(engine: Engine) -> bool:
-    """Whether the newer schema bears this code."""
+def _is_compatible(engine: Engine) -> bool:
+    """Whether the newer schema is compatible with this code."""
     with engine.connect() as connection:
         mark = connection.exec_driver_sql(COMPATIBLE).scalar() or ""
     return mark.startswith(COMPATIBLE_PREFIX) and mark[len(COMPATIBLE_PREFIX) :] <= latest_version()

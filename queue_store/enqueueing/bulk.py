@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import datetime
 from typing import cast
 
+from queue_store.enqueueing.copy_lines import Row, blocks, lines_of, numbered
 from queue_store.enqueueing.new_record import (
     NewRecord,
     OnDuplicate,
@@ -14,14 +14,13 @@ from queue_store.enqueueing.new_record import (
     check_options,
     payload_limit_bytes,
 )
-from queue_store.enqueueing.steps import Copy, Query, Rows, Steps, is_storable_name, refuse_flow
+from queue_store.enqueueing.steps import Copy, Query, Rows, Steps, refuse_flow
 from queue_store.errors import DuplicateRecordError, PayloadRejectedError
+from queue_store.flow_names import is_flow_name
 from queue_store.records.payload import encode_json
 
 CHUNK_RECORDS = 4_000
 CHUNK_BYTES = 4_000_000  # of payloads
-BLOCK_RECORDS = 100
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 @dataclass(slots=True)
@@ -40,9 +39,6 @@ class EnqueuedMany:
     ids: list[int] | None = None
 
 
-Row = tuple[bytes, NewRecord | None]  # a payload as JSON, and the options of its own
-
-
 @dataclass(slots=True)
 class _Bulk:
     options: NewRecord
@@ -51,6 +47,9 @@ class _Bulk:
     done: EnqueuedMany
     has_met_duplicates: bool = False
     is_staging: bool = False
+
+    def lines(self, chunk: Iterable[Row]) -> Iterator[bytes]:
+        return lines_of(self.done.flow_name, self.options, self.now, chunk)
 
 
 def enqueue_many_steps(
@@ -67,7 +66,7 @@ def enqueue_many_steps(
     check_choice(on_duplicate)
     check_options(options)
     _check_rows(rows)
-    if not is_storable_name(flow_name):
+    if not is_flow_name(flow_name):
         yield from refuse_flow(flow_name)
     flow = yield Query("enqueueing/begin_bulk", {"flow_name": flow_name, "is_follow_up": is_follow_up})
     if not flow:
@@ -100,21 +99,21 @@ def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[
     if not bulk.is_staging:
         yield Query("enqueueing/create_staging")
         bulk.is_staging = True
-    yield Copy("enqueueing/copy_staging", _blocks(_lines(bulk, chunk)))
+    yield Copy("enqueueing/copy_staging", blocks(bulk.lines(chunk)))
     yield from _enqueue_staged(bulk, first_position, len(chunk))
     yield Query("enqueueing/clear_staging")
 
 
 def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
     """False: there is a duplicate, and nothing of the chunk was written."""
-    lines = _lines(bulk, chunk)
+    lines = bulk.lines(chunk)
     may_fail = bulk.on_duplicate != "raise"
     ids: list[int] = []
     if bulk.done.ids is None:
-        refused = yield Copy("enqueueing/copy_records", _blocks(lines), may_fail)
+        refused = yield Copy("enqueueing/copy_records", blocks(lines), may_fail)
     else:
         ids = [row[0] for row in (yield Query("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
-        refused = yield Copy("enqueueing/copy_records_with_ids", _blocks(_numbered(ids, lines)), may_fail)
+        refused = yield Copy("enqueueing/copy_records_with_ids", blocks(numbered(ids, lines)), may_fail)
     if refused:
         return False
     if bulk.done.ids is not None:
@@ -140,8 +139,8 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
             ids[place] = known[key]
         else:
             new.append(place)
-    lines = _numbered([ids[place] for place in new], _lines(bulk, [chunk[place] for place in new]))
-    if (yield Copy("enqueueing/copy_records_with_ids", _blocks(lines), may_meet_duplicates=True)):
+    lines = numbered([ids[place] for place in new], bulk.lines([chunk[place] for place in new]))
+    if (yield Copy("enqueueing/copy_records_with_ids", blocks(lines), may_meet_duplicates=True)):
         return False
     bulk.done.duplicate_positions += duplicates
     if bulk.done.ids is not None:
@@ -224,42 +223,3 @@ def _encoded(row: object, position: int, *, takes_options: bool) -> Row:
 def _compact(encoded: bytes) -> bytes:
     """orjson leaves its results in buffers that are many times larger."""
     return bytes(memoryview(encoded))
-
-
-def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Small ones: Postgres stores the one before while the next is encoded."""
-    remaining = iter(lines)
-    while block := b"".join(islice(remaining, BLOCK_RECORDS)):
-        yield block
-
-
-def _lines(bulk: _Bulk, chunk: list[Row]) -> Iterator[bytes]:
-    """COPY's text format."""
-    begin = bulk.done.flow_name.encode() + b"\t"
-    common_end = _end(bulk.options, bulk.now)
-    for encoded, record in chunk:
-        escaped = encoded.replace(b"\\", b"\\\\") if b"\\" in encoded else encoded
-        yield b"%b%b%b" % (begin, escaped, common_end if record is None else _end(record, bulk.now))
-
-
-def _numbered(ids: list[int], lines: Iterable[bytes]) -> Iterator[bytes]:
-    return map(b"%d\t%b".__mod__, zip(ids, lines, strict=True))
-
-
-def _end(record: NewRecord, now: datetime) -> bytes:
-    """The fields after the payload."""
-    due_at = (
-        now + record.scheduled_at
-        if isinstance(record.scheduled_at, timedelta)
-        else record.scheduled_at or now
-    )
-    dedup_key, order_key = _escaped(record.dedup_key), _escaped(record.order_key)
-    correlation_id, trace_context = _escaped(record.correlation_id), _escaped(record.trace_context)
-    end = f"\t{record.priority}\t{due_at}\t{dedup_key}\t{order_key}\t{correlation_id}\t{trace_context}\n"
-    return end.encode()
-
-
-def _escaped(text: str | None) -> str:
-    if text is None:
-        return r"\N"
-    return text if text.isalnum() else text.translate(_ESCAPES)

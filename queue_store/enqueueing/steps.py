@@ -16,6 +16,7 @@ from queue_store.enqueueing.new_record import (
     check_record,
 )
 from queue_store.errors import DuplicateRecordError, UnknownFlowError
+from queue_store.flow_names import is_flow_name
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
@@ -63,7 +64,7 @@ def enqueue_steps(
     check_choice(on_duplicate)
     options = {"on_duplicate": on_duplicate, "is_follow_up": is_follow_up}
     parameters = check_record(record)
-    if not is_storable_name(flow_name):
+    if not is_flow_name(flow_name):
         yield from refuse_flow(flow_name)
     rows = yield Query("arrows/enqueue", {"flow_name": flow_name} | options | parameters)
     record_id, what, celery_queue = rows[0]
@@ -81,18 +82,14 @@ def enqueue_steps(
     return Enqueued(record_id, what != "inserted", flow_name, celery_queue)
 
 
-def is_storable_name(flow_name: str) -> bool:
-    """Whether Postgres would even take the text as a parameter."""
-    return flow_name.isascii() and "\x00" not in flow_name
-
-
 def refuse_flow(flow_name: str) -> Steps[None]:
     """Raises UnknownFlowError with what was perhaps meant."""
     known = [row[0] for row in (yield Query("flows/flow_names"))]
     shown = ascii(flow_name)[:64]
-    close = difflib.get_close_matches(flow_name.lower()[:64], known, 1, 0.6)
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(flow_name.lower()[:255], by_lower, 1, 0.6)
     if close:
-        raise UnknownFlowError(f"no flow {shown} is registered; did you mean {close[0]}?")
+        raise UnknownFlowError(f"no flow {shown} is registered; did you mean {by_lower[close[0]]}?")
     if known:
         raise UnknownFlowError(f"no flow {shown} is registered; there are {', '.join(known)[:200]}")
     raise UnknownFlowError(

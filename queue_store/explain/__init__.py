@@ -6,7 +6,7 @@ A reason is a function with `@reason`. It stands in the module of what decides i
 
 from queue_store.explain import claiming, ending, fleet, ownership
 from queue_store.explain.explain import Explanation, explain_flow, explain_record
-from queue_store.explain.facts import FlowFacts, Look, RecordFacts, Workers
+from queue_store.explain.facts import Facts, FlowFacts, RecordFacts, Workers
 from queue_store.explain.reasons import Reason, lasting, reason, registered_codes
 
 REASON_MODULES = (claiming, ending, fleet, ownership)  # importing them registers their reasons
@@ -14,8 +14,8 @@ REASON_MODULES = (claiming, ending, fleet, ownership)  # importing them register
 __all__ = [
     "REASON_MODULES",
     "Explanation",
+    "Facts",
     "FlowFacts",
-    "Look",
     "Reason",
     "RecordFacts",
     "Workers",

@@ -1,16 +1,16 @@
 """What decides whether a pending record can be claimed: the conditions of claim.sql and register_run.sql."""
 
 from queue_store.database.statements import sql
-from queue_store.explain.facts import COUNT_LIMIT, Look
+from queue_store.explain.facts import COUNT_LIMIT, Facts
 from queue_store.explain.reasons import FLOW, Reason, lasting, reason
 
 PENDING = ("pending",)
 
 
 @reason("not_due_yet", of=PENDING)
-def not_due_yet(look: Look) -> Reason | None:
-    record = look.record
-    seconds = (record.scheduled_at - look.now).total_seconds()
+def not_due_yet(facts: Facts) -> Reason | None:
+    record = facts.record
+    seconds = (record.scheduled_at - facts.now).total_seconds()
     if seconds <= 0 or record.retry_count:
         return None
     text = (
@@ -20,9 +20,9 @@ def not_due_yet(look: Look) -> Reason | None:
 
 
 @reason("waiting_for_retry", of=PENDING)
-def waiting_for_retry(look: Look) -> Reason | None:
-    record = look.record
-    seconds = (record.scheduled_at - look.now).total_seconds()
+def waiting_for_retry(facts: Facts) -> Reason | None:
+    record = facts.record
+    seconds = (record.scheduled_at - facts.now).total_seconds()
     if seconds <= 0 or not record.retry_count:
         return None
     text = (
@@ -35,8 +35,8 @@ def waiting_for_retry(look: Look) -> Reason | None:
 
 
 @reason("processing_stopped", of=("pending", FLOW))
-def processing_stopped(look: Look) -> Reason | None:
-    flow = look.flow
+def processing_stopped(facts: Facts) -> Reason | None:
+    flow = facts.flow
     if flow.processing_stopped_at is None:
         return None
     return Reason(
@@ -47,52 +47,52 @@ def processing_stopped(look: Look) -> Reason | None:
 
 
 @reason("flow_paused", of=("pending", FLOW))
-def flow_paused(look: Look) -> Reason | None:
-    flow = look.flow
+def flow_paused(facts: Facts) -> Reason | None:
+    flow = facts.flow
     if flow.paused_at is None:
         return None
     return Reason(
         "flow_paused",
-        f"The flow {look.flow_name} is paused since {flow.paused_at:%Y-%m-%d %H:%M:%S %Z}: "
-        f"{flow.pause_reason or 'no reason given'}. `queuectl resume {look.flow_name}` lets it go on.",
+        f"The flow {facts.flow_name} is paused since {flow.paused_at:%Y-%m-%d %H:%M:%S %Z}: "
+        f"{flow.pause_reason or 'no reason given'}. `queuectl resume {facts.flow_name}` lets it go on.",
     )
 
 
 @reason("ingestion_stopped", of=(FLOW,))
-def ingestion_stopped(look: Look) -> Reason | None:
-    flow = look.flow
+def ingestion_stopped(facts: Facts) -> Reason | None:
+    flow = facts.flow
     since = flow.all_ingestion_stopped_at or flow.ingestion_stopped_at
     if since is None:
         return None
-    whose = "for all flows" if flow.all_ingestion_stopped_at else f"for {look.flow_name}"
+    whose = "for all flows" if flow.all_ingestion_stopped_at else f"for {facts.flow_name}"
     why = flow.all_ingestion_stop_reason or flow.ingestion_stop_reason or "no reason given"
     text = f"New records are refused {whose} since {since:%Y-%m-%d %H:%M:%S %Z}: {why}."
     return Reason("ingestion_stopped", text, is_blocking=False)
 
 
 @reason("runs_capped", of=("pending", FLOW))
-def runs_capped(look: Look) -> Reason | None:
-    cap = look.flow.max_runs
-    if cap is None or len(look.runs) < cap:
+def runs_capped(facts: Facts) -> Reason | None:
+    cap = facts.flow.max_runs
+    if cap is None or len(facts.runs) < cap:
         return None
-    holders = [f"{run.flow_instance_id} ({run.hostname}, process {run.pid})" for run in look.runs[:5]]
+    holders = [f"{run.flow_instance_id} ({run.hostname}, process {run.pid})" for run in facts.runs[:5]]
     text = f"The flow may have {cap} run(s) at a time, and they are all taken: {', '.join(holders)}."
-    ids = [str(run.flow_instance_id) for run in look.runs]
+    ids = [str(run.flow_instance_id) for run in facts.runs]
     return Reason("runs_capped", text, is_blocking=False, details={"max_runs": cap, "flow_instance_ids": ids})
 
 
 @reason("waiting_for_key", of=PENDING)
-def waiting_for_key(look: Look) -> Reason | None:
-    record = look.record
+def waiting_for_key(facts: Facts) -> Reason | None:
+    record = facts.record
     if record.order_key is None:
         return None
     parameters = {
         "flow_name": record.flow_name,
         "order_key": record.order_key,
         "id": record.id,
-        "failure_blocks_key": look.flow.failure_blocks_key,
+        "failure_blocks_key": facts.flow.failure_blocks_key,
     }
-    earlier = look.cursor.execute(sql("explain/order_key"), parameters).fetchone()
+    earlier = facts.cursor.execute(sql("explain/order_key"), parameters).fetchone()
     if earlier is None:
         return None
     text = f"Records of one key run one after the other: record {earlier[0]}, which is {earlier[1]}, comes first."
@@ -100,8 +100,8 @@ def waiting_for_key(look: Look) -> Reason | None:
 
 
 @reason("isolated_as_suspect", of=PENDING)
-def isolated_as_suspect(look: Look) -> Reason | None:
-    record = look.record
+def isolated_as_suspect(facts: Facts) -> Reason | None:
+    record = facts.record
     if record.batch_limit is None:
         return None
     company = "alone" if record.batch_limit == 1 else f"with at most {record.batch_limit - 1} others"
@@ -113,9 +113,9 @@ def isolated_as_suspect(look: Look) -> Reason | None:
 
 
 @reason("behind_others", of=PENDING)
-def behind_others(look: Look) -> Reason | None:
-    record = look.record
-    if record.scheduled_at > look.now or record.batch_limit is not None:
+def behind_others(facts: Facts) -> Reason | None:
+    record = facts.record
+    if record.scheduled_at > facts.now or record.batch_limit is not None:
         return None
     parameters = {
         "flow_name": record.flow_name,
@@ -124,7 +124,7 @@ def behind_others(look: Look) -> Reason | None:
         "id": record.id,
         "limit": COUNT_LIMIT,
     }
-    row = look.cursor.execute(sql("explain/ahead"), parameters).fetchone()
+    row = facts.cursor.execute(sql("explain/ahead"), parameters).fetchone()
     ahead = row[0] if row else 0
     if not ahead:
         return None
@@ -134,18 +134,18 @@ def behind_others(look: Look) -> Reason | None:
 
 
 @reason("waiting_for_claim", of=PENDING)
-def waiting_for_claim(look: Look) -> Reason | None:
-    record = look.record
-    if record.scheduled_at > look.now:
+def waiting_for_claim(facts: Facts) -> Reason | None:
+    record = facts.record
+    if record.scheduled_at > facts.now:
         return None
-    waited = lasting((look.now - record.scheduled_at).total_seconds())
+    waited = lasting((facts.now - record.scheduled_at).total_seconds())
     text = f"It is due for {waited} and waits for a worker process to claim it."
     return Reason("waiting_for_claim", text, is_blocking=False)
 
 
 @reason("isolated_records", of=(FLOW,))
-def isolated_records(look: Look) -> Reason | None:
-    count = look.waiting.suspect_count
+def isolated_records(facts: Facts) -> Reason | None:
+    count = facts.waiting.suspect_count
     if not count:
         return None
     text = f"{count} record(s) are suspected of killing their process and are claimed in small batches."
@@ -153,20 +153,20 @@ def isolated_records(look: Look) -> Reason | None:
 
 
 @reason("work_waits", of=(FLOW,))
-def work_waits(look: Look) -> Reason | None:
-    waiting = look.waiting
+def work_waits(facts: Facts) -> Reason | None:
+    waiting = facts.waiting
     if waiting.oldest_due_at is None:
         return None
-    waited = lasting((look.now - waiting.oldest_due_at).total_seconds())
+    waited = lasting((facts.now - waiting.oldest_due_at).total_seconds())
     count = f"{waiting.due_count}" if waiting.due_count < COUNT_LIMIT else f"At least {waiting.due_count}"
-    runs = f"{len(look.runs)} run(s) work on it" if look.runs else "no run works on it yet"
+    runs = f"{len(facts.runs)} run(s) work on it" if facts.runs else "no run works on it yet"
     text = f"{count} record(s) are due, the oldest for {waited}; {runs}."
     return Reason("work_waits", text, is_blocking=False, details={"due_count": waiting.due_count})
 
 
 @reason("nothing_due", of=(FLOW,))
-def nothing_due(look: Look) -> Reason | None:
-    waiting = look.waiting
+def nothing_due(facts: Facts) -> Reason | None:
+    waiting = facts.waiting
     if waiting.due_count:
         return None
     next_due = (

@@ -1,12 +1,12 @@
 """How a finished record ended."""
 
-from queue_store.explain.facts import Look
+from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import Reason, reason
 
 
 @reason("completed", of=("completed",))
-def completed(look: Look) -> Reason | None:
-    record = look.record
+def completed(facts: Facts) -> Reason | None:
+    record = facts.record
     retries = f" after {record.retry_count} failed attempt(s)" if record.retry_count else ""
     return Reason(
         "completed",
@@ -16,9 +16,9 @@ def completed(look: Look) -> Reason | None:
 
 
 @reason("failed", of=("failed",))
-def failed(look: Look) -> Reason | None:
+def failed(facts: Facts) -> Reason | None:
     """With crash strikes and without a failed attempt it was given up because its processes died."""
-    record = look.record
+    record = facts.record
     text = (
         f"It failed at {record.updated_at:%Y-%m-%d %H:%M:%S %Z} after {record.retry_count} failed attempt(s) and "
         f"{record.crash_strikes} crash strike(s): {(record.error_message or '').rstrip('.')}. "
@@ -29,8 +29,8 @@ def failed(look: Look) -> Reason | None:
 
 
 @reason("cancelled", of=("cancelled",))
-def cancelled(look: Look) -> Reason | None:
+def cancelled(facts: Facts) -> Reason | None:
     return Reason(
         "cancelled",
-        f"It was cancelled at {look.record.updated_at:%Y-%m-%d %H:%M:%S %Z}. Enqueue it anew to run it.",
+        f"It was cancelled at {facts.record.updated_at:%Y-%m-%d %H:%M:%S %Z}. Enqueue it anew to run it.",
     )

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.errors import UnknownFlowError
-from queue_store.explain.facts import Look
+from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import FLOW, Reason, judge_all
 from queue_store.settings import ProcessorSettings
 
@@ -41,18 +41,18 @@ class Explanation:
 
 def explain_record(cursor: Cursor[Any], settings: ProcessorSettings, record_id: int) -> Explanation:
     """Raises UnknownRecordError."""
-    look = Look.at_record(cursor, settings, record_id)
-    reasons = judge_all(look, look.record.status)
-    return Explanation(f"record {record_id}", look.flow_name, look.record.status, reasons)
+    facts = Facts.at_record(cursor, settings, record_id)
+    reasons = judge_all(facts, facts.record.status)
+    return Explanation(f"record {record_id}", facts.flow_name, facts.record.status, reasons)
 
 
 def explain_flow(cursor: Cursor[Any], settings: ProcessorSettings, flow_name: str) -> Explanation:
     """Raises UnknownFlowError for a name that no worker ever registered and no record has."""
-    look = Look(cursor, settings, flow_name)
-    waiting = look.waiting
-    if not look.flow.is_registered and not waiting.due_count and not waiting.next_due_at:
+    facts = Facts(cursor, settings, flow_name)
+    waiting = facts.waiting
+    if not facts.flow.is_registered and not waiting.due_count and not waiting.next_due_at:
         raise UnknownFlowError(
             f"no flow {flow_name!r} is registered and no record waits for it: "
             "`queuectl status` shows the flows that are known"
         )
-    return Explanation(f"flow {flow_name}", flow_name, None, judge_all(look, FLOW))
+    return Explanation(f"flow {flow_name}", flow_name, None, judge_all(facts, FLOW))

@@ -1,4 +1,4 @@
-"""What reasons look at. Each fact is read when the first reason asks for it."""
+"""The facts that reasons are drawn from. Each fact is read when the first reason asks for it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
+from queue_store.database.rows import row_as, rows_as, the_row_as
 from queue_store.database.statements import sql
 from queue_store.errors import UnknownRecordError
 from queue_store.settings import ProcessorSettings
@@ -71,7 +72,6 @@ class Workers:
     alive: int
     serving: int
     open: int
-    last_heartbeat_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ class Waiting:
     suspect_count: int
 
 
-class Look:
-    """One look at one record, or at a flow as a whole (`record` is None)."""
+class Facts:
+    """The facts of one record, or of a flow as a whole (`record` is None)."""
 
     def __init__(
         self,
@@ -110,13 +110,12 @@ class Look:
         self._record = record
 
     @classmethod
-    def at_record(cls, cursor: Cursor[Any], settings: ProcessorSettings, record_id: int) -> "Look":
-        row = cursor.execute(sql("explain/record"), {"id": record_id}).fetchone()
-        if row is None:
+    def at_record(cls, cursor: Cursor[Any], settings: ProcessorSettings, record_id: int) -> "Facts":
+        record = row_as(cursor.execute(sql("explain/record"), {"id": record_id}), RecordFacts)
+        if record is None:
             raise UnknownRecordError(
                 f"there is no record {record_id}: it was purged, or never enqueued. Look for it in the search."
             )
-        record = RecordFacts(*row)
         return cls(cursor, settings, record.flow_name, record)
 
     @property
@@ -131,30 +130,22 @@ class Look:
 
     @cached_property
     def flow(self) -> FlowFacts:
-        row = self.cursor.execute(sql("explain/flow"), {"flow_name": self.flow_name}).fetchone()
-        assert row is not None
-        return FlowFacts(*row)
+        statement, parameters = sql("explain/flow"), {"flow_name": self.flow_name}
+        return the_row_as(self.cursor.execute(statement, parameters), FlowFacts)
 
     @cached_property
     def workers(self) -> Workers:
-        row = self.cursor.execute(
-            sql("explain/workers"),
-            {"flow_name": self.flow_name, "lease_seconds": self.settings.lease_seconds},
-        ).fetchone()
-        assert row is not None
-        return Workers(*row)
+        parameters = {"flow_name": self.flow_name, "lease_seconds": self.settings.lease_seconds}
+        return the_row_as(self.cursor.execute(sql("explain/workers"), parameters), Workers)
 
     @cached_property
     def runs(self) -> list[AliveRun]:
         """Up to RUNS_SHOWN, or as many as the flow's cap."""
         limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
         rows = self.cursor.execute(sql("explain/runs"), {"flow_name": self.flow_name, "limit": limit})
-        return [AliveRun(*row) for row in rows.fetchall()]
+        return rows_as(rows, AliveRun)
 
     @cached_property
     def waiting(self) -> Waiting:
-        row = self.cursor.execute(
-            sql("explain/due"), {"flow_name": self.flow_name, "limit": COUNT_LIMIT}
-        ).fetchone()
-        assert row is not None
-        return Waiting(*row)
+        parameters = {"flow_name": self.flow_name, "limit": COUNT_LIMIT}
+        return the_row_as(self.cursor.execute(sql("explain/due"), parameters), Waiting)

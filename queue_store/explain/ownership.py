@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from queue_store.explain.facts import Look
+from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import FLOW, Reason, lasting, reason
 
 PROCESSING = ("processing",)
@@ -10,28 +10,28 @@ MISSED_BEATS = 2  # so many are missed before a run is called silent
 
 
 @reason("owner_missing", of=PROCESSING)
-def owner_missing(look: Look) -> Reason | None:
-    if look.record.run_state is not None:
+def owner_missing(facts: Facts) -> Reason | None:
+    if facts.record.run_state is not None:
         return None
-    text = f"Its run {look.record.flow_instance_id} does not exist: rescue gives it back within a minute."
+    text = f"Its run {facts.record.flow_instance_id} does not exist: rescue gives it back within a minute."
     return Reason("owner_missing", text)
 
 
 @reason("owner_gone", of=PROCESSING)
-def owner_gone(look: Look) -> Reason | None:
-    record = look.record
+def owner_gone(facts: Facts) -> Reason | None:
+    record = facts.record
     if record.run_state not in ("dead", "ended"):
         return None
     text = f"Its {record.owner} is {record.run_state}: the next look of rescue gives it back."
-    return Reason("owner_gone", text, until=look.now)
+    return Reason("owner_gone", text, until=facts.now)
 
 
 @reason("owner_silent", of=PROCESSING)
-def owner_silent(look: Look) -> Reason | None:
-    record, settings = look.record, look.settings
+def owner_silent(facts: Facts) -> Reason | None:
+    record, settings = facts.record, facts.settings
     if record.run_state not in ("running", "stopping") or record.run_heartbeat_at is None:
         return None
-    silent_seconds = (look.now - record.run_heartbeat_at).total_seconds()
+    silent_seconds = (facts.now - record.run_heartbeat_at).total_seconds()
     if silent_seconds <= MISSED_BEATS * settings.heartbeat_seconds:
         return None
     lease = timedelta(seconds=settings.lease_seconds)
@@ -44,31 +44,31 @@ def owner_silent(look: Look) -> Reason | None:
 
 
 @reason("claimed_too_long_ago", of=PROCESSING)
-def claimed_too_long_ago(look: Look) -> Reason | None:
-    record = look.record
-    limit_seconds = max(look.settings.cleanup_timeout_hours * 3600, look.flow.orphan_timeout_seconds)
-    if record.claimed_at is None or (look.now - record.claimed_at).total_seconds() <= limit_seconds:
+def claimed_too_long_ago(facts: Facts) -> Reason | None:
+    record = facts.record
+    limit_seconds = max(facts.settings.cleanup_timeout_hours * 3600, facts.flow.orphan_timeout_seconds)
+    if record.claimed_at is None or (facts.now - record.claimed_at).total_seconds() <= limit_seconds:
         return None
     text = f"It was claimed longer ago than the orphan timeout of {lasting(limit_seconds)}: rescue takes it soon."
     return Reason("claimed_too_long_ago", text)
 
 
 @reason("cancel_asked", of=PROCESSING)
-def cancel_asked(look: Look) -> Reason | None:
-    record = look.record
+def cancel_asked(facts: Facts) -> Reason | None:
+    record = facts.record
     if record.cancel_requested_at is None:
         return None
-    ago = lasting((look.now - record.cancel_requested_at).total_seconds())
+    ago = lasting((facts.now - record.cancel_requested_at).total_seconds())
     text = f"{record.cancel_requested_by} asked {ago} ago to cancel it; its owner does so at the next look."
     return Reason("cancel_asked", text, is_blocking=False)
 
 
 @reason("running", of=PROCESSING)
-def running(look: Look) -> Reason | None:
-    record = look.record
+def running(facts: Facts) -> Reason | None:
+    record = facts.record
     if record.run_state not in ("running", "stopping") or record.claimed_at is None:
         return None
-    since = lasting((look.now - record.claimed_at).total_seconds())
+    since = lasting((facts.now - record.claimed_at).total_seconds())
     text = f"It is in the batch that {record.owner} claimed {since} ago."
     return Reason(
         "running", text, is_blocking=False, details={"flow_instance_id": str(record.flow_instance_id)}
@@ -76,9 +76,9 @@ def running(look: Look) -> Reason | None:
 
 
 @reason("runs_alive", of=(FLOW,))
-def runs_alive(look: Look) -> Reason | None:
-    if not look.runs:
+def runs_alive(facts: Facts) -> Reason | None:
+    if not facts.runs:
         return None
-    places = ", ".join(sorted({run.hostname or "unknown" for run in look.runs}))
-    text = f"{len(look.runs)} run(s) are alive, on {places}."
-    return Reason("runs_alive", text, is_blocking=False, details={"run_count": len(look.runs)})
+    places = ", ".join(sorted({run.hostname or "unknown" for run in facts.runs}))
+    text = f"{len(facts.runs)} run(s) are alive, on {places}."
+    return Reason("runs_alive", text, is_blocking=False, details={"run_count": len(facts.runs)})

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from queue_store.explain.facts import Look
+    from queue_store.explain.facts import Facts
 
 FLOW = "flow"  # what is explained is a flow as a whole; otherwise a record of this status
 
@@ -31,7 +31,7 @@ class Reason:
         }
 
 
-Judge = Callable[["Look"], Reason | None]
+Judge = Callable[["Facts"], Reason | None]
 _judges: list[tuple[str, frozenset[str], Judge]] = []
 
 
@@ -49,9 +49,9 @@ def registered_codes() -> list[str]:
     return list(dict.fromkeys(code for code, _, _ in _judges))
 
 
-def judge_all(look: "Look", subject: str) -> list[Reason]:
+def judge_all(facts: "Facts", subject: str) -> list[Reason]:
     """What blocks comes first."""
-    found = [judge(look) for _, subjects, judge in _judges if subject in subjects]
+    found = [judge(facts) for _, subjects, judge in _judges if subject in subjects]
     return sorted((answer for answer in found if answer), key=lambda answer: not answer.is_blocking)
 
 

@@ -31,10 +31,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Rescued:
-    """What one look gave back."""
+    """What one sweep gave back."""
 
-    buried_run_ids: list[UUID] = field(default_factory=list[UUID])
-    buried_worker_process_ids: list[UUID] = field(default_factory=list[UUID])
+    dead_run_ids: list[UUID] = field(default_factory=list[UUID])
+    dead_worker_process_ids: list[UUID] = field(default_factory=list[UUID])
     pending_ids: list[int] = field(default_factory=list[int])
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
@@ -55,14 +55,17 @@ class Rescue:
     def look_when_due(self) -> Rescued:
         """For those who found nothing to claim: once in a while, however often they ask."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
-        return self.look() if is_due else Rescued()
+        return self.sweep() if is_due else Rescued()
 
-    def look(self) -> Rescued:
-        """Bury whoever was silent for longer than the lease, and give back the records of runs that are over."""
+    def sweep(self) -> Rescued:
+        """Declare dead each run that was silent for longer than the lease. Give back the records of runs that are
+        over."""
         self._looked_at = time.monotonic()
         rescued = Rescued()
-        self._bury("liveness/silent_runs", {"lease_seconds": self._settings.lease_seconds}, {}, rescued)
-        self._bury_worker_processes([], rescued)
+        self._declare_dead(
+            "liveness/silent_runs", {"lease_seconds": self._settings.lease_seconds}, {}, rescued
+        )
+        self._declare_worker_processes_dead([], rescued)
         self._give_back(rescued)
         self._cancel_requested(rescued)
         return rescued
@@ -76,12 +79,12 @@ class Rescue:
         for worker_process_id in worker_process_ids:
             hand = (records_in_hand or {}).get(worker_process_id)
             parameters: dict[str, object] = {"worker_process_ids": [worker_process_id]}
-            self._bury("liveness/lost_runs", parameters, {"suspect_record_id": hand}, rescued)
-        self._bury_worker_processes(worker_process_ids, rescued)
+            self._declare_dead("liveness/lost_runs", parameters, {"suspect_record_id": hand}, rescued)
+        self._declare_worker_processes_dead(worker_process_ids, rescued)
         self._give_back(rescued)
         return rescued
 
-    def overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
+    def sweep_overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
         """Give back records whose run has no row, or that were claimed longer ago than the orphan timeout (default:
         CLEANUP_TIMEOUT_HOURS) and their flow's own limit. Walks over every processing record: not for every second."""
         timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
@@ -97,7 +100,7 @@ class Rescue:
             if len(rows) < RECORDS_AT_ONCE:
                 return rescued
 
-    def _bury(
+    def _declare_dead(
         self, statement: str, parameters: dict[str, object], death: dict[str, object], rescued: Rescued
     ) -> None:
         lease_seconds = parameters.get("lease_seconds")
@@ -108,9 +111,9 @@ class Rescue:
                 # First the session: an open transaction of a frozen process holds locks on what is rescued next.
                 if backend_pid is not None:
                     self._terminate(flow_instance_id, backend_pid, lease_seconds, rescued)
-                self._bury_run(flow_instance_id, lease_seconds, death, rescued)
-            except ConflictError as error:  # of one: the others need not wait for the next look
-                logger.warning("run %s is buried at the next look: %s", flow_instance_id, error)
+                self._declare_run_dead(flow_instance_id, lease_seconds, death, rescued)
+            except ConflictError as error:  # of one: the others need not wait for the next sweep
+                logger.warning("run %s is declared dead at the next sweep: %s", flow_instance_id, error)
 
     def _terminate(
         self, flow_instance_id: UUID, backend_pid: int, lease_seconds: object, rescued: Rescued
@@ -132,7 +135,7 @@ class Rescue:
                 backend_pid, backend_pid,
             )  # fmt: skip
 
-    def _bury_run(
+    def _declare_run_dead(
         self, flow_instance_id: UUID, lease_seconds: object, death: dict[str, object], rescued: Rescued
     ) -> None:
         reason = "its process is gone" if lease_seconds is None else "was silent for longer than the lease"
@@ -149,20 +152,20 @@ class Rescue:
             ):
                 parameters["suspect_record_id"] = None
             if cursor.execute(sql("liveness/declare_run_dead"), parameters).fetchone():
-                rescued.buried_run_ids.append(flow_instance_id)
+                rescued.dead_run_ids.append(flow_instance_id)
 
     def _suspect_alone(self, cursor: Cursor[Any], flow_instance_id: UUID) -> bool:
         parameters = {"flow_instance_id": flow_instance_id}
         return cursor.execute(sql("liveness/suspect_alone"), parameters).fetchone() is not None
 
-    def _bury_worker_processes(self, worker_process_ids: Sequence[UUID], rescued: Rescued) -> None:
+    def _declare_worker_processes_dead(self, worker_process_ids: Sequence[UUID], rescued: Rescued) -> None:
         parameters = {
             "worker_process_ids": list(worker_process_ids),
             "lease_seconds": self._settings.lease_seconds,
         }
         with self._database.transaction() as cursor:
             rows = cursor.execute(sql("liveness/declare_worker_processes_dead"), parameters).fetchall()
-        rescued.buried_worker_process_ids += [row[0] for row in rows]
+        rescued.dead_worker_process_ids += [row[0] for row in rows]
 
     def _cancel_requested(self, rescued: Rescued) -> None:
         with self._database.transaction() as cursor:

@@ -9,6 +9,7 @@ from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
 from queue_store.database.frozen import give_way_when_frozen
+from queue_store.database.rows import row_as
 from queue_store.database.statements import sql
 from queue_store.runs.run import RunCounts
 
@@ -77,8 +78,7 @@ class RunNews:
 def beat_run(cursor: Cursor[Any], flow_instance_id: UUID, counts: RunCounts) -> RunNews | None:
     """None: the run was declared dead and must stop."""
     parameters = {"flow_instance_id": flow_instance_id} | counts.parameters()
-    row = cursor.execute(sql("runs/beat_run"), parameters).fetchone()
-    return None if row is None else RunNews(*row)
+    return row_as(cursor.execute(sql("runs/beat_run"), parameters), RunNews)
 
 
 def stop(cursor: Cursor[Any], worker_process_id: UUID) -> None:

@@ -24,8 +24,8 @@ def _give_back(run: MaintenanceRun, rescue: Rescue, orphan_timeout_seconds: floa
     while True:
         with run.chunk():
             pass  # renews the heartbeat; rescue's own transactions fence themselves
-        rescued = rescue.look()
+        rescued = rescue.sweep()
         run.affected_count += rescued.record_count
-        if not rescued.record_count and not rescued.buried_run_ids:
+        if not rescued.record_count and not rescued.dead_run_ids:
             break
-    run.affected_count += rescue.overdue(orphan_timeout_seconds).record_count
+    run.affected_count += rescue.sweep_overdue(orphan_timeout_seconds).record_count

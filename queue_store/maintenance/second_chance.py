@@ -5,7 +5,7 @@ from typing import Any
 
 from queue_store.database.statements import sql
 from queue_store.maintenance.maintenance_run import MaintenanceRun
-from queue_store.operators.operators import again
+from queue_store.operators.record_chunks import retry_on_conflict
 from queue_store.settings import ProcessorSettings
 
 RECORDS_AT_ONCE = 1_000
@@ -26,7 +26,7 @@ def reset_failed(run: MaintenanceRun, settings: ProcessorSettings, max_retries: 
     while True:
         after = {"after_flow_name": last[0], "after_updated_at": last[1], "after_id": last[2]}
         before = run.affected_count
-        page = again(lambda: _reset_page(run, parameters | after, before))  # noqa: B023
+        page = retry_on_conflict(lambda: _reset_page(run, parameters | after, before))  # noqa: B023
         if len(page) < RECORDS_AT_ONCE:
             break
         last = page[-1]

@@ -1,12 +1,10 @@
-"""What operators do to the queue. Each deed leaves a row in audit_log, in the transaction that does it."""
+"""What operators do to the queue. Each operation leaves a row in audit_log, in the transaction that does it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import psycopg.errors
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
@@ -14,32 +12,19 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.enqueueing.connections import run
 from queue_store.enqueueing.new_record import check_priority
-from queue_store.enqueueing.steps import is_storable_name, refuse_flow
-from queue_store.errors import ConflictError
-from queue_store.records.record import check_record_id
+from queue_store.enqueueing.steps import refuse_flow
+from queue_store.flow_names import is_flow_name
+from queue_store.operators.record_chunks import (
+    CHUNK_RECORDS,
+    CancelResult,
+    ResetResult,
+    in_chunks,
+    retry_on_conflict,
+    shown_ids,
+)
 
-T = TypeVar("T")
-CHUNK_RECORDS = 1_000
 MAXIMUM_RECORDS = 1_000_000
-CONFLICTS_BORNE = 5
 Finished = Literal["completed", "failed", "cancelled"]
-
-
-@dataclass(slots=True)
-class Reset:
-    """`skipped_ids` were not failed (any more), or an unfinished record has their dedup_key."""
-
-    reset_ids: list[int] = field(default_factory=list[int])
-    skipped_ids: list[int] = field(default_factory=list[int])
-
-
-@dataclass(slots=True)
-class Cancelled:
-    """`asked_ids` are running: their owner stops them. `skipped_ids` were finished, or never were."""
-
-    cancelled_ids: list[int] = field(default_factory=list[int])
-    asked_ids: list[int] = field(default_factory=list[int])
-    skipped_ids: list[int] = field(default_factory=list[int])
 
 
 class Operators:
@@ -69,18 +54,18 @@ class Operators:
 
     def reset(
         self, record_ids: Iterable[int], *, actor: str, search: Mapping[str, object] | None = None
-    ) -> Reset:
+    ) -> ResetResult:
         """reset: failed → pending. A record with no attempts left gets exactly one. `search`: for the audit."""
-        done = Reset()
-        for chunk in _chunks(record_ids):
+        done = ResetResult()
+        for chunk in in_chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk}
-            rows = again(lambda: self._change(actor, "reset", "arrows/reset", parameters))  # noqa: B023
+            rows = retry_on_conflict(lambda: self._change(actor, "reset", "arrows/reset", parameters))  # noqa: B023
             reset_ids = {row[0] for row in rows}
             done.reset_ids += sorted(reset_ids)
             done.skipped_ids += [i for i in chunk if i not in reset_ids]
         return done
 
-    def find_live(
+    def find_unfinished(
         self, flow_name: str, *, include_running: bool = True, limit: int = MAXIMUM_RECORDS
     ) -> list[int]:
         """The ids of a flow's pending (and processing) records, in order."""
@@ -91,6 +76,13 @@ class Operators:
         }
         return self._ids("operators/unfinished_ids", filters)
 
+    def find_live(
+        self, flow_name: str, *, include_running: bool = True, limit: int = MAXIMUM_RECORDS
+    ) -> list[int]:
+        """Deprecated: the old name of `find_unfinished`."""
+        warnings.warn("find_live is called find_unfinished", DeprecationWarning, stacklevel=2)
+        return self.find_unfinished(flow_name, include_running=include_running, limit=limit)
+
     def cancel(
         self,
         record_ids: Iterable[int],
@@ -98,12 +90,12 @@ class Operators:
         actor: str,
         reason: str | None = None,
         search: Mapping[str, object] | None = None,
-    ) -> Cancelled:
+    ) -> CancelResult:
         """cancel: pending → cancelled at once; a processing record is asked to stop, its owner performs the arrow."""
-        done = Cancelled()
-        for chunk in _chunks(record_ids):
+        done = CancelResult()
+        for chunk in in_chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk, "actor": actor, "reason": reason}
-            rows = again(lambda: self._change(actor, "cancel", "arrows/cancel", parameters))  # noqa: B023
+            rows = retry_on_conflict(lambda: self._change(actor, "cancel", "arrows/cancel", parameters))  # noqa: B023
             what = dict(rows)
             done.cancelled_ids += [i for i in chunk if what.get(i) == "cancelled"]
             done.asked_ids += [i for i in chunk if what.get(i) == "asked"]
@@ -130,7 +122,9 @@ class Operators:
         }
         purged_count = 0
         while True:
-            rows = again(lambda: self._change(actor, f"purge {status}", "arrows/purge", parameters))
+            rows = retry_on_conflict(
+                lambda: self._change(actor, f"purge {status}", "arrows/purge", parameters)
+            )
             purged_count += len(rows)
             if len(rows) < CHUNK_RECORDS:
                 return purged_count
@@ -207,9 +201,9 @@ class Operators:
         record_ids: Iterable[int],
     ) -> list[int]:
         changed: list[int] = []
-        for chunk in _chunks(record_ids):
+        for chunk in in_chunks(record_ids):
             chosen = parameters | {"ids": chunk}
-            rows = again(lambda: self._change(actor, action, statement, chosen))  # noqa: B023
+            rows = retry_on_conflict(lambda: self._change(actor, action, statement, chosen))  # noqa: B023
             changed += [row[0] for row in rows]
         return changed
 
@@ -220,24 +214,14 @@ class Operators:
         with self.database.transaction() as cursor:
             rows = cursor.execute(sql(statement), parameters).fetchall()
             details = {k: v for k, v in parameters.items() if k != "ids" and isinstance(v, str | int)}
-            target = _shown_ids(sorted(row[0] for row in rows))
+            target = shown_ids(sorted(row[0] for row in rows))
             _audit(cursor, actor, action, target, len(rows), details)
         return rows
 
 
-def again(deed: Callable[[], T]) -> T:
-    """Deadlocks, and records that were enqueued meanwhile with the same dedup_key, are worth another look."""
-    for _ in range(CONFLICTS_BORNE):
-        try:
-            return deed()
-        except (ConflictError, psycopg.errors.UniqueViolation):
-            continue
-    return deed()
-
-
 def _check_registered(cursor: Cursor[Any], flow_name: str) -> None:
     known = cursor.execute(sql("flows/flow_names")).fetchall()
-    if not is_storable_name(flow_name) or (flow_name,) not in known:
+    if not is_flow_name(flow_name) or (flow_name,) not in known:
         run(cursor, refuse_flow(flow_name))
 
 
@@ -252,19 +236,3 @@ def _audit(
         "details": Jsonb({name: value for name, value in details.items() if value is not None}),
     }
     cursor.execute(sql("operators/audit"), parameters)
-
-
-def _shown_ids(ids: Sequence[int]) -> str:
-    if not ids:
-        return "no records"
-    return f"records {', '.join(map(str, ids[:20]))}" + (f" … {ids[-1]}" if len(ids) > 20 else "")
-
-
-def _chunks(record_ids: Iterable[int]) -> Iterable[list[int]]:
-    """In id order: everybody locks in the same order. Raises UnknownRecordError, before anything is changed."""
-    known = list(record_ids)
-    for record_id in known:
-        check_record_id(record_id)
-    remaining = iter(sorted(set(known)))
-    while chunk := list(islice(remaining, CHUNK_RECORDS)):
-        yield chunk

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 SLOW_SECONDS = 1.0
@@ -44,14 +45,13 @@ class TableReading:
 
 
 def read_slow_statements(cursor: Cursor[Any], seconds: float = SLOW_SECONDS) -> list[SlowStatement]:
-    rows = cursor.execute(sql("readings/slow_statements"), {"seconds": seconds}).fetchall()
-    return [SlowStatement(*row) for row in rows]
+    return rows_as(cursor.execute(sql("readings/slow_statements"), {"seconds": seconds}), SlowStatement)
 
 
 def read_held_snapshots(cursor: Cursor[Any]) -> list[HeldSnapshot]:
     """The oldest first."""
-    return [HeldSnapshot(*row) for row in cursor.execute(sql("readings/held_snapshots"), {}).fetchall()]
+    return rows_as(cursor.execute(sql("readings/held_snapshots"), {}), HeldSnapshot)
 
 
 def read_tables(cursor: Cursor[Any]) -> list[TableReading]:
-    return [TableReading(*row) for row in cursor.execute(sql("readings/tables")).fetchall()]
+    return rows_as(cursor.execute(sql("readings/tables")), TableReading)

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.counts.histogram import percentile
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 
@@ -73,24 +74,31 @@ def read_charts(cursor: Cursor[Any], span: ChartSpan, flow_name: str | None = No
     row = cursor.execute("SELECT now()").fetchone()
     assert row is not None
 
-    def rows(statement: str) -> list[tuple[Any, ...]]:
+    def rows(statement: str) -> Cursor[Any]:
         # Never as a prepared statement: a plan for any span reads minutes as if they were as many as for a week.
-        return cursor.execute(sql(statement), parameters, prepare=False).fetchall()
+        return cursor.execute(sql(statement), parameters, prepare=False)
 
     return Charts(
         row[0],
         span,
-        [CountBucket(*r) for r in rows("readings/chart_counts")],
-        [DepthBucket(*r) for r in rows("readings/chart_depths")],
-        [_durations(*r) for r in rows("readings/chart_durations")],
+        rows_as(rows("readings/chart_counts"), CountBucket),
+        rows_as(rows("readings/chart_depths"), DepthBucket),
+        [_durations(row) for row in rows_as(rows("readings/chart_durations"), _Histograms)],
     )
 
 
-def _durations(at: datetime, processing: list[int], wait: list[int]) -> DurationBucket:
+@dataclass(frozen=True, slots=True)
+class _Histograms:
+    at: datetime
+    processing: list[int]
+    wait: list[int]
+
+
+def _durations(row: _Histograms) -> DurationBucket:
     return DurationBucket(
-        at,
-        percentile(processing, 0.5) if processing else None,
-        percentile(processing, 0.95) if processing else None,
-        percentile(wait, 0.5) if wait else None,
-        percentile(wait, 0.95) if wait else None,
+        row.at,
+        percentile(row.processing, 0.5) if row.processing else None,
+        percentile(row.processing, 0.95) if row.processing else None,
+        percentile(row.wait, 0.5) if row.wait else None,
+        percentile(row.wait, 0.95) if row.wait else None,
     )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Cursor
+from psycopg.rows import dict_row
 
 from queue_store.counts.histogram import BOUNDS_SECONDS
 from queue_store.database.statements import sql
@@ -88,10 +89,16 @@ class CounterReader:
 
 def _counted(cursor: Cursor[Any], from_hour: datetime, before_hour: datetime | None) -> dict[str, Counters]:
     parameters = {"from_hour": from_hour, "before_hour": before_hour}
-    rows = cursor.execute(sql("readings/counters"), parameters).fetchall()
-    end = 1 + len(COUNTED)
+    with cursor.connection.cursor(row_factory=dict_row) as named:
+        rows = named.execute(sql("readings/counters"), parameters).fetchall()
     return {
-        row[0]: Counters(list(row[1:end]), row[end], row[end + 1], _full(row[end + 2]), _full(row[end + 3]))
+        row["flow_name"]: Counters(
+            [row[name] for name in COUNTED],
+            row["processing_seconds"],
+            row["wait_seconds"],
+            _full(row["processing_histogram"]),
+            _full(row["wait_histogram"]),
+        )
         for row in rows
     }
 

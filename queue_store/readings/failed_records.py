@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 
@@ -23,6 +24,4 @@ def read_failed_records(
     cursor: Cursor[Any], seconds: float, flow_name: str | None = None, limit: int = 100
 ) -> list[FailedRecord]:
     parameters = {"seconds": seconds, "flow_name": flow_name, "limit": limit}
-    return [
-        FailedRecord(*row) for row in cursor.execute(sql("readings/failed_records"), parameters).fetchall()
-    ]
+    return rows_as(cursor.execute(sql("readings/failed_records"), parameters), FailedRecord)

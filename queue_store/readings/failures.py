@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 NEWEST = (datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1)
@@ -38,6 +39,4 @@ def read_group_attempts(
         "before_id": before[1],
         "limit": limit,
     }
-    return [
-        GroupAttempt(*row) for row in cursor.execute(sql("readings/group_attempts"), parameters).fetchall()
-    ]
+    return rows_as(cursor.execute(sql("readings/group_attempts"), parameters), GroupAttempt)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 from queue_store.settings import ProcessorSettings
 
@@ -88,6 +89,7 @@ class Fleet:
 
 def read_fleet(cursor: Cursor[Any], settings: ProcessorSettings) -> Fleet:
     parameters = {"lease_seconds": settings.lease_seconds, "seconds": RECENT_DEATH_SECONDS}
-    processes = cursor.execute(sql("readings/worker_processes"), parameters).fetchall()
-    runs = cursor.execute(sql("readings/runs_alive"), parameters).fetchall()
-    return Fleet([WorkerProcessReading(*row) for row in processes], [RunsAlive(*row) for row in runs])
+    return Fleet(
+        rows_as(cursor.execute(sql("readings/worker_processes"), parameters), WorkerProcessReading),
+        rows_as(cursor.execute(sql("readings/runs_alive"), parameters), RunsAlive),
+    )

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.counts.rollups import COUNT_LIMIT
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 
@@ -30,8 +31,7 @@ class FlowCounts:
 
 def read_flow_counts(cursor: Cursor[Any]) -> list[FlowCounts]:
     """Every registered flow and every flow that ever had a record."""
-    rows = cursor.execute(sql("readings/flow_counts"), {"limit": COUNT_LIMIT}).fetchall()
-    return [FlowCounts(*row) for row in rows]
+    return rows_as(cursor.execute(sql("readings/flow_counts"), {"limit": COUNT_LIMIT}), FlowCounts)
 
 
 def add_up(flows: Iterable[FlowCounts]) -> FlowCounts:

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 from queue_store.settings import ProcessorSettings
 
@@ -41,5 +42,5 @@ def read_orphans(
             "late_seconds": max(RESCUE_IS_LATE_SECONDS, 3 * settings.lease_seconds),
             "orphan_timeout_seconds": orphan_timeout_seconds or settings.cleanup_timeout_hours * 3600,
         },
-    ).fetchall()
-    return [OrphanGroup(*row) for row in rows]
+    )
+    return rows_as(rows, OrphanGroup)

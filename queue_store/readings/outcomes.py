@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 from queue_store.readings.counters import COUNTED, CounterReader
 
@@ -55,8 +56,7 @@ class OutcomeReader:
             "flow_name": self.flow_name,
             "limit": ATTEMPTS_AT_ONCE,
         }
-        rows = cursor.execute(sql("readings/outcomes"), parameters).fetchall()
-        attempts = [FailedAttempt(*row) for row in rows]
+        attempts = rows_as(cursor.execute(sql("readings/outcomes"), parameters), FailedAttempt)
         if attempts:
             self._after = (attempts[-1].at, attempts[-1].record_id)
         return attempts

@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Cursor
 from psycopg.rows import dict_row
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 from queue_store.errors import UnknownRecordError
 
@@ -21,16 +22,19 @@ class Attempt:
     outcome: str
     exception_type: str
     error_message: str
+    error_group: str
     traceback: str | None
     flow_instance_id: UUID
     started_at: datetime | None
     finished_at: datetime
+    hostname: str | None
+    pid: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class WholeRecord:
-    """`record` has every column of processing_queue; `run` is its last owner, None when it never had one or the run's
-    row is gone."""
+class RecordDetails:
+    """`record` has every column of processing_queue, and the payload's size. `attempts`: newest first. `run` is the
+    record's last owner, None when it never had one or the run's row is gone."""
 
     record: dict[str, Any]
     attempts: list[Attempt]
@@ -39,7 +43,9 @@ class WholeRecord:
     run: dict[str, Any] | None
 
 
-def read_whole_record(cursor: Cursor[Any], record_id: int) -> WholeRecord:
+def read_record_details(
+    cursor: Cursor[Any], record_id: int, attempts_at_most: int | None = None
+) -> RecordDetails:
     """Raises UnknownRecordError."""
     parameters = {"record_id": record_id}
     record = _one(cursor, "readings/record", parameters)
@@ -47,14 +53,19 @@ def read_whole_record(cursor: Cursor[Any], record_id: int) -> WholeRecord:
         raise UnknownRecordError(
             f"there is no record {record_id}: it was never enqueued, rolled back, or purged"
         )
-    attempts = cursor.execute(sql("readings/attempts"), parameters).fetchall()
-    return WholeRecord(
+    return RecordDetails(
         record,
-        [Attempt(*row) for row in attempts],
+        read_attempts(cursor, record_id, attempts_at_most),
         _one(cursor, "readings/progress", parameters),
         _one(cursor, "readings/cancel_request", parameters),
         _one(cursor, "readings/run", {"flow_instance_id": record["flow_instance_id"]}),
     )
+
+
+def read_attempts(cursor: Cursor[Any], record_id: int, limit: int | None = None) -> list[Attempt]:
+    """Newest first."""
+    parameters = {"record_id": record_id, "limit": limit}
+    return rows_as(cursor.execute(sql("readings/record_attempts"), parameters), Attempt)
 
 
 def _one(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,18 +1,17 @@
-"""Finding records, and everything that is known of one. A search looks at a bounded number of rows at a time."""
+"""Finding records. A search looks at a bounded number of rows at a time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 LOOK_AT_MOST = 20_000
 FEW = 50_000
 LOOK_AT_SCATTERED = 5_000
-ATTEMPTS_AT_MOST = 100
 MAXIMUM_ID = 2**63 - 1
 KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
@@ -50,60 +49,22 @@ class RecordRow:
 
 
 @dataclass(frozen=True, slots=True)
+class _RowOfStatus(RecordRow):
+    """A row without a record has no `id`. Every row says through which id the search looked, and at how many."""
+
+    through_id: int | None
+    looked_count: int
+
+    def as_record_row(self) -> RecordRow:
+        return RecordRow(**{field.name: getattr(self, field.name) for field in fields(RecordRow)})
+
+
+@dataclass(frozen=True, slots=True)
 class RecordPage:
     """`next_before_id`: where the search goes on; None when everything was looked at."""
 
     records: list[RecordRow]
     next_before_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordStory:
-    id: int
-    flow_name: str
-    status: str
-    priority: int
-    scheduled_at: datetime
-    created_at: datetime
-    updated_at: datetime
-    claimed_at: datetime | None
-    started_at: datetime | None
-    completed_at: datetime | None
-    flow_instance_id: UUID | None
-    claim_number: int
-    retry_count: int
-    crash_strikes: int
-    batch_limit: int | None
-    dedup_key: str | None
-    order_key: str | None
-    correlation_id: str | None
-    error_message: str | None
-    payload: Any
-    payload_bytes: int
-    result: Any
-    progress: Any
-    progress_at: datetime | None
-    cancel_requested_by: str | None
-    cancel_requested_at: datetime | None
-    hostname: str | None
-    pid: int | None
-    run_state: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
-    claim_number: int
-    attempt_number: int
-    flow_instance_id: UUID
-    outcome: str
-    exception_type: str
-    error_message: str
-    error_group: str
-    traceback: str | None
-    started_at: datetime | None
-    finished_at: datetime
-    hostname: str | None
-    pid: int | None
 
 
 def find_records(
@@ -134,19 +95,6 @@ def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]
     ]
 
 
-def read_record(cursor: Cursor[Any], record_id: int) -> RecordStory | None:
-    row = cursor.execute(sql("readings/record_story"), {"id": record_id}).fetchone()
-    return RecordStory(*row) if row else None
-
-
-def read_attempts(cursor: Cursor[Any], record_id: int) -> list[AttemptRow]:
-    """Newest first."""
-    parameters = {"id": record_id, "limit": ATTEMPTS_AT_MOST}
-    return [
-        AttemptRow(*row) for row in cursor.execute(sql("readings/record_attempts"), parameters).fetchall()
-    ]
-
-
 def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_most: int) -> dict[str, Any]:
     from_id, dated = _by_dates(cursor, wanted)
     is_unfiltered = (
@@ -163,20 +111,20 @@ def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_m
 
 def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RecordRow]:
     # Never as a prepared statement: a plan for any status cannot use the partial indexes.
-    rows = cursor.execute(sql(statement), parameters, prepare=False).fetchall()
-    return [RecordRow(*row[:-1]) for row in rows]
+    return rows_as(cursor.execute(sql(statement), parameters, prepare=False), RecordRow)
 
 
 def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
     """Records of one status lie scattered over the table: fewer of them are looked at."""
     look_at_most = min(parameters["look_at_most"], LOOK_AT_SCATTERED)
     parameters |= {"look_at_most": look_at_most}
-    rows = cursor.execute(sql("readings/records_unfinished"), parameters, prepare=False).fetchall()
-    through_id, looked_count = rows[0][-2:]
-    records = [RecordRow(*row[:-2]) for row in rows if row[0] is not None]
+    rows = rows_as(
+        cursor.execute(sql("readings/records_unfinished"), parameters, prepare=False), _RowOfStatus
+    )
+    records = [row.as_record_row() for row in rows if row.id]
     if len(records) == parameters["limit"]:
         return RecordPage(records, records[-1].id)
-    return RecordPage(records, through_id if looked_count == look_at_most else None)
+    return RecordPage(records, rows[0].through_id if rows[0].looked_count == look_at_most else None)
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 RUNS_AT_MOST = 100
@@ -34,4 +35,4 @@ class RunRow:
 
 def read_runs(cursor: Cursor[Any], limit: int = RUNS_AT_MOST) -> list[RunRow]:
     """Those alive first, oldest first; then those that are over, newest first."""
-    return [RunRow(*row) for row in cursor.execute(sql("readings/runs"), {"limit": limit}).fetchall()]
+    return rows_as(cursor.execute(sql("readings/runs"), {"limit": limit}), RunRow)

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import the_row_as
 from queue_store.database.statements import sql
 
 LATE_SECONDS = 600.0
@@ -21,5 +22,6 @@ class ScheduleReading:
 
 
 def read_schedule(cursor: Cursor[Any]) -> ScheduleReading:
-    row = cursor.execute(sql("readings/schedule"), {"late_seconds": LATE_SECONDS}).fetchone()
-    return ScheduleReading(*row) if row else ScheduleReading(None, [], [], [])
+    return the_row_as(
+        cursor.execute(sql("readings/schedule"), {"late_seconds": LATE_SECONDS}), ScheduleReading
+    )

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.rows import namedtuple_row
 
+from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 
 LONG_IDLE_SECONDS = 60.0
@@ -54,14 +55,11 @@ class ServerReading:
 def read_server(cursor: Cursor[Any]) -> ServerReading:
     with cursor.connection.cursor(row_factory=namedtuple_row) as named:
         server = named.execute(sql("readings/server")).fetchone()
-    connections = cursor.execute(
-        sql("readings/connections"), {"long_idle_seconds": LONG_IDLE_SECONDS}
-    ).fetchall()
-    longest = cursor.execute(sql("readings/longest_transaction")).fetchone()
     if server is None:
         raise LookupError("read_server returned no row")
+    parameters = {"long_idle_seconds": LONG_IDLE_SECONDS}
     return ServerReading(
-        connections=[Connections(*row) for row in connections],
-        longest_transaction=LongestTransaction(*longest) if longest else None,
+        connections=rows_as(cursor.execute(sql("readings/connections"), parameters), Connections),
+        longest_transaction=row_as(cursor.execute(sql("readings/longest_transaction")), LongestTransaction),
         **server._asdict(),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 
@@ -35,4 +36,4 @@ class Switches:
 
 
 def read_switches(cursor: Cursor[Any]) -> Switches:
-    return Switches([Switch(*row) for row in cursor.execute(sql("readings/switches")).fetchall()])
+    return Switches(rows_as(cursor.execute(sql("readings/switches")), Switch))

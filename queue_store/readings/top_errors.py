@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 ATTEMPTS_AT_MOST = 5_000
@@ -31,4 +32,4 @@ def read_top_errors(
     cursor: Cursor[Any], seconds: float, groups: int = 10, flow_name: str | None = None
 ) -> list[ErrorGroup]:
     parameters = {"seconds": seconds, "limit": ATTEMPTS_AT_MOST, "groups": groups, "flow_name": flow_name}
-    return [ErrorGroup(*row) for row in cursor.execute(sql("readings/top_errors"), parameters).fetchall()]
+    return rows_as(cursor.execute(sql("readings/top_errors"), parameters), ErrorGroup)

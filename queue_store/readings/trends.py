@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as, the_row_as
 from queue_store.database.statements import sql
 
 BASELINE_WEEKS = 5
@@ -38,7 +39,6 @@ class Baseline:
 class ConnectionSuccess:
     attempt_count: int
     success_count: int
-    average_response_time_ms: float | None
 
     @property
     def success_rate_percent(self) -> float | None:
@@ -54,17 +54,18 @@ class Day:
 
 def read_days(cursor: Cursor[Any], days: int) -> list[Day]:
     """Full days only, oldest first."""
-    return [Day(*row) for row in cursor.execute(sql("readings/days"), {"days": days}).fetchall()]
+    return rows_as(cursor.execute(sql("readings/days"), {"days": days}), Day)
 
 
 def read_depths(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Depth]:
     """Oldest first."""
     parameters = {"seconds": seconds, "flow_name": flow_name}
-    return [Depth(*row) for row in cursor.execute(sql("readings/depths"), parameters).fetchall()]
+    return rows_as(cursor.execute(sql("readings/depths"), parameters), Depth)
 
 
 def read_baselines(cursor: Cursor[Any]) -> dict[str, Baseline]:
-    return {row[0]: Baseline(*row) for row in cursor.execute(sql("readings/baselines")).fetchall()}
+    baselines = rows_as(cursor.execute(sql("readings/baselines")), Baseline)
+    return {baseline.flow_name: baseline for baseline in baselines}
 
 
 def renew_baselines(cursor: Cursor[Any], weeks: int = BASELINE_WEEKS) -> int:
@@ -73,10 +74,8 @@ def renew_baselines(cursor: Cursor[Any], weeks: int = BASELINE_WEEKS) -> int:
 
 
 def read_connection_success(cursor: Cursor[Any], seconds: float = DAY_SECONDS) -> ConnectionSuccess:
-    row = cursor.execute(sql("readings/connection_success"), {"seconds": seconds}).fetchone()
-    attempts, successes, milliseconds = row or (None, None, None)
-    return ConnectionSuccess(
-        attempts or 0, successes or 0, None if milliseconds is None else float(milliseconds)
+    return the_row_as(
+        cursor.execute(sql("readings/connection_success"), {"seconds": seconds}), ConnectionSuccess
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import rows_as, the_row_as
 from queue_store.database.statements import sql
 
 
@@ -56,20 +57,18 @@ class AuditRow:
 
 def read_newest_occurrences(cursor: Cursor[Any]) -> list[ScheduleRow]:
     """Of each entry of the schedule, its newest one."""
-    return [ScheduleRow(*row) for row in cursor.execute(sql("readings/newest_occurrences")).fetchall()]
+    return rows_as(cursor.execute(sql("readings/newest_occurrences")), ScheduleRow)
 
 
 def read_beats(cursor: Cursor[Any]) -> list[BeatRow]:
-    return [BeatRow(*row) for row in cursor.execute(sql("readings/beats")).fetchall()]
+    return rows_as(cursor.execute(sql("readings/beats")), BeatRow)
 
 
 def read_last_signs(cursor: Cursor[Any]) -> LastSigns:
-    row = cursor.execute(sql("readings/last_signs")).fetchone()
-    assert row is not None
-    return LastSigns(*row)
+    return the_row_as(cursor.execute(sql("readings/last_signs")), LastSigns)
 
 
 def read_audit(cursor: Cursor[Any], before_id: int = 2**63 - 1, limit: int = 50) -> list[AuditRow]:
     """Newest first."""
     parameters = {"before_id": before_id, "limit": limit}
-    return [AuditRow(*row) for row in cursor.execute(sql("readings/audit"), parameters).fetchall()]
+    return rows_as(cursor.execute(sql("readings/audit"), parameters), AuditRow)

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.counts.histogram import percentile
+from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 MINIMUM_OUTCOMES = 20
@@ -93,15 +94,14 @@ class Hour:
 
 def read_window(cursor: Cursor[Any], seconds: float) -> dict[str, Window]:
     """By flow; flows in which nothing happened are left out."""
-    rows = cursor.execute(sql("readings/window"), {"seconds": seconds}).fetchall()
-    windows = [Window(seconds, *row) for row in rows]
+    windows = rows_as(cursor.execute(sql("readings/window"), {"seconds": seconds}), Window)
     return {window.flow_name: window for window in windows}
 
 
 def read_hours(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Hour]:
     """Newest first."""
     parameters = {"seconds": seconds, "flow_name": flow_name}
-    return [Hour(*row) for row in cursor.execute(sql("readings/hours"), parameters).fetchall()]
+    return rows_as(cursor.execute(sql("readings/hours"), parameters), Hour)
 
 
 def add_up(windows: Iterable[Window], seconds: float) -> Window:

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import row_as
 from queue_store.database.statements import sql
 
 
@@ -38,8 +39,8 @@ def enqueue_occurrence(
 
 
 def last_occurrence(cursor: Cursor[Any], flow_name: str) -> LastOccurrence | None:
-    row = cursor.execute(sql("schedule/last_occurrence"), {"entry": entry_of(flow_name)}).fetchone()
-    return LastOccurrence(*row) if row else None
+    parameters = {"entry": entry_of(flow_name)}
+    return row_as(cursor.execute(sql("schedule/last_occurrence"), parameters), LastOccurrence)
 
 
 def pass_time(cursor: Cursor[Any], delta: timedelta) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from queue_store.alerting import alerts
 from queue_store.alerting.findings import Finding, by_severity
 from queue_store.database import schema
+from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing.hints import CeleryHintSender, connect
 from queue_store.errors import DatabaseUnavailableError
@@ -20,7 +21,7 @@ from queue_store.settings import ProcessorSettings
 from ..app import app
 from ..celery_hardening.quarantine import news
 from ..monitoring.connection_checks import note_success, remember_failure
-from ..monitoring.databases import impatient
+from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import judge
 from ..monitoring.rules.broker_rules import judge_set_aside
 from ..monitoring.rules.schedule_rules import judge_schedule
@@ -77,7 +78,7 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, 
         judged_at, findings = _with_patience(database, settings)
         if not notify:
             return Judgement(findings)
-        with impatient(database) as cursor:
+        with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
             alerts.update(cursor, findings, CODES, reachable_contacts(settings), judged_at)
     except DatabaseUnavailableError as error:
         remember_failure(database.name, TRIES)
@@ -103,10 +104,10 @@ def _judge(
 ) -> tuple[datetime, list[Finding]]:
     """When the judging began, and what it found."""
     _refuse_old_schema(database)
-    with impatient(database) as cursor:
+    with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         judged_at = database_time(cursor)
     snapshot = take_snapshot(database, settings)
-    with impatient(database) as cursor:
+    with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         schedule = read_schedule(cursor)
     note_success(database, attempt, snapshot.response_time_ms)
     reachable, notes = _look_at_broker()

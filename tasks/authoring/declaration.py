@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 from queue_store.errors import PayloadRejectedError
+from queue_store.flow_names import RULE, is_flow_name
 from queue_store.records.payload import encode_json
 
 from ..exceptions import FlowDeclarationError
@@ -92,8 +93,8 @@ class _Signature:
 
 
 def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
-        raise ValueError("a name is lower-case letters, digits and _, at most 63, and begins with a letter")
+    if not isinstance(name, str) or not is_flow_name(name):
+        raise ValueError(f"a name is {RULE}")
 
 
 def _check_options(options: dict[str, Any]) -> None:

@@ -111,10 +111,10 @@ class Heartbeat(threading.Thread):
         self._is_registered = False
 
     def _look_after_others(self) -> None:
-        rescued = self._services.rescue.look()
-        if rescued.record_count or rescued.buried_run_ids:
+        rescued = self._services.rescue.sweep()
+        if rescued.record_count or rescued.dead_run_ids:
             logger.warning(
-                "rescued %d record(s) of %d dead run(s)", rescued.record_count, len(rescued.buried_run_ids)
+                "rescued %d record(s) of %d dead run(s)", rescued.record_count, len(rescued.dead_run_ids)
             )
         if time.monotonic() - self._last_fold >= FOLD_SECONDS:
             self._last_fold = time.monotonic()

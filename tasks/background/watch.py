@@ -57,8 +57,8 @@ class Watch(threading.Thread):
             return
         if is_mine and time.monotonic() >= self._judge_at:
             self._judge_at = time.monotonic() + JUDGE_SECONDS
-            self._services.rescue.look()
-            self._services.rescue.overdue()
+            self._services.rescue.sweep()
+            self._services.rescue.sweep_overdue()
             vacuum_forgotten_tables(database)
             judge_everything(database, settings, notify=True)
 

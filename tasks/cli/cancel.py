@@ -41,7 +41,7 @@ def cancel(
     with processor("cancel") as queue:
         if flow_name:
             queue.check_flow(flow_name)
-        ids = list(record_ids) or queue.find_live(flow_name or "", include_running=not pending_only)
+        ids = list(record_ids) or queue.find_unfinished(flow_name or "", include_running=not pending_only)
         if dry_run:
             _report(
                 as_json, f"{plural(len(ids))} would be cancelled.", {"is_dry_run": True, "found_ids": ids}

@@ -16,7 +16,7 @@ from .frame import (
 
 if TYPE_CHECKING:
     from queue_store.distributed_processor import DistributedProcessor
-    from queue_store.readings.live import LiveCounts
+    from queue_store.readings.unfinished import UnfinishedCounts
 
 LOOK_SECONDS = 0.5
 SAY_SECONDS = 5.0
@@ -75,7 +75,9 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
         sys.exit(NOT_EMPTY)
 
 
-def _wait(queue: "DistributedProcessor", flow_name: str, timeout_seconds: float) -> "tuple[LiveCounts, int]":
+def _wait(
+    queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
+) -> "tuple[UnfinishedCounts, int]":
     """What is left at the end, and how many transactions from before the stop are still open."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
@@ -92,23 +94,23 @@ def _wait(queue: "DistributedProcessor", flow_name: str, timeout_seconds: float)
         time.sleep(min(LOOK_SECONDS, ends_at - now))
 
 
-def _look(queue: "DistributedProcessor", flow_name: str) -> "LiveCounts":
-    from queue_store.readings.live import live_counts
+def _look(queue: "DistributedProcessor", flow_name: str) -> "UnfinishedCounts":
+    from queue_store.readings.unfinished import unfinished_counts
 
     with queue.database.transaction() as cursor:
-        return live_counts(cursor, flow_name)
+        return unfinished_counts(cursor, flow_name)
 
 
 def _open_writers(queue: "DistributedProcessor") -> set[str]:
-    from queue_store.readings.live import open_writers
+    from queue_store.readings.unfinished import open_writers
 
     with queue.database.transaction() as cursor:
         return open_writers(cursor)
 
 
-def _counts(left: "LiveCounts") -> dict[str, int]:
+def _counts(left: "UnfinishedCounts") -> dict[str, int]:
     return {"due": left.due, "due_later": left.future, "processing": left.processing}
 
 
-def _text(left: "LiveCounts") -> str:
+def _text(left: "UnfinishedCounts") -> str:
     return f"{left.due} due, {left.future} due later, {left.processing} processing"

@@ -9,12 +9,12 @@ from .frame import json_option, processor, say, write_json
 @json_option
 def explain(record_id: int | None, flow_name: str | None, as_json: bool) -> None:
     """Say why a record is not running, or why a flow is not moving."""
-    from queue_store.database.bounded_read import look_on
+    from queue_store.database.bounded_read import bounded_read
     from queue_store.explain import explain_flow, explain_record
 
     if (record_id is None) == (flow_name is None):
         raise click.UsageError("name a record, or a flow with --flow")
-    with processor("explain") as queue, look_on(queue.database) as cursor:
+    with processor("explain") as queue, bounded_read(queue.database) as cursor:
         if flow_name is not None:
             explanation = explain_flow(cursor, queue.settings, flow_name)
         else:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import click
 
-from queue_store.database.bounded_read import look_on, read_replica_lag
+from queue_store.database.bounded_read import bounded_read, read_replica_lag
 from queue_store.database.manager import DatabaseManager
 from queue_store.explain import lasting
 from queue_store.readings import windows
@@ -75,14 +75,14 @@ class QueueLook:
 def look_at_queue(
     database: DatabaseManager, settings: ProcessorSettings, flow_name: str | None = None
 ) -> QueueLook:
-    with look_on(database, replica=True) as cursor:
+    with bounded_read(database, replica=True) as cursor:
         flows = [flow for flow in read_flow_counts(cursor) if flow_name in (None, flow.flow_name)]
         names = {flow.flow_name for flow in flows}
         minute, hour = (
             {name: window for name, window in read_window(cursor, seconds).items() if name in names}
             for seconds in (MINUTE_SECONDS, HOUR_SECONDS)
         )
-    with look_on(database) as cursor:
+    with bounded_read(database) as cursor:
         fleet = read_fleet(cursor, settings)
     return QueueLook(flows, minute, hour, fleet, read_replica_lag(database))
 

@@ -13,33 +13,34 @@ LAST_COLUMNS = ("payload", "result")
 @click.option("--tracebacks", is_flag=True, help="With the traceback of every failed attempt.")
 @json_option
 def show(record_id: int, tracebacks: bool, as_json: bool) -> None:
-    """The whole story of one record."""
+    """Everything about one record."""
     from queue_store.explain import explain_record
-    from queue_store.readings.record_details import read_whole_record
+    from queue_store.readings.record_details import read_record_details
 
     with processor("show") as queue, queue.database.transaction() as cursor:
-        story = read_whole_record(cursor, record_id)
+        details = read_record_details(cursor, record_id)
         reasons = explain_record(cursor, queue.settings, record_id).reasons
     if as_json:
-        write_json(asdict(story) | {"reasons": [asdict(reason) for reason in reasons]})
+        write_json(asdict(details) | {"reasons": [asdict(reason) for reason in reasons]})
         return
-    _show_columns({k: v for k, v in story.record.items() if k not in LAST_COLUMNS})
+    _show_columns({k: v for k, v in details.record.items() if k not in LAST_COLUMNS})
     for name in LAST_COLUMNS:
-        if story.record[name] is not None:
-            _show_columns({name: story.record[name]})
+        if details.record[name] is not None:
+            _show_columns({name: details.record[name]})
     for title, part in (
-        ("run", story.run),
-        ("progress", story.progress),
-        ("cancel request", story.cancel_request),
+        ("run", details.run),
+        ("progress", details.progress),
+        ("cancel request", details.cancel_request),
     ):
         if part is not None:
             say(f"\n{title}")
             _show_columns(part)
-    if story.attempts:
+    oldest_first = details.attempts[::-1]
+    if oldest_first:
         say("\nattempts that did not succeed")
-        rows = [(a.attempt_number, a.outcome, a.finished_at, a.error_message) for a in story.attempts]
+        rows = [(a.attempt_number, a.outcome, a.finished_at, a.error_message) for a in oldest_first]
         write_table(("attempt", "outcome", "finished", "error"), rows)
-    for attempt in story.attempts if tracebacks else []:
+    for attempt in oldest_first if tracebacks else []:
         say(f"\nattempt {attempt.attempt_number}\n{attempt.traceback or 'no traceback'}")
 
 

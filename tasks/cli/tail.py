@@ -16,7 +16,7 @@ from .live import interval_option, times_option
 def tail(flow_name: str | None, interval: float, times: int | None, as_json: bool) -> None:
     """Write outcomes as they happen: each attempt that failed, and how many records completed. Times are the
     database's, in the time zone of this host."""
-    from queue_store.database.bounded_read import look_on
+    from queue_store.database.bounded_read import bounded_read
     from queue_store.readings.outcomes import OutcomeReader
     from queue_store.schedule.recurring import database_time
 
@@ -26,7 +26,7 @@ def tail(flow_name: str | None, interval: float, times: int | None, as_json: boo
         reader = OutcomeReader(flow_name)
         looks = 0
         while times is None or looks < times:
-            with look_on(queue.database, replica=True) as cursor:
+            with bounded_read(queue.database, replica=True) as cursor:
                 completed, attempts = reader.read(cursor)
                 now = database_time(cursor)
             for name, count in sorted(completed.items()):

@@ -18,14 +18,14 @@ def top(flow_name: str | None, interval: float, times: int | None) -> None:
     from rich.text import Text
 
     from queue_store.alerting.alerts import read_alerts
-    from queue_store.database.bounded_read import look_on
+    from queue_store.database.bounded_read import bounded_read
     from queue_store.explain import lasting
 
     with processor("top") as queue:
 
         def picture() -> Group:
             look = look_at_queue(queue.database, queue.settings, flow_name)
-            with look_on(queue.database) as cursor:
+            with bounded_read(queue.database) as cursor:
                 alerts = read_alerts(cursor)
             table = Table(*HEADINGS, expand=True)
             for row in look.rows():

@@ -13,7 +13,7 @@ from .live import interval_option, look_at_queue, times_option
 @click.option("--until-empty", is_flag=True, help="End when nothing of the flow is pending or processing.")
 def watch(flow_name: str, interval: float, times: int | None, until_empty: bool) -> None:
     """Write one line about a flow at each look, and why it does not move when it does not."""
-    from queue_store.database.bounded_read import look_on
+    from queue_store.database.bounded_read import bounded_read
     from queue_store.explain import explain_flow
 
     with processor("watch") as queue:
@@ -21,7 +21,7 @@ def watch(flow_name: str, interval: float, times: int | None, until_empty: bool)
         looks = 0
         while True:
             look = look_at_queue(queue.database, queue.settings, flow_name)
-            with look_on(queue.database) as cursor:
+            with bounded_read(queue.database) as cursor:
                 blocking = [
                     r for r in explain_flow(cursor, queue.settings, flow_name).reasons if r.is_blocking
                 ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from queue_store.alerting.alerts import Alert, read_alerts
-from queue_store.database.bounded_read import look_on, read_replica_lag
+from queue_store.database.bounded_read import bounded_read, read_replica_lag
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.activity import HeldSnapshot, read_held_snapshots
@@ -40,7 +40,7 @@ class Reading:
 def read_all(database: DatabaseManager, settings: ProcessorSettings, counters: CounterReader) -> Reading:
     """Raises DatabaseUnavailableError when the primary does not answer."""
     records, lag_seconds = _read_records(database, counters)
-    with look_on(database, timeout_seconds=TIMEOUT_SECONDS) as cursor:
+    with bounded_read(database, timeout_seconds=TIMEOUT_SECONDS) as cursor:
         return Reading(
             read_fleet(cursor, settings),
             read_server(cursor),
@@ -57,7 +57,7 @@ def _read_records(database: DatabaseManager, counters: CounterReader) -> tuple[R
     """From the replica alone where there is one: counts that come now from one server and now from the other would
     shrink, and Prometheus takes a counter that shrinks for one that began anew."""
     try:
-        with look_on(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
+        with bounded_read(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
             records = Records(read_flow_counts(cursor), counters.read(cursor))
         return records, read_replica_lag(database)
     except DatabaseUnavailableError:

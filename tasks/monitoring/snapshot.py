@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
@@ -20,7 +21,7 @@ from queue_store.readings.trends import (
 from queue_store.readings.windows import Window, read_window
 from queue_store.settings import ProcessorSettings
 
-from .databases import impatient
+from .databases import STATEMENT_SECONDS
 
 HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
@@ -60,7 +61,7 @@ def take_snapshot(
     with_integrity: bool = True,
 ) -> Snapshot:
     """`with_integrity` False: the violations are not looked for. Raises DatabaseUnavailableError."""
-    with impatient(database) as cursor:
+    with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         asked = time.monotonic()
         cursor.execute("SELECT 1")
         response_time_ms = (time.monotonic() - asked) * 1000

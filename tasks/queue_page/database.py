@@ -8,10 +8,11 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.settings import load_database_settings
 
-STATEMENT_TIMEOUT_MILLISECONDS = 3_000
+STATEMENT_SECONDS = 3.0
 CONNECTIONS = 4
 
 
@@ -24,9 +25,5 @@ def page_database() -> DatabaseManager:
 @contextmanager
 def reading(*, replica: bool) -> Generator[Cursor[Any]]:
     """A slow database ends the reading: it degrades the page, not the queue."""
-    with page_database().transaction(replica=replica) as cursor:
-        cursor.execute(
-            "SELECT set_config('statement_timeout', %(timeout)s, true), set_config('jit', 'off', true)",
-            {"timeout": str(STATEMENT_TIMEOUT_MILLISECONDS)},
-        )
+    with bounded_read(page_database(), replica=replica, timeout_seconds=STATEMENT_SECONDS) as cursor:
         yield cursor

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from queue_store.alerting.alerts import Alert, read_alerts
-from queue_store.database.bounded_read import look_on
+from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings import windows
 from queue_store.readings.charts import SPANS, Charts, read_charts
@@ -91,7 +91,7 @@ HEADINGS = (
 
 def read_report(database: DatabaseManager) -> Report:
     """Raises DatabaseUnavailableError."""
-    with look_on(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
+    with bounded_read(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
         charts = read_charts(cursor, SPANS["24h"])
         return Report(
             charts.now,

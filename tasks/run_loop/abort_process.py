@@ -81,6 +81,6 @@ def _write(
     with services.database.transaction() as cursor:
         run.counts.add(run.write_in(cursor, outcomes))
         run.end_in(cursor, REASON)
-    services.rescue.look()
+    services.rescue.sweep()
     with services.database.transaction() as cursor:
         worker_processes.end(cursor, services.process.worker_process_id)

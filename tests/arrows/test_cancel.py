@@ -57,7 +57,7 @@ def test_whoever_gives_the_record_back_performs_the_cancel(store: Store, way: st
         store.rescue.lost([run.worker_process_id])
     elif way == "overdue":
         store.execute("UPDATE processing_queue SET claimed_at = now() - interval '1 day'")
-        store.rescue.overdue()
+        store.rescue.sweep_overdue()
     else:
         outcomes = {"retry": failed(batch, 0), "fail": failed(batch), "snooze": [Snooze(batch[0], 0)]}
         run.write(outcomes[way])

@@ -38,7 +38,7 @@ def test_the_end_of_a_run_leaves_to_rescue_what_a_claim_took_meanwhile(store: St
         ending = in_background(end)
         store.wait_until_blocked(ender)
     ending.result(10)
-    assert store.rescue.look().pending_ids == [second]
+    assert store.rescue.sweep().pending_ids == [second]
 
 
 def test_a_heartbeat_that_arrives_during_the_burial_saves_the_run(store: Store) -> None:
@@ -49,9 +49,9 @@ def test_a_heartbeat_that_arrives_during_the_burial_saves_the_run(store: Store) 
     store.hide_session(run)
     with heart.transaction() as cursor:
         assert worker_processes.beat_run(cursor, run.flow_instance_id, run.counts) is not None
-        looking = in_background(store.rescue.look)
+        looking = in_background(store.rescue.sweep)
         wait_until_blocked(store.database)
-    assert looking.result(10).buried_run_ids == []
+    assert looking.result(10).dead_run_ids == []
     assert run.write(completed(batch)).refused_ids == []
 
 
@@ -84,10 +84,10 @@ def test_a_cancel_that_crosses_a_giving_back_is_performed(store: Store, way: str
             statement = release_statement("sample", run.flow_instance_id, batch)
             cursor.execute(sql(statement.name), statement.parameters)
         assert cancel(store, [record_id]) == {record_id: "asked"}
-    assert store.rescue.look().cancelled_ids == [record_id]
+    assert store.rescue.sweep().cancelled_ids == [record_id]
     assert store.status(record_id) == "cancelled"
     assert store.query("SELECT * FROM cancel_requests") == []
-    assert store.rescue.look().cancelled_ids == []
+    assert store.rescue.sweep().cancelled_ids == []
 
 
 def test_the_weekly_reset_passes_by_a_record_whose_key_is_taken_meanwhile(store: Store) -> None:

@@ -21,8 +21,8 @@ def lose(store: Store, run: Run) -> None:
     """Declared dead, but it can still reach the database: only the fence is left."""
     store.hide_session(run)
     store.age(run)
-    rescued = store.rescue.look()
-    assert rescued.buried_run_ids == [run.flow_instance_id]
+    rescued = store.rescue.sweep()
+    assert rescued.dead_run_ids == [run.flow_instance_id]
 
 
 def forgive(store: Store) -> None:
@@ -105,9 +105,9 @@ def test_a_rescue_that_waits_for_nobody_leaves_a_writer_its_records(store: Store
     with run.held.transaction() as cursor:
         assert run.write_in(cursor, completed(batch[:2])).completed_ids == expected[:2]
         store.age(run)
-        assert store.rescue.look().pending_ids == expected[2:]
+        assert store.rescue.sweep().pending_ids == expected[2:]
     assert store.statuses() == {"completed": 2, "pending": 2}
-    assert store.rescue.look().record_count == 0
+    assert store.rescue.sweep().record_count == 0
     assert store.value("SELECT settled_at IS NOT NULL FROM flow_execution_logs") is True
 
 

@@ -38,7 +38,7 @@ def die(store: Store, _: random.Random) -> None:
 def operate(statement: str, record_ids: Sequence[int], store: Store, rng: random.Random) -> None:
     parameters = {"ids": rng.sample(record_ids, 200), "actor": "me", "reason": None}
     with store.database.transaction() as cursor:
-        cursor.execute(sql(statement), parameters)
+        cursor.execute(sql(f"arrows/{statement}"), parameters)
 
 
 def retain(store: Store, _: random.Random) -> None:

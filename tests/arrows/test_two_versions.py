@@ -1,5 +1,6 @@
 """During a deployment two versions of the code work on one schema."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,7 @@ from queue_store.database import schema, statements
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
 from queue_store.operators import backup
-from queue_store.runs import claimer as claiming
-from tests.support.older_statements import before_one_of_a_key
+from tests.support.older_statements import before_unindexed
 from tests.support.servers import connect
 from tests.support.store import Store, completed, failed, store_on
 
@@ -40,7 +40,7 @@ def take_every_arrow(database: DatabaseManager) -> None:
         run.release(batch[6:8])
         store.hide_session(run)
         store.age(run)
-        store.rescue.look()
+        store.rescue.sweep()
         assert store.statuses() == {"completed": 4, "failed": 1, "pending": 5}
 
 
@@ -48,11 +48,14 @@ def take_every_arrow(database: DatabaseManager) -> None:
 def previous_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """The statements that the newest migration made others of, as they were before it."""
 
-    def sql(name: str) -> bytes:
-        statement = statements.sql(name)
-        return before_one_of_a_key(statement) if name.startswith("arrows/claim") else statement
+    today = statements.sql
 
-    monkeypatch.setattr(claiming, "sql", sql)
+    def sql(name: str) -> bytes:
+        return before_unindexed(today(name))
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("queue_store.") and getattr(module, "sql", None) is today:
+            monkeypatch.setattr(module, "sql", sql)
 
 
 @pytest.mark.usefixtures("previous_code")

@@ -243,7 +243,7 @@ class Play:
         self.beat(run)
         self.store.hide_session(run)
         self.store.age(run, 60)
-        self.store.rescue.look()
+        self.store.rescue.sweep()
         self.store.execute(
             "UPDATE processing_queue SET batch_limit = NULL WHERE batch_limit IS NOT NULL AND status = 'pending'"
         )
@@ -266,7 +266,7 @@ class Play:
         deadline = time.monotonic() + 3
         self.store.close()
         while self.unfinished() and time.monotonic() < deadline:
-            self.store.rescue.look()
+            self.store.rescue.sweep()
             for flow_name in ("transfer", "notice"):
                 with suppress(DatabaseUnavailableError):
                     self.work_off(self.run(flow_name))

@@ -86,7 +86,7 @@ class Play:
         self.worker.query(
             "UPDATE worker_processes SET state = 'ended', ended_at = now() WHERE ended_at IS NULL"
         )
-        self.worker.services.rescue.look()
+        self.worker.services.rescue.sweep()
         with psycopg.connect(self.url) as connection:
             ledger.enter(connection, [self.journal], self.calls)
             return ledger.violations(connection)
@@ -96,7 +96,7 @@ class Play:
         while self.worker.statuses().keys() != {"completed"} and time.monotonic() < ends_at:
             for flow in self.flows:
                 self.worker.run(flow)
-            self.worker.services.rescue.look()
+            self.worker.services.rescue.sweep()
             self.worker.query(
                 "UPDATE processing_queue SET batch_limit = NULL WHERE batch_limit > 0 AND status = 'pending'"
             )

@@ -291,7 +291,7 @@ class World:
         deadline = time.monotonic() + 30
         rescue = Rescue(manager, ProcessorSettings(heartbeat_seconds=0.5, lease_seconds=LEASE_SECONDS))
         while time.monotonic() < deadline and self._alive_count():
-            rescue.look()
+            rescue.sweep()
             time.sleep(0.2)
         rollups.fold(manager)
         manager.dispose()

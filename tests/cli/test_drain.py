@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from queue_store import IngestionStoppedError
 from queue_store.distributed_processor import DistributedProcessor
-from queue_store.readings.live import LiveCounts
+from queue_store.readings.unfinished import UnfinishedCounts
 from tasks.app import app
 from tasks.cli import drain, main
 from tests.support.flow_runs import Worker
@@ -33,7 +33,7 @@ def test_it_returns_when_the_workers_have_emptied_the_flow(
     worker.enqueue("handler", range(20))
     look = drain._look
 
-    def look_before_they_work(queue: DistributedProcessor, flow_name: str) -> LiveCounts:
+    def look_before_they_work(queue: DistributedProcessor, flow_name: str) -> UnfinishedCounts:
         left = look(queue, flow_name)
         worker.run(flow)
         return left

@@ -141,7 +141,7 @@ def test_a_one_commit_run_on_a_full_disk_loses_and_doubles_nothing(disk: SmallDi
     crowded.run(flow)
     agree(crowded)
     assert crowded.statuses().get("completed", 0) < len(ids)
-    crowded.services.rescue.look()
+    crowded.services.rescue.sweep()
     crowded.make_due()
     crowded.run(flow)
     assert crowded.statuses() == {"completed": len(ids)}

@@ -86,9 +86,9 @@ def test_a_worker_does_all_its_work_and_cannot_change_or_remove_records(store: S
         run.write([*completed(batch[:5]), *failed(batch[5:7]), *failed(batch[7:8], 1)])
         run.release(batch[8:])
         run.end()
-        assert mine.rescue.look().record_count == 0
-        assert mine.rescue.overdue().record_count == 0
-        assert mine.rescue.lost([run.worker_process_id]).buried_worker_process_ids == [run.worker_process_id]
+        assert mine.rescue.sweep().record_count == 0
+        assert mine.rescue.sweep_overdue().record_count == 0
+        assert mine.rescue.lost([run.worker_process_id]).dead_worker_process_ids == [run.worker_process_id]
     assert store.statuses() == {"completed": 5, "failed": 2, "pending": 3}
     for statement in (
         "UPDATE processing_queue SET payload = '{}'",
@@ -270,7 +270,7 @@ def test_a_session_that_may_not_be_ended_holds_up_nobody_elses_rescue(store: Sto
         store.age(run)
     with store_on(login("worker")) as mine:
         mine.settings = store.settings
-        rescued = mine.rescue.look()
+        rescued = mine.rescue.sweep()
     assert sorted(rescued.pending_ids) == expected
     assert len(rescued.open_sessions) == 1
     assert store.statuses() == {"pending": 20}

@@ -132,7 +132,7 @@ def test_the_last_orphan_that_is_left_over_is_not_a_lone_one(store: Store) -> No
         cursor.execute("SELECT FROM processing_queue WHERE id = %s FOR UPDATE", (first,))
         rescued = store.rescue.lost([dead.worker_process_id])
         assert (rescued.pending_ids, rescued.struck_ids) == ([second], [])
-    rescued = store.rescue.look()
+    rescued = store.rescue.sweep()
     assert (rescued.pending_ids, rescued.struck_ids) == ([first], [])
     assert store.query("SELECT DISTINCT crash_strikes, batch_limit FROM processing_queue") == [(0, 1)]
 
@@ -150,7 +150,7 @@ def test_rescuers_of_one_run_do_not_wait_for_each_other(store: Store) -> None:
         )
     with store.held().transaction() as cursor:
         assert len(cursor.execute(sql("arrows/rescue"), parameters).fetchall()) == 2
-        assert store.rescue.look().record_count == 0
+        assert store.rescue.sweep().record_count == 0
     assert store.query("SELECT id FROM processing_queue WHERE crash_strikes = 0 ORDER BY 1") == [
         (record_id,) for record_id in expected
     ]

@@ -20,8 +20,8 @@ def test_the_records_of_a_silent_run_can_be_claimed_again(store: Store) -> None:
     silent = store.run()
     silent.begin()
     store.age(silent)
-    rescued = store.rescue.look()
-    assert rescued.buried_run_ids == [silent.flow_instance_id]
+    rescued = store.rescue.sweep()
+    assert rescued.dead_run_ids == [silent.flow_instance_id]
     assert rescued.pending_ids == expected
     assert store.value("SELECT array_agg(DISTINCT retry_count) FROM processing_queue") == [0]
 
@@ -33,16 +33,16 @@ def test_a_run_that_beats_is_left_alone(store: Store) -> None:
     store.age(run)
     with store.database.transaction() as cursor:
         assert worker_processes.beat_run(cursor, run.flow_instance_id, run.counts) is not None
-    assert store.rescue.look().record_count == 0
+    assert store.rescue.sweep().record_count == 0
     assert store.statuses() == {"processing": 10}
 
 
-def test_a_run_that_was_buried_learns_it_from_its_heartbeat(store: Store) -> None:
+def test_a_run_that_was_declared_dead_learns_it_from_its_heartbeat(store: Store) -> None:
     store.enqueue(1)
     run = store.run()
     run.begin()
     store.age(run)
-    store.rescue.look()
+    store.rescue.sweep()
     with store.database.transaction() as cursor:
         assert worker_processes.beat_run(cursor, run.flow_instance_id, run.counts) is None
 
@@ -54,8 +54,8 @@ def test_nobody_is_rescued_before_one_lease_has_passed_since_the_server_started(
     store.age(run, seconds=1_000_000)
     store.execute("UPDATE worker_processes SET heartbeat_at = heartbeat_at - interval '10 days'")
     store.settings = replace(store.settings, lease_seconds=500_000)
-    rescued = store.rescue.look()
-    assert (rescued.buried_run_ids, rescued.buried_worker_process_ids) == ([], [])
+    rescued = store.rescue.sweep()
+    assert (rescued.dead_run_ids, rescued.dead_worker_process_ids) == ([], [])
     assert store.statuses() == {"processing": 10}
 
 
@@ -64,12 +64,12 @@ def test_a_lost_worker_process_is_not_waited_for(store: Store) -> None:
     run = store.run()
     run.begin()
     rescued = store.rescue.lost([run.worker_process_id])
-    assert rescued.buried_run_ids == [run.flow_instance_id]
-    assert rescued.buried_worker_process_ids == [run.worker_process_id]
+    assert rescued.dead_run_ids == [run.flow_instance_id]
+    assert rescued.dead_worker_process_ids == [run.worker_process_id]
     assert rescued.pending_ids == expected
 
 
-def test_the_others_are_not_buried_with_a_lost_one(store: Store) -> None:
+def test_the_others_are_not_declared_dead_with_a_lost_one(store: Store) -> None:
     store.enqueue(20)
     lost, other = store.run(), store.run()
     lost.begin()
@@ -86,7 +86,7 @@ def test_what_an_ended_run_left_is_given_back(store: Store) -> None:
     run = store.run()
     run.begin()
     run.end()
-    rescued = store.rescue.look()
+    rescued = store.rescue.sweep()
     assert rescued.pending_ids == expected
     assert rescued.struck_ids == []
     assert store.value("SELECT count(batch_limit) FROM processing_queue") == 0
@@ -99,7 +99,7 @@ def test_a_run_that_was_stopping_leaves_no_suspects(store: Store) -> None:
     with store.database.transaction() as cursor:
         worker_processes.stop(cursor, run.worker_process_id)
     store.age(run)
-    rescued = store.rescue.look()
+    rescued = store.rescue.sweep()
     assert (len(rescued.pending_ids), rescued.struck_ids) == (1, [])
     assert store.value("SELECT crash_strikes FROM processing_queue") == 0
 
@@ -111,8 +111,8 @@ def test_records_of_a_run_that_never_was_are_found(store: Store) -> None:
         " claim_number = 1",
         (uuid4(),),
     )
-    assert store.rescue.look().record_count == 0
-    assert store.rescue.overdue().pending_ids == expected
+    assert store.rescue.sweep().record_count == 0
+    assert store.rescue.sweep_overdue().pending_ids == expected
 
 
 def test_an_overdue_record_is_taken_from_a_run_that_lives(store: Store) -> None:
@@ -122,7 +122,7 @@ def test_an_overdue_record_is_taken_from_a_run_that_lives(store: Store) -> None:
     store.execute(
         "UPDATE processing_queue SET claimed_at = now() - interval '3 hours' WHERE id = %s", (expected[0],)
     )
-    assert store.rescue.overdue().pending_ids == expected[:1]
+    assert store.rescue.sweep_overdue().pending_ids == expected[:1]
     assert run.write(completed(batch)).refused_ids == expected[:1]
 
 
@@ -131,9 +131,9 @@ def test_the_orphan_timeout_of_a_flow_is_waited_for(store: Store) -> None:
     store.run().begin()
     store.execute("UPDATE flows SET orphan_timeout_seconds = 4 * 3600")
     store.execute("UPDATE processing_queue SET claimed_at = now() - interval '3 hours'")
-    assert store.rescue.overdue().pending_ids == []
+    assert store.rescue.sweep_overdue().pending_ids == []
     store.execute("UPDATE flows SET orphan_timeout_seconds = 60")
-    assert len(store.rescue.overdue().pending_ids) == 1
+    assert len(store.rescue.sweep_overdue().pending_ids) == 1
 
 
 def test_more_than_one_portion_of_overdue_records_is_given_back(store: Store) -> None:
@@ -144,7 +144,7 @@ def test_more_than_one_portion_of_overdue_records_is_given_back(store: Store) ->
         " claim_number = 1",
         (uuid4(),),
     )
-    assert len(store.rescue.overdue().pending_ids) == count
+    assert len(store.rescue.sweep_overdue().pending_ids) == count
 
 
 def test_rescue_does_not_wait_for_a_frozen_transaction(store: Store) -> None:
@@ -159,7 +159,7 @@ def test_rescue_does_not_wait_for_a_frozen_transaction(store: Store) -> None:
         cursor.execute("INSERT INTO business VALUES ('invoice 1')")
         frozen.write_in(cursor, completed(batch))
         store.age(frozen)
-        assert store.rescue.look().pending_ids == expected
+        assert store.rescue.sweep().pending_ids == expected
         assert store.execute("INSERT INTO business VALUES ('invoice 1')") == 1
         with pytest.raises((psycopg.OperationalError, DatabaseUnavailableError)):
             cursor.execute("SELECT 1")
@@ -174,7 +174,7 @@ def test_several_rescuers_give_back_each_record_once(store: Store) -> None:
     for run in runs:
         run.begin()
         store.age(run)
-    rescues = [in_background(store.rescue.look) for _ in range(4)]
+    rescues = [in_background(store.rescue.sweep) for _ in range(4)]
     given_back = [record_id for rescue in rescues for record_id in rescue.result(20).pending_ids]
     assert sorted(given_back) == expected
     assert store.value("SELECT sum(rescued) FROM rollup_deltas") == 200
@@ -214,7 +214,7 @@ def test_a_dead_run_stays_dead(store: Store) -> None:
     run.begin()
     store.hide_session(run)
     store.age(run)
-    store.rescue.look()
+    store.rescue.sweep()
     run.end()
     assert run.claim() == []
     assert store.value("SELECT state FROM flow_execution_logs") == "dead"
@@ -231,5 +231,5 @@ def test_one_record_that_cannot_be_given_back_yet_does_not_hold_up_the_others(st
     run.end()
     with store.held().transaction() as cursor:
         cursor.execute("SELECT FROM processing_queue WHERE id = %s FOR UPDATE", (expected[0],))
-        assert store.rescue.look().pending_ids == expected[1:]
-    assert store.rescue.look().pending_ids == expected[:1]
+        assert store.rescue.sweep().pending_ids == expected[1:]
+    assert store.rescue.sweep().pending_ids == expected[:1]

@@ -66,12 +66,12 @@ def test_nobody_is_rescued_before_one_lease_has_passed_since_the_recovery(lonely
     crash(store)
     between_start_and_crash = float(store.value(MEAN_AGE))
     store.settings = replace(store.settings, lease_seconds=between_start_and_crash)
-    rescued = store.rescue.look()
-    assert (rescued.buried_run_ids, rescued.buried_worker_process_ids) == ([], [])
+    rescued = store.rescue.sweep()
+    assert (rescued.dead_run_ids, rescued.dead_worker_process_ids) == ([], [])
     store.settings = replace(store.settings, lease_seconds=0.01)
-    rescued = store.rescue.look()
-    assert rescued.buried_run_ids == [run.flow_instance_id]
-    assert rescued.buried_worker_process_ids == [run.worker_process_id]
+    rescued = store.rescue.sweep()
+    assert rescued.dead_run_ids == [run.flow_instance_id]
+    assert rescued.dead_worker_process_ids == [run.worker_process_id]
 
 
 def test_what_autovacuum_has_forgotten_is_vacuumed_by_us_once(lonely_store: Store) -> None:

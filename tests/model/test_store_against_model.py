@@ -116,7 +116,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.runs.remove(run)
         run.end()
         run.__exit__()
-        self.store.rescue.look()
+        self.store.rescue.sweep()
         for expected in self.model.values():
             if expected.owner is run:
                 expected.give_back()

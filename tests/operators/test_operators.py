@@ -161,9 +161,15 @@ def test_failed_records_are_found_by_what_is_known_of_them(processor: Distribute
     assert processor.find_failed(retry_count_below=3, crash_strikes_below=3) == [first]
 
 
+def test_the_old_name_of_find_unfinished_warns(processor: DistributedProcessor) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    with pytest.warns(DeprecationWarning, match="find_unfinished"):
+        assert processor.find_live("survey") == [record_id]
+
+
 def test_many_records_are_changed_in_chunks(processor: DistributedProcessor) -> None:
     processor.enqueue_many("survey", ({} for _ in range(2_500)))
-    ids = processor.find_live("survey")
+    ids = processor.find_unfinished("survey")
     assert len(processor.cancel(ids, actor="Olga").cancelled_ids) == 2_500
     assert [row[3] for row in audit(processor)] == [1_000, 1_000, 500]
 
@@ -171,7 +177,7 @@ def test_many_records_are_changed_in_chunks(processor: DistributedProcessor) -> 
 def test_a_running_record_is_asked_and_not_touched(processor: DistributedProcessor) -> None:
     record_id = processor.enqueue("survey", {}).id
     start_processing(processor.database, record_id)
-    assert processor.find_live("survey", include_running=False) == []
+    assert processor.find_unfinished("survey", include_running=False) == []
     assert processor.cancel([record_id], actor="Olga").asked_ids == [record_id]
     assert query(processor, "SELECT status FROM processing_queue") == [("processing",)]
 

@@ -282,7 +282,7 @@ def test_a_connection_that_breaks_charges_nobody(effects: Worker, handler: Any) 
     ids = effects.enqueue("broken", payloads("a", "b", "c"))
     effects.run(flow)
     assert {row.status for row in effects.rows(ids)} == {"processing"}
-    effects.services.rescue.look()
+    effects.services.rescue.sweep()
     effects.run(flow)
     assert [(row.status, row.retry_count) for row in effects.rows(ids)] == [("completed", 0)] * 3
     assert effects_match(effects)
@@ -299,7 +299,7 @@ def test_sessions_that_the_server_ended_strike_nobody_however_often(effects: Wor
     ids = effects.enqueue("ended", payloads("a"))
     for _ in range(5):
         effects.run(flow)
-        effects.services.rescue.look()
+        effects.services.rescue.sweep()
     assert [(row.status, row.crash_strikes, row.batch_limit) for row in effects.rows(ids)] == [
         ("pending", 0, None)
     ]
@@ -319,7 +319,7 @@ def test_a_broken_connection_strikes_only_where_the_server_is_the_same(
     flow = effects.declare(closes, name="closes", max_retries=0)
     ids = effects.enqueue("closes", payloads("a"))
     effects.run(flow)
-    effects.services.rescue.look()
+    effects.services.rescue.sweep()
     assert [row.crash_strikes for row in effects.rows(ids)] == [strikes]
 
 

@@ -66,7 +66,7 @@ def test_a_run_that_may_not_claim_gets_nothing(store: Store, closing: str) -> No
     assert following == []
 
 
-def test_a_run_that_is_buried_during_its_claim_claims_nothing_after_it(store: Store) -> None:
+def test_a_run_that_is_declared_dead_during_its_claim_claims_nothing_after_it(store: Store) -> None:
     store.enqueue(30)
     run, burier = store.run(), store.held()
     run.begin()

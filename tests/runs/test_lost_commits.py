@@ -61,7 +61,7 @@ def test_a_run_whose_beginning_is_unknown_ends_and_its_records_are_charged_nothi
     [run] = worker.query("SELECT state, error_message FROM flow_execution_logs")
     assert run.state == "ended"
     assert "during COMMIT" in run.error_message
-    assert worker.services.rescue.look().pending_ids == record_ids
+    assert worker.services.rescue.sweep().pending_ids == record_ids
     assert worker.rows(record_ids)[0].crash_strikes == 0
 
 
@@ -95,7 +95,7 @@ def test_a_beginning_that_is_committed_later_is_waited_for(
             running.result(10)
         [run] = worker.query("SELECT state, died_running FROM flow_execution_logs")
         assert (run.state, run.died_running) == ("ended", False)
-        assert worker.services.rescue.look().pending_ids == record_ids
+        assert worker.services.rescue.sweep().pending_ids == record_ids
         assert worker.rows(record_ids)[0].crash_strikes == 0
     manager.dispose()
 

@@ -65,7 +65,7 @@ def test_nothing_more_is_started_after_a_run_was_lost(worker: Worker, kind: Any,
     time.sleep(0.3)  # for those who would be started now
     assert len(fate.started) <= 5
     assert {row.status for row in worker.rows(ids)} == {"processing"}
-    worker.services.rescue.look()
+    worker.services.rescue.sweep()
     assert {(row.status, row.retry_count, row.crash_strikes) for row in worker.rows(ids)} == {
         ("pending", 0, 0)
     }
@@ -79,7 +79,7 @@ def test_the_records_of_a_lost_run_are_processed_by_the_next(worker: Worker, kin
     fate.go_on.set()
     worker.run(flow)
     assert fate.struck.wait(10)
-    worker.services.rescue.look()
+    worker.services.rescue.sweep()
     fate.strike = fate.started.append  # type: ignore[method-assign]
     worker.run(flow)
     assert {(row.status, row.retry_count) for row in worker.rows(ids)} == {("completed", 0)}

@@ -3,7 +3,7 @@
 WITH asked AS MATERIALIZED (
     SELECT q.id FROM processing_queue q
     WHERE q.id = ANY(ARRAY(SELECT record_id FROM cancel_requests WHERE requested_at > now() - interval '1 day'))
-        AND q.status || '' = 'pending' -- see claim.sql
+        AND unindexed(q.status) = 'pending'
     ORDER BY q.id
     FOR NO KEY UPDATE SKIP LOCKED
 ), cancelled AS (

@@ -3,10 +3,8 @@
 -- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. MATERIALIZED: as a sub-select
 -- the LIMIT can be executed more than once and take more than it says.
 -- Of an order_key the earliest record, and none while one runs: an earlier one may have come to light since. Where that
--- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again. Whether one
--- runs is looked up there for each key: OFFSET 0 keeps the planner from joining, || '' from every other index.
--- ARRAY: the planner takes it for short, so a plan that does not know the batch size looks rows up by their id too.
--- || '' keeps it from the index of pending rows, which with old statistics looks short and may hold millions.
+-- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again.
+-- How the planner is steered here (`unindexed`, ARRAY, OFFSET 0): queue_store/sql/README.md.
 WITH open AS MATERIALIZED (
     SELECT 1 FROM flow_execution_logs run
     JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
@@ -26,12 +24,12 @@ WITH open AS MATERIALIZED (
             AND (q.order_key IS NULL OR NOT EXISTS (
                 SELECT FROM processing_queue earlier
                 WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
-                    AND (earlier.status IN ('pending', 'processing')
-                        OR earlier.status = 'failed' AND %(failure_blocks_key)s))
+                    AND earlier.status IN ('pending', 'processing', 'failed')
+                    AND (earlier.status <> 'failed' OR %(failure_blocks_key)s))
                 AND NOT EXISTS (
                     SELECT FROM processing_queue running
                     WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                        AND running.status || '' = 'processing' OFFSET 0))
+                        AND unindexed(running.status) = 'processing' OFFSET 0))
         ORDER BY q.scheduled_at, q.id
         LIMIT %(batch_size)s
         FOR NO KEY UPDATE SKIP LOCKED
@@ -42,7 +40,7 @@ WITH open AS MATERIALIZED (
     UPDATE processing_queue q
     SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
         flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
-    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status || '' = 'pending'
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND unindexed(q.status) = 'pending'
     RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
         q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
 ), counted AS (

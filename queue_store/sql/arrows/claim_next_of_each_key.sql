@@ -33,7 +33,7 @@ WITH RECURSIVE open AS MATERIALIZED (
         AND NOT EXISTS (
             SELECT FROM processing_queue running
             WHERE running.flow_name = %(flow_name)s AND running.order_key = keys.order_key
-                AND running.status || '' = 'processing' OFFSET 0) -- see claim.sql
+                AND unindexed(running.status) = 'processing' OFFSET 0)
     LIMIT 1000
 ), chosen AS MATERIALIZED (
     SELECT id FROM head
@@ -42,14 +42,14 @@ WITH RECURSIVE open AS MATERIALIZED (
     LIMIT %(batch_size)s
 ), candidate AS MATERIALIZED (
     SELECT q.id FROM processing_queue q
-    WHERE q.id = ANY(ARRAY(SELECT id FROM chosen)) AND q.status || '' = 'pending' AND q.scheduled_at <= now()
+    WHERE q.id = ANY(ARRAY(SELECT id FROM chosen)) AND unindexed(q.status) = 'pending' AND q.scheduled_at <= now()
         AND q.batch_limit IS NULL
     FOR NO KEY UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE processing_queue q
     SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
         flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
-    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status || '' = 'pending' -- by id: see claim.sql
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND unindexed(q.status) = 'pending'
     RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
         q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
 ), counted AS (

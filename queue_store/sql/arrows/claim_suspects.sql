@@ -13,12 +13,12 @@ WITH open AS MATERIALIZED (
         AND (q.order_key IS NULL OR NOT EXISTS (
             SELECT FROM processing_queue earlier
             WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
-                AND (earlier.status IN ('pending', 'processing')
-                    OR earlier.status = 'failed' AND %(failure_blocks_key)s))
+                AND earlier.status IN ('pending', 'processing', 'failed')
+                AND (earlier.status <> 'failed' OR %(failure_blocks_key)s))
             AND NOT EXISTS (
                 SELECT FROM processing_queue running
                 WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                    AND running.status || '' = 'processing' OFFSET 0)) -- see claim.sql
+                    AND unindexed(running.status) = 'processing' OFFSET 0))
     ORDER BY q.batch_limit DESC, q.id
     LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
@@ -31,12 +31,12 @@ WITH open AS MATERIALIZED (
         AND (q.order_key IS NULL OR NOT EXISTS (
             SELECT FROM processing_queue earlier
             WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
-                AND (earlier.status IN ('pending', 'processing')
-                    OR earlier.status = 'failed' AND %(failure_blocks_key)s))
+                AND earlier.status IN ('pending', 'processing', 'failed')
+                AND (earlier.status <> 'failed' OR %(failure_blocks_key)s))
             AND NOT EXISTS (
                 SELECT FROM processing_queue running
                 WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                    AND running.status || '' = 'processing' OFFSET 0))
+                    AND unindexed(running.status) = 'processing' OFFSET 0))
     ORDER BY q.id
     LIMIT least(%(batch_size)s, (SELECT batch_limit FROM first))
     FOR NO KEY UPDATE SKIP LOCKED
@@ -44,7 +44,7 @@ WITH open AS MATERIALIZED (
     UPDATE processing_queue q
     SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
         flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
-    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND q.status || '' = 'pending' -- by id: see claim.sql
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND unindexed(q.status) = 'pending'
     RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
         q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
 ), counted AS (

@@ -1,8 +1,5 @@
 -- complete: processing → completed, for the records that this run still owns under the same claim number.
 -- Returns the ids that were accepted; the others are refused and counted.
--- || '' keeps the planner from the index of processing rows: until vacuum comes, that one still leads to every record
--- that the run completed before. The primary key leads to one row for each id, and ARRAY keeps it at that: joined with
--- an equals sign, a planner that takes the table for empty walks over all of it, in the order of the key.
 WITH outcome AS MATERIALIZED (
     SELECT * FROM unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[],
         %(started_ages)s::float8[], %(finished_ages)s::float8[], %(results)s::jsonb[])
@@ -14,7 +11,7 @@ WITH outcome AS MATERIALIZED (
         completed_at = greatest(q.claimed_at, clock_timestamp() - make_interval(secs => o.finished_age))
     FROM outcome o
     WHERE q.id = ANY(ARRAY[o.id]) AND q.claim_number = o.claim_number
-        AND q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing'
+        AND q.flow_instance_id = %(flow_instance_id)s AND unindexed(q.status) = 'processing'
     RETURNING q.id
 ), counted AS (
     INSERT INTO rollup_deltas (flow_name, completed, refused, processing_seconds, processing_histogram)

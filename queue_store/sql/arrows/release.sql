@@ -5,7 +5,7 @@ WITH owned AS MATERIALIZED (
     FROM processing_queue q
     JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
         ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
-    WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
+    WHERE q.flow_instance_id = %(flow_instance_id)s AND unindexed(q.status) = 'processing'
     ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (

@@ -45,7 +45,7 @@ WITH mine AS MATERIALIZED (
         claimed_at = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN q.claimed_at END,
         flow_instance_id = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN q.flow_instance_id END
     FROM judged j
-    WHERE q.id = ANY(ARRAY[j.id]) -- see complete.sql
+    WHERE q.id = ANY(ARRAY[j.id])
     RETURNING q.id, q.status, q.error_message, j.struck, j.claim_number, j.retry_count, j.flow_name, j.flow_instance_id
 ), remembered AS (
     INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,

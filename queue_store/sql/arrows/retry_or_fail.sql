@@ -12,7 +12,7 @@ WITH outcome AS MATERIALIZED (
         WHEN o.retry_delay IS NOT NULL AND q.retry_count < %(max_retries)s THEN 'pending'
         ELSE 'failed' END AS new_status
     FROM processing_queue q JOIN outcome o ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
-    WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
+    WHERE q.flow_instance_id = %(flow_instance_id)s AND unindexed(q.status) = 'processing'
     ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (

@@ -6,7 +6,7 @@ WITH outcome AS MATERIALIZED (
 ), owned AS MATERIALIZED (
     SELECT q.id, o.delay, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM processing_queue q JOIN outcome o ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
-    WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status || '' = 'processing' -- by id: see complete.sql
+    WHERE q.flow_instance_id = %(flow_instance_id)s AND unindexed(q.status) = 'processing'
     ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (

@@ -1,6 +1,7 @@
 -- The due and the future records of a flow: how many are due (counted up to the limit), since when the oldest
 -- waits, when the next future one is due, and how many are isolated as suspects.
-SELECT due.record_count, due.oldest_at, future.next_at, suspects.record_count
+SELECT due.record_count AS due_count, due.oldest_at AS oldest_due_at, future.next_at AS next_due_at,
+    suspects.record_count AS suspect_count
 FROM (
     SELECT count(*) AS record_count, min(capped.scheduled_at) AS oldest_at FROM (
         SELECT of_level.scheduled_at FROM generate_series(0, 9) AS level(priority)

@@ -1,6 +1,5 @@
 -- How many worker processes are alive, how many of them serve the flow, and how many of those are not stopping.
 SELECT count(*) AS alive, count(*) FILTER (WHERE %(flow_name)s = ANY(flow_names)) AS serving,
-    count(*) FILTER (WHERE %(flow_name)s = ANY(flow_names) AND state = 'running') AS open,
-    max(heartbeat_at) AS last_heartbeat_at
+    count(*) FILTER (WHERE %(flow_name)s = ANY(flow_names) AND state = 'running') AS open
 FROM worker_processes
 WHERE state IN ('running', 'stopping') AND heartbeat_at >= now() - make_interval(secs => %(lease_seconds)s)

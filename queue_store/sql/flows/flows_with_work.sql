@@ -2,7 +2,7 @@
 -- oldest has waited, how many runs are alive and may be, and how many worker processes serve the flow.
 -- Of a flow with order keys count the records without one and the heads of the keys, by steps from key to key.
 SELECT f.flow_name, f.celery_queue, coalesce(f.batch_size_override, f.batch_size) AS batch_size,
-    due.records, due.waited_seconds, alive.runs AS alive_runs, coalesce(f.max_runs_override, f.max_runs) AS max_runs,
+    due.records AS due_records, due.waited_seconds, alive.runs AS alive_runs, coalesce(f.max_runs_override, f.max_runs) AS max_runs,
     (SELECT count(*) FROM worker_processes w
         WHERE w.state = 'running' AND f.flow_name = ANY(w.flow_names)) AS worker_processes
 FROM flows f
@@ -53,7 +53,7 @@ CROSS JOIN LATERAL (
         WHERE status = 'pending' AND scheduled_at <= now() AND NOT EXISTS (
             SELECT FROM processing_queue running
             WHERE running.flow_name = f.flow_name AND running.order_key = keys.order_key
-                AND running.status || '' = 'processing' OFFSET 0)
+                AND unindexed(running.status) = 'processing' OFFSET 0)
         LIMIT %(count_limit)s)
     ) d
 ) due

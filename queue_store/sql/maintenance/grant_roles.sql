@@ -46,7 +46,7 @@ BEGIN
     -- Each worker process folds the counts, and enqueues recurring records when no beat does.
     GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, depth_minutes TO processing_queue_worker;
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records TO processing_queue_worker;
-    GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts
+    GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts, unindexed
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
 
     -- monitor: reads all but payloads and results.

@@ -23,8 +23,8 @@ WITH span AS MATERIALIZED (
     FROM happened
     GROUP BY 1
 )
-SELECT bucket.at, coalesce(c.enqueued, 0)::bigint, coalesce(c.completed, 0)::bigint, coalesce(c.failed, 0)::bigint,
-    coalesce(c.retried, 0)::bigint, coalesce(c.cancelled, 0)::bigint
+SELECT bucket.at, coalesce(c.enqueued, 0)::bigint AS enqueued, coalesce(c.completed, 0)::bigint AS completed, coalesce(c.failed, 0)::bigint AS failed,
+    coalesce(c.retried, 0)::bigint AS retried, coalesce(c.cancelled, 0)::bigint AS cancelled
 FROM span
 CROSS JOIN generate_series(date_bin(make_interval(secs => %(bucket_seconds)s), span.since, '2000-01-01Z'), now(),
     make_interval(secs => %(bucket_seconds)s)) AS bucket(at)

@@ -1,5 +1,6 @@
 -- How deep the queue was at the first look of each bucket, oldest first.
-SELECT bucket.at, sum(d.pending)::bigint, sum(d.processing)::bigint, max(d.oldest_due_seconds)
+SELECT bucket.at, sum(d.pending)::bigint AS pending, sum(d.processing)::bigint AS processing,
+    max(d.oldest_due_seconds) AS oldest_due_seconds
 FROM generate_series(
     date_bin(make_interval(secs => %(bucket_seconds)s), now() - make_interval(secs => %(seconds)s), '2000-01-01Z'),
     now(), make_interval(secs => %(bucket_seconds)s)) AS bucket(at)

@@ -17,7 +17,7 @@ WITH span AS MATERIALIZED (
     FROM counted, unnest(processing_histogram, wait_histogram) WITH ORDINALITY AS bar(processing, wait, number)
     GROUP BY counted.bucket, bar.number
 )
-SELECT bucket, array_agg(processing ORDER BY number), array_agg(wait ORDER BY number)
+SELECT bucket AS at, array_agg(processing ORDER BY number) AS processing, array_agg(wait ORDER BY number) AS wait
 FROM added_up
 GROUP BY bucket
 ORDER BY bucket

@@ -1,3 +1,4 @@
-SELECT sum(attempt_count)::bigint, sum(success_count)::bigint, avg(response_time_ms)
+SELECT coalesce(sum(attempt_count), 0)::bigint AS attempt_count,
+    coalesce(sum(success_count), 0)::bigint AS success_count
 FROM connection_checks
 WHERE at >= now() - make_interval(secs => %(seconds)s)

@@ -11,10 +11,12 @@ WITH happened AS (
     WHERE %(before_hour)s::timestamptz IS NULL AND d.id > (SELECT folded_through_id FROM rollup_progress)
         AND d.at >= %(from_hour)s
 )
-SELECT flow_name, sum(enqueued)::bigint, sum(claimed)::bigint, sum(completed)::bigint, sum(failed)::bigint,
-    sum(retried)::bigint, sum(snoozed)::bigint, sum(released)::bigint, sum(rescued)::bigint, sum(crashed)::bigint,
-    sum(cancelled)::bigint, sum(reset)::bigint, sum(refused)::bigint, sum(purged)::bigint,
-    sum(processing_seconds), sum(wait_seconds),
-    sum_histograms(processing_histogram), sum_histograms(wait_histogram)
+SELECT flow_name, sum(enqueued)::bigint AS enqueued, sum(claimed)::bigint AS claimed,
+    sum(completed)::bigint AS completed, sum(failed)::bigint AS failed, sum(retried)::bigint AS retried,
+    sum(snoozed)::bigint AS snoozed, sum(released)::bigint AS released, sum(rescued)::bigint AS rescued,
+    sum(crashed)::bigint AS crashed, sum(cancelled)::bigint AS cancelled, sum(reset)::bigint AS reset,
+    sum(refused)::bigint AS refused, sum(purged)::bigint AS purged,
+    sum(processing_seconds) AS processing_seconds, sum(wait_seconds) AS wait_seconds,
+    sum_histograms(processing_histogram) AS processing_histogram, sum_histograms(wait_histogram) AS wait_histogram
 FROM happened
 GROUP BY flow_name

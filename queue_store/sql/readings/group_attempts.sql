@@ -1,6 +1,6 @@
 -- The newest attempts of one kind of error, with what became of their records.
-SELECT a.record_id, a.flow_name, q.status, a.attempt_number, a.outcome, a.exception_type, left(a.error_message, 300),
-    a.finished_at
+SELECT a.record_id, a.flow_name, q.status, a.attempt_number, a.outcome, a.exception_type,
+    left(a.error_message, 300) AS error_message, a.finished_at
 FROM record_attempts a
 LEFT JOIN processing_queue q ON q.id = a.record_id
 WHERE a.error_group = %(error_group)s AND a.flow_name = ANY(ARRAY(SELECT flow_name FROM flows))

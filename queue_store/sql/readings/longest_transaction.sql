@@ -1,5 +1,5 @@
 -- The oldest transaction of this database, whose snapshot holds back vacuum, and who holds it.
-SELECT a.pid, a.application_name, a.usename::text, host(a.client_addr), a.state,
+SELECT a.pid, a.application_name, a.usename::text AS user_name, host(a.client_addr) AS client_address, a.state,
     extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds
 FROM pg_stat_activity a
 WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.xact_start IS NOT NULL

@@ -5,5 +5,6 @@ WITH newest AS MATERIALIZED (
 )
 SELECT n.entry, n.due_at, n.state, n.taken_at, n.finished_at, n.take_number, n.error_message,
     (SELECT max(o.finished_at) FROM schedule_occurrences o WHERE o.entry = n.entry AND o.state = 'finished')
+        AS last_finished_at
 FROM newest n
 ORDER BY n.entry

@@ -21,7 +21,7 @@ WITH known AS MATERIALIZED (
 )
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.created_at, q.updated_at, q.claimed_at, q.started_at,
     q.completed_at, q.retry_count, q.crash_strikes, left(q.error_message, 300) AS error_message,
-    looked.through_id, looked.count
+    looked.through_id, looked.count AS looked_count
 FROM (SELECT min(id) AS through_id, count(*) AS count FROM looked_at) looked
 LEFT JOIN (found JOIN processing_queue q USING (id)) ON true
 ORDER BY q.id DESC

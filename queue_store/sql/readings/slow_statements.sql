@@ -1,5 +1,5 @@
 -- What has been running for longer than so long, and who waits for a lock.
-SELECT a.pid, a.application_name, a.usename::text, a.state, a.wait_event_type,
+SELECT a.pid, a.application_name, a.usename::text AS user_name, a.state, a.wait_event_type,
     extract(epoch FROM clock_timestamp() - a.query_start)::float8 AS seconds, left(a.query, 500) AS statement,
     pg_blocking_pids(a.pid) AS blocked_by
 FROM pg_stat_activity a

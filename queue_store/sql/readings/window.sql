@@ -17,18 +17,20 @@ WITH span AS MATERIALIZED (
     FROM rollup_deltas d, span
     WHERE d.id > (SELECT folded_through_id FROM rollup_progress) AND d.at >= span.since
 )
-SELECT h.flow_name, sum(enqueued)::bigint, sum(claimed)::bigint, sum(completed)::bigint, sum(failed)::bigint,
-    sum(retried)::bigint, sum(snoozed)::bigint, sum(released)::bigint, sum(rescued)::bigint, sum(crashed)::bigint,
-    sum(cancelled)::bigint, sum(refused)::bigint, sum(purged)::bigint,
+SELECT %(seconds)s::float8 AS seconds, h.flow_name, sum(enqueued)::bigint AS enqueued,
+    sum(claimed)::bigint AS claimed, sum(completed)::bigint AS completed, sum(failed)::bigint AS failed,
+    sum(retried)::bigint AS retried, sum(snoozed)::bigint AS snoozed, sum(released)::bigint AS released,
+    sum(rescued)::bigint AS rescued, sum(crashed)::bigint AS crashed,
+    sum(cancelled)::bigint AS cancelled, sum(refused)::bigint AS refused, sum(purged)::bigint AS purged,
     -- Bucket by bucket: to unnest the histograms of a month takes many times as long.
-    sum(processing_seconds), CASE WHEN sum(cardinality(p)) > 0 THEN array_replace(ARRAY[
+    sum(processing_seconds) AS processing_seconds, CASE WHEN sum(cardinality(p)) > 0 THEN array_replace(ARRAY[
             sum(p[1]), sum(p[2]), sum(p[3]), sum(p[4]), sum(p[5]), sum(p[6]), sum(p[7]), sum(p[8]), sum(p[9]),
             sum(p[10]), sum(p[11]), sum(p[12]), sum(p[13]), sum(p[14]), sum(p[15]), sum(p[16]), sum(p[17]), sum(p[18])
-        ]::bigint[], NULL, 0) ELSE '{}' END,
-    sum(wait_seconds), CASE WHEN sum(cardinality(w)) > 0 THEN array_replace(ARRAY[
+        ]::bigint[], NULL, 0) ELSE '{}' END AS processing_histogram,
+    sum(wait_seconds) AS wait_seconds, CASE WHEN sum(cardinality(w)) > 0 THEN array_replace(ARRAY[
             sum(w[1]), sum(w[2]), sum(w[3]), sum(w[4]), sum(w[5]), sum(w[6]), sum(w[7]), sum(w[8]), sum(w[9]),
             sum(w[10]), sum(w[11]), sum(w[12]), sum(w[13]), sum(w[14]), sum(w[15]), sum(w[16]), sum(w[17]), sum(w[18])
-        ]::bigint[], NULL, 0) ELSE '{}' END
+        ]::bigint[], NULL, 0) ELSE '{}' END AS wait_histogram
 FROM happened h
 GROUP BY h.flow_name
 ORDER BY h.flow_name

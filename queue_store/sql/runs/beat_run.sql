@@ -8,8 +8,8 @@ SET heartbeat_at = clock_timestamp(), batch_count = %(batch_count)s, records_cla
 WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('running', 'stopping')
 RETURNING ARRAY(
     SELECT c.record_id FROM cancel_requests c JOIN processing_queue q ON q.id = c.record_id
-    WHERE q.status = 'processing' AND q.flow_instance_id = r.flow_instance_id),
+    WHERE q.status = 'processing' AND q.flow_instance_id = r.flow_instance_id) AS cancelled_ids,
     EXISTS (
         SELECT FROM flows f CROSS JOIN queue_control c
-        WHERE f.flow_name = r.flow_name AND f.paused_at IS NULL AND c.processing_stopped_at IS NULL),
-    (SELECT coalesce(f.batch_size_override, f.batch_size) FROM flows f WHERE f.flow_name = r.flow_name)
+        WHERE f.flow_name = r.flow_name AND f.paused_at IS NULL AND c.processing_stopped_at IS NULL) AS flow_is_open,
+    (SELECT coalesce(f.batch_size_override, f.batch_size) FROM flows f WHERE f.flow_name = r.flow_name) AS batch_size

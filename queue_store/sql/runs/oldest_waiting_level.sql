@@ -12,12 +12,12 @@ CROSS JOIN LATERAL (
         AND (q.order_key IS NULL OR NOT EXISTS (
             SELECT FROM processing_queue earlier
             WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
-                AND (earlier.status IN ('pending', 'processing')
-                    OR earlier.status = 'failed' AND %(failure_blocks_key)s))
+                AND earlier.status IN ('pending', 'processing', 'failed')
+                AND (earlier.status <> 'failed' OR %(failure_blocks_key)s))
             AND NOT EXISTS (
                 SELECT FROM processing_queue running
                 WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                    AND running.status || '' = 'processing' OFFSET 0)) -- see claim.sql
+                    AND unindexed(running.status) = 'processing' OFFSET 0))
     ORDER BY q.scheduled_at, q.id
     LIMIT 1
 ) oldest

@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from queue_store.readings.failures import NEWEST, read_group_attempts
-from queue_store.readings.records import read_attempts
+from queue_store.readings.record_details import read_attempts
 from queue_store.readings.top_errors import read_top_errors
 
 if TYPE_CHECKING:
     from . import Look
 
 WINDOWS = {"1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0}
+ATTEMPTS_AT_MOST = 100
 GROUPS = 50
 
 
@@ -25,7 +26,9 @@ def attempts(look: "Look") -> dict[str, Any]:
     before_at, before_id = arguments.instant("before_at"), arguments.whole("before_id")
     before = (before_at, before_id) if before_at and before_id else NEWEST
     found = read_group_attempts(look.cursor, group, before)
-    newest = read_attempts(look.cursor, found[0].record_id) if found and before is NEWEST else []
+    newest = (
+        read_attempts(look.cursor, found[0].record_id, ATTEMPTS_AT_MOST) if found and before is NEWEST else []
+    )
     return {
         "attempts": found,
         "traceback": next((a.traceback for a in newest if a.error_group == group), None),

@@ -1,16 +1,14 @@
-"""Finding records, and one record's whole story."""
+"""Finding records, and everything about one record."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from queue_store.explain import explain_record
+from queue_store.readings.record_details import RecordDetails, read_record_details
 from queue_store.readings.records import (
     MAXIMUM_ID,
     RecordFilter,
     RecordPage,
     find_records,
-    read_attempts,
-    read_record,
 )
 from queue_store.records.record import STATUSES
 
@@ -21,6 +19,30 @@ if TYPE_CHECKING:
 
 HIDDEN_LENGTH = 40
 PAGE_RECORDS = 50
+ATTEMPTS_AT_MOST = 100
+SHOWN_COLUMNS = {
+    *(
+        "id",
+        "flow_name",
+        "status",
+        "priority",
+        "scheduled_at",
+        "created_at",
+        "updated_at",
+        "claimed_at",
+        "started_at",
+    ),
+    *(
+        "completed_at",
+        "flow_instance_id",
+        "claim_number",
+        "retry_count",
+        "crash_strikes",
+        "batch_limit",
+        "dedup_key",
+    ),
+    *("order_key", "correlation_id", "error_message", "payload_bytes"),
+}
 SEARCHED_FOR = ("flow", "status", "error", "key", "payload_key", "payload_value", "from", "before")
 
 
@@ -32,18 +54,31 @@ def record(look: "Look") -> dict[str, Any]:
     """Raises UnknownRecordError."""
     record_id = look.arguments.needed_whole("id", 1)
     explanation = explain_record(look.cursor, look.settings, record_id)
-    story = read_record(look.cursor, record_id)
-    assert story is not None
-    shown = look.settings.show_payloads
+    details = read_record_details(look.cursor, record_id, ATTEMPTS_AT_MOST)
     return {
-        "record": asdict(story)
-        | {
-            "payload": story.payload if shown else outline(story.payload),
-            "result": story.result if shown else outline(story.result),
-        },
-        "payload_is_shown": shown,
-        "attempts": read_attempts(look.cursor, record_id),
+        "record": _shown_columns(details, look.settings.show_payloads),
+        "payload_is_shown": look.settings.show_payloads,
+        "attempts": details.attempts,
         "explanation": explanation.as_json(),
+    }
+
+
+def _shown_columns(details: RecordDetails, show_payloads: bool) -> dict[str, Any]:
+    record, progress, run = details.record, details.progress, details.run or {}
+    request = details.cancel_request or {}
+    if progress is None or progress["claim_number"] != record["claim_number"]:
+        progress = {}
+    return {
+        **{name: value for name, value in record.items() if name in SHOWN_COLUMNS},
+        "payload": record["payload"] if show_payloads else outline(record["payload"]),
+        "result": record["result"] if show_payloads else outline(record["result"]),
+        "progress": progress.get("progress"),
+        "progress_at": progress.get("updated_at"),
+        "cancel_requested_by": request.get("requested_by"),
+        "cancel_requested_at": request.get("requested_at"),
+        "hostname": run.get("hostname"),
+        "pid": run.get("pid"),
+        "run_state": run.get("state"),
     }
 
 

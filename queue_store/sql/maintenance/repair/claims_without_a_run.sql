@@ -11,7 +11,7 @@ WITH seen AS MATERIALIZED (
 ), found AS MATERIALIZED (
     SELECT q.id, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM processing_queue q JOIN seen ON q.id = ANY(ARRAY[seen.id]) AND seen.claim_number = q.claim_number
-    WHERE q.status || '' = 'processing' -- by id: see complete.sql
+    WHERE unindexed(q.status) = 'processing'
     ORDER BY seen.id
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), written AS (

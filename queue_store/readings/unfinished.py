@@ -5,14 +5,15 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.rows import the_row_as
 from queue_store.database.statements import sql
 
-LIVE_LIMIT = 10_000
+UNFINISHED_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class LiveCounts:
-    """Each is counted up to LIVE_LIMIT. `future`: pending, and due later."""
+class UnfinishedCounts:
+    """Each is counted up to UNFINISHED_LIMIT. `future`: pending, and due later."""
 
     due: int
     future: int
@@ -23,12 +24,9 @@ class LiveCounts:
         return self.due + self.future + self.processing
 
 
-def live_counts(cursor: Cursor[Any], flow_name: str) -> LiveCounts:
-    row = cursor.execute(
-        sql("readings/count_unfinished_of_flow"), {"flow_name": flow_name, "limit": LIVE_LIMIT}
-    ).fetchone()
-    assert row is not None
-    return LiveCounts(*row)
+def unfinished_counts(cursor: Cursor[Any], flow_name: str) -> UnfinishedCounts:
+    parameters = {"flow_name": flow_name, "limit": UNFINISHED_LIMIT}
+    return the_row_as(cursor.execute(sql("readings/count_unfinished_of_flow"), parameters), UnfinishedCounts)
 
 
 def open_writers(cursor: Cursor[Any]) -> set[str]:

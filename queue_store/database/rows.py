@@ -1,0 +1,41 @@
+"""Rows as dataclasses. A value goes into the field that has its column's name: the order of the columns is free."""
+
+from dataclasses import fields
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from psycopg import Cursor
+
+T = TypeVar("T")
+
+
+def rows_as(cursor: Cursor[Any], kind: type[T]) -> list[T]:
+    """The rows of the statement that `cursor` ran. Columns without a field are left out. Raises LookupError for a field
+    without a column."""
+    values = itemgetter(*_positions(cursor, kind))
+    return [kind(*values(row)) for row in cursor.fetchall()]
+
+
+def row_as(cursor: Cursor[Any], kind: type[T]) -> T | None:
+    """The first row, None when there is none. Raises LookupError as `rows_as`."""
+    row = cursor.fetchone()
+    return None if row is None else kind(*itemgetter(*_positions(cursor, kind))(row))
+
+
+def the_row_as(cursor: Cursor[Any], kind: type[T]) -> T:
+    """The first row of a statement that always returns one. Raises LookupError as `rows_as`, and without a row."""
+    row = row_as(cursor, kind)
+    if row is None:
+        raise LookupError(f"no row for {kind.__name__}")
+    return row
+
+
+def _positions(cursor: Cursor[Any], kind: type[Any]) -> list[int]:
+    """`kind` has at least two fields."""
+    names = [column.name for column in cursor.description or ()]
+    wanted = [field.name for field in fields(kind)]
+    if missing := [name for name in wanted if names.count(name) != 1]:
+        raise LookupError(
+            f"{kind.__name__} needs one column of each name: {', '.join(missing)}; there are {names}"
+        )
+    return [names.index(name) for name in wanted]

@@ -1,0 +1,10 @@
+"""The rule for the name of a flow. Migration 0010 states the same rule for the tables."""
+
+import re
+
+RULE = "letters, digits, _ . and -, at most 255, and it begins with a letter or _"
+_FLOW_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
+
+
+def is_flow_name(name: str) -> bool:
+    return _FLOW_NAME.fullmatch(name) is not None

@@ -1,0 +1,58 @@
+"""Changing many records: in chunks, in the order of their ids, and again after a conflict."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+import psycopg.errors
+
+from queue_store.errors import ConflictError
+from queue_store.records.record import check_record_id
+
+T = TypeVar("T")
+CHUNK_RECORDS = 1_000
+CONFLICTS_RETRIED = 5
+
+
+@dataclass(slots=True)
+class ResetResult:
+    """`skipped_ids` were not failed (any more), or an unfinished record has their dedup_key."""
+
+    reset_ids: list[int] = field(default_factory=list[int])
+    skipped_ids: list[int] = field(default_factory=list[int])
+
+
+@dataclass(slots=True)
+class CancelResult:
+    """`asked_ids` are running: their owner stops them. `skipped_ids` were finished, or never were."""
+
+    cancelled_ids: list[int] = field(default_factory=list[int])
+    asked_ids: list[int] = field(default_factory=list[int])
+    skipped_ids: list[int] = field(default_factory=list[int])
+
+
+def retry_on_conflict(operation: Callable[[], T]) -> T:
+    """Tries again after a deadlock, and after a record was enqueued meanwhile with the same dedup_key."""
+    for _ in range(CONFLICTS_RETRIED):
+        try:
+            return operation()
+        except (ConflictError, psycopg.errors.UniqueViolation):
+            continue
+    return operation()
+
+
+def shown_ids(ids: Sequence[int]) -> str:
+    if not ids:
+        return "no records"
+    return f"records {', '.join(map(str, ids[:20]))}" + (f" … {ids[-1]}" if len(ids) > 20 else "")
+
+
+def in_chunks(record_ids: Iterable[int]) -> Iterable[list[int]]:
+    """In id order: everybody locks in the same order. Raises UnknownRecordError, before anything is changed."""
+    known = list(record_ids)
+    for record_id in known:
+        check_record_id(record_id)
+    remaining = iter(sorted(set(known)))
+    while chunk := list(islice(remaining, CHUNK_RECORDS)):
+        yield chunk

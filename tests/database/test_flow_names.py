@@ -1,0 +1,53 @@
+"""One rule for the names of flows at every door."""
+
+import psycopg
+import pytest
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.distributed_processor import DistributedProcessor
+from queue_store.errors import UnknownFlowError
+from queue_store.flow_names import is_flow_name
+from tasks.authoring.declaration import declare
+from tasks.exceptions import FlowDeclarationError
+
+ACCEPTED = ("a", "survey", "shop.orders.send_invoice", "Send-Invoice", "_private", "v2.0", "A" * 255)
+REFUSED = ("", "2fast", ".hidden", "-x", "a b", "a\n", "naïve", "a/b", "a'b", "a\x00", "a" * 256)
+ADD_FLOW = """
+INSERT INTO flows (flow_name, celery_queue, batch_size, max_retries, orphan_timeout_seconds)
+VALUES (%s, 'celery', 10, 3, 60)
+"""
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_accepted_names(database: DatabaseManager, name: str) -> None:
+    assert is_flow_name(name)
+    assert declare(lambda payload: None, {"name": name}).name == name
+    processor = DistributedProcessor(database)
+    with database.transaction() as cursor:
+        cursor.execute(ADD_FLOW.encode(), (name,))
+    record_id = processor.enqueue(name, {}).id
+    assert processor.find_unfinished(name) == [record_id]
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO processing_queue (flow_name, payload) VALUES (%s, '{}')", (name,))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_names(database: DatabaseManager, name: str) -> None:
+    assert not is_flow_name(name)
+    with pytest.raises(FlowDeclarationError, match="a name is letters, digits"):
+        declare(lambda payload: None, {"name": name})
+    with pytest.raises(UnknownFlowError, match="no flow"):
+        DistributedProcessor(database).enqueue(name, {})
+    with pytest.raises(UnknownFlowError, match="no flow"):
+        DistributedProcessor(database).enqueue_many(name, [{}])
+    if "\x00" not in name:
+        for statement in (ADD_FLOW, "INSERT INTO processing_queue (flow_name, payload) VALUES (%s, '{}')"):
+            with pytest.raises(psycopg.errors.CheckViolation), database.transaction() as cursor:
+                cursor.execute(statement.encode(), (name,))
+
+
+def test_capitals_are_no_reason_not_to_say_what_was_meant(database: DatabaseManager) -> None:
+    with database.transaction() as cursor:
+        cursor.execute(ADD_FLOW.encode(), ("shop.SendInvoice",))
+    with pytest.raises(UnknownFlowError, match=r"did you mean shop\.SendInvoice\?"):
+        DistributedProcessor(database).enqueue("Shop.sendinvoice", {})

@@ -1,0 +1,97 @@
+"""`unindexed(…)` gives the plans of the expression that it stands for, for the owner and for the role of workers."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from psycopg import ClientCursor
+
+from queue_store.database.roles import grant_roles
+from queue_store.database.statements import sql
+from queue_store.runs.run import Run
+from tests.runs.test_order_keys_at_scale import LOOKS, enqueue_keyed
+from tests.support.older_statements import before_unindexed
+from tests.support.servers import connect
+from tests.support.store import Store, store_on
+
+ASKS_FOR_A_RUNNING_KEY = {name for name in LOOKS if b"OFFSET 0" in sql(name)}
+
+
+@pytest.fixture
+def own_store(own_database_url: str) -> Iterator[Store]:
+    manager = connect(own_database_url)
+    with store_on(manager, batch_size=500) as store:
+        store.add_flow()
+        yield store
+    manager.dispose()
+
+
+def plan(run: Run, statement: bytes, parameters: dict[str, Any], *, as_worker: bool = False) -> list[str]:
+    driver = run.held.driver
+    try:
+        if as_worker:
+            driver.execute("SET LOCAL ROLE processing_queue_worker")
+        driver.execute(sql("runs/plan_once"))
+        return [row[0] for row in driver.execute(b"EXPLAIN (VERBOSE) " + statement, parameters).fetchall()]
+    finally:
+        driver.rollback()
+
+
+@pytest.mark.parametrize("analysed", [True, False])
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_hint_is_inlined_and_changes_no_plan(own_store: Store, look: str, analysed: bool) -> None:
+    grant_roles(own_store.database)
+    enqueue_keyed(own_store, keys=20, count=200)
+    own_store.enqueue(2_000)
+    run = own_store.run(batch_size=10)
+    run.begin()
+    if analysed:
+        own_store.execute("ANALYZE")
+    parameters = LOOKS[look](run)
+    before = plan(run, before_unindexed(sql(look)), parameters)
+    assert plan(run, sql(look), parameters) == before
+    assert plan(run, sql(look), parameters, as_worker=True) == before
+    text = "\n".join(before)
+    assert "unindexed(" not in text
+    assert look not in ASKS_FOR_A_RUNNING_KEY or "processing_queue_running_key" in text
+
+
+@pytest.mark.parametrize("look", sorted(ASKS_FOR_A_RUNNING_KEY - {"flows/flows_with_work"}))
+def test_the_plan_that_serves_every_batch_asks_the_key_and_not_all_that_failed(
+    own_store: Store, look: str
+) -> None:
+    """EXPLAIN of a statement knows its parameters; the plan that a run keeps does not."""
+    enqueue_keyed(own_store, keys=20, count=200)
+    own_store.enqueue(2_000)
+    run = own_store.run(batch_size=10)
+    run.begin()
+    own_store.execute("ANALYZE")
+    text = "\n".join(kept_plan(run, sql(look), LOOKS[look](run)))
+    assert "$" in text
+    assert "processing_queue_failed" not in text
+    assert "processing_queue_order" in text
+    assert "processing_queue_running_key" in text
+
+
+def kept_plan(run: Run, statement: bytes, parameters: dict[str, Any]) -> list[str]:
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            names.append(match[1])
+        return f"${names.index(match[1]) + 1}"
+
+    text = re.sub(r"%\((\w+)\)s", number, statement.decode())
+    with ClientCursor(run.held.driver) as cursor:
+        arguments = cursor.mogrify(", ".join(["%s"] * len(names)), [parameters[name] for name in names])
+        try:
+            cursor.execute(sql("runs/plan_once"))
+            cursor.execute(f"PREPARE kept AS {text}".encode())
+            return [
+                row[0] for row in cursor.execute(f"EXPLAIN EXECUTE kept ({arguments})".encode()).fetchall()
+            ]
+        finally:
+            run.held.driver.rollback()
+            run.held.driver.execute("DEALLOCATE ALL")
+            run.held.driver.rollback()
