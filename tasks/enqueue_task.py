@@ -57,7 +57,7 @@ def enqueue(
             dedup_key=dedup_key if dedup_key is not None else f"celery task {self.request.id}",
             order_key=order_key,
             correlation_id=correlation_id,
-            trace_context=_trace_context(self.request),
+            trace_context=trace_context_of(self.request),
         )
     except NOT_NOW as error:
         raise self.retry(exc=error, countdown=AGAIN_SECONDS * random.uniform(0.5, 1.5)) from error  # noqa: S311
@@ -65,7 +65,7 @@ def enqueue(
         raise QueueStoreError(f"not enqueued: {error}") from None  # of a kind that Celery can serialise
 
 
-def _trace_context(request: Any) -> str | None:
+def trace_context_of(request: Any) -> str | None:
     """Of whoever sent the message, where it says so in a header."""
     traceparent = getattr(request, "traceparent", None)
     return traceparent if isinstance(traceparent, str) and TRACEPARENT.fullmatch(traceparent) else None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks import claim_batch as claim_module, enqueue as enqueue_module
+from tasks import claim_batch as claim_module, enqueue_task as enqueue_module
 from tests.support.flow_runs import Worker, running_worker
 
 HINTS: dict[str, tuple[list[Any], dict[str, Any]]] = {

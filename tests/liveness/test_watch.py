@@ -93,7 +93,7 @@ def test_a_record_that_cannot_be_enqueued_for_want_of_memory_is_tried_again(
     def run_out() -> None:
         raise MemoryError
 
-    monkeypatch.setattr("tasks.enqueue.services", run_out)
+    monkeypatch.setattr("tasks.enqueue_task.services", run_out)
     monkeypatch.setattr(task, "retry", retry)
     caplog.set_level(logging.CRITICAL)
     with pytest.raises(RuntimeError, match="sent again"):

@@ -256,7 +256,7 @@ def test_an_enqueue_inside_of_a_span_carries_its_context(database: DatabaseManag
     ("header", "kept"), [(TRACE, TRACE), (None, None), ("nonsense", None), (17, None), (TRACE + "\x00", None)]
 )
 def test_a_task_that_enqueues_keeps_the_trace_of_its_message(header: object, kept: str | None) -> None:
-    from tasks.enqueue import _trace_context
+    from tasks.enqueue_task import trace_context_of
 
-    assert _trace_context(SimpleNamespace(traceparent=header)) == kept
-    assert _trace_context(SimpleNamespace()) is None
+    assert trace_context_of(SimpleNamespace(traceparent=header)) == kept
+    assert trace_context_of(SimpleNamespace()) is None
