@@ -203,7 +203,7 @@ class Run(Claiming):
         with self.held.transaction() as cursor:
             self.end_in(cursor, error_message)
 
-    def give_up(self, suspect_record_id: int | None, error_message: str) -> None:
+    def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
         """End as if this process had died with the record in hand: it gets a crash strike, the others nothing.
         None: nobody knows which it was, so that all become suspects."""
         parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}

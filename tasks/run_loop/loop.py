@@ -209,7 +209,7 @@ class _RunLoop:
         if suspect_ids and self._server_changed():
             suspect_ids = ()
         if suspect_ids:
-            self._run.give_up(suspect_ids[0] if len(suspect_ids) == 1 else None, str(failure))
+            self._run.abandon(suspect_ids[0] if len(suspect_ids) == 1 else None, str(failure))
         else:
             self._run.end(None if failure is None else _text(failure))
 
