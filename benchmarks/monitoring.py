@@ -27,7 +27,7 @@ from benchmarks.finished_rows import FLOWS, SETTINGS, make_rows, manager, say
 from queue_store.counts import rollups
 from queue_store.liveness import worker_processes
 from queue_store.records.record import Completed
-from queue_store.runs.queue_position import ClaimCursor
+from queue_store.runs.queue_position import QueuePosition
 from queue_store.runs.run import Run, RunOptions
 from tasks.embedded.postgres import EmbeddedPostgres
 
@@ -150,7 +150,7 @@ def measure_shares(url: str) -> Shares:
 
 def work(url: str, ended: threading.Event, counts: list[int]) -> None:
     options = RunOptions(flow_name="flow_0", batch_size=100, max_retries=3)
-    with Run(manager(url), options, ClaimCursor(2, 20), uuid4()) as run:
+    with Run(manager(url), options, QueuePosition(2, 20), uuid4()) as run:
         records = run.begin()
         heartbeat = threading.Thread(target=beat, args=(url, ended, run))
         heartbeat.start()

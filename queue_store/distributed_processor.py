@@ -15,7 +15,7 @@ from queue_store.enqueueing.steps import enqueue_steps
 from queue_store.enqueueing.trace_context import producer_span
 from queue_store.liveness.rescue import Rescue
 from queue_store.operators.operators import Operators
-from queue_store.runs.queue_position import ClaimCursor
+from queue_store.runs.queue_position import QueuePosition
 from queue_store.runs.run import Run, RunOptions
 from queue_store.settings import ProcessorSettings, load_processor_settings
 from queue_store.waiting import FinishedRecord
@@ -87,7 +87,7 @@ class DistributedProcessor(Operators):
         self, options: RunOptions, worker_process_id: UUID, celery_task_id: str | None = None
     ) -> Generator[Run]:
         """A run that was not registered yet: its first claim does that. Ended at the end, whatever happens."""
-        cursor = ClaimCursor(self.settings.cursor_seconds, self.settings.aging_claims)
+        cursor = QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims)
         with Run(self.database, options, cursor, worker_process_id, celery_task_id) as run:
             try:
                 yield run

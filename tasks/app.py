@@ -7,7 +7,7 @@ from celery import Celery
 
 from .celery_hardening.child_watch import ChildWatch
 
-app = Celery("processing_queue", task_cls="processing_queue.celery_hardening.resilient_task:CarefulTask")
+app = Celery("processing_queue", task_cls="processing_queue.celery_hardening.resilient_task:ResilientTask")
 app.config_from_object(
     "processing_queue.celeryconfig"
 )  # by its path: a pool child under spawn loads it again

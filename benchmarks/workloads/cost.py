@@ -13,7 +13,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.records.record import Completed
 from queue_store.runs.options import RunOptions
-from queue_store.runs.queue_position import ClaimCursor, claim_parameters
+from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
 from queue_store.settings import DatabaseSettings, parse_database_url
 
@@ -67,7 +67,7 @@ def _of_statements(session: Session) -> None:
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, 10_000)
     database = DatabaseManager(settings=DatabaseSettings(url=parse_database_url(session.servers.url)))
-    with Run(database, RunOptions("no_op", 100, 3), ClaimCursor(3600, 1_000_000), uuid4()) as run:
+    with Run(database, RunOptions("no_op", 100, 3), QueuePosition(3600, 1_000_000), uuid4()) as run:
         records = run.begin()
         now = time.monotonic()
         [completion] = run.outcome_statements([Completed(record, now, now) for record in records])

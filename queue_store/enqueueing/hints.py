@@ -32,12 +32,12 @@ def broker_problem(url: str) -> str | None:
     if parts.scheme != "redis+socket" and not re.fullmatch(r"/?\d*", parts.path):
         return "must end with the number of a Redis database, like redis://host:6379/0"
     try:
-        import redis
-
-        connect(url).connection_pool.make_connection()
+        from redis import RedisError
     except ModuleNotFoundError:
         return "cannot be used without the broker's client: pip install redis"
-    except (ValueError, TypeError, redis.RedisError):
+    try:
+        connect(url).connection_pool.make_connection()
+    except (ValueError, TypeError, RedisError):
         return "has a parameter that Redis clients do not know: compare with redis://host:6379/0"
     return None
 

@@ -24,7 +24,7 @@ TERMINATE_TIMEOUT_MILLISECONDS = 2_000
 RUNS_AT_ONCE = 20
 RECORDS_AT_ONCE = 1_000
 LOOK_AGAIN_SECONDS = 5.0
-NOTHING_IN_HAND = 0  # in place of a record's id: the dead one was between two records
+NOTHING_IN_FLIGHT = 0  # in place of a record's id: the dead one was between two records
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Rescue:
         self, worker_process_ids: Sequence[UUID], records_in_hand: Mapping[UUID, int] | None = None
     ) -> Rescued:
         """The same at once for worker processes that are known to be gone. `records_in_hand`: by worker process, the
-        record that it was working on, or NOTHING_IN_HAND; left out where that is not known."""
+        record that it was working on, or NOTHING_IN_FLIGHT; left out where that is not known."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             hand = (records_in_hand or {}).get(worker_process_id)
@@ -147,7 +147,7 @@ class Rescue:
         }
         parameters |= death
         with self._database.transaction() as cursor:
-            if parameters["suspect_record_id"] == NOTHING_IN_HAND and not self._suspect_alone(
+            if parameters["suspect_record_id"] == NOTHING_IN_FLIGHT and not self._suspect_alone(
                 cursor, flow_instance_id
             ):
                 parameters["suspect_record_id"] = None

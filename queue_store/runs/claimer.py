@@ -11,7 +11,7 @@ from psycopg.pq import Format
 from queue_store.database.statements import sql
 from queue_store.records.record import Record
 from queue_store.runs.options import RunOptions
-from queue_store.runs.queue_position import ClaimCursor, claim_parameters, read_records
+from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
 
 class Claiming:
@@ -19,7 +19,7 @@ class Claiming:
 
     options: RunOptions
     flow_instance_id: UUID
-    cursor: ClaimCursor
+    cursor: QueuePosition
     batch_size: int
     claimed_suspects: bool
 
@@ -38,7 +38,7 @@ class Claiming:
         self.claimed_suspects = False
         self._send_claim(cursor, aging=aging)
         records = self._read_claim(cursor)
-        if not records and not ahead and self.cursor.asks_heads:
+        if not records and not ahead and self.cursor.uses_key_scan:
             self.cursor.walk()
             self._send_claim(cursor)
             records = self._read_claim(cursor)
@@ -50,7 +50,7 @@ class Claiming:
 
     def _send_claim(self, cursor: Cursor[Any], *, aging: bool = False) -> None:
         parameters = self._claim_parameters()
-        if self.cursor.asks_heads:
+        if self.cursor.uses_key_scan:
             self._send(
                 cursor,
                 "arrows/claim_next_of_each_key",

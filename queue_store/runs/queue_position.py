@@ -29,7 +29,7 @@ _BOUNDS = NumberArray(BOUNDS_SECONDS)
 
 
 @dataclass(slots=True)
-class ClaimCursor:
+class QueuePosition:
     """The cursors of one flow in one process. `aging_claims`: every N-th claim starts at the longest waiting level."""
 
     cursor_seconds: float
@@ -74,7 +74,7 @@ class ClaimCursor:
         }
 
     @property
-    def asks_heads(self) -> bool:
+    def uses_key_scan(self) -> bool:
         return self._heads_until > time.monotonic()
 
     def heads_parameters(self, *, is_aging: bool) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class ClaimCursor:
 
     def advance(self, records: Sequence[Record], batch_size: int) -> None:
         """Records come ordered by level, then `(scheduled_at, id)`: the first of each level is its lowest."""
-        if self.asks_heads:
+        if self.uses_key_scan:
             self._after_key = records[-1].order_key or ""
             return
         if self._walk_began_at is not None:

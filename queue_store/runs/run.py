@@ -30,7 +30,7 @@ from queue_store.runs.outcomes import (
     read_written,
     release_statement,
 )
-from queue_store.runs.queue_position import ClaimCursor
+from queue_store.runs.queue_position import QueuePosition
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Run(Claiming):
 
     database: DatabaseManager
     options: RunOptions
-    cursor: ClaimCursor
+    cursor: QueuePosition
     worker_process_id: UUID
     celery_task_id: str | None = None
     flow_instance_id: UUID = field(default_factory=uuid4)

@@ -14,7 +14,7 @@ from queue_store.errors import QueueStoreError
 from queue_store.liveness import worker_processes
 
 from ..worker.current_run import CurrentRun
-from ..worker.liveness_file import show_sign_of_life
+from ..worker.liveness_file import touch_liveness_file
 from ..worker.services import WorkerServices
 from .recycling import recycle_when_full
 
@@ -43,7 +43,7 @@ class Heartbeat(threading.Thread):
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + self._pause_seconds()
                 self._attempt(self._beat)
-                show_sign_of_life(self._services.settings.heartbeat_file)
+                touch_liveness_file(self._services.settings.heartbeat_file)
 
     def end(self) -> None:
         self._ended.set()

@@ -23,7 +23,7 @@ from queue_store.settings import load_processor_settings, wrong_settings
 
 from ..app import app
 from ..authoring.registry import load_flows
-from ..celery_hardening.start_guard import WorkerStarts
+from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker.shared_slots import is_pool_child, shared_slots
 
@@ -34,7 +34,7 @@ GOODBYE_SECONDS = 25.0
 
 _celery_queues: list[str] = []
 _threads: list[Any] = []
-_starts: list[WorkerStarts] = []
+_starts: list[StartGuard] = []
 
 
 @celeryd_init.connect
@@ -58,7 +58,7 @@ def check_before_beat(**_: Any) -> None:
 @celeryd_after_setup.connect
 def remember_celery_queues(sender: Any = None, **_: Any) -> None:
     _celery_queues[:] = sorted(app.amqp.queues.consume_from)
-    _starts[:] = [WorkerStarts(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
+    _starts[:] = [StartGuard(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
     _starts[0].begin(_celery_queues)
     served = {declared.queue for declared in load_flows(load_processor_settings()).values()} | {"control"}
     for queue in set(_celery_queues) - served:

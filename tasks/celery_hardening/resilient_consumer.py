@@ -30,7 +30,7 @@ def refuse_bad_headers(headers: Any) -> None:
         raise TypeError("the header timelimit must hold two numbers")
 
 
-class CarefulConsumer(Consumer):
+class ResilientConsumer(Consumer):
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[..., None]:
         receive = super().create_task_handler(*arguments, **options)
 

@@ -10,7 +10,7 @@ class OutOfMemoryError(Exception):
     """In place of MemoryError."""
 
 
-class CarefulTask(Task):
+class ResilientTask(Task):
     abstract = True
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:

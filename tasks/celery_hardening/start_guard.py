@@ -18,7 +18,7 @@ END_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 
 
-class WorkerStarts:
+class StartGuard:
     """Never raises: a broker that is away holds nothing that could kill."""
 
     def __init__(self, broker_url: str, node_name: str, worker_id: str) -> None:

@@ -1,6 +1,6 @@
 """Run a command that ends when the process that started it ends, however that one dies.
 
-Started as a script by `start_tied`: it drops root's rights, asks the kernel for a signal on the parent's
+Started as a script by `start_child`: it drops root's rights, asks the kernel for a signal on the parent's
 death and becomes the command. In this order: a change of user clears the request.
 """
 
@@ -25,7 +25,7 @@ class ServerUser:
     gid: int
 
 
-def start_tied(
+def start_child(
     command: Sequence[str | Path],
     *,
     log: Path,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import psutil
 
-from .child_process import ServerUser, start_tied, stop_tied
+from .child_process import ServerUser, start_child, stop_tied
 from .errors import EmbeddedServerError
 from .places import can_reach, server_user
 from .programs import postgres_programs
@@ -120,7 +120,7 @@ class EmbeddedPostgres:
             shutil.rmtree(child) if child.is_dir() else child.unlink()
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
         command = [self.programs / "initdb", "--pgdata", self.data_directory, *options]
-        process = start_tied(command, log=self.log, user=self._user, directory=self.data_directory)
+        process = start_child(command, log=self.log, user=self._user, directory=self.data_directory)
         if process.wait() != 0:
             raise self._failure("initdb could not make the data directory")
 
@@ -153,7 +153,7 @@ class EmbeddedPostgres:
     def _launch(self, socket_directory: Path) -> subprocess.Popen[bytes]:
         settings = {**self.settings, "port": str(PORT), "unix_socket_directories": str(socket_directory)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return start_tied(
+        return start_child(
             [self.programs / "postgres", "-D", self.data_directory, *options],
             log=self.log,
             death_signal=signal.SIGINT,

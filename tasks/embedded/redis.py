@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .child_process import start_tied, stop_tied
+from .child_process import start_child, stop_tied
 from .errors import EmbeddedServerError
 from .places import can_reach, server_user
 from .programs import redis_program
@@ -83,7 +83,7 @@ class EmbeddedRedis:
             maxmemory-policy noeviction
         """
         # Through stdin, because everyone may read a process' arguments.
-        return start_tied(
+        return start_child(
             [self._program, "-"],
             log=self.log,
             user=self._user,

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .child_process import start_tied, stop_tied
+from .child_process import start_child, stop_tied
 from .errors import EmbeddedServerError
 
 RESTART_LIMIT = 5
@@ -41,7 +41,7 @@ class Service:
 
     def start(self) -> None:
         # SIGKILL when the supervisor dies: its servers end too, so there is nothing to finish in order.
-        self._process = start_tied(
+        self._process = start_child(
             self._command, log=self.log, environment=self._environment, death_signal=signal.SIGKILL
         )
 

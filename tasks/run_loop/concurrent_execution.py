@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from queue_store.records.record import Cancelled, Record
 from queue_store.runs.run import Run
 
-from ..worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .delivery import Delivery
-from .executors import Hands
+from .executors import Executor
 
 LOOK_SECONDS = 0.05
 CLAIM_AGAIN_SECONDS = 0.5
@@ -20,10 +20,10 @@ def low_water(concurrency: int, batch_size: int) -> int:
     return max(2 * concurrency, batch_size // 2)
 
 
-class SideBySide:
+class ConcurrentExecution:
     """For the thread that owns the run."""
 
-    def __init__(self, run: Run, delivery: Delivery, hands: Hands, concurrency: int) -> None:
+    def __init__(self, run: Run, delivery: Delivery, hands: Executor, concurrency: int) -> None:
         self._run = run
         self._delivery = delivery
         self._hands = hands
@@ -33,7 +33,7 @@ class SideBySide:
     def execute(self, records: Sequence[Record]) -> list[Record]:
         """Returns the records that were not started. Works on until nothing is due."""
         slots = self._delivery.slots
-        slots.take_in_hand(SEVERAL_IN_HAND)
+        slots.put_in_flight(SEVERAL_IN_FLIGHT)
         self._give(records)
         while self._hands.unreported_count:
             self._hands.wake.wait(LOOK_SECONDS)
@@ -42,7 +42,7 @@ class SideBySide:
             if self._delivery.must_stop:
                 return self._stop()
             self._give(self._claim())
-        slots.take_in_hand(NOTHING_IN_HAND)
+        slots.put_in_flight(NOTHING_IN_FLIGHT)
         return []
 
     def _give(self, records: Sequence[Record]) -> None:
@@ -52,9 +52,9 @@ class SideBySide:
             if self._delivery.is_cancelled(record):
                 self._delivery.report(Cancelled(record))
         if len(live) == 1 and not self._hands.unreported_count:
-            self._delivery.slots.take_in_hand(live[0].id)
+            self._delivery.slots.put_in_flight(live[0].id)
         elif live:
-            self._delivery.slots.take_in_hand(SEVERAL_IN_HAND)
+            self._delivery.slots.put_in_flight(SEVERAL_IN_FLIGHT)
         if live:
             self._hands.give(live)
 

@@ -17,7 +17,7 @@ from ..worker.event_loop import EventLoop
 from .attempt import Attempts
 
 
-class Hands:
+class Executor:
     def __init__(self, attempts: Attempts, concurrency: int, low_water: int) -> None:
         self._attempts = attempts
         self._concurrency = concurrency
@@ -74,7 +74,7 @@ class Hands:
             self.wake.set()
 
 
-class ThreadHands(Hands):
+class ThreadExecutor(Executor):
     def __init__(self, attempts: Attempts, concurrency: int, low_water: int) -> None:
         super().__init__(attempts, concurrency, low_water)
         self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
@@ -109,7 +109,7 @@ class ThreadHands(Hands):
             self._finished(self._attempts.attempt(record))
 
 
-class AsyncHands(Hands):
+class AsyncExecutor(Executor):
     """Each attempt is a task of its own, so that what a handler does to its task or its context variables ends with
     it. Everything that begins with _start or _finished runs on the loop."""
 

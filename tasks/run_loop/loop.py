@@ -19,9 +19,9 @@ from ..worker.current_run import CurrentRun
 from ..worker.services import WorkerServices, orphan_timeout_seconds
 from .abort_process import give_up
 from .batch_attempt import BatchAttempts
-from .concurrent_execution import SideBySide, low_water
+from .concurrent_execution import ConcurrentExecution, low_water
 from .delivery import Delivery
-from .executors import AsyncHands, Hands, ThreadHands
+from .executors import AsyncExecutor, Executor, ThreadExecutor
 from .failures import MESSAGE_LIMIT
 from .one_by_one import BatchByBatch, OneByOne
 from .one_commit import OneCommit
@@ -75,7 +75,7 @@ class _RunLoop:
         self._current = CurrentRun(run, server_identity=services.server_identity)
         self._delivery = Delivery(self._current, services.settings, services.slots, services.hints.send)
         self._delivery.slice_is_over = self._slice_is_over
-        self._hands: Hands | None = None
+        self._hands: Executor | None = None
         self._began_at = time.monotonic()
         self._ends = ExitStack()
         self._attempts = BatchAttempts(declared, self._current, self._stuck_handlers())
@@ -120,7 +120,7 @@ class _RunLoop:
         if declared.is_async or declared.concurrency > 1:
             self._hands = self._new_hands()
             self._ends.callback(self._hands.end)
-            return SideBySide(self._run, delivery, self._hands, declared.concurrency).execute
+            return ConcurrentExecution(self._run, delivery, self._hands, declared.concurrency).execute
         return OneByOne(attempts, delivery).execute
 
     def _one_commit(self) -> OneCommit:
@@ -131,12 +131,12 @@ class _RunLoop:
         self._ends.callback(one_commit.end)
         return one_commit
 
-    def _new_hands(self) -> Hands:
+    def _new_hands(self) -> Executor:
         concurrency = self._declared.concurrency
         low = low_water(concurrency, self._run.batch_size)
         if self._declared.is_async:
-            return AsyncHands(self._attempts, concurrency, low, self._services.event_loop)
-        return ThreadHands(self._attempts, concurrency, low)
+            return AsyncExecutor(self._attempts, concurrency, low, self._services.event_loop)
+        return ThreadExecutor(self._attempts, concurrency, low)
 
     def _call_batch(self, records: Sequence[Record]) -> list[Outcome]:
         if self._declared.is_async:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from queue_store.records.record import Cancelled, Outcome, Record
 
-from ..worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .attempt import Attempts
 from .delivery import Delivery
 
@@ -23,9 +23,9 @@ class OneByOne:
             if delivery.is_cancelled(record):
                 delivery.report(Cancelled(record))
                 continue
-            slots.take_in_hand(record.id)
+            slots.put_in_flight(record.id)
             outcome = self._attempts.attempt(record)
-            slots.take_in_hand(NOTHING_IN_HAND)
+            slots.put_in_flight(NOTHING_IN_FLIGHT)
             delivery.report(outcome)
         return []
 
@@ -46,9 +46,9 @@ class BatchByBatch:
             if delivery.is_cancelled(record):
                 delivery.report(Cancelled(record))
         if live:
-            slots.take_in_hand(live[0].id if len(live) == 1 else SEVERAL_IN_HAND)
+            slots.put_in_flight(live[0].id if len(live) == 1 else SEVERAL_IN_FLIGHT)
             outcomes = self._call(live)
-            slots.take_in_hand(NOTHING_IN_HAND)
+            slots.put_in_flight(NOTHING_IN_FLIGHT)
             for outcome in outcomes:
                 delivery.report(outcome)
         return []

@@ -23,7 +23,7 @@ from queue_store.runs.run import Run
 
 from ..authoring.flow import Flow
 from ..exceptions import RunLostError
-from ..worker.shared_slots import NOTHING_IN_HAND, SEVERAL_IN_HAND
+from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .batch_attempt import BatchAttempts
 from .delivery import Delivery
 from .transactions import Transaction, raise_if_not_the_handlers_fault
@@ -113,11 +113,11 @@ class OneCommit:
         for call in [records] if self.declared.batch else [[record] for record in records]:
             if with_savepoints:
                 yield SAVEPOINT
-            slots.take_in_hand(call[0].id if len(call) == 1 else SEVERAL_IN_HAND)
+            slots.put_in_flight(call[0].id if len(call) == 1 else SEVERAL_IN_FLIGHT)
             self._in_hand = [record.id for record in call]
             called = yield call
             assert called is not None
-            slots.take_in_hand(NOTHING_IN_HAND)
+            slots.put_in_flight(NOTHING_IN_FLIGHT)
             failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
             if failed and not with_savepoints:
                 raise RollBackError(failed if self.declared.batch else ())

@@ -22,7 +22,7 @@ from queue_store.errors import QueueStoreError
 from queue_store.schedule import occurrences
 from queue_store.settings import load_processor_settings
 
-from ..worker.liveness_file import show_sign_of_life
+from ..worker.liveness_file import touch_liveness_file
 from .due_time import is_kept, latest_due
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class OccurrenceScheduler(Scheduler):
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """How long beat may sleep."""
-        show_sign_of_life(self._heartbeat_file)
+        touch_liveness_file(self._heartbeat_file)
         self._is_looking = True
         try:
             leads = self._look()

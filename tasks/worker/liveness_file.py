@@ -8,7 +8,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 
-def show_sign_of_life(heartbeat_file: str) -> None:
+def touch_liveness_file(heartbeat_file: str) -> None:
     """Touches the file of the setting HEARTBEAT_FILE, if it names one."""
     if not heartbeat_file:
         return

@@ -14,7 +14,7 @@ from queue_store.flows import FlowDeclaration
 from queue_store.liveness import worker_processes
 from queue_store.liveness.rescue import Rescue
 from queue_store.liveness.worker_processes import WorkerProcess
-from queue_store.runs.queue_position import ClaimCursor
+from queue_store.runs.queue_position import QueuePosition
 from queue_store.settings import ProcessorSettings, load_processor_settings
 
 from ..app import app
@@ -51,7 +51,7 @@ class WorkerServices:
         self.is_full = False  # it uses more memory than it may: no run begins any more
         self.server_identity: str | None = None  # as the last heartbeat saw it
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
-        self._cursors: dict[str, ClaimCursor] = {}
+        self._cursors: dict[str, QueuePosition] = {}
         self._event_loop: EventLoop | None = None
 
     @property
@@ -61,9 +61,9 @@ class WorkerServices:
             self._event_loop = EventLoop()
         return self._event_loop
 
-    def cursor(self, flow_name: str) -> ClaimCursor:
+    def cursor(self, flow_name: str) -> QueuePosition:
         if flow_name not in self._cursors:
-            self._cursors[flow_name] = ClaimCursor(self.settings.cursor_seconds, self.settings.aging_claims)
+            self._cursors[flow_name] = QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims)
         return self._cursors[flow_name]
 
     def renew(self) -> None:

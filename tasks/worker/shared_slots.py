@@ -16,8 +16,8 @@ _FLAGS = 2
 _SLOT = struct.Struct("=16sq")
 _IN_HAND = struct.Struct("=q")
 
-NOTHING_IN_HAND = 0
-SEVERAL_IN_HAND = -1
+NOTHING_IN_FLIGHT = 0
+SEVERAL_IN_FLIGHT = -1
 
 
 def is_pool_child() -> bool:
@@ -27,7 +27,7 @@ def is_pool_child() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A child that died without saying goodbye. `record_id`: what it had in hand, or NOTHING_IN_HAND; None where that
+    """A child that died without saying goodbye. `record_id`: what it had in hand, or NOTHING_IN_FLIGHT; None where that
     is not known."""
 
     worker_process_id: UUID
@@ -67,16 +67,16 @@ class SharedSlots:
         index = getattr(current_process(), "index", 0) or 0
         self._offset = _FLAGS + (index % SLOT_COUNT) * _SLOT.size
         previous, record_id = _SLOT.unpack_from(self._memory, self._offset)
-        _SLOT.pack_into(self._memory, self._offset, worker_process_id.bytes, NOTHING_IN_HAND)
+        _SLOT.pack_into(self._memory, self._offset, worker_process_id.bytes, NOTHING_IN_FLIGHT)
         if previous == bytes(16):
             return None
-        return Predecessor(UUID(bytes=previous), None if record_id == SEVERAL_IN_HAND else record_id)
+        return Predecessor(UUID(bytes=previous), None if record_id == SEVERAL_IN_FLIGHT else record_id)
 
-    def take_in_hand(self, record_id: int) -> None:
+    def put_in_flight(self, record_id: int) -> None:
         _IN_HAND.pack_into(self._memory, self._offset + 16, record_id)
 
     def leave(self) -> None:
-        _SLOT.pack_into(self._memory, self._offset, bytes(16), NOTHING_IN_HAND)
+        _SLOT.pack_into(self._memory, self._offset, bytes(16), NOTHING_IN_FLIGHT)
 
 
 shared_slots = SharedSlots()

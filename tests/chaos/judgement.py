@@ -8,7 +8,7 @@ import psycopg
 
 from queue_store.database.statements import sql
 from queue_store.database.vacuum import vacuum_forgotten_tables
-from queue_store.runs.queue_position import ClaimCursor, claim_parameters
+from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from tests.chaos import ledger
 from tests.chaos.result import Result
 from tests.chaos.world import HINTS_BOUND, World
@@ -50,7 +50,7 @@ def _buffers_of_an_empty_claim(world: World) -> int:
     vacuum_forgotten_tables(manager)
     manager.dispose()
     parameters = claim_parameters("transfer", uuid.uuid4(), 100, failure_blocks_key=False)
-    parameters |= ClaimCursor(0, 1_000).parameters()
+    parameters |= QueuePosition(0, 1_000).parameters()
     with psycopg.connect(world.postgres.url()) as connection:
         rows = connection.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql("arrows/claim"), parameters).fetchall()
         connection.rollback()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from queue_store.database.manager import DatabaseManager
-from queue_store.runs.queue_position import ClaimCursor
+from queue_store.runs.queue_position import QueuePosition
 from queue_store.runs.run import Run
 from tests.support.flow_runs import Worker
 from tests.support.store import Store, completed, ids, store_on
@@ -21,7 +21,7 @@ def small(database: DatabaseManager) -> Iterator[Store]:
 
 def run_that_ages(store: Store, aging_claims: int) -> Run:
     run = store.run()
-    run.cursor = ClaimCursor(store.settings.cursor_seconds, aging_claims)
+    run.cursor = QueuePosition(store.settings.cursor_seconds, aging_claims)
     return run
 
 

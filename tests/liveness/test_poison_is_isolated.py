@@ -3,7 +3,7 @@
 import pytest
 
 from queue_store.database.statements import sql
-from queue_store.liveness.rescue import NOTHING_IN_HAND
+from queue_store.liveness.rescue import NOTHING_IN_FLIGHT
 from queue_store.runs.run import Run
 from tests.support.store import Store, completed, ids
 
@@ -160,7 +160,7 @@ def test_a_lone_record_that_was_finished_but_not_written_is_not_struck_at_once(s
     [expected] = store.enqueue(1)
     run = store.run()
     run.begin()
-    rescued = store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_HAND})
+    rescued = store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_FLIGHT})
     assert (rescued.pending_ids, rescued.struck_ids) == ([expected], [])
     assert store.query("SELECT crash_strikes, batch_limit FROM processing_queue") == [(0, 1)]
 
@@ -172,7 +172,7 @@ def test_what_kills_its_process_after_its_handler_returned_is_found_all_the_same
         run = store.run()
         assert run.begin()
         deaths += 1
-        store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_HAND})
+        store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_FLIGHT})
         store.close()
     assert deaths == store.settings.max_crash_strikes + 1
     assert store.statuses() == {"failed": 1}
@@ -182,6 +182,6 @@ def test_several_with_nothing_in_hand_become_suspects(store: Store) -> None:
     store.enqueue(8)
     run = store.run()
     run.begin()
-    rescued = store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_HAND})
+    rescued = store.rescue.lost([run.worker_process_id], {run.worker_process_id: NOTHING_IN_FLIGHT})
     assert rescued.struck_ids == []
     assert store.query("SELECT DISTINCT batch_limit FROM processing_queue") == [(4,)]

@@ -11,7 +11,7 @@ import pytest
 from queue_store.database.statements import sql
 from queue_store.records.record import Record, Snooze
 from queue_store.runs.outcomes import Statement, cancel_statement, outcome_statements, release_statement
-from queue_store.runs.queue_position import ClaimCursor, claim_parameters
+from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
 from tests.support.servers import connect
 from tests.support.store import ENQUEUE, Store, completed, failed, ids, store_on
@@ -50,7 +50,7 @@ def suspects(run: Run, _: list[Record]) -> Statement:
 
 
 def claim(run: Run, _: list[Record]) -> Statement:
-    return Statement("arrows/claim", suspects(run, _).parameters | ClaimCursor(0, 1_000).parameters())
+    return Statement("arrows/claim", suspects(run, _).parameters | QueuePosition(0, 1_000).parameters())
 
 
 STATEMENTS: dict[str, Callable[[Run, list[Record]], Statement]] = {

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from queue_store.database.statements import sql
-from queue_store.runs.queue_position import ClaimCursor, claim_parameters
+from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
 from tests.support.servers import connect
 from tests.support.store import Store, completed, store_on
@@ -24,7 +24,7 @@ def own_store(own_database_url: str):  # type: ignore[no-untyped-def]
     manager.dispose()
 
 
-def explained_claim(run: Run, cursor: ClaimCursor) -> str:
+def explained_claim(run: Run, cursor: QueuePosition) -> str:
     parameters = claim_parameters("sample", run.flow_instance_id, 100, failure_blocks_key=False)
     return explained(run, "arrows/claim", parameters | cursor.parameters())
 
@@ -39,11 +39,11 @@ def explained(run: Run, statement: str, parameters: dict[str, Any]) -> str:
     return "\n".join(row[0] for row in rows)
 
 
-def buffers_of_claim(run: Run, cursor: ClaimCursor) -> int:
+def buffers_of_claim(run: Run, cursor: QueuePosition) -> int:
     return buffers_in(explained_claim(run, cursor))
 
 
-def buffers_of_look(run: Run, cursor: ClaimCursor) -> int:
+def buffers_of_look(run: Run, cursor: QueuePosition) -> int:
     parameters = {"flow_name": "sample", "failure_blocks_key": False} | cursor.bounds()
     return buffers_in(explained(run, "runs/oldest_waiting_level", parameters))
 
@@ -66,7 +66,7 @@ def test_an_empty_claim_reads_fifty_buffers_at_most(own_store: Store) -> None:
     run = finish_everything(own_store)
     with psycopg.connect(_url(own_store), autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) processing_queue")
-    assert buffers_of_claim(run, ClaimCursor(0, 1_000)) <= 50
+    assert buffers_of_claim(run, QueuePosition(0, 1_000)) <= 50
 
 
 def test_a_held_snapshot_does_not_slow_down_a_claim_with_its_cursor(own_store: Store) -> None:
@@ -75,12 +75,12 @@ def test_a_held_snapshot_does_not_slow_down_a_claim_with_its_cursor(own_store: S
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT count(*) FROM processing_queue")
         run = own_store.run()
-        run.cursor = ClaimCursor(3_600, 1_000_000)
+        run.cursor = QueuePosition(3_600, 1_000_000)
         batch = run.begin()
         for _ in range(HELD_RECORDS // 500 - 2):
             _, batch = run.write_and_claim(completed(batch))
         with_cursor = buffers_of_claim(run, run.cursor)
-        without = buffers_of_claim(run, ClaimCursor(0, 1_000_000))
+        without = buffers_of_claim(run, QueuePosition(0, 1_000_000))
         holder.rollback()
     assert with_cursor < 3_000
     assert without > with_cursor + 300
@@ -93,14 +93,14 @@ def test_a_held_snapshot_does_not_slow_down_the_look_for_what_waited_longest(own
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT count(*) FROM processing_queue")
         run = own_store.run()
-        run.cursor = ClaimCursor(3_600, 1_000_000)
+        run.cursor = QueuePosition(3_600, 1_000_000)
         batch = run.begin()
         for _ in range(HELD_RECORDS // 500 - 2):
             _, batch = run.write_and_claim(completed(batch))
         with run.held.transaction() as cursor:
             assert run._oldest_waiting_level(cursor) == 5
         at_the_cursor = buffers_of_look(run, run.cursor)
-        from_the_beginning = buffers_of_look(run, ClaimCursor(0, 1_000_000))
+        from_the_beginning = buffers_of_look(run, QueuePosition(0, 1_000_000))
         holder.rollback()
     assert at_the_cursor < 1_000
     assert from_the_beginning > at_the_cursor + 300

@@ -128,7 +128,7 @@ def test_what_was_written_before_a_claim_that_failed_counts_once(
     monkeypatch.setattr(Run, step, fail_once)
     if step == "_oldest_waiting_level":
         monkeypatch.setattr(
-            "queue_store.runs.queue_position.ClaimCursor.is_aging_claim", lambda cursor: bool(started)
+            "queue_store.runs.queue_position.QueuePosition.is_aging_claim", lambda cursor: bool(started)
         )
     started: list[int] = []
     flow = worker.declare(started.append, name="sample", batch_size=10)

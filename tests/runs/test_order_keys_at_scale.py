@@ -9,7 +9,7 @@ import pytest
 
 from queue_store.database.statements import sql
 from queue_store.flows import COUNT_LIMIT, with_work
-from queue_store.runs.queue_position import ClaimCursor, claim_parameters
+from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
 from tests.support.older_statements import before_one_of_a_key
 from tests.support.servers import connect
@@ -72,7 +72,7 @@ def test_a_claim_reads_the_heads_and_not_the_backlog(own_store: Store, keys: int
     run = own_store.run()
     batch = run.begin()
     assert len(batch) == keys
-    assert run.cursor.asks_heads
+    assert run.cursor.uses_key_scan
     run.write(completed(batch))
     assert buffers(run, "arrows/claim_next_of_each_key", heads_parameters(run)) <= most
 
@@ -121,7 +121,7 @@ def test_a_failed_head_blocks_its_key_by_setting(store: Store, blocks: bool) -> 
     run = store.run(failure_blocks_key=blocks)
     batch = run.begin()
     assert [record.id for record in batch] == [first]
-    assert run.cursor.asks_heads
+    assert run.cursor.uses_key_scan
     store.execute(
         "UPDATE flows SET declared = jsonb_build_object('failure_blocks_key', %s::boolean)", (blocks,)
     )
@@ -147,7 +147,7 @@ def test_records_without_a_key_are_found_behind_the_heads(store: Store) -> None:
     store.enqueue(3, order_key="tenant")
     run = store.run()
     batch = run.begin()
-    assert run.cursor.asks_heads
+    assert run.cursor.uses_key_scan
     plain = store.enqueue(2)
     assert [record.id for record in run.claim()] == plain
     run.write(completed(batch))
@@ -191,7 +191,7 @@ def test_aging_among_heads_starts_where_one_waits_longest(store: Store) -> None:
 
 def plain_claim(run: Run) -> dict[str, Any]:
     parameters = claim_parameters("sample", run.flow_instance_id, 100, failure_blocks_key=False)
-    return parameters | ClaimCursor(0, 1_000).parameters()
+    return parameters | QueuePosition(0, 1_000).parameters()
 
 
 LOOKS: dict[str, Callable[[Run], dict[str, Any]]] = {

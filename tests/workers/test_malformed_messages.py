@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tasks.celery_hardening.quarantine import KEPT_LISTS, news, set_aside_queues
-from tasks.celery_hardening.start_guard import ABNORMAL_ENDS, WorkerStarts
+from tasks.celery_hardening.start_guard import ABNORMAL_ENDS, StartGuard
 from tasks.monitoring.rules.broker_rules import judge_set_aside
 from tests.workers.conftest import Queue
 from tests.workers.processes import WORKER_OPTIONS, CeleryProcess, running_worker, wait_until, with_prefix
@@ -106,8 +106,8 @@ def test_a_list_that_ends_every_worker_is_set_aside_and_work_goes_on_within_a_mi
     assert "ended 3 times" in news(redis_client)[0]["why"]
 
 
-def starts(redis_url: str, node: str, count: int) -> list[WorkerStarts]:
-    begun = [WorkerStarts(redis_url, node, f"{node} {number}") for number in range(count)]
+def starts(redis_url: str, node: str, count: int) -> list[StartGuard]:
+    begun = [StartGuard(redis_url, node, f"{node} {number}") for number in range(count)]
     for start in begun:
         start.begin(["flows"])
     return begun
@@ -133,7 +133,7 @@ def test_a_broker_whose_name_is_looked_up_for_ever_does_not_keep_a_worker_from_e
     monkeypatch.setattr("tasks.celery_hardening.start_guard.END_SECONDS", 0.1)
     answered = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: answered.wait() and [])
-    start = WorkerStarts("redis://broker.example:6379/0", "a", "a worker")
+    start = StartGuard("redis://broker.example:6379/0", "a", "a worker")
     ending = threading.Thread(target=start.end)
     ending.start()
     ending.join(10)
