@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILE_LIMIT_LINES = 300  # 250 is the aim
+FILE_LIMIT_LINES = 265  # 250 is the aim
 TOP_LEVEL = {
     ".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
     "benchmarks", "celeryconfig.py", "compose", "docs", "hatch_build.py", "pyproject.toml", "queue_store",
