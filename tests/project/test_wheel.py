@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.clean_environment import ROOT, CleanEnvironment, build_wheel, run
 
+pytestmark = pytest.mark.timeout(300)
+
 PRODUCER_PACKAGES = (
     "greenlet",
     "orjson",
