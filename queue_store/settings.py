@@ -4,7 +4,6 @@
 Every setting stands here once, with its default and its bounds. All wrong ones are reported together.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from queue_store.errors import SettingsError
+from queue_store.suggestions import closest, did_you_mean
 from queue_store.thresholds import Thresholds, parse_thresholds
 
 DEFAULT_DATABASE = "rpa_db"
@@ -244,5 +244,5 @@ def _read(
 
 
 def _unknown(variable: str, prefix: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(variable[len(prefix) :].lower(), known, 1)
-    return f"{variable} is not a setting" + (f"; did you mean {prefix}{close[0].upper()}?" if close else "")
+    name = closest(variable.removeprefix(prefix), known)
+    return f"{variable} is not a setting{did_you_mean(prefix + name.upper() if name else None)}"

@@ -1,11 +1,12 @@
 """When a figure is worth a warning, and when it is critical. The defaults are the operations runbook's; where its table
 and its code block differ (failed records), the code block and its alert levels decide."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
+
+from queue_store.suggestions import closest, did_you_mean
 
 ALERT_THRESHOLDS: dict[str, float] = {
     "success_rate_warning": 90,
@@ -82,10 +83,8 @@ def _problems(given: dict[str, Any], place: str, base: Mapping[str, Any] | None 
     problems: list[str] = []
     for name, value in given.items():
         if name not in ALERT_THRESHOLDS:
-            close = difflib.get_close_matches(name, ALERT_THRESHOLDS, 1)
-            problems.append(
-                f"{place}{name[:64]} is not a threshold" + (f", did you mean {close[0]}?" if close else "")
-            )
+            meant = did_you_mean(closest(name, ALERT_THRESHOLDS))
+            problems.append(f"{place}{name[:64]} is not a threshold{meant}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAXIMUM:
             problems.append(f"{place}{name} must be a number, 0 or more")
     return problems or _wrong_orders({**ALERT_THRESHOLDS, **(base or {}), **given}, place)

@@ -3,7 +3,6 @@
 So there is one implementation, whatever connection runs it: see `queue_store.enqueueing.connections`.
 """
 
-import difflib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from queue_store.enqueueing.new_record import (
 )
 from queue_store.errors import DuplicateRecordError, UnknownFlowError
 from queue_store.flow_names import is_flow_name
+from queue_store.suggestions import closest, did_you_mean
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
@@ -83,13 +83,12 @@ def enqueue_steps(
 
 
 def refuse_flow(flow_name: str) -> Steps[None]:
-    """Raises UnknownFlowError with what was perhaps meant."""
+    """Raises UnknownFlowError with a suggestion."""
     known = [row[0] for row in (yield Query("flows/flow_names"))]
     shown = ascii(flow_name)[:64]
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(flow_name.lower()[:255], by_lower, 1, 0.6)
-    if close:
-        raise UnknownFlowError(f"no flow {shown} is registered; did you mean {by_lower[close[0]]}?")
+    name = closest(flow_name, known)
+    if name:
+        raise UnknownFlowError(f"no flow {shown} is registered{did_you_mean(name)}")
     if known:
         raise UnknownFlowError(f"no flow {shown} is registered; there are {', '.join(known)[:200]}")
     raise UnknownFlowError(

@@ -147,7 +147,7 @@ class Operators:
         )
 
     def check_flow(self, flow_name: str) -> None:
-        """Raises UnknownFlowError, with what was perhaps meant."""
+        """Raises UnknownFlowError, with a suggestion."""
         with self.database.transaction() as cursor:
             _check_registered(cursor, flow_name)
 

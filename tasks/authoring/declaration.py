@@ -1,6 +1,5 @@
 """Whether a flow is declared rightly: checked at import, so that nothing of it can fail in the middle of a batch."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from queue_store.errors import PayloadRejectedError
 from queue_store.flow_names import RULE, is_flow_name
 from queue_store.records.payload import encode_json
+from queue_store.suggestions import closest, did_you_mean
 
 from ..exceptions import FlowDeclarationError
 from .called_functions import check_functions, check_policy, is_async
@@ -119,9 +119,8 @@ def _check_known(option: str) -> None:
     known = FlowOptions.__annotations__
     if option in known:
         return
-    close = difflib.get_close_matches(option, known, 1, 0.5)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    raise ValueError(f"there is no option {option}; {hint}")
+    hint = did_you_mean(closest(option, known, 0.5)) or f"; there are {', '.join(known)}"
+    raise ValueError(f"there is no option {option}{hint}")
 
 
 def _check(is_right: bool, option: str, wanted: str, value: object) -> None:

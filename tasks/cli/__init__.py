@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 it failed or found trouble, 2 wrong usage, 3 the database 
 """
 
 import ast
-import difflib
 import logging
 from importlib import import_module
 from importlib.resources import files
@@ -13,6 +12,7 @@ from typing import Any
 import click
 
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError, SettingsError
+from queue_store.suggestions import closest, did_you_mean
 
 from .frame import say
 
@@ -71,10 +71,10 @@ class CommandGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            close = difflib.get_close_matches(args[0], COMMANDS, 1)
-            if not close:
+            meant = did_you_mean(closest(args[0], COMMANDS))
+            if not meant:
                 raise
-            raise click.UsageError(f"{error.message} Did you mean {close[0]}?", ctx) from None
+            raise click.UsageError(error.message.removesuffix(".") + meant, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As click does it, but from the sources: importing all commands for their help takes a second."""

@@ -314,8 +314,8 @@ def test_an_environment_that_is_no_word_is_named_once(
 
 
 def test_a_command_that_was_misspelt_is_named(queuectl: QueueCtl) -> None:
-    assert "No such command 'stauts'. Did you mean status?" in queuectl("stauts", exit_code=2).stderr
-    assert "Did you mean" not in queuectl("nothing-like-it", exit_code=2).stderr
+    assert "No such command 'stauts'; did you mean status?" in queuectl("stauts", exit_code=2).stderr
+    assert "did you mean" not in queuectl("nothing-like-it", exit_code=2).stderr
 
 
 def test_a_reader_that_goes_away_gets_no_traceback(
