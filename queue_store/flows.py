@@ -79,3 +79,48 @@ def with_work(
         },
     )
     return rows_as(rows, FlowWithWork)
+
+
+def read_flow_names(cursor: Cursor[Any]) -> set[str]:
+    return {row[0] for row in cursor.execute(sql("flows/flow_names")).fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTuning:
+    """What a flow declares, and what operators set instead."""
+
+    declared_batch_size: int | None = None
+    batch_size_override: int | None = None
+    declared_max_runs: int | None = None
+    max_runs_override: int | None = None
+
+    @property
+    def batch_size(self) -> int | None:
+        return self.batch_size_override or self.declared_batch_size
+
+    @property
+    def max_runs(self) -> int | None:
+        """None: any number."""
+        return self.max_runs_override or self.declared_max_runs
+
+
+def tune(
+    cursor: Cursor[Any],
+    flow_name: str,
+    *,
+    batch_size: int | None,
+    max_runs: int | None,
+    to_declared: bool,
+    actor: str,
+) -> FlowTuning:
+    """Sets the values that are given. `to_declared` removes both overrides."""
+    parameters = {
+        "flow_name": flow_name,
+        "actor": actor,
+        "batch_size": batch_size,
+        "sets_batch_size": batch_size is not None or to_declared,
+        "max_runs": max_runs,
+        "sets_max_runs": max_runs is not None or to_declared,
+    }
+    row = cursor.execute(sql("flows/tune_flow"), parameters).fetchone()
+    return FlowTuning(*row) if row else FlowTuning()

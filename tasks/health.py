@@ -13,6 +13,7 @@ from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.readings.fleet import read_fleet
+from queue_store.readings.response_time import ping
 from queue_store.readings.server import read_server
 from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
 
@@ -104,7 +105,7 @@ def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
     with database.hold() as held:
         asked = time.monotonic()
         with held.transaction() as cursor:
-            cursor.execute("SELECT 1")
+            ping(cursor)
         response_time_ms = round((time.monotonic() - asked) * 1000, 2)
         with held.transaction() as cursor:
             server = read_server(cursor)

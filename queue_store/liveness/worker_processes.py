@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -102,3 +103,8 @@ def take_watch(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: floa
     give_way_when_frozen(cursor)
     parameters = {"worker_process_id": worker_process_id, "lease_seconds": lease_seconds}
     return cursor.execute(sql("liveness/take_watch"), parameters).fetchone() is not None
+
+
+def served_queues(cursor: Cursor[Any], since: datetime) -> set[str]:
+    """The Celery queues of the worker processes that started since then and beat now."""
+    return {row[0] for row in cursor.execute(sql("liveness/served_queues"), {"since": since}).fetchall()}

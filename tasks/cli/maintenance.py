@@ -18,6 +18,7 @@ from .frame import (
 )
 
 PROGRESS_SECONDS = 2.0
+HISTORY_RUNS = 30
 HEADINGS = ("id", "operation", "state", "dry run", "actor", "started", "affected", "error")
 ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
 
@@ -86,10 +87,10 @@ def _report(results: dict[str, Any], would: str) -> None:
 
 
 def _show_history(as_json: bool) -> None:
-    from queue_store.database.statements import sql
+    from queue_store.readings.maintenance_runs import read_maintenance_runs
 
     with opened_database("maintenance") as database, database.transaction() as cursor:
-        rows = cursor.execute(sql("maintenance/maintenance_runs"), {"limit": 30}).fetchall()
+        rows = read_maintenance_runs(cursor, HISTORY_RUNS)
     if as_json:
         write_json([dict(zip(HEADINGS, row, strict=True)) for row in rows])
     else:

@@ -16,7 +16,8 @@ from redis.retry import Retry
 
 from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
-from queue_store.database.statements import sql
+from queue_store.liveness.worker_processes import served_queues
+from queue_store.schedule.recurring import database_time
 
 from ..embedded.directory_lock import DirectoryLock
 from ..embedded.errors import EmbeddedServerError
@@ -143,15 +144,13 @@ def check_broker() -> None:
 def start_fleet(supervisor: Supervisor, database: DatabaseManager, directory: Path, queues: list[str]) -> str:
     port = free_port(FLOWER_PORT)
     with database.transaction() as cursor:
-        row = cursor.execute("SELECT clock_timestamp()").fetchone()
-        since = row[0] if row else None
+        since = database_time(cursor)
     *workers_and_beat, flower = fleet(directory, dict(os.environ), queues, port)
     supervisor.start(workers_and_beat)
 
     def workers_beat() -> bool:
         with database.transaction() as cursor:
-            served = cursor.execute(sql("liveness/served_queues"), {"since": since}).fetchall()
-        return {name for (name,) in served} >= {*queues, CONTROL_QUEUE}
+            return served_queues(cursor, since) >= {*queues, CONTROL_QUEUE}
 
     supervisor.wait_until(workers_beat, "Starting the workers")
     supervisor.start([flower])  # last: the records should not wait for it

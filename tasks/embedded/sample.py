@@ -9,9 +9,9 @@ from importlib.resources import files
 from typing import Any
 
 from queue_store.database.manager import DatabaseManager
-from queue_store.database.statements import sql
 from queue_store.distributed_processor import DistributedProcessor
 from queue_store.enqueueing.hints import CeleryHintSender
+from queue_store.readings.sample import read_seconds_of_work, read_statuses
 
 from ..app import app
 
@@ -42,8 +42,7 @@ class Sample:
     def look(self, database: DatabaseManager) -> Counter[str]:
         """How many of the records are in which status now."""
         with database.transaction() as cursor:
-            rows = cursor.execute(sql("sample/statuses_of"), {"ids": list(self.expected)}).fetchall()
-        self.statuses = dict(rows)
+            self.statuses = read_statuses(cursor, list(self.expected))
         if self.is_over and self.ended_at is None:
             self.ended_at = time.monotonic()
         return Counter(self.statuses.values())
@@ -68,8 +67,8 @@ class Sample:
         """Without the waits of the records that are tried again."""
         completed = [record_id for record_id, status in self.statuses.items() if status == "completed"]
         with database.transaction() as cursor:
-            row = cursor.execute(sql("sample/claimed_to_completed_seconds"), {"ids": completed}).fetchone()
-        return len(completed) / row[0] if row and row[0] else 0.0
+            seconds = read_seconds_of_work(cursor, completed)
+        return len(completed) / seconds if seconds else 0.0
 
     @property
     def failed_on_purpose_count(self) -> int:

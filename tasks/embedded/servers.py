@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 
+from queue_store.database.creation import create_database_if_missing
 from queue_store.errors import SettingsError
 from queue_store.settings import environment_name
 
@@ -86,6 +87,4 @@ def missing_urls(environ: Mapping[str, str]) -> list[str]:
 
 def _create_database(server: EmbeddedPostgres) -> None:
     with psycopg.connect(server.url(), autocommit=True) as connection:
-        known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-        if known is None:
-            connection.execute("CREATE DATABASE rpa_db")
+        create_database_if_missing(connection, DATABASE)

@@ -1,6 +1,5 @@
 """Everything that the rules judge, read once."""
 
-import time
 from dataclasses import dataclass, field
 
 from queue_store.database.bounded_read import bounded_read
@@ -9,6 +8,7 @@ from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
 from queue_store.readings.integrity import Violation, find_violations
 from queue_store.readings.orphans import OrphanGroup, read_orphans
+from queue_store.readings.response_time import read_response_time_ms
 from queue_store.readings.server import ServerReading, read_server
 from queue_store.readings.trends import (
     Baseline,
@@ -62,13 +62,11 @@ def take_snapshot(
 ) -> Snapshot:
     """`with_integrity` False: the violations are not looked for. Raises DatabaseUnavailableError."""
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
-        asked = time.monotonic()
-        cursor.execute("SELECT 1")
-        response_time_ms = (time.monotonic() - asked) * 1000
+        response_time_ms = read_response_time_ms(cursor)
         flows = read_flow_counts(cursor)
         return Snapshot(
             settings=settings,
-            response_time_ms=round(response_time_ms, 2),
+            response_time_ms=response_time_ms,
             flows=flows,
             overall=add_up(flows),
             hour=read_window(cursor, HOUR_SECONDS),

@@ -5,10 +5,10 @@ import logging
 import time
 from collections.abc import Sequence
 
-from queue_store.database.statements import sql
 from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from queue_store.records.record import Outcome
+from queue_store.runs.sessions import terminate_session
 
 from ..authoring.flow import Flow
 from ..exceptions import TimeLimitExceededError
@@ -77,7 +77,7 @@ def _write(
     run = current.run
     if ends_session:
         with services.database.transaction() as cursor:
-            cursor.execute(sql("runs/terminate_run_session"), {"flow_instance_id": run.flow_instance_id})
+            terminate_session(cursor, run.flow_instance_id)
     with services.database.transaction() as cursor:
         run.counts.add(run.write_in(cursor, outcomes))
         run.end_in(cursor, REASON)

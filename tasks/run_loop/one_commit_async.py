@@ -6,11 +6,11 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from queue_store.database.async_connection import AsyncHeldConnection
-from queue_store.database.statements import sql
 from queue_store.errors import ClaimLostError, DatabaseUnavailableError
 from queue_store.records.record import Outcome, Record, Written
-from queue_store.runs.outcomes import follow_up_parameters, read_follow_up, read_written
+from queue_store.runs.async_writing import write_in_async
 from queue_store.runs.run import Run
+from queue_store.runs.sessions import adopt_session
 
 from ..authoring.flow import Flow
 from ..exceptions import RunLostError
@@ -51,7 +51,7 @@ class AsyncOneCommit(OneCommit):
             outcomes = await self._work_async(
                 self.steps(records, with_savepoints=with_savepoints), cursor, transaction, with_savepoints
             )
-            written = await self._write(cursor, outcomes)
+            written = await write_in_async(self.run, cursor, outcomes)
             self.check_fence(written)
         return written, outcomes
 
@@ -63,9 +63,7 @@ class AsyncOneCommit(OneCommit):
             except (psycopg.OperationalError, SQLAlchemyError) as error:
                 raise DatabaseUnavailableError("no asynchronous connection to the database") from error
             async with held.transaction() as cursor:
-                adopted = {"flow_instance_id": self.run.flow_instance_id}
-                await cursor.execute(sql("runs/adopt_session"), adopted)
-                if not await cursor.fetchone():
+                if not await adopt_session(cursor, self.run.flow_instance_id):
                     raise RunLostError("this run was declared dead") from ClaimLostError([])
             self._held = held
         return self._held
@@ -74,17 +72,6 @@ class AsyncOneCommit(OneCommit):
         held, self._held = self._held, None
         if held is not None:
             await held.close()
-
-    async def _write(self, cursor: "psycopg.AsyncCursor[Any]", outcomes: list[Outcome]) -> Written:
-        written = Written()
-        await cursor.execute(sql("runs/plan_once"))
-        for statement in self.run.outcome_statements(outcomes):
-            await cursor.execute(sql(statement.name), statement.parameters)
-            read_written(statement, await cursor.fetchall(), written)
-        for follow_up in follow_up_parameters(outcomes, written):
-            await cursor.execute(sql("arrows/enqueue"), follow_up)
-            read_follow_up(follow_up, (await cursor.fetchall())[0], written)
-        return written
 
     async def _work_async(
         self,

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from queue_store.database.statements import sql
 from queue_store.enqueueing.connections import run as run_steps
 from queue_store.enqueueing.steps import refuse_flow
+from queue_store.flows import read_flow_names
 from queue_store.records import progress
 from queue_store.records.record import Record
 from queue_store.runs.run import Run
@@ -41,7 +41,7 @@ class CurrentRun:
         """Raises UnknownFlowError. Asks the database about each flow once."""
         if flow_name not in self.known_flows:
             with masked(), self.run.database.transaction() as cursor:
-                self.known_flows.update(row[0] for row in cursor.execute(sql("flows/flow_names")).fetchall())
+                self.known_flows.update(read_flow_names(cursor))
                 if flow_name not in self.known_flows:
                     run_steps(cursor, refuse_flow(flow_name))
 

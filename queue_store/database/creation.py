@@ -1,0 +1,12 @@
+"""Making the database itself, on a server that is ours."""
+
+from typing import Any
+
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier
+
+
+def create_database_if_missing(connection: Connection[Any], name: str) -> None:
+    """The connection must be in autocommit."""
+    if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))

@@ -1,0 +1,12 @@
+"""The history of maintenance."""
+
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.statements import sql
+
+
+def read_maintenance_runs(cursor: Cursor[Any], limit: int) -> list[tuple[Any, ...]]:
+    """The newest first."""
+    return cursor.execute(sql("maintenance/maintenance_runs"), {"limit": limit}).fetchall()
