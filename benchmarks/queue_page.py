@@ -112,10 +112,10 @@ def calls() -> dict[str, Callable[[], Any]]:
     from tasks.queue_page.actions import ACTIONS
     from tasks.queue_page.arguments import Arguments
     from tasks.queue_page.export import export
-    from tasks.queue_page.views import VIEWS, look
+    from tasks.queue_page.views import VIEWS, read_view
 
     def view(name: str, question: dict[str, Any]) -> Callable[[], Any]:
-        return lambda: look(VIEWS[first_word(name)], Arguments(question), app)
+        return lambda: read_view(VIEWS[first_word(name)], Arguments(question), app)
 
     def dry_run(name: str, question: dict[str, Any]) -> Callable[[], Any]:
         return lambda: ACTIONS[first_word(name)](Arguments({**question, "dry_run": True}), "benchmark")

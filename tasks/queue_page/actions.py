@@ -11,7 +11,7 @@ from queue_store.records.record import STATUSES
 
 from .arguments import Arguments, BadInputError
 from .database import page_database, reading
-from .views.records import SEARCHED_FOR, filter_of
+from .record_search import SEARCHED_FOR, filter_of
 
 Action = Callable[[Arguments, str], dict[str, Any]]
 MATCHES_AT_MOST = 10_000

@@ -11,7 +11,7 @@ from queue_store.readings.records import LOOK_AT_MOST, RecordRow, find_records
 
 from .arguments import Arguments, BadInputError
 from .database import reading
-from .views.records import filter_of
+from .record_search import filter_of
 
 RECORDS_AT_MOST = 10_000
 PAGE_RECORDS = 1_000

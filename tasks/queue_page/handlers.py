@@ -22,7 +22,7 @@ from .actions import Action
 from .arguments import Arguments, BadInputError
 from .database import CONNECTIONS
 from .export import export
-from .views import View, look
+from .views import View, read_view
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class DataHandler(JsonHandler):
 
     async def get(self) -> None:
         arguments, capp = self.query(), self.capp
-        self.send(await self.in_thread(lambda: look(self.view, arguments, capp)))
+        self.send(await self.in_thread(lambda: read_view(self.view, arguments, capp)))
 
 
 class ActionHandler(JsonHandler):

@@ -7,14 +7,15 @@ from queue_store.settings import ProcessorSettings
 from queue_store.thresholds import Thresholds
 from tasks.app import app
 from tasks.queue_page.arguments import Arguments
-from tasks.queue_page.views import Look, overview
+from tasks.queue_page.views import overview
+from tasks.queue_page.views.request import ViewRequest
 from tests.support import filling
 
 
 def look(database: DatabaseManager, thresholds: Thresholds) -> dict[str, Any]:
     settings = ProcessorSettings(alert_thresholds=thresholds)
     with database.transaction() as cursor:
-        return overview.overview(Look(cursor, settings, Arguments({}), app))
+        return overview.overview(ViewRequest(cursor, settings, Arguments({}), app))
 
 
 def test_the_thresholds_of_alerts_mark_the_figures(database: DatabaseManager) -> None:

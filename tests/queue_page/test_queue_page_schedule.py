@@ -11,7 +11,8 @@ from queue_store.readings.watch_keeping import read_beats
 from queue_store.settings import ProcessorSettings
 from tasks.app import app
 from tasks.queue_page.arguments import Arguments
-from tasks.queue_page.views import Look, watch_keeping
+from tasks.queue_page.views import watch_keeping
+from tasks.queue_page.views.request import ViewRequest
 from tasks.schedule.scheduler import OccurrenceScheduler
 
 
@@ -35,7 +36,7 @@ def tick(scheduler: OccurrenceScheduler, name: str) -> None:
 
 def shown(database: DatabaseManager) -> dict[str, dict[str, Any]]:
     with database.transaction() as cursor:
-        answer = watch_keeping.schedule(Look(cursor, ProcessorSettings(), Arguments({}), app))
+        answer = watch_keeping.schedule(ViewRequest(cursor, ProcessorSettings(), Arguments({}), app))
     return {entry["entry"]: entry for entry in answer["entries"]}
 
 

@@ -1,54 +1,37 @@
 """What the page shows, by name. A view is a function of a cursor, the settings and what the browser asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Cursor
-
-from queue_store.settings import ProcessorSettings, load_processor_settings
+from queue_store.settings import load_processor_settings
 
 from ..arguments import Arguments
 from ..database import reading
+from . import database, failures, fleet, overview, records, watch_keeping
+from .request import ViewRequest
 
+View = Callable[[ViewRequest], Any]
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    cursor: Cursor[Any]
-    settings: ProcessorSettings
-    arguments: Arguments
-    celery_app: Any
-
-
-View = Callable[[Look], Any]
-
-
-def look(view: View, arguments: Arguments, celery_app: Any) -> Any:
-    """Raises BadInputError, UnknownRecordError, UnknownFlowError, DatabaseUnavailableError."""
-    with reading(replica=view in LARGE_VIEWS) as cursor:
-        return view(Look(cursor, load_processor_settings(), arguments, celery_app))
-
-
-def _views() -> dict[str, View]:
-    from . import database, failures, fleet, overview, records, watch_keeping
-
-    return {
-        "overview": overview.overview,
-        "charts": overview.charts,
-        "flow": overview.flow,
-        "records": records.records,
-        "record": records.record,
-        "failures": failures.failures,
-        "attempts": failures.attempts,
-        "runs": fleet.runs,
-        "alerts": watch_keeping.alerts,
-        "schedule": watch_keeping.schedule,
-        "audit": watch_keeping.audit,
-        "database": database.database,
-    }
-
-
-VIEWS = _views()
+VIEWS: dict[str, View] = {
+    "overview": overview.overview,
+    "charts": overview.charts,
+    "flow": overview.flow,
+    "records": records.records,
+    "record": records.record,
+    "failures": failures.failures,
+    "attempts": failures.attempts,
+    "runs": fleet.runs,
+    "alerts": watch_keeping.alerts,
+    "schedule": watch_keeping.schedule,
+    "audit": watch_keeping.audit,
+    "database": database.database,
+}
 # Read from the replica, if there is one. Who is alive is not: a late replica takes a worker for silent, and what the
 # server says about itself it says of itself.
 LARGE_VIEWS = {VIEWS[name] for name in ("charts", "records", "failures", "attempts", "audit")}
+
+
+def read_view(view: View, arguments: Arguments, celery_app: Any) -> Any:
+    """Raises BadInputError, UnknownRecordError, UnknownFlowError, DatabaseUnavailableError."""
+    with reading(replica=view in LARGE_VIEWS) as cursor:
+        return view(ViewRequest(cursor, load_processor_settings(), arguments, celery_app))

@@ -1,22 +1,20 @@
 """The database server and the pools: what is slow, and what holds back vacuum."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from queue_store.readings.activity import read_held_snapshots, read_slow_statements, read_tables
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.server import read_server
 
 from .levels import held_snapshot, judge
-
-if TYPE_CHECKING:
-    from . import Look
+from .request import ViewRequest
 
 
-def database(look: "Look") -> dict[str, Any]:
-    server = read_server(look.cursor)
-    fleet = read_fleet(look.cursor, look.settings)
-    snapshots = read_held_snapshots(look.cursor)
-    thresholds = look.settings.alert_thresholds
+def database(request: ViewRequest) -> dict[str, Any]:
+    server = read_server(request.cursor)
+    fleet = read_fleet(request.cursor, request.settings)
+    snapshots = read_held_snapshots(request.cursor)
+    thresholds = request.settings.alert_thresholds
     return {
         "server": server,
         "connections_percent": server.connections_percent,
@@ -25,9 +23,9 @@ def database(look: "Look") -> dict[str, Any]:
             "capacity": fleet.pool_capacity,
             "utilization_percent": fleet.pool_utilization_percent,
         },
-        "slow": read_slow_statements(look.cursor),
+        "slow": read_slow_statements(request.cursor),
         "snapshots": snapshots,
-        "tables": read_tables(look.cursor),
+        "tables": read_tables(request.cursor),
         "levels": {
             "connections": judge(thresholds, "pool_utilization", server.connections_percent),
             "pool": judge(thresholds, "pool_utilization", fleet.pool_utilization_percent),

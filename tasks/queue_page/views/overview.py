@@ -1,7 +1,7 @@
 """How the queue does, in all and by flow."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from queue_store.alerting.alerts import read_alerts
 from queue_store.explain import explain_flow
@@ -12,23 +12,21 @@ from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_count
 from queue_store.readings.windows import Window, read_window
 
 from .levels import judge, levels_of_flow, worst
-
-if TYPE_CHECKING:
-    from . import Look
+from .request import ViewRequest
 
 HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
 
 
-def overview(look: "Look") -> dict[str, Any]:
-    counts = read_flow_counts(look.cursor)
-    fleet = read_fleet(look.cursor, look.settings)
-    hour, day = read_window(look.cursor, HOUR_SECONDS), read_window(look.cursor, DAY_SECONDS)
-    live = [alert for alert in read_alerts(look.cursor) if alert.resolved_at is None]
+def overview(request: ViewRequest) -> dict[str, Any]:
+    counts = read_flow_counts(request.cursor)
+    fleet = read_fleet(request.cursor, request.settings)
+    hour, day = read_window(request.cursor, HOUR_SECONDS), read_window(request.cursor, DAY_SECONDS)
+    live = [alert for alert in read_alerts(request.cursor) if alert.resolved_at is None]
     total = add_up(counts)
     everything = (windows.add_up(hour.values(), HOUR_SECONDS), windows.add_up(day.values(), DAY_SECONDS))
-    flows = [_flow_row(look, flow, hour, day, fleet) for flow in counts]
-    thresholds = look.settings.alert_thresholds
+    flows = [_flow_row(request, flow, hour, day, fleet) for flow in counts]
+    thresholds = request.settings.alert_thresholds
     return {
         "total": _flow(total, *everything, sum(run.run_count for run in fleet.runs))
         | {"levels": worst(flows)},
@@ -39,36 +37,36 @@ def overview(look: "Look") -> dict[str, Any]:
             "pool_level": judge(thresholds, "pool_utilization", fleet.pool_utilization_percent),
         },
         "alerts": live,
-        "capacity": _capacity(look, total),
+        "capacity": _capacity(request, total),
     }
 
 
-def charts(look: "Look") -> Charts:
-    span = look.arguments.choice("span", tuple(SPANS)) or "1h"
-    return read_charts(look.cursor, SPANS[span], look.arguments.text("flow"))
+def charts(request: ViewRequest) -> Charts:
+    span = request.arguments.choice("span", tuple(SPANS)) or "1h"
+    return read_charts(request.cursor, SPANS[span], request.arguments.text("flow"))
 
 
-def flow(look: "Look") -> dict[str, Any]:
+def flow(request: ViewRequest) -> dict[str, Any]:
     """One flow: its row of the overview, and why it moves or not. Raises UnknownFlowError."""
-    name = look.arguments.needed_text("flow")
-    explanation = explain_flow(look.cursor, look.settings, name)
-    found = next((f for f in read_flow_counts(look.cursor) if f.flow_name == name), None)
-    fleet = read_fleet(look.cursor, look.settings)
-    hour, day = read_window(look.cursor, HOUR_SECONDS), read_window(look.cursor, DAY_SECONDS)
+    name = request.arguments.needed_text("flow")
+    explanation = explain_flow(request.cursor, request.settings, name)
+    found = next((f for f in read_flow_counts(request.cursor) if f.flow_name == name), None)
+    fleet = read_fleet(request.cursor, request.settings)
+    hour, day = read_window(request.cursor, HOUR_SECONDS), read_window(request.cursor, DAY_SECONDS)
     return {
-        "flow": _flow_row(look, found, hour, day, fleet) if found else None,
+        "flow": _flow_row(request, found, hour, day, fleet) if found else None,
         "explanation": explanation.as_json(),
     }
 
 
 def _flow_row(
-    look: "Look", counts: FlowCounts, hour: dict[str, Window], day: dict[str, Window], fleet: Fleet
+    request: ViewRequest, counts: FlowCounts, hour: dict[str, Window], day: dict[str, Window], fleet: Fleet
 ) -> dict[str, Any]:
     name = counts.flow_name
     runs = sum(run.run_count for run in fleet.runs if run.flow_name == name)
     nothing = Window(HOUR_SECONDS, name), Window(DAY_SECONDS, name)
     last = hour.get(name, nothing[0]), day.get(name, nothing[1])
-    levels = levels_of_flow(look.settings.alert_thresholds, counts, *last)
+    levels = levels_of_flow(request.settings.alert_thresholds, counts, *last)
     return _flow(counts, *last, runs) | {"levels": levels}
 
 
@@ -87,8 +85,8 @@ def _flow(counts: FlowCounts, hour: Window, day: Window, runs: int) -> dict[str,
     }
 
 
-def _capacity(look: "Look", total: FlowCounts) -> dict[str, Any]:
-    settings = look.settings
+def _capacity(request: ViewRequest, total: FlowCounts) -> dict[str, Any]:
+    settings = request.settings
     capacity = settings.containers * settings.batch_size * settings.capacity_rate_per_hour
     load = total.pending + total.processing
     return {

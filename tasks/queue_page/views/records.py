@@ -1,21 +1,13 @@
 """Finding records, and everything about one record."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from queue_store.explain import explain_record
 from queue_store.readings.record_details import RecordDetails, read_record_details
-from queue_store.readings.records import (
-    MAXIMUM_ID,
-    RecordFilter,
-    RecordPage,
-    find_records,
-)
-from queue_store.records.record import STATUSES
+from queue_store.readings.records import RecordPage, find_records
 
-from ..arguments import Arguments, BadInputError
-
-if TYPE_CHECKING:
-    from . import Look
+from ..record_search import filter_of
+from .request import ViewRequest
 
 HIDDEN_LENGTH = 40
 PAGE_RECORDS = 50
@@ -43,21 +35,20 @@ SHOWN_COLUMNS = {
     ),
     *("order_key", "correlation_id", "error_message", "payload_bytes"),
 }
-SEARCHED_FOR = ("flow", "status", "error", "key", "payload_key", "payload_value", "from", "before")
 
 
-def records(look: "Look") -> RecordPage:
-    return find_records(look.cursor, filter_of(look.arguments), PAGE_RECORDS)
+def records(request: ViewRequest) -> RecordPage:
+    return find_records(request.cursor, filter_of(request.arguments), PAGE_RECORDS)
 
 
-def record(look: "Look") -> dict[str, Any]:
+def record(request: ViewRequest) -> dict[str, Any]:
     """Raises UnknownRecordError."""
-    record_id = look.arguments.needed_whole("id", 1)
-    explanation = explain_record(look.cursor, look.settings, record_id)
-    details = read_record_details(look.cursor, record_id, ATTEMPTS_AT_MOST)
+    record_id = request.arguments.needed_whole("id", 1)
+    explanation = explain_record(request.cursor, request.settings, record_id)
+    details = read_record_details(request.cursor, record_id, ATTEMPTS_AT_MOST)
     return {
-        "record": _shown_columns(details, look.settings.show_payloads),
-        "payload_is_shown": look.settings.show_payloads,
+        "record": _shown_columns(details, request.settings.show_payloads),
+        "payload_is_shown": request.settings.show_payloads,
         "attempts": details.attempts,
         "explanation": explanation.as_json(),
     }
@@ -80,26 +71,6 @@ def _shown_columns(details: RecordDetails, show_payloads: bool) -> dict[str, Any
         "pid": run.get("pid"),
         "run_state": run.get("state"),
     }
-
-
-def filter_of(arguments: Arguments) -> RecordFilter:
-    """Raises BadInputError."""
-    wanted = RecordFilter(
-        flow_name=arguments.text("flow"),
-        status=arguments.choice("status", STATUSES),
-        error=arguments.text("error"),
-        key=arguments.text("key"),
-        payload_key=arguments.text("payload_key"),
-        payload_value=arguments.text("payload_value"),
-        created_from=arguments.instant("from"),
-        created_before=arguments.instant("before"),
-        before_id=arguments.whole("before_id", 1) or MAXIMUM_ID,
-    )
-    if wanted.payload_value is not None and wanted.payload_key is None:
-        raise BadInputError("payload_key is missing: a value is looked for under its key")
-    if wanted.created_from and wanted.created_before and wanted.created_from >= wanted.created_before:
-        raise BadInputError("from must be earlier than before")
-    return wanted
 
 
 def outline(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Alerts, the schedule, and who did what."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from queue_store.alerting.alerts import read_alerts
 from queue_store.readings.watch_keeping import (
@@ -12,25 +12,24 @@ from queue_store.readings.watch_keeping import (
     read_newest_occurrences,
 )
 
-if TYPE_CHECKING:
-    from . import Look
+from .request import ViewRequest
 
 DAY_SECONDS = 86_400.0
 
 
-def alerts(look: "Look") -> dict[str, Any]:
-    found = read_alerts(look.cursor, DAY_SECONDS)
+def alerts(request: ViewRequest) -> dict[str, Any]:
+    found = read_alerts(request.cursor, DAY_SECONDS)
     return {
         "live": [alert for alert in found if alert.resolved_at is None],
         "resolved": [alert for alert in found if alert.resolved_at is not None],
     }
 
 
-def schedule(look: "Look") -> dict[str, Any]:
+def schedule(request: ViewRequest) -> dict[str, Any]:
     """Every entry that beat has: what Postgres keeps of it, what a beat hinted, and when it is next due."""
-    newest = {row.entry: row for row in read_newest_occurrences(look.cursor)}
-    beats = read_beats(look.cursor)
-    entries = look.celery_app.conf.beat_schedule
+    newest = {row.entry: row for row in read_newest_occurrences(request.cursor)}
+    beats = read_beats(request.cursor)
+    entries = request.celery_app.conf.beat_schedule
     names = sorted({*entries, *newest})
     return {
         "entries": [_entry(name, entries.get(name), newest.get(name), beats) for name in names],
@@ -51,9 +50,9 @@ def _entry(name: str, entry: Any, newest: ScheduleRow | None, beats: list[BeatRo
     }
 
 
-def audit(look: "Look") -> dict[str, Any]:
-    before_id = look.arguments.whole("before_id", 1)
-    return {"entries": read_audit(look.cursor, before_id) if before_id else read_audit(look.cursor)}
+def audit(request: ViewRequest) -> dict[str, Any]:
+    before_id = request.arguments.whole("before_id", 1)
+    return {"entries": read_audit(request.cursor, before_id) if before_id else read_audit(request.cursor)}
 
 
 def _when(schedule: Any) -> str:

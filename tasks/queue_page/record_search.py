@@ -1,0 +1,28 @@
+"""The search for records that a browser asks for, on the page, in an export, and for an action on all it finds."""
+
+from queue_store.readings.records import MAXIMUM_ID, RecordFilter
+from queue_store.records.record import STATUSES
+
+from .arguments import Arguments, BadInputError
+
+SEARCHED_FOR = ("flow", "status", "error", "key", "payload_key", "payload_value", "from", "before")
+
+
+def filter_of(arguments: Arguments) -> RecordFilter:
+    """Raises BadInputError."""
+    wanted = RecordFilter(
+        flow_name=arguments.text("flow"),
+        status=arguments.choice("status", STATUSES),
+        error=arguments.text("error"),
+        key=arguments.text("key"),
+        payload_key=arguments.text("payload_key"),
+        payload_value=arguments.text("payload_value"),
+        created_from=arguments.instant("from"),
+        created_before=arguments.instant("before"),
+        before_id=arguments.whole("before_id", 1) or MAXIMUM_ID,
+    )
+    if wanted.payload_value is not None and wanted.payload_key is None:
+        raise BadInputError("payload_key is missing: a value is looked for under its key")
+    if wanted.created_from and wanted.created_before and wanted.created_from >= wanted.created_before:
+        raise BadInputError("from must be earlier than before")
+    return wanted
