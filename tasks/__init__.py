@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from .app import app
     from .authoring.context import FlowContext
-    from .authoring.flow import flow
+    from .authoring.decorator import flow
     from .authoring.retries import PERMANENT, Backoff
     from .exceptions import (
         FlowDeclarationError,
@@ -111,7 +111,7 @@ _HOMES = {
     "SnoozeRecord": "exceptions",
     "TimeLimitExceededError": "exceptions",
     "app": "app",
-    "flow": "authoring.flow",
+    "flow": "authoring.decorator",
 }
 
 

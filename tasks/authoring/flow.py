@@ -1,12 +1,8 @@
-"""`@flow`: a Python function becomes something that records can be processed with.
-
-The first parameter receives the record's payload. Every other parameter is filled by its annotation: `FlowContext`,
-or one of the connection types, which gives the handler the transaction that the record's new status is committed in.
-"""
+"""A declared flow: its name, its handler and its options."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, TypeVar, Unpack, overload
+from typing import Any, TypedDict
 
 from celery.schedules import crontab, schedule as interval
 
@@ -15,7 +11,6 @@ from queue_store.settings import ProcessorSettings
 from .retries import DEFAULT_BACKOFF, Backoff, DelayFunction, RetryPolicy, retry_delay_seconds
 
 Handler = Callable[..., Any]
-H = TypeVar("H", bound=Handler)
 
 
 class FlowOptions(TypedDict, total=False):
@@ -76,23 +71,3 @@ class Flow:
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
         """None: the error is permanent."""
         return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)
-
-
-@overload
-def flow(handler: H, /) -> H: ...
-@overload
-def flow(**options: Unpack[FlowOptions]) -> Callable[[H], H]: ...
-def flow(handler: Handler | None = None, /, **options: Any) -> Any:
-    """Register the function as a flow under its own name (or `name=`). The function itself is returned unchanged,
-    so that it can be called and tested as what it is. Raises FlowDeclarationError at import."""
-    if handler is None:
-        return lambda function: _declare_and_register(function, options)
-    return _declare_and_register(handler, options)
-
-
-def _declare_and_register(handler: Handler, options: dict[str, Any]) -> Handler:
-    from .declaration import declare
-    from .registry import register
-
-    register(declare(handler, options))
-    return handler

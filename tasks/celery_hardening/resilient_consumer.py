@@ -7,7 +7,6 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 
-from ..app import app
 from .quarantine import keep_message
 
 logger = logging.getLogger(__name__)
@@ -86,4 +85,5 @@ class ResilientConsumer(Consumer):
 
     def _note(self, queue: str, body: Any, error: Exception) -> None:
         logger.error("a message in %s that Celery cannot bear is set aside: %s", queue, type(error).__name__)
-        keep_message(app.conf.broker_url, queue, body, f"it raised {type(error).__name__}")
+        assert self.app is not None
+        keep_message(self.app.conf.broker_url, queue, body, f"it raised {type(error).__name__}")
