@@ -6,16 +6,22 @@ from typing import Any, cast
 
 import psycopg
 import sqlalchemy.exc
-from psycopg import errors as pg
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from queue_store.database.driver_errors import unavailable
-from queue_store.errors import ConflictError
+from queue_store.database.driver_errors import translated, unavailable
 
 
 class AsyncHeldConnection:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+
+    @classmethod
+    async def open(cls, engine: AsyncEngine) -> "AsyncHeldConnection":
+        """Raises DatabaseUnavailableError."""
+        try:
+            return cls(await engine.connect())
+        except (psycopg.OperationalError, sqlalchemy.exc.SQLAlchemyError) as error:
+            raise unavailable(engine.url, error) from error
 
     @property
     def sqlalchemy(self) -> AsyncConnection:
@@ -41,9 +47,7 @@ class AsyncHeldConnection:
             async with self._connection.begin(), driver.transaction(), driver.cursor(binary=True) as cursor:
                 yield cursor
         except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
-            cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
-            if isinstance(cause, pg.DeadlockDetected | pg.SerializationFailure):
-                raise ConflictError(f"{type(cause).__name__}: nothing was written, call again") from error
-            if isinstance(cause, psycopg.OperationalError):
-                raise unavailable(self._connection.engine.url, cause) from error
-            raise
+            meaning = translated(error, self._connection.engine.url)
+            if meaning is None:
+                raise
+            raise meaning from error

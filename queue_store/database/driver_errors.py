@@ -1,24 +1,128 @@
-"""The error for a database that cannot be used, in one line and with what to do."""
+"""The one translator of driver errors: what an error of psycopg or SQLAlchemy means to the caller, by SQLSTATE.
 
+Every connection uses it, synchronous or asynchronous, ours or a producer's, so that one answer of the server means
+one thing everywhere. The codes are listed in appendix A of the PostgreSQL manual.
+"""
+
+import psycopg
+import sqlalchemy.exc
 from sqlalchemy import URL
 
-from queue_store.errors import DatabaseUnavailableError
+from queue_store.errors import (
+    ConflictError,
+    DatabaseUnavailableError,
+    DuplicateRecordError,
+    IngestionStoppedError,
+    PayloadRejectedError,
+    QueueStoreError,
+    SchemaVersionError,
+)
+
+RUNNING_KEY = "processing_queue_running_key"  # of each order_key at most one record is processing
+DEDUP_KEY = "processing_queue_dedup"
+INGESTION_STOPPED = "PQ001"
+CONFLICTS = ("40001", "40P01")  # a serialization failure, a deadlock: the server has undone the transaction
+LOCK_NOT_AVAILABLE = "55P03"
+ENDED_SESSIONS = (
+    "25P03",
+    "25P04",
+)  # idle in transaction, transaction too long: psycopg counts neither as operational
+BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03")
+REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
+MISSING_OBJECTS = ("42P01", "42883")
+INSUFFICIENT_PRIVILEGE = "42501"
 
 CHECK_CONNECTION = "Check that Postgres runs there, that the network lets you through, and the URL."
 ADVICE = {  # by SQLSTATE
     "53100": "Free disk space on its host; nothing was written.",
     "53200": "Its host is out of memory: work with less at once, or give it more.",
 }
+_WIDER_RIGHTS = "for enqueue_many with ids, or with duplicates to skip or replace, processing_queue_admin"
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The driver's error that SQLAlchemy wrapped, or the error itself."""
+    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig is not None:
+        return error.orig
+    return error
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    cause = cause_of(error)
+    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether the server undid the transaction for another one, so that the same work may be done again."""
+    return sqlstate_of(error) in CONFLICTS
+
+
+def translated(error: BaseException, url: URL) -> QueueStoreError | None:
+    """What an error in a session of ours means; None where it means nothing to the queue.
+
+    After a DatabaseUnavailableError the session must not be used again.
+    """
+    cause = cause_of(error)
+    if not isinstance(cause, psycopg.Error):
+        return None
+    if is_conflict(cause) or cause.sqlstate == LOCK_NOT_AVAILABLE:
+        return ConflictError(f"{type(cause).__name__}: nothing was written, call again")
+    if _constraint(cause) == RUNNING_KEY:
+        return ConflictError("another record of its order_key runs: nothing was written, call again")
+    if cause.sqlstate == INGESTION_STOPPED:
+        return IngestionStoppedError(str(cause.diag.message_primary))
+    if isinstance(cause, psycopg.OperationalError) or cause.sqlstate in ENDED_SESSIONS:
+        return unavailable(url, cause)
+    return None
+
+
+def translated_for_producer(error: BaseException) -> QueueStoreError | None:
+    """What an error in a producer's own transaction means; None where it means nothing to the queue."""
+    cause = cause_of(error)
+    if not isinstance(cause, psycopg.Error):
+        return None
+    message = cause.diag.message_primary or " ".join(str(cause).split())[:200]
+    if is_conflict(cause) or cause.sqlstate == LOCK_NOT_AVAILABLE:
+        return ConflictError(f"{message}: roll back and do it again")
+    if _connection_broke(cause):
+        return DatabaseUnavailableError(f"the connection broke before COMMIT: {message}")
+    return _refusal(cause, message)
+
+
+def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
+    if error.sqlstate == INGESTION_STOPPED:
+        return IngestionStoppedError(f"{message}. {error.diag.message_hint or ''}".strip())
+    if _constraint(error) == DEDUP_KEY:
+        return DuplicateRecordError(f"an unfinished record has the same key: {error.diag.message_detail}")
+    if error.sqlstate in REJECTED_VALUES:
+        return PayloadRejectedError(error.diag.constraint_name or "record", message)
+    if error.sqlstate in MISSING_OBJECTS:
+        return SchemaVersionError(f"{message}: run `queuectl migrate`")
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE:
+        return QueueStoreError(
+            f"{message}: this login needs the role processing_queue_producer; {_WIDER_RIGHTS}"
+        )
+    return None
 
 
 def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
     """Says which server, and why, in one line and without the password."""
-    cause = getattr(error, "orig", None) or error
+    cause = cause_of(error)
     where = url.query.get("host") or url.host or "the local socket"
     reason = " ".join(str(cause).split())[:300].rstrip(".?")
     if url.password:
         reason = reason.replace(str(url.password), "***")
-    advice = ADVICE.get(getattr(cause, "sqlstate", None) or "", CHECK_CONNECTION)
+    advice = ADVICE.get(sqlstate_of(cause) or "", CHECK_CONNECTION)
     return DatabaseUnavailableError(
         f"the database {url.database} at {where}:{url.port or 5432} cannot be used: {reason}. {advice}"
     )
+
+
+def _constraint(error: psycopg.Error) -> str | None:
+    return error.diag.constraint_name if error.sqlstate == "23505" else None
+
+
+def _connection_broke(error: psycopg.Error) -> bool:
+    """psycopg calls many other answers operational too, such as a full disk; a producer gets those as they are."""
+    is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
+    return is_operational or error.sqlstate in ENDED_SESSIONS

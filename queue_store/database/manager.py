@@ -7,24 +7,17 @@ from typing import Any, cast
 
 import psycopg
 import sqlalchemy.exc
-from psycopg import Cursor, errors as pg
+from psycopg import Cursor
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from queue_store.database.driver_errors import unavailable
-from queue_store.errors import (
-    CommitUnknownError,
-    ConflictError,
-    DatabaseUnavailableError,
-    IngestionStoppedError,
-    QueueStoreError,
-)
+from queue_store.database.driver_errors import translated, unavailable
+from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
 
 CONNECT_TIMEOUT_SECONDS = 5
-RUNNING_KEY = "processing_queue_running_key"  # of each order_key at most one record is processing
 IDLE_IN_TRANSACTION_SECONDS = 300
 # Compiling took two thirds of a monitoring query of 90 ms, on a server that was built with LLVM.
 OUR_SESSIONS = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s", "jit": "off"}
@@ -107,23 +100,24 @@ class HeldConnection:
             )
         try:
             transaction.commit()
-        except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
-            self._connection.invalidate()
-            raise CommitUnknownError("the connection broke during COMMIT: read the rows again") from error
+        except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+            meaning = translated(error, self._connection.engine.url)
+            if isinstance(meaning, DatabaseUnavailableError):
+                self._connection.invalidate()
+                meaning = CommitUnknownError("the connection broke during COMMIT: read the rows again")
+            with suppress(Exception):
+                transaction.rollback()
+            if meaning is None:
+                raise
+            raise meaning from error
 
     def _raise_translated(self, error: BaseException) -> None:
-        cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
-        if isinstance(cause, pg.DeadlockDetected | pg.SerializationFailure | pg.LockNotAvailable):
-            raise ConflictError(f"{type(cause).__name__}: nothing was written, call again") from error
-        if isinstance(cause, pg.UniqueViolation) and cause.diag.constraint_name == RUNNING_KEY:
-            raise ConflictError(
-                "another record of its order_key runs: nothing was written, call again"
-            ) from error
-        if isinstance(cause, psycopg.Error) and cause.sqlstate == "PQ001":
-            raise IngestionStoppedError(str(cause.diag.message_primary)) from error
-        if isinstance(cause, psycopg.OperationalError | pg.IdleInTransactionSessionTimeout):
+        meaning = translated(error, self._connection.engine.url)
+        if meaning is None:
+            return
+        if isinstance(meaning, DatabaseUnavailableError):
             self._connection.invalidate()
-            raise unavailable(self._connection.engine.url, cause) from error
+        raise meaning from error
 
 
 class DatabaseManager:

@@ -13,17 +13,10 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
+from queue_store.database.driver_errors import translated_for_producer
 from queue_store.database.statements import sql
 from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Query, Rows, Steps
-from queue_store.errors import (
-    ConflictError,
-    DatabaseUnavailableError,
-    DuplicateRecordError,
-    IngestionStoppedError,
-    PayloadRejectedError,
-    QueueStoreError,
-    SchemaVersionError,
-)
+from queue_store.errors import QueueStoreError
 
 T = TypeVar("T")
 SyncConnection = Connection | Session | scoped_session[Any] | psycopg.Connection[Any] | psycopg.Cursor[Any]
@@ -37,7 +30,6 @@ AsyncConnections = (
 
 
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
-_WIDER_RIGHTS = "for enqueue_many with ids, or with duplicates to skip or replace, processing_queue_admin"
 
 
 def run(connection: SyncConnection, steps: Steps[T]) -> T:
@@ -204,41 +196,10 @@ def translated_errors() -> Generator[None]:
     try:
         yield
     except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
-        cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
-        if isinstance(cause, psycopg.Error) and (meaning := _meaning(cause)) is not None:
-            raise meaning from error
-        raise
-
-
-def _meaning(error: psycopg.Error) -> QueueStoreError | None:
-    message = error.diag.message_primary or " ".join(str(error).split())[:200]
-    match error.sqlstate:
-        case "PQ001":
-            return IngestionStoppedError(f"{message}. {error.diag.message_hint or ''}".strip())
-        case "23505" if error.diag.constraint_name == "processing_queue_dedup":
-            return DuplicateRecordError(f"an unfinished record has the same key: {error.diag.message_detail}")
-        case "23514" | "22003" | "22007" | "22008" | "22021" | "22P02" | "22P05":
-            return PayloadRejectedError(error.diag.constraint_name or "record", message)
-        case "42P01" | "42883":
-            return SchemaVersionError(f"{message}: run `queuectl migrate`")
-        case "42501":
-            return QueueStoreError(
-                f"{message}: this login needs the role processing_queue_producer; {_WIDER_RIGHTS}"
-            )
-        case "40001" | "40P01" | "55P03":
-            return ConflictError(f"{message}: roll back and do it again")
-        case None | "08000" | "08003" | "08006" | "57P01" | "57P02" | "57P03":
-            return (
-                DatabaseUnavailableError(f"the connection broke before COMMIT: {message}")
-                if _is_broken(error)
-                else None
-            )
-        case _:
-            return None
-
-
-def _is_broken(error: psycopg.Error) -> bool:
-    return isinstance(error, psycopg.OperationalError)
+        meaning = translated_for_producer(error)
+        if meaning is None:
+            raise
+        raise meaning from error
 
 
 def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> bool:

@@ -3,10 +3,9 @@
 from typing import Any
 
 import psycopg
-from sqlalchemy.exc import SQLAlchemyError
 
 from queue_store.database.async_connection import AsyncHeldConnection
-from queue_store.errors import ClaimLostError, DatabaseUnavailableError
+from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.async_writing import write_in_async
 from queue_store.runs.run import Run
@@ -58,10 +57,7 @@ class AsyncOneCommit(OneCommit):
     async def _open(self) -> AsyncHeldConnection:
         """Rescue ends the session that can hold locks for long, and so it has to know this one."""
         if self._held is None:
-            try:
-                held = AsyncHeldConnection(await self.run.database.async_engine.connect())
-            except (psycopg.OperationalError, SQLAlchemyError) as error:
-                raise DatabaseUnavailableError("no asynchronous connection to the database") from error
+            held = await AsyncHeldConnection.open(self.run.database.async_engine)
             async with held.transaction() as cursor:
                 if not await adopt_session(cursor, self.run.flow_instance_id):
                     raise RunLostError("this run was declared dead") from ClaimLostError([])

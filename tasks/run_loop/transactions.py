@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from psycopg import errors as pg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
+from queue_store.database.driver_errors import cause_of, is_conflict, sqlstate_of
 from queue_store.errors import ConflictError
 
 from ..exceptions import PermanentError, RunLostError
@@ -143,8 +142,8 @@ def raise_if_not_the_handlers_fault(
 ) -> None:
     """A conflict between transactions is resolved by doing the slice again, and a lost connection ends the run: no
     attempt is charged for either. Raises ConflictError or RunLostError."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, pg.DeadlockDetected | pg.SerializationFailure):
+    cause = cause_of(error)
+    if is_conflict(error):
         raise ConflictError(f"{type(cause).__name__} in a handler: the slice is done again") from error
     if driver.broken or (driver.closed and isinstance(cause, psycopg.OperationalError)):
         suspects = () if _server_ended_it(error) else record_ids
@@ -157,8 +156,7 @@ def _server_ended_it(error: BaseException | None) -> bool:
     """Whoever uses the connection again after the server ended it only hears that it is closed: what came before says
     why."""
     while error is not None:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(cause, psycopg.Error) and cause.sqlstate in SERVER_ENDS_SESSIONS:
+        if sqlstate_of(error) in SERVER_ENDS_SESSIONS:
             return True
         error = error.__cause__ or error.__context__
     return False

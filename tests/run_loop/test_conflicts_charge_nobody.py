@@ -1,0 +1,50 @@
+"""A conflict that a one-COMMIT slice meets in our own statements is met by doing the slice again, sync and async."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tasks import FlowContext
+from tests.support.flow_runs import running_worker
+from tests.support.servers import connect
+
+SAME_KEY = "INSERT INTO processing_queue (flow_name, payload, dedup_key) VALUES ('waited_for', '{}', 'same')"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_follow_up_that_waits_too_long_for_a_lock(
+    clean_database_url: str, monkeypatch: pytest.MonkeyPatch, is_async: bool
+) -> None:
+    separator = "&" if "?" in clean_database_url else "?"
+    url = f"{clean_database_url}{separator}options=-c%20lock_timeout%3D200ms"
+    tries: list[int] = []
+
+    rivals = connect(clean_database_url)
+    with running_worker(url, monkeypatch) as worker, rivals.hold() as held:
+
+        def follow(context: FlowContext) -> None:
+            tries.append(context.record_id)
+            if len(tries) == 2:
+                held.driver.rollback()
+            context.enqueue("waited_for", {}, dedup_key="same")
+
+        def plain(payload: dict[str, Any], connection: Connection, context: FlowContext) -> None:
+            follow(context)
+
+        async def asynchronous(
+            payload: dict[str, Any], connection: AsyncConnection, context: FlowContext
+        ) -> None:
+            follow(context)
+
+        worker.declare(lambda payload: None, name="waited_for")
+        flow = worker.declare(asynchronous if is_async else plain, name="follows", max_retries=0)
+        ids = worker.enqueue("follows", [{}])
+        held.driver.execute(SAME_KEY)
+        worker.run(flow)
+        assert [(row.status, row.retry_count) for row in worker.rows(ids)] == [("completed", 0)]
+        assert tries == ids * 2
+        [count] = worker.query("SELECT count(*) FROM processing_queue WHERE flow_name = 'waited_for'")
+        assert count.count == 1
+    rivals.dispose()
