@@ -157,7 +157,8 @@ def work(url: str, ended: threading.Event, counts: list[int]) -> None:
         while records and not ended.is_set():
             now = time.monotonic()
             counts[0] += len(records)
-            _, records = run.write_and_claim([Completed(record, now, now) for record in records])
+            _, records = run.exchange([Completed(record, now, now) for record in records])
+            records = records or run.claim()
         run.end()
         heartbeat.join()
 

@@ -87,8 +87,8 @@ class DistributedProcessor(Operators):
         self, options: RunOptions, worker_process_id: UUID, celery_task_id: str | None = None
     ) -> Generator[Run]:
         """A run that was not registered yet: its first claim does that. Ended at the end, whatever happens."""
-        cursor = QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims)
-        with Run(self.database, options, cursor, worker_process_id, celery_task_id) as run:
+        position = QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims)
+        with Run(self.database, options, position, worker_process_id, celery_task_id) as run:
             try:
                 yield run
             finally:

@@ -1,7 +1,17 @@
 """The SQL of this package: one statement per file, named after what it does, with psycopg's `%(name)s` parameters."""
 
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class NamedStatement:
+    """The name of a statement, as `sql` takes it, with its parameters."""
+
+    name: str
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @cache

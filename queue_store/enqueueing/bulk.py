@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
+from queue_store.database.statements import NamedStatement
 from queue_store.enqueueing.copy_lines import Row, blocks, lines_of, numbered
 from queue_store.enqueueing.new_record import (
     NewRecord,
@@ -14,7 +15,7 @@ from queue_store.enqueueing.new_record import (
     check_options,
     payload_limit_bytes,
 )
-from queue_store.enqueueing.steps import Copy, Query, Rows, Steps, refuse_flow
+from queue_store.enqueueing.steps import Copy, Rows, Steps, refuse_flow
 from queue_store.errors import DuplicateRecordError, PayloadRejectedError
 from queue_store.flow_names import is_flow_name
 from queue_store.records.payload import encode_json
@@ -68,7 +69,9 @@ def enqueue_many_steps(
     _check_rows(rows)
     if not is_flow_name(flow_name):
         yield from refuse_flow(flow_name)
-    flow = yield Query("enqueueing/begin_bulk", {"flow_name": flow_name, "is_follow_up": is_follow_up})
+    flow = yield NamedStatement(
+        "enqueueing/begin_bulk", {"flow_name": flow_name, "is_follow_up": is_follow_up}
+    )
     if not flow:
         yield from refuse_flow(flow_name)
     done = EnqueuedMany(flow_name, flow[0][0], ids=[] if with_ids else None)
@@ -76,7 +79,7 @@ def enqueue_many_steps(
     for first_position, chunk in _chunks(bulk, rows):
         yield from _enqueue_chunk(bulk, chunk, first_position)
     if bulk.is_staging:
-        yield Query("enqueueing/drop_staging")
+        yield NamedStatement("enqueueing/drop_staging")
     return done
 
 
@@ -97,11 +100,11 @@ def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[
     if bulk.on_duplicate == "skip" and (yield from _copy_without_duplicates(bulk, chunk, first_position)):
         return
     if not bulk.is_staging:
-        yield Query("enqueueing/create_staging")
+        yield NamedStatement("enqueueing/create_staging")
         bulk.is_staging = True
     yield Copy("enqueueing/copy_staging", blocks(bulk.lines(chunk)))
     yield from _enqueue_staged(bulk, first_position, len(chunk))
-    yield Query("enqueueing/clear_staging")
+    yield NamedStatement("enqueueing/clear_staging")
 
 
 def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
@@ -112,7 +115,7 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
     if bulk.done.ids is None:
         refused = yield Copy("enqueueing/copy_records", blocks(lines), may_fail)
     else:
-        ids = [row[0] for row in (yield Query("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
+        ids = [row[0] for row in (yield NamedStatement("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
         refused = yield Copy("enqueueing/copy_records_with_ids", blocks(numbered(ids, lines)), may_fail)
     if refused:
         return False
@@ -126,11 +129,11 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
     """False: somebody else enqueued one of the keys meanwhile, and nothing of the chunk was written."""
     keys = [(bulk.options if record is None else record).dedup_key for _, record in chunk]
     given = list({key for key in keys if key is not None})
-    twins = yield Query(
+    twins = yield NamedStatement(
         "enqueueing/unfinished_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given}
     )
     known: dict[str, int] = dict(twins)
-    ids = [row[0] for row in (yield Query("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
+    ids = [row[0] for row in (yield NamedStatement("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
     new: list[int] = []
     duplicates: list[int] = []
     for place, key in enumerate(keys):
@@ -151,7 +154,9 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
 
 def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Steps[None]:
     done = bulk.done
-    staged_ids = [row[0] for row in (yield Query("enqueueing/staged_ids"))] if done.ids is not None else []
+    staged_ids = (
+        [row[0] for row in (yield NamedStatement("enqueueing/staged_ids"))] if done.ids is not None else []
+    )
     duplicates, running = yield from _insert_staged(bulk)
     for position, dedup_key, twin_id in duplicates:
         done.duplicate_positions.append(first_position + position - 1)
@@ -169,17 +174,17 @@ def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
     statements is free again, and its rows are inserted after all."""
     duplicates: Rows = []
     running: set[str] = set()
-    while found := (yield Query("enqueueing/enqueue_staging")):
+    while found := (yield NamedStatement("enqueueing/enqueue_staging")):
         if bulk.on_duplicate != "replace":
             return found, running
         keys = {row[1] for row in found}
-        replaced = yield Query("enqueueing/replace_staging", {"dedup_keys": list(keys)})
+        replaced = yield NamedStatement("enqueueing/replace_staging", {"dedup_keys": list(keys)})
         running |= {key for key, _, was_replaced in replaced if not was_replaced}
         freed = keys - {row[0] for row in replaced}
         duplicates += [row for row in found if row[1] not in freed]
         if not freed:
             break
-        yield Query("enqueueing/keep_staged_keys", {"dedup_keys": list(freed)})
+        yield NamedStatement("enqueueing/keep_staged_keys", {"dedup_keys": list(freed)})
     return sorted(duplicates), running
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_s
 from sqlalchemy.orm import Session, scoped_session
 
 from queue_store.database.driver_errors import translated_for_producer
-from queue_store.database.statements import sql
-from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Query, Rows, Steps
+from queue_store.database.statements import NamedStatement, sql
+from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Rows, Steps
 from queue_store.errors import QueueStoreError
 
 T = TypeVar("T")
@@ -91,13 +91,13 @@ class _Door:
         except StopIteration as stop:
             return stop.value
 
-    def execute(self, query: Query) -> Rows:
-        statement = sql(query.name)
+    def execute(self, statement: NamedStatement) -> Rows:
+        text = sql(statement.name)
         if self.sqlalchemy is not None:
-            result = self.sqlalchemy.exec_driver_sql(statement.decode(), query.parameters)
+            result = self.sqlalchemy.exec_driver_sql(text.decode(), statement.parameters)
             return [tuple(row) for row in result] if result.returns_rows else []
         with self.driver.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(statement, query.parameters)
+            cursor.execute(text, statement.parameters)
             return cursor.fetchall() if cursor.description else []
 
     def copy(self, request: Copy) -> Rows:
@@ -160,13 +160,13 @@ class _AsyncDoor:
         except StopIteration as stop:
             return stop.value
 
-    async def execute(self, query: Query) -> Rows:
-        statement = sql(query.name)
+    async def execute(self, statement: NamedStatement) -> Rows:
+        text = sql(statement.name)
         if self.sqlalchemy is not None:
-            result = await self.sqlalchemy.exec_driver_sql(statement.decode(), query.parameters)
+            result = await self.sqlalchemy.exec_driver_sql(text.decode(), statement.parameters)
             return [tuple(row) for row in result] if result.returns_rows else []
         async with self.driver.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(statement, query.parameters)
+            await cursor.execute(text, statement.parameters)
             return await cursor.fetchall() if cursor.description else []
 
     async def copy(self, request: Copy) -> Rows:

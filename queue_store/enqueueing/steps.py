@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from queue_store.database.statements import NamedStatement
 from queue_store.enqueueing.new_record import (
     NewRecord,
     OnDuplicate,
@@ -23,14 +24,6 @@ Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A named statement with its parameters."""
-
-    name: str
-    parameters: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Copy:
     """A named COPY … FROM STDIN with its text, block by block.
 
@@ -44,7 +37,7 @@ class Copy:
 
 
 DUPLICATE_MET: Rows = [("duplicate",)]
-Steps = Generator[Query | Copy, Rows, T]
+Steps = Generator[NamedStatement | Copy, Rows, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ def enqueue_steps(
     parameters = check_record(record)
     if not is_flow_name(flow_name):
         yield from refuse_flow(flow_name)
-    rows = yield Query("arrows/enqueue", {"flow_name": flow_name} | options | parameters)
+    rows = yield NamedStatement("arrows/enqueue", {"flow_name": flow_name} | options | parameters)
     record_id, what, celery_queue = rows[0]
     if what == "unknown flow":
         yield from refuse_flow(flow_name)
@@ -84,7 +77,7 @@ def enqueue_steps(
 
 def refuse_flow(flow_name: str) -> Steps[None]:
     """Raises UnknownFlowError with a suggestion."""
-    known = [row[0] for row in (yield Query("flows/flow_names"))]
+    known = [row[0] for row in (yield NamedStatement("flows/flow_names"))]
     shown = ascii(flow_name)[:64]
     name = closest(flow_name, known)
     if name:

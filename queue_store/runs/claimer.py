@@ -1,4 +1,10 @@
-"""What a run asks of the queue when it claims, and in which order, until it finds something."""
+"""How a run claims: which statements it sends, and in which order, until it finds something.
+
+suspects      first of all, in a run's first claim and in an aging claim
+the queue     from the position, level by level; or the next record of each order key
+the queue     once more without the key scan, then without the position: a late commit may lie below it
+suspects      when nothing else is due
+"""
 
 from typing import Any
 from uuid import UUID
@@ -14,80 +20,85 @@ from queue_store.runs.options import RunOptions
 from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
 
-class Claiming:
-    """The part of a run that claims, in the caller's transaction."""
+class Claimer:
+    """Claims for one run, in the caller's transaction. After its COMMIT call `position.advance`."""
 
-    options: RunOptions
-    flow_instance_id: UUID
-    cursor: QueuePosition
-    batch_size: int
-    claimed_suspects: bool
-
-    def _claim(
-        self,
-        cursor: Cursor[Any],
-        *,
-        aging: bool | None = None,
-        is_first: bool = False,
-        ahead: bool = False,
-    ) -> list[Record]:
-        aging = self.cursor.is_aging_claim() if aging is None else aging
-        # Else suspects would wait for ever in a flow that is never empty.
-        if (is_first or aging) and not ahead and (suspects := self._claim_suspects(cursor)):
-            return suspects
+    def __init__(self, options: RunOptions, flow_instance_id: UUID, position: QueuePosition) -> None:
+        self.options = options
+        self.flow_instance_id = flow_instance_id
+        self.position = position
         self.claimed_suspects = False
-        self._send_claim(cursor, aging=aging)
-        records = self._read_claim(cursor)
-        if not records and not ahead and self.cursor.uses_key_scan:
-            self.cursor.walk()
-            self._send_claim(cursor)
-            records = self._read_claim(cursor)
-        if not records and self.cursor.is_set:
-            self.cursor.drop()
-            self._send_claim(cursor)
-            records = self._read_claim(cursor)
-        return records if records or ahead else self._claim_suspects(cursor)
 
-    def _send_claim(self, cursor: Cursor[Any], *, aging: bool = False) -> None:
-        parameters = self._claim_parameters()
-        if self.cursor.uses_key_scan:
-            self._send(
-                cursor,
-                "arrows/claim_next_of_each_key",
-                parameters | self.cursor.heads_parameters(is_aging=aging),
-            )
-            return
-        first_level = self._oldest_waiting_level(cursor) if aging else None
-        self._send(cursor, "arrows/claim", parameters | self.cursor.parameters(first_level))
-
-    def _read_claim(self, cursor: Cursor[Any]) -> list[Record]:
-        return read_records(cursor.fetchall(), self.options.flow_name, self.flow_instance_id)
-
-    def _claim_suspects(self, cursor: Cursor[Any]) -> list[Record]:
-        self._send(cursor, "arrows/claim_suspects", self._claim_parameters())
-        records = self._read_claim(cursor)
-        self.claimed_suspects = bool(records)
+    def claim(
+        self, cursor: Cursor[Any], batch_size: int, *, is_first: bool = False, prefetch: bool = False
+    ) -> list[Record]:
+        """`prefetch`: the run still works on its last batch, so neither suspects nor a second look are wanted."""
+        records = self._search(cursor, batch_size, is_first=is_first, prefetch=prefetch)
+        self.position.count_claim()
         return records
 
-    def _send(self, cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> None:
-        cursor.adapters.register_loader("jsonb", _EncodedJson)
-        cursor.execute(sql(statement), parameters)
+    def send(self, cursor: Cursor[Any], batch_size: int, *, is_aging: bool = False) -> None:
+        """Only the claim from the position: it may be sent in a pipeline, and read with `read` afterwards."""
+        parameters = self._parameters(batch_size)
+        if self.position.uses_key_scan:
+            self._execute(
+                cursor,
+                "arrows/claim_next_of_each_key",
+                parameters | self.position.key_scan_parameters(is_aging=is_aging),
+            )
+            return
+        first_level = self.oldest_waiting_level(cursor) if is_aging else None
+        self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
-    def _claim_parameters(self) -> dict[str, Any]:
-        return claim_parameters(
-            self.options.flow_name,
-            self.flow_instance_id,
-            self.batch_size,
-            failure_blocks_key=self.options.failure_blocks_key,
-        )
+    def read(self, cursor: Cursor[Any]) -> list[Record]:
+        return read_records(cursor.fetchall(), self.options.flow_name, self.flow_instance_id)
 
-    def _oldest_waiting_level(self, cursor: Cursor[Any]) -> int | None:
+    def oldest_waiting_level(self, cursor: Cursor[Any]) -> int | None:
+        """The level whose first claimable record has waited longest; None where nothing is due."""
         parameters = {
             "flow_name": self.options.flow_name,
             "failure_blocks_key": self.options.failure_blocks_key,
         }
-        row = cursor.execute(sql("runs/oldest_waiting_level"), parameters | self.cursor.bounds()).fetchone()
+        row = cursor.execute(sql("runs/oldest_waiting_level"), parameters | self.position.bounds()).fetchone()
         return row[0] if row else None
+
+    def _search(
+        self, cursor: Cursor[Any], batch_size: int, *, is_first: bool, prefetch: bool
+    ) -> list[Record]:
+        is_aging = self.position.next_is_aging
+        # Suspects come first now and then, or they would wait endlessly in a flow that is never empty.
+        if (is_first or is_aging) and not prefetch and (suspects := self._claim_suspects(cursor, batch_size)):
+            return suspects
+        self.claimed_suspects = False
+        self.send(cursor, batch_size, is_aging=is_aging)
+        records = self.read(cursor)
+        if not records and not prefetch and self.position.uses_key_scan:
+            self.position.resume_full_scan()
+            self.send(cursor, batch_size)
+            records = self.read(cursor)
+        if not records and self.position.is_set:
+            self.position.drop()
+            self.send(cursor, batch_size)
+            records = self.read(cursor)
+        return records if records or prefetch else self._claim_suspects(cursor, batch_size)
+
+    def _claim_suspects(self, cursor: Cursor[Any], batch_size: int) -> list[Record]:
+        self._execute(cursor, "arrows/claim_suspects", self._parameters(batch_size))
+        records = self.read(cursor)
+        self.claimed_suspects = bool(records)
+        return records
+
+    def _execute(self, cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> None:
+        cursor.adapters.register_loader("jsonb", _EncodedJson)
+        cursor.execute(sql(statement), parameters)
+
+    def _parameters(self, batch_size: int) -> dict[str, Any]:
+        return claim_parameters(
+            self.options.flow_name,
+            self.flow_instance_id,
+            batch_size,
+            failure_blocks_key=self.options.failure_blocks_key,
+        )
 
 
 class _EncodedJson(Loader):

@@ -6,49 +6,41 @@ synchronous or an asynchronous connection.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
 from queue_store.counts.histogram import count_durations
 from queue_store.database.arrays import NumberArray
+from queue_store.database.statements import NamedStatement
 from queue_store.errors import UnknownFlowError
 from queue_store.records.record import Cancelled, Completed, Failure, Outcome, Record, Snooze, Written
 
 T = TypeVar("T", Completed, Failure, Snooze)
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A named statement with its parameters."""
-
-    name: str
-    parameters: dict[str, Any]
-
-
 def outcome_statements(
     flow_name: str, flow_instance_id: UUID, outcomes: Sequence[Outcome], max_retries: int
-) -> list[Statement]:
+) -> list[NamedStatement]:
     """At most one statement for each arrow, in one order, ids in order: everybody locks in the same order."""
     owner = {"flow_name": flow_name, "flow_instance_id": flow_instance_id}
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     failures = _in_id_order([o for o in outcomes if isinstance(o, Failure)])
     snoozes = _in_id_order([o for o in outcomes if isinstance(o, Snooze)])
     cancelled = [o.record for o in outcomes if isinstance(o, Cancelled)]
-    statements: list[Statement] = []
+    statements: list[NamedStatement] = []
     if completed:
         parameters = owner | _fence(completed) | _ages(completed) | _results(completed)
-        statements.append(Statement("arrows/complete", parameters))
+        statements.append(NamedStatement("arrows/complete", parameters))
     if failures:
         statements.append(
-            Statement(
+            NamedStatement(
                 "arrows/retry_or_fail",
                 owner | _fence(failures) | _ages(failures) | _errors(failures, max_retries),
             )
         )
     if snoozes:
         delays = NumberArray(o.delay_seconds for o in snoozes)
-        statements.append(Statement("arrows/snooze", owner | _fence(snoozes) | {"delays": delays}))
+        statements.append(NamedStatement("arrows/snooze", owner | _fence(snoozes) | {"delays": delays}))
     if cancelled:
         statements.append(cancel_statement(flow_name, flow_instance_id, cancelled))
     return statements
@@ -75,15 +67,15 @@ def read_follow_up(parameters: dict[str, Any], row: tuple[Any, ...], written: Wr
     written.flows_to_hint.add((parameters["flow_name"], celery_queue))
 
 
-def release_statement(flow_name: str, flow_instance_id: UUID, records: Sequence[Record]) -> Statement:
+def release_statement(flow_name: str, flow_instance_id: UUID, records: Sequence[Record]) -> NamedStatement:
     return _records_statement("arrows/release", flow_name, flow_instance_id, records)
 
 
-def cancel_statement(flow_name: str, flow_instance_id: UUID, records: Sequence[Record]) -> Statement:
+def cancel_statement(flow_name: str, flow_instance_id: UUID, records: Sequence[Record]) -> NamedStatement:
     return _records_statement("arrows/cancel_owned", flow_name, flow_instance_id, records)
 
 
-def read_written(statement: Statement, rows: Sequence[tuple[Any, ...]], written: Written) -> None:
+def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], written: Written) -> None:
     """Add what one executed statement returned: `(id,)` or `(id, status)` for each record that it accepted."""
     by_status = {
         "failed": written.failed_ids,
@@ -103,9 +95,9 @@ def read_written(statement: Statement, rows: Sequence[tuple[Any, ...]], written:
 
 def _records_statement(
     name: str, flow_name: str, flow_instance_id: UUID, records: Sequence[Record]
-) -> Statement:
+) -> NamedStatement:
     ordered = sorted(records, key=lambda record: record.id)
-    return Statement(
+    return NamedStatement(
         name,
         {
             "flow_name": flow_name,

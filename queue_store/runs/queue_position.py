@@ -1,13 +1,19 @@
 """Where a run looks for its next batch.
 
-A claim empties one priority level after the other, the most urgent first. Each level has a cursor: the lowest
-`(scheduled_at, id)` of what was last claimed from it. Without the cursor every claim would walk over the index
+A claim empties one priority level after the other, the most urgent first. The position holds a cursor for each level:
+the lowest `(scheduled_at, id)` of what was last claimed there. Without it every claim would walk over the index
 entries of all records that were claimed before and that vacuum cannot remove while somebody holds a snapshot.
-Late commits, retries and rescued records can lie below a cursor, so all cursors are dropped every few seconds, and
-a claim that found nothing is made once more without them. Where that walk is long, they are dropped more seldom.
 
-Records behind an earlier one of their order_key are walked over as well. So when a claim found nothing but heads of
-keys, and had to walk far or in vain for them, the next ones step from key to key instead, for as long as that.
+    is not set ──a claim found records──▶ is set: a claim starts at the cursors
+        ▲                                    │
+        └─ drop: the cursors are old, a claim found nothing, or it found an order key
+
+Late commits, retries and rescued records can lie below a cursor, so the cursors are dropped every `cursor_seconds`,
+and a claim that found nothing is made once more without them. Where that walk is long, they are dropped less often.
+
+A walk also passes the records behind an earlier one of their order key. So where a claim found nothing but the next
+records of keys, and had to walk far or in vain for them, the next claims scan from key to key instead
+(`uses_key_scan`), for as long as the cursors would have lasted or until no key has a record that is due.
 """
 
 import time
@@ -40,7 +46,7 @@ class QueuePosition:
     _walk_began_at: float | None = None
     _walk_seconds: float = 0.0
     _claim_count: int = 0
-    _heads_until: float = 0.0
+    _key_scan_until: float = 0.0
     _after_key: str = ""
 
     def drop(self) -> None:
@@ -51,10 +57,13 @@ class QueuePosition:
     def is_set(self) -> bool:
         return bool(self._lowest)
 
-    def is_aging_claim(self) -> bool:
-        """Counts claims; true for every N-th."""
+    @property
+    def next_is_aging(self) -> bool:
+        """Whether the next claim is an N-th one."""
+        return (self._claim_count + 1) % self.aging_claims == 0
+
+    def count_claim(self) -> None:
         self._claim_count += 1
-        return self._claim_count % self.aging_claims == 0
 
     def parameters(self, first_level: int | None = None) -> dict[str, Any]:
         now = time.monotonic()
@@ -75,14 +84,17 @@ class QueuePosition:
 
     @property
     def uses_key_scan(self) -> bool:
-        return self._heads_until > time.monotonic()
+        return self._key_scan_until > time.monotonic()
 
-    def heads_parameters(self, *, is_aging: bool) -> dict[str, Any]:
+    def key_scan_parameters(self, *, is_aging: bool) -> dict[str, Any]:
         return {"is_aging": is_aging, "after_key": self._after_key}
 
-    def walk(self) -> None:
-        """There was no head: look at all records again."""
-        self._heads_until = 0.0
+    def scan_keys_for(self, seconds: float) -> None:
+        self._key_scan_until = time.monotonic() + seconds
+
+    def resume_full_scan(self) -> None:
+        """No key had a record that is due: look at all records again."""
+        self._key_scan_until = 0.0
 
     def advance(self, records: Sequence[Record], batch_size: int) -> None:
         """Records come ordered by level, then `(scheduled_at, id)`: the first of each level is its lowest."""
@@ -95,16 +107,16 @@ class QueuePosition:
         first: dict[int, Record] = {}
         for record in records:
             if record.order_key is not None:  # records behind it become claimable below the cursor
-                self._ask_heads(records, batch_size)
+                self._begin_key_scan(records, batch_size)
                 self.drop()
                 return
             first.setdefault(record.priority, record)
         self._lowest.update((level, (str(record.scheduled_at), record.id)) for level, record in first.items())
 
-    def _ask_heads(self, records: Sequence[Record], batch_size: int) -> None:
+    def _begin_key_scan(self, records: Sequence[Record], batch_size: int) -> None:
         was_far = len(records) < batch_size or self._walk_seconds > SHORT_WALK_SECONDS
         if was_far and all(record.order_key is not None for record in records):
-            self._heads_until = time.monotonic() + max(self.cursor_seconds, self._pause_seconds)
+            self.scan_keys_for(max(self.cursor_seconds, self._pause_seconds))
 
 
 def claim_parameters(

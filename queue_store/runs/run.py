@@ -15,13 +15,12 @@ from uuid import UUID, uuid4
 from psycopg import Cursor
 
 from queue_store.database.manager import DatabaseManager, HeldConnection
-from queue_store.database.statements import sql
+from queue_store.database.statements import NamedStatement, sql
 from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Record, Written
-from queue_store.runs.claimer import Claiming
+from queue_store.runs.claimer import Claimer
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
-    Statement,
     cancel_statement,
     follow_up_parameters,
     has_follow_ups,
@@ -34,23 +33,24 @@ from queue_store.runs.queue_position import QueuePosition
 
 
 @dataclass
-class Run(Claiming):
+class Run:
     """A context manager: leaving it gives the connection back. Not thread-safe: one thread claims and writes.
     Heartbeats go over another connection."""
 
     database: DatabaseManager
     options: RunOptions
-    cursor: QueuePosition
+    position: QueuePosition
     worker_process_id: UUID
     celery_task_id: str | None = None
     flow_instance_id: UUID = field(default_factory=uuid4)
     counts: RunCounts = field(default_factory=RunCounts)
     is_registered: bool = False
     batch_size: int = 0
-    claimed_suspects: bool = False
-    _next_is_aging: bool = False
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
+
+    def __post_init__(self) -> None:
+        self.claimer = Claimer(self.options, self.flow_instance_id, self.position)
 
     def __enter__(self) -> "Run":
         self.batch_size = self.batch_size or self.options.batch_size
@@ -59,6 +59,11 @@ class Run(Claiming):
     def __exit__(self, *_: object) -> None:
         self._held = None
         self._connections.close()
+
+    @property
+    def claimed_suspects(self) -> bool:
+        """Whether the last batch consists of suspects, which are claimed in small batches."""
+        return self.claimer.claimed_suspects
 
     @property
     def held(self) -> HeldConnection:
@@ -98,19 +103,38 @@ class Run(Claiming):
             ).fetchone()
             if registered:
                 self.batch_size = registered[0]
-            records = self._claim(cursor, is_first=True) if registered else []
+            records = self.claimer.claim(cursor, self.batch_size, is_first=True) if registered else []
             if not records:
                 self.held.driver.rollback()
         self.is_registered = bool(records)
         return self._claimed(records)
 
-    def claim(self, *, ahead: bool = False) -> list[Record]:
+    def claim(self, *, prefetch: bool = False) -> list[Record]:
         """The next batch, never larger than the batch size. Empty when nothing is due, the flow is not open, or
-        the run is not running. Atomic. `ahead`: while others are still worked on, so no suspects are wanted;
+        the run is not running. Atomic. `prefetch`: the last batch is still worked on, so no suspects are wanted;
         otherwise `claimed_suspects` says whether these are some."""
         with self.held.transaction() as cursor:
-            records = self._claim(cursor, ahead=ahead)
+            records = self.claimer.claim(cursor, self.batch_size, prefetch=prefetch)
         return self._claimed(records)
+
+    def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
+        """Write outcomes and claim the next batch, in one transaction and one round trip. Where the claim needs more
+        than one statement it is left out, so no records do not mean that nothing is due: then call `claim`."""
+        if self.position.next_is_aging or has_follow_ups(outcomes):
+            return self.write(outcomes), []
+        statements = self.outcome_statements(outcomes)
+        written = Written()
+        with self.held.transaction() as cursor:
+            with cursor.connection.pipeline():
+                writers = self._send_statements(cursor, statements)
+                self.claimer.send(cursor, self.batch_size)
+            _read_statements(writers, statements, written)
+            records = self.claimer.read(cursor)
+        self.counts.add(written)
+        self.claimer.claimed_suspects = False
+        if records:
+            self.position.count_claim()
+        return written, self._claimed(records)
 
     def write(self, outcomes: Sequence[Outcome]) -> Written:
         """Write outcomes in one transaction. Refused ids are returned, not raised. Idempotent: a second writing of
@@ -145,44 +169,14 @@ class Run(Claiming):
             _read_statements(writers, statements, written)
         if has_follow_ups(outcomes):
             for follow_up in follow_up_parameters(outcomes, written):
-                rows = self._execute(cursor, Statement("arrows/enqueue", follow_up))
+                rows = self._execute(cursor, NamedStatement("arrows/enqueue", follow_up))
                 read_follow_up(follow_up, rows[0], written)
         return written
 
-    def outcome_statements(self, outcomes: Sequence[Outcome]) -> list[Statement]:
+    def outcome_statements(self, outcomes: Sequence[Outcome]) -> list[NamedStatement]:
         return outcome_statements(
             self.options.flow_name, self.flow_instance_id, outcomes, self.options.max_retries
         )
-
-    def write_and_claim(
-        self, outcomes: Sequence[Outcome], *, ahead: bool = False
-    ) -> tuple[Written, list[Record]]:
-        """The last micro-batch of one batch and the claim of the next. For callers who need not know which failed."""
-        written, records = self.write_with_claim(outcomes)
-        return written, records or self.claim_next(ahead=ahead)
-
-    def write_with_claim(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
-        """One transaction, one round trip. Without records: nothing is known of the queue yet, use `claim_next`."""
-        self._next_is_aging = self.cursor.is_aging_claim()
-        if self._next_is_aging or has_follow_ups(outcomes):
-            return self.write(outcomes), []
-        statements = self.outcome_statements(outcomes)
-        written = Written()
-        with self.held.transaction() as cursor:
-            with cursor.connection.pipeline():
-                writers = self._send_statements(cursor, statements)
-                self._send_claim(cursor)
-            _read_statements(writers, statements, written)
-            records = self._read_claim(cursor)
-            self.claimed_suspects = False
-        self.counts.add(written)
-        return written, self._claimed(records)
-
-    def claim_next(self, *, ahead: bool = False) -> list[Record]:
-        """The claim that `write_with_claim` left to do, in a transaction of its own."""
-        with self.held.transaction() as cursor:
-            records = self._claim(cursor, aging=self._next_is_aging, ahead=ahead)
-        return self._claimed(records)
 
     def release(self, records: Sequence[Record]) -> list[int]:
         """Give back records that were not started. Returns the ids that were accepted."""
@@ -219,7 +213,9 @@ class Run(Claiming):
         cursor.execute(sql("runs/end_run"), parameters | self.counts.parameters())
         cursor.execute(sql("runs/settle_run"), {"flow_instance_id": self.flow_instance_id})
 
-    def _send_statements(self, cursor: Cursor[Any], statements: Sequence[Statement]) -> list[Cursor[Any]]:
+    def _send_statements(
+        self, cursor: Cursor[Any], statements: Sequence[NamedStatement]
+    ) -> list[Cursor[Any]]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
         cursor.execute(sql("runs/plan_once"))
         writers = [cursor.connection.cursor(binary=True) for _ in statements]
@@ -232,7 +228,7 @@ class Run(Claiming):
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
         if records:
-            self.cursor.advance(records, self.batch_size)
+            self.position.advance(records, self.batch_size)
             self.counts.batch_count += 1
             self.counts.records_claimed += len(records)
         return records
@@ -245,16 +241,16 @@ class Run(Claiming):
         }
         return dict(cursor.execute(sql("runs/finished_under_claim"), parameters).fetchall())
 
-    def _write_alone(self, statement: Statement) -> list[tuple[Any, ...]]:
+    def _write_alone(self, statement: NamedStatement) -> list[tuple[Any, ...]]:
         with self.held.transaction() as cursor:
             return self._execute(cursor, statement)
 
-    def _execute(self, cursor: Cursor[Any], statement: Statement) -> list[tuple[Any, ...]]:
+    def _execute(self, cursor: Cursor[Any], statement: NamedStatement) -> list[tuple[Any, ...]]:
         return cursor.execute(sql(statement.name), statement.parameters).fetchall()
 
 
 def _read_statements(
-    writers: Sequence[Cursor[Any]], statements: Sequence[Statement], written: Written
+    writers: Sequence[Cursor[Any]], statements: Sequence[NamedStatement], written: Written
 ) -> None:
     for writer, statement in zip(writers, statements, strict=True):
         read_written(statement, writer.fetchall(), written)

@@ -70,7 +70,7 @@ class ConcurrentExecution:
         is_short = self._hands.unstarted_count < self._low_water and not self._run.claimed_suspects
         if not is_short or time.monotonic() < self._claim_again_at:
             return []
-        records = self._delivery.flush_and_claim(ahead=True)
+        records = self._delivery.flush_and_claim(prefetch=True)
         if not records:
             self._claim_again_at = time.monotonic() + CLAIM_AGAIN_SECONDS
         return records

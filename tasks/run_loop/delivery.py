@@ -86,12 +86,12 @@ class Delivery:
         if outcomes:
             self.wrote(self._write(outcomes))
 
-    def flush_and_claim(self, *, ahead: bool = False) -> list[Record]:
+    def flush_and_claim(self, *, prefetch: bool = False) -> list[Record]:
         """Raises RunLostError when a claim may have been committed that nobody heard of."""
         outcomes, self._outcomes = self._outcomes, []
         self._run.batch_size = self.current.batch_size or self._run.batch_size
         try:
-            written, records = self._run.write_with_claim(outcomes)
+            written, records = self._run.exchange(outcomes)
         except ConflictError:
             written, records = self._write(outcomes), []
         except DatabaseUnavailableError as error:
@@ -99,7 +99,7 @@ class Delivery:
                 self.wrote(self._write_again(outcomes))
             raise RunLostError("the database went away during a claim") from error
         self.wrote(written)
-        return records or self._claim_next(ahead)
+        return records or self._claim(prefetch)
 
     def wrote(self, written: Written) -> None:
         for flow_name, celery_queue in written.flows_to_hint:
@@ -110,9 +110,9 @@ class Delivery:
                 len(written.refused_ids), self._run.flow_instance_id, written.refused_ids[:10],
             )  # fmt: skip
 
-    def _claim_next(self, ahead: bool) -> list[Record]:
+    def _claim(self, prefetch: bool) -> list[Record]:
         try:
-            return self._retried(lambda: self._run.claim_next(ahead=ahead))
+            return self._retried(lambda: self._run.claim(prefetch=prefetch))
         except DatabaseUnavailableError as error:
             raise RunLostError("the database went away during a claim") from error
 

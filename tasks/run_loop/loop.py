@@ -51,8 +51,8 @@ def run_flow(
         max_retries=declared.max_retries_or_default(services.settings),
         failure_blocks_key=declared.failure_blocks_key,
     )
-    cursor = services.cursor(declared.name)
-    with Run(services.database, options, cursor, services.process.worker_process_id, celery_task_id) as run:
+    position = services.position(declared.name)
+    with Run(services.database, options, position, services.process.worker_process_id, celery_task_id) as run:
         try:
             records = run.begin()
         except CommitUnknownError as error:

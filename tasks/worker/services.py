@@ -51,7 +51,7 @@ class WorkerServices:
         self.is_full = False  # it uses more memory than it may: no run begins any more
         self.server_identity: str | None = None  # as the last heartbeat saw it
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
-        self._cursors: dict[str, QueuePosition] = {}
+        self._positions: dict[str, QueuePosition] = {}
         self._event_loop: EventLoop | None = None
 
     @property
@@ -61,10 +61,12 @@ class WorkerServices:
             self._event_loop = EventLoop()
         return self._event_loop
 
-    def cursor(self, flow_name: str) -> QueuePosition:
-        if flow_name not in self._cursors:
-            self._cursors[flow_name] = QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims)
-        return self._cursors[flow_name]
+    def position(self, flow_name: str) -> QueuePosition:
+        if flow_name not in self._positions:
+            self._positions[flow_name] = QueuePosition(
+                self.settings.cursor_seconds, self.settings.aging_claims
+            )
+        return self._positions[flow_name]
 
     def renew(self) -> None:
         """Go on as a new worker process: the old one was declared dead, and dead is final."""

@@ -34,7 +34,7 @@ def test_the_end_of_a_run_leaves_to_rescue_what_a_claim_took_meanwhile(store: St
             run.end_in(cursor)
 
     with run.held.transaction() as cursor:
-        assert ids(run._claim(cursor)) == [second]
+        assert ids(run.claimer.claim(cursor, run.batch_size)) == [second]
         ending = in_background(end)
         store.wait_until_blocked(ender)
     ending.result(10)

@@ -87,7 +87,7 @@ class Play:
         self.store.execute(
             "UPDATE processing_queue SET scheduled_at = '2001-01-01' WHERE id = %s", (first[0].id,)
         )
-        run.cursor.drop()
+        run.position.drop()
         again = [record for record in run.claim() if record.id == first[0].id]
         self.work(run, first)
         self.work(run, again)

@@ -13,8 +13,8 @@ from queue_store import (
     enqueue,
     enqueue_many,
 )
+from queue_store.database.statements import NamedStatement
 from queue_store.enqueueing import OnDuplicate, connections
-from queue_store.enqueueing.steps import Query
 from tests.support.flow_rows import register_flow, start_processing
 from tests.support.locks import wait_until_blocked
 
@@ -230,7 +230,7 @@ def test_a_twin_that_ends_while_a_bulk_replaces_leaves_room_for_the_new_record(
     start_processing(processor.database, twin)
     execute = connections._Door.execute
 
-    def end_first(door: Any, query: Query) -> Any:
+    def end_first(door: Any, query: NamedStatement) -> Any:
         if query.name == "enqueueing/replace_staging":
             with processor.database.transaction() as cursor:
                 cursor.execute(

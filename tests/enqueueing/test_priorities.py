@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from queue_store.database.manager import DatabaseManager
-from queue_store.runs.queue_position import QueuePosition
 from queue_store.runs.run import Run
 from tests.support.flow_runs import Worker
-from tests.support.store import Store, completed, ids, store_on
+from tests.support.store import Store, completed, exchange, ids, store_on
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def small(database: DatabaseManager) -> Iterator[Store]:
 
 def run_that_ages(store: Store, aging_claims: int) -> Run:
     run = store.run()
-    run.cursor = QueuePosition(store.settings.cursor_seconds, aging_claims)
+    run.position.aging_claims = aging_claims
     return run
 
 
@@ -71,7 +70,7 @@ def test_the_claim_that_goes_with_outcomes_ages_too(small: Store) -> None:
     old = small.enqueue(1, priority=9, delay=-60)
     small.enqueue(20, priority=0)
     run = run_that_ages(small, aging_claims=2)
-    written, batch = run.write_and_claim(completed(run.begin()))
+    written, batch = exchange(run, completed(run.begin()))
     assert len(written.completed_ids) == 2
     assert old[0] in ids(batch)
 

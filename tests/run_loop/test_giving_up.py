@@ -26,7 +26,7 @@ def give_up(worker: Worker) -> None:
     declared = worker.declare(lambda payload: None, name="stuck", time_limit_seconds=1, max_retries=0)
     worker.enqueue("stuck", ["finished", "stuck"])
     options = RunOptions("stuck", 10, 0)
-    cursor, process = worker.services.cursor("stuck"), worker.services.process.worker_process_id
+    cursor, process = worker.services.position("stuck"), worker.services.process.worker_process_id
     with Run(worker.services.database, options, cursor, process) as run:
         finished, stuck = run.begin()
         now = time.monotonic()

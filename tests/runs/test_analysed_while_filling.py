@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from queue_store.database.statements import sql
+from queue_store.database.statements import NamedStatement, sql
 from queue_store.records.record import Record, Snooze
-from queue_store.runs.outcomes import Statement, cancel_statement, outcome_statements, release_statement
+from queue_store.runs.outcomes import cancel_statement, outcome_statements, release_statement
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
 from tests.support.servers import connect
@@ -38,22 +38,22 @@ def filled(own_database_url: str) -> Iterator[Store]:
     manager.dispose()
 
 
-def outcome(outcomes: Callable[[list[Record]], Any]) -> Callable[[Run, list[Record]], Statement]:
+def outcome(outcomes: Callable[[list[Record]], Any]) -> Callable[[Run, list[Record]], NamedStatement]:
     return lambda run, records: outcome_statements("sample", run.flow_instance_id, outcomes(records), 3)[0]
 
 
-def suspects(run: Run, _: list[Record]) -> Statement:
-    return Statement(
+def suspects(run: Run, _: list[Record]) -> NamedStatement:
+    return NamedStatement(
         "arrows/claim_suspects",
         claim_parameters("sample", run.flow_instance_id, BATCH, failure_blocks_key=False),
     )
 
 
-def claim(run: Run, _: list[Record]) -> Statement:
-    return Statement("arrows/claim", suspects(run, _).parameters | QueuePosition(0, 1_000).parameters())
+def claim(run: Run, _: list[Record]) -> NamedStatement:
+    return NamedStatement("arrows/claim", suspects(run, _).parameters | QueuePosition(0, 1_000).parameters())
 
 
-STATEMENTS: dict[str, Callable[[Run, list[Record]], Statement]] = {
+STATEMENTS: dict[str, Callable[[Run, list[Record]], NamedStatement]] = {
     "complete": outcome(completed),
     "retry": outcome(lambda records: failed(records, 60)),
     "snooze": outcome(lambda records: [Snooze(record, 60) for record in records]),
@@ -61,17 +61,17 @@ STATEMENTS: dict[str, Callable[[Run, list[Record]], Statement]] = {
     "cancel": lambda run, records: cancel_statement("sample", run.flow_instance_id, records),
     "claim": claim,
     "claim of suspects": suspects,
-    "finished under claim": lambda run, records: Statement(
+    "finished under claim": lambda run, records: NamedStatement(
         "runs/finished_under_claim", release_statement("sample", run.flow_instance_id, records).parameters
     ),
-    "rescue": lambda run, _: Statement(
+    "rescue": lambda run, _: NamedStatement(
         "arrows/rescue", {"flow_instance_id": run.flow_instance_id, "max_crash_strikes": 3}
     ),
-    "rescue of the overdue": lambda *_: Statement(
+    "rescue of the overdue": lambda *_: NamedStatement(
         "arrows/rescue_overdue", {"orphan_timeout_seconds": 60, "limit": 1_000}
     ),
-    "cancels that crossed": lambda *_: Statement("arrows/cancel_requested", {}),
-    "twins of a bulk": lambda run, records: Statement(
+    "cancels that crossed": lambda *_: NamedStatement("arrows/cancel_requested", {}),
+    "twins of a bulk": lambda run, records: NamedStatement(
         "enqueueing/unfinished_twins",
         {"flow_name": "sample", "dedup_keys": [f"key {one}" for one in ids(records)]},
     ),

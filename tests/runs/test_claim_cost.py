@@ -10,7 +10,7 @@ from queue_store.database.statements import sql
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
 from tests.support.servers import connect
-from tests.support.store import Store, completed, store_on
+from tests.support.store import Store, completed, exchange, store_on
 
 HELD_RECORDS = 20_000
 
@@ -57,7 +57,7 @@ def finish_everything(store: Store) -> Run:
     run = store.run()
     batch = run.begin()
     while batch:
-        _, batch = run.write_and_claim(completed(batch))
+        _, batch = exchange(run, completed(batch))
     return run
 
 
@@ -75,11 +75,11 @@ def test_a_held_snapshot_does_not_slow_down_a_claim_with_its_cursor(own_store: S
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT count(*) FROM processing_queue")
         run = own_store.run()
-        run.cursor = QueuePosition(3_600, 1_000_000)
+        run.position.cursor_seconds, run.position.aging_claims = 3_600, 1_000_000
         batch = run.begin()
         for _ in range(HELD_RECORDS // 500 - 2):
-            _, batch = run.write_and_claim(completed(batch))
-        with_cursor = buffers_of_claim(run, run.cursor)
+            _, batch = exchange(run, completed(batch))
+        with_cursor = buffers_of_claim(run, run.position)
         without = buffers_of_claim(run, QueuePosition(0, 1_000_000))
         holder.rollback()
     assert with_cursor < 3_000
@@ -93,13 +93,13 @@ def test_a_held_snapshot_does_not_slow_down_the_look_for_what_waited_longest(own
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT count(*) FROM processing_queue")
         run = own_store.run()
-        run.cursor = QueuePosition(3_600, 1_000_000)
+        run.position.cursor_seconds, run.position.aging_claims = 3_600, 1_000_000
         batch = run.begin()
         for _ in range(HELD_RECORDS // 500 - 2):
-            _, batch = run.write_and_claim(completed(batch))
+            _, batch = exchange(run, completed(batch))
         with run.held.transaction() as cursor:
-            assert run._oldest_waiting_level(cursor) == 5
-        at_the_cursor = buffers_of_look(run, run.cursor)
+            assert run.claimer.oldest_waiting_level(cursor) == 5
+        at_the_cursor = buffers_of_look(run, run.position)
         from_the_beginning = buffers_of_look(run, QueuePosition(0, 1_000_000))
         holder.rollback()
     assert at_the_cursor < 1_000
@@ -134,7 +134,7 @@ def test_a_claim_does_not_walk_over_all_that_waits_when_statistics_are_old(
     run = own_store.run()
     run.begin()
     run.held.driver.execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}".encode())
-    plan = explained_claim(run, run.cursor)
+    plan = explained_claim(run, run.position)
     assert plan.count("processing_queue_pending") == 1, plan
     assert "Index Scan using processing_queue_pending" in plan
 

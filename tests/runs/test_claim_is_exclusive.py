@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.store import Store, completed, failed, ids, in_background
+from tests.support.store import Store, completed, exchange, failed, ids, in_background
 
 
 def test_two_claimers_never_share_a_record(store: Store) -> None:
@@ -61,7 +61,7 @@ def test_a_run_that_may_not_claim_gets_nothing(store: Store, closing: str) -> No
     batch = run.begin()
     store.execute(closing)
     assert run.claim() == []
-    written, following = run.write_and_claim(completed(batch))
+    written, following = exchange(run, completed(batch))
     assert len(written.completed_ids) == len(batch)
     assert following == []
 

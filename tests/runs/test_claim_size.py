@@ -4,7 +4,7 @@ import pytest
 
 from queue_store.database.manager import DatabaseManager
 from tests.support.servers import connect
-from tests.support.store import Store, completed, ids, store_on
+from tests.support.store import Store, completed, exchange, ids, store_on
 
 PLANS = [
     (),
@@ -69,7 +69,7 @@ def test_the_claim_that_shares_a_transaction_with_outcomes_is_not_larger_either(
         run = store.run()
         batch = run.begin()
         for _ in range(10):
-            written, following = run.write_and_claim(completed(batch))
+            written, following = exchange(run, completed(batch))
             assert written.completed_ids == sorted(ids(batch))
             assert len(following) == 7
             batch = following

@@ -12,12 +12,14 @@ from queue_store.database.manager import DatabaseManager, HeldConnection
 from queue_store.errors import CommitUnknownError, ConflictError, DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from queue_store.liveness.worker_processes import WorkerProcess
+from queue_store.runs.claimer import Claimer
+from queue_store.runs.queue_position import QueuePosition
 from queue_store.runs.run import Run
 from tasks import PermanentError
 from tests.support.flow_runs import Worker, running_worker
 from tests.support.locks import wait_until_blocked
 from tests.support.servers import connect
-from tests.support.store import Store, completed, failed, ids, in_background
+from tests.support.store import Store, completed, exchange, failed, ids, in_background
 
 SLOW_COMMIT = """
 CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -112,12 +114,12 @@ def test_a_run_that_never_began_is_not_missed(worker: Worker, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("error", [ConflictError("again"), DatabaseUnavailableError("away")])
-@pytest.mark.parametrize("step", ["claim_next", "_oldest_waiting_level"])
+@pytest.mark.parametrize(("owner", "step"), [(Run, "claim"), (Claimer, "oldest_waiting_level")])
 def test_what_was_written_before_a_claim_that_failed_counts_once(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch, error: Exception, step: str
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, error: Exception, owner: type, step: str
 ) -> None:
     """The outcomes are committed already when the claim in its own transaction fails."""
-    original: Callable[..., Any] = getattr(Run, step)
+    original: Callable[..., Any] = getattr(owner, step)
     errors = [error]
 
     def fail_once(*arguments: Any, **options: Any) -> Any:
@@ -125,11 +127,9 @@ def test_what_was_written_before_a_claim_that_failed_counts_once(
             raise errors.pop()
         return original(*arguments, **options)
 
-    monkeypatch.setattr(Run, step, fail_once)
-    if step == "_oldest_waiting_level":
-        monkeypatch.setattr(
-            "queue_store.runs.queue_position.QueuePosition.is_aging_claim", lambda cursor: bool(started)
-        )
+    monkeypatch.setattr(owner, step, fail_once)
+    if owner is Claimer:
+        monkeypatch.setattr(QueuePosition, "next_is_aging", property(lambda position: bool(started)))
     started: list[int] = []
     flow = worker.declare(started.append, name="sample", batch_size=10)
     worker.enqueue("sample", range(10))
@@ -191,7 +191,7 @@ def test_a_claim_that_is_written_with_outcomes_goes_on_where_it_found_nothing(st
     batch = run.begin()
     assert ids(batch) == first
     following = store.enqueue(3)
-    written, records = run.write_and_claim(completed(batch))
+    written, records = exchange(run, completed(batch))
     assert (written.completed_ids, ids(records)) == (first, following)
 
 

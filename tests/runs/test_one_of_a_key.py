@@ -56,7 +56,7 @@ def by_walking(store: Store, run: Run) -> None:
 
 
 def from_head_to_head(store: Store, run: Run) -> None:
-    run.cursor._heads_until = float("inf")
+    run.position.scan_keys_for(float("inf"))
 
 
 def as_a_suspect(store: Store, run: Run) -> None:
@@ -103,7 +103,7 @@ def test_a_record_that_comes_next_is_not_taken_for_the_one_that_has_waited_longe
     store.enqueue(1, priority=7)
     run = store.run()
     with store.database.transaction() as cursor:
-        assert run._oldest_waiting_level(cursor) == 7
+        assert run.claimer.oldest_waiting_level(cursor) == 7
 
 
 def test_two_who_claim_at_this_moment_do_not_run_side_by_side(store: Store) -> None:
@@ -115,7 +115,7 @@ def test_two_who_claim_at_this_moment_do_not_run_side_by_side(store: Store) -> N
     with first.held.transaction() as cursor:
         with committed_late(store) as earlier:
             (later,) = store.enqueue(1, **KEY)
-            assert ids(first._claim(cursor)) == [later]
+            assert ids(first.claimer.claim(cursor, first.batch_size)) == [later]
         rival = in_background(second.claim)
         store.wait_until_blocked(second.held)
     with pytest.raises(ConflictError, match="order_key"):

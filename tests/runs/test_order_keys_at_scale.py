@@ -13,7 +13,7 @@ from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
 from tests.support.older_statements import before_one_of_a_key
 from tests.support.servers import connect
-from tests.support.store import Store, completed, failed, store_on
+from tests.support.store import Store, completed, exchange, failed, store_on
 
 BACKLOG = 10_000
 BUFFERS_FOR_THE_KEYS = 200  # there are twenty
@@ -62,7 +62,7 @@ def buffers(run: Run, statement: str | bytes, parameters: dict[str, Any]) -> int
 
 def heads_parameters(run: Run, batch_size: int = 100) -> dict[str, Any]:
     parameters = claim_parameters("sample", run.flow_instance_id, batch_size, failure_blocks_key=False)
-    return parameters | run.cursor.heads_parameters(is_aging=False)
+    return parameters | run.position.key_scan_parameters(is_aging=False)
 
 
 @pytest.mark.parametrize(("keys", "most"), [(1, 60), (20, 600)])
@@ -72,7 +72,7 @@ def test_a_claim_reads_the_heads_and_not_the_backlog(own_store: Store, keys: int
     run = own_store.run()
     batch = run.begin()
     assert len(batch) == keys
-    assert run.cursor.uses_key_scan
+    assert run.position.uses_key_scan
     run.write(completed(batch))
     assert buffers(run, "arrows/claim_next_of_each_key", heads_parameters(run)) <= most
 
@@ -97,7 +97,7 @@ def test_every_key_is_worked_off_in_order_by_two_runs(store: Store) -> None:
                 assert record.order_key is not None
                 order.setdefault(record.order_key, []).append(record.id)
             if run.is_registered:
-                _, batches[position] = run.write_and_claim(completed(batches[position]))
+                _, batches[position] = exchange(run, completed(batches[position]))
             else:
                 batches[position] = run.begin()
     assert store.statuses() == {"completed": 210}
@@ -108,10 +108,10 @@ def test_more_keys_than_a_claim_looks_at_are_all_served(store: Store) -> None:
     enqueue_keyed(store, keys=50, count=150)
     run = store.run(batch_size=10)
     batch = run.begin()
-    run.cursor._heads_until = float("inf")
+    run.position.scan_keys_for(float("inf"))
     while batch:
-        _, batch = run.write_and_claim(completed(batch))
-        run.cursor._heads_until = float("inf")
+        _, batch = exchange(run, completed(batch))
+        run.position.scan_keys_for(float("inf"))
     assert store.statuses() == {"completed": 150}
 
 
@@ -121,11 +121,11 @@ def test_a_failed_head_blocks_its_key_by_setting(store: Store, blocks: bool) -> 
     run = store.run(failure_blocks_key=blocks)
     batch = run.begin()
     assert [record.id for record in batch] == [first]
-    assert run.cursor.uses_key_scan
+    assert run.position.uses_key_scan
     store.execute(
         "UPDATE flows SET declared = jsonb_build_object('failure_blocks_key', %s::boolean)", (blocks,)
     )
-    written, batch = run.write_and_claim(failed(batch))
+    written, batch = exchange(run, failed(batch))
     assert written.failed_ids == [first]
     assert [record.id for record in batch] == ([] if blocks else [second])
     run.release(batch)
@@ -147,7 +147,7 @@ def test_records_without_a_key_are_found_behind_the_heads(store: Store) -> None:
     store.enqueue(3, order_key="tenant")
     run = store.run()
     batch = run.begin()
-    assert run.cursor.uses_key_scan
+    assert run.position.uses_key_scan
     plain = store.enqueue(2)
     assert [record.id for record in run.claim()] == plain
     run.write(completed(batch))
@@ -166,9 +166,9 @@ def test_aging_starts_where_a_record_that_can_be_claimed_waits_longest(store: St
     store.enqueue(50, priority=0, delay=-60)
     run = store.run(batch_size=5)
     with run.held.transaction() as cursor:
-        assert run._oldest_waiting_level(cursor) == 7
-        run._send_claim(cursor, aging=True)
-    run.cursor.aging_claims = 2
+        assert run.claimer.oldest_waiting_level(cursor) == 7
+        run.claimer.send(cursor, run.batch_size, is_aging=True)
+    run.position.aging_claims = 2
     run.begin()
     store.execute(
         "UPDATE processing_queue SET batch_limit = NULL, status = 'cancelled' WHERE id = %s", (suspect,)
@@ -182,10 +182,10 @@ def test_aging_among_heads_starts_where_one_waits_longest(store: Store) -> None:
     (patient, _) = store.enqueue(2, priority=7, order_key="patient", delay=-3_600)
     run = store.run(batch_size=5)
     run.begin()
-    run.cursor._heads_until = float("inf")
-    run.cursor.aging_claims = 1_000_000
+    run.position.scan_keys_for(float("inf"))
+    run.position.aging_claims = 1_000_000
     assert patient not in [record.id for record in run.claim()]
-    run.cursor.aging_claims = 1
+    run.position.aging_claims = 1
     assert patient in [record.id for record in run.claim()]
 
 

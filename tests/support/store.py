@@ -13,7 +13,7 @@ from queue_store.database.manager import DatabaseManager, HeldConnection
 from queue_store.liveness import worker_processes
 from queue_store.liveness.rescue import Rescue
 from queue_store.liveness.worker_processes import WorkerProcess
-from queue_store.records.record import Completed, Failure, Record
+from queue_store.records.record import Completed, Failure, Outcome, Record, Written
 from queue_store.runs.queue_position import QueuePosition
 from queue_store.runs.run import Run, RunOptions
 from queue_store.settings import ProcessorSettings
@@ -77,7 +77,7 @@ class Store:
         run = Run(
             database=self.database,
             options=run_options or self.options,
-            cursor=QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims),
+            position=QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims),
             worker_process_id=self.worker_process(),
         )
         self._stack.enter_context(run)
@@ -172,3 +172,9 @@ def store_on(database: DatabaseManager, **options: Any) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def exchange(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
+    """As the run loop does between two batches."""
+    written, records = run.exchange(outcomes)
+    return written, records or run.claim()
