@@ -23,17 +23,17 @@ REASON = "a handler did not stop at its time limit, so its process ended"
 logger = logging.getLogger(__name__)
 
 
-def give_up(
+def abort_process(
     services: WorkerServices,
-    declared: Flow,
+    flow: Flow,
     current: CurrentRun,
     finished: Sequence[Outcome],
     stuck: Sequence[StuckHandler],
 ) -> None:
     """Over connections of its own: the run's is in the hands of whoever is stuck. Does not return."""
     current.is_lost = True
-    failures = [failure for call in stuck for failure in _failures(declared, call)]
-    ends_session = declared.transaction_type is not None
+    failures = [failure for call in stuck for failure in _failures(flow, call)]
+    ends_session = flow.transaction_type is not None
     for outcomes in (
         [*finished, *failures],
         failures,
@@ -43,7 +43,7 @@ def give_up(
             break
         except Exception:
             logger.exception("the end of a stuck process cannot be written with %d outcome(s)", len(outcomes))
-    logger.error("%s: records %s of flow %s", REASON, [f.record.id for f in failures], declared.name)
+    logger.error("%s: records %s of flow %s", REASON, [f.record.id for f in failures], flow.name)
     services.slots.leave()
     end_process()
 
@@ -62,13 +62,13 @@ def _write_when_possible(
             time.sleep(TRY_AGAIN_SECONDS)
 
 
-def _failures(declared: Flow, call: StuckHandler) -> list[Outcome]:
+def _failures(flow: Flow, call: StuckHandler) -> list[Outcome]:
     text = f"the time limit of {call.limit_seconds:g} s is over, and the handler could not be stopped"
-    if declared.time_limit_seconds is None:
+    if flow.time_limit_seconds is None:
         text = f"the handler did not return in {call.limit_seconds:g} s: give its flow time_limit_seconds"
     error = TimeLimitExceededError(text)
     now = time.monotonic()
-    return [failure_of(declared, record, error, call.started, now) for record in call.records]
+    return [failure_of(flow, record, error, call.started, now) for record in call.records]
 
 
 def _write(

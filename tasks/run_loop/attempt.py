@@ -1,72 +1,83 @@
 """One attempt: the handler is called on one record, and whatever it does becomes an outcome."""
 
-import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Protocol
 
 from queue_store.records.payload import encode_json
 from queue_store.records.record import Cancelled, Completed, Outcome, Record, Snooze
 
 from ..authoring.context import FlowContext, RunSide
 from ..authoring.flow import Flow
-from ..exceptions import PermanentError, RecordCancelled, SnoozeRecord, TimeLimitExceededError
+from ..exceptions import PermanentError, RecordCancelled, SnoozeRecord
 from ..observing import observer
-from ..worker.time_limit import call_limited, can_interrupt
 from .failures import failure_of
-from .stuck_handlers import StuckHandlers
+from .limits import Limits
 
 RESULT_LIMIT_BYTES = 65_536
 
 logger = logging.getLogger(__name__)
+_UNOBSERVED = nullcontext()
+
+
+class GivenTransaction(Protocol):
+    """What an attempt asks of the transaction that it gives to the handler."""
+
+    @property
+    def given(self) -> Any:
+        """What the handler receives."""
+        ...
+
+    async def settle(self) -> None:
+        """After the handler, within its time limit: send what is still held back. Raises what the database says."""
+        ...
+
+    def raise_if_not_the_handlers_fault(self, error: BaseException) -> None:
+        """Raises what lets the caller roll back, for an error that is no failure of the attempt."""
+        ...
 
 
 class Attempts:
-    """Calls the handler of one flow for one run. Attempts never raise: what a handler raises, SystemExit and
-    MemoryError included, must not reach Celery. Only what `passes` names goes through, for those who roll back."""
+    """Calls the handler of one flow for one run.
 
-    def __init__(self, declared: Flow, run_side: RunSide, stuck: StuckHandlers | None) -> None:
-        self.declared = declared
+    Its methods are coroutines that wait only where the handler does: see `one_body`. They never raise what a handler
+    raises, SystemExit and MemoryError included, because that must not reach Celery.
+    """
+
+    def __init__(self, flow: Flow, run_side: RunSide, limits: Limits) -> None:
+        self.flow = flow
         self.run_side = run_side
-        self.handler = declared.handler
-        self._stuck = stuck
-        self._wants_context = bool(
-            declared.context_parameter or declared.before or declared.after or declared.failed
-        )
-        self._observe = observer()
-        self.passes: Callable[[BaseException], None] = lambda error: None
-        # Of a flow without a time limit: the calls that run, by their first record, and since when.
-        self.open_calls: dict[int, tuple[list[Record], float]] = {}
+        self.limits = limits
+        self.observe = observer()
+        self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
 
-    def attempt(self, record: Record, transaction: Any = None, *, is_tentative: bool = False) -> Outcome:
-        """`is_tentative`: a failure will be rolled back and attempted again at once."""
-        started = time.monotonic()
-        context = self._context(record, started)
-        try:
-            result = self.limited([record], self._call, record, context, transaction)
-            return self.completed(record, context, started, result)
-        except BaseException as error:  # noqa: BLE001
-            outcome = self.outcome_of(record, started, error)
-            if self.declared.failed is not None and not is_tentative:
-                self._call_failed(record, context, error, outcome)
-            return outcome
-
-    async def attempt_async(
-        self, record: Record, transaction: Any = None, *, is_tentative: bool = False
+    async def attempt(
+        self, record: Record, transaction: GivenTransaction | None = None, *, is_tentative: bool = False
     ) -> Outcome:
-        """The same for an `async def` handler."""
+        """`is_tentative`: a failure will be rolled back and attempted again at once."""
+        flow = self.flow
         started = time.monotonic()
-        context = self._context(record, started)
+        context = self.context(record, started) if self._wants_context else None
+        records = [record]
         try:
-            call = self._call_async(record, context, transaction)
-            result = await self.limited_async([record], call)
+            with self.observe.attempt(record) if self.observe else _UNOBSERVED, self.limits.around(records):
+                if flow.before is not None:
+                    await _awaited(flow.before(context))
+                result = flow.handler(record.payload, **self.arguments(context, transaction))
+                if flow.is_async:
+                    result = await result
+                if transaction is not None:
+                    await transaction.settle()
+                if flow.after is not None:
+                    await _awaited(flow.after(context, result))
             return self.completed(record, context, started, result)
         except BaseException as error:  # noqa: BLE001
-            outcome = self.outcome_of(record, started, error)
-            if self.declared.failed is not None and not is_tentative:
-                await self._call_failed_async(record, context, error, outcome)
+            self.limits.lift(records)
+            outcome = self.outcome_of(record, started, error, transaction)
+            if flow.failed is not None and not is_tentative:
+                await self._call_failed(record, context, error, outcome)
             return outcome
 
     def completed(
@@ -80,119 +91,49 @@ class Attempts:
         follow_ups = () if context is None else context.follow_ups
         return Completed(record, started, time.monotonic(), encoded, follow_ups)
 
-    def outcome_of(self, record: Record, started: float, error: BaseException) -> Outcome:
-        self.passes(error)
+    def outcome_of(
+        self,
+        record: Record,
+        started: float,
+        error: BaseException,
+        transaction: GivenTransaction | None = None,
+    ) -> Outcome:
+        """Raises what `transaction` makes of an error that is not the handler's fault."""
+        if transaction is not None:
+            transaction.raise_if_not_the_handlers_fault(error)
         if isinstance(error, SnoozeRecord):
             return Snooze(record, error.delay_seconds)
         if isinstance(error, RecordCancelled) and self.run_side.is_cancelled(record):
             return Cancelled(record)
-        return failure_of(self.declared, record, error, started, time.monotonic())
+        return failure_of(self.flow, record, error, started, time.monotonic())
 
-    def _context(self, record: Record, started: float) -> FlowContext | None:
-        if not self._wants_context:
-            return None
-        limit = self.declared.time_limit_seconds
+    def context(self, record: Record, started: float) -> FlowContext:
+        limit = self.flow.time_limit_seconds
         return FlowContext(record, self.run_side, None if limit is None else started + limit)
 
-    def limited(self, records: list[Record], call: Callable[..., Any], *arguments: Any) -> Any:
-        """Raises TimeLimitExceededError where the flow has a time limit and this thread can be interrupted."""
-        limit = self.declared.time_limit_seconds
-        if limit is None or self._stuck is None:
-            self.open_calls[records[0].id] = (records, time.monotonic())
-            try:
-                return call(*arguments)
-            finally:
-                self.open_calls.pop(records[0].id, None)
-        interrupts = can_interrupt()
-        with self._stuck.watching(records, limit, can_be_interrupted=interrupts):
-            return call_limited(limit, call, *arguments) if interrupts else call(*arguments)
+    def arguments(self, context: FlowContext | None, transaction: GivenTransaction | None) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        if self.flow.context_parameter is not None:
+            arguments[self.flow.context_parameter] = context
+        if self.flow.transaction_parameter is not None and transaction is not None:
+            arguments[self.flow.transaction_parameter] = transaction.given
+        return arguments
 
-    async def limited_async(self, records: list[Record], call: Any) -> Any:
-        limit = self.declared.time_limit_seconds
-        if limit is None or self._stuck is None:
-            self.open_calls[records[0].id] = (records, time.monotonic())
-            try:
-                return await call
-            finally:
-                self.open_calls.pop(records[0].id, None)
-        with self._stuck.watching(records, limit, can_be_interrupted=True):
-            timeout = asyncio.timeout(limit)
-            try:
-                async with timeout:
-                    return await call
-            except TimeoutError as error:
-                if timeout.expired():
-                    raise TimeLimitExceededError(f"the time limit of {limit:g} s is over") from error
-                raise
-
-    def _call(self, record: Record, context: FlowContext | None, transaction: Any) -> Any:
-        if self._observe is None:
-            return self._call_handler(record, context, transaction)
-        with self._observe.attempt(record):
-            return self._call_handler(record, context, transaction)
-
-    async def _call_async(self, record: Record, context: FlowContext | None, transaction: Any) -> Any:
-        if self._observe is None:
-            return await self._call_handler_async(record, context, transaction)
-        with self._observe.attempt(record):
-            return await self._call_handler_async(record, context, transaction)
-
-    def _call_handler(self, record: Record, context: FlowContext | None, transaction: Any) -> Any:
-        declared = self.declared
-        if declared.before is not None:
-            declared.before(context)
-        result = self.handler(record.payload, **self.arguments(context, transaction))
-        if declared.after is not None:
-            declared.after(context, result)
-        return result
-
-    async def _call_handler_async(self, record: Record, context: FlowContext | None, transaction: Any) -> Any:
-        declared = self.declared
-        if declared.before is not None:
-            await _awaited(declared.before(context))
-        result = await self.handler(record.payload, **self.arguments(context, transaction))
-        if declared.after is not None:
-            await _awaited(declared.after(context, result))
-        return result
-
-    def arguments(self, context: FlowContext | None, transaction: Any) -> dict[str, Any]:
-        given: dict[str, Any] = {}
-        if self.declared.context_parameter is not None:
-            given[self.declared.context_parameter] = context
-        if self.declared.transaction_parameter is not None:
-            given[self.declared.transaction_parameter] = transaction
-        return given
-
-    def _call_failed(
+    async def _call_failed(
         self, record: Record, context: FlowContext | None, error: BaseException, outcome: Outcome
     ) -> None:
         """What the hook raises changes nothing any more."""
         will_retry = self._will_retry(record, outcome)
         if will_retry is None:
             return
-        failed = self.declared.failed
-        assert failed is not None
+        assert self.flow.failed is not None
+        records = [record]
         try:
-            self.limited([record], failed, context, error, will_retry)
+            with self.limits.around(records):
+                await _awaited(self.flow.failed(context, error, will_retry))
         except BaseException:
-            logger.exception("the hook `failed` of flow %s failed itself", self.declared.name)
-
-    async def _call_failed_async(
-        self, record: Record, context: FlowContext | None, error: BaseException, outcome: Outcome
-    ) -> None:
-        will_retry = self._will_retry(record, outcome)
-        if will_retry is None:
-            return
-        failed = self.declared.failed
-        assert failed is not None
-
-        async def call() -> None:
-            await _awaited(failed(context, error, will_retry))
-
-        try:
-            await self.limited_async([record], call())
-        except BaseException:
-            logger.exception("the hook `failed` of flow %s failed itself", self.declared.name)
+            self.limits.lift(records)
+            logger.exception("the hook `failed` of flow %s failed itself", self.flow.name)
 
     def _will_retry(self, record: Record, outcome: Outcome) -> bool | None:
         """None: this is no failure."""
@@ -201,5 +142,5 @@ class Attempts:
         return outcome.retry_delay_seconds is not None and record.retry_count < self.run_side.max_retries
 
 
-async def _awaited(given: Any) -> Any:
-    return await given if inspect.isawaitable(given) else given
+async def _awaited(returned: Any) -> Any:
+    return await returned if inspect.isawaitable(returned) else returned

@@ -1,5 +1,5 @@
 """Handlers that run side by side and are kept fed over the borders of batches: the next batch is claimed while the
-tail of the last is still running, never more than one batch ahead."""
+tail of the last is still running, never more than one batch in advance."""
 
 import time
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ def low_water(concurrency: int, batch_size: int) -> int:
 class ConcurrentExecution:
     """For the thread that owns the run."""
 
-    def __init__(self, run: Run, delivery: Delivery, hands: Executor, concurrency: int) -> None:
+    def __init__(self, run: Run, delivery: Delivery, executor: Executor, concurrency: int) -> None:
         self._run = run
         self._delivery = delivery
-        self._hands = hands
+        self._executor = executor
         self._low_water = low_water(concurrency, run.batch_size)
         self._claim_again_at = 0.0
 
@@ -34,40 +34,40 @@ class ConcurrentExecution:
         """Returns the records that were not started. Works on until nothing is due."""
         slots = self._delivery.slots
         slots.put_in_flight(SEVERAL_IN_FLIGHT)
-        self._give(records)
-        while self._hands.unreported_count:
-            self._hands.wake.wait(LOOK_SECONDS)
-            self._hands.wake.clear()
+        self._submit(records)
+        while self._executor.unreported_count:
+            self._executor.wake.wait(LOOK_SECONDS)
+            self._executor.wake.clear()
             self._report()
             if self._delivery.must_stop:
                 return self._stop()
-            self._give(self._claim())
+            self._submit(self._claim())
         slots.put_in_flight(NOTHING_IN_FLIGHT)
         return []
 
-    def _give(self, records: Sequence[Record]) -> None:
+    def _submit(self, records: Sequence[Record]) -> None:
         """A single record is known as the one in hand: when it kills the process, nobody else is suspected."""
         live = [record for record in records if not self._delivery.is_cancelled(record)]
         for record in records:
             if self._delivery.is_cancelled(record):
                 self._delivery.report(Cancelled(record))
-        if len(live) == 1 and not self._hands.unreported_count:
+        if len(live) == 1 and not self._executor.unreported_count:
             self._delivery.slots.put_in_flight(live[0].id)
         elif live:
             self._delivery.slots.put_in_flight(SEVERAL_IN_FLIGHT)
         if live:
-            self._hands.give(live)
+            self._executor.submit(live)
 
     def _report(self) -> None:
-        for outcome in self._hands.take_outcomes():
+        for outcome in self._executor.take_outcomes():
             self._delivery.report(outcome)
         self._delivery.flush_when_due()
 
     def _claim(self) -> Sequence[Record]:
         """Suspects, which are claimed in small batches to find the one that kills, are never mixed with others."""
-        if not self._hands.unreported_count:
+        if not self._executor.unreported_count:
             return self._delivery.flush_and_claim()
-        is_short = self._hands.unstarted_count < self._low_water and not self._run.claimed_suspects
+        is_short = self._executor.unstarted_count < self._low_water and not self._run.claimed_suspects
         if not is_short or time.monotonic() < self._claim_again_at:
             return []
         records = self._delivery.flush_and_claim(prefetch=True)
@@ -77,9 +77,9 @@ class ConcurrentExecution:
 
     def _stop(self) -> list[Record]:
         """The handlers that run are waited for: each has its time limit."""
-        unstarted = self._hands.take_back()
-        while self._hands.unreported_count:
-            self._hands.wake.wait(LOOK_SECONDS)
-            self._hands.wake.clear()
+        unstarted = self._executor.withdraw()
+        while self._executor.unreported_count:
+            self._executor.wake.wait(LOOK_SECONDS)
+            self._executor.wake.clear()
             self._report()
         return unstarted

@@ -14,6 +14,7 @@ from queue_store.settings import ProcessorSettings
 from ..exceptions import RunLostError
 from ..worker.current_run import CurrentRun
 from ..worker.shared_slots import SharedSlots
+from .time_slice import TimeSlice
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Delivery:
         settings: ProcessorSettings,
         slots: SharedSlots,
         hint: Callable[[str, str], object],
+        time_slice: TimeSlice,
     ) -> None:
         self.current = current
         self.slots = slots
@@ -41,8 +43,7 @@ class Delivery:
         self._micro_batch_seconds = settings.micro_batch_seconds
         self._outcomes: list[Outcome] = []
         self._flush_at = 0.0
-        self.slice_ends_at = time.monotonic() + settings.time_slice_seconds
-        self.slice_is_over: Callable[[], bool] = lambda: False
+        self._time_slice = time_slice
 
     @property
     def must_stop(self) -> bool:
@@ -53,7 +54,7 @@ class Delivery:
             or current.is_lost
             or current.flow_is_closed
             or current.process_is_full
-            or (time.monotonic() >= self.slice_ends_at and self.slice_is_over())
+            or self._time_slice.is_over()
         )
 
     def is_cancelled(self, record: Record) -> bool:
@@ -124,7 +125,7 @@ class Delivery:
 
     def _write_again(self, outcomes: list[Outcome]) -> Written:
         """The fence makes it safe to write twice. Raises RunLostError when the database stays away for too long."""
-        give_up_at = time.monotonic() + WRITE_AGAIN_SECONDS
+        deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:
             try:
                 self._run.reopen()
@@ -132,7 +133,7 @@ class Delivery:
             except ClaimLostError:
                 raise RunLostError("this run was declared dead") from None
             except DatabaseUnavailableError as error:
-                if time.monotonic() > give_up_at or self.slots.is_stopping:
+                if time.monotonic() > deadline or self.slots.is_stopping:
                     raise RunLostError("the database stayed away") from error
                 time.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311
 

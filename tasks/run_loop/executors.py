@@ -1,6 +1,6 @@
-"""The hands that handlers run in side by side: threads for plain functions, tasks of the event loop for async ones.
+"""Executors run handlers concurrently: in threads for plain functions, in tasks of the event loop for async ones.
 
-One thread, the owner of the run, gives records and takes outcomes; `wake` tells it that hands run short of records.
+One thread, the owner of the run, submits records and takes outcomes; `wake` tells it that few unstarted ones are left.
 """
 
 import queue
@@ -15,6 +15,7 @@ from queue_store.records.record import Outcome, Record
 
 from ..worker.event_loop import EventLoop
 from .attempt import Attempts
+from .one_body import run_without_waiting
 
 
 class Executor:
@@ -32,7 +33,7 @@ class Executor:
 
     @property
     def unreported_count(self) -> int:
-        """Of the records that were given: those whose outcome was not taken yet."""
+        """Of the records that were submitted: those whose outcome was not taken yet."""
         return self._unreported_count
 
     @property
@@ -40,9 +41,9 @@ class Executor:
         """What take_outcomes() would return; for those who look from another thread."""
         return list(self._done)
 
-    def give(self, records: Sequence[Record]) -> None:
+    def submit(self, records: Sequence[Record]) -> None:
         self._unreported_count += len(records)
-        self._give(records)
+        self._submit(records)
         self.wake.set()
 
     def take_outcomes(self) -> list[Outcome]:
@@ -52,20 +53,20 @@ class Executor:
         self._unreported_count -= len(outcomes)
         return outcomes
 
-    def take_back(self) -> list[Record]:
+    def withdraw(self) -> list[Record]:
         """The records that were not started: they will not be."""
-        unstarted = self._take_back()
+        unstarted = self._withdraw()
         self._unreported_count -= len(unstarted)
         return unstarted
 
     def end(self) -> None:
-        """Nothing is given any more, and nothing more is started: it may be somebody else's by now."""
-        self.take_back()
+        """Nothing is submitted any more, and nothing more is started: it may be somebody else's by now."""
+        self.withdraw()
 
-    def _give(self, records: Sequence[Record]) -> None:
+    def _submit(self, records: Sequence[Record]) -> None:
         raise NotImplementedError
 
-    def _take_back(self) -> list[Record]:
+    def _withdraw(self) -> list[Record]:
         raise NotImplementedError
 
     def _finished(self, outcome: Outcome) -> None:
@@ -90,11 +91,11 @@ class ThreadExecutor(Executor):
         for _ in range(self._concurrency):
             self._queue.put(None)
 
-    def _give(self, records: Sequence[Record]) -> None:
+    def _submit(self, records: Sequence[Record]) -> None:
         for record in records:
             self._queue.put(record)
 
-    def _take_back(self) -> list[Record]:
+    def _withdraw(self) -> list[Record]:
         records: list[Record] = []
         while True:
             try:
@@ -106,7 +107,7 @@ class ThreadExecutor(Executor):
 
     def _work(self) -> None:
         while (record := self._queue.get()) is not None:
-            self._finished(self._attempts.attempt(record))
+            self._finished(run_without_waiting(self._attempts.attempt(record)))
 
 
 class AsyncExecutor(Executor):
@@ -123,11 +124,11 @@ class AsyncExecutor(Executor):
     def unstarted_count(self) -> int:
         return len(self._queue)
 
-    def _give(self, records: Sequence[Record]) -> None:
+    def _submit(self, records: Sequence[Record]) -> None:
         self._queue.extend(records)
         self._loop.call_soon_threadsafe(self._start_more)
 
-    def _take_back(self) -> list[Record]:
+    def _withdraw(self) -> list[Record]:
         records: list[Record] = []
         while record := self._next():
             records.append(record)
@@ -141,7 +142,7 @@ class AsyncExecutor(Executor):
 
     def _start_more(self) -> None:
         while len(self._tasks) < self._concurrency and (record := self._next()):
-            task = self._loop.create_task(self._attempts.attempt_async(record))
+            task = self._loop.create_task(self._attempts.attempt(record))
             self._tasks.add(task)
             task.add_done_callback(partial(self._finished_task, record))
 

@@ -19,9 +19,7 @@ _VARYING = re.compile(
 )
 
 
-def failure_of(
-    declared: Flow, record: Record, error: BaseException, started: float, finished: float
-) -> Failure:
+def failure_of(flow: Flow, record: Record, error: BaseException, started: float, finished: float) -> Failure:
     """The outcome of an attempt that raised. Secrets are taken out, lengths are bounded. Never raises, whatever the
     exception does when it is asked for its text."""
     exception_type = redact(type(error).__qualname__, TYPE_LIMIT)
@@ -34,7 +32,7 @@ def failure_of(
         error_message=message,
         error_group=error_group(exception_type, message),
         traceback=_traceback(error),
-        retry_delay_seconds=declared.retry_delay_seconds(record.attempt_number, error),
+        retry_delay_seconds=flow.retry_delay_seconds(record.attempt_number, error),
     )
 
 

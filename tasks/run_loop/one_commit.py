@@ -11,13 +11,11 @@ back and the handler is called again without those.
 """
 
 import time
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import psycopg
-from psycopg import Cursor
 
-from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
+from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.records.record import Cancelled, Completed, Outcome, Record, Written
 from queue_store.runs.run import Run
 
@@ -26,7 +24,8 @@ from ..exceptions import RunLostError
 from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .batch_attempt import BatchAttempts
 from .delivery import Delivery
-from .transactions import Transaction, raise_if_not_the_handlers_fault
+from .slice_connections import OpenSlice, SliceConnection
+from .transactions import Transaction
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100
@@ -36,9 +35,6 @@ CONFLICT_TRIES = 10
 SAVEPOINT = b"SAVEPOINT record"
 RELEASE = b"RELEASE SAVEPOINT record"
 ROLL_BACK = b"ROLLBACK TO SAVEPOINT record"
-
-# A slice asks for statements and for calls of the handler, and is sent the outcomes of the calls.
-SliceSteps = Generator[bytes | list[Record], list[Outcome] | None, list[Outcome]]
 
 
 class RollBackError(Exception):
@@ -53,16 +49,14 @@ class RollBackError(Exception):
 class OneCommit:
     """The slices of one run."""
 
-    def __init__(self, declared: Flow, run: Run, delivery: Delivery, attempts: BatchAttempts) -> None:
-        self.declared = declared
+    def __init__(
+        self, flow: Flow, run: Run, delivery: Delivery, attempts: BatchAttempts, connection: SliceConnection
+    ) -> None:
+        self.flow = flow
         self.run = run
         self.delivery = delivery
         self.attempts = attempts
-        self.driver: Any = None
-        self.attempts.passes = self._pass_on
-        self.attempts.handler = self._handler
-        self.transaction: Any = None
-        self._in_hand: list[int] = []
+        self.connection = connection
         self._with_savepoints = False
         self._failing_slices = 0  # in a row
         self._conflicts = 0
@@ -77,132 +71,12 @@ class OneCommit:
         while remaining := [record for record in remaining if not self._drop(record)]:
             if self.delivery.must_stop:
                 return remaining
-            remaining = remaining[self._slice(remaining[: self._length(remaining)]) :]
+            remaining = remaining[self.work_slice(remaining[: self._length(remaining)]) :]
         return []
 
-    def commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
-        """One slice. Raises RollBackError."""
-        with self.run.held.transaction() as cursor, cursor.connection.transaction():
-            held = self.run.held
-            transaction = Transaction(
-                held.sqlalchemy,
-                held.driver,
-                self.declared.transaction_type,
-                savepoints=with_savepoints or self.declared.batch,
-            )
-            self.driver = held.driver
-            outcomes = self._work(
-                self.steps(records, with_savepoints=with_savepoints), cursor, transaction, with_savepoints
-            )
-            written = self.run.write_in(cursor, outcomes)
-            self.check_fence(written)
-        return written, outcomes
-
-    def recover(self) -> None:
-        """After a handler closed the connection. Raises RunLostError."""
-        try:
-            self.run.reopen()
-        except ClaimLostError:
-            raise RunLostError("this run was declared dead") from None
-
-    def steps(self, records: list[Record], *, with_savepoints: bool) -> SliceSteps:
-        """The story of a slice, whatever kind of connection it runs on."""
-        ends_at = time.monotonic() + SLICE_SECONDS
-        slots = self.delivery.slots
-        outcomes: list[Outcome] = []
-        for call in [records] if self.declared.batch else [[record] for record in records]:
-            if with_savepoints:
-                yield SAVEPOINT
-            slots.put_in_flight(call[0].id if len(call) == 1 else SEVERAL_IN_FLIGHT)
-            self._in_hand = [record.id for record in call]
-            called = yield call
-            assert called is not None
-            slots.put_in_flight(NOTHING_IN_FLIGHT)
-            failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
-            if failed and not with_savepoints:
-                raise RollBackError(failed if self.declared.batch else ())
-            if with_savepoints:
-                if failed:
-                    yield ROLL_BACK
-                yield RELEASE
-            outcomes += called
-            if time.monotonic() >= ends_at or self.delivery.must_stop:
-                break
-        return outcomes
-
-    def judged(
-        self, call: list[Record], called: list[Outcome], error: BaseException | None, *, is_tentative: bool
-    ) -> list[Outcome]:
-        """What became of the call when the transaction is looked at as well. Raises RollBackError when nothing more
-        can be done in it. `error`: the session could not be closed."""
-        if error is not None:
-            now = time.monotonic()
-            called = [self.attempts.outcome_of(record, now, error) for record in call]
-        if not self.transaction.is_whole:
-            raise RollBackError(() if is_tentative else called, is_spoiled=True)
-        return called
-
-    def check_fence(self, written: Written) -> None:
-        if written.refused_ids:
-            self._settled_ids.update(written.refused_ids)
-            self.run.counts.records_refused += len(written.refused_ids)
-            self.delivery.wrote(Written(refused_ids=written.refused_ids))
-            raise RollBackError
-
-    def _work(
-        self, steps: SliceSteps, cursor: Cursor[Any], transaction: Transaction, with_savepoints: bool
-    ) -> list[Outcome]:
-        answer: list[Outcome] | None = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as stop:
-                return stop.value
-            answer = None
-            if isinstance(step, bytes):
-                cursor.execute(step)
-            else:
-                answer = self._call(step, transaction, with_savepoints)
-
-    def _call(self, call: list[Record], transaction: Transaction, with_savepoints: bool) -> list[Outcome]:
-        self.transaction = transaction
-        given = transaction.open()
-        is_tentative = not with_savepoints and not self.declared.batch
-        if self.declared.batch:
-            called = self.attempts.attempt_batch(call, given)
-        else:
-            called = [self.attempts.attempt(call[0], given, is_tentative=is_tentative)]
-        error: Exception | None = None
-        try:
-            transaction.close()
-        except Exception as raised:  # noqa: BLE001
-            error = raised
-        return self.judged(call, called, error, is_tentative=is_tentative)
-
-    def _handler(self, payload: Any, **given: Any) -> Any:
-        result = self.declared.handler(payload, **given)
-        self.transaction.settle()
-        return result
-
-    def _pass_on(self, error: BaseException) -> None:
-        """After many conflicts in a row they count as the handler's own failures."""
-        if self._conflicts < CONFLICT_TRIES:
-            raise_if_not_the_handlers_fault(error, self.driver, self._in_hand)
-
-    def _drop(self, record: Record) -> bool:
-        if self.delivery.is_cancelled(record) and record.id not in self._settled_ids:
-            self._settled_ids.add(record.id)
-            self.delivery.report(Cancelled(record))
-        return record.id in self._settled_ids
-
-    def _length(self, remaining: list[Record]) -> int:
-        if remaining[0].id in self._alone_ids:
-            return 1
-        return len(remaining) if self.declared.batch else SLICE_RECORDS
-
-    def _slice(self, records: list[Record]) -> int:
+    def work_slice(self, records: list[Record]) -> int:
         """Returns how many of the records, from the first on, have their outcome committed; 0: do it again."""
-        with_savepoints = self._with_savepoints and not self.declared.batch
+        with_savepoints = self._with_savepoints and not self.flow.batch
         try:
             written, outcomes = self.commit(records, with_savepoints=with_savepoints)
         except RollBackError as rolled_back:
@@ -223,6 +97,86 @@ class OneCommit:
         self.delivery.wrote(written)
         return len(outcomes)
 
+    def commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
+        """One slice. Raises RollBackError."""
+        return self.connection.run(self._commit(records, with_savepoints=with_savepoints))
+
+    def check_fence(self, written: Written) -> None:
+        if written.refused_ids:
+            self._settled_ids.update(written.refused_ids)
+            self.run.counts.records_refused += len(written.refused_ids)
+            self.delivery.wrote(Written(refused_ids=written.refused_ids))
+            raise RollBackError
+
+    async def _commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
+        async with self.connection.transaction() as opened:
+            transaction = Transaction(
+                opened.sqlalchemy,
+                opened.driver,
+                self.flow.transaction_type,
+                savepoints=with_savepoints or self.flow.batch,
+                charges_conflicts=self._conflicts >= CONFLICT_TRIES,
+            )
+            outcomes = await self._work(records, opened, transaction, with_savepoints=with_savepoints)
+            written = await opened.write(outcomes)
+            self.check_fence(written)
+        return written, outcomes
+
+    async def _work(
+        self, records: list[Record], opened: OpenSlice, transaction: Transaction, *, with_savepoints: bool
+    ) -> list[Outcome]:
+        ends_at = time.monotonic() + SLICE_SECONDS
+        outcomes: list[Outcome] = []
+        for call in [records] if self.flow.batch else [[record] for record in records]:
+            if with_savepoints:
+                await opened.execute(SAVEPOINT)
+            called = await self._call(call, transaction, with_savepoints=with_savepoints)
+            failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
+            if failed and not with_savepoints:
+                raise RollBackError(failed if self.flow.batch else ())
+            if with_savepoints:
+                if failed:
+                    await opened.execute(ROLL_BACK)
+                await opened.execute(RELEASE)
+            outcomes += called
+            if time.monotonic() >= ends_at or self.delivery.must_stop:
+                break
+        return outcomes
+
+    async def _call(
+        self, call: list[Record], transaction: Transaction, *, with_savepoints: bool
+    ) -> list[Outcome]:
+        """What became of the call when the transaction is looked at as well. Raises RollBackError when nothing more
+        can be done in it."""
+        is_tentative = not with_savepoints and not self.flow.batch
+        slots = self.delivery.slots
+        slots.put_in_flight(call[0].id if len(call) == 1 else SEVERAL_IN_FLIGHT)
+        transaction.open([record.id for record in call])
+        if self.flow.batch:
+            called = await self.attempts.attempt_batch(call, transaction)
+        else:
+            called = [await self.attempts.attempt(call[0], transaction, is_tentative=is_tentative)]
+        try:
+            await transaction.close()
+        except Exception as error:  # noqa: BLE001  (the session could not be closed)
+            now = time.monotonic()
+            called = [self.attempts.outcome_of(record, now, error, transaction) for record in call]
+        if not transaction.is_whole:
+            raise RollBackError(() if is_tentative else called, is_spoiled=True)
+        slots.put_in_flight(NOTHING_IN_FLIGHT)
+        return called
+
+    def _drop(self, record: Record) -> bool:
+        if self.delivery.is_cancelled(record) and record.id not in self._settled_ids:
+            self._settled_ids.add(record.id)
+            self.delivery.report(Cancelled(record))
+        return record.id in self._settled_ids
+
+    def _length(self, remaining: list[Record]) -> int:
+        if remaining[0].id in self._alone_ids:
+            return 1
+        return len(remaining) if self.flow.batch else SLICE_RECORDS
+
     def _note_failures(self, outcomes: list[Outcome]) -> None:
         """A slice that is done twice costs less than savepoints in every slice, unless most slices need them."""
         has_failures = any(not isinstance(outcome, Completed) for outcome in outcomes)
@@ -239,7 +193,7 @@ class OneCommit:
     def _roll_back(self, rolled_back: RollBackError) -> None:
         self._with_savepoints = True
         if rolled_back.is_spoiled:
-            self.recover()
+            self.connection.recover()
         for outcome in rolled_back.decided:
             self._settled_ids.add(outcome.record.id)
             self.delivery.report(outcome)

@@ -7,8 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from billiard.pool import EX_RECYCLE
@@ -40,18 +39,15 @@ class StuckHandlers(threading.Thread):
         self._calls: dict[int, StuckHandler] = {}
         self._ended = threading.Event()
 
-    @contextmanager
-    def watching(
-        self, records: Sequence[Record], limit_seconds: float, *, can_be_interrupted: bool
-    ) -> Generator[None]:
+    def watch(self, records: Sequence[Record], limit_seconds: float, *, can_be_interrupted: bool) -> None:
+        """One call of the handler begins."""
         now = time.monotonic()
         gives_up_at = now + limit_seconds + (GRACE_SECONDS if can_be_interrupted else 0)
-        key = records[0].id
-        self._calls[key] = StuckHandler(records, now, gives_up_at, limit_seconds)
-        try:
-            yield
-        finally:
-            self._calls.pop(key, None)
+        self._calls[records[0].id] = StuckHandler(records, now, gives_up_at, limit_seconds)
+
+    def forget(self, records: Sequence[Record]) -> None:
+        """It has ended."""
+        self._calls.pop(records[0].id, None)
 
     def run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):

@@ -1,5 +1,6 @@
 """The transaction of a slice in the form that the handler asked for, and whether it is still whole afterwards."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,137 +20,98 @@ SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # an administrator, a crash 
 MISUSE = (
     "the handler must not commit, roll back or close the transaction it was given, nor hide an error in it"
 )
-
-
-_OPEN_STATES = (
-    TransactionStatus.INTRANS,
-    TransactionStatus.INERROR,
-)  # a closed connection is in none of them
+Driver = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
 class Transaction:
-    """For one handler call after the other."""
+    """What one handler call after the other is given. Synchronous for a plain handler, asynchronous for an
+    `async def` one: its coroutines wait only in the latter case.
+
+    `charges_conflicts`: a conflict between transactions is the handler's own failure, after too many in a row.
+    """
 
     def __init__(
         self,
-        connection: Connection,
-        driver: "psycopg.Connection[Any]",
+        connection: Connection | AsyncConnection,
+        driver: Driver,
         kind: type | None,
         *,
         savepoints: bool,
+        charges_conflicts: bool,
     ) -> None:
-        self._connection = connection
+        self._connection: Any = connection
         self._driver = driver
         self._kind = kind
-        self._mode = "create_savepoint" if savepoints else "rollback_only"
-        self._session: Session | None = None
+        self._join_mode: Any = "create_savepoint" if savepoints else "rollback_only"
+        self._charges_conflicts = charges_conflicts
+        self._session: Session | AsyncSession | None = None
+        self._record_ids: list[int] = []
         self._begun = connection.get_transaction()
 
-    def open(self) -> Any:
-        if self._kind is psycopg.Connection:
-            return self._driver
+    def open(self, record_ids: list[int]) -> None:
+        """For the call of the handler on these records."""
+        self._record_ids = record_ids
+        options: dict[str, Any] = {"expire_on_commit": False, "join_transaction_mode": self._join_mode}
         if self._kind is Session:
-            mode: Any = self._mode
-            self._session = Session(bind=self._connection, expire_on_commit=False, join_transaction_mode=mode)
+            self._session = Session(bind=self._connection, **options)
+        elif self._kind is AsyncSession:
+            self._session = AsyncSession(bind=self._connection, **options)
+
+    @property
+    def given(self) -> Any:
+        if self._session is not None:
             return self._session
+        if self._kind in (psycopg.Connection, psycopg.AsyncConnection):
+            return self._driver
         return self._connection
 
-    def settle(self) -> None:
-        """After the handler, within its time limit: sends what the session still holds. Raises what the database
-        says to it, and PermanentError when nothing more can be done in this transaction."""
-        raise_if_misused(self)
+    async def settle(self) -> None:
+        """Send what the session still holds. Raises what the database says to it, and PermanentError when nothing
+        more can be done in this transaction."""
+        self._raise_if_misused()
         if self._session is not None:
-            self._session.commit()
-            raise_if_misused(self)
+            await _awaited(self._session.commit())
+            self._raise_if_misused()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            await _awaited(session.close())
 
     @property
     def is_whole(self) -> bool:
         """False: the handler ended the transaction or closed the connection."""
         return is_open(self._driver) and self._begun is not None and self._begun.is_active
 
-    @property
-    def has_failed(self) -> bool:
-        """Postgres refuses every statement until the savepoint is rolled back."""
-        return self._driver.pgconn.transaction_status == TransactionStatus.INERROR
+    def raise_if_not_the_handlers_fault(self, error: BaseException) -> None:
+        """A conflict between transactions is resolved by doing the slice again, and a lost connection ends the run: no
+        attempt is charged for either. Raises ConflictError or RunLostError."""
+        if is_conflict(error):
+            if self._charges_conflicts:
+                return
+            kind = type(cause_of(error)).__name__
+            raise ConflictError(f"{kind} in a handler: the slice is done again") from error
+        driver = self._driver
+        if driver.broken or (driver.closed and isinstance(cause_of(error), psycopg.OperationalError)):
+            suspects = () if _server_ended_it(error) else self._record_ids
+            raise RunLostError(
+                f"the connection broke in the handler of {_named(self._record_ids)}", suspects
+            ) from error
+
+    def _raise_if_misused(self) -> None:
+        has_failed = self._driver.pgconn.transaction_status == TransactionStatus.INERROR
+        if has_failed or not self.is_whole:
+            raise PermanentError(MISUSE)
 
 
-class AsyncTransaction:
-    """The same for `async def` handlers."""
-
-    def __init__(
-        self,
-        connection: AsyncConnection,
-        driver: "psycopg.AsyncConnection[Any]",
-        kind: type | None,
-        *,
-        savepoints: bool,
-    ) -> None:
-        self._connection = connection
-        self._driver = driver
-        self._kind = kind
-        self._mode = "create_savepoint" if savepoints else "rollback_only"
-        self._session: AsyncSession | None = None
-        self._begun = connection.get_transaction()
-
-    def open(self) -> Any:
-        if self._kind is psycopg.AsyncConnection:
-            return self._driver
-        if self._kind is AsyncSession:
-            self._session = AsyncSession(
-                bind=self._connection, expire_on_commit=False, join_transaction_mode=self._mode
-            )
-            return self._session
-        return self._connection
-
-    async def settle(self) -> None:
-        raise_if_misused(self)
-        if self._session is not None:
-            await self._session.commit()
-            raise_if_misused(self)
-
-    async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    @property
-    def is_whole(self) -> bool:
-        return is_open(self._driver) and self._begun is not None and self._begun.is_active
-
-    @property
-    def has_failed(self) -> bool:
-        return self._driver.pgconn.transaction_status == TransactionStatus.INERROR
+def is_open(driver: Driver) -> bool:
+    """A closed connection is in no transaction."""
+    return driver.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
-def raise_if_misused(transaction: Transaction | AsyncTransaction) -> None:
-    if not transaction.is_whole or transaction.has_failed:
-        raise PermanentError(MISUSE)
-
-
-def is_open(driver: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> bool:
-    return driver.pgconn.transaction_status in _OPEN_STATES
-
-
-def raise_if_not_the_handlers_fault(
-    error: BaseException,
-    driver: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]",
-    record_ids: Sequence[int],
-) -> None:
-    """A conflict between transactions is resolved by doing the slice again, and a lost connection ends the run: no
-    attempt is charged for either. Raises ConflictError or RunLostError."""
-    cause = cause_of(error)
-    if is_conflict(error):
-        raise ConflictError(f"{type(cause).__name__} in a handler: the slice is done again") from error
-    if driver.broken or (driver.closed and isinstance(cause, psycopg.OperationalError)):
-        suspects = () if _server_ended_it(error) else record_ids
-        raise RunLostError(
-            f"the connection broke in the handler of {_named(record_ids)}", suspects
-        ) from error
+async def _awaited(returned: Any) -> None:
+    if inspect.isawaitable(returned):
+        await returned
 
 
 def _server_ended_it(error: BaseException | None) -> bool:

@@ -7,17 +7,15 @@ cannot do that, because the signal of the process is then delivered to another t
 
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from ..exceptions import TimeLimitExceededError
 
 RING_AGAIN_SECONDS = 1.0
 
 _armed_seconds: float | None = None
-_is_installed = False
 _is_masked = False
 _has_rung = False
 
@@ -27,18 +25,23 @@ def can_interrupt() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def call_limited(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Raises TimeLimitExceededError into the function, or out of it. Main thread only."""
-    _install()
-    try:
-        try:
-            _arm(seconds)
-            return function(*arguments)
-        finally:
-            _disarm()
-    except TimeLimitExceededError:
-        _disarm()  # it may have rung before the other one was through
-        raise
+def arm(seconds: float) -> None:
+    """From now on the limit raises TimeLimitExceededError into whatever runs. Main thread only.
+
+    A library may have taken SIGALRM over since the last call, and the default action would end the process."""
+    global _armed_seconds  # noqa: PLW0603
+    if signal.getsignal(signal.SIGALRM) is not _ring:
+        signal.signal(signal.SIGALRM, _ring)
+    _armed_seconds = seconds
+    signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)
+
+
+def disarm() -> None:
+    """Idempotent. Does nothing in other threads and without a limit."""
+    global _armed_seconds  # noqa: PLW0603
+    if _armed_seconds is not None and can_interrupt():
+        _armed_seconds = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextmanager
@@ -55,25 +58,6 @@ def masked() -> Generator[None]:
         _is_masked = False
     if _has_rung:
         _raise()
-
-
-def _install() -> None:
-    global _is_installed  # noqa: PLW0603  (once for each process)
-    if not _is_installed:
-        signal.signal(signal.SIGALRM, _ring)
-        _is_installed = True
-
-
-def _arm(seconds: float) -> None:
-    global _armed_seconds  # noqa: PLW0603
-    _armed_seconds = seconds
-    signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)
-
-
-def _disarm() -> None:
-    global _armed_seconds  # noqa: PLW0603
-    _armed_seconds = None
-    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _ring(number: int, frame: FrameType | None) -> None:

@@ -136,7 +136,7 @@ def broken_slice_is_failure(self: OneCommit, records: list[Record]) -> int:
     try:
         return SLICE(self, records)
     except RunLostError:
-        self.recover()
+        self.connection.recover()
         self.delivery.wrote(self.run.write(failed(records, 0.2)))
         return len(records)
 
@@ -146,11 +146,11 @@ def broken_write_is_failure(self: Delivery, outcomes: list[Any]) -> Written:
     return self._run.write_again(failed([outcome.record for outcome in outcomes], 0.2))
 
 
-COMMIT, SLICE = OneCommit.commit, OneCommit._slice
+COMMIT, SLICE = OneCommit.commit, OneCommit.work_slice
 MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "what the fence refuses is committed": (OneCommit, "check_fence", lambda *_: None),
     "effects are committed before the completion": (OneCommit, "commit", effect_in_another_transaction),
-    "a slice that broke is a failed attempt": (OneCommit, "_slice", broken_slice_is_failure),
+    "a slice that broke is a failed attempt": (OneCommit, "work_slice", broken_slice_is_failure),
     "a failed record keeps its writes": (one_commit, "ROLL_BACK", b"SELECT 1"),
     "a write that broke is a failed attempt": (Delivery, "_write_again", broken_write_is_failure),
 }

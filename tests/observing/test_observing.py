@@ -21,7 +21,9 @@ from tasks.observing import observe_with, observer, stop_observing_with
 from tasks.observing.bound_fields import bound_to_logs
 from tasks.observing.json_logs import log_as_json
 from tasks.run_loop.attempt import Attempts
+from tasks.run_loop.limits import Limits
 from tasks.run_loop.loop import run_flow
+from tasks.run_loop.one_body import run_without_waiting
 from tests.support.flow_runs import Worker
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -45,8 +47,13 @@ def a_record(**columns: Any) -> Record:
     return Record(**{**values, **columns})
 
 
+def attempts_of(handler: Any) -> Attempts:
+    flow = declare(handler, {"name": "alpha"})
+    return Attempts(flow, NoRun(), Limits(flow))  # type: ignore[arg-type]
+
+
 def attempt(handler: Any, record: Record) -> Any:
-    return Attempts(declare(handler, {"name": "alpha"}), NoRun(), None).attempt(record)  # type: ignore[arg-type]
+    return run_without_waiting(attempts_of(handler).attempt(record))
 
 
 @pytest.fixture
@@ -88,8 +95,8 @@ def test_an_async_handler_has_its_fields_too(lines: list[dict[str, Any]]) -> Non
         handler_logger.info("here")
 
     async def both() -> None:
-        attempts = Attempts(declare(handler, {"name": "alpha"}), NoRun(), None)  # type: ignore[arg-type]
-        await asyncio.gather(*(attempts.attempt_async(a_record(id=i)) for i in (1, 2)))
+        attempts = attempts_of(handler)
+        await asyncio.gather(*(attempts.attempt(a_record(id=i)) for i in (1, 2)))
 
     asyncio.run(both())
     assert sorted(line["record"] for line in lines) == [1, 2]
@@ -139,7 +146,7 @@ def test_secrets_and_tracebacks_are_one_line_without_secrets(lines: list[dict[st
 
 def test_nobody_observing_costs_nothing() -> None:
     assert observer() is None
-    assert Attempts(declare(lambda payload: None, {"name": "alpha"}), NoRun(), None)._observe is None  # type: ignore[arg-type]
+    assert attempts_of(lambda payload: None).observe is None
 
 
 @pytest.fixture

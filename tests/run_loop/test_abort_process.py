@@ -7,7 +7,7 @@ import pytest
 from queue_store.errors import DatabaseUnavailableError, UnknownFlowError
 from queue_store.records.record import Completed, Outcome
 from queue_store.runs.run import Run, RunOptions
-from tasks.run_loop import abort_process as giving_up
+from tasks.run_loop import abort_process as aborting
 from tasks.run_loop.stuck_handlers import StuckHandler
 from tasks.worker.current_run import CurrentRun
 from tests.support.flow_runs import Worker
@@ -16,23 +16,23 @@ from tests.support.flow_runs import Worker
 @pytest.fixture
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ends: list[str] = []
-    monkeypatch.setattr(giving_up, "end_process", lambda: ends.append("ended"))
-    monkeypatch.setattr(giving_up, "TRY_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(aborting, "end_process", lambda: ends.append("ended"))
+    monkeypatch.setattr(aborting, "TRY_AGAIN_SECONDS", 0.01)
     return ends
 
 
-def give_up(worker: Worker) -> None:
+def abort(worker: Worker) -> None:
     """With the first of two records finished and the second one stuck."""
-    declared = worker.declare(lambda payload: None, name="stuck", time_limit_seconds=1, max_retries=0)
+    flow = worker.declare(lambda payload: None, name="stuck", time_limit_seconds=1, max_retries=0)
     worker.enqueue("stuck", ["finished", "stuck"])
     options = RunOptions("stuck", 10, 0)
-    cursor, process = worker.services.position("stuck"), worker.services.process.worker_process_id
-    with Run(worker.services.database, options, cursor, process) as run:
+    position, process = worker.services.position("stuck"), worker.services.process.worker_process_id
+    with Run(worker.services.database, options, position, process) as run:
         finished, stuck = run.begin()
         now = time.monotonic()
         outcomes: list[Outcome] = [Completed(finished, now, now, None, ())]
-        giving_up.give_up(
-            worker.services, declared, CurrentRun(run), outcomes, [StuckHandler([stuck], now, now, 1)]
+        aborting.abort_process(
+            worker.services, flow, CurrentRun(run), outcomes, [StuckHandler([stuck], now, now, 1)]
         )
 
 
@@ -48,7 +48,7 @@ def test_what_cannot_be_written_is_given_back_and_the_process_ends(
         return write_in(run, cursor, outcomes)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Run, "write_in", refuse)
-    give_up(worker)
+    abort(worker)
     assert ended == ["ended"]
     assert worker.statuses() == {"failed": 1, "pending": 1}
 
@@ -65,6 +65,6 @@ def test_a_database_that_is_away_is_waited_for_until_the_worker_stops(
         raise DatabaseUnavailableError("it is away")
 
     monkeypatch.setattr(Run, "write_in", away)
-    give_up(worker)
+    abort(worker)
     assert ended == ["ended"]
     assert len(tries) == 4

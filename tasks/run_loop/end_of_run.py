@@ -1,0 +1,66 @@
+"""How a run ends, whatever happened to it: it says so itself where it can, or its lease does."""
+
+import logging
+import time
+
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.liveness.worker_processes import server_identity
+from queue_store.redaction import redact
+
+from ..exceptions import RunLostError
+from ..worker.current_run import CurrentRun
+from ..worker.shared_slots import SharedSlots
+from .failures import MESSAGE_LIMIT
+
+SAY_END_SECONDS = 60.0
+SAY_END_PAUSE_SECONDS = 0.2
+
+logger = logging.getLogger(__name__)
+
+
+def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | None) -> None:
+    """Waits for a database that is away: a run that cannot say how it ended leaves suspects behind."""
+    deadline = time.monotonic() + SAY_END_SECONDS
+    while True:
+        try:
+            return _say_end(current, failure)
+        except DatabaseUnavailableError as error:
+            failure = failure or error
+            if time.monotonic() > deadline or slots.is_stopping:
+                return _warn(current, error)
+            time.sleep(SAY_END_PAUSE_SECONDS)
+        except QueueStoreError as error:
+            return _warn(current, error)
+
+
+def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
+    run = current.run
+    if failure is not None:
+        run.reopen()
+    suspect_ids = failure.suspect_record_ids if isinstance(failure, RunLostError) else ()
+    if suspect_ids and _server_changed(current):
+        suspect_ids = ()
+    if suspect_ids:
+        run.abandon(suspect_ids[0] if len(suspect_ids) == 1 else None, str(failure))
+    else:
+        run.end(None if failure is None else _text(failure))
+
+
+def _server_changed(current: CurrentRun) -> bool:
+    """It was started again, or another one took over: no handler is to blame for the connection."""
+    known = current.server_identity
+    with current.run.held.transaction() as cursor:
+        return known is not None and server_identity(cursor) != known
+
+
+def _warn(current: CurrentRun, error: QueueStoreError) -> None:
+    logger.warning(
+        "run %s could not say that it ended, its lease will: %s", current.run.flow_instance_id, error
+    )
+
+
+def _text(failure: BaseException) -> str:
+    """The queue's own errors are written for people; of others the type has to be told."""
+    if isinstance(failure, RunLostError | QueueStoreError):
+        return str(failure)
+    return redact(f"{type(failure).__name__}: {failure}", MESSAGE_LIMIT)

@@ -1,0 +1,104 @@
+"""The time limit of a flow, around every call of its functions, in each way of running them."""
+
+import asyncio
+import time
+from contextlib import AbstractContextManager
+from typing import Any
+
+from queue_store.records.record import Record
+
+from ..authoring.flow import Flow
+from ..exceptions import TimeLimitExceededError
+from ..worker import time_limit
+from .one_body import run_without_waiting
+from .stuck_handlers import StuckHandlers
+
+
+class Limits:
+    """`stuck_handlers` ends the process of a handler that does not stop. None: the flow has no time limit, and
+    `open_calls` tells which calls run, by their first record, and since when by `time.monotonic()`."""
+
+    def __init__(self, flow: Flow, stuck_handlers: StuckHandlers | None = None) -> None:
+        self._seconds = flow.time_limit_seconds
+        self._is_async = flow.is_async
+        self._stuck_handlers = stuck_handlers
+        self.open_calls: dict[int, tuple[list[Record], float]] = {}
+
+    def around(self, records: list[Record]) -> AbstractContextManager[None]:
+        """Raises TimeLimitExceededError in the block, where it can be interrupted. After an exception call `lift`."""
+        if self._seconds is None or self._stuck_handlers is None:
+            return _Unlimited(records, self.open_calls)
+        if self._is_async:
+            return _OnTheLoop(records, self._seconds, self._stuck_handlers)
+        if time_limit.can_interrupt():
+            return _InTheMainThread(records, self._seconds, self._stuck_handlers)
+        return _InAThread(records, self._seconds, self._stuck_handlers)
+
+    def lift(self, records: list[Record]) -> None:
+        """The limit may ring between the end of the block and its exit, which then does nothing. Idempotent."""
+        if self._seconds is not None and self._stuck_handlers is not None:
+            time_limit.disarm()
+            self._stuck_handlers.forget(records)
+
+
+class _Unlimited:
+    __slots__ = ("_key", "_open_calls", "_records")
+
+    def __init__(self, records: list[Record], open_calls: dict[int, tuple[list[Record], float]]) -> None:
+        self._records = records
+        self._key = records[0].id
+        self._open_calls = open_calls
+
+    def __enter__(self) -> None:
+        self._open_calls[self._key] = (self._records, time.monotonic())
+
+    def __exit__(self, *_: object) -> None:
+        self._open_calls.pop(self._key, None)
+
+
+class _InAThread:
+    """Nothing can interrupt it."""
+
+    can_be_interrupted = False
+
+    def __init__(self, records: list[Record], seconds: float, stuck_handlers: StuckHandlers) -> None:
+        self._records = records
+        self._seconds = seconds
+        self._stuck_handlers = stuck_handlers
+
+    def __enter__(self) -> None:
+        self._stuck_handlers.watch(self._records, self._seconds, can_be_interrupted=self.can_be_interrupted)
+
+    def __exit__(self, *_: Any) -> None:
+        self._stuck_handlers.forget(self._records)
+
+
+class _InTheMainThread(_InAThread):
+    can_be_interrupted = True
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        time_limit.arm(self._seconds)
+
+    def __exit__(self, *_: Any) -> None:
+        time_limit.disarm()
+        super().__exit__()
+
+
+class _OnTheLoop(_InAThread):
+    """`asyncio.timeout` is asynchronous in form only: neither its beginning nor its end waits."""
+
+    can_be_interrupted = True
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._timeout = asyncio.timeout(self._seconds)
+        run_without_waiting(self._timeout.__aenter__())
+
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            run_without_waiting(self._timeout.__aexit__(*raised))
+        except TimeoutError as over:
+            raise TimeLimitExceededError(f"the time limit of {self._seconds:g} s is over") from over
+        finally:
+            super().__exit__()

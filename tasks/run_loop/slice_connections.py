@@ -1,0 +1,145 @@
+"""The connection that slices run on: the run's own for plain handlers, an asynchronous one for `async def` handlers.
+
+Both have the same coroutines. Those of the plain one never wait: see `one_body`.
+"""
+
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from queue_store.database.async_connection import AsyncHeldConnection
+from queue_store.errors import ClaimLostError
+from queue_store.records.record import Outcome, Written
+from queue_store.runs.async_writing import write_in_async
+from queue_store.runs.run import Run
+from queue_store.runs.sessions import adopt_session
+
+from ..exceptions import RunLostError
+from ..worker.event_loop import EventLoop
+from .one_body import run_without_waiting
+from .transactions import Driver
+
+R = TypeVar("R")
+
+
+class OpenSlice(Protocol):
+    """The transaction of one slice."""
+
+    sqlalchemy: Connection | AsyncConnection
+    driver: Driver
+
+    async def execute(self, statement: bytes) -> None: ...
+
+    async def write(self, outcomes: Sequence[Outcome]) -> Written:
+        """As `Run.write_in`."""
+        ...
+
+
+class SliceConnection(Protocol):
+    def run(self, body: Coroutine[Any, Any, R]) -> R:
+        """Run a body to its end, from the thread that owns the run."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[OpenSlice]:
+        """COMMIT at the end, ROLLBACK on an error; nobody else can end it. Raises what
+        `HeldConnection.transaction` raises."""
+        ...
+
+    def recover(self) -> None:
+        """After a handler closed the connection. Raises RunLostError."""
+        ...
+
+    def end(self) -> None: ...
+
+
+class PlainSliceConnection:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def run(self, body: Coroutine[Any, Any, R]) -> R:
+        return run_without_waiting(body)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[OpenSlice]:
+        held = self._run.held
+        with held.transaction() as cursor, cursor.connection.transaction():
+            yield _PlainSlice(self._run, cursor, held.sqlalchemy, held.driver)
+
+    def recover(self) -> None:
+        try:
+            self._run.reopen()
+        except ClaimLostError:
+            raise RunLostError("this run was declared dead") from None
+
+    def end(self) -> None:
+        """The run gives its connection back itself."""
+
+
+@dataclass(slots=True)
+class _PlainSlice:
+    run: Run
+    cursor: psycopg.Cursor[Any]
+    sqlalchemy: Connection | AsyncConnection
+    driver: Driver
+
+    async def execute(self, statement: bytes) -> None:
+        self.cursor.execute(statement)
+
+    async def write(self, outcomes: Sequence[Outcome]) -> Written:
+        return self.run.write_in(self.cursor, outcomes)
+
+
+class AsyncSliceConnection:
+    def __init__(self, run: Run, event_loop: EventLoop) -> None:
+        self._run = run
+        self._event_loop = event_loop
+        self._held: AsyncHeldConnection | None = None
+
+    def run(self, body: Coroutine[Any, Any, R]) -> R:
+        return self._event_loop.run(body)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[OpenSlice]:
+        held = await self._open()
+        async with held.transaction() as cursor:
+            yield _AsyncSlice(self._run, cursor, held.sqlalchemy, await held.driver())
+
+    def recover(self) -> None:
+        self.end()
+
+    def end(self) -> None:
+        self.run(self._close())
+
+    async def _open(self) -> AsyncHeldConnection:
+        """Rescue ends the session that can hold locks for long, and so it has to know this one."""
+        if self._held is None:
+            held = await AsyncHeldConnection.open(self._run.database.async_engine)
+            async with held.transaction() as cursor:
+                if not await adopt_session(cursor, self._run.flow_instance_id):
+                    raise RunLostError("this run was declared dead") from ClaimLostError([])
+            self._held = held
+        return self._held
+
+    async def _close(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            await held.close()
+
+
+@dataclass(slots=True)
+class _AsyncSlice:
+    run: Run
+    cursor: psycopg.AsyncCursor[Any]
+    sqlalchemy: Connection | AsyncConnection
+    driver: Driver
+
+    async def execute(self, statement: bytes) -> None:
+        await self.cursor.execute(statement)
+
+    async def write(self, outcomes: Sequence[Outcome]) -> Written:
+        return await write_in_async(self.run, self.cursor, outcomes)

@@ -1,0 +1,44 @@
+"""Fairness between flows: how long a run goes on while other flows wait for a worker process."""
+
+import time
+
+from queue_store.errors import QueueStoreError
+from queue_store.flows import FlowWithWork, with_work
+
+from ..authoring.flow import Flow
+from ..worker.services import WorkerServices
+
+OTHERS_LOOK_SECONDS = 1.0
+LONGEST_RUN_SECONDS = 600.0  # of a run alone: none that began within the orphan timeout has overdue records
+
+
+class TimeSlice:
+    """Used by the one thread that works on the run."""
+
+    def __init__(self, services: WorkerServices, flow: Flow) -> None:
+        self._services = services
+        self._flow = flow
+        self._began_at = time.monotonic()
+        self._ends_at = self._began_at + services.settings.time_slice_seconds
+
+    def is_over(self) -> bool:
+        """Others that wait get a hint, and this flow queues up behind them with its own. While nobody waits, or the
+        broker cannot take the hint, the run goes on, at most `LONGEST_RUN_SECONDS` in the first case."""
+        if time.monotonic() < self._ends_at:
+            return False
+        others = [flow for flow in self._waiting() if flow.runs_wanted]
+        hints = self._services.hints
+        for other in others:
+            hints.send(other.flow_name, other.celery_queue)
+        is_long = time.monotonic() - self._began_at >= LONGEST_RUN_SECONDS
+        if (others or is_long) and hints.send(self._flow.name, self._flow.queue):
+            return True
+        self._ends_at = time.monotonic() + OTHERS_LOOK_SECONDS
+        return False
+
+    def _waiting(self) -> list[FlowWithWork]:
+        try:
+            with self._services.database.transaction() as cursor:
+                return with_work(cursor, self._services.celery_queues, except_flow_name=self._flow.name)
+        except QueueStoreError:
+            return []
