@@ -29,6 +29,11 @@ class TimeLimitExceededError(KeyboardInterrupt):
     """
 
 
+class TransactionTimeoutError(Exception):
+    """A one-COMMIT handler kept its transaction idle, or open, for longer than Postgres allows: the server ended the
+    session. Retried like any failure."""
+
+
 class FlowDeclarationError(Exception):
     """A flow is declared wrongly. Raised at import, never in the middle of a batch."""
 

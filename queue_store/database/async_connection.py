@@ -8,6 +8,7 @@ import psycopg
 import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from queue_store.database.cursors import OwnAsyncCursor
 from queue_store.database.driver_errors import translated, unavailable
 
 
@@ -32,6 +33,11 @@ class AsyncHeldConnection:
         assert isinstance(driver, psycopg.AsyncConnection)
         return cast("psycopg.AsyncConnection[Any]", driver)
 
+    async def invalidate(self) -> None:
+        """Close the session for good instead of giving it back to the pool."""
+        with suppress(Exception):
+            await self._connection.invalidate()
+
     async def close(self) -> None:
         with suppress(Exception):
             await self._connection.close()
@@ -44,8 +50,9 @@ class AsyncHeldConnection:
         """
         try:
             driver = await self.driver()
-            async with self._connection.begin(), driver.transaction(), driver.cursor(binary=True) as cursor:
-                yield cursor
+            async with self._connection.begin(), driver.transaction():
+                async with OwnAsyncCursor(driver, binary=True) as cursor:
+                    yield cursor
         except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
             meaning = translated(error, self._connection.engine.url)
             if meaning is None:

@@ -21,12 +21,13 @@ from queue_store.errors import (
 RUNNING_KEY = "processing_queue_running_key"  # of each order_key at most one record is processing
 DEDUP_KEY = "processing_queue_dedup"
 INGESTION_STOPPED = "PQ001"
+COMMIT_REFUSED = "PQ002"  # a one-COMMIT slice is open: see the migration open_slices
 CONFLICTS = ("40001", "40P01")  # a serialization failure, a deadlock: the server has undone the transaction
 LOCK_NOT_AVAILABLE = "55P03"
-ENDED_SESSIONS = (
-    "25P03",
-    "25P04",
-)  # idle in transaction, transaction too long: psycopg counts neither as operational
+IDLE_IN_TRANSACTION = "25P03"
+ENDED_SESSIONS = (IDLE_IN_TRANSACTION, "25P04")  # the other is a transaction that lasted too long
+NO_SUCH_SAVEPOINT = "3B001"
+STATEMENT_CANCELLED = "57014"
 BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03")
 REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
 MISSING_OBJECTS = ("42P01", "42883")
@@ -123,6 +124,7 @@ def _constraint(error: psycopg.Error) -> str | None:
 
 
 def _connection_broke(error: psycopg.Error) -> bool:
-    """psycopg calls many other answers operational too, such as a full disk; a producer gets those as they are."""
+    """psycopg calls many other answers operational too, such as a full disk, which a producer gets as they are. The
+    timeouts that end a session it does not."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
     return is_operational or error.sqlstate in ENDED_SESSIONS

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from queue_store.database.cursors import OwnCursor
 from queue_store.database.driver_errors import translated, unavailable
 from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
@@ -48,7 +49,7 @@ class HeldConnection:
         """
         transaction = self._begin()
         try:
-            with self.driver.cursor(binary=True) as cursor:
+            with OwnCursor(self.driver, binary=True) as cursor:
                 yield cursor
         except BaseException as error:
             with suppress(Exception):
@@ -64,7 +65,7 @@ class HeldConnection:
         """For statements such as VACUUM. Raises what `transaction` raises."""
         try:
             self.driver.autocommit = True
-            with self.driver.cursor() as cursor:
+            with OwnCursor(self.driver) as cursor:
                 yield cursor
         except psycopg.Error as error:
             self._raise_translated(error)

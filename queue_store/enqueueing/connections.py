@@ -8,11 +8,11 @@ import psycopg
 import psycopg.errors
 import sqlalchemy.exc
 from psycopg import AsyncConnection as DriverAsyncConnection
-from psycopg.rows import tuple_row
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
+from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
 from queue_store.database.driver_errors import translated_for_producer
 from queue_store.database.statements import NamedStatement, sql
 from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Rows, Steps
@@ -96,7 +96,7 @@ class _Door:
         if self.sqlalchemy is not None:
             result = self.sqlalchemy.exec_driver_sql(text.decode(), statement.parameters)
             return [tuple(row) for row in result] if result.returns_rows else []
-        with self.driver.cursor(row_factory=tuple_row) as cursor:
+        with OwnCursor(self.driver) as cursor:
             cursor.execute(text, statement.parameters)
             return cursor.fetchall() if cursor.description else []
 
@@ -111,7 +111,7 @@ class _Door:
 
     def copy_blocks(self, request: Copy) -> Rows:
         try:
-            with self.driver.cursor() as cursor, cursor.copy(sql(request.name)) as copy:
+            with OwnCursor(self.driver) as cursor, cursor.copy(sql(request.name)) as copy:
                 for block in request.blocks:
                     copy.write(block)
         except BaseException:
@@ -165,7 +165,7 @@ class _AsyncDoor:
         if self.sqlalchemy is not None:
             result = await self.sqlalchemy.exec_driver_sql(text.decode(), statement.parameters)
             return [tuple(row) for row in result] if result.returns_rows else []
-        async with self.driver.cursor(row_factory=tuple_row) as cursor:
+        async with OwnAsyncCursor(self.driver) as cursor:
             await cursor.execute(text, statement.parameters)
             return await cursor.fetchall() if cursor.description else []
 
@@ -180,7 +180,7 @@ class _AsyncDoor:
 
     async def copy_blocks(self, request: Copy) -> Rows:
         try:
-            async with self.driver.cursor() as cursor, cursor.copy(sql(request.name)) as copy:
+            async with OwnAsyncCursor(self.driver) as cursor, cursor.copy(sql(request.name)) as copy:
                 for block in request.blocks:
                     await copy.write(block)
         except BaseException:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from psycopg import Cursor
 
+from queue_store.database.cursors import OwnCursor
 from queue_store.database.manager import DatabaseManager, HeldConnection
 from queue_store.database.statements import NamedStatement, sql
 from queue_store.errors import ClaimLostError
@@ -213,12 +214,10 @@ class Run:
         cursor.execute(sql("runs/end_run"), parameters | self.counts.parameters())
         cursor.execute(sql("runs/settle_run"), {"flow_instance_id": self.flow_instance_id})
 
-    def _send_statements(
-        self, cursor: Cursor[Any], statements: Sequence[NamedStatement]
-    ) -> list[Cursor[Any]]:
+    def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
         cursor.execute(sql("runs/plan_once"))
-        writers = [cursor.connection.cursor(binary=True) for _ in statements]
+        writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
         for writer, statement in zip(writers, statements, strict=True):
             writer.execute(sql(statement.name), statement.parameters)
         return writers

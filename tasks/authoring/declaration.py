@@ -35,13 +35,25 @@ _NUMBERS = {
     "concurrency": (int, 1, 1_000),
     "max_retries": (int, 0, 1_000),
     "time_limit_seconds": (float, 0.01, 86_400),
+    "idle_in_transaction_seconds": (float, 1, 86_400),
 }
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+def is_setting_names(value: object) -> bool:
+    """Whether these can be names of Postgres settings."""
+    return isinstance(value, tuple | list) and all(
+        isinstance(name, str) and len(name) < 64 and _SETTING_NAME.fullmatch(name) for name in value
+    )
+
+
 _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "batch": ("True or False", lambda value: isinstance(value, bool)),
     "failure_blocks_key": ("True or False", lambda value: isinstance(value, bool)),
     "before": ("a function", callable),
     "after": ("a function", callable),
     "failed": ("a function", callable),
+    "session_settings": ("a tuple of names, such as ('app.tenant', 'role')", is_setting_names),
     "backoff": ("a Backoff or a function", lambda value: isinstance(value, Backoff) or callable(value)),
     "schedule": (
         "celery's crontab(), or schedule() with a run_every above 0 and of at most a year",
@@ -53,6 +65,7 @@ _OPTIONAL = (
     "max_runs",
     "max_retries",
     "time_limit_seconds",
+    "idle_in_transaction_seconds",
     "before",
     "after",
     "failed",
@@ -219,6 +232,10 @@ def _check_together(declared: Flow) -> None:
 def _check_transaction(declared: Flow) -> None:
     transaction_type = declared.transaction_type
     if transaction_type is None:
+        if declared.session_settings or declared.idle_in_transaction_seconds is not None:
+            raise ValueError(
+                "session_settings and idle_in_transaction_seconds need a handler with a transaction parameter"
+            )
         return
     if declared.concurrency > 1:
         raise ValueError(

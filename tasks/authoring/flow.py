@@ -1,6 +1,6 @@
 """A declared flow: its name, its handler and its options."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -23,6 +23,8 @@ class FlowOptions(TypedDict, total=False):
     max_runs: int | None
     concurrency: int
     time_limit_seconds: float | None
+    session_settings: Sequence[str]
+    idle_in_transaction_seconds: float | None
     max_retries: int | None
     backoff: Backoff | DelayFunction
     retry_on: Mapping[type[BaseException], RetryPolicy]
@@ -50,6 +52,8 @@ class Flow:
     max_runs: int | None = None
     concurrency: int = 1
     time_limit_seconds: float | None = None
+    session_settings: Sequence[str] = ()
+    idle_in_transaction_seconds: float | None = None
     max_retries: int | None = None
     backoff: Backoff | DelayFunction = DEFAULT_BACKOFF
     retry_on: Mapping[type[BaseException], RetryPolicy] = field(

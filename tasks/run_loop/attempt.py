@@ -3,7 +3,8 @@
 import inspect
 import logging
 import time
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from queue_store.records.payload import encode_json
@@ -13,13 +14,14 @@ from ..authoring.context import FlowContext, RunSide
 from ..authoring.flow import Flow
 from ..exceptions import PermanentError, RecordCancelled, SnoozeRecord
 from ..observing import observer
+from .exception_groups import decisive
 from .failures import failure_of
+from .guest import end_a_fork
 from .limits import Limits
 
 RESULT_LIMIT_BYTES = 65_536
 
 logger = logging.getLogger(__name__)
-_UNOBSERVED = nullcontext()
 
 
 class GivenTransaction(Protocol):
@@ -34,8 +36,9 @@ class GivenTransaction(Protocol):
         """After the handler, within its time limit: send what is still held back. Raises what the database says."""
         ...
 
-    def raise_if_not_the_handlers_fault(self, error: BaseException) -> None:
-        """Raises what lets the caller roll back, for an error that is no failure of the attempt."""
+    def charged(self, error: BaseException) -> BaseException:
+        """The error that the attempt is charged with. Raises what lets the caller roll back, where the handler is not
+        to blame."""
         ...
 
 
@@ -51,6 +54,7 @@ class Attempts:
         self.run_side = run_side
         self.limits = limits
         self.observe = observer()
+        self.around = limits.around if self.observe is None else self._observed
         self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
 
     async def attempt(
@@ -62,16 +66,19 @@ class Attempts:
         context = self.context(record, started) if self._wants_context else None
         records = [record]
         try:
-            with self.observe.attempt(record) if self.observe else _UNOBSERVED, self.limits.around(records):
-                if flow.before is not None:
-                    await _awaited(flow.before(context))
-                result = flow.handler(record.payload, **self.arguments(context, transaction))
-                if flow.is_async:
-                    result = await result
-                if transaction is not None:
-                    await transaction.settle()
-                if flow.after is not None:
-                    await _awaited(flow.after(context, result))
+            try:
+                with self.around(records):
+                    if flow.before is not None:
+                        await _awaited(flow.before(context))
+                    result = flow.handler(record.payload, **self.arguments(context, transaction))
+                    if flow.is_async:
+                        result = await result
+                    if transaction is not None:
+                        await transaction.settle()
+                    if flow.after is not None:
+                        await _awaited(flow.after(context, result))
+            finally:
+                end_a_fork()
             return self.completed(record, context, started, result)
         except BaseException as error:  # noqa: BLE001
             self.limits.lift(records)
@@ -100,10 +107,11 @@ class Attempts:
     ) -> Outcome:
         """Raises what `transaction` makes of an error that is not the handler's fault."""
         if transaction is not None:
-            transaction.raise_if_not_the_handlers_fault(error)
-        if isinstance(error, SnoozeRecord):
-            return Snooze(record, error.delay_seconds)
-        if isinstance(error, RecordCancelled) and self.run_side.is_cancelled(record):
+            error = transaction.charged(error)
+        cause = decisive(error)
+        if isinstance(cause, SnoozeRecord):
+            return Snooze(record, cause.delay_seconds)
+        if isinstance(cause, RecordCancelled) and self.run_side.is_cancelled(record):
             return Cancelled(record)
         return failure_of(self.flow, record, error, started, time.monotonic())
 
@@ -119,6 +127,14 @@ class Attempts:
             arguments[self.flow.transaction_parameter] = transaction.given
         return arguments
 
+    @contextmanager
+    def _observed(self, records: list[Record]) -> Generator[None]:
+        assert self.observe is not None
+        batch = self.flow.batch
+        observed = self.observe.batch(records) if batch else self.observe.attempt(records[0])
+        with observed, self.limits.around(records):
+            yield
+
     async def _call_failed(
         self, record: Record, context: FlowContext | None, error: BaseException, outcome: Outcome
     ) -> None:
@@ -129,8 +145,11 @@ class Attempts:
         assert self.flow.failed is not None
         records = [record]
         try:
-            with self.limits.around(records):
-                await _awaited(self.flow.failed(context, error, will_retry))
+            try:
+                with self.limits.around(records):
+                    await _awaited(self.flow.failed(context, error, will_retry))
+            finally:
+                end_a_fork()
         except BaseException:
             self.limits.lift(records)
             logger.exception("the hook `failed` of flow %s failed itself", self.flow.name)

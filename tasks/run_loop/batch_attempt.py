@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from queue_store.records.record import Cancelled, Outcome, Record, Snooze
@@ -10,6 +9,7 @@ from queue_store.records.record import Cancelled, Outcome, Record, Snooze
 from ..authoring.context import FlowContext
 from ..exceptions import RecordCancelled
 from .attempt import Attempts, GivenTransaction
+from .guest import end_a_fork
 
 
 class BatchAttempts(Attempts):
@@ -23,18 +23,20 @@ class BatchAttempts(Attempts):
         contexts, outcomes = self._decoded(records, started)
         if not contexts:
             return outcomes
-        limited = list(records)
         live = [context.record for context in contexts]
         try:
-            with self.observe.batch(live) if self.observe else nullcontext(), self.limits.around(limited):
-                returned = self.flow.handler(contexts, **self.arguments(None, transaction))
-                if self.flow.is_async:
-                    returned = await returned
-                if transaction is not None:
-                    await transaction.settle()
+            try:
+                with self.around(live):
+                    returned = self.flow.handler(contexts, **self.arguments(None, transaction))
+                    if self.flow.is_async:
+                        returned = await returned
+                    if transaction is not None:
+                        await transaction.settle()
+            finally:
+                end_a_fork()
             return outcomes + self._each(contexts, returned, started)
         except BaseException as error:  # noqa: BLE001
-            self.limits.lift(limited)
+            self.limits.lift(live)
             return outcomes + self._all(contexts, started, error, transaction)
 
     def _decoded(self, records: Sequence[Record], started: float) -> tuple[list[FlowContext], list[Outcome]]:

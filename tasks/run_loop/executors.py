@@ -5,17 +5,16 @@ One thread, the owner of the run, submits records and takes outcomes; `wake` tel
 
 import queue
 import threading
-from asyncio import CancelledError, Task
+from asyncio import Task
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from time import monotonic
 
 from queue_store.records.record import Outcome, Record
 
 from ..worker.event_loop import EventLoop
 from .attempt import Attempts
-from .one_body import run_without_waiting
+from .guest import run_as_guest
 
 
 class Executor:
@@ -107,7 +106,7 @@ class ThreadExecutor(Executor):
 
     def _work(self) -> None:
         while (record := self._queue.get()) is not None:
-            self._finished(run_without_waiting(self._attempts.attempt(record)))
+            self._finished(run_as_guest(self._attempts.attempt(record)))
 
 
 class AsyncExecutor(Executor):
@@ -148,8 +147,8 @@ class AsyncExecutor(Executor):
 
     def _finished_task(self, record: Record, task: Task[Outcome]) -> None:
         self._tasks.discard(task)
-        if task.cancelled():  # before it began: somebody cancelled all tasks of the loop
-            self._finished(self._attempts.outcome_of(record, monotonic(), CancelledError("cancelled")))
+        if task.cancelled():  # before it began, because a handler cancelled all tasks of the loop
+            self._queue.appendleft(record)
         else:
             self._finished(task.result())
         self._start_more()

@@ -7,6 +7,7 @@ from queue_store.records.record import Failure, Record
 from queue_store.redaction import redact
 
 from ..authoring.flow import Flow
+from .exception_groups import decisive, leaves_of
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 16_000
@@ -22,8 +23,9 @@ _VARYING = re.compile(
 def failure_of(flow: Flow, record: Record, error: BaseException, started: float, finished: float) -> Failure:
     """The outcome of an attempt that raised. Secrets are taken out, lengths are bounded. Never raises, whatever the
     exception does when it is asked for its text."""
-    exception_type = redact(type(error).__qualname__, TYPE_LIMIT)
-    message = redact(_message(error) or exception_type, MESSAGE_LIMIT) or exception_type
+    cause = decisive(error)
+    exception_type = redact(type(cause).__qualname__, TYPE_LIMIT)
+    message = redact(_message(error, cause) or exception_type, MESSAGE_LIMIT) or exception_type
     return Failure(
         record=record,
         started=started,
@@ -32,7 +34,7 @@ def failure_of(flow: Flow, record: Record, error: BaseException, started: float,
         error_message=message,
         error_group=error_group(exception_type, message),
         traceback=_traceback(error),
-        retry_delay_seconds=flow.retry_delay_seconds(record.attempt_number, error),
+        retry_delay_seconds=flow.retry_delay_seconds(record.attempt_number, cause),
     )
 
 
@@ -41,7 +43,15 @@ def error_group(exception_type: str, message: str) -> str:
     return f"{exception_type}: {_VARYING.sub('#', message)}"[:GROUP_LIMIT]
 
 
-def _message(error: BaseException) -> str:
+def _message(error: BaseException, cause: BaseException) -> str:
+    """Of a group: the texts of its leaves, each once, with their types where they differ."""
+    leaves = leaves_of(error)
+    if cause is error and len(leaves) > 1:
+        return f"{_text(error)}: " + "; ".join(f"{type(leaf).__qualname__}: {_text(leaf)}" for leaf in leaves)
+    return "; ".join(dict.fromkeys(_text(leaf) for leaf in leaves))
+
+
+def _text(error: BaseException) -> str:
     try:
         return str(error)
     except BaseException as second:  # noqa: BLE001

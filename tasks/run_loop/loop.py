@@ -21,8 +21,8 @@ from .concurrent_execution import ConcurrentExecution, low_water
 from .delivery import Delivery
 from .end_of_run import end_run
 from .executors import AsyncExecutor, Executor, ThreadExecutor
+from .guest import ProcessState, own_this_process, run_as_guest
 from .limits import Limits
-from .one_body import run_without_waiting
 from .one_by_one import BatchByBatch, OneByOne
 from .one_commit import OneCommit
 from .slice_connections import AsyncSliceConnection, PlainSliceConnection
@@ -84,6 +84,8 @@ class _RunLoop:
         self._delivery = Delivery(
             self._current, services.settings, services.slots, services.hints.send, TimeSlice(services, flow)
         )
+        own_this_process()
+        self._process_state = ProcessState()
         self._executor: Executor | None = None
         self._ends = ExitStack()
         self._limits = Limits(flow, self._stuck_handlers())
@@ -96,6 +98,7 @@ class _RunLoop:
             execution = self._execution()
             while records:
                 unstarted = execution.execute(records)
+                self._process_state.put_back()
                 if unstarted or self._delivery.must_stop:
                     self._delivery.flush()
                     self._delivery.release(unstarted)
@@ -108,6 +111,7 @@ class _RunLoop:
             failure = error
             raise
         finally:
+            self._process_state.put_back()
             self._ends.close()
             end_run(self._current, self._services.slots, failure)
             self._services.current_run = None
@@ -141,7 +145,7 @@ class _RunLoop:
 
     def _call_batch(self, records: Sequence[Record]) -> list[Outcome]:
         call = self._attempts.attempt_batch(records)
-        return self._services.event_loop.run(call) if self._flow.is_async else run_without_waiting(call)
+        return self._services.event_loop.run(call) if self._flow.is_async else run_as_guest(call)
 
     def _stuck_handlers(self) -> StuckHandlers | None:
         if self._flow.time_limit_seconds is None:

@@ -7,7 +7,7 @@ from queue_store.records.record import Cancelled, Outcome, Record
 from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .attempt import Attempts
 from .delivery import Delivery
-from .one_body import run_without_waiting
+from .guest import run_as_guest
 
 
 class OneByOne:
@@ -25,7 +25,7 @@ class OneByOne:
                 delivery.report(Cancelled(record))
                 continue
             slots.put_in_flight(record.id)
-            outcome = run_without_waiting(self._attempts.attempt(record))
+            outcome = run_as_guest(self._attempts.attempt(record))
             slots.put_in_flight(NOTHING_IN_FLIGHT)
             delivery.report(outcome)
         return []

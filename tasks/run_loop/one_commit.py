@@ -15,17 +15,20 @@ from collections.abc import Sequence
 
 import psycopg
 
+from queue_store.database.driver_errors import ENDED_SESSIONS, STATEMENT_CANCELLED, sqlstate_of
 from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.records.record import Cancelled, Completed, Outcome, Record, Written
 from queue_store.runs.run import Run
+from queue_store.runs.slice_session import SliceSession
 
 from ..authoring.flow import Flow
-from ..exceptions import RunLostError
+from ..exceptions import PermanentError, RunLostError
 from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .batch_attempt import BatchAttempts
 from .delivery import Delivery
+from .guest import AsGuest
 from .slice_connections import OpenSlice, SliceConnection
-from .transactions import Transaction
+from .transactions import MISUSE, SessionEndedError, Transaction, explained
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100
@@ -35,6 +38,9 @@ CONFLICT_TRIES = 10
 SAVEPOINT = b"SAVEPOINT record"
 RELEASE = b"RELEASE SAVEPOINT record"
 ROLL_BACK = b"ROLLBACK TO SAVEPOINT record"
+
+# Answers to our statements that a handler has caused: the server itself is well.
+OF_A_HANDLER = (*ENDED_SESSIONS, STATEMENT_CANCELLED)
 
 
 class RollBackError(Exception):
@@ -60,6 +66,7 @@ class OneCommit:
         self._with_savepoints = False
         self._failing_slices = 0  # in a row
         self._conflicts = 0
+        self._handler_ran = False  # in this slice
         self._settled_ids: set[int] = set()  # refused, or decided outside of a slice
         self._alone_ids: set[int] = set()  # their slice was refused by the database
 
@@ -82,15 +89,18 @@ class OneCommit:
         except RollBackError as rolled_back:
             self._roll_back(rolled_back)
             return 0
-        except psycopg.Error as error:
-            self._roll_back(self._refused_by_database(records, error))
+        except (psycopg.Error, SessionEndedError) as error:
+            self._roll_back(self._blame(records, error, is_spoiled=isinstance(error, SessionEndedError)))
             return 0
         except ConflictError:
             self._conflicts += 1
             time.sleep(0.01 * self._conflicts)
             return 0
         except DatabaseUnavailableError as error:
-            raise RunLostError("the database went away during a one-COMMIT slice") from error
+            if not self._handler_ran or sqlstate_of(error.__cause__ or error) not in OF_A_HANDLER:
+                raise RunLostError("the database went away during a one-COMMIT slice") from error
+            self._roll_back(self._blame(records, error.__cause__ or error, is_spoiled=True))
+            return 0
         self._note_failures(outcomes)
         self._conflicts = 0
         self.run.counts.add(written)
@@ -109,25 +119,45 @@ class OneCommit:
             raise RollBackError
 
     async def _commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
+        self._handler_ran = False
         async with self.connection.transaction() as opened:
+            session = SliceSession(
+                opened.execute, self.flow.session_settings, self.flow.idle_in_transaction_seconds
+            )
+            await session.open()
             transaction = Transaction(
                 opened.sqlalchemy,
                 opened.driver,
                 self.flow.transaction_type,
                 savepoints=with_savepoints or self.flow.batch,
                 charges_conflicts=self._conflicts >= CONFLICT_TRIES,
+                is_alone=len(records) == 1,
             )
-            outcomes = await self._work(records, opened, transaction, with_savepoints=with_savepoints)
+            outcomes = await self._work(
+                records, opened, session, transaction, with_savepoints=with_savepoints
+            )
+            if not await session.close():
+                raise self._blame(records, PermanentError(MISUSE))
             written = await opened.write(outcomes)
             self.check_fence(written)
         return written, outcomes
 
     async def _work(
-        self, records: list[Record], opened: OpenSlice, transaction: Transaction, *, with_savepoints: bool
+        self,
+        records: list[Record],
+        opened: OpenSlice,
+        session: SliceSession,
+        transaction: Transaction,
+        *,
+        with_savepoints: bool,
     ) -> list[Outcome]:
+        """A record that fails is tried again with savepoints, and then with the settings that the slice began with. So
+        it is not charged for what the one before it did to them."""
         ends_at = time.monotonic() + SLICE_SECONDS
         outcomes: list[Outcome] = []
         for call in [records] if self.flow.batch else [[record] for record in records]:
+            if outcomes and (with_savepoints or self.flow.session_settings):
+                await session.put_back()
             if with_savepoints:
                 await opened.execute(SAVEPOINT)
             called = await self._call(call, transaction, with_savepoints=with_savepoints)
@@ -152,10 +182,11 @@ class OneCommit:
         slots = self.delivery.slots
         slots.put_in_flight(call[0].id if len(call) == 1 else SEVERAL_IN_FLIGHT)
         transaction.open([record.id for record in call])
+        self._handler_ran = True
         if self.flow.batch:
-            called = await self.attempts.attempt_batch(call, transaction)
+            called = await AsGuest(self.attempts.attempt_batch(call, transaction))
         else:
-            called = [await self.attempts.attempt(call[0], transaction, is_tentative=is_tentative)]
+            called = [await AsGuest(self.attempts.attempt(call[0], transaction, is_tentative=is_tentative))]
         try:
             await transaction.close()
         except Exception as error:  # noqa: BLE001  (the session could not be closed)
@@ -183,12 +214,16 @@ class OneCommit:
         self._failing_slices = self._failing_slices + 1 if has_failures else 0
         self._with_savepoints = self._failing_slices >= FAILING_SLICES
 
-    def _refused_by_database(self, records: list[Record], error: psycopg.Error) -> RollBackError:
-        """An error is an answer, even to COMMIT: everything was rolled back."""
+    def _blame(
+        self, records: list[Record], error: BaseException, *, is_spoiled: bool = False
+    ) -> RollBackError:
+        """Nobody knows which of several records made our statement or the COMMIT fail. So each is done again alone,
+        and then an error is its own."""
         if len(records) == 1:
-            return RollBackError([self.attempts.outcome_of(records[0], time.monotonic(), error)])
+            outcome = self.attempts.outcome_of(records[0], time.monotonic(), explained(error))
+            return RollBackError([outcome], is_spoiled=is_spoiled)
         self._alone_ids.update(record.id for record in records)
-        return RollBackError()
+        return RollBackError(is_spoiled=is_spoiled)
 
     def _roll_back(self, rolled_back: RollBackError) -> None:
         self._with_savepoints = True

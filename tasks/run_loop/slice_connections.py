@@ -4,7 +4,7 @@ Both have the same coroutines. Those of the plain one never wait: see `one_body`
 """
 
 from collections.abc import AsyncGenerator, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -13,11 +13,13 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_store.database.async_connection import AsyncHeldConnection
+from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
 from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Written
 from queue_store.runs.async_writing import write_in_async
 from queue_store.runs.run import Run
 from queue_store.runs.sessions import adopt_session
+from queue_store.runs.slice_session import SliceSession
 
 from ..exceptions import RunLostError
 from ..worker.event_loop import EventLoop
@@ -25,6 +27,7 @@ from .one_body import run_without_waiting
 from .transactions import Driver
 
 R = TypeVar("R")
+Rows = list[tuple[Any, ...]]
 
 
 class OpenSlice(Protocol):
@@ -33,7 +36,7 @@ class OpenSlice(Protocol):
     sqlalchemy: Connection | AsyncConnection
     driver: Driver
 
-    async def execute(self, statement: bytes) -> None: ...
+    async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows: ...
 
     async def write(self, outcomes: Sequence[Outcome]) -> Written:
         """As `Run.write_in`."""
@@ -51,10 +54,12 @@ class SliceConnection(Protocol):
         ...
 
     def recover(self) -> None:
-        """After a handler closed the connection. Raises RunLostError."""
+        """After a handler closed the connection or lost its session. Raises RunLostError."""
         ...
 
-    def end(self) -> None: ...
+    def end(self) -> None:
+        """Nothing that a handler did to the session outlasts the run."""
+        ...
 
 
 class PlainSliceConnection:
@@ -77,7 +82,16 @@ class PlainSliceConnection:
             raise RunLostError("this run was declared dead") from None
 
     def end(self) -> None:
-        """The run gives its connection back itself."""
+        held = self._run.held
+        try:
+            self.run(self._reset())
+        except Exception:  # noqa: BLE001
+            with suppress(Exception):
+                held.sqlalchemy.invalidate()
+
+    async def _reset(self) -> None:
+        async with self.transaction() as opened:
+            await SliceSession(opened.execute).reset()
 
 
 @dataclass(slots=True)
@@ -87,8 +101,10 @@ class _PlainSlice:
     sqlalchemy: Connection | AsyncConnection
     driver: Driver
 
-    async def execute(self, statement: bytes) -> None:
-        self.cursor.execute(statement)
+    async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows:
+        with OwnCursor(self.cursor.connection) as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
 
     async def write(self, outcomes: Sequence[Outcome]) -> Written:
         return self.run.write_in(self.cursor, outcomes)
@@ -110,10 +126,11 @@ class AsyncSliceConnection:
             yield _AsyncSlice(self._run, cursor, held.sqlalchemy, await held.driver())
 
     def recover(self) -> None:
-        self.end()
+        """The next slice opens another one."""
+        self.run(self._close())
 
     def end(self) -> None:
-        self.run(self._close())
+        self.run(self._end())
 
     async def _open(self) -> AsyncHeldConnection:
         """Rescue ends the session that can hold locks for long, and so it has to know this one."""
@@ -124,6 +141,18 @@ class AsyncSliceConnection:
                     raise RunLostError("this run was declared dead") from ClaimLostError([])
             self._held = held
         return self._held
+
+    async def _end(self) -> None:
+        if self._held is None:
+            return
+        try:
+            async with self._held.transaction() as cursor:
+                await SliceSession(
+                    _AsyncSlice(self._run, cursor, self._held.sqlalchemy, cursor.connection).execute
+                ).reset()
+        except Exception:  # noqa: BLE001
+            await self._held.invalidate()
+        await self._close()
 
     async def _close(self) -> None:
         held, self._held = self._held, None
@@ -138,8 +167,10 @@ class _AsyncSlice:
     sqlalchemy: Connection | AsyncConnection
     driver: Driver
 
-    async def execute(self, statement: bytes) -> None:
-        await self.cursor.execute(statement)
+    async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows:
+        async with OwnAsyncCursor(self.cursor.connection) as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchall() if cursor.description else []
 
     async def write(self, outcomes: Sequence[Outcome]) -> Written:
         return await write_in_async(self.run, self.cursor, outcomes)

@@ -10,17 +10,34 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
-from queue_store.database.driver_errors import cause_of, is_conflict, sqlstate_of
+from queue_store.database.driver_errors import (
+    COMMIT_REFUSED,
+    ENDED_SESSIONS,
+    IDLE_IN_TRANSACTION,
+    NO_SUCH_SAVEPOINT,
+    cause_of,
+    is_conflict,
+    sqlstate_of,
+)
 from queue_store.errors import ConflictError
 
-from ..exceptions import PermanentError, RunLostError
+from ..exceptions import PermanentError, RunLostError, TransactionTimeoutError
 
 SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # an administrator, a crash of another session, a shutdown
 
 MISUSE = (
     "the handler must not commit, roll back or close the transaction it was given, nor hide an error in it"
 )
+IDLE_TOO_LONG = (
+    "the handler left its transaction idle for longer than idle_in_transaction_session_timeout, so Postgres ended the "
+    "session: do the long part before the first statement, or give the flow idle_in_transaction_seconds"
+)
 Driver = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+
+
+class SessionEndedError(Exception):
+    """Postgres ended the session because a handler of this slice left its transaction idle or open for too long. The
+    one that notices it need not be the one that did it."""
 
 
 class Transaction:
@@ -28,6 +45,7 @@ class Transaction:
     `async def` one: its coroutines wait only in the latter case.
 
     `charges_conflicts`: a conflict between transactions is the handler's own failure, after too many in a row.
+    `is_alone`: the slice has one record, which is to blame for whatever happens to its session.
     """
 
     def __init__(
@@ -38,12 +56,15 @@ class Transaction:
         *,
         savepoints: bool,
         charges_conflicts: bool,
+        is_alone: bool,
     ) -> None:
         self._connection: Any = connection
         self._driver = driver
         self._kind = kind
         self._join_mode: Any = "create_savepoint" if savepoints else "rollback_only"
         self._charges_conflicts = charges_conflicts
+        self._is_alone = is_alone
+        self._factories = _factories_of(driver)
         self._session: Session | AsyncSession | None = None
         self._record_ids: list[int] = []
         self._begun = connection.get_transaction()
@@ -74,6 +95,8 @@ class Transaction:
             self._raise_if_misused()
 
     async def close(self) -> None:
+        """Take back what the handler was given, and what it made of the connection."""
+        _put_back_factories(self._driver, self._factories)
         session, self._session = self._session, None
         if session is not None:
             await _awaited(session.close())
@@ -83,20 +106,26 @@ class Transaction:
         """False: the handler ended the transaction or closed the connection."""
         return is_open(self._driver) and self._begun is not None and self._begun.is_active
 
-    def raise_if_not_the_handlers_fault(self, error: BaseException) -> None:
+    def charged(self, error: BaseException) -> BaseException:
         """A conflict between transactions is resolved by doing the slice again, and a lost connection ends the run: no
-        attempt is charged for either. Raises ConflictError or RunLostError."""
-        if is_conflict(error):
-            if self._charges_conflicts:
-                return
+        attempt is charged for either. Raises ConflictError, RunLostError or SessionEndedError."""
+        if is_conflict(error) and not self._charges_conflicts:
             kind = type(cause_of(error)).__name__
             raise ConflictError(f"{kind} in a handler: the slice is done again") from error
-        driver = self._driver
-        if driver.broken or (driver.closed and isinstance(cause_of(error), psycopg.OperationalError)):
-            suspects = () if _server_ended_it(error) else self._record_ids
+        if self._driver.broken or (
+            self._driver.closed and isinstance(cause_of(error), psycopg.OperationalError)
+        ):
+            self._raise_if_another_is_to_blame(error)
+        return explained(error)
+
+    def _raise_if_another_is_to_blame(self, error: BaseException) -> None:
+        if not _ended_with(error, ENDED_SESSIONS):
+            suspects = () if _ended_with(error, SERVER_ENDS_SESSIONS) else self._record_ids
             raise RunLostError(
                 f"the connection broke in the handler of {_named(self._record_ids)}", suspects
             ) from error
+        if not self._is_alone:
+            raise SessionEndedError from error
 
     def _raise_if_misused(self) -> None:
         has_failed = self._driver.pgconn.transaction_status == TransactionStatus.INERROR
@@ -104,9 +133,34 @@ class Transaction:
             raise PermanentError(MISUSE)
 
 
+def explained(error: BaseException) -> BaseException:
+    """The error in the words of this system, where the server's own do not say what the handler did."""
+    state = sqlstate_of(error)
+    if state == IDLE_IN_TRANSACTION or _ended_with(error, (IDLE_IN_TRANSACTION,)):
+        explanation: Exception = TransactionTimeoutError(IDLE_TOO_LONG)
+    elif state in ENDED_SESSIONS:
+        explanation = TransactionTimeoutError(f"{error}: do the long part before the first statement")
+    elif state in (COMMIT_REFUSED, NO_SUCH_SAVEPOINT):
+        explanation = PermanentError(MISUSE)
+    else:
+        return error
+    explanation.__cause__ = error
+    return explanation
+
+
 def is_open(driver: Driver) -> bool:
     """A closed connection is in no transaction."""
     return driver.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+def _factories_of(driver: Driver) -> tuple[Any, ...]:
+    return driver.row_factory, driver.cursor_factory, driver.server_cursor_factory, driver.prepare_threshold
+
+
+def _put_back_factories(driver: Any, factories: tuple[Any, ...]) -> None:
+    driver.row_factory, driver.cursor_factory, driver.server_cursor_factory, driver.prepare_threshold = (
+        factories
+    )
 
 
 async def _awaited(returned: Any) -> None:
@@ -114,11 +168,11 @@ async def _awaited(returned: Any) -> None:
         await returned
 
 
-def _server_ended_it(error: BaseException | None) -> bool:
+def _ended_with(error: BaseException | None, sqlstates: Sequence[str]) -> bool:
     """Whoever uses the connection again after the server ended it only hears that it is closed: what came before says
     why."""
     while error is not None:
-        if sqlstate_of(error) in SERVER_ENDS_SESSIONS:
+        if sqlstate_of(error) in sqlstates:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -4,7 +4,7 @@
 DO $$
 DECLARE
     wanted text;
-    live text[] := ARRAY['cancel_requests', 'record_progress', 'rollup_deltas', 'processed_surveys'];
+    live text[] := ARRAY['cancel_requests', 'record_progress', 'rollup_deltas', 'processed_surveys', 'open_slices'];
     known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
         'schedule_occurrences', 'rollup_progress'];
     kept text[] := ARRAY['queue_control', 'rollup_minutes', 'rollup_totals', 'rollup_hours', 'depth_minutes', 'alerts',
@@ -51,7 +51,7 @@ BEGIN
 
     -- monitor: reads all but payloads and results.
     EXECUTE format('GRANT SELECT ON %s TO processing_queue_monitor', everything);
-    REVOKE SELECT ON processed_surveys FROM processing_queue_monitor;
+    REVOKE SELECT ON processed_surveys, open_slices FROM processing_queue_monitor;
     EXECUTE format('GRANT SELECT ON SEQUENCE %s TO processing_queue_monitor', sequences);
     EXECUTE (
         SELECT format('GRANT SELECT (%s) ON processing_queue TO processing_queue_monitor',

@@ -1,0 +1,61 @@
+"""The database session of a one-COMMIT slice, which our statements share with a handler.
+
+open       the session is as it was when it connected; settings are kept; nobody can commit
+put_back   before a record: the kept settings apply again
+close      before our own statements: the same, and it tells whether the transaction is still the same one
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from queue_store.database.statements import sql
+
+Execute = Callable[[bytes, dict[str, Any] | None], Awaitable[list[tuple[Any, ...]]]]
+
+# What a handler may set and our statements depend on. The role comes first: the others may need its rights.
+WATCHED_SETTINGS = (
+    "role",
+    "search_path",
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "session_replication_role",
+    "row_security",
+    "TimeZone",
+    "DateStyle",
+    "IntervalStyle",
+)
+
+
+class SliceSession:
+    """`execute` sends one statement and returns its rows, or none. `settings`: further names to put back."""
+
+    def __init__(
+        self, execute: Execute, settings: Sequence[str] = (), idle_in_transaction_seconds: float | None = None
+    ) -> None:
+        self._execute = execute
+        self._settings = settings
+        self._idle_in_transaction_seconds = idle_in_transaction_seconds
+
+    async def open(self) -> None:
+        """The first statements of the transaction."""
+        await self.reset()
+        idle = self._idle_in_transaction_seconds
+        names = dict.fromkeys((*WATCHED_SETTINGS, *self._settings))
+        parameters = {
+            "names": list(names),
+            "idle_timeout": None if idle is None else f"{round(idle * 1000)}ms",
+        }
+        await self._execute(sql("runs/open_slice"), parameters)
+
+    async def put_back(self) -> None:
+        await self._execute(sql("runs/put_back_settings"), None)
+
+    async def close(self) -> bool:
+        """False: a handler ended the transaction and began another one, so nothing may be written in this one."""
+        await self.put_back()
+        return bool(await self._execute(sql("runs/close_slice"), None))
+
+    async def reset(self) -> None:
+        """Temporary tables, session settings and locks of a handler last no longer than its slice."""
+        await self._execute(sql("runs/reset_session"), None)

@@ -1,0 +1,15 @@
+-- The first statement of a one-COMMIT slice. The row's deferred trigger refuses every COMMIT until `close_slice`, and the
+-- settings that a handler may change are kept for `put_back_settings`.
+WITH opened AS (INSERT INTO open_slices DEFAULT VALUES RETURNING ctid)
+SELECT
+    set_config('processing_queue.open_slice', ctid::text, true),
+    set_config(
+        'processing_queue.settings',
+        (SELECT json_object_agg(name, coalesce(current_setting(name, true), ''))::text
+            FROM unnest(%(names)s::text[]) AS name),
+        true),
+    set_config(
+        'idle_in_transaction_session_timeout',
+        coalesce(%(idle_timeout)s, current_setting('idle_in_transaction_session_timeout')),
+        true)
+FROM opened

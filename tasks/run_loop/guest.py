@@ -1,0 +1,132 @@
+"""A handler is a guest in the worker's process. What it changes there is found out and put back here, in all modes.
+
+    each call     context variables: the call runs in a copy. A fork that comes back from a handler ends at once.
+    each batch    signal handlers and mask, working directory, umask, recursion limit, locale, socket timeout, the
+                  event loop of the thread, logging switched off
+    each slice    the database session: queue_store/runs/slice_session.py; its transaction: transactions.py
+
+docs/flows.md tells authors about it, in "What a handler may do".
+"""
+
+import asyncio
+import locale
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Awaitable, Coroutine, Generator
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from .one_body import run_without_waiting
+
+R = TypeVar("R")
+
+FORKED_EXIT = 70  # EX_SOFTWARE
+SIGNALS = [
+    signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGPIPE,
+    signal.SIGUSR1, signal.SIGUSR2,
+]  # fmt: skip
+
+
+_is_a_fork = False
+
+
+def _note_fork() -> None:
+    global _is_a_fork  # noqa: PLW0603
+    _is_a_fork = True
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+
+def own_this_process() -> None:
+    """Before a handler runs: this process, itself a fork of the main process, is the one that works."""
+    global _is_a_fork  # noqa: PLW0603
+    _is_a_fork = False
+
+
+def end_a_fork() -> None:
+    """A child that a handler forked must not come back as a second worker on the same connections. `os._exit` runs no
+    exit handler and closes no connection in an orderly way, which the server would take for the parent's end."""
+    if _is_a_fork:
+        os._exit(FORKED_EXIT)
+
+
+def run_as_guest(body: Coroutine[Any, Any, R]) -> R:
+    """Run the body of a plain handler in a copy of the context."""
+    return copy_context().run(run_without_waiting, body)
+
+
+class AsGuest(Awaitable[R]):
+    """Awaits the body of an asynchronous handler in a copy of the context, without a task of its own: whoever cancels
+    the handler's task cancels the body."""
+
+    def __init__(self, body: Coroutine[Any, Any, R]) -> None:
+        self._body = body
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        context, body = copy_context(), self._body
+        step, argument = body.send, None
+        while True:
+            try:
+                waited_for = context.run(step, argument)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                argument = yield waited_for
+                step = body.send
+            except BaseException as error:  # noqa: BLE001
+                step, argument = body.throw, error
+
+
+class ProcessState:
+    """The state of this process as it was before a handler ran. Used by the thread that owns the run."""
+
+    def __init__(self) -> None:
+        self._is_main_thread = threading.current_thread() is threading.main_thread()
+        self._signals = {number: signal.getsignal(number) for number in SIGNALS}
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        self._directory = _directory()
+        self._umask = _umask()
+        self._recursion_limit = sys.getrecursionlimit()
+        self._locale = locale.setlocale(locale.LC_ALL)
+        self._socket_timeout = socket.getdefaulttimeout()
+        self._logging_disabled = logging.root.manager.disable
+
+    def put_back(self) -> None:
+        """Idempotent. What cannot be put back, such as a directory that was removed, stays as it is."""
+        if self._is_main_thread:
+            for number, handler in self._signals.items():
+                if handler is not None and signal.getsignal(number) is not handler:
+                    signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        with suppress(OSError):
+            if self._directory is not None and _directory() != self._directory:
+                os.chdir(self._directory)
+        os.umask(self._umask)
+        if sys.getrecursionlimit() != self._recursion_limit:
+            sys.setrecursionlimit(self._recursion_limit)
+        if locale.setlocale(locale.LC_ALL) != self._locale:
+            locale.setlocale(locale.LC_ALL, self._locale)
+        socket.setdefaulttimeout(self._socket_timeout)
+        logging.disable(self._logging_disabled)
+        asyncio.set_event_loop(None)
+
+
+def _directory() -> str | None:
+    """None: it was removed."""
+    try:
+        return os.getcwd()  # noqa: PTH109  (a string is compared faster)
+    except OSError:
+        return None
+
+
+def _umask() -> int:
+    """It can only be read by setting it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
