@@ -39,7 +39,7 @@ class Heartbeat(threading.Thread):
         next_beat = 0.0
         while not self._ended.wait(LOOK_SECONDS):
             if self._services.slots.is_stopping and not self._is_stopping:
-                self._attempt(self._stop)
+                self._attempt(self._say_stopping)
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + self._pause_seconds()
                 self._attempt(self._beat)
@@ -134,7 +134,7 @@ class Heartbeat(threading.Thread):
             rescued.record_count,
         )
 
-    def _stop(self) -> None:
+    def _say_stopping(self) -> None:
         with self._services.database.transaction() as cursor:
             worker_processes.stop(cursor, self._services.process.worker_process_id)
         self._is_stopping = True

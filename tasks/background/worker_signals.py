@@ -1,6 +1,7 @@
 """Celery's signals: a worker's main process only checks and stops; everything else begins in the pool child."""
 
 import logging
+import os
 import signal
 import sys
 from typing import Any
@@ -25,6 +26,7 @@ from ..app import app
 from ..authoring.registry import load_flows
 from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
+from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
 
 logger = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ def open_worker_process(**_: Any) -> None:
     from .watch import Watch
 
     _survive_group_sigterm()
+    time_limit.install()
     services = open_services(_celery_queues or ["flows", "control"])
     _threads[:] = [Heartbeat(services), IdlePoll(services), Watch(services)]
     for thread in _threads:
@@ -104,7 +107,7 @@ def open_worker_process(**_: Any) -> None:
 def close_worker_process(**_: Any) -> None:
     from ..worker.services import services
 
-    if not _threads:
+    if not _threads or services().process.pid != os.getpid():
         return
     heartbeat, idle_poll, watch = _threads
     _threads.clear()
@@ -123,9 +126,14 @@ def _survive_group_sigterm() -> None:
     """A SIGTERM to the whole process group reaches the children too, and would kill them in the middle of a record:
     the first one only asks to stop."""
 
+    pid = os.getpid()
+
     def stop(number: int, frame: Any) -> None:
-        shared_slots.stop()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if os.getpid() == pid:
+            shared_slots.stop()
+        else:  # a process that a handler forked, and ends now
+            os.kill(os.getpid(), number)
 
     if is_pool_child():
         signal.signal(signal.SIGTERM, stop)

@@ -170,10 +170,12 @@ async def _awaited(returned: Any) -> None:
 
 def _ended_with(error: BaseException | None, sqlstates: Sequence[str]) -> bool:
     """Whoever uses the connection again after the server ended it only hears that it is closed: what came before says
-    why."""
-    while error is not None:
+    why. The causes of a handler's error may form a circle."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
         if sqlstate_of(error) in sqlstates:
             return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
 

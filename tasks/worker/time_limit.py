@@ -25,13 +25,18 @@ def can_interrupt() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
+def install() -> None:
+    """An alarm that a handler has left behind would end the process by its default action. Main thread only."""
+    if signal.getsignal(signal.SIGALRM) is not _ring:
+        signal.signal(signal.SIGALRM, _ring)
+
+
 def arm(seconds: float) -> None:
     """From now on the limit raises TimeLimitExceededError into whatever runs. Main thread only.
 
     A library may have taken SIGALRM over since the last call, and the default action would end the process."""
     global _armed_seconds  # noqa: PLW0603
-    if signal.getsignal(signal.SIGALRM) is not _ring:
-        signal.signal(signal.SIGALRM, _ring)
+    install()
     _armed_seconds = seconds
     signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)
 

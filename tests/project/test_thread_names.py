@@ -1,0 +1,42 @@
+"""CPython calls private methods of every Thread in a forked child, `_stop` among them: none of ours has such a name."""
+
+import importlib
+import pkgutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import processing_queue
+import queue_store
+
+# What an own name may stand for: the methods and attributes that the documentation of Thread invites to set.
+OVERRIDDEN = {"run", "__init__", "__doc__", "__module__"}
+
+
+def our_threads() -> set[type[threading.Thread]]:
+    for package in (queue_store, processing_queue):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if "migrations" not in module.name:
+                importlib.import_module(module.name)
+    return {
+        kind
+        for kind in subclasses(threading.Thread)
+        if kind.__module__.startswith(("queue_store", "processing"))
+    }
+
+
+def subclasses(kind: type[threading.Thread]) -> Iterator[type[threading.Thread]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from subclasses(subclass)
+
+
+@pytest.mark.parametrize("kind", sorted(our_threads(), key=repr))
+def test_no_thread_of_ours_shadows_a_name_of_thread(kind: type[threading.Thread]) -> None:
+    taken = set(dir(threading.Thread)) | set(vars(threading.Thread()))
+    assert set(vars(kind)) & taken <= OVERRIDDEN
+
+
+def test_there_are_threads_to_look_at() -> None:
+    assert len(our_threads()) >= 4
