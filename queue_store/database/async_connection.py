@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import psycopg
 import sqlalchemy.exc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from queue_store.database.cursors import OwnAsyncCursor
 from queue_store.database.driver_errors import translated, unavailable
@@ -48,13 +48,24 @@ class AsyncHeldConnection:
 
         Raises ConflictError (call again) or DatabaseUnavailableError, after which nobody knows whether it happened.
         """
+        outer = await self._begin()
         try:
             driver = await self.driver()
-            async with self._connection.begin(), driver.transaction():
-                async with OwnAsyncCursor(driver, binary=True) as cursor:
-                    yield cursor
-        except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+            async with driver.transaction(), OwnAsyncCursor(driver, binary=True) as cursor:
+                yield cursor
+            await outer.commit()
+        except BaseException as error:
+            try:
+                await outer.rollback()
+            except Exception:  # noqa: BLE001  (the connection is lost: what came before says why)
+                await self.invalidate()
             meaning = translated(error, self._connection.engine.url)
             if meaning is None:
                 raise
             raise meaning from error
+
+    async def _begin(self) -> AsyncTransaction:
+        try:
+            return await self._connection.begin()
+        except sqlalchemy.exc.DBAPIError as error:
+            raise unavailable(self._connection.engine.url, error) from error

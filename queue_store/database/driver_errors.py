@@ -28,6 +28,7 @@ IDLE_IN_TRANSACTION = "25P03"
 ENDED_SESSIONS = (IDLE_IN_TRANSACTION, "25P04")  # the other is a transaction that lasted too long
 NO_SUCH_SAVEPOINT = "3B001"
 STATEMENT_CANCELLED = "57014"
+UNAVAILABLE_CLASSES = ("08", "28", "53", "57", "58")  # connection, login, resources, operators, the system
 BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03")
 REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
 MISSING_OBJECTS = ("42P01", "42883")
@@ -72,7 +73,7 @@ def translated(error: BaseException, url: URL) -> QueueStoreError | None:
         return ConflictError("another record of its order_key runs: nothing was written, call again")
     if cause.sqlstate == INGESTION_STOPPED:
         return IngestionStoppedError(str(cause.diag.message_primary))
-    if isinstance(cause, psycopg.OperationalError) or cause.sqlstate in ENDED_SESSIONS:
+    if _is_unavailable(cause):
         return unavailable(url, cause)
     return None
 
@@ -121,6 +122,13 @@ def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
 
 def _constraint(error: psycopg.Error) -> str | None:
     return error.diag.constraint_name if error.sqlstate == "23505" else None
+
+
+def _is_unavailable(error: psycopg.Error) -> bool:
+    """psycopg calls more answers operational than those that are about the server: a missing savepoint, for one."""
+    state = error.sqlstate
+    is_operational = isinstance(error, psycopg.OperationalError)
+    return state in ENDED_SESSIONS or (is_operational and (state is None or state[:2] in UNAVAILABLE_CLASSES))
 
 
 def _connection_broke(error: psycopg.Error) -> bool:

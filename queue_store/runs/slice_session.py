@@ -12,8 +12,9 @@ from queue_store.database.statements import sql
 
 Execute = Callable[[bytes, dict[str, Any] | None], Awaitable[list[tuple[Any, ...]]]]
 
-# What a handler may set and our statements depend on. The role comes first: the others may need its rights.
+# What a handler may set, to the harm of the next one. The roles come first: the others may need their rights.
 WATCHED_SETTINGS = (
+    "session_authorization",
     "role",
     "search_path",
     "statement_timeout",
@@ -36,26 +37,26 @@ class SliceSession:
         self._execute = execute
         self._settings = settings
         self._idle_in_transaction_seconds = idle_in_transaction_seconds
+        self._slice = ""
 
     async def open(self) -> None:
-        """The first statements of the transaction."""
-        await self.reset()
+        """The first statement of the transaction."""
         idle = self._idle_in_transaction_seconds
         names = dict.fromkeys((*WATCHED_SETTINGS, *self._settings))
         parameters = {
             "names": list(names),
             "idle_timeout": None if idle is None else f"{round(idle * 1000)}ms",
         }
-        await self._execute(sql("runs/open_slice"), parameters)
+        [[self._slice, *_]] = await self._execute(sql("runs/open_slice"), parameters)
 
     async def put_back(self) -> None:
         await self._execute(sql("runs/put_back_settings"), None)
 
     async def close(self) -> bool:
         """False: a handler ended the transaction and began another one, so nothing may be written in this one."""
-        await self.put_back()
-        return bool(await self._execute(sql("runs/close_slice"), None))
+        await self.reset()
+        return bool(await self._execute(sql("runs/close_slice"), {"slice": self._slice}))
 
     async def reset(self) -> None:
-        """Temporary tables, session settings and locks of a handler last no longer than its slice."""
+        """Settings, temporary tables and locks of a handler last no longer than its slice."""
         await self._execute(sql("runs/reset_session"), None)

@@ -3,11 +3,14 @@ waiting, and a handler that blocks it does not keep finished records from being 
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 R = TypeVar("R")
+
+EX_SOFTWARE = 70
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,10 @@ class EventLoop:
         while not self._is_closing:
             try:
                 self.loop.run_forever()
+            except OSError:
+                # A handler closed the loop's own files. Nothing can run on it any more, nor be ended in order.
+                logger.critical("a handler broke the event loop: this process ends", exc_info=True)
+                os._exit(EX_SOFTWARE)
             except BaseException:  # a SystemExit in a task that a handler left behind passes through the loop
                 logger.exception("a task of a handler broke out of the event loop, which goes on")
         self.loop.close()

@@ -32,6 +32,8 @@ OURS: dict[str, type[Exception]] = {
     "53300": DatabaseUnavailableError,
     "57014": DatabaseUnavailableError,
     "57P01": DatabaseUnavailableError,
+    "3B001": psycopg.Error,
+    "55006": psycopg.Error,
     "22003": psycopg.Error,
     "23514": psycopg.Error,
     "42P01": psycopg.Error,

@@ -2,6 +2,7 @@
 -- settings that a handler may change are kept for `put_back_settings`.
 WITH opened AS (INSERT INTO open_slices DEFAULT VALUES RETURNING ctid)
 SELECT
+    ctid::text,
     set_config('processing_queue.open_slice', ctid::text, true),
     set_config(
         'processing_queue.settings',

@@ -1,0 +1,278 @@
+"""A handler is a guest: what it does to the context, the session or the transaction stays its own."""
+
+import asyncio
+import contextvars
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from sqlalchemy import Connection
+
+from tasks import PERMANENT, Backoff, FlowContext, PermanentError, SnoozeRecord
+from tests.support.flow_runs import Worker
+
+TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("TENANT", default="nobody")
+INSERT = (
+    "INSERT INTO effects SELECT %(id)s, current_setting('app.tenant', true), current_setting('search_path')"
+)
+
+
+@pytest.fixture
+def effects(worker: Worker) -> Iterator[Worker]:
+    worker.query("CREATE TABLE effects (record_id bigint, tenant text, path text)")
+    yield worker
+    worker.query("DROP TABLE effects")
+
+
+def doing(statements: list[str]) -> Any:
+    """A handler that inserts its effect, then sends the statements where its payload says so."""
+
+    def handler(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
+        connection.execute(INSERT, {"id": context.record_id})
+        for statement in statements if payload else []:
+            connection.execute(statement.encode())
+
+    return handler
+
+
+def doing_async(statements: list[str]) -> Any:
+    async def handler(payload: Any, connection: "psycopg.AsyncConnection[Any]", context: FlowContext) -> None:
+        await connection.execute(INSERT, {"id": context.record_id})
+        for statement in statements if payload else []:
+            await connection.execute(statement.encode())
+
+    return handler
+
+
+def effects_of(worker: Worker, ids: list[int]) -> list[int]:
+    rows = worker.query("SELECT record_id FROM effects WHERE record_id = ANY(%(ids)s) ORDER BY 1", ids=ids)
+    return [row.record_id for row in rows]
+
+
+@pytest.mark.parametrize("make", [doing, doing_async])
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["COMMIT"],
+        ["ROLLBACK"],
+        ["COMMIT AND CHAIN"],
+        ["ROLLBACK AND CHAIN"],
+        ["ROLLBACK", "SELECT 1"],
+        ["RELEASE SAVEPOINT record"],
+    ],
+    ids=" ".join,
+)
+def test_who_ends_the_transaction_fails_alone(effects: Worker, make: Any, statements: list[str]) -> None:
+    rows = effects.process(make(statements), [0, 0, 1, 0], name="ends", max_retries=0)
+    assert [(row.status, row.retry_count) for row in rows] == [
+        ("completed", 0), ("completed", 0), ("failed", 1), ("completed", 0),
+    ]  # fmt: skip
+    assert "must not commit" in rows[2].error_message
+    assert effects_of(effects, [row.id for row in rows]) == [rows[i].id for i in (0, 1, 3)]
+
+
+@pytest.mark.parametrize("make", [doing, doing_async])
+def test_set_constraints_is_no_commit(effects: Worker, make: Any) -> None:
+    rows = effects.process(make(["SET CONSTRAINTS ALL IMMEDIATE"]), [0, 1, 0], name="constraints")
+    assert [row.status for row in rows] == ["completed"] * 3
+
+
+@pytest.mark.parametrize("make", [doing, doing_async])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET search_path = pg_temp",
+        "SET ROLE pg_monitor",
+        "SET SESSION AUTHORIZATION pg_monitor",
+        "SET statement_timeout = '1ms'",
+        "SET session_replication_role = replica",
+        "SET DateStyle = German",
+        "CREATE TEMPORARY TABLE processing_queue (id bigint)",
+        "CREATE TEMPORARY TABLE open_slices (opened_at timestamptz)",
+    ],
+)
+def test_our_statements_do_not_mind_its_settings(effects: Worker, make: Any, statement: str) -> None:
+    """Nor does the next slice."""
+    flow = effects.declare(make([statement]), name="sets", batch_size=2, max_retries=0)
+    ids = effects.enqueue("sets", [0, 1, 0, 0])
+    effects.run(flow)
+    assert [(row.status, row.retry_count) for row in effects.rows(ids)] == [("completed", 0)] * 4
+    paths = effects.query("SELECT DISTINCT path FROM effects")
+    assert [row.path for row in paths] == [effects.query("SHOW search_path")[0].search_path]
+
+
+@pytest.mark.parametrize("make", [doing, doing_async])
+def test_a_named_setting_is_put_back_before_each_record(effects: Worker, make: Any) -> None:
+    flow = effects.declare(
+        make(["SET LOCAL app.tenant = 'somebody'"]), name="tenants", session_settings=("app.tenant",)
+    )
+    ids = effects.enqueue("tenants", [0, 1, 0])
+    effects.run(flow)
+    assert {row.status for row in effects.rows(ids)} == {"completed"}
+    assert {row.tenant or "" for row in effects.query("SELECT tenant FROM effects")} == {""}
+
+
+@pytest.mark.parametrize("make", [doing, doing_async])
+def test_nobody_is_charged_for_the_timeout_of_another_record(effects: Worker, make: Any) -> None:
+    flow = effects.declare(make(["SET LOCAL statement_timeout = '1ms'"]), name="hurries", max_retries=0)
+    slow = "CREATE TRIGGER slow BEFORE INSERT ON effects FOR EACH ROW EXECUTE FUNCTION sleep()"
+    effects.query(
+        "CREATE OR REPLACE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END$$"
+    )
+    effects.query(slow)
+    ids = effects.enqueue("hurries", [1, 0, 0])
+    effects.run(flow)
+    assert [(row.status, row.retry_count) for row in effects.rows(ids)] == [("completed", 0)] * 3
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, is_async: bool) -> None:
+    """The silence of 306 s, compressed: its limit is the flow's."""
+
+    def plain(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
+        connection.execute(INSERT, {"id": context.record_id})
+        if payload:
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+            ended.wait(0.3)
+
+    async def asynchronous(
+        payload: Any, connection: "psycopg.AsyncConnection[Any]", context: FlowContext
+    ) -> None:
+        await connection.execute(INSERT, {"id": context.record_id})
+        if payload:
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+            await asyncio.sleep(0.3)
+
+    ended = threading.Event()
+    rows = effects.process(asynchronous if is_async else plain, [0, 1, 0], name="silent", max_retries=0)
+    assert [(row.status, row.retry_count, row.crash_strikes) for row in rows] == [
+        ("completed", 0, 0), ("failed", 1, 0), ("completed", 0, 0),
+    ]  # fmt: skip
+    assert "idle_in_transaction_seconds" in rows[1].error_message
+    assert effects_of(effects, [row.id for row in rows]) == [rows[0].id, rows[2].id]
+
+
+def test_the_limit_of_an_idle_transaction_is_the_flows(effects: Worker) -> None:
+    def asks(payload: Any, connection: "psycopg.Connection[Any]") -> str:
+        row = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+        return str(row and row[0])
+
+    [row] = effects.process(asks, [1], name="asks", idle_in_transaction_seconds=7.5)
+    assert row.result == "7500ms"
+
+
+def test_factories_of_its_connection_do_not_reach_others(effects: Worker) -> None:
+    def own(payload: Any, connection: "psycopg.Connection[Any]") -> bool:
+        before = connection.row_factory is dict_row
+        connection.row_factory = dict_row
+        connection.cursor_factory = psycopg.ClientCursor
+        return before
+
+    rows = effects.process(own, [1, 2], name="own")
+    assert [(row.status, row.result) for row in rows] == [("completed", False)] * 2
+
+
+def test_a_context_variable_of_one_record_is_not_seen_by_the_next(effects: Worker) -> None:
+    def in_sql(payload: Any, connection: Connection) -> str:
+        return sets(payload)
+
+    async def asynchronous(payload: Any) -> str:
+        return sets(payload)
+
+    def sets(payload: Any) -> str:
+        before = TENANT.get()
+        TENANT.set("somebody")
+        return before
+
+    handlers: list[tuple[Any, dict[str, Any]]] = [
+        (sets, {}), (sets, {"concurrency": 2}), (in_sql, {}), (asynchronous, {}), (asynchronous, {"concurrency": 2}),
+    ]  # fmt: skip
+    for number, (handler, options) in enumerate(handlers):
+        rows = effects.process(handler, [1, 2, 3], name=f"sets_{number}", **options)
+        assert [row.result for row in rows] == ["nobody"] * 3
+
+
+@pytest.mark.parametrize(
+    ("errors", "status", "retries", "message"),
+    [
+        ([PermanentError("no such customer")], "failed", 1, "no such customer"),
+        ([SnoozeRecord(60), SnoozeRecord(3600)], "pending", 0, None),
+        ([ValueError("a"), ValueError("b")], "pending", 1, "a; b"),
+        ([KeyError("a"), ValueError("b")], "pending", 1, "everything (1 sub-exception): KeyError: 'a'; ValueError: b"),
+        ([LookupError("mine")], "failed", 1, "mine"),
+        ([PermanentError("x"), SnoozeRecord(1)], "pending", 1, None),
+    ],
+)  # fmt: skip
+def test_a_group_means_what_its_leaves_mean(
+    worker: Worker, errors: list[Exception], status: str, retries: int, message: str | None
+) -> None:
+    def groups(payload: Any) -> None:
+        raise ExceptionGroup("everything", [ExceptionGroup("inner", errors)])
+
+    [row] = worker.process(
+        groups,
+        [1],
+        name="groups",
+        max_retries=3,
+        retry_on={LookupError: PERMANENT, KeyError: Backoff.fixed(1)},
+    )
+    assert (row.status, row.retry_count) == (status, retries)
+    assert message is None or row.error_message == message
+
+
+def test_a_fork_that_comes_back_ends(effects: Worker) -> None:
+    def forks(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> int:
+        connection.execute(INSERT, {"id": context.record_id})
+        if (pid := os.fork()) == 0:
+            raise SystemExit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    rows = effects.process(forks, [1, 2], name="forks")
+    assert [(row.status, row.result) for row in rows] == [("completed", 70)] * 2
+    assert effects_of(effects, [row.id for row in rows]) == [row.id for row in rows]
+
+
+def test_the_process_is_put_back_after_a_batch(worker: Worker) -> None:
+    before = Path.cwd(), signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    def changes(payload: Any) -> None:
+        os.chdir("/")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+
+    worker.process(changes, [1], name="changes")
+    after = Path.cwd(), signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert after == before
+
+
+@pytest.mark.parametrize("action", [signal.SIG_DFL, signal.SIG_IGN])
+def test_a_time_limit_rings_although_a_library_took_its_signal(worker: Worker, action: Any) -> None:
+    def waits(payload: int) -> None:
+        if payload == 0:
+            signal.signal(signal.SIGALRM, action)
+        else:
+            time.sleep(5)
+
+    rows = worker.process(waits, [0, 1], name="waits", time_limit_seconds=0.2, max_retries=0)
+    assert [row.status for row in rows] == ["completed", "failed"]
+
+
+def test_an_async_handler_that_cancels_all_tasks_fails_alone(worker: Worker) -> None:
+    async def cancels(payload: int) -> None:
+        if payload == 0:
+            for task in asyncio.all_tasks():
+                task.cancel()
+        await asyncio.sleep(0.01)
+
+    rows = worker.process(cancels, range(20), name="cancels", concurrency=2, max_retries=0)
+    statuses = [row.status for row in rows]
+    assert statuses.count("failed") <= 2  # itself, and the one that ran at the same time
+    assert statuses.count("completed") >= 18
