@@ -96,6 +96,7 @@ class ProcessorSettings:
     lock_timeout_seconds: float = _real(60, 1, 86_400)
     max_memory_mb: int = _whole(0, 0, 1_048_576)  # of one worker process; 0: no bound but the container's
     max_crash_strikes: int = _whole(3, 1, 1_000)
+    max_unfinished_claims: int = _whole(5, 1, 1_000)  # in a row; then a record is claimed alone
     payload_limit_bytes: int = _whole(65_536, 256, 1_048_576)
     timezone: str = _parsed("UTC", _parse_timezone)
     show_payloads: bool = _parsed(False, _parse_switch)

@@ -51,6 +51,7 @@ processing_queue = Table(
     Column("error_message", Text),
     Column("result", JSONB),
     Column("enqueued_by", Text, nullable=False),
+    Column("unfinished_claims", SmallInteger, nullable=False),
 )
 
 record_attempts = Table(
@@ -130,6 +131,7 @@ flow_execution_logs = Table(
         )
     ),
     Column("error_message", Text),
+    Column("leaves_unfinished", Boolean, nullable=False),
 )
 
 audit_log = Table(

@@ -105,8 +105,11 @@ def isolated_as_suspect(facts: Facts) -> Reason | None:
     if record.batch_limit is None:
         return None
     company = "alone" if record.batch_limit == 1 else f"with at most {record.batch_limit - 1} others"
+    why = "It was in the batch of a process that died"
+    if record.unfinished_claims > 1:
+        why = f"Its last {record.unfinished_claims} claims ended without an outcome"
     text = (
-        f"It was in the batch of a process that died, and is claimed {company} until the culprit is found "
+        f"{why}, and it is claimed {company} until the culprit is found "
         f"({record.crash_strikes} crash strike(s)). Other records come first."
     )
     return Reason("isolated_as_suspect", text, is_blocking=False, details={"batch_limit": record.batch_limit})

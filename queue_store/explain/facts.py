@@ -31,6 +31,7 @@ class RecordFacts:
     retry_count: int
     crash_strikes: int
     batch_limit: int | None
+    unfinished_claims: int
     order_key: str | None
     error_message: str | None
     cancel_requested_at: datetime | None

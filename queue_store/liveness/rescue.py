@@ -93,7 +93,11 @@ class Rescue:
             with self._database.transaction() as cursor:
                 rows = cursor.execute(
                     sql("arrows/rescue_overdue"),
-                    {"orphan_timeout_seconds": timeout, "limit": RECORDS_AT_ONCE},
+                    {
+                        "orphan_timeout_seconds": timeout,
+                        "limit": RECORDS_AT_ONCE,
+                        "max_unfinished_claims": self._settings.max_unfinished_claims,
+                    },
                 ).fetchall()
             for record_id, status in rows:
                 (rescued.cancelled_ids if status == "cancelled" else rescued.pending_ids).append(record_id)
@@ -188,6 +192,7 @@ class Rescue:
                 {
                     "flow_instance_id": flow_instance_id,
                     "max_crash_strikes": self._settings.max_crash_strikes,
+                    "max_unfinished_claims": self._settings.max_unfinished_claims,
                 },
             ).fetchall()
             cursor.execute(sql("runs/settle_run"), {"flow_instance_id": flow_instance_id})

@@ -193,10 +193,11 @@ class Run:
         self.counts.records_cancelled += len(rows)
         return [row[0] for row in rows]
 
-    def end(self, error_message: str | None = None) -> None:
-        """Idempotent. Records that are still processing under this run are found by rescue."""
+    def end(self, error_message: str | None = None, *, leaves_unfinished: bool = False) -> None:
+        """Idempotent. Records that are still processing under this run are found by rescue. `leaves_unfinished`: their
+        claims count as claims without an outcome, of which a record may have a bounded number."""
         with self.held.transaction() as cursor:
-            self.end_in(cursor, error_message)
+            self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished)
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
         """End as if this process had died with the record in hand: it gets a crash strike, the others nothing.
@@ -208,9 +209,15 @@ class Run:
                 parameters | {"suspect_record_id": suspect_record_id, "lease_seconds": None},
             )
 
-    def end_in(self, cursor: Cursor[Any], error_message: str | None = None) -> None:
+    def end_in(
+        self, cursor: Cursor[Any], error_message: str | None = None, *, leaves_unfinished: bool = False
+    ) -> None:
         """The same, in the caller's transaction."""
-        parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}
+        parameters = {
+            "flow_instance_id": self.flow_instance_id,
+            "error_message": error_message,
+            "leaves_unfinished": leaves_unfinished,
+        }
         cursor.execute(sql("runs/end_run"), parameters | self.counts.parameters())
         cursor.execute(sql("runs/settle_run"), {"flow_instance_id": self.flow_instance_id})
 

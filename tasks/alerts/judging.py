@@ -40,6 +40,7 @@ CODES = (
     "failed_records",
     "recent_failures",
     "orphaned_records",
+    "endless_claims",
     "backlog",
     "rate_below_usual",
     "all_workers_gone",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
+from queue_store.readings.endless_claims import EndlessClaims, read_endless_claims
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
 from queue_store.readings.integrity import Violation, find_violations
@@ -40,6 +41,7 @@ class Snapshot:
     day: dict[str, Window]
     recent: dict[str, Window]
     orphans: list[OrphanGroup]
+    endless_claims: list[EndlessClaims]
     fleet: Fleet
     server: ServerReading
     baselines: dict[str, Baseline]
@@ -79,6 +81,7 @@ def take_snapshot(
                 if (seconds := rate_window_seconds(flow)) is not None
             },
             orphans=read_orphans(cursor, settings, orphan_timeout_seconds),
+            endless_claims=read_endless_claims(cursor, settings),
             fleet=read_fleet(cursor, settings),
             server=read_server(cursor),
             baselines=read_baselines(cursor),

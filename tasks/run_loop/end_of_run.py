@@ -35,19 +35,20 @@ def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | No
 
 def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
     run = current.run
-    if failure is not None:
-        run.reopen()
+    if failure is None:
+        run.end()
+        return
+    run.reopen()
+    is_to_blame = not _server_changed(current)
     suspect_ids = failure.suspect_record_ids if isinstance(failure, RunLostError) else ()
-    if suspect_ids and _server_changed(current):
-        suspect_ids = ()
-    if suspect_ids:
+    if suspect_ids and is_to_blame:
         run.abandon(suspect_ids[0] if len(suspect_ids) == 1 else None, str(failure))
     else:
-        run.end(None if failure is None else _text(failure))
+        run.end(_text(failure), leaves_unfinished=is_to_blame)
 
 
 def _server_changed(current: CurrentRun) -> bool:
-    """It was started again, or another one took over: no handler is to blame for the connection."""
+    """It was started again, or another one took over: no record is to blame for what happened."""
     known = current.server_identity
     with current.run.held.transaction() as cursor:
         return known is not None and server_identity(cursor) != known

@@ -142,7 +142,11 @@ def test_rescuers_of_one_run_do_not_wait_for_each_other(store: Store) -> None:
     dead = store.run()
     dead.begin()
     store.hide_session(dead)
-    parameters = {"flow_instance_id": dead.flow_instance_id, "max_crash_strikes": 3}
+    parameters = {
+        "flow_instance_id": dead.flow_instance_id,
+        "max_crash_strikes": 3,
+        "max_unfinished_claims": 5,
+    }
     with store.held().transaction() as cursor:
         cursor.execute(
             sql("liveness/declare_run_dead"),

@@ -204,7 +204,9 @@ def test_a_record_that_changed_hands_is_not_taken_from_its_new_owner(store: Stor
 def rescue_overdue_behind_a_gate(rescuer: HeldConnection) -> list[int]:
     statement = behind_a_gate(sql("arrows/rescue_overdue"), b"WHERE q.status")
     with rescuer.transaction() as cursor:
-        rows = cursor.execute(statement, {"orphan_timeout_seconds": 7200.0, "limit": 10}).fetchall()
+        rows = cursor.execute(
+            statement, {"orphan_timeout_seconds": 7200.0, "limit": 10, "max_unfinished_claims": 5}
+        ).fetchall()
     return [row[0] for row in rows]
 
 

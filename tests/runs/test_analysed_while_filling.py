@@ -65,10 +65,11 @@ STATEMENTS: dict[str, Callable[[Run, list[Record]], NamedStatement]] = {
         "runs/finished_under_claim", release_statement("sample", run.flow_instance_id, records).parameters
     ),
     "rescue": lambda run, _: NamedStatement(
-        "arrows/rescue", {"flow_instance_id": run.flow_instance_id, "max_crash_strikes": 3}
+        "arrows/rescue",
+        {"flow_instance_id": run.flow_instance_id, "max_crash_strikes": 3, "max_unfinished_claims": 5},
     ),
     "rescue of the overdue": lambda *_: NamedStatement(
-        "arrows/rescue_overdue", {"orphan_timeout_seconds": 60, "limit": 1_000}
+        "arrows/rescue_overdue", {"orphan_timeout_seconds": 60, "limit": 1_000, "max_unfinished_claims": 5}
     ),
     "cancels that crossed": lambda *_: NamedStatement("arrows/cancel_requested", {}),
     "twins of a bulk": lambda run, records: NamedStatement(

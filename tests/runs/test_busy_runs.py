@@ -210,11 +210,11 @@ def test_a_run_alone_makes_room_for_the_next_one_after_a_while(
 ) -> None:
     """Else it would outgrow the orphan timeout, and only a walk could tell whether it has overdue records."""
     monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.send", lambda *_: hint_is_taken)
-    monkeypatch.setattr("tasks.run_loop.loop.OTHERS_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.run_loop.time_slice.OTHERS_LOOK_SECONDS", 0.0)
 
     def handler(payload: int) -> None:
         if payload == 2:
-            monkeypatch.setattr("tasks.run_loop.loop.LONGEST_RUN_SECONDS", 0.0)
+            monkeypatch.setattr("tasks.run_loop.time_slice.LONGEST_RUN_SECONDS", 0.0)
 
     with running_worker(own_database_url, monkeypatch, time_slice_seconds=0.0, batch_size=5) as worker:
         flow = worker.declare(handler, name="sample")

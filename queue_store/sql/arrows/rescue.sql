@@ -1,6 +1,7 @@
 -- rescue: processing → pending, or failed, for the records of one run that is ended or dead. No attempt is charged.
 -- Where the run died while running: the record known to have been in hand gets a crash strike; where nobody knows,
 -- a lone record gets it, and several become suspects that are claimed again in batches of half the size.
+-- A record that was claimed too often without an outcome is isolated, and its next such claim is a crash strike too.
 -- Cancelled where that was asked for. Returns each id with its new status and whether it was struck.
 -- One rescuer of a run at a time. What somebody else has locked is left for the next look, and so the first look
 -- counts the orphans for all: the last one that is left over is not a lone one.
@@ -15,9 +16,12 @@ WITH mine AS MATERIALIZED (
         WHERE q.status = 'processing' AND q.flow_instance_id = r.flow_instance_id))
     FROM mine
     WHERE r.flow_instance_id = mine.flow_instance_id
-    RETURNING r.flow_instance_id, r.flow_name, r.died_running, r.suspect_record_id, r.orphan_count
+    RETURNING r.flow_instance_id, r.flow_name, r.died_running, r.suspect_record_id, r.orphan_count,
+        (r.died_running OR r.leaves_unfinished)::integer AS unfinished
 ), orphan AS MATERIALIZED (
     SELECT q.id, q.crash_strikes, q.batch_limit, q.claim_number, q.retry_count,
+        gone.unfinished = 1 AND q.unfinished_claims >= %(max_unfinished_claims)s AND q.batch_limit = 1 AS endless,
+        q.unfinished_claims + gone.unfinished >= %(max_unfinished_claims)s AS isolated,
         EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM processing_queue q JOIN gone ON gone.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing'
@@ -25,7 +29,8 @@ WITH mine AS MATERIALIZED (
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT o.id, o.claim_number, o.retry_count, o.cancelled, gone.flow_name, gone.flow_instance_id,
-        gone.died_running AND coalesce(o.id = gone.suspect_record_id, gone.orphan_count = 1) AS struck,
+        o.endless OR gone.died_running AND coalesce(o.id = gone.suspect_record_id, gone.orphan_count = 1) AS struck,
+        o.endless AND NOT gone.died_running AS ended_itself, o.isolated, gone.unfinished,
         gone.died_running AND gone.suspect_record_id IS NULL AS suspect,
         gone.orphan_count, o.batch_limit,
         o.crash_strikes + 1 >= %(max_crash_strikes)s AS last_strike
@@ -34,11 +39,14 @@ WITH mine AS MATERIALIZED (
     UPDATE processing_queue q
     SET status = CASE WHEN j.cancelled THEN 'cancelled' WHEN j.struck AND j.last_strike THEN 'failed' ELSE 'pending' END,
         crash_strikes = q.crash_strikes + j.struck::integer,
-        batch_limit = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN NULL WHEN j.struck THEN 1
+        unfinished_claims = least(q.unfinished_claims + j.unfinished, 32767),
+        batch_limit = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN NULL WHEN j.struck OR j.isolated THEN 1
             WHEN j.suspect THEN least(q.batch_limit, greatest(1, ceil(j.orphan_count / 2.0))::smallint)
             ELSE q.batch_limit END,
         error_message = CASE WHEN j.struck
-            THEN format('The worker process or its connection died while it worked on this record (crash strike %%s of %%s).',
+            THEN format('%%s (crash strike %%s of %%s).', CASE WHEN j.ended_itself
+                THEN 'Its run ended again without an outcome of this record, which was claimed alone'
+                ELSE 'The worker process or its connection died while it worked on this record' END,
                 q.crash_strikes + 1, %(max_crash_strikes)s::integer)
             ELSE q.error_message END,
         updated_at = clock_timestamp(),

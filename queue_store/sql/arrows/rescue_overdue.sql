@@ -22,6 +22,9 @@ WITH seen AS MATERIALIZED (
 ), written AS (
     UPDATE processing_queue q
     SET status = CASE WHEN orphan.cancelled THEN 'cancelled' ELSE 'pending' END, updated_at = clock_timestamp(),
+        unfinished_claims = least(q.unfinished_claims + 1, 32767),
+        batch_limit = CASE WHEN q.unfinished_claims + 1 >= %(max_unfinished_claims)s AND NOT orphan.cancelled THEN 1
+            ELSE q.batch_limit END,
         claimed_at = CASE WHEN orphan.cancelled THEN q.claimed_at END,
         flow_instance_id = CASE WHEN orphan.cancelled THEN q.flow_instance_id END
     FROM orphan WHERE q.id = ANY(ARRAY[orphan.id])

@@ -17,7 +17,8 @@ WITH twinless AS MATERIALIZED (
 ), written AS (
     UPDATE processing_queue q
     SET status = 'pending', scheduled_at = clock_timestamp(), updated_at = clock_timestamp(),
-        claimed_at = NULL, flow_instance_id = NULL, started_at = NULL
+        claimed_at = NULL, flow_instance_id = NULL, started_at = NULL,
+        unfinished_claims = 0
     FROM twinless WHERE q.id = twinless.id
     RETURNING q.id, q.flow_name
 ), answered AS (

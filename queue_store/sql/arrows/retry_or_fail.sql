@@ -19,7 +19,7 @@ WITH outcome AS MATERIALIZED (
     UPDATE processing_queue q
     SET status = owned.new_status, retry_count = q.retry_count + 1, updated_at = clock_timestamp(),
         error_message = o.error_message,
-        batch_limit = NULL,
+        batch_limit = NULL, unfinished_claims = 0,
         started_at = CASE WHEN owned.new_status <> 'pending'
             THEN greatest(q.claimed_at, clock_timestamp() - make_interval(secs => o.started_age)) END,
         claimed_at = CASE WHEN owned.new_status <> 'pending' THEN q.claimed_at END,

@@ -12,7 +12,7 @@ WITH outcome AS MATERIALIZED (
 ), written AS (
     UPDATE processing_queue q
     SET status = CASE WHEN owned.cancelled THEN 'cancelled' ELSE 'pending' END, updated_at = clock_timestamp(),
-        batch_limit = NULL,
+        batch_limit = NULL, unfinished_claims = 0,
         claimed_at = CASE WHEN owned.cancelled THEN q.claimed_at END,
         flow_instance_id = CASE WHEN owned.cancelled THEN q.flow_instance_id END,
         scheduled_at = clock_timestamp() + make_interval(secs => owned.delay)

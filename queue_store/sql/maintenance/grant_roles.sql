@@ -39,7 +39,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SEQUENCE %s TO processing_queue_worker', sequences);
     GRANT INSERT ON processing_queue TO processing_queue_worker;
     GRANT UPDATE (status, scheduled_at, updated_at, claimed_at, started_at, completed_at, flow_instance_id,
-        claim_number, retry_count, crash_strikes, batch_limit, error_message, result)
+        claim_number, retry_count, crash_strikes, batch_limit, unfinished_claims, error_message, result)
         ON processing_queue TO processing_queue_worker;
     EXECUTE format('GRANT INSERT, UPDATE ON %s TO processing_queue_worker', array_to_string(known, ', '));
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO processing_queue_worker', array_to_string(live, ', '));

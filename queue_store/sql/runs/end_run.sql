@@ -2,6 +2,7 @@
 -- one may have waited for a claim, and would not see what that took.
 UPDATE flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), error_message = %(error_message)s,
+    leaves_unfinished = %(leaves_unfinished)s,
     batch_count = %(batch_count)s, records_claimed = %(records_claimed)s, records_completed = %(records_completed)s,
     records_retried = %(records_retried)s, records_failed = %(records_failed)s, records_snoozed = %(records_snoozed)s,
     records_released = %(records_released)s, records_cancelled = %(records_cancelled)s, records_refused = %(records_refused)s

@@ -115,6 +115,22 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
+def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
+    """Their runs end before they have an outcome. Each further claim is a crash strike."""
+    for endless in snapshot.endless_claims:
+        ids = ", ".join(str(record_id) for record_id in endless.record_ids)
+        yield Finding(
+            "endless_claims",
+            "warning",
+            f"{endless.flow_name}: {endless.record_count} record(s) were claimed up to {endless.most_claims} times "
+            f"without an outcome and are claimed alone: {ids}.",
+            f"see why their runs end: queuectl explain {endless.record_ids[0]}, and the worker's log",
+            endless.flow_name,
+            endless.record_count,
+            None,
+        )
+
+
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
     """More than 500 records that could be claimed wait for longer than half an hour: time for more containers."""
     if not snapshot.depths:

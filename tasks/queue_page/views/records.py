@@ -31,6 +31,7 @@ SHOWN_COLUMNS = {
         "retry_count",
         "crash_strikes",
         "batch_limit",
+        "unfinished_claims",
         "dedup_key",
     ),
     *("order_key", "correlation_id", "error_message", "payload_bytes"),

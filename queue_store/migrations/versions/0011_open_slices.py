@@ -6,7 +6,7 @@ Safe while workers run: yes.
 
 from queue_store.migrations import run_file
 
-revision = "0014"
+revision = "0011"
 down_revision = "0010"
 
 

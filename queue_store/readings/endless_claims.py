@@ -1,0 +1,26 @@
+"""Records that are claimed again and again without an outcome."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.rows import rows_as
+from queue_store.database.statements import sql
+from queue_store.settings import ProcessorSettings
+
+
+@dataclass(frozen=True, slots=True)
+class EndlessClaims:
+    """Those of one flow. `most_claims`: of any of them, in a row. `record_ids`: ten at most."""
+
+    flow_name: str
+    record_count: int
+    most_claims: int
+    record_ids: list[int]
+
+
+def read_endless_claims(cursor: Cursor[Any], settings: ProcessorSettings) -> list[EndlessClaims]:
+    """The flows that have such records, isolated since their claims reached MAX_UNFINISHED_CLAIMS."""
+    parameters = {"max_unfinished_claims": settings.max_unfinished_claims}
+    return rows_as(cursor.execute(sql("readings/endless_claims"), parameters), EndlessClaims)

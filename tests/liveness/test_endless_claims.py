@@ -1,0 +1,122 @@
+"""A record that is claimed again and again without an outcome is claimed alone, and then charged."""
+
+from typing import Any
+
+import pytest
+
+from queue_store.explain.explain import explain_record
+from queue_store.liveness.rescue import Rescue
+from queue_store.records.record import Record, Snooze
+from queue_store.runs.run import Run
+from tasks.monitoring.rules.flow_rules import endless_claims
+from tasks.monitoring.snapshot import take_snapshot
+from tests.support.store import Store, completed, failed, ids
+
+LIMIT = 5
+ENDED_AGAIN = "Its run ended again without an outcome of this record"
+
+
+def snoozed(records: list[Record]) -> list[Snooze]:
+    return [Snooze(record, 0) for record in records]
+
+
+def columns(store: Store, record_id: int) -> Any:
+    [row] = store.query(
+        "SELECT status, unfinished_claims, crash_strikes, batch_limit, retry_count FROM processing_queue"
+        " WHERE id = %s",
+        (record_id,),
+    )
+    return row
+
+
+def claim_in_vain(store: Store, *, leaves_unfinished: bool = True) -> Run:
+    """A run that ends itself for an error, with its records in hand."""
+    run = store.run(batch_size=100)
+    run.begin()
+    run.end("the connection broke", leaves_unfinished=leaves_unfinished)
+    store.rescue.sweep()
+    return run
+
+
+def test_after_five_in_a_row_it_is_claimed_alone_and_then_charged(store: Store) -> None:
+    first, second = store.enqueue(2)
+    for count in range(1, LIMIT):
+        claim_in_vain(store)
+        assert columns(store, first) == ("pending", count, 0, None, 0)
+    claim_in_vain(store)
+    assert columns(store, first) == ("pending", LIMIT, 0, 1, 0)
+    assert columns(store, second) == ("pending", LIMIT, 0, 1, 0)
+    for strike in (1, 2):
+        run = store.run(batch_size=100)
+        assert ids(run.begin()) == [first]
+        run.end("the connection broke", leaves_unfinished=True)
+        store.rescue.sweep()
+        assert columns(store, first) == ("pending", LIMIT + strike, strike, 1, 0)
+    run = store.run(batch_size=100)
+    claimed = run.begin()
+    run.end("the connection broke", leaves_unfinished=True)
+    store.rescue.sweep()
+    assert ids(claimed) == [first]
+    assert columns(store, first)[0] == "failed"
+    assert store.query("SELECT outcome, error_message FROM record_attempts ORDER BY claim_number DESC LIMIT 1") == [
+        ("crashed", f"{ENDED_AGAIN}, which was claimed alone (crash strike 3 of 3).")
+    ]  # fmt: skip
+    assert columns(store, second) == ("pending", LIMIT, 0, 1, 0)
+
+
+@pytest.mark.parametrize("outcomes", [completed, failed, snoozed])
+def test_any_outcome_begins_anew(store: Store, outcomes: Any) -> None:
+    [record] = store.enqueue(1)
+    for _ in range(LIMIT):
+        claim_in_vain(store)
+    run = store.run(batch_size=100)
+    run.write(outcomes(run.begin()))
+    assert columns(store, record)[1] == 0
+    assert columns(store, record)[3] is None
+
+
+def test_a_release_and_a_restart_of_the_server_do_not_count(store: Store) -> None:
+    [record] = store.enqueue(1)
+    run = store.run()
+    run.release(run.begin())
+    run.end()
+    claim_in_vain(store, leaves_unfinished=False)
+    assert columns(store, record) == ("pending", 0, 0, None, 0)
+
+
+def test_a_run_that_was_stopping_does_not_count(store: Store) -> None:
+    """As at a deploy that kills what does not end in time."""
+    [record] = store.enqueue(1)
+    run = store.run()
+    run.begin()
+    store.execute("UPDATE flow_execution_logs SET state = 'stopping'")
+    store.hide_session(run)
+    store.rescue.lost([run.worker_process_id])
+    assert columns(store, record)[:2] == ("pending", 0)
+
+
+def test_records_that_were_rescued_as_overdue_count(store: Store) -> None:
+    [record] = store.enqueue(1)
+    for count in range(1, LIMIT + 1):
+        run = store.run()
+        run.begin()
+        store.execute("UPDATE processing_queue SET claimed_at = now() - interval '1 day'")
+        Rescue(store.database, store.settings).sweep_overdue(3600)
+        store.execute("UPDATE flow_execution_logs SET state = 'ended', finished_at = now()")
+        assert columns(store, record)[:2] == ("pending", count)
+    assert columns(store, record)[3] == 1
+
+
+def test_check_and_explain_name_it(store: Store) -> None:
+    [record] = store.enqueue(1)
+    for _ in range(LIMIT):
+        claim_in_vain(store)
+    [finding] = endless_claims(take_snapshot(store.database, store.settings))
+    assert (finding.code, finding.flow_name, str(record) in finding.message) == (
+        "endless_claims",
+        "sample",
+        True,
+    )
+    with store.database.transaction() as cursor:
+        texts = [reason.text for reason in explain_record(cursor, store.settings, record).reasons]
+    assert any("last 5 claims ended without an outcome" in text for text in texts)
