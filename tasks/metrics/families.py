@@ -112,6 +112,8 @@ def _server(reading: Reading) -> Iterator[Metric]:
     began = max((snapshot.transactions for snapshot in reading.snapshots), default=0)
     text = "Transactions that began since then, also where a standby or a replication slot holds it."
     yield _gauge("held_snapshot_age_transactions", text, began)
+    endless = sum(flow.record_count for flow in reading.endless_claims)
+    yield _gauge("endless_claims", "Records claimed again and again without an outcome.", endless)
     alerts = GaugeMetricFamily("processing_queue_alerts", "Alerts that are open.", labels=["level"])
     for level in LEVELS:
         alerts.add_metric([level], sum(alert.level == level for alert in reading.alerts))

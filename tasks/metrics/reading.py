@@ -8,6 +8,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.activity import HeldSnapshot, read_held_snapshots
 from queue_store.readings.counters import CounterReader, Counters
+from queue_store.readings.endless_claims import EndlessClaims, read_endless_claims
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
 from queue_store.readings.server import ServerReading, read_server
@@ -32,6 +33,7 @@ class Reading:
     alerts: list[Alert]
     signs: LastSigns
     snapshots: list[HeldSnapshot]
+    endless_claims: list[EndlessClaims]
     records: Records | None
     replica_lag_seconds: float | None
     has_replica: bool
@@ -47,6 +49,7 @@ def read_all(database: DatabaseManager, settings: ProcessorSettings, counters: C
             [alert for alert in read_alerts(cursor) if alert.resolved_at is None],
             read_last_signs(cursor),
             read_held_snapshots(cursor),
+            read_endless_claims(cursor, settings),
             records,
             lag_seconds,
             database.settings.replica_url is not None,

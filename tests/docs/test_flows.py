@@ -113,3 +113,22 @@ def test_thumbnails(examples: Examples) -> None:
     assert SimpleNamespace(queue=flow.queue, max_runs=flow.max_runs) == SimpleNamespace(
         queue="slow", max_runs=2
     )
+
+
+def test_bill_tenant_sees_its_tenant_only(examples: Examples) -> None:
+    for statement in (
+        "CREATE TABLE bills (tenant text)",
+        "INSERT INTO bills VALUES ('north'), ('south'), ('south')",
+        "ALTER TABLE bills ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY own ON bills USING (tenant = current_setting('app.tenant'))",
+        "DROP ROLE IF EXISTS billing",
+        "CREATE ROLE billing",
+        "GRANT SELECT ON bills TO billing",
+    ):
+        examples.worker.query(statement)
+    try:
+        rows = examples.process("bill_tenant", {"tenant": "south"}, {"tenant": "north"}, {"tenant": "east"})
+    finally:
+        examples.worker.query("DROP TABLE bills")
+        examples.worker.query("DROP ROLE billing")
+    assert [(row.status, row.result) for row in rows] == [("completed", 2), ("completed", 1), ("completed", 0)]
