@@ -35,9 +35,9 @@ SLICE_RECORDS = 100
 FAILING_SLICES = 2  # so many in a row, and the next one begins with savepoints
 CONFLICT_TRIES = 10
 
-SAVEPOINT = b"SAVEPOINT record"
-RELEASE = b"RELEASE SAVEPOINT record"
-ROLL_BACK = b"ROLLBACK TO SAVEPOINT record"
+SAVEPOINT = b"SAVEPOINT processing_queue_record"
+RELEASE = b"RELEASE SAVEPOINT processing_queue_record"
+ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
 
 # Answers to our statements that a handler has caused: the server itself is well.
 OF_A_HANDLER = (*ENDED_SESSIONS, STATEMENT_CANCELLED)

@@ -230,8 +230,8 @@ SQL: dict[str, list[str]] = {
     "COMMIT AND CHAIN": ["COMMIT AND CHAIN"],
     "ROLLBACK AND CHAIN": ["ROLLBACK AND CHAIN"],
     "ROLLBACK and another transaction": ["ROLLBACK", "BEGIN", "SELECT 1"],
-    "RELEASE SAVEPOINT record": ["RELEASE SAVEPOINT record"],
-    "ROLLBACK TO SAVEPOINT record": ["ROLLBACK TO SAVEPOINT record"],
+    "RELEASE SAVEPOINT": ["RELEASE SAVEPOINT processing_queue_record"],
+    "ROLLBACK TO SAVEPOINT": ["ROLLBACK TO SAVEPOINT record"],
     "PREPARE TRANSACTION": ["PREPARE TRANSACTION 'left'"],
     "a short statement timeout": ["SET LOCAL statement_timeout = '1ms'"],
     "a short statement timeout for the session": ["SET statement_timeout = '1ms'"],
@@ -264,7 +264,7 @@ SQL: dict[str, list[str]] = {
     "its own session ended": ["SELECT pg_terminate_backend(pg_backend_pid())"],
     "an idle transaction": ["SET LOCAL idle_in_transaction_session_timeout = '50ms'", "SLEEP"],
     "a savepoint left open": ["SAVEPOINT left_open"],
-    "a savepoint named as ours": ["SAVEPOINT record"],
+    "a savepoint named as ours": ["SAVEPOINT processing_queue_record"],
 }
 DRIVER: dict[str, Callable[[Any], Any]] = {
     "dict_row": lambda driver: setattr(driver, "row_factory", dict_row),

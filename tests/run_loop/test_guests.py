@@ -65,7 +65,7 @@ def effects_of(worker: Worker, ids: list[int]) -> list[int]:
         ["COMMIT AND CHAIN"],
         ["ROLLBACK AND CHAIN"],
         ["ROLLBACK", "SELECT 1"],
-        ["RELEASE SAVEPOINT record"],
+        ["RELEASE SAVEPOINT processing_queue_record"],
     ],
     ids=" ".join,
 )
