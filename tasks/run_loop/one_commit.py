@@ -192,7 +192,7 @@ class OneCommit:
         except Exception as error:  # noqa: BLE001  (the session could not be closed)
             now = time.monotonic()
             called = [self.attempts.outcome_of(record, now, error, transaction) for record in call]
-        if not transaction.is_whole:
+        if not transaction.is_clean:
             raise RollBackError(() if is_tentative else called, is_spoiled=True)
         slots.put_in_flight(NOTHING_IN_FLIGHT)
         return called

@@ -104,7 +104,14 @@ class Transaction:
     @property
     def is_whole(self) -> bool:
         """False: the handler ended the transaction or closed the connection."""
-        return is_open(self._driver) and self._begun is not None and self._begun.is_active
+        begun = self._begun
+        return is_open(self._driver) and begun is not None and begun.is_active
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the next call can begin: SQLAlchemy refuses every statement while a savepoint of its own, left open
+        or broken, lasts."""
+        return self.is_whole and self._connection.get_nested_transaction() is None
 
     def charged(self, error: BaseException) -> BaseException:
         """A conflict between transactions is resolved by doing the slice again, and a lost connection ends the run: no
