@@ -200,12 +200,15 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
     queuectl("repair", "--no-dry-run", exit_code=2)
 
 
+MADE_ANEW = ("audit_seal", "producer_flows")  # the seals with the rows, the grants with the roles
+
+
 def test_backup_holds_every_table_of_the_queue(database: DatabaseManager) -> None:
     with database.transaction() as cursor:
         found = {
             row[0] for row in cursor.execute(ALL_TABLES.encode(), {"kept": ["schema_version"]}).fetchall()
         }
-    assert found == set(TABLES)
+    assert found - set(MADE_ANEW) == set(TABLES)
 
 
 def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Path) -> None:
