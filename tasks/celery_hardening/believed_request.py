@@ -1,9 +1,13 @@
 """Celery's request, which believes less of what a message says."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery.worker.request import Request
+from celery.worker.state import task_ready
+
+logger = logging.getLogger(__name__)
 
 HIDDEN = "(hidden)"
 LONGEST_WAIT = timedelta(seconds=60)
@@ -16,6 +20,17 @@ class UnlimitedRequest(Request):
         believed = dict(message.headers if headers is None else headers)
         believed["timelimit"] = None
         super().__init__(message, headers=believed, **options)
+
+    def revoked(self) -> bool:
+        """Celery asks when it has reserved a place in the pool, and frees the place only for one that is revoked: an
+        error would take it for as long as the worker lives."""
+        try:
+            return super().revoked()
+        except Exception:
+            logger.exception("a message of %s cannot be judged and is dropped", self.type)
+            self.acknowledge()
+            task_ready(self)
+            return True
 
 
 class OwnRequest(UnlimitedRequest):

@@ -15,7 +15,8 @@ _NUMBER = (int, float, type(None))
 _TEXT = (str, type(None))
 _KINDS = {"task": str, "id": str, "retries": (int, type(None)), "eta": _TEXT, "expires": (str, *_NUMBER),
     "timelimit": (list, type(None)), "root_id": _TEXT, "parent_id": _TEXT, "group": _TEXT, "shadow": _TEXT,
-    "traceparent": _TEXT}  # fmt: skip
+    "traceparent": _TEXT, "ignore_result": (bool, type(None)), "replaced_task_nesting": (int, type(None)),
+    "stamps": (dict, type(None)), "stamped_headers": (list, type(None))}  # fmt: skip
 
 
 def refuse_bad_headers(headers: Any) -> None:
