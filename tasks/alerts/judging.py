@@ -53,6 +53,7 @@ CODES = (
     "held_snapshot",
     "corruption",
     "wrong_counts",
+    "lost_evidence",
     "beat_silent",
     "broker_unreachable",
     "messages_set_aside",

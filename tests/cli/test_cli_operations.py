@@ -188,6 +188,13 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
         " exception_type, error_message, error_group)"
         " VALUES (-1, 1, 1, 'a', gen_random_uuid(), 'failed', 'E', 'e', 'e')",
     )
+    execute(
+        database,
+        "INSERT INTO processing_queue (flow_name, status, claim_number, flow_instance_id, claimed_at, error_message)"
+        " VALUES ('alpha', 'failed', 1, gen_random_uuid(), now(), 'ValueError: lost')",
+    )
+    execute(database, "DELETE FROM rollup_hours")
+    execute(database, "UPDATE audit_seal SET number = number + 1")
     assert {v["check"]["name"] for v in as_json("validate", exit_code=1)} >= {
         "claims_without_a_run",
         "sequence_behind",

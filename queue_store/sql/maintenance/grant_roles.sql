@@ -59,7 +59,7 @@ BEGIN
     GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, depth_minutes TO processing_queue_worker;
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, cancel_own_records
         TO processing_queue_worker;
-    GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts, unindexed
+    GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts, unindexed, seal_of
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
 
     -- monitor: reads all but payloads and results.

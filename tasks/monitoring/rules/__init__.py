@@ -46,6 +46,7 @@ SYSTEM_RULES: tuple[Rule, ...] = (
     database_rules.held_snapshot,
     integrity_rules.corruption,
     integrity_rules.wrong_counts,
+    integrity_rules.lost_evidence,
 )
 
 
