@@ -8,11 +8,14 @@ WITH kept AS MATERIALIZED (
 ), by_minute AS (
     SELECT date_trunc('hour', minute, 'UTC') AS hour, flow_name, sum(enqueued + claimed + completed + failed + retried
         + snoozed + released + rescued + crashed + cancelled + reset + refused + purged) AS counted
-    FROM rollup_minutes WHERE minute >= (SELECT since FROM kept) GROUP BY 1, 2
+    FROM rollup_minutes WHERE minute >= (SELECT since FROM kept)
+        AND minute >= now() - CASE WHEN %(at_a_glance)s THEN interval '5 hours' ELSE interval '200 years' END -- a hint
+    GROUP BY 1, 2
 ), by_hour AS (
     SELECT hour, flow_name, enqueued + claimed + completed + failed + retried
         + snoozed + released + rescued + crashed + cancelled + reset + refused + purged AS counted
     FROM rollup_hours WHERE hour >= (SELECT since FROM kept)
+        AND hour >= now() - CASE WHEN %(at_a_glance)s THEN interval '5 hours' ELSE interval '200 years' END
 )
 SELECT format('flow %%s, hour %%s: %%s in its minutes, %%s in the hour', flow_name,
         to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(m.counted, 0), coalesce(h.counted, 0)) AS problem,
