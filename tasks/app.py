@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 
 from .celery_hardening.child_watch import ChildWatch
+from .celery_hardening.own_task import OwnTask
 
 app = Celery("processing_queue", task_cls="processing_queue.celery_hardening.resilient_task:ResilientTask")
 app.config_from_object(
@@ -14,11 +15,25 @@ app.config_from_object(
 app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)
 
 
-def owned_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function as the Celery task `name`, and as `old_name` for messages that were sent under it."""
+def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Register a function that a message may start, as the Celery task `name`, and as `old_name` for messages that were
+    sent under it. What it changes must follow from rows in Postgres alone, however often and with whatever arguments it
+    is called."""
 
     def register(function: Callable[..., Any]) -> Any:
-        app.task(name=old_name, **options)(function)
-        return app.task(name=name, **options)(function)
+        app.task(name=old_name, base=OwnTask, wakes=True, **options)(function)
+        return app.task(name=name, base=OwnTask, wakes=True, **options)(function)
+
+    return register
+
+
+def scheduled_task(name: str, *, old_name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """Register a function as the Celery task `name`, for entries of the schedule with a time of the clock. Sent as a
+    message it does nothing. Called as a function by anybody but a worker it does its work."""
+
+    def register(function: Callable[..., Any]) -> Any:
+        if old_name is not None:
+            app.task(name=old_name, base=OwnTask)(function)
+        return app.task(name=name, base=OwnTask)(function)
 
     return register

@@ -5,24 +5,26 @@ from typing import Any
 
 from queue_store.errors import QueueStoreError
 
-from .app import owned_task
+from .app import waking_task
 from .run_loop.loop import run_flow
 from .worker.services import services
 
 logger = logging.getLogger(__name__)
 
 
-@owned_task("processing_queue.claim_batch", old_name="tasks.claim_batch", bind=True)
+@waking_task("processing_queue.claim_batch", old_name="tasks.claim_batch", bind=True)
 def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
     """Flow `flow_name` may have work: run it. Does nothing when it has none; may be sent any number of times."""
     worker = services()
-    worker.hints.started(flow_name, slot)
-    declared = worker.flows.get(flow_name)
+    declared = worker.flows.get(flow_name) if isinstance(flow_name, str) else None
     if declared is None:
         logger.warning(
-            "no flow %r in this worker: it serves %s", flow_name, ", ".join(sorted(worker.flows)) or "none"
+            "no flow %s in this worker: it serves %s",
+            ascii(flow_name)[:80],
+            ", ".join(sorted(worker.flows)) or "none",
         )
         return
+    worker.hints.started(flow_name, slot if type(slot) is int else 0)
     if worker.slots.is_stopping or worker.is_full or not worker.run_lock.acquire(blocking=False):
         return
     try:

@@ -1,11 +1,13 @@
-"""The task by which applications that share the broker enqueue, and Flower's REST API with it.
+"""The task by which applications that share the broker enqueue, and Flower's REST API with it. Off unless the setting
+ENQUEUE_BY_MESSAGE names the flows for which it may: whoever can write to the broker can use it.
 
     record = ["send_invoice", {"order_id": 17}]
     app.send_task("processing_queue.enqueue", record, {"dedup_key": "order 17"}, queue="control")
 
 The record is accepted when its row exists, not when the message is sent. The message is acknowledged after that, so
 it may be delivered twice: the dedup_key makes one record of both while that is not finished. A message that is
-delivered again later makes a second record.
+delivered again later makes a second record. It never replaces a payload. The record belongs to no login: its
+`enqueued_by` ends with "by message".
 """
 
 import random
@@ -13,8 +15,10 @@ import re
 from datetime import datetime
 from typing import Any
 
-from queue_store.distributed_processor import DistributedProcessor
-from queue_store.enqueueing import OnDuplicate
+from queue_store.enqueueing import NewRecord, OnDuplicate
+from queue_store.enqueueing.after_commit import send_hint
+from queue_store.enqueueing.by_message import enqueue_by_message
+from queue_store.enqueueing.trace_context import producer_span
 from queue_store.errors import (
     ConflictError,
     DatabaseUnavailableError,
@@ -22,16 +26,21 @@ from queue_store.errors import (
     PayloadRejectedError,
     QueueStoreError,
 )
+from queue_store.settings import ProcessorSettings
 
-from .app import owned_task
+from .app import waking_task
 from .worker.services import services
 
 AGAIN_SECONDS = 5.0
+EVERY_FLOW = "*"
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NOT_NOW = (DatabaseUnavailableError, ConflictError, IngestionStoppedError, MemoryError)
 
 
-@owned_task("processing_queue.enqueue", old_name="tasks.enqueue", bind=True, acks_late=True, max_retries=None)
+@waking_task(
+    "processing_queue.enqueue", old_name="tasks.enqueue",
+    bind=True, acks_late=True, max_retries=None, hides_arguments=True, tries_again=True,
+)  # fmt: skip
 def enqueue(
     self: Any,
     flow_name: str,
@@ -47,11 +56,9 @@ def enqueue(
     Flower and in the log; while the database is away or ingestion is stopped, the message waits."""
     try:
         worker = services()
-        processor = DistributedProcessor(worker.database, worker.settings, worker.hints)
-        processor.enqueue(
-            flow_name,
+        _refuse_unless_allowed(worker.settings, flow_name, on_duplicate)
+        record = NewRecord(
             payload,
-            on_duplicate=on_duplicate,
             priority=priority,
             scheduled_at=_instant(scheduled_at),
             dedup_key=dedup_key if dedup_key is not None else f"celery task {self.request.id}",
@@ -59,10 +66,25 @@ def enqueue(
             correlation_id=correlation_id,
             trace_context=trace_context_of(self.request),
         )
+        with producer_span("enqueue", flow_name), worker.database.transaction() as cursor:
+            enqueued = enqueue_by_message(cursor, flow_name, record, on_duplicate)
+        send_hint(worker.hints, enqueued.flow_name, enqueued.celery_queue)
     except NOT_NOW as error:
         raise self.retry(exc=error, countdown=AGAIN_SECONDS * random.uniform(0.5, 1.5)) from error  # noqa: S311
     except QueueStoreError as error:
         raise QueueStoreError(f"not enqueued: {error}") from None  # of a kind that Celery can serialise
+
+
+def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_duplicate: object) -> None:
+    allowed = settings.enqueue_by_message
+    if not allowed:
+        raise QueueStoreError(
+            "enqueueing by message is off: ENQUEUE_BY_MESSAGE names the flows for which it is on"
+        )
+    if EVERY_FLOW not in allowed and flow_name not in allowed:
+        raise QueueStoreError(f"ENQUEUE_BY_MESSAGE does not name the flow {ascii(flow_name)[:64]}")
+    if on_duplicate not in ("raise", "skip"):
+        raise PayloadRejectedError("on_duplicate", "must be raise or skip: a message replaces no payload")
 
 
 def trace_context_of(request: Any) -> str | None:

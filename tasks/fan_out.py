@@ -8,7 +8,7 @@ from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import QueueStoreError
 from queue_store.flows import with_work
 
-from .app import owned_task
+from .app import waking_task
 from .authoring.registry import all_flows
 from .schedule.enqueue_due import enqueue_due
 from .worker.services import WorkerServices, services
@@ -19,7 +19,7 @@ THOROUGH_SECONDS = 60.0
 _thorough_at = 0.0
 
 
-@owned_task("processing_queue.fan_out", old_name="tasks.fan_out")
+@waking_task("processing_queue.fan_out", old_name="tasks.fan_out")
 def fan_out() -> None:
     """Idempotent: as many hints as runs would find work, at most one outstanding for each."""
     global _thorough_at  # noqa: PLW0603  (when this process looks thoroughly again)

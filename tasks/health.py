@@ -17,7 +17,7 @@ from queue_store.readings.response_time import ping
 from queue_store.readings.server import read_server
 from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
 
-from .app import app
+from .app import scheduled_task
 from .monitoring.connection_checks import note_success, remember_failure
 from .monitoring.databases import STATEMENT_SECONDS, database_named
 from .monitoring.describe import describe_server
@@ -28,7 +28,7 @@ RETRIES = 3
 RETRY_SECONDS = 0.5
 
 
-@app.task(name="tasks.health.database_health_check")
+@scheduled_task("tasks.health.database_health_check")
 def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = False) -> dict[str, Any]:
     """`status`: healthy, degraded (slow, or not at the first try) or unhealthy. Never raises.
 
@@ -57,7 +57,7 @@ def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = Fa
     }
 
 
-@app.task(name="tasks.health.connection_pool_monitoring")
+@scheduled_task("tasks.health.connection_pool_monitoring")
 def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     """Pool use of the whole fleet, as its heartbeats tell, beside what the server sees. Never raises."""
     pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
@@ -83,7 +83,7 @@ def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     }
 
 
-@app.task(name="tasks.health.database_review")
+@scheduled_task("tasks.health.database_review")
 def database_review(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     """The weekly look at the database: its health and its connections. Never raises."""
     health, pool = database_health_check(name, include_retry=True), connection_pool_monitoring(name)

@@ -20,7 +20,7 @@ NOTICE_TRIES = 8
 NOTICE_RETRY_SECONDS = 60.0
 DATABASE_CODES = frozenset(
     {"database_unreachable", "response_time", "pool_utilization", "server_connections", "idle_in_transaction",
-     "held_snapshot", "corruption", "wrong_counts"}
+     "held_snapshot", "corruption", "wrong_counts", "lost_evidence"}
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ RUNNING_KEY = "processing_queue_running_key"  # of each order_key at most one re
 DEDUP_KEY = "processing_queue_dedup"
 INGESTION_STOPPED = "PQ001"
 COMMIT_REFUSED = "PQ002"  # a one-COMMIT slice is open: see the migration open_slices
+UNSAFE_SCHEMA = "PQ003"
 CONFLICTS = ("40001", "40P01")  # a serialization failure, a deadlock: the server has undone the transaction
 LOCK_NOT_AVAILABLE = "55P03"
 IDLE_IN_TRANSACTION = "25P03"
@@ -73,6 +74,8 @@ def translated(error: BaseException, url: URL) -> QueueStoreError | None:
         return ConflictError("another record of its order_key runs: nothing was written, call again")
     if cause.sqlstate == INGESTION_STOPPED:
         return IngestionStoppedError(str(cause.diag.message_primary))
+    if cause.sqlstate == UNSAFE_SCHEMA:
+        return QueueStoreError(f"{cause.diag.message_primary}: {cause.diag.message_hint}")
     if _is_unavailable(cause):
         return unavailable(url, cause)
     return None
@@ -100,6 +103,8 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
         return PayloadRejectedError(error.diag.constraint_name or "record", message)
     if error.sqlstate in MISSING_OBJECTS:
         return SchemaVersionError(f"{message}: run `queuectl migrate`")
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE and error.diag.message_hint:  # of ours: it says who may
+        return QueueStoreError(f"{message}. {error.diag.message_hint}")
     if error.sqlstate == INSUFFICIENT_PRIVILEGE:
         return QueueStoreError(
             f"{message}: this login needs the role processing_queue_producer; {_WIDER_RIGHTS}"

@@ -1,10 +1,11 @@
-"""The Postgres roles: producer, worker, monitor and admin, each with the least that its work needs."""
+"""The Postgres roles: producers, worker, monitor and admin, each with the least that its work needs."""
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 
 ROLES = (
     "processing_queue_producer",
+    "processing_queue_flow_producer",
     "processing_queue_worker",
     "processing_queue_monitor",
     "processing_queue_admin",

@@ -10,6 +10,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -144,6 +145,9 @@ audit_log = Table(
     Column("target", Text, nullable=False),
     Column("affected_count", BigInteger, nullable=False),
     Column("details", JSONB, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("number", BigInteger),
+    Column("seal", LargeBinary),
 )
 
 processed_surveys = Table(

@@ -1,5 +1,10 @@
 """Puts right what the integrity checks find and what can be put right without guessing. The rest is left to people."""
 
+from typing import Any
+
+from psycopg import Cursor
+from psycopg.types.json import Jsonb
+
 from queue_store.counts import rollups
 from queue_store.database.statements import sql
 from queue_store.maintenance.maintenance_run import MaintenanceRun
@@ -10,14 +15,19 @@ REPAIRS = (
     "claims_without_a_run",
     "attempts_that_do_not_fit",
     "sequence_behind",
+    "attempts_lost",
+    "rollups_that_disagree",
 )
 COUNTS = "counts_that_do_not_add_up"
+SEALS = "broken_seals"
+EVERYTHING = 1_000_000_000
 
 
 def repair(run: MaintenanceRun) -> dict[str, int]:
     """How many rows each repair put right; a dry run says how many it would."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
     repaired[COUNTS] = _correct_counts(run)
+    repaired[SEALS] = _seal_anew(run)
     run.affected_count = sum(repaired.values())
     run.result["repaired"] = repaired
     return repaired
@@ -26,7 +36,7 @@ def repair(run: MaintenanceRun) -> dict[str, int]:
 def _repair(run: MaintenanceRun, name: str) -> int:
     count = 0
     while True:
-        limit = 1_000_000_000 if run.dry_run else RECORDS_AT_ONCE
+        limit = EVERYTHING if run.dry_run else RECORDS_AT_ONCE
         with run.chunk() as cursor:
             rows = cursor.execute(
                 sql(f"maintenance/repair/{name}"), {"limit": limit, "dry_run": run.dry_run}
@@ -41,6 +51,19 @@ def _correct_counts(run: MaintenanceRun) -> int:
     if not run.dry_run:
         return len(rollups.recount(run.database))
     with run.chunk() as cursor:
-        parameters = {"limit": 1_000_000_000, "at_a_glance": False}
-        rows = cursor.execute(sql(f"maintenance/integrity/{COUNTS}"), parameters).fetchall()
-    return len(rows)
+        return len(_found(cursor, COUNTS))
+
+
+def _seal_anew(run: MaintenanceRun) -> int:
+    """The number of problems with the audit log. What is lost stays lost; a row of the log says what was found."""
+    with run.chunk() as cursor:
+        found = _found(cursor, SEALS)
+        if found and not run.dry_run:
+            parameters = {"id": run.id, "found": Jsonb(found)}
+            cursor.execute(sql("maintenance/repair/broken_seals"), parameters)
+    return len(found)
+
+
+def _found(cursor: Cursor[Any], check: str) -> list[str]:
+    parameters = {"limit": EVERYTHING, "at_a_glance": False}
+    return [row[0] for row in cursor.execute(sql(f"maintenance/integrity/{check}"), parameters).fetchall()]

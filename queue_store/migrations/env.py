@@ -1,20 +1,72 @@
-"""Runs the migrations on the engine that `queue_store.database.schema` hands over, one migrator at a time."""
+"""Runs the migrations on the engine that `queue_store.database.schema` hands over, one migrator at a time.
 
+The lock is one of the table `schema_version`, held by a second session: only its owner can take it, where anybody who
+may log in could hold an advisory lock.
+"""
+
+import logging
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
 
+import psycopg.errors
 from alembic import context
 from sqlalchemy import Engine
 
-MIGRATION_LOCK = 0x71756575  # any number that nobody else uses
-TRY_AGAIN_SECONDS = 0.2
+from queue_store.database.statements import sql
 
+TRY_AGAIN_SECONDS = 0.2
+SAY_AGAIN_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
 engine: Engine = context.config.attributes["engine"]
-with engine.connect() as connection:
-    # Asked for again and again: who waits in a statement has a snapshot, for which CREATE INDEX CONCURRENTLY waits.
-    while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})").scalar():
-        connection.commit()
-        time.sleep(TRY_AGAIN_SECONDS)
-    connection.commit()
+
+
+@contextmanager
+def alone() -> Generator[None]:
+    """Waits for the other migrator, and says who it is. Asked for again and again: who waits in a statement has a
+    snapshot, for which CREATE INDEX CONCURRENTLY waits. Who holds the lock has none."""
+    say_at = time.monotonic() + TRY_AGAIN_SECONDS
+    with engine.connect() as connection:
+        guard: Any = connection.connection.driver_connection
+        _create(guard)
+        while not _lock(guard):
+            if time.monotonic() >= say_at:
+                say_at = time.monotonic() + SAY_AGAIN_SECONDS
+                logger.warning("waiting for another migration: %s", _holders(guard))
+            time.sleep(TRY_AGAIN_SECONDS)
+        try:
+            yield
+        finally:
+            guard.rollback()
+
+
+def _create(guard: Any) -> None:
+    try:
+        guard.execute(sql("migration/create_schema_version"))
+        guard.commit()
+    except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):  # another one was quicker
+        guard.rollback()
+
+
+def _lock(guard: Any) -> bool:
+    try:
+        guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        guard.execute(sql("migration/lock_schema_version"))
+    except psycopg.errors.LockNotAvailable:
+        guard.rollback()
+        return False
+    return True
+
+
+def _holders(guard: Any) -> str:
+    rows = guard.execute(sql("migration/holders_of_schema_version")).fetchall()
+    guard.rollback()
+    return "; ".join(row[0] for row in rows) or "it ends just now"
+
+
+with alone(), engine.connect() as connection:
     connection.exec_driver_sql("SET lock_timeout = '5s'")
     connection.commit()
     try:
@@ -27,5 +79,4 @@ with engine.connect() as connection:
     finally:
         connection.rollback()
         connection.exec_driver_sql("RESET lock_timeout")
-        connection.exec_driver_sql(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
         connection.commit()

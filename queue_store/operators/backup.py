@@ -174,6 +174,7 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     row = cursor.execute(SQL("SELECT EXISTS (SELECT FROM {})").format(Identifier(AUDIT))).fetchone()
     if row and row[0]:  # only its owner may
         cursor.execute(SQL("TRUNCATE {}").format(Identifier(AUDIT)))
+        cursor.execute(sql("backup/forget_seals"))
     cursor.execute(sql("backup/prepare_restore"))
 
 

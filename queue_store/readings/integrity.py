@@ -28,14 +28,20 @@ class Violation:
 
 
 CHECKS = (
-    IntegrityCheck("missing_guards", "restore the schema's rule that is named, by hand"),
+    IntegrityCheck(
+        "missing_guards", "restore the schema's rule that is named, by hand; rights: queuectl grant-roles"
+    ),
     IntegrityCheck("impossible_live_states", "queuectl repair"),
     IntegrityCheck("claims_without_a_run", "queuectl repair"),
     IntegrityCheck("duplicate_live_records", "cancel one of them: queuectl cancel"),
     IntegrityCheck("counts_that_do_not_add_up", "queuectl repair"),
     IntegrityCheck("attempts_that_do_not_fit", "queuectl repair"),
     IntegrityCheck("sequence_behind", "queuectl repair"),
+    IntegrityCheck("attempts_lost", "queuectl repair"),
+    IntegrityCheck("rollups_that_disagree", "queuectl repair"),
+    IntegrityCheck("broken_seals", "find out who writes there, then queuectl repair accepts what is left"),
     IntegrityCheck("impossible_states", "queuectl repair", scans_history=True),
+    IntegrityCheck("totals_that_do_not_add_up", "queuectl repair", scans_history=True),
     IntegrityCheck(
         "states_beyond_repair",
         "look with queuectl show, then correct or delete the row by hand, or restore a backup",

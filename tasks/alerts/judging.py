@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from queue_store.alerting import alerts
 from queue_store.alerting.findings import Finding, by_severity
@@ -19,10 +18,10 @@ from queue_store.schedule.recurring import database_time
 from queue_store.settings import ProcessorSettings
 
 from ..app import app
-from ..celery_hardening.quarantine import news
+from ..celery_hardening.quarantine import Note, news
 from ..monitoring.connection_checks import note_success, remember_failure
 from ..monitoring.databases import STATEMENT_SECONDS
-from ..monitoring.rules import judge
+from ..monitoring.rules import judge_apart, looks_at
 from ..monitoring.rules.broker_rules import judge_set_aside
 from ..monitoring.rules.schedule_rules import judge_schedule
 from ..monitoring.snapshot import take_snapshot
@@ -55,12 +54,14 @@ CODES = (
     "held_snapshot",
     "corruption",
     "wrong_counts",
+    "lost_evidence",
     "beat_silent",
     "broker_unreachable",
     "messages_set_aside",
     "maintenance_late",
     "maintenance_failed",
     "counts_corrected",
+    "rule_failed",
 )
 
 
@@ -80,12 +81,17 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, 
         if not notify:
             return Judgement(findings)
         with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
-            alerts.update(cursor, findings, CODES, reachable_contacts(settings), judged_at)
+            alerts.update(cursor, findings, _judged_codes(findings), reachable_contacts(settings), judged_at)
     except DatabaseUnavailableError as error:
         remember_failure(database.name, TRIES)
         return report_unreachable(database, settings, error, notify=notify)
     UnreachableDatabase(database, settings).is_back()
     return Judgement(findings, send_notices(database, settings))
+
+
+def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
+    """While a rule fails nobody knows whether its trouble is over: no alert is resolved."""
+    return () if any(finding.code == "rule_failed" for finding in findings) else CODES
 
 
 def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> tuple[datetime, list[Finding]]:
@@ -112,8 +118,13 @@ def _judge(
         schedule = read_schedule(cursor)
     note_success(database, attempt, snapshot.response_time_ms)
     reachable, notes = _look_at_broker()
-    aside = judge_set_aside(notes)
-    findings = [*judge(snapshot), *judge_schedule(schedule, broker_is_reachable=reachable), *aside]
+    findings = judge_apart(
+        [
+            *looks_at(snapshot),
+            ("schedule", lambda: judge_schedule(schedule, broker_is_reachable=reachable)),
+            ("set_aside", lambda: judge_set_aside(notes)),
+        ]
+    )
     return judged_at, by_severity(findings)
 
 
@@ -125,7 +136,7 @@ def _refuse_old_schema(database: DatabaseManager) -> None:
         schema.check_version(database)
 
 
-def _look_at_broker() -> tuple[bool, list[dict[str, Any]]]:
+def _look_at_broker() -> tuple[bool, list[Note]]:
     """Whether it can be reached, and what was set aside there lately."""
     if not app.conf.broker_url:
         return False, []

@@ -1,22 +1,31 @@
 """The task that keeps the alerts: every minute, from the control queue."""
 
 import logging
+import time
 
 import psycopg
 
 from queue_store.errors import QueueStoreError
 from queue_store.settings import load_processor_settings
 
-from ..app import owned_task
+from ..app import waking_task
 from ..monitoring.databases import database_named
 from .judging import judge_everything
 
 logger = logging.getLogger(__name__)
 
+JUDGE_AGAIN_SECONDS = 10.0
+_judged_at = float("-inf")
 
-@owned_task("processing_queue.update_alerts", old_name="tasks.alerts.update_alerts")
+
+@waking_task("processing_queue.update_alerts", old_name="tasks.alerts.update_alerts")
 def update_alerts() -> None:
-    """Idempotent; two at a time wait for each other."""
+    """Idempotent; two at a time wait for each other. At most once in JUDGE_AGAIN_SECONDS in each process, however many
+    messages ask for it."""
+    global _judged_at  # noqa: PLW0603  (when this process judged last)
+    if time.monotonic() < _judged_at + JUDGE_AGAIN_SECONDS:
+        return
+    _judged_at = time.monotonic()
     try:
         judge_everything(database_named(), load_processor_settings(), notify=True)
     except (QueueStoreError, psycopg.Error) as error:

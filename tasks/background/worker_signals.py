@@ -24,6 +24,9 @@ from queue_store.settings import load_processor_settings, wrong_settings
 
 from ..app import app
 from ..authoring.registry import load_flows
+from ..celery_hardening.authority import Place, enter
+from ..celery_hardening.message_rules import bound_decompression
+from ..celery_hardening.remote_control import keep_harmless_commands
 from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
@@ -42,6 +45,10 @@ _starts: list[StartGuard] = []
 @celeryd_init.connect
 def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
     """Refuses to start with wrong settings or flows, another schema or an unsupported pool."""
+    enter(Place.MAIN_PROCESS)
+    bound_decompression()
+    keep_harmless_commands()
+    logging.getLogger("celery.concurrency").setLevel(logging.INFO)  # DEBUG shows the bodies of messages
     pool = (options or {}).get("pool") or app.conf.worker_pool
     _refuse_to_start_unless_ready([] if _pool_name(pool) in SUPPORTED_POOLS else [
         f"the pool {_pool_name(pool)} is not supported: use --pool=prefork (or solo for tests)"
@@ -93,6 +100,7 @@ def open_worker_process(**_: Any) -> None:
     from .idle_poll import IdlePoll
     from .watch import Watch
 
+    enter(Place.POOL_CHILD)
     _survive_group_sigterm()
     time_limit.install()
     services = open_services(_celery_queues or ["flows", "control"])

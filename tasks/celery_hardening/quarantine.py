@@ -1,29 +1,54 @@
 """What is taken out of the broker because it kills workers: single messages, and the whole list of a Celery queue when
-a worker ended again and again while it served it. Kept in Redis for a look, a bounded number for a bounded time."""
+a worker ended again and again while it served it. Of a single message only a note is kept, without its body, which may
+hold a payload; a list is kept as it was. Both in Redis, a bounded number for a bounded time."""
 
 import json
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from queue_store.enqueueing.hints import connect
+from queue_store.redaction import redact
 
 NOTES = "processing_queue:set_aside"
 KEPT_SECONDS = 7 * 86_400
 KEPT_NOTES = 50
 KEPT_LISTS = 5
 NEWS_SECONDS = 3600.0
-BODY_LIMIT = 10_000
+NOTE_BYTES = 4_000
+TEXT_LENGTH = 200
 PRIORITY_SUFFIXES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # kombu's lists for the priorities
+
+MARK = ".set-aside."
+MOST_MESSAGES = 1_000_000_000
 
 logger = logging.getLogger(__name__)
 
 
-def keep_message(broker_url: str, queue: str, body: Any, why: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Note:
+    """`count` messages of the Celery queue `queue` were set aside at `at`, by Redis' clock. `key`: their list."""
+
+    queue: str
+    count: int
+    why: str
+    at: float
+    key: str | None
+
+
+def keep_message(broker_url: str, queue: str, headers: Any, body: Any, why: str) -> None:
     """Never raises: the message is dropped in any case."""
-    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    said = headers if isinstance(headers, dict) else {}
+    note = {
+        "queue": _shown(queue),
+        "count": 1,
+        "why": why,
+        "bytes": len(body) if isinstance(body, str | bytes) else 0,
+    }
+    note |= {name: _shown(said[name]) for name in ("task", "id", "origin") if name in said}
     try:
-        _note(connect(broker_url), {"queue": queue, "count": 1, "why": why, "body": text[:BODY_LIMIT]})
+        _note(connect(broker_url), note)
     except Exception as error:  # noqa: BLE001
         logger.warning("a dropped message could not be kept: %s", type(error).__name__)
 
@@ -34,7 +59,7 @@ def set_aside_queues(client: Any, queues: Iterable[str], why: str) -> int:
     total = 0
     for queue in queues:
         for suffix in PRIORITY_SUFFIXES:
-            kept = f"{queue}{suffix}.set-aside.{now:.3f}"
+            kept = f"{queue}{suffix}{MARK}{now:.3f}"
             if not client.exists(queue + suffix) or not client.renamenx(queue + suffix, kept):
                 continue
             count = int(client.llen(kept))
@@ -44,23 +69,46 @@ def set_aside_queues(client: Any, queues: Iterable[str], why: str) -> int:
     return total
 
 
-def news(client: Any) -> list[dict[str, Any]]:
-    """The notes of the last hour, the newest first. None where the broker just went away."""
+def news(client: Any) -> list[Note]:
+    """The notes of the last hour, the newest first. None where the broker just went away. Whoever can write to the
+    broker can write there too: what is no note of ours is left out."""
     try:
-        since = _now(client) - NEWS_SECONDS
-        return [note for text in client.lrange(NOTES, 0, -1) if (note := json.loads(text))["at"] >= since]
-    except Exception as error:  # noqa: BLE001  (whoever can write to the broker can write there too)
+        now, texts = _now(client), client.lrange(NOTES, 0, KEPT_NOTES - 1)
+    except Exception as error:  # noqa: BLE001
         logger.debug("what was set aside cannot be read: %s", type(error).__name__)
         return []
+    notes = [note for text in texts if (note := _read(text)) is not None]
+    return [note for note in notes if now - NEWS_SECONDS <= note.at <= now + NEWS_SECONDS]
+
+
+def _read(text: bytes) -> Note | None:
+    try:
+        said: Any = json.loads(text) if len(text) <= NOTE_BYTES else None
+        count, at = int(said["count"]), float(said["at"])
+        return Note(
+            queue=_shown(said["queue"]),
+            count=min(max(count, 0), MOST_MESSAGES),
+            why=_shown(said["why"]),
+            at=at,
+            key=str(said["key"])[:TEXT_LENGTH] if "key" in said else None,
+        )
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
 
 
 def _note(client: Any, note: dict[str, Any]) -> None:
     client.lpush(NOTES, json.dumps(note | {"at": _now(client)}))
     client.ltrim(NOTES, 0, KEPT_NOTES - 1)
     client.expire(NOTES, KEPT_SECONDS)
-    lists = [key for text in client.lrange(NOTES, 0, -1) if (key := json.loads(text).get("key"))]
+    notes = [_read(text) for text in client.lrange(NOTES, 0, KEPT_NOTES - 1)]
+    lists = [note.key for note in notes if note is not None and note.key is not None]
     for key in lists[KEPT_LISTS:]:
-        client.delete(key)
+        if MARK in key:
+            client.delete(key)
+
+
+def _shown(text: object) -> str:
+    return redact(str(text), TEXT_LENGTH).replace("\n", " ")
 
 
 def _now(client: Any) -> float:

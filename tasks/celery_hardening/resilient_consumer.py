@@ -7,35 +7,28 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 
+from .message_rules import refuse_bad_headers, refuse_large_body
 from .quarantine import keep_message
 
 logger = logging.getLogger(__name__)
 
 NOT_A_MESSAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
-_NUMBER = (int, float, type(None))
-_KINDS = {"task": str, "id": str, "retries": (int, type(None)), "eta": (str, type(None)),
-    "expires": (str, *_NUMBER), "timelimit": (list, type(None))}  # fmt: skip
-
-
-def refuse_bad_headers(headers: Any) -> None:
-    """Raises TypeError for what Celery would take to its pool and die of there, when nobody can catch it any more."""
-    if not headers:
-        return
-    for name, kinds in _KINDS.items():
-        if name in headers and not isinstance(headers[name], kinds):
-            raise TypeError(f"the header {name} is a {type(headers[name]).__name__}")
-    limits = headers.get("timelimit")
-    if limits and (len(limits) != 2 or not all(isinstance(limit, _NUMBER) for limit in limits)):
-        raise TypeError("the header timelimit must hold two numbers")
 
 
 class ResilientConsumer(Consumer):
+    def update_strategies(self) -> None:
+        """Celery's own tasks call whatever task their message names. No message of ours needs them."""
+        super().update_strategies()
+        for name in [name for name in self.strategies if name.startswith("celery.")]:
+            del self.strategies[name]
+
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[..., None]:
         receive = super().create_task_handler(*arguments, **options)
 
         def on_task_received(message: Any) -> None:
             try:
                 refuse_bad_headers(message.headers)
+                refuse_large_body(message.body)
                 receive(message)
             except self.connection_errors + self.channel_errors:
                 raise
@@ -69,7 +62,7 @@ class ResilientConsumer(Consumer):
             try:
                 read(fileno)
             except NOT_A_MESSAGE as error:
-                self._note("a Celery queue", "", error)
+                self._note("a Celery queue", None, "", error)
 
         transport.on_readable = on_readable
 
@@ -78,12 +71,37 @@ class ResilientConsumer(Consumer):
         if maintain_pool is not None:
             maintain_pool()
 
+    # Celery logs the whole of a message that it does not understand, with whatever stands in it.
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        self._drop(message, LookupError("it names no task"))
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        logger.error(
+            "no task %s in this worker: its message is dropped", shown(exc.args[0] if exc.args else "")
+        )
+        message.reject_log_error(logger, self.connection_errors)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._drop(message, exc)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._drop(message, exc)
+
     def _drop(self, message: Any, error: Exception) -> None:
-        self._note(str((message.delivery_info or {}).get("routing_key")), message.body, error)
+        self._note(
+            str((message.delivery_info or {}).get("routing_key")), message.headers, message.body, error
+        )
         if not message.acknowledged:
             message.reject_log_error(logger, self.connection_errors)
 
-    def _note(self, queue: str, body: Any, error: Exception) -> None:
-        logger.error("a message in %s that Celery cannot bear is set aside: %s", queue, type(error).__name__)
+    def _note(self, queue: str, headers: Any, body: Any, error: Exception) -> None:
+        logger.error(
+            "a message in %s that Celery cannot bear is set aside: %s", shown(queue), type(error).__name__
+        )
         assert self.app is not None
-        keep_message(self.app.conf.broker_url, queue, body, f"it raised {type(error).__name__}")
+        keep_message(self.app.conf.broker_url, queue, headers, body, f"it raised {type(error).__name__}")
+
+
+def shown(name: object) -> str:
+    """A name that a sender chose, for one line of a log."""
+    return ascii(name)[:80]

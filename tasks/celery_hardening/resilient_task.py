@@ -5,6 +5,8 @@ from typing import Any
 
 from celery import Task
 
+from .believed_request import UnlimitedRequest
+
 
 class OutOfMemoryError(Exception):
     """In place of MemoryError."""
@@ -12,6 +14,7 @@ class OutOfMemoryError(Exception):
 
 class ResilientTask(Task):
     abstract = True
+    Request = f"{UnlimitedRequest.__module__}:UnlimitedRequest"
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         try:

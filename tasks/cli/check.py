@@ -1,3 +1,5 @@
+import logging
+
 import click
 
 from queue_store.redaction import redact
@@ -5,6 +7,7 @@ from queue_store.redaction import redact
 from .frame import json_option, say, write_json
 
 CANNOT_JUDGE = 3
+INTERNAL_ERROR = 4
 EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 3}
 
 
@@ -16,7 +19,7 @@ EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 3}
 def check(notify: bool, database: bool, performance: bool, as_json: bool) -> None:
     """Judge the queue, without any worker or beat.
 
-    Exit code: 0 healthy, 1 warning, 2 critical, 3 emergency, or nothing can be judged.
+    Exit code: 0 healthy, 1 warning, 2 critical, 3 emergency, or nothing can be judged; 4 an error of this program.
     """
     import psycopg
 
@@ -29,6 +32,13 @@ def check(notify: bool, database: bool, performance: bool, as_json: bool) -> Non
             write_json({"health": "unknown", "error": redact(str(error))})
         say(f"Queue health: unknown\nError: {error}", err=True)
         raise SystemExit(CANNOT_JUDGE) from None
+    except Exception as error:  # the exit code of a level would be taken for a judgement
+        logging.getLogger(__name__).exception("check failed")
+        say(
+            f"Queue health: unknown\nError: {type(error).__name__}, which is a fault of this program",
+            err=True,
+        )
+        raise SystemExit(INTERNAL_ERROR) from None
     raise SystemExit(EXIT_CODES[level])
 
 

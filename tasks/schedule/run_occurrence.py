@@ -13,7 +13,8 @@ from queue_store.redaction import redact
 from queue_store.schedule import occurrences
 from queue_store.schedule.occurrences import Taken
 
-from ..app import app, owned_task
+from ..app import app, waking_task
+from ..celery_hardening.authority import for_an_occurrence
 from ..monitoring.databases import database_named
 
 logger = logging.getLogger(__name__)
@@ -22,29 +23,46 @@ HEARTBEAT_SECONDS = 10.0
 ERROR_LENGTH = 2_000
 
 
-@owned_task("processing_queue.run_occurrence", old_name="tasks.schedule.run_occurrence")
+@waking_task("processing_queue.run_occurrence", old_name="tasks.schedule.run_occurrence")
 def run_occurrence(entry: str, due_at: str) -> str | None:
     """Idempotent: an occurrence that is taken or over is left alone. Returns its state, None when left alone."""
-    declared = app.conf.beat_schedule.get(entry)
+    declared = app.conf.beat_schedule.get(entry) if isinstance(entry, str) else None
     if declared is None:
-        logger.warning("the schedule has no entry %s any more", entry)
+        logger.warning("the schedule has no entry %s any more", ascii(entry)[:80])
+        return None
+    due = _instant(due_at)
+    if due is None:
+        logger.warning(
+            "%s was hinted for %s, which is no instant with a time zone", entry, ascii(due_at)[:80]
+        )
         return None
     database = database_named()
-    taken = occurrences.take(database, entry, datetime.fromisoformat(due_at))
+    taken = occurrences.take(database, entry, due)
     if taken is None:
         return None
     with _beating(database, taken):
         problem, must_wait = _call(declared)
     with database.transaction() as cursor:
         state = occurrences.finish(cursor, taken, problem, excused=must_wait)
-    logger.log(logging.WARNING if problem else logging.INFO, "%s of %s: %s", entry, due_at, problem or state)
+    logger.log(
+        logging.WARNING if problem else logging.INFO, "%s of %s: %s", entry, due.isoformat(), problem or state
+    )
     return state
+
+
+def _instant(text: object) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return instant if instant is not None and instant.tzinfo is not None else None
 
 
 def _call(declared: dict[str, Any]) -> tuple[str | None, bool]:
     """None, or what went wrong; and whether it was only that the same maintenance is running."""
     try:
-        app.tasks[declared["task"]](*declared.get("args", ()), **declared.get("kwargs", {}))
+        with for_an_occurrence():
+            app.tasks[declared["task"]](*declared.get("args", ()), **declared.get("kwargs", {}))
     except Exception as error:  # noqa: BLE001  (whatever it is, it is written down and tried again)
         problem = redact(f"{type(error).__name__}: {error}", ERROR_LENGTH)
         return problem, isinstance(error, AlreadyRunningError)

@@ -183,12 +183,12 @@ def test_a_judgement_counts_from_its_beginning(
 ) -> None:
     """Another one sees the finding and its end while this one still judges what it has read."""
 
-    def judge_slowly(_: object) -> list[Finding]:
+    def judge_slowly() -> list[Finding]:
         update(database, finding())
         update(database)
         return [finding()]
 
-    monkeypatch.setattr("tasks.alerts.judging.judge", judge_slowly)
+    monkeypatch.setattr("tasks.alerts.judging.looks_at", lambda _: [("slow", judge_slowly)])
     judge_everything(database, ProcessorSettings(), notify=True)
     with database.transaction() as cursor:
         assert "failed_records" not in {alert.code for alert in alerts.read_alerts(cursor)}

@@ -188,6 +188,13 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
         " exception_type, error_message, error_group)"
         " VALUES (-1, 1, 1, 'a', gen_random_uuid(), 'failed', 'E', 'e', 'e')",
     )
+    execute(
+        database,
+        "INSERT INTO processing_queue (flow_name, status, claim_number, flow_instance_id, claimed_at, error_message)"
+        " VALUES ('alpha', 'failed', 1, gen_random_uuid(), now(), 'ValueError: lost')",
+    )
+    execute(database, "DELETE FROM rollup_hours")
+    execute(database, "UPDATE audit_seal SET number = number + 1")
     assert {v["check"]["name"] for v in as_json("validate", exit_code=1)} >= {
         "claims_without_a_run",
         "sequence_behind",
@@ -200,6 +207,7 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
     queuectl("repair", "--no-dry-run", exit_code=2)
 
 
+MADE_ANEW = ("audit_seal", "producer_flows")  # the seals with the rows, the grants with the roles
 EMPTY = ("open_slices",)  # to everybody but the transaction that writes it
 
 
@@ -208,7 +216,7 @@ def test_backup_holds_every_table_of_the_queue(database: DatabaseManager) -> Non
         found = {
             row[0] for row in cursor.execute(ALL_TABLES.encode(), {"kept": ["schema_version"]}).fetchall()
         }
-    assert found - set(EMPTY) == set(TABLES)
+    assert found - set(MADE_ANEW) - set(EMPTY) == set(TABLES)
 
 
 def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Path) -> None:

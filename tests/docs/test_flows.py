@@ -131,4 +131,8 @@ def test_bill_tenant_sees_its_tenant_only(examples: Examples) -> None:
     finally:
         examples.worker.query("DROP TABLE bills")
         examples.worker.query("DROP ROLE billing")
-    assert [(row.status, row.result) for row in rows] == [("completed", 2), ("completed", 1), ("completed", 0)]
+    assert [(row.status, row.result) for row in rows] == [
+        ("completed", 2),
+        ("completed", 1),
+        ("completed", 0),
+    ]

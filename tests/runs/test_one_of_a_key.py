@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from queue_store.database import schema
+from queue_store.database import schema, statements
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import ConflictError, SchemaVersionError
 from queue_store.explain import explain_record
@@ -151,8 +151,10 @@ def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) ->
     manager = connect(empty_database_url)
     program = [sys.executable, "-c", "from tasks.cli import main; main()", "migrate"]
     environment = {**os.environ, "DATABASE_URL": empty_database_url}
+    with manager.transaction() as cursor:
+        cursor.execute(statements.sql("migration/create_schema_version"))
     with manager.transaction() as gate:
-        gate.execute(f"SELECT pg_advisory_xact_lock({0x71756575})".encode())
+        gate.execute(statements.sql("migration/lock_schema_version"))
         migrators = [
             subprocess.Popen(
                 program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -172,7 +174,7 @@ def asking_for_their_turn(database: DatabaseManager) -> int:
     with database.transaction() as cursor:
         row = cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND application_name = 'queuectl migrate' AND (query LIKE '%advisory%' OR query = 'COMMIT')"
+            " AND application_name = 'queuectl migrate' AND (query LIKE '%schema_version%' OR query = 'ROLLBACK')"
         ).fetchone()
     return row[0] if row else 0
 

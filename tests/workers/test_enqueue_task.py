@@ -36,7 +36,10 @@ def test_records_arrive_by_message_and_over_http(
             "processing_queue.enqueue", args, kwargs, queue="control", task_id=task_id
         )
 
-    with running_worker(settings_environment, log, queues="control", concurrency=1) as worker:
+    allowed = {"ENQUEUE_BY_MESSAGE": "letters,send_invoice"}
+    with running_worker(
+        settings_environment, log, queues="control", concurrency=1, settings=allowed
+    ) as worker:
         send("letters", {"n": 0})
         worker.wait_for_log("Retry in")
         assert stored(queue) == []
@@ -54,7 +57,10 @@ def test_records_arrive_by_message_and_over_http(
         wait_until(lambda: len(stored(queue)) == 4, "four records", worker.log)
     assert stored(queue) == [({"n": 0}, 5), ({"n": 1}, 2), ({"n": 3}, 5), ({"order": 18}, 5)]
     text = log.read_text()
-    for problem in ("did you mean letters?", "NUL", "the limit is 65536", "must be text", "like 2030-01-31"):
+    for problem in (
+        *("does not name the flow 'lettres'", "does not name the flow None"),
+        *("NUL", "the limit is 65536", "like 2030-01-31"),
+    ):
         assert problem in text
 
 

@@ -81,7 +81,7 @@ def test_no_malformed_message_ends_the_worker(
             queue.insert("quick", 1)
             wait_until(lambda: set(queue.counts()) == {"completed"}, f"a record after {what}", log)
             assert worker.popen.poll() is None, f"{what} ended the worker:\n{log.read_text()[-3000:]}"
-    assert {note["why"] for note in news(redis_client)} >= {
+    assert {note.why for note in news(redis_client)} >= {
         "it raised TypeError",
         "it raised JSONDecodeError",
     }
@@ -103,7 +103,7 @@ def test_a_list_that_ends_every_worker_is_set_aside_and_work_goes_on_within_a_mi
     assert time.monotonic() - started < 60
     assert queue.counts() == {"completed": 10}
     assert len(redis_client.keys("flows.set-aside.*")) == 1
-    assert "ended 3 times" in news(redis_client)[0]["why"]
+    assert "ended 3 times" in news(redis_client)[0].why
 
 
 def starts(redis_url: str, node: str, count: int) -> list[StartGuard]:

@@ -11,7 +11,6 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-REVOKE ALL ON FUNCTION refuse_to_commit_an_open_slice FROM PUBLIC;
 
 CREATE CONSTRAINT TRIGGER refuse_to_commit_an_open_slice AFTER INSERT ON open_slices DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW EXECUTE FUNCTION refuse_to_commit_an_open_slice();

@@ -1,4 +1,4 @@
--- The four roles, each with the least that its work needs, on the tables and functions of the queue alone: what else
+-- The five roles, each with the least that its work needs, on the tables and functions of the queue alone: what else
 -- lies in the schema is none of theirs. They cannot log in: grant them to login roles of your own.
 -- May be repeated, and must be after each migration.
 DO $$
@@ -7,15 +7,26 @@ DECLARE
     live text[] := ARRAY['cancel_requests', 'record_progress', 'rollup_deltas', 'processed_surveys', 'open_slices'];
     known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
         'schedule_occurrences', 'rollup_progress'];
+    -- Every SECURITY DEFINER function of ours. A dump that was restored without privileges gave them to PUBLIC.
+    definer text := 'account_for_insert, account_for_delete, account_for_truncate, cancel_own_records, '
+        'enqueue_or_explain, enqueue_record, is_limited_producer, known_flows, own_records, purge_audit, '
+        'refuse_flows_of_others, seal_audit, seal_audit_anew';
     kept text[] := ARRAY['queue_control', 'rollup_minutes', 'rollup_totals', 'rollup_hours', 'depth_minutes', 'alerts',
         'alert_notices', 'maintenance_runs', 'beats', 'beat_leader', 'baselines', 'connection_checks'];
-    read_only text[] := ARRAY['audit_log', 'schema_version'];
+    read_only text[] := ARRAY['audit_log', 'audit_seal', 'producer_flows', 'schema_version'];
     vacuumed text := 'processing_queue, flow_execution_logs, worker_processes, rollup_deltas, record_attempts';
     worked text := array_to_string(live || known || kept, ', ');
     everything text := worked || ', ' || array_to_string(read_only, ', ');
     sequences text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['producer', 'worker', 'monitor', 'admin'] LOOP
+    -- Otherwise any login could put an operator or a function there, and the statements of workers would call it.
+    IF EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl) AS granted
+        WHERE nspname = 'public' AND granted.grantee = 0 AND granted.privilege_type = 'CREATE') THEN
+        RAISE EXCEPTION 'every login may create objects in the schema public: no role is safe there'
+            USING ERRCODE = 'PQ003', HINT = 'REVOKE CREATE ON SCHEMA public FROM PUBLIC, then grant the roles again.';
+    END IF;
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', definer);
+    FOREACH wanted IN ARRAY ARRAY['producer', 'flow_producer', 'worker', 'monitor', 'admin'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', 'processing_queue_' || wanted);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -28,11 +39,12 @@ BEGIN
     WHERE s.relkind = 'S' AND d.refobjid = ANY(
         SELECT to_regclass('public.' || name) FROM unnest(live || known || kept || read_only || 'processing_queue'::text) name);
 
-    -- producer: puts records in, and reads what it has put in, by id.
+    -- producer: puts records in, reads and cancels what it has put in, by id. flow_producer: the same, but only for the
+    -- flows that producer_flows names.
     GRANT INSERT (flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id, trace_context)
-        ON processing_queue TO processing_queue_producer;
-    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records
-        TO processing_queue_producer;
+        ON processing_queue TO processing_queue_producer, processing_queue_flow_producer;
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, cancel_own_records
+        TO processing_queue_producer, processing_queue_flow_producer;
 
     -- worker: moves records along. It cannot change what a record says, nor remove one.
     EXECUTE format('GRANT SELECT ON processing_queue, %s TO processing_queue_worker', everything);
@@ -45,8 +57,9 @@ BEGIN
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO processing_queue_worker', array_to_string(live, ', '));
     -- Each worker process folds the counts, and enqueues recurring records when no beat does.
     GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, depth_minutes TO processing_queue_worker;
-    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records TO processing_queue_worker;
-    GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts, unindexed
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, cancel_own_records
+        TO processing_queue_worker;
+    GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts, unindexed, seal_of
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
 
     -- monitor: reads all but payloads and results.
@@ -66,20 +79,21 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON processing_queue, %s TO processing_queue_admin',
         worked);
     GRANT SELECT, INSERT ON audit_log TO processing_queue_admin;
-    GRANT SELECT ON schema_version TO processing_queue_admin;
+    GRANT SELECT ON audit_seal, producer_flows, schema_version TO processing_queue_admin;
     EXECUTE format('GRANT SELECT, USAGE, UPDATE ON SEQUENCE %s TO processing_queue_admin', sequences);
-    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, purge_audit
-        TO processing_queue_admin;
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, cancel_own_records,
+        purge_audit, seal_audit_anew TO processing_queue_admin;
 
     -- Both vacuum what a crash made autovacuum forget. Before Postgres 17 only the tables' owner can.
     IF current_setting('server_version_num')::integer >= 170000 THEN
         EXECUTE format('GRANT MAINTAIN ON %s TO processing_queue_worker, processing_queue_admin', vacuumed);
     END IF;
 
-    -- Rescue ends the sessions of the dead, and must see when other roles' sessions began.
+    -- Rescue ends the sessions of the dead, and must see when other roles' sessions began. The monitor gets nothing of
+    -- the kind: pg_read_all_stats shows the statements of all sessions, with the payloads that stand in them.
     BEGIN
         GRANT pg_read_all_stats, pg_signal_backend TO processing_queue_worker, processing_queue_admin;
-        GRANT pg_read_all_stats TO processing_queue_monitor;
+        REVOKE pg_read_all_stats FROM processing_queue_monitor;
     EXCEPTION WHEN insufficient_privilege THEN
         RAISE NOTICE 'this login may not grant pg_read_all_stats: let all workers log in as one role';
     END;

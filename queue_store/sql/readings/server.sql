@@ -1,7 +1,10 @@
 SELECT current_setting('server_version') AS server_version,
     current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
         AS connection_limit,
-    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connection_count,
+    -- A monitor sees of others' sessions whose they are, and of what database, but not of what type.
+    (SELECT count(*) FROM pg_stat_activity
+        WHERE coalesce(backend_type, 'client backend') = 'client backend' AND usesysid IS NOT NULL AND datid IS NOT NULL)
+        AS connection_count,
     extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
     pg_is_in_recovery() AS is_replica,
     pg_database_size(current_database()) AS database_bytes

@@ -1,6 +1,8 @@
 """The rules: each looks at a snapshot and yields findings. A rule that needs work to judge is silent without it."""
 
+import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from queue_store.alerting.findings import Finding, by_severity
 
@@ -13,7 +15,10 @@ from . import (
     worker_rules,
 )
 
+logger = logging.getLogger(__name__)
+
 Rule = Callable[[Snapshot], Iterable[Finding]]
+Look = tuple[str, Callable[[], Iterable[Finding]]]
 
 QUEUE_RULES: tuple[Rule, ...] = (
     flow_rules.success_rate,
@@ -42,9 +47,39 @@ SYSTEM_RULES: tuple[Rule, ...] = (
     database_rules.held_snapshot,
     integrity_rules.corruption,
     integrity_rules.wrong_counts,
+    integrity_rules.lost_evidence,
 )
 
 
 def judge(snapshot: Snapshot, rules: Iterable[Rule] = QUEUE_RULES + SYSTEM_RULES) -> list[Finding]:
     """The worst first."""
-    return by_severity(finding for rule in rules for finding in rule(snapshot))
+    return by_severity(judge_apart(looks_at(snapshot, rules)))
+
+
+def looks_at(snapshot: Snapshot, rules: Iterable[Rule] = QUEUE_RULES + SYSTEM_RULES) -> list[Look]:
+    return [(rule.__name__, partial(rule, snapshot)) for rule in rules]
+
+
+def judge_apart(looks: Iterable[Look]) -> list[Finding]:
+    """A rule that raises keeps no other from judging: it is a finding of its own."""
+    findings: list[Finding] = []
+    failed: list[str] = []
+    for name, look in looks:
+        try:
+            findings += look()
+        except Exception:
+            logger.exception("the rule %s failed, the others judge without it", name)
+            failed.append(name)
+    if failed:
+        findings.append(
+            Finding(
+                "rule_failed",
+                "warning",
+                f"{len(failed)} rule(s) cannot judge: {', '.join(failed)}.",
+                "read the traceback in the log of who judged, and report it with the version",
+                None,
+                len(failed),
+                0,
+            )
+        )
+    return findings

@@ -8,6 +8,7 @@ from queue_store.readings.integrity import Violation
 from ..snapshot import Snapshot
 
 COUNTS_CHECK = "counts_that_do_not_add_up"
+EVIDENCE = ("attempts_lost", "rollups_that_disagree", "broken_seals")
 
 
 def corruption(snapshot: Snapshot) -> Iterator[Finding]:
@@ -15,7 +16,7 @@ def corruption(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def corruption_among(violations: list[Violation]) -> Iterator[Finding]:
-    found = [violation for violation in violations if violation.check.name != COUNTS_CHECK]
+    found = [v for v in violations if v.check.name not in (COUNTS_CHECK, *EVIDENCE)]
     if found:
         names = sorted({violation.check.name.replace("_", " ") for violation in found})
         first = found[0]
@@ -42,3 +43,18 @@ def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
                 "find out who changes statuses past queuectl, then correct the counts: queuectl repair",
             )
             return
+
+
+def lost_evidence(snapshot: Snapshot) -> Iterator[Finding]:
+    """The records are as they should be. But of what happened to them something was lost, or changed afterwards."""
+    found = [violation for violation in snapshot.violations if violation.check.name in EVIDENCE]
+    if found:
+        yield Finding(
+            "lost_evidence",
+            "critical",
+            f"Something was taken from the history, or changed in it: {found[0].problem}.",
+            "find out who writes to the queue's tables by hand, then queuectl validate and queuectl repair",
+            None,
+            len(found),
+            0,
+        )

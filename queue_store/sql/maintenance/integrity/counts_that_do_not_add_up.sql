@@ -1,13 +1,24 @@
 -- Flows whose live records are not what the total less the finished ones leaves over: a status was changed past the
 -- arrows. Flows with more live records than the limit are left to the nightly recount; at a glance also those with a
 -- busy run. Counting begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
-WITH counted AS MATERIALIZED (
-    SELECT t.flow_name, sum(t.live) AS live FROM (
-        SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
+WITH seen AS MATERIALIZED ( -- the flows of the newest records: also those whose counts are lost
+    SELECT DISTINCT flow_name::text FROM (
+        SELECT flow_name FROM processing_queue ORDER BY id DESC
+        LIMIT CASE WHEN %(at_a_glance)s THEN 20 ELSE %(limit)s::bigint END) newest
+), counted AS MATERIALIZED (
+    SELECT t.flow_name, sum(t.live) AS live, bool_and(t.is_seen) AS is_lost,
+        least(sum(t.completed), sum(t.failed), sum(t.cancelled)) < 0 AS is_impossible
+    FROM (
+        SELECT flow_name, total - completed - failed - cancelled AS live, completed, failed, cancelled,
+            false AS is_seen
+        FROM rollup_totals
         UNION ALL
         SELECT flow_name, enqueued - purged - completed - completed_adjusted - failed + reset - failed_adjusted
-            - cancelled - cancelled_adjusted
-        FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)) t
+            - cancelled - cancelled_adjusted, completed + completed_adjusted,
+            failed - reset + failed_adjusted, cancelled + cancelled_adjusted, false
+        FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)
+        UNION ALL
+        SELECT flow_name, 0, 0, 0, 0, true FROM seen) t
     GROUP BY t.flow_name
 ), busy AS MATERIALIZED (
     SELECT flow_instance_id, flow_name FROM busy_runs() WHERE %(at_a_glance)s
@@ -16,7 +27,7 @@ WITH counted AS MATERIALIZED (
     FROM processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM busy), 10 * %(limit)s::bigint) q
     GROUP BY q.flow_name
 ), live AS (
-    SELECT c.flow_name, c.live, pending.pending + coalesce(p.processing, 0) AS actual_live,
+    SELECT c.flow_name, c.live, c.is_lost, c.is_impossible, pending.pending + coalesce(p.processing, 0) AS actual_live,
         pending.pending < %(limit)s AND (SELECT coalesce(sum(processing), 0) FROM processing) < 10 * %(limit)s::bigint
             AND c.flow_name NOT IN (SELECT flow_name FROM busy) AS is_exact
     FROM counted c
@@ -30,3 +41,9 @@ SELECT format('flow %%s has %%s live records, its counts say %%s', flow_name, ac
     NULL::bigint AS record_id
 FROM live
 WHERE is_exact AND actual_live <> live
+UNION ALL
+SELECT format('flow %%s has records, its counts are lost', flow_name), NULL FROM live
+WHERE is_lost AND NOT (is_exact AND actual_live <> live)
+UNION ALL
+SELECT format('flow %%s has counts below zero', flow_name), NULL FROM live
+WHERE is_impossible AND NOT (is_exact AND actual_live <> live)

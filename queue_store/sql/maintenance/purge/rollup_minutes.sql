@@ -2,6 +2,7 @@
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM rollup_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)
+    ORDER BY minute -- the oldest first: the checks rely on it
     LIMIT %(limit)s::bigint
 ), deleted AS (
     DELETE FROM rollup_minutes t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s

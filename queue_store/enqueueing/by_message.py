@@ -1,0 +1,19 @@
+"""Enqueueing for whoever sent a Celery message: in the worker's session, but not in its name."""
+
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.statements import sql
+from queue_store.enqueueing.connections import run
+from queue_store.enqueueing.new_record import NewRecord, OnDuplicate
+from queue_store.enqueueing.steps import Enqueued, enqueue_steps
+
+
+def enqueue_by_message(
+    cursor: Cursor[Any], flow_name: str, record: NewRecord, on_duplicate: OnDuplicate
+) -> Enqueued:
+    """The record's `enqueued_by` is the worker's login with " by message", so it is nobody's own. Everything that the
+    transaction enqueues from here on is marked so. Raises like `queue_store.enqueue`."""
+    cursor.execute(sql("enqueueing/mark_as_message"))
+    return run(cursor, enqueue_steps(flow_name, record, on_duplicate, is_follow_up=False))

@@ -1,0 +1,27 @@
+-- Hours whose counts are not the sum of their minutes: both are written by one statement, so one of them was lost or
+-- changed. At a glance the last three hours. Retention takes the oldest minutes first. Where folding sessions had time
+-- zones of half an hour, hours do not begin where these do, and nothing is compared.
+WITH kept AS MATERIALIZED (
+    SELECT date_trunc('hour', greatest(
+        least((SELECT min(minute) FROM rollup_minutes), now() - interval '1 day') + interval '1 hour',
+        CASE WHEN %(at_a_glance)s THEN now() - interval '3 hours' END), 'UTC') AS since
+), by_minute AS (
+    SELECT date_trunc('hour', minute, 'UTC') AS hour, flow_name, sum(enqueued + claimed + completed + failed + retried
+        + snoozed + released + rescued + crashed + cancelled + reset + refused + purged) AS counted
+    FROM rollup_minutes WHERE minute >= (SELECT since FROM kept)
+        AND minute >= now() - CASE WHEN %(at_a_glance)s THEN interval '5 hours' ELSE interval '200 years' END -- a hint
+    GROUP BY 1, 2
+), by_hour AS (
+    SELECT hour, flow_name, enqueued + claimed + completed + failed + retried
+        + snoozed + released + rescued + crashed + cancelled + reset + refused + purged AS counted
+    FROM rollup_hours WHERE hour >= (SELECT since FROM kept)
+        AND hour >= now() - CASE WHEN %(at_a_glance)s THEN interval '5 hours' ELSE interval '200 years' END
+)
+SELECT format('flow %%s, hour %%s: %%s in its minutes, %%s in the hour', flow_name,
+        to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(m.counted, 0), coalesce(h.counted, 0)) AS problem,
+    NULL::bigint AS record_id
+FROM by_minute m FULL JOIN by_hour h USING (hour, flow_name)
+WHERE coalesce(m.counted, 0) <> coalesce(h.counted, 0)
+    AND NOT EXISTS (
+        SELECT FROM rollup_hours WHERE hour >= (SELECT since FROM kept) AND hour <> date_trunc('hour', hour, 'UTC'))
+LIMIT 100

@@ -1,0 +1,45 @@
+"""A message only wakes. Whoever can write to the broker can name any task with any arguments, so a task that does more
+than look runs in a worker only for an occurrence of the schedule: a row in Postgres that says that it is due."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import Enum
+
+
+class Place(Enum):
+    """Where this code runs. ELSEWHERE: a command, a Python prompt, beat or Flower."""
+
+    ELSEWHERE = "elsewhere"
+    MAIN_PROCESS = "the main process of a worker"
+    POOL_CHILD = "a pool child"
+
+
+_place = Place.ELSEWHERE
+_occurrence: ContextVar[bool] = ContextVar("occurrence", default=False)
+
+
+def enter(place: Place) -> None:
+    """A worker says where it is: first in its main process, then in each child."""
+    global _place  # noqa: PLW0603  (one per process, by nature)
+    _place = place
+
+
+@contextmanager
+def for_an_occurrence() -> Generator[None]:
+    """What is called within may act: its occurrence was taken in Postgres."""
+    token = _occurrence.set(True)
+    try:
+        yield
+    finally:
+        _occurrence.reset(token)
+
+
+def may_wake() -> bool:
+    """False in the main process of a worker, where Celery itself calls the tasks that a message names as errbacks."""
+    return _place is not Place.MAIN_PROCESS
+
+
+def may_act() -> bool:
+    """In a worker for an occurrence only; anywhere else a person calls."""
+    return _place is Place.ELSEWHERE or _occurrence.get()

@@ -1,0 +1,21 @@
+"""Celery's remote control, without what reaches records or memory: who can write to the broker can use it.
+
+A process that is ended with a record in hand costs that record a strike, and after three of them it fails. So a message
+must not end a process, nor set a limit that does.
+"""
+
+from celery.worker.control import Panel
+
+# What only looks, or only delays: a worker that is stopped in order gives its records back.
+KEPT = frozenset({
+    "active", "active_queues", "add_consumer", "cancel_consumer", "clock", "conf", "disable_events", "dump_active",
+    "dump_conf", "dump_reserved", "dump_revoked", "dump_schedule", "dump_tasks", "enable_events", "heartbeat", "hello",
+    "list_bindings", "ping", "pool_shrink", "query_task", "query_tasks", "rate_limit", "registered", "report",
+    "reserved", "revoked", "scheduled", "shutdown", "stats",
+})  # fmt: skip
+
+
+def keep_harmless_commands() -> None:
+    for name in [*Panel.data]:
+        if name not in KEPT:
+            del Panel.data[name]

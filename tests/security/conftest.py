@@ -1,0 +1,17 @@
+"""Logins that have been given the roles, and one that has been given nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from queue_store.database import roles
+from tests.security.logins import Logins
+from tests.support.store import Store
+
+
+@pytest.fixture
+def logins(store: Store, clean_database_url: str) -> Iterator[Logins]:
+    roles.grant_roles(store.database)
+    logins = Logins(store, clean_database_url)
+    yield logins
+    logins.close()
