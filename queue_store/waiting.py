@@ -73,7 +73,7 @@ def _checked(timeout_seconds: object) -> float | None:
     return None if timeout_seconds > threading.TIMEOUT_MAX else timeout_seconds
 
 
-class _Poll:
+class Poll:
     """The thread lives as long as somebody waits, and as long it keeps the manager: what is kept by weak references
     must not be kept by their values."""
 
@@ -101,7 +101,7 @@ class _Poll:
     def _work(self) -> None:
         while (open_ids := self._open_ids()) is not None:
             self._nudge.clear()
-            self._look(*open_ids)
+            self.look(*open_ids)
             self._nudge.wait(self._period_seconds())
 
     def _open_ids(self) -> tuple[DatabaseManager, list[int]] | None:
@@ -113,7 +113,7 @@ class _Poll:
                 return None
             return self._database, sorted({record_id for record_id, _, _ in self._awaited})
 
-    def _look(self, database: DatabaseManager, record_ids: list[int]) -> None:
+    def look(self, database: DatabaseManager, record_ids: list[int]) -> None:
         try:
             with database.transaction() as cursor:
                 rows = cursor.execute(sql("enqueueing/awaited_records"), {"ids": record_ids}).fetchall()
@@ -145,16 +145,16 @@ class _Poll:
         return min(LONGEST_PERIOD_SECONDS, max(SHORTEST_PERIOD_SECONDS, age_seconds / PERIODS_PER_AGE))
 
 
-_polls: WeakKeyDictionary[DatabaseManager, _Poll] = WeakKeyDictionary()
+_polls: WeakKeyDictionary[DatabaseManager, Poll] = WeakKeyDictionary()
 _polls_lock = threading.Lock()
 
 
-def _poll_of(database: DatabaseManager) -> _Poll:
+def _poll_of(database: DatabaseManager) -> Poll:
     """A child of a fork has no thread of its parent's."""
     with _polls_lock:
         poll = _polls.get(database)
         if poll is None or poll.pid != os.getpid():
-            poll = _polls[database] = _Poll()
+            poll = _polls[database] = Poll()
         return poll
 
 

@@ -58,7 +58,7 @@ class HeldConnection:
                 self._roll_back(transaction)
             self._raise_translated(error)
             raise
-        self._commit(transaction)
+        self.commit(transaction)
 
     @contextmanager
     def outside_transaction(self) -> Generator[Cursor[Any]]:
@@ -92,7 +92,7 @@ class HeldConnection:
         except sqlalchemy.exc.OperationalError as error:  # after invalidate it connects again here
             raise unavailable(self._connection.engine.url, error) from error
 
-    def _commit(self, transaction: Any) -> None:
+    def commit(self, transaction: Any) -> None:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:
             transaction.rollback()  # Postgres would answer COMMIT with ROLLBACK, and nobody would notice
             raise QueueStoreError(

@@ -12,11 +12,11 @@ def vacuum_forgotten_tables(database: DatabaseManager) -> list[str]:
     with database.transaction() as cursor:
         names = [str(row[0]) for row in cursor.execute(sql("maintenance/unvacuumed_tables")).fetchall()]
     if names:
-        _vacuum(database, names)
+        vacuum_tables(database, names)
     return names
 
 
-def _vacuum(database: DatabaseManager, names: list[str]) -> None:
+def vacuum_tables(database: DatabaseManager, names: list[str]) -> None:
     tables = identifiers.SQL(", ").join(identifiers.Identifier("public", name) for name in names)
     statement = identifiers.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(tables)
     with database.hold() as held, held.outside_transaction() as cursor:

@@ -70,7 +70,7 @@ def write_backup(database: DatabaseManager, path: Path) -> Manifest:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for table in TABLES:
             columns[table] = _columns(cursor, table)
-            counts[table] = _copy_out(cursor, table, columns[table], archive)
+            counts[table] = copy_out(cursor, table, columns[table], archive)
         manifest = Manifest(datetime.now(UTC).isoformat(), version, counts, columns)
         archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
     return manifest
@@ -152,7 +152,7 @@ def _columns(cursor: Cursor[Any], table: str) -> list[str]:
     return [row[0] for row in cursor.execute(sql("backup/table_columns"), {"table": table}).fetchall()]
 
 
-def _copy_out(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> int:
+def copy_out(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> int:
     names = SQL(", ").join(map(Identifier, columns))
     statement = SQL("COPY {} ({}) TO STDOUT").format(Identifier(table), names)
     with archive.open(f"{table}.copy", "w", force_zip64=True) as file, cursor.copy(statement) as copy:

@@ -63,7 +63,7 @@ class CounterReader:
 
     def __init__(self) -> None:
         self._settled: dict[str, Counters] = {}
-        self._from_hour: datetime | None = None
+        self.from_hour: datetime | None = None
         self._before: dict[str, Counters] | None = None
 
     def read(self, cursor: Cursor[Any]) -> dict[str, Counters]:
@@ -79,12 +79,12 @@ class CounterReader:
         row = cursor.execute("SELECT date_trunc('hour', now())").fetchone()
         assert row is not None
         hour: datetime = row[0]
-        self._from_hour = self._from_hour or hour
-        if hour - self._from_hour > SETTLED_AFTER:
+        self.from_hour = self.from_hour or hour
+        if hour - self.from_hour > SETTLED_AFTER:
             before = hour - SETTLED_AFTER
-            self._settled = _sums(self._settled, _counted(cursor, self._from_hour, before))
-            self._from_hour = before
-        return _sums(self._settled, _counted(cursor, self._from_hour, None))
+            self._settled = _sums(self._settled, _counted(cursor, self.from_hour, before))
+            self.from_hour = before
+        return _sums(self._settled, _counted(cursor, self.from_hour, None))
 
 
 def _counted(cursor: Cursor[Any], from_hour: datetime, before_hour: datetime | None) -> dict[str, Counters]:

@@ -5,7 +5,7 @@ synchronous or an asynchronous connection.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -91,6 +91,26 @@ def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], wri
             by_status[status].append(record_id)
     accepted = {row[0] for row in rows}
     written.refused_ids += [i for i in statement.parameters["ids"] if i not in accepted]
+
+
+def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> dict[str, Any]:
+    """Of the statement that tells which of the records were finished under this claim before."""
+    return {
+        "flow_instance_id": flow_instance_id,
+        "ids": [record.id for record in records],
+        "claim_numbers": [record.claim_number for record in records],
+    }
+
+
+def add_finished(written: Written, finished: Mapping[int, str]) -> None:
+    """`finished`: the status of those that were written before, which are not refused then."""
+    for by_status, ids in (
+        ("completed", written.completed_ids),
+        ("failed", written.failed_ids),
+        ("cancelled", written.cancelled_ids),
+    ):
+        ids += [i for i in written.refused_ids if finished.get(i) == by_status]
+    written.refused_ids = [i for i in written.refused_ids if i not in finished]
 
 
 def _records_statement(

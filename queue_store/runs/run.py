@@ -22,7 +22,9 @@ from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.claimer import Claimer
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
+    add_finished,
     cancel_statement,
+    finished_parameters,
     follow_up_parameters,
     has_follow_ups,
     outcome_statements,
@@ -150,14 +152,11 @@ class Run:
         written before from what is refused. A record that was retried or snoozed before counts as refused."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
-            finished = self._finished_under_claim(cursor, [o.record for o in outcomes])
-        for by_status, ids in (
-            ("completed", written.completed_ids),
-            ("failed", written.failed_ids),
-            ("cancelled", written.cancelled_ids),
-        ):
-            ids += [i for i in written.refused_ids if finished.get(i) == by_status]
-        written.refused_ids = [i for i in written.refused_ids if i not in finished]
+            finished = cursor.execute(
+                sql("runs/finished_under_claim"),
+                finished_parameters(self.flow_instance_id, [outcome.record for outcome in outcomes]),
+            ).fetchall()
+        add_finished(written, dict(finished))
         self.counts.add(written)
         return written
 
@@ -170,7 +169,7 @@ class Run:
             _read_statements(writers, statements, written)
         if has_follow_ups(outcomes):
             for follow_up in follow_up_parameters(outcomes, written):
-                rows = self._execute(cursor, NamedStatement("arrows/enqueue", follow_up))
+                rows = cursor.execute(sql("arrows/enqueue"), follow_up).fetchall()
                 read_follow_up(follow_up, rows[0], written)
         return written
 
@@ -239,20 +238,9 @@ class Run:
             self.counts.records_claimed += len(records)
         return records
 
-    def _finished_under_claim(self, cursor: Cursor[Any], records: Sequence[Record]) -> dict[int, str]:
-        parameters = {
-            "flow_instance_id": self.flow_instance_id,
-            "ids": [record.id for record in records],
-            "claim_numbers": [record.claim_number for record in records],
-        }
-        return dict(cursor.execute(sql("runs/finished_under_claim"), parameters).fetchall())
-
     def _write_alone(self, statement: NamedStatement) -> list[tuple[Any, ...]]:
         with self.held.transaction() as cursor:
-            return self._execute(cursor, statement)
-
-    def _execute(self, cursor: Cursor[Any], statement: NamedStatement) -> list[tuple[Any, ...]]:
-        return cursor.execute(sql(statement.name), statement.parameters).fetchall()
+            return cursor.execute(sql(statement.name), statement.parameters).fetchall()
 
 
 def _read_statements(

@@ -31,7 +31,7 @@ class Heartbeat(threading.Thread):
         self._ended = threading.Event()
         self._is_registered = False
         self._is_stopping = False
-        self._last_beat = self._last_fold = time.monotonic()
+        self._last_beat = self.last_fold = time.monotonic()
         self._process = psutil.Process()
         self._process.cpu_percent()
 
@@ -39,10 +39,10 @@ class Heartbeat(threading.Thread):
         next_beat = 0.0
         while not self._ended.wait(LOOK_SECONDS):
             if self._services.slots.is_stopping and not self._is_stopping:
-                self._attempt(self._say_stopping)
+                self.attempt(self.say_stopping)
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + self._pause_seconds()
-                self._attempt(self._beat)
+                self.attempt(self.beat)
                 touch_liveness_file(self._services.settings.heartbeat_file)
 
     def end(self) -> None:
@@ -51,7 +51,7 @@ class Heartbeat(threading.Thread):
     def _pause_seconds(self) -> float:
         return self._services.settings.heartbeat_seconds * random.uniform(0.8, 1)  # noqa: S311
 
-    def _attempt(self, duty: Callable[[], None]) -> None:
+    def attempt(self, duty: Callable[[], None]) -> None:
         try:
             duty()
         except QueueStoreError as error:
@@ -59,14 +59,14 @@ class Heartbeat(threading.Thread):
         except Exception:
             logger.exception("the heartbeat failed, it goes on")
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
         if not self._is_registered:
             self._services.register()
             self._is_registered = True
         if not self._say_alive():
             self._was_declared_dead()
             return
-        self._attempt(self._report_predecessor)
+        self.attempt(self._report_predecessor)
         recycle_when_full(self._services, self._process.memory_info().rss)
         silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
         # Whoever was stuck himself cannot tell who is silent: the database may have stood still for all.
@@ -116,8 +116,8 @@ class Heartbeat(threading.Thread):
             logger.warning(
                 "rescued %d record(s) of %d dead run(s)", rescued.record_count, len(rescued.dead_run_ids)
             )
-        if time.monotonic() - self._last_fold >= FOLD_SECONDS:
-            self._last_fold = time.monotonic()
+        if time.monotonic() - self.last_fold >= FOLD_SECONDS:
+            self.last_fold = time.monotonic()
             rollups.fold(self._services.database)
 
     def _report_predecessor(self) -> None:
@@ -134,7 +134,7 @@ class Heartbeat(threading.Thread):
             rescued.record_count,
         )
 
-    def _say_stopping(self) -> None:
+    def say_stopping(self) -> None:
         with self._services.database.transaction() as cursor:
             worker_processes.stop(cursor, self._services.process.worker_process_id)
         self._is_stopping = True

@@ -84,7 +84,7 @@ def _wait(
     writers = _open_writers(queue)
     while True:
         writers &= _open_writers(queue)  # before the look, which sees what the others committed
-        left = _look(queue, flow_name)
+        left = look(queue, flow_name)
         now = time.monotonic()
         if (not left.total and not writers) or now >= ends_at:
             return left, len(writers)
@@ -94,7 +94,7 @@ def _wait(
         time.sleep(min(LOOK_SECONDS, ends_at - now))
 
 
-def _look(queue: "DistributedProcessor", flow_name: str) -> "UnfinishedCounts":
+def look(queue: "DistributedProcessor", flow_name: str) -> "UnfinishedCounts":
     from queue_store.readings.unfinished import unfinished_counts
 
     with queue.database.transaction() as cursor:

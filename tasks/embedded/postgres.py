@@ -40,7 +40,7 @@ class EmbeddedPostgres:
         self._user = server_user()
         self.programs = programs or postgres_programs(self._user)
         self._process: subprocess.Popen[bytes] | None = None
-        self._socket_directory: Path | None = None
+        self.socket_directory: Path | None = None
         self._socket_directory_is_temporary = False
 
     def start(self) -> None:
@@ -50,9 +50,9 @@ class EmbeddedPostgres:
         if not (self.data_directory / "PG_VERSION").exists():
             self._initialise()
         self._check_the_version()
-        if self._socket_directory is None:
-            self._socket_directory = self._choose_socket_directory()
-        self._process = self._launch(self._socket_directory)
+        if self.socket_directory is None:
+            self.socket_directory = self._choose_socket_directory()
+        self._process = self._launch(self.socket_directory)
         self._wait_until_ready(self._process)
 
     def stop(self) -> None:
@@ -60,13 +60,18 @@ class EmbeddedPostgres:
         if self._process is not None:
             stop_tied(self._process, first=signal.SIGINT, bound_seconds=STOP_BOUND_SECONDS)
             self._process = None
-        if self._socket_directory is not None and self._socket_directory_is_temporary:
-            shutil.rmtree(self._socket_directory, ignore_errors=True)
-        self._socket_directory = None
+        if self.socket_directory is not None and self._socket_directory_is_temporary:
+            shutil.rmtree(self.socket_directory, ignore_errors=True)
+        self.socket_directory = None
 
     def url(self, database: str = "postgres") -> str:
         """The URL that psql, psycopg and SQLAlchemy understand."""
-        return f"postgresql://postgres@/{quote(database)}?host={self._socket_directory}"
+        return f"postgresql://postgres@/{quote(database)}?host={self.socket_directory}"
+
+    @property
+    def is_running(self) -> bool:
+        """False: it was not started, or it has ended by itself."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

@@ -55,6 +55,11 @@ class EmbeddedRedis:
         return f"redis://:{self._password}@127.0.0.1:{self.port}/{database}"
 
     @property
+    def is_running(self) -> bool:
+        """False: it was not started, or it has ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def process(self) -> subprocess.Popen[bytes]:
         """The running server."""
         if self._process is None:

@@ -32,7 +32,7 @@ class QueueCollector(Collector):
         self._counters = CounterReader()
         self._lock = threading.Lock()
         self._metrics: list[Metric] = []
-        self._read_at = float("-inf")
+        self.read_at = float("-inf")
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not need the database."""
@@ -40,9 +40,9 @@ class QueueCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with self._lock:
-            if time.monotonic() - self._read_at >= FRESH_SECONDS:
+            if time.monotonic() - self.read_at >= FRESH_SECONDS:
                 self._metrics = list(self._read())
-                self._read_at = time.monotonic()
+                self.read_at = time.monotonic()
             metrics = self._metrics
         yield from metrics
 

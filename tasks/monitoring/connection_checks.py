@@ -13,16 +13,16 @@ logger = logging.getLogger(__name__)
 
 REMEMBERED = 1_000
 
-_unnoted: dict[str, deque[int]] = {}
+unnoted: dict[str, deque[int]] = {}
 
 
 def remember_failure(database_name: str, attempts: int) -> None:
-    _unnoted.setdefault(database_name, deque(maxlen=REMEMBERED)).append(attempts)
+    unnoted.setdefault(database_name, deque(maxlen=REMEMBERED)).append(attempts)
 
 
 def note_success(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
     """Returns the success rate of the last day in percent; None where it cannot be written down. Never raises."""
-    failures = _unnoted.get(database.name, deque[int]())
+    failures = unnoted.get(database.name, deque[int]())
     try:
         with database.transaction() as cursor:
             for failed_attempts in failures:

@@ -46,7 +46,7 @@ class OccurrenceScheduler(Scheduler):
         return load_processor_settings().heartbeat_file
 
     @cached_property
-    def _database(self) -> DatabaseManager:
+    def database(self) -> DatabaseManager:
         return DatabaseManager(application_name="processing_queue beat")
 
     def setup_schedule(self) -> None:
@@ -60,7 +60,7 @@ class OccurrenceScheduler(Scheduler):
         touch_liveness_file(self._heartbeat_file)
         self._is_looking = True
         try:
-            leads = self._look()
+            leads = self.look()
         except (
             QueueStoreError,
             psycopg.Error,
@@ -77,15 +77,15 @@ class OccurrenceScheduler(Scheduler):
         if self._is_looking:  # the look that the signal interrupted holds the lease's row
             return
         try:
-            with self._database.transaction() as cursor:
+            with self.database.transaction() as cursor:
                 occurrences.leave(cursor, self._beat_id)
         except (QueueStoreError, psycopg.Error) as error:
             logger.warning("could not hand on the schedule, the lease will: %s", error)
-        self._database.dispose()
+        self.database.dispose()
         super().close()
 
-    def _look(self) -> bool:
-        with self._database.transaction() as cursor:
+    def look(self) -> bool:
+        with self.database.transaction() as cursor:
             leads, now = occurrences.lead(
                 cursor, self._beat_id, socket.gethostname(), os.getpid(), LEASE_SECONDS, self._ticks()
             )

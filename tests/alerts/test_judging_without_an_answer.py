@@ -32,7 +32,7 @@ NOBODY = "postgresql://nobody:hush@127.0.0.1:1/rpa_db"
 @pytest.fixture(autouse=True)
 def _configured(monkeypatch: pytest.MonkeyPatch, clean_database_url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
-    monkeypatch.setattr("tasks.monitoring.connection_checks._unnoted", {})
+    monkeypatch.setattr("tasks.monitoring.connection_checks.unnoted", {})
 
 
 @pytest.fixture

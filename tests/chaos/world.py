@@ -107,7 +107,7 @@ class World:
         manager.dispose()
         with psycopg.connect(self.postgres.url()) as connection:
             ledger.prepare(connection)
-        self.proxy = Proxy(Path(str(self.postgres._socket_directory), ".s.PGSQL.5432"))
+        self.proxy = Proxy(Path(str(self.postgres.socket_directory), ".s.PGSQL.5432"))
         self.proxy.start()
         self._stack.callback(self.proxy.stop)
         for number in range(WORKER_COUNT):
@@ -253,10 +253,10 @@ class World:
 
     def mend_servers(self) -> None:
         """What a supervisor of the servers does."""
-        if self.postgres._process is None or self.postgres.process.poll() is not None:
+        if not self.postgres.is_running:
             self.unexpected_ends.append("Postgres")
             self.postgres.start()
-        if self.redis._process is None or self.redis.process.poll() is not None:
+        if not self.redis.is_running:
             self.unexpected_ends.append("Redis")
             self.redis.start()
 

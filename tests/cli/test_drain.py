@@ -31,14 +31,14 @@ def test_it_returns_when_the_workers_have_emptied_the_flow(
 ) -> None:
     flow = worker.declare(handler)
     worker.enqueue("handler", range(20))
-    look = drain._look
+    look = drain.look
 
     def look_before_they_work(queue: DistributedProcessor, flow_name: str) -> UnfinishedCounts:
         left = look(queue, flow_name)
         worker.run(flow)
         return left
 
-    monkeypatch.setattr(drain, "_look", look_before_they_work)
+    monkeypatch.setattr(drain, "look", look_before_they_work)
     result = CliRunner().invoke(main, ["drain", "handler", "--timeout", "60"])
     assert result.exit_code == 0, result.output
     assert "handler: 20 due, 0 due later, 0 processing" in result.stderr

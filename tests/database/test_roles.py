@@ -117,17 +117,17 @@ def test_a_worker_process_needs_no_other_role_beside_its_runs(
     store.execute("INSERT INTO schedule_occurrences (entry, due_at) VALUES ('flow:recurring', '2026-01-01')")
     store.enqueue(3, flow_name="recurring")
     heartbeat = Heartbeat(worker.services)
-    heartbeat._beat()
+    heartbeat.beat()
     assert worker.run(flow).records_completed == 3
-    heartbeat._last_fold = -FOLD_SECONDS
-    heartbeat._beat()
+    heartbeat.last_fold = -FOLD_SECONDS
+    heartbeat.beat()
     assert store.value("SELECT sum(completed) FROM rollup_minutes") == 3
     assert store.value("SELECT count(*) FROM depth_minutes") > 0
     enqueue_due(worker.services.database, [flow], worker.services.settings)
     with worker.services.database.transaction() as cursor:
         assert [waiting.flow_name for waiting in with_work(cursor, [flow.queue])] == ["recurring"]
     assert store.value("SELECT count(*) FROM processing_queue WHERE flow_name = 'recurring'") == 4
-    heartbeat._stop()
+    heartbeat.say_stopping()
     worker.services.database.dispose()
 
 

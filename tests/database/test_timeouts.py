@@ -5,7 +5,7 @@ import time
 import pytest
 
 from queue_store.database.manager import DatabaseManager
-from queue_store.database.vacuum import _vacuum
+from queue_store.database.vacuum import vacuum_tables
 from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.settings import DatabaseSettings, parse_database_url
 from tests.support.flow_runs import running_worker
@@ -64,6 +64,6 @@ def test_a_vacuum_may_take_longer_than_a_statement(own_database_url: str) -> Non
     with pytest.raises(DatabaseUnavailableError, match="statement timeout"), database.transaction() as cursor:
         cursor.execute("SELECT pg_sleep(5)")
     began = time.monotonic()
-    _vacuum(database, ["processing_queue"])
+    vacuum_tables(database, ["processing_queue"])
     assert time.monotonic() - began > 0.5
     database.dispose()

@@ -78,13 +78,13 @@ def test_one_poll_serves_all_who_wait(
 ) -> None:
     """Threads and coroutines together: never more than one look at a time, each asking for all that is open."""
     asked: list[int] = []
-    look = waiting._Poll._look  # type: ignore[attr-defined]
+    look = waiting.Poll.look  # type: ignore[attr-defined]
 
     def counted(self: Any, asking: DatabaseManager, record_ids: list[int]) -> None:
         asked.append(len(record_ids))
         look(self, asking, record_ids)
 
-    monkeypatch.setattr(waiting._Poll, "_look", counted)
+    monkeypatch.setattr(waiting.Poll, "look", counted)
     ids = processor.enqueue_many("survey", [{}] * 100, with_ids=True).ids
     assert ids is not None
 
@@ -155,7 +155,7 @@ def test_a_poll_that_died_is_started_again(
     record_id = processor.enqueue("survey", {}).id
     with monkeypatch.context() as patched:
         patched.setattr(threading, "excepthook", lambda *_: None)
-        patched.setattr(waiting._Poll, "_look", lambda *_: next(iter(())))
+        patched.setattr(waiting.Poll, "look", lambda *_: next(iter(())))
         with pytest.raises(NotFinishedError):
             processor.wait_for(record_id, 0.2)
     complete_all(processor)

@@ -36,7 +36,7 @@ def test_the_record_that_killed_a_process_is_struck_although_the_first_rescue_fa
     monkeypatch.setattr(Rescue, "lost", fail_once)
     heartbeat = Heartbeat(worker.services)
     for _ in range(3):
-        heartbeat._attempt(heartbeat._beat)
+        heartbeat.attempt(heartbeat.beat)
     assert store.query("SELECT id FROM processing_queue WHERE crash_strikes = 1") == [(record_ids[3],)]
     assert store.statuses() == {"pending": 10}
     assert worker.services.predecessor is None
@@ -51,9 +51,9 @@ def test_a_predecessor_that_cannot_be_reported_does_not_keep_its_successor_from_
     worker.services.predecessor = died_with(store, store.enqueue(1)[0])
     monkeypatch.setattr(Rescue, "lost", fail)
     heartbeat = Heartbeat(worker.services)
-    heartbeat._attempt(heartbeat._beat)
+    heartbeat.attempt(heartbeat.beat)
     age = "UPDATE worker_processes SET heartbeat_at = heartbeat_at - interval '5 seconds'"
     store.execute(age)
-    heartbeat._attempt(heartbeat._beat)
+    heartbeat.attempt(heartbeat.beat)
     beaten = "SELECT heartbeat_at > now() - interval '4 seconds' FROM worker_processes WHERE worker_process_id = %s"
     assert store.value(beaten, (worker.services.process.worker_process_id,)) is True

@@ -50,7 +50,7 @@ def scrape(collector: QueueCollector) -> dict[str, list[Any]]:
 
 def scrape_again(collector: QueueCollector) -> dict[str, list[Any]]:
     """As if the last reading were old."""
-    collector._read_at = float("-inf")
+    collector.read_at = float("-inf")
     return scrape(collector)
 
 
@@ -114,7 +114,7 @@ def test_hours_that_are_over_are_remembered_and_not_read_again(database: Databas
         cursor.execute("SELECT date_trunc('hour', now()) - interval '10 hours'")
         row = cursor.fetchone()
     assert row is not None
-    reader._from_hour = row[0]
+    reader.from_hour = row[0]
     for minutes_ago in (600, 300, 1):
         add_outcomes(database, completed=3, minutes_ago=minutes_ago)
     rollups.fold(database)

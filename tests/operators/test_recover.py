@@ -50,7 +50,7 @@ def test_a_backup_that_fails_says_how_to_go_on(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("queue_store.operators.backup._copy_out", full)
+    monkeypatch.setattr("queue_store.operators.backup.copy_out", full)
     result = CliRunner().invoke(main, ["recover", "--backup", str(tmp_path / "a.zip"), "--yes"])
     assert result.exit_code == 1
     assert "Not resumed: put right what is left, then queuectl resume --all" in result.output

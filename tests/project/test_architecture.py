@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILE_LIMIT_LINES = 265  # 250 is the aim
+FILE_LIMIT_LINES = 250
+FUNCTION_LIMIT_LINES = 40
 TOP_LEVEL = {
     ".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
     "benchmarks", "celeryconfig.py", "compose", "docs", "hatch_build.py", "pyproject.toml", "queue_store",
@@ -54,6 +55,9 @@ def test_no_file_grows_beyond_what_one_reads_at_once(package: str) -> None:
 PRIVATE_IN_TEXT = re.compile(r"\b(?:queue_store|tasks|processing_queue)(?:\.\w+)*\._[a-z]\w*")
 
 
+OF_OTHERS = ("_replace", "_start_copy_gen")  # of named tuples, and of psycopg
+
+
 def private_names(path: Path) -> Iterator[str]:
     """Private names of other modules that a test uses: imported, read, or patched by their dotted name."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -61,13 +65,39 @@ def private_names(path: Path) -> Iterator[str]:
             yield from (name.name for name in node.names if re.match(r"_[a-z]", name.name))
         elif isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr):
             owner = node.value
-            if not (isinstance(owner, ast.Name) and owner.id in ("self", "cls", "os")):
+            is_own = isinstance(owner, ast.Name) and owner.id in ("self", "cls", "os")
+            if not is_own and node.attr not in OF_OTHERS:
                 yield node.attr
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from PRIVATE_IN_TEXT.findall(node.value)
 
 
-@pytest.mark.parametrize("room", ["docs", "bad_input", "authoring", "project", "mixed_day"])
-def test_tests_use_public_names_only(room: str) -> None:
-    used = {path.name: list(private_names(path)) for path in (ROOT / "tests" / room).rglob("*.py")}
+def test_tests_use_public_names_only() -> None:
+    used = {path.name: list(private_names(path)) for path in (ROOT / "tests").rglob("*.py")}
     assert {name: names for name, names in used.items() if names} == {}
+
+
+@pytest.mark.parametrize("package", ["queue_store", "tasks"])
+def test_no_function_is_longer_than_one_reads_at_once(package: str) -> None:
+    long = {}
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
+                length = node.end_lineno - node.lineno + 1
+                if length > FUNCTION_LIMIT_LINES:
+                    long[f"{path.name}: {node.name}"] = length
+    assert long == {}
+
+
+SENT_IN_TASKS = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
+
+
+def test_the_statements_of_tasks_stand_in_the_store() -> None:
+    found = [
+        (path.name, node.lineno)
+        for path in (ROOT / "tasks").rglob("*.py")
+        if path.parent.name != "flows"  # the sample, which is written as an application writes its own
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SENT_IN_TASKS.match(node.value)
+    ]
+    assert found == []

@@ -23,15 +23,15 @@ def scheduler(
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     scheduler = OccurrenceScheduler(app, lazy=True)
     scheduler.setup_schedule()
-    assert scheduler._look()
+    assert scheduler.look()
     yield scheduler
-    scheduler._database.dispose()
+    scheduler.database.dispose()
 
 
 def tick(scheduler: OccurrenceScheduler, name: str) -> None:
     """As beat does it when it hints."""
     scheduler.schedule[name] = next(scheduler.schedule[name])
-    scheduler._look()
+    scheduler.look()
 
 
 def shown(database: DatabaseManager) -> dict[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON flow_execution_logs DEFERR
 
 def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> None:
     """To the next COMMIT of a connection that is held."""
-    commit = HeldConnection._commit
+    commit = HeldConnection.commit
     lost: list[int] = []
 
     def lose(held: HeldConnection, transaction: Any) -> None:
@@ -48,7 +48,7 @@ def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> N
             transaction.rollback()
         raise CommitUnknownError("the connection broke during COMMIT: read the rows again")
 
-    monkeypatch.setattr(HeldConnection, "_commit", lose)
+    monkeypatch.setattr(HeldConnection, "commit", lose)
 
 
 def test_a_run_whose_beginning_is_unknown_ends_and_its_records_are_charged_nothing(
@@ -71,7 +71,7 @@ def test_a_beginning_that_is_committed_later_is_waited_for(
     own_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection is gone, and the server is still at its COMMIT."""
-    commit, sent = HeldConnection._commit, threading.Event()
+    commit, sent = HeldConnection.commit, threading.Event()
 
     def send_and_go(held: HeldConnection, transaction: Any) -> None:
         if sent.is_set():
@@ -89,7 +89,7 @@ def test_a_beginning_that_is_committed_later_is_waited_for(
         record_ids = worker.enqueue("sample", [1])
         with gate.transaction() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(1)")
-            monkeypatch.setattr(HeldConnection, "_commit", send_and_go)
+            monkeypatch.setattr(HeldConnection, "commit", send_and_go)
             running = in_background(lambda: worker.run(flow))
             assert sent.wait(10)
             wait_until_blocked(worker.services.database, sessions=2)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from celery.schedules import crontab, schedule
 from click.testing import CliRunner
 
 from queue_store.schedule import recurring
+from tasks.authoring import registry
 from tasks.authoring.flow import Flow
 from tasks.cli import main
 from tasks.schedule.due_time import latest_due, next_due
@@ -126,10 +128,17 @@ def test_times_are_those_of_the_clock(when: Any, now: str, latest: str, followin
     assert next_due(when, at, UTC_ZONE) == datetime.fromisoformat(following).replace(tzinfo=UTC)
 
 
+@pytest.fixture
+def only_this_flow(flow: Flow) -> Iterator[None]:
+    with registry.empty_registry():
+        registry.register(flow)
+        yield
+
+
+@pytest.mark.usefixtures("only_this_flow")
 def test_queuectl_shows_the_last_and_the_next_time(
     worker: Worker, flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.authoring.registry._flows", {"nightly": flow})
     monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_FLOW_MODULES", ",")
     look(worker, flow)
     pass_minutes(worker, 1)
