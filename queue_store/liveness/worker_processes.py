@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
-from queue_store.database.frozen import give_way_when_frozen
+from queue_store.database.idle_in_transaction import limit_idle_in_transaction
 from queue_store.database.rows import row_as
 from queue_store.database.statements import sql
 from queue_store.runs.run import RunCounts
@@ -100,7 +100,7 @@ def server_identity(cursor: Cursor[Any]) -> str:
 def take_watch(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: float) -> bool:
     """Whether this process keeps the watch from now on, for as long as the lease. First in its transaction: it holds
     the row that beats lead by."""
-    give_way_when_frozen(cursor)
+    limit_idle_in_transaction(cursor)
     parameters = {"worker_process_id": worker_process_id, "lease_seconds": lease_seconds}
     return cursor.execute(sql("liveness/take_watch"), parameters).fetchone() is not None
 

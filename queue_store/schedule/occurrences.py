@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg import Cursor, errors
 from psycopg.types.json import Jsonb
 
-from queue_store.database.frozen import give_way_when_frozen
+from queue_store.database.idle_in_transaction import limit_idle_in_transaction
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 
@@ -43,7 +43,7 @@ def lead(
     """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval. First in its
     transaction: one that freezes in the middle of it holds the lease's row, and the server ends its session for the
     others."""
-    give_way_when_frozen(cursor)
+    limit_idle_in_transaction(cursor)
     parameters: dict[str, Any] = {
         "beat_id": beat_id,
         "hostname": hostname,

@@ -12,7 +12,9 @@ SECONDS = 30.0
 _busy: set[str] = set()
 
 
-def side_by_side(work: Callable[[str], T], contacts: Iterable[str], seconds: float = SECONDS) -> dict[str, T]:
+def fan_out_to_contacts(
+    work: Callable[[str], T], contacts: Iterable[str], seconds: float = SECONDS
+) -> dict[str, T]:
     """What the work returned for each contact that had an end in time. One that hangs since an earlier call is left
     out."""
     done: dict[str, T] = {}

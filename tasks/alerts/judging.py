@@ -22,10 +22,10 @@ from ..celery_hardening.quarantine import Note, news
 from ..monitoring.connection_checks import note_success, remember_failure
 from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import judge_apart, looks_at
-from ..monitoring.rules.broker_rules import judge_set_aside
+from ..monitoring.rules.broker_rules import judge_quarantine
 from ..monitoring.rules.schedule_rules import judge_schedule
 from ..monitoring.snapshot import take_snapshot
-from .deadline import within
+from .deadline import call_with_deadline
 from .sending import reachable_contacts, send_notices
 from .unreachable import UnreachableDatabase
 
@@ -98,7 +98,7 @@ def _with_patience(database: DatabaseManager, settings: ProcessorSettings) -> tu
     """One broken connection is not an emergency."""
     for attempt in range(TRIES):
         try:
-            return within(ANSWER_SECONDS, partial(_judge, database, settings, attempt + 1))
+            return call_with_deadline(ANSWER_SECONDS, partial(_judge, database, settings, attempt + 1))
         except DatabaseUnavailableError:
             if attempt == TRIES - 1:
                 raise
@@ -122,7 +122,7 @@ def _judge(
         [
             *looks_at(snapshot),
             ("schedule", lambda: judge_schedule(schedule, broker_is_reachable=reachable)),
-            ("set_aside", lambda: judge_set_aside(notes)),
+            ("set_aside", lambda: judge_quarantine(notes)),
         ]
     )
     return judged_at, by_severity(findings)

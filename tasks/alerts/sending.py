@@ -11,7 +11,7 @@ from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings
 
 from .channels import ChannelError, channels_of
-from .fan_out_to_contacts import side_by_side
+from .fan_out_to_contacts import fan_out_to_contacts
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,9 @@ def reachable_contacts(settings: ProcessorSettings) -> list[str]:
 def send_notices(database: DatabaseManager, settings: ProcessorSettings) -> int:
     """Returns how many were sent. A channel that fails is tried again later; the others are not kept waiting. What is
     for a contact that this process has no channel to is left to another process."""
-    sent = side_by_side(lambda contact: _send_to(contact, database, settings), reachable_contacts(settings))
+    sent = fan_out_to_contacts(
+        lambda contact: _send_to(contact, database, settings), reachable_contacts(settings)
+    )
     return sum(sent.values())
 
 

@@ -12,7 +12,7 @@ from queue_store.alerting.findings import Finding
 from queue_store.database.manager import DatabaseManager
 from queue_store.settings import ProcessorSettings, environment_name
 
-from .fan_out_to_contacts import side_by_side
+from .fan_out_to_contacts import fan_out_to_contacts
 from .sending import deliver, reachable_contacts
 
 
@@ -50,7 +50,7 @@ class UnreachableDatabase:
 
     def _tell(self, contacts: list[str], change: str, finding: Finding, since: float) -> list[str]:
         """Returns who was reached."""
-        problems = side_by_side(lambda c: self._deliver(c, change, finding, since), contacts)
+        problems = fan_out_to_contacts(lambda c: self._deliver(c, change, finding, since), contacts)
         return [contact for contact, problem in problems.items() if problem is None]
 
     def _deliver(self, contact: str, change: str, finding: Finding, since: float) -> str | None:

@@ -83,7 +83,7 @@ def declare(handler: Handler, options: dict[str, Any]) -> Flow:
         _check_options(options)
         check_functions(options)
         signature = _read_signature(handler)
-        declared = Flow(
+        flow = Flow(
             name=name,
             handler=handler,
             is_async=is_async(handler),
@@ -92,10 +92,10 @@ def declare(handler: Handler, options: dict[str, Any]) -> Flow:
             transaction_type=signature.transaction_type,
             **options,
         )
-        _check_together(declared)
+        _check_together(flow)
     except ValueError as problem:
         raise FlowDeclarationError(f"flow {name}: {problem}") from None
-    return declared
+    return flow
 
 
 @dataclass(slots=True)
@@ -212,37 +212,37 @@ def _parameters(handler: Handler) -> list[inspect.Parameter]:
     return parameters
 
 
-def _check_together(declared: Flow) -> None:
-    _check_transaction(declared)
-    hooks = [hook for hook in (declared.before, declared.after, declared.failed) if hook is not None]
-    if declared.concurrency > 1 and declared.batch:
+def _check_together(flow: Flow) -> None:
+    _check_transaction(flow)
+    hooks = [hook for hook in (flow.before, flow.after, flow.failed) if hook is not None]
+    if flow.concurrency > 1 and flow.batch:
         raise ValueError("a batch handler is called once for a batch: concurrency has no meaning, drop it")
-    if not declared.is_async and any(is_async(hook) for hook in hooks):
+    if not flow.is_async and any(is_async(hook) for hook in hooks):
         raise ValueError("a hook is async, the handler is not")
-    if declared.batch and hooks:
+    if flow.batch and hooks:
         raise ValueError("hooks are called for single records: a batch handler does their work itself")
-    if declared.batch and declared.context_parameter is not None:
+    if flow.batch and flow.context_parameter is not None:
         raise ValueError(
             "a batch handler has no FlowContext of its own: the records it is given are FlowContexts"
         )
-    if declared.schedule_payload is not None and declared.schedule is None:
+    if flow.schedule_payload is not None and flow.schedule is None:
         raise ValueError("schedule_payload says what a scheduled record holds: it needs a schedule")
 
 
-def _check_transaction(declared: Flow) -> None:
-    transaction_type = declared.transaction_type
+def _check_transaction(flow: Flow) -> None:
+    transaction_type = flow.transaction_type
     if transaction_type is None:
-        if declared.session_settings or declared.idle_in_transaction_seconds is not None:
+        if flow.session_settings or flow.idle_in_transaction_seconds is not None:
             raise ValueError(
                 "session_settings and idle_in_transaction_seconds need a handler with a transaction parameter"
             )
         return
-    if declared.concurrency > 1:
+    if flow.concurrency > 1:
         raise ValueError(
             "concurrent handlers cannot share one transaction: drop concurrency or the transaction parameter"
         )
-    if declared.is_async != (transaction_type in ASYNC_TRANSACTIONS):
-        wanted = ASYNC_TRANSACTIONS if declared.is_async else SYNC_TRANSACTIONS
+    if flow.is_async != (transaction_type in ASYNC_TRANSACTIONS):
+        wanted = ASYNC_TRANSACTIONS if flow.is_async else SYNC_TRANSACTIONS
         names = ", ".join(f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in wanted)
-        kind = "an async" if declared.is_async else "a plain"
+        kind = "an async" if flow.is_async else "a plain"
         raise ValueError(f"{kind} handler takes its transaction as one of {names}")

@@ -17,14 +17,14 @@ ENTRY_POINT_GROUP = "processing_queue.flows"
 _flows: dict[str, Flow] = {}
 
 
-def register(declared: Flow) -> None:
+def register(flow: Flow) -> None:
     """Raises FlowDeclarationError for a second flow of the same name from another place."""
-    known = _flows.get(declared.name)
-    if known is not None and place_of(known) != place_of(declared):
+    known = _flows.get(flow.name)
+    if known is not None and place_of(known) != place_of(flow):
         raise FlowDeclarationError(
-            f"flow {declared.name} is declared twice: {place_of(known)} and {place_of(declared)}"
+            f"flow {flow.name} is declared twice: {place_of(known)} and {place_of(flow)}"
         )
-    _flows[declared.name] = declared
+    _flows[flow.name] = flow
 
 
 def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
@@ -72,7 +72,7 @@ def find_flow(name: str) -> Flow | None:
     return _flows.get(name)
 
 
-def place_of(declared: Flow) -> str:
+def place_of(flow: Flow) -> str:
     """Where its handler is written."""
-    handler = declared.handler
+    handler = flow.handler
     return f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"

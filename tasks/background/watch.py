@@ -13,6 +13,7 @@ from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import take_watch
 
+from ..alerts.deadline import call_with_deadline
 from ..alerts.judging import judge_everything, report_unreachable
 from ..worker.services import WorkerServices
 
@@ -64,22 +65,8 @@ class Watch(threading.Thread):
 
     def _take(self) -> bool:
         """Raises DatabaseUnavailableError also for a server that stands still: it accepts, and never answers."""
-        answers: list[bool | Exception] = []
-        thread = threading.Thread(target=self._ask, args=(answers,), name="watch asks", daemon=True)
-        thread.start()
-        thread.join(ANSWER_SECONDS)
-        if not answers:
-            raise DatabaseUnavailableError(
-                f"the database did not answer in {ANSWER_SECONDS:g} s: see whether Postgres or its host stands still"
-            )
-        if isinstance(answers[0], Exception):
-            raise answers[0]
-        return answers[0]
+        return call_with_deadline(ANSWER_SECONDS, self._ask)
 
-    def _ask(self, answers: list[bool | Exception]) -> None:
-        try:
-            with self._services.database.transaction() as cursor:
-                process = self._services.process.worker_process_id
-                answers.append(take_watch(cursor, process, LEASE_SECONDS))
-        except Exception as error:  # noqa: BLE001  (raised where it was asked for)
-            answers.append(error)
+    def _ask(self) -> bool:
+        with self._services.database.transaction() as cursor:
+            return take_watch(cursor, self._services.process.worker_process_id, LEASE_SECONDS)

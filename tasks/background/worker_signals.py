@@ -69,7 +69,7 @@ def remember_celery_queues(sender: Any = None, **_: Any) -> None:
     _celery_queues[:] = sorted(app.amqp.queues.consume_from)
     _starts[:] = [StartGuard(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
     _starts[0].begin(_celery_queues)
-    served = {declared.queue for declared in load_flows(load_processor_settings()).values()} | {"control"}
+    served = {flow.queue for flow in load_flows(load_processor_settings()).values()} | {"control"}
     for queue in set(_celery_queues) - served:
         logger.warning(
             "no flow uses the Celery queue %s; the flows' queues are %s", queue, ", ".join(sorted(served))

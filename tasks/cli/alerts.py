@@ -80,12 +80,12 @@ def _acknowledge(alert_id: int, actor: str) -> None:
 def _test(as_json: bool) -> None:
     from queue_store.settings import load_processor_settings
 
-    from ..alerts.fan_out_to_contacts import SECONDS, side_by_side
+    from ..alerts.fan_out_to_contacts import SECONDS, fan_out_to_contacts
     from ..alerts.sending import deliver, reachable_contacts, trial_message
 
     settings = load_processor_settings()
     contacts = reachable_contacts(settings)
-    found = side_by_side(lambda contact: deliver(contact, trial_message(contact), settings), contacts)
+    found = fan_out_to_contacts(lambda contact: deliver(contact, trial_message(contact), settings), contacts)
     problems = {contact: found.get(contact, f"no answer within {SECONDS:g} s") for contact in contacts}
     if as_json:
         write_json(problems)

@@ -12,7 +12,7 @@ from queue_store.settings import load_processor_settings
 from ..app import scheduled_task
 from .databases import database_named, read_beside
 from .describe import describe_window
-from .rules import flow_rules, judge, overall_rules as together_rules
+from .rules import flow_rules, judge, overall_rules
 from .snapshot import take_snapshot
 
 MAXIMUM_HOURS = 24 * 366
@@ -23,9 +23,9 @@ PERFORMANCE_RULES = (
     flow_rules.recent_failures,
     flow_rules.backlog,
     flow_rules.rate_below_usual,
-    together_rules.success_rate,
-    together_rules.failed_records,
-    together_rules.recent_failures,
+    overall_rules.success_rate,
+    overall_rules.failed_records,
+    overall_rules.recent_failures,
 )
 
 

@@ -104,29 +104,29 @@ class WorkerServices:
         self.database.dispose()
 
 
-def declaration(declared: Flow, settings: ProcessorSettings) -> FlowDeclaration:
+def declaration(flow: Flow, settings: ProcessorSettings) -> FlowDeclaration:
     return FlowDeclaration(
-        flow_name=declared.name,
-        celery_queue=declared.queue,
-        batch_size=declared.batch_size_or_default(settings),
-        max_runs=declared.max_runs,
-        max_retries=declared.max_retries_or_default(settings),
-        orphan_timeout_seconds=orphan_timeout_seconds(declared, settings),
+        flow_name=flow.name,
+        celery_queue=flow.queue,
+        batch_size=flow.batch_size_or_default(settings),
+        max_runs=flow.max_runs,
+        max_retries=flow.max_retries_or_default(settings),
+        orphan_timeout_seconds=orphan_timeout_seconds(flow, settings),
         declared={
-            "handler": place_of(declared),
-            "is_async": declared.is_async,
-            "batch": declared.batch,
-            "schedule": None if declared.schedule is None else str(declared.schedule),
-            "one_commit": declared.transaction_type is not None,
-            "concurrency": declared.concurrency,
-            "failure_blocks_key": declared.failure_blocks_key,
-            "time_limit_seconds": declared.time_limit_seconds,
+            "handler": place_of(flow),
+            "is_async": flow.is_async,
+            "batch": flow.batch,
+            "schedule": None if flow.schedule is None else str(flow.schedule),
+            "one_commit": flow.transaction_type is not None,
+            "concurrency": flow.concurrency,
+            "failure_blocks_key": flow.failure_blocks_key,
+            "time_limit_seconds": flow.time_limit_seconds,
         },
     )
 
 
-def orphan_timeout_seconds(declared: Flow, settings: ProcessorSettings) -> float:
-    return max(settings.cleanup_timeout_hours * 3600, 2 * (declared.time_limit_seconds or 0))
+def orphan_timeout_seconds(flow: Flow, settings: ProcessorSettings) -> float:
+    return max(settings.cleanup_timeout_hours * 3600, 2 * (flow.time_limit_seconds or 0))
 
 
 def _versions() -> dict[str, str]:

@@ -115,7 +115,7 @@ def test_a_process_without_the_contact_leaves_its_notice_to_others(
 def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     database: DatabaseManager, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.alerts.fan_out_to_contacts.side_by_side.__defaults__", (0.5,))
+    monkeypatch.setattr("tasks.alerts.fan_out_to_contacts.fan_out_to_contacts.__defaults__", (0.5,))
     goes_on = channels.hanging["primary"] = threading.Event()
     update(database, finding("emergency", "corruption"))
     assert send_notices(database, SETTINGS) == 2

@@ -13,7 +13,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.trends import read_connection_success
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.deadline import within
+from tasks.alerts.deadline import call_with_deadline
 from tasks.alerts.judging import judge_everything
 from tasks.alerts.update_alerts import update_alerts
 from tasks.app import app
@@ -101,7 +101,7 @@ def hangs() -> Iterator[threading.Event]:
 def test_a_server_that_hangs_is_not_waited_for(hangs: threading.Event) -> None:
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailableError, match=r"did not answer within 0\.1 s"):
-        within(0.1, hangs.wait)
+        call_with_deadline(0.1, hangs.wait)
     assert time.monotonic() - began < 5
 
 

@@ -35,7 +35,7 @@ WHERE datname = current_database() AND application_name LIKE 'processing_queue w
 """
 
 
-class Play:
+class Scenario:
     """Records of two flows, each hazard once."""
 
     def __init__(self, worker: Worker, directory: Path) -> None:
@@ -115,9 +115,9 @@ class Play:
 
 
 @pytest.fixture
-def play(own_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
+def scenario(own_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scenario]:
     with running_worker(own_database_url, monkeypatch, max_crash_strikes=1000) as worker:
-        yield Play(worker, tmp_path)
+        yield Scenario(worker, tmp_path)
 
 
 def effect_in_another_transaction(
@@ -156,16 +156,16 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
 }
 
 
-def test_the_right_run_loop_breaks_no_rule(play: Play) -> None:
-    assert play.perform() == {}
-    assert play.met == {"stolen", "slice breaks", "write breaks"}
+def test_the_right_run_loop_breaks_no_rule(scenario: Scenario) -> None:
+    assert scenario.perform() == {}
+    assert scenario.met == {"stolen", "slice breaks", "write breaks"}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_wrong_run_loop_is_caught(play: Play, monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
+def test_a_wrong_run_loop_is_caught(scenario: Scenario, monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
     monkeypatch.setattr(*MUTANTS[mutant])
-    assert play.perform() != {}
+    assert scenario.perform() != {}
 
 
 FORKED = """

@@ -61,7 +61,9 @@ def test_a_database_that_stands_still_is_reported(
     monkeypatch.setattr(watch_module, "report_unreachable", report)
     Watch(worker.services).look()
     never.set()
-    assert reported == ["the database did not answer in 0.1 s: see whether Postgres or its host stands still"]
+    assert reported == [
+        "the database did not answer within 0.1 s: check whether the server hangs, its disk and its load"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_an_entry_that_was_removed_is_left_alone(database: DatabaseManager) -> N
 def test_a_beat_that_freezes_inside_its_transaction_does_not_keep_the_lease(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("queue_store.database.frozen.FROZEN_SECONDS", 0.3)
+    monkeypatch.setattr("queue_store.database.idle_in_transaction.FROZEN_SECONDS", 0.3)
     gone = (DatabaseUnavailableError, psycopg.errors.IdleInTransactionSessionTimeout)
     with database.hold() as frozen, pytest.raises(gone), frozen.transaction() as cursor:  # noqa: PT012
         assert occurrences.lead(cursor, uuid4(), "frozen", 1, 5.0)[0]

@@ -15,7 +15,7 @@ from queue_store.settings import ProcessorSettings
 from tasks.alerts.judging import judge_everything
 from tasks.celery_hardening.quarantine import NOTES, keep_message, news
 from tasks.cli import main
-from tasks.monitoring.rules.broker_rules import judge_set_aside
+from tasks.monitoring.rules.broker_rules import judge_quarantine
 from tests.support import filling
 
 GOOD = {"queue": "flows", "count": 1, "why": "it raised TypeError"}
@@ -48,7 +48,7 @@ def test_what_is_no_note_is_left_out(redis_client: redis.Redis, redis_url: str, 
 def test_a_note_keeps_its_finding_short_and_on_one_line(redis_client: redis.Redis) -> None:
     note = {"queue": "a\nb", "count": 10**30, "why": "password=hunter2\n" * 100, "at": redis_client.time()[0]}
     redis_client.lpush(NOTES, json.dumps(note))
-    [finding] = judge_set_aside(news(redis_client))
+    [finding] = judge_quarantine(news(redis_client))
     assert "\n" not in finding.message
     assert "hunter2" not in finding.message
     assert len(finding.message) < 600
@@ -75,7 +75,7 @@ def failing_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(_: object) -> list[Finding]:
         raise ZeroDivisionError("a test")
 
-    monkeypatch.setattr("tasks.alerts.judging.judge_set_aside", explode)
+    monkeypatch.setattr("tasks.alerts.judging.judge_quarantine", explode)
 
 
 @pytest.mark.usefixtures("failing_rule")

@@ -13,7 +13,7 @@ import redis
 
 from tasks.celery_hardening.quarantine import KEPT_LISTS, news, set_aside_queues
 from tasks.celery_hardening.start_guard import ABNORMAL_ENDS, StartGuard
-from tasks.monitoring.rules.broker_rules import judge_set_aside
+from tasks.monitoring.rules.broker_rules import judge_quarantine
 from tests.workers.conftest import Queue
 from tests.workers.processes import WORKER_OPTIONS, CeleryProcess, running_worker, wait_until, with_prefix
 
@@ -155,5 +155,5 @@ def test_what_is_set_aside_is_kept_for_a_while_in_a_bounded_number(redis_client:
 def test_what_was_set_aside_is_a_finding(redis_client: redis.Redis) -> None:
     redis_client.lpush("flows", message(), message())
     set_aside_queues(redis_client, ["flows"], "a test")
-    [finding] = judge_set_aside(news(redis_client))
+    [finding] = judge_quarantine(news(redis_client))
     assert (finding.code, finding.level, finding.figure) == ("messages_set_aside", "warning", 2)

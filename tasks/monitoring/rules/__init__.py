@@ -11,7 +11,7 @@ from . import (
     database_rules,
     flow_rules,
     integrity_rules,
-    overall_rules as together_rules,
+    overall_rules,
     worker_rules,
 )
 
@@ -29,10 +29,10 @@ QUEUE_RULES: tuple[Rule, ...] = (
     flow_rules.endless_claims,
     flow_rules.backlog,
     flow_rules.rate_below_usual,
-    together_rules.success_rate,
-    together_rules.failed_records,
-    together_rules.recent_failures,
-    together_rules.orphaned_records,
+    overall_rules.success_rate,
+    overall_rules.failed_records,
+    overall_rules.recent_failures,
+    overall_rules.orphaned_records,
     worker_rules.all_workers_gone,
     worker_rules.flows_not_served,
 )

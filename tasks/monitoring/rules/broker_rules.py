@@ -7,7 +7,7 @@ from queue_store.alerting.findings import Finding
 from ...celery_hardening.quarantine import Note
 
 
-def judge_set_aside(notes: Sequence[Note]) -> Iterator[Finding]:
+def judge_quarantine(notes: Sequence[Note]) -> Iterator[Finding]:
     """`notes`: of the last hour, the newest first."""
     if notes:
         count = sum(note.count for note in notes)

@@ -7,7 +7,7 @@ from psycopg import Cursor
 FROZEN_SECONDS = 3.0  # less than the lease of a beat
 
 
-def give_way_when_frozen(cursor: Cursor[Any]) -> None:
+def limit_idle_in_transaction(cursor: Cursor[Any]) -> None:
     """First in a transaction that locks what others need: the server ends a session that is idle in it for longer than
     FROZEN_SECONDS."""
     milliseconds = str(int(FROZEN_SECONDS * 1000))
