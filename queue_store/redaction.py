@@ -16,6 +16,15 @@ _ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-_])"
 )
 
+# How well-known services begin their keys, as their own secret scanners know them (autumn 2026).
+_TOKENS_BY_PREFIX = re.compile(
+    r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}"
+    r"|xox[abeprs]-[\w-]{10,255}|xapp-[\w-]{10,255}|sk-[\w-]{20,255}|[sr]k_(?:live|test)_\w{10,255}|whsec_[\w+/=]{16,255}"
+    r"|AIza[\w-]{35}|ya29\.[\w-]{20,1024}|GOCSPX-[\w-]{20,64}|SG\.[\w-]{16,64}\.[\w-]{16,255}|hf_\w{20,255}"
+    r"|npm_\w{30,255}|pypi-[\w-]{20,1024}|dop_v1_\w{30,255}|shp(?:at|ca|pa|ss)_\w{20,255}|dapi[0-9a-f]{32}"
+    r"|NRAK-\w{20,64}|hvs\.[\w-]{20,512}|AGE-SECRET-KEY-1\w{20,128}|key-[0-9a-f]{32}|SK[0-9a-f]{32})"
+)
+
 # Repetitions are bounded: the time is linear, whatever the text.
 _SECRETS = (
     (
@@ -28,13 +37,32 @@ _SECRETS = (
     (re.compile(r"(://)[^\s:/@]{20,1024}@"), rf"\1{HIDDEN}@"),
     (re.compile(r"\b(bearer|basic)(\s{1,8})[\w.~+/=-]{6,8192}", re.IGNORECASE), rf"\1\2{HIDDEN}"),
     (re.compile(r"\beyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,8192})?"), HIDDEN),
+    (_TOKENS_BY_PREFIX, HIDDEN),
+    (re.compile(r"\b\d{8,10}:AA[\w-]{33}"), HIDDEN),  # a bot of Telegram
+    # Webhooks whose address is their key: Slack, Mattermost and Rocket.Chat, Teams, Discord, Telegram, n8n and Zapier.
     (
-        re.compile(r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,255}|xox[abprs]-[\w-]{10,255}|sk-[\w-]{20,255})"),
-        HIDDEN,
+        re.compile(
+            r"(://[^\s/]{1,256}/(?:[\w.-]{1,64}/){0,3}(?:services|hooks?|webhooks?|webhookb2|IncomingWebhook|catch)/)"
+            r"[^\s\"'<>?#]{6,2048}",
+            re.IGNORECASE,
+        ),
+        rf"\1{HIDDEN}",
     ),
     (
         re.compile(
-            r"((?:password|passwd|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key)[\w-]{0,40}"
+            r"([?&;](?:sig|signature|key|code|hmac|x-amz-\w{1,40})=)[^\s&\"'<>]{6,2048}", re.IGNORECASE
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (re.compile(r"\b((?:set-)?cookie:\s{0,8})[^\r\n\"']{1,8192}", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (
+        re.compile(r"\b(\w{0,40}basic_?auth[\"']?\s{0,8}[:=]\s{0,8})[^\s,;]{1,1024}", re.IGNORECASE),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        re.compile(
+            r"((?:password|passwd|pwd|passphrase|secret|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key"
+            r"|\w{1,40}_pass|\bpass)[\w-]{0,40}"
             r"[\"']?\s{0,8}[:=]\s{0,8})(?:\"[^\"\n]{1,1024}\"?|'[^'\n]{1,1024}'?|[^\s\"',;&)}\]]{1,1024})",
             re.IGNORECASE,
         ),

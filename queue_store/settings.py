@@ -103,6 +103,7 @@ class ProcessorSettings:
     tracing: bool = _parsed(False, _parse_switch)
     flow_modules: tuple[str, ...] = _parsed(("processing_queue.flows.survey_processor",), _parse_names)
     enqueue_by_message: tuple[str, ...] = _parsed((), _parse_names)  # flows a message may enqueue; * for all
+    proxy_user_header: str = _parsed("", str)  # of the proxy in front of Flower: who is logged in
     log_format: str = _parsed("text", _parse_log_format)
     heartbeat_file: str = _parsed("", str)  # touched at each heartbeat, for the health checks of containers
     alert_thresholds: Thresholds = field(default_factory=Thresholds, metadata={"parse": parse_thresholds})

@@ -4,13 +4,13 @@ Needs no program of Postgres and no superuser. Business tables beside the queue 
 """
 
 import json
-import os
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+import psycopg
 from psycopg import Cursor
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
@@ -19,6 +19,7 @@ from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import BackupError
+from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manifest, new_backup_file
 
 # In the order of restoring: records first, because inserting them counts them, and the counts come later.
 TABLES = (
@@ -48,17 +49,6 @@ TABLES = (
     "processed_surveys",
 )
 AUDIT = "audit_log"
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a backup holds. `columns`: by table, in the order of its COPY."""
-
-    made_at: str
-    schema_version: str
-    row_counts: dict[str, int]
-    columns: dict[str, list[str]]
 
 
 def write_backup(database: DatabaseManager, path: Path) -> Manifest:
@@ -66,7 +56,7 @@ def write_backup(database: DatabaseManager, path: Path) -> Manifest:
     version = schema.current_version(database.engine) or "nothing"
     counts: dict[str, int] = {}
     columns: dict[str, list[str]] = {}
-    with _new_file(path) as archive, database.transaction() as cursor:
+    with new_backup_file(path) as archive, database.transaction() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for table in TABLES:
             columns[table] = _columns(cursor, table)
@@ -76,23 +66,19 @@ def write_backup(database: DatabaseManager, path: Path) -> Manifest:
     return manifest
 
 
-def check_new_file(path: Path) -> None:
-    """Raises BackupError where `write_backup` could not begin: before anything is stopped for it."""
-    if path.exists():
-        raise BackupError(f"{path} exists: choose another name")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise BackupError(
-            f"{path} cannot be written: choose a directory that is there and that you may write to"
-        )
-
-
 def read_manifest(path: Path) -> Manifest:
-    """Raises BackupError."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return Manifest(**cast(dict[str, Any], json.loads(archive.read(MANIFEST))))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise BackupError(f"{path} is not a backup that queuectl wrote ({type(error).__name__})") from None
+    """Of a file that was read as a whole and is in order. Raises BackupError."""
+    return checked_manifest(path, TABLES)
+
+
+def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
+    """Raises BackupError for a backup of another schema."""
+    version = schema.current_version(database.engine)
+    if manifest.schema_version != version:
+        raise BackupError(
+            f"the backup is of schema {manifest.schema_version}, the database has {version}: restore it with the "
+            "version of processing-queue that wrote it, then migrate"
+        )
 
 
 def restore_backup(
@@ -104,12 +90,16 @@ def restore_backup(
     Raises BackupError for a file of another schema, or when records are there and `replace` is not said.
     """
     manifest = read_manifest(path)
-    version = schema.current_version(database.engine)
-    if manifest.schema_version != version:
-        raise BackupError(
-            f"the backup is of schema {manifest.schema_version}, the database has {version}: restore it with the "
-            "version of processing-queue that wrote it, then migrate"
-        )
+    check_fits(database, manifest)
+    try:
+        _restore(database, path, manifest, replace=replace, actor=actor)
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+        said = error.diag.message_primary or type(error).__name__
+        raise BackupError(f"{path} cannot be restored: {said[:200]}. Nothing was changed.") from error
+    return manifest
+
+
+def _restore(database: DatabaseManager, path: Path, manifest: Manifest, *, replace: bool, actor: str) -> None:
     with zipfile.ZipFile(path) as archive, database.transaction() as cursor:
         stops = cursor.execute(sql("backup/stops")).fetchone()
         cursor.execute(sql("backup/keep_audit"), {"made_at": manifest.made_at})
@@ -125,7 +115,6 @@ def restore_backup(
         cursor.execute(sql("backup/restore_stops"), stops)
         cursor.execute(sql("backup/restore_audit"))
         _audit(cursor, manifest, actor)
-    return manifest
 
 
 def _audit(cursor: Cursor[Any], manifest: Manifest, actor: str) -> None:
@@ -137,15 +126,6 @@ def _audit(cursor: Cursor[Any], manifest: Manifest, actor: str) -> None:
         "details": Jsonb({}),
     }
     cursor.execute(sql("operators/audit"), parameters)
-
-
-def _new_file(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=1)
-    except FileExistsError:
-        raise BackupError(f"{path} exists: choose another name") from None
-    except OSError as error:
-        raise BackupError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _columns(cursor: Cursor[Any], table: str) -> list[str]:

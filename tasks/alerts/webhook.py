@@ -9,15 +9,30 @@ import ipaddress
 import json
 import socket
 import ssl
+import threading
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0  # of a whole call, however the answer drips
+# IPv6 addresses that stand for one of IPv4, and where it begins in them: a gateway would take us to it.
+TRANSLATED = (
+    (ipaddress.ip_network("::ffff:0:0/96"), 12),
+    (ipaddress.ip_network("::/96"), 12),
+    (ipaddress.ip_network("64:ff9b::/96"), 12),
+    (ipaddress.ip_network("2002::/16"), 2),
+)
+# Teredo, and translation as a network of its own chooses it: where they lead nobody can tell.
+UNKNOWN = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 
 class Webhook:
     def __init__(self, url: str, allowed_hosts: tuple[str, ...] = ()) -> None:
-        self._parts = urlsplit(url)
-        self.host = self._parts.hostname or ""
+        try:
+            self._parts = urlsplit(url)
+            self.host = self._parts.hostname or ""
+        except ValueError:  # such as https://[1: said when it is posted to
+            self._parts, self.host = urlsplit(""), ""
         self._is_allowed = self.host in allowed_hosts
 
     def post(self, document: object) -> None:
@@ -31,13 +46,24 @@ class Webhook:
                 body,
                 {"Content-Type": "application/json", "Host": self._parts.netloc.rpartition("@")[2]},
             )
-            status = connection.getresponse().status
+            status = self._status(connection)
         except http.client.HTTPException as error:
             raise OSError(f"no proper answer ({type(error).__name__})") from None
         finally:
             connection.close()
         if not 200 <= status < 300:
             raise OSError(f"answered {status}")
+
+    def _status(self, connection: http.client.HTTPConnection) -> int:
+        """Each byte of an answer may come in time, and the whole of it never: then the connection is shut."""
+        plain = connection.sock
+        timer = threading.Timer(ANSWER_SECONDS, _shut, [plain])
+        timer.daemon = True
+        timer.start()
+        try:
+            return connection.getresponse().status
+        finally:
+            timer.cancel()
 
     def _address(self) -> tuple[str, int]:
         if not self.host or self._parts.scheme not in ("http", "https"):
@@ -67,7 +93,18 @@ class Webhook:
         return (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
 
 
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 def _is_public(address: str) -> bool:
-    ip = ipaddress.ip_address(address)
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return (mapped or ip).is_global and not ip.is_multicast
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if any(ip in network for network in UNKNOWN):
+            return False
+        for network, start in TRANSLATED:
+            if ip in network:
+                ip = ipaddress.IPv4Address(ip.packed[start : start + 4])
+                break
+    return ip.is_global and not ip.is_multicast

@@ -27,7 +27,7 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
 
     What repair cannot put right keeps everything stopped. Exit 1 then. What was stopped before stays stopped.
     """
-    from queue_store.operators.backup import check_new_file
+    from queue_store.operators.backup_file import check_new_file
 
     check_new_file(file)
     confirm("Stop ingestion and processing of all flows, back up, and repair?", yes)

@@ -8,7 +8,7 @@ from .frame import actor_option, confirm, json_option, plural, processor, say, w
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Drop what is in the queue now.")
-@click.option("--dry-run", is_flag=True, help="Say what the file holds, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Check the file, say what it holds, and do nothing.")
 @yes_option
 @actor_option
 @json_option
@@ -17,11 +17,14 @@ def restore(file: Path, replace: bool, dry_run: bool, yes: bool, actor: str, as_
 
     Stop processing and ingestion first: queuectl stop --all. They stay stopped: queuectl resume --all.
     """
-    from queue_store.operators.backup import read_manifest, restore_backup
+    from queue_store.operators.backup import check_fits, read_manifest, restore_backup
 
     manifest = read_manifest(file)
     what = f"{plural(manifest.row_counts['processing_queue'])} of {manifest.made_at}"
-    if not dry_run:
+    if dry_run:
+        with processor("restore") as queue:
+            check_fits(queue.database, manifest)
+    else:
         confirm(f"Restore {what}{', and drop what is there now' if replace else ''}?", yes)
         with processor("restore") as queue:
             restore_backup(queue.database, file, replace=replace, actor=actor)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
@@ -16,40 +15,35 @@ from flower.app import Flower
 from flower.views import BaseHandler
 
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError, UnknownFlowError, UnknownRecordError
+from queue_store.settings import load_processor_settings
 
 from . import guard
 from .actions import Action
 from .arguments import Arguments, BadInputError
 from .database import CONNECTIONS
+from .door import BehindTheDoor
 from .export import export
 from .views import View, read_view
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-BODY_BYTES = 1_048_576
-POLICY = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
-)
+ACTOR_LENGTH = 255
 _threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="queue page")
 
 
-class QueueHandler(BaseHandler):
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        self.set_header("Content-Security-Policy", POLICY)
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("Cache-Control", "no-store")
+class QueueHandler(BehindTheDoor, BaseHandler):
+    scripts = ""
 
     @property
     def actor(self) -> str:
-        """The name that logged in: of basic auth, or the e-mail of the provider."""
+        """Who is logged in: the e-mail of the provider, whom the proxy names that knows our login, or the login."""
         user = self.current_user
         if isinstance(user, str):
             return user
-        _, _, credentials = self.request.headers.get("Authorization", "").partition(" ")
-        return b64decode(credentials).decode().partition(":")[0] or "unnamed"
+        header = load_processor_settings().proxy_user_header
+        named = self.request.headers.get(header, "") if header else ""
+        return named[:ACTOR_LENGTH] or guard.login_name(self) or "unnamed"
 
     def query(self) -> Arguments:
         return Arguments({name: self.get_query_argument(name, "") for name in self.request.query_arguments})
@@ -122,10 +116,6 @@ class ActionHandler(JsonHandler):
     def initialize(self, action: Action) -> None:
         self.action = action
 
-    def prepare(self) -> None:
-        guard.check_login(self)
-        guard.check_may_act(self)
-
     def check_xsrf_cookie(self) -> None:
         """Flower lets requests through that carry a password; browsers send that along for other sites too."""
         tornado.web.RequestHandler.check_xsrf_cookie(self)
@@ -135,8 +125,6 @@ class ActionHandler(JsonHandler):
         self.send(await self.in_thread(lambda: self.action(arguments, actor)))
 
     def _body(self) -> Arguments:
-        if len(self.request.body) > BODY_BYTES:
-            raise tornado.web.HTTPError(400, "the request is too large")
         try:
             values = json.loads(self.request.body)
         except (ValueError, RecursionError):

@@ -4,8 +4,6 @@ import functools
 import sys
 from typing import Any
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 def install_in_flower_command() -> None:
     """Celery's command line has Flower's command loaded before it loads the application. Anywhere else: nothing."""
@@ -32,13 +30,12 @@ def install() -> None:
     from flower.options import options
 
     from ..metrics.collector import register_collector
-    from . import guard
+    from .door import install_door
     from .navigation import PageLoader
     from .urls import page_urls
 
     flower.urls.handlers[:0] = page_urls()
     flower.urls.settings["template_loader"] = PageLoader()
     options.address = "127.0.0.1"  # Flower's own default is every interface
-    guard.require_login_everywhere()
-    guard.refuse_to_serve_others_without_login(LOOPBACK)
+    install_door(flower.urls.handlers, flower.urls.settings)
     register_collector()

@@ -28,6 +28,17 @@ SECRET = "hunter2-canary-7f3a9c"
         f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----",
         f"-----BEGIN PRIVATE KEY-----\n{SECRET}",
         f"eyJhbGciOiJIUzI1NiJ9.{SECRET.replace('-', '_')}.{SECRET}",
+        f"https://hooks.slack.com/services/T0AAAAAAA/B0BBBBBBB/{SECRET} answered 404",
+        f"https://discord.com/api/webhooks/123456789/{SECRET}",
+        f"https://example.webhook.office.com/webhookb2/a@b/IncomingWebhook/{SECRET}/c",
+        f"https://chat.example/hooks/{SECRET}",
+        f"https://account.blob.core.windows.net/c/f?sv=2022&sig={SECRET}&se=2030",
+        f"https://bucket.s3.amazonaws.com/f?X-Amz-Signature={SECRET}",
+        f"Cookie: session={SECRET}; user=eve",
+        f"Set-Cookie: id={SECRET}; HttpOnly",
+        f"DB_PASS={SECRET}",
+        f"FLOWER_BASIC_AUTH=eve:{SECRET}",
+        f"AccountKey={SECRET};EndpointSuffix=core.windows.net",
         "x" * (READ_LIMIT - 30) + f" postgresql://worker:{SECRET}@db/rpa_db",
     ],
 )
@@ -37,8 +48,30 @@ def test_a_secret_is_hidden(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "token",
+    [
+        "glpat-abcdefghij0123456789", "github_pat_11ABCDEFG0abcdefghij_xyz", "sk_live_abcdefghij0123456789",
+        "rk_test_abcdefghij0123456789", "whsec_abcdefghij0123456789", "AIzaSyA1234567890abcdefghijklmnopqrstuv",
+        "ya29.a0AfH6SMBabcdefghijklmnop", "GOCSPX-abcdefghij0123456789abcd", "SG.abcdefghijklmnopq.abcdefghijklmnop",
+        "hf_abcdefghijklmnopqrstuvwxyz", "npm_abcdefghijklmnopqrstuvwxyz0123456789", "pypi-AgEIcHlwaS5vcmcCJGE0MTI",
+        "dop_v1_abcdefghijklmnopqrstuvwxyz012345", "shpat_abcdefghij0123456789ab", "hvs.abcdefghij0123456789abcd",
+        "xapp-1-A0123456789", "ASIAABCDEFGHIJKLMNOP", "dapi0123456789abcdef0123456789abcdef",
+        "123456789:AAabcdefghijklmnopqrstuvwxyz0123456",
+    ],
+)  # fmt: skip
+def test_a_token_of_a_known_service_is_hidden_wherever_it_stands(token: str) -> None:
+    assert token not in redact(f"could not log in with {token}, try again")
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "passed 3 of 4 tests",
+        "the compass: north",
+        "https://example.org/services answered 503",
+        "POST https://example.org/hooks/ answered 404",
+        "exit code=1",
+        "key=id is missing",
         "KeyError: 'respondent_id'",
         "http://127.0.0.1:8080/health answered 503",
         "Unexpected token: } at line 3",

@@ -91,4 +91,4 @@ def test_without_a_login_it_does_not_listen_to_others(
     log = tmp_path / "log"
     process = FlowerProcess(environment(page_database_url, redis_url), log, "--address=0.0.0.0", login=False)
     assert process.process.wait(30) == 1
-    assert "start Flower with --basic-auth=NAME:PASSWORD" in log.read_text()
+    assert "set FLOWER_BASIC_AUTH=NAME:PASSWORD" in log.read_text()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import randrange
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,7 +64,9 @@ class FlowerProcess:
         login: bool = True,
         headers: dict[str, str] | None = None,
     ) -> "Answer":
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        # Without a login from another address each time: wrong logins of one are answered later and later.
+        source = None if login else (f"127.{randrange(256)}.{randrange(256)}.{randrange(1, 255)}", 0)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=source)
         token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         sent = ({"Authorization": f"Basic {token}"} if login else {}) | (headers or {})
         try:

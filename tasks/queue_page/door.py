@@ -1,0 +1,116 @@
+"""One door before everything that Flower serves: pages, API, metrics, files, and whatever a newer Flower adds."""
+
+import inspect
+import logging
+import os
+from typing import Any
+
+import tornado.web
+from flower.app import Flower
+from flower.utils import strtobool
+from flower.views.auth import LoginHandler, LogoutHandler
+from flower.views.monitor import Healthcheck
+from tornado.routing import URLSpec
+from tornado.web import StaticFileHandler
+
+from . import guard
+from .bounded_server import bounded_server
+from .wrong_logins import WrongLogins
+
+logger = logging.getLogger(__name__)
+
+OPEN_TO_ALL = (LoginHandler, LogoutHandler, Healthcheck, StaticFileHandler)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+READING = ("GET", "HEAD", "OPTIONS")
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'{scripts}; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_wrong_logins = WrongLogins()
+
+
+class BehindTheDoor(tornado.web.RequestHandler):
+    """Before each of Flower's handlers and ours, by inheritance."""
+
+    scripts = " 'unsafe-inline'"  # a page of Flower's has one
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.clear_header("Access-Control-Allow-Origin")
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+        self.set_header("Content-Security-Policy", POLICY.format(scripts=self.scripts))
+        if not isinstance(self, StaticFileHandler):
+            self.set_header("Cache-Control", "no-store")
+
+    async def prepare(self) -> None:
+        if not isinstance(self, OPEN_TO_ALL):
+            await self._check()
+        if self._finished:
+            return
+        before = super().prepare()
+        if inspect.isawaitable(before):
+            await before
+
+    def write_error(self, status_code: int, **details: Any) -> None:
+        """Flower shows the traceback, and the settings of the process, to whoever asked."""
+        if status_code != 500:
+            super().write_error(status_code, **details)
+        elif not self._finished:
+            self.set_header("Content-Type", "text/plain; charset=UTF-8")
+            self.finish("Something went wrong here; Flower's log says what.")
+
+    async def _check(self) -> None:
+        try:
+            guard.check_login(self)
+        except tornado.web.HTTPError as error:
+            if error.status_code == 401 and self.request.headers.get("Authorization"):
+                await _wrong_logins.delay(self.request.remote_ip or "an unknown address")
+            raise
+        if self.request.method not in READING:
+            guard.check_may_act(self)
+
+
+def install_door(handlers: list[Any], settings: dict[str, Any]) -> None:
+    """Before Flower's application is built."""
+    handlers[:] = [_behind_the_door(entry) for entry in handlers]
+    settings["static_handler_class"] = guarded(StaticFileHandler)
+    settings["xsrf_cookie_kwargs"] = {"samesite": "Strict"}
+    Flower.start_http_server = _start_http_server  # type: ignore[method-assign]
+
+
+def _behind_the_door(entry: Any) -> Any:
+    if isinstance(entry, URLSpec):
+        entry.target = entry.handler_class = guarded(entry.handler_class)
+        return entry
+    pattern, handler_class, *rest = entry
+    return (pattern, guarded(handler_class), *rest)
+
+
+def guarded(handler_class: Any) -> type:
+    if issubclass(handler_class, BehindTheDoor):
+        return handler_class
+    return type(
+        handler_class.__name__, (BehindTheDoor, handler_class), {"__module__": handler_class.__module__}
+    )
+
+
+def _start_http_server(application: Flower) -> int | None:
+    """Exits where Flower would show or do more than its switches may open."""
+    options = application.options
+    if not guard.has_login(options):
+        if not options.unix_socket and options.address not in LOOPBACK:
+            where = options.address or "this machine"
+            raise SystemExit(f"Flower would show everything to whoever reaches {where}: {guard.LOGIN_HINT}.")
+        if strtobool(os.environ.get("FLOWER_UNAUTHENTICATED_API") or "false"):
+            raise SystemExit(
+                "FLOWER_UNAUTHENTICATED_API would let every page in a browser of this machine run tasks: unset it, "
+                f"or {guard.LOGIN_HINT}."
+            )
+    return bounded_server(application)

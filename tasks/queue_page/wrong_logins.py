@@ -1,0 +1,46 @@
+"""Guessing a password takes time and leaves a trace. Nobody is locked out: a right login is never delayed."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+
+import tornado.web
+
+logger = logging.getLogger(__name__)
+
+FIRST_SECONDS = 0.1
+LONGEST_SECONDS = 8.0
+FORGOTTEN_SECONDS = 900.0
+ADDRESSES = 1_000
+WAITING_AT_ONCE = 20
+
+
+class WrongLogins:
+    """Of each address, the newest ADDRESSES of them: how many, and when the last one was."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._waiting = 0
+
+    async def delay(self, address: str) -> None:
+        """One more: waits twice as long as the last time. Raises HTTPError(429) where too many wait already."""
+        count = self._count(address)
+        seconds = min(FIRST_SECONDS * 2 ** min(count - 1, 20), LONGEST_SECONDS)
+        logger.warning("wrong login no. %d from %s: answered after %.1f s", count, address, seconds)
+        if self._waiting >= WAITING_AT_ONCE:
+            raise tornado.web.HTTPError(429, "too many wrong logins at once")
+        self._waiting += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting -= 1
+
+    def _count(self, address: str) -> int:
+        count, last = self._counts.pop(address, (0, 0.0))
+        if time.monotonic() - last > FORGOTTEN_SECONDS:
+            count = 0
+        self._counts[address] = (count + 1, time.monotonic())
+        while len(self._counts) > ADDRESSES:
+            self._counts.popitem(last=False)
+        return count + 1
