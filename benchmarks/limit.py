@@ -91,7 +91,6 @@ def _bound(statement: str, owner: str) -> str:
         "cursor_ats": "array_fill(to_timestamp(:cursor_at::float8), ARRAY[10])",
         "cursor_ids": "array_fill(:cursor_id::bigint, ARRAY[10])",
         "batch_size": str(BATCH_SIZE),
-        "failure_blocks_key": "false",
         "bounds": "'{" + ",".join(map(str, BOUNDS_SECONDS)) + "}'",
         "ids": ":ids",
         "claim_numbers": ":claim_numbers",

@@ -71,7 +71,7 @@ def _of_statements(session: Session) -> None:
         records = run.begin()
         now = time.monotonic()
         [completion] = run.outcome_statements([Completed(record, now, now) for record in records])
-        claim = claim_parameters("no_op", run.flow_instance_id, 100, failure_blocks_key=False)
+        claim = claim_parameters("no_op", run.flow_instance_id, 100)
         statements = {
             "claim of 100": ("arrows/claim", claim | run.position.parameters()),
             "completion of 100": (completion.name, completion.parameters),

@@ -98,6 +98,7 @@ flows = Table(
     Column("pause_reason", Text),
     _instant("ingestion_stopped_at"),
     Column("ingestion_stop_reason", Text),
+    Column("failure_blocks_key", Boolean, nullable=False),
 )
 
 flow_execution_logs = Table(

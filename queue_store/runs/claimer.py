@@ -55,11 +55,8 @@ class Claimer:
 
     def oldest_waiting_level(self, cursor: Cursor[Any]) -> int | None:
         """The level whose first claimable record has waited longest; None where nothing is due."""
-        parameters = {
-            "flow_name": self.options.flow_name,
-            "failure_blocks_key": self.options.failure_blocks_key,
-        }
-        row = cursor.execute(sql("runs/oldest_waiting_level"), parameters | self.position.bounds()).fetchone()
+        parameters = {"flow_name": self.options.flow_name} | self.position.bounds()
+        row = cursor.execute(sql("runs/oldest_waiting_level"), parameters).fetchone()
         return row[0] if row else None
 
     def _search(
@@ -93,12 +90,7 @@ class Claimer:
         cursor.execute(sql(statement), parameters)
 
     def _parameters(self, batch_size: int) -> dict[str, Any]:
-        return claim_parameters(
-            self.options.flow_name,
-            self.flow_instance_id,
-            batch_size,
-            failure_blocks_key=self.options.failure_blocks_key,
-        )
+        return claim_parameters(self.options.flow_name, self.flow_instance_id, batch_size)
 
 
 class _EncodedJson(Loader):

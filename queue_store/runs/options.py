@@ -12,7 +12,6 @@ class RunOptions:
     flow_name: str
     batch_size: int
     max_retries: int
-    failure_blocks_key: bool = False
 
 
 @dataclass(slots=True)

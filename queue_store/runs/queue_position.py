@@ -119,14 +119,11 @@ class QueuePosition:
             self.scan_keys_for(max(self.cursor_seconds, self._pause_seconds))
 
 
-def claim_parameters(
-    flow_name: str, flow_instance_id: UUID, batch_size: int, *, failure_blocks_key: bool
-) -> dict[str, Any]:
+def claim_parameters(flow_name: str, flow_instance_id: UUID, batch_size: int) -> dict[str, Any]:
     return {
         "flow_name": flow_name,
         "flow_instance_id": flow_instance_id,
         "batch_size": batch_size,
-        "failure_blocks_key": failure_blocks_key,
         "bounds": _BOUNDS,
     }
 

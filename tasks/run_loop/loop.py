@@ -46,7 +46,6 @@ def run_flow(
         flow_name=flow.name,
         batch_size=flow.batch_size_or_default(services.settings),
         max_retries=flow.max_retries_or_default(services.settings),
-        failure_blocks_key=flow.failure_blocks_key,
     )
     position = services.position(flow.name)
     with Run(services.database, options, position, services.process.worker_process_id, celery_task_id) as run:

@@ -10,7 +10,7 @@ from queue_store.database import schema, statements
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
 from queue_store.operators import backup
-from tests.support.older_statements import before_unfinished_claims, before_unindexed
+from tests.support.older_statements import before_unblocked_records
 from tests.support.servers import connect
 from tests.support.store import Store, completed, failed, store_on
 
@@ -51,7 +51,7 @@ def previous_code(monkeypatch: pytest.MonkeyPatch) -> None:
     today = statements.sql
 
     def sql(name: str) -> bytes:
-        return before_unindexed(before_unfinished_claims(today(name)))
+        return before_unblocked_records(today(name))
 
     for name, module in list(sys.modules.items()):
         if name.startswith("queue_store.") and getattr(module, "sql", None) is today:

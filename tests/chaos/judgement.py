@@ -49,7 +49,7 @@ def _buffers_of_an_empty_claim(world: World) -> int:
     manager = connect(world.postgres.url())
     vacuum_forgotten_tables(manager)
     manager.dispose()
-    parameters = claim_parameters("transfer", uuid.uuid4(), 100, failure_blocks_key=False)
+    parameters = claim_parameters("transfer", uuid.uuid4(), 100)
     parameters |= QueuePosition(0, 1_000).parameters()
     with psycopg.connect(world.postgres.url()) as connection:
         rows = connection.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql("arrows/claim"), parameters).fetchall()

@@ -45,7 +45,7 @@ def outcome(outcomes: Callable[[list[Record]], Any]) -> Callable[[Run, list[Reco
 def suspects(run: Run, _: list[Record]) -> NamedStatement:
     return NamedStatement(
         "arrows/claim_suspects",
-        claim_parameters("sample", run.flow_instance_id, BATCH, failure_blocks_key=False),
+        claim_parameters("sample", run.flow_instance_id, BATCH),
     )
 
 

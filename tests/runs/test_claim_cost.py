@@ -25,7 +25,7 @@ def own_store(own_database_url: str):  # type: ignore[no-untyped-def]
 
 
 def explained_claim(run: Run, cursor: QueuePosition) -> str:
-    parameters = claim_parameters("sample", run.flow_instance_id, 100, failure_blocks_key=False)
+    parameters = claim_parameters("sample", run.flow_instance_id, 100)
     return explained(run, "arrows/claim", parameters | cursor.parameters())
 
 
@@ -44,7 +44,7 @@ def buffers_of_claim(run: Run, cursor: QueuePosition) -> int:
 
 
 def buffers_of_look(run: Run, cursor: QueuePosition) -> int:
-    parameters = {"flow_name": "sample", "failure_blocks_key": False} | cursor.bounds()
+    parameters = {"flow_name": "sample"} | cursor.bounds()
     return buffers_in(explained(run, "runs/oldest_waiting_level", parameters))
 
 

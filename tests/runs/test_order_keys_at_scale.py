@@ -61,7 +61,7 @@ def buffers(run: Run, statement: str | bytes, parameters: dict[str, Any]) -> int
 
 
 def heads_parameters(run: Run, batch_size: int = 100) -> dict[str, Any]:
-    parameters = claim_parameters("sample", run.flow_instance_id, batch_size, failure_blocks_key=False)
+    parameters = claim_parameters("sample", run.flow_instance_id, batch_size)
     return parameters | run.position.key_scan_parameters(is_aging=False)
 
 
@@ -118,13 +118,13 @@ def test_more_keys_than_a_claim_looks_at_are_all_served(store: Store) -> None:
 @pytest.mark.parametrize("blocks", [False, True])
 def test_a_failed_head_blocks_its_key_by_setting(store: Store, blocks: bool) -> None:
     first, second = store.enqueue(2, order_key="tenant")
-    run = store.run(failure_blocks_key=blocks)
-    batch = run.begin()
-    assert [record.id for record in batch] == [first]
-    assert run.position.uses_key_scan
     store.execute(
         "UPDATE flows SET declared = jsonb_build_object('failure_blocks_key', %s::boolean)", (blocks,)
     )
+    run = store.run()
+    batch = run.begin()
+    assert [record.id for record in batch] == [first]
+    assert run.position.uses_key_scan
     written, batch = exchange(run, failed(batch))
     assert written.failed_ids == [first]
     assert [record.id for record in batch] == ([] if blocks else [second])
@@ -190,7 +190,7 @@ def test_aging_among_heads_starts_where_one_waits_longest(store: Store) -> None:
 
 
 def plain_claim(run: Run) -> dict[str, Any]:
-    parameters = claim_parameters("sample", run.flow_instance_id, 100, failure_blocks_key=False)
+    parameters = claim_parameters("sample", run.flow_instance_id, 100)
     return parameters | QueuePosition(0, 1_000).parameters()
 
 

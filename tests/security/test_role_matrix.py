@@ -18,7 +18,7 @@ from tests.support.servers import PostgresServer, connect
 VERBS = ("select", "insert", "update", "delete", "truncate", "trigger", "lock")
 COLUMNS = """
 SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attnum) FROM pg_class c
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'id_of_the_shop'
 GROUP BY 1 ORDER BY 1
 """
@@ -33,7 +33,7 @@ SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace A
 """
 OF_A_TABLE = {
     "select": "TABLE {table}",
-    "insert": "INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table} WHERE false",
+    "insert": "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {table} WHERE false",
     "delete": "DELETE FROM {table} WHERE false",
     "truncate": "TRUNCATE {table}",
     "trigger": "CREATE TRIGGER t BEFORE UPDATE ON {table} FOR EACH ROW"
@@ -183,9 +183,8 @@ def rights_on(role: str, table: str, database: Database) -> dict[str, set[str]]:
 def table_cells(table: str, columns: list[str], rights: dict[str, set[str]]) -> Iterator[Cell]:
     for verb, statement in OF_A_TABLE.items():
         needed = [verb, "select"] if verb == "insert" else [verb]
-        yield Cell(
-            f"{verb} {table}", statement.format(table=table), all("" in rights.get(v, ()) for v in needed)
-        )
+        filled = statement.format(table=table, columns=", ".join(columns))
+        yield Cell(f"{verb} {table}", filled, all("" in rights.get(v, ()) for v in needed))
     for column in columns:
         for verb, statement in OF_A_COLUMN.items():
             filled = statement.format(table=table, column=column)

@@ -6,29 +6,15 @@ HINT = re.compile(rb"\bunindexed\(([\w.]+)\)")
 ASKS_WHETHER_ONE_RUNS = re.compile(
     rb"\s+AND NOT EXISTS \(\s+SELECT FROM processing_queue running.+?OFFSET 0\)", re.DOTALL
 )
-
-
-UNFINISHED = re.compile(
-    rb"\n        unfinished_claims = (0|least\(.+?\)),"
-    rb"|, unfinished_claims = 0"
-    rb"|\n    leaves_unfinished = %\(leaves_unfinished\)s,"
-    rb"|,\n        \(r\.died_running OR r\.leaves_unfinished\)::integer AS unfinished"
-    rb"|\n        gone\.unfinished = 1 .+? AS endless,\n        q\.unfinished_claims .+? AS isolated,"
-    rb"|\n        o\.endless AND NOT gone\.died_running .+? gone\.unfinished,"
-)
-RENAMED = (
-    (b"o.endless OR gone.died", b"gone.died"),
-    (b"j.struck OR j.isolated", b"j.struck"),
-    (b"j.ended_itself", b"false"),
-)
-
-
-def before_unfinished_claims(statement: bytes) -> bytes:
-    """Before migration 0012: nobody counted the claims without an outcome."""
-    older = UNFINISHED.sub(b"", statement)
-    for today, before in RENAMED:
-        older = older.replace(today, before)
-    return older
+BLOCKS_KEY = re.compile(rb"blocks_key\((\w+)\.status, (\(SELECT .+?\)|[\w.]+|%\(\w+\)s)\)")
+IS_UNBLOCKED = b"""(q.order_key IS NULL OR (
+    NOT EXISTS (
+        SELECT FROM processing_queue earlier
+        WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
+            AND blocks_key(earlier.status, (SELECT f.failure_blocks_key FROM flows f WHERE f.flow_name = q.flow_name)))
+    AND NOT EXISTS (
+        SELECT FROM running_keys running
+        WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key OFFSET 0)))"""
 
 
 def before_unindexed(statement: bytes) -> bytes:
@@ -36,8 +22,28 @@ def before_unindexed(statement: bytes) -> bytes:
     return HINT.sub(rb"\1 || ''", statement)
 
 
+def before_unblocked_records(statement: bytes) -> bytes:
+    """Before migration 0014: each statement wrote out when a record of an order key may be claimed."""
+    older = re.sub(
+        rb"FROM unblocked_records q\s+WHERE",
+        b"FROM processing_queue q WHERE " + IS_UNBLOCKED + b" AND",
+        statement,
+    )
+    older = BLOCKS_KEY.sub(
+        rb"\1.status IN ('pending', 'processing', 'failed') AND (\1.status <> 'failed' OR \2)", older
+    )
+    older = re.sub(
+        rb"FROM running_keys running\s+WHERE",
+        b"FROM processing_queue running WHERE unindexed(running.status) = 'processing' AND",
+        older,
+    )
+    declared = b"coalesce((f.declared ->> 'failure_blocks_key')::boolean, false)"
+    older = older.replace(b"SELECT f.failure_blocks_key", b"SELECT " + declared + b" AS failure_blocks_key")
+    return older.replace(b"f.failure_blocks_key", declared)
+
+
 def before_one_of_a_key(statement: bytes) -> bytes:
     """Before migration 0009: nobody asked whether another record of the key runs."""
-    older, count = ASKS_WHETHER_ONE_RUNS.subn(b"", statement)
+    older, count = ASKS_WHETHER_ONE_RUNS.subn(b"", before_unblocked_records(statement))
     assert count
     return older

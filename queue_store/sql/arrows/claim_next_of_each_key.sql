@@ -7,6 +7,8 @@ WITH RECURSIVE open AS MATERIALIZED (
     JOIN queue_control c ON c.processing_stopped_at IS NULL
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'
     FOR SHARE OF run
+), flow AS MATERIALIZED (
+    SELECT f.failure_blocks_key FROM flows f WHERE f.flow_name = %(flow_name)s
 ), keys(order_key, is_around, id, status, priority, scheduled_at, batch_limit) AS (
     SELECT %(after_key)s::text, false, NULL::bigint, NULL::text, NULL::smallint, NULL::timestamptz, NULL::smallint
     UNION ALL
@@ -16,14 +18,14 @@ WITH RECURSIVE open AS MATERIALIZED (
         (SELECT q.order_key, keys.is_around, q.id, q.status, q.priority, q.scheduled_at, q.batch_limit
             FROM processing_queue q
             WHERE q.flow_name = %(flow_name)s AND q.order_key > keys.order_key
-                AND q.status IN ('pending', 'processing', 'failed') AND (q.status <> 'failed' OR %(failure_blocks_key)s)
+                AND blocks_key(q.status, (SELECT failure_blocks_key FROM flow))
                 AND (NOT keys.is_around OR q.order_key <= %(after_key)s::text)
             ORDER BY q.order_key, q.id LIMIT 1)
         UNION ALL
         (SELECT q.order_key, true, q.id, q.status, q.priority, q.scheduled_at, q.batch_limit
             FROM processing_queue q
             WHERE q.flow_name = %(flow_name)s AND q.order_key <= %(after_key)s::text AND NOT keys.is_around
-                AND q.status IN ('pending', 'processing', 'failed') AND (q.status <> 'failed' OR %(failure_blocks_key)s)
+                AND blocks_key(q.status, (SELECT failure_blocks_key FROM flow))
             ORDER BY q.order_key, q.id LIMIT 1)
         LIMIT 1
     ) following
@@ -31,9 +33,8 @@ WITH RECURSIVE open AS MATERIALIZED (
     SELECT id, priority, scheduled_at FROM keys
     WHERE status = 'pending' AND batch_limit IS NULL AND scheduled_at <= now() AND EXISTS (SELECT FROM open)
         AND NOT EXISTS (
-            SELECT FROM processing_queue running
-            WHERE running.flow_name = %(flow_name)s AND running.order_key = keys.order_key
-                AND unindexed(running.status) = 'processing' OFFSET 0)
+            SELECT FROM running_keys running
+            WHERE running.flow_name = %(flow_name)s AND running.order_key = keys.order_key OFFSET 0)
     LIMIT 1000
 ), chosen AS MATERIALIZED (
     SELECT id FROM head

@@ -7,36 +7,18 @@ WITH open AS MATERIALIZED (
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'
     FOR SHARE OF run
 ), first AS MATERIALIZED (
-    SELECT q.batch_limit FROM processing_queue q
+    SELECT q.batch_limit FROM unblocked_records q
     WHERE q.status = 'pending' AND q.batch_limit IS NOT NULL AND q.flow_name = %(flow_name)s
         AND q.scheduled_at <= now()
-        AND (q.order_key IS NULL OR NOT EXISTS (
-            SELECT FROM processing_queue earlier
-            WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
-                AND earlier.status IN ('pending', 'processing', 'failed')
-                AND (earlier.status <> 'failed' OR %(failure_blocks_key)s))
-            AND NOT EXISTS (
-                SELECT FROM processing_queue running
-                WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                    AND unindexed(running.status) = 'processing' OFFSET 0))
     ORDER BY q.batch_limit DESC, q.id
     LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
 ), candidate AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM unblocked_records q
     WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s
         AND q.batch_limit = (SELECT batch_limit FROM first)
         AND q.scheduled_at <= now()
         AND EXISTS (SELECT FROM open)
-        AND (q.order_key IS NULL OR NOT EXISTS (
-            SELECT FROM processing_queue earlier
-            WHERE earlier.flow_name = q.flow_name AND earlier.order_key = q.order_key AND earlier.id < q.id
-                AND earlier.status IN ('pending', 'processing', 'failed')
-                AND (earlier.status <> 'failed' OR %(failure_blocks_key)s))
-            AND NOT EXISTS (
-                SELECT FROM processing_queue running
-                WHERE running.flow_name = q.flow_name AND running.order_key = q.order_key
-                    AND unindexed(running.status) = 'processing' OFFSET 0))
     ORDER BY q.id
     LIMIT least(%(batch_size)s, (SELECT batch_limit FROM first))
     FOR NO KEY UPDATE SKIP LOCKED

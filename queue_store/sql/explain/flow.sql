@@ -4,6 +4,6 @@ SELECT now() AS now, f.flow_name IS NOT NULL AS is_registered, f.celery_queue, f
     c.ingestion_stopped_at AS all_ingestion_stopped_at, c.ingestion_stop_reason AS all_ingestion_stop_reason,
     coalesce(f.max_runs_override, f.max_runs) AS max_runs,
     coalesce(f.orphan_timeout_seconds, 0) AS orphan_timeout_seconds,
-    coalesce((f.declared ->> 'failure_blocks_key')::boolean, false) AS failure_blocks_key
+    coalesce(f.failure_blocks_key, false) AS failure_blocks_key
 FROM queue_control c
 LEFT JOIN flows f ON f.flow_name = %(flow_name)s

@@ -44,16 +44,14 @@ CROSS JOIN LATERAL (
             CROSS JOIN LATERAL (
                 SELECT q.order_key, q.status, q.scheduled_at FROM processing_queue q
                 WHERE q.flow_name = f.flow_name AND q.order_key > keys.order_key
-                    AND q.status IN ('pending', 'processing', 'failed')
-                    AND (q.status <> 'failed' OR coalesce((f.declared ->> 'failure_blocks_key')::boolean, false))
+                    AND blocks_key(q.status, f.failure_blocks_key)
                 ORDER BY q.order_key, q.id LIMIT 1
             ) following
         )
         SELECT scheduled_at FROM keys
         WHERE status = 'pending' AND scheduled_at <= now() AND NOT EXISTS (
-            SELECT FROM processing_queue running
-            WHERE running.flow_name = f.flow_name AND running.order_key = keys.order_key
-                AND unindexed(running.status) = 'processing' OFFSET 0)
+            SELECT FROM running_keys running
+            WHERE running.flow_name = f.flow_name AND running.order_key = keys.order_key OFFSET 0)
         LIMIT %(count_limit)s)
     ) d
 ) due

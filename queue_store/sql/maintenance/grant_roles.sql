@@ -59,8 +59,12 @@ BEGIN
     GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, depth_minutes TO processing_queue_worker;
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, cancel_own_records
         TO processing_queue_worker;
-    GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts, unindexed, seal_of
+    GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts, unindexed, seal_of, blocks_key
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
+    GRANT SELECT ON unblocked_records, running_keys
+        TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
+    -- For the row locks of a claim. Through this view nobody changes what he may not change in the table.
+    GRANT UPDATE (id) ON unblocked_records TO processing_queue_worker, processing_queue_admin;
 
     -- monitor: reads all but payloads and results.
     EXECUTE format('GRANT SELECT ON %s TO processing_queue_monitor', everything);
