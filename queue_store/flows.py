@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
-from queue_store.database.rows import rows_as
+from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 
 COUNT_LIMIT = 1_000
@@ -122,5 +122,4 @@ def tune(
         "max_runs": max_runs,
         "sets_max_runs": max_runs is not None or to_declared,
     }
-    row = cursor.execute(sql("flows/tune_flow"), parameters).fetchone()
-    return FlowTuning(*row) if row else FlowTuning()
+    return row_as(cursor.execute(sql("flows/tune_flow"), parameters), FlowTuning) or FlowTuning()

@@ -78,3 +78,14 @@ def test_statements_return_what_their_classes_need(database: DatabaseManager) ->
         columns = columns_of(database, statement)
         for field in fields(kind):
             assert columns.count(field.name) == 1, (statement, kind, field.name, columns)
+
+
+# `rows_as` itself, and what is read too often to look names up: tests/runs/test_claimed_records.py and
+# tests/enqueueing/test_wait_for.py compare the values.
+FILLED_BY_POSITION = {"database/rows.py", "runs/queue_position.py", "waiting.py"}
+
+
+def test_nothing_else_is_filled_by_position() -> None:
+    store = Path(import_module("queue_store").__file__ or "").parent
+    found = {str(path.relative_to(store)) for path in store.rglob("*.py") if "(*row" in path.read_text()}
+    assert found <= FILLED_BY_POSITION

@@ -1,10 +1,14 @@
 """A record has one owner, and a claim takes only what may be claimed."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from queue_store.runs.run import Run
+from tests.support.locks import wait_until_blocked
 from tests.support.store import Store, completed, exchange, failed, ids, in_background
+from tests.support.ways_of_claiming import WAYS, next_of_each_key, suspects
 
 
 def test_two_claimers_never_share_a_record(store: Store) -> None:
@@ -24,13 +28,27 @@ def test_two_claimers_never_share_a_record(store: Store) -> None:
     assert sorted(taken) == expected
 
 
-def test_a_claimer_passes_by_what_another_one_is_claiming(store: Store) -> None:
-    expected = store.enqueue(15)
-    first, second = store.run(), store.run()
+@pytest.mark.parametrize("way", WAYS)
+def test_a_claimer_passes_by_what_another_one_is_claiming(
+    store: Store, way: Callable[[Store, int], list[int]]
+) -> None:
+    expected = way(store, 4)
+    run = sending_first(way, store.run())
+    run.held.driver.execute("SET lock_timeout = '1s'")
+    run.held.driver.commit()
     with store.held().transaction() as cursor:
-        cursor.execute("SELECT id FROM processing_queue WHERE id <= %s FOR NO KEY UPDATE", (expected[4],))
-        assert ids(first.begin()) == expected[5:15]
-    assert ids(second.begin()) == expected[:5]
+        cursor.execute("SELECT id FROM processing_queue WHERE id = %s FOR NO KEY UPDATE", expected[:1])
+        assert ids(run.begin()) == expected[1:]
+    assert ids(run.claim()) == expected[:1]
+
+
+def sending_first(way: Callable[[Store, int], list[int]], run: Run) -> Run:
+    """The way's own statement, in its next claim."""
+    if way is next_of_each_key:
+        run.position.scan_keys_for(float("inf"))
+    if way is suspects:
+        run.position.aging_claims = 1
+    return run
 
 
 def test_a_record_that_was_retried_between_look_and_lock_is_not_claimed_before_it_is_due(
@@ -66,19 +84,40 @@ def test_a_run_that_may_not_claim_gets_nothing(store: Store, closing: str) -> No
     assert following == []
 
 
-def test_a_run_that_is_declared_dead_during_its_claim_claims_nothing_after_it(store: Store) -> None:
-    store.enqueue(30)
-    run, burier = store.run(), store.held()
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_that_is_declared_dead_during_its_claim_claims_nothing_after_it(
+    store: Store, way: Callable[[Store, int], list[int]]
+) -> None:
+    store.enqueue(10)
+    run, rescuer = store.run(), store.held()
     run.begin()
-    with burier.transaction() as cursor:
+    way(store, 20)
+    with rescuer.transaction() as cursor:
         cursor.execute(
             "UPDATE flow_execution_logs SET state = 'dead', finished_at = now() WHERE flow_instance_id = %s",
             (run.flow_instance_id,),
         )
-        claim = in_background(run.claim)
+        claim = in_background(sending_first(way, run).claim)
         store.wait_until_blocked(run.held)
     assert claim.result(10) == []
     assert store.statuses() == {"processing": 10, "pending": 20}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_is_declared_dead_after_its_claim_and_rescue_sees_what_it_took(
+    store: Store, way: Callable[[Store, int], list[int]]
+) -> None:
+    store.enqueue(10)
+    run = store.run()
+    run.begin()
+    expected = way(store, 4)
+    store.hide_session(run)
+    with run.held.transaction() as cursor:
+        assert ids(sending_first(way, run).claimer.claim(cursor, 4)) == expected
+        rescue = in_background(lambda: store.rescue.lost([run.worker_process_id]))
+        wait_until_blocked(store.database)
+    assert set(expected) <= set(rescue.result(10).pending_ids)
+    assert store.statuses() == {"pending": 14}
 
 
 @pytest.mark.parametrize("cap", [1, 2])

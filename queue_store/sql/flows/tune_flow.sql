@@ -11,4 +11,5 @@ WITH tuned AS (
         jsonb_build_object('batch_size', batch_size_override, 'max_runs', max_runs_override)
     FROM tuned
 )
-SELECT batch_size, batch_size_override, max_runs, max_runs_override FROM tuned
+SELECT batch_size AS declared_batch_size, batch_size_override, max_runs AS declared_max_runs, max_runs_override
+FROM tuned

@@ -1,0 +1,38 @@
+"""A claimed record says what its row says, whichever statement claimed it."""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+from sqlalchemy import select
+
+from queue_store.database.tables import processing_queue
+from queue_store.records.record import Record
+from tests.support.store import Store
+from tests.support.ways_of_claiming import WAYS, next_of_each_key
+
+# No two of one type are equal, so that two columns in the wrong order are seen.
+DISTINCT = """
+UPDATE processing_queue SET claim_number = 6, priority = 3, retry_count = 2, crash_strikes = 1,
+    scheduled_at = '2026-01-02T00:00Z', created_at = '2026-01-01T00:00Z', order_key = 'a key',
+    correlation_id = 'a correlation', trace_context = 'a trace', payload = '{"n": 9}'
+"""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_field_is_the_column_of_its_name(store: Store, way: Callable[[Store, int], list[int]]) -> None:
+    [record_id] = way(store, 1)
+    store.execute("ALTER TABLE processing_queue DISABLE TRIGGER only_known_transitions")
+    try:
+        store.execute(DISTINCT)
+    finally:
+        store.execute("ALTER TABLE processing_queue ENABLE TRIGGER only_known_transitions")
+    run = store.run()
+    if way is next_of_each_key:
+        run.position.scan_keys_for(float("inf"))
+    [record] = run.begin()
+    assert record.payload == {"n": 9}
+    columns = [field.name for field in fields(Record) if field.name != "encoded_payload"]
+    with store.database.engine.connect() as connection:
+        row = connection.execute(select(processing_queue).where(processing_queue.c.id == record_id)).one()
+    assert {name: getattr(record, name) for name in columns} == {name: getattr(row, name) for name in columns}

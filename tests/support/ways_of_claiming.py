@@ -1,0 +1,23 @@
+"""The three statements that claim. Each way brings records, and makes a run send that statement first."""
+
+from tests.support.store import Store
+
+
+def from_the_position(store: Store, count: int) -> list[int]:
+    """arrows/claim.sql"""
+    return store.enqueue(count)
+
+
+def next_of_each_key(store: Store, count: int) -> list[int]:
+    """arrows/claim_next_of_each_key.sql, once the run's position scans keys."""
+    return [store.enqueue(1, order_key=f"key {number:04}")[0] for number in range(count)]
+
+
+def suspects(store: Store, count: int) -> list[int]:
+    """arrows/claim_suspects.sql, which a run sends first when it begins and in an aging claim."""
+    expected = store.enqueue(count)
+    store.execute("UPDATE processing_queue SET batch_limit = %s WHERE id = ANY(%s)", (count, expected))
+    return expected
+
+
+WAYS = (from_the_position, next_of_each_key, suspects)
