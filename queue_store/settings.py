@@ -9,121 +9,75 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from queue_store.errors import SettingsError
+from queue_store.setting_fields import (
+    contact,
+    parse_log_format,
+    parse_names,
+    parse_switch,
+    parse_timezone,
+    parsed,
+    real,
+    whole,
+)
 from queue_store.suggestions import closest, did_you_mean
 from queue_store.thresholds import Thresholds, parse_thresholds
 
 DEFAULT_DATABASE = "rpa_db"
 
 
-def _number(kind: type, default: float, minimum: float, maximum: float) -> Any:
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            raise ValueError(
-                f"must be {'a whole' if kind is int else 'a'} number, not {text[:64]!r}"
-            ) from None
-        if not minimum <= value <= maximum:
-            raise ValueError(f"must be between {minimum} and {maximum}, not {text[:64]}")
-        return value
-
-    return field(default=kind(default), metadata={"parse": parse})
-
-
-def _whole(default: int, minimum: int, maximum: int) -> Any:
-    return _number(int, default, minimum, maximum)
-
-
-def _real(default: float, minimum: float, maximum: float) -> Any:
-    return _number(float, default, minimum, maximum)
-
-
-def _parse_names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _parse_log_format(text: str) -> str:
-    if text not in ("text", "json"):
-        raise ValueError(f"must be text or json, not {text[:64]!r}")
-    return text
-
-
-def _parse_timezone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, KeyError):
-        raise ValueError(f"must be a time zone such as Europe/Berlin, not {text[:64]!r}") from None
-    return text
-
-
-def _parse_switch(text: str) -> bool:
-    if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
-        raise ValueError(f"must be true or false, not {text[:64]!r}")
-    return text.lower() in ("1", "true", "yes")
-
-
-def _parsed(default: Any, parse: Callable[[str], Any], *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"parse": parse})
-
-
-def _contact() -> Any:
-    return _parsed((), _parse_names, secret=True)  # the URLs of channels carry tokens
-
-
 @dataclass(frozen=True, slots=True)
 class ProcessorSettings:
     """How records are processed. Each name, in capitals, ends `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_…`."""
 
-    batch_size: int = _whole(100, 1, 10_000)
-    max_retries: int = _whole(3, 0, 1_000)
-    cleanup_timeout_hours: float = _real(2, 0.001, 24 * 365)
-    containers: int = _whole(3, 1, 10_000)
-    heartbeat_seconds: float = _real(2, 0.05, 60)
-    lease_seconds: float = _real(10, 0.2, 3600)
-    time_slice_seconds: float = _real(5, 0.1, 3600)
-    micro_batch_seconds: float = _real(0.5, 0, 1)
-    idle_poll_seconds: float = _real(5, 0.1, 3600)
-    fan_out_seconds: float = _real(2, 0.1, 3600)
-    cursor_seconds: float = _real(2, 0, 60)
-    aging_claims: int = _whole(20, 2, 1_000_000)
-    statement_timeout_seconds: float = _real(600, 1, 86_400)  # of workers, handlers' statements included
-    lock_timeout_seconds: float = _real(60, 1, 86_400)
-    max_memory_mb: int = _whole(0, 0, 1_048_576)  # of one worker process; 0: no bound but the container's
-    max_crash_strikes: int = _whole(3, 1, 1_000)
-    max_unfinished_claims: int = _whole(5, 1, 1_000)  # in a row; then a record is claimed alone
-    payload_limit_bytes: int = _whole(65_536, 256, 1_048_576)
-    timezone: str = _parsed("UTC", _parse_timezone)
-    show_payloads: bool = _parsed(False, _parse_switch)
-    tracing: bool = _parsed(False, _parse_switch)
-    flow_modules: tuple[str, ...] = _parsed(("processing_queue.flows.survey_processor",), _parse_names)
-    enqueue_by_message: tuple[str, ...] = _parsed((), _parse_names)  # flows a message may enqueue; * for all
-    proxy_user_header: str = _parsed("", str)  # of the proxy in front of Flower: who is logged in
-    log_format: str = _parsed("text", _parse_log_format)
-    heartbeat_file: str = _parsed("", str)  # touched at each heartbeat, for the health checks of containers
+    batch_size: int = whole(100, 1, 10_000)
+    max_retries: int = whole(3, 0, 1_000)
+    cleanup_timeout_hours: float = real(2, 0.001, 24 * 365)
+    containers: int = whole(3, 1, 10_000)
+    heartbeat_seconds: float = real(2, 0.05, 60)
+    lease_seconds: float = real(10, 0.2, 3600)
+    time_slice_seconds: float = real(5, 0.1, 3600)
+    micro_batch_seconds: float = real(0.5, 0, 1)
+    idle_poll_seconds: float = real(5, 0.1, 3600)
+    fan_out_seconds: float = real(2, 0.1, 3600)
+    cursor_seconds: float = real(2, 0, 60)
+    aging_claims: int = whole(20, 2, 1_000_000)
+    statement_timeout_seconds: float = real(600, 1, 86_400)  # of workers, handlers' statements included
+    lock_timeout_seconds: float = real(60, 1, 86_400)
+    max_memory_mb: int = whole(0, 0, 1_048_576)  # of one worker process; 0: no bound but the container's
+    max_crash_strikes: int = whole(3, 1, 1_000)
+    max_unfinished_claims: int = whole(5, 1, 1_000)  # in a row; then a record is claimed alone
+    payload_limit_bytes: int = whole(65_536, 256, 1_048_576)
+    timezone: str = parsed("UTC", parse_timezone)
+    show_payloads: bool = parsed(False, parse_switch)
+    tracing: bool = parsed(False, parse_switch)
+    flow_modules: tuple[str, ...] = parsed(("processing_queue.flows.survey_processor",), parse_names)
+    enqueue_by_message: tuple[str, ...] = parsed((), parse_names)  # flows a message may enqueue; * for all
+    proxy_user_header: str = parsed("", str)  # of the proxy in front of Flower: who is logged in
+    log_format: str = parsed("text", parse_log_format)
+    heartbeat_file: str = parsed("", str)  # touched at each heartbeat, for the health checks of containers
     alert_thresholds: Thresholds = field(default_factory=Thresholds, metadata={"parse": parse_thresholds})
-    baseline_drop_percent: float = _real(50, 1, 99)
-    capacity_rate_per_hour: float = _real(12, 0.01, 1_000_000)
-    contact_primary: tuple[str, ...] = _contact()
-    contact_secondary: tuple[str, ...] = _contact()
-    contact_database_administrator: tuple[str, ...] = _contact()
-    contact_infrastructure: tuple[str, ...] = _contact()
-    contact_management: tuple[str, ...] = _contact()
-    report_recipients: tuple[str, ...] = _contact()
-    webhook_hosts: tuple[str, ...] = _parsed((), _parse_names)
-    state_directory: str = _parsed("", str)
-    retention_completed_days: float = _real(30, 0.01, 36_500)
-    retention_failed_days: float = _real(7, 0.01, 36_500)
-    retention_failed_minimum_retries: int = _whole(5, 0, 1_000)
-    retention_any_failed_days: float = _real(0, 0, 36_500)
-    retention_cancelled_days: float = _real(30, 0.01, 36_500)
-    retention_history_days: float = _real(35, 1, 36_500)
-    retention_audit_days: float = _real(400, 1, 36_500)
+    baseline_drop_percent: float = real(50, 1, 99)
+    capacity_rate_per_hour: float = real(12, 0.01, 1_000_000)
+    contact_primary: tuple[str, ...] = contact()
+    contact_secondary: tuple[str, ...] = contact()
+    contact_database_administrator: tuple[str, ...] = contact()
+    contact_infrastructure: tuple[str, ...] = contact()
+    contact_management: tuple[str, ...] = contact()
+    report_recipients: tuple[str, ...] = contact()
+    webhook_hosts: tuple[str, ...] = parsed((), parse_names)
+    state_directory: str = parsed("", str)
+    retention_completed_days: float = real(30, 0.01, 36_500)
+    retention_failed_days: float = real(7, 0.01, 36_500)
+    retention_failed_minimum_retries: int = whole(5, 0, 1_000)
+    retention_any_failed_days: float = real(0, 0, 36_500)
+    retention_cancelled_days: float = real(30, 0.01, 36_500)
+    retention_history_days: float = real(35, 1, 36_500)
+    retention_audit_days: float = real(400, 1, 36_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +86,9 @@ class DatabaseSettings:
 
     url: URL = field(repr=False)
     replica_url: URL | None = field(default=None, repr=False)
-    pool_size: int = _whole(6, 1, 1_000)
-    max_overflow: int = _whole(12, 0, 1_000)
-    pgbouncer: bool = _parsed(False, _parse_switch)
+    pool_size: int = whole(6, 1, 1_000)
+    max_overflow: int = whole(12, 0, 1_000)
+    pgbouncer: bool = parsed(False, parse_switch)
 
 
 def load_processor_settings(environ: Mapping[str, str] = os.environ) -> ProcessorSettings:

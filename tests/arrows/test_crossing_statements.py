@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from queue_store import maintenance
-from queue_store.database import frozen
+from queue_store.database import idle_in_transaction
 from queue_store.database.manager import HeldConnection
 from queue_store.database.statements import sql
 from queue_store.errors import DatabaseUnavailableError
@@ -122,7 +122,7 @@ def test_a_process_that_froze_in_its_begin_does_not_hold_up_its_flow(store: Stor
 
 
 def test_a_watcher_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frozen, "FROZEN_SECONDS", 0.3)
+    monkeypatch.setattr(idle_in_transaction, "FROZEN_SECONDS", 0.3)
     watcher, beat = store.held(), store.held()
     with watcher.driver.cursor() as cursor:
         assert worker_processes.take_watch(cursor, uuid4(), 25.0)

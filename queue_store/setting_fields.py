@@ -1,0 +1,61 @@
+"""The kinds of settings: each is a field with its default, and a parser that raises ValueError with what is wrong."""
+
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+
+def number(kind: type, default: float, minimum: float, maximum: float) -> Any:
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ValueError(
+                f"must be {'a whole' if kind is int else 'a'} number, not {text[:64]!r}"
+            ) from None
+        if not minimum <= value <= maximum:
+            raise ValueError(f"must be between {minimum} and {maximum}, not {text[:64]}")
+        return value
+
+    return field(default=kind(default), metadata={"parse": parse})
+
+
+def whole(default: int, minimum: int, maximum: int) -> Any:
+    return number(int, default, minimum, maximum)
+
+
+def real(default: float, minimum: float, maximum: float) -> Any:
+    return number(float, default, minimum, maximum)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse_log_format(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError(f"must be text or json, not {text[:64]!r}")
+    return text
+
+
+def parse_timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"must be a time zone such as Europe/Berlin, not {text[:64]!r}") from None
+    return text
+
+
+def parse_switch(text: str) -> bool:
+    if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
+        raise ValueError(f"must be true or false, not {text[:64]!r}")
+    return text.lower() in ("1", "true", "yes")
+
+
+def parsed(default: Any, parse: Callable[[str], Any], *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"parse": parse})
+
+
+def contact() -> Any:
+    return parsed((), parse_names, secret=True)  # the URLs of channels carry tokens
