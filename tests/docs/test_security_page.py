@@ -1,13 +1,16 @@
-"""What SECURITY.md says can be done is done."""
+"""What SECURITY.md says can be done is done, and each promise names a test that is there."""
+
+import re
 
 from queue_store.database import roles
-from tests.support.documents import code_blocks
+from tests.support.documents import ROOT, code_blocks, table_rows
 from tests.support.store import Store
 
 GRANTED = """
 SELECT count(*) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = ANY(%s)
 """
-LOGINS = ("shop", "survey_worker", "dashboard", "duty_officer")
+LOGINS = ("shop", "partner", "survey_worker", "dashboard", "duty_officer")
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def test_the_roles_can_be_given_to_logins(store: Store) -> None:
@@ -20,3 +23,11 @@ def test_the_roles_can_be_given_to_logins(store: Store) -> None:
     granted = driver.execute(GRANTED, (list(LOGINS),)).fetchone()
     driver.rollback()  # roles belong to the whole server
     assert granted == (len(LOGINS),)
+
+
+def test_each_promise_names_its_test() -> None:
+    promises = [(row[0], NAMED.fullmatch(row[-1])) for row in table_rows("SECURITY.md") if "::" in row[-1]]
+    assert len(promises) >= 20
+    for promise, named in promises:
+        assert named, promise
+        assert f"def {named[2]}(" in (ROOT / named[1]).read_text(), promise
