@@ -1,7 +1,7 @@
 """The store against a small model: any sequence of arrows, by several runs and operators, over several connections."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -20,8 +20,10 @@ from queue_store.runs.run import Run
 from tests.support.store import Store, completed, failed, store_on
 
 MAX_RETRIES = 1
+MAX_UNFINISHED_CLAIMS = 2
 ROWS = """
-SELECT id, status, retry_count, claim_number, crash_strikes, batch_limit IS NOT NULL FROM processing_queue ORDER BY id
+SELECT id, status, retry_count, claim_number, crash_strikes, unfinished_claims, batch_limit IS NOT NULL
+FROM processing_queue ORDER BY id
 """
 
 
@@ -33,13 +35,15 @@ class Expected:
     retry_count: int = 0
     claim_number: int = 0
     crash_strikes: int = 0
+    unfinished_claims: int = 0
     is_suspect: bool = False
     owner: Run | None = None
     is_cancel_asked: bool = False
 
     def row(self, record_id: int) -> tuple[Any, ...]:
         return (
-            record_id, self.status, self.retry_count, self.claim_number, self.crash_strikes, self.is_suspect,
+            record_id, self.status, self.retry_count, self.claim_number, self.crash_strikes,
+            self.unfinished_claims, self.is_suspect,
         )  # fmt: skip
 
     def give_back(self, status: str = "pending") -> None:
@@ -142,6 +146,7 @@ class StoreMachine(RuleBasedStateMachine):
             cursor.execute(sql("arrows/reset"), {"ids": [record_id]})
         if self.model[record_id].status == "failed":
             self.model[record_id].status = "pending"
+            self.model[record_id].unfinished_claims = 0
 
     @invariant()
     def the_rows_are_what_the_model_says(self) -> None:
@@ -185,13 +190,15 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             expected.give_back()
         if arrow != "release":
-            expected.is_suspect = False
+            expected.is_suspect, expected.unfinished_claims = False, 0
 
     def _rescued(self, expected: Expected, orphans: int, hand: int | None, record_id: int) -> None:
-        struck = hand == record_id or (hand is None and orphans == 1)
+        is_endless = expected.unfinished_claims >= MAX_UNFINISHED_CLAIMS
+        struck = is_endless or hand == record_id or (hand is None and orphans == 1)
+        expected.unfinished_claims += 1
         expected.crash_strikes += struck
         is_last = struck and expected.crash_strikes >= self.store.settings.max_crash_strikes
-        if struck or hand is None:
+        if struck or hand is None or expected.unfinished_claims >= MAX_UNFINISHED_CLAIMS:
             expected.is_suspect = True
         expected.give_back("failed" if is_last else "pending")
         if expected.status != "pending":
@@ -202,6 +209,7 @@ class StoreMachine(RuleBasedStateMachine):
 def lonely_store(database: Any) -> Iterator[Store]:
     with store_on(database) as store:
         store.add_flow()
+        store.settings = replace(store.settings, max_unfinished_claims=MAX_UNFINISHED_CLAIMS)
         yield store
 
 

@@ -9,7 +9,7 @@ WITH owned AS MATERIALIZED (
     ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (
-    UPDATE processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
+    UPDATE processing_queue q SET status = 'cancelled', batch_limit = NULL, unfinished_claims = 0, updated_at = clock_timestamp()
     FROM owned WHERE q.id = ANY(ARRAY[owned.id])
     RETURNING q.id
 ), answered AS (
