@@ -75,6 +75,16 @@ def test_any_outcome_begins_anew(store: Store, outcomes: Any) -> None:
     assert columns(store, record)[3] is None
 
 
+def test_a_cancel_by_the_owner_is_an_outcome(store: Store) -> None:
+    [record] = store.enqueue(1)
+    claim_in_vain(store)
+    run = store.run()
+    batch = run.begin()
+    store.execute("INSERT INTO cancel_requests (record_id, requested_by) VALUES (%s, 'me')", (record,))
+    assert run.cancel(batch) == [record]
+    assert columns(store, record)[:2] == ("cancelled", 0)
+
+
 def test_a_release_and_a_restart_of_the_server_do_not_count(store: Store) -> None:
     [record] = store.enqueue(1)
     run = store.run()
