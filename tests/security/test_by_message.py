@@ -141,9 +141,9 @@ def test_names_that_a_sender_chose_are_cut_and_stay_on_their_line(
     claim_module.claim_batch.apply(["x" * 10_000_000])
     run_occurrence.apply(kwargs={"entry": "a\nWARNING forged", "due_at": "b"})
     run_occurrence.apply(kwargs={"entry": "retention", "due_at": "a\nWARNING forged" * 1000})
-    assert all(
-        len(record.getMessage()) < 300 and "\n" not in record.getMessage() for record in caplog.records
-    )
+    ours = [r.getMessage() for r in caplog.records if r.name.startswith("processing_queue")]
+    assert len(ours) >= 3
+    assert [line for line in ours if len(line) >= 300 or "\n" in line] == []
 
 
 def request_of(task: Any, **headers: Any) -> OwnRequest:
