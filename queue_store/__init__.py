@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         UnknownFlowError,
         UnknownRecordError,
     )
-    from queue_store.waiting import FinishedRecord, await_for, wait_for
+    from queue_store.waiting import FinishedRecord, await_for, wait_for, wait_for_async
 
 __all__ = [
     "BackupError",
@@ -72,6 +72,7 @@ __all__ = [
     "enqueue_many",
     "send_hints",
     "wait_for",
+    "wait_for_async",
 ]
 
 _HOMES = {
@@ -81,6 +82,7 @@ _HOMES = {
     "DistributedProcessor": "distributed_processor",
     "FinishedRecord": "waiting",
     "await_for": "waiting",
+    "wait_for_async": "waiting",
     "wait_for": "waiting",
 }
 

@@ -79,7 +79,11 @@ class DistributedProcessor(Operators):
         """See `queue_store.wait_for`."""
         return waiting.wait_for(self.database, record_id, timeout_seconds)
 
+    async def wait_for_async(self, record_id: int, timeout_seconds: float) -> FinishedRecord:
+        return await waiting.wait_for_async(self.database, record_id, timeout_seconds)
+
     async def await_for(self, record_id: int, timeout_seconds: float) -> FinishedRecord:
+        """The name of `wait_for_async` before 0.1.0. Deprecated."""
         return await waiting.await_for(self.database, record_id, timeout_seconds)
 
     @contextmanager

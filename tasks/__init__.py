@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         enqueue_many,
         send_hints,
         wait_for,
+        wait_for_async,
     )
 
     from .app import app
@@ -99,6 +100,7 @@ __all__ = [
     "flow",
     "send_hints",
     "wait_for",
+    "wait_for_async",
 ]
 
 _HOMES = {

@@ -1,5 +1,6 @@
-"""Alerts have a life: opened, seen again, raised, escalated, acknowledged, resolved. Every change is one notice for
-each contact who is to hear of it, stored with the change itself: nothing is sent twice, nothing is forgotten."""
+"""Alerts have a life: opened, seen again, raised, escalated, acknowledged, resolved. Every change
+is one notification for each contact that is to hear of it, stored with the change itself: nothing is sent twice, and
+nothing is forgotten."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """What one contact is to hear. `id` stays the same when sending is tried again."""
 
     id: int
@@ -90,13 +91,13 @@ def contacts(code: str, level: str, step: int) -> list[str]:
     return [LOG, *chain[step : step + 1]]
 
 
-def take_notice(cursor: Cursor[Any], contact: str) -> Notice | None:
+def take_notification(cursor: Cursor[Any], contact: str) -> Notification | None:
     parameters = {"contact": contact, "tries": NOTICE_TRIES, "retry_seconds": NOTICE_RETRY_SECONDS}
-    return row_as(cursor.execute(sql("alerting/take_notification"), parameters), Notice)
+    return row_as(cursor.execute(sql("alerting/take_notification"), parameters), Notification)
 
 
-def mark_notice(cursor: Cursor[Any], notice: Notice, error_message: str | None) -> None:
-    cursor.execute(sql("alerting/mark_notification"), {"id": notice.id, "error_message": error_message})
+def mark_notification(cursor: Cursor[Any], notification: Notification, error_message: str | None) -> None:
+    cursor.execute(sql("alerting/mark_notification"), {"id": notification.id, "error_message": error_message})
 
 
 def acknowledge(cursor: Cursor[Any], alert_id: int, actor: str) -> bool:

@@ -4,7 +4,7 @@ from queue_store.maintenance.cleanup import clean_up_orphans
 from queue_store.maintenance.maintenance_run import MaintenanceRun, begin
 from queue_store.maintenance.repair import repair
 from queue_store.maintenance.retention import purge_finished, purge_history
-from queue_store.maintenance.second_chance import reset_failed
+from queue_store.maintenance.weekly_reset import reset_failed
 
 __all__ = [
     "MaintenanceRun",

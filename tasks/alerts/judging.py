@@ -26,7 +26,7 @@ from ..monitoring.rules.broker_rules import judge_quarantine
 from ..monitoring.rules.schedule_rules import judge_schedule
 from ..monitoring.snapshot import take_snapshot
 from .deadline import call_with_deadline
-from .sending import reachable_contacts, send_notices
+from .sending import reachable_contacts, send_notifications
 from .unreachable import UnreachableDatabase
 
 TRIES = 3
@@ -86,7 +86,7 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings, *, 
         remember_failure(database.name, TRIES)
         return report_unreachable(database, settings, error, notify=notify)
     UnreachableDatabase(database, settings).is_back()
-    return Judgement(findings, send_notices(database, settings))
+    return Judgement(findings, send_notifications(database, settings))
 
 
 def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def _judge(
         [
             *looks_at(snapshot),
             ("schedule", lambda: judge_schedule(schedule, broker_is_reachable=reachable)),
-            ("set_aside", lambda: judge_quarantine(notes)),
+            ("quarantine", lambda: judge_quarantine(notes)),
         ]
     )
     return judged_at, by_severity(findings)

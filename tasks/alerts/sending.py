@@ -1,10 +1,10 @@
-"""Sends what is to be sent. A notice is taken, sent, and marked, each in a transaction of its own."""
+"""Sends what is to be sent. A notification is taken, sent, and marked, each in a transaction of its own."""
 
 import logging
 from typing import Any
 
 from queue_store.alerting import alerts
-from queue_store.alerting.alerts import Notice
+from queue_store.alerting.alerts import Notification
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.redaction import redact
@@ -23,7 +23,7 @@ def reachable_contacts(settings: ProcessorSettings) -> list[str]:
     return [contact for contact in (alerts.LOG, *alerts.CONTACTS) if channels_of(contact, settings)]
 
 
-def send_notices(database: DatabaseManager, settings: ProcessorSettings) -> int:
+def send_notifications(database: DatabaseManager, settings: ProcessorSettings) -> int:
     """Returns how many were sent. A channel that fails is tried again later; the others are not kept waiting. What is
     for a contact that this process has no channel to is left to another process."""
     sent = fan_out_to_contacts(
@@ -37,12 +37,12 @@ def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSetting
     for sent in range(NOTICES_AT_ONCE):
         try:
             with database.transaction() as cursor:
-                notice = alerts.take_notice(cursor, contact)
-            if notice is None:
+                notification = alerts.take_notification(cursor, contact)
+            if notification is None:
                 return sent
-            problem = deliver(contact, message_of(notice), settings)
+            problem = deliver(contact, message_of(notification), settings)
             with database.transaction() as cursor:
-                alerts.mark_notice(cursor, notice, problem)
+                alerts.mark_notification(cursor, notification, problem)
         except QueueStoreError as error:
             logger.warning("not everything could be sent to %s: %s", contact, error)
             return sent
@@ -67,22 +67,22 @@ def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) 
     return "; ".join(problems) if len(problems) == len(channels) else None
 
 
-def message_of(notice: Notice) -> dict[str, Any]:
+def message_of(notification: Notification) -> dict[str, Any]:
     """What a webhook gets. `notice_id` is the same when it is sent again."""
     return {
-        "notice_id": notice.id,
-        "alert_id": notice.alert_id,
-        "change": notice.change,
-        "level": notice.level,
-        "escalation_step": notice.escalation_step,
-        "contact": notice.contact,
-        "code": notice.code,
-        "flow_name": notice.flow_name,
-        "message": notice.message,
-        "next_step": notice.next_step,
-        "figure": notice.figure,
-        "threshold": notice.threshold,
-        "opened_at": notice.opened_at.isoformat(),
+        "notice_id": notification.id,
+        "alert_id": notification.alert_id,
+        "change": notification.change,
+        "level": notification.level,
+        "escalation_step": notification.escalation_step,
+        "contact": notification.contact,
+        "code": notification.code,
+        "flow_name": notification.flow_name,
+        "message": notification.message,
+        "next_step": notification.next_step,
+        "figure": notification.figure,
+        "threshold": notification.threshold,
+        "opened_at": notification.opened_at.isoformat(),
     }
 
 

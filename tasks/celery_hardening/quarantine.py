@@ -53,7 +53,7 @@ def keep_message(broker_url: str, queue: str, headers: Any, body: Any, why: str)
         logger.warning("a dropped message could not be kept: %s", type(error).__name__)
 
 
-def set_aside_queues(client: Any, queues: Iterable[str], why: str) -> int:
+def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
     """Moves the lists of these Celery queues away. Returns how many messages that were."""
     now = _now(client)
     total = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from queue_store.enqueueing.hints import connect
 
-from .quarantine import set_aside_queues
+from .quarantine import quarantine_queues
 
 WINDOW_SECONDS = 120  # the pauses of an orchestrator between starts grow: 10 s, 20 s, 40 s
 ABNORMAL_ENDS = 3
@@ -50,7 +50,7 @@ class StartGuard:
         ends = int(client.zcard(self._key))
         if ends >= ABNORMAL_ENDS:
             why = f"a worker that serves it ended {ends} times in {WINDOW_SECONDS} s"
-            count = set_aside_queues(client, queues, why)
+            count = quarantine_queues(client, queues, why)
             logger.error(
                 "this worker ended %d times in %d s: the %d message(s) in %s are set aside, records are found without",
                 ends, WINDOW_SECONDS, count, ", ".join(queues),

@@ -11,8 +11,8 @@ from queue_store.readings.counters import CounterReader, Counters
 from queue_store.readings.endless_claims import EndlessClaims, read_endless_claims
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
+from queue_store.readings.schedule_and_audit import LastSigns, read_last_signs
 from queue_store.readings.server import ServerReading, read_server
-from queue_store.readings.watch_keeping import LastSigns, read_last_signs
 from queue_store.settings import ProcessorSettings
 
 TIMEOUT_SECONDS = 3.0

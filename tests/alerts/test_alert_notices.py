@@ -11,7 +11,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.channels import ChannelError
 from tasks.alerts.judging import judge_everything
-from tasks.alerts.sending import send_notices
+from tasks.alerts.sending import send_notifications
 from tests.alerts.test_alerts import age, execute, finding, notices, unreachable, update
 
 __all__ = ["unreachable"]
@@ -82,11 +82,11 @@ def test_what_could_not_be_told_in_time_is_not_told_after_the_end(
 ) -> None:
     channels.broken.add("primary")
     update(database, finding())
-    send_notices(database, SETTINGS)
+    send_notifications(database, SETTINGS)
     update(database)
     channels.broken.clear()
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
-    send_notices(database, SETTINGS)
+    send_notifications(database, SETTINGS)
     assert channels.told == [("log", "opened"), ("log", "resolved")]
 
 
@@ -94,12 +94,12 @@ def test_the_end_is_not_told_before_the_beginning(database: DatabaseManager, cha
     """The opening was taken by a sender of which nothing is known."""
     update(database, finding())
     with database.transaction() as cursor:
-        assert alerts.take_notice(cursor, "primary") is not None
+        assert alerts.take_notification(cursor, "primary") is not None
     update(database)
-    send_notices(database, SETTINGS)
+    send_notifications(database, SETTINGS)
     assert ("primary", "resolved") not in channels.told
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
-    send_notices(database, SETTINGS)
+    send_notifications(database, SETTINGS)
     assert [change for contact, change in channels.told if contact == "primary"] == ["opened", "resolved"]
 
 
@@ -107,8 +107,8 @@ def test_a_process_without_the_contact_leaves_its_notice_to_others(
     database: DatabaseManager, channels: Channels
 ) -> None:
     update(database, finding())
-    assert send_notices(database, ProcessorSettings()) == 1
-    assert send_notices(database, SETTINGS) == 1
+    assert send_notifications(database, ProcessorSettings()) == 1
+    assert send_notifications(database, SETTINGS) == 1
     assert channels.told == [("log", "opened"), ("primary", "opened")]
 
 
@@ -118,10 +118,12 @@ def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     monkeypatch.setattr("tasks.alerts.fan_out_to_contacts.fan_out_to_contacts.__defaults__", (0.5,))
     goes_on = channels.hanging["primary"] = threading.Event()
     update(database, finding("emergency", "corruption"))
-    assert send_notices(database, SETTINGS) == 2
+    assert send_notifications(database, SETTINGS) == 2
     assert sorted(channels.told) == [("log", "opened"), ("secondary", "opened")]
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
-    assert send_notices(database, SETTINGS) == 0  # it still hangs: it is not tried twice at the same time
+    assert (
+        send_notifications(database, SETTINGS) == 0
+    )  # it still hangs: it is not tried twice at the same time
     goes_on.set()
     hanging = [thread for thread in threading.enumerate() if thread.name == "alert to primary"]
     for thread in hanging:

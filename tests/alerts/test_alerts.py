@@ -17,7 +17,7 @@ from queue_store.schedule.recurring import database_time
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.channels import ChannelError, channel_for
 from tasks.alerts.judging import CODES, judge_everything
-from tasks.alerts.sending import send_notices, trial_message
+from tasks.alerts.sending import send_notifications, trial_message
 from tasks.monitoring.databases import database_named
 from tests.support import filling
 
@@ -248,8 +248,8 @@ def test_a_webhook_gets_every_change_once(
     database: DatabaseManager, settings: ProcessorSettings, receiver: Receiver
 ) -> None:
     update(database, finding())
-    assert send_notices(database, settings) == 4 - 2
-    assert send_notices(database, settings) == 0
+    assert send_notifications(database, settings) == 4 - 2
+    assert send_notifications(database, settings) == 0
     (message,) = receiver.received
     assert (message["change"], message["code"], message["figure"], message["threshold"]) == (
         "opened",
@@ -264,14 +264,14 @@ def test_a_channel_that_fails_is_tried_again_with_the_same_number(
 ) -> None:
     receiver.status = 302
     update(database, finding())
-    assert send_notices(database, settings) == 1  # the log
+    assert send_notifications(database, settings) == 1  # the log
     with database.transaction() as cursor:
         (alert,) = alerts.read_alerts(cursor)
     assert alert.sending_error == "127.0.0.1: answered 302"
-    assert send_notices(database, settings) == 0  # not at once
+    assert send_notifications(database, settings) == 0  # not at once
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
     receiver.status = 200
-    assert send_notices(database, settings) == 1
+    assert send_notifications(database, settings) == 1
     assert len({message["notice_id"] for message in receiver.received}) == 1
 
 

@@ -65,7 +65,7 @@ def test_the_time_can_be_over_first(processor: DistributedProcessor) -> None:
         processor.wait_for(record_id, timeout_seconds=0.05)
     assert isinstance(caught.value, TimeoutError)
     with pytest.raises(NotFinishedError):
-        asyncio.run(processor.await_for(record_id, timeout_seconds=0.05))
+        asyncio.run(processor.wait_for_async(record_id, timeout_seconds=0.05))
 
 
 def test_a_record_that_does_not_exist_is_not_waited_for(processor: DistributedProcessor) -> None:
@@ -89,7 +89,7 @@ def test_one_poll_serves_all_who_wait(
     assert ids is not None
 
     async def some() -> list[FinishedRecord]:
-        return await asyncio.gather(*(processor.await_for(i, 10) for i in ids[50:]))
+        return await asyncio.gather(*(processor.wait_for_async(i, 10) for i in ids[50:]))
 
     with ThreadPoolExecutor(51) as pool:
         waiters = [pool.submit(processor.wait_for, record_id, 10) for record_id in ids[:50]]
@@ -144,7 +144,7 @@ def test_what_cannot_be_an_id_harms_nobody_who_waits_already(
         with pytest.raises(UnknownRecordError, match="whole number from 1"):
             processor.wait_for(record_id, 1)
         with pytest.raises(UnknownRecordError, match="whole number from 1"):
-            asyncio.run(processor.await_for(record_id, 1))
+            asyncio.run(processor.wait_for_async(record_id, 1))
         complete_all(processor)
         assert waiter.result().status == "completed"
 
@@ -164,7 +164,7 @@ def test_a_poll_that_died_is_started_again(
 
 @pytest.mark.parametrize("wrong", [float("nan"), -1, "5", True, None])
 def test_what_is_no_time_is_refused(processor: DistributedProcessor, wrong: Any) -> None:
-    for wait in (processor.wait_for, lambda *arguments: asyncio.run(processor.await_for(*arguments))):
+    for wait in (processor.wait_for, lambda *arguments: asyncio.run(processor.wait_for_async(*arguments))):
         with pytest.raises(
             QueueStoreError, match="timeout_seconds must be a number of seconds from 0 on, not"
         ):
@@ -175,7 +175,7 @@ def test_waiting_may_have_no_end(processor: DistributedProcessor) -> None:
     record_id = processor.enqueue("survey", {}).id
     processor.cancel([record_id], actor="Olga")
     assert processor.wait_for(record_id, timeout_seconds=math.inf).status == "cancelled"
-    assert asyncio.run(processor.await_for(record_id, timeout_seconds=math.inf)).status == "cancelled"
+    assert asyncio.run(processor.wait_for_async(record_id, timeout_seconds=math.inf)).status == "cancelled"
 
 
 def test_a_manager_that_was_waited_with_is_not_kept(database: DatabaseManager) -> None:
@@ -190,3 +190,8 @@ def test_a_manager_that_was_waited_with_is_not_kept(database: DatabaseManager) -
     del manager
     gc.collect()
     assert kept() is None
+
+
+def test_the_earlier_name_works_and_says_the_new_one(processor: DistributedProcessor) -> None:
+    with pytest.raises(UnknownRecordError), pytest.warns(DeprecationWarning, match="wait_for_async"):
+        asyncio.run(processor.await_for(NOBODY, 1))

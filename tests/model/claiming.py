@@ -154,7 +154,7 @@ def terminate_session(state: State, i: int, run: Run, rules: Rules) -> Iterator[
         yield state.with_run(i, in_transaction=0)
 
 
-def bury(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
+def declare_dead(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
     """Whoever was seen silent, even if it has beaten again meanwhile."""
     if run.seen_silent and run.state == "running":
         yield state.with_run(i, state="dead")
@@ -179,7 +179,7 @@ def settle(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 Action = Callable[[State, int, Run, Rules], Iterator[State]]
 ACTIONS: tuple[Action, ...] = (
     claim, update_under_the_fence, snooze, update_by_the_abandoned_thread, commit, retry, end, beat, die,
-    see_silent, terminate_session, bury, rescue, settle,
+    see_silent, terminate_session, declare_dead, rescue, settle,
 )  # fmt: skip
 
 

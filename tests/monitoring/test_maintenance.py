@@ -86,7 +86,7 @@ def add_attempts(database: DatabaseManager) -> None:
 def test_a_dry_run_reports_exactly_what_a_real_run_does(
     database: DatabaseManager, choice: dict[str, Any], page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("queue_store.maintenance.second_chance.RECORDS_AT_ONCE", page)
+    monkeypatch.setattr("queue_store.maintenance.weekly_reset.RECORDS_AT_ONCE", page)
     monkeypatch.setattr("queue_store.maintenance.retention.RECORDS_AT_ONCE", page)
     monkeypatch.setattr("queue_store.readings.orphans.RECORDS_AT_MOST", page)
     fill(database)
@@ -158,7 +158,7 @@ def test_history_is_purged_and_what_is_needed_stays(database: DatabaseManager) -
 def test_whoever_looks_on_hears_of_every_chunk(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("queue_store.maintenance.second_chance.RECORDS_AT_ONCE", 2)
+    monkeypatch.setattr("queue_store.maintenance.weekly_reset.RECORDS_AT_ONCE", 2)
     fill(database)
     heard: list[tuple[str, int]] = []
     distributed_system_maintenance(

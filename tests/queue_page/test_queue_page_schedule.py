@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from queue_store.database.manager import DatabaseManager
-from queue_store.readings.watch_keeping import read_beats
+from queue_store.readings.schedule_and_audit import read_beats
 from queue_store.settings import ProcessorSettings
 from tasks.app import app
 from tasks.queue_page.arguments import Arguments
-from tasks.queue_page.views import watch_keeping
+from tasks.queue_page.views import schedule_and_audit
 from tasks.queue_page.views.request import ViewRequest
 from tasks.schedule.scheduler import OccurrenceScheduler
 
@@ -36,7 +36,7 @@ def tick(scheduler: OccurrenceScheduler, name: str) -> None:
 
 def shown(database: DatabaseManager) -> dict[str, dict[str, Any]]:
     with database.transaction() as cursor:
-        answer = watch_keeping.schedule(ViewRequest(cursor, ProcessorSettings(), Arguments({}), app))
+        answer = schedule_and_audit.schedule(ViewRequest(cursor, ProcessorSettings(), Arguments({}), app))
     return {entry["entry"]: entry for entry in answer["entries"]}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from tasks.celery_hardening.quarantine import KEPT_LISTS, news, set_aside_queues
+from tasks.celery_hardening.quarantine import KEPT_LISTS, news, quarantine_queues
 from tasks.celery_hardening.start_guard import ABNORMAL_ENDS, StartGuard
 from tasks.monitoring.rules.broker_rules import judge_quarantine
 from tests.workers.conftest import Queue
@@ -146,7 +146,7 @@ def test_what_is_set_aside_is_kept_for_a_while_in_a_bounded_number(redis_client:
     for _ in range(2 * KEPT_LISTS):
         redis_client.lpush("flows", message())
         redis_client.lpush("flows\x06\x169", message())
-        assert set_aside_queues(redis_client, ["flows", "empty"], "a test") == 2
+        assert quarantine_queues(redis_client, ["flows", "empty"], "a test") == 2
     kept = redis_client.keys("flows*.set-aside.*")
     assert len(kept) == KEPT_LISTS
     assert all(redis_client.ttl(key) > 0 for key in kept)
@@ -154,6 +154,6 @@ def test_what_is_set_aside_is_kept_for_a_while_in_a_bounded_number(redis_client:
 
 def test_what_was_set_aside_is_a_finding(redis_client: redis.Redis) -> None:
     redis_client.lpush("flows", message(), message())
-    set_aside_queues(redis_client, ["flows"], "a test")
+    quarantine_queues(redis_client, ["flows"], "a test")
     [finding] = judge_quarantine(news(redis_client))
     assert (finding.code, finding.level, finding.figure) == ("messages_set_aside", "warning", 2)

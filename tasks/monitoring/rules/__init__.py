@@ -18,7 +18,7 @@ from . import (
 logger = logging.getLogger(__name__)
 
 Rule = Callable[[Snapshot], Iterable[Finding]]
-Look = tuple[str, Callable[[], Iterable[Finding]]]
+Judging = tuple[str, Callable[[], Iterable[Finding]]]
 
 QUEUE_RULES: tuple[Rule, ...] = (
     flow_rules.success_rate,
@@ -56,11 +56,11 @@ def judge(snapshot: Snapshot, rules: Iterable[Rule] = QUEUE_RULES + SYSTEM_RULES
     return by_severity(judge_apart(looks_at(snapshot, rules)))
 
 
-def looks_at(snapshot: Snapshot, rules: Iterable[Rule] = QUEUE_RULES + SYSTEM_RULES) -> list[Look]:
+def looks_at(snapshot: Snapshot, rules: Iterable[Rule] = QUEUE_RULES + SYSTEM_RULES) -> list[Judging]:
     return [(rule.__name__, partial(rule, snapshot)) for rule in rules]
 
 
-def judge_apart(looks: Iterable[Look]) -> list[Finding]:
+def judge_apart(looks: Iterable[Judging]) -> list[Finding]:
     """A rule that raises keeps no other from judging: it is a finding of its own."""
     findings: list[Finding] = []
     failed: list[str] = []

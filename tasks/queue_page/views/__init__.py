@@ -7,7 +7,7 @@ from queue_store.settings import load_processor_settings
 
 from ..arguments import Arguments
 from ..database import reading
-from . import database, failures, fleet, overview, records, watch_keeping
+from . import database, failures, fleet, overview, records, schedule_and_audit
 from .request import ViewRequest
 
 View = Callable[[ViewRequest], Any]
@@ -21,9 +21,9 @@ VIEWS: dict[str, View] = {
     "failures": failures.failures,
     "attempts": failures.attempts,
     "runs": fleet.runs,
-    "alerts": watch_keeping.alerts,
-    "schedule": watch_keeping.schedule,
-    "audit": watch_keeping.audit,
+    "alerts": schedule_and_audit.alerts,
+    "schedule": schedule_and_audit.schedule,
+    "audit": schedule_and_audit.audit,
     "database": database.database,
 }
 # Read from the replica, if there is one. Who is alive is not: a late replica takes a worker for silent, and what the

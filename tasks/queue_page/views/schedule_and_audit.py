@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from queue_store.alerting.alerts import read_alerts
-from queue_store.readings.watch_keeping import (
+from queue_store.readings.schedule_and_audit import (
     BeatRow,
     ScheduleRow,
     read_audit,
