@@ -71,15 +71,15 @@ class Rescue:
         return rescued
 
     def lost(
-        self, worker_process_ids: Sequence[UUID], records_in_hand: Mapping[UUID, int] | None = None
+        self, worker_process_ids: Sequence[UUID], records_in_flight: Mapping[UUID, int] | None = None
     ) -> Rescued:
-        """The same at once for worker processes that are known to be gone. `records_in_hand`: by worker process, the
+        """The same at once for worker processes that are known to be gone. `records_in_flight`: by worker process, the
         record that it was working on, or NOTHING_IN_FLIGHT; left out where that is not known."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
-            hand = (records_in_hand or {}).get(worker_process_id)
+            in_flight = (records_in_flight or {}).get(worker_process_id)
             parameters: dict[str, object] = {"worker_process_ids": [worker_process_id]}
-            self._declare_dead("liveness/lost_runs", parameters, {"suspect_record_id": hand}, rescued)
+            self._declare_dead("liveness/lost_runs", parameters, {"suspect_record_id": in_flight}, rescued)
         self._declare_worker_processes_dead(worker_process_ids, rescued)
         self._give_back(rescued)
         return rescued

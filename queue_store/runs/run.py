@@ -199,7 +199,7 @@ class Run:
             self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished)
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
-        """End as if this process had died with the record in hand: it gets a crash strike, the others nothing.
+        """End as if this process had died with the record in flight: it gets a crash strike, the others nothing.
         None: nobody knows which it was, so that all become suspects."""
         parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}
         with self.held.transaction() as cursor:

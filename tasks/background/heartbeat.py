@@ -124,8 +124,8 @@ class Heartbeat(threading.Thread):
         gone = self._services.predecessor
         if gone is None:
             return
-        hand = {gone.worker_process_id: gone.record_id} if gone.record_id is not None else {}
-        rescued = self._services.rescue.lost([gone.worker_process_id], hand)
+        in_flight = {gone.worker_process_id: gone.record_id} if gone.record_id is not None else {}
+        rescued = self._services.rescue.lost([gone.worker_process_id], in_flight)
         self._services.predecessor = None
         logger.warning(
             "worker process %s died%s; rescued %d record(s)",

@@ -1,4 +1,4 @@
-"""A worker process that uses more memory than it may ends its run after the record in hand, gives back the rest, and
+"""A worker process that uses more memory than it may ends its run after the record in flight, gives back the rest, and
 makes room for a new one. Celery's own bound acts after a task only, and a run can be long."""
 
 import logging

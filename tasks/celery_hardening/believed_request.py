@@ -14,7 +14,7 @@ LONGEST_WAIT = timedelta(seconds=60)
 
 
 class UnlimitedRequest(Request):
-    """Without the sender's time limit: Celery would end the process, and with it the records that it has in hand."""
+    """Without the sender's time limit: Celery would end the process, and with it the records that it has in flight."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)

@@ -1,7 +1,7 @@
 """Celery's remote control, without what reaches records or memory: who can write to the broker can use it.
 
-A process that is ended with a record in hand costs that record a strike, and after three of them it fails. So a message
-must not end a process, nor set a limit that does.
+A process that is ended with a record in flight costs that record a strike, and after three of them it fails. So a
+message must not end a process, nor set a limit that does.
 """
 
 from celery.worker.control import Panel

@@ -46,7 +46,7 @@ class ConcurrentExecution:
         return []
 
     def _submit(self, records: Sequence[Record]) -> None:
-        """A single record is known as the one in hand: when it kills the process, nobody else is suspected."""
+        """A single record is known as the one in flight: when it kills the process, nobody else is suspected."""
         live = [record for record in records if not self._delivery.is_cancelled(record)]
         for record in records:
             if self._delivery.is_cancelled(record):

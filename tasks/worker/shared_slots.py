@@ -1,6 +1,6 @@
 """What the processes of one worker tell each other without a database: memory that is shared over the fork.
 
-Each pool child has the slot of its pool index and keeps there who it is and which record it has in hand. A child
+Each pool child has the slot of its pool index and keeps there who it is and which record it has in flight. A child
 that starts finds in its slot what its predecessor left: when that one did not say goodbye, it crashed, and on what.
 """
 
@@ -27,8 +27,8 @@ def is_pool_child() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A child that died without saying goodbye. `record_id`: what it had in hand, or NOTHING_IN_FLIGHT; None where that
-    is not known."""
+    """A child that died without saying goodbye. `record_id`: what it had in flight, or NOTHING_IN_FLIGHT; None where
+    that is not known."""
 
     worker_process_id: UUID
     record_id: int | None

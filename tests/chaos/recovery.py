@@ -46,8 +46,8 @@ class Mark:
     claim_numbers: dict[int, int]
 
     @staticmethod
-    def now(in_hand: list[tuple[Any, ...]]) -> "Mark":
-        return Mark(time.time(), dict(in_hand))
+    def now(in_flight: list[tuple[Any, ...]]) -> "Mark":
+        return Mark(time.time(), dict(in_flight))
 
 
 @dataclass

@@ -212,7 +212,7 @@ class World:
         return [pid for worker in self.workers[1::2] for pid in [worker.pid, *self.pool_children(worker)]]
 
     def mark(self, pids: list[int] | None = None) -> None:
-        """Just before a fault: what these processes, or all, have in hand."""
+        """Just before a fault: what these processes, or all, have in flight."""
         self.marked = Mark.now(self.query(IN_HAND, {"pids": pids}))
 
     def observe(self) -> None:

@@ -30,7 +30,7 @@ def columns(store: Store, record_id: int) -> Any:
 
 
 def claim_in_vain(store: Store, *, leaves_unfinished: bool = True) -> Run:
-    """A run that ends itself for an error, with its records in hand."""
+    """A run that ends itself for an error, with its records in flight."""
     run = store.run(batch_size=100)
     run.begin()
     run.end("the connection broke", leaves_unfinished=leaves_unfinished)

@@ -11,7 +11,7 @@ BATCH_SIZE = 500
 
 
 def die(store: Store, run: Run) -> None:
-    """The whole worker is gone, and nobody knows what it had in hand."""
+    """The whole worker is gone, and nobody knows what it had in flight."""
     store.hide_session(run)
     store.rescue.lost([run.worker_process_id])
 

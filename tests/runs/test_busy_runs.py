@@ -35,8 +35,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 LOWEST, HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
 
 
-def add_busy_run(database: DatabaseManager, in_hand: int = 100, **columns: Any) -> UUID:
-    counts = {"records_claimed": 20_000, "records_completed": 19_900 - in_hand, "records_retried": 60}
+def add_busy_run(database: DatabaseManager, in_flight: int = 100, **columns: Any) -> UUID:
+    counts = {"records_claimed": 20_000, "records_completed": 19_900 - in_flight, "records_retried": 60}
     others = {"records_failed": 20, "records_snoozed": 10, "records_released": 5, "records_refused": 5}
     return filling.add_run(database, **{**counts, **others, **columns})
 
@@ -77,7 +77,7 @@ def finished_much(own_database_url: str) -> Iterator[DatabaseManager]:
     manager = connect(own_database_url)
     filling.add_flow(manager)
     execute(manager, "ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
-    run = add_busy_run(manager, in_hand=3)
+    run = add_busy_run(manager, in_flight=3)
     filling.add_processing(manager, FINISHED_COUNT, run)
     with manager.hold() as holder, holder.transaction() as snapshot:
         snapshot.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -102,14 +102,14 @@ def test_no_look_walks_over_what_it_has_finished(finished_much: DatabaseManager,
 
 
 def test_it_is_counted_as_it_said_and_the_others_as_they_are(database: DatabaseManager) -> None:
-    filling.add_processing(database, 7, add_busy_run(database, in_hand=5))
+    filling.add_processing(database, 7, add_busy_run(database, in_flight=5))
     filling.add_processing(database, 3, filling.add_run(database))
     filling.add_processing(database, 2, filling.add_run(database, "beta"), "beta")
     assert processing(database) == {"alpha": 5 + 3, "beta": 2}
 
 
 def test_between_two_batches_it_holds_at_least_one_record(database: DatabaseManager) -> None:
-    filling.add_processing(database, 7, add_busy_run(database, in_hand=0))
+    filling.add_processing(database, 7, add_busy_run(database, in_flight=0))
     assert processing(database) == {"alpha": 1}
 
 
@@ -123,7 +123,7 @@ def test_between_two_batches_it_holds_at_least_one_record(database: DatabaseMana
     ],
 )
 def test_one_that_is_silent_over_or_not_busy_is_counted(database: DatabaseManager, change: str) -> None:
-    filling.add_processing(database, 7, add_busy_run(database, in_hand=5))
+    filling.add_processing(database, 7, add_busy_run(database, in_flight=5))
     execute(database, change)
     assert processing(database) == {"alpha": 7}
 

@@ -82,7 +82,7 @@ def deaf(payload: dict[str, Any]) -> None:
 
 @flow
 def hears_a_cancel(payload: dict[str, Any], context: FlowContext) -> None:
-    context.report_progress("in hand")
+    context.report_progress("in flight")
     while True:
         context.raise_if_cancelled()
         time.sleep(0.01)
@@ -90,7 +90,7 @@ def hears_a_cancel(payload: dict[str, Any], context: FlowContext) -> None:
 
 @flow(concurrency=2)
 async def hears_a_cancel_async(payload: dict[str, Any], context: FlowContext) -> None:
-    await context.report_progress_async("in hand")
+    await context.report_progress_async("in flight")
     while not context.is_cancelled:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     context.raise_if_cancelled()

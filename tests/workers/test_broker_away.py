@@ -64,7 +64,7 @@ def test_children_that_die_while_the_broker_is_away_are_replaced_and_their_recor
         broker.stop()
         wait_until(lambda: "Cannot connect to redis" in log.read_text(), "the loss of the broker", log)
         queue.insert("sleepy", 5, '{"seconds": 60}')
-        wait_until(lambda: queue.counts().get("processing") == 5, "a batch in hand", log)
+        wait_until(lambda: queue.counts().get("processing") == 5, "a batch in flight", log)
         queue.rows("UPDATE processing_queue SET payload = '{\"seconds\": 0}' RETURNING id")
         killed = set(worker.children())
         for pid in killed:

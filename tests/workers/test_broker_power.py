@@ -1,5 +1,5 @@
-"""Who can write to the broker stops no record in hand, and who can read it sees no payload: with a real worker, at the
-log level DEBUG."""
+"""Who can write to the broker stops no record in flight, and who can read it sees no payload: with a real worker,
+at the log level DEBUG."""
 
 import threading
 from collections.abc import Iterator
@@ -47,11 +47,11 @@ def worker(
 
 def start_one(queue: Queue, seconds: float) -> None:
     queue.insert("sleepy", 1, f'{{"seconds": {seconds}}}')
-    wait_until(lambda: "processing" in queue.counts(), "a record in hand")
+    wait_until(lambda: "processing" in queue.counts(), "a record in flight")
 
 
 @pytest.mark.usefixtures("redis_client")
-def test_remote_control_ends_no_process_with_a_record_in_hand(
+def test_remote_control_ends_no_process_with_a_record_in_flight(
     queue: Queue,
     worker: CeleryProcess,
     stranger: Celery,
@@ -84,7 +84,7 @@ def test_a_worker_that_is_told_to_shut_down_gives_its_records_back(
     stranger: Celery,
 ) -> None:
     queue.insert("sleepy", 5, '{"seconds": 0.5}')
-    wait_until(lambda: "processing" in queue.counts(), "a record in hand")
+    wait_until(lambda: "processing" in queue.counts(), "a record in flight")
     stranger.control.shutdown()
     worker.popen.wait(30)
     assert set(queue.counts()) <= {"completed", "pending"}

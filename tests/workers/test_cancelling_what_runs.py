@@ -12,7 +12,7 @@ from tests.workers.processes import ROOT, running_worker, wait_until
 
 SETTINGS = {"HEARTBEAT_SECONDS": "0.2", "IDLE_POLL_SECONDS": "0.2"}
 QUEUECTL = "from tasks.cli import main; main()"
-IN_HAND = "SELECT count(*) FROM record_progress WHERE progress = '\"in hand\"'"
+IN_FLIGHT = "SELECT count(*) FROM record_progress WHERE progress = '\"in flight\"'"
 
 
 def cancel(record_id: int, environment: dict[str, str]) -> dict[str, object]:
@@ -31,7 +31,7 @@ def test_a_running_record_is_cancelled_and_nothing_is_charged(
 ) -> None:
     with running_worker(settings_environment, log, concurrency=1, settings=SETTINGS):
         queue.insert(flow_name, 1)
-        wait_until(lambda: queue.value(IN_HAND) == 1, "the handler", log)
+        wait_until(lambda: queue.value(IN_FLIGHT) == 1, "the handler", log)
         record_id = queue.value("SELECT id FROM processing_queue")
         answer = cancel(record_id, settings_environment)
         assert answer["asked_ids"] == [record_id]

@@ -27,7 +27,7 @@ def test_a_worker_stops_within_seconds_in_the_middle_of_ten_thousand_slow_record
     queue.insert("sleepy", 10_000, '{"seconds": 0.5}')
     settings = {"BATCH_SIZE": "2500", "IDLE_POLL_SECONDS": "0.2"}
     with running_worker(settings_environment, log, settings=settings) as worker:
-        wait_until(lambda: queue.counts().get("processing", 0) > 2500, "two batches in hand", log)
+        wait_until(lambda: queue.counts().get("processing", 0) > 2500, "two batches in flight", log)
         stop(worker)  # type: ignore[operator]
         seconds = wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", log)
     assert seconds < 8
@@ -45,7 +45,7 @@ def test_a_child_killed_during_a_deploy_is_no_crash(
     queue.insert("sleepy", 3, '{"seconds": 20}')
     settings = {"IDLE_POLL_SECONDS": "0.2", "HEARTBEAT_SECONDS": "0.2", "LEASE_SECONDS": "1"}
     with running_worker(settings_environment, tmp_path / "1.log", concurrency=1, settings=settings) as worker:
-        wait_until(lambda: queue.counts().get("processing") == 3, "a batch in hand", worker.log)
+        wait_until(lambda: queue.counts().get("processing") == 3, "a batch in flight", worker.log)
         os.kill(worker.pid, signal.SIGTERM)
         wait_until(
             lambda: queue.value("SELECT state FROM flow_execution_logs") == "stopping", "the stop", worker.log

@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(120 + 60 
 
 REPORT = """# Rescue after the SIGKILL of a worker
 
-{kills} workers were killed with all their processes, each with a batch of ten records in hand, with default settings
+{kills} workers were killed with all their processes, each with a batch of ten records in flight, with default settings
 (heartbeat 2 s, lease 10 s). Measured from the kill to the claim of the first, and to the end of the last, of its
-records by another worker. Then {kills} times one of the two children of a worker was killed, with ten records in hand
+records by another worker. Then {kills} times one of the two children of a worker was killed, with ten records in flight
 as well: measured until none of them belongs to the dead child, and to the end of the last. A beat runs in this second
 part alone.
 
@@ -84,7 +84,7 @@ def kill_worker(queue: Queue, environment: dict[str, str], log: Path) -> tuple[f
 def kill_child(queue: Queue, parent: CeleryProcess) -> tuple[float, float]:
     """From the kill until no record belongs to the dead, and to the end of the last."""
     done = queue.counts().get("completed", 0)
-    ids = batch_in_hand(queue, parent)
+    ids = batch_in_flight(queue, parent)
     (victim,) = [row[0] for row in queue.rows(HOLDERS)]
     os.kill(victim, signal.SIGKILL)
     given = wait_until(lambda: queue.value(HELD, ids=ids) == 0, "the records given back", parent.log)
@@ -92,10 +92,10 @@ def kill_child(queue: Queue, parent: CeleryProcess) -> tuple[float, float]:
     return given, given + rest
 
 
-def batch_in_hand(queue: Queue, worker: CeleryProcess) -> list[int]:
+def batch_in_flight(queue: Queue, worker: CeleryProcess) -> list[int]:
     """Ten records that are being processed: for a minute now, not at all when they are processed again."""
     queue.insert("sleepy", 10, '{"seconds": 60}')
-    wait_until(lambda: queue.counts().get("processing") == 10, "a batch in hand", worker.log)
+    wait_until(lambda: queue.counts().get("processing") == 10, "a batch in flight", worker.log)
     batch = (
         "UPDATE processing_queue SET payload = '{\"seconds\": 0}' WHERE status = 'processing' RETURNING id"
     )
@@ -105,7 +105,7 @@ def batch_in_hand(queue: Queue, worker: CeleryProcess) -> list[int]:
 def kill(queue: Queue, victim: CeleryProcess, environment: dict[str, str], log: Path) -> tuple[float, float]:
     """From the kill to the first claim, and to the end of the last."""
     done = queue.counts().get("completed", 0)
-    ids = batch_in_hand(queue, victim)
+    ids = batch_in_flight(queue, victim)
     with running_worker(environment, log, concurrency=1):
         killed_at = queue.value("SELECT clock_timestamp()")
         victim.kill()

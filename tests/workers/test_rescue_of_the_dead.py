@@ -20,7 +20,7 @@ def test_a_killed_worker_is_rescued_within_twenty_seconds_by_default(
         settings_environment, tmp_path / "first.log", concurrency=1, settings=settings
     ) as first:
         queue.insert("sleepy", 10, '{"seconds": 60}')
-        wait_until(lambda: queue.counts().get("processing") == 10, "a batch in hand", first.log)
+        wait_until(lambda: queue.counts().get("processing") == 10, "a batch in flight", first.log)
         queue.rows("UPDATE processing_queue SET payload = '{\"seconds\": 0}' RETURNING id")
         with running_worker(
             settings_environment, tmp_path / "2.log", concurrency=1, settings=settings
@@ -40,7 +40,7 @@ def test_a_killed_child_is_rescued_within_two_seconds_and_only_its_record_is_str
     settings = {"IDLE_POLL_SECONDS": "0.3"}
     with running_worker(settings_environment, log, concurrency=1, settings=settings) as worker:
         queue.insert("sleepy", 5, '{"seconds": 30}')
-        wait_until(lambda: queue.counts().get("processing") == 5, "a batch in hand", log)
+        wait_until(lambda: queue.counts().get("processing") == 5, "a batch in flight", log)
         queue.rows("UPDATE processing_queue SET payload = '{\"seconds\": 0}' RETURNING id")
         os.kill(worker.children()[0], signal.SIGKILL)
         seconds = wait_until(

@@ -1,5 +1,5 @@
 -- rescue: processing → pending, or failed, for the records of one run that is ended or dead. No attempt is charged.
--- Where the run died while running: the record known to have been in hand gets a crash strike; where nobody knows,
+-- Where the run died while running: the record known to have been in flight gets a crash strike; where nobody knows,
 -- a lone record gets it, and several become suspects that are claimed again in batches of half the size.
 -- A record that was claimed too often without an outcome is isolated, and its next such claim is a crash strike too.
 -- Cancelled where that was asked for. Returns each id with its new status and whether it was struck.
