@@ -1,6 +1,7 @@
 """The task that a hint starts."""
 
 import logging
+from textwrap import shorten
 from typing import Any
 
 from queue_store.errors import QueueStoreError
@@ -16,19 +17,19 @@ logger = logging.getLogger(__name__)
 def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
     """Flow `flow_name` may have work: run it. Does nothing when it has none; may be sent any number of times."""
     worker = services()
-    declared = worker.flows.get(flow_name) if isinstance(flow_name, str) else None
-    if declared is None:
+    flow = worker.flows.get(flow_name) if isinstance(flow_name, str) else None
+    if flow is None:
         logger.warning(
             "no flow %s in this worker: it serves %s",
             ascii(flow_name)[:80],
-            ", ".join(sorted(worker.flows)) or "none",
+            shorten(", ".join(sorted(worker.flows)) or "none", 150, placeholder=" …"),
         )
         return
     worker.hints.started(flow_name, slot if type(slot) is int else 0)
     if worker.slots.is_stopping or worker.is_full or not worker.run_lock.acquire(blocking=False):
         return
     try:
-        run_flow(worker, declared, self.request.id, getattr(self.request, "traceparent", None))
+        run_flow(worker, flow, self.request.id, getattr(self.request, "traceparent", None))
     except QueueStoreError as error:
         logger.warning("no run of %s: %s", flow_name, error)
     except Exception:  # nothing may reach Celery, which would only lose it

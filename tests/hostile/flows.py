@@ -19,21 +19,6 @@ OPTIONS: dict[str, Any] = {"max_retries": 1, "backoff": Backoff.fixed(0.2), "tim
 SESSION: dict[str, Any] = {
     "session_settings": ("role", "search_path", "app.tenant", "session_replication_role")
 }
-PLAIN = PROCESS | RETURNS
-ON_CONNECTIONS = PROCESS | SQL | DRIVER
-MODES: dict[str, dict[str, Any]] = {
-    "plain": PLAIN | DEADLY | ENDLESS,
-    "threads": PLAIN | {"a limit swallowed": ENDLESS["a limit swallowed"]},
-    "asynchronous": PLAIN | LOOP | DEADLY,
-    "batch": PROCESS,
-    "with_connection": ON_CONNECTIONS,
-    "with_session": ON_CONNECTIONS,
-    "with_psycopg": ON_CONNECTIONS | RETURNS | DEADLY | ENDLESS,
-    "with_async_connection": ON_CONNECTIONS | LOOP,
-    "with_async_session": ON_CONNECTIONS,
-    "with_async_psycopg": ON_CONNECTIONS | RETURNS | LOOP,
-    "batch_with_psycopg": PROCESS | SQL | DRIVER,
-}
 
 
 @flow(batch_size=200)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from queue_store.database.manager import DatabaseManager
-from tests.hostile.flows import MODES
 from tests.hostile.misuses import names
+from tests.hostile.modes import MODES
 from tests.support.flow_rows import register_flow
 from tests.workers.processes import running_worker
 

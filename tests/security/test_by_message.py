@@ -138,6 +138,8 @@ def test_enqueueing_by_message_is_off_by_default(
 def test_names_that_a_sender_chose_are_cut_and_stay_on_their_line(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
+    for number in range(200):
+        worker.declare(lambda payload: None, name=f"one_of_many_flows_{number}")
     claim_module.claim_batch.apply(["x" * 10_000_000])
     run_occurrence.apply(kwargs={"entry": "a\nWARNING forged", "due_at": "b"})
     run_occurrence.apply(kwargs={"entry": "retention", "due_at": "a\nWARNING forged" * 1000})
