@@ -61,6 +61,9 @@ RULES = {
         SELECT q.id FROM processing_queue q LEFT JOIN record_attempts a ON a.record_id = q.id
         GROUP BY q.id HAVING q.retry_count <> count(*) FILTER (WHERE a.outcome IN ('retried', 'failed'))
             OR q.crash_strikes <> count(*) FILTER (WHERE a.outcome = 'crashed')""",
+    "a completed record counts claims without an outcome, or one has more of them than are charged": """
+        SELECT id, status, unfinished_claims, crash_strikes FROM processing_queue
+        WHERE status = 'completed' AND unfinished_claims > 0 OR unfinished_claims > 5 + crash_strikes""",
     "a one-COMMIT effect is missing or doubled": """
         SELECT q.id, q.status, count(e.record_id) FROM processing_queue q LEFT JOIN effects e ON e.record_id = q.id
         WHERE q.flow_name = 'transfer'

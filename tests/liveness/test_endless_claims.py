@@ -13,7 +13,7 @@ from tasks.monitoring.snapshot import take_snapshot
 from tests.support.store import Store, completed, failed, ids
 
 LIMIT = 5
-ENDED_AGAIN = "Its run ended again without an outcome of this record"
+LAST_ATTEMPT = "SELECT exception_type, error_message FROM record_attempts ORDER BY claim_number DESC LIMIT 1"
 
 
 def snoozed(records: list[Record]) -> list[Snooze]:
@@ -58,9 +58,13 @@ def test_after_five_in_a_row_it_is_claimed_alone_and_then_charged(store: Store) 
     store.rescue.sweep()
     assert ids(claimed) == [first]
     assert columns(store, first)[0] == "failed"
-    assert store.query("SELECT outcome, error_message FROM record_attempts ORDER BY claim_number DESC LIMIT 1") == [
-        ("crashed", f"{ENDED_AGAIN}, which was claimed alone (crash strike 3 of 3).")
-    ]  # fmt: skip
+    assert store.query(LAST_ATTEMPT) == [
+        (
+            "ClaimWithoutOutcome",
+            "Its run ended again without an outcome of this record, which was claimed alone (crash strike 3 of 3). "
+            "The run said: the connection broke",
+        )
+    ]
     assert columns(store, second) == ("pending", LIMIT, 0, 1, 0)
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -20,9 +22,8 @@ from queue_store.runs.run import Run
 from tests.support.store import Store, completed, failed, store_on
 
 MAX_RETRIES = 1
-MAX_UNFINISHED_CLAIMS = 2
 ROWS = """
-SELECT id, status, retry_count, claim_number, crash_strikes, unfinished_claims, batch_limit IS NOT NULL
+SELECT id, status, retry_count, claim_number, crash_strikes, batch_limit, unfinished_claims
 FROM processing_queue ORDER BY id
 """
 
@@ -35,15 +36,15 @@ class Expected:
     retry_count: int = 0
     claim_number: int = 0
     crash_strikes: int = 0
+    batch_limit: int | None = None
     unfinished_claims: int = 0
-    is_suspect: bool = False
     owner: Run | None = None
     is_cancel_asked: bool = False
 
     def row(self, record_id: int) -> tuple[Any, ...]:
         return (
-            record_id, self.status, self.retry_count, self.claim_number, self.crash_strikes,
-            self.unfinished_claims, self.is_suspect,
+            record_id, self.status, self.retry_count, self.claim_number, self.crash_strikes, self.batch_limit,
+            self.unfinished_claims,
         )  # fmt: skip
 
     def give_back(self, status: str = "pending") -> None:
@@ -64,6 +65,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.store.close()
+
+    @initialize(limit=st.sampled_from([1, 2, 5]))
+    def bound_unfinished_claims(self, limit: int) -> None:
+        self.store.settings = replace(self.store.settings, max_unfinished_claims=limit)
 
     @rule(count=st.integers(1, 4))
     def enqueue(self, count: int) -> None:
@@ -111,20 +116,22 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.rescue.lost([run.worker_process_id], hand)
         run.__exit__()
         for record_id in mine:
-            self._rescued(self.model[record_id], len(mine), hand.get(run.worker_process_id), record_id)
+            in_hand = hand.get(run.worker_process_id)
+            is_culprit = in_hand == record_id or (in_hand is None and len(mine) == 1)
+            limit = max(1, ceil(len(mine) / 2)) if in_hand is None else None
+            self._rescued(self.model[record_id], is_unfinished=True, is_culprit=is_culprit, limit=limit)
 
     @precondition(lambda self: self.runs)
-    @rule(data=st.data())
-    def end(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), leaves_unfinished=st.booleans())
+    def end(self, data: st.DataObject, leaves_unfinished: bool) -> None:
         run = data.draw(st.sampled_from(self.runs))
         self.runs.remove(run)
-        run.end()
+        run.end("it failed", leaves_unfinished=leaves_unfinished)
         run.__exit__()
         self.store.rescue.sweep()
         for expected in self.model.values():
             if expected.owner is run:
-                expected.give_back()
-                expected.is_suspect = expected.is_suspect and expected.status != "cancelled"
+                self._rescued(expected, is_unfinished=leaves_unfinished)
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())
@@ -134,7 +141,7 @@ class StoreMachine(RuleBasedStateMachine):
             cursor.execute(sql("arrows/cancel"), {"ids": [record_id], "actor": "me", "reason": None})
         expected = self.model[record_id]
         if expected.status == "pending":
-            expected.status, expected.is_suspect = "cancelled", False
+            expected.status, expected.batch_limit = "cancelled", None
         elif expected.status == "processing":
             expected.is_cancel_asked = True
 
@@ -190,26 +197,35 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             expected.give_back()
         if arrow != "release":
-            expected.is_suspect, expected.unfinished_claims = False, 0
+            expected.batch_limit, expected.unfinished_claims = None, 0
 
-    def _rescued(self, expected: Expected, orphans: int, hand: int | None, record_id: int) -> None:
-        is_endless = expected.unfinished_claims >= MAX_UNFINISHED_CLAIMS
-        struck = is_endless or hand == record_id or (hand is None and orphans == 1)
-        expected.unfinished_claims += 1
+    def _rescued(
+        self, expected: Expected, *, is_unfinished: bool, is_culprit: bool = False, limit: int | None = None
+    ) -> None:
+        """`limit`: of the batch in which those are claimed again of which one is the culprit."""
+        bounds = self.store.settings
+        is_endless = (
+            is_unfinished
+            and expected.unfinished_claims >= bounds.max_unfinished_claims
+            and expected.batch_limit == 1
+        )
+        struck = is_culprit or is_endless
+        expected.unfinished_claims += is_unfinished
         expected.crash_strikes += struck
-        is_last = struck and expected.crash_strikes >= self.store.settings.max_crash_strikes
-        if struck or hand is None or expected.unfinished_claims >= MAX_UNFINISHED_CLAIMS:
-            expected.is_suspect = True
+        if struck or expected.unfinished_claims >= bounds.max_unfinished_claims:
+            expected.batch_limit = 1
+        elif limit is not None:
+            expected.batch_limit = min(expected.batch_limit or limit, limit)
+        is_last = struck and expected.crash_strikes >= bounds.max_crash_strikes
         expected.give_back("failed" if is_last else "pending")
         if expected.status != "pending":
-            expected.is_suspect = False
+            expected.batch_limit = None
 
 
 @pytest.fixture
 def lonely_store(database: Any) -> Iterator[Store]:
     with store_on(database) as store:
         store.add_flow()
-        store.settings = replace(store.settings, max_unfinished_claims=MAX_UNFINISHED_CLAIMS)
         yield store
 
 

@@ -68,6 +68,11 @@ def stuck_a_little(database: DatabaseManager) -> None:
     filling.add_processing(database, 11, filling.add_run(database), age_seconds=9_000)
 
 
+def no_outcome(database: DatabaseManager) -> None:
+    healthy(database)
+    filling.add_records(database, 2, unfinished_claims=5, batch_limit=1)
+
+
 def just_crashed(database: DatabaseManager) -> None:
     healthy(database)
     run = filling.add_run(database)

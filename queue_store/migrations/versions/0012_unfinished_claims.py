@@ -1,6 +1,6 @@
 """No record is claimed again and again without a charge.
 
-Locks: processing_queue and flow_execution_logs for an instant; no row is rewritten.
+Locks: processing_queue and flow_execution_logs for an instant; no row is read or rewritten.
 Safe while workers run: yes.
 """
 

@@ -16,7 +16,7 @@ WITH mine AS MATERIALIZED (
         WHERE q.status = 'processing' AND q.flow_instance_id = r.flow_instance_id))
     FROM mine
     WHERE r.flow_instance_id = mine.flow_instance_id
-    RETURNING r.flow_instance_id, r.flow_name, r.died_running, r.suspect_record_id, r.orphan_count,
+    RETURNING r.flow_instance_id, r.flow_name, r.died_running, r.suspect_record_id, r.orphan_count, r.error_message,
         (r.died_running OR r.leaves_unfinished)::integer AS unfinished
 ), orphan AS MATERIALIZED (
     SELECT q.id, q.crash_strikes, q.batch_limit, q.claim_number, q.retry_count,
@@ -30,7 +30,7 @@ WITH mine AS MATERIALIZED (
 ), judged AS MATERIALIZED (
     SELECT o.id, o.claim_number, o.retry_count, o.cancelled, gone.flow_name, gone.flow_instance_id,
         o.endless OR gone.died_running AND coalesce(o.id = gone.suspect_record_id, gone.orphan_count = 1) AS struck,
-        o.endless AND NOT gone.died_running AS ended_itself, o.isolated, gone.unfinished,
+        o.endless AND NOT gone.died_running AS ended_itself, gone.error_message AS reason, o.isolated, gone.unfinished,
         gone.died_running AND gone.suspect_record_id IS NULL AS suspect,
         gone.orphan_count, o.batch_limit,
         o.crash_strikes + 1 >= %(max_crash_strikes)s AS last_strike
@@ -48,18 +48,19 @@ WITH mine AS MATERIALIZED (
                 THEN 'Its run ended again without an outcome of this record, which was claimed alone'
                 ELSE 'The worker process or its connection died while it worked on this record' END,
                 q.crash_strikes + 1, %(max_crash_strikes)s::integer)
+                || CASE WHEN j.ended_itself THEN ' The run said: ' || left(j.reason, 1000) ELSE '' END
             ELSE q.error_message END,
         updated_at = clock_timestamp(),
         claimed_at = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN q.claimed_at END,
         flow_instance_id = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN q.flow_instance_id END
     FROM judged j
     WHERE q.id = ANY(ARRAY[j.id])
-    RETURNING q.id, q.status, q.error_message, j.struck, j.claim_number, j.retry_count, j.flow_name, j.flow_instance_id
+    RETURNING q.id, q.status, q.error_message, j.struck, j.claim_number, j.retry_count, j.flow_name, j.flow_instance_id,
+        CASE WHEN j.ended_itself THEN 'ClaimWithoutOutcome' ELSE 'WorkerProcessDied' END AS kind
 ), remembered AS (
     INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,
         exception_type, error_message, error_group)
-    SELECT id, claim_number, retry_count, flow_name, flow_instance_id, 'crashed', 'WorkerProcessDied', error_message,
-        'WorkerProcessDied'
+    SELECT id, claim_number, retry_count, flow_name, flow_instance_id, 'crashed', kind, error_message, kind
     FROM written WHERE struck
 ), answered AS (
     DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'

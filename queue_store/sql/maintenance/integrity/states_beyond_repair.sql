@@ -5,6 +5,6 @@ FROM processing_queue q
 WHERE q.status NOT IN ('pending', 'processing', 'completed', 'failed', 'cancelled')
     OR q.status = 'completed'
         AND (q.completed_at IS NULL OR q.claimed_at IS NULL OR q.completed_at < q.claimed_at OR q.claim_number < 1)
-    OR q.retry_count < 0 OR q.crash_strikes < 0
+    OR q.retry_count < 0 OR q.crash_strikes < 0 OR q.unfinished_claims < 0
 ORDER BY q.id
 LIMIT 100

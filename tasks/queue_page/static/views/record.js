@@ -25,6 +25,7 @@ function draw({ record, attempts, explanation: answer, payload_is_shown: shown }
       ["Claimed", record.claimed_at && when(record.claimed_at)], ["Started", record.started_at && when(record.started_at)],
       ["Completed", record.completed_at && when(record.completed_at)], ["Changed", when(record.updated_at)],
       ["Priority", number(record.priority)], ["Failed attempts", number(record.retry_count)], ["Crash strikes", number(record.crash_strikes)],
+      ["Claims without an outcome", record.unfinished_claims ? number(record.unfinished_claims) : null],
       ["Claims", number(record.claim_number)], ["Run", record.flow_instance_id],
       ["Worker process", record.hostname && `${record.pid} on ${record.hostname}`],
       ["Dedup key", record.dedup_key], ["Order key", record.order_key], ["Correlation", record.correlation_id],
