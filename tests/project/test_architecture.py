@@ -14,7 +14,7 @@ FILE_LIMIT_LINES = 250
 FUNCTION_LIMIT_LINES = 40
 TOP_LEVEL = {
     ".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
-    "benchmarks", "celeryconfig.py", "compose", "docs", "hatch_build.py", "pyproject.toml", "queue_store",
+    "benchmarks", "celeryconfig.py", "compose", "docs", "findings", "hatch_build.py", "pyproject.toml", "queue_store",
     "requirements-build.lock", "requirements-dev.lock", "requirements-embedded.lock", "requirements.lock", "tasks",
     "tests",
 }  # fmt: skip
