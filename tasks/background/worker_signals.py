@@ -1,9 +1,11 @@
 """Celery's signals: a worker's main process only checks and stops; everything else begins in the pool child."""
 
 import logging
+import multiprocessing
 import os
 import signal
 import sys
+from multiprocessing.process import AuthenticationString  # type: ignore[attr-defined]
 from typing import Any
 
 from celery.signals import (
@@ -102,6 +104,7 @@ def open_worker_process(**_: Any) -> None:
 
     enter(Place.POOL_CHILD)
     _survive_group_sigterm()
+    _allow_child_processes()
     time_limit.install()
     services = open_services(_celery_queues or ["flows", "control"])
     _threads[:] = [Heartbeat(services), IdlePoll(services), Watch(services)]
@@ -128,6 +131,15 @@ def close_worker_process(**_: Any) -> None:
         logger.warning("could not say goodbye, the lease will: %s", error)
     if services().settings.tracing:
         flush_spans()
+
+
+def _allow_child_processes() -> None:
+    """Celery's pool marks its children as daemons, and `multiprocessing` lets a daemon start no process. To a process
+    that it spawns it hands its own kind of key only, which is not that of Celery's pool."""
+    if is_pool_child():
+        process: Any = multiprocessing.current_process()
+        process.daemon = False
+        process._config["authkey"] = AuthenticationString(process.authkey)
 
 
 def _survive_group_sigterm() -> None:
