@@ -240,6 +240,25 @@ def test_a_fork_that_comes_back_ends(effects: Worker) -> None:
     assert effects_of(effects, [row.id for row in rows]) == [row.id for row in rows]
 
 
+def test_an_async_fork_ends_where_it_would_wait(worker: Worker, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+
+    async def forks(payload: int) -> int:
+        with calls.open("a") as file:
+            file.write(f"{payload}\n")
+        await asyncio.sleep(0.01)
+        if payload:
+            return 0
+        if (pid := os.fork()) == 0:
+            await asyncio.sleep(0.3)
+            os._exit(1)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])  # noqa: ASYNC222
+
+    rows = worker.process(forks, range(10), name="forks", concurrency=3)
+    assert [row.result for row in rows] == [70] + [0] * 9
+    assert sorted(map(int, calls.read_text().split())) == list(range(10))
+
+
 def test_the_process_is_put_back_after_a_batch(worker: Worker) -> None:
     before = Path.cwd(), signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
