@@ -244,11 +244,12 @@ def test_an_async_fork_ends_where_it_would_wait(worker: Worker, tmp_path: Path) 
     calls = tmp_path / "calls"
 
     async def forks(payload: int) -> int:
-        with calls.open("a") as file:
-            file.write(f"{payload}\n")
-        await asyncio.sleep(0.01)
         if payload:
+            await asyncio.sleep(0.02)
+            with calls.open("a") as file:
+                file.write(f"{payload}\n")
             return 0
+        await asyncio.sleep(0.001)  # the others wait by now
         if (pid := os.fork()) == 0:
             await asyncio.sleep(0.3)
             os._exit(1)
@@ -256,7 +257,7 @@ def test_an_async_fork_ends_where_it_would_wait(worker: Worker, tmp_path: Path) 
 
     rows = worker.process(forks, range(10), name="forks", concurrency=3)
     assert [row.result for row in rows] == [70] + [0] * 9
-    assert sorted(map(int, calls.read_text().split())) == list(range(10))
+    assert sorted(map(int, calls.read_text().split())) == list(range(1, 10))
 
 
 def test_the_process_is_put_back_after_a_batch(worker: Worker) -> None:
