@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
-from weakref import WeakSet
 
 R = TypeVar("R")
 
@@ -16,29 +15,11 @@ EX_SOFTWARE = 70
 logger = logging.getLogger(__name__)
 
 
-# Those of this process. A child that a handler forks in one of them goes on as the thread that runs it.
-_loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-
-
-def _end_child_at_its_first_wait() -> None:
-    """Else the loop would go on with all other records in the child. The handle comes before whatever is ready."""
-    try:
-        loop: Any = asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    if loop in _loops:
-        loop._ready.appendleft(asyncio.Handle(os._exit, (EX_SOFTWARE,), loop))
-
-
-os.register_at_fork(after_in_child=_end_child_at_its_first_wait)
-
-
 class EventLoop:
     """Started after the fork, with the first async flow."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        _loops.add(self.loop)
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="event_loop", daemon=True)
         self._thread.start()

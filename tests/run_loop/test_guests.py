@@ -241,6 +241,7 @@ def test_a_fork_that_comes_back_ends(effects: Worker) -> None:
 
 
 def test_an_async_fork_ends_where_it_would_wait(worker: Worker, tmp_path: Path) -> None:
+    """In the child asyncio finds no running loop, so waiting raises."""
     calls = tmp_path / "calls"
 
     async def forks(payload: int) -> int:
