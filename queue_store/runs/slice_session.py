@@ -49,8 +49,10 @@ class SliceSession:
         }
         [[self._slice, *_]] = await self._execute(sql("runs/open_slice"), parameters)
 
-    async def put_back(self) -> None:
-        await self._execute(sql("runs/put_back_settings"), None)
+    async def put_back(self, and_then: bytes = b"") -> None:
+        """`and_then`: another statement, in the same round trip."""
+        statement = sql("runs/put_back_settings")
+        await self._execute(statement + b";" + and_then if and_then else statement, None)
 
     async def close(self) -> bool:
         """False: a handler ended the transaction and began another one, so nothing may be written in this one."""

@@ -157,8 +157,8 @@ class OneCommit:
         outcomes: list[Outcome] = []
         for call in [records] if self.flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self.flow.session_settings):
-                await session.put_back()
-            if with_savepoints:
+                await session.put_back(SAVEPOINT if with_savepoints else b"")
+            elif with_savepoints:
                 await opened.execute(SAVEPOINT)
             called = await self._call(call, transaction, with_savepoints=with_savepoints)
             failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
