@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import orjson
 import psycopg
 from psycopg.abc import Buffer
-from psycopg.adapt import Dumper
+from psycopg.adapt import AdaptersMap, Dumper
 
 
 class NumberArray(list[int | float]):
@@ -31,5 +31,9 @@ class _TextArrayDumper(Dumper):
         return f'{{"{quoted}"}}'.encode()
 
 
-psycopg.adapters.register_dumper(NumberArray, _NumberArrayDumper)
-psycopg.adapters.register_dumper(TextArray, _TextArrayDumper)
+def register_dumpers(adapters: AdaptersMap) -> None:
+    adapters.register_dumper(NumberArray, _NumberArrayDumper)
+    adapters.register_dumper(TextArray, _TextArrayDumper)
+
+
+register_dumpers(psycopg.adapters)

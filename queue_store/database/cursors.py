@@ -4,22 +4,49 @@
 whoever uses the connection.
 """
 
+from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg.adapt import AdaptersMap
+from psycopg.abc import Buffer
+from psycopg.adapt import AdaptersMap, Loader
 from psycopg.pq import Format
 from psycopg.rows import tuple_row
+
+from queue_store.database import arrays
+from queue_store.database.any_json import read_json
 
 Row = tuple[Any, ...]
 
 
+class _JsonLoader(Loader):
+    def load(self, data: Buffer) -> Any:
+        return read_json(bytes(data))
+
+
+class _BinaryJsonbLoader(Loader):
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> Any:
+        return read_json(bytes(data)[1:])  # one byte of format version comes first
+
+
+@cache
+def _own_adapters() -> AdaptersMap:
+    """Psycopg's own, with our arrays, and a loader of documents that does not fail."""
+    adapters = AdaptersMap(psycopg.adapters)
+    arrays.register_dumpers(adapters)
+    adapters.register_loader("jsonb", _JsonLoader)
+    adapters.register_loader("jsonb", _BinaryJsonbLoader)
+    return adapters
+
+
 class OwnCursor(psycopg.Cursor[Row]):
-    """A cursor with psycopg's own adapters."""
+    """A cursor with adapters of our own."""
 
     def __init__(self, connection: "psycopg.Connection[Any]", *, binary: bool = False) -> None:
         super().__init__(connection, row_factory=tuple_row)
-        self._adapters = AdaptersMap(psycopg.adapters)
+        self._adapters = AdaptersMap(_own_adapters())
         self.format = Format.BINARY if binary else Format.TEXT
 
 
@@ -28,5 +55,5 @@ class OwnAsyncCursor(psycopg.AsyncCursor[Row]):
 
     def __init__(self, connection: "psycopg.AsyncConnection[Any]", *, binary: bool = False) -> None:
         super().__init__(connection, row_factory=tuple_row)
-        self._adapters = AdaptersMap(psycopg.adapters)
+        self._adapters = AdaptersMap(_own_adapters())
         self.format = Format.BINARY if binary else Format.TEXT

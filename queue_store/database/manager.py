@@ -237,5 +237,5 @@ class DatabaseManager:
             "max_overflow": self.settings.max_overflow,
             "pool_pre_ping": True,
             "pool_timeout": 10,
-            "connect_args": arguments | query,
+            "connect_args": arguments | query | {"client_encoding": "UTF8"},
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from queue_store.database.statements import NamedStatement
@@ -20,6 +20,7 @@ from queue_store.errors import DuplicateRecordError, PayloadRejectedError
 from queue_store.flow_names import is_flow_name
 from queue_store.records.payload import encode_json
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CHUNK_RECORDS = 4_000
 CHUNK_BYTES = 4_000_000  # of payloads
 
@@ -75,7 +76,7 @@ def enqueue_many_steps(
     if not flow:
         yield from refuse_flow(flow_name)
     done = EnqueuedMany(flow_name, flow[0][0], ids=[] if with_ids else None)
-    bulk = _Bulk(options, on_duplicate, flow[0][1], done)
+    bulk = _Bulk(options, on_duplicate, EPOCH + timedelta(microseconds=flow[0][1]), done)
     for first_position, chunk in _chunks(bulk, rows):
         yield from _enqueue_chunk(bulk, chunk, first_position)
     if bulk.is_staging:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, scoped_session
 from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
 from queue_store.database.driver_errors import translated_for_producer
 from queue_store.database.statements import NamedStatement, sql
+from queue_store.enqueueing.session_encoding import async_in_utf8, in_utf8
 from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Rows, Steps
 from queue_store.errors import QueueStoreError
 
@@ -35,7 +36,9 @@ MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 def run(connection: SyncConnection, steps: Steps[T]) -> T:
     """Raises what the steps raise, and database errors as QueueStoreErrors."""
     with translated_errors():
-        return _Door(connection).run(steps)
+        door = _Door(connection)
+        with in_utf8(door.driver):
+            return door.run(steps)
 
 
 def run_atomically(connection: SyncConnection, steps: Steps[T]) -> T:
@@ -43,20 +46,22 @@ def run_atomically(connection: SyncConnection, steps: Steps[T]) -> T:
     with translated_errors():
         door = _Door(connection)
         door.begin()
-        with door.driver.transaction():
+        with door.driver.transaction(), in_utf8(door.driver):
             return door.run(steps)
 
 
 async def arun(connection: AsyncConnections, steps: Steps[T]) -> T:
     with translated_errors():
-        return await (await _AsyncDoor.open(connection)).run(steps)
+        door = await _AsyncDoor.open(connection)
+        async with async_in_utf8(door.driver):
+            return await door.run(steps)
 
 
 async def arun_atomically(connection: AsyncConnections, steps: Steps[T]) -> T:
     with translated_errors():
         door = await _AsyncDoor.open(connection)
         await door.begin()
-        async with door.driver.transaction():
+        async with door.driver.transaction(), async_in_utf8(door.driver):
             return await door.run(steps)
 
 

@@ -134,7 +134,7 @@ def _columns(cursor: Cursor[Any], table: str) -> list[str]:
 
 def copy_out(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> int:
     names = SQL(", ").join(map(Identifier, columns))
-    statement = SQL("COPY {} ({}) TO STDOUT").format(Identifier(table), names)
+    statement = SQL("COPY {} ({}) TO STDOUT (ENCODING 'UTF8')").format(Identifier(table), names)
     with archive.open(f"{table}.copy", "w", force_zip64=True) as file, cursor.copy(statement) as copy:
         for data in copy:
             file.write(data)
@@ -160,7 +160,7 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
 
 def _copy_in(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> None:
     names = SQL(", ").join(map(Identifier, columns))
-    statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(table), names)
+    statement = SQL("COPY {} ({}) FROM STDIN (ENCODING 'UTF8')").format(Identifier(table), names)
     with archive.open(f"{table}.copy") as file, cursor.copy(statement) as copy:
         while data := file.read(1 << 20):
             copy.write(data)

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
-from psycopg.rows import dict_row
 
 from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
@@ -69,5 +68,6 @@ def read_attempts(cursor: Cursor[Any], record_id: int, limit: int | None = None)
 
 
 def _one(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
-    with cursor.connection.cursor(row_factory=dict_row) as named:
-        return named.execute(sql(statement), parameters).fetchone()
+    row = cursor.execute(sql(statement), parameters).fetchone()
+    names = [column.name for column in cursor.description or ()]
+    return None if row is None else dict(zip(names, row, strict=True))

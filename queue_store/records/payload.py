@@ -1,33 +1,51 @@
-"""What may be stored as a payload or a result, checked at the door: Postgres accepts less than Python's JSON does,
-and some of what it accepts breaks whoever reads it."""
+"""What may be stored as a payload, a result or a progress: one rule for all of them, whoever writes and however.
+
+What is accepted arrives as it was given, but for what docs/flows.md lists under "Values". What is refused is refused
+with its place, such as `payload.items[3].price`. A handler is not given what this rule would have refused: SQL can store
+more than that.
+"""
 
 import math
+import re
+from decimal import Decimal
+from enum import Enum
 from typing import Any, cast
+from uuid import UUID
 
 import orjson
 
 from queue_store.errors import PayloadRejectedError
+from queue_store.database.any_json import Unreadable, read_as_given
 
 MAXIMUM_DEPTH = 100
-_OPTIONS = (
-    orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
-)
+SMALLEST_INTEGER = -(2**63)
+LARGEST_INTEGER = 2**64 - 1
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+_EXPONENT_BEGINS = 1e16  # from here on a float is written with an exponent, which jsonb does not keep
+_has_exponent = re.compile(rb"e\+?[0-9]{2,3}(?:[,\]}]|\Z)").search
+
+# Digits and minus signs as 0, all else as a blank: so that long numbers are found at the speed of `in`. An integer of
+# more than 64 bits has 20 of them.
+_DIGITS = bytes(0x30 if byte in b"0123456789-" else 0x20 for byte in range(256))
+_LONG_NUMBER = b"0" * 20
+_DEEP_BYTES = 2 * MAXIMUM_DEPTH
 
 
 def encode_json(value: object, limit_bytes: int, field: str = "payload") -> bytes:
     """The value as UTF-8 JSON. Raises PayloadRejectedError that names the place inside the value."""
     try:
         encoded = orjson.dumps(value, option=_OPTIONS)
-    except (TypeError, RecursionError) as error:
-        _inspect(value, field, 0)
-        raise PayloadRejectedError(field, str(error)) from None
-    # orjson writes NaN as null, and a NUL and deep nesting pass: worth a closer look only where the text hints at it.
-    if (
-        b"null" in encoded
-        or b"\\u0000" in encoded
-        or encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
-    ):
-        _inspect(value, field, 0)
+    except (TypeError, RecursionError):
+        encoded = _encode_carefully(value, field)
+    else:
+        # orjson writes NaN as null, lets a NUL and deep nesting pass, and writes large floats with an exponent.
+        if (
+            b"null" in encoded
+            or b"\\u0000" in encoded
+            or _is_deep(encoded)
+            or _has_exponent(encoded) is not None
+        ):
+            encoded = _encode_carefully(value, field)
     if len(encoded) > limit_bytes:
         raise PayloadRejectedError(
             field,
@@ -36,46 +54,107 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
     return encoded
 
 
-def decode_json(encoded: bytes | str) -> Any:
-    """Raises PayloadRejectedError for what valid JSON can still hold: numbers beyond a double, deep nesting."""
+def decode_json(encoded: bytes, field: str = "payload") -> Any:
+    """What a handler is given. Raises PayloadRejectedError that names the place of what it would not get unchanged:
+    numbers that Python's integers of 64 bits and floats do not hold, and deep nesting."""
+    # What may hold a long number or be deep is looked at: digits and brackets in texts count as well.
+    if len(encoded) < 20 or not (_LONG_NUMBER in encoded.translate(_DIGITS) or _is_deep(encoded)):
+        try:
+            return orjson.loads(encoded)
+        except orjson.JSONDecodeError as error:
+            raise PayloadRejectedError(field, f"cannot be decoded: {error}") from None
     try:
-        return orjson.loads(encoded)
-    except orjson.JSONDecodeError as error:
-        raise PayloadRejectedError("payload", f"cannot be decoded: {error}") from None
+        return _checked(read_as_given(encoded), field, 0)
+    except RecursionError:
+        raise PayloadRejectedError(field, _TOO_DEEP) from None
 
 
-def _inspect(value: object, place: str, depth: int) -> None:
+def _is_deep(encoded: bytes) -> bool:
+    """It may be: brackets in texts count as well."""
+    return len(encoded) > _DEEP_BYTES and encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
+
+
+def _encode_carefully(value: object, field: str) -> bytes:
+    """The whole rule; the quick way accepts nothing else and writes the same."""
+    return orjson.dumps(_checked(value, field, 0, is_written=True), option=_OPTIONS)
+
+
+_TOO_DEEP = f"nested deeper than {MAXIMUM_DEPTH} levels, or refers to itself"
+
+
+def _checked(value: object, place: str, depth: int, *, is_written: bool = False) -> Any:
+    """The value of plain types only. `is_written`: as what is to be encoded, else as what is given to a handler."""
     if depth > MAXIMUM_DEPTH:
-        raise PayloadRejectedError(
-            _shorten(place), f"nested deeper than {MAXIMUM_DEPTH} levels, or refers to itself"
+        raise PayloadRejectedError(_shorten(place), _TOO_DEEP)
+    if isinstance(value, Enum):
+        return _checked(value.value, place, depth + 1, is_written=is_written)
+    if isinstance(value, orjson.Fragment):
+        return _checked(
+            decode_json(orjson.dumps(value), _shorten(place)), place, depth + 1, is_written=is_written
         )
     if isinstance(value, dict):
-        for key, inner in cast("dict[object, object]", value).items():
-            if not isinstance(key, str):
-                raise PayloadRejectedError(place, f"keys must be text, not {type(key).__name__}")
-            _inspect_text(key, place)
-            _inspect(inner, f"{place}.{key}", depth + 1)
-    elif isinstance(value, list | tuple):
-        for position, inner in enumerate(cast("list[object] | tuple[object, ...]", value)):
-            _inspect(inner, f"{place}[{position}]", depth + 1)
-    else:
-        _inspect_leaf(value, _shorten(place))
+        return _checked_object(cast("dict[object, object]", value), place, depth, is_written=is_written)
+    if isinstance(value, list) or type(value) is tuple:
+        items = cast("list[object] | tuple[object, ...]", value)
+        return [
+            _checked(inner, f"{place}[{position}]", depth + 1, is_written=is_written)
+            for position, inner in enumerate(items)
+        ]
+    return _checked_leaf(value, place, is_written=is_written)
 
 
-def _inspect_leaf(value: object, place: str) -> None:
+def _checked_object(
+    value: dict[object, object], place: str, depth: int, *, is_written: bool
+) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, inner in value.items():
+        if not isinstance(key, str):
+            raise PayloadRejectedError(_shorten(place), f"keys must be text, not {type(key).__name__}")
+        name = plain_text(key)
+        _check_text(name, place)
+        plain[name] = _checked(inner, f"{place}.{name}", depth + 1, is_written=is_written)
+    if len(plain) < len(value):
+        raise PayloadRejectedError(_shorten(place), "a key comes twice in one object")
+    return plain
+
+
+def _checked_leaf(value: object, place: str, *, is_written: bool) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
     if isinstance(value, str):
-        _inspect_text(value, place)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise PayloadRejectedError(place, f"{value} is not a JSON number")
-    elif isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise PayloadRejectedError(place, "an integer beyond 64 bits: send it as text")
-    elif value is not None and type(value) not in (str, int, float, bool):
-        raise PayloadRejectedError(
-            place, f"{type(value).__name__} is not JSON: convert it to text or a number first"
-        )
+        _check_text(value, place)
+        return value
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, int):
+        if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+            raise PayloadRejectedError(_shorten(place), "an integer beyond 64 bits: send it as text")
+        return value
+    if isinstance(value, float):
+        return _checked_float(value, place, is_written=is_written)
+    if isinstance(value, Unreadable):
+        raise PayloadRejectedError(_shorten(place), f"{value.what}: send it as text")
+    raise PayloadRejectedError(
+        _shorten(place), f"{type(value).__name__} is not JSON: convert it to text or a number first"
+    )
 
 
-def _inspect_text(text: str, place: str) -> None:
+def _checked_float(value: float, place: str, *, is_written: bool) -> Any:
+    if not math.isfinite(value):
+        raise PayloadRejectedError(_shorten(place), f"{value} is not a JSON number")
+    plain = float(value)
+    if is_written and abs(plain) >= _EXPONENT_BEGINS:
+        # jsonb would keep the shortest digits with zeros behind them: an integer, and not the one that the float is.
+        return orjson.Fragment(f"{Decimal(repr(plain)):f}.0")
+    return plain
+
+
+def plain_text(text: str) -> str:
+    """The text of a subclass of str, such as an Enum, whatever its `__str__` and `__format__` say."""
+    return text if type(text) is str else str.__str__(text)
+
+
+def _check_text(text: str, place: str) -> None:
     if "\x00" in text:
         raise PayloadRejectedError(_shorten(place), "text must not contain NUL characters")
     try:

@@ -25,6 +25,7 @@ WATCHED_SETTINGS = (
     "TimeZone",
     "DateStyle",
     "IntervalStyle",
+    "client_encoding",
 )
 
 

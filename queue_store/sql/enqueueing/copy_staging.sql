@@ -1,3 +1,3 @@
 COPY pg_temp.processing_queue_staging
     (flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id, trace_context)
-FROM STDIN
+FROM STDIN (ENCODING 'UTF8')

@@ -1,0 +1,77 @@
+"""JSON as Postgres holds it, which is more than a payload may hold: rows come by SQL as well.
+
+Whoever shows a document reads it here. Nothing in it makes the reader fail: what Python cannot hold is there as text, cut.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+EXACT_DIGITS = 100  # of an integer that is shown as a number; Python refuses one of more than 4,300
+SHOWN_LEVELS = 100
+SHOWN_CHARACTERS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A number that Python does not hold. `what`: which kind; `shown`: its beginning, and how long it is."""
+
+    what: str
+    shown: str
+
+
+def read_as_given(encoded: bytes) -> Any:
+    """The document with exact integers, and with Unreadable for the numbers that cannot be had. Raises RecursionError
+    for about a thousand levels."""
+    return _DECODER.decode(encoded.decode())
+
+
+def read_json(encoded: bytes | str) -> Any:
+    """The document for people. Unreadable numbers are text there, and so is a document that is nested too deeply."""
+    text = encoded if isinstance(encoded, str) else encoded.decode()
+    try:
+        document = _SHOWN_DECODER.decode(text)
+    except RecursionError:
+        return _too_deep(text)
+    may_be_deep = text.count("[") + text.count("{") > SHOWN_LEVELS
+    return _too_deep(text) if may_be_deep and _is_deeper(document, SHOWN_LEVELS) else document
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(one, levels - 1) for one in inner)
+
+
+def _too_deep(text: str) -> str:
+    return f"nested too deeply to be shown: {_cut(text)}"
+
+
+def _integer(digits: str) -> int | Unreadable:
+    if len(digits) > EXACT_DIGITS:
+        return Unreadable(f"an integer of {len(digits.lstrip('-'))} digits, beyond 64 bits", _cut(digits))
+    return int(digits)
+
+
+def _float(digits: str) -> float | Unreadable:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        return Unreadable("a number beyond every float", _cut(digits))
+    return number
+
+
+def _shown_integer(digits: str) -> int | str:
+    number = _integer(digits)
+    return number.shown if isinstance(number, Unreadable) else number
+
+
+def _shown_float(digits: str) -> float | str:
+    number = _float(digits)
+    return number.shown if isinstance(number, Unreadable) else number
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}… ({len(text)} characters)"
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_float)  # pyright: ignore[reportArgumentType]
+_SHOWN_DECODER = json.JSONDecoder(parse_int=_shown_integer, parse_float=_shown_float)  # pyright: ignore[reportArgumentType]
