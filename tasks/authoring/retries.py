@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
+from queue_store.errors import PayloadRejectedError
+
 from ..exceptions import FlowDeclarationError, PermanentError
 
 LONGEST_DELAY_SECONDS = 366 * 24 * 3600.0
@@ -75,10 +77,12 @@ def retry_delay_seconds(
     failed_attempts: int,
     error: BaseException,
 ) -> float | None:
-    """None: no further attempt. The policy of the nearest class of the error decides, else `backoff`."""
+    """None: no further attempt. The policy of the nearest class of the error decides, else `backoff`. A value that was
+    refused is refused again, so that nothing is attempted again for it unless `retry_on` says so."""
     if isinstance(error, PermanentError):
         return None
-    policy = next((retry_on[kind] for kind in type(error).__mro__ if kind in retry_on), backoff)
+    otherwise = PERMANENT if isinstance(error, PayloadRejectedError) else backoff
+    policy = next((retry_on[kind] for kind in type(error).__mro__ if kind in retry_on), otherwise)
     if policy is PERMANENT:
         return None
     if isinstance(policy, Backoff):

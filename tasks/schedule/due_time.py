@@ -1,5 +1,10 @@
-"""When was an entry due last?"""
+"""When was an entry due last, and when is it due next?
 
+Where the clocks are put back an hour comes twice. A crontab that names its hours is due in the first one only. One with
+`*` or `*/n` hours means elapsed time, and is due in both. A time that the clocks skip is the one an hour later.
+"""
+
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,9 +37,7 @@ def next_due(entry_schedule: schedule | crontab, now: datetime, timezone: ZoneIn
     for days in range(SEARCHED_DAYS):
         day = today + timedelta(days=days)
         if _is_on(entry_schedule, day):
-            times = (
-                _instant(day, h, m, timezone) for h in entry_schedule.hour for m in entry_schedule.minute
-            )
+            times = _instants(entry_schedule, day, timezone)
             first = min((instant for instant in times if instant > now), default=None)
             if first is not None:
                 return first
@@ -46,7 +49,7 @@ def _latest_of_crontab(table: crontab, now: datetime, timezone: ZoneInfo) -> dat
     for days in range(SEARCHED_DAYS):
         day = today - timedelta(days=days)
         if _is_on(table, day):
-            times = (_instant(day, h, m, timezone) for h in table.hour for m in table.minute)
+            times = _instants(table, day, timezone)
             latest = max((instant for instant in times if instant <= now), default=None)
             if latest is not None:
                 return latest
@@ -61,6 +64,26 @@ def _is_on(table: crontab, day: date) -> bool:
     )
 
 
-def _instant(day: date, hour: int, minute: int, timezone: ZoneInfo) -> datetime:
-    """Local time as an instant. An hour that the clocks skip is the one after it; of two, it is the first."""
-    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=timezone).astimezone(UTC)
+def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetime]:
+    """In no order; some more than once."""
+    twice = _means_elapsed_time(table) and _has_change_of_clocks(day, timezone)
+    for hour in table.hour:
+        for minute in table.minute:
+            local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=timezone)
+            yield local.astimezone(UTC)
+            if twice:
+                second = local.replace(fold=1).astimezone(UTC)
+                # Of a time that is skipped, fold=1 is an earlier time.
+                if second.astimezone(timezone).replace(tzinfo=None, fold=0) == local.replace(tzinfo=None):
+                    yield second
+
+
+def _means_elapsed_time(table: crontab) -> bool:
+    """Its hours are `*` or `*/n`, or all of them."""
+    hours = str(getattr(table, "_orig_hour", ""))
+    return len(table.hour) == 24 or any(part.strip().startswith("*") for part in hours.split(","))
+
+
+def _has_change_of_clocks(day: date, timezone: ZoneInfo) -> bool:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=timezone)
+    return midnight.utcoffset() != (midnight + timedelta(days=1)).replace(fold=1).utcoffset()

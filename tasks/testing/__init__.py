@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Unpack
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 
 from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
@@ -25,6 +25,7 @@ from ..authoring.registry import load_flows
 from ..run_loop.loop import run_flow
 from ..schedule.enqueue_due import enqueue_due
 from ..worker.services import WorkerServices
+from .readable import readable
 
 MAXIMUM_RUNS = 1_000
 INSTANTS = ("scheduled_at", "created_at", "updated_at", "claimed_at", "started_at", "completed_at")
@@ -86,7 +87,7 @@ class QueueTester:
 
     def record(self, record_id: int) -> Row[Any]:
         """A row of processing_queue, every column an attribute. Raises UnknownRecordError."""
-        found = self._rows(select(processing_queue).where(processing_queue.c.id == record_id))
+        found = self._rows(processing_queue.c.id == record_id)
         if not found:
             raise UnknownRecordError(f"there is no record {record_id}")
         return found[0]
@@ -98,12 +99,12 @@ class QueueTester:
         QueueStoreError for what is no status: a test would find that there are none."""
         if status is not None and status not in STATUSES:
             raise QueueStoreError(f"{status!r} is no status: it must be one of {', '.join(STATUSES)}")
-        query = select(processing_queue).order_by(processing_queue.c.id)
+        conditions: list[ColumnElement[bool]] = []
         if flow is not None:
-            query = query.where(processing_queue.c.flow_name == self._name(flow))
+            conditions.append(processing_queue.c.flow_name == self._name(flow))
         if status is not None:
-            query = query.where(processing_queue.c.status == status)
-        return self._rows(query)
+            conditions.append(processing_queue.c.status == status)
+        return self._rows(*conditions)
 
     def pass_time(self, delta: timedelta) -> None:
         """As if that much time had passed: every instant of every record, and every occurrence of a recurring flow,
@@ -144,8 +145,10 @@ class QueueTester:
             f"{getattr(flow, '__qualname__', flow)!r} is not a flow: decorate it with @flow"
         )
 
-    def _rows(self, query: Any) -> Sequence[Row[Any]]:
+    def _rows(self, *conditions: ColumnElement[bool]) -> Sequence[Row[Any]]:
+        query = select(*readable(processing_queue.c)).where(*conditions).order_by(processing_queue.c.id)
         with self.database.engine.connect() as connection:
+            connection.execute(select(func.set_config("DateStyle", "ISO", True)))  # psycopg reads no other one
             return connection.execute(query).all()
 
     def _empty(self) -> None:

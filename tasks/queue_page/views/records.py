@@ -62,9 +62,9 @@ def _shown_columns(details: RecordDetails, show_payloads: bool) -> dict[str, Any
         progress = {}
     return {
         **{name: value for name, value in record.items() if name in SHOWN_COLUMNS},
-        "payload": record["payload"] if show_payloads else outline(record["payload"]),
-        "result": record["result"] if show_payloads else outline(record["result"]),
-        "progress": progress.get("progress"),
+        "payload": for_browsers(record["payload"]) if show_payloads else outline(record["payload"]),
+        "result": for_browsers(record["result"]) if show_payloads else outline(record["result"]),
+        "progress": for_browsers(progress.get("progress")),
         "progress_at": progress.get("updated_at"),
         "cancel_requested_by": request.get("requested_by"),
         "cancel_requested_at": request.get("requested_at"),
@@ -72,6 +72,15 @@ def _shown_columns(details: RecordDetails, show_payloads: bool) -> dict[str, Any
         "pid": run.get("pid"),
         "run_state": run.get("state"),
     }
+
+
+def for_browsers(value: Any) -> Any:
+    """Integers of more than 53 bits as text: a browser would round them."""
+    if isinstance(value, dict):
+        return {key: for_browsers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [for_browsers(inner) for inner in value]
+    return str(value) if isinstance(value, int) and abs(value) >= 2**53 else value
 
 
 def outline(value: Any) -> Any:
