@@ -47,7 +47,7 @@ def enqueue(
     payload: Any,
     dedup_key: str | None = None,
     on_duplicate: OnDuplicate = "skip",
-    priority: int = 5,
+    priority: int | None = None,
     scheduled_at: str | None = None,
     order_key: str | None = None,
     correlation_id: str | None = None,

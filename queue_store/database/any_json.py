@@ -1,11 +1,12 @@
 """JSON as Postgres holds it, which is more than a payload may hold: rows come by SQL as well.
 
-Whoever shows a document reads it here. Nothing in it makes the reader fail: what Python cannot hold is there as text, cut.
+Whoever shows a document reads it here. Nothing in it makes the reader fail: what Python cannot hold is text there, cut.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 EXACT_DIGITS = 100  # of an integer that is shown as a number; Python refuses one of more than 4,300
 SHOWN_LEVELS = 100
@@ -38,7 +39,9 @@ def read_json(encoded: bytes | str) -> Any:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    inner: Iterable[Any] = ()
+    if isinstance(value, dict | list):
+        inner = cast("dict[str, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
     return levels < 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 

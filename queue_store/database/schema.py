@@ -23,11 +23,13 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Apply the migrations that are missing. Idempotent; two at a time wait for each other.
 
-    Raises SchemaVersionError when the database is newer than this code.
+    Raises SchemaVersionError when the database is newer than this code, or cannot hold every text.
     """
     current = current_version(engine)
     if current is not None and current not in known_versions():
         raise SchemaVersionError(_too_new(current))
+    if current is None:
+        _check_encoding(engine)
     command.upgrade(_config(engine), revision)
     if current_version(engine) == latest_version():
         with engine.begin() as connection:
@@ -96,6 +98,17 @@ def latest_version() -> str:
 def known_versions() -> tuple[str, ...]:
     """Oldest first."""
     return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())[::-1]
+
+
+def _check_encoding(engine: Engine) -> None:
+    """Of a new database: in any other encoding some payloads and error messages could not be written."""
+    with engine.connect() as connection:
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if encoding != "UTF8":
+        raise SchemaVersionError(
+            f"the database {engine.url.database} has the encoding {encoding}, which does not hold every text: "
+            "create one with ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def _is_compatible(engine: Engine) -> bool:

@@ -99,6 +99,10 @@ flows = Table(
     _instant("ingestion_stopped_at"),
     Column("ingestion_stop_reason", Text),
     Column("failure_blocks_key", Boolean, nullable=False),
+    _instant("claims_failing_since"),
+    _instant("claims_failed_at"),
+    Column("claims_failed", Integer, nullable=False),
+    Column("claims_error", Text),
 )
 
 flow_execution_logs = Table(

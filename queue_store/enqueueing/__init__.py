@@ -46,7 +46,7 @@ __all__ = [
 class RecordOptions(TypedDict, total=False):
     """What NewRecord takes beside the payload; described there."""
 
-    priority: int
+    priority: int | None
     scheduled_at: datetime | timedelta | None
     dedup_key: str | None
     order_key: str | None

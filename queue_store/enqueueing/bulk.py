@@ -11,9 +11,10 @@ from queue_store.enqueueing.new_record import (
     NewRecord,
     OnDuplicate,
     check_choice,
-    check_flow_name,
     check_options,
+    checked_flow_name,
     payload_limit_bytes,
+    plain,
 )
 from queue_store.enqueueing.steps import Copy, Rows, Steps, refuse_flow
 from queue_store.errors import DuplicateRecordError, PayloadRejectedError
@@ -50,8 +51,8 @@ class _Bulk:
     has_met_duplicates: bool = False
     is_staging: bool = False
 
-    def lines(self, chunk: Iterable[Row]) -> Iterator[bytes]:
-        return lines_of(self.done.flow_name, self.options, self.now, chunk)
+    def lines(self, chunk: Iterable[Row], *, keeps_unsaid: bool = False) -> Iterator[bytes]:
+        return lines_of(self.done.flow_name, self.options, self.now, chunk, keeps_unsaid=keeps_unsaid)
 
 
 def enqueue_many_steps(
@@ -64,7 +65,7 @@ def enqueue_many_steps(
     is_follow_up: bool,
 ) -> Steps[EnqueuedMany]:
     """The caller runs this in a savepoint: an error takes back the chunks that were written before it."""
-    check_flow_name(flow_name)
+    flow_name = checked_flow_name(flow_name)
     check_choice(on_duplicate)
     check_options(options)
     _check_rows(rows)
@@ -103,7 +104,7 @@ def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[
     if not bulk.is_staging:
         yield NamedStatement("enqueueing/create_staging")
         bulk.is_staging = True
-    yield Copy("enqueueing/copy_staging", blocks(bulk.lines(chunk)))
+    yield Copy("enqueueing/copy_staging", blocks(bulk.lines(chunk, keeps_unsaid=True)))
     yield from _enqueue_staged(bulk, first_position, len(chunk))
     yield NamedStatement("enqueueing/clear_staging")
 
@@ -128,7 +129,7 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
 
 def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
     """False: somebody else enqueued one of the keys meanwhile, and nothing of the chunk was written."""
-    keys = [(bulk.options if record is None else record).dedup_key for _, record in chunk]
+    keys = [plain((bulk.options if record is None else record).dedup_key) for _, record in chunk]
     given = list({key for key in keys if key is not None})
     twins = yield NamedStatement(
         "enqueueing/unfinished_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given}

@@ -4,47 +4,64 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
-from queue_store.enqueueing.new_record import NewRecord
+from queue_store.enqueueing.new_record import DEFAULT_PRIORITY, NewRecord
+from queue_store.errors import PayloadRejectedError
+from queue_store.records.payload import plain_text
 
 Row = tuple[bytes, NewRecord | None]  # a payload as JSON, and the options of its own
 BLOCK_RECORDS = 100
+NULL = r"\N"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Small ones: Postgres stores the one before while the next is encoded."""
     remaining = iter(lines)
-    while block := b"".join(islice(remaining, BLOCK_RECORDS)):
+    while some := list(islice(remaining, BLOCK_RECORDS)):
+        block = b"".join(some)
+        if block.count(b"\n") != len(some):
+            raise PayloadRejectedError("payload", "an orjson.Fragment must not contain line breaks")
         yield block
 
 
-def lines_of(flow_name: str, common: NewRecord, now: datetime, chunk: Iterable[Row]) -> Iterator[bytes]:
-    """A row without options of its own has the common ones. Delays count from `now`."""
+def lines_of(
+    flow_name: str, common: NewRecord, now: datetime, chunk: Iterable[Row], *, keeps_unsaid: bool = False
+) -> Iterator[bytes]:
+    """A row without options of its own has the common ones. Delays count from `now`. `keeps_unsaid`: what is not said
+    is NULL, for whoever has to tell it from what is."""
     begin = flow_name.encode() + b"\t"
-    common_end = _end(common, now)
+    common_end = _end(common, now, keeps_unsaid=keeps_unsaid)
     for encoded, record in chunk:
         escaped = encoded.replace(b"\\", b"\\\\") if b"\\" in encoded else encoded
-        yield b"%b%b%b" % (begin, escaped, common_end if record is None else _end(record, now))
+        yield b"%b%b%b" % (
+            begin,
+            escaped,
+            common_end if record is None else _end(record, now, keeps_unsaid=keeps_unsaid),
+        )
 
 
 def numbered(ids: list[int], lines: Iterable[bytes]) -> Iterator[bytes]:
     return map(b"%d\t%b".__mod__, zip(ids, lines, strict=True))
 
 
-def _end(record: NewRecord, now: datetime) -> bytes:
+def _end(record: NewRecord, now: datetime, *, keeps_unsaid: bool) -> bytes:
     """The fields after the payload."""
-    due_at = (
-        now + record.scheduled_at
-        if isinstance(record.scheduled_at, timedelta)
-        else record.scheduled_at or now
-    )
+    due_at: object = record.scheduled_at
+    if isinstance(due_at, timedelta):
+        due_at = now + due_at
+    elif due_at is None:
+        due_at = NULL if keeps_unsaid else now
+    priority: object = record.priority
+    if priority is None:
+        priority = NULL if keeps_unsaid else DEFAULT_PRIORITY
     dedup_key, order_key = _escaped(record.dedup_key), _escaped(record.order_key)
     correlation_id, trace_context = _escaped(record.correlation_id), _escaped(record.trace_context)
-    end = f"\t{record.priority}\t{due_at}\t{dedup_key}\t{order_key}\t{correlation_id}\t{trace_context}\n"
+    end = f"\t{priority}\t{due_at}\t{dedup_key}\t{order_key}\t{correlation_id}\t{trace_context}\n"
     return end.encode()
 
 
 def _escaped(text: str | None) -> str:
     if text is None:
-        return r"\N"
+        return NULL
+    text = plain_text(text)
     return text if text.isalnum() else text.translate(_ESCAPES)

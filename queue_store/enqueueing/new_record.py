@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from queue_store.enqueueing.trace_context import current_trace_context
 from queue_store.errors import PayloadRejectedError
-from queue_store.records.payload import encode_json
+from queue_store.records.payload import encode_json, plain_text
 from queue_store.settings import load_processor_settings
 
 OnDuplicate = Literal["raise", "skip", "replace"]
@@ -26,13 +26,13 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 class NewRecord:
     """A payload with what is said about its record.
 
-    `priority` 0–9, smaller first. `scheduled_at`: an aware datetime, or a timedelta from now by the database's
+    `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the database's
     clock; None is now. `dedup_key`: unique among the flow's records that are not finished. `order_key`: records
-    with the same one run one after the other.
+    with the same one run one after the other. Where a record is replaced, what is None stays as it is.
     """
 
     payload: Any
-    priority: int = DEFAULT_PRIORITY
+    priority: int | None = None
     scheduled_at: datetime | timedelta | None = None
     dedup_key: str | None = None
     order_key: str | None = None
@@ -49,22 +49,33 @@ def payload_limit_bytes() -> int:
 def check_record(record: NewRecord) -> dict[str, Any]:
     """Raises PayloadRejectedError that names the field. Returns the record as parameters, its payload as JSON."""
     check_options(record)
-    delay = record.scheduled_at if isinstance(record.scheduled_at, timedelta) else timedelta()
     return {
         "payload": encode_json(record.payload, payload_limit_bytes()).decode(),
         "priority": record.priority,
         "scheduled_at": record.scheduled_at if isinstance(record.scheduled_at, datetime) else None,
-        "delay_seconds": delay.total_seconds(),
-        "dedup_key": record.dedup_key,
-        "order_key": record.order_key,
-        "correlation_id": record.correlation_id,
-        "trace_context": record.trace_context or current_trace_context(),
+        "delay_seconds": _delay_seconds(record.scheduled_at),
+        "dedup_key": plain(record.dedup_key),
+        "order_key": plain(record.order_key),
+        "correlation_id": plain(record.correlation_id),
+        "trace_context": plain(record.trace_context) or current_trace_context(),
     }
+
+
+def _delay_seconds(scheduled_at: datetime | timedelta | None) -> float | None:
+    """None: nothing is said. 0 means that too, so no delay is a microsecond."""
+    if not isinstance(scheduled_at, timedelta):
+        return None
+    return max(scheduled_at, timedelta(microseconds=1)).total_seconds()
+
+
+def plain(key: str | None) -> str | None:
+    return None if key is None else plain_text(key)
 
 
 def check_options(record: NewRecord) -> None:
     """Everything but the payload."""
-    check_priority(record.priority)
+    if record.priority is not None:
+        check_priority(record.priority)
     if record.scheduled_at is not None:
         _check_instant(record.scheduled_at)
     check_text(record.dedup_key, "dedup_key", KEY_LENGTH)
@@ -96,9 +107,11 @@ def check_choice(on_duplicate: object) -> None:
         )
 
 
-def check_flow_name(flow_name: object) -> None:
+def checked_flow_name(flow_name: object) -> str:
+    """As plain text. Raises PayloadRejectedError."""
     if not isinstance(flow_name, str):
         raise PayloadRejectedError("flow_name", f"must be text, not {type(flow_name).__name__}")
+    return plain_text(flow_name)
 
 
 def _check_instant(value: object) -> None:

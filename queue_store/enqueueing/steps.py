@@ -12,8 +12,8 @@ from queue_store.enqueueing.new_record import (
     NewRecord,
     OnDuplicate,
     check_choice,
-    check_flow_name,
     check_record,
+    checked_flow_name,
 )
 from queue_store.errors import DuplicateRecordError, UnknownFlowError
 from queue_store.flow_names import is_flow_name
@@ -53,7 +53,7 @@ class Enqueued:
 def enqueue_steps(
     flow_name: str, record: NewRecord, on_duplicate: OnDuplicate, *, is_follow_up: bool
 ) -> Steps[Enqueued]:
-    check_flow_name(flow_name)
+    flow_name = checked_flow_name(flow_name)
     check_choice(on_duplicate)
     options = {"on_duplicate": on_duplicate, "is_follow_up": is_follow_up}
     parameters = check_record(record)

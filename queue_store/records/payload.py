@@ -14,8 +14,8 @@ from uuid import UUID
 
 import orjson
 
-from queue_store.errors import PayloadRejectedError
 from queue_store.database.any_json import Unreadable, read_as_given
+from queue_store.errors import PayloadRejectedError
 
 MAXIMUM_DEPTH = 100
 SMALLEST_INTEGER = -(2**63)

@@ -30,7 +30,7 @@ SHOWN_LINES = 10
     show_default=True,
     help="When an unfinished record has the same dedup_key.",
 )
-@click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True, help="Smaller first.")
+@click.option("--priority", type=click.IntRange(0, 9), help="Smaller first. 5 by default.")
 @click.option(
     "--delay-seconds",
     type=BoundedNumber(0, 10 * YEAR_HOURS * 3600),
@@ -48,7 +48,7 @@ def enqueue(
     skip_invalid: bool,
     dedup_by: str | None,
     on_duplicate: Any,
-    priority: int,
+    priority: int | None,
     delay_seconds: float,
     dry_run: bool,
     as_json: bool,

@@ -29,7 +29,7 @@ class RecordFile:
     delimiter: str = ","
     numbers: bool = False
     dedup_by: str | None = None
-    priority: int = 5
+    priority: int | None = None
     skip_invalid: bool = False
     line_number: int = 0
     read_bytes: int = 0

@@ -148,7 +148,9 @@ class QueueTester:
     def _rows(self, *conditions: ColumnElement[bool]) -> Sequence[Row[Any]]:
         query = select(*readable(processing_queue.c)).where(*conditions).order_by(processing_queue.c.id)
         with self.database.engine.connect() as connection:
-            connection.execute(select(func.set_config("DateStyle", "ISO", True)))  # psycopg reads no other one
+            connection.execute(
+                select(func.set_config("DateStyle", "ISO", True))
+            )  # psycopg reads no other one
             return connection.execute(query).all()
 
     def _empty(self) -> None:

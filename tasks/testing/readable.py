@@ -21,6 +21,8 @@ class _ReadableJson(TypeDecorator[Any]):
 def readable(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
     """The same columns. A number that Python does not hold is text there, cut."""
     return [
-        type_coerce(cast(column, Text), _ReadableJson()).label(column.key) if isinstance(column.type, JSONB) else column
+        type_coerce(cast(column, Text), _ReadableJson()).label(column.key)
+        if isinstance(column.type, JSONB)
+        else column
         for column in columns
     ]

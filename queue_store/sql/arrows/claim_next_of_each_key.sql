@@ -44,7 +44,7 @@ WITH RECURSIVE open AS MATERIALIZED (
 ), candidate AS MATERIALIZED (
     SELECT q.id FROM processing_queue q
     WHERE q.id = ANY(ARRAY(SELECT id FROM chosen)) AND unindexed(q.status) = 'pending' AND q.scheduled_at <= now()
-        AND q.batch_limit IS NULL
+        AND q.batch_limit IS NULL AND q.claim_number < 2147483647
     FOR NO KEY UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE processing_queue q

@@ -38,7 +38,7 @@ WITH mine AS MATERIALIZED (
 ), written AS (
     UPDATE processing_queue q
     SET status = CASE WHEN j.cancelled THEN 'cancelled' WHEN j.struck AND j.last_strike THEN 'failed' ELSE 'pending' END,
-        crash_strikes = q.crash_strikes + j.struck::integer,
+        crash_strikes = least(q.crash_strikes + j.struck::integer, 32767),
         unfinished_claims = least(q.unfinished_claims + j.unfinished, 32767),
         batch_limit = CASE WHEN j.cancelled OR j.struck AND j.last_strike THEN NULL WHEN j.struck OR j.isolated THEN 1
             WHEN j.suspect THEN least(q.batch_limit, greatest(1, ceil(j.orphan_count / 2.0))::smallint)

@@ -17,7 +17,7 @@ WITH outcome AS MATERIALIZED (
     FOR NO KEY UPDATE OF q
 ), written AS (
     UPDATE processing_queue q
-    SET status = owned.new_status, retry_count = q.retry_count + 1, updated_at = clock_timestamp(),
+    SET status = owned.new_status, retry_count = least(q.retry_count, 2147483646) + 1, updated_at = clock_timestamp(),
         error_message = o.error_message,
         batch_limit = NULL, unfinished_claims = 0,
         started_at = CASE WHEN owned.new_status <> 'pending'

@@ -4,7 +4,7 @@
 WITH inserted AS (
     INSERT INTO processing_queue (id, flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id,
         trace_context)
-    SELECT id, flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id, trace_context
+    SELECT id, flow_name, payload, coalesce(priority, 5), coalesce(scheduled_at, now()), dedup_key, order_key, correlation_id, trace_context
     FROM pg_temp.processing_queue_staging
     ORDER BY dedup_key COLLATE "C", position
     ON CONFLICT (flow_name, dedup_key) WHERE dedup_key IS NOT NULL AND status IN ('pending', 'processing') DO NOTHING

@@ -1,11 +1,14 @@
--- Replaces the payloads of pending records with these keys by the last staged one each, in id order.
+-- Replaces what pending records with these keys are by what the last staged one of each says, in id order. What that
+-- does not say stays.
 -- Returns (dedup_key, id, payload was replaced); false: it is running. A key is missing when its record ended meanwhile.
 WITH latest AS MATERIALIZED (
-    SELECT DISTINCT ON (flow_name, dedup_key) flow_name, dedup_key, payload
+    SELECT DISTINCT ON (flow_name, dedup_key) flow_name, dedup_key, payload, priority, scheduled_at, order_key,
+        correlation_id, trace_context
     FROM pg_temp.processing_queue_staging WHERE dedup_key = ANY(%(dedup_keys)s)
     ORDER BY flow_name, dedup_key, position DESC
 ), live AS MATERIALIZED (
-    SELECT q.id, q.status, l.dedup_key, l.payload
+    SELECT q.id, q.status, l.dedup_key, l.payload, l.priority, l.scheduled_at, l.order_key, l.correlation_id,
+        l.trace_context
     FROM processing_queue q JOIN latest l ON l.flow_name = q.flow_name AND l.dedup_key = q.dedup_key
     WHERE q.status IN ('pending', 'processing')
     ORDER BY q.id
@@ -15,7 +18,12 @@ WITH latest AS MATERIALIZED (
     ORDER BY q.id
     FOR NO KEY UPDATE
 ), replaced AS (
-    UPDATE processing_queue q SET payload = live.payload, updated_at = clock_timestamp()
+    UPDATE processing_queue q
+    SET payload = live.payload, updated_at = clock_timestamp(), priority = coalesce(live.priority, q.priority),
+        scheduled_at = coalesce(live.scheduled_at, q.scheduled_at),
+        order_key = coalesce(live.order_key, q.order_key),
+        correlation_id = coalesce(live.correlation_id, q.correlation_id),
+        trace_context = coalesce(live.trace_context, q.trace_context)
     FROM live JOIN pending USING (id) WHERE q.id = live.id
     RETURNING q.id
 )

@@ -2,7 +2,7 @@
 SELECT format('%%s is missing, disabled or not valid', guard.name) AS problem, NULL::bigint AS record_id
 FROM unnest(ARRAY['processing_queue_state', 'processing_queue_instants', 'processing_queue_status_check',
     'processing_queue_pkey', 'processing_queue_dedup', 'processing_queue_running_key', 'only_known_transitions',
-    'account_for_insert', 'account_for_delete', 'account_for_truncate']) AS guard(name)
+    'processing_queue_new_record', 'account_for_insert', 'account_for_delete', 'account_for_truncate']) AS guard(name)
 WHERE NOT EXISTS (
         SELECT FROM pg_constraint c
         WHERE c.conrelid = 'processing_queue'::regclass AND c.conname = guard.name AND c.convalidated)
