@@ -41,7 +41,9 @@ def read_json(encoded: bytes | str) -> Any:
 def _is_deeper(value: Any, levels: int) -> bool:
     inner: Iterable[Any] = ()
     if isinstance(value, dict | list):
-        inner = cast("dict[str, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
+        inner = (
+            cast("dict[str, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
+        )
     return levels < 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 

@@ -26,9 +26,9 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 class NewRecord:
     """A payload with what is said about its record.
 
-    `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the database's
-    clock; None is now. `dedup_key`: unique among the flow's records that are not finished. `order_key`: records
-    with the same one run one after the other. Where a record is replaced, what is None stays as it is.
+    `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the
+    database's clock; None is now. `dedup_key`: unique among the flow's records that are not finished. `order_key`:
+    records with the same one run one after the other. Where a record is replaced, what is None stays as it is.
     """
 
     payload: Any

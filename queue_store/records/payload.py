@@ -1,8 +1,7 @@
 """What may be stored as a payload, a result or a progress: one rule for all of them, whoever writes and however.
 
 What is accepted arrives as it was given, but for what docs/flows.md lists under "Values". What is refused is refused
-with its place, such as `payload.items[3].price`. A handler is not given what this rule would have refused: SQL can store
-more than that.
+with its place, such as `payload.items[3].price`. SQL can store more than that, and a handler is not given it.
 """
 
 import math
