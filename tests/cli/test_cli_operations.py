@@ -17,10 +17,11 @@ from tasks.app import app
 from tasks.cli import main
 from tests.support import filling
 from tests.support.cleaning import TABLES as ALL_TABLES
+from tests.support.restoring import RESTORED
 
 CORRUPT = (
     "INSERT INTO processing_queue (flow_name, status, claim_number, claimed_at, flow_instance_id)"
-    " VALUES ('alpha', 'processing', 1, now(), gen_random_uuid())"
+    f" SELECT 'alpha', 'processing', 1, now(), gen_random_uuid() WHERE {RESTORED}"
 )
 
 

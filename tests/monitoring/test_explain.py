@@ -9,6 +9,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import UnknownFlowError, UnknownRecordError
 from queue_store.explain import Explanation, explain_flow, explain_record, registered_codes
 from queue_store.settings import ProcessorSettings
+from tests.support.restoring import RESTORED
 
 SETTINGS = ProcessorSettings()
 RUN = "0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01"
@@ -26,9 +27,9 @@ INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id)
 VALUES ('0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01', 'alpha', '0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d02')
 """
 PENDING = "INSERT INTO processing_queue (flow_name) VALUES ('alpha')"
-CLAIMED = """
+CLAIMED = f"""
 INSERT INTO processing_queue (flow_name, status, claimed_at, flow_instance_id, claim_number)
-VALUES ('alpha', 'processing', now(), '0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01', 1)
+SELECT 'alpha', 'processing', now(), '0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01', 1 WHERE {RESTORED}
 """
 
 Store = Callable[..., None]
@@ -71,7 +72,7 @@ RECORDS: dict[str, list[str]] = {
     "not_due_yet": [PENDING, "UPDATE processing_queue SET scheduled_at = now() + interval '1 hour'"],
     "waiting_for_retry": [
         "INSERT INTO processing_queue (flow_name, scheduled_at, retry_count, error_message)"
-        " VALUES ('alpha', now() + interval '1 hour', 1, 'boom')"
+        f" SELECT 'alpha', now() + interval '1 hour', 1, 'boom' WHERE {RESTORED}"
     ],
     "processing_stopped": [PENDING, "UPDATE queue_control SET processing_stopped_at = now()"],
     "flow_paused": [PENDING, "UPDATE flows SET paused_at = now(), pause_reason = 'moving'"],

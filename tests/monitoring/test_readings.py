@@ -14,6 +14,7 @@ from queue_store.readings.trends import read_baselines, read_connection_success,
 from queue_store.readings.windows import add_up as add_windows, read_hours, read_window
 from queue_store.settings import ProcessorSettings
 from tests.support import filling
+from tests.support.restoring import RESTORED
 
 # Nobody is silent before the server was up for one lease, and this one may have been started a moment ago.
 SETTINGS = ProcessorSettings(heartbeat_seconds=0.05, lease_seconds=0.15)
@@ -190,7 +191,7 @@ def test_a_sound_queue_has_no_violations(database: DatabaseManager) -> None:
 CORRUPTIONS = {
     "impossible_live_states": "UPDATE processing_queue SET updated_at = now() + interval '1 hour' WHERE id % 3 = 0",
     "claims_without_a_run": "INSERT INTO processing_queue (flow_name, status, claim_number, claimed_at,"
-    " flow_instance_id) VALUES ('alpha', 'processing', 1, now(), gen_random_uuid())",
+    f" flow_instance_id) SELECT 'alpha', 'processing', 1, now(), gen_random_uuid() WHERE {RESTORED}",
     "counts_that_do_not_add_up": "UPDATE processing_queue SET status = 'cancelled' WHERE status = 'pending'",
     "attempts_that_do_not_fit": "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name,"
     " flow_instance_id, outcome, exception_type, error_message, error_group)"

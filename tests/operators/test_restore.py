@@ -15,6 +15,7 @@ from queue_store.settings import ProcessorSettings
 from tasks.alerts.judging import judge_everything
 from tasks.monitoring.maintenance import nightly_review
 from tests.support import filling
+from tests.support.restoring import restore_rows
 from tests.support.servers import connect
 from tests.support.troubles import execute
 
@@ -69,9 +70,11 @@ def test_the_counts_of_a_server_with_higher_transaction_numbers_are_folded(
 def test_validate_does_not_promise_a_repair_that_there_is_not(own_database_url: str) -> None:
     with psycopg.connect(own_database_url) as connection:
         connection.execute("ALTER TABLE processing_queue DROP CONSTRAINT processing_queue_state")
+        connection.execute("INSERT INTO processing_queue (flow_name, status) VALUES ('alpha', 'completed')")
+        restore_rows(connection.cursor())
         connection.execute(
             "INSERT INTO processing_queue (flow_name, status, claimed_at, flow_instance_id)"
-            " VALUES ('alpha', 'completed', NULL, NULL), ('alpha', 'processing', now(), gen_random_uuid())"
+            " VALUES ('alpha', 'processing', now(), gen_random_uuid())"
         )
     database = connect(own_database_url)
     with maintenance.begin(database, "repair", dry_run=False, actor="anna") as run:

@@ -25,7 +25,7 @@ FROM generate_series(1, %(count)s) n
 HAVE_RUN = """
 INSERT INTO processing_queue (flow_name, order_key, priority, status, claim_number, claimed_at, flow_instance_id)
 SELECT 'sample', CASE WHEN n %% 2 = 0 THEN 'done ' || n END, 0, 'processing', 1, now(), %(run)s
-FROM generate_series(1, %(count)s) n
+FROM generate_series(1, %(count)s) n WHERE set_config('processing_queue.restoring', 'on', true) = 'on'
 """
 
 

@@ -8,6 +8,7 @@ from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
 from queue_store.database.manager import DatabaseManager
+from tests.support.restoring import restore_rows
 
 SHORT_LEASE = {
     "DEVELOPMENT_DISTRIBUTED_PROCESSOR_LEASE_SECONDS": "0.5",
@@ -30,6 +31,7 @@ def add_records(database: DatabaseManager, count: int, flow_name: str = "alpha",
     """Pending ones unless `columns` say otherwise; `age_seconds` moves scheduled_at into the past."""
     age_seconds = columns.pop("age_seconds", 0)
     with database.transaction() as cursor:
+        restore_rows(cursor)
         for _ in range(count):
             _insert_in(cursor, "processing_queue", {"flow_name": flow_name, **columns})
         if not age_seconds:
@@ -81,6 +83,7 @@ def add_processing(
     database: DatabaseManager, count: int, run: UUID, flow_name: str = "alpha", age_seconds: float = 0
 ) -> None:
     with database.transaction() as cursor:
+        restore_rows(cursor)
         cursor.execute(
             "INSERT INTO processing_queue (flow_name, status, claim_number, claimed_at, flow_instance_id)"
             " SELECT %(flow)s, 'processing', 1, now() - make_interval(secs => %(age)s), %(run)s"

@@ -29,7 +29,7 @@ SELECT (ARRAY['invoice_export', 'survey_processor', 'thumbnail'])[1 + n %% 3],
     jsonb_build_object('respondent_id', n, 'name', '<img src=x onerror=alert(1)>'), n %% 10,
     now() - n * interval '1 second', now() - (600 - n) * interval '1 minute', 'key-' || n,
     3 * (n %% 8 = 2)::integer
-FROM generate_series(1, %(count)s) n
+FROM generate_series(1, %(count)s) n WHERE set_config('processing_queue.restoring', 'on', true) = 'on'
 """
 NOT_COUNTED_NOW = "UPDATE rollup_deltas SET purged = purged - enqueued, enqueued = 0"
 CLAIMED = """

@@ -5,6 +5,7 @@ from typing import Any
 from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
 from tests.support import filling
+from tests.support.restoring import RESTORED
 
 
 def execute(database: DatabaseManager, statement: str, **parameters: Any) -> None:
@@ -177,7 +178,7 @@ def corrupted(database: DatabaseManager) -> None:
     execute(
         database,
         "INSERT INTO processing_queue (flow_name, status, claim_number, claimed_at, flow_instance_id)"
-        " VALUES ('alpha', 'processing', 1, now(), gen_random_uuid())",
+        f" SELECT 'alpha', 'processing', 1, now(), gen_random_uuid() WHERE {RESTORED}",
     )
 
 
