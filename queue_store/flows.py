@@ -123,3 +123,12 @@ def tune(
         "sets_max_runs": max_runs is not None or to_declared,
     }
     return row_as(cursor.execute(sql("flows/tune_flow"), parameters), FlowTuning) or FlowTuning()
+
+
+def note_failed_claim(cursor: Cursor[Any], flow_name: str, error: str) -> None:
+    """The next claim that does not fail calls `forget_failed_claims`."""
+    cursor.execute(sql("flows/note_failed_claim"), {"flow_name": flow_name, "error": error})
+
+
+def forget_failed_claims(cursor: Cursor[Any], flow_name: str) -> None:
+    cursor.execute(sql("flows/forget_failed_claims"), {"flow_name": flow_name})

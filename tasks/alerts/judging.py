@@ -40,6 +40,7 @@ CODES = (
     "recent_failures",
     "orphaned_records",
     "endless_claims",
+    "failing_claims",
     "backlog",
     "rate_below_usual",
     "all_workers_gone",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings.endless_claims import EndlessClaims, read_endless_claims
+from queue_store.readings.failing_claims import FailingClaims, read_failing_claims
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
 from queue_store.readings.integrity import Violation, find_violations
@@ -42,6 +43,7 @@ class Snapshot:
     recent: dict[str, Window]
     orphans: list[OrphanGroup]
     endless_claims: list[EndlessClaims]
+    failing_claims: list[FailingClaims]
     fleet: Fleet
     server: ServerReading
     baselines: dict[str, Baseline]
@@ -82,6 +84,7 @@ def take_snapshot(
             },
             orphans=read_orphans(cursor, settings, orphan_timeout_seconds),
             endless_claims=read_endless_claims(cursor, settings),
+            failing_claims=read_failing_claims(cursor),
             fleet=read_fleet(cursor, settings),
             server=read_server(cursor),
             baselines=read_baselines(cursor),

@@ -50,7 +50,8 @@ def run_flow(
     position = services.position(flow.name)
     with Run(services.database, options, position, services.process.worker_process_id, celery_task_id) as run:
         try:
-            records = run.begin()
+            with services.failing_claims.watch(flow.name):
+                records = run.begin()
         except CommitUnknownError as error:
             # It may have happened: then nobody works on what was claimed.
             end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)

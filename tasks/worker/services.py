@@ -22,6 +22,7 @@ from ..authoring.flow import Flow
 from ..authoring.registry import load_flows, place_of
 from .current_run import CurrentRun
 from .event_loop import EventLoop
+from .failing_claims import FailingClaims
 from .memory_limit import memory_limit_bytes
 from .shared_slots import SharedSlots, shared_slots
 
@@ -42,6 +43,7 @@ class WorkerServices:
             },
         )
         self.rescue = Rescue(self.database, settings)
+        self.failing_claims = FailingClaims(self.database)
         self.hints = CeleryHintSender(app)
         self.celery_queues = celery_queues
         self.flows = {name: f for name, f in load_flows(settings).items() if f.queue in celery_queues}

@@ -115,6 +115,21 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
+def failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
+    """Nothing of the flow runs, although its workers are alive."""
+    for failing in snapshot.failing_claims:
+        yield Finding(
+            "failing_claims",
+            "critical",
+            f"{failing.flow_name}: claims fail since {failing.since:%Y-%m-%d %H:%M:%S %Z}, {failing.failed_count} "
+            f"so far: {failing.error}",
+            "put right what the error names; for missing rights or tables: queuectl migrate, then queuectl grant-roles",
+            failing.flow_name,
+            failing.failed_count,
+            None,
+        )
+
+
 def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
     """Their runs end before they have an outcome. Each further claim is a crash strike."""
     for endless in snapshot.endless_claims:

@@ -1,0 +1,27 @@
+"""Flows whose claims fail, so that nothing of them runs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.rows import rows_as
+from queue_store.database.statements import sql
+
+AT_LEAST = 3
+FOR_SECONDS = 30.0  # a conflict passes sooner
+
+
+@dataclass(frozen=True, slots=True)
+class FailingClaims:
+    flow_name: str
+    failed_count: int
+    since: datetime
+    error: str
+
+
+def read_failing_claims(cursor: Cursor[Any]) -> list[FailingClaims]:
+    """Those whose last claims failed, for any reason but an unavailable database, and go on failing."""
+    parameters = {"at_least": AT_LEAST, "for_seconds": FOR_SECONDS}
+    return rows_as(cursor.execute(sql("readings/failing_claims"), parameters), FailingClaims)

@@ -1,0 +1,45 @@
+"""Claims of this process that failed: said in the database, where `queuectl check` reads it."""
+
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from queue_store import flows as flow_store
+from queue_store.database.manager import DatabaseManager
+from queue_store.errors import CommitUnknownError, DatabaseUnavailableError
+from queue_store.redaction import redact
+
+ERROR_LIMIT = 500
+
+logger = logging.getLogger(__name__)
+
+
+class FailingClaims:
+    def __init__(self, database: DatabaseManager) -> None:
+        self._database = database
+        self._failing: set[str] = set()
+
+    @contextmanager
+    def watch(self, flow_name: str) -> Generator[None]:
+        """Around a claim. Raises what the claim raises. Costs nothing where it does not fail."""
+        try:
+            yield
+        except (DatabaseUnavailableError, CommitUnknownError):
+            raise  # the whole server is in trouble, and others say so
+        except Exception as error:
+            self._failing.add(flow_name)
+            self._say(flow_name, redact(f"{type(error).__name__}: {error}", ERROR_LIMIT))
+            raise
+        if flow_name in self._failing:
+            self._failing.discard(flow_name)
+            self._say(flow_name, None)
+
+    def _say(self, flow_name: str, error: str | None) -> None:
+        try:
+            with self._database.transaction() as cursor:
+                if error is None:
+                    flow_store.forget_failed_claims(cursor, flow_name)
+                else:
+                    flow_store.note_failed_claim(cursor, flow_name, error)
+        except Exception:
+            logger.exception("it could not be noted how the claims of %s went", flow_name)
