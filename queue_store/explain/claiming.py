@@ -58,6 +58,18 @@ def flow_paused(facts: Facts) -> Reason | None:
     )
 
 
+@reason("claims_fail", of=("pending", FLOW))
+def claims_fail(facts: Facts) -> Reason | None:
+    flow = facts.flow
+    if flow.claims_failing_since is None:
+        return None
+    return Reason(
+        "claims_fail",
+        f"Claims of the flow {facts.flow_name} fail since {flow.claims_failing_since:%Y-%m-%d %H:%M:%S %Z}: "
+        f"{flow.claims_error}",
+    )
+
+
 @reason("ingestion_stopped", of=(FLOW,))
 def ingestion_stopped(facts: Facts) -> Reason | None:
     flow = facts.flow

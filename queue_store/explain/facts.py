@@ -64,6 +64,8 @@ class FlowFacts:
     max_runs: int | None
     orphan_timeout_seconds: float
     failure_blocks_key: bool
+    claims_failing_since: datetime | None
+    claims_error: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ QUEUE_RULES: tuple[Rule, ...] = (
     flow_rules.recent_failures,
     flow_rules.orphaned_records,
     flow_rules.endless_claims,
+    flow_rules.failing_claims,
     flow_rules.backlog,
     flow_rules.rate_below_usual,
     overall_rules.success_rate,
