@@ -1,0 +1,97 @@
+"""One rule of values, whoever encodes and however: what is accepted arrives, what is not is refused with its place."""
+
+import enum
+import uuid
+from collections import OrderedDict, defaultdict, namedtuple
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from queue_store.errors import PayloadRejectedError
+from queue_store.records.payload import decode_json, encode_json
+
+LIMIT = 65_536
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Text(str):
+    pass
+
+
+@dataclass
+class Order:
+    number: int
+
+
+Pair = namedtuple("Pair", "left right")  # noqa: PYI024
+ACCEPTED: dict[str, tuple[Any, Any]] = {
+    "None": (None, None),
+    "the text null": ("null", "null"),
+    "64 bits": (2**64 - 1, 2**64 - 1),
+    "minus 64 bits": (-(2**63), -(2**63)),
+    "a large float": (2.0**63, 2.0**63),
+    "the largest float": (1.7976931348623157e308, 1.7976931348623157e308),
+    "the smallest float": (5e-324, 5e-324),
+    "UUID": (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    "Enum": (Colour.RED, "red"),
+    "subclass of str": (Text("x"), "x"),
+    "subclass of dict": (defaultdict(int, a=1), {"a": 1}),
+    "OrderedDict": (OrderedDict(a=1), {"a": 1}),
+    "tuple": ((1, 2), [1, 2]),
+}
+REFUSED: dict[str, Any] = {
+    "65 bits": 2**64,
+    "minus 65 bits": -(2**63) - 1,
+    "NaN": float("nan"),
+    "infinity": float("inf"),
+    "NUL": "a\x00",
+    "surrogate": "\ud800",
+    "Decimal": Decimal(1),
+    "datetime": datetime(2030, 1, 1, tzinfo=UTC),
+    "dataclass": Order(1),
+    "namedtuple": Pair(1, 2),
+    "bytes": b"x",
+    "set": {1},
+}
+AROUND: dict[str, dict[str, Any]] = {
+    "alone": {},
+    "with a None": {"note": None},
+    "with the text null": {"note": "nullable"},
+    "with many lists": {"note": [[] for _ in range(101)]},
+}
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=list(AROUND))
+@pytest.mark.parametrize("case", ACCEPTED.values(), ids=list(ACCEPTED))
+def test_what_is_accepted_arrives_whatever_stands_beside_it(case: tuple[Any, Any], around: Any) -> None:
+    given, arrives = case
+    found = decode_json(encode_json({"items": [{"v": given}], **around}, LIMIT))["items"][0]["v"]
+    assert found == arrives
+    assert type(found) is type(arrives)
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=list(AROUND))
+@pytest.mark.parametrize("value", REFUSED.values(), ids=list(REFUSED))
+def test_what_is_refused_is_refused_with_its_place(value: Any, around: Any) -> None:
+    with pytest.raises(PayloadRejectedError) as caught:
+        encode_json({"items": [0, {"v": value}], **around}, LIMIT)
+    assert caught.value.field == "payload.items[1].v"
+
+
+@pytest.mark.parametrize("digits", [b"18446744073709551616", b"-9223372036854775809", b"1" + b"0" * 5_000])
+def test_an_integer_that_came_by_sql_is_never_rounded(digits: bytes) -> None:
+    with pytest.raises(PayloadRejectedError, match="beyond 64 bits") as caught:
+        decode_json(b'{"items": [' + digits + b"]}")
+    assert caught.value.field == "payload.items[0]"
+
+
+def test_a_document_that_is_nested_too_deeply_is_refused_when_it_came_by_sql() -> None:
+    for levels in (200, 5_000):
+        with pytest.raises(PayloadRejectedError, match="nested deeper"):
+            decode_json(b"[" * levels + b"]" * levels)
