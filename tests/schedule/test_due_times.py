@@ -7,7 +7,7 @@ import pytest
 from celery.schedules import crontab, schedule
 
 import celeryconfig
-from tasks.schedule.due_time import is_kept, latest_due
+from tasks.schedule.due_time import is_kept, latest_due, next_due
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FIRST_SUNDAY = crontab(minute="0", hour="3", day_of_week="sunday", day_of_month="1-7")
@@ -46,6 +46,23 @@ def test_an_hour_that_is_skipped_or_comes_twice_is_due_once(day: str) -> None:
         latest_due(table, at(f"{day} 00:00") + timedelta(minutes=m), BERLIN) for m in range(0, 24 * 60, 10)
     }
     assert len(times) == 2  # yesterday's and today's
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles", "Australia/Lord_Howe"])
+@pytest.mark.parametrize(
+    ("table", "seconds"),
+    [(crontab(minute="0"), 3600), (crontab(minute="*/15"), 900), (crontab(minute="0", hour="*/2"), 7200)],
+)
+def test_every_hour_means_elapsed_time_when_the_clocks_are_put_back(
+    table: crontab, seconds: int, zone: str
+) -> None:
+    autumn = {"Europe/Berlin": "2026-10-24 18:00", "America/Los_Angeles": "2026-10-31 22:00"}
+    begin = at(autumn.get(zone, "2026-04-04 06:00"))
+    seen = [latest_due(table, begin + timedelta(minutes=m), ZoneInfo(zone)) for m in range(0, 20 * 60, 5)]
+    times = sorted({due for due in seen if due is not None})
+    assert max(b - a for a, b in zip(times, times[1:], strict=False)).total_seconds() <= seconds
+    for before, after in zip(times, times[1:], strict=False):
+        assert next_due(table, before, ZoneInfo(zone)) == after
 
 
 def test_an_interval_is_kept_when_it_is_relative() -> None:
