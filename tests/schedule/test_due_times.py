@@ -1,6 +1,7 @@
 """When an entry was due last: by the clock of the time zone, over the change of the clocks, on first Sundays."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -66,8 +67,8 @@ def test_every_hour_is_due_in_both_passes_of_the_hour_that_comes_twice(
         latest_due(table, at(evening) + timedelta(minutes=m), ZoneInfo(zone)) for m in range(0, 20 * 60, 5)
     ]
     times = sorted({due for due in seen if due is not None})
-    assert max(b - a for a, b in zip(times, times[1:], strict=False)).total_seconds() <= seconds
-    for before, after in zip(times, times[1:], strict=False):
+    assert max(b - a for a, b in pairwise(times)).total_seconds() <= seconds
+    for before, after in pairwise(times):
         assert next_due(table, before, ZoneInfo(zone)) == after
 
 

@@ -21,7 +21,7 @@ class Colour(enum.Enum):
 
 
 class Text(str):
-    pass
+    __slots__ = ()
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Order:
     number: int
 
 
-Pair = namedtuple("Pair", "left right")  # noqa: PYI024
+Pair = namedtuple("Pair", "left right")
 ACCEPTED: dict[str, tuple[Any, Any]] = {
     "None": (None, None),
     "the text null": ("null", "null"),
