@@ -7,7 +7,7 @@ from typing import Any
 LEVELS = ("healthy", "warning", "critical", "emergency")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """`code` and `flow_name` say which trouble it is: seen again, it is the same. `figure` is judged by `threshold`."""
 

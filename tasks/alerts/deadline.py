@@ -1,7 +1,8 @@
-"""A server that hangs answers neither with a result nor with an error: nobody may wait for it without a bound."""
+"""Calls with a deadline. A thread cannot be stopped: a call that hangs keeps its thread, and its caller goes on."""
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from queue_store.errors import DatabaseUnavailableError
@@ -9,24 +10,29 @@ from queue_store.errors import DatabaseUnavailableError
 T = TypeVar("T")
 
 
-def call_with_deadline(seconds: float, work: Callable[[], T]) -> T:
-    """What the work returns or raises; DatabaseUnavailableError when it has no end in time. Its thread is left."""
-    results: list[T] = []
-    errors: list[BaseException] = []
+def call_with_deadline(call: Callable[[], T], seconds: float, *, thread_name: str) -> T:
+    """Return what the call to the database returns, and raise what it raises.
 
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001  (raised again below)
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="with deadline", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
+    Raises DatabaseUnavailableError when the call has not ended after `seconds`. A server that hangs accepts
+    connections, and answers neither with a result nor with an error.
+    """
+    started = start_call(call, thread_name=thread_name)
+    if not wait([started], seconds).done:
         raise DatabaseUnavailableError(
             f"the database did not answer within {seconds:g} s: check whether the server hangs, its disk and its load"
         )
-    return results[0]
+    return started.result()
+
+
+def start_call(call: Callable[[], T], *, thread_name: str) -> Future[T]:
+    """Start the call in a daemon thread."""
+    future = Future[T]()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  (the future raises it)
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=thread_name, daemon=True).start()
+    return future

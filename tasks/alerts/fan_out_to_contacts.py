@@ -1,38 +1,46 @@
-"""All contacts are told at the same time: one whose channel hangs keeps nobody else waiting."""
+"""Calls for all contacts at the same time: a channel that hangs does not delay the other contacts."""
 
-import threading
-import time
+import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
 from typing import TypeVar
+
+from .deadline import start_call
 
 T = TypeVar("T")
 SECONDS = 30.0
 
-# Contacts whose channel still hangs. A thread cannot be ended, so there is one at most for each.
+logger = logging.getLogger(__name__)
+
+# Contacts whose channel still hangs. A thread cannot be stopped, so each contact has one at most.
 _busy: set[str] = set()
 
 
-def fan_out_to_contacts(
-    work: Callable[[str], T], contacts: Iterable[str], seconds: float = SECONDS
-) -> dict[str, T]:
-    """What the work returned for each contact that had an end in time. One that hangs since an earlier call is left
-    out."""
-    done: dict[str, T] = {}
-    threads = [_start(work, contact, done) for contact in contacts if contact not in _busy]
-    until = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, until - time.monotonic()))
-    return dict(done)
+def fan_out_to_contacts(call: Callable[[str], T], contacts: Iterable[str]) -> dict[str, T]:
+    """Call for each contact in a thread of its own, and return the results by contact.
+
+    Leaves out a contact whose call raises, or has not ended after SECONDS. While such a call still hangs, later
+    calls leave the contact out, too.
+    """
+    started = {contact: _start(call, contact) for contact in contacts if contact not in _busy}
+    ended = wait(started.values(), SECONDS).done
+    results: dict[str, T] = {}
+    for contact, future in started.items():
+        if future not in ended:
+            continue
+        if error := future.exception():
+            logger.error("nothing could be sent to %s", contact, exc_info=error)
+        else:
+            results[contact] = future.result()
+    return results
 
 
-def _start(work: Callable[[str], T], contact: str, done: dict[str, T]) -> threading.Thread:
-    def run() -> None:
+def _start(call: Callable[[str], T], contact: str) -> Future[T]:
+    def run() -> T:
         try:
-            done[contact] = work(contact)
+            return call(contact)
         finally:
             _busy.discard(contact)
 
     _busy.add(contact)
-    thread = threading.Thread(target=run, name=f"alert to {contact}", daemon=True)
-    thread.start()
-    return thread
+    return start_call(run, thread_name=f"alert to {contact}")

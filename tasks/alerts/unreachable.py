@@ -39,7 +39,12 @@ class UnreachableDatabase:
         state = self._read()
         if state is None:
             return 0
-        finding = Finding("database_unreachable", "emergency", "The database can be reached again.", "")
+        finding = Finding(
+            code="database_unreachable",
+            level="emergency",
+            message="The database can be reached again.",
+            next_step="",
+        )
         told = self._tell(state["told"], "resolved", finding, state["since"])
         left = [contact for contact in state["told"] if contact not in told]
         if left:

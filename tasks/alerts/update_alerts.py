@@ -10,7 +10,7 @@ from queue_store.settings import load_processor_settings
 
 from ..app import waking_task
 from ..monitoring.databases import database_named
-from .judging import judge_everything
+from .checking import check_queue
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,6 @@ def update_alerts() -> None:
         return
     _judged_at = time.monotonic()
     try:
-        judge_everything(database_named(), load_processor_settings(), notify=True)
+        check_queue(database_named(), load_processor_settings(), notify=True)
     except (QueueStoreError, psycopg.Error) as error:
         logger.warning("the alerts could not be brought up to date: %s", error)

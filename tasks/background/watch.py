@@ -13,8 +13,8 @@ from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import take_watch
 
+from ..alerts.checking import check_queue, report_unreachable
 from ..alerts.deadline import call_with_deadline
-from ..alerts.judging import judge_everything, report_unreachable
 from ..worker.services import WorkerServices
 
 TAKE_SECONDS = 10.0
@@ -51,7 +51,7 @@ class Watch(threading.Thread):
         """Raises InsufficientPrivilege where this login may not watch."""
         database, settings = self._services.database, self._services.settings
         try:
-            is_mine = self._take()
+            is_mine = call_with_deadline(self._take, ANSWER_SECONDS, thread_name="watch_lease")
         except DatabaseUnavailableError as error:
             if self._services.slots.is_first:  # one of each worker is enough to tell of it
                 report_unreachable(database, settings, error, notify=True)
@@ -61,12 +61,8 @@ class Watch(threading.Thread):
             self._services.rescue.sweep()
             self._services.rescue.sweep_overdue()
             vacuum_forgotten_tables(database)
-            judge_everything(database, settings, notify=True)
+            check_queue(database, settings, notify=True)
 
     def _take(self) -> bool:
-        """Raises DatabaseUnavailableError also for a server that stands still: it accepts, and never answers."""
-        return call_with_deadline(ANSWER_SECONDS, self._ask)
-
-    def _ask(self) -> bool:
         with self._services.database.transaction() as cursor:
             return take_watch(cursor, self._services.process.worker_process_id, LEASE_SECONDS)

@@ -46,25 +46,25 @@ def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> st
     from queue_store.alerting.findings import worst_level
     from queue_store.settings import load_processor_settings
 
-    from ..alerts.judging import judge_everything
+    from ..alerts.checking import check_queue
     from ..monitoring.databases import database_named
 
-    judgement = judge_everything(database_named(), load_processor_settings(), notify=notify)
-    level = worst_level(judgement.findings)
-    reachable = not any(f.code == "database_unreachable" for f in judgement.findings)
+    result = check_queue(database_named(), load_processor_settings(), notify=notify)
+    level = worst_level(result.findings)
+    reachable = not any(f.code == "database_unreachable" for f in result.findings)
     details = _details(database, performance) if reachable else {}
     if as_json:
         write_json(
             {
                 "health": level,
-                "findings": [finding.as_dict() for finding in judgement.findings],
-                "notices_sent": judgement.notices_sent,
+                "findings": [finding.as_dict() for finding in result.findings],
+                "notices_sent": result.notices_sent,
                 **details,
             }
         )
     else:
         say(f"Queue health: {level}")
-        for finding in judgement.findings:
+        for finding in result.findings:
             say(f"{finding.level.upper()} {finding.message}\n  Next: {finding.next_step}")
         _show(details)
     return level

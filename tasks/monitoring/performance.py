@@ -12,20 +12,17 @@ from queue_store.settings import load_processor_settings
 from ..app import scheduled_task
 from .databases import database_named, read_beside
 from .describe import describe_window
-from .rules import flow_rules, judge, overall_rules
+from .rules import judge
 from .snapshot import take_snapshot
 
 MAXIMUM_HOURS = 24 * 366
-PERFORMANCE_RULES = (
-    flow_rules.success_rate,
-    flow_rules.processing_rate,
-    flow_rules.failed_records,
-    flow_rules.recent_failures,
-    flow_rules.backlog,
-    flow_rules.rate_below_usual,
-    overall_rules.success_rate,
-    overall_rules.failed_records,
-    overall_rules.recent_failures,
+PERFORMANCE_CODES = (
+    "success_rate",
+    "processing_rate",
+    "failed_records",
+    "recent_failures",
+    "backlog",
+    "rate_below_usual",
 )
 
 
@@ -60,7 +57,7 @@ def processing_performance_monitoring(
         "flows": {name: describe_window(window) for name, window in windows.items()},
         "baselines": {name: _describe_baseline(baseline) for name, baseline in baselines.items()},
         "hours": [_describe_hour(hour) for hour in hours],
-    } | describe(judge(take_snapshot(database, settings, with_integrity=False), PERFORMANCE_RULES))
+    } | describe(judge(take_snapshot(database, settings, with_integrity=False), PERFORMANCE_CODES))
     if include_error_analysis:
         performance["error_analysis"] = _describe_errors(errors)
     return performance

@@ -11,6 +11,7 @@ from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_count
 from queue_store.readings.integrity import Violation, find_violations
 from queue_store.readings.orphans import OrphanGroup, read_orphans
 from queue_store.readings.response_time import read_response_time_ms
+from queue_store.readings.schedule import ScheduleReading
 from queue_store.readings.server import ServerReading, read_server
 from queue_store.readings.trends import (
     Baseline,
@@ -23,6 +24,7 @@ from queue_store.readings.trends import (
 from queue_store.readings.windows import Window, read_window
 from queue_store.settings import ProcessorSettings
 
+from .broker import BrokerReading
 from .databases import STATEMENT_SECONDS
 
 HOUR_SECONDS = 3_600.0
@@ -32,7 +34,8 @@ RATE_MINIMUM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`recent`: by flow, what happened while its oldest due record waited, where that is ten minutes or more."""
+    """`recent`: by flow, what happened while its oldest due record waited, where that is ten minutes or more.
+    `schedule`, `broker`: None where nobody looked at them."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -50,6 +53,8 @@ class Snapshot:
     depths: list[Depth]
     connection_success: ConnectionSuccess
     violations: list[Violation] = field(default_factory=list[Violation])
+    schedule: ScheduleReading | None = None
+    broker: BrokerReading | None = None
 
     @property
     def open(self) -> FlowCounts:

@@ -10,7 +10,7 @@ from queue_store.alerting import alerts
 from queue_store.database.manager import DatabaseManager
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.channels import ChannelError
-from tasks.alerts.judging import judge_everything
+from tasks.alerts.checking import check_queue
 from tasks.alerts.sending import send_notifications
 from tests.alerts.test_alerts import age, execute, finding, notices, unreachable, update
 
@@ -115,7 +115,7 @@ def test_a_process_without_the_contact_leaves_its_notice_to_others(
 def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     database: DatabaseManager, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.alerts.fan_out_to_contacts.fan_out_to_contacts.__defaults__", (0.5,))
+    monkeypatch.setattr("tasks.alerts.fan_out_to_contacts.SECONDS", 0.5)
     goes_on = channels.hanging["primary"] = threading.Event()
     update(database, finding("emergency", "corruption"))
     assert send_notifications(database, SETTINGS) == 2
@@ -135,12 +135,12 @@ def test_that_the_database_is_back_is_told_until_it_was_heard(
     unreachable: DatabaseManager, database: DatabaseManager, channels: Channels, tmp_path: Path
 ) -> None:
     settings = ProcessorSettings(contact_primary=("test://primary",), state_directory=str(tmp_path))
-    judge_everything(unreachable, settings, notify=True)
+    check_queue(unreachable, settings, notify=True)
     database.name = unreachable.name
     channels.broken.add("primary")
-    judge_everything(database, settings, notify=True)
+    check_queue(database, settings, notify=True)
     channels.broken.clear()
     channels.told.clear()
-    judge_everything(database, settings, notify=True)
-    judge_everything(database, settings, notify=True)
+    check_queue(database, settings, notify=True)
+    check_queue(database, settings, notify=True)
     assert channels.told.count(("primary", "resolved")) == 1

@@ -13,8 +13,8 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.trends import read_connection_success
 from queue_store.settings import ProcessorSettings
+from tasks.alerts.checking import check_queue
 from tasks.alerts.deadline import call_with_deadline
-from tasks.alerts.judging import judge_everything
 from tasks.alerts.update_alerts import update_alerts
 from tasks.app import app
 from tasks.cli import main
@@ -70,7 +70,7 @@ def test_a_broker_that_is_not_redis_is_judged_too(
 ) -> None:
     monkeypatch.setattr(app.conf, "broker_url", broker_url)
     monkeypatch.setattr(app.conf, "broker_write_url", broker_url)
-    judgement = judge_everything(database, ProcessorSettings(), notify=False)
+    judgement = check_queue(database, ProcessorSettings(), notify=False)
     assert ("broker_unreachable" in {f.code for f in judgement.findings}) == is_found
 
 
@@ -82,12 +82,12 @@ def test_a_database_that_waits_for_a_lock_for_too_long_is_an_emergency(
     settings = ProcessorSettings(state_directory=str(tmp_path))
     with database.transaction() as other:
         other.execute("LOCK TABLE processing_queue IN ACCESS EXCLUSIVE MODE")
-        (finding,) = judge_everything(database, settings, notify=True).findings
+        (finding,) = check_queue(database, settings, notify=True).findings
     assert (finding.code, finding.level) == ("database_unreachable", "emergency")
     assert "statement timeout" in finding.next_step
     with database.transaction() as other:
         other.execute("LOCK TABLE alerts IN ACCESS EXCLUSIVE MODE")
-        (finding,) = judge_everything(database, settings, notify=True).findings
+        (finding,) = check_queue(database, settings, notify=True).findings
     assert finding.code == "database_unreachable"
 
 
@@ -101,7 +101,7 @@ def hangs() -> Iterator[threading.Event]:
 def test_a_server_that_hangs_is_not_waited_for(hangs: threading.Event) -> None:
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailableError, match=r"did not answer within 0\.1 s"):
-        call_with_deadline(0.1, hangs.wait)
+        call_with_deadline(hangs.wait, 0.1, thread_name="hangs")
     assert time.monotonic() - began < 5
 
 
@@ -109,7 +109,7 @@ def test_each_look_is_a_sample_of_the_connection(
     database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     distributed_queue_monitoring()
-    judge_everything(database, ProcessorSettings(), notify=False)
+    check_queue(database, ProcessorSettings(), notify=False)
     monkeypatch.setenv("DATABASE_URL", NOBODY)
     with pytest.raises(DatabaseUnavailableError):
         distributed_queue_monitoring()

@@ -121,7 +121,11 @@ def test_check_notifies_when_asked(database: DatabaseManager) -> None:
 def test_alerts_are_listed_and_acknowledged(database: DatabaseManager) -> None:
     assert "No alerts." in queuectl("alerts").output
     with database.transaction() as cursor:
-        alerts.update(cursor, [Finding("corruption", "emergency", "Bad.", "look")], ["corruption"])
+        alerts.update(
+            cursor,
+            [Finding(code="corruption", level="emergency", message="Bad.", next_step="look")],
+            ["corruption"],
+        )
     (alert,) = as_json("alerts")
     assert "emergency" in queuectl("alerts").output
     queuectl("alerts", "--acknowledge", alert["id"])

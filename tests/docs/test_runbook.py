@@ -74,7 +74,13 @@ def many_failures(database: DatabaseManager) -> None:
 def alerted(database: DatabaseManager) -> None:
     with database.transaction() as cursor:
         cursor.execute("ALTER SEQUENCE alerts_id_seq RESTART")
-        found = Finding("failed_records", "critical", "alpha: 113 failed records.", "look", "alpha")
+        found = Finding(
+            code="failed_records",
+            level="critical",
+            message="alpha: 113 failed records.",
+            next_step="look",
+            flow_name="alpha",
+        )
         alerts.update(cursor, [found], ["failed_records"])
 
 

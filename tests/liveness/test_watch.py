@@ -45,7 +45,7 @@ def test_the_others_only_look_whether_the_watch_is_free(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(worker, uuid4())
-    monkeypatch.setattr(watch_module, "judge_everything", pytest.fail)
+    monkeypatch.setattr(watch_module, "check_queue", pytest.fail)
     Watch(worker.services).look()
 
 

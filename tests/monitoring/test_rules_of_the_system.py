@@ -11,7 +11,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.readings.fleet import Fleet, WorkerProcessReading
 from queue_store.readings.server import Connections, LongestTransaction
 from queue_store.settings import ProcessorSettings
-from tasks.monitoring.rules import SYSTEM_RULES, judge
+from tasks.monitoring.rules import judge
 from tasks.monitoring.snapshot import Snapshot, take_snapshot
 
 
@@ -92,7 +92,7 @@ def dead_process() -> WorkerProcessReading:
 def test_a_rule_fires_above_its_threshold(
     quiet: Snapshot, trouble: Callable[[Snapshot], Snapshot], expected: tuple[str, str, str] | None
 ) -> None:
-    findings = judge(trouble(quiet), SYSTEM_RULES)
+    findings = judge(trouble(quiet))
     if expected is None:
         assert findings == []
         return

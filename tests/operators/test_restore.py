@@ -12,7 +12,7 @@ from queue_store.operators.backup import restore_backup, write_backup
 from queue_store.operators.operators import Operators
 from queue_store.readings.integrity import find_violations
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.judging import judge_everything
+from tasks.alerts.checking import check_queue
 from tasks.monitoring.maintenance import nightly_review
 from tests.support import filling
 from tests.support.restoring import restore_rows
@@ -94,8 +94,8 @@ def test_corrections_of_the_night_are_a_finding_until_a_night_without(
     rollups.fold(database)
     execute(database, "UPDATE processing_queue SET status = 'cancelled'")
     nightly_review()
-    found = {f.code: f for f in judge_everything(database, ProcessorSettings(), notify=False).findings}
+    found = {f.code: f for f in check_queue(database, ProcessorSettings(), notify=False).findings}
     assert "the counts of 1 flow(s): alpha" in found["counts_corrected"].message
     nightly_review()
-    found = {f.code: f for f in judge_everything(database, ProcessorSettings(), notify=False).findings}
+    found = {f.code: f for f in check_queue(database, ProcessorSettings(), notify=False).findings}
     assert "counts_corrected" not in found

@@ -2,6 +2,7 @@
 that fails keeps no other from judging."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from queue_store.alerting import alerts
 from queue_store.alerting.findings import Finding
 from queue_store.database.manager import DatabaseManager
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.judging import judge_everything
+from tasks.alerts.checking import check_queue
 from tasks.celery_hardening.quarantine import NOTES, keep_message, news
 from tasks.cli import main
-from tasks.monitoring.rules.broker_rules import judge_quarantine
+from tasks.monitoring.broker import BrokerReading
+from tasks.monitoring.rules import judge
+from tasks.monitoring.snapshot import take_snapshot
 from tests.support import filling
 
 GOOD = {"queue": "flows", "count": 1, "why": "it raised TypeError"}
@@ -45,10 +48,14 @@ def test_what_is_no_note_is_left_out(redis_client: redis.Redis, redis_url: str, 
     assert (kept.queue, kept.count) == ("flows", 1)
 
 
-def test_a_note_keeps_its_finding_short_and_on_one_line(redis_client: redis.Redis) -> None:
+def test_a_note_keeps_its_finding_short_and_on_one_line(
+    redis_client: redis.Redis, database: DatabaseManager
+) -> None:
     note = {"queue": "a\nb", "count": 10**30, "why": "password=hunter2\n" * 100, "at": redis_client.time()[0]}
     redis_client.lpush(NOTES, json.dumps(note))
-    [finding] = judge_quarantine(news(redis_client))
+    broker = BrokerReading(is_reachable=True, quarantine_notes=news(redis_client))
+    snapshot = replace(take_snapshot(database, ProcessorSettings()), broker=broker)
+    [finding] = judge(snapshot, ("messages_set_aside",))
     assert "\n" not in finding.message
     assert "hunter2" not in finding.message
     assert len(finding.message) < 600
@@ -72,27 +79,24 @@ def test_no_key_but_a_list_that_was_set_aside_is_dropped(redis_client: redis.Red
 
 @pytest.fixture
 def failing_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    def explode(_: object) -> list[Finding]:
-        raise ZeroDivisionError("a test")
-
-    monkeypatch.setattr("tasks.alerts.judging.judge_quarantine", explode)
+    notes: Any = [None]
+    broken = BrokerReading(is_reachable=True, quarantine_notes=notes)
+    monkeypatch.setattr("tasks.alerts.judging.read_broker", lambda: broken)
 
 
 @pytest.mark.usefixtures("failing_rule")
 def test_a_rule_that_fails_is_a_finding_and_the_others_judge(database: DatabaseManager) -> None:
     filling.add_failed(database, 60)
-    codes = {
-        finding.code for finding in judge_everything(database, ProcessorSettings(), notify=False).findings
-    }
+    codes = {finding.code for finding in check_queue(database, ProcessorSettings(), notify=False).findings}
     assert codes >= {"failed_records", "rule_failed"}
 
 
 @pytest.mark.usefixtures("failing_rule")
 def test_while_a_rule_fails_no_alert_is_resolved(database: DatabaseManager) -> None:
-    found = Finding("messages_set_aside", "warning", "2 messages", "look")
+    found = Finding(code="messages_set_aside", level="warning", message="2 messages", next_step="look")
     with database.transaction() as cursor:
         alerts.update(cursor, [found], [found.code])
-    judge_everything(database, ProcessorSettings(), notify=True)
+    check_queue(database, ProcessorSettings(), notify=True)
     with database.transaction() as cursor:
         assert "messages_set_aside" in {alert.code for alert in alerts.read_alerts(cursor)}
 

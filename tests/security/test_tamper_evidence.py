@@ -12,7 +12,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.operators.operators import Operators
 from queue_store.readings.integrity import find_violations
 from queue_store.settings import ProcessorSettings
-from tasks.alerts.judging import judge_everything
+from tasks.alerts.checking import check_queue
 from tasks.cli import main
 from tests.security.logins import Logins
 from tests.support.store import Store, completed, failed, in_background
@@ -138,7 +138,7 @@ def test_it_is_found_said_and_repaired(history: Store, what: str) -> None:
     assert check in found_by(history.database)
     if code is not None:
         assert check in found_by(history.database, at_a_glance=True)
-        findings = judge_everything(history.database, ProcessorSettings(), notify=False).findings
+        findings = check_queue(history.database, ProcessorSettings(), notify=False).findings
         assert code in {finding.code for finding in findings}
     with maintenance.begin(history.database, "repair", dry_run=False, actor="Olga") as run:
         repaired = maintenance.repair(run)

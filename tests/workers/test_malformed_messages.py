@@ -5,15 +5,20 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from queue_store.database.manager import DatabaseManager
+from queue_store.settings import ProcessorSettings
 from tasks.celery_hardening.quarantine import KEPT_LISTS, news, quarantine_queues
 from tasks.celery_hardening.start_guard import ABNORMAL_ENDS, StartGuard
-from tasks.monitoring.rules.broker_rules import judge_quarantine
+from tasks.monitoring.broker import BrokerReading
+from tasks.monitoring.rules import judge
+from tasks.monitoring.snapshot import take_snapshot
 from tests.workers.conftest import Queue
 from tests.workers.processes import WORKER_OPTIONS, CeleryProcess, running_worker, wait_until, with_prefix
 
@@ -152,8 +157,9 @@ def test_what_is_set_aside_is_kept_for_a_while_in_a_bounded_number(redis_client:
     assert all(redis_client.ttl(key) > 0 for key in kept)
 
 
-def test_what_was_set_aside_is_a_finding(redis_client: redis.Redis) -> None:
+def test_what_was_set_aside_is_a_finding(redis_client: redis.Redis, database: DatabaseManager) -> None:
     redis_client.lpush("flows", message(), message())
     quarantine_queues(redis_client, ["flows"], "a test")
-    [finding] = judge_quarantine(news(redis_client))
+    broker = BrokerReading(is_reachable=True, quarantine_notes=news(redis_client))
+    [finding] = judge(replace(take_snapshot(database, ProcessorSettings()), broker=broker))
     assert (finding.code, finding.level, finding.figure) == ("messages_set_aside", "warning", 2)

@@ -10,7 +10,7 @@ import redis
 
 from queue_store.operators.operators import Operators
 from queue_store.readings.integrity import find_violations
-from tasks.alerts.judging import CODES
+from tasks.monitoring.rules import JUDGED_CODES
 from tests.support import filling
 from tests.workers.conftest import Queue
 from tests.workers.message_shapes import Shapes
@@ -50,7 +50,7 @@ def test_messages_change_nothing(
 ) -> None:
     occurrences = fill(queue)
     shapes = Shapes(SEED + count, ["quick", "sleepy", "stopped"], occurrences)
-    before = queue.rows(UNTOUCHED, codes=list(CODES))
+    before = queue.rows(UNTOUCHED, codes=list(JUDGED_CODES))
     with running_worker(
         settings_environment, log, queues="flows,control", concurrency=1, settings={"IDLE_POLL_SECONDS": "1"}
     ) as worker:
@@ -64,7 +64,7 @@ def test_messages_change_nothing(
         assert children(worker) == pids, "a message ended a process"
         assert queue.value(DEATHS, pids=pids) == 0
         assert used(worker) - memory < MEMORY_BYTES
-    assert queue.rows(UNTOUCHED, codes=list(CODES)) == before
+    assert queue.rows(UNTOUCHED, codes=list(JUDGED_CODES)) == before
     with queue.database.transaction() as cursor:
         assert find_violations(cursor, full=True) == []
     assert "fuzzed" not in log.read_text()

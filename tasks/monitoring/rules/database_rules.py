@@ -6,29 +6,28 @@ from queue_store.alerting.findings import Finding
 from queue_store.readings.server import LONG_IDLE_SECONDS
 
 from ..snapshot import Snapshot
+from .register import rule
 
 HELD_SNAPSHOT_SECONDS = {"warning": 300.0, "critical": 3_600.0}
 IDLE_IN_TRANSACTION = 5
 
 
+@rule("response_time")
 def response_time(snapshot: Snapshot) -> Iterator[Finding]:
-    yield from slow_response(snapshot.response_time_ms, snapshot)
-
-
-def slow_response(milliseconds: float, snapshot: Snapshot) -> Iterator[Finding]:
+    milliseconds = snapshot.response_time_ms
     judged = snapshot.settings.alert_thresholds.judge("response_time", milliseconds)
     if judged:
         yield Finding(
-            "response_time",
-            judged[0],
-            f"The database answered after {milliseconds:.0f} ms, more than {judged[1]:g} ms.",
-            "look at the server's load and at the longest transaction: queuectl check --database",
-            None,
-            milliseconds,
-            judged[1],
+            code="response_time",
+            level=judged[0],
+            message=f"The database answered after {milliseconds:.0f} ms, more than {judged[1]:g} ms.",
+            next_step="look at the server's load and at the longest transaction: queuectl check --database",
+            figure=milliseconds,
+            threshold=judged[1],
         )
 
 
+@rule("pool_utilization")
 def pool_utilization(snapshot: Snapshot) -> Iterator[Finding]:
     percent = snapshot.fleet.pool_utilization_percent
     judged = (
@@ -36,49 +35,49 @@ def pool_utilization(snapshot: Snapshot) -> Iterator[Finding]:
     )
     if judged:
         yield Finding(
-            "pool_utilization",
-            judged[0],
-            f"The worker processes use {snapshot.fleet.pool_in_use} of {snapshot.fleet.pool_capacity} connections "
-            f"({percent:g} %), more than {judged[1]:g} %.",
-            "raise POOL_SIZE and MAX_OVERFLOW of the database, after a look at its max_connections",
-            None,
-            percent,
-            judged[1],
+            code="pool_utilization",
+            level=judged[0],
+            message=f"The worker processes use {snapshot.fleet.pool_in_use} of {snapshot.fleet.pool_capacity} "
+            f"connections ({percent:g} %), more than {judged[1]:g} %.",
+            next_step="raise POOL_SIZE and MAX_OVERFLOW of the database, after a look at its max_connections",
+            figure=percent,
+            threshold=judged[1],
         )
 
 
+@rule("server_connections")
 def connections(snapshot: Snapshot) -> Iterator[Finding]:
     """What the server may take, beside what the pools may open."""
     server = snapshot.server
     judged = snapshot.settings.alert_thresholds.judge("pool_utilization", server.connections_percent)
     if judged:
         yield Finding(
-            "server_connections",
-            judged[0],
-            f"The server has {server.connection_count} of {server.connection_limit} connections open "
+            code="server_connections",
+            level=judged[0],
+            message=f"The server has {server.connection_count} of {server.connection_limit} connections open "
             f"({server.connections_percent:g} %), more than {judged[1]:g} %.",
-            "close what is not needed, put a pooler in front, or raise max_connections",
-            None,
-            server.connections_percent,
-            judged[1],
+            next_step="close what is not needed, put a pooler in front, or raise max_connections",
+            figure=server.connections_percent,
+            threshold=judged[1],
         )
 
 
+@rule("idle_in_transaction")
 def idle_in_transaction(snapshot: Snapshot) -> Iterator[Finding]:
     count = sum(c.long_idle_count for c in snapshot.server.connections)
     if count > IDLE_IN_TRANSACTION:
         yield Finding(
-            "idle_in_transaction",
-            "warning",
-            f"{count} connections are idle in a transaction for more than {LONG_IDLE_SECONDS:g} s, more than "
+            code="idle_in_transaction",
+            level="warning",
+            message=f"{count} connections are idle in a transaction for more than {LONG_IDLE_SECONDS:g} s, more than "
             f"{IDLE_IN_TRANSACTION}.",
-            "find the application that does not commit: queuectl check --database",
-            None,
-            count,
-            IDLE_IN_TRANSACTION,
+            next_step="find the application that does not commit: queuectl check --database",
+            figure=count,
+            threshold=IDLE_IN_TRANSACTION,
         )
 
 
+@rule("held_snapshot")
 def held_snapshot(snapshot: Snapshot) -> Iterator[Finding]:
     """A long transaction anywhere in the database keeps vacuum from cleaning the queue."""
     longest = snapshot.server.longest_transaction
@@ -87,13 +86,12 @@ def held_snapshot(snapshot: Snapshot) -> Iterator[Finding]:
     for level in ("critical", "warning"):
         if longest.seconds > HELD_SNAPSHOT_SECONDS[level]:
             yield Finding(
-                "held_snapshot",
-                level,
-                f"A transaction is open for {longest.seconds / 60:.0f} minutes: pid {longest.pid}, "
+                code="held_snapshot",
+                level=level,
+                message=f"A transaction is open for {longest.seconds / 60:.0f} minutes: pid {longest.pid}, "
                 f"{longest.application_name or 'no name'}, {longest.user_name}, {longest.state}.",
-                f"ask its owner, or end it: SELECT pg_terminate_backend({longest.pid})",
-                None,
-                longest.seconds,
-                HELD_SNAPSHOT_SECONDS[level],
+                next_step=f"ask its owner, or end it: SELECT pg_terminate_backend({longest.pid})",
+                figure=longest.seconds,
+                threshold=HELD_SNAPSHOT_SECONDS[level],
             )
             return

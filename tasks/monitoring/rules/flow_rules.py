@@ -6,6 +6,7 @@ from queue_store.alerting.findings import Finding
 from queue_store.readings.windows import Window
 
 from ..snapshot import HOUR_SECONDS, Snapshot
+from .register import rule
 
 BACKLOG_RECORDS = 500
 BACKLOG_SECONDS = 1_800.0
@@ -14,6 +15,7 @@ BASELINE_WEEKS = 2
 BASELINE_OUTCOMES_PER_HOUR = 20.0
 
 
+@rule("success_rate")
 def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
     """Of the last hour where that had enough outcomes, else of the last day."""
     for flow in snapshot.flows:
@@ -25,17 +27,18 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
         judged = snapshot.settings.alert_thresholds.judge("success_rate", figure, flow.flow_name)
         if judged:
             yield Finding(
-                "success_rate",
-                judged[0],
-                f"{flow.flow_name}: {figure:g} % of {window.outcomes} records succeeded in the last "
+                code="success_rate",
+                level=judged[0],
+                message=f"{flow.flow_name}: {figure:g} % of {window.outcomes} records succeeded in the last "
                 f"{hours(window)}, below {judged[1]:g} %.",
-                f"look at what fails: queuectl failures --flow {flow.flow_name}",
-                flow.flow_name,
-                figure,
-                judged[1],
+                next_step=f"look at what fails: queuectl failures --flow {flow.flow_name}",
+                flow_name=flow.flow_name,
+                figure=figure,
+                threshold=judged[1],
             )
 
 
+@rule("processing_rate")
 def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
     """Judged over the time for which due work has waited."""
     for flow_name, window in snapshot.recent.items():
@@ -43,17 +46,18 @@ def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
         judged = snapshot.settings.alert_thresholds.judge("processing_rate", figure, flow_name)
         if judged:
             yield Finding(
-                "processing_rate",
-                judged[0],
-                f"{flow_name}: {figure:g} records an hour while due work waits, below {judged[1]:g}.",
-                "see whether workers are alive and busy, then add containers or raise the batch size: "
+                code="processing_rate",
+                level=judged[0],
+                message=f"{flow_name}: {figure:g} records an hour while due work waits, below {judged[1]:g}.",
+                next_step="see whether workers are alive and busy, then add containers or raise the batch size: "
                 "queuectl capacity",
-                flow_name,
-                figure,
-                judged[1],
+                flow_name=flow_name,
+                figure=figure,
+                threshold=judged[1],
             )
 
 
+@rule("failed_records")
 def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
     """All that are failed now, however old."""
     for flow in snapshot.flows:
@@ -61,18 +65,19 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
         if judged:
             today = snapshot.day.get(flow.flow_name)
             yield Finding(
-                "failed_records",
-                judged[0],
-                f"{flow.flow_name}: {flow.failed} failed records, more than {judged[1]:g}; "
+                code="failed_records",
+                level=judged[0],
+                message=f"{flow.flow_name}: {flow.failed} failed records, more than {judged[1]:g}; "
                 f"{today.failed if today else 0} failed in the last 24 hours.",
-                f"see the kinds of errors with queuectl failures --flow {flow.flow_name}, mend the cause, "
+                next_step=f"see the kinds of errors with queuectl failures --flow {flow.flow_name}, mend the cause, "
                 f"then queuectl reset --flow {flow.flow_name}",
-                flow.flow_name,
-                flow.failed,
-                judged[1],
+                flow_name=flow.flow_name,
+                figure=flow.failed,
+                threshold=judged[1],
             )
 
 
+@rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
     """Failures of the last hour: a new trouble shows although old ones were there, or were reset meanwhile."""
     for flow in snapshot.flows:
@@ -84,16 +89,17 @@ def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
             is None
         ):
             yield Finding(
-                "recent_failures",
-                judged[0],
-                f"{flow.flow_name}: {window.failed} records failed in the last hour, more than {judged[1]:g}.",
-                f"look at what fails: queuectl failures --flow {flow.flow_name}",
-                flow.flow_name,
-                window.failed,
-                judged[1],
+                code="recent_failures",
+                level=judged[0],
+                message=f"{flow.flow_name}: {window.failed} records failed in the last hour, more than {judged[1]:g}.",
+                next_step=f"look at what fails: queuectl failures --flow {flow.flow_name}",
+                flow_name=flow.flow_name,
+                figure=window.failed,
+                threshold=judged[1],
             )
 
 
+@rule("orphaned_records")
 def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
     """Those that rescue should have given back by now: right after a crash there are others for some seconds."""
     by_flow: dict[str, int] = {}
@@ -104,48 +110,50 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
         if judged:
             causes = sorted({group.cause for group in snapshot.orphans if group.flow_name == flow_name})
             yield Finding(
-                "orphaned_records",
-                judged[0],
-                f"{flow_name}: {count} orphaned records ({', '.join(causes)}), more than {judged[1]:g}.",
-                "queuectl maintenance --cleanup-orphaned-records --no-dry-run; "
+                code="orphaned_records",
+                level=judged[0],
+                message=f"{flow_name}: {count} orphaned records ({', '.join(causes)}), more than {judged[1]:g}.",
+                next_step="queuectl maintenance --cleanup-orphaned-records --no-dry-run; "
                 "then see why rescue did not: is the worker of the control queue alive?",
-                flow_name,
-                count,
-                judged[1],
+                flow_name=flow_name,
+                figure=count,
+                threshold=judged[1],
             )
 
 
+@rule("failing_claims")
 def failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
     """Nothing of the flow runs, although its workers are alive."""
     for failing in snapshot.failing_claims:
         yield Finding(
-            "failing_claims",
-            "critical",
-            f"{failing.flow_name}: claims fail since {failing.since:%Y-%m-%d %H:%M:%S %Z}, {failing.failed_count} "
-            f"so far: {failing.error}",
-            "put right what the error names; for missing rights or tables: queuectl migrate, then queuectl grant-roles",
-            failing.flow_name,
-            failing.failed_count,
-            None,
+            code="failing_claims",
+            level="critical",
+            message=f"{failing.flow_name}: claims fail since {failing.since:%Y-%m-%d %H:%M:%S %Z}, "
+            f"{failing.failed_count} so far: {failing.error}",
+            next_step="put right what the error names; for missing rights or tables: queuectl migrate, then "
+            "queuectl grant-roles",
+            flow_name=failing.flow_name,
+            figure=failing.failed_count,
         )
 
 
+@rule("endless_claims")
 def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
     """Their runs end before they have an outcome. Each further claim is a crash strike."""
     for endless in snapshot.endless_claims:
         ids = ", ".join(str(record_id) for record_id in endless.record_ids)
         yield Finding(
-            "endless_claims",
-            "warning",
-            f"{endless.flow_name}: {endless.record_count} record(s) were claimed up to {endless.most_claims} times "
-            f"without an outcome and are claimed alone: {ids}.",
-            f"see why their runs end: queuectl explain {endless.record_ids[0]}, and the worker's log",
-            endless.flow_name,
-            endless.record_count,
-            None,
+            code="endless_claims",
+            level="warning",
+            message=f"{endless.flow_name}: {endless.record_count} record(s) were claimed up to {endless.most_claims} "
+            f"times without an outcome and are claimed alone: {ids}.",
+            next_step=f"see why their runs end: queuectl explain {endless.record_ids[0]}, and the worker's log",
+            flow_name=endless.flow_name,
+            figure=endless.record_count,
         )
 
 
+@rule("backlog")
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
     """More than 500 records that could be claimed wait for longer than half an hour: time for more containers."""
     if not snapshot.depths:
@@ -157,16 +165,17 @@ def backlog(snapshot: Snapshot) -> Iterator[Finding]:
     waits = (snapshot.open.oldest_due_seconds or 0) > BACKLOG_SECONDS
     if waits and span_seconds >= BACKLOG_SECONDS and len(looks) >= BACKLOG_LOOKS and least > BACKLOG_RECORDS:
         yield Finding(
-            "backlog",
-            "warning",
-            f"At least {least} due records have been waiting for more than 30 minutes, more than {BACKLOG_RECORDS}.",
-            "see how many containers are wanted: queuectl capacity",
-            None,
-            least,
-            BACKLOG_RECORDS,
+            code="backlog",
+            level="warning",
+            message=f"At least {least} due records have been waiting for more than 30 minutes, "
+            f"more than {BACKLOG_RECORDS}.",
+            next_step="see how many containers are wanted: queuectl capacity",
+            figure=least,
+            threshold=BACKLOG_RECORDS,
         )
 
 
+@rule("rate_below_usual")
 def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
     """Far fewer outcomes than is usual for this hour of the week, while due work waits."""
     share = 1 - snapshot.settings.baseline_drop_percent / 100
@@ -177,15 +186,15 @@ def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
         threshold = usual.outcomes_per_hour * share
         if usual.outcomes_per_hour >= BASELINE_OUTCOMES_PER_HOUR and window.outcomes_per_hour < threshold:
             yield Finding(
-                "rate_below_usual",
-                "warning",
-                f"{flow_name}: {window.outcomes_per_hour:g} records an hour, usual at this hour of the week are "
-                f"{usual.outcomes_per_hour:g}: below {threshold:g}, {100 * share:g} % of it.",
-                "compare with the last deploy, the database's response time and the top errors: "
+                code="rate_below_usual",
+                level="warning",
+                message=f"{flow_name}: {window.outcomes_per_hour:g} records an hour, usual at this hour of the week "
+                f"are {usual.outcomes_per_hour:g}: below {threshold:g}, {100 * share:g} % of it.",
+                next_step="compare with the last deploy, the database's response time and the top errors: "
                 "queuectl check --performance",
-                flow_name,
-                window.outcomes_per_hour,
-                threshold,
+                flow_name=flow_name,
+                figure=window.outcomes_per_hour,
+                threshold=threshold,
             )
 
 

@@ -1,18 +1,20 @@
 """Rules about all flows together: many flows that are each a little ill. They are silent where a single flow is as bad,
 and leave out flows with a threshold of their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from queue_store.alerting.findings import LEVELS, Finding, worst_level
 from queue_store.readings.windows import Window, add_up
 
 from ..snapshot import DAY_SECONDS, HOUR_SECONDS, Snapshot
 from . import flow_rules
+from .register import Rule, rule
 
 TOGETHER = "All flows together"
 NEXT_STEP = "see which flows and which kinds of errors they are: queuectl failures"
 
 
+@rule("success_rate")
 def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
     """Of the last hour where that had enough outcomes, else of the last day."""
     windows = (
@@ -33,6 +35,7 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+@rule("failed_records")
 def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
     names = _without_own_threshold(snapshot, "failed_records")
     count = sum(flow.failed for flow in snapshot.flows if flow.flow_name in names)
@@ -46,6 +49,7 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
     )
 
 
+@rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
     """Unless the total shows it."""
     if any(failed_records(snapshot)) or any(flow_rules.failed_records(snapshot)):
@@ -61,6 +65,7 @@ def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
     )
 
 
+@rule("orphaned_records")
 def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
     names = _without_own_threshold(snapshot, "orphaned_records")
     count = sum(group.late_count for group in snapshot.orphans if group.flow_name in names)
@@ -81,7 +86,7 @@ def _judge(
     code: str,
     figure_name: str,
     figure: float,
-    rule_of_flows: Callable[[Snapshot], Iterator[Finding]],
+    rule_of_flows: Rule,
     sentence: str,
     unit: str = "",
     next_step: str = NEXT_STEP,
@@ -92,7 +97,9 @@ def _judge(
     level, threshold = judged
     if LEVELS.index(level) > LEVELS.index(worst_level(rule_of_flows(snapshot))):
         message = f"{TOGETHER}: {sentence} {threshold:g}{unit}."
-        yield Finding(code, level, message, next_step, None, figure, threshold)
+        yield Finding(
+            code=code, level=level, message=message, next_step=next_step, figure=figure, threshold=threshold
+        )
 
 
 def _window(snapshot: Snapshot, windows: dict[str, Window], seconds: float, figure_name: str) -> Window:

@@ -1,0 +1,74 @@
+"""One check of the queue: judge it, store the alerts, send what the contacts must hear."""
+
+from dataclasses import dataclass
+
+from queue_store.alerting import alerts
+from queue_store.alerting.findings import Finding
+from queue_store.database.bounded_read import bounded_read
+from queue_store.database.manager import DatabaseManager
+from queue_store.errors import DatabaseUnavailableError
+from queue_store.settings import ProcessorSettings
+
+from ..monitoring.connection_checks import note_success, remember_failure
+from ..monitoring.databases import STATEMENT_SECONDS
+from ..monitoring.rules import JUDGED_CODES, RULE_FAILED
+from .judging import TRIES, Judgement, judge_everything
+from .sending import reachable_contacts, send_notifications
+from .unreachable import UnreachableDatabase
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """`notices_sent`: None for a check that notifies nobody."""
+
+    findings: list[Finding]
+    notices_sent: int | None = None
+
+
+def check_queue(database: DatabaseManager, settings: ProcessorSettings, *, notify: bool) -> CheckResult:
+    """`notify` False: neither store alerts nor send anything.
+
+    A database that cannot be reached, or does not answer, is a finding, and the contacts hear of it. Raises
+    SchemaVersionError where there is nothing to judge yet.
+    """
+    try:
+        judgement = judge_everything(database, settings)
+        note_success(database, judgement.attempts, judgement.response_time_ms)
+        if notify:
+            _store_alerts(database, settings, judgement)
+    except DatabaseUnavailableError as error:
+        remember_failure(database.name, TRIES)
+        return report_unreachable(database, settings, error, notify=notify)
+    if not notify:
+        return CheckResult(judgement.findings)
+    UnreachableDatabase(database, settings).is_back()
+    return CheckResult(judgement.findings, send_notifications(database, settings))
+
+
+def report_unreachable(
+    database: DatabaseManager, settings: ProcessorSettings, error: DatabaseUnavailableError, *, notify: bool
+) -> CheckResult:
+    finding = Finding(
+        code="database_unreachable",
+        level="emergency",
+        message=f"The database {database.name} cannot be reached.",
+        next_step=f"{error} See docs/runbook.md, Critical system failure.",
+    )
+    sent = UnreachableDatabase(database, settings).is_gone(finding) if notify else None
+    return CheckResult([finding], sent)
+
+
+def _store_alerts(database: DatabaseManager, settings: ProcessorSettings, judgement: Judgement) -> None:
+    with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
+        alerts.update(
+            cursor,
+            judgement.findings,
+            _judged_codes(judgement.findings),
+            reachable_contacts(settings),
+            judgement.judged_at,
+        )
+
+
+def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
+    """While a rule fails, nobody knows whether its trouble is over: no alert is resolved."""
+    return () if any(finding.code == RULE_FAILED for finding in findings) else JUDGED_CODES
