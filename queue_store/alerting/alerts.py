@@ -1,6 +1,5 @@
-"""Alerts have a life: opened, seen again, raised, escalated, acknowledged, resolved. Every change
-is one notification for each contact that is to hear of it, stored with the change itself: nothing is sent twice, and
-nothing is forgotten."""
+"""Alerts have a life: opened, seen again, raised, escalated, acknowledged, resolved. A change is stored together with
+one notification for each recipient, so that none is sent twice and none is forgotten."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from queue_store.database.statements import sql
 LOG = "log"
 CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
-SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it is told once
-NOTICE_TRIES = 8
-NOTICE_RETRY_SECONDS = 60.0
+SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it notifies once
+NOTIFICATION_TRIES = 8
+NOTIFICATION_RETRY_SECONDS = 60.0
 DATABASE_CODES = frozenset(
     {"database_unreachable", "response_time", "pool_utilization", "server_connections", "idle_in_transaction",
      "held_snapshot", "corruption", "wrong_counts", "lost_evidence"}
@@ -46,7 +45,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one contact is to hear. `id` stays the same when sending is tried again."""
+    """A message to one contact. `id` stays the same when sending is tried again."""
 
     id: int
     change: str
@@ -71,9 +70,11 @@ def update(
     configured_contacts: Sequence[str] = CONTACTS,
     judged_at: datetime | None = None,
 ) -> None:
-    """Bring the alerts to what was found. An alert of a code that was not judged stays as it is, and so does one that
-    changed since `judged_at`, when the judging began by the database's clock: somebody judged later, and was quicker.
-    A contact that is not configured is passed over."""
+    """Open, raise, escalate and resolve alerts by the findings.
+
+    An alert whose code is not in `judged_codes` stays as it is. So does one that was updated after `judged_at`, the
+    database's time at the beginning of the judgement: a newer judgement already won. Only `configured_contacts` get
+    notifications."""
     cursor.execute(sql("alerting/lock_alerts"))
     writer = _NotificationWriter(cursor, {LOG, *configured_contacts})
     for finding in findings:
@@ -83,8 +84,8 @@ def update(
         _escalate(writer, level, seconds)
 
 
-def contacts(code: str, level: str, step: int) -> list[str]:
-    """Who hears of it at this step: the log always, then along the list; in an emergency everybody at once."""
+def recipients_of(code: str, level: str, step: int) -> list[str]:
+    """The recipients at this escalation step: the log, and one contact of the list; in an emergency all of them."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency":
         return [LOG, *CONTACTS]
@@ -92,7 +93,11 @@ def contacts(code: str, level: str, step: int) -> list[str]:
 
 
 def take_notification(cursor: Cursor[Any], contact: str) -> Notification | None:
-    parameters = {"contact": contact, "tries": NOTICE_TRIES, "retry_seconds": NOTICE_RETRY_SECONDS}
+    parameters = {
+        "contact": contact,
+        "tries": NOTIFICATION_TRIES,
+        "retry_seconds": NOTIFICATION_RETRY_SECONDS,
+    }
     return row_as(cursor.execute(sql("alerting/take_notification"), parameters), Notification)
 
 
@@ -149,7 +154,7 @@ def _see(writer: _NotificationWriter, finding: Finding, judged_at: datetime | No
     row = writer.cursor.execute(sql("alerting/see_alert"), parameters).fetchone()
     alert_id, is_new, rise_count, is_raised = row or (0, False, 0, False)
     if is_new or is_raised:
-        recipients = contacts(finding.code, finding.level, 0)
+        recipients = recipients_of(finding.code, finding.level, 0)
         writer.write(alert_id, "opened" if is_new else "raised", finding.level, recipients, rise_count)
 
 
@@ -177,7 +182,7 @@ def _escalate(writer: _NotificationWriter, level: str, seconds: float) -> None:
     parameters = {"level": level, "seconds": seconds, "last_step": last_step}
     rows = writer.cursor.execute(sql("alerting/escalate_alerts"), parameters).fetchall()
     for alert_id, code, step, rise_count in rows:
-        writer.write(alert_id, "escalated", level, contacts(code, level, step), rise_count, step)
+        writer.write(alert_id, "escalated", level, recipients_of(code, level, step), rise_count, step)
 
 
 def _specialist(code: str) -> str:

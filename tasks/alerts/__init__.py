@@ -1,1 +1,1 @@
-"""Judging the queue, keeping its alerts, and telling the contacts."""
+"""Checking the queue: judge it, store the alerts, notify the contacts."""

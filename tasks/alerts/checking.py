@@ -19,10 +19,10 @@ from .unreachable import UnreachableDatabase
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`notices_sent`: None for a check that notifies nobody."""
+    """`notifications_sent`: None for a check that notifies nobody."""
 
     findings: list[Finding]
-    notices_sent: int | None = None
+    notifications_sent: int | None = None
 
 
 def check_queue(database: DatabaseManager, settings: ProcessorSettings, *, notify: bool) -> CheckResult:

@@ -1,4 +1,4 @@
-"""Sends what is to be sent. A notification is taken, sent, and marked, each in a transaction of its own."""
+"""Sends notifications. Each is taken, sent and marked: two transactions, with nothing open while it is sent."""
 
 import logging
 from typing import Any
@@ -15,7 +15,7 @@ from .fan_out_to_contacts import fan_out_to_contacts
 
 logger = logging.getLogger(__name__)
 
-NOTICES_AT_ONCE = 200
+NOTIFICATIONS_AT_ONCE = 200
 
 
 def reachable_contacts(settings: ProcessorSettings) -> list[str]:
@@ -24,8 +24,8 @@ def reachable_contacts(settings: ProcessorSettings) -> list[str]:
 
 
 def send_notifications(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Returns how many were sent. A channel that fails is tried again later; the others are not kept waiting. What is
-    for a contact that this process has no channel to is left to another process."""
+    """Returns how many were sent. A channel that fails is tried again later, and does not delay the others.
+    Notifications for a contact without a channel in this process are left to other processes."""
     sent = fan_out_to_contacts(
         lambda contact: _send_to(contact, database, settings), reachable_contacts(settings)
     )
@@ -34,7 +34,7 @@ def send_notifications(database: DatabaseManager, settings: ProcessorSettings) -
 
 def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSettings) -> int:
     """Until one cannot be sent."""
-    for sent in range(NOTICES_AT_ONCE):
+    for sent in range(NOTIFICATIONS_AT_ONCE):
         try:
             with database.transaction() as cursor:
                 notification = alerts.take_notification(cursor, contact)
@@ -48,7 +48,7 @@ def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSetting
             return sent
         if problem is not None:
             return sent
-    return NOTICES_AT_ONCE
+    return NOTIFICATIONS_AT_ONCE
 
 
 def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) -> str | None:
@@ -68,8 +68,10 @@ def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) 
 
 
 def message_of(notification: Notification) -> dict[str, Any]:
-    """What a webhook gets. `notice_id` is the same when it is sent again."""
+    """The JSON that a webhook gets. `notification_id` stays the same when it is sent again. `notice_id` is its old name
+    and goes with the next version."""
     return {
+        "notification_id": notification.id,
         "notice_id": notification.id,
         "alert_id": notification.alert_id,
         "change": notification.change,
@@ -87,8 +89,9 @@ def message_of(notification: Notification) -> dict[str, Any]:
 
 
 def trial_message(contact: str) -> dict[str, Any]:
-    """Tells the one who gets it that nothing is wrong."""
+    """Says that nothing is wrong."""
     return {
+        "notification_id": "test",
         "notice_id": "test",
         "change": "test",
         "level": "warning",

@@ -1,5 +1,5 @@
-"""The one alert that must go out without the database. A small file remembers that it did, so that neither a worker
-that looks every minute nor a cron job that is a new process each time says it twice."""
+"""The one alert that must go out without the database. A small file remembers who was notified, so that neither a
+worker that checks every minute nor a cron job that is a new process each time notifies twice."""
 
 import json
 import os
@@ -26,16 +26,16 @@ class UnreachableDatabase:
         self._settings = settings
 
     def is_gone(self, finding: Finding) -> int:
-        """Returns how many contacts were told now: all of them the first time, then those that could not be."""
-        state = self._read() or {"since": time.time(), "told": []}
-        untold = [c for c in reachable_contacts(self._settings) if c not in state["told"]]
-        told = self._tell(untold, "opened", finding, state["since"])
-        self._write({**state, "told": [*state["told"], *told]})
-        return len(told)
+        """Notify all contacts the first time, then those that could not be reached. Returns how many were."""
+        state = self._read() or {"since": time.time(), "notified": []}
+        recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
+        notified = self._notify(recipients, "opened", finding, state["since"])
+        self._write({**state, "notified": [*state["notified"], *notified]})
+        return len(notified)
 
     def is_back(self) -> int:
-        """Tells those who were told that it was gone; whoever cannot be told now is told the next time. Returns how
-        many."""
+        """Notify the contacts that heard that it was gone; those that cannot be reached are notified the next time.
+        Returns how many were."""
         state = self._read()
         if state is None:
             return 0
@@ -45,22 +45,24 @@ class UnreachableDatabase:
             message="The database can be reached again.",
             next_step="",
         )
-        told = self._tell(state["told"], "resolved", finding, state["since"])
-        left = [contact for contact in state["told"] if contact not in told]
+        notified = self._notify(state["notified"], "resolved", finding, state["since"])
+        left = [contact for contact in state["notified"] if contact not in notified]
         if left:
-            self._write({**state, "told": left})
+            self._write({**state, "notified": left})
         else:
             self._file.unlink(missing_ok=True)
-        return len(told)
+        return len(notified)
 
-    def _tell(self, contacts: list[str], change: str, finding: Finding, since: float) -> list[str]:
-        """Returns who was reached."""
-        problems = fan_out_to_contacts(lambda c: self._deliver(c, change, finding, since), contacts)
+    def _notify(self, recipients: list[str], change: str, finding: Finding, since: float) -> list[str]:
+        """Returns those who were reached."""
+        problems = fan_out_to_contacts(lambda c: self._deliver(c, change, finding, since), recipients)
         return [contact for contact, problem in problems.items() if problem is None]
 
     def _deliver(self, contact: str, change: str, finding: Finding, since: float) -> str | None:
+        notification_id = f"{self._file.stem}-{since:.0f}-{change}"
         message: dict[str, Any] = {
-            "notice_id": f"{self._file.stem}-{since:.0f}-{change}",
+            "notification_id": notification_id,
+            "notice_id": notification_id,
             "change": change,
             "contact": contact,
             "since": since,
@@ -69,12 +71,13 @@ class UnreachableDatabase:
         return deliver(contact, message, self._settings)
 
     def _read(self) -> dict[str, Any] | None:
-        """A file that somebody else put there is not believed."""
+        """A file that somebody else put there is not believed. The version before wrote `told`."""
         try:
             if self._file.is_symlink() or self._file.stat().st_uid != os.getuid():
                 return None
             state = json.loads(self._file.read_text())
-            return {"since": float(state["since"]), "told": [str(contact) for contact in state["told"]]}
+            notified = state["notified"] if "notified" in state else state["told"]
+            return {"since": float(state["since"]), "notified": [str(contact) for contact in notified]}
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

@@ -53,7 +53,7 @@ class Watch(threading.Thread):
         try:
             is_mine = call_with_deadline(self._take, ANSWER_SECONDS, thread_name="watch_lease")
         except DatabaseUnavailableError as error:
-            if self._services.slots.is_first:  # one of each worker is enough to tell of it
+            if self._services.slots.is_first:  # one process of each worker reports it
                 report_unreachable(database, settings, error, notify=True)
             return
         if is_mine and time.monotonic() >= self._judge_at:

@@ -1,6 +1,6 @@
-"""What is taken out of the broker because it kills workers: single messages, and the whole list of a Celery queue when
-a worker ended again and again while it served it. Of a single message only a note is kept, without its body, which may
-hold a payload; a list is kept as it was. Both in Redis, a bounded number for a bounded time."""
+"""The quarantine for messages that kill workers: single ones, and the whole list of a Celery queue when a worker ended
+again and again while it served it. Of a single message only a note is kept, without its body, which may hold a payload;
+a list is kept as it was. Redis keeps a bounded number of both for a bounded time."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 from queue_store.enqueueing.hints import connect
 from queue_store.redaction import redact
 
-NOTES = "processing_queue:set_aside"
+NOTES = "processing_queue:quarantine"
 KEPT_SECONDS = 7 * 86_400
 KEPT_NOTES = 50
 KEPT_LISTS = 5
@@ -20,7 +20,7 @@ NOTE_BYTES = 4_000
 TEXT_LENGTH = 200
 PRIORITY_SUFFIXES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # kombu's lists for the priorities
 
-MARK = ".set-aside."
+MARK = ".quarantined."
 MOST_MESSAGES = 1_000_000_000
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`count` messages of the Celery queue `queue` were set aside at `at`, by Redis' clock. `key`: their list."""
+    """`count` messages of the Celery queue `queue` were quarantined at `at`, by Redis' clock. `key`: their list."""
 
     queue: str
     count: int
@@ -54,7 +54,7 @@ def keep_message(broker_url: str, queue: str, headers: Any, body: Any, why: str)
 
 
 def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
-    """Moves the lists of these Celery queues away. Returns how many messages that were."""
+    """Move the lists of these Celery queues into the quarantine. Returns the number of messages."""
     now = _now(client)
     total = 0
     for queue in queues:
@@ -70,12 +70,14 @@ def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
 
 
 def news(client: Any) -> list[Note]:
-    """The notes of the last hour, the newest first. None where the broker just went away. Whoever can write to the
-    broker can write there too: what is no note of ours is left out."""
+    """Return the notes of the last hour, the newest first; none where the broker just went away.
+
+    A writer to the broker can write there, too: a text that is no note of ours is left out.
+    """
     try:
         now, texts = _now(client), client.lrange(NOTES, 0, KEPT_NOTES - 1)
-    except Exception as error:  # noqa: BLE001
-        logger.debug("what was set aside cannot be read: %s", type(error).__name__)
+    except Exception as error:  # noqa: BLE001  (a broker that just went away)
+        logger.debug("the quarantine cannot be read: %s", type(error).__name__)
         return []
     notes = [note for text in texts if (note := _read(text)) is not None]
     return [note for note in notes if now - NEWS_SECONDS <= note.at <= now + NEWS_SECONDS]

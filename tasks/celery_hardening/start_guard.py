@@ -1,6 +1,6 @@
-"""A worker that ends again and again may be killed by what it finds in the broker. Each start is noted in Redis, by the
-worker's node name, which stays the same when a supervisor or an orchestrator starts it again; an end in order takes the
-note back. Where several starts of the last minutes have no such end, the lists that the worker serves are set aside."""
+"""A worker that ends again and again may be killed by a message in the broker. Each start is noted in Redis, by the
+worker's node name, which stays the same when a supervisor or an orchestrator starts it again. A clean shutdown removes
+the entry. After three starts without one in two minutes, the lists that the worker serves are quarantined."""
 
 import logging
 import threading
@@ -52,7 +52,7 @@ class StartGuard:
             why = f"a worker that serves it ended {ends} times in {WINDOW_SECONDS} s"
             count = quarantine_queues(client, queues, why)
             logger.error(
-                "this worker ended %d times in %d s: the %d message(s) in %s are set aside, records are found without",
+                "this worker ended %d times in %d s: the %d message(s) in %s are quarantined, no record is lost",
                 ends, WINDOW_SECONDS, count, ", ".join(queues),
             )  # fmt: skip
             client.delete(self._key)

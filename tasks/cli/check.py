@@ -12,7 +12,7 @@ EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 3}
 
 
 @click.command()
-@click.option("--notify", is_flag=True, help="Keep the alerts and tell the contacts, as the worker does.")
+@click.option("--notify", is_flag=True, help="Store the alerts and notify the contacts, as the worker does.")
 @click.option("--database", is_flag=True, help="Show the database's connections and its longest transaction.")
 @click.option("--performance", is_flag=True, help="Show rates and the top errors of the last 24 hours.")
 @json_option
@@ -58,7 +58,8 @@ def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> st
             {
                 "health": level,
                 "findings": [finding.as_dict() for finding in result.findings],
-                "notices_sent": result.notices_sent,
+                "notifications_sent": result.notifications_sent,
+                "notices_sent": result.notifications_sent,  # the old name, for one version
                 **details,
             }
         )

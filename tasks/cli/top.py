@@ -34,8 +34,8 @@ def top(flow_name: str | None, interval: float, times: int | None) -> None:
             line = f"{alive} worker process(es) alive, pool use {'-' if pool is None else f'{pool} %'}"
             if look.replica_lag_seconds is not None:
                 line += f", replica {lasting(look.replica_lag_seconds)} behind"
-            told = [Text(f"{alert.level}: {alert.message}", style="red") for alert in alerts]
-            return Group(Text(line), table, *(told or [Text("No alert is open.")]))
+            lines = [Text(f"{alert.level}: {alert.message}", style="red") for alert in alerts]
+            return Group(Text(line), table, *(lines or [Text("No alert is open.")]))
 
         if flow_name:
             queue.check_flow(flow_name)

@@ -1,4 +1,4 @@
-"""Alerts have a life, nobody hears of one change twice, and the worst one goes out without the database."""
+"""Alerts have a life, no change notifies twice, and the worst one goes out without the database."""
 
 import json
 import threading
@@ -48,7 +48,7 @@ def execute(database: DatabaseManager, statement: str) -> None:
         cursor.execute(statement.encode())
 
 
-def notices(database: DatabaseManager) -> list[tuple[Any, ...]]:
+def notifications(database: DatabaseManager) -> list[tuple[Any, ...]]:
     """Since the last call."""
     with database.transaction() as cursor:
         rows = cursor.execute(
@@ -69,37 +69,37 @@ def test_an_alert_is_opened_seen_again_and_resolved(database: DatabaseManager) -
     with database.transaction() as cursor:
         (alert,) = alerts.read_alerts(cursor)
     assert (alert.level, alert.seen_count, alert.resolved_at) == ("warning", 2, None)
-    assert notices(database) == [("opened", "warning", "log"), ("opened", "warning", "primary")]
+    assert notifications(database) == [("opened", "warning", "log"), ("opened", "warning", "primary")]
     update(database)
-    assert notices(database) == [("resolved", "warning", "log"), ("resolved", "warning", "primary")]
+    assert notifications(database) == [("resolved", "warning", "log"), ("resolved", "warning", "primary")]
     update(database)
-    assert notices(database) == []
+    assert notifications(database) == []
     update(database, finding())
-    assert notices(database)[0] == ("opened", "warning", "log")
+    assert notifications(database)[0] == ("opened", "warning", "log")
 
 
-def test_a_worse_level_is_told_and_a_better_one_is_not(database: DatabaseManager) -> None:
+def test_a_worse_level_notifies_and_a_better_one_does_not(database: DatabaseManager) -> None:
     update(database, finding())
-    notices(database)
+    notifications(database)
     update(database, finding("critical"))
-    assert notices(database) == [("raised", "critical", "log"), ("raised", "critical", "primary")]
+    assert notifications(database) == [("raised", "critical", "log"), ("raised", "critical", "primary")]
     update(database, finding())
-    update(database, finding("critical"))  # up and down and up again within a moment: said already
-    assert notices(database) == []
+    update(database, finding("critical"))  # up and down and up again within a moment: notified already
+    assert notifications(database) == []
 
 
 def test_a_warning_is_escalated_once_after_half_an_hour(database: DatabaseManager) -> None:
     update(database, finding())
-    notices(database)
+    notifications(database)
     age(database, 29)
     update(database, finding())
-    assert notices(database) == []
+    assert notifications(database) == []
     age(database, 2)
     update(database, finding())
-    assert notices(database) == [("escalated", "warning", "log"), ("escalated", "warning", "secondary")]
+    assert notifications(database) == [("escalated", "warning", "log"), ("escalated", "warning", "secondary")]
     age(database, 300)
     update(database, finding())
-    assert notices(database) == []
+    assert notifications(database) == []
 
 
 @pytest.mark.parametrize(
@@ -111,24 +111,24 @@ def test_a_critical_alert_goes_along_the_list_every_quarter_of_an_hour(
 ) -> None:
     critical = finding("critical", code)
     update(database, critical)
-    heard = [notices(database)[-1][2]]
+    heard = [notifications(database)[-1][2]]
     for _ in range(5):
         age(database, 16)
         update(database, critical)
-        heard += [contact for _, _, contact in notices(database) if contact != "log"]
+        heard += [contact for _, _, contact in notifications(database) if contact != "log"]
     assert heard == ["primary", "secondary", specialist, "management"]
 
 
 def test_nobody_is_escalated_to_once_somebody_looks_after_it(database: DatabaseManager) -> None:
     update(database, finding("critical"))
-    notices(database)
+    notifications(database)
     with database.transaction() as cursor:
         (alert,) = alerts.read_alerts(cursor)
         assert alerts.acknowledge(cursor, alert.id, "anna")
         assert not alerts.acknowledge(cursor, alert.id, "ben")
     age(database, 60)
     update(database, finding("critical"))
-    assert notices(database) == []
+    assert notifications(database) == []
 
 
 def test_a_worse_level_needs_somebody_to_look_again(database: DatabaseManager) -> None:
@@ -140,9 +140,9 @@ def test_a_worse_level_needs_somebody_to_look_again(database: DatabaseManager) -
         assert alerts.read_alerts(cursor)[0].acknowledged_by is None
 
 
-def test_in_an_emergency_everybody_is_told_at_once(database: DatabaseManager) -> None:
+def test_an_emergency_notifies_everybody_at_once(database: DatabaseManager) -> None:
     update(database, finding("emergency", "corruption"))
-    assert sorted(contact for _, _, contact in notices(database)) == EVERYBODY
+    assert sorted(contact for _, _, contact in notifications(database)) == EVERYBODY
 
 
 def test_what_was_not_judged_stays_open(database: DatabaseManager) -> None:
@@ -150,6 +150,13 @@ def test_what_was_not_judged_stays_open(database: DatabaseManager) -> None:
     with database.transaction() as cursor:
         alerts.update(cursor, [], ["corruption"])
         assert alerts.read_alerts(cursor)[0].resolved_at is None
+
+
+def test_an_alert_of_a_code_that_an_earlier_version_had_is_resolved(database: DatabaseManager) -> None:
+    update(database, finding(code="messages_set_aside"))
+    update(database)
+    with database.transaction() as cursor:
+        assert alerts.read_alerts(cursor) == []
 
 
 def now(database: DatabaseManager) -> datetime:
@@ -163,13 +170,13 @@ def test_who_judged_earlier_and_was_slower_does_not_open_again_what_is_resolved(
     began = now(database)
     update(database, finding())
     update(database)
-    notices(database)
+    notifications(database)
     update(database, finding(), judged_at=began)
-    assert notices(database) == []
+    assert notifications(database) == []
     with database.transaction() as cursor:
         assert alerts.read_alerts(cursor) == []
     update(database, finding(), judged_at=now(database))
-    assert {change for change, _, _ in notices(database)} == {"opened"}
+    assert {change for change, _, _ in notifications(database)} == {"opened"}
 
 
 def test_who_judged_earlier_and_was_slower_changes_nothing_that_was_seen_since(
@@ -177,14 +184,14 @@ def test_who_judged_earlier_and_was_slower_changes_nothing_that_was_seen_since(
 ) -> None:
     began = now(database)
     update(database, finding("critical"))
-    notices(database)
+    notifications(database)
     update(database, finding("warning"), judged_at=began)
     update(database, judged_at=began)
     with database.transaction() as cursor:
         (alert,) = alerts.read_alerts(cursor)
     assert (alert.level, alert.seen_count) == ("critical", 1)
     update(database, judged_at=now(database))
-    assert {change for change, _, _ in notices(database)} == {"resolved"}
+    assert {change for change, _, _ in notifications(database)} == {"resolved"}
 
 
 def test_a_judgement_counts_from_its_beginning(
@@ -209,7 +216,7 @@ def test_two_who_judge_at_once_open_one_alert(database: DatabaseManager) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(notices(database)) == 2
+    assert len(notifications(database)) == 2
 
 
 class Receiver:
@@ -281,7 +288,10 @@ def test_a_channel_that_fails_is_tried_again_with_the_same_number(
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
     receiver.status = 200
     assert send_notifications(database, settings) == 1
-    assert len({message["notice_id"] for message in receiver.received}) == 1
+    assert len({message["notification_id"] for message in receiver.received}) == 1
+    assert {message["notice_id"] for message in receiver.received} == {
+        receiver.received[0]["notification_id"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -325,7 +335,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> DatabaseManager:
     return database_named()
 
 
-def test_that_the_database_is_gone_is_told_without_it_once(
+def test_that_the_database_is_gone_is_sent_without_it_once(
     unreachable: DatabaseManager, database: DatabaseManager, settings: ProcessorSettings, receiver: Receiver
 ) -> None:
     for _ in range(3):
@@ -337,7 +347,7 @@ def test_that_the_database_is_gone_is_told_without_it_once(
     assert [(m["code"], m["change"]) for m in receiver.received][1] == ("database_unreachable", "resolved")
 
 
-def test_looking_without_notifying_tells_nobody(
+def test_a_check_without_notifying_sends_nothing(
     unreachable: DatabaseManager, settings: ProcessorSettings, receiver: Receiver
 ) -> None:
     check_queue(unreachable, settings, notify=False)

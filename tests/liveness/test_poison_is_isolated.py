@@ -1,4 +1,4 @@
-"""A record that kills its process is found by halving, charged and set aside; its batch-mates pay nothing."""
+"""A record that kills its process is found by halving, charged and failed; its batch-mates pay nothing."""
 
 import pytest
 

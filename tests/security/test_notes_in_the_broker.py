@@ -1,4 +1,4 @@
-"""Whoever can write to the broker can write to the list of what was set aside: nobody stumbles over it, and one rule
+"""Whoever can write to the broker can write to the notes of the quarantine: nobody stumbles over it, and one rule
 that fails keeps no other from judging."""
 
 import json
@@ -55,7 +55,7 @@ def test_a_note_keeps_its_finding_short_and_on_one_line(
     redis_client.lpush(NOTES, json.dumps(note))
     broker = BrokerReading(is_reachable=True, quarantine_notes=news(redis_client))
     snapshot = replace(take_snapshot(database, ProcessorSettings()), broker=broker)
-    [finding] = judge(snapshot, ("messages_set_aside",))
+    [finding] = judge(snapshot, ("messages_quarantined",))
     assert "\n" not in finding.message
     assert "hunter2" not in finding.message
     assert len(finding.message) < 600
@@ -69,7 +69,7 @@ def test_a_note_holds_no_body(redis_client: redis.Redis, redis_url: str) -> None
     assert b"processing_queue.enqueue" in text
 
 
-def test_no_key_but_a_list_that_was_set_aside_is_dropped(redis_client: redis.Redis, redis_url: str) -> None:
+def test_no_key_but_a_quarantined_list_is_dropped(redis_client: redis.Redis, redis_url: str) -> None:
     redis_client.set("precious", "1")
     for _ in range(20):
         redis_client.lpush(NOTES, json.dumps(GOOD | {"at": redis_client.time()[0], "key": "precious"}))
@@ -93,12 +93,12 @@ def test_a_rule_that_fails_is_a_finding_and_the_others_judge(database: DatabaseM
 
 @pytest.mark.usefixtures("failing_rule")
 def test_while_a_rule_fails_no_alert_is_resolved(database: DatabaseManager) -> None:
-    found = Finding(code="messages_set_aside", level="warning", message="2 messages", next_step="look")
+    found = Finding(code="messages_quarantined", level="warning", message="2 messages", next_step="look")
     with database.transaction() as cursor:
         alerts.update(cursor, [found], [found.code])
     check_queue(database, ProcessorSettings(), notify=True)
     with database.transaction() as cursor:
-        assert "messages_set_aside" in {alert.code for alert in alerts.read_alerts(cursor)}
+        assert "messages_quarantined" in {alert.code for alert in alerts.read_alerts(cursor)}
 
 
 def test_an_error_of_the_check_has_an_exit_code_of_its_own(

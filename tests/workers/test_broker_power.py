@@ -113,7 +113,7 @@ def test_no_payload_is_in_the_log_an_event_a_reply_or_a_note(
         str(events),
         str(replies),
         worker.log.read_text(),
-        str(redis_client.lrange("processing_queue:set_aside", 0, -1)),
+        str(redis_client.lrange("processing_queue:quarantine", 0, -1)),
     ]
     assert [CANARY in text for text in seen] == [False] * 4
     assert "(hidden)" in seen[0]

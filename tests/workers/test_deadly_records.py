@@ -1,4 +1,4 @@
-"""One among 500 records kills real processes: it is found and set aside, and the others are done and pay nothing."""
+"""One among 500 records kills real processes: it is found and failed, and the others are done and pay nothing."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def charges(queue: Queue, status: str) -> list[tuple[int, int, int]]:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["segmentation fault", "exit", "memory limit"])
-def test_a_record_that_kills_pool_children_is_set_aside_after_three(
+def test_a_record_that_kills_pool_children_fails_after_three(
     queue: Queue, settings_environment: dict[str, str], log: Path, how: str
 ) -> None:
     insert(queue, how)

@@ -1,4 +1,4 @@
-"""Whatever lies in the broker: work goes on, what is bad is set aside, and somebody hears of it."""
+"""Whatever lies in the broker: work goes on, what is bad is quarantined, and somebody hears of it."""
 
 import base64
 import json
@@ -92,7 +92,7 @@ def test_no_malformed_message_ends_the_worker(
     }
 
 
-def test_a_list_that_ends_every_worker_is_set_aside_and_work_goes_on_within_a_minute(
+def test_a_list_that_ends_every_worker_is_quarantined_and_work_goes_on_within_a_minute(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
 ) -> None:
     settings = {"FLOW_MODULES": "tests.workers.flows_with_a_trap", "IDLE_POLL_SECONDS": "0.5"}
@@ -107,7 +107,7 @@ def test_a_list_that_ends_every_worker_is_set_aside_and_work_goes_on_within_a_mi
         wait_until(lambda: queue.counts() == {"completed": 10}, "all records", log)
     assert time.monotonic() - started < 60
     assert queue.counts() == {"completed": 10}
-    assert len(redis_client.keys("flows.set-aside.*")) == 1
+    assert len(redis_client.keys("flows.quarantined.*")) == 1
     assert "ended 3 times" in news(redis_client)[0].why
 
 
@@ -147,19 +147,19 @@ def test_a_broker_whose_name_is_looked_up_for_ever_does_not_keep_a_worker_from_e
     assert not still_ends
 
 
-def test_what_is_set_aside_is_kept_for_a_while_in_a_bounded_number(redis_client: redis.Redis) -> None:
+def test_the_quarantine_is_kept_for_a_while_in_a_bounded_number(redis_client: redis.Redis) -> None:
     for _ in range(2 * KEPT_LISTS):
         redis_client.lpush("flows", message())
         redis_client.lpush("flows\x06\x169", message())
         assert quarantine_queues(redis_client, ["flows", "empty"], "a test") == 2
-    kept = redis_client.keys("flows*.set-aside.*")
+    kept = redis_client.keys("flows*.quarantined.*")
     assert len(kept) == KEPT_LISTS
     assert all(redis_client.ttl(key) > 0 for key in kept)
 
 
-def test_what_was_set_aside_is_a_finding(redis_client: redis.Redis, database: DatabaseManager) -> None:
+def test_quarantined_messages_are_a_finding(redis_client: redis.Redis, database: DatabaseManager) -> None:
     redis_client.lpush("flows", message(), message())
     quarantine_queues(redis_client, ["flows"], "a test")
     broker = BrokerReading(is_reachable=True, quarantine_notes=news(redis_client))
     [finding] = judge(replace(take_snapshot(database, ProcessorSettings()), broker=broker))
-    assert (finding.code, finding.level, finding.figure) == ("messages_set_aside", "warning", 2)
+    assert (finding.code, finding.level, finding.figure) == ("messages_quarantined", "warning", 2)

@@ -62,7 +62,7 @@ def test_a_record_that_kills_its_process_fails_after_its_strikes_and_its_batch_m
     queue.insert("deadly", 1, '{"kill": true}')
     queue.insert("deadly", 30)
     with running_worker(settings_environment, log, settings={"IDLE_POLL_SECONDS": "0.2"}):
-        wait_until(lambda: queue.counts() == {"completed": 60, "failed": 1}, "the culprit set aside", log)
+        wait_until(lambda: queue.counts() == {"completed": 60, "failed": 1}, "the culprit failed", log)
     [(crash_strikes, retry_count, error_message)] = queue.rows(
         "SELECT crash_strikes, retry_count, error_message FROM processing_queue WHERE status = 'failed'"
     )

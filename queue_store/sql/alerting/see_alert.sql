@@ -1,6 +1,6 @@
--- A finding is there: opens its alert, or sees it again. A higher level is a rise, a lower one only a note. A rise to a
--- level that was told a short while ago is not a new one: the alert goes on from the rise before. Nothing happens where
--- somebody who judged later has seen the alert or resolved it already.
+-- A finding opens its alert, or sees it again. Only a rise to a higher level notifies. Escalating again to a level
+-- notified less than `same_rise_seconds` ago does not notify again: the alert goes on from the rise before. An alert
+-- that a newer judgement has seen or resolved stays as it is.
 INSERT INTO alerts AS a (alert_key, code, flow_name, level, raised_level, message, next_step, figure, threshold)
 SELECT %(alert_key)s, %(code)s, %(flow_name)s, %(level)s, %(level)s, %(message)s, %(next_step)s, %(figure)s::float8,
     %(threshold)s::float8
@@ -9,15 +9,15 @@ WHERE NOT EXISTS (
 ON CONFLICT (alert_key) WHERE resolved_at IS NULL DO UPDATE
 SET (level_since, raised_at, raised_level, rise_count, acknowledged_at, acknowledged_by) = (
         SELECT CASE WHEN a.level = excluded.level THEN a.level_since
-                WHEN change.is_rise AND NOT change.is_told THEN a.raised_at ELSE clock_timestamp() END,
-            CASE WHEN change.is_told THEN clock_timestamp() ELSE a.raised_at END,
-            CASE WHEN change.is_told THEN excluded.level ELSE a.raised_level END,
-            a.rise_count + change.is_told::integer,
-            CASE WHEN change.is_told THEN NULL ELSE a.acknowledged_at END,
-            CASE WHEN change.is_told THEN NULL ELSE a.acknowledged_by END
+                WHEN change.is_rise AND NOT change.is_notified THEN a.raised_at ELSE clock_timestamp() END,
+            CASE WHEN change.is_notified THEN clock_timestamp() ELSE a.raised_at END,
+            CASE WHEN change.is_notified THEN excluded.level ELSE a.raised_level END,
+            a.rise_count + change.is_notified::integer,
+            CASE WHEN change.is_notified THEN NULL ELSE a.acknowledged_at END,
+            CASE WHEN change.is_notified THEN NULL ELSE a.acknowledged_by END
         FROM (SELECT %(levels_below)s::text[] @> ARRAY[a.level] AS is_rise,
             %(levels_below)s::text[] @> ARRAY[a.level] AND (%(levels_below)s::text[] @> ARRAY[a.raised_level]
-                OR a.raised_at < now() - make_interval(secs => %(same_rise_seconds)s)) AS is_told) change),
+                OR a.raised_at < now() - make_interval(secs => %(same_rise_seconds)s)) AS is_notified) change),
     message = excluded.message, next_step = excluded.next_step, figure = excluded.figure,
     threshold = excluded.threshold, last_seen_at = clock_timestamp(), seen_count = a.seen_count + 1,
     escalation_step = CASE WHEN a.level = excluded.level THEN a.escalation_step ELSE 0 END,

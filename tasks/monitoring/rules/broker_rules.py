@@ -19,17 +19,17 @@ def broker_unreachable(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-@rule("messages_set_aside")
-def messages_set_aside(snapshot: Snapshot) -> Iterator[Finding]:
+@rule("messages_quarantined")
+def messages_quarantined(snapshot: Snapshot) -> Iterator[Finding]:
     if snapshot.broker and (notes := snapshot.broker.quarantine_notes):
         count = sum(note.count for note in notes)
         queues = ", ".join(sorted({note.queue for note in notes}))
         yield Finding(
-            code="messages_set_aside",
+            code="messages_quarantined",
             level="warning",
-            message=f"{count} message(s) of the Celery queue(s) {queues} were set aside in the last hour: "
+            message=f"{count} message(s) of the Celery queue(s) {queues} were quarantined in the last hour: "
             f"{notes[0].why}.",
-            next_step="look at them: redis-cli LRANGE processing_queue:set_aside 0 -1, and find out who writes to the "
+            next_step="look at them: redis-cli LRANGE processing_queue:quarantine 0 -1, and find out who writes to the "
             "broker",
             figure=count,
             threshold=0,

@@ -1,4 +1,4 @@
--- Resolved alerts, with their notices. A dry run finds the same and deletes nothing.
+-- Resolved alerts, with their notifications. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM alerts
     WHERE resolved_at < now() - make_interval(secs => %(audit_seconds)s)

@@ -1,4 +1,4 @@
-"""Every rise of an alert is told once and in order, and nobody waits for somebody else's channel."""
+"""Every rise of an alert notifies once and in order, and no channel delays another."""
 
 import threading
 from pathlib import Path
@@ -12,17 +12,17 @@ from queue_store.settings import ProcessorSettings
 from tasks.alerts.channels import ChannelError
 from tasks.alerts.checking import check_queue
 from tasks.alerts.sending import send_notifications
-from tests.alerts.test_alerts import age, execute, finding, notices, unreachable, update
+from tests.alerts.test_alerts import age, execute, finding, notifications, unreachable, update
 
 __all__ = ["unreachable"]
 SETTINGS = ProcessorSettings(contact_primary=("test://primary",), contact_secondary=("test://secondary",))
 
 
 class Channels:
-    """Remembers in order what each contact was told; `broken` ones fail."""
+    """Remembers the notifications in order; `broken` ones fail."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str]] = []
+        self.notified: list[tuple[str, str]] = []
         self.broken: set[str] = set()
         self.hanging: dict[str, threading.Event] = {}
 
@@ -35,7 +35,7 @@ class Channels:
             self.hanging[contact].wait(20)
         if contact in self.broken:
             raise ChannelError("broken")
-        self.told.append((contact, str(message["change"])))
+        self.notified.append((contact, str(message["change"])))
 
 
 @pytest.fixture
@@ -45,39 +45,45 @@ def channels(monkeypatch: pytest.MonkeyPatch) -> Channels:
     return channels
 
 
-def test_a_second_rise_is_told_and_escalated_again(database: DatabaseManager) -> None:
+def test_a_second_rise_notifies_and_is_escalated_again(database: DatabaseManager) -> None:
     update(database, finding("critical"))
     age(database, 16)
     update(database, finding("critical"))
-    assert ("escalated", "critical", "secondary") in notices(database)
+    assert ("escalated", "critical", "secondary") in notifications(database)
     update(database, finding("warning"))
     age(database, 3 * 24 * 60)
     update(database, finding("critical"))
-    assert notices(database) == [("raised", "critical", "log"), ("raised", "critical", "primary")]
+    assert notifications(database) == [("raised", "critical", "log"), ("raised", "critical", "primary")]
     age(database, 16)
     update(database, finding("critical"))
-    assert notices(database) == [("escalated", "critical", "log"), ("escalated", "critical", "secondary")]
+    assert notifications(database) == [
+        ("escalated", "critical", "log"),
+        ("escalated", "critical", "secondary"),
+    ]
 
 
 def test_a_short_dip_does_not_start_the_clock_of_escalation_anew(database: DatabaseManager) -> None:
     update(database, finding("critical"))
-    notices(database)
+    notifications(database)
     age(database, 14)
     update(database, finding("warning"))
     update(database, finding("critical"))
-    assert notices(database) == []
+    assert notifications(database) == []
     age(database, 2)
     update(database, finding("critical"))
-    assert notices(database) == [("escalated", "critical", "log"), ("escalated", "critical", "secondary")]
+    assert notifications(database) == [
+        ("escalated", "critical", "log"),
+        ("escalated", "critical", "secondary"),
+    ]
 
 
-def test_a_level_that_was_not_told_yet_is_told_at_once(database: DatabaseManager) -> None:
+def test_a_level_that_is_new_notifies_at_once(database: DatabaseManager) -> None:
     for level, change in (("warning", "opened"), ("critical", "raised"), ("emergency", "raised")):
         update(database, finding(level))
-        assert notices(database)[0] == (change, level, "log")
+        assert notifications(database)[0] == (change, level, "log")
 
 
-def test_what_could_not_be_told_in_time_is_not_told_after_the_end(
+def test_what_could_not_be_sent_in_time_is_not_sent_after_the_end(
     database: DatabaseManager, channels: Channels
 ) -> None:
     channels.broken.add("primary")
@@ -87,29 +93,29 @@ def test_what_could_not_be_told_in_time_is_not_told_after_the_end(
     channels.broken.clear()
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
     send_notifications(database, SETTINGS)
-    assert channels.told == [("log", "opened"), ("log", "resolved")]
+    assert channels.notified == [("log", "opened"), ("log", "resolved")]
 
 
-def test_the_end_is_not_told_before_the_beginning(database: DatabaseManager, channels: Channels) -> None:
+def test_the_end_is_not_sent_before_the_beginning(database: DatabaseManager, channels: Channels) -> None:
     """The opening was taken by a sender of which nothing is known."""
     update(database, finding())
     with database.transaction() as cursor:
         assert alerts.take_notification(cursor, "primary") is not None
     update(database)
     send_notifications(database, SETTINGS)
-    assert ("primary", "resolved") not in channels.told
+    assert ("primary", "resolved") not in channels.notified
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
     send_notifications(database, SETTINGS)
-    assert [change for contact, change in channels.told if contact == "primary"] == ["opened", "resolved"]
+    assert [change for contact, change in channels.notified if contact == "primary"] == ["opened", "resolved"]
 
 
-def test_a_process_without_the_contact_leaves_its_notice_to_others(
+def test_a_process_without_the_contact_leaves_its_notification_to_others(
     database: DatabaseManager, channels: Channels
 ) -> None:
     update(database, finding())
     assert send_notifications(database, ProcessorSettings()) == 1
     assert send_notifications(database, SETTINGS) == 1
-    assert channels.told == [("log", "opened"), ("primary", "opened")]
+    assert channels.notified == [("log", "opened"), ("primary", "opened")]
 
 
 def test_a_channel_that_hangs_keeps_nobody_else_waiting(
@@ -119,7 +125,7 @@ def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     goes_on = channels.hanging["primary"] = threading.Event()
     update(database, finding("emergency", "corruption"))
     assert send_notifications(database, SETTINGS) == 2
-    assert sorted(channels.told) == [("log", "opened"), ("secondary", "opened")]
+    assert sorted(channels.notified) == [("log", "opened"), ("secondary", "opened")]
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
     assert (
         send_notifications(database, SETTINGS) == 0
@@ -128,10 +134,10 @@ def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     hanging = [thread for thread in threading.enumerate() if thread.name == "alert to primary"]
     for thread in hanging:
         thread.join(10)
-    assert sorted(channels.told) == [("log", "opened"), ("primary", "opened"), ("secondary", "opened")]
+    assert sorted(channels.notified) == [("log", "opened"), ("primary", "opened"), ("secondary", "opened")]
 
 
-def test_that_the_database_is_back_is_told_until_it_was_heard(
+def test_that_the_database_is_back_is_sent_until_it_is_delivered(
     unreachable: DatabaseManager, database: DatabaseManager, channels: Channels, tmp_path: Path
 ) -> None:
     settings = ProcessorSettings(contact_primary=("test://primary",), state_directory=str(tmp_path))
@@ -140,7 +146,7 @@ def test_that_the_database_is_back_is_told_until_it_was_heard(
     channels.broken.add("primary")
     check_queue(database, settings, notify=True)
     channels.broken.clear()
-    channels.told.clear()
+    channels.notified.clear()
     check_queue(database, settings, notify=True)
     check_queue(database, settings, notify=True)
-    assert channels.told.count(("primary", "resolved")) == 1
+    assert channels.notified.count(("primary", "resolved")) == 1
