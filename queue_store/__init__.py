@@ -3,6 +3,7 @@
 What applications need is exported here, and loaded when it is first used: the command line stays quick.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
         UnknownFlowError,
         UnknownRecordError,
     )
-    from queue_store.waiting import FinishedRecord, await_for, wait_for, wait_for_async
+    from queue_store.waiting import FinishedRecord, wait_for, wait_for_async
+
+    await_for = wait_for_async
 
 __all__ = [
     "BackupError",
@@ -67,7 +70,6 @@ __all__ = [
     "UnknownRecordError",
     "aenqueue",
     "aenqueue_many",
-    "await_for",
     "enqueue",
     "enqueue_many",
     "send_hints",
@@ -81,13 +83,16 @@ _HOMES = {
     "DatabaseManager": "database.manager",
     "DistributedProcessor": "distributed_processor",
     "FinishedRecord": "waiting",
-    "await_for": "waiting",
-    "wait_for_async": "waiting",
     "wait_for": "waiting",
+    "wait_for_async": "waiting",
 }
+_OLD_NAMES = {"await_for": "wait_for_async"}  # they go with the next version
 
 
 def __getattr__(name: str) -> Any:
+    if name in _OLD_NAMES:
+        warnings.warn(f"{__name__}.{name} is called {_OLD_NAMES[name]}", DeprecationWarning, stacklevel=2)
+        name = _OLD_NAMES[name]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = "errors" if name.endswith("Error") else _HOMES.get(name, "enqueueing")

@@ -1,8 +1,9 @@
 """The facade of the queue: every arrow of the state machine can be reached from here."""
 
-from collections.abc import Generator, Iterable
+import warnings
+from collections.abc import Coroutine, Generator, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
 from queue_store import waiting
@@ -80,11 +81,13 @@ class DistributedProcessor(Operators):
         return waiting.wait_for(self.database, record_id, timeout_seconds)
 
     async def wait_for_async(self, record_id: int, timeout_seconds: float) -> FinishedRecord:
+        """See `queue_store.wait_for_async`."""
         return await waiting.wait_for_async(self.database, record_id, timeout_seconds)
 
-    async def await_for(self, record_id: int, timeout_seconds: float) -> FinishedRecord:
-        """The name of `wait_for_async` before 0.1.0. Deprecated."""
-        return await waiting.await_for(self.database, record_id, timeout_seconds)
+    def await_for(self, record_id: int, timeout_seconds: float) -> Coroutine[Any, Any, FinishedRecord]:
+        """Deprecated: the old name of `wait_for_async`."""
+        warnings.warn("await_for is called wait_for_async", DeprecationWarning, stacklevel=2)
+        return self.wait_for_async(record_id, timeout_seconds)
 
     @contextmanager
     def open_run(

@@ -4,7 +4,6 @@ import asyncio
 import os
 import threading
 import time
-import warnings
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -52,19 +51,13 @@ def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) 
 
 
 async def wait_for_async(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """The same without blocking the event loop."""
+    """Do the same without blocking the event loop."""
     seconds = _checked(timeout_seconds)
     awaited = _poll_of(database).add(database, record_id)
     try:
         return await asyncio.wait_for(asyncio.wrap_future(awaited), seconds)
     except TimeoutError:
         raise _not_finished(record_id, timeout_seconds) from None
-
-
-async def await_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """The name of `wait_for_async` before 0.1.0. Deprecated."""
-    warnings.warn("await_for is called wait_for_async", DeprecationWarning, stacklevel=2)
-    return await wait_for_async(database, record_id, timeout_seconds)
 
 
 def _checked(timeout_seconds: object) -> float | None:

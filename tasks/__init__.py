@@ -5,6 +5,7 @@ is loaded when it is first used: `queuectl --help` needs neither Celery nor SQLA
 """
 
 import sys
+import warnings
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
         UnknownRecordError,
         aenqueue,
         aenqueue_many,
-        await_for,
         enqueue,
         enqueue_many,
         send_hints,
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
         SnoozeRecord,
         TimeLimitExceededError,
     )
+
+    await_for = wait_for_async
 
 __all__ = [
     "PERMANENT",
@@ -94,7 +96,6 @@ __all__ = [
     "aenqueue",
     "aenqueue_many",
     "app",
-    "await_for",
     "enqueue",
     "enqueue_many",
     "flow",
@@ -115,9 +116,13 @@ _HOMES = {
     "app": "app",
     "flow": "authoring.decorator",
 }
+_OLD_NAMES = {"await_for": "wait_for_async"}  # they go with the next version
 
 
 def __getattr__(name: str) -> Any:
+    if name in _OLD_NAMES:
+        warnings.warn(f"{__name__}.{name} is called {_OLD_NAMES[name]}", DeprecationWarning, stacklevel=2)
+        name = _OLD_NAMES[name]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_neighbours()

@@ -8,7 +8,7 @@ from queue_store.errors import QueueStoreError
 
 from .app import waking_task
 from .run_loop.loop import run_flow
-from .worker.services import services
+from .worker.services import worker_services
 
 logger = logging.getLogger(__name__)
 
@@ -16,23 +16,23 @@ logger = logging.getLogger(__name__)
 @waking_task("processing_queue.claim_batch", old_name="tasks.claim_batch", bind=True)
 def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
     """Flow `flow_name` may have work: run it. Does nothing when it has none; may be sent any number of times."""
-    worker = services()
-    flow = worker.flows.get(flow_name) if isinstance(flow_name, str) else None
+    services = worker_services()
+    flow = services.flows.get(flow_name) if isinstance(flow_name, str) else None
     if flow is None:
         logger.warning(
             "no flow %s in this worker: it serves %s",
             ascii(flow_name)[:80],
-            shorten(", ".join(sorted(worker.flows)) or "none", 150, placeholder=" …"),
+            shorten(", ".join(sorted(services.flows)) or "none", 150, placeholder=" …"),
         )
         return
-    worker.hints.started(flow_name, slot if type(slot) is int else 0)
-    if worker.slots.is_stopping or worker.is_full or not worker.run_lock.acquire(blocking=False):
+    services.hints.started(flow_name, slot if type(slot) is int else 0)
+    if services.slots.is_stopping or services.is_full or not services.run_lock.acquire(blocking=False):
         return
     try:
-        run_flow(worker, flow, self.request.id, getattr(self.request, "traceparent", None))
+        run_flow(services, flow, self.request.id, getattr(self.request, "traceparent", None))
     except QueueStoreError as error:
         logger.warning("no run of %s: %s", flow_name, error)
     except Exception:  # nothing may reach Celery, which would only lose it
         logger.exception("the run of %s failed", flow_name)
     finally:
-        worker.run_lock.release()
+        services.run_lock.release()

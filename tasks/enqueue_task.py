@@ -29,7 +29,7 @@ from queue_store.errors import (
 from queue_store.settings import ProcessorSettings
 
 from .app import waking_task
-from .worker.services import services
+from .worker.services import worker_services
 
 AGAIN_SECONDS = 5.0
 EVERY_FLOW = "*"
@@ -55,8 +55,8 @@ def enqueue(
     """Enqueue one record. Without a `dedup_key` the id of the message is one. What cannot be stored fails, visibly in
     Flower and in the log; while the database is away or ingestion is stopped, the message waits."""
     try:
-        worker = services()
-        _refuse_unless_allowed(worker.settings, flow_name, on_duplicate)
+        services = worker_services()
+        _refuse_unless_allowed(services.settings, flow_name, on_duplicate)
         record = NewRecord(
             payload,
             priority=priority,
@@ -66,9 +66,9 @@ def enqueue(
             correlation_id=correlation_id,
             trace_context=trace_context_of(self.request),
         )
-        with producer_span("enqueue", flow_name), worker.database.transaction() as cursor:
+        with producer_span("enqueue", flow_name), services.database.transaction() as cursor:
             enqueued = enqueue_by_message(cursor, flow_name, record, on_duplicate)
-        send_hint(worker.hints, enqueued.flow_name, enqueued.celery_queue)
+        send_hint(services.hints, enqueued.flow_name, enqueued.celery_queue)
     except NOT_NOW as error:
         raise self.retry(exc=error, countdown=AGAIN_SECONDS * random.uniform(0.5, 1.5)) from error  # noqa: S311
     except QueueStoreError as error:

@@ -11,7 +11,7 @@ from queue_store.flows import with_work
 from .app import waking_task
 from .authoring.registry import all_flows
 from .schedule.enqueue_due import enqueue_due
-from .worker.services import WorkerServices, services
+from .worker.services import WorkerServices, worker_services
 
 logger = logging.getLogger(__name__)
 
@@ -23,27 +23,27 @@ _thorough_at = 0.0
 def fan_out() -> None:
     """Idempotent: as many hints as runs would find work, at most one outstanding for each."""
     global _thorough_at  # noqa: PLW0603  (when this process looks thoroughly again)
-    worker = services()
+    services = worker_services()
     is_thorough = time.monotonic() >= _thorough_at
     if is_thorough:
         _thorough_at = time.monotonic() + THOROUGH_SECONDS
     try:
-        worker.rescue.sweep()
-        enqueue_due(worker.database, all_flows(), worker.settings)
-        hint_waiting_flows(worker)
-        rollups.fold(worker.database)
+        services.rescue.sweep()
+        enqueue_due(services.database, all_flows(), services.settings)
+        hint_waiting_flows(services)
+        rollups.fold(services.database)
         if is_thorough:
-            worker.rescue.sweep_overdue()
-            vacuum_forgotten_tables(worker.database)
+            services.rescue.sweep_overdue()
+            vacuum_forgotten_tables(services.database)
     except QueueStoreError as error:
         logger.warning("no fan-out: %s", error)
     except Exception:
         logger.exception("the fan-out failed, the next one goes on")
 
 
-def hint_waiting_flows(worker: WorkerServices) -> int:
+def hint_waiting_flows(services: WorkerServices) -> int:
     """Returns how many hints are outstanding now for flows with due work."""
-    with worker.database.transaction() as cursor:
+    with services.database.transaction() as cursor:
         waiting = with_work(cursor)
     hints = [(flow, slot) for flow in waiting for slot in range(flow.runs_wanted)]
-    return sum(worker.hints.send(flow.flow_name, flow.celery_queue, slot) for flow, slot in hints)
+    return sum(services.hints.send(flow.flow_name, flow.celery_queue, slot) for flow, slot in hints)

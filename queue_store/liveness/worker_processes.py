@@ -97,12 +97,12 @@ def server_identity(cursor: Cursor[Any]) -> str:
     return str(row[0]) if row else ""
 
 
-def take_watch(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: float) -> bool:
-    """Whether this process keeps the watch from now on, for as long as the lease. First in its transaction: it holds
-    the row that beats lead by."""
+def take_sentinel_lease(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: float) -> bool:
+    """Whether this process is the sentinel from now on, for as long as the lease. Call it first in a transaction: it
+    locks the row that beats lead by."""
     limit_idle_in_transaction(cursor)
     parameters = {"worker_process_id": worker_process_id, "lease_seconds": lease_seconds}
-    return cursor.execute(sql("liveness/take_watch"), parameters).fetchone() is not None
+    return cursor.execute(sql("liveness/take_sentinel_lease"), parameters).fetchone() is not None
 
 
 def served_queues(cursor: Cursor[Any], since: datetime) -> set[str]:

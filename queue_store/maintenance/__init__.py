@@ -1,7 +1,7 @@
 """Maintenance: in bounded chunks, logged, one of a kind at a time; a dry run finds what a real one would do."""
 
-from queue_store.maintenance.cleanup import clean_up_orphans
 from queue_store.maintenance.maintenance_run import MaintenanceRun, begin
+from queue_store.maintenance.orphan_cleanup import clean_up_orphans
 from queue_store.maintenance.repair import repair
 from queue_store.maintenance.retention import purge_finished, purge_history
 from queue_store.maintenance.weekly_reset import reset_failed

@@ -1,4 +1,4 @@
-"""The weekly second chance for failed records."""
+"""The weekly reset of failed records that have attempts left."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,1 +1,1 @@
-"""Threads and signals next to the run loop: heartbeat, idle poll, watch, recycling."""
+"""Threads and signals next to the run loop: heartbeat, idle poll, sentinel, recycling."""

@@ -100,14 +100,14 @@ def open_worker_process(**_: Any) -> None:
     from ..worker.services import open_services
     from .heartbeat import Heartbeat
     from .idle_poll import IdlePoll
-    from .watch import Watch
+    from .sentinel import Sentinel
 
     enter(Place.POOL_CHILD)
     _survive_group_sigterm()
     _allow_child_processes()
     time_limit.install()
     services = open_services(_celery_queues or ["flows", "control"])
-    _threads[:] = [Heartbeat(services), IdlePoll(services), Watch(services)]
+    _threads[:] = [Heartbeat(services), IdlePoll(services), Sentinel(services)]
     for thread in _threads:
         thread.start()
     if services.settings.tracing:
@@ -116,20 +116,20 @@ def open_worker_process(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def close_worker_process(**_: Any) -> None:
-    from ..worker.services import services
+    from ..worker.services import worker_services
 
-    if not _threads or services().process.pid != os.getpid():
+    if not _threads or worker_services().process.pid != os.getpid():
         return
-    heartbeat, idle_poll, watch = _threads
+    heartbeat, idle_poll, sentinel = _threads
     _threads.clear()
-    watch.end()
+    sentinel.end()
     idle_poll.end(GOODBYE_SECONDS)
     heartbeat.end()
     try:
-        services().close()
+        worker_services().close()
     except QueueStoreError as error:
         logger.warning("could not say goodbye, the lease will: %s", error)
-    if services().settings.tracing:
+    if worker_services().settings.tracing:
         flush_spans()
 
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "enqueue",
     "explain",
     "failures",
+    "follow",
     "grant-roles",
     "maintenance",
     "metrics-server",
@@ -47,8 +48,8 @@ COMMANDS = (
     "tune",
     "up",
     "validate",
-    "watch",
 )
+OLD_COMMANDS = {"watch": "follow"}  # they go with the next version
 DATABASE_UNAVAILABLE = 3
 INTERRUPTED = 130
 
@@ -60,6 +61,9 @@ class CommandGroup(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in OLD_COMMANDS:
+            say(f"`queuectl {cmd_name}` is called `queuectl {OLD_COMMANDS[cmd_name]}`.", err=True)
+            cmd_name = OLD_COMMANDS[cmd_name]
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")

@@ -1,4 +1,4 @@
-"""The story of a run: claim, execute, write, claim again, until nothing is due or somebody wants it to stop."""
+"""A run: claim, execute, write, claim again, until nothing is due or somebody wants it to stop."""
 
 import logging
 import time

@@ -26,8 +26,8 @@ ERROR_LENGTH = 2_000
 @waking_task("processing_queue.run_occurrence", old_name="tasks.schedule.run_occurrence")
 def run_occurrence(entry: str, due_at: str) -> str | None:
     """Idempotent: an occurrence that is taken or over is left alone. Returns its state, None when left alone."""
-    declared = app.conf.beat_schedule.get(entry) if isinstance(entry, str) else None
-    if declared is None:
+    schedule_entry = app.conf.beat_schedule.get(entry) if isinstance(entry, str) else None
+    if schedule_entry is None:
         logger.warning("the schedule has no entry %s any more", ascii(entry)[:80])
         return None
     due = _instant(due_at)
@@ -41,7 +41,7 @@ def run_occurrence(entry: str, due_at: str) -> str | None:
     if taken is None:
         return None
     with _beating(database, taken):
-        problem, must_wait = _call(declared)
+        problem, must_wait = _call(schedule_entry)
     with database.transaction() as cursor:
         state = occurrences.finish(cursor, taken, problem, excused=must_wait)
     logger.log(
@@ -58,11 +58,13 @@ def _instant(text: object) -> datetime | None:
     return instant if instant is not None and instant.tzinfo is not None else None
 
 
-def _call(declared: dict[str, Any]) -> tuple[str | None, bool]:
+def _call(schedule_entry: dict[str, Any]) -> tuple[str | None, bool]:
     """None, or what went wrong; and whether it was only that the same maintenance is running."""
     try:
         with for_an_occurrence():
-            app.tasks[declared["task"]](*declared.get("args", ()), **declared.get("kwargs", {}))
+            app.tasks[schedule_entry["task"]](
+                *schedule_entry.get("args", ()), **schedule_entry.get("kwargs", {})
+            )
     except Exception as error:  # noqa: BLE001  (whatever it is, it is written down and tried again)
         problem = redact(f"{type(error).__name__}: {error}", ERROR_LENGTH)
         return problem, isinstance(error, AlreadyRunningError)

@@ -125,21 +125,21 @@ class QueueTester:
         self._enqueue_due()
 
     def _enqueue_due(self) -> None:
-        declared = load_flows(self._services.settings)
-        enqueue_due(self.database, declared.values(), self._services.settings)
+        loaded = load_flows(self._services.settings)
+        enqueue_due(self.database, loaded.values(), self._services.settings)
 
     def close(self) -> None:
         self._services.close()
 
     def _name(self, flow: str | Callable[..., Any]) -> str:
-        declared = load_flows(self._services.settings)
-        if declared.keys() - self._services.flows.keys():  # imported since
-            self._services.flows = declared
+        loaded = load_flows(self._services.settings)
+        if loaded.keys() - self._services.flows.keys():  # imported since
+            self._services.flows = loaded
             self._services.register()
         if isinstance(flow, str):
             return flow
-        for name, one in declared.items():
-            if one.handler is flow:
+        for name, candidate in loaded.items():
+            if candidate.handler is flow:
                 return name
         raise UnknownFlowError(
             f"{getattr(flow, '__qualname__', flow)!r} is not a flow: decorate it with @flow"

@@ -145,7 +145,7 @@ def open_services(celery_queues: list[str]) -> WorkerServices:
     return _services
 
 
-def services() -> WorkerServices:
+def worker_services() -> WorkerServices:
     """Raises RuntimeError outside of a worker process."""
     if _services is None:
         raise RuntimeError(

@@ -121,11 +121,11 @@ def test_a_process_that_froze_in_its_begin_does_not_hold_up_its_flow(store: Stor
         cursor.execute("SELECT 1")
 
 
-def test_a_watcher_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentinel_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_in_transaction, "FROZEN_SECONDS", 0.3)
-    watcher, beat = store.held(), store.held()
-    with watcher.driver.cursor() as cursor:
-        assert worker_processes.take_watch(cursor, uuid4(), 25.0)
+    sentinel, beat = store.held(), store.held()
+    with sentinel.driver.cursor() as cursor:
+        assert worker_processes.take_sentinel_lease(cursor, uuid4(), 25.0)
 
     def lead() -> bool:
         with beat.transaction() as cursor:
@@ -133,7 +133,7 @@ def test_a_watcher_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: p
 
     assert in_background(lead).result(10)
     with suppress(psycopg.Error):
-        watcher.driver.rollback()
+        sentinel.driver.rollback()
 
 
 def test_a_purge_spares_what_failed_anew_meanwhile(store: Store) -> None:

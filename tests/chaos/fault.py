@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Hurt:
+class InjectedFault:
     """What proves the fault. `later`: what has to be done after so many seconds; then it is that which says what
     proves the fault, or None when it was not one."""
 
@@ -24,7 +24,7 @@ class Hurt:
     later: Callable[[], str | None] | None = None
 
 
-Fault = Callable[["World"], Hurt | None]
+Fault = Callable[["World"], InjectedFault | None]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -1,5 +1,5 @@
-"""The faults. Each one hurts the world and returns what proves that it happened, or None when there was nothing to
-hurt; some leave something to be done later, such as SIGCONT."""
+"""The faults. Each one is injected into the world and returns what proves that it happened, or None when it found no
+target. Some leave something to be done later, such as SIGCONT."""
 
 import os
 import signal
@@ -10,14 +10,14 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.chaos.fault import Hurt, wait_for
+from tests.chaos.fault import InjectedFault, wait_for
 from tests.chaos.host_faults import freeze, is_running
 from tests.chaos.world import LEASE_SECONDS, World
 
 DEPLOY_SECONDS = 20.0
 
 
-def kill_child(world: World) -> Hurt | None:
+def kill_child(world: World) -> InjectedFault | None:
     pid = _any_child(world)
     if pid is None:
         return None
@@ -26,7 +26,7 @@ def kill_child(world: World) -> Hurt | None:
     return _kill([pid])
 
 
-def kill_worker(world: World) -> Hurt | None:
+def kill_worker(world: World) -> InjectedFault | None:
     """The main process and its children at once, as when a container is killed. Started again a second later."""
     number = world.rng.randrange(len(world.workers))
     worker = world.workers[number]
@@ -35,13 +35,13 @@ def kill_worker(world: World) -> Hurt | None:
     children = world.pool_children(worker)
     world.mark(children)
     world.killed_children += len(children)
-    hurt = _kill([*children, worker.pid])
+    injected = _kill([*children, worker.pid])
     worker.popen.wait(10)
     world.workers[number] = world.new_worker(number)
-    return hurt
+    return injected
 
 
-def freeze_child(world: World) -> Hurt | None:
+def freeze_child(world: World) -> InjectedFault | None:
     """SIGSTOP for longer than the lease: a zombie that wakes up and finds its records taken."""
     pid = _any_child(world)
     if pid is None:
@@ -50,7 +50,7 @@ def freeze_child(world: World) -> Hurt | None:
     return freeze(pid, LEASE_SECONDS * world.rng.uniform(1.3, 2))
 
 
-def deploy(world: World) -> Hurt | None:
+def deploy(world: World) -> InjectedFault | None:
     """SIGTERM, as in a rolling restart; the successor starts at once."""
     number = world.rng.randrange(len(world.workers))
     worker = world.workers[number]
@@ -69,21 +69,21 @@ def deploy(world: World) -> Hurt | None:
             return f"pid {worker.pid} was asked to end, and was killed after {DEPLOY_SECONDS} s"
         return f"pid {worker.pid} was asked to end, exit code {exit_code}"
 
-    return Hurt(None, DEPLOY_SECONDS, look)
+    return InjectedFault(None, DEPLOY_SECONDS, look)
 
 
-def kill_beat(world: World) -> Hurt | None:
+def kill_beat(world: World) -> InjectedFault | None:
     number = world.rng.randrange(len(world.beats))
     beat = world.beats[number]
     if not is_running(beat.pid):
         return None
-    hurt = _kill([beat.pid])
+    injected = _kill([beat.pid])
     beat.popen.wait(10)
     world.beats[number] = world.new_beat()
-    return hurt
+    return injected
 
 
-def kill_producer(world: World) -> Hurt | None:
+def kill_producer(world: World) -> InjectedFault | None:
     alive = [number for number, producer in world.producers.items() if producer.poll() is None]
     if not alive:
         return None
@@ -92,19 +92,19 @@ def kill_producer(world: World) -> Hurt | None:
     producer.kill()
     exit_code = producer.wait()
     world.new_producer(number)
-    return Hurt(f"exit code {exit_code}") if exit_code == -signal.SIGKILL else None
+    return InjectedFault(f"exit code {exit_code}") if exit_code == -signal.SIGKILL else None
 
 
-def terminate_backend(world: World) -> Hurt | None:
+def terminate_backend(world: World) -> InjectedFault | None:
     rows = world.query(
         "SELECT pid, pg_terminate_backend(pid, 2000) FROM ("
         " SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         " ORDER BY state <> 'idle' DESC, random() LIMIT 1) victim"
     )
-    return Hurt(f"backend {rows[0][0]} ended") if rows and rows[0][1] else None
+    return InjectedFault(f"backend {rows[0][0]} ended") if rows and rows[0][1] else None
 
 
-def restart_postgres(world: World) -> Hurt | None:
+def restart_postgres(world: World) -> InjectedFault | None:
     """SIGQUIT: immediate, without a checkpoint; recovery from the write-ahead log follows."""
     before = world.query("SELECT pg_postmaster_start_time()")
     world.mark()
@@ -112,10 +112,10 @@ def restart_postgres(world: World) -> Hurt | None:
     world.postgres.process.wait(20)
     world.postgres.start()
     after = world.query_again("SELECT pg_postmaster_start_time()")
-    return Hurt(f"started {after[0][0]}") if before != after else None
+    return InjectedFault(f"started {after[0][0]}") if before != after else None
 
 
-def crash_postgres(world: World) -> Hurt | None:
+def crash_postgres(world: World) -> InjectedFault | None:
     """kill -9 of one session: Postgres throws out everybody and recovers."""
     recovered_at = "SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
     before = world.query(recovered_at)
@@ -127,10 +127,10 @@ def crash_postgres(world: World) -> Hurt | None:
     world.mark()
     os.kill(rows[0][0], signal.SIGKILL)
     wait_for(lambda: world.query_again(recovered_at) != before)
-    return Hurt(f"session {rows[0][0]} crashed")
+    return InjectedFault(f"session {rows[0][0]} crashed")
 
 
-def exhaust_connections(world: World) -> Hurt | None:
+def exhaust_connections(world: World) -> InjectedFault | None:
     world.mark()
     stack = ExitStack()
     with suppress(psycopg.OperationalError):
@@ -143,16 +143,16 @@ def exhaust_connections(world: World) -> Hurt | None:
         stack.close()
         return "a connection was refused: there were too many"
 
-    return Hurt(None, world.rng.uniform(0.5, 1.5), free)
+    return InjectedFault(None, world.rng.uniform(0.5, 1.5), free)
 
 
-def cut_connections(world: World) -> Hurt | None:
+def cut_connections(world: World) -> InjectedFault | None:
     world.mark(world.proxied_children())
     count = world.proxy.cut()
-    return Hurt(f"{count} connections reset") if count else None
+    return InjectedFault(f"{count} connections reset") if count else None
 
 
-def stall_connections(world: World) -> Hurt | None:
+def stall_connections(world: World) -> InjectedFault | None:
     """Half-open: nothing comes through and nobody is told."""
     world.mark(world.proxied_children())
     before = world.proxy.held_count
@@ -163,10 +163,10 @@ def stall_connections(world: World) -> Hurt | None:
         held = world.proxy.held_count - before
         return f"{held} messages were held back" if held else None
 
-    return Hurt(None, LEASE_SECONDS * world.rng.uniform(0.5, 2), flow)
+    return InjectedFault(None, LEASE_SECONDS * world.rng.uniform(0.5, 2), flow)
 
 
-def delay_connections(world: World) -> Hurt | None:
+def delay_connections(world: World) -> InjectedFault | None:
     before = world.proxy.delayed_count
     world.proxy.delay(world.rng.uniform(0.01, 0.1))
 
@@ -175,40 +175,40 @@ def delay_connections(world: World) -> Hurt | None:
         delayed = world.proxy.delayed_count - before
         return f"{delayed} messages were late" if delayed else None
 
-    return Hurt(None, world.rng.uniform(0.5, 2), hurry)
+    return InjectedFault(None, world.rng.uniform(0.5, 2), hurry)
 
 
-def restart_redis(world: World) -> Hurt | None:
+def restart_redis(world: World) -> InjectedFault | None:
     before = world.broker.info("server")["run_id"]  # type: ignore[index]
     world.redis.process.kill()
     world.redis.process.wait(10)
     time.sleep(world.rng.uniform(0, 0.5))
     world.redis.start()
     after = world.broker.info("server")["run_id"]  # type: ignore[index]
-    return Hurt(f"run id {after}") if before != after else None
+    return InjectedFault(f"run id {after}") if before != after else None
 
 
-def flush_redis(world: World) -> Hurt | None:
-    return Hurt("FLUSHALL") if world.broker.flushall() else None
+def flush_redis(world: World) -> InjectedFault | None:
+    return InjectedFault("FLUSHALL") if world.broker.flushall() else None
 
 
-def freeze_redis(world: World) -> Hurt | None:
+def freeze_redis(world: World) -> InjectedFault | None:
     return freeze(world.redis.process.pid, world.rng.uniform(0.2, 1))
 
 
-def drop_redis_clients(world: World) -> Hurt | None:
+def drop_redis_clients(world: World) -> InjectedFault | None:
     count = world.broker.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    return Hurt(f"{count} clients dropped") if count else None
+    return InjectedFault(f"{count} clients dropped") if count else None
 
 
-def double_messages(world: World) -> Hurt | None:
+def double_messages(world: World) -> InjectedFault | None:
     """Every hint that waits is there twice, and old ones are replayed."""
     broker = world.broker
     messages: list[Any] = broker.lrange("flows", 0, -1) + broker.lrange("control", 0, -1)  # type: ignore[operator,assignment]
     world.replayed = (world.replayed + messages)[-20:]
     for message in world.replayed:
         broker.lpush("flows", message)
-    return Hurt(f"{len(world.replayed)} messages") if world.replayed else None
+    return InjectedFault(f"{len(world.replayed)} messages") if world.replayed else None
 
 
 def _any_child(world: World) -> int | None:
@@ -223,12 +223,12 @@ def _any_child(world: World) -> int | None:
     return world.rng.choice(candidates) if candidates else None
 
 
-def _kill(pids: list[int]) -> Hurt:
+def _kill(pids: list[int]) -> InjectedFault:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not any(_is_alive(pid) for pid in pids))
-    return Hurt(f"pids {pids} gone")
+    return InjectedFault(f"pids {pids} gone")
 
 
 def _is_alive(pid: int) -> bool:

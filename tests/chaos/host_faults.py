@@ -8,20 +8,20 @@ from contextlib import suppress
 
 import psutil
 
-from tests.chaos.fault import Hurt, wait_for
+from tests.chaos.fault import InjectedFault, wait_for
 from tests.chaos.world import LEASE_SECONDS, World
 
 
-def freeze_worker(world: World) -> Hurt | None:
+def freeze_worker(world: World) -> InjectedFault | None:
     """The main process alone; its children go on without it."""
     return freeze(world.rng.choice(world.workers).pid, LEASE_SECONDS * world.rng.uniform(1.3, 2))
 
 
-def freeze_beat(world: World) -> Hurt | None:
+def freeze_beat(world: World) -> InjectedFault | None:
     return freeze(world.rng.choice(world.beats).pid, LEASE_SECONDS * world.rng.uniform(1.3, 2))
 
 
-def step_clock(world: World) -> Hurt | None:
+def step_clock(world: World) -> InjectedFault | None:
     """The clock of one worker's host jumps by up to a day, forwards or back, and later home again."""
     clock = world.rng.choice(world.clocks)
     step = world.rng.choice([-86_400, -600, -30, 30, 600, 86_400]) * world.rng.uniform(0.5, 1)
@@ -32,10 +32,10 @@ def step_clock(world: World) -> Hurt | None:
         clock.step(0)
         return f"a worker's clock was wrong by {step:.0f} s" if seen else None
 
-    return Hurt(None, world.rng.uniform(1, 4), home)
+    return InjectedFault(None, world.rng.uniform(1, 4), home)
 
 
-def freeze(pid: int, seconds: float) -> Hurt | None:
+def freeze(pid: int, seconds: float) -> InjectedFault | None:
     """SIGSTOP. It counts when the process still stood at the end of the time."""
     with suppress(psutil.NoSuchProcess, ProcessLookupError):
         created_at = psutil.Process(pid).create_time()
@@ -43,7 +43,7 @@ def freeze(pid: int, seconds: float) -> Hurt | None:
             return None
         os.kill(pid, signal.SIGSTOP)
         wait_for(lambda: is_stopped(pid, created_at), 2)
-        return Hurt(None, seconds, _thaw(pid, created_at))
+        return InjectedFault(None, seconds, _thaw(pid, created_at))
     return None
 
 

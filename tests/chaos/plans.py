@@ -1,4 +1,4 @@
-"""How much of what: the short run and the long one. Quotas are enforced; a fault that met nothing to hurt is tried
+"""How much of what: the short run and the long one. Quotas are enforced; a fault that found no target is tried
 again until its number is reached or the run's longest time is over."""
 
 import random

@@ -63,7 +63,7 @@ def _insert(connection: psycopg.Connection[Any], batch: str, rng: random.Random)
         records = [NewRecord(payload, correlation_id=payload["key"]) for payload in payloads]
         enqueue_many(connection, flow_name, records)
     if rng.random() < 0.2:
-        time.sleep(0.05)  # between statement and COMMIT, where a kill hurts most
+        time.sleep(0.05)  # between statement and COMMIT, where a kill does the most harm
 
 
 def _payload(key: str, rng: random.Random) -> dict[str, Any]:

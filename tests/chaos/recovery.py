@@ -19,7 +19,7 @@ WHERE q.status = 'processing' AND r.state = 'running' AND w.state = 'running'
 
 PREPARE = """
 CREATE TABLE IF NOT EXISTS ledger.marks (
-    number integer PRIMARY KEY, fault text NOT NULL, hurt_at timestamptz NOT NULL, ids bigint[] NOT NULL,
+    number integer PRIMARY KEY, fault text NOT NULL, injected_at timestamptz NOT NULL, ids bigint[] NOT NULL,
     claim_numbers integer[] NOT NULL);
 CREATE INDEX IF NOT EXISTS history_record ON ledger.history (record_id);
 CREATE INDEX IF NOT EXISTS history_claim ON ledger.history (at) WHERE status = 'processing';
@@ -29,11 +29,11 @@ INSERT INTO ledger.marks VALUES (%s, %s, to_timestamp(%s), %s, %s)
 """
 RECOVERED = """
 SELECT m.fault, extract(epoch FROM CASE WHEN m.ids = '{}' THEN (
-        SELECT min(h.at) FROM ledger.history h WHERE h.status = 'processing' AND h.at > m.hurt_at)
+        SELECT min(h.at) FROM ledger.history h WHERE h.status = 'processing' AND h.at > m.injected_at)
     ELSE (
         SELECT min(h.at) FROM unnest(m.ids, m.claim_numbers) AS old(id, claim_number)
-        JOIN ledger.history h ON h.record_id = old.id AND h.at > m.hurt_at
-            AND (h.claim_number > old.claim_number OR h.status IN ('completed', 'failed'))) END - m.hurt_at)
+        JOIN ledger.history h ON h.record_id = old.id AND h.at > m.injected_at
+            AND (h.claim_number > old.claim_number OR h.status IN ('completed', 'failed'))) END - m.injected_at)
 FROM ledger.marks m
 """
 
@@ -42,7 +42,7 @@ FROM ledger.marks m
 class Mark:
     """Taken just before a fault."""
 
-    hurt_at: float
+    injected_at: float
     claim_numbers: dict[int, int]
 
     @staticmethod
@@ -65,7 +65,7 @@ class Marks:
             cursor.executemany(
                 ENTER,
                 [
-                    (number, fault, m.hurt_at, list(m.claim_numbers), list(m.claim_numbers.values()))
+                    (number, fault, m.injected_at, list(m.claim_numbers), list(m.claim_numbers.values()))
                     for number, (fault, m) in enumerate(self.marks)
                 ],
             )

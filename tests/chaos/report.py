@@ -14,7 +14,7 @@ def write_report(report: Result) -> str:
         _head(report),
         _table(["phase", "seconds"], [[phase, f"{s:.1f}"] for phase, s in report.seconds.items()]),
         "## Quotas\n\n" + _quotas(report),
-        "## Faults\n\nEach one was seen to happen. One that met nothing to hurt does not count and was tried again.",
+        "## Faults\n\nEach one was seen to happen. One that found no target does not count and was tried again.",
         _faults(report),
         "## Recovery\n\nSeconds from the fault until the first record that it took from its owner ran again or was "
         "finished; where it took none, until the next claim by anybody. Outages count from their beginning.",

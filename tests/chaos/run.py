@@ -16,7 +16,7 @@ import psycopg
 import redis
 
 from tasks.embedded.errors import EmbeddedServerError
-from tests.chaos.fault import Fault, Hurt
+from tests.chaos.fault import Fault, InjectedFault
 from tests.chaos.judgement import judge
 from tests.chaos.plans import GROUPS, HEAVY, Plan, schedule
 from tests.chaos.producer import BATCH_SIZE
@@ -59,14 +59,14 @@ class ChaosRun:
         self._said_at = self._observed_at = 0.0
         self._started = time.monotonic()
         for at, fault in schedule(plan, seed):
-            self._plan(at, lambda fault=fault: self._hurt(fault))
+            self._plan(at, lambda fault=fault: self._inject(fault))
 
     def execute(self) -> Result:
         """Whatever happens there is a result; where the run broke off it says so and is a violation."""
         before = signal.signal(signal.SIGTERM, _break_off)
         try:
             self._timed("start", self.world.start)
-            self._timed("faults", self._inflict)
+            self._timed("faults", self._inject_faults)
             self._timed("drain", self._drain)
             self._timed("end", self.world.shut_down)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
@@ -101,7 +101,7 @@ class ChaosRun:
     def elapsed(self) -> float:
         return time.monotonic() - self._started
 
-    def _inflict(self) -> None:
+    def _inject_faults(self) -> None:
         self._started = time.monotonic()
         for number in range(PRODUCERS):
             self.world.new_producer(number)
@@ -141,29 +141,29 @@ class ChaosRun:
         sys.stderr.write(line + "\n")
         self.proofs.note("progress", line)
 
-    def _hurt(self, fault: Fault) -> None:
+    def _inject(self, fault: Fault) -> None:
         name = fault.__name__
         if self.world.workers_up < (WORKER_COUNT if name in HEAVY else 1):
-            self._plan(self.elapsed + self._rng.uniform(0.5, 3), lambda: self._hurt(fault))
+            self._plan(self.elapsed + self._rng.uniform(0.5, 3), lambda: self._inject(fault))
             return
         self.world.marked = None
         begun = Mark.now([])
         try:
-            hurt = fault(self.world)
+            injected = fault(self.world)
         except TROUBLE as error:
             self.proofs.note("trouble", name, error=repr(error)[:300])
             self.world.mend_servers()
-            hurt = None
+            injected = None
         mark = self.world.marked or begun
-        if hurt is None:
-            self._again(fault)
-        elif hurt.later is None:
-            self._count(fault, hurt.proof, mark)
+        if injected is None:
+            self._try_again(fault)
+        elif injected.later is None:
+            self._count(fault, injected.proof, mark)
         else:
-            self._follow(fault, hurt, mark)
+            self._follow(fault, injected, mark)
 
-    def _follow(self, fault: Fault, hurt: Hurt, mark: Mark) -> None:
-        number, later = next(self._numbers), hurt.later
+    def _follow(self, fault: Fault, injected: InjectedFault, mark: Mark) -> None:
+        number, later = next(self._numbers), injected.later
         assert later is not None
 
         def finish() -> None:
@@ -172,21 +172,21 @@ class ChaosRun:
 
         self._later[number] = finish
         self._plan(
-            self.elapsed + hurt.later_seconds,
+            self.elapsed + injected.later_seconds,
             lambda: self._later[number]() if number in self._later else None,
         )
 
     def _count(self, fault: Fault, proof: str | None, mark: Mark) -> None:
         if proof is None:
-            self._again(fault)
+            self._try_again(fault)
             return
         self.result.faults[fault.__name__] += 1
         self.world.marks.keep(fault.__name__, mark)
         self.proofs.note("fault", fault.__name__, proof=proof)
 
-    def _again(self, fault: Fault) -> None:
+    def _try_again(self, fault: Fault) -> None:
         self.result.retries[fault.__name__] += 1
-        self._plan(self.elapsed + self._rng.uniform(0.5, 3), lambda: self._hurt(fault))
+        self._plan(self.elapsed + self._rng.uniform(0.5, 3), lambda: self._inject(fault))
 
     def _plan(self, at: float, action: Callable[[], object]) -> None:
         heapq.heappush(self._agenda, (at, next(self._numbers), action))

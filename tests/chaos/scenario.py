@@ -22,7 +22,7 @@ from tests.chaos.producer import INSERT, keys
 from tests.support.store import Store, completed, failed
 
 RETRY_SECONDS = 0.2
-SCENES = (
+HAZARDS = (
     "zombie_wakes_up",
     "stale_thread_of_the_same_run",
     "claim_under_a_bad_plan",
@@ -41,8 +41,8 @@ class _RefusedError(Exception):
     pass
 
 
-class Play:
-    """The scenes, and the one worker that acts in them. Mutants are subclasses, or replace a statement."""
+class Scenario:
+    """The hazards, and the one worker that acts in them. Mutants are subclasses, or replace a statement."""
 
     def __init__(self, store: Store, directory: Path) -> None:
         self.store = store
@@ -60,14 +60,14 @@ class Play:
             found: dict[str, Any] = dict(ledger.violations(connection))
         return found | ({"a claimer waited for another one": True} if self.waited else {})
 
-    def perform(self, *scenes: str) -> None:
-        """All scenes, or the named ones."""
-        for scene in scenes or SCENES:
+    def perform(self, *hazards: str) -> None:
+        """All hazards, or the named ones."""
+        for hazard in hazards or HAZARDS:
             with suppress(DatabaseUnavailableError):
-                getattr(self, scene)()
+                getattr(self, hazard)()
             self.settle()
 
-    # the scenes
+    # the hazards
 
     def zombie_wakes_up(self) -> None:
         self.enqueue("zombie", "transfer")

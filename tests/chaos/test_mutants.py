@@ -13,7 +13,7 @@ from queue_store.liveness import rescue, worker_processes
 from queue_store.records.record import Record
 from queue_store.runs import claimer as claiming, run as run_module
 from queue_store.runs.run import Run
-from tests.chaos.scenario import Play
+from tests.chaos.scenario import Scenario
 from tests.support.servers import connect
 from tests.support.store import Store, failed, store_on
 
@@ -23,7 +23,7 @@ FENCE = (
 )
 
 
-class EffectBeforeCompletion(Play):
+class EffectBeforeCompletion(Scenario):
     """The business rows are committed first, the status after them."""
 
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
@@ -34,7 +34,7 @@ class EffectBeforeCompletion(Play):
         return []
 
 
-class BrokenCommitIsFailure(Play):
+class BrokenCommitIsFailure(Scenario):
     """A broken connection is taken for a failed attempt."""
 
     def after_broken_write(self, run: Run, records: Sequence[Record]) -> None:
@@ -43,7 +43,7 @@ class BrokenCommitIsFailure(Play):
         run.end()
 
 
-class RefusedIdsIgnored(Play):
+class RefusedIdsIgnored(Scenario):
     """The fence answers, and nobody listens."""
 
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
@@ -53,7 +53,7 @@ class RefusedIdsIgnored(Play):
         return []
 
 
-class AcknowledgedBeforeCommit(Play):
+class AcknowledgedBeforeCommit(Scenario):
     """A producer says that it has committed, and has not."""
 
     def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
@@ -63,7 +63,7 @@ class AcknowledgedBeforeCommit(Play):
             super().enqueue(batch, flow_name, how)
 
 
-class EnqueuedAgain(Play):
+class EnqueuedAgain(Scenario):
     """A producer repeats what was committed already."""
 
     def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
@@ -75,7 +75,7 @@ class EnqueuedAgain(Play):
             )
 
 
-class RetriedAtOnce(Play):
+class RetriedAtOnce(Scenario):
     def outcomes(self, records: Sequence[Record]) -> list[Any]:
         return [*self._with_delay(0.0, records)]
 
@@ -87,21 +87,21 @@ class RetriedAtOnce(Play):
         return outcomes
 
 
-class DoneTwice(Play):
+class DoneTwice(Scenario):
     """A worker calls a handler twice under one claim."""
 
     def note_calls(self, records: Sequence[Record]) -> None:
         super().note_calls([*records, *records[:1]])
 
 
-class NotDone(Play):
+class NotDone(Scenario):
     """A worker completes a record whose handler it never called."""
 
     def note_calls(self, records: Sequence[Record]) -> None:
         super().note_calls(records[1:])
 
 
-WORKERS: dict[type[Play], str] = {
+WORKERS: dict[type[Scenario], str] = {
     EffectBeforeCompletion: "worker_dies_between_two_records",
     BrokenCommitIsFailure: "connection_breaks_before_commit",
     RefusedIdsIgnored: "zombie_wakes_up",
@@ -112,7 +112,7 @@ WORKERS: dict[type[Play], str] = {
     NotDone: "deploy",
 }
 
-# scene, statement, what stands there, what the mutant says
+# hazard, statement, what stands there, what the mutant says
 STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
     "no fence": ("zombie_wakes_up", "arrows/complete", FENCE, b"AND q.status <> 'failed'"),
     "no claim number in the fence": (
@@ -192,16 +192,16 @@ def mutate(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes, bytes], Non
     return mutate
 
 
-def test_the_drama_of_the_right_system_breaks_no_rule(own_store: Store, tmp_path: Path) -> None:
-    play = Play(own_store, tmp_path)
-    play.perform()
-    assert play.violations() == {}
+def test_the_scenario_of_the_right_system_breaks_no_rule(own_store: Store, tmp_path: Path) -> None:
+    scenario = Scenario(own_store, tmp_path)
+    scenario.perform()
+    assert scenario.violations() == {}
     assert own_store.value("SELECT count(*) FROM processing_queue") == 600
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("worker", WORKERS)
-def test_a_wrong_worker_is_caught(own_store: Store, tmp_path: Path, worker: type[Play]) -> None:
+def test_a_wrong_worker_is_caught(own_store: Store, tmp_path: Path, worker: type[Scenario]) -> None:
     assert is_caught(worker(own_store, tmp_path), WORKERS[worker])
 
 
@@ -210,18 +210,18 @@ def test_a_wrong_worker_is_caught(own_store: Store, tmp_path: Path, worker: type
 def test_a_wrong_statement_is_caught(
     own_store: Store, tmp_path: Path, mutate: Callable[[str, bytes, bytes], None], mutant: str
 ) -> None:
-    play = Play(own_store, tmp_path)
-    scene, *mutation = STATEMENTS[mutant]
+    scenario = Scenario(own_store, tmp_path)
+    hazard, *mutation = STATEMENTS[mutant]
     mutate(*mutation)
-    assert is_caught(play, scene)
+    assert is_caught(scenario, hazard)
 
 
-def is_caught(play: Play, scene: str) -> bool:
+def is_caught(scenario: Scenario, hazard: str) -> bool:
     """By the ledger, or before it by a constraint of the database or a check of the store."""
     try:
-        play.perform(scene)
+        scenario.perform(hazard)
     except DatabaseUnavailableError:
         raise
     except (AssertionError, QueueStoreError, psycopg.IntegrityError):
         return True
-    return bool(play.violations())
+    return bool(scenario.violations())

@@ -35,7 +35,7 @@ WHERE datname = current_database() AND application_name LIKE 'processing_queue w
 """
 
 
-class Scenario:
+class RunLoopScenario:
     """Records of two flows, each hazard once."""
 
     def __init__(self, worker: Worker, directory: Path) -> None:
@@ -115,9 +115,11 @@ class Scenario:
 
 
 @pytest.fixture
-def scenario(own_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scenario]:
+def scenario(
+    own_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunLoopScenario]:
     with running_worker(own_database_url, monkeypatch, max_crash_strikes=1000) as worker:
-        yield Scenario(worker, tmp_path)
+        yield RunLoopScenario(worker, tmp_path)
 
 
 def effect_in_another_transaction(
@@ -156,14 +158,16 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
 }
 
 
-def test_the_right_run_loop_breaks_no_rule(scenario: Scenario) -> None:
+def test_the_right_run_loop_breaks_no_rule(scenario: RunLoopScenario) -> None:
     assert scenario.perform() == {}
     assert scenario.met == {"stolen", "slice breaks", "write breaks"}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_wrong_run_loop_is_caught(scenario: Scenario, monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
+def test_a_wrong_run_loop_is_caught(
+    scenario: RunLoopScenario, monkeypatch: pytest.MonkeyPatch, mutant: str
+) -> None:
     monkeypatch.setattr(*MUTANTS[mutant])
     assert scenario.perform() != {}
 

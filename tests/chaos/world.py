@@ -1,4 +1,4 @@
-"""Everything that a run consists of, as real processes of this machine, and the means to hurt it."""
+"""Everything that a run consists of, as real processes of this machine, and the means to inject faults."""
 
 import os
 import random
@@ -179,7 +179,7 @@ class World:
             )
 
     def query(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """As an observer who is not hurt; None of it is retried. Raises psycopg.OperationalError."""
+        """As an observer whom no fault meets. Nothing is retried. Raises psycopg.OperationalError."""
         if self._observer is None or self._observer.closed:
             self._observer = psycopg.connect(
                 self.postgres.url(), autocommit=True, application_name="observer", connect_timeout=3

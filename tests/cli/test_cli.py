@@ -120,10 +120,10 @@ def test_status_counts_each_flow(queuectl: QueueCtl, processor: DistributedProce
 
 def test_show_tells_the_whole_story(queuectl: QueueCtl, processor: DistributedProcessor) -> None:
     record_id = processor.enqueue("survey", {"name": "Anna"}, dedup_key="a").id
-    story = queuectl.json("show", record_id)
-    assert story["record"]["payload"] == {"name": "Anna"}
-    assert story["attempts"] == []
-    assert story["reasons"]
+    details = queuectl.json("show", record_id)
+    assert details["record"]["payload"] == {"name": "Anna"}
+    assert details["attempts"] == []
+    assert details["reasons"]
     text = queuectl("show", record_id).stdout
     assert "dedup_key" in text
     assert "Anna" in text

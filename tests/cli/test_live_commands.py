@@ -1,4 +1,4 @@
-"""`queuectl top`, `watch`, `tail`, `explain` and `report`: what they show is what is there."""
+"""`queuectl top`, `follow`, `tail`, `explain` and `report`: what they show is what is there."""
 
 import itertools
 import json
@@ -51,20 +51,27 @@ def test_top_shows_each_flow_and_the_alerts(queue: DatabaseManager) -> None:
     assert "warning: The server has 81 of 100 connections open" in output
 
 
-def test_watch_tells_one_line_a_look_and_what_blocks(queue: DatabaseManager) -> None:
-    lines = call("watch", "alpha", "--times", "2", "--interval", "0.2").output.splitlines()
+def test_follow_writes_one_line_each_time_and_what_blocks(queue: DatabaseManager) -> None:
+    lines = call("follow", "alpha", "--times", "2", "--interval", "0.2").output.splitlines()
     assert len(lines) == 2
     assert "3 pending, 0 processing, 2 failed, 40 out/min, 0 run(s); no_worker_alive" in lines[0]
 
 
-def test_watch_ends_when_nothing_is_left(queue: DatabaseManager) -> None:
+def test_the_old_name_of_follow_still_works(queue: DatabaseManager) -> None:
+    result = CliRunner().invoke(main, ["watch", "alpha", "--times", "1"])
+    assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
+    assert "`queuectl watch` is called `queuectl follow`" in result.stderr
+    assert " watch " not in CliRunner().invoke(main, ["--help"]).stdout
+
+
+def test_follow_ends_when_nothing_is_left(queue: DatabaseManager) -> None:
     with queue.transaction() as cursor:
         cursor.execute("UPDATE processing_queue SET status = 'cancelled' WHERE status = 'pending'")
-    assert call("watch", "alpha", "--until-empty").output.count("\n") == 1
+    assert call("follow", "alpha", "--until-empty").output.count("\n") == 1
 
 
 def test_an_unknown_flow_is_refused_with_what_was_perhaps_meant(queue: DatabaseManager) -> None:
-    for command in (["watch", "alhpa"], ["tail", "--flow", "alhpa"], ["top", "--flow", "alhpa"]):
+    for command in (["follow", "alhpa"], ["tail", "--flow", "alhpa"], ["top", "--flow", "alhpa"]):
         result = CliRunner().invoke(main, command)
         assert (result.exit_code, "alpha" in result.stderr) == (1, True)
 
@@ -132,7 +139,7 @@ def test_tail_tells_every_time_by_one_clock(queue: DatabaseManager, monkeypatch:
 
 @pytest.mark.parametrize(
     "command",
-    [["top", *ONCE], ["watch", "alpha", *ONCE], ["tail", *ONCE], ["explain", "--flow", "alpha"], ["report"]],
+    [["top", *ONCE], ["follow", "alpha", *ONCE], ["tail", *ONCE], ["explain", "--flow", "alpha"], ["report"]],
 )
 def test_a_database_that_does_not_answer_in_time_ends_the_command(
     command: list[str], queue: DatabaseManager, monkeypatch: pytest.MonkeyPatch

@@ -88,7 +88,7 @@ def test_fastapi(shop: DatabaseManager) -> None:
 
     names = recipe("fastapi")
 
-    async def story() -> None:
+    async def work() -> None:
         transport = ASGITransport(names["app"])
         async with AsyncClient(transport=transport, base_url="http://shop") as client:
             placed = await client.post("/orders", json={"number": 17})
@@ -103,7 +103,7 @@ def test_fastapi(shop: DatabaseManager) -> None:
             assert (await client.get(f"/records/{record_id}")).json()["status"] == "cancelled"
         await names["engine"].dispose()
 
-    asyncio.run(story())
+    asyncio.run(work())
     names["database"].dispose()
 
 

@@ -139,7 +139,7 @@ def test_a_bulk_may_read_its_rows_from_the_same_connection(database: DatabaseMan
 def test_the_asynchronous_connections_do_the_same(database: DatabaseManager) -> None:
     url = database.engine.url
 
-    async def story() -> None:
+    async def work() -> None:
         engine = create_async_engine(url)
         async with AsyncSession(engine) as session:
             await aenqueue(session, "send_invoice", {})
@@ -157,7 +157,7 @@ def test_the_asynchronous_connections_do_the_same(database: DatabaseManager) -> 
             await aenqueue(driver, "send_invoice", {})
             await aenqueue_many(driver, "send_invoice", [{}])
 
-    asyncio.run(story())
+    asyncio.run(work())
     assert record_count(database) == 6
 
 
@@ -177,7 +177,7 @@ def test_another_driver_is_refused_with_what_to_pass() -> None:
 def test_an_asynchronous_connection_given_to_the_synchronous_function_is_refused(
     database: DatabaseManager,
 ) -> None:
-    async def story() -> None:
+    async def work() -> None:
         engine = create_async_engine(database.engine.url)
         async with engine.connect() as connection:
             assert isinstance(connection, AsyncConnection)
@@ -185,7 +185,7 @@ def test_an_asynchronous_connection_given_to_the_synchronous_function_is_refused
                 enqueue(connection, "send_invoice", {})  # type: ignore[arg-type]
         await engine.dispose()
 
-    asyncio.run(story())
+    asyncio.run(work())
 
 
 def test_a_copy_that_is_interrupted_while_it_begins_takes_everything_back(

@@ -78,14 +78,14 @@ def test_a_savepoint_is_no_commit(database: DatabaseManager, hints: Hints) -> No
 def test_an_asynchronous_session_hints_without_blocking_its_loop(
     database: DatabaseManager, hints: Hints
 ) -> None:
-    async def story() -> None:
+    async def work() -> None:
         engine = create_async_engine(database.engine.url)
         async with AsyncSession(engine) as session:
             await aenqueue(session, "survey", {}, hint_sender=hints)
             await session.commit()
         await engine.dispose()
 
-    asyncio.run(story())  # waits for its executor
+    asyncio.run(work())  # waits for its executor
     assert hints.sent == [("survey", "slow", 1)]
 
 

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import pytest
 
+import processing_queue
+import queue_store
 from queue_store import (
     DatabaseManager,
     DatabaseUnavailableError,
@@ -71,6 +73,17 @@ def test_the_time_can_be_over_first(processor: DistributedProcessor) -> None:
 def test_a_record_that_does_not_exist_is_not_waited_for(processor: DistributedProcessor) -> None:
     with pytest.raises(UnknownRecordError, match=f"no record {NOBODY}"):
         processor.wait_for(NOBODY, timeout_seconds=10)
+
+
+def test_the_old_name_of_wait_for_async_warns(processor: DistributedProcessor) -> None:
+    record_id = processor.enqueue("survey", {}).id
+    processor.cancel([record_id], actor="Olga")
+    with pytest.warns(DeprecationWarning, match="wait_for_async"):
+        awaited = processor.await_for(record_id, timeout_seconds=10)
+    assert asyncio.run(awaited).status == "cancelled"
+    for package in (queue_store, processing_queue):
+        with pytest.warns(DeprecationWarning, match=f"{package.__name__}.await_for is called wait_for_async"):
+            assert package.await_for is package.wait_for_async
 
 
 def test_one_poll_serves_all_who_wait(
@@ -190,8 +203,3 @@ def test_a_manager_that_was_waited_with_is_not_kept(database: DatabaseManager) -
     del manager
     gc.collect()
     assert kept() is None
-
-
-def test_the_earlier_name_works_and_says_the_new_one(processor: DistributedProcessor) -> None:
-    with pytest.raises(UnknownRecordError), pytest.warns(DeprecationWarning, match="wait_for_async"):
-        asyncio.run(processor.await_for(NOBODY, 1))

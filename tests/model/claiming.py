@@ -23,7 +23,7 @@ class Rules:
     dead_is_final: bool = True
     rescue_finds_what_ended_runs_left: bool = True
     settles_only_without_records: bool = True
-    the_silent_are_buried: bool = True
+    the_silent_are_declared_dead: bool = True
 
 
 class Run(NamedTuple):
@@ -144,7 +144,7 @@ def die(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 
 def see_silent(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    if rules.the_silent_are_buried and run.state == "running" and not run.seen_silent:
+    if rules.the_silent_are_declared_dead and run.state == "running" and not run.seen_silent:
         yield state.with_run(i, seen_silent=True)
 
 

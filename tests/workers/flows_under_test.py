@@ -74,8 +74,8 @@ def unstoppable(payload: dict[str, Any]) -> None:
 @flow(time_limit_seconds=0.5, max_retries=0)
 def deaf(payload: dict[str, Any]) -> None:
     """Swallows whatever is raised into it, as C code that never looks at signals does."""
-    give_up_at = time.monotonic() + payload.get("seconds", 0)
-    while time.monotonic() < give_up_at:
+    deadline = time.monotonic() + payload.get("seconds", 0)
+    while time.monotonic() < deadline:
         with suppress(BaseException):
             time.sleep(1)
 

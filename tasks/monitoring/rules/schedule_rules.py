@@ -7,7 +7,7 @@ from queue_store.alerting.findings import Finding
 from ..snapshot import Snapshot
 from .register import rule
 
-BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the watch
+BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the sentinel
 
 
 @rule("beat_silent")

@@ -3,12 +3,12 @@ import { ask, live } from "../data.js";
 import { badge, bytes, card, el, errorText, explanation, facts, flowLink, link, mayAct, number, traceback, when } from "../dom.js";
 
 export function show(view, id) {
-  const story = el("div", {});
-  view.append(el("h1", {}, `Record ${id}`), story);
-  const refresh = live(story, () => ask("record", { id }), (answer) => draw(answer, () => refresh(), gone));
+  const body = el("div", {});
+  view.append(el("h1", {}, `Record ${id}`), body);
+  const refresh = live(body, () => ask("record", { id }), (answer) => draw(answer, () => refresh(), gone));
   function gone() {
     refresh.stop();
-    story.replaceChildren(card(null, el("p", {}, "This record was purged. ", link("/records", "All records"))));
+    body.replaceChildren(card(null, el("p", {}, "This record was purged. ", link("/records", "All records"))));
   }
 }
 
@@ -20,7 +20,7 @@ function draw({ record, attempts, explanation: answer, payload_is_shown: shown }
   return [
     el("div", { class: "queue-head" }, el("p", {}, badge(record.status), " in ", flowLink(record.flow_name)), buttons(record, done, gone)),
     card(record.status === "completed" ? "How it ended" : "Why it is not done", explanation({ reasons })),
-    card("Story", facts([
+    card("History", facts([
       ["Created", when(record.created_at)], ["Due", when(record.scheduled_at)],
       ["Claimed", record.claimed_at && when(record.claimed_at)], ["Started", record.started_at && when(record.started_at)],
       ["Completed", record.completed_at && when(record.completed_at)], ["Changed", when(record.updated_at)],

@@ -1,4 +1,4 @@
-"""The watch is kept by one worker process, passes on when that one is gone, and needs neither beat nor the broker."""
+"""One worker process is the sentinel. Another takes over when it is gone. It needs neither beat nor the broker."""
 
 import logging
 import threading
@@ -8,45 +8,43 @@ from uuid import uuid4
 import pytest
 
 from queue_store.alerting import alerts
-from queue_store.liveness.worker_processes import take_watch
+from queue_store.liveness.worker_processes import take_sentinel_lease
 from tasks import app
-from tasks.background import watch as watch_module
-from tasks.background.watch import Watch
+from tasks.background import sentinel as sentinel_module
+from tasks.background.sentinel import Sentinel
 from tasks.celery_hardening.resilient_task import OutOfMemoryError
 from tests.support.flow_runs import Worker
 
 
 def take(worker: Worker, process: object) -> bool:
     with worker.services.database.transaction() as cursor:
-        return take_watch(cursor, process, 25)  # type: ignore[arg-type]
+        return take_sentinel_lease(cursor, process, 25)  # type: ignore[arg-type]
 
 
-def test_one_keeps_the_watch_until_it_is_silent(worker: Worker) -> None:
+def test_one_is_the_sentinel_until_it_is_silent(worker: Worker) -> None:
     first, second = uuid4(), uuid4()
     assert [take(worker, first), take(worker, second), take(worker, first)] == [True, False, True]
     worker.query("UPDATE beat_leader SET watches_until = now() - interval '1 second'")
     assert [take(worker, second), take(worker, first)] == [True, False]
 
 
-def test_who_watches_rescues_what_is_overdue_and_keeps_the_alerts(worker: Worker) -> None:
+def test_the_sentinel_rescues_what_is_overdue_and_stores_the_alerts(worker: Worker) -> None:
     worker.declare(lambda payload: None, name="lost")
     [record_id] = worker.enqueue("lost", ["x"])
     worker.query(
         "UPDATE processing_queue SET status = 'processing', claimed_at = now(), claim_number = 1,"
         " flow_instance_id = gen_random_uuid()"
     )
-    Watch(worker.services).look()
+    Sentinel(worker.services).check()
     assert [row.status for row in worker.rows([record_id])] == ["pending"]
     with worker.services.database.transaction() as cursor:
         assert "beat_silent" in {alert.code for alert in alerts.read_alerts(cursor)}
 
 
-def test_the_others_only_look_whether_the_watch_is_free(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_others_only_ask_for_the_lease(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     take(worker, uuid4())
-    monkeypatch.setattr(watch_module, "check_queue", pytest.fail)
-    Watch(worker.services).look()
+    monkeypatch.setattr(sentinel_module, "check_queue", pytest.fail)
+    Sentinel(worker.services).check()
 
 
 def test_a_database_that_stands_still_is_reported(
@@ -55,11 +53,11 @@ def test_a_database_that_stands_still_is_reported(
     """It accepts connections and never answers: nobody gets an error to report."""
     never = threading.Event()
     reported: list[str] = []
-    monkeypatch.setattr(watch_module, "ANSWER_SECONDS", 0.1)
-    monkeypatch.setattr(watch_module, "take_watch", lambda *_: never.wait(20))
+    monkeypatch.setattr(sentinel_module, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(sentinel_module, "take_sentinel_lease", lambda *_: never.wait(20))
     report: Callable[..., None] = lambda database, settings, error, notify: reported.append(str(error))  # noqa: E731
-    monkeypatch.setattr(watch_module, "report_unreachable", report)
-    Watch(worker.services).look()
+    monkeypatch.setattr(sentinel_module, "report_unreachable", report)
+    Sentinel(worker.services).check()
     never.set()
     assert reported == [
         "the database did not answer within 0.1 s: check whether the server hangs, its disk and its load"
@@ -95,7 +93,7 @@ def test_a_record_that_cannot_be_enqueued_for_want_of_memory_is_tried_again(
     def run_out() -> None:
         raise MemoryError
 
-    monkeypatch.setattr("tasks.enqueue_task.services", run_out)
+    monkeypatch.setattr("tasks.enqueue_task.worker_services", run_out)
     monkeypatch.setattr(task, "retry", retry)
     caplog.set_level(logging.CRITICAL)
     with pytest.raises(RuntimeError, match="sent again"):

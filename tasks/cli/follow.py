@@ -11,12 +11,12 @@ from .live import interval_option, look_at_queue, times_option
 @interval_option
 @times_option
 @click.option("--until-empty", is_flag=True, help="End when nothing of the flow is pending or processing.")
-def watch(flow_name: str, interval: float, times: int | None, until_empty: bool) -> None:
-    """Write one line about a flow at each look, and why it does not move when it does not."""
+def follow(flow_name: str, interval: float, times: int | None, until_empty: bool) -> None:
+    """Write a line about a flow every few seconds, and why it does not move when it does not."""
     from queue_store.database.bounded_read import bounded_read
     from queue_store.explain import explain_flow
 
-    with processor("watch") as queue:
+    with processor("follow") as queue:
         queue.check_flow(flow_name)
         looks = 0
         while True:

@@ -1,0 +1,70 @@
+"""The sentinel: one worker process, elected by a lease row, checks the queue every twenty seconds and rescues orphans.
+So a wedged beat, worker or database is reported although beat sends nothing. It is a thread of its own, because a
+check or a webhook may take longer than a heartbeat can wait."""
+
+import logging
+import random
+import threading
+import time
+
+from psycopg.errors import InsufficientPrivilege
+
+from queue_store.database.vacuum import vacuum_forgotten_tables
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.liveness.worker_processes import take_sentinel_lease
+
+from ..alerts.checking import check_queue, report_unreachable
+from ..alerts.deadline import call_with_deadline
+from ..worker.services import WorkerServices
+
+RENEW_SECONDS = 10.0
+CHECK_SECONDS = 20.0
+LEASE_SECONDS = 25.0
+ANSWER_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Sentinel(threading.Thread):
+    def __init__(self, services: WorkerServices) -> None:
+        super().__init__(name="sentinel", daemon=True)
+        self._services = services
+        self._ended = threading.Event()
+        self._check_at = 0.0
+
+    def run(self) -> None:
+        while not self._ended.wait(RENEW_SECONDS * random.uniform(0.8, 1)):  # noqa: S311
+            try:
+                self.check()
+            except InsufficientPrivilege:
+                logger.info("this login may not be the sentinel: the workers of the control queue may")
+                return
+            except QueueStoreError as error:
+                logger.warning("no check of the queue: %s", error)
+            except Exception:
+                logger.exception("the check of the queue failed, the next one goes on")
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def check(self) -> None:
+        """Take or renew the lease. Whoever holds it rescues, and checks the queue every CHECK_SECONDS.
+
+        Raises InsufficientPrivilege where this login may not be the sentinel."""
+        database, settings = self._services.database, self._services.settings
+        try:
+            is_mine = call_with_deadline(self._take_lease, ANSWER_SECONDS, thread_name="sentinel_lease")
+        except DatabaseUnavailableError as error:
+            if self._services.slots.is_first:  # one process of each worker reports it
+                report_unreachable(database, settings, error, notify=True)
+            return
+        if is_mine and time.monotonic() >= self._check_at:
+            self._check_at = time.monotonic() + CHECK_SECONDS
+            self._services.rescue.sweep()
+            self._services.rescue.sweep_overdue()
+            vacuum_forgotten_tables(database)
+            check_queue(database, settings, notify=True)
+
+    def _take_lease(self) -> bool:
+        with self._services.database.transaction() as cursor:
+            return take_sentinel_lease(cursor, self._services.process.worker_process_id, LEASE_SECONDS)
