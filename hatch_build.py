@@ -1,4 +1,8 @@
-"""The build hook: a wheel installs `tasks/` as `processing_queue`, and an editable install makes that name work too."""
+"""The build hook: a wheel installs `tasks/` as `processing_queue`, and an editable install makes that name work too.
+
+The console script `queuectl` starts in a module of its own, because a foreign file that hides a package hides every
+module in it as well.
+"""
 
 import tempfile
 from pathlib import Path
@@ -22,16 +26,42 @@ _module = sys.modules[__name__] = module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 '''
 
+COMMAND_MODULE = '''"""The start of `queuectl`: it looks for a file that hides the package `queue_store`."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def main() -> None:
+    """Runs `queuectl`. Exits with 1 and a sentence where a file hides `queue_store`."""
+    spec = find_spec("queue_store")
+    folders = (spec.submodule_search_locations or ()) if spec else ()
+    if spec and not any(Path(folder, "command.py").is_file() for folder in folders):
+        hiding = spec.origin or ", ".join(folders)
+        sys.exit(
+            f"Error: {hiding} hides the package `queue_store` of processing-queue. Rename that file, or start queuectl "
+            "without its directory on PYTHONPATH."
+        )
+    from queue_store.command import main as run
+
+    run()
+'''
+
 
 class BuildHook(BuildHookInterface[Any]):
     """Adds what the package's two names need. `tasks` and `celeryconfig` are never installed by these names."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        root = Path(self.root)
+        root, made = Path(self.root), Path(tempfile.mkdtemp())
+        command = made / "processing_queue_command.py"
+        command.write_text(COMMAND_MODULE)
         if version != "editable":
+            build_data["force_include"][str(command)] = command.name
             build_data["force_include"][str(root / "celeryconfig.py")] = "processing_queue/celeryconfig.py"
             return
         folder = root / "tasks"
-        module = Path(tempfile.mkdtemp()) / "processing_queue.py"
+        module = made / "processing_queue.py"
         module.write_text(EDITABLE_MODULE.format(init=str(folder / "__init__.py"), folder=str(folder)))
-        build_data["force_include_editable"][str(module)] = module.name
+        for file in (command, module):
+            build_data["force_include_editable"][str(file)] = file.name

@@ -1,4 +1,4 @@
-"""The console script `queuectl`. It looks whether the command line can be loaded before it loads it."""
+"""The command `queuectl`. It checks whether the command line can be loaded before it loads it."""
 
 import sys
 from importlib import import_module

@@ -80,7 +80,7 @@ def test_the_wheel_holds_both_packages_whole_and_nothing_else(wheel: Path) -> No
         content = {name for name in archive.namelist() if ".dist-info/" not in name}
         assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
     files = tracked("queue_store", "tasks", "celeryconfig.py")
-    assert content == {installed_name(file) for file in files}
+    assert content == {installed_name(file) for file in files} | {"processing_queue_command.py"}
     assert {"queue_store/py.typed", "processing_queue/py.typed"} <= content
     assert any(name.endswith(".sql") for name in content)
 
@@ -109,6 +109,9 @@ def test_a_file_that_hides_the_package_is_named(installed: Path, tmp_path: Path)
     answer = run([installed / "queuectl", "status"], tmp_path, exit_code=1, PYTHONPATH=str(tmp_path))
     assert f"{tmp_path / 'processing_queue.py'} hides the package" in answer
     (tmp_path / "processing_queue.py").rename(tmp_path / "queue_store.py")
+    answer = run([installed / "queuectl", "status"], tmp_path, exit_code=1, PYTHONPATH=str(tmp_path))
+    assert f"Error: {tmp_path / 'queue_store.py'} hides the package `queue_store`" in answer
+    assert "Traceback" not in answer
     scheduler = "import processing_queue.schedule.scheduler"
     answer = run([installed / "python", "-c", scheduler], tmp_path, exit_code=1)
     assert f"{tmp_path / 'queue_store.py'} was found as the package" in answer.splitlines()[-1]
