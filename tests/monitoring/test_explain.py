@@ -166,6 +166,11 @@ FLOWS: dict[str, list[str]] = {
     "no_worker_alive": ["UPDATE worker_processes SET state = 'ended', ended_at = now()"],
     "no_worker_for_flow": ["UPDATE worker_processes SET flow_names = '{}'"],
     "workers_stopping": ["UPDATE worker_processes SET state = 'stopping'"],
+    "claims_fail": [
+        PENDING,
+        "UPDATE flows SET claims_failed = 3, claims_failed_at = now(), claims_failing_since = now(),"
+        " claims_error = 'ValueError'",
+    ],
     "isolated_records": [PENDING, "UPDATE processing_queue SET batch_limit = 1"],
 }
 

@@ -20,7 +20,7 @@ OUTCOMES: dict[str, Any] = {
     "snooze": SnoozeRecord(60),
     "unstorable": {1, 2},
 }
-STATUSES = ["completed", "completed", "failed", "pending", "pending", "pending"]
+STATUSES = ["completed", "completed", "failed", "pending", "pending", "failed"]
 
 
 def by_list(records: list[FlowContext]) -> list[Any]:

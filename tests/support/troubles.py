@@ -74,6 +74,15 @@ def no_outcome(database: DatabaseManager) -> None:
     filling.add_records(database, 2, unfinished_claims=5, batch_limit=1)
 
 
+def failing_claims(database: DatabaseManager) -> None:
+    healthy(database)
+    execute(
+        database,
+        "UPDATE flows SET claims_failed = 12, claims_failed_at = now(), claims_failing_since = now() - interval '1 min',"
+        " claims_error = 'InsufficientPrivilege: permission denied for table processing_queue'",
+    )
+
+
 def just_crashed(database: DatabaseManager) -> None:
     healthy(database)
     run = filling.add_run(database)
