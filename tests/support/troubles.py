@@ -78,8 +78,9 @@ def failing_claims(database: DatabaseManager) -> None:
     healthy(database)
     execute(
         database,
-        "UPDATE flows SET claims_failed = 12, claims_failed_at = now(), claims_failing_since = now() - interval '1 min',"
-        " claims_error = 'InsufficientPrivilege: permission denied for table processing_queue'",
+        "UPDATE flows SET claims_failed = 12, claims_failed_at = now(),"
+        " claims_failing_since = now() - interval '1 min'"
+        ", claims_error = 'InsufficientPrivilege: permission denied for table processing_queue'",
     )
 
 
