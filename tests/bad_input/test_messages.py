@@ -58,7 +58,7 @@ RECORDS: dict[str, tuple[list[Any], dict[str, Any]]] = {
 def worker(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     with running_worker(clean_database_url, monkeypatch, enqueue_by_message=("*",)) as worker:
         for module in (claim_module, enqueue_module):
-            monkeypatch.setattr(module, "services", lambda: worker.services)
+            monkeypatch.setattr(module, "worker_services", lambda: worker.services)
         monkeypatch.setattr(worker.services.hints, "started", lambda *_: None)
         monkeypatch.setattr(worker.services.hints, "send", lambda *_: True)
 

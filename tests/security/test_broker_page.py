@@ -34,7 +34,7 @@ def test_each_sentence_names_its_test() -> None:
 
 def test_a_judgement_is_made_once_in_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[bool] = []
-    monkeypatch.setattr(module, "judge_everything", lambda *_, **__: judged.append(True))
+    monkeypatch.setattr(module, "check_queue", lambda *_, **__: judged.append(True))
     monkeypatch.setattr(module, "database_named", lambda: None)
     monkeypatch.setattr(module, "_judged_at", float("-inf"))
     for _ in range(100):

@@ -28,7 +28,7 @@ def worker(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setattr(worker.services.hints, "started", lambda *_: None)
         monkeypatch.setattr(worker.services.hints, "send", lambda *_: True)
         for module in (claim_module, enqueue_module):
-            monkeypatch.setattr(module, "services", lambda: worker.services)
+            monkeypatch.setattr(module, "worker_services", lambda: worker.services)
 
         def letters(payload: Any) -> None:
             pass
@@ -128,7 +128,7 @@ def test_enqueueing_by_message_is_off_by_default(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_worker(clean_database_url, monkeypatch) as worker:
-        monkeypatch.setattr(enqueue_module, "services", lambda: worker.services)
+        monkeypatch.setattr(enqueue_module, "worker_services", lambda: worker.services)
         worker.declare(lambda payload: None, name="letters")
         result = enqueue_module.enqueue.apply(["letters", {}])
         assert "enqueueing by message is off" in str(result.result)
