@@ -1,11 +1,17 @@
 """What the heartbeat tells the loop of its run, and what handlers ask of it. Written by one thread, read by others."""
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Cursor
 
 from queue_store.enqueueing.connections import run as run_steps
 from queue_store.enqueueing.steps import refuse_flow
+from queue_store.errors import QueueStoreError
 from queue_store.flows import read_flow_names
 from queue_store.records import progress
 from queue_store.records.record import Record
@@ -25,6 +31,7 @@ class CurrentRun:
     known_flows: set[str] = field(default_factory=set[str])
     end_if_hung: Callable[[], None] = lambda: None  # asked by the heartbeat; ends the process
     server_identity: str | None = None  # of the server that this run began on, where it is known
+    pid: int = field(default_factory=os.getpid)
 
     @property
     def max_retries(self) -> int:
@@ -34,16 +41,26 @@ class CurrentRun:
         return record.id in self.cancelled_ids
 
     def write_progress(self, record: Record, encoded_progress: bytes) -> bool:
-        with masked(), self.run.database.transaction() as cursor:
+        with self._transaction() as cursor:
             return progress.report(cursor, record, encoded_progress)
 
     def check_flow(self, flow_name: str) -> None:
         """Raises UnknownFlowError. Asks the database about each flow once."""
         if flow_name not in self.known_flows:
-            with masked(), self.run.database.transaction() as cursor:
+            with self._transaction() as cursor:
                 self.known_flows.update(read_flow_names(cursor))
                 if flow_name not in self.known_flows:
                     run_steps(cursor, refuse_flow(flow_name))
 
     async def write_progress_async(self, record: Record, encoded_progress: bytes) -> bool:
         return await asyncio.to_thread(self.write_progress, record, encoded_progress)
+
+    @contextmanager
+    def _transaction(self) -> Generator[Cursor[Any]]:
+        """Raises QueueStoreError in a child process of the handler: no run is registered there."""
+        if os.getpid() != self.pid:
+            raise QueueStoreError(
+                "a child process of a handler cannot use the handler's context: return to the handler what it needs"
+            )
+        with masked(), self.run.database.transaction() as cursor:
+            yield cursor
