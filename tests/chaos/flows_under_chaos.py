@@ -1,5 +1,5 @@
 """What the workers do with the records: one effect inside the one COMMIT, one outside of any transaction; some report
-progress, return a result and enqueue a follow-up."""
+progress, return a result and enqueue a follow-up. A few misuse the process and the session that they are given."""
 
 import os
 import time
@@ -9,27 +9,32 @@ import psycopg
 
 from queue_store.errors import DatabaseUnavailableError
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord, flow
+from tests.chaos.hostile import misuse
 
 BACKOFF = Backoff(first_seconds=0.3, factor=1, jitter=0)
+SETTINGS = ("role", "search_path", "app.tenant", "session_replication_role")
 EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%s, %s)"
+HOSTILE_CLAIMS = 8  # some misuses end the run, and this run allows 1,000 crash strikes
 _calls: dict[int, int] = {}
 
 
-@flow(batch_size=100, max_retries=5, backoff=BACKOFF)
-def transfer(
-    payload: dict[str, Any], connection: psycopg.Connection, context: FlowContext
-) -> dict[str, int] | None:
+@flow(batch_size=100, max_retries=5, backoff=BACKOFF, session_settings=SETTINGS)
+def transfer(payload: dict[str, Any], connection: psycopg.Connection, context: FlowContext) -> Any:
     """Its effect stands in a table without a unique constraint: a doubled one must show."""
     connection.execute(EFFECT, (context.record_id, context.claim_number))
+    if payload["how"] == "hostile" and context.claim_number <= HOSTILE_CLAIMS:
+        return misuse(payload["do"], connection)
     return behave(payload, context)
 
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF)
-def notice(payload: dict[str, Any], context: FlowContext) -> dict[str, int] | None:
+def notice(payload: dict[str, Any], context: FlowContext) -> Any:
     """Its effect is a line in a file, which no transaction takes back."""
     if os.getpid() not in _calls:
         _calls[os.getpid()] = os.open(os.environ["CHAOS_CALLS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(_calls[os.getpid()], f"{context.record_id}\t{context.claim_number}\n".encode())
+    if payload["how"] == "hostile" and context.claim_number <= HOSTILE_CLAIMS:
+        return misuse(payload["do"])
     time.sleep(payload.get("seconds", 0))
     return behave(payload, context)
 

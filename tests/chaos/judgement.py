@@ -26,8 +26,10 @@ def judge(world: World, result: Result) -> None:
     result.killed_children = world.killed_children
     result.empty_claim_buffers = _buffers_of_an_empty_claim(world)
     with psycopg.connect(world.postgres.url()) as connection:
-        row = connection.execute("SELECT count(*) FROM processing_queue").fetchone()
-        result.record_count = row[0] if row else 0
+        row = connection.execute(
+            "SELECT count(*), count(*) FILTER (WHERE payload ->> 'how' = 'hostile') FROM processing_queue"
+        ).fetchone()
+        result.record_count, result.hostile_count = row or (0, 0)
         ledger.enter(connection, world.journals, world.calls)
         result.recoveries = world.marks.recoveries(connection)
         result.repeated_records, result.most_calls = ledger.repeats(connection)

@@ -50,13 +50,18 @@ RULES = {
             ON q.correlation_id = k.key AND q.flow_name <> 'receipt'
         GROUP BY k.batch HAVING count(q.id) NOT IN (0, count(*))""",
     "a record did not reach its end": """
-        SELECT id, status FROM processing_queue WHERE status IN ('pending', 'processing')""",
+        SELECT id, status, payload ->> 'do', claim_number, crash_strikes, unfinished_claims, scheduled_at - now()
+        FROM processing_queue WHERE status IN ('pending', 'processing')""",
     "a record reached another end than its handler said": """
         SELECT id, status, payload ->> 'how' FROM processing_queue
-        WHERE (status = 'failed') <> (payload ->> 'how' = 'fail') OR status = 'cancelled'""",
+        WHERE payload ->> 'how' <> 'hostile' AND (status = 'failed') <> (payload ->> 'how' = 'fail')
+            OR status = 'cancelled'""",
     "an attempt was charged to an innocent, or not charged": """
         SELECT id, flow_name, retry_count, payload ->> 'how', error_message FROM processing_queue
-        WHERE retry_count <> CASE payload ->> 'how' WHEN 'ok' THEN 0 ELSE 1 END""",
+        WHERE payload ->> 'how' <> 'hostile' AND retry_count <> CASE payload ->> 'how' WHEN 'ok' THEN 0 ELSE 1 END""",
+    "a hostile record was tried more often than its flow allows": """
+        SELECT q.id, retry_count, payload ->> 'do' FROM processing_queue q JOIN flows f USING (flow_name)
+        WHERE payload ->> 'how' = 'hostile' AND retry_count > f.max_retries + 1""",
     "the history of attempts does not add up": """
         SELECT q.id FROM processing_queue q LEFT JOIN record_attempts a ON a.record_id = q.id
         GROUP BY q.id HAVING q.retry_count <> count(*) FILTER (WHERE a.outcome IN ('retried', 'failed'))
@@ -120,7 +125,7 @@ RULES = {
         JOIN ledger.history h ON h.record_id = c.record_id AND h.claim_number = c.claim_number
             AND h.status = 'processing'
         JOIN processing_queue q ON q.id = c.record_id JOIN flows f ON f.flow_name = q.flow_name
-        WHERE c.claim_number < q.claim_number AND q.payload ->> 'how' <> 'retry'
+        WHERE c.claim_number < q.claim_number AND q.payload ->> 'how' NOT IN ('retry', 'hostile')
         GROUP BY h.flow_instance_id, f.batch_size HAVING count(*) > f.batch_size""",
     "a retry was due without its delay": """
         SELECT record_id FROM ledger.history
@@ -151,7 +156,7 @@ RULES = {
 REPEATS = """
 SELECT count(*), coalesce(max(calls), 0)::integer FROM (
     SELECT count(*) AS calls FROM ledger.calls c JOIN processing_queue q ON q.id = c.record_id
-    WHERE q.payload ->> 'how' <> 'retry' GROUP BY c.record_id HAVING count(*) > 1) repeated
+    WHERE q.payload ->> 'how' NOT IN ('retry', 'hostile') GROUP BY c.record_id HAVING count(*) > 1) repeated
 """
 
 

@@ -19,6 +19,7 @@ import psycopg
 
 from queue_store.enqueueing import NewRecord, enqueue_many
 from queue_store.errors import QueueStoreError
+from tests.chaos.hostile import MISUSES
 
 BATCH_SIZE = 50
 INSERT = """
@@ -55,7 +56,7 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
 
 def _insert(connection: psycopg.Connection[Any], batch: str, rng: random.Random) -> None:
     flow_name = rng.choice(["transfer", "notice"])
-    payloads = [_payload(key, rng) for key in keys(batch)]
+    payloads = [_payload(flow_name, key, rng) for key in keys(batch)]
     if rng.random() < 0.5:
         parameters = {"flow_name": flow_name, "payloads": [json.dumps(payload) for payload in payloads]}
         connection.execute(INSERT, parameters)
@@ -66,8 +67,10 @@ def _insert(connection: psycopg.Connection[Any], batch: str, rng: random.Random)
         time.sleep(0.05)  # between statement and COMMIT, where a kill does the most harm
 
 
-def _payload(key: str, rng: random.Random) -> dict[str, Any]:
-    how = rng.choices(["ok", "retry", "fail"], [94, 5, 1])[0]
+def _payload(flow_name: str, key: str, rng: random.Random) -> dict[str, Any]:
+    how = rng.choices(["ok", "retry", "fail", "hostile"], [93.6, 5, 1, 0.4])[0]
+    if how == "hostile":
+        return {"key": key, "how": how, "do": rng.choice(MISUSES[flow_name])}
     return {
         "key": key,
         "how": how,

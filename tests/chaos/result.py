@@ -18,6 +18,7 @@ class Result:
     given_up: int = 0
     acknowledged: int = 0
     record_count: int = 0
+    hostile_count: int = 0
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     violations: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     repeated_records: int = 0
@@ -42,6 +43,8 @@ class Result:
     def reached(self, quota: str) -> int:
         if quota == "records":
             return self.record_count
+        if quota == "hostile records":
+            return self.hostile_count
         return self.fault_count if quota == "faults" else self.group(quota)
 
     @property
