@@ -1,7 +1,8 @@
 """Runs the migrations on the engine that `queue_store.database.schema` hands over, one migrator at a time.
 
 The lock is one of the table `schema_version`, held by a second session: only its owner can take it, where anybody who
-may log in could hold an advisory lock.
+may log in could hold an advisory lock. The advisory lock of the code before migration 0013 is taken too, so that its
+`migrate` waits for ours, and ours for it.
 """
 
 import logging
@@ -54,10 +55,12 @@ def _lock(guard: Any) -> bool:
     try:
         guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         guard.execute(sql("migration/lock_schema_version"))
+        [is_alone] = guard.execute(sql("migration/take_lock_of_before")).fetchone()
     except psycopg.errors.LockNotAvailable:
+        is_alone = False
+    if not is_alone:
         guard.rollback()
-        return False
-    return True
+    return is_alone
 
 
 def _holders(guard: Any) -> str:

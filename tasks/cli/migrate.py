@@ -1,13 +1,18 @@
+from typing import TYPE_CHECKING
+
 import click
 
 from .frame import json_option, opened_database, say, write_json
+
+if TYPE_CHECKING:
+    from queue_store.database.manager import DatabaseManager
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say which migrations are missing, and what each one locks.")
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
-    """Bring the database to the schema of this version. May be repeated."""
+    """Bring the database to the schema of this version, and the roles to the rights that it needs. May be repeated."""
     from queue_store.database import schema
 
     with opened_database("migrate") as database:
@@ -15,6 +20,7 @@ def migrate(dry_run: bool, as_json: bool) -> None:
         missing = schema.missing_migrations(database.engine)
         if not dry_run:
             schema.migrate(database.engine)
+            _grant_again(database)
     if as_json:
         write_json(
             {
@@ -33,3 +39,18 @@ def migrate(dry_run: bool, as_json: bool) -> None:
         say(f"Nothing was changed; the schema is at {before or 'nothing'}.")
     else:
         say(f"The schema is at {schema.latest_version()}.")
+
+
+def _grant_again(database: "DatabaseManager") -> None:
+    """Roles that were granted before lack rights on what a migration added. A failure is said; the migration holds."""
+    import psycopg.errors
+
+    from queue_store.database import roles
+    from queue_store.errors import QueueStoreError
+
+    if not roles.are_granted(database):
+        return
+    try:
+        roles.grant_roles(database)
+    except (QueueStoreError, psycopg.errors.InsufficientPrivilege) as error:
+        say(f"The roles may lack rights on what is new. Run `queuectl grant-roles`: {error}", err=True)

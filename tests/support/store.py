@@ -32,6 +32,9 @@ FROM generate_series(1, %(count)s) n RETURNING id
 """
 UPTIME = "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8"
 IS_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+ONE_IS_WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 class Store:
@@ -129,9 +132,15 @@ class Store:
 
     def wait_until_blocked(self, held: HeldConnection) -> None:
         """Until the session waits for somebody's lock."""
+        self._wait_for(IS_WAITING, (held.driver.info.backend_pid,))
+
+    def wait_until_a_session_is_blocked(self) -> None:
+        """Until any session of this database waits for somebody's lock."""
+        self._wait_for(ONE_IS_WAITING)
+
+    def _wait_for(self, question: str, parameters: Any = None) -> None:
         deadline = time.monotonic() + 10
-        pid = held.driver.info.backend_pid
-        while not self.value(IS_WAITING, (pid,)):
+        while not self.value(question, parameters):
             assert time.monotonic() < deadline, "nobody waits for a lock"
             time.sleep(0.005)
 

@@ -1,8 +1,8 @@
 """The database states whether a record's order key keeps it from being claimed.
 
 Locks: `flows` for a moment, to rewrite its few rows.
-Safe while workers run: yes. Code of before goes on with the statements that it knows. Grant the roles again before the
-workers of this code start: they claim through a view.
+Safe while workers run: yes. Code of before goes on with the statements that it knows. The roles must
+be granted again before workers of this code start, because they claim through a view: `queuectl migrate` does it.
 """
 
 from queue_store.migrations import run_file

@@ -1,6 +1,6 @@
 -- The five roles, each with the least that its work needs, on the tables and functions of the queue alone: what else
 -- lies in the schema is none of theirs. They cannot log in: grant them to login roles of your own.
--- May be repeated, and must be after each migration.
+-- May be repeated. `queuectl migrate` does it after each migration.
 DO $$
 DECLARE
     wanted text;
@@ -27,11 +27,14 @@ BEGIN
     END IF;
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', definer);
     FOREACH wanted IN ARRAY ARRAY['producer', 'flow_producer', 'worker', 'monitor', 'admin'] LOOP
-        BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', 'processing_queue_' || wanted);
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL;
-        END;
+        -- An owner who may not create roles can grant what is there.
+        IF to_regrole('processing_queue_' || wanted) IS NULL THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', 'processing_queue_' || wanted);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            END;
+        END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'processing_queue_' || wanted);
     END LOOP;
     SELECT string_agg(s.oid::regclass::text, ', ') INTO sequences
