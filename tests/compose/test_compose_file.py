@@ -91,6 +91,6 @@ def test_what_is_built_needs_nothing_that_is_ignored() -> None:
 
 
 def test_the_files_that_hold_secrets_are_never_committed() -> None:
-    for name in (".env", "settings.env"):
+    for name in (".env", "settings.env", "secrets.env"):
         answer = subprocess.run(["git", "check-ignore", "-q", COMPOSE / name], cwd=ROOT)
         assert answer.returncode == 0, f"{name} is not ignored by git"

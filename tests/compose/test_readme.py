@@ -17,9 +17,9 @@ def test_every_service_is_described_and_no_other() -> None:
 
 def test_the_copied_examples_and_the_compose_file_are_there() -> None:
     named = [word for line in LINES for word in line.split() if word.startswith("compose/")]
-    copies = {"compose/.env", "compose/settings.env"}
+    written = {"compose/.env", "compose/settings.env", "compose/secrets.env"}
     assert {"compose/compose.yaml", "compose/Dockerfile", "compose/kubernetes.yaml"} <= set(named)
-    assert all((ROOT / name).exists() for name in set(named) - copies)
+    assert all((ROOT / name).exists() for name in set(named) - written)
 
 
 def test_commands_of_compose_and_kubernetes_name_what_the_files_declare() -> None:
