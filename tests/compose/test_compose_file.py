@@ -49,6 +49,33 @@ def test_prometheus_asks_a_service_that_serves_metrics_and_knows_the_rules() -> 
     assert all((COMPOSE / "prometheus" / file).exists() for file in prometheus["rule_files"])
 
 
+def test_every_container_is_hardened_and_runs_as_a_user_of_its_own() -> None:
+    for name, service in services(**SECRETS).items():
+        assert service.definition["read_only"] is True, name
+        assert service.definition["cap_drop"] == ["ALL"], name
+        assert service.definition["security_opt"] == ["no-new-privileges:true"], name
+        assert "/tmp" in service.definition["tmpfs"], name
+        assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & service.definition.keys(), (
+            name
+        )
+        if "build" not in service.definition:
+            assert service.definition["user"] == name
+    users = re.findall(r"^USER (.*)$", (COMPOSE / "Dockerfile").read_text(), re.MULTILINE)
+    assert users == ["10001:10001"]
+
+
+def test_every_image_can_be_named_by_digest() -> None:
+    digest = f"example@sha256:{'0' * 64}"
+    named = dict.fromkeys(("PROCESSING_QUEUE_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE", "PYTHON_IMAGE"), digest)
+    for name, service in services(**SECRETS, **named).items():
+        assert service.image == digest, name
+        if "build" in service.definition:
+            assert service.definition["build"]["args"] == {"PYTHON_IMAGE": digest}
+    assert set(re.findall(r"^FROM (\S+)", (COMPOSE / "Dockerfile").read_text(), re.MULTILINE)) == {
+        "${PYTHON_IMAGE}"
+    }
+
+
 def test_every_service_that_stays_has_a_health_check_and_is_started_again() -> None:
     staying = {name: service for name, service in services(**SECRETS).items() if name != "migrate"}
     assert all(service.healthcheck for service in staying.values())
