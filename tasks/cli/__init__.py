@@ -1,19 +1,22 @@
 """`queuectl`: each command is a module of its own, imported when it is called.
 
-Exit codes: 0 done, 1 it failed or found trouble, 2 wrong usage, 3 the database cannot be used, 130 interrupted.
+Exit codes: 0 done, 1 it failed or found trouble, 3 the database cannot be used, 64 wrong usage, 130 interrupted.
+`check`, `drain` and `up` say what theirs mean.
 """
 
 import ast
 import logging
+import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
 import click
 
-from queue_store.errors import DatabaseUnavailableError, QueueStoreError, SettingsError
 from queue_store.suggestions import closest, did_you_mean
 
+from .errors import UserInterruptError, errors_said
 from .frame import say
 
 COMMANDS = (
@@ -50,12 +53,16 @@ COMMANDS = (
     "validate",
 )
 OLD_COMMANDS = {"watch": "follow"}  # they go with the next version
-DATABASE_UNAVAILABLE = 3
-INTERRUPTED = 130
 
 
 class CommandGroup(click.Group):
-    """Finds commands by name, and turns our errors into one message on stderr and an exit code."""
+    """Finds commands by name, and ends with an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **named: Any) -> Any:
+        arguments = sys.argv[1:] if args is None else list(args)
+        with errors_said(arguments):
+            exit_code = super().main(arguments, *others, **named | {"standalone_mode": False})
+        sys.exit(exit_code if isinstance(exit_code, int) else 0)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -90,18 +97,8 @@ class CommandGroup(click.Group):
         logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
             return super().invoke(ctx)
-        except SettingsError as error:
-            from queue_store.settings import wrong_settings
-
-            others = wrong_settings(database_is_needed=False)  # else the error says so
-            say(f"Error: {SettingsError(error.problems + others)}", err=True)
-            ctx.exit(1)
-        except QueueStoreError as error:
-            say(f"Error: {error}", err=True)
-            ctx.exit(DATABASE_UNAVAILABLE if isinstance(error, DatabaseUnavailableError) else 1)
         except KeyboardInterrupt:
-            click.echo("Interrupted. What was not committed is taken back.", err=True)
-            ctx.exit(INTERRUPTED)
+            raise UserInterruptError from None
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

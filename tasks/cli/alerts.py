@@ -26,7 +26,7 @@ def alerts(acknowledge: int | None, test_channels: bool, resolved: bool, actor: 
     if test_channels:
         _test(as_json)
     elif acknowledge:
-        _acknowledge(acknowledge, actor)
+        _acknowledge(acknowledge, actor, as_json)
     else:
         _list(resolved, as_json)
 
@@ -63,18 +63,19 @@ def _row(alert: "Alert") -> list[object]:
     ]
 
 
-def _acknowledge(alert_id: int, actor: str) -> None:
+def _acknowledge(alert_id: int, actor: str, as_json: bool) -> None:
     from queue_store.alerting.alerts import acknowledge
 
     with opened_database("alerts") as database, database.transaction() as cursor:
         done = acknowledge(cursor, alert_id, actor)
     if not done:
-        say(
-            f"Error: there is no open, unacknowledged alert {alert_id}. See them with: queuectl alerts",
-            err=True,
+        raise click.ClickException(
+            f"there is no open, unacknowledged alert {alert_id}. See them with: queuectl alerts"
         )
-        raise SystemExit(1)
-    say(f"Alert {alert_id} is yours, {actor}: it is not escalated any more.")
+    if as_json:
+        write_json({"alert_id": alert_id, "acknowledged_by": actor})
+    else:
+        say(f"Alert {alert_id} is yours, {actor}: it is not escalated any more.")
 
 
 def _test(as_json: bool) -> None:

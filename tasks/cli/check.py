@@ -1,45 +1,60 @@
 import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from queue_store.redaction import redact
 
+from .errors import meaning_of
 from .frame import json_option, say, write_json
 
-CANNOT_JUDGE = 3
-INTERNAL_ERROR = 4
-EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 3}
+if TYPE_CHECKING:
+    from queue_store.alerting.findings import Finding
+
+# Nagios' codes, which know no emergency. Wrong usage is 64 in every command.
+EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 2}
+UNKNOWN = 3
+LEVELS = tuple(EXIT_CODES)
+FIRST_LINE_LENGTH = 300
 
 
 @click.command()
 @click.option("--notify", is_flag=True, help="Store the alerts and notify the contacts, as the worker does.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(LEVELS[1:]),
+    default=LEVELS[1],
+    show_default=True,
+    help="Exit with 0 below this level, as a probe wants it.",
+)
 @click.option("--database", is_flag=True, help="Show the database's connections and its longest transaction.")
 @click.option("--performance", is_flag=True, help="Show rates and the top errors of the last 24 hours.")
 @json_option
-def check(notify: bool, database: bool, performance: bool, as_json: bool) -> None:
+def check(notify: bool, fail_on: str, database: bool, performance: bool, as_json: bool) -> None:
     """Judge the queue, without any worker or beat.
 
-    Exit code: 0 healthy, 1 warning, 2 critical, 3 emergency, or nothing can be judged; 4 an error of this program.
+    The first line says all in one. Exit code, as in Nagios: 0 healthy, 1 warning, 2 critical or emergency, 3 nothing
+    can be judged.
     """
-    import psycopg
-
-    from queue_store.errors import QueueStoreError
-
     try:
         level = _check(notify, database, performance, as_json)
-    except (QueueStoreError, psycopg.Error) as error:
-        if as_json:
-            write_json({"health": "unknown", "error": redact(str(error))})
-        say(f"Queue health: unknown\nError: {error}", err=True)
-        raise SystemExit(CANNOT_JUDGE) from None
     except Exception as error:  # the exit code of a level would be taken for a judgement
-        logging.getLogger(__name__).exception("check failed")
-        say(
-            f"Queue health: unknown\nError: {type(error).__name__}, which is a fault of this program",
-            err=True,
-        )
-        raise SystemExit(INTERNAL_ERROR) from None
-    raise SystemExit(EXIT_CODES[level])
+        failure = meaning_of(error)
+        if failure is None:
+            logging.getLogger(__name__).exception("check failed")
+        message = failure.message if failure else f"{type(error).__name__}, which is a fault of this program"
+        _say_unknown(message, as_json)
+        raise SystemExit(UNKNOWN) from None
+    fails = LEVELS.index(level) >= LEVELS.index(fail_on)
+    raise SystemExit(EXIT_CODES[level] if fails else 0)
+
+
+def _say_unknown(message: str, as_json: bool) -> None:
+    if as_json:
+        write_json({"health": "unknown", "error": redact(message), "exit_code": UNKNOWN})
+    else:
+        say(f"{_first_line('unknown', [message])}\nError: {message}")
 
 
 def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> str:
@@ -64,11 +79,26 @@ def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> st
             }
         )
     else:
-        say(f"Queue health: {level}")
-        for finding in result.findings:
-            say(f"{finding.level.upper()} {finding.message}\n  Next: {finding.next_step}")
+        _show_findings(level, result.findings)
         _show(details)
     return level
+
+
+def _show_findings(level: str, findings: "Sequence[Finding]") -> None:
+    say(_first_line(level, [finding.message for finding in findings]))
+    for finding in findings:
+        say(f"{finding.level.upper()} {finding.message}\n  Next: {finding.next_step}")
+
+
+def _first_line(level: str, messages: Sequence[str]) -> str:
+    """All that a pager or Nagios shows. What follows a | there is a measurement."""
+    if not messages:
+        return f"Queue health: {level}"
+    worst = " ".join(messages[0].split()).replace("|", "/")
+    if len(worst) > FIRST_LINE_LENGTH:
+        worst = worst[:FIRST_LINE_LENGTH] + "…"
+    others = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
+    return f"Queue health: {level} - {worst}{others}"
 
 
 def _details(database: bool, performance: bool) -> dict[str, object]:

@@ -70,10 +70,17 @@ def enqueue(
                 delay = timedelta(seconds=delay_seconds)
                 counts = _enqueue(queue, flow_name, _due(rows, delay), on_duplicate)
         except InvalidLinesError:
-            _report_problems(lines)
-            say("Nothing was enqueued. Correct the lines, or pass --skip-invalid.", err=True)
+            _refuse(lines, as_json)
             raise SystemExit(1) from None
     _report(lines, flow_name, counts, as_json=as_json, dry_run=dry_run)
+
+
+def _refuse(lines: RecordFile, as_json: bool) -> None:
+    advice = "Nothing was enqueued. Correct the lines, or pass --skip-invalid."
+    if as_json:
+        write_json({"error": advice, "exit_code": 1, "problems": _problems(lines)})
+    _report_problems(lines)
+    say(advice, err=True)
 
 
 def _enqueue(queue: Any, flow_name: str, rows: Iterable[object], on_duplicate: Any) -> dict[str, int]:
@@ -116,14 +123,13 @@ def _report(
     lines: RecordFile, flow_name: str, counts: dict[str, int], *, as_json: bool, dry_run: bool
 ) -> None:
     if as_json:
-        problems = [{"line": line, "problem": problem} for line, problem in lines.problems]
         write_json(
             {
                 "flow_name": flow_name,
                 "is_dry_run": dry_run,
                 **counts,
                 "skipped_lines": lines.problem_count,
-                "problems": problems,
+                "problems": _problems(lines),
             }
         )
         return
@@ -139,6 +145,10 @@ def _report(
     if lines.problem_count:
         text += f" {plural(lines.problem_count, 'line')} skipped."
     say(text)
+
+
+def _problems(lines: RecordFile) -> list[dict[str, object]]:
+    return [{"line": line, "problem": problem} for line, problem in lines.problems]
 
 
 def _report_problems(lines: RecordFile) -> None:

@@ -2,8 +2,8 @@ import time
 
 import click
 
-from .frame import processor, say
-from .live import interval_option, look_at_queue, times_option
+from .frame import processor, say, write_json_line
+from .live import QueueLook, interval_option, lines_option, look_at_queue, times_option
 
 
 @click.command()
@@ -11,7 +11,8 @@ from .live import interval_option, look_at_queue, times_option
 @interval_option
 @times_option
 @click.option("--until-empty", is_flag=True, help="End when nothing of the flow is pending or processing.")
-def follow(flow_name: str, interval: float, times: int | None, until_empty: bool) -> None:
+@lines_option
+def follow(flow_name: str, interval: float, times: int | None, until_empty: bool, as_json: bool) -> None:
     """Write a line about a flow every few seconds, and why it does not move when it does not."""
     from queue_store.database.bounded_read import bounded_read
     from queue_store.explain import explain_flow
@@ -22,15 +23,20 @@ def follow(flow_name: str, interval: float, times: int | None, until_empty: bool
         while True:
             look = look_at_queue(queue.database, queue.settings, flow_name)
             with bounded_read(queue.database) as cursor:
-                blocking = [
-                    r for r in explain_flow(cursor, queue.settings, flow_name).reasons if r.is_blocking
-                ]
-            flow, (row,) = look.flows[0], look.rows()
-            line = (
-                f"{row[1]} pending, {row[2]} processing, {row[3]} failed, {row[6]} out/min, {row[10]} run(s)"
-            )
-            say(f"{time.strftime('%H:%M:%S')}  {line}" + "".join(f"; {reason.code}" for reason in blocking))
+                reasons = explain_flow(cursor, queue.settings, flow_name).reasons
+            blocking = [reason.code for reason in reasons if reason.is_blocking]
+            if as_json:
+                write_json_line({**look.document()["flows"][0], "blocked_by": blocking})
+            else:
+                say(_line(look, blocking))
             looks += 1
+            (flow,) = look.flows
             if looks == times or (until_empty and not flow.pending and not flow.processing):
                 return
             time.sleep(interval)
+
+
+def _line(look: QueueLook, blocking: list[str]) -> str:
+    (row,) = look.rows()
+    figures = f"{row[1]} pending, {row[2]} processing, {row[3]} failed, {row[6]} out/min, {row[10]} run(s)"
+    return "; ".join([f"{time.strftime('%H:%M:%S')}  {figures}", *blocking])

@@ -119,6 +119,11 @@ def write_json(value: object) -> None:
     click.echo(json.dumps(value, default=_as_json, indent=2))
 
 
+def write_json_line(value: object) -> None:
+    """For what goes on: a document a line."""
+    click.echo(json.dumps(value, default=_as_json))
+
+
 def write_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Aligned where a person reads, separated by tabs where a program does."""
     cells = [[_cell(value) for value in row] for row in rows]

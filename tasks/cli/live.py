@@ -1,6 +1,7 @@
 """What the live commands share: how often they look, and the figures of a flow as a row."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import click
 
@@ -33,6 +34,10 @@ times_option = click.option(
     "--times", type=click.IntRange(1), help="Look so often, then end (default: until Ctrl-C)."
 )
 
+lines_option = click.option(
+    "--json", "as_json", is_flag=True, help="Write one JSON document a line, at each look."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class QueueLook:
@@ -42,18 +47,33 @@ class QueueLook:
     fleet: Fleet
     replica_lag_seconds: float | None
 
-    def rows(self) -> list[list[str]]:
-        """A row for each flow, and one for all of them when there are several."""
+    def rows(self, limit: int | None = None) -> list[list[str]]:
+        """A row for each flow, and one for all of them when there are several. With more flows than `limit`: those
+        with most to do."""
+        flows = self.flows
+        if limit is not None and len(flows) > limit:
+            flows = sorted(flows, key=lambda flow: -(flow.pending + flow.processing + flow.failed))[:limit]
         rows = [
-            self._row(flow, self.minute.get(flow.flow_name), self.hour.get(flow.flow_name))
-            for flow in self.flows
+            self._row(flow, self.minute.get(flow.flow_name), self.hour.get(flow.flow_name)) for flow in flows
         ]
-        if len(rows) > 1:
+        if len(self.flows) > 1:
             everything = windows.add_up(self.minute.values(), MINUTE_SECONDS)
             rows.append(
                 self._row(add_up(self.flows), everything, windows.add_up(self.hour.values(), HOUR_SECONDS))
             )
         return rows
+
+    def document(self) -> dict[str, Any]:
+        """The same figures by name, for a program."""
+        return {
+            "flows": [
+                asdict(flow) | _figures(self.minute.get(flow.flow_name), self.hour.get(flow.flow_name))
+                for flow in self.flows
+            ],
+            "worker_processes_alive": len(self.fleet.alive),
+            "pool_utilization_percent": self.fleet.pool_utilization_percent,
+            "replica_lag_seconds": self.replica_lag_seconds,
+        }
 
     def _row(self, flow: FlowCounts, minute: Window | None, hour: Window | None) -> list[str]:
         alive = [run for run in self.fleet.runs if flow.flow_name in (run.flow_name, "all flows")]
@@ -85,6 +105,16 @@ def look_at_queue(
     with bounded_read(database) as cursor:
         fleet = read_fleet(cursor, settings)
     return QueueLook(flows, minute, hour, fleet, read_replica_lag(database))
+
+
+def _figures(minute: Window | None, hour: Window | None) -> dict[str, float | None]:
+    return {
+        "enqueued_last_minute": minute.enqueued if minute else 0,
+        "outcomes_last_minute": minute.outcomes if minute else 0,
+        "success_rate_percent": hour.success_rate_percent if hour else None,
+        "processing_seconds_median": hour.processing_percentile(0.5) if hour else None,
+        "processing_seconds_95_percent": hour.processing_percentile(0.95) if hour else None,
+    }
 
 
 def _percent(value: float | None) -> str:

@@ -3,11 +3,14 @@ import threading
 
 import click
 
+from .frame import json_option, write_json
+
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65_535), default=9808, show_default=True)
 @click.option("--address", default="127.0.0.1", show_default=True, help="0.0.0.0 serves every interface.")
-def metrics_server(port: int, address: str) -> None:
+@json_option
+def metrics_server(port: int, address: str, as_json: bool) -> None:
     """Serve Prometheus metrics of the queue, for those who run no Flower. Ends at SIGTERM or Ctrl-C."""
     from prometheus_client import CollectorRegistry, start_http_server
 
@@ -24,7 +27,11 @@ def metrics_server(port: int, address: str) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    click.echo(f"Metrics on http://{address}:{server.server_port}/metrics")
+    url = f"http://{address}:{server.server_port}/metrics"
+    if as_json:
+        write_json({"url": url})
+    else:
+        click.echo(f"Metrics on {url}")
     ended.wait()
     server.shutdown()
     thread.join()

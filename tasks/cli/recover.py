@@ -1,10 +1,12 @@
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .frame import BoundedNumber, actor_option, confirm, processor, say, yes_option
+from .frame import BoundedNumber, actor_option, confirm, json_option, processor, say, write_json, yes_option
 
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager
@@ -22,7 +24,8 @@ _RESUME = "queuectl resume --all"
 @click.option("--no-resume", is_flag=True, help="Leave everything stopped at the end.")
 @yes_option
 @actor_option
-def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: str) -> None:
+@json_option
+def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Stop, back up, analyse, repair, analyse again, resume: the drill, and the real thing.
 
     What repair cannot put right keeps everything stopped. Exit 1 then. What was stopped before stays stopped.
@@ -31,44 +34,61 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
 
     check_new_file(file)
     confirm("Stop ingestion and processing of all flows, back up, and repair?", yes)
+    tell = partial(say, err=as_json)
     with processor("recover") as queue:
-        say("1. Stop")
+        tell("1. Stop")
         ingestion_was_open = queue.stop_ingestion(None, actor=actor, reason="queuectl recover")
         processing_was_open = queue.stop_processing(actor=actor, reason="queuectl recover")
         try:
             _wait_for_runs(queue.database, wait_seconds)
-            _recover(queue.database, file, actor)
+            done = _recover(queue.database, file, actor, tell)
         except BaseException:
             say(f"5. Not resumed: put right what is left, then {_RESUME}", err=True)
             raise
-        if no_resume:
-            say(f"5. Not resumed, as you said. Go on with: {_RESUME}")
-            return
-        if ingestion_was_open:
+        if ingestion_was_open and not no_resume:
             queue.resume_ingestion(None, actor=actor)
-        if processing_was_open:
+        if processing_was_open and not no_resume:
             queue.resume_processing(actor=actor)
-        say(f"5. {_resumed(bool(ingestion_was_open), bool(processing_was_open))}")
+    if no_resume:
+        tell(f"5. Not resumed, as you said. Go on with: {_RESUME}")
+    else:
+        tell(f"5. {_resumed(bool(ingestion_was_open), bool(processing_was_open))}")
+    if as_json:
+        stays = {
+            "ingestion_stopped": no_resume or not ingestion_was_open,
+            "processing_stopped": no_resume or not processing_was_open,
+        }
+        write_json(done | stays)
 
 
-def _recover(database: "DatabaseManager", file: Path, actor: str) -> None:
+def _recover(
+    database: "DatabaseManager", file: Path, actor: str, tell: Callable[[str], None]
+) -> dict[str, object]:
+    """Raises ClickException when repair leaves something."""
     from queue_store import maintenance
     from queue_store.operators.backup import write_backup
     from queue_store.readings.integrity import find_violations
 
-    say(f"2. Back up: {write_backup(database, file).row_counts['processing_queue']} records in {file}")
+    record_count = write_backup(database, file).row_counts["processing_queue"]
+    tell(f"2. Back up: {record_count} records in {file}")
     with database.transaction() as cursor:
         found = find_violations(cursor, full=True)
-    say(f"3. Analyse: {len(found)} problem(s)")
+    tell(f"3. Analyse: {len(found)} problem(s)")
     with maintenance.begin(database, "repair", dry_run=False, actor=actor) as run:
         repaired = maintenance.repair(run)
-    say(f"4. Repair: {sum(repaired.values())} row(s)")
+    tell(f"4. Repair: {sum(repaired.values())} row(s)")
     with database.transaction() as cursor:
         left = find_violations(cursor, full=True)
     for violation in left:
         say(f"   left: {violation.problem}. {violation.check.repair}", err=True)
     if left:
-        raise SystemExit(1)
+        raise click.ClickException(f"repair left {len(left)} problem(s), and everything stays stopped")
+    return {
+        "backup": str(file),
+        "record_count": record_count,
+        "problem_count": len(found),
+        "repaired": repaired,
+    }
 
 
 def _resumed(ingestion: bool, processing: bool) -> str:

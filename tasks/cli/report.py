@@ -2,7 +2,7 @@ from pathlib import Path
 
 import click
 
-from .frame import processor, say
+from .frame import json_option, processor, say, write_json
 
 
 @click.command()
@@ -13,7 +13,8 @@ from .frame import processor, say
     help="The file to write (default: standard output).",
 )
 @click.option("--send", is_flag=True, help="Send it to the setting REPORT_RECIPIENTS instead.")
-def report(form: str, output: Path | None, send: bool) -> None:
+@json_option
+def report(form: str, output: Path | None, send: bool, as_json: bool) -> None:
     """Write a report of the last day: one file with figures, plots, errors and alerts."""
     from queue_store.redaction import redact
 
@@ -23,20 +24,26 @@ def report(form: str, output: Path | None, send: bool) -> None:
         raise click.UsageError("--send sends the HTML report: it goes without --output and --format")
     with processor("report") as queue:
         if send:
-            _tell(send_report(queue.database, queue.settings))
+            _tell(send_report(queue.database, queue.settings), as_json)
             return
         contents = read_report(queue.database)
     text = as_html(contents) if form == "html" else as_markdown(contents)
-    if output is None:
+    if output is not None:
+        output.write_text(text, "utf-8")
+    if as_json:
+        write_json({"written": str(output)} if output else contents)
+    elif output:
+        say(f"Written to {output}")
+    else:
         click.echo(redact(text, len(text) + 1), nl=False)
-        return
-    output.write_text(text, "utf-8")
-    say(f"Written to {output}")
 
 
-def _tell(sent_count: int) -> None:
+def _tell(sent_count: int, as_json: bool) -> None:
     if not sent_count:
         raise click.ClickException(
             "nobody is to get it: name URLs of Apprise in the setting REPORT_RECIPIENTS"
         )
-    say(f"Sent to {sent_count}")
+    if as_json:
+        write_json({"sent_count": sent_count})
+    else:
+        say(f"Sent to {sent_count}")

@@ -1,18 +1,17 @@
-import json
 import time
 from datetime import datetime
 
 import click
 
-from .frame import json_option, processor, say
-from .live import interval_option, times_option
+from .frame import processor, say, write_json_line
+from .live import interval_option, lines_option, times_option
 
 
 @click.command()
 @click.option("--flow", "flow_name", help="Only this flow.")
 @interval_option
 @times_option
-@json_option
+@lines_option
 def tail(flow_name: str | None, interval: float, times: int | None, as_json: bool) -> None:
     """Write outcomes as they happen: each attempt that failed, and how many records completed. Times are the
     database's, in the time zone of this host."""
@@ -52,7 +51,7 @@ def _clock(at: datetime) -> str:
 
 def _tell(as_json: bool, **event: object) -> None:
     if as_json:
-        click.echo(json.dumps(event))
+        write_json_line(event)
         return
     at, flow, outcome, *rest = event.values()
     count = f"{rest[0]} record(s)" if "records" in event else f"record {rest[0]}: {rest[1]}"

@@ -90,7 +90,7 @@ def test_a_number_that_nothing_can_hold_is_wrong_usage(
         "enqueue": (tmp_path / "a.csv", "--flow", "survey"),
         "maintenance": ("--cleanup-orphaned-records",),
     }
-    result = queuectl(command, *needed.get(command, ()), f"{option}={value}", exit_code=2)
+    result = queuectl(command, *needed.get(command, ()), f"{option}={value}", exit_code=64)
     assert f"Invalid value for '{option}'" in result.stderr
     assert queuectl.statuses == []
 
@@ -103,7 +103,7 @@ def test_the_number_options_are_found_by_the_test_above() -> None:
 def test_a_count_that_the_database_cannot_hold_is_wrong_usage(queuectl: QueueCtl) -> None:
     arguments = ("maintenance", "--reset-failed-records", "--max-retries")
     for value in ("0", "2147483648"):
-        assert "Invalid value for '--max-retries'" in queuectl(*arguments, value, exit_code=2).stderr
+        assert "Invalid value for '--max-retries'" in queuectl(*arguments, value, exit_code=64).stderr
 
 
 def test_status_counts_each_flow(queuectl: QueueCtl, processor: DistributedProcessor) -> None:
@@ -171,7 +171,7 @@ def test_failures_of_a_flow_are_found_behind_more_frequent_ones_of_others(queuec
 def test_reset_asks_first_and_leaves_a_trace(queuectl: QueueCtl) -> None:
     add_failed(queuectl.database, 2, "survey", error_message="timeout at host 1")
     add_failed(queuectl.database, 1, "survey")
-    assert "--yes" in queuectl("reset", "--all", exit_code=2).stderr
+    assert "--yes" in queuectl("reset", "--all", exit_code=64).stderr
     assert queuectl.json("reset", "--error", "TIMEOUT", "--dry-run")["found_ids"]
     assert queuectl.statuses == ["failed"] * 3
     assert "2 records reset" in queuectl("reset", "--error", "TIMEOUT", "--yes").stdout
@@ -210,7 +210,7 @@ def test_pause_and_resume_a_flow(queuectl: QueueCtl) -> None:
 
 
 def test_stop_and_resume_everything(queuectl: QueueCtl) -> None:
-    assert "--yes" in queuectl("stop", "--all", exit_code=2).stderr
+    assert "--yes" in queuectl("stop", "--all", exit_code=64).stderr
     queuectl("stop", "--all", "--yes", "--reason", "fire")
     assert {s["what"] for s in queuectl.json("status")["switches"]["stopped"]} == {
         "processing stopped",
@@ -244,8 +244,8 @@ def test_stop_and_resume_everything(queuectl: QueueCtl) -> None:
         ("failures", "--hours", "-1"),
     ],
 )
-def test_wrong_usage_exits_with_2(queuectl: QueueCtl, arguments: tuple[str, ...]) -> None:
-    assert "Usage:" in queuectl(*arguments, exit_code=2, stdin="").stderr
+def test_wrong_usage_exits_with_64(queuectl: QueueCtl, arguments: tuple[str, ...]) -> None:
+    assert "Usage:" in queuectl(*arguments, exit_code=64, stdin="").stderr
 
 
 @pytest.mark.parametrize("command", ["status", "failures", "pause", "resume", "reset", "cancel"])
@@ -314,8 +314,8 @@ def test_an_environment_that_is_no_word_is_named_once(
 
 
 def test_a_command_that_was_misspelt_is_named(queuectl: QueueCtl) -> None:
-    assert "No such command 'stauts'; did you mean status?" in queuectl("stauts", exit_code=2).stderr
-    assert "did you mean" not in queuectl("nothing-like-it", exit_code=2).stderr
+    assert "No such command 'stauts'; did you mean status?" in queuectl("stauts", exit_code=64).stderr
+    assert "did you mean" not in queuectl("nothing-like-it", exit_code=64).stderr
 
 
 def test_a_reader_that_goes_away_gets_no_traceback(

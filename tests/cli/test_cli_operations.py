@@ -66,7 +66,7 @@ def test_check_says_the_level_by_its_exit_code(database: DatabaseManager) -> Non
     filling.add_failed(database, 60)
     assert as_json("check", exit_code=2)["health"] == "critical"
     execute(database, CORRUPT)
-    assert "EMERGENCY Found what must not be in the queue" in queuectl("check", exit_code=3).output
+    assert "EMERGENCY Found what must not be in the queue" in queuectl("check", exit_code=2).output
 
 
 def test_check_works_without_worker_and_beat_and_says_so(database: DatabaseManager) -> None:
@@ -98,7 +98,7 @@ def test_check_says_that_maintenance_is_late_or_failed(database: DatabaseManager
 def test_check_of_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:hush@127.0.0.1:1/rpa_db")
     monkeypatch.setattr("tasks.alerts.judging.TRY_AGAIN_SECONDS", 0)
-    output = queuectl("check", "--database", exit_code=3).output
+    output = queuectl("check", "--database", exit_code=2).output
     assert "EMERGENCY The database rpa_db cannot be reached" in output
     assert "hush" not in output
 
@@ -132,7 +132,7 @@ def test_alerts_are_listed_and_acknowledged(database: DatabaseManager) -> None:
     queuectl("alerts", "--acknowledge", alert["id"])
     assert "acknowledged by Olga" in queuectl("alerts").output
     queuectl("alerts", "--acknowledge", alert["id"], exit_code=1)
-    queuectl("alerts", "--acknowledge", alert["id"], "--test", exit_code=2)
+    queuectl("alerts", "--acknowledge", alert["id"], "--test", exit_code=64)
 
 
 def test_channels_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +152,9 @@ def test_capacity(database: DatabaseManager) -> None:
 def test_maintenance_is_dry_unless_told_and_asks(database: DatabaseManager) -> None:
     filling.add_failed(database, 2, retry_count=1)
     assert "2 failed records would be reset." in queuectl("maintenance", "--reset-failed-records").output
-    queuectl("maintenance", "--reset-failed-records", "--no-dry-run", exit_code=2)
-    queuectl("maintenance", exit_code=2)
-    queuectl("maintenance", "--cleanup-orphaned-records", "--orphaned-timeout-hours", "-1", exit_code=2)
+    queuectl("maintenance", "--reset-failed-records", "--no-dry-run", exit_code=64)
+    queuectl("maintenance", exit_code=64)
+    queuectl("maintenance", "--cleanup-orphaned-records", "--orphaned-timeout-hours", "-1", exit_code=64)
     assert rows(database, "SELECT DISTINCT status FROM processing_queue") == [("failed",)]
     output = queuectl("maintenance", "--reset-failed-records", "--no-dry-run", "--yes").output
     assert "2 failed records reset." in output
@@ -210,7 +210,7 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
     assert all(dry.values()), dry
     queuectl("validate", "--full")
     assert "Nothing to put right." in queuectl("repair").output
-    queuectl("repair", "--no-dry-run", exit_code=2)
+    queuectl("repair", "--no-dry-run", exit_code=64)
 
 
 MADE_ANEW = ("audit_seal", "producer_flows")  # the seals with the rows, the grants with the roles
@@ -244,7 +244,7 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
     execute(database, "UPDATE queue_control SET ingestion_stopped_at = now()")
     execute(database, "DELETE FROM processing_queue WHERE status = 'pending'")
     assert "would be restored" in queuectl("restore", file, "--dry-run").output
-    queuectl("restore", file, "--replace", exit_code=2)
+    queuectl("restore", file, "--replace", exit_code=64)
     queuectl("restore", file, "--replace", "--yes")
     assert rows(database, everything) == before
     queuectl("validate", "--full")
@@ -315,7 +315,7 @@ def test_a_flow_is_tuned_while_it_works(database: DatabaseManager) -> None:
     filling.add_flow(database)
     assert "batches of 10, 1 run(s)" in queuectl("tune", "alpha", "--batch-size", 10, "--max-runs", 1).output
     assert as_json("tune", "alpha", "--reset") == {"flow_name": "alpha", "batch_size": 100, "max_runs": None}
-    queuectl("tune", "alpha", exit_code=2)
-    queuectl("tune", "alpha", "--batch-size", 0, exit_code=2)
+    queuectl("tune", "alpha", exit_code=64)
+    queuectl("tune", "alpha", "--batch-size", 0, exit_code=64)
     queuectl("tune", "nowhere", "--batch-size", 5, exit_code=1)
     assert rows(database, "SELECT actor, action, target FROM audit_log") == [("Olga", "tune", "alpha")] * 2

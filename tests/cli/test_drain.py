@@ -86,7 +86,7 @@ def test_what_was_inserted_before_the_stop_and_is_committed_after_it_is_waited_f
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit_code"), [(["no_such_flow"], 1), (["handler", "--timeout", "-1"], 2), ([], 2)]
+    ("arguments", "exit_code"), [(["no_such_flow"], 1), (["handler", "--timeout", "-1"], 64), ([], 64)]
 )
 def test_what_cannot_be_drained_is_refused(worker: Worker, arguments: list[str], exit_code: int) -> None:
     worker.declare(handler)

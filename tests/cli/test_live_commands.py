@@ -1,8 +1,14 @@
 """`queuectl top`, `follow`, `tail`, `explain` and `report`: what they show is what is there."""
 
+import contextlib
 import itertools
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
+import termios
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -49,6 +55,47 @@ def test_top_shows_each_flow_and_the_alerts(queue: DatabaseManager) -> None:
     output = call("top", *ONCE).output
     assert re.search(r"alpha\s*│\s*3\s*│\s*0\s*│\s*2", output), output
     assert "warning: The server has 81 of 100 connections open" in output
+
+
+def in_a_terminal(arguments: list[str]) -> str:
+    """What the command writes where its output is a terminal of 80 columns."""
+    master, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    program = [sys.executable, "-c", "from tasks.cli import main; main()", *arguments]
+    with subprocess.Popen(
+        program, stdout=terminal, stderr=terminal, env={**os.environ, "TERM": "xterm"}
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # the other end was closed
+            while read := os.read(master, 4096):
+                shown += read
+        os.close(master)
+    assert process.returncode == 0, shown
+    return shown.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 100, 160])
+def test_top_cuts_no_figure(queue: DatabaseManager, columns: int) -> None:
+    add_flow(queue, "a_flow_with_a_name_that_is_longer_than_most")
+    environment = {"COLUMNS": str(columns), "TERM": "xterm"}
+    output = CliRunner().invoke(main, ["top", *ONCE], env=environment).output
+    assert max(map(len, output.splitlines())) <= columns
+    heading = next(line for line in output.splitlines() if "flow" in line)
+    assert {"flow", "pending", "failed", "oldest due", "out/min"} <= {
+        word.strip() for word in re.split("[┃|]", heading)
+    }
+    (row,) = [line for line in output.splitlines() if "alpha" in line]
+    assert [cell.strip() for cell in row.split("│")][2] == "3"
+    assert "…" not in row
+    assert ("median" in heading) == (columns == 160)
+
+
+def test_top_looks_once_and_leaves_its_picture(queue: DatabaseManager) -> None:
+    """On a terminal too: the screen of its own was cleared at the end."""
+    shown = in_a_terminal(["top", *ONCE])
+    assert "alpha" in shown
+    assert "\x1b[?1049h" not in shown
 
 
 def test_follow_writes_one_line_each_time_and_what_blocks(queue: DatabaseManager) -> None:
@@ -160,7 +207,7 @@ def test_explain_says_why_as_text_and_as_json(queue: DatabaseManager) -> None:
     assert "no_worker_alive: No worker process is alive." in call("explain", str(row[0])).output
     assert json.loads(call("explain", "--flow", "alpha", "--json").output)["code"] == "no_worker_alive"
     for wrong in ([], ["1", "--flow", "alpha"], ["x"]):
-        assert CliRunner().invoke(main, ["explain", *wrong]).exit_code == 2
+        assert CliRunner().invoke(main, ["explain", *wrong]).exit_code == 64
 
 
 def test_the_report_needs_nothing_else_and_escapes_what_records_say(

@@ -97,4 +97,4 @@ def test_that_nobody_got_it_is_an_error_without_secrets(
 
 
 def test_sending_goes_without_a_file(receiver: Receiver) -> None:
-    assert CliRunner().invoke(main, ["report", "--send", "--format", "markdown"]).exit_code == 2
+    assert CliRunner().invoke(main, ["report", "--send", "--format", "markdown"]).exit_code == 64

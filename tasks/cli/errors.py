@@ -1,0 +1,94 @@
+"""What a command that fails says: one message on stderr, with --json one document on stdout, and an exit code."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+from queue_store.errors import DatabaseUnavailableError, QueueStoreError, SettingsError
+from queue_store.redaction import redact
+
+from .frame import say, write_json
+
+FAILED = 1
+DATABASE_UNAVAILABLE = 3
+WRONG_USAGE = 64  # EX_USAGE of sysexits.h: 2 is the level critical for whoever probes with check
+INTERRUPTED = 130
+
+
+class UserInterruptError(Exception):
+    """Ctrl-C. Click would put an empty line before what we say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    message: str
+    exit_code: int
+
+
+@contextmanager
+def errors_said(arguments: Sequence[str]) -> Generator[None]:
+    """Turns an error into words and SystemExit. An error that is a fault of this program keeps its traceback."""
+    wants_json = asks_for_json(arguments)
+    try:
+        yield
+    except Exception as error:
+        failure = meaning_of(error)
+        if failure is None:
+            if wants_json:
+                fault = f"{type(error).__name__}, which is a fault of this program: stderr has the traceback"
+                write_json({"error": fault, "exit_code": FAILED})
+            raise
+        if wants_json:
+            write_json({"error": redact(failure.message), "exit_code": failure.exit_code})
+        _say(error, failure.message)
+        raise SystemExit(failure.exit_code) from None
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Before they are parsed, because what cannot be parsed is answered by a document too."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def meaning_of(error: Exception) -> Failure | None:
+    """None: it is a fault of this program."""
+    match error:
+        case click.ClickException():
+            is_usage = isinstance(error, click.UsageError)
+            return Failure(error.format_message(), WRONG_USAGE if is_usage else error.exit_code)
+        case UserInterruptError():
+            return Failure("Interrupted. What was not committed is taken back.", INTERRUPTED)
+        case click.Abort():
+            return Failure("Nothing was done, as you said.", FAILED)
+        case _:
+            return _of_the_store(error)
+
+
+def _of_the_store(error: Exception) -> Failure | None:
+    import psycopg
+
+    match error:
+        case SettingsError():
+            from queue_store.settings import wrong_settings
+
+            others = wrong_settings(database_is_needed=False)  # else the error says so
+            return Failure(str(SettingsError(error.problems + others)), FAILED)
+        case DatabaseUnavailableError():
+            return Failure(str(error), DATABASE_UNAVAILABLE)
+        case QueueStoreError():
+            return Failure(str(error), FAILED)
+        case psycopg.Error() | OSError():
+            return Failure(" ".join(str(error).split()), FAILED)
+        case _:
+            return None
+
+
+def _say(error: Exception, message: str) -> None:
+    if isinstance(error, click.ClickException):
+        error.show()  # with the command's usage
+    else:
+        say(
+            message if isinstance(error, (click.Abort, UserInterruptError)) else f"Error: {message}", err=True
+        )
