@@ -13,9 +13,10 @@ LATE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ScheduleReading:
-    """`beat_silent_seconds`: None when there never was a beat."""
+    """`beat_silent_seconds`: None when there never was a beat. `beat_has_stopped`: the last one did so in order."""
 
     beat_silent_seconds: float | None
+    beat_has_stopped: bool
     late_entries: list[str]
     failed_entries: list[str]
     corrected_flows: list[str]

@@ -78,7 +78,7 @@ def test_a_fault_of_the_program_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("tasks.alerts.judging.judge_everything", broken)
+    monkeypatch.setattr("tasks.alerts.checking.check_queue", broken)
     result = check()
     assert (result.exit_code, result.stdout.splitlines()[0]) == (
         3,

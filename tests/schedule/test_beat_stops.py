@@ -4,7 +4,10 @@ import logging
 
 import pytest
 
+from queue_store.database.manager import DatabaseManager
 from queue_store.schedule import occurrences
+from queue_store.settings import ProcessorSettings
+from tasks.alerts.judging import judge_everything
 from tasks.schedule.scheduler import OccurrenceScheduler
 
 
@@ -30,3 +33,47 @@ def test_a_signal_in_the_middle_of_a_look_does_not_wait_for_the_row_that_the_loo
         scheduler.close()
     assert interrupted == [None]
     assert caplog.messages == []
+
+
+def beat_findings(database: DatabaseManager) -> list[str]:
+    return [
+        f.message for f in judge_everything(database, ProcessorSettings()).findings if f.code == "beat_silent"
+    ]
+
+
+def test_a_beat_that_stopped_in_order_has_time_to_start_again(
+    database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deploy stops it and starts it. Afterwards the contacts hear the truth, not that it has never run."""
+    monkeypatch.setenv("DATABASE_URL", clean_database_url)
+    from tasks.app import app
+
+    first, second = OccurrenceScheduler(app), OccurrenceScheduler(app)
+    for scheduler in (first, second):
+        scheduler.set_schedule({})
+        scheduler.tick()
+    first.close()
+    second.close()
+    for age, said in (
+        (0, []),
+        (50, []),
+        (
+            90,
+            [
+                "Celery beat was stopped 90 s ago and was not started again: scheduled maintenance does not happen."
+            ],
+        ),
+    ):
+        with database.transaction() as cursor:
+            cursor.execute("UPDATE beats SET heartbeat_at = now() - make_interval(secs => %s)", [age])
+        assert beat_findings(database) == said
+    third = OccurrenceScheduler(app)
+    third.set_schedule({})
+    third.tick()
+    assert beat_findings(database) == []
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE beats SET heartbeat_at = now() - interval '25 seconds'")
+        cursor.execute("DELETE FROM beats WHERE stopped_at IS NOT NULL")
+    found = beat_findings(database)
+    third.close()
+    assert found == ["Celery beat is silent for 25 s: scheduled maintenance does not happen."]

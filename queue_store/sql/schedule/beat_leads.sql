@@ -2,7 +2,8 @@
 WITH here AS (
     INSERT INTO beats AS b (beat_id, hostname, pid, ticks)
     VALUES (%(beat_id)s, %(hostname)s, %(pid)s, %(ticks)s)
-    ON CONFLICT (beat_id) DO UPDATE SET heartbeat_at = clock_timestamp(), ticks = EXCLUDED.ticks
+    ON CONFLICT (beat_id) DO UPDATE
+        SET heartbeat_at = clock_timestamp(), ticks = EXCLUDED.ticks, stopped_at = NULL
 ), leader AS (
     UPDATE beat_leader
     SET beat_id = %(beat_id)s, leads_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)

@@ -8,6 +8,7 @@ from ..snapshot import Snapshot
 from .register import rule
 
 BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the sentinel
+BEAT_RESTART_SECONDS = 60.0  # a deploy stops and starts it
 
 
 @rule("beat_silent")
@@ -15,15 +16,22 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
     if snapshot.schedule is None:
         return
     silent_seconds = snapshot.schedule.beat_silent_seconds
-    if silent_seconds is None or silent_seconds > BEAT_SILENT_SECONDS:
-        since = "has never run" if silent_seconds is None else f"is silent for {silent_seconds:.0f} s"
+    has_stopped = snapshot.schedule.beat_has_stopped
+    limit = BEAT_RESTART_SECONDS if has_stopped else BEAT_SILENT_SECONDS
+    if silent_seconds is None or silent_seconds > limit:
+        if silent_seconds is None:
+            since = "has never run"
+        elif has_stopped:
+            since = f"was stopped {silent_seconds:.0f} s ago and was not started again"
+        else:
+            since = f"is silent for {silent_seconds:.0f} s"
         yield Finding(
             code="beat_silent",
             level="warning",
             message=f"Celery beat {since}: scheduled maintenance does not happen.",
             next_step="start `celery -A processing_queue beat`, twice if one is not enough",
             figure=silent_seconds,
-            threshold=BEAT_SILENT_SECONDS,
+            threshold=limit,
         )
 
 
