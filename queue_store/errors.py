@@ -19,6 +19,10 @@ class DatabaseUnavailableError(QueueStoreError):
     """The database cannot be reached, or the connection broke before COMMIT: nothing was written."""
 
 
+class ConnectionLimitError(DatabaseUnavailableError):
+    """The server is there, but lets nobody in: the connections of the server, the database or the login are used up."""
+
+
 class CommitUnknownError(DatabaseUnavailableError):
     """The connection broke during COMMIT: it may have happened or not. Read the rows again; never guess."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from queue_store.errors import (
     ConflictError,
+    ConnectionLimitError,
     DatabaseUnavailableError,
     DuplicateRecordError,
     IngestionStoppedError,
@@ -35,9 +36,21 @@ REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514"
 MISSING_OBJECTS = ("42P01", "42883")
 INSUFFICIENT_PRIVILEGE = "42501"
 
+TOO_MANY_CONNECTIONS = "53300"
+# Whoever is not let in gets no SQLSTATE from the driver: the texts of Postgres and PgBouncer.
+NOT_LET_IN = (
+    "too many clients",
+    "too many connections",
+    "connection slots are reserved",
+    "no more connections allowed",
+)
+
 CHECK_CONNECTION = "Check that Postgres runs there, that the network lets you through, and the URL."
 ADVICE = {  # by SQLSTATE
     "53100": "Free disk space on its host; nothing was written.",
+    TOO_MANY_CONNECTIONS: "Close what nobody needs, put a pooler in front, or raise the limit: max_connections, or the "
+    "CONNECTION LIMIT of the login or the database. A superuser is still let in and sees who holds them: SELECT "
+    "datname, usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC.",
     "53200": "Its host is out of memory: work with less at once, or give it more.",
 }
 _WIDER_RIGHTS = "for enqueue_many with ids, or with duplicates to skip or replace, processing_queue_admin"
@@ -119,8 +132,12 @@ def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
     reason = " ".join(str(cause).split())[:300].rstrip(".?")
     if url.password:
         reason = reason.replace(str(url.password), "***")
-    advice = ADVICE.get(sqlstate_of(cause) or "", CHECK_CONNECTION)
-    return DatabaseUnavailableError(
+    state = sqlstate_of(cause) or ""
+    if any(text in reason for text in NOT_LET_IN):
+        state = TOO_MANY_CONNECTIONS
+    kind = ConnectionLimitError if state == TOO_MANY_CONNECTIONS else DatabaseUnavailableError
+    advice = ADVICE.get(state, CHECK_CONNECTION)
+    return kind(
         f"the database {url.database} at {where}:{url.port or 5432} cannot be used: {reason}. {advice}"
     )
 

@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from queue_store.database.driver_errors import unavailable
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
 
@@ -78,6 +79,7 @@ def check_version(database: DatabaseManager) -> None:
 
 
 def current_version(engine: Engine) -> str | None:
+    """Raises DatabaseUnavailableError."""
     try:
         with engine.connect() as connection:
             return connection.exec_driver_sql("SELECT version_num FROM schema_version").scalar()
@@ -85,6 +87,8 @@ def current_version(engine: Engine) -> str | None:
         if isinstance(error.orig, psycopg.errors.UndefinedTable):
             return None
         raise
+    except sqlalchemy.exc.OperationalError as error:
+        raise unavailable(engine.url, error) from None
 
 
 @cache  # reading the migrations takes 40 ms

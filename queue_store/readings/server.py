@@ -25,6 +25,16 @@ class Connections:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionHolder:
+    """One application under one login, of whatever database of the server."""
+
+    database_name: str
+    user_name: str | None
+    application_name: str
+    connection_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class LongestTransaction:
     """The one whose snapshot holds back vacuum, and who holds it."""
 
@@ -38,6 +48,8 @@ class LongestTransaction:
 
 @dataclass(frozen=True, slots=True)
 class ServerReading:
+    """`connections`: to this database. `holders`: the five with most connections to the server."""
+
     server_version: str
     connection_limit: int
     connection_count: int
@@ -45,6 +57,7 @@ class ServerReading:
     is_replica: bool
     database_bytes: int
     connections: list[Connections]
+    holders: list[ConnectionHolder]
     longest_transaction: LongestTransaction | None
 
     @property
@@ -60,6 +73,7 @@ def read_server(cursor: Cursor[Any]) -> ServerReading:
     parameters = {"long_idle_seconds": LONG_IDLE_SECONDS}
     return ServerReading(
         connections=rows_as(cursor.execute(sql("readings/connections"), parameters), Connections),
+        holders=rows_as(cursor.execute(sql("readings/connection_holders")), ConnectionHolder),
         longest_transaction=row_as(cursor.execute(sql("readings/longest_transaction")), LongestTransaction),
         **server._asdict(),
     )

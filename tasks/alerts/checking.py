@@ -6,10 +6,11 @@ from queue_store.alerting import alerts
 from queue_store.alerting.findings import Finding
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
-from queue_store.errors import DatabaseUnavailableError
+from queue_store.errors import ConnectionLimitError, DatabaseUnavailableError
 from queue_store.settings import ProcessorSettings
 
 from ..monitoring.connection_checks import note_success, remember_failure
+from ..monitoring.connection_holders import last_known
 from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import JUDGED_CODES, RULE_FAILED
 from .judging import TRIES, Judgement, judge_everything
@@ -51,11 +52,20 @@ def report_unreachable(
     finding = Finding(
         code="database_unreachable",
         level="emergency",
-        message=f"The database {database.name} cannot be reached.",
+        message=_what_is_wrong(database, settings, error),
         next_step=f"{error} See docs/runbook.md, Critical system failure.",
     )
     sent = UnreachableDatabase(database, settings).is_gone(finding) if notify else None
     return CheckResult([finding], sent)
+
+
+def _what_is_wrong(
+    database: DatabaseManager, settings: ProcessorSettings, error: DatabaseUnavailableError
+) -> str:
+    said = f"The database {database.name} cannot be reached"
+    if not isinstance(error, ConnectionLimitError):
+        return f"{said}."
+    return f"{said}: its connections are used up. {last_known(settings, database.name)}"
 
 
 def _store_alerts(database: DatabaseManager, settings: ProcessorSettings, judgement: Judgement) -> None:

@@ -15,6 +15,7 @@ from queue_store.schedule.recurring import database_time
 from queue_store.settings import ProcessorSettings
 
 from ..monitoring.broker import read_broker
+from ..monitoring.connection_holders import remember
 from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import judge
 from ..monitoring.snapshot import take_snapshot
@@ -58,6 +59,7 @@ def _judge(database: DatabaseManager, settings: ProcessorSettings, attempt: int)
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         judged_at = database_time(cursor)
     snapshot = take_snapshot(database, settings)
+    remember(settings, database.name, snapshot.server)
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         schedule = read_schedule(cursor)
     findings = judge(replace(snapshot, schedule=schedule, broker=read_broker()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from queue_store.errors import DatabaseUnavailableError, QueueStoreError, SettingsError
+from queue_store.errors import ConnectionLimitError, DatabaseUnavailableError, QueueStoreError, SettingsError
 from queue_store.redaction import redact
 
 from .frame import say, write_json
@@ -75,6 +75,13 @@ def _of_the_store(error: Exception) -> Failure | None:
 
             others = wrong_settings(database_is_needed=False)  # else the error says so
             return Failure(str(SettingsError(error.problems + others)), FAILED)
+        case ConnectionLimitError():
+            from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
+
+            from ..monitoring.connection_holders import last_known
+
+            holders = last_known(load_processor_settings(), DEFAULT_DATABASE)
+            return Failure(f"{error} {holders}", DATABASE_UNAVAILABLE)
         case DatabaseUnavailableError():
             return Failure(str(error), DATABASE_UNAVAILABLE)
         case QueueStoreError():

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from queue_store.alerting.findings import Finding
 from queue_store.readings.server import LONG_IDLE_SECONDS
 
+from ..connection_holders import named
 from ..snapshot import Snapshot
 from .register import rule
 
@@ -55,7 +56,7 @@ def connections(snapshot: Snapshot) -> Iterator[Finding]:
             code="server_connections",
             level=judged[0],
             message=f"The server has {server.connection_count} of {server.connection_limit} connections open "
-            f"({server.connections_percent:g} %), more than {judged[1]:g} %.",
+            f"({server.connections_percent:g} %), more than {judged[1]:g} %. Held by: {named(server.holders)}.",
             next_step="close what is not needed, put a pooler in front, or raise max_connections",
             figure=server.connections_percent,
             threshold=judged[1],

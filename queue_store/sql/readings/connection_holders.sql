@@ -1,0 +1,9 @@
+-- Who holds the server's connections, in all its databases: those with most first. Of others' sessions a login without
+-- pg_monitor sees neither names nor types.
+SELECT a.datname::text AS database_name, a.usename::text AS user_name,
+    coalesce(nullif(a.application_name, ''), '(no name)') AS application_name, count(*) AS connection_count
+FROM pg_stat_activity a
+WHERE coalesce(a.backend_type, 'client backend') = 'client backend' AND a.usesysid IS NOT NULL AND a.datid IS NOT NULL
+GROUP BY 1, 2, 3
+ORDER BY 4 DESC, 1, 2, 3
+LIMIT 5

@@ -1,0 +1,38 @@
+"""A small file of this machine, for what must be known without the database."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from queue_store.settings import ProcessorSettings, environment_name
+
+
+class StateFile:
+    """One JSON document, for one user, environment and database. It is never relied on: a full disk loses it."""
+
+    def __init__(self, settings: ProcessorSettings, database_name: str, kind: str) -> None:
+        directory = Path(settings.state_directory or tempfile.gettempdir())
+        name = f"processing-queue-{os.getuid()}-{environment_name()}-{database_name}.{kind}".lower()
+        self.path = directory / name
+
+    def read(self) -> Any:
+        """None where there is none; a file that somebody else put there is not believed."""
+        try:
+            if self.path.is_symlink() or self.path.stat().st_uid != os.getuid():
+                return None
+            return json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def write(self, state: object) -> None:
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(state, file)
+        except OSError:
+            return
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
