@@ -30,16 +30,16 @@ class FlowCounts:
 
 
 def read_flow_counts(cursor: Cursor[Any]) -> list[FlowCounts]:
-    """Every registered flow and every flow that ever had a record."""
+    """Every registered flow, and every name that has records without being one."""
     return rows_as(cursor.execute(sql("readings/flow_counts"), {"limit": COUNT_LIMIT}), FlowCounts)
 
 
-def add_up(flows: Iterable[FlowCounts]) -> FlowCounts:
-    """All flows together. `is_stopped`: nothing that waits may be claimed."""
+def add_up(flows: Iterable[FlowCounts], name: str = "all flows") -> FlowCounts:
+    """Several flows together. `is_stopped`: nothing that waits may be claimed."""
     flows = list(flows)
     waits = [flow.oldest_due_seconds for flow in flows if flow.oldest_due_seconds is not None]
     return FlowCounts(
-        flow_name="all flows",
+        flow_name=name,
         total=sum(flow.total for flow in flows),
         pending=sum(flow.pending for flow in flows),
         due=sum(flow.due for flow in flows),

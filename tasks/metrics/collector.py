@@ -18,6 +18,7 @@ from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings, load_processor_settings
 
 from .families import families
+from .labels import FlowLabels
 from .reading import read_all
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class QueueCollector(Collector):
         self._database = database
         self._settings = settings
         self._counters = CounterReader()
+        self._labels = FlowLabels()
         self._lock = threading.Lock()
         self._metrics: list[Metric] = []
         self.read_at = float("-inf")
@@ -50,7 +52,7 @@ class QueueCollector(Collector):
         began = time.monotonic()
         up = GaugeMetricFamily("processing_queue_up", "1 while the database answers.")
         try:
-            read = list(families(read_all(self._database, self._settings, self._counters)))
+            read = list(families(read_all(self._database, self._settings, self._counters), self._labels))
         except psycopg.errors.UndefinedTable:
             logger.warning("no metrics: the schema is not there, or another one: queuectl migrate")
             read = []

@@ -7,12 +7,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from queue_store.counts.histogram import BOUNDS_SECONDS
 from queue_store.readings.counters import COUNTED, Counters
+from queue_store.readings.flow_counts import FlowCounts
 from queue_store.records.record import STATUSES
 
-from .reading import Reading, Records
+from .labels import OTHERS, FlowLabels
+from .reading import Reading
 
-FLOWS_AT_MOST = 200
-OTHERS = "other_flows"
 LEVELS = ("warning", "critical", "emergency")
 HELP = {
     "enqueued": "Records that were enqueued.",
@@ -31,17 +31,18 @@ HELP = {
 }
 
 
-def families(reading: Reading) -> Iterator[Metric]:
+def families(reading: Reading, labels: FlowLabels) -> Iterator[Metric]:
     if reading.records is not None:
-        yield from _records(reading.records)
-        yield from _counters(_bounded(reading.records))
-    yield from _runs(reading)
+        counters = labels.update(reading.records.flows, reading.records.counters)
+        yield from _records(labels.split(reading.records.flows))
+        yield from _counters(counters)
+    yield from _runs(reading, labels)
     yield from _fleet(reading)
     yield from _server(reading)
     yield from _replica(reading)
 
 
-def _records(reading: Records) -> Iterator[Metric]:
+def _records(flows: Sequence[FlowCounts]) -> Iterator[Metric]:
     records = GaugeMetricFamily("processing_queue_records", "Records by status.", labels=["flow", "status"])
     due = GaugeMetricFamily("processing_queue_due_records", "Pending records that are due.", labels=["flow"])
     age = GaugeMetricFamily(
@@ -52,7 +53,7 @@ def _records(reading: Records) -> Iterator[Metric]:
     stopped = GaugeMetricFamily(
         "processing_queue_flow_stopped", "1 where nothing is claimed by an operator's order.", labels=["flow"]
     )
-    for flow in reading.flows[:FLOWS_AT_MOST]:
+    for flow in flows:
         for status in STATUSES:
             records.add_metric([flow.flow_name, status], getattr(flow, status))
         due.add_metric([flow.flow_name], flow.due)
@@ -80,12 +81,13 @@ def _counters(counters: dict[str, Counters]) -> Iterator[Metric]:
     yield from (processing, wait)
 
 
-def _runs(reading: Reading) -> Iterator[Metric]:
+def _runs(reading: Reading, labels: FlowLabels) -> Iterator[Metric]:
     runs = GaugeMetricFamily("processing_queue_runs", "Runs that are alive.", labels=["flow"])
     alive = {run.flow_name: run.run_count for run in reading.fleet.runs}
-    known = [flow.flow_name for flow in reading.records.flows] if reading.records else sorted(alive)
-    for name in known[:FLOWS_AT_MOST]:
-        runs.add_metric([name], alive.get(name, 0))
+    for name in labels.named:
+        runs.add_metric([name], alive.pop(name, 0))
+    if alive:
+        runs.add_metric([OTHERS], sum(alive.values()))
     yield runs
 
 
@@ -140,14 +142,3 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 def _buckets(histogram: Sequence[int]) -> list[tuple[str, float]]:
     bounds = [*(f"{bound:g}" for bound in BOUNDS_SECONDS), "+Inf"]
     return list(zip(bounds, accumulate(histogram), strict=True))
-
-
-def _bounded(records: Records) -> dict[str, Counters]:
-    """Flows in which nothing happened count as well: an increase from nothing to one is seen only where the nothing
-    was told."""
-    counters = {flow.flow_name: Counters() for flow in records.flows} | records.counters
-    names = sorted(counters)
-    bounded = {name: counters[name] for name in names[:FLOWS_AT_MOST]}
-    for name in names[FLOWS_AT_MOST:]:
-        bounded[OTHERS] = bounded.get(OTHERS, Counters()).plus(counters[name])
-    return bounded

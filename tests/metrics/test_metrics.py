@@ -20,7 +20,7 @@ from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings.counters import CounterReader
 from queue_store.settings import ProcessorSettings
-from tasks.metrics import families
+from tasks.metrics import labels
 from tasks.metrics.collector import QueueCollector
 from tests.support.filling import add_failed, add_flow, add_outcomes, add_records, add_worker_process
 from tests.support.servers import connect
@@ -138,7 +138,7 @@ def test_a_reading_serves_the_scrapes_of_a_moment(
 def test_labels_stay_bounded(
     database: DatabaseManager, collector: QueueCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(families, "FLOWS_AT_MOST", 2)
+    monkeypatch.setattr(labels, "FLOWS_AT_MOST", 2)
     for name in ("alpha", "beta", "gamma", "delta"):
         add_flow(database, name)
     scrape(collector)
@@ -146,9 +146,9 @@ def test_labels_stay_bounded(
         add_outcomes(database, name, completed=1, minutes_ago=0)
     samples = scrape_again(collector)
     flows = {s.labels["flow"] for s in samples["processing_queue_completed_records_total"]}
-    assert flows == {"alpha", "beta", families.OTHERS}
-    assert value(samples, "processing_queue_completed_records_total", flow=families.OTHERS) == 2
-    assert {s.labels["flow"] for s in samples["processing_queue_due_records"]} == {"alpha", "beta"}
+    assert flows == {"alpha", "beta", labels.OTHERS}
+    assert value(samples, "processing_queue_completed_records_total", flow=labels.OTHERS) == 2
+    assert {s.labels["flow"] for s in samples["processing_queue_due_records"]} == flows
 
 
 def test_the_last_signs_of_beats_and_workers_grow_older_for_as_long_as_all_are_silent(

@@ -3,6 +3,7 @@
 -- Of busy runs, the processing ones are what their last heartbeats say (processing_counts).
 -- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
 -- begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
+-- A name that is no flow and has no record any more is left out.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled
@@ -65,4 +66,5 @@ SELECT s.flow_name, s.total, s.all_pending AS pending,
 FROM shown s
 LEFT JOIN flows f USING (flow_name)
 CROSS JOIN queue_control control
+WHERE f.flow_name IS NOT NULL OR s.total <> 0 OR s.all_pending <> 0 OR s.processing <> 0
 ORDER BY s.flow_name
