@@ -101,11 +101,11 @@ def test_while_a_rule_fails_no_alert_is_resolved(database: DatabaseManager) -> N
         assert "messages_quarantined" in {alert.code for alert in alerts.read_alerts(cursor)}
 
 
-def test_an_error_of_the_check_has_an_exit_code_of_its_own(
+def test_an_error_of_the_check_is_unknown_and_no_level(
     database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     monkeypatch.setattr("tasks.alerts.judging.take_snapshot", lambda *_: 1 / 0)
     result = CliRunner().invoke(main, ["check"])
-    assert result.exit_code == 4
+    assert result.exit_code == 3
     assert "ZeroDivisionError, which is a fault of this program" in result.output
