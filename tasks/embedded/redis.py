@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 from .child_process import start_child, stop_tied
 from .errors import EmbeddedServerError
+from .log_end import end_of_log
 from .places import can_reach, server_user
 from .programs import redis_program
 
@@ -21,7 +22,7 @@ STOP_BOUND_SECONDS = 10.0
 
 
 class EmbeddedRedis:
-    """A Redis server on a free port of 127.0.0.1, with a password of its own and nothing kept on disk."""
+    """A Valkey or Redis server on a free port of 127.0.0.1, with a password of its own and nothing kept on disk."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
@@ -42,7 +43,9 @@ class EmbeddedRedis:
             if self._answers(self._process):
                 return
             self.stop()
-        raise EmbeddedServerError(f"The embedded Redis could not be started. Its log is {self.log}.")
+        raise EmbeddedServerError(
+            f"The embedded broker, {self._program}, could not be started. {end_of_log(self.log)}"
+        )
 
     def stop(self) -> None:
         """Stop the server; it has nothing to save."""

