@@ -21,10 +21,10 @@ THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restar
 NONE_CHOSEN := 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock clean python-ok same-python bench-monitoring bench-queue-page
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page
 
 help: ## Show what can be made
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
@@ -78,6 +78,7 @@ lint: $(VENV)/dev.stamp ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonplatform Darwin --pythonversion 3.14
 	@$(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/dev.stamp ## Measure speed and cost (FULL=1: with peers and ten million rows; ARGS="drain cost" chooses)
@@ -98,6 +99,9 @@ lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock f
 	@$(COMPILE) -c requirements-dev.lock --extra embedded -o requirements-embedded.lock
 	@$(COMPILE:pyproject.toml=) -c requirements-dev.lock --group build -o requirements-build.lock
 
+wheels: $(VENV)-lock/bin/uv ## Install the locked wheels for every declared platform and Python, and throw them away
+	@"$(PYTHON)" .ci/wheels.py $(VENV)-lock/bin/uv
+
 bench-monitoring: $(VENV)/dev.stamp ## Time every monitoring call with ten million rows (ROWS=10000000; makes them first)
 	@$(BIN)/python -m benchmarks.monitoring
 
@@ -109,8 +113,8 @@ clean: ## Remove the virtual environments and the embedded servers' data
 
 python-ok:
 	@command -v "$(PYTHON)" >/dev/null || \
-		{ echo "$(PYTHON) was not found. Install Python 3.11 or 3.12, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("This needs Python 3.11 or newer, and %s is %d.%d. Name another one: make PYTHON=/path/to/python3.12" % (sys.executable, v[0], v[1]))'
+		{ echo "$(PYTHON) was not found. Install Python 3.11 to 3.14, or name one: make PYTHON=/path/to/python3.13" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; (3, 11) <= v < (3, 15) or sys.exit("This needs Python 3.11 to 3.14, and %s is %d.%d. Name another one: make PYTHON=/path/to/python3.13" % (sys.executable, v[0], v[1]))'
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
 

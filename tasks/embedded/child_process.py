@@ -1,19 +1,26 @@
 """Run a command that ends when the process that started it ends, however that one dies.
 
-Started as a script by `start_child`: it drops root's rights, asks the kernel for a signal on the parent's
-death and becomes the command. In this order: a change of user clears the request.
+Started as a script by `start_child`: it drops root's rights, ties its life to its parent's and becomes the command.
+Linux sends a signal on the parent's death. A change of user clears that request, so it is made last. Elsewhere a
+watcher, a child of the command, waits for the end of a pipe that the parent holds open.
 """
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+HAS_DEATH_SIGNAL = sys.platform == "linux"
 PR_SET_PDEATHSIG = 1
+NO_PIPE = -1
+WATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,8 @@ def start_child(
     """Start a command in a session of its own: Ctrl-C reaches only the process that stops it in order."""
     uid, gid = (user.uid, user.gid) if user else (-1, -1)
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
-    arguments = [str(int(death_signal)), str(uid), str(gid), str(os.getpid())]
+    watched, held_open = (NO_PIPE, NO_PIPE) if HAS_DEATH_SIGNAL else os.pipe()
+    arguments = [str(int(death_signal)), str(uid), str(gid), str(os.getpid()), str(watched)]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*wrapper, *arguments, *(str(part) for part in command)],
@@ -48,7 +56,11 @@ def start_child(
             start_new_session=True,
             cwd=directory,
             env=environment,
+            pass_fds=() if HAS_DEATH_SIGNAL else (watched,),
         )
+    if not HAS_DEATH_SIGNAL:
+        os.close(watched)
+        weakref.finalize(process, os.close, held_open)
     if stdin is not None and process.stdin is not None:
         process.stdin.write(stdin)
         process.stdin.close()
@@ -70,17 +82,33 @@ def stop_tied(
         return False
 
 
-def _become(death_signal: int, uid: int, gid: int, parent_pid: int, command: list[str]) -> None:
+def _become(death_signal: int, uid: int, gid: int, parent_pid: int, pipe: int, command: list[str]) -> None:
     if uid >= 0:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    if sys.platform == "linux":
+    if pipe == NO_PIPE:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
         if os.getppid() != parent_pid:
             sys.exit("the process that started this one has ended")
+    else:
+        own_pid = os.getpid()
+        if os.fork() == 0:
+            _watch(pipe, own_pid, death_signal)
+        os.close(pipe)
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 
+def _watch(pipe: int, watched_pid: int, death_signal: int) -> NoReturn:
+    """Signal the command once nobody holds the other end of the pipe. End with the command."""
+    os.close(sys.stdin.fileno())
+    while os.getppid() == watched_pid:
+        if select.select([pipe], [], [], WATCH_SECONDS)[0]:
+            os.kill(watched_pid, death_signal)
+            break
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    _become(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])
+    numbers = [int(argument) for argument in sys.argv[1:6]]
+    _become(*numbers, command=sys.argv[6:])

@@ -16,7 +16,7 @@ WATCH_PERIOD_SECONDS = 0.2
 
 
 class Supervisor:
-    """Started in the main thread: the kernel ends a child with the thread that started it."""
+    """Started in the main thread: Linux ends a child with the thread that started it."""
 
     def __init__(self, servers: EmbeddedServers, report: Callable[[str], None]) -> None:
         self._servers = servers

@@ -24,6 +24,7 @@ from .current_run import CurrentRun
 from .event_loop import EventLoop
 from .failing_claims import FailingClaims
 from .memory_limit import memory_limit_bytes
+from .processors import processor_count
 from .shared_slots import SharedSlots, shared_slots
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class WorkerServices:
             versions=_versions(),
             pool_capacity=self.database.pool_capacity,
             memory_limit_bytes=memory_limit_bytes(),
-            processor_count=len(os.sched_getaffinity(0)),
+            processor_count=processor_count(),
         )
 
     def register(self) -> None:

@@ -45,7 +45,6 @@ def test_a_name_is_for_tests_when_it_has_the_word(name: str, is_for_tests: bool)
     assert bool(IS_FOR_TESTS.search(name)) == is_for_tests
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="embedded servers are for Linux")
 def test_without_a_database_an_embedded_one_is_started(tmp_path: Path) -> None:
     done = run_suite(tmp_path)
     assert re.search(r"^6 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr

@@ -15,6 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tasks.embedded import child_process
 from tasks.embedded.errors import EmbeddedServerError
 from tasks.embedded.places import can_reach, data_directory, server_user
 from tasks.embedded.postgres import EmbeddedPostgres
@@ -24,8 +25,11 @@ from tests.support.servers import reachable_directory
 START_AND_SLEEP = """
 import sys, time
 from pathlib import Path
+from tasks.embedded import child_process
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.redis import EmbeddedRedis
+if sys.argv[2] == "watched":
+    child_process.HAS_DEATH_SIGNAL = False
 servers = [EmbeddedPostgres(Path(sys.argv[1])), EmbeddedRedis(Path(sys.argv[1]))]
 for server in servers:
     server.start()
@@ -58,9 +62,18 @@ def test_postgres_keeps_its_data_over_a_restart_and_is_durable(directory: Path) 
         server.stop()
 
 
-def test_servers_end_with_a_starter_that_is_killed_and_start_again(directory: Path) -> None:
+@pytest.mark.parametrize(
+    "tie",
+    [
+        pytest.param(
+            "signalled", marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals it")
+        ),
+        "watched",
+    ],
+)
+def test_servers_end_with_a_starter_that_is_killed_and_start_again(directory: Path, tie: str) -> None:
     starter = subprocess.Popen(
-        [sys.executable, "-c", START_AND_SLEEP, str(directory)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", START_AND_SLEEP, str(directory), tie], stdout=subprocess.PIPE, text=True
     )
     assert starter.stdout is not None
     with starter.stdout:
@@ -72,6 +85,19 @@ def test_servers_end_with_a_starter_that_is_killed_and_start_again(directory: Pa
     again.start()
     again.stop()
     _, alive = psutil.wait_procs(servers, timeout=10)
+    assert alive == []
+
+
+def test_a_watched_server_that_stops_leaves_no_watcher(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_process, "HAS_DEATH_SIGNAL", False)
+    server = EmbeddedRedis(directory)
+    server.start()
+    watchers = psutil.Process(server.process.pid).children()
+    server.stop()
+    assert len(watchers) == 1
+    _, alive = psutil.wait_procs(watchers, timeout=10)
     assert alive == []
 
 

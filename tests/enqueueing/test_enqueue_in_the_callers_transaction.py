@@ -168,10 +168,12 @@ def test_other_objects_are_refused_with_what_to_pass(wrong: Any) -> None:
 
 
 def test_another_driver_is_refused_with_what_to_pass() -> None:
-    with create_engine("sqlite://").connect() as connection:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
         assert isinstance(connection, Connection)
         with pytest.raises(QueueStoreError, match="sqlite3"):
             enqueue(connection, "send_invoice", {})
+    engine.dispose()
 
 
 def test_an_asynchronous_connection_given_to_the_synchronous_function_is_refused(
