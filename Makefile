@@ -21,7 +21,7 @@ THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restar
 NONE_CHOSEN := 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 test-spawn lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -67,6 +67,11 @@ test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCR
 test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES)) $(ARGS)
+
+test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
+	@TEST_POOL_START_METHOD=spawn $(TESTS) tests/workers/test_rescue_of_the_dead.py \
+		tests/workers/test_deadly_records.py tests/workers/test_clean_shutdown.py $(ARGS)
+	@$(BIN)/queuectl up --once --pool-start-method=spawn --data-directory .data/spawn
 
 chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour)
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -58,6 +58,9 @@ task_acks_late = False
 worker_disable_prefetch = True
 worker_prefetch_multiplier = 1
 worker_cancel_long_running_tasks_on_connection_loss = False  # a run goes on without the broker
+worker_proc_alive_timeout = (
+    60.0  # a spawned child imports everything first; Celery's default kills it after 4 s
+)
 worker_send_task_events = True
 worker_consumer = "processing_queue.celery_hardening.resilient_consumer:ResilientConsumer"
 task_send_sent_event = False

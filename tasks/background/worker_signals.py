@@ -33,13 +33,13 @@ from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
+from .spawned_children import celery_queues
 
 logger = logging.getLogger(__name__)
 
 SUPPORTED_POOLS = ("prefork", "solo", "processes")
 GOODBYE_SECONDS = 25.0
 
-_celery_queues: list[str] = []
 _threads: list[Any] = []
 _starts: list[StartGuard] = []
 
@@ -68,11 +68,11 @@ def check_before_beat(**_: Any) -> None:
 
 @celeryd_after_setup.connect
 def remember_celery_queues(sender: Any = None, **_: Any) -> None:
-    _celery_queues[:] = sorted(app.amqp.queues.consume_from)
+    celery_queues[:] = sorted(app.amqp.queues.consume_from)
     _starts[:] = [StartGuard(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
-    _starts[0].begin(_celery_queues)
+    _starts[0].begin(celery_queues)
     served = {flow.queue for flow in load_flows(load_processor_settings()).values()} | {"control"}
-    for queue in set(_celery_queues) - served:
+    for queue in set(celery_queues) - served:
         logger.warning(
             "no flow uses the Celery queue %s; the flows' queues are %s", queue, ", ".join(sorted(served))
         )
@@ -106,7 +106,7 @@ def open_worker_process(**_: Any) -> None:
     _survive_group_sigterm()
     _allow_child_processes()
     time_limit.install()
-    services = open_services(_celery_queues or ["flows", "control"])
+    services = open_services(celery_queues or ["flows", "control"])
     _threads[:] = [Heartbeat(services), IdlePoll(services), Sentinel(services)]
     for thread in _threads:
         thread.start()

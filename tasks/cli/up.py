@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -64,25 +64,35 @@ class StopRequested(BaseException):
     is_flag=True,
     help="Write the summary as one JSON document, when the sample has ended; everything else goes to stderr.",
 )
-def up(once: bool, data_directory: Path, wants_sample: bool | None, as_json: bool) -> None:
+@click.option(
+    "--pool-start-method",
+    type=click.Choice(["fork", "spawn"]),
+    help="How the workers start their processes: Celery's option of the same name.",
+)
+def up(
+    once: bool, data_directory: Path, wants_sample: bool | None, as_json: bool, pool_start_method: str | None
+) -> None:
     """Run servers, workers, beat and Flower here, and process a sample survey.
 
     Postgres and Redis are embedded where DATABASE_URL and CELERY_BROKER_URL name none. Your own flows are served
     instead of the sample's where FLOW_MODULES names them.
     """
+    worker_options = [f"--pool-start-method={pool_start_method}"] if pool_start_method else []
     directory = reachable_data_directory(data_directory)
     directory.mkdir(parents=True, exist_ok=True)
     report = UpReport(directory, is_elsewhere=directory != data_directory.absolute(), as_json=as_json)
     try:
         with stop_on_signals(), DirectoryLock(directory):
-            ended_as_expected = run(directory, report, once, wants_sample)
+            ended_as_expected = run(directory, report, once, wants_sample, worker_options)
     except StopRequested:
         report.stopped()
         raise SystemExit(0 if not once else 130) from None
     raise SystemExit(0 if ended_as_expected else 1)
 
 
-def run(directory: Path, report: UpReport, once: bool, wants_sample: bool | None) -> bool:
+def run(
+    directory: Path, report: UpReport, once: bool, wants_sample: bool | None, worker_options: Sequence[str]
+) -> bool:
     flows = loaded_flows()
     servers = EmbeddedServers(directory, os.environ)
     why_no_sample = reason_for_no_sample(wants_sample, FLOW_NAME in flows, servers.postgres is not None)
@@ -95,7 +105,8 @@ def run(directory: Path, report: UpReport, once: bool, wants_sample: bool | None
             pass
         schema.migrate(database.engine)
         report.migrated(schema.latest_version())
-        flower_url = start_fleet(supervisor, database, directory, sorted({f.queue for f in flows.values()}))
+        queues = sorted({flow.queue for flow in flows.values()})
+        flower_url = start_fleet(supervisor, database, directory, queues, worker_options)
         supervisor.everything_is_up()
         report.fleet_ready()
         if why_no_sample:
@@ -141,11 +152,17 @@ def check_broker() -> None:
         ) from None
 
 
-def start_fleet(supervisor: Supervisor, database: DatabaseManager, directory: Path, queues: list[str]) -> str:
+def start_fleet(
+    supervisor: Supervisor,
+    database: DatabaseManager,
+    directory: Path,
+    queues: list[str],
+    worker_options: Sequence[str],
+) -> str:
     port = free_port(FLOWER_PORT)
     with database.transaction() as cursor:
         since = database_time(cursor)
-    *workers_and_beat, flower = fleet(directory, dict(os.environ), queues, port)
+    *workers_and_beat, flower = fleet(directory, dict(os.environ), queues, port, worker_options)
     supervisor.start(workers_and_beat)
 
     def workers_beat() -> bool:

@@ -14,14 +14,18 @@ CONTROL_PROCESSES = 1
 
 
 def fleet(
-    directory: Path, environment: Mapping[str, str], flow_queues: Sequence[str], flower_port: int
+    directory: Path,
+    environment: Mapping[str, str],
+    flow_queues: Sequence[str],
+    flower_port: int,
+    worker_options: Sequence[str],
 ) -> list[Service]:
     """A worker for the flows, one for the control queue so that long batches cannot starve it, beat and Flower."""
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     commands = {
-        "worker": _worker("flows", flow_queues, FLOW_PROCESSES),
-        "control": _worker("control", [CONTROL_QUEUE], CONTROL_PROCESSES),
+        "worker": [*_worker("flows", flow_queues, FLOW_PROCESSES), *worker_options],
+        "control": [*_worker("control", [CONTROL_QUEUE], CONTROL_PROCESSES), *worker_options],
         "beat": [*CELERY, "beat", f"--schedule={directory / 'celerybeat-schedule'}", "--pidfile="],
         "flower": [*CELERY, "flower", "--address=127.0.0.1", f"--port={flower_port}"],
     }

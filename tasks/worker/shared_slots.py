@@ -1,19 +1,24 @@
-"""What the processes of one worker tell each other without a database: memory that is shared over the fork.
+"""What the processes of one worker tell each other without a database: memory that they share.
 
 Each pool child has the slot of its pool index and keeps there who it is and which record it has in flight. A child
 that starts finds in its slot what its predecessor left: when that one did not say goodbye, it crashed, and on what.
 """
 
 import mmap
+import os
 import struct
+import tempfile
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 from billiard.process import current_process
+from billiard.reduction import DupFd
 
 SLOT_COUNT = 1024
 _FLAGS = 2
 _SLOT = struct.Struct("=16sq")
+_SIZE = _FLAGS + SLOT_COUNT * _SLOT.size
 _IN_HAND = struct.Struct("=q")
 
 NOTHING_IN_FLIGHT = 0
@@ -35,12 +40,29 @@ class Predecessor:
 
 
 class SharedSlots:
-    """Created in the worker's main process, before it forks."""
+    """Created in the worker's main process. A forked child has the same memory; another one is handed its file."""
 
     def __init__(self) -> None:
         self.worker_id = uuid4()
-        self._memory = mmap.mmap(-1, _FLAGS + SLOT_COUNT * _SLOT.size)
+        self._memory = mmap.mmap(-1, _SIZE)
+        self._file: Any = None
         self._offset = _FLAGS
+
+    def hand_over(self) -> tuple[UUID, Any]:
+        """In the main process, while a child is spawned: the arguments of `take_over` there."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  (as long as children are spawned)
+            self._file.write(self._memory[:])
+            self._file.flush()
+            self._memory = mmap.mmap(self._file.fileno(), _SIZE)
+        return self.worker_id, DupFd(self._file.fileno())
+
+    def take_over(self, worker_id: UUID, file: Any) -> None:
+        """In a spawned child, before anything else."""
+        self.worker_id = worker_id
+        descriptor = file.detach()
+        self._memory = mmap.mmap(descriptor, _SIZE)
+        os.close(descriptor)
 
     @property
     def is_ready(self) -> bool:

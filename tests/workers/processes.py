@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[2]
 READY_SECONDS = 30.0
 FLOWS = "tests.workers.flows_under_test"
 WORKER_OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO")
+# `make test-spawn` sets it to `spawn`.
+START_METHOD = os.environ.get("TEST_POOL_START_METHOD")
+START_OPTIONS = (f"--pool-start-method={START_METHOD}",) if START_METHOD else ()
 
 
 class CeleryProcess:
@@ -33,8 +36,8 @@ class CeleryProcess:
         return self.popen.pid
 
     def children(self) -> list[int]:
-        """The pids of the pool children."""
-        return [child.pid for child in psutil.Process(self.pid).children()]
+        """The pids of the pool children. Spawning starts a process that looks after semaphores, too."""
+        return [child.pid for child in psutil.Process(self.pid).children() if not _tracks_semaphores(child)]
 
     def wait_for_log(self, text: str) -> None:
         wait_until(lambda: text in self.log.read_text(), f"{text!r} in the log of pid {self.pid}:", self.log)
@@ -61,10 +64,11 @@ def running_worker(
     concurrency: int = 2,
     flows: str = FLOWS,
     settings: dict[str, str] | None = None,
+    options: tuple[str, ...] = START_OPTIONS,
 ) -> Iterator[CeleryProcess]:
     """A worker that is ready. `settings`: names without the prefix, such as LEASE_SECONDS."""
     process = CeleryProcess(
-        ["worker", "-Q", queues, f"--concurrency={concurrency}", *WORKER_OPTIONS],
+        ["worker", "-Q", queues, f"--concurrency={concurrency}", *WORKER_OPTIONS, *options],
         environment | with_prefix({"FLOW_MODULES": flows} | (settings or {})),
         log,
     )
@@ -105,6 +109,13 @@ def wait_until(
             raise AssertionError(f"waited {timeout_seconds} s in vain for {what}\n{shown}")
         time.sleep(0.01)
     return time.monotonic() - started
+
+
+def _tracks_semaphores(child: psutil.Process) -> bool:
+    try:
+        return "semaphore_tracker" in " ".join(child.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def _kill(pid: int) -> None:

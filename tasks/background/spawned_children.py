@@ -1,0 +1,36 @@
+"""Pool children that start a Python of their own instead of being forked, as is usual on macOS.
+
+A fork has everything that the main process prepared. A spawned child has only what the pool pickles for it: Celery's
+application. Ours is not copied. Its place is taken by what the child needs of the main process: the shared slots, the
+names of the Celery queues, and settings that were changed after the configuration was read.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from billiard.reduction import ForkingPickler
+from celery import Celery
+
+from ..app import app
+from ..one_package import REAL_NAME
+from ..worker.shared_slots import shared_slots
+
+celery_queues: list[str] = []
+
+
+def _what_a_child_needs(pickled: Celery) -> Any:
+    if pickled is not app:
+        return pickled.__reduce__()
+    changes: Any = app.conf.changes
+    return _application_of_the_child, (dict(changes), shared_slots.hand_over(), list(celery_queues))
+
+
+def _application_of_the_child(changes: dict[str, Any], slots: Any, queues: list[str]) -> Celery:
+    shared_slots.take_over(*slots)
+    celery_queues[:] = queues
+    application: Celery = import_module(REAL_NAME).app  # this way, because it connects our signals
+    application.conf.update(changes)
+    return application
+
+
+ForkingPickler.register(Celery, _what_a_child_needs)
