@@ -70,7 +70,7 @@ test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 
 
 test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
 	@TEST_POOL_START_METHOD=spawn $(TESTS) tests/workers/test_rescue_of_the_dead.py \
-		tests/workers/test_deadly_records.py tests/workers/test_clean_shutdown.py $(ARGS)
+		tests/workers/test_deadly_records.py $(ARGS)
 	@$(BIN)/queuectl up --once --pool-start-method=spawn --data-directory .data/spawn
 
 chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour)
