@@ -2,22 +2,24 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 import sqlalchemy.exc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from queue_store.database.cursors import OwnAsyncCursor
 from queue_store.database.driver_errors import translated, unavailable
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
+
 
 class AsyncHeldConnection:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: "AsyncConnection") -> None:
         self._connection = connection
 
     @classmethod
-    async def open(cls, engine: AsyncEngine) -> "AsyncHeldConnection":
+    async def open(cls, engine: "AsyncEngine") -> "AsyncHeldConnection":
         """Raises DatabaseUnavailableError."""
         try:
             return cls(await engine.connect())
@@ -25,7 +27,7 @@ class AsyncHeldConnection:
             raise unavailable(engine.url, error) from error
 
     @property
-    def sqlalchemy(self) -> AsyncConnection:
+    def sqlalchemy(self) -> "AsyncConnection":
         return self._connection
 
     async def driver(self) -> "psycopg.AsyncConnection[Any]":
@@ -64,7 +66,7 @@ class AsyncHeldConnection:
                 raise
             raise meaning from error
 
-    async def _begin(self) -> AsyncTransaction:
+    async def _begin(self) -> "AsyncTransaction":
         try:
             return await self._connection.begin()
         except sqlalchemy.exc.DBAPIError as error:

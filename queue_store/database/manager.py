@@ -3,7 +3,7 @@
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 import sqlalchemy.exc
@@ -11,12 +11,14 @@ from psycopg import Cursor
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from queue_store.database.cursors import OwnCursor
 from queue_store.database.driver_errors import translated, unavailable
 from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 CONNECT_TIMEOUT_SECONDS = 5
 IDLE_IN_TRANSACTION_SECONDS = 300
@@ -150,8 +152,10 @@ class DatabaseManager:
         return self._engine("primary", self.settings.url)
 
     @property
-    def async_engine(self) -> AsyncEngine:
+    def async_engine(self) -> "AsyncEngine":
         """For one event loop: its connections belong to the loop that opened them."""
+        from sqlalchemy.ext.asyncio import create_async_engine
+
         if self._async_engine is None or self._pid != os.getpid():
             self._async_engine = create_async_engine(
                 self.settings.url, **self._engine_options(self.settings.url)

@@ -14,19 +14,13 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from queue_store.enqueueing.after_commit import hint_after_commit, send_hints, session_to_hint
 from queue_store.enqueueing.bulk import EnqueuedMany, enqueue_many_steps
-from queue_store.enqueueing.connections import (
-    AsyncConnections,
-    SyncConnection,
-    arun,
-    arun_atomically,
-    run,
-    run_atomically,
-)
+from queue_store.enqueueing.connections import arun, arun_atomically, run, run_atomically
 from queue_store.enqueueing.new_record import NewRecord, OnDuplicate
 from queue_store.enqueueing.steps import Enqueued, enqueue_steps
 from queue_store.enqueueing.trace_context import producer_span
 
 if TYPE_CHECKING:
+    from queue_store.enqueueing.connections import AsyncConnections, SyncConnection
     from queue_store.enqueueing.hints import HintSender
 
 __all__ = [
@@ -55,7 +49,7 @@ class RecordOptions(TypedDict, total=False):
 
 
 def enqueue(
-    connection: SyncConnection,
+    connection: "SyncConnection",
     flow_name: str,
     payload: object,
     *,
@@ -83,7 +77,7 @@ def enqueue(
 
 
 async def aenqueue(
-    connection: AsyncConnections,
+    connection: "AsyncConnections",
     flow_name: str,
     payload: object,
     *,
@@ -103,7 +97,7 @@ async def aenqueue(
 
 
 def enqueue_many(
-    connection: SyncConnection,
+    connection: "SyncConnection",
     flow_name: str,
     rows: Iterable[object],
     *,
@@ -135,7 +129,7 @@ def enqueue_many(
 
 
 async def aenqueue_many(
-    connection: AsyncConnections,
+    connection: "AsyncConnections",
     flow_name: str,
     rows: Iterable[object],
     *,

@@ -7,14 +7,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
-from sqlalchemy.orm import Session, scoped_session
 
+from queue_store.database.sqlalchemy_kinds import (
+    is_async_scoped_session,
+    is_async_session,
+    is_scoped_session,
+    is_session,
+)
 from queue_store.enqueueing.bulk import EnqueuedMany
 from queue_store.enqueueing.steps import Enqueued
 from queue_store.errors import QueueStoreError
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from queue_store.enqueueing.hints import HintSender
 
 _WAITING = "queue_store: hints after commit"
@@ -31,18 +37,18 @@ def check_hint_sender(sender: object) -> None:
         )
 
 
-def session_to_hint(connection: object, sender: object) -> Session | None:
+def session_to_hint(connection: object, sender: object) -> "Session | None":
     """The session whose COMMIT can be heard; None without a sender. Raises QueueStoreError: bare connections do not
     tell."""
     if sender is None:
         return None
     check_hint_sender(sender)
     session: object = connection
-    if isinstance(session, scoped_session | async_scoped_session):
-        session = session()  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(session, AsyncSession):
+    if is_scoped_session(session) or is_async_scoped_session(session):
+        session = session()
+    if is_async_session(session):
         return session.sync_session
-    if isinstance(session, Session):
+    if is_session(session):
         return session
     raise QueueStoreError(
         f"a {type(connection).__name__} does not tell when it has committed, so no hint can follow: pass a session, "
@@ -50,7 +56,7 @@ def session_to_hint(connection: object, sender: object) -> Session | None:
     )
 
 
-def hint_after_commit(session: Session, sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
+def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
     """One hint for each flow, however many records; none when the session is rolled back."""
     waiting: dict[tuple[str, str], HintSender] = session.info.setdefault(_WAITING, {})
     waiting[enqueued.flow_name, enqueued.celery_queue] = sender
@@ -78,7 +84,7 @@ def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
         )  # fmt: skip
 
 
-def _send_waiting(session: Session) -> None:
+def _send_waiting(session: "Session") -> None:
     if session.in_nested_transaction():  # the event comes for savepoints as well
         return
     waiting: dict[tuple[str, str], HintSender] = session.info.pop(_WAITING, {})
@@ -98,6 +104,6 @@ def _send(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
         loop.run_in_executor(None, lambda: context.run(send_hint, sender, flow_name, celery_queue))
 
 
-def _forget_waiting(session: Session, previous_transaction: Any) -> None:
+def _forget_waiting(session: "Session", previous_transaction: Any) -> None:
     if previous_transaction.parent is None:
         session.info.pop(_WAITING, None)

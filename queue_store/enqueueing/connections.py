@@ -2,38 +2,49 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
 import psycopg.errors
 import sqlalchemy.exc
 from psycopg import AsyncConnection as DriverAsyncConnection
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
-from sqlalchemy.orm import Session, scoped_session
 
 from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
 from queue_store.database.driver_errors import translated_for_producer
+from queue_store.database.sqlalchemy_kinds import (
+    is_async_connection,
+    is_async_scoped_session,
+    is_async_session,
+    is_scoped_session,
+    is_session,
+)
 from queue_store.database.statements import NamedStatement, sql
 from queue_store.enqueueing.session_encoding import async_in_utf8, in_utf8
 from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Rows, Steps
 from queue_store.errors import QueueStoreError
 
-T = TypeVar("T")
-SyncConnection = Connection | Session | scoped_session[Any] | psycopg.Connection[Any] | psycopg.Cursor[Any]
-AsyncConnections = (
-    AsyncConnection
-    | AsyncSession
-    | async_scoped_session[Any]
-    | DriverAsyncConnection[Any]
-    | psycopg.AsyncCursor[Any]
-)
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+    from sqlalchemy.orm import Session, scoped_session
 
+    SyncConnection = (
+        Connection | Session | scoped_session[Any] | psycopg.Connection[Any] | psycopg.Cursor[Any]
+    )
+    AsyncConnections = (
+        AsyncConnection
+        | AsyncSession
+        | async_scoped_session[Any]
+        | DriverAsyncConnection[Any]
+        | psycopg.AsyncCursor[Any]
+    )
+
+T = TypeVar("T")
 
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 
-def run(connection: SyncConnection, steps: Steps[T]) -> T:
+def run(connection: "SyncConnection", steps: Steps[T]) -> T:
     """Raises what the steps raise, and database errors as QueueStoreErrors."""
     with translated_errors():
         door = _Door(connection)
@@ -41,7 +52,7 @@ def run(connection: SyncConnection, steps: Steps[T]) -> T:
             return door.run(steps)
 
 
-def run_atomically(connection: SyncConnection, steps: Steps[T]) -> T:
+def run_atomically(connection: "SyncConnection", steps: Steps[T]) -> T:
     """The same in a savepoint; on a connection in autocommit, in a transaction."""
     with translated_errors():
         door = _Door(connection)
@@ -50,14 +61,14 @@ def run_atomically(connection: SyncConnection, steps: Steps[T]) -> T:
             return door.run(steps)
 
 
-async def arun(connection: AsyncConnections, steps: Steps[T]) -> T:
+async def arun(connection: "AsyncConnections", steps: Steps[T]) -> T:
     with translated_errors():
         door = await _AsyncDoor.open(connection)
         async with async_in_utf8(door.driver):
             return await door.run(steps)
 
 
-async def arun_atomically(connection: AsyncConnections, steps: Steps[T]) -> T:
+async def arun_atomically(connection: "AsyncConnections", steps: Steps[T]) -> T:
     with translated_errors():
         door = await _AsyncDoor.open(connection)
         await door.begin()
@@ -66,8 +77,8 @@ async def arun_atomically(connection: AsyncConnections, steps: Steps[T]) -> T:
 
 
 class _Door:
-    def __init__(self, connection: SyncConnection) -> None:
-        if isinstance(connection, Session | scoped_session):
+    def __init__(self, connection: "SyncConnection") -> None:
+        if is_session(connection) or is_scoped_session(connection):
             connection = connection.connection()
         self.sqlalchemy = connection if isinstance(connection, Connection) else None
         driver = connection.connection.driver_connection if isinstance(connection, Connection) else connection
@@ -127,15 +138,15 @@ class _Door:
 
 
 class _AsyncDoor:
-    def __init__(self, sqlalchemy: AsyncConnection | None, driver: DriverAsyncConnection[Any]) -> None:
+    def __init__(self, sqlalchemy: "AsyncConnection | None", driver: DriverAsyncConnection[Any]) -> None:
         self.sqlalchemy = sqlalchemy
         self.driver = driver
 
     @classmethod
-    async def open(cls, connection: AsyncConnections) -> "_AsyncDoor":
-        if isinstance(connection, AsyncSession | async_scoped_session):
+    async def open(cls, connection: "AsyncConnections") -> "_AsyncDoor":
+        if is_async_session(connection) or is_async_scoped_session(connection):
             connection = await connection.connection()
-        sqlalchemy = connection if isinstance(connection, AsyncConnection) else None
+        sqlalchemy = connection if is_async_connection(connection) else None
         driver: object = connection
         if sqlalchemy is not None:
             driver = (await sqlalchemy.get_raw_connection()).driver_connection

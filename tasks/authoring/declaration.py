@@ -10,9 +10,8 @@ from typing import Any
 import psycopg
 from celery.schedules import crontab, schedule as interval
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import Session
 
+from queue_store.database.sqlalchemy_kinds import ASYNC, ORM, is_kind
 from queue_store.errors import PayloadRejectedError
 from queue_store.flow_names import RULE, is_flow_name
 from queue_store.records.payload import encode_json
@@ -24,8 +23,8 @@ from .context import FlowContext
 from .flow import Flow, FlowOptions, Handler
 from .retries import PERMANENT, Backoff, is_number_between
 
-SYNC_TRANSACTIONS = (Connection, Session, psycopg.Connection)
-ASYNC_TRANSACTIONS = (AsyncConnection, AsyncSession, psycopg.AsyncConnection)
+SYNC_TRANSACTIONS = "sqlalchemy.Connection, sqlalchemy.Session, psycopg.Connection"
+ASYNC_TRANSACTIONS = "sqlalchemy.AsyncConnection, sqlalchemy.AsyncSession, psycopg.AsyncConnection"
 SCHEDULE_PAYLOAD_LIMIT_BYTES = 65_536
 LONGEST_INTERVAL = timedelta(days=366)
 
@@ -45,6 +44,15 @@ def is_setting_names(value: object) -> bool:
     return isinstance(value, tuple | list) and all(
         isinstance(name, str) and len(name) < 64 and _SETTING_NAME.fullmatch(name) for name in value
     )
+
+
+def is_sync_transaction(kind: object) -> bool:
+    return kind in (Connection, psycopg.Connection) or is_kind(kind, ORM, "Session")
+
+
+def is_async_transaction(kind: object) -> bool:
+    is_connection = kind is psycopg.AsyncConnection or is_kind(kind, ASYNC, "AsyncConnection")
+    return is_connection or is_kind(kind, ASYNC, "AsyncSession")
 
 
 _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
@@ -187,7 +195,7 @@ def _read_signature(handler: Handler) -> _Signature:
         annotation = getattr(parameter.annotation, "__origin__", parameter.annotation)
         if annotation is FlowContext:
             found.context = parameter.name
-        elif annotation in (*SYNC_TRANSACTIONS, *ASYNC_TRANSACTIONS):
+        elif is_sync_transaction(annotation) or is_async_transaction(annotation):
             if found.transaction is not None:
                 raise ValueError(
                     f"{found.transaction} and {parameter.name}: there is one transaction to ask for"
@@ -241,8 +249,7 @@ def _check_transaction(flow: Flow) -> None:
         raise ValueError(
             "concurrent handlers cannot share one transaction: drop concurrency or the transaction parameter"
         )
-    if flow.is_async != (transaction_type in ASYNC_TRANSACTIONS):
-        wanted = ASYNC_TRANSACTIONS if flow.is_async else SYNC_TRANSACTIONS
-        names = ", ".join(f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in wanted)
+    if flow.is_async != is_async_transaction(transaction_type):
+        names = ASYNC_TRANSACTIONS if flow.is_async else SYNC_TRANSACTIONS
         kind = "an async" if flow.is_async else "a plain"
         raise ValueError(f"{kind} handler takes its transaction as one of {names}")

@@ -6,11 +6,10 @@ Both have the same coroutines. Those of the plain one never wait: see `one_body`
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from queue_store.database.async_connection import AsyncHeldConnection
 from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
@@ -26,6 +25,9 @@ from ..worker.event_loop import EventLoop
 from .one_body import run_without_waiting
 from .transactions import Driver
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
 R = TypeVar("R")
 Rows = list[tuple[Any, ...]]
 
@@ -33,7 +35,7 @@ Rows = list[tuple[Any, ...]]
 class OpenSlice(Protocol):
     """The transaction of one slice."""
 
-    sqlalchemy: Connection | AsyncConnection
+    sqlalchemy: "Connection | AsyncConnection"
     driver: Driver
 
     async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows: ...
@@ -98,7 +100,7 @@ class PlainSliceConnection:
 class _PlainSlice:
     run: Run
     cursor: psycopg.Cursor[Any]
-    sqlalchemy: Connection | AsyncConnection
+    sqlalchemy: "Connection | AsyncConnection"
     driver: Driver
 
     async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows:
@@ -164,7 +166,7 @@ class AsyncSliceConnection:
 class _AsyncSlice:
     run: Run
     cursor: psycopg.AsyncCursor[Any]
-    sqlalchemy: Connection | AsyncConnection
+    sqlalchemy: "Connection | AsyncConnection"
     driver: Driver
 
     async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows:

@@ -2,13 +2,11 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import Session
 
 from queue_store.database.driver_errors import (
     COMMIT_REFUSED,
@@ -19,9 +17,14 @@ from queue_store.database.driver_errors import (
     is_conflict,
     sqlstate_of,
 )
+from queue_store.database.sqlalchemy_kinds import ASYNC, ORM, is_kind
 from queue_store.errors import ConflictError
 
 from ..exceptions import PermanentError, RunLostError, TransactionTimeoutError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+    from sqlalchemy.orm import Session
 
 SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # an administrator, a crash of another session, a shutdown
 
@@ -50,7 +53,7 @@ class Transaction:
 
     def __init__(
         self,
-        connection: Connection | AsyncConnection,
+        connection: "Connection | AsyncConnection",
         driver: Driver,
         kind: type | None,
         *,
@@ -65,6 +68,8 @@ class Transaction:
         self._charges_conflicts = charges_conflicts
         self._is_alone = is_alone
         self._factories = _factories_of(driver)
+        is_session = is_kind(kind, ORM, "Session") or is_kind(kind, ASYNC, "AsyncSession")
+        self._session_type: Any = kind if is_session else None
         self._session: Session | AsyncSession | None = None
         self._record_ids: list[int] = []
         self._begun = connection.get_transaction()
@@ -73,10 +78,8 @@ class Transaction:
         """For the call of the handler on these records."""
         self._record_ids = record_ids
         options: dict[str, Any] = {"expire_on_commit": False, "join_transaction_mode": self._join_mode}
-        if self._kind is Session:
-            self._session = Session(bind=self._connection, **options)
-        elif self._kind is AsyncSession:
-            self._session = AsyncSession(bind=self._connection, **options)
+        if self._session_type is not None:
+            self._session = self._session_type(bind=self._connection, **options)
 
     @property
     def given(self) -> Any:
