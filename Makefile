@@ -10,6 +10,7 @@ WITHOUT_POSTGRES := tests/project tests/embedded tests/authoring/test_loading_fl
 LICENCES := MIT;Apache;BSD;PSF;Python Software Foundation;MPL-2.0;Mozilla Public License 2.0;ISC;LGPL-3.0-only
 PODMAN_COMPOSE_VERSION := 1.6.0
 UV_VERSION := 0.13.9
+CYCLONEDX_BOM_VERSION := 7.5.0
 COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	--custom-compile-command "make lock"
@@ -21,7 +22,7 @@ THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restar
 NONE_CHOSEN := 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser test-package test-postgres15 test-spawn lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser sbom supply-chain test-package test-postgres15 test-spawn lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -98,6 +99,14 @@ audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in the locked depende
 licences: $(VENV)/dev.stamp ## Fail on a dependency whose licence nobody has agreed to
 	@$(BIN)/pip-licenses --from=mixed --partial-match --summary --allow-only "$(LICENCES)"
 
+sbom: $(VENV)-sbom/bin/cyclonedx-py ## Write the bill of materials of a worker, .data/sbom.json (CycloneDX)
+	@mkdir -p .data
+	@$(VENV)-sbom/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible -o .data/sbom.json
+
+supply-chain: $(VENV)/dev.stamp $(VENV)-sbom/bin/cyclonedx-py ## Audit, licences, bill and scan: write docs/evidence/supply-chain.md
+	@$(BIN)/python .ci/supply_chain.py > docs/evidence/supply-chain.md
+
 lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock files
 	@$(COMPILE) --upgrade --extra embedded --extra alerts --extra tracing --group dev -o requirements-dev.lock
 	@$(COMPILE) -c requirements-dev.lock --extra worker -o requirements.lock
@@ -114,7 +123,7 @@ bench-queue-page: $(VENV)/dev.stamp ## Time every view of the Queue page with te
 	@$(BIN)/python -m benchmarks.queue_page
 
 clean: ## Remove the virtual environments and the embedded servers' data
-	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV).lock .data
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV)-sbom $(VENV).lock .data
 
 python-ok:
 	@command -v "$(PYTHON)" >/dev/null || \
@@ -165,3 +174,7 @@ $(VENV)-lock/bin/uv: | python-ok
 $(VENV)-compose/bin/podman-compose: | python-ok
 	@"$(PYTHON)" -m venv $(VENV)-compose
 	@$(VENV)-compose/bin/python -m pip install -qq --disable-pip-version-check podman-compose==$(PODMAN_COMPOSE_VERSION)
+
+$(VENV)-sbom/bin/cyclonedx-py: | python-ok
+	@"$(PYTHON)" -m venv $(VENV)-sbom
+	@$(VENV)-sbom/bin/python -m pip install -qq --disable-pip-version-check cyclonedx-bom==$(CYCLONEDX_BOM_VERSION)
