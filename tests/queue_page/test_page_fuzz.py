@@ -1,8 +1,11 @@
 """Every path and field of the page, and of Flower's API, with values that nobody meant: no 5xx, no traceback, and
 nothing is changed without login and token. Seeded."""
 
+import itertools
 import json
 import random
+import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,18 +16,20 @@ from queue_store.database.manager import DatabaseManager
 from tasks.queue_page.actions import ACTIONS
 from tasks.queue_page.views import VIEWS
 from tests.queue_page.test_door import NAMES
+from tests.support.documents import ROOT
 from tests.support.flower_process import FlowerProcess
 from tests.support.page_flower import flower, page_database, page_database_url
 
 __all__ = ["flower", "page_database", "page_database_url"]
 
 SEED = 20261127
-REQUESTS = 800
+REQUESTS = 400  # in addition to one for each path and method, and for each path and field of ours
+METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
 FIELDS = (
     "id", "ids", "flow", "status", "error", "key", "payload_key", "payload_value", "from", "before", "before_id",
-    "group", "error_group", "hours", "days", "limit", "level", "alert", "priority", "reason", "dry_run", "draw",
-    "start", "length", "search[value]", "order[0][column]", "order[0][dir]", "columns[0][data]", "state", "type",
-    "workername", "taskname", "refresh", "status", "timeout", "n", "queue", "min", "max", "sort_by", "offset",
+    "before_at", "span", "group", "error_group", "hours", "days", "limit", "level", "alert", "priority", "reason",
+    "dry_run", "draw", "start", "length", "search[value]", "order[0][column]", "order[0][dir]", "columns[0][data]",
+    "state", "type", "workername", "taskname", "refresh", "status", "timeout", "n", "queue", "min", "max", "sort_by", "offset",
     "received_start", "code", "next",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
@@ -43,6 +48,9 @@ SELECT (SELECT md5(string_agg(q::text, '' ORDER BY q.id)) FROM processing_queue 
 """
 
 
+Request = tuple[str, str, bytes | None]
+
+
 class Requests:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -53,12 +61,25 @@ class Requests:
             ".*",
             "/login",
         }
+        self._ours = ours
         self._paths = [*ours, *ours, *pages, *sorted(of_flower)]
 
-    def next(self) -> tuple[str, str, bytes | None]:
-        path = self._random.choice(self._paths).replace("{}", quote(str(self._value()), safe=""))
-        method = self._random.choice(("GET", "GET", "POST", "PUT", "DELETE", "OPTIONS"))
-        fields = [(field, self._value()) for field in self._random.sample(FIELDS, self._random.randrange(5))]
+    def each(self) -> Iterator[Request]:
+        for path, method in itertools.product(dict.fromkeys(self._paths), METHODS):
+            yield self._request(path, method, self._some_fields())
+        for path, field in itertools.product(self._ours, FIELDS):
+            yield self._request(path, "POST" if "/do/" in path else "GET", [field])
+        for _ in range(REQUESTS):
+            yield self._request(
+                self._random.choice(self._paths), self._random.choice(("GET", *METHODS)), self._some_fields()
+            )
+
+    def _some_fields(self) -> list[str]:
+        return self._random.sample(FIELDS, self._random.randrange(5))
+
+    def _request(self, path: str, method: str, names: list[str]) -> Request:
+        path = path.replace("{}", quote(str(self._value()), safe=""))
+        fields = [(name, self._value()) for name in names]
         question = "&".join(f"{quote(name)}={quote(str(value))}" for name, value in fields)
         if method == "GET":
             return method, f"{path}?{question}"[:20_000], None
@@ -76,14 +97,22 @@ def state(database: DatabaseManager) -> list[tuple[Any, ...]]:
         return cursor.execute(UNTOUCHED.encode()).fetchall()
 
 
+def test_each_field_that_the_page_reads_is_among_them() -> None:
+    sources = [path.read_text() for path in (ROOT / "tasks/queue_page").rglob("*.py")]
+    read = {
+        name for text in sources for name in re.findall(r"\b(?:\w*arguments|self)\.\w+\(\s*\"(\w+)\"", text)
+    }
+    assert len(read) > 15
+    assert read - set(FIELDS) == set()
+
+
 @pytest.mark.parametrize("login", [False, True])
 def test_without_login_and_token_nothing_changes(
     flower: FlowerProcess, page_database: DatabaseManager, login: bool
 ) -> None:
     before = state(page_database)
     requests = Requests(SEED + login)
-    for _ in range(REQUESTS):
-        method, path, body = requests.next()
+    for method, path, body in requests.each():
         if "/api/" in path and not path.startswith("/queue/") and method != "GET" and login:
             continue  # with the login Flower's own API may send tasks and commands: they are not ours to judge
         answer = flower.ask(path, method=method, body=body, login=login)
