@@ -13,6 +13,9 @@ from queue_store.database.statements import sql
 DELTAS_AT_ONCE = 5_000
 STEPS_AT_ONCE = 40
 COUNT_LIMIT = 1_000
+ERROR_KINDS = (
+    100  # that are kept apart for a flow and an hour; the migration error_hours bounds each delta alike
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,10 @@ def _fold_step(database: DatabaseManager) -> int:
         parameters = {"folded_through_id": folded_through_id, "limit": DELTAS_AT_ONCE}
         row = cursor.execute(sql("counts/fold"), parameters).fetchone()
         assert row is not None
-        return row[0]
+        moved, with_errors = row
+        if with_errors:
+            cursor.execute(sql("counts/bound_errors"), {"kinds": ERROR_KINDS})
+        return moved
 
 
 def _sample_depths(database: DatabaseManager) -> None:

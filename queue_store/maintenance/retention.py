@@ -14,6 +14,7 @@ HISTORY = (
     "attempts",
     "rollup_minutes",
     "rollup_hours",
+    "error_hours",
     "depths",
     "alerts",
     "occurrences",

@@ -29,6 +29,7 @@ TABLES = (
     "rollup_totals",
     "rollup_minutes",
     "rollup_hours",
+    "error_hours",
     "depth_minutes",
     "flows",
     "queue_control",

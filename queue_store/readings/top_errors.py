@@ -1,4 +1,8 @@
-"""Which errors are the most frequent, grouped so that numbers and ids inside a message do not split a group."""
+"""Which errors are the most frequent, grouped so that numbers and ids inside a message do not split a group.
+
+All attempts are counted when they are written, by whole hours. Beyond the 100 most frequent kinds of a flow in an hour
+the rest is the kind OTHER. Windows of less than an hour look at the newest attempts.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +14,14 @@ from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 ATTEMPTS_AT_MOST = 5_000
+HOUR_SECONDS = 3_600
+OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """`error_message` is the newest of its kind. `is_capped`: only the newest attempts were looked at."""
+    """`error_message` is the newest of its kind. `record_count`: records that met the error for the first time.
+    `is_capped`: only the newest attempts were looked at. `counted_since`: a full hour, unless the window is shorter."""
 
     error_group: str
     error_message: str
@@ -26,10 +33,15 @@ class ErrorGroup:
     first_at: datetime
     last_at: datetime
     is_capped: bool
+    counted_since: datetime
 
 
 def read_top_errors(
     cursor: Cursor[Any], seconds: float, groups: int = 10, flow_name: str | None = None
 ) -> list[ErrorGroup]:
-    parameters = {"seconds": seconds, "limit": ATTEMPTS_AT_MOST, "groups": groups, "flow_name": flow_name}
+    """`seconds`: the window; it begins with the full hour before, unless it is shorter than an hour."""
+    parameters = {"seconds": seconds, "groups": groups, "flow_name": flow_name}
+    if seconds < HOUR_SECONDS:
+        newest = sql("readings/newest_errors")
+        return rows_as(cursor.execute(newest, parameters | {"limit": ATTEMPTS_AT_MOST}), ErrorGroup)
     return rows_as(cursor.execute(sql("readings/top_errors"), parameters), ErrorGroup)

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import click
@@ -43,6 +44,14 @@ def failures(hours: float, flow_name: str | None, limit: int, by_record: bool, a
         say(f"No errors in the last {hours:g} hours.")
     else:
         write_table(*table)
+        if not by_record:
+            say(_since(found[0].counted_since, hours))
+
+
+def _since(counted_since: datetime, hours: float) -> str:
+    if hours < 1:
+        return f"Of the newest attempts since {counted_since:%Y-%m-%d %H:%M %Z}."
+    return f"All attempts are counted, by whole hours, since {counted_since:%Y-%m-%d %H:%M %Z}."
 
 
 def _records(cursor: Any, seconds: float, flow_name: str | None, limit: int) -> tuple[list[Any], Table]:

@@ -18,7 +18,7 @@ WORKED = (
     "cancel_requests", "record_progress", "rollup_deltas", "processed_surveys", "flows", "worker_processes",
     "flow_execution_logs", "record_attempts", "schedule_occurrences", "rollup_progress", "queue_control",
     "rollup_minutes", "rollup_totals", "rollup_hours", "depth_minutes", "alerts", "alert_notices", "maintenance_runs",
-    "beats", "beat_leader", "baselines", "connection_checks", "open_slices",
+    "beats", "beat_leader", "baselines", "connection_checks", "open_slices", "error_hours",
 )  # fmt: skip
 READ_ONLY = ("audit_log", "audit_seal", "producer_flows", "schema_version")
 
@@ -31,7 +31,10 @@ TABLES: dict[str, dict[str, str]] = {
     | dict.fromkeys(("rollup_minutes", "rollup_totals", "rollup_hours", "depth_minutes"), WRITE)
     | dict.fromkeys(("flows", "worker_processes", "flow_execution_logs", "record_attempts"), WRITE)
     | dict.fromkeys(("schedule_occurrences", "rollup_progress"), WRITE)
-    | dict.fromkeys(("cancel_requests", "record_progress", "rollup_deltas", "open_slices"), f"{WRITE} delete")
+    | dict.fromkeys(
+        ("cancel_requests", "record_progress", "rollup_deltas", "open_slices", "error_hours"),
+        f"{WRITE} delete",
+    )
     | {"processed_surveys": f"{WRITE} delete", "processing_queue": f"select insert update({STATE})"},
     PRODUCER: {"processing_queue": f"insert({NEW_RECORD})"},
     FLOW_PRODUCER: {"processing_queue": f"insert({NEW_RECORD})"},

@@ -101,7 +101,7 @@ def test_while_a_rule_fails_no_alert_is_resolved(database: DatabaseManager) -> N
         assert "messages_quarantined" in {alert.code for alert in alerts.read_alerts(cursor)}
 
 
-def test_an_error_of_the_check_is_unknown_and_no_level(
+def test_an_error_of_the_check_is_no_judgement(
     database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", clean_database_url)

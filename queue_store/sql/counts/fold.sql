@@ -1,5 +1,5 @@
 -- Moves the oldest deltas into minutes, hours and totals: in one statement, so that each counts exactly once,
--- whatever dies. Returns how many were moved.
+-- whatever dies. Returns how many were moved, and how many of them counted errors.
 WITH taken AS MATERIALIZED (
     DELETE FROM rollup_deltas
     WHERE id = ANY(ARRAY(
@@ -55,6 +55,23 @@ WITH taken AS MATERIALIZED (
         processing_histogram = add_histograms(m.processing_histogram, excluded.processing_histogram),
         wait_seconds = m.wait_seconds + excluded.wait_seconds,
         wait_histogram = add_histograms(m.wait_histogram, excluded.wait_histogram)
+), kinds AS (
+    SELECT date_trunc('hour', t.at) AS hour, t.flow_name, e.key AS error_group, min(e.value ->> 3) AS exception_type,
+        (array_agg(e.value ->> 4 ORDER BY t.at DESC))[1] AS error_message, sum((e.value ->> 0)::bigint) AS error_count,
+        sum((e.value ->> 1)::bigint) AS failed_count, sum((e.value ->> 2)::bigint) AS record_count,
+        min(t.at) AS first_at, max(t.at) AS last_at
+    FROM taken t CROSS JOIN LATERAL jsonb_each(t.errors) e WHERE t.errors IS NOT NULL
+    GROUP BY 1, 2, 3
+), errors AS (
+    INSERT INTO error_hours AS h (hour, flow_name, error_group, exception_type, error_message, error_count,
+        failed_count, record_count, first_at, last_at)
+    SELECT hour, flow_name, error_group, exception_type, error_message, error_count, failed_count, record_count,
+        first_at, last_at
+    FROM kinds ORDER BY hour, flow_name, error_group
+    ON CONFLICT (hour, flow_name, error_group) DO UPDATE SET
+        error_message = excluded.error_message, error_count = h.error_count + excluded.error_count,
+        failed_count = h.failed_count + excluded.failed_count, record_count = h.record_count + excluded.record_count,
+        first_at = least(h.first_at, excluded.first_at), last_at = greatest(h.last_at, excluded.last_at)
 ), totals AS (
     INSERT INTO rollup_totals AS t (flow_name, total, completed, failed, cancelled)
     SELECT flow_name, sum(enqueued - purged), sum(completed + completed_adjusted),
@@ -64,4 +81,4 @@ WITH taken AS MATERIALIZED (
         completed = t.completed + excluded.completed, failed = t.failed + excluded.failed,
         cancelled = t.cancelled + excluded.cancelled
 )
-SELECT count(*) FROM taken
+SELECT count(*), count(*) FILTER (WHERE errors IS NOT NULL) FROM taken

@@ -4,7 +4,8 @@
 DO $$
 DECLARE
     wanted text;
-    live text[] := ARRAY['cancel_requests', 'record_progress', 'rollup_deltas', 'processed_surveys', 'open_slices'];
+    live text[] := ARRAY['cancel_requests', 'record_progress', 'rollup_deltas', 'error_hours', 'processed_surveys',
+        'open_slices'];
     known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
         'schedule_occurrences', 'rollup_progress'];
     -- Every SECURITY DEFINER function of ours. A dump that was restored without privileges gave them to PUBLIC.

@@ -3,6 +3,7 @@ import { ask, live, showTrouble, troubleOf } from "../data.js";
 import { badge, card, el, errorText, flowLink, link, number, recordLink, table, traceback, when } from "../dom.js";
 
 const SPANS = ["1h", "24h", "7d"];
+const OTHER = "other";
 
 export function show(view) {
   const group = new URLSearchParams(location.search).get("group");
@@ -16,15 +17,17 @@ export function show(view) {
 }
 
 function draw({ groups }, done) {
-  return card(null, table("Failures by error", [
-    ["Error", (g) => link(`/failures?group=${encodeURIComponent(g.error_group)}`, errorText(g), { class: "queue-error-text" })],
+  const since = groups.length ? el("p", { class: "text-secondary" }, "Counted by whole hours, since ", when(groups[0].counted_since),
+    ". Beyond 100 kinds of a flow in an hour the rest is counted as other.") : null;
+  return card(null, since, table("Failures by error", [
+    ["Error", (g) => g.error_group === OTHER ? el("span", {}, "other kinds") : link(`/failures?group=${encodeURIComponent(g.error_group)}`, errorText(g), { class: "queue-error-text" })],
     ["Attempts", (g) => number(g.error_count) + (g.is_capped ? " +" : ""), "number"],
     ["Records", (g) => number(g.record_count), "number"],
     ["Gave up", (g) => number(g.failed_count), "number"],
     ["Flows", (g) => g.flow_names.flatMap((name, place) => [place ? ", " : "", flowLink(name)])],
     ["First", (g) => when(g.first_at)],
     ["Last", (g) => when(g.last_at)],
-    ["", (g) => resetButton(g.error_group, done)],
+    ["", (g) => g.error_group === OTHER ? "" : resetButton(g.error_group, done)],
   ], groups, "No attempt failed in this time."));
 }
 
