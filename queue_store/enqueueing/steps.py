@@ -75,15 +75,17 @@ def enqueue_steps(
     return Enqueued(record_id, what != "inserted", flow_name, celery_queue)
 
 
+_IF_NEW = (
+    "If it is new, run queuectl register, or start its worker, before the applications that enqueue for it."
+)
+
+
 def refuse_flow(flow_name: str) -> Steps[None]:
     """Raises UnknownFlowError with a suggestion."""
     known = [row[0] for row in (yield NamedStatement("flows/flow_names"))]
     shown = ascii(flow_name)[:64]
     name = closest(flow_name, known)
     if name:
-        raise UnknownFlowError(f"no flow {shown} is registered{did_you_mean(name)}")
-    if known:
-        raise UnknownFlowError(f"no flow {shown} is registered; there are {', '.join(known)[:200]}")
-    raise UnknownFlowError(
-        f"no flow {shown} is registered, nor any other: start a worker once, it registers its flows"
-    )
+        raise UnknownFlowError(f"no flow {shown} is registered{did_you_mean(name)} {_IF_NEW}")
+    there_are = f"there are {', '.join(known)[:200]}" if known else "nor any other"
+    raise UnknownFlowError(f"no flow {shown} is registered; {there_are}. {_IF_NEW}")

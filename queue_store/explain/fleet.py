@@ -8,7 +8,8 @@ from queue_store.explain.reasons import FLOW, Reason, reason
 def no_worker_alive(facts: Facts) -> Reason | None:
     if facts.workers.alive:
         return None
-    text = "No worker process is alive. Start one: `celery -A processing_queue worker -Q flows`."
+    queue = facts.flow.celery_queue or "flows"
+    text = f"No worker process is alive. Start one: `celery -A processing_queue worker -Q {queue}`."
     return Reason("no_worker_alive", text)
 
 
@@ -17,7 +18,9 @@ def no_worker_for_flow(facts: Facts) -> Reason | None:
     if not facts.workers.alive or facts.workers.serving:
         return None
     if not facts.flow.is_registered:
-        text = f"No worker knows a flow of the name {facts.flow_name}: deploy it, or cancel the record."
+        text = (
+            f"No worker knows a flow of the name {facts.flow_name}: deploy it, or move or cancel the record."
+        )
     else:
         text = (
             f"{facts.workers.alive} worker process(es) are alive, but none serves {facts.flow_name}: "

@@ -1,6 +1,7 @@
 """The flows of this process: those of the modules named in the setting FLOW_MODULES, and of the entry points
 `processing_queue.flows` of installed packages."""
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
@@ -40,6 +41,19 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
     if problems:
         raise SettingsError(problems)
     return dict(_flows)
+
+
+def modules_without_flows(settings: ProcessorSettings) -> list[str]:
+    """Of those that were loaded and that FLOW_MODULES names: neither they nor their submodules declare a flow, nor do
+    they import one."""
+    handlers = [flow.handler for flow in _flows.values()]
+    places = {handler.__module__ for handler in handlers}
+    return [
+        name
+        for name in settings.flow_modules
+        if not any(place == name or place.startswith(f"{name}.") for place in places)
+        and not any(value is handler for value in vars(sys.modules[name]).values() for handler in handlers)
+    ]
 
 
 @contextmanager

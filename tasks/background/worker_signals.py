@@ -25,7 +25,7 @@ from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.settings import load_processor_settings, wrong_settings
 
 from ..app import app
-from ..authoring.registry import load_flows
+from ..authoring.registry import load_flows, modules_without_flows
 from ..celery_hardening.authority import Place, enter
 from ..celery_hardening.message_rules import bound_decompression
 from ..celery_hardening.remote_control import keep_harmless_commands
@@ -71,7 +71,26 @@ def remember_celery_queues(sender: Any = None, **_: Any) -> None:
     celery_queues[:] = sorted(app.amqp.queues.consume_from)
     _starts[:] = [StartGuard(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
     _starts[0].begin(celery_queues)
-    served = {flow.queue for flow in load_flows(load_processor_settings()).values()} | {"control"}
+    say_what_is_served()
+
+
+def say_what_is_served() -> None:
+    """A flow that nobody serves waits in silence, and so does a module without flows."""
+    settings = load_processor_settings()
+    flows = load_flows(settings).values()
+    for module in modules_without_flows(settings):
+        logger.warning("FLOW_MODULES names %s, which declares no flow", module)
+    here = sorted(flow.name for flow in flows if flow.queue in celery_queues)
+    logger.info(
+        "serves the Celery queues %s, flows: %s", ", ".join(celery_queues), ", ".join(here) or "none"
+    )
+    elsewhere = sorted({flow.queue for flow in flows} - set(celery_queues))
+    for queue in elsewhere if here else []:
+        names = ", ".join(sorted(flow.name for flow in flows if flow.queue == queue))
+        logger.warning(
+            "does not serve the Celery queue %s: some worker must, with -Q %s, for: %s", queue, queue, names
+        )
+    served = {flow.queue for flow in flows} | {"control"}
     for queue in set(celery_queues) - served:
         logger.warning(
             "no flow uses the Celery queue %s; the flows' queues are %s", queue, ", ".join(sorted(served))

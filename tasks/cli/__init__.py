@@ -37,6 +37,7 @@ COMMANDS = (
     "new-flow",
     "pause",
     "recover",
+    "register",
     "repair",
     "report",
     "reset",

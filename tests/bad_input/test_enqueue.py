@@ -159,7 +159,7 @@ def test_a_choice_that_does_not_exist(session: Session, choice: Any) -> None:
 
 
 def test_without_any_flow_the_error_says_what_to_start(database: DatabaseManager) -> None:
-    with database.transaction() as cursor, pytest.raises(UnknownFlowError, match="start a worker"):
+    with database.transaction() as cursor, pytest.raises(UnknownFlowError, match="start its worker"):
         enqueue(cursor, "send_invoice", {})
 
 
