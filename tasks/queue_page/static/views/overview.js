@@ -1,22 +1,18 @@
 import { chartsOf } from "./figures.js";
+import { about, flowList } from "./flow_list.js";
 import { live, ask } from "../data.js";
-import { badge, card, duration, el, flowLink, link, number, percent, prose, short, table, tile, tiles } from "../dom.js";
-import { redraw } from "../redraw.js";
+import { badge, card, duration, el, link, number, percent, prose, short, tile, tiles } from "../dom.js";
 
 export function show(view) {
   const figures = el("div", {});
-  const flows = el("div", {});
+  const flows = flowList();
   const charts = el("div", {});
-  view.append(figures, charts, flows);
+  view.append(figures, charts, flows.element);
   chartsOf(charts, null);
   live(figures, () => ask("overview"), (answer) => {
-    redraw(flows, () => flowTable(answer.flows));
+    flows.show(answer.flows);
     return [overallTiles(answer), alertLine(answer.alerts)];
   });
-}
-
-export function about(flow, value) {
-  return (flow.is_approximate ? "≈ " : "") + number(value);
 }
 
 export function flowTiles(flow) {
@@ -45,23 +41,4 @@ function alertLine(alerts) {
   if (!alerts.length) return el("p", { class: "queue-muted" }, "No alert is open.");
   return card(null, link("/alerts", `${alerts.length} open alert${alerts.length === 1 ? "" : "s"}`), ": ",
     el("ul", { class: "queue-reasons" }, alerts.slice(0, 3).map((alert) => el("li", {}, badge(alert.level), " ", prose(alert.message)))));
-}
-
-function flowTable(flows) {
-  return card("Flows; rates and times of the last hour", table("Flows", [
-    ["Flow", (f) => flowLink(f.flow_name)],
-    ["State", (f) => (f.is_stopped ? badge("paused", "warning") : badge("open", "completed"))],
-    ["Pending", (f) => about(f, f.pending), "number"],
-    ["Processing", (f) => number(f.processing), "number"],
-    ["Failed", (f) => number(f.failed), "number"],
-    ["Completed", (f) => number(f.completed), "number"],
-    ["Oldest due", (f) => duration(f.oldest_due_seconds), "number"],
-    ["Out", (f) => number(f.finished_1h), "number"],
-    ["Success", (f) => percent(f.success_rate_1h), "number"],
-    ["Median", (f) => duration(f.processing_p50), "number"],
-    ["95 %", (f) => duration(f.processing_p95), "number"],
-    ["99 %", (f) => duration(f.processing_p99), "number"],
-    ["Wait, 95 %", (f) => duration(f.wait_p95), "number"],
-    ["Runs", (f) => number(f.runs), "number"],
-  ], flows, "No flow is registered yet. Start a worker: celery -A processing_queue worker"));
 }
