@@ -81,9 +81,7 @@ def say_what_is_served() -> None:
     for module in modules_without_flows(settings):
         logger.warning("FLOW_MODULES names %s, which declares no flow", module)
     here = sorted(flow.name for flow in flows if flow.queue in celery_queues)
-    logger.info(
-        "serves the Celery queues %s, flows: %s", ", ".join(celery_queues), ", ".join(here) or "none"
-    )
+    logger.info("serves the Celery queues %s, flows: %s", ", ".join(celery_queues), ", ".join(here) or "none")
     elsewhere = sorted({flow.queue for flow in flows} - set(celery_queues))
     for queue in elsewhere if here else []:
         names = ", ".join(sorted(flow.name for flow in flows if flow.queue == queue))

@@ -88,7 +88,7 @@ def test_a_worker_lists_what_it_serves_and_what_it_does_not(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(MODULES, "shop_flows,no_flows")
-    monkeypatch.setattr(worker_signals, "_celery_queues", ["flows"])
+    monkeypatch.setattr(worker_signals, "celery_queues", ["flows"])
     with caplog.at_level(logging.INFO):
         worker_signals.say_what_is_served()
     assert "serves the Celery queues flows, flows: send_letter" in caplog.text
@@ -98,6 +98,6 @@ def test_a_worker_lists_what_it_serves_and_what_it_does_not(
     )
     assert "FLOW_MODULES names no_flows, which declares no flow" in caplog.text
     caplog.clear()
-    monkeypatch.setattr(worker_signals, "_celery_queues", ["flows", "slow"])
+    monkeypatch.setattr(worker_signals, "celery_queues", ["flows", "slow"])
     worker_signals.say_what_is_served()
     assert "does not serve" not in caplog.text
