@@ -57,6 +57,10 @@ class UnknownFlowError(QueueStoreError):
     """No flow of this name is registered."""
 
 
+class RegisteredFlowError(QueueStoreError):
+    """This is done with names that are no flow only."""
+
+
 class DuplicateRecordError(QueueStoreError):
     """A live record of this flow has the same dedup_key already."""
 

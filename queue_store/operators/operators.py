@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from psycopg import Cursor
-from psycopg.types.json import Jsonb
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
@@ -14,9 +13,12 @@ from queue_store.enqueueing.connections import run
 from queue_store.enqueueing.new_record import check_priority
 from queue_store.enqueueing.steps import refuse_flow
 from queue_store.flow_names import is_flow_name
+from queue_store.operators import unknown_flows
+from queue_store.operators.audit import audit
 from queue_store.operators.record_chunks import (
     CHUNK_RECORDS,
     CancelResult,
+    MoveResult,
     ResetResult,
     in_chunks,
     retry_on_conflict,
@@ -151,6 +153,18 @@ class Operators:
         with self.database.transaction() as cursor:
             _check_registered(cursor, flow_name)
 
+    def check_flow_or_records(self, flow_name: str) -> bool:
+        """Whether the name is registered. Raises UnknownFlowError for one that is not and has no records either."""
+        with self.database.transaction() as cursor:
+            return unknown_flows.check_flow_or_records(cursor, flow_name)
+
+    def move(self, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
+        """Give the pending and failed records of a name that is no flow to a flow, with their attempts and counts.
+
+        Raises UnknownFlowError, RegisteredFlowError.
+        """
+        return unknown_flows.move(self.database, flow_name, to_flow_name, actor=actor)
+
     def pause(self, flow_name: str, *, actor: str, reason: str | None = None) -> list[str]:
         """Claim nothing more of it. Returns the flow's name, or nothing when it was paused already. Raises
         UnknownFlowError."""
@@ -189,7 +203,7 @@ class Operators:
                 sql(f"flows/{action}"), {"flow_name": flow_name, "reason": reason}
             ).fetchall()
             names = sorted(row[0] for row in rows)
-            _audit(cursor, actor, action, flow_name or "all flows", len(names), {"reason": reason})
+            audit(cursor, actor, action, flow_name or "all flows", len(names), {"reason": reason})
         return names
 
     def _change_all(
@@ -215,7 +229,7 @@ class Operators:
             rows = cursor.execute(sql(statement), parameters).fetchall()
             details = {k: v for k, v in parameters.items() if k != "ids" and isinstance(v, str | int)}
             target = shown_ids(sorted(row[0] for row in rows))
-            _audit(cursor, actor, action, target, len(rows), details)
+            audit(cursor, actor, action, target, len(rows), details)
         return rows
 
 
@@ -223,16 +237,3 @@ def _check_registered(cursor: Cursor[Any], flow_name: str) -> None:
     known = cursor.execute(sql("flows/flow_names")).fetchall()
     if not is_flow_name(flow_name) or (flow_name,) not in known:
         run(cursor, refuse_flow(flow_name))
-
-
-def _audit(
-    cursor: Cursor[Any], actor: str, action: str, target: str, affected_count: int, details: dict[str, Any]
-) -> None:
-    parameters = {
-        "actor": actor,
-        "action": action,
-        "target": target,
-        "affected_count": affected_count,
-        "details": Jsonb({name: value for name, value in details.items() if value is not None}),
-    }
-    cursor.execute(sql("operators/audit"), parameters)

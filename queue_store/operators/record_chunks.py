@@ -32,6 +32,15 @@ class CancelResult:
     skipped_ids: list[int] = field(default_factory=list[int])
 
 
+@dataclass(slots=True)
+class MoveResult:
+    """`skipped_ids` stay: an unfinished record of the other flow has their dedup_key."""
+
+    pending_ids: list[int] = field(default_factory=list[int])
+    failed_ids: list[int] = field(default_factory=list[int])
+    skipped_ids: list[int] = field(default_factory=list[int])
+
+
 def retry_on_conflict(operation: Callable[[], T]) -> T:
     """Tries again after a deadlock, and after a record was enqueued meanwhile with the same dedup_key."""
     for _ in range(CONFLICTS_RETRIED):

@@ -13,7 +13,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class FlowCounts:
-    """`is_approximate`: pending is taken from the totals, `due` is a lower bound."""
+    """`is_approximate`: pending is taken from the totals, `due` is a lower bound. `is_registered`: False for a name
+    that has records and is no flow, such as a mistyped one: nobody works on them."""
 
     flow_name: str
     total: int
@@ -26,6 +27,7 @@ class FlowCounts:
     is_approximate: bool
     oldest_due_seconds: float | None
     is_stopped: bool
+    is_registered: bool
     batch_size: int | None
 
 
@@ -50,5 +52,6 @@ def add_up(flows: Iterable[FlowCounts], name: str = "all flows") -> FlowCounts:
         is_approximate=any(flow.is_approximate for flow in flows),
         oldest_due_seconds=max(waits, default=None),
         is_stopped=all(flow.is_stopped for flow in flows if flow.due) and any(flow.due for flow in flows),
+        is_registered=True,
         batch_size=None,
     )

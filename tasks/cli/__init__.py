@@ -34,6 +34,7 @@ COMMANDS = (
     "maintenance",
     "metrics-server",
     "migrate",
+    "move",
     "new-flow",
     "pause",
     "recover",

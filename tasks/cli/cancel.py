@@ -40,7 +40,7 @@ def cancel(
         raise click.UsageError("Name records by their ids, or a flow by --flow.")
     with processor("cancel") as queue:
         if flow_name:
-            queue.check_flow(flow_name)
+            queue.check_flow_or_records(flow_name)
         ids = list(record_ids) or queue.find_unfinished(flow_name or "", include_running=not pending_only)
         if dry_run:
             _report(

@@ -1,8 +1,13 @@
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from .frame import json_option, processor, say, write_json, write_table
+
+if TYPE_CHECKING:
+    from queue_store.readings.flow_counts import FlowCounts
+    from queue_store.readings.switches import Switches
 
 HEADINGS = ("flow", "pending", "due", "processing", "completed", "failed", "cancelled", "oldest due", "state")
 
@@ -17,7 +22,7 @@ def status(flow_name: str | None, as_json: bool) -> None:
 
     with processor("status") as queue:
         if flow_name:
-            queue.check_flow(flow_name)
+            queue.check_flow_or_records(flow_name)
         with queue.database.transaction() as cursor:
             flows = [f for f in read_flow_counts(cursor) if flow_name in (None, f.flow_name)]
             switches = read_switches(cursor)
@@ -27,10 +32,20 @@ def status(flow_name: str | None, as_json: bool) -> None:
             {"flows": [asdict(f) for f in flows], "total": asdict(everything), "switches": asdict(switches)}
         )
         return
-    rows = [_row(flow, ", ".join(switches.of(flow.flow_name)) or "open") for flow in flows]
+    rows = [_row(flow, _state(flow, switches)) for flow in flows]
     write_table(HEADINGS, [*rows, _row(everything, "")] if len(rows) > 1 else rows)
     for sentence in switches.sentences():
         say(sentence)
+    for flow in flows:
+        if not flow.is_registered:
+            name = flow.flow_name
+            say(f"{name} is no flow: queuectl move {name} FLOW, or queuectl cancel --flow {name}")
+
+
+def _state(flow: "FlowCounts", switches: "Switches") -> str:
+    if not flow.is_registered:
+        return "unknown flow"
+    return ", ".join(switches.of(flow.flow_name)) or "open"
 
 
 def _row(flow: object, state: str) -> list[object]:

@@ -33,6 +33,7 @@ NEEDED = {
     "follow": ["survey", "--times", "1"],
     "backup": ["FILE"],
     "metrics-server": ["--address", "300.0.0.1"],
+    "move": ["surwey", "survey", "--yes"],
     "new-flow": ["class"],
 }
 WITHOUT_DATABASE = ("metrics-server", "new-flow")

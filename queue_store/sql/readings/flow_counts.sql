@@ -62,6 +62,7 @@ SELECT s.flow_name, s.total, s.all_pending AS pending,
     s.processing, s.completed, s.failed, s.cancelled, s.is_approximate,
     extract(epoch FROM now() - s.oldest_due_at)::float8 AS oldest_due_seconds,
     f.paused_at IS NOT NULL OR control.processing_stopped_at IS NOT NULL AS is_stopped,
+    f.flow_name IS NOT NULL AS is_registered,
     coalesce(f.batch_size_override, f.batch_size) AS batch_size
 FROM shown s
 LEFT JOIN flows f USING (flow_name)

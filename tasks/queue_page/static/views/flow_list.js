@@ -51,7 +51,7 @@ export function flowList() {
 function flowTable(flows, count) {
   return table("Flows", [
     ["Flow", (f) => flowLink(f.flow_name)],
-    ["State", (f) => (f.is_stopped ? badge("paused", "warning") : badge("open", "completed"))],
+    ["State", (f) => (!f.is_registered ? badge("unknown flow", "warning") : f.is_stopped ? badge("paused", "warning") : badge("open", "completed"))],
     ["Pending", (f) => about(f, f.pending), "number"],
     ["Processing", (f) => number(f.processing), "number"],
     ["Failed", (f) => number(f.failed), "number"],

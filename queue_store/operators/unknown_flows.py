@@ -1,0 +1,67 @@
+"""Names that are no flow but have records: somebody enqueued by SQL, and mistyped. Nobody works on them."""
+
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
+from queue_store.enqueueing.connections import run
+from queue_store.enqueueing.steps import refuse_flow
+from queue_store.errors import RegisteredFlowError
+from queue_store.flow_names import is_flow_name
+from queue_store.operators.audit import audit
+from queue_store.operators.record_chunks import CHUNK_RECORDS, MoveResult, retry_on_conflict, shown_ids
+
+
+def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
+    """Whether the name is registered. Raises UnknownFlowError for one that is not and has no records either."""
+    if not is_flow_name(flow_name):
+        run(cursor, refuse_flow(flow_name))
+    row = cursor.execute(sql("flows/has_records"), {"flow_name": flow_name}).fetchone()
+    is_registered, has_records = row or (False, False)
+    if not is_registered and not has_records:
+        run(cursor, refuse_flow(flow_name))
+    return bool(is_registered)
+
+
+def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:
+    """Raises UnknownFlowError for a flow that is not registered, RegisteredFlowError for a name that is: whoever works
+    on its records must not lose them."""
+    if not check_flow_or_records(cursor, to_flow_name):
+        run(cursor, refuse_flow(to_flow_name))
+    if check_flow_or_records(cursor, flow_name):
+        raise RegisteredFlowError(
+            f"{flow_name} is a registered flow: only the records of a name that is none are moved"
+        )
+
+
+def move(database: DatabaseManager, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
+    """Give the pending and failed records of the name to a flow, in chunks. Raises what check_movable raises."""
+    with database.transaction() as cursor:
+        check_movable(cursor, flow_name, to_flow_name)
+    done, after_id = MoveResult(), 0
+    while True:
+        chunk = {
+            "flow_name": flow_name,
+            "to_flow_name": to_flow_name,
+            "after_id": after_id,
+            "limit": CHUNK_RECORDS,
+        }
+        rows = retry_on_conflict(lambda: _move_chunk(database, chunk, actor))  # noqa: B023
+        done.pending_ids += [record_id for record_id, status in rows if status == "pending"]
+        done.failed_ids += [record_id for record_id, status in rows if status == "failed"]
+        done.skipped_ids += [record_id for record_id, status in rows if status is None]
+        if len(rows) < CHUNK_RECORDS:
+            return done
+        after_id = rows[-1][0]
+
+
+def _move_chunk(database: DatabaseManager, chunk: dict[str, Any], actor: str) -> list[tuple[int, str | None]]:
+    with database.transaction() as cursor:
+        rows = cursor.execute(sql("operators/move_records"), chunk).fetchall()
+        moved = [record_id for record_id, status in rows if status is not None]
+        details = {"flow_name": chunk["flow_name"], "to_flow_name": chunk["to_flow_name"]}
+        if moved:
+            audit(cursor, actor, "move", shown_ids(moved), len(moved), details)
+    return rows

@@ -1,0 +1,55 @@
+from dataclasses import asdict
+
+import click
+
+from .frame import (
+    actor_option,
+    confirm,
+    dry_run_option,
+    json_option,
+    plural,
+    processor,
+    say,
+    write_json,
+    yes_option,
+)
+
+
+@click.command()
+@click.argument("from_name", metavar="NAME")
+@click.argument("flow_name", metavar="FLOW")
+@dry_run_option
+@yes_option
+@actor_option
+@json_option
+def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
+    """Give the pending and failed records of a name that is no flow to a flow, with their attempts and counts.
+
+    For records that somebody enqueued by SQL under a mistyped name. Exit 1 when some stay, because an unfinished record
+    of the flow has their dedup_key.
+    """
+    from queue_store.operators.unknown_flows import check_movable
+    from queue_store.readings.flow_counts import read_flow_counts
+
+    with processor("move") as queue:
+        with queue.database.transaction() as cursor:
+            check_movable(cursor, from_name, flow_name)
+            found = next(f for f in read_flow_counts(cursor) if f.flow_name == from_name)
+        what = f"{found.pending} pending and {found.failed} failed record(s) of {from_name}"
+        if dry_run:
+            document = {"is_dry_run": True, "pending": found.pending, "failed": found.failed}
+            write_json(document) if as_json else say(f"{what} would be moved to {flow_name}.")
+            return
+        confirm(f"Move {what} to {flow_name}?", yes)
+        done = queue.move(from_name, flow_name, actor=actor)
+    if as_json:
+        write_json({"is_dry_run": False, **asdict(done)})
+    else:
+        say(
+            f"{plural(len(done.pending_ids), 'pending record')} and {len(done.failed_ids)} failed moved to {flow_name}."
+        )
+        if done.skipped_ids:
+            skipped = ", ".join(map(str, done.skipped_ids[:20]))
+            say(f"Skipped, because unfinished records of {flow_name} have their dedup_key: {skipped}")
+    if done.skipped_ids:
+        raise SystemExit(1)
