@@ -1,6 +1,6 @@
 """How a run claims: which statements it sends, and in which order, until it finds something.
 
-suspects      first of all, in a run's first claim and in an aging claim
+suspects      first of all, in a run's first claim, in an aging claim, and after other suspects
 the queue     from the position, level by level; or the next record of each order key
 the queue     once more without the key scan, then without the position: a late commit may lie below it
 suspects      when nothing else is due
@@ -19,6 +19,9 @@ from queue_store.records.record import Record
 from queue_store.runs.options import RunOptions
 from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
+# In a row. A culprit that ends its runs makes suspects of a whole batch: each is claimed alone, and quickly done.
+SUSPECT_CLAIMS = 10
+
 
 class Claimer:
     """Claims for one run, in the caller's transaction. After its COMMIT call `position.advance`."""
@@ -27,7 +30,17 @@ class Claimer:
         self.options = options
         self.flow_instance_id = flow_instance_id
         self.position = position
-        self.claimed_suspects = False
+        self.suspect_claims = 0  # in a row
+
+    @property
+    def claimed_suspects(self) -> bool:
+        """Whether the last claim found suspects."""
+        return self.suspect_claims > 0
+
+    @property
+    def next_is_for_suspects(self) -> bool:
+        """They come first now and then, or they would wait endlessly in a flow that is never empty."""
+        return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
     def claim(
         self, cursor: Cursor[Any], batch_size: int, *, is_first: bool = False, prefetch: bool = False
@@ -63,10 +76,10 @@ class Claimer:
         self, cursor: Cursor[Any], batch_size: int, *, is_first: bool, prefetch: bool
     ) -> list[Record]:
         is_aging = self.position.next_is_aging
-        # Suspects come first now and then, or they would wait endlessly in a flow that is never empty.
-        if (is_first or is_aging) and not prefetch and (suspects := self._claim_suspects(cursor, batch_size)):
+        for_suspects = (is_first or self.next_is_for_suspects) and not prefetch
+        if for_suspects and (suspects := self._claim_suspects(cursor, batch_size)):
             return suspects
-        self.claimed_suspects = False
+        self.suspect_claims = 0
         self.send(cursor, batch_size, is_aging=is_aging)
         records = self.read(cursor)
         if not records and not prefetch and self.position.uses_key_scan:
@@ -82,7 +95,7 @@ class Claimer:
     def _claim_suspects(self, cursor: Cursor[Any], batch_size: int) -> list[Record]:
         self._execute(cursor, "arrows/claim_suspects", self._parameters(batch_size))
         records = self.read(cursor)
-        self.claimed_suspects = bool(records)
+        self.suspect_claims = self.suspect_claims + 1 if records else 0
         return records
 
     def _execute(self, cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ class Run:
     def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
         """Write outcomes and claim the next batch, in one transaction and one round trip. Where the claim needs more
         than one statement it is left out, so no records do not mean that nothing is due: then call `claim`."""
-        if self.position.next_is_aging or has_follow_ups(outcomes):
+        if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
         statements = self.outcome_statements(outcomes)
         written = Written()
@@ -134,7 +134,7 @@ class Run:
             _read_statements(writers, statements, written)
             records = self.claimer.read(cursor)
         self.counts.add(written)
-        self.claimer.claimed_suspects = False
+        self.claimer.suspect_claims = 0
         if records:
             self.position.count_claim()
         return written, self._claimed(records)

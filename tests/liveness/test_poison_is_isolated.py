@@ -100,6 +100,21 @@ def test_suspects_do_not_wait_until_nothing_else_is_due(store: Store) -> None:
     assert [record.payload for record in batch] == [{"n": 1}, {"n": 2}]
 
 
+def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Store) -> None:
+    """Ten are claimed in a row, with each run and with each aging claim, which is one of twenty."""
+    suspects = store.enqueue(25)
+    store.execute("UPDATE processing_queue SET batch_limit = 1")
+    store.enqueue(1_000, priority=0)
+    run = store.run()
+    records, sizes = run.begin(), []
+    while suspects:
+        sizes.append(len(records))
+        suspects = [record_id for record_id in suspects if record_id not in ids(records)]
+        _, records = run.exchange(completed(records))
+        records = records or run.claim()
+    assert sizes == [1] * 10 + [10] * 9 + [1] * 10 + [10] * 10 + [1] * 5
+
+
 def test_suspects_of_other_groups_do_not_wait_for_a_blocked_one(store: Store) -> None:
     """The first suspect waits for an earlier record of its key: the others are claimed meanwhile."""
     first, blocked = store.enqueue(2, order_key="tenant")
