@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
+LINES = textwrap.TextWrapper(118, subsequent_indent="  ", break_on_hyphens=False)
 BILL = Path(".data/sbom.json")
 IMAGE = "processing-queue:latest"
 SCANNERS = {
@@ -81,10 +83,16 @@ def scan(name: str, command: tuple[str, ...]) -> str:
 
 
 def run(*command: str) -> tuple[str, int]:
-    """What it wrote, and its exit code."""
-    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    lines = [textwrap.fill(line.rstrip(), 118, subsequent_indent="  ") for line in answer.stdout.splitlines()]
-    return "\n".join(lines), answer.returncode
+    """What it wrote, and its exit code. In the same order each time."""
+    answer = subprocess.run(
+        command,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+    )
+    return "\n".join(LINES.fill(line.rstrip()) for line in answer.stdout.splitlines()), answer.returncode
 
 
 def block(text: str) -> str:
