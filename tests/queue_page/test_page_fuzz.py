@@ -39,6 +39,17 @@ VALUES: tuple[Any, ...] = (
     "2026-01-01", "2026-13-45T99:99", "0001-01-01T00:00:00Z", "9999-12-31", "thumbnail", "failed", "name:x", 'args:"',
     0, -1, 2**63, 2**80, 1.5, None, True, [], [1], ["x"], [[1]], [None], {}, {"a": []}, list(range(2_000)),
 )  # fmt: skip
+HOSTILE = (
+    "\x00", "\ud800", "\udfff x", "9" * 40, str(2**63), str(-(2**63)), "1e999", "NaN", "x" * 5_000, "\u202e", "%",
+    "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "294277-01-01", "infinity", "'", "[]", "{}",
+)  # fmt: skip
+MEANT = {
+    "id": "17",
+    "flow": "thumbnail",
+    "payload_key": "respondent_id",
+    "payload_value": "17",
+    "group": "ValueError: no",
+}
 UNTOUCHED = """
 SELECT (SELECT md5(string_agg(q::text, '' ORDER BY q.id)) FROM processing_queue q),
     (SELECT md5(string_agg(a::text, '' ORDER BY a.id)) FROM audit_log a),
@@ -78,9 +89,9 @@ class Requests:
         return self._random.sample(FIELDS, self._random.randrange(5))
 
     def _request(self, path: str, method: str, names: list[str]) -> Request:
-        path = path.replace("{}", quote(str(self._value()), safe=""))
+        path = path.replace("{}", percent(self._value()))
         fields = [(name, self._value()) for name in names]
-        question = "&".join(f"{quote(name)}={quote(str(value))}" for name, value in fields)
+        question = "&".join(f"{percent(name)}={percent(value)}" for name, value in fields)
         if method == "GET":
             return method, f"{path}?{question}"[:20_000], None
         body = self._random.choice(
@@ -92,18 +103,34 @@ class Requests:
         return self._random.choice(VALUES)
 
 
+def percent(value: object) -> str:
+    return quote(str(value), safe="", errors="surrogatepass")
+
+
 def state(database: DatabaseManager) -> list[tuple[Any, ...]]:
     with database.transaction() as cursor:
         return cursor.execute(UNTOUCHED.encode()).fetchall()
 
 
-def test_each_field_that_the_page_reads_is_among_them() -> None:
+def read_by_the_page() -> list[str]:
+    """The fields, as its source names them."""
     sources = [path.read_text() for path in (ROOT / "tasks/queue_page").rglob("*.py")]
-    read = {
-        name for text in sources for name in re.findall(r"\b(?:\w*arguments|self)\.\w+\(\s*\"(\w+)\"", text)
-    }
-    assert len(read) > 15
-    assert read - set(FIELDS) == set()
+    named = re.compile(r"\b(?:\w*arguments|self)\.\w+\(\s*\"(\w+)\"")
+    return sorted({name for text in sources for name in named.findall(text)})
+
+
+def test_each_field_that_the_page_reads_is_among_them() -> None:
+    assert len(read_by_the_page()) > 15
+    assert set(read_by_the_page()) - set(FIELDS) == set()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_hostile_value_of_each_field_is_answered(flower: FlowerProcess, view: str) -> None:
+    for field, value in itertools.product(read_by_the_page(), HOSTILE):
+        question = "&".join(f"{name}={percent(text)}" for name, text in (MEANT | {field: value}).items())
+        answer = flower.ask(f"/queue/api/{view}?{question}")
+        assert answer.status < 500, (field, value, answer.text)
+    assert "Traceback" not in flower.log.read_text()
 
 
 @pytest.mark.parametrize("login", [False, True])
@@ -120,6 +147,8 @@ def test_without_login_and_token_nothing_changes(
             "/api/task/result"
         )  # there are no results
         assert answer.status < 500 or is_without_backend, (method, path, body, answer.text[:500])
+        if method == "POST" and path.startswith("/queue/api/do/"):
+            assert answer.status in (401, 403), (path, answer.status)
         assert answer.status >= 300 or login or path.startswith(("/static", "/healthcheck", "/logout")), path
         assert b"Traceback" not in answer.content
     assert state(page_database) == before
