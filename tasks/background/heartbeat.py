@@ -113,9 +113,9 @@ class Heartbeat(threading.Thread):
     def _look_after_others(self) -> None:
         rescued = self._services.rescue.sweep()
         if rescued.record_count or rescued.dead_run_ids:
-            logger.warning(
-                "rescued %d record(s) of %d dead run(s)", rescued.record_count, len(rescued.dead_run_ids)
-            )
+            dead = len(rescued.dead_run_ids)
+            whose = f"{dead} dead run(s)" if dead else "runs that were declared dead before"
+            logger.warning("rescued %d record(s) of %s", rescued.record_count, whose)
         if time.monotonic() - self.last_fold >= FOLD_SECONDS:
             self.last_fold = time.monotonic()
             rollups.fold(self._services.database)

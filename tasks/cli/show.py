@@ -1,9 +1,12 @@
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .frame import json_option, processor, say, write_json, write_table
+
+if TYPE_CHECKING:
+    from queue_store.readings.record_details import Attempt
 
 LAST_COLUMNS = ("payload", "result")
 
@@ -38,10 +41,15 @@ def show(record_id: int, tracebacks: bool, as_json: bool) -> None:
     oldest_first = details.attempts[::-1]
     if oldest_first:
         say("\nattempts that did not succeed")
-        rows = [(a.attempt_number, a.outcome, a.finished_at, a.error_message) for a in oldest_first]
+        rows = [(_number(a), a.outcome, a.finished_at, a.error_message) for a in oldest_first]
         write_table(("attempt", "outcome", "finished", "error"), rows)
     for attempt in oldest_first if tracebacks else []:
-        say(f"\nattempt {attempt.attempt_number}\n{attempt.traceback or 'no traceback'}")
+        say(f"\nattempt {_number(attempt)}\n{attempt.traceback or 'no traceback'}")
+
+
+def _number(attempt: "Attempt") -> object:
+    """A crash is charged as a strike, not as an attempt."""
+    return "-" if attempt.outcome == "crashed" else attempt.attempt_number
 
 
 def _show_columns(columns: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ class UpReport:
     def sample_ended(self, sample: SampleResult) -> None:
         self._console.print(
             f"{sample.ended_count} of {sample.record_count} records ended in {sample.seconds:.1f} s, "
-            f"retries included. Completed: {sample.completed_per_second:.0f} a second. "
+            f"with the waits before retries. Without them: {sample.completed_per_second:.0f} completed a second. "
             f"Failed, and wrong on purpose: {sample.failed_on_purpose_count}."
         )
         if not sample.surprises:
@@ -91,7 +91,7 @@ class UpReport:
             write_json(summary)
 
     def what_next(self, servers: EmbeddedServers) -> None:
-        activate = Path(".venv/bin/activate")
+        activate = Path(".venv/bin/activate").absolute()
         self._console.print("\nWhat to try next, in another terminal:")
         for file in (activate, servers.environment_file):
             if file.exists():

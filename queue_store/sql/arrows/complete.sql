@@ -7,7 +7,7 @@ WITH outcome AS MATERIALIZED (
 ), completed AS (
     UPDATE processing_queue q
     SET status = 'completed', updated_at = clock_timestamp(), result = o.result, batch_limit = NULL,
-        unfinished_claims = 0,
+        unfinished_claims = 0, error_message = NULL,
         started_at = greatest(q.claimed_at, clock_timestamp() - make_interval(secs => o.started_age)),
         completed_at = greatest(q.claimed_at, clock_timestamp() - make_interval(secs => o.finished_age))
     FROM outcome o

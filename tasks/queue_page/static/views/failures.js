@@ -61,7 +61,7 @@ function attemptTable(attempts, find) {
     ["Record", (a) => recordLink(a.record_id)],
     ["Flow", (a) => flowLink(a.flow_name)],
     ["Record is", (a) => (a.status ? badge(a.status) : "purged")],
-    ["Attempt", (a) => number(a.attempt_number), "number"],
+    ["Attempt", (a) => (a.outcome === "crashed" ? "–" : number(a.attempt_number)), "number"],
     ["Outcome", (a) => badge(a.outcome)],
     ["When", (a) => when(a.finished_at)],
     ["Message", (a) => el("span", { class: "queue-error-text" }, a.error_message)],

@@ -46,7 +46,7 @@ function json(value) {
 
 function attempt(a, isOpen) {
   return el("details", { class: "queue-attempt", "data-key": `${a.claim_number}`, open: isOpen },
-    el("summary", {}, badge(a.outcome), ` attempt ${a.attempt_number}, `, when(a.finished_at), ": ", errorText(a)),
+    el("summary", {}, badge(a.outcome), a.outcome === "crashed" ? " " : ` attempt ${a.attempt_number}, `, when(a.finished_at), ": ", errorText(a)),
     facts([["Run", a.flow_instance_id], ["Worker process", a.hostname && `${a.pid} on ${a.hostname}`],
       ["Kind of error", link(`/failures?group=${encodeURIComponent(a.error_group)}`, a.error_group)]]),
     a.traceback ? traceback(a.traceback) : el("p", { class: "queue-muted" }, "No traceback."));
