@@ -14,6 +14,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege
+from psycopg.types.json import Jsonb
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
@@ -23,6 +24,7 @@ from queue_store.settings import ProcessorSettings
 TERMINATE_TIMEOUT_MILLISECONDS = 2_000
 RUNS_AT_ONCE = 20
 RECORDS_AT_ONCE = 1_000
+SHOWN_IDS = 20
 LOOK_AGAIN_SECONDS = 5.0
 NOTHING_IN_FLIGHT = 0  # in place of a record's id: the dead one was between two records
 
@@ -86,7 +88,8 @@ class Rescue:
 
     def sweep_overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
         """Give back records whose run has no row, or that were claimed longer ago than the orphan timeout (default:
-        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. Walks over every processing record: not for every second."""
+        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. Walks over every processing record: not for every second.
+        What it gives back stands in the log and in the audit."""
         timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
         rescued = Rescued()
         while True:
@@ -99,10 +102,30 @@ class Rescue:
                         "max_unfinished_claims": self._settings.max_unfinished_claims,
                     },
                 ).fetchall()
+                self._note_overdue(cursor, [record_id for record_id, _ in rows])
             for record_id, status in rows:
                 (rescued.cancelled_ids if status == "cancelled" else rescued.pending_ids).append(record_id)
             if len(rows) < RECORDS_AT_ONCE:
                 return rescued
+
+    def _note_overdue(self, cursor: Cursor[Any], record_ids: list[int]) -> None:
+        """In the log and in the audit: no run that we know of leaves such records, so somebody changed the tables."""
+        if not record_ids:
+            return
+        shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")
+        logger.warning(
+            "gave back %d record(s) whose run has no row, or that were claimed longer ago than the orphan timeout: %s",
+            len(record_ids),
+            shown,
+        )
+        parameters = {
+            "actor": "rescue",
+            "action": "rescue overdue",
+            "target": f"records {shown}",
+            "affected_count": len(record_ids),
+            "details": Jsonb({}),
+        }
+        cursor.execute(sql("operators/audit"), parameters)
 
     def _declare_dead(
         self, statement: str, parameters: dict[str, object], death: dict[str, object], rescued: Rescued
