@@ -1,6 +1,7 @@
 """The flows of this process: those of the modules named in the setting FLOW_MODULES, and of the entry points
 `processing_queue.flows` of installed packages."""
 
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from queue_store.errors import SettingsError
-from queue_store.settings import ProcessorSettings
+from queue_store.settings import ProcessorSettings, environment_name
 
 from ..exceptions import FlowDeclarationError
 from .flow import Flow
@@ -31,16 +32,23 @@ def register(flow: Flow) -> None:
 def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
     """Import what the settings and the installed packages name, and return all flows. Raises SettingsError."""
     problems: list[str] = []
-    for module in settings.flow_modules:
+    packages = entry_points(group=ENTRY_POINT_GROUP)
+    for module in () if packages and _is_sample_by_default(settings) else settings.flow_modules:
         with _any_error_as_problem(f"FLOW_MODULES names {module}", problems):
             import_module(module)
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+    for entry_point in packages:
         place = f"the entry point {entry_point.name} of {ENTRY_POINT_GROUP} names {entry_point.value}"
         with _any_error_as_problem(place, problems):
             entry_point.load()
     if problems:
         raise SettingsError(problems)
     return dict(_flows)
+
+
+def _is_sample_by_default(settings: ProcessorSettings) -> bool:
+    """Whoever has installed flows of their own, and named no modules, does not want the sample."""
+    is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
+    return settings.flow_modules == ProcessorSettings().flow_modules and not is_named
 
 
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
@@ -51,7 +59,8 @@ def modules_without_flows(settings: ProcessorSettings) -> list[str]:
     return [
         name
         for name in settings.flow_modules
-        if not any(place == name or place.startswith(f"{name}.") for place in places)
+        if name in sys.modules
+        and not any(place == name or place.startswith(f"{name}.") for place in places)
         and not any(value is handler for value in vars(sys.modules[name]).values() for handler in handlers)
     ]
 

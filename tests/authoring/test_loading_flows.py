@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from queue_store.errors import SettingsError
-from queue_store.settings import ProcessorSettings
+from queue_store.settings import ProcessorSettings, load_processor_settings
 from tasks.authoring import registry
 from tasks.authoring.registry import load_flows
 from tests.support.entry_point import install_with_entry_point
@@ -59,3 +59,19 @@ def test_the_flows_of_an_entry_point_are_loaded(tmp_path: Path) -> None:
         tmp_path, "from tasks import flow\n@flow\ndef from_a_package(payload: dict) -> None: ..."
     )
     assert "from_a_package" in load_flows(ProcessorSettings(flow_modules=()))
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_the_sample_is_not_loaded_beside_installed_flows_unless_it_is_named(
+    is_named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = "processing_queue.flows.survey_processor"
+    if is_named:
+        monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_FLOW_MODULES", sample)
+    monkeypatch.delitem(sys.modules, sample, raising=False)
+    install_with_entry_point(
+        tmp_path, "from tasks import flow\n@flow\ndef from_a_package(payload: dict) -> None: ..."
+    )
+    assert sorted(load_flows(load_processor_settings())) == (
+        ["from_a_package", "survey_processor"] if is_named else ["from_a_package"]
+    )

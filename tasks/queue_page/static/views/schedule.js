@@ -9,7 +9,7 @@ export function show(view) {
       ["Entry", (e) => e.entry],
       ["Task", (e) => el("code", {}, e.task ?? "–")],
       ["When", (e) => el("code", {}, e.when)],
-      ["State", (e) => (e.newest ? badge(e.newest.state) : e.last_at ? badge("hinted", "completed") : "–")],
+      ["State", (e) => (e.newest ? badge(e.newest.state === "skipped" && !e.last_at ? "not yet" : e.newest.state, e.newest.state) : e.last_at ? badge("hinted", "completed") : "–")],
       ["Last", (e) => when(e.last_at)],
       ["Next", (e) => when(e.next_at)],
       ["Taken", (e) => (e.newest ? number(e.newest.take_number) : "–"), "number"],
