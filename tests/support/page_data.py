@@ -31,6 +31,7 @@ SELECT (ARRAY['invoice_export', 'survey_processor', 'thumbnail'])[1 + n %% 3],
     3 * (n %% 8 = 2)::integer
 FROM generate_series(1, %(count)s) n WHERE set_config('processing_queue.restoring', 'on', true) = 'on'
 """
+RESTORED = "SELECT set_config('processing_queue.restoring', 'off', true)"
 NOT_COUNTED_NOW = "UPDATE rollup_deltas SET purged = purged - enqueued, enqueued = 0"
 CLAIMED = """
 UPDATE processing_queue q
@@ -131,6 +132,7 @@ def fill(database: DatabaseManager, count: int = 240, minutes: int = 180) -> Non
             PROCESSES,
             RUNS,
             RECORDS,
+            RESTORED,
             NOT_COUNTED_NOW,
             CLAIMED,
             COMPLETED,
