@@ -8,10 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, cast
-
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import TYPE_CHECKING, Any, cast
 
 from queue_store.errors import SettingsError
 from queue_store.setting_fields import (
@@ -26,6 +23,9 @@ from queue_store.setting_fields import (
 )
 from queue_store.suggestions import closest, did_you_mean
 from queue_store.thresholds import Thresholds, parse_thresholds
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 DEFAULT_DATABASE = "rpa_db"
 
@@ -84,8 +84,8 @@ class ProcessorSettings:
 class DatabaseSettings:
     """How one named database is reached. Each name, in capitals, ends `<ENVIRONMENT>_GLOBAL_<DATABASE>_…`."""
 
-    url: URL = field(repr=False)
-    replica_url: URL | None = field(default=None, repr=False)
+    url: "URL" = field(repr=False)
+    replica_url: "URL | None" = field(default=None, repr=False)
     pool_size: int = whole(6, 1, 1_000)
     max_overflow: int = whole(12, 0, 1_000)
     pgbouncer: bool = parsed(False, parse_switch)
@@ -149,8 +149,19 @@ def environment_name(environ: Mapping[str, str] = os.environ) -> str:
     return name.upper()
 
 
-def parse_database_url(text: str) -> URL:
+def database_url_text(environ: Mapping[str, str] = os.environ) -> str:
+    """The URL of the default database as it was given; nothing where it is missing or another setting is wrong."""
+    prefix = f"{environment_name(environ)}_GLOBAL_{DEFAULT_DATABASE.upper()}_"
+    if _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})[1]:
+        return ""
+    return next((text for name in _url_names(DEFAULT_DATABASE, environ) if (text := environ.get(name))), "")
+
+
+def parse_database_url(text: str) -> "URL":
     """Raises ValueError whose message never holds the URL: it may carry a password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

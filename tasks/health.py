@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from queue_store.database import schema
+from queue_store.database import schema, versions
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError, SettingsError
@@ -110,7 +110,7 @@ def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
         with held.transaction() as cursor:
             server = read_server(cursor)
     version = schema.current_version(database.engine)
-    is_ours = version == schema.latest_version()
+    is_ours = version == versions.latest_version()
     judged = settings.alert_thresholds.judge("response_time", response_time_ms)
     return {
         "status": "healthy" if attempt == 1 and judged is None and is_ours else "degraded",
@@ -125,7 +125,7 @@ def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
         "server_up_seconds": round(server.up_seconds),
         "is_replica": server.is_replica,
         "database_bytes": server.database_bytes,
-        "error": None if is_ours else f"the schema is {version}, this code needs {schema.latest_version()}",
+        "error": None if is_ours else f"the schema is {version}, this code needs {versions.latest_version()}",
     }
 
 

@@ -3,10 +3,7 @@
 Alembic is imported only where there is something to migrate: it costs more CPU than everything else in a start.
 """
 
-import re
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import psycopg.errors
 import sqlalchemy.exc
@@ -14,13 +11,16 @@ from sqlalchemy import Engine
 
 from queue_store.database.driver_errors import unavailable
 from queue_store.database.manager import DatabaseManager
+from queue_store.database.versions import (
+    COMPATIBLE_PREFIX,
+    COMPATIBLE_SINCE,
+    MIGRATIONS,
+    known_versions,
+    latest_version,
+)
 from queue_store.errors import SchemaVersionError
 
-# The oldest schema version whose code can work on the newest schema: raise it with a migration that takes something
-# away, or changes what is there. `migrate` leaves it in the database for the code that is older than this.
-COMPATIBLE_SINCE = "0009"
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
-MIGRATION_FILE = re.compile(r"(\d{4})_\w+\.py")
+COMPATIBLE = "SELECT obj_description('schema_version'::regclass, 'pg_class')"
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
@@ -33,17 +33,12 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         raise SchemaVersionError(_too_new(current))
     if current is None:
         _check_encoding(engine)
-    if current != latest_version():
-        _upgrade(engine, revision)
+    _upgrade(engine, revision)
     if current_version(engine) == latest_version():
         with engine.begin() as connection:
             mark = COMPATIBLE_PREFIX + COMPATIBLE_SINCE
             if connection.exec_driver_sql(COMPATIBLE).scalar() != mark:
                 connection.exec_driver_sql(f"COMMENT ON TABLE schema_version IS '{mark}'")
-
-
-COMPATIBLE_PREFIX = "compatible with the code of schema versions from "
-COMPATIBLE = "SELECT obj_description('schema_version'::regclass, 'pg_class')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +91,6 @@ def current_version(engine: Engine) -> str | None:
         raise
     except sqlalchemy.exc.OperationalError as error:
         raise unavailable(engine.url, error) from None
-
-
-def latest_version() -> str:
-    return known_versions()[-1]
-
-
-@cache
-def known_versions() -> tuple[str, ...]:
-    """Oldest first. A migration's file begins with its version."""
-    names = sorted(path.name for path in (MIGRATIONS / "versions").iterdir())
-    return tuple(found[1] for name in names if (found := MIGRATION_FILE.fullmatch(name)))
 
 
 def _check_encoding(engine: Engine) -> None:

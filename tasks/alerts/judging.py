@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from queue_store.alerting.findings import Finding
-from queue_store.database import schema
+from queue_store.database import schema, versions
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import DatabaseUnavailableError
@@ -70,5 +70,5 @@ def _refuse_old_schema(database: DatabaseManager) -> None:
     """While a newer version is deployed, this code judges the newer schema."""
     with database.hold():
         current = schema.current_version(database.engine)
-    if current is None or current in schema.known_versions():
+    if current is None or current in versions.known_versions():
         schema.check_version(database)

@@ -6,6 +6,7 @@ from .frame import json_option, opened_database, say, write_json
 
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager
+    from queue_store.database.schema import Migration
 
 
 @click.command()
@@ -13,19 +14,18 @@ if TYPE_CHECKING:
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
     """Bring the database to the schema of this version, and the roles to the rights that it needs. May be repeated."""
-    from queue_store.database import schema
+    from queue_store.database.quick_look import has_nothing_to_migrate
+    from queue_store.database.versions import latest_version
 
-    with opened_database("migrate") as database:
-        before = schema.current_version(database.engine)
-        missing = schema.missing_migrations(database.engine)
-        if not dry_run:
-            schema.migrate(database.engine)
-            _grant_again(database)
+    if has_nothing_to_migrate():
+        before, missing = latest_version(), []
+    else:
+        before, missing = _migrate(dry_run)
     if as_json:
         write_json(
             {
                 "version_before": before,
-                "version": schema.latest_version(),
+                "version": latest_version(),
                 "is_dry_run": dry_run,
                 "migrations": missing,
             }
@@ -34,11 +34,24 @@ def migrate(dry_run: bool, as_json: bool) -> None:
     for migration in missing if dry_run else []:
         say(f"{migration.version}: {migration.description}")
     if not missing:
-        say(f"The schema is at {schema.latest_version()} already.")
+        say(f"The schema is at {latest_version()} already.")
     elif dry_run:
         say(f"Nothing was changed; the schema is at {before or 'nothing'}.")
     else:
-        say(f"The schema is at {schema.latest_version()}.")
+        say(f"The schema is at {latest_version()}.")
+
+
+def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
+    """Return the version before and what was missing."""
+    from queue_store.database import schema
+
+    with opened_database("migrate") as database:
+        before = schema.current_version(database.engine)
+        missing = schema.missing_migrations(database.engine)
+        if not dry_run:
+            schema.migrate(database.engine)
+            _grant_again(database)
+    return before, missing
 
 
 def _grant_again(database: "DatabaseManager") -> None:

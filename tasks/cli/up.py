@@ -14,7 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from queue_store.database import schema
+from queue_store.database import schema, versions
 from queue_store.database.manager import DatabaseManager
 from queue_store.liveness.worker_processes import served_queues
 from queue_store.schedule.recurring import database_time
@@ -104,7 +104,7 @@ def run(
         with database.hold():  # a clear message where there is none
             pass
         schema.migrate(database.engine)
-        report.migrated(schema.latest_version())
+        report.migrated(versions.latest_version())
         queues = sorted({flow.queue for flow in flows.values()})
         flower_url = start_fleet(supervisor, database, directory, queues, worker_options)
         supervisor.everything_is_up()

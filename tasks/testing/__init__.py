@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from sqlalchemy import ColumnElement, Row, delete, func, select, update
 
-from queue_store.database import schema
+from queue_store.database import schema, versions
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.tables import audit_log, flow_execution_logs, flows, processing_queue
 from queue_store.distributed_processor import DistributedProcessor
@@ -36,7 +36,7 @@ class QueueTester:
 
     def __init__(self) -> None:
         self._services = _new_services()
-        if schema.current_version(self.database.engine) != schema.latest_version():
+        if schema.current_version(self.database.engine) != versions.latest_version():
             schema.migrate(self.database.engine)
         self._processor = DistributedProcessor(self.database, self._services.settings)
         self._empty()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_store.database import schema, statements
+from queue_store.database import schema, statements, versions
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
 from queue_store.operators import backup
@@ -19,7 +19,7 @@ from tests.support.store import Store, completed, failed, store_on
 def previous(empty_database_url: str) -> Iterator[DatabaseManager]:
     """A database before the newest migration."""
     manager = connect(empty_database_url)
-    schema.migrate(manager.engine, schema.known_versions()[-2])
+    schema.migrate(manager.engine, versions.known_versions()[-2])
     yield manager
     manager.dispose()
 
@@ -27,7 +27,7 @@ def previous(empty_database_url: str) -> Iterator[DatabaseManager]:
 def set_version(database: DatabaseManager, version: str, mark: str) -> None:
     with database.transaction() as cursor:
         cursor.execute("UPDATE schema_version SET version_num = %s", (version,))
-        cursor.execute(f"COMMENT ON TABLE schema_version IS '{schema.COMPATIBLE_PREFIX}{mark}'".encode())
+        cursor.execute(f"COMMENT ON TABLE schema_version IS '{versions.COMPATIBLE_PREFIX}{mark}'".encode())
 
 
 def take_every_arrow(database: DatabaseManager) -> None:
@@ -88,7 +88,7 @@ def test_a_run_goes_on_while_the_newest_migration_happens(previous: DatabaseMana
 
 def test_code_runs_on_a_newer_schema_that_says_that_it_bears_it(own_database_url: str) -> None:
     manager = connect(own_database_url)
-    set_version(manager, "9999", schema.latest_version())
+    set_version(manager, "9999", versions.latest_version())
     schema.check_version(manager)
     take_every_arrow(manager)
     manager.dispose()
@@ -107,7 +107,7 @@ def test_migrating_leaves_the_mark(previous: DatabaseManager) -> None:
     schema.migrate(previous.engine)
     with previous.transaction() as cursor:
         row = cursor.execute(schema.COMPATIBLE.encode()).fetchone()
-    assert row == (schema.COMPATIBLE_PREFIX + schema.COMPATIBLE_SINCE,)
+    assert row == (versions.COMPATIBLE_PREFIX + versions.COMPATIBLE_SINCE,)
 
 
 def test_a_backup_that_is_restored_while_a_run_works_fences_the_run(store: Store, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from queue_store.alerting import alerts
 from queue_store.alerting.findings import Finding
 from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
-from queue_store.database.schema import latest_version
+from queue_store.database.versions import latest_version
 from queue_store.operators.backup import TABLES
 from tasks.app import app
 from tasks.cli import main

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from queue_store import migrations
-from queue_store.database import schema
+from queue_store.database import versions
 
 VERSIONS = sorted((Path(migrations.__file__).parent / "versions").glob("0*.py"))
 
 
 def test_they_are_numbered_without_a_gap() -> None:
     assert [path.name[:4] for path in VERSIONS] == [f"{n:04}" for n in range(1, len(VERSIONS) + 1)]
-    assert schema.latest_version() == VERSIONS[-1].name[:4]
-    assert sorted(schema.known_versions()) == [path.name[:4] for path in VERSIONS]
+    assert versions.latest_version() == VERSIONS[-1].name[:4]
+    assert sorted(versions.known_versions()) == [path.name[:4] for path in VERSIONS]
 
 
 @pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)

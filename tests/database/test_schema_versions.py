@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from queue_store.database import schema
+from queue_store.database import schema, versions
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
 from tests.support.servers import connect
@@ -52,7 +52,7 @@ def test_a_schema_that_is_too_new_is_refused_and_left_alone(own_database: Databa
 
 
 def test_a_schema_that_is_too_old_says_how_to_migrate(own_database: DatabaseManager) -> None:
-    *_, before, latest = schema.known_versions()
+    *_, before, latest = versions.known_versions()
     set_version(own_database, before)
     said = f"is at {before}, this code needs {latest}: run `queuectl migrate`"
     with pytest.raises(SchemaVersionError, match=said):

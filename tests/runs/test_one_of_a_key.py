@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from queue_store.database import schema, statements
+from queue_store.database import schema, statements, versions
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import ConflictError, SchemaVersionError
 from queue_store.explain import explain_record
@@ -142,7 +142,7 @@ def test_a_migration_that_meets_two_of_a_key_names_them_and_may_be_repeated(empt
             "UPDATE processing_queue SET status = 'completed', completed_at = now() WHERE id = %s", (earlier,)
         )
         schema.migrate(manager.engine)
-        assert schema.current_version(manager.engine) == schema.latest_version()
+        assert schema.current_version(manager.engine) == versions.latest_version()
     manager.dispose()
 
 

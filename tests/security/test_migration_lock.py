@@ -7,7 +7,7 @@ import threading
 import psycopg
 import pytest
 
-from queue_store.database import schema, statements
+from queue_store.database import schema, statements, versions
 from queue_store.database.manager import DatabaseManager
 from tests.security.logins import Logins
 from tests.support.servers import connect
@@ -55,7 +55,7 @@ def test_who_waits_says_for_whom(
 def test_code_of_before_waits_for_a_migration_of_this_code(empty_database_url: str) -> None:
     """A migration that stands still in its middle: somebody holds the row that it has to change."""
     database = connect(empty_database_url)
-    schema.migrate(database.engine, schema.known_versions()[0])
+    schema.migrate(database.engine, versions.known_versions()[0])
     with store_on(database) as store:
         holder, code_of_before = store.held().driver, store.held().driver
         holder.execute("SELECT FROM schema_version FOR UPDATE")

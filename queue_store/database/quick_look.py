@@ -1,0 +1,24 @@
+"""Whether a database has nothing to migrate, asked by psycopg alone: importing SQLAlchemy costs more than asking."""
+
+import psycopg
+
+from queue_store.database.statements import sql
+from queue_store.database.versions import COMPATIBLE_PREFIX, COMPATIBLE_SINCE, latest_version
+from queue_store.settings import database_url_text
+
+CONNECT_TIMEOUT_SECONDS = 5
+SCHEMES = ("postgresql://", "postgresql+psycopg://")
+
+
+def has_nothing_to_migrate() -> bool:
+    """False where anything is in doubt, a connection included: the migration itself says what is wrong."""
+    scheme = next((known for known in SCHEMES if database_url_text().startswith(known)), None)
+    if scheme is None:
+        return False
+    url = SCHEMES[0] + database_url_text().removeprefix(scheme)
+    expected = {"version": latest_version(), "mark": COMPATIBLE_PREFIX + COMPATIBLE_SINCE}
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
+            return connection.execute(sql("migration/is_up_to_date"), expected).fetchall() == [(True,)]
+    except psycopg.Error:
+        return False
