@@ -1,6 +1,7 @@
 # Everything runs from a virtual environment in .venv, filled from the lock files: python3, make and pip suffice.
 PYTHON ?= python3
 VENV := .venv
+DEV_LOCK := requirements-dev.lock
 BIN := $(VENV)/bin
 HERE := $(VENV)/made-for-$(shell pwd -P | cksum | cut -d " " -f 1)
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
@@ -20,9 +21,10 @@ TOGETHER := not package and not containers and not browser and not long and not 
 # A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
 THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
 NONE_CHOSEN := 5
+ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser sbom supply-chain test-package test-postgres15 test-spawn lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser sbom supply-chain test-package test-postgres15 test-spawn test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -74,6 +76,9 @@ test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with worker
 		tests/workers/test_deadly_records.py $(ARGS)
 	@$(BIN)/queuectl up --once --pool-start-method=spawn --data-directory .data/spawn
 
+test-lowest: ## Run the tests of the store and of workers with the oldest libraries that are allowed, as .ci/lowest.txt names them
+	@$(MAKE) --no-print-directory test VENV=.venv-lowest DEV_LOCK=.ci/lowest.lock ARGS="$(or $(ARGS),$(ON_LOWEST))"
+
 chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
@@ -112,9 +117,13 @@ lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock f
 	@$(COMPILE) -c requirements-dev.lock --extra worker -o requirements.lock
 	@$(COMPILE) -c requirements-dev.lock --extra embedded -o requirements-embedded.lock
 	@$(COMPILE:pyproject.toml=) -c requirements-dev.lock --group build -o requirements-build.lock
+	@$(COMPILE) -c .ci/lowest.txt --extra embedded --extra alerts --extra tracing --group dev -o .ci/lowest.lock
 
 wheels: $(VENV)-lock/bin/uv ## Install the locked wheels for every declared platform and Python, and throw them away
 	@"$(PYTHON)" .ci/wheels.py $(VENV)-lock/bin/uv
+
+bench-start: $(VENV)/dev.stamp ## Compare the CPU of a starting worker with plain Celery's, and time a migration with nothing to do (TIMES=5)
+	@$(BIN)/python -m benchmarks.start
 
 bench-monitoring: $(VENV)/dev.stamp ## Time every monitoring call with ten million rows (ROWS=10000000; makes them first)
 	@$(BIN)/python -m benchmarks.monitoring
@@ -138,7 +147,7 @@ same-python: | python-ok
 		{ echo "$(VENV) was made by $$($(BIN)/python -V), not by $$("$(PYTHON)" -V). Name another place: make VENV=.venv-other" >&2; exit 1; }
 
 RUN_NEEDS := requirements-embedded.lock requirements-build.lock pyproject.toml hatch_build.py $(HERE)
-DEV_NEEDS := requirements-dev.lock pyproject.toml hatch_build.py $(HERE)
+DEV_NEEDS := $(DEV_LOCK) pyproject.toml hatch_build.py $(HERE)
 
 ifndef INSTALLING
 # Whoever waited for the lock looks again: the other one has installed everything by then.
@@ -162,7 +171,7 @@ $(VENV)/run.stamp: $(RUN_NEEDS)
 
 $(VENV)/dev.stamp: $(DEV_NEEDS)
 	@echo "Installing the locked development dependencies into $(VENV) …"
-	@$(PIP_INSTALL) $(LOCKED) -r requirements-dev.lock
+	@$(PIP_INSTALL) $(LOCKED) -r $(DEV_LOCK)
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/run.stamp
 endif

@@ -18,7 +18,7 @@ import psutil
 
 from benchmarks.bench_servers import BenchServers, running_servers
 
-WORKER_RATIO = 1.5
+WORKER_RATIO = 1.8
 MIGRATE_SECONDS = 0.5
 PROCESSES = 2
 BOUND_SECONDS = 60.0

