@@ -41,7 +41,7 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
         if (
             b"null" in encoded
             or b"\\u0000" in encoded
-            or _is_deep(encoded)
+            or (len(encoded) > _DEEP_BYTES and _is_deep(encoded))
             or _has_exponent(encoded) is not None
         ):
             encoded = _encode_carefully(value, field)
@@ -57,7 +57,9 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
     """What a handler is given. Raises PayloadRejectedError that names the place of what it would not get unchanged:
     numbers that Python's integers of 64 bits and floats do not hold, and deep nesting."""
     # What may hold a long number or be deep is looked at: digits and brackets in texts count as well.
-    if len(encoded) < 20 or not (_LONG_NUMBER in encoded.translate(_DIGITS) or _is_deep(encoded)):
+    if len(encoded) < 20 or not (
+        _LONG_NUMBER in encoded.translate(_DIGITS) or (len(encoded) > _DEEP_BYTES and _is_deep(encoded))
+    ):
         try:
             return orjson.loads(encoded)
         except orjson.JSONDecodeError as error:
@@ -70,7 +72,7 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
 
 def _is_deep(encoded: bytes) -> bool:
     """It may be: brackets in texts count as well."""
-    return len(encoded) > _DEEP_BYTES and encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
+    return encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
 
 
 def _encode_carefully(value: object, field: str) -> bytes:

@@ -56,6 +56,7 @@ class Attempts:
         self.observe = observer()
         self.around = limits.around if self.observe is None else self._observed
         self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
+        self._wants_arguments = flow.context_parameter is not None or flow.transaction_parameter is not None
 
     async def attempt(
         self, record: Record, transaction: GivenTransaction | None = None, *, is_tentative: bool = False
@@ -65,12 +66,16 @@ class Attempts:
         started = time.monotonic()
         context = self.context(record, started) if self._wants_context else None
         records = [record]
+        self.limits.begin(records, started)
         try:
             try:
                 with self.around(records):
                     if flow.before is not None:
                         await _awaited(flow.before(context))
-                    result = flow.handler(record.payload, **self.arguments(context, transaction))
+                    if self._wants_arguments:
+                        result = flow.handler(record.payload, **self.arguments(context, transaction))
+                    else:
+                        result = flow.handler(record.payload)
                     if flow.is_async:
                         result = await result
                     if transaction is not None:
@@ -79,6 +84,7 @@ class Attempts:
                         await _awaited(flow.after(context, result))
             finally:
                 end_a_fork()
+                self.limits.end(records)
             return self.completed(record, context, started, result)
         except BaseException as error:  # noqa: BLE001
             self.limits.lift(records)
@@ -91,12 +97,15 @@ class Attempts:
         self, record: Record, context: FlowContext | None, started: float, result: Any
     ) -> Completed:
         """Raises PayloadRejectedError for a result that cannot be stored."""
+        encoded = None if result is None else self._encoded(result)
+        follow_ups = () if context is None else context.follow_ups
+        return Completed(record, started, time.monotonic(), encoded, follow_ups)
+
+    def _encoded(self, result: Any) -> bytes:
         if inspect.iscoroutine(result):
             result.close()
             raise PermanentError("the handler returned a coroutine: declare it with async def")
-        encoded = None if result is None else encode_json(result, RESULT_LIMIT_BYTES, "result")
-        follow_ups = () if context is None else context.follow_ups
-        return Completed(record, started, time.monotonic(), encoded, follow_ups)
+        return encode_json(result, RESULT_LIMIT_BYTES, "result")
 
     def outcome_of(
         self,
@@ -144,12 +153,14 @@ class Attempts:
             return
         assert self.flow.failed is not None
         records = [record]
+        self.limits.begin(records, time.monotonic())
         try:
             try:
                 with self.limits.around(records):
                     await _awaited(self.flow.failed(context, error, will_retry))
             finally:
                 end_a_fork()
+                self.limits.end(records)
         except BaseException:
             self.limits.lift(records)
             logger.exception("the hook `failed` of flow %s failed itself", self.flow.name)

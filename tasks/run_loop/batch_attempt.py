@@ -24,6 +24,7 @@ class BatchAttempts(Attempts):
         if not contexts:
             return outcomes
         live = [context.record for context in contexts]
+        self.limits.begin(live, started)
         try:
             try:
                 with self.around(live):
@@ -34,6 +35,7 @@ class BatchAttempts(Attempts):
                         await transaction.settle()
             finally:
                 end_a_fork()
+                self.limits.end(live)
             return outcomes + self._each(contexts, returned, started)
         except BaseException as error:  # noqa: BLE001
             self.limits.lift(live)

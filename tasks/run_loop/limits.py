@@ -1,8 +1,7 @@
 """The time limit of a flow, around every call of its functions, in each way of running them."""
 
 import asyncio
-import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from queue_store.records.record import Record
@@ -13,6 +12,8 @@ from ..worker import time_limit
 from .one_body import run_without_waiting
 from .stuck_handlers import StuckHandlers
 
+_NO_LIMIT = nullcontext[None]()
+
 
 class Limits:
     """`stuck_handlers` ends the process of a handler that does not stop. None: the flow has no time limit, and
@@ -22,38 +23,33 @@ class Limits:
         self._seconds = flow.time_limit_seconds
         self._is_async = flow.is_async
         self._stuck_handlers = stuck_handlers
+        self._is_unlimited = self._seconds is None or stuck_handlers is None
         self.open_calls: dict[int, tuple[list[Record], float]] = {}
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
         """Raises TimeLimitExceededError in the block, where it can be interrupted. After an exception call `lift`."""
-        if self._seconds is None or self._stuck_handlers is None:
-            return _Unlimited(records, self.open_calls)
+        if self._seconds is None or self._stuck_handlers is None:  # unlimited
+            return _NO_LIMIT
         if self._is_async:
             return _OnTheLoop(records, self._seconds, self._stuck_handlers)
         if time_limit.can_interrupt():
             return _InTheMainThread(records, self._seconds, self._stuck_handlers)
         return _InAThread(records, self._seconds, self._stuck_handlers)
 
+    def begin(self, records: list[Record], started: float) -> None:
+        """A call of the handler on these records, which `end` must follow."""
+        if self._is_unlimited:
+            self.open_calls[records[0].id] = records, started
+
+    def end(self, records: list[Record]) -> None:
+        """Idempotent."""
+        self.open_calls.pop(records[0].id, None)
+
     def lift(self, records: list[Record]) -> None:
         """The limit may ring between the end of the block and its exit, which then does nothing. Idempotent."""
         if self._seconds is not None and self._stuck_handlers is not None:
             time_limit.disarm()
             self._stuck_handlers.forget(records)
-
-
-class _Unlimited:
-    __slots__ = ("_key", "_open_calls", "_records")
-
-    def __init__(self, records: list[Record], open_calls: dict[int, tuple[list[Record], float]]) -> None:
-        self._records = records
-        self._key = records[0].id
-        self._open_calls = open_calls
-
-    def __enter__(self) -> None:
-        self._open_calls[self._key] = (self._records, time.monotonic())
-
-    def __exit__(self, *_: object) -> None:
-        self._open_calls.pop(self._key, None)
 
 
 class _InAThread:

@@ -201,12 +201,12 @@ def test_new_flow_writes_a_flow_and_a_test_that_passes(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert "2 passed" in done.stdout, done.stdout
     again = CliRunner().invoke(main, ["new-flow", "send_invoice", "--directory", str(tmp_path)])
-    assert again.exit_code == 2
+    assert again.exit_code == 64
     assert "exists already" in again.output
 
 
 @pytest.mark.parametrize("name", ["Invoice", "class", "../up", "a b", ""])
 def test_new_flow_refuses_wrong_names(tmp_path: Path, name: str) -> None:
     result = CliRunner().invoke(main, ["new-flow", name, "--directory", str(tmp_path)])
-    assert result.exit_code == 2
+    assert result.exit_code == 64
     assert list(tmp_path.iterdir()) == []
