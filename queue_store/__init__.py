@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from queue_store.database.alembic_filter import include_object
     from queue_store.database.manager import DatabaseManager
     from queue_store.distributed_processor import DistributedProcessor
     from queue_store.enqueueing import (
@@ -72,12 +73,14 @@ __all__ = [
     "aenqueue_many",
     "enqueue",
     "enqueue_many",
+    "include_object",
     "send_hints",
     "wait_for",
     "wait_for_async",
 ]
 
 _HOMES = {
+    "include_object": "database.alembic_filter",
     "CeleryHintSender": "enqueueing.hints",
     "HintSender": "enqueueing.hints",
     "DatabaseManager": "database.manager",

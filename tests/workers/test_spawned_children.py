@@ -4,9 +4,15 @@ import os
 import signal
 from pathlib import Path
 
+import celery
+import pytest
+
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 
+pytestmark = pytest.mark.skipif(
+    (celery.VERSION.major, celery.VERSION.minor) < (5, 7), reason="Celery has the option from 5.7 on"
+)
 SPAWN = ("--pool-start-method=spawn",)
 SETTINGS = {"IDLE_POLL_SECONDS": "0.3"}
 

@@ -1,0 +1,26 @@
+"""For an application that has its own Alembic: `autogenerate` must not propose to drop or to create our tables."""
+
+from typing import Any
+
+from queue_store.database.tables import metadata
+
+OUR_TABLES = frozenset({
+    "alert_notices", "alerts", "audit_log", "audit_seal", "baselines", "beat_leader", "beats", "cancel_requests",
+    "connection_checks", "depth_minutes", "error_hours", "flow_execution_logs", "flows", "maintenance_runs",
+    "open_slices", "processed_surveys", "processing_queue", "producer_flows", "queue_control", "record_attempts",
+    "record_progress", "rollup_deltas", "rollup_hours", "rollup_minutes", "rollup_progress", "rollup_totals",
+    "schedule_occurrences", "schema_version", "worker_processes",
+})  # fmt: skip
+
+
+def include_object(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+    """Alembic's `include_object`: False for our tables, whoever declared them.
+
+    True for everything else, and for a table of the application's own models that has the name of one of ours.
+    """
+    if kind != "table":
+        return True
+    if not reflected:
+        return thing.metadata is not metadata
+    is_of_the_application = compare_to is not None and compare_to.metadata is not metadata
+    return is_of_the_application or name not in OUR_TABLES
