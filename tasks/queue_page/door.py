@@ -6,9 +6,11 @@ import os
 from typing import Any
 
 import tornado.web
+from celery.utils.imports import symbol_by_name
 from flower.app import Flower
 from flower.utils import strtobool
 from flower.views.auth import LoginHandler, LogoutHandler
+from flower.views.error import NotFoundErrorHandler
 from flower.views.monitor import Healthcheck
 from tornado.routing import URLSpec
 from tornado.web import StaticFileHandler
@@ -19,7 +21,7 @@ from .wrong_logins import WrongLogins
 
 logger = logging.getLogger(__name__)
 
-OPEN_TO_ALL = (LoginHandler, LogoutHandler, Healthcheck, StaticFileHandler)
+OPEN_TO_ALL = (LogoutHandler, Healthcheck, StaticFileHandler)  # and the login
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 READING = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
@@ -39,6 +41,7 @@ class BehindTheDoor(tornado.web.RequestHandler):
     """Before each of Flower's handlers and ours, by inheritance."""
 
     scripts = " 'unsafe-inline'"  # a page of Flower's has one
+    is_open = False
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -50,7 +53,7 @@ class BehindTheDoor(tornado.web.RequestHandler):
             self.set_header("Cache-Control", "no-store")
 
     async def prepare(self) -> None:
-        if not isinstance(self, OPEN_TO_ALL):
+        if not self.is_open:
             await self._check()
         if self._finished:
             return
@@ -96,9 +99,23 @@ def _behind_the_door(entry: Any) -> Any:
 def guarded(handler_class: Any) -> type:
     if issubclass(handler_class, BehindTheDoor):
         return handler_class
-    return type(
-        handler_class.__name__, (BehindTheDoor, handler_class), {"__module__": handler_class.__module__}
-    )
+    if issubclass(handler_class, LoginHandler):
+        return LoginBehindTheDoor
+    is_open = issubclass(handler_class, OPEN_TO_ALL)
+    return _with_door(handler_class, is_open=is_open)
+
+
+def _with_door(handler_class: Any, *, is_open: bool) -> type:
+    said = {"__module__": handler_class.__module__, "is_open": is_open}
+    return type(handler_class.__name__, (BehindTheDoor, handler_class), said)
+
+
+class LoginBehindTheDoor(LoginHandler):
+    """Flower makes a handler of the class of its provider instead: of that one, behind the door."""
+
+    def __new__(cls, application: Any, *arguments: Any, **details: Any) -> Any:
+        provider = symbol_by_name(application.options.auth_provider or NotFoundErrorHandler)
+        return _with_door(provider, is_open=True)(application, *arguments, **details)
 
 
 def _start_http_server(application: Flower) -> int | None:

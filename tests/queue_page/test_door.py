@@ -18,7 +18,7 @@ from tests.support.page_flower import DATA_PATHS, PAGE_PATHS, flower, page_datab
 __all__ = ["flower", "page_database_url"]
 
 OPEN = ("/healthcheck", "/static/css/flower.css", "/queue/static/queue.js")
-OF_FLOWER = ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/metrics", "/nothing")
+OF_FLOWER = ("/", "/login", "/logout", "/workers", "/tasks", "/broker", "/api/tasks", "/metrics", "/nothing")
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 NAMES = re.compile(r"\(\.[+*]\)\??")
 
@@ -71,6 +71,36 @@ def test_read_only_mode_holds_for_the_api_of_flower(
     try:
         answer = process.wait().ask(path, method="POST", body={})
         assert (answer.status, "read-only" in answer.text) == (403, True)
+    finally:
+        process.stop()
+
+
+def test_the_login_of_a_provider_stands_behind_the_door_too(
+    page_database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """A provider that cannot be reached: Flower would show the traceback, and the settings of its process."""
+    named = {
+        "FLOWER_GITHUB_OAUTH_DOMAIN": "127.0.0.1:9",
+        "FLOWER_OAUTH2_KEY": "key",
+        "FLOWER_OAUTH2_SECRET": "secret",
+        "FLOWER_OAUTH2_REDIRECT_URI": "http://127.0.0.1/login",
+    }
+    options = ("--auth_provider=flower.views.auth.GithubLoginHandler", "--auth=.*@example.org")
+    process = FlowerProcess(
+        environment(page_database_url, redis_url) | named, tmp_path / "log", *options, login=False
+    )
+    try:
+        begun = process.wait().ask("/login", login=False)
+        state = re.search(r"state=([\w-]+)", begun.headers["Location"])
+        assert state is not None
+        cookie = begun.headers["Set-Cookie"]
+        assert "SameSite=Lax" in cookie
+        path = f"/login?code=x&state={state[1]}"
+        ended = process.ask(path, login=False, headers={"Cookie": cookie.partition(";")[0]})
+        assert (ended.status, "Traceback" in ended.text) == (500, False)
+        for answer in (begun, ended):
+            assert answer.headers["X-Frame-Options"] == "DENY"
+            assert answer.headers["Cache-Control"] == "no-store"
     finally:
         process.stop()
 
