@@ -5,6 +5,7 @@ from typing import Protocol
 
 from queue_store.settings import ProcessorSettings
 
+from ..apprise_urls import NotDeliveredError, send_to
 from .webhook import Webhook
 
 logger = logging.getLogger("processing_queue.alerts")
@@ -45,16 +46,9 @@ class AppriseChannel:
 
     def send(self, message: dict[str, object]) -> None:
         try:
-            import apprise
-        except ImportError:
-            raise ChannelError(
-                f"{_scheme(self._url)}: channels other than https need Apprise: pip install 'processing-queue[alerts]'"
-            ) from None
-        channel = apprise.Apprise()
-        if not channel.add(self._url):
-            raise ChannelError(f"{_scheme(self._url)}: Apprise does not know this kind of URL")
-        if not channel.notify(title=subject(message), body=f"{message['message']}\n{message['next_step']}"):
-            raise ChannelError(f"{_scheme(self._url)}: the message was not accepted")
+            send_to(self._url, subject(message), f"{message['message']}\n{message['next_step']}")
+        except NotDeliveredError as error:
+            raise ChannelError(str(error)) from None
 
 
 def channels_of(contact: str, settings: ProcessorSettings) -> list[Channel]:

@@ -8,6 +8,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.settings import ProcessorSettings
 
+from ..apprise_urls import NotDeliveredError, send_to
 from .contents import Report, read_report
 from .html import as_html
 
@@ -38,15 +39,8 @@ def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
 
 def _send(url: str, report: Report, file: Path) -> str | None:
     """None, or what went wrong."""
-    scheme = url.partition(":")[0][:32]
     try:
-        import apprise
-    except ImportError:
-        return f"{scheme}: sending needs Apprise: pip install 'processing-queue[alerts]'"
-    channel = apprise.Apprise()
-    if not channel.add(url):
-        return f"{scheme}: Apprise does not know this kind of URL"
-    title = f"The queue on {report.at:%d %B %Y}"
-    if not channel.notify(title=title, body=report.sentence, attach=str(file)):
-        return f"{scheme}: the report was not accepted"
+        send_to(url, f"The queue on {report.at:%d %B %Y}", report.sentence, file)
+    except NotDeliveredError as error:
+        return str(error)
     return None

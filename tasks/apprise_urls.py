@@ -1,0 +1,28 @@
+"""Messages by Apprise (the extra `alerts`), for contacts and for the report. Redirects are refused: a POST that follows
+one becomes a GET without its body, and its answer looks as if somebody had got the message."""
+
+from pathlib import Path
+
+
+class NotDeliveredError(Exception):
+    """Nobody got the message. The text names the URL's scheme, and no secret of it."""
+
+
+def send_to(url: str, title: str, body: str, attachment: Path | None = None) -> None:
+    """Raises NotDeliveredError."""
+    scheme = url.partition(":")[0][:32]
+    try:
+        import apprise
+    except ImportError:
+        raise NotDeliveredError(
+            f"{scheme}: channels other than https need Apprise: pip install 'processing-queue[alerts]'"
+        ) from None
+    channel = apprise.Apprise()
+    if not channel.add(url):
+        raise NotDeliveredError(f"{scheme}: Apprise does not know this kind of URL")
+    for service in channel:
+        service.redirects = False  # whatever the URL says
+    if not channel.notify(title=title, body=body, attach=str(attachment) if attachment else None):
+        raise NotDeliveredError(
+            f"{scheme}: the message was not accepted; if the address redirects, name the one that it leads to"
+        )
