@@ -8,9 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +17,6 @@ import pytest
 if TYPE_CHECKING:
     from .testing import QueueTester
 
-TAKE_TURN = "SELECT pg_try_advisory_lock(hashtext('processing_queue: queue_tester'))"
-LOOK_SECONDS = 0.02
 DATABASE_NAME = "processing_queue_test"
 IS_FOR_TESTS = re.compile(r"(?<![a-z])tests?(?![a-z])", re.IGNORECASE)  # neither `latest` nor `contest`
 
@@ -52,6 +48,7 @@ def queue_tester_database_url() -> Iterator[str]:
 @pytest.fixture
 def queue_tester(queue_tester_database_url: str, monkeypatch: pytest.MonkeyPatch) -> "Iterator[QueueTester]":
     """An empty, migrated queue; DATABASE_URL names its database meanwhile."""
+    from queue_store.database.turns_of_tests import turn_of_a_test
     from queue_store.settings import parse_database_url
 
     from .testing import QueueTester
@@ -63,23 +60,7 @@ def queue_tester(queue_tester_database_url: str, monkeypatch: pytest.MonkeyPatch
             "such as shop_test"
         )
     monkeypatch.setenv("DATABASE_URL", queue_tester_database_url)
-    with _alone(queue_tester_database_url):
+    with turn_of_a_test(queue_tester_database_url):
         tester = QueueTester()
         yield tester
         tester.close()
-
-
-@contextmanager
-def _alone(database_url: str) -> Iterator[None]:
-    """Each test empties the queue: those that run at the same time, as with `pytest -n 2`, take turns."""
-    import psycopg
-
-    from queue_store.settings import parse_database_url
-
-    url = parse_database_url(database_url).set(drivername="postgresql")
-    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
-        while connection.execute(TAKE_TURN).fetchone() != (True,):
-            time.sleep(
-                LOOK_SECONDS
-            )  # a statement that waited would hold a snapshot, and a migration waits for those
-        yield

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 from celery.schedules import crontab, schedule as interval
-from sqlalchemy import Connection
 
-from queue_store.database.sqlalchemy_kinds import ASYNC, ORM, is_kind
 from queue_store.errors import PayloadRejectedError
 from queue_store.flow_names import RULE, is_flow_name
 from queue_store.records.payload import encode_json
@@ -22,9 +19,13 @@ from .called_functions import check_functions, check_policy, is_async
 from .context import FlowContext
 from .flow import Flow, FlowOptions, Handler
 from .retries import PERMANENT, Backoff, is_number_between
+from .transaction_types import (
+    ASYNC_TRANSACTIONS,
+    SYNC_TRANSACTIONS,
+    is_async_transaction,
+    is_sync_transaction,
+)
 
-SYNC_TRANSACTIONS = "sqlalchemy.Connection, sqlalchemy.Session, psycopg.Connection"
-ASYNC_TRANSACTIONS = "sqlalchemy.AsyncConnection, sqlalchemy.AsyncSession, psycopg.AsyncConnection"
 SCHEDULE_PAYLOAD_LIMIT_BYTES = 65_536
 LONGEST_INTERVAL = timedelta(days=366)
 
@@ -44,15 +45,6 @@ def is_setting_names(value: object) -> bool:
     return isinstance(value, tuple | list) and all(
         isinstance(name, str) and len(name) < 64 and _SETTING_NAME.fullmatch(name) for name in value
     )
-
-
-def is_sync_transaction(kind: object) -> bool:
-    return kind in (Connection, psycopg.Connection) or is_kind(kind, ORM, "Session")
-
-
-def is_async_transaction(kind: object) -> bool:
-    is_connection = kind is psycopg.AsyncConnection or is_kind(kind, ASYNC, "AsyncConnection")
-    return is_connection or is_kind(kind, ASYNC, "AsyncSession")
 
 
 _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {

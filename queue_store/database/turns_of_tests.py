@@ -1,0 +1,22 @@
+"""Tests that empty the queue of one database take turns, as with `pytest -n 2`."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psycopg
+
+from queue_store.database.statements import sql
+from queue_store.settings import parse_database_url
+
+LOOK_SECONDS = 0.02
+
+
+@contextmanager
+def turn_of_a_test(database_url: str) -> Generator[None]:
+    """Wait for the turn, and hold it in a session of its own. Ends with its process."""
+    url = parse_database_url(database_url).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        while connection.execute(sql("maintenance/take_turn_of_tests")).fetchone() != (True,):
+            time.sleep(LOOK_SECONDS)
+        yield
