@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# orjson 3.13.0: an integer of more than 64 bits is refused when it is written, but rounded to a float without a word
+# when it is read. Python's own json reads it exactly. So a service that reads an id with orjson and passes it on has
+# another id. With Postgres the two meet: jsonb keeps 1e20, a float that orjson wrote, as an integer of 21 digits.
+# Exit 1: the behaviour has changed. Takes about ten seconds.
+set -euo pipefail
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cd "$place"
+python3 -m venv venv
+venv/bin/pip install -qq --disable-pip-version-check orjson==3.13.0
+venv/bin/python - <<'PYTHON'
+import json
+import sys
+
+import orjson
+
+number = 2**64 + 1
+text = json.dumps({"id": number})
+try:
+    written = orjson.dumps({"id": number}).decode()
+except TypeError as error:
+    written = f"{type(error).__name__}: {error}"
+read = orjson.loads(text)["id"]
+print("orjson", orjson.__version__)
+print("the document:", text)
+print("orjson.dumps:", written)
+print("orjson.loads:", repr(read))
+print("json.loads:  ", json.loads(text)["id"])
+print("passed on:   ", orjson.dumps({"id": read}).decode())
+same = written.startswith("TypeError") and read == float(2**64) and type(read) is float
+same = same and json.loads(text)["id"] == number
+print("as described" if same else "CHANGED")
+sys.exit(not same)
+PYTHON
