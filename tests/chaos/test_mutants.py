@@ -140,8 +140,8 @@ STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
     ),
     "rescue that charges an attempt": (
         "worker_dies_between_two_records", "arrows/rescue",
-        b"crash_strikes = q",
-        b"retry_count = q.retry_count + 1, crash_strikes = q",
+        b"crash_strikes = least(q",
+        b"retry_count = q.retry_count + 1, crash_strikes = least(q",
     ),
     "release that charges an attempt": (
         "deploy", "arrows/release", b"updated_at = ", b"retry_count = q.retry_count + 1, updated_at = "),
@@ -155,7 +155,7 @@ STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
     ),
     "a failed attempt that is not charged": (
         "attempts_fail", "arrows/retry_or_fail",
-        b"retry_count = q.retry_count + 1", b"retry_count = q.retry_count",
+        b"retry_count = least(q.retry_count, 2147483646) + 1", b"retry_count = q.retry_count",
     ),
     "a permanent error that is retried": (
         "attempts_fail", "arrows/retry_or_fail", b"WHEN o.retry_delay IS NOT NULL AND", b"WHEN",
