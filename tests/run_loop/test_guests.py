@@ -2,8 +2,12 @@
 
 import asyncio
 import contextvars
+import locale
+import logging
 import os
 import signal
+import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -131,6 +135,20 @@ def test_nobody_is_charged_for_the_timeout_of_another_record(effects: Worker, ma
     ids = effects.enqueue("hurries", [1, 0, 0])
     effects.run(flow)
     assert [(row.status, row.retry_count) for row in effects.rows(ids)] == [("completed", 0)] * 3
+
+
+def test_nobody_is_charged_for_a_transaction_that_others_made_long(effects: Worker) -> None:
+    [version] = effects.query("SELECT current_setting('server_version_num')::integer AS number")
+    if version.number < 170_000:
+        pytest.skip("transaction_timeout came with Postgres 17")
+
+    def lasts(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
+        connection.execute(INSERT, {"id": context.record_id})
+        connection.execute("SET LOCAL transaction_timeout = '400ms'" if payload else "SELECT pg_sleep(0.25)")
+
+    rows = effects.process(lasts, [1, 0, 0], name="lasts", max_retries=0)
+    assert [(row.status, row.retry_count) for row in rows] == [("completed", 0)] * 3
+    assert effects_of(effects, [row.id for row in rows]) == [row.id for row in rows]
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -261,17 +279,53 @@ def test_an_async_fork_ends_where_it_would_wait(worker: Worker, tmp_path: Path) 
     assert sorted(map(int, calls.read_text().split())) == list(range(1, 10))
 
 
+def state_of_the_process() -> dict[str, Any]:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return {
+        "directory": Path.cwd(),
+        "umask": umask,
+        "signal": signal.getsignal(signal.SIGTERM),
+        "mask": signal.pthread_sigmask(signal.SIG_BLOCK, []),
+        "recursion limit": sys.getrecursionlimit(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "socket timeout": socket.getdefaulttimeout(),
+        "logging": logging.root.manager.disable,
+    }
+
+
 def test_the_process_is_put_back_after_a_batch(worker: Worker) -> None:
-    before = Path.cwd(), signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    before = state_of_the_process()
 
     def changes(payload: Any) -> None:
         os.chdir("/")
+        os.umask(0o777)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        sys.setrecursionlimit(5_000)
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+        socket.setdefaulttimeout(0.001)
+        logging.disable(logging.CRITICAL)
+        assert set(changed := state_of_the_process()) == {
+            name for name in changed if changed[name] != before[name]
+        }
 
-    worker.process(changes, [1], name="changes")
-    after = Path.cwd(), signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    assert after == before
+    [row] = worker.process(changes, [1], name="changes")
+    assert row.status == "completed"
+    assert state_of_the_process() == before
+
+
+def test_no_event_loop_is_left_to_the_next_batch(worker: Worker) -> None:
+    left: list[asyncio.AbstractEventLoop] = []
+
+    def leaves(payload: Any) -> None:
+        left.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(left[0])
+
+    worker.process(leaves, [1], name="leaves")
+    with pytest.raises(RuntimeError):
+        asyncio.get_event_loop()
+    left[0].close()
 
 
 @pytest.mark.parametrize("action", [signal.SIG_DFL, signal.SIG_IGN])
