@@ -1,6 +1,7 @@
 -- One look a minute at how deep the queue is, by flow. Counts stop at the limit: beyond it, pending is what the
 -- totals leave over. What waits is due, and nobody stopped its flow. Counting begins with the newest: before the oldest
--- lie the entries of all that was claimed since the last vacuum.
+-- lie the entries of all that was claimed since the last vacuum. `names` adds up instead of joining: the planner takes the
+-- names for few, and would compare each with all.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
@@ -11,14 +12,18 @@ WITH live AS MATERIALIZED (
     GROUP BY t.flow_name
 ), processing AS MATERIALIZED (
     SELECT flow_name, processing FROM processing_counts(1000 * %(limit)s::bigint)
-), names AS (
-    SELECT flow_name FROM live UNION SELECT flow_name FROM flows
+), names AS MATERIALIZED (
+    SELECT t.flow_name, sum(t.live) AS live, sum(t.processing)::bigint AS processing FROM (
+        SELECT flow_name, live, 0 AS processing FROM live
+        UNION ALL SELECT flow_name, 0, processing FROM processing
+        UNION ALL SELECT flow_name, 0, 0 FROM flows) t
+    GROUP BY t.flow_name
 )
 INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate, oldest_due_seconds, waiting)
 SELECT date_trunc('minute', now()), n.flow_name,
     CASE WHEN waiting.counted < %(limit)s THEN waiting.counted
-        ELSE greatest(coalesce(live.live, 0) - coalesce(p.processing, 0), waiting.counted) END,
-    coalesce(p.processing, 0), waiting.counted >= %(limit)s,
+        ELSE greatest(n.live - n.processing, waiting.counted) END,
+    n.processing, waiting.counted >= %(limit)s,
     (SELECT extract(epoch FROM now() - min(oldest.scheduled_at)) FROM generate_series(0, 9) AS level(priority)
         CROSS JOIN LATERAL (
             SELECT q.scheduled_at FROM processing_queue q
@@ -27,8 +32,6 @@ SELECT date_trunc('minute', now()), n.flow_name,
             ORDER BY q.scheduled_at, q.id LIMIT 1) oldest),
     CASE WHEN f.paused_at IS NULL AND control.processing_stopped_at IS NULL THEN due.counted ELSE 0 END
 FROM names n
-LEFT JOIN live USING (flow_name)
-LEFT JOIN processing p USING (flow_name)
 LEFT JOIN flows f USING (flow_name)
 CROSS JOIN queue_control control
 CROSS JOIN LATERAL (
