@@ -1,4 +1,4 @@
-"""Write what is known about the dependencies as a page: vulnerabilities, licences, bill of materials, image scan."""
+"""Write a page about the dependencies: known vulnerabilities, licences, the bill of materials, image scans."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ run it in a container of the image.
 
 
 def bill() -> str:
-    """Of what a worker installs."""
+    """The bill of materials of a worker's libraries."""
     run("make", "--silent", "sbom")
     components = json.loads(BILL.read_text())["components"]
     digest = hashlib.sha256(BILL.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Install the locked wheels for every declared platform and Python version, into a directory that is thrown away.
+"""Install the locked wheels for every declared platform and Python version, into a temporary directory.
 
 Called with the path of uv, which installs for other platforms than its own. The embedded lock, which is what
 `make run` needs, is downloaded and its hashes are compared. The development lock is resolved only.

@@ -1,5 +1,6 @@
 """Names that are no flow but have records: somebody enqueued by SQL, and mistyped. Nobody works on them."""
 
+from functools import partial
 from typing import Any
 
 from psycopg import Cursor
@@ -48,7 +49,7 @@ def move(database: DatabaseManager, flow_name: str, to_flow_name: str, *, actor:
             "after_id": after_id,
             "limit": CHUNK_RECORDS,
         }
-        rows = retry_on_conflict(lambda: _move_chunk(database, chunk, actor))  # noqa: B023
+        rows = retry_on_conflict(partial(_move_chunk, database, chunk, actor))
         done.pending_ids += [record_id for record_id, status in rows if status == "pending"]
         done.failed_ids += [record_id for record_id, status in rows if status == "failed"]
         done.skipped_ids += [record_id for record_id, status in rows if status is None]
