@@ -1,6 +1,6 @@
 """What happened in a window that ends now."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -83,6 +83,19 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentOutcomes:
+    """How many records of a flow came to an end in its last `seconds`."""
+
+    flow_name: str
+    seconds: float
+    outcomes: int
+
+    @property
+    def outcomes_per_hour(self) -> float:
+        return round(self.outcomes * 3600 / self.seconds, 2)
+
+
+@dataclass(frozen=True, slots=True)
 class Hour:
     hour: datetime
     enqueued: int
@@ -96,6 +109,15 @@ def read_window(cursor: Cursor[Any], seconds: float) -> dict[str, Window]:
     """By flow; flows in which nothing happened are left out."""
     windows = rows_as(cursor.execute(sql("readings/window"), {"seconds": seconds}), Window)
     return {window.flow_name: window for window in windows}
+
+
+def read_recent_outcomes(
+    cursor: Cursor[Any], seconds_by_flow: Mapping[str, float]
+) -> dict[str, RecentOutcomes]:
+    """By flow, each over a time of its own. One statement, however many flows there are."""
+    parameters = {"flow_names": list(seconds_by_flow), "seconds": list(seconds_by_flow.values())}
+    found = rows_as(cursor.execute(sql("readings/recent_outcomes"), parameters), RecentOutcomes)
+    return {recent.flow_name: recent for recent in found}
 
 
 def read_hours(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> list[Hour]:

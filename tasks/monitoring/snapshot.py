@@ -21,7 +21,7 @@ from queue_store.readings.trends import (
     read_connection_success,
     read_depths,
 )
-from queue_store.readings.windows import Window, read_window
+from queue_store.readings.windows import RecentOutcomes, Window, read_recent_outcomes, read_window
 from queue_store.settings import ProcessorSettings
 
 from .broker import BrokerReading
@@ -43,7 +43,7 @@ class Snapshot:
     overall: FlowCounts
     hour: dict[str, Window]
     day: dict[str, Window]
-    recent: dict[str, Window]
+    recent: dict[str, RecentOutcomes]
     orphans: list[OrphanGroup]
     endless_claims: list[EndlessClaims]
     failing_claims: list[FailingClaims]
@@ -80,13 +80,14 @@ def take_snapshot(
             overall=add_up(flows),
             hour=read_window(cursor, HOUR_SECONDS),
             day=read_window(cursor, DAY_SECONDS),
-            recent={
-                flow.flow_name: read_window(cursor, seconds).get(
-                    flow.flow_name, Window(seconds, flow.flow_name)
-                )
-                for flow in flows
-                if (seconds := rate_window_seconds(flow)) is not None
-            },
+            recent=read_recent_outcomes(
+                cursor,
+                {
+                    flow.flow_name: seconds
+                    for flow in flows
+                    if (seconds := rate_window_seconds(flow)) is not None
+                },
+            ),
             orphans=read_orphans(cursor, settings, orphan_timeout_seconds),
             endless_claims=read_endless_claims(cursor, settings),
             failing_claims=read_failing_claims(cursor),

@@ -1,7 +1,7 @@
 -- One look a minute at how deep the queue is, by flow. Counts stop at the limit: beyond it, pending is what the
 -- totals leave over. What waits is due, and nobody stopped its flow. Counting begins with the newest: before the oldest
 -- lie the entries of all that was claimed since the last vacuum. `names` adds up instead of joining: the planner takes the
--- names for few, and would compare each with all.
+-- names for few, and would compare each with all. `level` steps from priority to priority that a flow has.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
@@ -24,12 +24,7 @@ SELECT date_trunc('minute', now()), n.flow_name,
     CASE WHEN waiting.counted < %(limit)s THEN waiting.counted
         ELSE greatest(n.live - n.processing, waiting.counted) END,
     n.processing, waiting.counted >= %(limit)s,
-    (SELECT extract(epoch FROM now() - min(oldest.scheduled_at)) FROM generate_series(0, 9) AS level(priority)
-        CROSS JOIN LATERAL (
-            SELECT q.scheduled_at FROM processing_queue q
-            WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
-                AND q.scheduled_at <= now()
-            ORDER BY q.scheduled_at, q.id LIMIT 1) oldest),
+    extract(epoch FROM now() - due.oldest_at),
     CASE WHEN f.paused_at IS NULL AND control.processing_stopped_at IS NULL THEN due.counted ELSE 0 END
 FROM names n
 LEFT JOIN flows f USING (flow_name)
@@ -39,12 +34,29 @@ CROSS JOIN LATERAL (
         SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = n.flow_name
         ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) capped) waiting
 CROSS JOIN LATERAL (
-    SELECT count(*) AS counted FROM (
-        SELECT FROM generate_series(0, 9) AS level(priority)
+    WITH RECURSIVE level AS (
+        (SELECT q.priority FROM processing_queue q
+        WHERE q.status = 'pending' AND q.flow_name = n.flow_name
+        ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT 1)
+        UNION ALL
+        SELECT lower.priority FROM level
         CROSS JOIN LATERAL (
-            SELECT FROM processing_queue q
+            SELECT q.priority FROM processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority < level.priority
+            ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT 1) lower)
+    SELECT (
+        SELECT count(*) FROM (
+            SELECT FROM level CROSS JOIN LATERAL (
+                SELECT FROM processing_queue q
+                WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
+                    AND q.scheduled_at <= now()
+                ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) AS counted,
+    (
+        SELECT min(first.scheduled_at) FROM level CROSS JOIN LATERAL (
+            SELECT q.scheduled_at FROM processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                 AND q.scheduled_at <= now()
-            ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) due
+            ORDER BY q.scheduled_at, q.id LIMIT 1) first) AS oldest_at
+) due
 ORDER BY n.flow_name
 ON CONFLICT (minute, flow_name) DO NOTHING

@@ -3,6 +3,7 @@
 -- Of busy runs, the processing ones are what their last heartbeats say (processing_counts).
 -- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
 -- begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
+-- `level` steps from priority to priority that a flow has pending records of: most flows have one, and there are ten.
 -- A name that is no flow and has no record any more is left out. `names` adds up instead of joining: the planner takes the
 -- names for few, and would compare each with all.
 WITH counted AS MATERIALIZED (
@@ -26,32 +27,41 @@ WITH counted AS MATERIALIZED (
         UNION ALL SELECT flow_name, 0, 0, 0, 0, 0 FROM flows) t
     GROUP BY t.flow_name
 ), live AS MATERIALIZED (
-    SELECT n.flow_name, n.total, n.processing, n.completed, n.failed, n.cancelled, due.due,
-        oldest.oldest_due_at, future.future
+    SELECT n.flow_name, n.total, n.processing, n.completed, n.failed, n.cancelled, waiting.due,
+        waiting.oldest_due_at, waiting.future
     FROM names n
     CROSS JOIN LATERAL (
-        SELECT count(*) AS due FROM (
-            SELECT FROM generate_series(0, 9) AS level(priority)
+        WITH RECURSIVE level AS (
+            (SELECT q.priority FROM processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = n.flow_name
+            ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT 1)
+            UNION ALL
+            SELECT lower.priority FROM level
             CROSS JOIN LATERAL (
-                SELECT FROM processing_queue q
+                SELECT q.priority FROM processing_queue q
+                WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority < level.priority
+                ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT 1) lower)
+        SELECT (
+            SELECT count(*) FROM (
+                SELECT FROM level CROSS JOIN LATERAL (
+                    SELECT FROM processing_queue q
+                    WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
+                        AND q.scheduled_at <= now()
+                    ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) AS due,
+        (
+            SELECT min(first.scheduled_at) FROM level CROSS JOIN LATERAL (
+                SELECT q.scheduled_at FROM processing_queue q
                 WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                     AND q.scheduled_at <= now()
-                ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) due
-    CROSS JOIN LATERAL (
-        SELECT min(first.scheduled_at) AS oldest_due_at FROM generate_series(0, 9) AS level(priority)
-        CROSS JOIN LATERAL (
-            SELECT q.scheduled_at FROM processing_queue q
-            WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
-                AND q.scheduled_at <= now()
-            ORDER BY q.scheduled_at, q.id LIMIT 1) first) oldest
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS future FROM (
-            SELECT FROM generate_series(0, 9) AS level(priority)
-            CROSS JOIN LATERAL (
-                SELECT FROM processing_queue q
-                WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
-                    AND q.scheduled_at > now()
-                ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) future
+                ORDER BY q.scheduled_at, q.id LIMIT 1) first) AS oldest_due_at,
+        (
+            SELECT count(*) FROM (
+                SELECT FROM level CROSS JOIN LATERAL (
+                    SELECT FROM processing_queue q
+                    WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
+                        AND q.scheduled_at > now()
+                    ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) AS future
+    ) waiting
 ), shown AS (
     SELECT l.*, l.due >= %(limit)s OR l.future >= %(limit)s AS is_approximate,
         CASE WHEN l.due < %(limit)s AND l.future < %(limit)s THEN l.due + l.future

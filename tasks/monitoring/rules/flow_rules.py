@@ -41,8 +41,8 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
 @rule("processing_rate")
 def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
     """Judged over the time for which due work has waited."""
-    for flow_name, window in snapshot.recent.items():
-        figure = window.outcomes_per_hour
+    for flow_name, recent in snapshot.recent.items():
+        figure = recent.outcomes_per_hour
         judged = snapshot.settings.alert_thresholds.judge("processing_rate", figure, flow_name)
         if judged:
             yield Finding(
@@ -179,21 +179,21 @@ def backlog(snapshot: Snapshot) -> Iterator[Finding]:
 def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
     """Far fewer outcomes than is usual for this hour of the week, while due work waits."""
     share = 1 - snapshot.settings.baseline_drop_percent / 100
-    for flow_name, window in snapshot.recent.items():
+    for flow_name, recent in snapshot.recent.items():
         usual = snapshot.baselines.get(flow_name)
         if usual is None or usual.week_count < BASELINE_WEEKS:
             continue
         threshold = usual.outcomes_per_hour * share
-        if usual.outcomes_per_hour >= BASELINE_OUTCOMES_PER_HOUR and window.outcomes_per_hour < threshold:
+        if usual.outcomes_per_hour >= BASELINE_OUTCOMES_PER_HOUR and recent.outcomes_per_hour < threshold:
             yield Finding(
                 code="rate_below_usual",
                 level="warning",
-                message=f"{flow_name}: {window.outcomes_per_hour:g} records an hour, usual at this hour of the week "
+                message=f"{flow_name}: {recent.outcomes_per_hour:g} records an hour, usual at this hour of the week "
                 f"are {usual.outcomes_per_hour:g}: below {threshold:g}, {100 * share:g} % of it.",
                 next_step="compare with the last deploy, the database's response time and the top errors: "
                 "queuectl check --performance",
                 flow_name=flow_name,
-                figure=window.outcomes_per_hour,
+                figure=recent.outcomes_per_hour,
                 threshold=threshold,
             )
 
