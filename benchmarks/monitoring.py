@@ -38,7 +38,7 @@ POLL_SECONDS = 15.0
 FOLD_SECONDS = 2.0
 BEAT_SECONDS = 2.0
 TEN_MILLION = 10_000_000
-RESULT = Path(__file__).parent / "results/monitoring-ten-million.md"
+RESULTS = Path(__file__).parent / "results"
 WORK = """
 INSERT INTO processing_queue (flow_name, payload) SELECT 'flow_0', '{}' FROM generate_series(1, %(count)s) AS n
 """
@@ -212,7 +212,8 @@ def report(row_count: int, figures: dict[str, list[float]], shares: Shares) -> i
     text = describe(row_count, figures, shares)
     say(text)
     if row_count >= TEN_MILLION:
-        RESULT.write_text(text)
+        name = "monitoring-ten-million" + ("-thousand-flows" if FLOWS >= 1000 else "")
+        (RESULTS / f"{name}.md").write_text(text)
     slow = [name for name, median in medians.items() if median > BOUND_MILLISECONDS]
     for name in slow:
         say(f"TOO SLOW: {name} is above {BOUND_MILLISECONDS:g} ms")
