@@ -31,9 +31,11 @@ class FlowCounts:
     batch_size: int | None
 
 
-def read_flow_counts(cursor: Cursor[Any]) -> list[FlowCounts]:
-    """Every registered flow, and every name that has records without being one."""
-    return rows_as(cursor.execute(sql("readings/flow_counts"), {"limit": COUNT_LIMIT}), FlowCounts)
+def read_flow_counts(cursor: Cursor[Any], flow_name: str | None = None) -> list[FlowCounts]:
+    """Every registered flow, and every name that has records without being one; or the one that is named, if it is
+    there."""
+    parameters = {"limit": COUNT_LIMIT, "flow_name": flow_name}
+    return rows_as(cursor.execute(sql("readings/flow_counts"), parameters), FlowCounts)
 
 
 def add_up(flows: Iterable[FlowCounts], name: str = "all flows") -> FlowCounts:

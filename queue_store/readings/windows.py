@@ -105,9 +105,10 @@ class Hour:
     processing_seconds: float
 
 
-def read_window(cursor: Cursor[Any], seconds: float) -> dict[str, Window]:
-    """By flow; flows in which nothing happened are left out."""
-    windows = rows_as(cursor.execute(sql("readings/window"), {"seconds": seconds}), Window)
+def read_window(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> dict[str, Window]:
+    """By flow, of one or of all; flows in which nothing happened are left out."""
+    parameters = {"seconds": seconds, "flow_name": flow_name}
+    windows = rows_as(cursor.execute(sql("readings/window"), parameters), Window)
     return {window.flow_name: window for window in windows}
 
 

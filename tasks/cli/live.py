@@ -96,12 +96,8 @@ def look_at_queue(
     database: DatabaseManager, settings: ProcessorSettings, flow_name: str | None = None
 ) -> QueueLook:
     with bounded_read(database, replica=True) as cursor:
-        flows = [flow for flow in read_flow_counts(cursor) if flow_name in (None, flow.flow_name)]
-        names = {flow.flow_name for flow in flows}
-        minute, hour = (
-            {name: window for name, window in read_window(cursor, seconds).items() if name in names}
-            for seconds in (MINUTE_SECONDS, HOUR_SECONDS)
-        )
+        flows = read_flow_counts(cursor, flow_name)
+        minute, hour = (read_window(cursor, seconds, flow_name) for seconds in (MINUTE_SECONDS, HOUR_SECONDS))
     with bounded_read(database) as cursor:
         fleet = read_fleet(cursor, settings)
     return QueueLook(flows, minute, hour, fleet, read_replica_lag(database))

@@ -34,7 +34,7 @@ def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, a
     with processor("move") as queue:
         with queue.database.transaction() as cursor:
             check_movable(cursor, from_name, flow_name)
-            found = next(f for f in read_flow_counts(cursor) if f.flow_name == from_name)
+            found = next(iter(read_flow_counts(cursor, from_name)))
         what = f"{found.pending} pending and {found.failed} failed record(s) of {from_name}"
         if dry_run:
             document = {"is_dry_run": True, "pending": found.pending, "failed": found.failed}

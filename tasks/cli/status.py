@@ -24,7 +24,7 @@ def status(flow_name: str | None, as_json: bool) -> None:
         if flow_name:
             queue.check_flow_or_records(flow_name)
         with queue.database.transaction() as cursor:
-            flows = [f for f in read_flow_counts(cursor) if flow_name in (None, f.flow_name)]
+            flows = read_flow_counts(cursor, flow_name)
             switches = read_switches(cursor)
     everything = add_up(flows)
     if as_json:

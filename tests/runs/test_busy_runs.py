@@ -25,7 +25,7 @@ SETTINGS = ProcessorSettings()
 GLANCE = {"limit": 200, "at_a_glance": True}
 ORPHANS = {"limit": 50_000, "lease_seconds": 10, "late_seconds": 60, "orphan_timeout_seconds": 7_200}
 LOOKS: dict[str, dict[str, Any]] = {
-    "readings/flow_counts": {"limit": 1_000},
+    "readings/flow_counts": {"limit": 1_000, "flow_name": None},
     "counts/sample_depths": {"limit": 1_000},
     "readings/orphans": ORPHANS,
     "maintenance/integrity/impossible_live_states": GLANCE,

@@ -1,4 +1,4 @@
--- How many records each flow has, by status. Finished ones and the total are exact: folded totals and what is not
+-- How many records each flow has, or one (`flow_name`), by status. Finished ones and the total are exact: folded totals and what is not
 -- folded yet. Live ones are counted in their partial indexes up to the limit; beyond it they are what is left over.
 -- Of busy runs, the processing ones are what their last heartbeats say (processing_counts).
 -- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
@@ -25,6 +25,7 @@ WITH counted AS MATERIALIZED (
         SELECT flow_name, total, completed, failed, cancelled, 0 AS processing FROM counted
         UNION ALL SELECT flow_name, 0, 0, 0, 0, processing FROM processing
         UNION ALL SELECT flow_name, 0, 0, 0, 0, 0 FROM flows) t
+    WHERE %(flow_name)s::text IS NULL OR t.flow_name = %(flow_name)s
     GROUP BY t.flow_name
 ), live AS MATERIALIZED (
     SELECT n.flow_name, n.total, n.processing, n.completed, n.failed, n.cancelled, waiting.due,

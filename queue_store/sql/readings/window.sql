@@ -1,5 +1,5 @@
 -- What happened in a flow since the instant given, in whole minutes: minutes up to the first full hour, hours from
--- there on, and what is not folded yet.
+-- there on, and what is not folded yet. `flow_name` null: in each flow.
 WITH span AS MATERIALIZED (
     SELECT date_trunc('minute', now() - make_interval(secs => %(seconds)s)) AS since,
         date_trunc('hour', now() - make_interval(secs => %(seconds)s)) + interval '1 hour' AS first_hour
@@ -7,15 +7,18 @@ WITH span AS MATERIALIZED (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
     FROM rollup_minutes m, span WHERE m.minute >= span.since AND m.minute < span.first_hour
+        AND (%(flow_name)s::text IS NULL OR m.flow_name = %(flow_name)s)
     UNION ALL
     SELECT h.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
     FROM rollup_hours h, span WHERE h.hour >= span.first_hour
+        AND (%(flow_name)s::text IS NULL OR h.flow_name = %(flow_name)s)
     UNION ALL
     SELECT d.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
     FROM rollup_deltas d, span
     WHERE d.id > (SELECT folded_through_id FROM rollup_progress) AND d.at >= span.since
+        AND (%(flow_name)s::text IS NULL OR d.flow_name = %(flow_name)s)
 )
 SELECT %(seconds)s::float8 AS seconds, h.flow_name, sum(enqueued)::bigint AS enqueued,
     sum(claimed)::bigint AS claimed, sum(completed)::bigint AS completed, sum(failed)::bigint AS failed,

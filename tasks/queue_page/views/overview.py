@@ -50,9 +50,9 @@ def flow(request: ViewRequest) -> dict[str, Any]:
     """One flow: its row of the overview, and why it moves or not. Raises UnknownFlowError."""
     name = request.arguments.needed_text("flow")
     explanation = explain_flow(request.cursor, request.settings, name)
-    found = next((f for f in read_flow_counts(request.cursor) if f.flow_name == name), None)
+    found = next(iter(read_flow_counts(request.cursor, name)), None)
     fleet = read_fleet(request.cursor, request.settings)
-    hour, day = read_window(request.cursor, HOUR_SECONDS), read_window(request.cursor, DAY_SECONDS)
+    hour, day = (read_window(request.cursor, seconds, name) for seconds in (HOUR_SECONDS, DAY_SECONDS))
     return {
         "flow": _flow_row(request, found, hour, day, fleet) if found else None,
         "explanation": explanation.as_json(),
