@@ -30,7 +30,12 @@ def register(flow: Flow) -> None:
 
 
 def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
-    """Import what the settings and the installed packages name, and return all flows. Raises SettingsError."""
+    """Import what the settings and the installed packages name, and return all flows. Raises SettingsError.
+
+    Modules in the current directory are found too, behind all others: Python does not look there for a command.
+    """
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
+        sys.path.append(here)
     problems: list[str] = []
     packages = entry_points(group=ENTRY_POINT_GROUP)
     for module in () if packages and _is_sample_by_default(settings) else settings.flow_modules:

@@ -90,13 +90,10 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
 
 
 def loaded_flows() -> dict[str, "Flow"]:
-    """Modules in the current directory are found, as by Celery's commands; behind all others."""
     from queue_store.settings import load_processor_settings
 
     from ..authoring.registry import load_flows
 
-    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
-        sys.path.append(here)
     return load_flows(load_processor_settings())
 
 

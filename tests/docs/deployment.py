@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from queue_store.database.manager import DatabaseManager
@@ -22,23 +23,31 @@ def is_deployment(block: CodeBlock) -> bool:
     return block.language == "text" and "\ncelery -A processing_queue " in block.code
 
 
-def program(line: str) -> list[str]:
+def program(line: str, scripts: Path = Path(sys.executable).parent) -> list[str]:
+    """The command with the script of this environment, or of the directory `scripts`."""
     script, *arguments = shlex.split(line)
-    return [str(Path(sys.executable).with_name(script)), *arguments]
+    return [str(scripts / script), *arguments]
 
 
 class Deployment:
     """In a directory that has the modules of the flows, as the reader's has. The servers are those of the tests."""
 
-    def __init__(self, database: DatabaseManager, environment: dict[str, str], directory: Path) -> None:
+    def __init__(
+        self,
+        database: DatabaseManager,
+        environment: dict[str, str],
+        directory: Path,
+        scripts: Path = Path(sys.executable).parent,
+    ) -> None:
         self._database = database
+        self._scripts = scripts
         self._port = free_port(20_000 + os.getpid() % 10_000)
         self._environment = environment | {"FLOWER_PORT": str(self._port)}
         self._directory = directory
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def run(self, block: CodeBlock) -> None:
-        """Every line; then all processes are ready, and end with code 0 when they are asked to."""
+    def run(self, block: CodeBlock, use: Callable[[], None] = lambda: None) -> None:
+        """Every line; then all processes are ready, serve `use`, and end with code 0 when they are asked to."""
         since = database_time(self._database)
         try:
             for line in block.code.strip().splitlines():
@@ -47,6 +56,7 @@ class Deployment:
                 wait_until(
                     lambda line=line: self._is_ready(line, since), line, self._log(line), READY_SECONDS
                 )
+            use()
             self._stop()
         finally:
             for process in self._processes.values():
@@ -58,7 +68,8 @@ class Deployment:
             name, _, value = line.removeprefix("export ").partition("=")
             self._environment.setdefault(name, value)
         elif line.startswith("queuectl "):
-            subprocess.run(program(line), env=self._environment, cwd=self._directory, check=True, timeout=60)
+            command = program(line, self._scripts)
+            subprocess.run(command, env=self._environment, cwd=self._directory, check=True, timeout=60)
         else:
             assert line.startswith("celery -A processing_queue "), line
             self._processes[line] = self._start(line)
@@ -66,7 +77,7 @@ class Deployment:
     def _start(self, line: str) -> subprocess.Popen[bytes]:
         with self._log(line).open("wb") as output:
             return subprocess.Popen(
-                program(line),
+                program(line, self._scripts),
                 env=self._environment,
                 cwd=self._directory,
                 stdout=output,

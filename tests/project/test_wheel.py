@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clean_environment import ROOT, CleanEnvironment, build_wheel, run
+from tests.support.clean_environment import ROOT, CleanEnvironment, run
+from tests.support.installed_wheel import installed, wheel
 
 pytestmark = pytest.mark.timeout(300)
+__all__ = ["installed", "wheel"]
 
 PRODUCER_PACKAGES = (
     "greenlet",
@@ -38,19 +40,6 @@ for name, module in list(sys.modules.items()):
 assert "processing_queue.celeryconfig" in sys.modules
 print(len(names), "modules")
 """
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin directory of a new environment that holds the locked dependencies and the wheel."""
-    environment = CleanEnvironment.create(tmp_path_factory.mktemp("clean environment"), "requirements.lock")
-    environment.pip("install", "--no-deps", wheel)
-    return environment.place / "bin"
 
 
 def tracked(*directories: str) -> set[str]:
