@@ -19,6 +19,7 @@ import threading
 from collections.abc import Awaitable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import copy_context
+from importlib import import_module
 from typing import Any, TypeVar
 
 from .one_body import run_without_waiting
@@ -31,6 +32,8 @@ SIGNALS = [
     signal.SIGUSR1, signal.SIGUSR2,
 ]  # fmt: skip
 
+# What `signal.getsignal` wraps: the wrapper looks for an Enum of each handler, which takes ten times as long.
+_handler_of = import_module("_signal").getsignal
 
 _is_a_fork = False
 
@@ -57,7 +60,7 @@ def end_a_fork() -> None:
 
 
 def run_as_guest(body: Coroutine[Any, Any, R]) -> R:
-    """Run the body of a plain handler in a copy of the context."""
+    """Run the body of a plain handler, which never waits, in a copy of the context."""
     return copy_context().run(run_without_waiting, body)
 
 
@@ -88,7 +91,7 @@ class ProcessState:
 
     def __init__(self) -> None:
         self._is_main_thread = threading.current_thread() is threading.main_thread()
-        self._signals = {number: signal.getsignal(number) for number in SIGNALS}
+        self._signals = {number: _handler_of(number) for number in SIGNALS}
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         self._directory = _directory()
         self._umask = _umask()
@@ -101,7 +104,7 @@ class ProcessState:
         """Idempotent. What cannot be put back, such as a directory that was removed, stays as it is."""
         if self._is_main_thread:
             for number, handler in self._signals.items():
-                if handler is not None and signal.getsignal(number) is not handler:
+                if handler is not None and _handler_of(number) is not handler:
                     signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         with suppress(OSError):
@@ -113,7 +116,8 @@ class ProcessState:
         if locale.setlocale(locale.LC_ALL) != self._locale:
             locale.setlocale(locale.LC_ALL, self._locale)
         socket.setdefaulttimeout(self._socket_timeout)
-        logging.disable(self._logging_disabled)
+        if logging.root.manager.disable != self._logging_disabled:
+            logging.disable(self._logging_disabled)  # empties the cache of every logger
         asyncio.set_event_loop(None)
 
 
