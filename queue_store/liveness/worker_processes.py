@@ -1,7 +1,7 @@
 """The worker processes: who is alive, what they do, and which of their records were asked to stop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,6 +31,30 @@ class WorkerProcess:
     worker_process_id: UUID = field(default_factory=uuid4)
 
 
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The record that a process works on, and for how long it has done so."""
+
+    record_id: int
+    claim_number: int
+    seconds: float
+    flow_name: str
+    flow_instance_id: UUID
+
+
+_NOTHING: dict[str, object] = dict.fromkeys(f.name for f in fields(InHand))
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequest:
+    """What an operator asks of a process: to end the handler of this record under this claim. All None: nothing."""
+
+    record_id: int | None
+    claim_number: int | None
+    requested_by: str | None
+    reason: str | None
+
+
 def register(cursor: Cursor[Any], process: WorkerProcess) -> None:
     cursor.execute(
         sql("liveness/register_worker_process"),
@@ -56,15 +80,16 @@ def beat(
     pool_in_use: int = 0,
     cpu_percent: float | None = None,
     memory_bytes: int | None = None,
-) -> bool:
-    """False: this process was declared dead, which is final. It must stop working and start anew."""
-    parameters = {
+    in_hand: InHand | None = None,
+) -> EndRequest | None:
+    """None: this process was declared dead, which is final. It must stop working and start anew."""
+    parameters: dict[str, object] = {
         "worker_process_id": worker_process_id,
         "pool_in_use": pool_in_use,
         "cpu_percent": cpu_percent,
         "memory_bytes": memory_bytes,
-    }
-    return cursor.execute(sql("liveness/beat_worker_process"), parameters).fetchone() is not None
+    } | (_NOTHING if in_hand is None else asdict(in_hand))
+    return row_as(cursor.execute(sql("liveness/beat_worker_process"), parameters), EndRequest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,13 +75,15 @@ class Heartbeat(threading.Thread):
 
     def _say_alive(self) -> bool:
         current = self._services.current_run
+        handlers = current and current.handlers
         with self._services.database.transaction() as cursor:
-            is_alive = worker_processes.beat(
+            asked = worker_processes.beat(
                 cursor,
                 self._services.process.worker_process_id,
                 pool_in_use=self._services.database.pool_in_use,
                 cpu_percent=self._process.cpu_percent(),
                 memory_bytes=self._process.memory_info().rss,
+                in_hand=handlers and handlers.oldest(),
             )
             news = current and worker_processes.beat_run(
                 cursor, current.run.flow_instance_id, current.run.counts
@@ -89,8 +91,9 @@ class Heartbeat(threading.Thread):
             self._services.server_identity = worker_processes.server_identity(cursor)
         if current is not None:
             self._tell(current, news)
-            current.end_if_hung()
-        return is_alive
+        if handlers is not None:
+            handlers.end_overdue()
+        return asked is not None
 
     def _tell(self, current: CurrentRun, news: worker_processes.RunNews | None) -> None:
         if news is None:

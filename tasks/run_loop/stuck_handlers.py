@@ -49,10 +49,14 @@ class StuckHandlers(threading.Thread):
         """It has ended."""
         self._calls.pop(records[0].id, None)
 
+    def calls(self) -> list[StuckHandler]:
+        """Those that run now, the first one first."""
+        return list(self._calls.values())
+
     def run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             now = time.monotonic()
-            stuck = [call for call in list(self._calls.values()) if now >= call.gives_up_at]
+            stuck = [call for call in self.calls() if now >= call.gives_up_at]
             if stuck:
                 self._give_up(stuck)
                 return
