@@ -39,8 +39,7 @@ class Gate:
 
     async def awaited(self, payload: Any) -> None:
         self.entered.release()
-        while not self._open.is_set():
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self._open.wait, 20)
 
     def with_connection(self, payload: Any, connection: Connection) -> None:
         self.wait()
