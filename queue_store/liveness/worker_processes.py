@@ -10,7 +10,7 @@ from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
 from queue_store.database.idle_in_transaction import limit_idle_in_transaction
-from queue_store.database.rows import row_as
+from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 from queue_store.runs.run import RunCounts
 
@@ -42,7 +42,7 @@ class InHand:
     flow_instance_id: UUID
 
 
-_NOTHING: dict[str, object] = dict.fromkeys(f.name for f in fields(InHand))
+_NOTHING: dict[str, object] = {f.name: None for f in fields(InHand)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,16 @@ class EndRequest:
     claim_number: int | None
     requested_by: str | None
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessToEnd:
+    """`record_id`: of the handler that an operator wants to end."""
+
+    worker_process_id: UUID
+    pid: int
+    record_id: int
+    requested_by: str
 
 
 def register(cursor: Cursor[Any], process: WorkerProcess) -> None:
@@ -88,8 +98,25 @@ def beat(
         "pool_in_use": pool_in_use,
         "cpu_percent": cpu_percent,
         "memory_bytes": memory_bytes,
-    } | (_NOTHING if in_hand is None else asdict(in_hand))
+    }
+    parameters |= _NOTHING if in_hand is None else asdict(in_hand)
     return row_as(cursor.execute(sql("liveness/beat_worker_process"), parameters), EndRequest)
+
+
+def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndRequest) -> None:
+    """It came too late. One that came after it stays."""
+    parameters = {
+        "worker_process_id": worker_process_id,
+        "record_id": request.record_id,
+        "claim_number": request.claim_number,
+    }
+    cursor.execute(sql("liveness/drop_end_request"), parameters)
+
+
+def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
+    """Of these processes, those that were asked to end a handler which still holds its record."""
+    parameters = {"worker_process_ids": list(worker_process_ids)}
+    return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ for one that must not go on."""
 import time
 from collections.abc import Callable
 
-from queue_store.liveness.worker_processes import InHand
+from queue_store.liveness.worker_processes import EndRequest, InHand
 from queue_store.runs.run import Run
 
 from .limits import Limits
@@ -36,6 +36,20 @@ class HandlersInHand:
             flow_name=run.options.flow_name,
             flow_instance_id=run.flow_instance_id,
         )
+
+    def end(self, request: EndRequest) -> None:
+        """What an operator asks for: the attempt is charged and the process ends. Other records are given back. Returns
+        when this process does not have the record in hand under this claim."""
+        for records, started in self._limits.calls():
+            for record in records:
+                if (record.id, record.claim_number) == (request.record_id, request.claim_number):
+                    now = time.monotonic()
+                    who = (
+                        f"{request.requested_by}: {request.reason}"
+                        if request.reason
+                        else request.requested_by
+                    )
+                    self._give_up([StuckHandler([record], started, now, now - started, ended_by=who)])
 
     def end_overdue(self) -> None:
         """Flows without a time limit are bounded too. Shortly before the orphan timeout this process ends and charges

@@ -22,12 +22,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StuckHandler:
-    """One call of a handler, and when this process gives up on it (by time.monotonic())."""
+    """One call of a handler, and when this process gives up on it (by time.monotonic()). `ended_by`: the operator who
+    wants it."""
 
     records: Sequence[Record]
     started: float
     gives_up_at: float
     limit_seconds: float
+    ended_by: str | None = None
 
 
 class StuckHandlers(threading.Thread):

@@ -13,7 +13,7 @@ from queue_store.enqueueing.connections import run as run_steps
 from queue_store.enqueueing.steps import refuse_flow
 from queue_store.errors import QueueStoreError
 from queue_store.flows import read_flow_names
-from queue_store.liveness.worker_processes import InHand
+from queue_store.liveness.worker_processes import EndRequest, InHand
 from queue_store.records import progress
 from queue_store.records.record import Record
 from queue_store.runs.run import Run
@@ -25,6 +25,10 @@ class Handlers(Protocol):
     """What the heartbeat asks of the handlers that its run has in hand."""
 
     def oldest(self) -> InHand | None: ...
+
+    def end(self, request: EndRequest) -> None:
+        """Ends the process when it has the record in hand under this claim; otherwise returns."""
+        ...
 
     def end_overdue(self) -> None:
         """Ends the process when a handler has run for too long."""
