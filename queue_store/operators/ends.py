@@ -129,5 +129,8 @@ def _why_not(cursor: Cursor[Any], record_id: int, claim_number: int | None) -> s
     if owner.run_state not in ("running", "stopping"):
         return "its run is over: rescue gives it back within seconds"
     if owner.end_record_id is not None:
-        return f"its process ends already, for record {owner.end_record_id}: this record is given back, uncharged"
+        return (
+            f"its process was asked already to end the handler of record {owner.end_record_id}: "
+            "if it does, this record is given back, uncharged"
+        )
     return "its process is over: rescue gives it back within seconds"
