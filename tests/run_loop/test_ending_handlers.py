@@ -165,3 +165,55 @@ def test_the_charge_names_the_operator_and_the_reason(worker: Worker, ended: lis
         let_it_end()
     (record,) = worker.rows([record_id])
     assert record.status == "failed"
+
+
+def test_a_request_under_the_claim_before_is_dropped(worker: Worker, ended: list[str]) -> None:
+    """The record came back to the same process meanwhile."""
+    with in_hand(worker) as (record_id, _):
+        ask(worker, record_id)
+        worker.query("UPDATE worker_processes SET end_claim_number = 0")
+        Heartbeat(worker.services).beat()
+        assert ended == []
+        assert worker.query("SELECT end_record_id FROM worker_processes") == [(None,)]
+
+
+def test_of_a_call_with_several_records_only_the_named_one_is_charged(
+    worker: Worker, ended: list[str]
+) -> None:
+    entered, may_return = threading.Event(), threading.Event()
+
+    def handler(records: Any) -> None:
+        entered.set()
+        assert may_return.wait(20)
+
+    flow = worker.declare(handler, name="gated", batch=True, max_retries=0)
+    first, second = worker.enqueue("gated", [1, 2])
+    thread = threading.Thread(target=worker.run, args=(flow,))
+    thread.start()
+    assert entered.wait(20)
+    ask(worker, first)
+    Heartbeat(worker.services).attempt(Heartbeat(worker.services).beat)
+    assert ended == ["ended"]
+    charges = [(row.status, row.retry_count, row.crash_strikes) for row in worker.rows([first, second])]
+    assert charges == [("failed", 1, 0), ("pending", 0, 0)]
+    may_return.set()
+    thread.join()
+
+
+def test_the_main_process_is_told_of_a_request_only_while_the_claim_lasts(worker: Worker) -> None:
+    process_id = worker.services.process.worker_process_id
+
+    def told() -> list[int]:
+        with worker.services.database.transaction() as cursor:
+            requests = worker_processes.read_end_requests(cursor, [process_id])
+        return [request.record_id for request in requests]
+
+    with in_hand(worker) as (record_id, let_it_end):
+        assert told() == []
+        ask(worker, record_id)
+        assert told() == [record_id]
+        worker.query("UPDATE worker_processes SET end_claim_number = 0")
+        assert told() == []
+        worker.query("UPDATE worker_processes SET end_claim_number = 1")
+        let_it_end()
+        assert told() == []
