@@ -1,5 +1,8 @@
 """When a figure is worth a warning, and when it is critical. The defaults are the operations runbook's; where its table
-and its code block differ (failed records), the code block and its alert levels decide."""
+and its code block differ (failed records), the code block and its alert levels decide.
+
+A handler hangs when it is quiet for `hung_handler_factor` times its flow's usual time and `hung_handler_seconds` at
+least; in a flow without history, for `hung_handler_seconds_without_history`."""
 
 import json
 from collections.abc import Mapping
@@ -21,10 +24,13 @@ ALERT_THRESHOLDS: dict[str, float] = {
     "orphaned_records_critical": 50,
     "pool_utilization_warning": 80,
     "pool_utilization_critical": 95,
+    "hung_handler_factor": 10,
+    "hung_handler_seconds": 60,
+    "hung_handler_seconds_without_history": 300,
 }
 
 LOWER_IS_WORSE = ("success_rate", "processing_rate")
-PER_FLOW = ("success_rate", "processing_rate", "failed_records", "orphaned_records")
+PER_FLOW = ("success_rate", "processing_rate", "failed_records", "orphaned_records", "hung_handler")
 MAXIMUM = 1e12
 
 

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .authoring.retries import PERMANENT, Backoff
     from .exceptions import (
         FlowDeclarationError,
+        HandlerEndedError,
         PermanentError,
         RecordCancelled,
         SnoozeRecord,
@@ -79,6 +80,7 @@ __all__ = [
     "FinishedRecord",
     "FlowContext",
     "FlowDeclarationError",
+    "HandlerEndedError",
     "HintSender",
     "IngestionStoppedError",
     "MaintenanceError",
@@ -114,6 +116,7 @@ _HOMES = {
     "PermanentError": "exceptions",
     "RecordCancelled": "exceptions",
     "SnoozeRecord": "exceptions",
+    "HandlerEndedError": "exceptions",
     "TimeLimitExceededError": "exceptions",
     "app": "app",
     "flow": "authoring.decorator",

@@ -29,6 +29,10 @@ class TimeLimitExceededError(KeyboardInterrupt):
     """
 
 
+class HandlerEndedError(TimeLimitExceededError):
+    """An operator ended the attempt. Retried like one that exceeded its time limit."""
+
+
 class TransactionTimeoutError(Exception):
     """A one-COMMIT handler kept its transaction idle, or open, for longer than Postgres allows: the server ended the
     session. Retried like any failure."""

@@ -4,12 +4,12 @@ A reason is a function with `@reason`. It stands in the module of what decides i
 `Reason` or None. Whoever adds another thing that can hold a record back adds its reason in the same way.
 """
 
-from queue_store.explain import claiming, ending, fleet, ownership
+from queue_store.explain import claiming, ending, fleet, hanging, ownership
 from queue_store.explain.explain import Explanation, explain_flow, explain_record
 from queue_store.explain.facts import Facts, FlowFacts, RecordFacts, Workers
 from queue_store.explain.reasons import Reason, lasting, reason, registered_codes
 
-REASON_MODULES = (claiming, ending, fleet, ownership)  # importing them registers their reasons
+REASON_MODULES = (claiming, ending, fleet, hanging, ownership)  # importing them registers their reasons
 
 __all__ = [
     "REASON_MODULES",

@@ -11,6 +11,7 @@ from psycopg import Cursor
 from queue_store.database.rows import row_as, rows_as, the_row_as
 from queue_store.database.statements import sql
 from queue_store.errors import UnknownRecordError
+from queue_store.readings.hung_handlers import HungHandler, read_hung_handlers
 from queue_store.settings import ProcessorSettings
 
 RUNS_SHOWN = 20
@@ -75,6 +76,7 @@ class Workers:
     alive: int
     serving: int
     open: int
+    serving_ids: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,10 @@ class Facts:
         return self._record
 
     @property
+    def is_of_record(self) -> bool:
+        return self._record is not None
+
+    @property
     def now(self) -> datetime:
         return self.flow.now
 
@@ -147,6 +153,11 @@ class Facts:
         limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
         rows = self.cursor.execute(sql("explain/runs"), {"flow_name": self.flow_name, "limit": limit})
         return rows_as(rows, AliveRun)
+
+    @cached_property
+    def hung_handlers(self) -> list[HungHandler]:
+        """Of all flows: they hold the worker processes that others wait for."""
+        return read_hung_handlers(self.cursor, self.settings)
 
     @cached_property
     def waiting(self) -> Waiting:

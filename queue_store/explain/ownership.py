@@ -59,7 +59,10 @@ def cancel_asked(facts: Facts) -> Reason | None:
     if record.cancel_requested_at is None:
         return None
     ago = lasting((facts.now - record.cancel_requested_at).total_seconds())
-    text = f"{record.cancel_requested_by} asked {ago} ago to cancel it; its owner does so at the next look."
+    text = (
+        f"{record.cancel_requested_by} asked {ago} ago to cancel it; its owner does so when the handler looks, or "
+        f"returns. `queuectl end {record.id}` ends a handler that does neither."
+    )
     return Reason("cancel_asked", text, is_blocking=False)
 
 

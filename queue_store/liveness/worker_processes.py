@@ -1,7 +1,7 @@
 """The worker processes: who is alive, what they do, and which of their records were asked to stop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +10,7 @@ from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
 from queue_store.database.idle_in_transaction import limit_idle_in_transaction
-from queue_store.database.rows import row_as
+from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 from queue_store.runs.run import RunCounts
 
@@ -29,6 +29,40 @@ class WorkerProcess:
     memory_limit_bytes: int | None = None
     processor_count: int | None = None
     worker_process_id: UUID = field(default_factory=uuid4)
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The record that a process works on, and for how long it has done so."""
+
+    record_id: int
+    claim_number: int
+    seconds: float
+    flow_name: str
+    flow_instance_id: UUID
+
+
+_NOTHING: dict[str, object] = {f.name: None for f in fields(InHand)}
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequest:
+    """What an operator asks of a process: to end the handler of this record under this claim. All None: nothing."""
+
+    record_id: int | None
+    claim_number: int | None
+    requested_by: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessToEnd:
+    """`record_id`: of the handler that an operator wants to end."""
+
+    worker_process_id: UUID
+    pid: int
+    record_id: int
+    requested_by: str
 
 
 def register(cursor: Cursor[Any], process: WorkerProcess) -> None:
@@ -56,15 +90,33 @@ def beat(
     pool_in_use: int = 0,
     cpu_percent: float | None = None,
     memory_bytes: int | None = None,
-) -> bool:
-    """False: this process was declared dead, which is final. It must stop working and start anew."""
-    parameters = {
+    in_hand: InHand | None = None,
+) -> EndRequest | None:
+    """None: this process was declared dead, which is final. It must stop working and start anew."""
+    parameters: dict[str, object] = {
         "worker_process_id": worker_process_id,
         "pool_in_use": pool_in_use,
         "cpu_percent": cpu_percent,
         "memory_bytes": memory_bytes,
     }
-    return cursor.execute(sql("liveness/beat_worker_process"), parameters).fetchone() is not None
+    parameters |= _NOTHING if in_hand is None else asdict(in_hand)
+    return row_as(cursor.execute(sql("liveness/beat_worker_process"), parameters), EndRequest)
+
+
+def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndRequest) -> None:
+    """It came too late. One that came after it stays."""
+    parameters = {
+        "worker_process_id": worker_process_id,
+        "record_id": request.record_id,
+        "claim_number": request.claim_number,
+    }
+    cursor.execute(sql("liveness/drop_end_request"), parameters)
+
+
+def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
+    """Of these processes, those that were asked to end a handler which still holds its record."""
+    parameters = {"worker_process_ids": list(worker_process_ids)}
+    return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ class WorkerProcessReading:
     memory_limit_bytes: int | None
     processor_count: int | None
     is_alive: bool
+    in_hand_record_id: int | None = None
+    in_hand_flow_name: str | None = None
+    in_hand_since: datetime | None = None
 
     @property
     def processors_percent(self) -> float | None:

@@ -13,7 +13,7 @@ from queue_store.counts import rollups
 from queue_store.errors import QueueStoreError
 from queue_store.liveness import worker_processes
 
-from ..worker.current_run import CurrentRun
+from ..worker.current_run import CurrentRun, Handlers
 from ..worker.liveness_file import touch_liveness_file
 from ..worker.services import WorkerServices
 from .recycling import recycle_when_full
@@ -38,6 +38,7 @@ class Heartbeat(threading.Thread):
     def run(self) -> None:
         next_beat = 0.0
         while not self._ended.wait(LOOK_SECONDS):
+            self._services.slots.hear()
             if self._services.slots.is_stopping and not self._is_stopping:
                 self.attempt(self.say_stopping)
             if time.monotonic() >= next_beat:
@@ -75,13 +76,15 @@ class Heartbeat(threading.Thread):
 
     def _say_alive(self) -> bool:
         current = self._services.current_run
+        handlers = None if current is None else current.handlers
         with self._services.database.transaction() as cursor:
-            is_alive = worker_processes.beat(
+            asked = worker_processes.beat(
                 cursor,
                 self._services.process.worker_process_id,
                 pool_in_use=self._services.database.pool_in_use,
                 cpu_percent=self._process.cpu_percent(),
                 memory_bytes=self._process.memory_info().rss,
+                in_hand=None if handlers is None else handlers.oldest(),
             )
             news = current and worker_processes.beat_run(
                 cursor, current.run.flow_instance_id, current.run.counts
@@ -89,8 +92,19 @@ class Heartbeat(threading.Thread):
             self._services.server_identity = worker_processes.server_identity(cursor)
         if current is not None:
             self._tell(current, news)
-            current.end_if_hung()
-        return is_alive
+        if asked is not None and asked.record_id is not None:
+            self._end_handler(handlers, asked)
+        if handlers is not None:
+            handlers.end_overdue()
+        return asked is not None
+
+    def _end_handler(self, handlers: Handlers | None, request: worker_processes.EndRequest) -> None:
+        """Returns when it is too late for that."""
+        if handlers is not None:
+            handlers.end(request)
+        logger.info("record %d is not in hand: its handler cannot be ended any more", request.record_id)
+        with self._services.database.transaction() as cursor:
+            worker_processes.drop_end_request(cursor, self._services.process.worker_process_id, request)
 
     def _tell(self, current: CurrentRun, news: worker_processes.RunNews | None) -> None:
         if news is None:

@@ -47,7 +47,10 @@ _starts: list[StartGuard] = []
 @celeryd_init.connect
 def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
     """Refuses to start with wrong settings or flows, another schema or an unsupported pool."""
+    from .deaf_children import DeafChildren
+
     enter(Place.MAIN_PROCESS)
+    app.steps["worker"].add(DeafChildren)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)
     bound_decompression()
     keep_harmless_commands()
     logging.getLogger("celery.concurrency").setLevel(logging.INFO)  # DEBUG shows the bodies of messages

@@ -26,6 +26,7 @@ COMMANDS = (
     "capacity",
     "check",
     "drain",
+    "end",
     "enqueue",
     "explain",
     "failures",

@@ -116,6 +116,8 @@ def _server(reading: Reading) -> Iterator[Metric]:
     yield _gauge("held_snapshot_age_transactions", text, began)
     endless = sum(flow.record_count for flow in reading.endless_claims)
     yield _gauge("endless_claims", "Records claimed again and again without an outcome.", endless)
+    text = "Handlers that run far longer than is usual for their flow."
+    yield _gauge("hung_handlers", text, len(reading.hung_handlers))
     alerts = GaugeMetricFamily("processing_queue_alerts", "Alerts that are open.", labels=["level"])
     for level in LEVELS:
         alerts.add_metric([level], sum(alert.level == level for alert in reading.alerts))

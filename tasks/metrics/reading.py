@@ -11,6 +11,7 @@ from queue_store.readings.counters import CounterReader, Counters
 from queue_store.readings.endless_claims import EndlessClaims, read_endless_claims
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
+from queue_store.readings.hung_handlers import HungHandler, read_hung_handlers
 from queue_store.readings.schedule_and_audit import LastSigns, read_last_signs
 from queue_store.readings.server import ServerReading, read_server
 from queue_store.settings import ProcessorSettings
@@ -34,6 +35,7 @@ class Reading:
     signs: LastSigns
     snapshots: list[HeldSnapshot]
     endless_claims: list[EndlessClaims]
+    hung_handlers: list[HungHandler]
     records: Records | None
     replica_lag_seconds: float | None
     has_replica: bool
@@ -50,6 +52,7 @@ def read_all(database: DatabaseManager, settings: ProcessorSettings, counters: C
             read_last_signs(cursor),
             read_held_snapshots(cursor),
             read_endless_claims(cursor, settings),
+            read_hung_handlers(cursor, settings),
             records,
             lag_seconds,
             database.settings.replica_url is not None,

@@ -8,6 +8,7 @@ from queue_store.readings.endless_claims import EndlessClaims, read_endless_clai
 from queue_store.readings.failing_claims import FailingClaims, read_failing_claims
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
+from queue_store.readings.hung_handlers import HungHandler, hung_handlers, read_handlers_in_hand
 from queue_store.readings.integrity import Violation, find_violations
 from queue_store.readings.orphans import OrphanGroup, read_orphans
 from queue_store.readings.response_time import read_response_time_ms
@@ -48,6 +49,7 @@ class Snapshot:
     endless_claims: list[EndlessClaims]
     failing_claims: list[FailingClaims]
     fleet: Fleet
+    hung_handlers: list[HungHandler]
     server: ServerReading
     baselines: dict[str, Baseline]
     depths: list[Depth]
@@ -73,13 +75,15 @@ def take_snapshot(
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         response_time_ms = read_response_time_ms(cursor)
         flows = read_flow_counts(cursor)
+        day, baselines = read_window(cursor, DAY_SECONDS), read_baselines(cursor)
+        in_hand = read_handlers_in_hand(cursor, settings)
         return Snapshot(
             settings=settings,
             response_time_ms=response_time_ms,
             flows=flows,
             overall=add_up(flows),
             hour=read_window(cursor, HOUR_SECONDS),
-            day=read_window(cursor, DAY_SECONDS),
+            day=day,
             recent=read_recent_outcomes(
                 cursor,
                 {
@@ -92,8 +96,9 @@ def take_snapshot(
             endless_claims=read_endless_claims(cursor, settings),
             failing_claims=read_failing_claims(cursor),
             fleet=read_fleet(cursor, settings),
+            hung_handlers=hung_handlers(in_hand, day, baselines, settings.alert_thresholds),
             server=read_server(cursor),
-            baselines=read_baselines(cursor),
+            baselines=baselines,
             depths=read_depths(cursor, HOUR_SECONDS),
             connection_success=read_connection_success(cursor),
             violations=find_violations(cursor, at_a_glance=True) if with_integrity else [],

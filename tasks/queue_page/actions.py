@@ -5,6 +5,7 @@ from typing import Any
 
 from queue_store.alerting import alerts
 from queue_store.operators.dry_run import WouldChange, would_cancel, would_reset
+from queue_store.operators.ends import ask_to_end
 from queue_store.operators.operators import Operators
 from queue_store.readings.records import find_ids
 from queue_store.records.record import STATUSES
@@ -45,6 +46,18 @@ def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
     return _answer(counts, "record(s) cancelled", "are running and were asked to stop", NOT_CANCELLED)
 
 
+def end(arguments: Arguments, actor: str) -> dict[str, Any]:
+    """Of one record, under the claim that the page showed."""
+    record_id, claim_number = arguments.needed_whole("id", 1), arguments.needed_whole("claim", 1, 2**31 - 1)
+    reason = arguments.text("reason")
+    result = ask_to_end(page_database(), [record_id], actor=actor, reason=reason, claim_number=claim_number)
+    if not result.asked:
+        return {"affected": 0, "text": f"Nothing was ended: {result.refused[record_id]}."}
+    asked = result.asked[0]
+    text = f"Process {asked.pid} on {asked.hostname} was asked to end the handler. It answers within seconds."
+    return {"affected": 1, "text": text}
+
+
 def change_priority(arguments: Arguments, actor: str) -> dict[str, Any]:
     ids = arguments.ids() or []
     changed = _operators().change_priority(ids, arguments.needed_whole("priority", 0, 9), actor=actor)
@@ -82,6 +95,7 @@ def acknowledge(arguments: Arguments, actor: str) -> dict[str, Any]:
 ACTIONS: dict[str, Action] = {
     "reset": reset,
     "cancel": cancel,
+    "end": end,
     "priority": change_priority,
     "purge": purge,
     "pause": pause,

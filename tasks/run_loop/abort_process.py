@@ -11,7 +11,7 @@ from queue_store.records.record import Outcome
 from queue_store.runs.sessions import terminate_session
 
 from ..authoring.flow import Flow
-from ..exceptions import TimeLimitExceededError
+from ..exceptions import HandlerEndedError, TimeLimitExceededError
 from ..worker.current_run import CurrentRun
 from ..worker.services import WorkerServices
 from .failures import failure_of
@@ -19,6 +19,7 @@ from .stuck_handlers import StuckHandler, end_process
 
 TRY_AGAIN_SECONDS = 1.0
 REASON = "a handler did not stop at its time limit, so its process ended"
+REASON_ENDED = "an operator ended a handler, and its process with it"
 
 logger = logging.getLogger(__name__)
 
@@ -33,28 +34,34 @@ def abort_process(
     """Over connections of its own: the run's is in the hands of whoever is stuck. Does not return."""
     current.is_lost = True
     failures = [failure for call in stuck for failure in _failures(flow, call)]
+    reason = REASON_ENDED if any(call.ended_by for call in stuck) else REASON
     ends_session = flow.transaction_type is not None
     for outcomes in (
         [*finished, *failures],
         failures,
     ):  # what cannot be written is given back, and done again
         try:
-            _write_when_possible(services, current, outcomes, ends_session=ends_session)
+            _write_when_possible(services, current, outcomes, reason, ends_session=ends_session)
             break
         except Exception:
             logger.exception("the end of a stuck process cannot be written with %d outcome(s)", len(outcomes))
-    logger.error("%s: records %s of flow %s", REASON, [f.record.id for f in failures], flow.name)
+    logger.error("%s: records %s of flow %s", reason, [f.record.id for f in failures], flow.name)
     services.slots.leave()
     end_process()
 
 
 def _write_when_possible(
-    services: WorkerServices, current: CurrentRun, outcomes: Sequence[Outcome], *, ends_session: bool
+    services: WorkerServices,
+    current: CurrentRun,
+    outcomes: Sequence[Outcome],
+    reason: str,
+    *,
+    ends_session: bool,
 ) -> None:
     """Waits for a database that is away, but not at a shutdown: the lease says the rest."""
     while True:
         try:
-            return _write(services, current, outcomes, ends_session=ends_session)
+            return _write(services, current, outcomes, reason, ends_session=ends_session)
         except (DatabaseUnavailableError, ConflictError) as error:
             if services.slots.is_stopping:
                 raise
@@ -62,17 +69,31 @@ def _write_when_possible(
             time.sleep(TRY_AGAIN_SECONDS)
 
 
-def _failures(flow: Flow, call: StuckHandler) -> list[Outcome]:
-    text = f"the time limit of {call.limit_seconds:g} s is over, and the handler could not be stopped"
+def _error(flow: Flow, call: StuckHandler) -> TimeLimitExceededError:
+    if call.ended_by is not None:
+        return HandlerEndedError(f"ended after {call.limit_seconds:.0f} s by {call.ended_by}")
     if flow.time_limit_seconds is None:
-        text = f"the handler did not return in {call.limit_seconds:g} s: give its flow time_limit_seconds"
-    error = TimeLimitExceededError(text)
+        return TimeLimitExceededError(
+            f"the handler did not return in {call.limit_seconds:g} s: give its flow time_limit_seconds"
+        )
+    return TimeLimitExceededError(
+        f"the time limit of {call.limit_seconds:g} s is over, and the handler could not be stopped"
+    )
+
+
+def _failures(flow: Flow, call: StuckHandler) -> list[Outcome]:
+    error = _error(flow, call)
     now = time.monotonic()
     return [failure_of(flow, record, error, call.started, now) for record in call.records]
 
 
 def _write(
-    services: WorkerServices, current: CurrentRun, outcomes: Sequence[Outcome], *, ends_session: bool
+    services: WorkerServices,
+    current: CurrentRun,
+    outcomes: Sequence[Outcome],
+    reason: str,
+    *,
+    ends_session: bool,
 ) -> None:
     run = current.run
     if ends_session:
@@ -80,7 +101,7 @@ def _write(
             terminate_session(cursor, run.flow_instance_id)
     with services.database.transaction() as cursor:
         run.counts.add(run.write_in(cursor, outcomes))
-        run.end_in(cursor, REASON)
+        run.end_in(cursor, reason)
     services.rescue.sweep()
     with services.database.transaction() as cursor:
         worker_processes.end(cursor, services.process.worker_process_id)

@@ -1,6 +1,7 @@
 """The time limit of a flow, around every call of its functions, in each way of running them."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -16,15 +17,26 @@ _NO_LIMIT = nullcontext[None]()
 
 
 class Limits:
-    """`stuck_handlers` ends the process of a handler that does not stop. None: the flow has no time limit, and
-    `open_calls` tells which calls run, by their first record, and since when by `time.monotonic()`."""
+    """`stuck_handlers` ends the process of a handler that does not stop. None: the flow has no time limit."""
 
     def __init__(self, flow: Flow, stuck_handlers: StuckHandlers | None = None) -> None:
         self._seconds = flow.time_limit_seconds
         self._is_async = flow.is_async
         self._stuck_handlers = stuck_handlers
         self._is_unlimited = self._seconds is None or stuck_handlers is None
-        self.open_calls: dict[int, tuple[list[Record], float]] = {}
+        self._open_calls: dict[int, tuple[list[Record], float]] = {}
+
+    @property
+    def are_enforced(self) -> bool:
+        """Whether the flow has a time limit."""
+        return not self._is_unlimited
+
+    def calls(self) -> list[tuple[Sequence[Record], float]]:
+        """The calls of the handler that run now, the first one first, each with its records and its beginning by
+        `time.monotonic()`. For other threads."""
+        if self._seconds is not None and self._stuck_handlers is not None:
+            return [(call.records, call.started) for call in self._stuck_handlers.calls()]
+        return list(self._open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
         """Raises TimeLimitExceededError in the block, where it can be interrupted. After an exception call `lift`."""
@@ -39,11 +51,11 @@ class Limits:
     def begin(self, records: list[Record], started: float) -> None:
         """A call of the handler on these records, which `end` must follow."""
         if self._is_unlimited:
-            self.open_calls[records[0].id] = records, started
+            self._open_calls[records[0].id] = records, started
 
     def end(self, records: list[Record]) -> None:
         """Idempotent."""
-        self.open_calls.pop(records[0].id, None)
+        self._open_calls.pop(records[0].id, None)
 
     def lift(self, records: list[Record]) -> None:
         """The limit may ring between the end of the block and its exit, which then does nothing. Idempotent."""

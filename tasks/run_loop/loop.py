@@ -1,7 +1,6 @@
 """A run: claim, execute, write, claim again, until nothing is due or somebody wants it to stop."""
 
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from typing import Protocol
@@ -22,6 +21,7 @@ from .delivery import Delivery
 from .end_of_run import end_run
 from .executors import AsyncExecutor, Executor, ThreadExecutor
 from .guest import ProcessState, own_this_process, run_as_guest
+from .handlers_in_hand import HandlersInHand
 from .limits import Limits
 from .one_by_one import BatchByBatch, OneByOne
 from .one_commit import OneCommit
@@ -78,9 +78,7 @@ class _RunLoop:
         self._services = services
         self._flow = flow
         self._run = run
-        self._current = CurrentRun(
-            run, server_identity=services.server_identity, end_if_hung=self._end_if_hung
-        )
+        self._current = CurrentRun(run, server_identity=services.server_identity)
         self._delivery = Delivery(
             self._current, services.settings, services.slots, services.hints.send, TimeSlice(services, flow)
         )
@@ -90,6 +88,8 @@ class _RunLoop:
         self._ends = ExitStack()
         self._limits = Limits(flow, self._stuck_handlers())
         self._attempts = BatchAttempts(flow, self._current, self._limits)
+        patience_seconds = HUNG_SHARE * orphan_timeout_seconds(flow, services.settings)
+        self._current.handlers = HandlersInHand(run, self._limits, self._abort_process, patience_seconds)
 
     def work_off(self, records: list[Record]) -> None:
         self._services.current_run = self._current
@@ -158,16 +158,3 @@ class _RunLoop:
     def _abort_process(self, stuck: list[StuckHandler]) -> None:
         finished = self._delivery.unwritten + (self._executor.done if self._executor else [])
         abort_process(self._services, self._flow, self._current, finished, stuck)
-
-    def _end_if_hung(self) -> None:
-        """Flows without a time limit are bounded too. Shortly before the orphan timeout this process ends and charges
-        the attempt; otherwise the record could hang one process after another without a charge."""
-        patience_seconds = HUNG_SHARE * orphan_timeout_seconds(self._flow, self._services.settings)
-        hung_before = time.monotonic() - patience_seconds
-        hung = [
-            StuckHandler(records, started, started + patience_seconds, patience_seconds)
-            for records, started in list(self._limits.open_calls.values())
-            if started <= hung_before
-        ]
-        if hung:
-            self._abort_process(hung)

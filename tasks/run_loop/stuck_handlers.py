@@ -22,12 +22,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StuckHandler:
-    """One call of a handler, and when this process gives up on it (by time.monotonic())."""
+    """One call of a handler, and when this process gives up on it (by time.monotonic()). `ended_by`: the operator who
+    wants it."""
 
     records: Sequence[Record]
     started: float
     gives_up_at: float
     limit_seconds: float
+    ended_by: str | None = None
 
 
 class StuckHandlers(threading.Thread):
@@ -49,10 +51,14 @@ class StuckHandlers(threading.Thread):
         """It has ended."""
         self._calls.pop(records[0].id, None)
 
+    def calls(self) -> list[StuckHandler]:
+        """Those that run now, the first one first."""
+        return list(self._calls.values())
+
     def run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             now = time.monotonic()
-            stuck = [call for call in list(self._calls.values()) if now >= call.gives_up_at]
+            stuck = [call for call in self.calls() if now >= call.gives_up_at]
             if stuck:
                 self._give_up(stuck)
                 return

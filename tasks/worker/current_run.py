@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg import Cursor
 
@@ -13,11 +13,26 @@ from queue_store.enqueueing.connections import run as run_steps
 from queue_store.enqueueing.steps import refuse_flow
 from queue_store.errors import QueueStoreError
 from queue_store.flows import read_flow_names
+from queue_store.liveness.worker_processes import EndRequest, InHand
 from queue_store.records import progress
 from queue_store.records.record import Record
 from queue_store.runs.run import Run
 
 from .time_limit import masked
+
+
+class Handlers(Protocol):
+    """What the heartbeat asks of the handlers that its run has in hand."""
+
+    def oldest(self) -> InHand | None: ...
+
+    def end(self, request: EndRequest) -> None:
+        """Ends the process when it has the record in hand under this claim; otherwise returns."""
+        ...
+
+    def end_overdue(self) -> None:
+        """Ends the process when a handler has run for too long."""
+        ...
 
 
 @dataclass(slots=True)
@@ -29,7 +44,7 @@ class CurrentRun:
     batch_size: int | None = None  # for the next claim, when operators changed it
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])
-    end_if_hung: Callable[[], None] = lambda: None  # asked by the heartbeat; ends the process
+    handlers: Handlers | None = None
     server_identity: str | None = None  # of the server that this run began on, where it is known
     pid: int = field(default_factory=os.getpid)
 

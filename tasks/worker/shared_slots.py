@@ -1,13 +1,15 @@
 """What the processes of one worker tell each other without a database: memory that they share.
 
-Each pool child has the slot of its pool index and keeps there who it is and which record it has in flight. A child
-that starts finds in its slot what its predecessor left: when that one did not say goodbye, it crashed, and on what.
+Each pool child has the slot of its pool index and keeps there who it is, which record it has in flight and when its
+heartbeat last ran. A child that starts finds in its slot what its predecessor left: when that one did not say goodbye,
+it crashed, and on what. The main process finds the children that hear nothing.
 """
 
 import mmap
 import os
 import struct
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,9 +19,10 @@ from billiard.reduction import DupFd
 
 SLOT_COUNT = 1024
 _FLAGS = 2
-_SLOT = struct.Struct("=16sq")
+_SLOT = struct.Struct("=16sqd")
 _SIZE = _FLAGS + SLOT_COUNT * _SLOT.size
 _IN_HAND = struct.Struct("=q")
+_HEARD_AT = struct.Struct("=d")
 
 NOTHING_IN_FLIGHT = 0
 SEVERAL_IN_FLIGHT = -1
@@ -37,6 +40,17 @@ class Predecessor:
 
     worker_process_id: UUID
     record_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BusyChild:
+    """A child that works. `record_id`: what it has in flight, or SEVERAL_IN_FLIGHT. `heard_at`: when its heartbeat last
+    ran, by time.monotonic(), which all processes share."""
+
+    index: int
+    worker_process_id: UUID
+    record_id: int
+    heard_at: float
 
 
 class SharedSlots:
@@ -86,10 +100,11 @@ class SharedSlots:
 
     def enter(self, worker_process_id: UUID) -> Predecessor | None:
         """Take this child's slot. Returns the predecessor when it crashed."""
-        index = getattr(current_process(), "index", 0) or 0
-        self._offset = _FLAGS + (index % SLOT_COUNT) * _SLOT.size
-        previous, record_id = _SLOT.unpack_from(self._memory, self._offset)
-        _SLOT.pack_into(self._memory, self._offset, worker_process_id.bytes, NOTHING_IN_FLIGHT)
+        self._offset = _offset(getattr(current_process(), "index", 0) or 0)
+        previous, record_id, _ = _SLOT.unpack_from(self._memory, self._offset)
+        _SLOT.pack_into(
+            self._memory, self._offset, worker_process_id.bytes, NOTHING_IN_FLIGHT, time.monotonic()
+        )
         if previous == bytes(16):
             return None
         return Predecessor(UUID(bytes=previous), None if record_id == SEVERAL_IN_FLIGHT else record_id)
@@ -97,8 +112,27 @@ class SharedSlots:
     def put_in_flight(self, record_id: int) -> None:
         _IN_HAND.pack_into(self._memory, self._offset + 16, record_id)
 
+    def hear(self) -> None:
+        """Says that this child's heartbeat runs."""
+        _HEARD_AT.pack_into(self._memory, self._offset + 24, time.monotonic())
+
+    def busy_child(self, index: int) -> BusyChild | None:
+        """For the main process. None: the child of this pool index has nothing in flight."""
+        identity, record_id, heard_at = _SLOT.unpack_from(self._memory, _offset(index))
+        if identity == bytes(16) or record_id == NOTHING_IN_FLIGHT:
+            return None
+        return BusyChild(index, UUID(bytes=identity), record_id, heard_at)
+
+    def blame(self, index: int, record_id: int) -> None:
+        """In the main process, before it kills the child of this pool index: its successor strikes this record."""
+        _IN_HAND.pack_into(self._memory, _offset(index) + 16, record_id)
+
     def leave(self) -> None:
-        _SLOT.pack_into(self._memory, self._offset, bytes(16), NOTHING_IN_FLIGHT)
+        _SLOT.pack_into(self._memory, self._offset, bytes(16), NOTHING_IN_FLIGHT, 0.0)
+
+
+def _offset(index: int) -> int:
+    return _FLAGS + (index % SLOT_COUNT) * _SLOT.size
 
 
 shared_slots = SharedSlots()

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from celery import Task
+from celery.result import AsyncResult
 
 import tasks
 from queue_store.enqueueing import RecordOptions, enqueue
@@ -27,7 +28,11 @@ OURS = {
     *inspect.signature(QueueTester.records).parameters,
 }
 PYTHONS = {"x", "days", "hours", "minutes", "seconds"}
-CELERYS = {*inspect.signature(Task.apply_async).parameters, "countdown", "eta", "priority", "queue"}
+CELERYS = {
+    *inspect.signature(Task.apply_async).parameters,
+    *inspect.signature(AsyncResult.revoke).parameters,
+    *("countdown", "eta", "priority", "queue"),
+}
 
 
 def code_of(cells: list[str]) -> list[str]:

@@ -26,6 +26,11 @@ OWNER = """
 INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id)
 VALUES ('0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01', 'alpha', '0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d02')
 """
+HANGS = """
+UPDATE worker_processes w SET in_hand_record_id = q.id, in_hand_claim_number = q.claim_number,
+    in_hand_flow_name = q.flow_name, in_hand_run_id = q.flow_instance_id, in_hand_since = now() - interval '10 minutes'
+FROM processing_queue q WHERE q.status = 'processing'
+"""
 PENDING = "INSERT INTO processing_queue (flow_name) VALUES ('alpha')"
 CLAIMED = f"""
 INSERT INTO processing_queue (flow_name, status, claimed_at, flow_instance_id, claim_number)
@@ -86,6 +91,7 @@ RECORDS: dict[str, list[str]] = {
     "owner_missing": [CLAIMED],
     "owner_gone": [OWNER, CLAIMED, "UPDATE flow_execution_logs SET state = 'dead', finished_at = now()"],
     "owner_silent": [OWNER, CLAIMED, SILENT],
+    "handler_hung": [OWNER, CLAIMED, HANGS],
     "claimed_too_long_ago": [OWNER, CLAIMED, "UPDATE processing_queue SET claimed_at = now() - interval '3 hours'"],
     "cancel_asked": [
         OWNER, CLAIMED, "INSERT INTO cancel_requests (record_id, requested_by) SELECT id, 'eve' FROM processing_queue"

@@ -74,6 +74,17 @@ def no_outcome(database: DatabaseManager) -> None:
     filling.add_records(database, 2, unfinished_claims=5, batch_limit=1)
 
 
+def hung_handler(database: DatabaseManager) -> None:
+    healthy(database)
+    execute(
+        database,
+        "UPDATE worker_processes w SET in_hand_record_id = q.id, in_hand_claim_number = q.claim_number,"
+        " in_hand_flow_name = 'alpha', in_hand_run_id = q.flow_instance_id,"
+        " in_hand_since = now() - interval '10 minutes'"
+        " FROM (SELECT * FROM processing_queue WHERE status = 'processing' ORDER BY id LIMIT 1) q",
+    )
+
+
 def failing_claims(database: DatabaseManager) -> None:
     healthy(database)
     execute(

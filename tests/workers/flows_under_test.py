@@ -1,6 +1,7 @@
 """Flows that the worker tests run, in real worker processes."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import time
@@ -101,3 +102,19 @@ def hears_a_cancel_with_effect(payload: dict[str, Any], connection: Connection, 
     effect = {"record_id": context.record_id, "claim_number": context.claim_number}
     connection.exec_driver_sql(INSERT_EFFECT, effect)
     hears_a_cancel(payload, context)
+
+
+@flow(max_retries=0)
+def holds_the_interpreter(payload: dict[str, Any]) -> None:
+    """In C, without giving it back: nothing else runs in this process, no signal handler either."""
+    if seconds := payload["seconds"]:
+        ctypes.PyDLL(None).sleep(seconds)
+
+
+@flow(max_retries=0)
+def computes(payload: dict[str, Any]) -> None:
+    """A loop in Python that no time limit ends."""
+    deadline = time.monotonic() + payload["seconds"]
+    while time.monotonic() < deadline:
+        with suppress(BaseException):
+            time.sleep(0.01)

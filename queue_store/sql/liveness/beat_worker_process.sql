@@ -1,7 +1,12 @@
--- A worker process says that it is alive. No row back: it was declared dead, and must not work on.
+-- A worker process says that it is alive and which record it has in hand. It learns which handler it must end. No row
+-- back: it was declared dead, and must not work on.
 -- Processor use is smoothed over about a minute: a busy batch is no trouble.
 UPDATE worker_processes
 SET heartbeat_at = clock_timestamp(), pool_in_use = %(pool_in_use)s, memory_bytes = %(memory_bytes)s,
-    cpu_percent = coalesce(cpu_percent * 0.95 + %(cpu_percent)s::real * 0.05, %(cpu_percent)s::real)
+    cpu_percent = coalesce(cpu_percent * 0.95 + %(cpu_percent)s::real * 0.05, %(cpu_percent)s::real),
+    in_hand_record_id = %(record_id)s, in_hand_claim_number = %(claim_number)s,
+    in_hand_since = clock_timestamp() - make_interval(secs => %(seconds)s),
+    in_hand_flow_name = %(flow_name)s, in_hand_run_id = %(flow_instance_id)s
 WHERE worker_process_id = %(worker_process_id)s AND state IN ('running', 'stopping')
-RETURNING state
+RETURNING end_record_id AS record_id, end_claim_number AS claim_number, end_requested_by AS requested_by,
+    end_reason AS reason

@@ -6,6 +6,7 @@ from queue_store.alerting.findings import Finding
 from queue_store.readings.windows import Window
 
 from ..snapshot import HOUR_SECONDS, Snapshot
+from .handler_rules import how_to_end, is_held_up
 from .register import rule
 
 BACKLOG_RECORDS = 500
@@ -49,12 +50,18 @@ def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
                 code="processing_rate",
                 level=judged[0],
                 message=f"{flow_name}: {figure:g} records an hour while due work waits, below {judged[1]:g}.",
-                next_step="see whether workers are alive and busy, then add containers or raise the batch size: "
-                "queuectl capacity",
+                next_step=how_to_go_faster(snapshot, flow_name),
                 flow_name=flow_name,
                 figure=figure,
                 threshold=judged[1],
             )
+
+
+def how_to_go_faster(snapshot: Snapshot, flow_name: str) -> str:
+    """More containers do not help where handlers hang."""
+    if is_held_up(snapshot, flow_name):
+        return how_to_end(snapshot.hung_handlers)
+    return "see whether workers are alive and busy, then add containers or raise the batch size: queuectl capacity"
 
 
 @rule("failed_records")

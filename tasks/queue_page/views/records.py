@@ -68,9 +68,22 @@ def _shown_columns(details: RecordDetails, show_payloads: bool) -> dict[str, Any
         "progress_at": progress.get("updated_at"),
         "cancel_requested_by": request.get("requested_by"),
         "cancel_requested_at": request.get("requested_at"),
+        **_in_hand(record, run),
         "hostname": run.get("hostname"),
         "pid": run.get("pid"),
         "run_state": run.get("state"),
+    }
+
+
+def _in_hand(record: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+    """Since when its process has this claim of it in hand, and who asked to end that."""
+    claim = record["id"], record["claim_number"]
+    is_in_hand = (run.get("in_hand_record_id"), run.get("in_hand_claim_number")) == claim
+    is_asked = (run.get("end_record_id"), run.get("end_claim_number")) == claim
+    return {
+        "in_hand_since": run["in_hand_since"] if is_in_hand else None,
+        "end_requested_by": run["end_requested_by"] if is_asked else None,
+        "end_requested_at": run["end_requested_at"] if is_asked else None,
     }
 
 

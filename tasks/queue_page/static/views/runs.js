@@ -1,5 +1,5 @@
 import { ask, live } from "../data.js";
-import { badge, bytes, card, duration, el, flowLink, number, percent, table, when } from "../dom.js";
+import { badge, bytes, card, duration, el, flowLink, link, number, percent, table, when } from "../dom.js";
 
 export function show(view) {
   const region = el("div", {});
@@ -35,6 +35,8 @@ function processTable(processes, lease) {
     ["State", (p) => badge(p.is_alive ? p.state : p.state === "dead" ? "dead" : "silent", p.is_alive ? p.state : "dead")],
     ["Started", (p) => when(p.started_at)],
     ["Silent for", (p) => `${duration(p.silent_seconds)} of ${duration(lease)}`],
+    ["In hand", (p) => p.in_hand_record_id === null ? "–"
+      : el("span", {}, link(`/records/${p.in_hand_record_id}`, `record ${p.in_hand_record_id}`), ` of ${p.in_hand_flow_name} since `, when(p.in_hand_since))],
     ["Flows", (p) => p.flow_names.join(", ")],
     ["Queues", (p) => p.celery_queues.join(", ")],
     ["Pool", (p) => `${p.pool_in_use} of ${p.pool_capacity}`],

@@ -1,0 +1,59 @@
+"""Handlers that hang, and what waits for them."""
+
+from typing import Any
+
+from queue_store.explain.facts import Facts
+from queue_store.explain.reasons import FLOW, Reason, reason
+from queue_store.readings.hung_handlers import HungHandler
+
+SHOWN = 5
+
+
+@reason("handler_hung", of=("processing",))
+def handler_hung(facts: Facts) -> Reason | None:
+    """Its own handler, or that of a record of the same run."""
+    record = facts.record
+    hung = [h for h in facts.hung_handlers if h.handler.flow_instance_id == record.flow_instance_id]
+    if not hung:
+        return None
+    whose = "Its handler runs"
+    if all(h.handler.record_id != record.id for h in hung):
+        whose = "It waits in a batch whose handler runs"
+    return Reason("handler_hung", f"{whose} far longer than usual: {_named(hung)}", details=_details(hung))
+
+
+@reason("handler_hung", of=("pending", FLOW))
+def workers_held_up(facts: Facts) -> Reason | None:
+    """Blocks where such handlers, of whatever flow, hold all worker processes that serve the flow."""
+    serving = set(facts.workers.serving_ids)
+    hung = [h for h in facts.hung_handlers if h.handler.worker_process_id in serving]
+    if serving and serving == {h.handler.worker_process_id for h in hung}:
+        text = f"All {len(serving)} worker process(es) that serve {facts.flow_name} are held by handlers that run far "
+        return Reason("handler_hung", f"{text}longer than usual: {_named(hung)}", details=_details(hung))
+    own = [h for h in hung if h.handler.flow_name == facts.flow_name]
+    if not own or facts.is_of_record:
+        return None
+    text = f"{len(own)} handler(s) run far longer than usual: {_named(own)}"
+    return Reason("handler_hung", text, is_blocking=False, details=_details(own))
+
+
+def _named(hung: list[HungHandler]) -> str:
+    ids = " ".join(str(h.handler.record_id) for h in hung[:SHOWN])
+    shown = "; ".join(h.text for h in hung[:SHOWN]) + ("; …" if len(hung) > SHOWN else ".")
+    return f"{shown} `queuectl end {ids}` ends them and charges an attempt."
+
+
+def _details(hung: list[HungHandler]) -> dict[str, Any]:
+    return {
+        "handlers": [
+            {
+                "flow_name": h.handler.flow_name,
+                "record_id": h.handler.record_id,
+                "worker_process_id": str(h.handler.worker_process_id),
+                "pid": h.handler.pid,
+                "hostname": h.handler.hostname,
+                "since": h.handler.since.isoformat(),
+            }
+            for h in hung
+        ]
+    }

@@ -1,0 +1,107 @@
+"""Handlers that have run far longer than is usual for their flow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Cursor
+
+from queue_store.database.rows import rows_as
+from queue_store.database.statements import sql
+from queue_store.readings.trends import Baseline, read_baselines
+from queue_store.readings.windows import Window, read_window
+from queue_store.settings import ProcessorSettings
+from queue_store.thresholds import Thresholds
+
+DAY_SECONDS = 86_400.0
+USUAL_SHARE = 0.95  # of the handler's calls in the last day
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerInHand:
+    """`quiet_seconds`: since it began, or since its last report of progress."""
+
+    flow_name: str
+    record_id: int
+    claim_number: int
+    flow_instance_id: UUID
+    worker_process_id: UUID
+    hostname: str
+    pid: int
+    since: datetime
+    running_seconds: float
+    quiet_seconds: float
+    time_limit_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HungHandler:
+    """`usual_seconds`: None for a flow without history. `allowed_seconds`: how long it may be quiet."""
+
+    handler: HandlerInHand
+    usual_seconds: float | None
+    allowed_seconds: float
+
+    @property
+    def text(self) -> str:
+        """Names the record, process, host and time."""
+        handler = self.handler
+        usual = "nothing is known of its usual time"
+        if self.usual_seconds is not None:
+            usual = f"usual are at most {self.usual_seconds:.3g} s"
+        return (
+            f"record {handler.record_id} in process {handler.pid} on {handler.hostname} since "
+            f"{handler.since:%Y-%m-%d %H:%M:%S %Z} ({handler.running_seconds:.0f} s; {usual})"
+        )
+
+
+def read_hung_handlers(cursor: Cursor[Any], settings: ProcessorSettings) -> list[HungHandler]:
+    """Those that hang, the longest first."""
+    in_hand = read_handlers_in_hand(cursor, settings)
+    if not in_hand:
+        return []
+    day, baselines = read_window(cursor, DAY_SECONDS), read_baselines(cursor)
+    return hung_handlers(in_hand, day, baselines, settings.alert_thresholds)
+
+
+def read_handlers_in_hand(cursor: Cursor[Any], settings: ProcessorSettings) -> list[HandlerInHand]:
+    """Those that have run for as long as the lowest threshold, the longest first."""
+    thresholds = settings.alert_thresholds
+    parameters = {
+        "lease_seconds": settings.lease_seconds,
+        "seconds": min(thresholds.of(name)["hung_handler_seconds"] for name in [None, *thresholds.flows]),
+    }
+    return rows_as(cursor.execute(sql("readings/handlers_in_hand"), parameters), HandlerInHand)
+
+
+def hung_handlers(
+    in_hand: Sequence[HandlerInHand],
+    day: Mapping[str, Window],
+    baselines: Mapping[str, Baseline],
+    thresholds: Thresholds,
+) -> list[HungHandler]:
+    """Those that are quiet for longer than their flow allows. `day`: the windows of the last day, by flow."""
+    hung: list[HungHandler] = []
+    for handler in in_hand:
+        usual_seconds = _usual_seconds(day.get(handler.flow_name), baselines.get(handler.flow_name))
+        of_flow = thresholds.of(handler.flow_name)
+        allowed_seconds = of_flow["hung_handler_seconds"]
+        if usual_seconds is not None:
+            allowed_seconds = max(allowed_seconds, of_flow["hung_handler_factor"] * usual_seconds)
+        else:
+            first = of_flow["hung_handler_seconds_without_history"]
+            allowed_seconds = max(allowed_seconds, first, handler.time_limit_seconds or 0)
+        if handler.quiet_seconds > allowed_seconds:
+            hung.append(HungHandler(handler, usual_seconds, allowed_seconds))
+    return hung
+
+
+def _usual_seconds(day: Window | None, baseline: Baseline | None) -> float | None:
+    """The longer one of what the last day and this hour of the week say."""
+    known = [
+        day and day.processing_percentile(USUAL_SHARE),
+        baseline and baseline.processing_seconds,
+    ]
+    return max((seconds for seconds in known if seconds is not None), default=None)

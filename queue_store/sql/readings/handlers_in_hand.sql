@@ -1,0 +1,16 @@
+-- The handlers that have run for long in worker processes that beat, the longest first. A record that has left its claim
+-- since the last heartbeat is left out. `quiet_seconds`: since the handler began, or last reported progress.
+SELECT w.in_hand_flow_name AS flow_name, w.in_hand_record_id AS record_id, w.in_hand_claim_number AS claim_number,
+    w.in_hand_run_id AS flow_instance_id, w.worker_process_id, w.hostname, w.pid, w.in_hand_since AS since,
+    extract(epoch FROM now() - w.in_hand_since)::float8 AS running_seconds,
+    extract(epoch FROM now() - greatest(w.in_hand_since, p.updated_at))::float8 AS quiet_seconds,
+    (f.declared ->> 'time_limit_seconds')::float8 AS time_limit_seconds
+FROM worker_processes w
+JOIN processing_queue q ON q.id = ANY(ARRAY[w.in_hand_record_id]) AND q.claim_number = w.in_hand_claim_number
+    AND unindexed(q.status) = 'processing'
+LEFT JOIN record_progress p ON p.record_id = w.in_hand_record_id AND p.claim_number = w.in_hand_claim_number
+LEFT JOIN flows f ON f.flow_name = w.in_hand_flow_name
+WHERE w.state IN ('running', 'stopping') AND w.heartbeat_at >= now() - make_interval(secs => %(lease_seconds)s)
+    AND w.in_hand_since <= now() - make_interval(secs => %(seconds)s)
+ORDER BY w.in_hand_since, w.worker_process_id
+LIMIT 2000

@@ -1,0 +1,42 @@
+"""Rules about handlers that do not return."""
+
+from collections.abc import Iterator
+
+from queue_store.alerting.findings import Finding
+from queue_store.readings.hung_handlers import HungHandler
+
+from ..snapshot import Snapshot
+from .register import rule
+
+SHOWN = 5
+
+
+@rule("hung_handlers")
+def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
+    """One finding for each flow. Critical when they hold every worker process that serves the flow."""
+    by_flow: dict[str, list[HungHandler]] = {}
+    for hung in snapshot.hung_handlers:
+        by_flow.setdefault(hung.handler.flow_name, []).append(hung)
+    for flow_name, of_flow in by_flow.items():
+        yield Finding(
+            code="hung_handlers",
+            level="critical" if is_held_up(snapshot, flow_name) else "warning",
+            message=f"{flow_name}: {len(of_flow)} handler(s) run far longer than usual: "
+            + "; ".join(hung.text for hung in of_flow[:SHOWN])
+            + ("; …" if len(of_flow) > SHOWN else "."),
+            next_step=how_to_end(of_flow) + "; then give the flow time_limit_seconds",
+            flow_name=flow_name,
+            figure=round(of_flow[0].handler.quiet_seconds),
+            threshold=of_flow[0].allowed_seconds,
+        )
+
+
+def is_held_up(snapshot: Snapshot, flow_name: str) -> bool:
+    """Whether handlers that hang, of whatever flow, hold every living worker process that serves this flow."""
+    serving = {p.worker_process_id for p in snapshot.fleet.alive if flow_name in p.flow_names}
+    return bool(serving) and serving <= {hung.handler.worker_process_id for hung in snapshot.hung_handlers}
+
+
+def how_to_end(hung: list[HungHandler]) -> str:
+    ids = " ".join(str(h.handler.record_id) for h in hung[:SHOWN])
+    return f"see what they wait for, or end them, which charges an attempt: queuectl end {ids}"

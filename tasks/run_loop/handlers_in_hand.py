@@ -1,0 +1,66 @@
+"""The handlers that a run has in hand, as the heartbeat sees them: it says which one began first, and ends the process
+for one that must not go on."""
+
+import time
+from collections.abc import Callable
+
+from queue_store.liveness.worker_processes import EndRequest, InHand
+from queue_store.runs.run import Run
+
+from .limits import Limits
+from .stuck_handlers import StuckHandler
+
+
+class HandlersInHand:
+    """`give_up` ends the process and does not return. `patience_seconds`: for a handler without a time limit."""
+
+    def __init__(
+        self, run: Run, limits: Limits, give_up: Callable[[list[StuckHandler]], None], patience_seconds: float
+    ) -> None:
+        self._run = run
+        self._limits = limits
+        self._give_up = give_up
+        self._patience_seconds = patience_seconds
+
+    def oldest(self) -> InHand | None:
+        """Of a call with several records, the first one."""
+        calls = self._limits.calls()
+        if not calls:
+            return None
+        records, started = calls[0]
+        run = self._run
+        return InHand(
+            record_id=records[0].id,
+            claim_number=records[0].claim_number,
+            seconds=time.monotonic() - started,
+            flow_name=run.options.flow_name,
+            flow_instance_id=run.flow_instance_id,
+        )
+
+    def end(self, request: EndRequest) -> None:
+        """What an operator asks for: the attempt is charged and the process ends. Other records are given back. Returns
+        when this process does not have the record in hand under this claim."""
+        for records, started in self._limits.calls():
+            for record in records:
+                if (record.id, record.claim_number) == (request.record_id, request.claim_number):
+                    now = time.monotonic()
+                    who = (
+                        f"{request.requested_by}: {request.reason}"
+                        if request.reason
+                        else request.requested_by
+                    )
+                    self._give_up([StuckHandler([record], started, now, now - started, ended_by=who)])
+
+    def end_overdue(self) -> None:
+        """Flows without a time limit are bounded too. Shortly before the orphan timeout this process ends and charges
+        the attempt; otherwise the record could hang one process after another without a charge."""
+        if self._limits.are_enforced:
+            return
+        hung_before = time.monotonic() - self._patience_seconds
+        hung = [
+            StuckHandler(records, started, started + self._patience_seconds, self._patience_seconds)
+            for records, started in self._limits.calls()
+            if started <= hung_before
+        ]
+        if hung:
+            self._give_up(hung)
