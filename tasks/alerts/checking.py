@@ -76,6 +76,7 @@ def _store_alerts(database: DatabaseManager, settings: ProcessorSettings, judgem
             _judged_codes(judgement.findings),
             reachable_contacts(settings),
             judgement.judged_at,
+            judgement.held_keys,
         )
 
 

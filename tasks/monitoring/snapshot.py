@@ -13,6 +13,7 @@ from queue_store.readings.orphans import OrphanGroup, read_orphans
 from queue_store.readings.response_time import read_response_time_ms
 from queue_store.readings.schedule import ScheduleReading
 from queue_store.readings.server import ServerReading, read_server
+from queue_store.readings.switches import Switches, read_switches
 from queue_store.readings.trends import (
     Baseline,
     ConnectionSuccess,
@@ -48,6 +49,7 @@ class Snapshot:
     endless_claims: list[EndlessClaims]
     failing_claims: list[FailingClaims]
     fleet: Fleet
+    switches: Switches
     server: ServerReading
     baselines: dict[str, Baseline]
     depths: list[Depth]
@@ -92,6 +94,7 @@ def take_snapshot(
             endless_claims=read_endless_claims(cursor, settings),
             failing_claims=read_failing_claims(cursor),
             fleet=read_fleet(cursor, settings),
+            switches=read_switches(cursor),
             server=read_server(cursor),
             baselines=read_baselines(cursor),
             depths=read_depths(cursor, HOUR_SECONDS),

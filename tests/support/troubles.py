@@ -209,6 +209,21 @@ def paused(database: DatabaseManager) -> None:
     execute(database, "UPDATE flows SET paused_at = now()")
 
 
+def pause_forgotten(database: DatabaseManager) -> None:
+    """As `queuectl pause alpha --reason "moving the printers"` leaves it, three hours ago."""
+    healthy(database)
+    execute(
+        database,
+        "UPDATE flows SET paused_at = now() - interval '3 hours', pause_reason = 'moving the printers'"
+        " WHERE flow_name = 'alpha'",
+    )
+    execute(
+        database,
+        "INSERT INTO audit_log (at, actor, action, target, affected_count)"
+        " SELECT paused_at, 'ben', 'pause', flow_name, 1 FROM flows WHERE flow_name = 'alpha'",
+    )
+
+
 def nothing_to_do(database: DatabaseManager) -> None:
     filling.add_flow(database)
 
