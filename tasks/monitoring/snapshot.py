@@ -60,8 +60,9 @@ class Snapshot:
 
     @property
     def open(self) -> FlowCounts:
-        """All flows together that nobody stopped: what waits there waits for workers."""
-        return add_up(flow for flow in self.flows if not flow.is_stopped)
+        """All flows together that nobody stopped: what waits there waits for workers. Under a name that is no flow it
+        waits for somebody to move or cancel it."""
+        return add_up(flow for flow in self.flows if flow.is_registered and not flow.is_stopped)
 
 
 def take_snapshot(
@@ -106,6 +107,6 @@ def take_snapshot(
 def rate_window_seconds(flow: FlowCounts) -> float | None:
     """Over how long the rate of a flow is judged: while due work waits, an hour at most. None: nothing to judge."""
     waited_seconds = flow.oldest_due_seconds or 0
-    if not flow.due or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
+    if not flow.due or not flow.is_registered or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
         return None
     return min(waited_seconds // 60 * 60, HOUR_SECONDS)

@@ -180,7 +180,26 @@ def workers_gone(database: DatabaseManager) -> None:
 
 def flow_unknown_to_workers(database: DatabaseManager) -> None:
     healthy(database)
+    filling.add_flow(database, "beta")
     filling.add_records(database, 5, "beta", age_seconds=90)
+
+
+def name_mistyped(database: DatabaseManager) -> None:
+    """By a plain INSERT, in the past and for later."""
+    healthy(database)
+    filling.add_records(database, 700, "alhpa", age_seconds=3_600)
+    looked_at_for_half_an_hour(database)
+
+
+def name_mistyped_for_later(database: DatabaseManager) -> None:
+    healthy(database)
+    filling.add_records(database, 3, "alhpa", scheduled_at=filling.alive())
+
+
+def name_not_registered_yet(database: DatabaseManager) -> None:
+    """A new flow whose application was deployed a moment before its workers."""
+    healthy(database)
+    filling.add_records(database, 3, "letters")
 
 
 def corrupted(database: DatabaseManager) -> None:

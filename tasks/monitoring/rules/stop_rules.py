@@ -38,7 +38,7 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 def keys_held_by_stops(snapshot: Snapshot) -> list[str]:
     """The keys of alerts that a stop neither causes nor ends: what they tell of still waits, and is only not judged."""
-    stopped = [flow for flow in snapshot.flows if flow.is_stopped and flow.due]
+    stopped = [flow for flow in snapshot.flows if flow.is_registered and flow.is_stopped and flow.due]
     if not stopped:
         return []
     names = [flow.flow_name for flow in stopped]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
+from queue_store.suggestions import closest
 
 from ..snapshot import Snapshot
 from .register import rule
@@ -36,8 +37,9 @@ def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
     if not snapshot.fleet.served_flows:
         return
     for flow in snapshot.flows:
-        waits = flow.due and (flow.oldest_due_seconds or 0) >= WAIT_SECONDS and not flow.is_stopped
-        if waits and flow.flow_name not in snapshot.fleet.served_flows:
+        waits = flow.due and (flow.oldest_due_seconds or 0) >= WAIT_SECONDS
+        is_open = flow.is_registered and not flow.is_stopped
+        if waits and is_open and flow.flow_name not in snapshot.fleet.served_flows:
             yield Finding(
                 code="flow_not_served",
                 level="critical",
@@ -47,6 +49,27 @@ def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
                 figure=flow.due,
                 threshold=0,
             )
+
+
+@rule("unknown_flow")
+def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
+    """A mistyped name in a plain INSERT: no worker will ever have it. One that is new is registered within a deploy."""
+    known = [flow.flow_name for flow in snapshot.flows if flow.is_registered]
+    for flow in snapshot.flows:
+        is_young = flow.due == flow.pending and (flow.oldest_due_seconds or 0) < WAIT_SECONDS
+        if flow.is_registered or not flow.pending or is_young:
+            continue
+        name = flow.flow_name
+        yield Finding(
+            code="unknown_flow",
+            level="critical" if flow.due else "warning",
+            message=f"{name}: {flow.pending} pending records have this name, and it is no flow.",
+            next_step=f"give them to a flow: queuectl move {name} {closest(name, known) or 'FLOW'}; "
+            f"or queuectl cancel --flow {name}; when the flow is new: queuectl register",
+            flow_name=name,
+            figure=flow.pending,
+            threshold=0,
+        )
 
 
 @rule("busy_processors")
