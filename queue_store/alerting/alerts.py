@@ -19,8 +19,8 @@ SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it notifies once
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
 DATABASE_CODES = frozenset(
-    {"database_unreachable", "response_time", "pool_utilization", "server_connections", "idle_in_transaction",
-     "held_snapshot", "corruption", "wrong_counts", "lost_evidence"}
+    {"database_unreachable", "database_takes_no_writes", "response_time", "pool_utilization", "server_connections",
+     "idle_in_transaction", "held_snapshot", "corruption", "wrong_counts", "lost_evidence"}
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from queue_store.database.manager import DatabaseManager
 from tasks.app import app
 from tasks.cli import main
 from tasks.monitoring import distributed_system_maintenance
+from tasks.monitoring.databases import database_named
 from tasks.monitoring.rules import database_rules
 from tests.support import filling, troubles
 from tests.support.documents import ROOT
@@ -121,6 +122,21 @@ def database_gone(_: DatabaseManager) -> None:
     os.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/rpa_db"  # put back with the rest
 
 
+def database_read_only(database: DatabaseManager) -> None:
+    """As a provider does it whose disk is full. It is undone after the scene."""
+    troubles.healthy(database)
+    set_read_only("SET default_transaction_read_only = on")
+    READ_ONLY.append(os.environ["DATABASE_URL"])
+
+
+def set_read_only(change: str) -> None:
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, options="-c default_transaction_read_only=off", autocommit=True) as session:
+        session.execute(f"ALTER DATABASE {session.info.dbname} {change}".encode())
+    database_named().dispose()  # sessions keep the default that they began with
+
+
+READ_ONLY: list[str] = []
 FORGOTTEN: list[psycopg.Connection[Any]] = []
 STATES = {
     state.__name__: state
@@ -134,6 +150,7 @@ STATES = {
         maintenance_late_and_failed,
         snapshot_held,
         database_gone,
+        database_read_only,
     )
 }
 
@@ -177,6 +194,14 @@ def a_transaction_is_old_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         FORGOTTEN.pop().close()
 
 
+@pytest.fixture
+def writable_again() -> Iterator[None]:
+    yield
+    while READ_ONLY:
+        READ_ONLY.pop()
+        set_read_only("RESET default_transaction_read_only")
+
+
 class OldWithForgotten(dict[str, float]):
     def __getitem__(self, level: str) -> float:
         return 0.0 if FORGOTTEN and level == "warning" else super().__getitem__(level)
@@ -191,7 +216,7 @@ def beat_is_alive(database: DatabaseManager) -> None:
     )
 
 
-@pytest.mark.usefixtures("beat_is_alive", "a_transaction_is_old_soon")
+@pytest.mark.usefixtures("beat_is_alive", "a_transaction_is_old_soon", "writable_again")
 @pytest.mark.parametrize("scene", scenes(), ids=lambda scene: f"{scene.state}:{scene.line}")
 def test_the_blocks_do_what_the_page_says(scene: Scene, database: DatabaseManager) -> None:
     (STATES.get(scene.state) or getattr(troubles, scene.state))(database)

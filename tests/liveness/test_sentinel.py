@@ -56,7 +56,7 @@ def test_a_database_that_stands_still_is_reported(
     monkeypatch.setattr(sentinel_module, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(sentinel_module, "take_sentinel_lease", lambda *_: never.wait(20))
     report: Callable[..., None] = lambda database, settings, error, notify: reported.append(str(error))  # noqa: E731
-    monkeypatch.setattr(sentinel_module, "report_unreachable", report)
+    monkeypatch.setattr(sentinel_module, "report_unusable", report)
     Sentinel(worker.services).check()
     never.set()
     assert reported == [
