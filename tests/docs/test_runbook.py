@@ -7,6 +7,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tasks.monitoring import distributed_system_maintenance
 from tasks.monitoring.databases import database_named
 from tasks.monitoring.rules import database_rules
 from tests.support import filling, troubles
+from tests.support.answering_broker import answering_broker
 from tests.support.documents import ROOT
 
 TOKEN = re.compile(
@@ -95,6 +97,14 @@ def broker_gone(database: DatabaseManager) -> None:
     app.conf.broker_url = None  # put back with the rest of the configuration
 
 
+def broker_refusing(database: DatabaseManager) -> None:
+    """A failover made a replica of it."""
+    troubles.healthy(database)
+    broker = REFUSING.enter_context(answering_broker("redis://127.0.0.1:1/0"))
+    broker.reply = "READONLY You can't write against a read only replica."
+    app.conf.broker_url = broker.url  # put back with the rest of the configuration
+
+
 def maintenance_late_and_failed(database: DatabaseManager) -> None:
     troubles.healthy(database)
     troubles.execute(
@@ -136,6 +146,7 @@ def set_read_only(change: str) -> None:
     database_named().dispose()  # sessions keep the default that they began with
 
 
+REFUSING = ExitStack()
 READ_ONLY: list[str] = []
 FORGOTTEN: list[psycopg.Connection[Any]] = []
 STATES = {
@@ -147,6 +158,7 @@ STATES = {
         alerted,
         beat_gone,
         broker_gone,
+        broker_refusing,
         maintenance_late_and_failed,
         snapshot_held,
         database_gone,
@@ -195,8 +207,9 @@ def a_transaction_is_old_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.fixture
-def writable_again() -> Iterator[None]:
+def undone() -> Iterator[None]:
     yield
+    REFUSING.close()
     while READ_ONLY:
         READ_ONLY.pop()
         set_read_only("RESET default_transaction_read_only")
@@ -216,7 +229,7 @@ def beat_is_alive(database: DatabaseManager) -> None:
     )
 
 
-@pytest.mark.usefixtures("beat_is_alive", "a_transaction_is_old_soon", "writable_again")
+@pytest.mark.usefixtures("beat_is_alive", "a_transaction_is_old_soon", "undone")
 @pytest.mark.parametrize("scene", scenes(), ids=lambda scene: f"{scene.state}:{scene.line}")
 def test_the_blocks_do_what_the_page_says(scene: Scene, database: DatabaseManager) -> None:
     (STATES.get(scene.state) or getattr(troubles, scene.state))(database)
