@@ -243,6 +243,12 @@ def pause_forgotten(database: DatabaseManager) -> None:
     )
 
 
+def control_unserved(database: DatabaseManager) -> None:
+    """While a beat sends to it for two minutes."""
+    healthy(database)
+    execute(database, "UPDATE beats SET started_at = now() - interval '2 minutes'")
+
+
 def nothing_to_do(database: DatabaseManager) -> None:
     filling.add_flow(database)
 
