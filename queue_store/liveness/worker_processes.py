@@ -1,5 +1,6 @@
 """The worker processes: who is alive, what they do, and which of their records were asked to stop."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,8 @@ from queue_store.database.idle_in_transaction import limit_idle_in_transaction
 from queue_store.database.rows import row_as
 from queue_store.database.statements import sql
 from queue_store.runs.run import RunCounts
+
+CLOCK_ANSWER_SECONDS = 1.0  # half of it is the error of the measured skew, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ def beat(
     pool_in_use: int = 0,
     cpu_percent: float | None = None,
     memory_bytes: int | None = None,
+    clock_skew_seconds: float | None = None,
 ) -> bool:
     """False: this process was declared dead, which is final. It must stop working and start anew."""
     parameters = {
@@ -63,8 +67,17 @@ def beat(
         "pool_in_use": pool_in_use,
         "cpu_percent": cpu_percent,
         "memory_bytes": memory_bytes,
+        "clock_skew_seconds": clock_skew_seconds,
     }
     return cursor.execute(sql("liveness/beat_worker_process"), parameters).fetchone() is not None
+
+
+def clock_skew_seconds(cursor: Cursor[Any]) -> float | None:
+    """By how much this host's clock is ahead of the database's; None when the answer took too long to tell."""
+    asked_at, asked = time.time(), time.monotonic()
+    database_at = float(cursor.execute(sql("liveness/database_clock")).fetchall()[0][0])
+    took_seconds = time.monotonic() - asked
+    return asked_at + took_seconds / 2 - database_at if took_seconds < CLOCK_ANSWER_SECONDS else None
 
 
 @dataclass(frozen=True, slots=True)

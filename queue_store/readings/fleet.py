@@ -16,6 +16,8 @@ RECENT_DEATH_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcessReading:
+    """`clock_skew_seconds`: by how much its host's clock is ahead of the database's; None: not measured yet."""
+
     worker_process_id: UUID
     worker_id: UUID
     hostname: str
@@ -33,6 +35,7 @@ class WorkerProcessReading:
     memory_limit_bytes: int | None
     processor_count: int | None
     is_alive: bool
+    clock_skew_seconds: float | None = None
 
     @property
     def processors_percent(self) -> float | None:

@@ -21,6 +21,7 @@ from .recycling import recycle_when_full
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1  # how soon a stop is noticed
+CLOCK_SECONDS = 20.0  # how often this host's clock is compared with the database's
 FOLD_SECONDS = 30.0  # how old rollup deltas become when beat sends no fan_out
 
 
@@ -32,6 +33,7 @@ class Heartbeat(threading.Thread):
         self._is_registered = False
         self._is_stopping = False
         self._last_beat = self.last_fold = time.monotonic()
+        self._clock_at = float("-inf")
         self._process = psutil.Process()
         self._process.cpu_percent()
 
@@ -76,12 +78,17 @@ class Heartbeat(threading.Thread):
     def _say_alive(self) -> bool:
         current = self._services.current_run
         with self._services.database.transaction() as cursor:
+            clock_skew_seconds = None
+            if time.monotonic() >= self._clock_at + CLOCK_SECONDS:
+                self._clock_at = time.monotonic()
+                clock_skew_seconds = worker_processes.clock_skew_seconds(cursor)
             is_alive = worker_processes.beat(
                 cursor,
                 self._services.process.worker_process_id,
                 pool_in_use=self._services.database.pool_in_use,
                 cpu_percent=self._process.cpu_percent(),
                 memory_bytes=self._process.memory_info().rss,
+                clock_skew_seconds=clock_skew_seconds,
             )
             news = current and worker_processes.beat_run(
                 cursor, current.run.flow_instance_id, current.run.counts

@@ -249,6 +249,11 @@ def control_unserved(database: DatabaseManager) -> None:
     execute(database, "UPDATE beats SET started_at = now() - interval '2 minutes'")
 
 
+def clock_wrong(database: DatabaseManager) -> None:
+    healthy(database)
+    filling.add_worker_process(database, "alpha", clock_skew_seconds=90.0, hostname="worker-2")
+
+
 def nothing_to_do(database: DatabaseManager) -> None:
     filling.add_flow(database)
 

@@ -10,6 +10,7 @@ from .register import rule
 
 WAIT_SECONDS = 60.0
 BUSY_PERCENT = 80.0
+CLOCK_SKEW_SECONDS = 5.0
 DEATHS = 1  # a single one may be frozen and hold what it has
 
 
@@ -103,6 +104,34 @@ def full_memory(snapshot: Snapshot) -> Iterator[Finding]:
             figure=percent,
             threshold=BUSY_PERCENT,
         )
+
+
+@rule("wrong_clock")
+def wrong_clock(snapshot: Snapshot) -> Iterator[Finding]:
+    """No status depends on a host's clock, but its logs and the expiry of messages to enqueue do."""
+    skews: dict[str, float] = {}
+    for process in snapshot.fleet.alive:
+        skew = process.clock_skew_seconds or 0.0
+        if abs(skew) > abs(skews.get(process.hostname, CLOCK_SKEW_SECONDS)):
+            skews[process.hostname] = skew
+    if not skews:
+        return
+    hosts = sorted(skews, key=lambda host: -abs(skews[host]))
+    named = ", ".join(f"{host} {abs(skews[host]):.0f} s {_direction(skews[host])}" for host in hosts[:5])
+    yield Finding(
+        code="wrong_clock",
+        level="warning",
+        message=f"The clocks of {len(skews)} host(s) differ from the database's by more than {CLOCK_SKEW_SECONDS:g} s: "
+        f"{named}.",
+        next_step="start NTP on them (timedatectl, chronyc tracking); when it is all of them, look at the database's "
+        "host",
+        figure=abs(skews[hosts[0]]),
+        threshold=CLOCK_SKEW_SECONDS,
+    )
+
+
+def _direction(skew: float) -> str:
+    return "ahead" if skew > 0 else "behind"
 
 
 def _by_host(snapshot: Snapshot, figure: str) -> dict[str, float]:
