@@ -38,7 +38,7 @@ def test_the_sentinel_rescues_what_is_overdue_and_stores_the_alerts(worker: Work
     Sentinel(worker.services).check()
     assert [row.status for row in worker.rows([record_id])] == ["pending"]
     with worker.services.database.transaction() as cursor:
-        assert "beat_silent" in {alert.code for alert in alerts.read_alerts(cursor)}
+        assert "broker_unreachable" in {alert.code for alert in alerts.read_alerts(cursor)}
 
 
 def test_the_others_only_ask_for_the_lease(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

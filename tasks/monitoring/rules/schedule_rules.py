@@ -19,6 +19,13 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
         return
     silent_seconds = snapshot.schedule.beat_silent_seconds
     has_stopped = snapshot.schedule.beat_has_stopped
+    first_worker_seconds = snapshot.schedule.first_worker_seconds
+    if (
+        silent_seconds is None
+        and first_worker_seconds is not None
+        and first_worker_seconds < BEAT_RESTART_SECONDS
+    ):
+        return  # the first deploy: beat is still starting
     limit = BEAT_RESTART_SECONDS if has_stopped else BEAT_SILENT_SECONDS
     if silent_seconds is None or silent_seconds > limit:
         if silent_seconds is None:
