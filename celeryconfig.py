@@ -17,6 +17,7 @@ except SettingsError:  # workers and beat name everything that is wrong, and ref
 broker_url = os.environ.get("CELERY_BROKER_URL") or None
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # Celery's default gives up after about 46 minutes
+broker_channel_error_retry = True  # a reply such as READONLY would end the worker
 broker_transport_options = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,

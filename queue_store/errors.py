@@ -23,6 +23,10 @@ class ConnectionLimitError(DatabaseUnavailableError):
     """The server is there, but lets nobody in: the connections of the server, the database or the login are used up."""
 
 
+class ReadOnlyServerError(DatabaseUnavailableError):
+    """The server answers and takes no writes: a standby, or set read-only. Nothing was written."""
+
+
 class CommitUnknownError(DatabaseUnavailableError):
     """The connection broke during COMMIT: it may have happened or not. Read the rows again; never guess."""
 

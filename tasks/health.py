@@ -10,6 +10,7 @@ import psycopg
 
 from queue_store.database import schema, versions
 from queue_store.database.bounded_read import bounded_read
+from queue_store.database.driver_errors import server_takes_no_writes
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.readings.fleet import read_fleet
@@ -109,6 +110,8 @@ def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
         response_time_ms = round((time.monotonic() - asked) * 1000, 2)
         with held.transaction() as cursor:
             server = read_server(cursor)
+    if server.takes_no_writes and database.name == DEFAULT_DATABASE:
+        raise server_takes_no_writes(database.settings.url)
     version = schema.current_version(database.engine)
     is_ours = version == versions.latest_version()
     judged = settings.alert_thresholds.judge("response_time", response_time_ms)

@@ -19,8 +19,8 @@ SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it notifies once
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
 DATABASE_CODES = frozenset(
-    {"database_unreachable", "response_time", "pool_utilization", "server_connections", "idle_in_transaction",
-     "held_snapshot", "corruption", "wrong_counts", "lost_evidence"}
+    {"database_unreachable", "database_takes_no_writes", "response_time", "pool_utilization", "server_connections",
+     "idle_in_transaction", "held_snapshot", "corruption", "wrong_counts", "lost_evidence"}
 )  # fmt: skip
 
 
@@ -69,17 +69,19 @@ def update(
     judged_codes: Sequence[str],
     configured_contacts: Sequence[str] = CONTACTS,
     judged_at: datetime | None = None,
+    held_keys: Sequence[str] = (),
 ) -> None:
     """Open, raise, escalate and resolve alerts by the findings.
 
-    An alert whose code is not in `judged_codes` stays as it is. So does one that was updated after `judged_at`, the
-    database's time at the beginning of the judgement: a newer judgement already won. Only `configured_contacts` get
-    notifications."""
+    An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, stays as it is. So does one that was
+    updated after `judged_at`, the database's time at the beginning of the judgement: a newer judgement already won.
+    Only `configured_contacts` get notifications."""
     cursor.execute(sql("alerting/lock_alerts"))
     writer = _NotificationWriter(cursor, {LOG, *configured_contacts})
     for finding in findings:
         _see(writer, finding, judged_at)
-    _resolve(writer, findings, judged_codes, judged_at)
+    seen_keys = [*(finding.key for finding in findings), *held_keys]
+    _resolve(writer, seen_keys, judged_codes, judged_at)
     for level, seconds in ESCALATION_SECONDS.items():
         _escalate(writer, level, seconds)
 
@@ -160,14 +162,14 @@ def _see(writer: _NotificationWriter, finding: Finding, judged_at: datetime | No
 
 def _resolve(
     writer: _NotificationWriter,
-    findings: Sequence[Finding],
+    seen_keys: Sequence[str],
     judged_codes: Sequence[str],
     judged_at: datetime | None,
 ) -> None:
     parameters = {
         "judged_at": judged_at,
         "judged_codes": list(judged_codes),
-        "seen_keys": [finding.key for finding in findings],
+        "seen_keys": list(seen_keys),
     }
     for alert_id, level, rise_count in writer.cursor.execute(
         sql("alerting/resolve_alerts"), parameters

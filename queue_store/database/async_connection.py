@@ -9,6 +9,7 @@ import sqlalchemy.exc
 
 from queue_store.database.cursors import OwnAsyncCursor
 from queue_store.database.driver_errors import translated, unavailable
+from queue_store.database.read_only import refused_writes_in_async
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
@@ -61,7 +62,10 @@ class AsyncHeldConnection:
                 await outer.rollback()
             except Exception:  # noqa: BLE001  (the connection is lost: what came before says why)
                 await self.invalidate()
-            meaning = translated(error, self._connection.engine.url)
+            url = self._connection.engine.url
+            meaning = translated(error, url)
+            if meaning is None and (meaning := await refused_writes_in_async(error, self.driver, url)):
+                await self.invalidate()
             if meaning is None:
                 raise
             raise meaning from error

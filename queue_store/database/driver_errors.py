@@ -16,6 +16,7 @@ from queue_store.errors import (
     IngestionStoppedError,
     PayloadRejectedError,
     QueueStoreError,
+    ReadOnlyServerError,
     SchemaVersionError,
 )
 
@@ -30,6 +31,9 @@ IDLE_IN_TRANSACTION = "25P03"
 ENDED_SESSIONS = (IDLE_IN_TRANSACTION, "25P04")  # the other is a transaction that lasted too long
 NO_SUCH_SAVEPOINT = "3B001"
 STATEMENT_CANCELLED = "57014"
+READ_ONLY = (
+    "25006"  # of the server, or of a transaction or session that a handler made read-only: ask the server
+)
 UNAVAILABLE_CLASSES = ("08", "28", "53", "57", "58")  # connection, login, resources, operators, the system
 BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03")
 REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
@@ -45,6 +49,7 @@ NOT_LET_IN = (
     "no more connections allowed",
 )
 
+TAKES_NO_WRITES = "this server takes no writes (standby, or set read-only, often because its disk is full)"
 CHECK_CONNECTION = "Check that Postgres runs there, that the network lets you through, and the URL."
 ADVICE = {  # by SQLSTATE
     "53100": "Free disk space on its host; nothing was written.",
@@ -128,7 +133,6 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
 def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
     """Says which server, and why, in one line and without the password."""
     cause = cause_of(error)
-    where = url.query.get("host") or url.host or "the local socket"
     reason = " ".join(str(cause).split())[:300].rstrip(".?")
     if url.password:
         reason = reason.replace(str(url.password), "***")
@@ -137,9 +141,20 @@ def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
         state = TOO_MANY_CONNECTIONS
     kind = ConnectionLimitError if state == TOO_MANY_CONNECTIONS else DatabaseUnavailableError
     advice = ADVICE.get(state, CHECK_CONNECTION)
-    return kind(
-        f"the database {url.database} at {where}:{url.port or 5432} cannot be used: {reason}. {advice}"
+    return kind(f"{_place(url)} cannot be used: {reason}. {advice}")
+
+
+def server_takes_no_writes(url: URL) -> ReadOnlyServerError:
+    """For an error READ_ONLY, when the server itself is the reason."""
+    return ReadOnlyServerError(
+        f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary; where this is the primary, "
+        "free disk space, then make it writable again (default_transaction_read_only)."
     )
+
+
+def _place(url: URL) -> str:
+    where = url.query.get("host") or url.host or "the local socket"
+    return f"the database {url.database} at {where}:{url.port or 5432}"
 
 
 def _constraint(error: psycopg.Error) -> str | None:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 
 from queue_store.database.cursors import OwnCursor
 from queue_store.database.driver_errors import translated, unavailable
+from queue_store.database.read_only import refused_writes
 from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
 
@@ -115,7 +116,10 @@ class HeldConnection:
             raise meaning from error
 
     def _raise_translated(self, error: BaseException) -> None:
-        meaning = translated(error, self._connection.engine.url)
+        engine = self._connection.engine
+        meaning = translated(error, engine.url)
+        if meaning is None and (meaning := refused_writes(error, lambda: self.driver, engine.url)):
+            engine.dispose()  # the idle sessions of the pool lead to the same server
         if meaning is None:
             return
         if isinstance(meaning, DatabaseUnavailableError):

@@ -107,6 +107,13 @@ class CeleryHintSender:
         except Exception:  # noqa: BLE001  (whatever is wrong with it, it cannot be reached)
             return False
 
+    def waiting_messages(self, celery_queue: str) -> int | None:
+        """How many messages lie in the list of a Celery queue; None where nobody can tell. Never raises."""
+        try:
+            return int(self._redis().llen(celery_queue))
+        except Exception:  # noqa: BLE001  (another broker than Redis, or none)
+            return None
+
     def _send(self, flow_name: str, celery_queue: str, slot: int) -> bool:
         pipeline = self._redis().pipeline(transaction=False)  # pyright: ignore[reportUnknownMemberType]
         pipeline.set(_key(flow_name, slot), b"1", nx=True, px=KEY_SECONDS * 1000)

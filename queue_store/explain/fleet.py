@@ -15,15 +15,19 @@ def no_worker_alive(facts: Facts) -> Reason | None:
 
 @reason("no_worker_for_flow", of=("pending", FLOW))
 def no_worker_for_flow(facts: Facts) -> Reason | None:
-    if not facts.workers.alive or facts.workers.serving:
+    if facts.workers.serving:
         return None
+    name = facts.flow_name
     if not facts.flow.is_registered:
         text = (
-            f"No worker knows a flow of the name {facts.flow_name}: deploy it, or move or cancel the record."
+            f"{name} is no flow that anybody registered. When it is mistyped: `queuectl move {name} FLOW` or "
+            f"`queuectl cancel --flow {name}`. When it is new: deploy it."
         )
+    elif not facts.workers.alive:
+        return None
     else:
         text = (
-            f"{facts.workers.alive} worker process(es) are alive, but none serves {facts.flow_name}: "
+            f"{facts.workers.alive} worker process(es) are alive, but none serves {name}: "
             f"start one with its module and with -Q {facts.flow.celery_queue}."
         )
     return Reason("no_worker_for_flow", text, details={"alive": facts.workers.alive})

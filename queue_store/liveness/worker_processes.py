@@ -1,5 +1,6 @@
 """The worker processes: who is alive, what they do, and which of their records were asked to stop."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -13,6 +14,8 @@ from queue_store.database.idle_in_transaction import limit_idle_in_transaction
 from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 from queue_store.runs.run import RunCounts
+
+CLOCK_ANSWER_SECONDS = 1.0  # half of it is the error of the measured skew, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def beat(
     pool_in_use: int = 0,
     cpu_percent: float | None = None,
     memory_bytes: int | None = None,
+    clock_skew_seconds: float | None = None,
     in_hand: InHand | None = None,
 ) -> EndRequest | None:
     """None: this process was declared dead, which is final. It must stop working and start anew."""
@@ -98,6 +102,7 @@ def beat(
         "pool_in_use": pool_in_use,
         "cpu_percent": cpu_percent,
         "memory_bytes": memory_bytes,
+        "clock_skew_seconds": clock_skew_seconds,
     }
     parameters |= _NOTHING if in_hand is None else asdict(in_hand)
     return row_as(cursor.execute(sql("liveness/beat_worker_process"), parameters), EndRequest)
@@ -117,6 +122,14 @@ def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -
     """Of these processes, those that were asked to end a handler which still holds its record."""
     parameters = {"worker_process_ids": list(worker_process_ids)}
     return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
+
+
+def clock_skew_seconds(cursor: Cursor[Any]) -> float | None:
+    """By how much this host's clock is ahead of the database's; None when the answer took too long to tell."""
+    asked_at, asked = time.time(), time.monotonic()
+    database_at = float(cursor.execute(sql("liveness/database_clock")).fetchall()[0][0])
+    took_seconds = time.monotonic() - asked
+    return asked_at + took_seconds / 2 - database_at if took_seconds < CLOCK_ANSWER_SECONDS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ RECENT_DEATH_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcessReading:
+    """`clock_skew_seconds`: by how much its host's clock is ahead of the database's; None: not measured yet."""
+
     worker_process_id: UUID
     worker_id: UUID
     hostname: str
@@ -36,6 +38,7 @@ class WorkerProcessReading:
     in_hand_record_id: int | None = None
     in_hand_flow_name: str | None = None
     in_hand_since: datetime | None = None
+    clock_skew_seconds: float | None = None
 
     @property
     def processors_percent(self) -> float | None:

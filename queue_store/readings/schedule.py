@@ -9,14 +9,20 @@ from queue_store.database.rows import the_row_as
 from queue_store.database.statements import sql
 
 LATE_SECONDS = 600.0
+BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the sentinel
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleReading:
-    """`beat_silent_seconds`: None when there never was a beat. `beat_has_stopped`: the last one did so in order."""
+    """`beat_silent_seconds`: None when there never was a beat. `first_worker_seconds`: how long ago the first known
+    worker process started; None without any. `beat_has_stopped`: the last beat did so in order.
+    `control_unserved_seconds`: for how long no worker process serves the Celery queue control while a beat sends to it;
+    None without a beat."""
 
     beat_silent_seconds: float | None
+    first_worker_seconds: float | None
     beat_has_stopped: bool
+    control_unserved_seconds: float | None
     late_entries: list[str]
     failed_entries: list[str]
     corrected_flows: list[str]
@@ -24,5 +30,8 @@ class ScheduleReading:
 
 def read_schedule(cursor: Cursor[Any]) -> ScheduleReading:
     return the_row_as(
-        cursor.execute(sql("readings/schedule"), {"late_seconds": LATE_SECONDS}), ScheduleReading
+        cursor.execute(
+            sql("readings/schedule"), {"late_seconds": LATE_SECONDS, "silent_seconds": BEAT_SILENT_SECONDS}
+        ),
+        ScheduleReading,
     )

@@ -48,13 +48,16 @@ class LongestTransaction:
 
 @dataclass(frozen=True, slots=True)
 class ServerReading:
-    """`connections`: to this database. `holders`: the five with most connections to the server."""
+    """`takes_no_writes`: a standby, or set read-only.
+
+    `connections`: to this database. `holders`: the five with most connections to the server."""
 
     server_version: str
     connection_limit: int
     connection_count: int
     up_seconds: float
     is_replica: bool
+    takes_no_writes: bool
     database_bytes: int
     connections: list[Connections]
     holders: list[ConnectionHolder]

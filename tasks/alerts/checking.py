@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from queue_store.alerting import alerts
 from queue_store.alerting.findings import Finding
+from queue_store.database import driver_errors
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
-from queue_store.errors import ConnectionLimitError, DatabaseUnavailableError
+from queue_store.errors import ConnectionLimitError, DatabaseUnavailableError, ReadOnlyServerError
 from queue_store.settings import ProcessorSettings
 
 from ..monitoring.connection_checks import note_success, remember_failure
@@ -15,7 +16,7 @@ from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import JUDGED_CODES, RULE_FAILED
 from .judging import TRIES, Judgement, judge_everything
 from .sending import reachable_contacts, send_notifications
-from .unreachable import UnreachableDatabase
+from .unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +30,50 @@ class CheckResult:
 def check_queue(database: DatabaseManager, settings: ProcessorSettings, *, notify: bool) -> CheckResult:
     """`notify` False: neither store alerts nor send anything.
 
-    A database that cannot be reached, or does not answer, is a finding, and the contacts hear of it. Raises
-    SchemaVersionError where there is nothing to judge yet.
+    A database that cannot be reached, does not answer or takes no writes is the only finding, and the contacts hear of
+    it. Raises SchemaVersionError where there is nothing to judge yet.
     """
     try:
         judgement = judge_everything(database, settings)
+        if not judgement.takes_writes:
+            raise driver_errors.server_takes_no_writes(database.settings.url)
         note_success(database, judgement.attempts, judgement.response_time_ms)
         if notify:
             _store_alerts(database, settings, judgement)
+    except ReadOnlyServerError as error:
+        if notify:
+            UnusableDatabase(database, settings, UNREACHABLE).is_back()
+        return report_unusable(database, settings, error, notify=notify)
     except DatabaseUnavailableError as error:
         remember_failure(database.name, TRIES)
-        return report_unreachable(database, settings, error, notify=notify)
+        return report_unusable(database, settings, error, notify=notify)
     if not notify:
         return CheckResult(judgement.findings)
-    UnreachableDatabase(database, settings).is_back()
+    for code in (UNREACHABLE, TAKES_NO_WRITES):
+        UnusableDatabase(database, settings, code).is_back()
     return CheckResult(judgement.findings, send_notifications(database, settings))
 
 
-def report_unreachable(
+def report_unusable(
     database: DatabaseManager, settings: ProcessorSettings, error: DatabaseUnavailableError, *, notify: bool
 ) -> CheckResult:
+    takes_no_writes = isinstance(error, ReadOnlyServerError)
     finding = Finding(
-        code="database_unreachable",
+        code=TAKES_NO_WRITES if takes_no_writes else UNREACHABLE,
         level="emergency",
         message=_what_is_wrong(database, settings, error),
-        next_step=f"{error} See docs/runbook.md, Critical system failure.",
+        next_step=f"{error} See docs/runbook.md, "
+        + ("The database takes no writes." if takes_no_writes else "Critical system failure."),
     )
-    sent = UnreachableDatabase(database, settings).is_gone(finding) if notify else None
+    sent = UnusableDatabase(database, settings, finding.code).is_gone(finding) if notify else None
     return CheckResult([finding], sent)
 
 
 def _what_is_wrong(
     database: DatabaseManager, settings: ProcessorSettings, error: DatabaseUnavailableError
 ) -> str:
+    if isinstance(error, ReadOnlyServerError):
+        return f"The database {database.name} cannot be used: {driver_errors.TAKES_NO_WRITES}."
     said = f"The database {database.name} cannot be reached"
     if not isinstance(error, ConnectionLimitError):
         return f"{said}."
@@ -76,6 +88,7 @@ def _store_alerts(database: DatabaseManager, settings: ProcessorSettings, judgem
             _judged_codes(judgement.findings),
             reachable_contacts(settings),
             judgement.judged_at,
+            judgement.held_keys,
         )
 
 

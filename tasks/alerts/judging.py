@@ -17,7 +17,7 @@ from queue_store.settings import ProcessorSettings
 from ..monitoring.broker import read_broker
 from ..monitoring.connection_holders import remember
 from ..monitoring.databases import STATEMENT_SECONDS
-from ..monitoring.rules import judge
+from ..monitoring.rules import judge, keys_held_by_stops
 from ..monitoring.snapshot import take_snapshot
 from .deadline import call_with_deadline
 
@@ -28,12 +28,16 @@ ANSWER_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`judged_at`: the database's time at its beginning. `attempts`: the try at which the database answered."""
+    """`judged_at`: the database's time at its beginning. `attempts`: the try at which the database answered.
+    `held_keys`: of alerts about which a stop lets nobody judge: they stay as they are. `takes_writes`: False on a
+    standby or a server set read-only, where the findings are those of the past."""
 
     judged_at: datetime
     findings: list[Finding]
     attempts: int
     response_time_ms: float
+    held_keys: list[str]
+    takes_writes: bool
 
 
 def judge_everything(database: DatabaseManager, settings: ProcessorSettings) -> Judgement:
@@ -63,7 +67,14 @@ def _judge(database: DatabaseManager, settings: ProcessorSettings, attempt: int)
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         schedule = read_schedule(cursor)
     findings = judge(replace(snapshot, schedule=schedule, broker=read_broker()))
-    return Judgement(judged_at, findings, attempt, snapshot.response_time_ms)
+    return Judgement(
+        judged_at,
+        findings,
+        attempt,
+        snapshot.response_time_ms,
+        keys_held_by_stops(snapshot),
+        takes_writes=not snapshot.server.takes_no_writes,
+    )
 
 
 def _refuse_old_schema(database: DatabaseManager) -> None:

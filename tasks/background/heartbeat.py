@@ -21,6 +21,7 @@ from .recycling import recycle_when_full
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1  # how soon a stop is noticed
+CLOCK_SECONDS = 20.0  # how often this host's clock is compared with the database's
 FOLD_SECONDS = 30.0  # how old rollup deltas become when beat sends no fan_out
 
 
@@ -32,6 +33,7 @@ class Heartbeat(threading.Thread):
         self._is_registered = False
         self._is_stopping = False
         self._last_beat = self.last_fold = time.monotonic()
+        self._clock_at = float("-inf")
         self._process = psutil.Process()
         self._process.cpu_percent()
 
@@ -78,6 +80,10 @@ class Heartbeat(threading.Thread):
         current = self._services.current_run
         handlers = None if current is None else current.handlers
         with self._services.database.transaction() as cursor:
+            clock_skew_seconds = None
+            if time.monotonic() >= self._clock_at + CLOCK_SECONDS:
+                self._clock_at = time.monotonic()
+                clock_skew_seconds = worker_processes.clock_skew_seconds(cursor)
             asked = worker_processes.beat(
                 cursor,
                 self._services.process.worker_process_id,
@@ -85,6 +91,7 @@ class Heartbeat(threading.Thread):
                 cpu_percent=self._process.cpu_percent(),
                 memory_bytes=self._process.memory_info().rss,
                 in_hand=None if handlers is None else handlers.oldest(),
+                clock_skew_seconds=clock_skew_seconds,
             )
             news = current and worker_processes.beat_run(
                 cursor, current.run.flow_instance_id, current.run.counts

@@ -13,7 +13,7 @@ from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import take_sentinel_lease
 
-from ..alerts.checking import check_queue, report_unreachable
+from ..alerts.checking import check_queue, report_unusable
 from ..alerts.deadline import call_with_deadline
 from ..worker.services import WorkerServices
 
@@ -56,7 +56,7 @@ class Sentinel(threading.Thread):
             is_mine = call_with_deadline(self._take_lease, ANSWER_SECONDS, thread_name="sentinel_lease")
         except DatabaseUnavailableError as error:
             if self._services.slots.is_first:  # one process of each worker reports it
-                report_unreachable(database, settings, error, notify=True)
+                report_unusable(database, settings, error, notify=True)
             return
         if is_mine and time.monotonic() >= self._check_at:
             self._check_at = time.monotonic() + CHECK_SECONDS

@@ -35,10 +35,16 @@ class UnlimitedRequest(Request):
 
 class OwnRequest(UnlimitedRequest):
     """Of a task of ours: without an instant in the future, which would keep the message in the memory of the worker.
-    Only a task that tries again may wait, and not for long. And without a payload where others see the arguments."""
+    Only a task that tries again may wait, and not for long. And without a payload where others see the arguments.
+
+    No message that wakes expires here: the sender's clock would be compared with this host's, and one that is wrong by
+    seconds would discard all of them. A late one finds nothing to do. Only a record to enqueue has an expiry that its
+    sender meant."""
 
     def __init__(self, message: Any, headers: Any = None, task: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)
+        if not task.tries_again:
+            believed["expires"] = None
         if not (task.tries_again and _is_soon(believed.get("eta"))):
             believed["eta"] = None
         if task.hides_arguments:

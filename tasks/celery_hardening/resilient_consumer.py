@@ -1,18 +1,24 @@
 """Celery's consumer, made to survive what Celery lets kill a worker's main process or strand its children: a message
-that it cannot bear, and a child that dies while the broker is away. Messages are hints only: a bad one is dropped."""
+that it cannot bear, a broker that answers with errors, and a child that dies while the broker is away. Messages are
+hints only: a bad one is dropped."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+from redis.exceptions import DataError
 
 from .message_rules import refuse_bad_headers, refuse_large_body
 from .quarantine import keep_message
 
 logger = logging.getLogger(__name__)
 
-NOT_A_MESSAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
+# DataError: our client cannot send what the message names, such as a delivery tag that is null.
+NOT_A_MESSAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError, DataError)
+REFUSED_PAUSE_SECONDS = 2.0
 
 
 class ResilientConsumer(Consumer):
@@ -36,6 +42,18 @@ class ResilientConsumer(Consumer):
                 self._drop(message, error)
 
         return on_task_received
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """A broker that refuses commands (a demoted replica, a full one) accepts connections at once: without a pause
+        Celery would connect again several times a second."""
+        super().on_connection_error_after_connected(exc)
+        if not isinstance(exc, self.channel_errors):
+            return
+        go_on_at = time.monotonic() + REFUSED_PAUSE_SECONDS
+        while time.monotonic() < go_on_at:
+            maybe_shutdown()
+            self._maintain_pool()
+            time.sleep(0.2)
 
     def ensure_connected(self, conn: Any) -> Any:
         """While Celery connects again its event loop stands still: dead children are replaced here meanwhile."""

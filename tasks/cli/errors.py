@@ -68,6 +68,7 @@ def meaning_of(error: Exception) -> Failure | None:
 
 def _of_the_store(error: Exception) -> Failure | None:
     import psycopg
+    import sqlalchemy.exc
 
     match error:
         case SettingsError():
@@ -88,6 +89,8 @@ def _of_the_store(error: Exception) -> Failure | None:
             return Failure(str(error), FAILED)
         case psycopg.Error() | OSError():
             return Failure(" ".join(str(error).split()), FAILED)
+        case sqlalchemy.exc.DBAPIError():
+            return _of_the_store(error.orig) if isinstance(error.orig, psycopg.Error) else None
         case _:
             return None
 

@@ -2,21 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from queue_store.enqueueing.hints import CeleryHintSender, connect
+from queue_store.redaction import redact
 
 from ..app import app
 from ..celery_hardening.quarantine import Note, news
 
 BROKER_SECONDS = 2.0
+PROBE_KEY, PROBE_MILLISECONDS = "processing_queue:probe", 1_000
+REPLY_LENGTH = 200
+# The client keeps some codes as classes of errors, and takes them out of the text.
+CODES = {
+    "ReadOnlyError": "READONLY",
+    "OutOfMemoryError": "OOM",
+    "BusyLoadingError": "LOADING",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
+    "NoPermissionError": "NOPERM",
+    "AuthenticationError": "NOAUTH",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerReading:
-    """`quarantine_notes`: those of the last hour, the newest first; empty for a broker that is not Redis."""
+    """`quarantine_notes`: those of the last hour, the newest first; empty for a broker that is not Redis.
+    `error_reply`: with which it answers a write, such as READONLY; None where it does what it is asked.
+    `control_messages`: how many wait in the Celery queue control; None where nobody can tell."""
 
     is_reachable: bool
     quarantine_notes: Sequence[Note] = ()
+    control_messages: int | None = None
+    error_reply: str | None = None
 
 
 def read_broker() -> BrokerReading:
@@ -27,9 +45,30 @@ def read_broker() -> BrokerReading:
         client = connect(app.conf.broker_url)
     except ValueError:  # not Redis
         return BrokerReading(is_reachable=_connects())
-    if not CeleryHintSender(app).is_broker_reachable():
+    sender, error_reply = CeleryHintSender(app), _error_reply(client)
+    if error_reply is None and not sender.is_broker_reachable():
         return BrokerReading(is_reachable=False)
-    return BrokerReading(is_reachable=True, quarantine_notes=news(client))
+    return BrokerReading(
+        is_reachable=True,
+        quarantine_notes=news(client),
+        control_messages=sender.waiting_messages("control"),
+        error_reply=error_reply,
+    )
+
+
+def _error_reply(client: Any) -> str | None:
+    """The error with which the broker answers a write; None for none, and where there is no answer at all."""
+    from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
+
+    try:
+        client.set(PROBE_KEY, b"1", px=PROBE_MILLISECONDS)
+    except (ResponseError, BusyLoadingError, AuthenticationError) as error:
+        code = CODES.get(type(error).__name__, "")
+        text = " ".join(str(error).split())
+        return redact(text if text.startswith(code) else f"{code} {text}", REPLY_LENGTH)
+    except Exception:  # noqa: BLE001  (whatever is wrong with it, it cannot be reached)
+        return None
+    return None
 
 
 def _connects() -> bool:

@@ -14,6 +14,7 @@ from queue_store.readings.orphans import OrphanGroup, read_orphans
 from queue_store.readings.response_time import read_response_time_ms
 from queue_store.readings.schedule import ScheduleReading
 from queue_store.readings.server import ServerReading, read_server
+from queue_store.readings.switches import Switches, read_switches
 from queue_store.readings.trends import (
     Baseline,
     ConnectionSuccess,
@@ -50,6 +51,7 @@ class Snapshot:
     failing_claims: list[FailingClaims]
     fleet: Fleet
     hung_handlers: list[HungHandler]
+    switches: Switches
     server: ServerReading
     baselines: dict[str, Baseline]
     depths: list[Depth]
@@ -60,8 +62,9 @@ class Snapshot:
 
     @property
     def open(self) -> FlowCounts:
-        """All flows together that nobody stopped: what waits there waits for workers."""
-        return add_up(flow for flow in self.flows if not flow.is_stopped)
+        """All flows together that nobody stopped: what waits there waits for workers. Under a name that is no flow it
+        waits for somebody to move or cancel it."""
+        return add_up(flow for flow in self.flows if flow.is_registered and not flow.is_stopped)
 
 
 def take_snapshot(
@@ -97,6 +100,7 @@ def take_snapshot(
             failing_claims=read_failing_claims(cursor),
             fleet=read_fleet(cursor, settings),
             hung_handlers=hung_handlers(in_hand, day, baselines, settings.alert_thresholds),
+            switches=read_switches(cursor),
             server=read_server(cursor),
             baselines=baselines,
             depths=read_depths(cursor, HOUR_SECONDS),
@@ -108,6 +112,6 @@ def take_snapshot(
 def rate_window_seconds(flow: FlowCounts) -> float | None:
     """Over how long the rate of a flow is judged: while due work waits, an hour at most. None: nothing to judge."""
     waited_seconds = flow.oldest_due_seconds or 0
-    if not flow.due or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
+    if not flow.due or not flow.is_registered or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
         return None
     return min(waited_seconds // 60 * 60, HOUR_SECONDS)

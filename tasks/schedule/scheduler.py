@@ -2,7 +2,8 @@
 
 `beat_schedule` in celeryconfig.py stays the one place that says what happens when. Entries with times of the clock are
 noticed as occurrences in the database and hinted until somebody has done them. Plain intervals are hints as such.
-Several beats may run: one leads by a lease, which only saves noise.
+Several beats may run: one leads by a lease, which only saves noise. Where nobody serves a Celery queue, its list stays
+bounded: beat sends nothing more to one that is long already.
 """
 
 import logging
@@ -18,6 +19,7 @@ import psycopg
 from celery.beat import Scheduler
 
 from queue_store.database.manager import DatabaseManager
+from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender
 from queue_store.errors import QueueStoreError
 from queue_store.schedule import occurrences
 from queue_store.settings import load_processor_settings
@@ -49,6 +51,10 @@ class OccurrenceScheduler(Scheduler):
     def database(self) -> DatabaseManager:
         return DatabaseManager(application_name="processing_queue beat")
 
+    @cached_property
+    def _hints(self) -> CeleryHintSender:
+        return CeleryHintSender(self.app)
+
     def setup_schedule(self) -> None:
         self.merge_inplace(self.app.conf.beat_schedule)
         entries: dict[str, Any] = self.get_schedule() or {}
@@ -71,6 +77,11 @@ class OccurrenceScheduler(Scheduler):
         finally:
             self._is_looking = False
         return min(super().tick(*args, **kwargs), LOOK_SECONDS) if leads else LOOK_SECONDS
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Its next time comes, whether it was sent or not."""
+        if self._has_room(entry.options.get("queue")):
+            super().apply_entry(entry, producer)
 
     def close(self) -> None:
         """Beat calls it in its signal handler, and again when it has left its loop."""
@@ -99,6 +110,10 @@ class OccurrenceScheduler(Scheduler):
             self._hint(entry, due_at)
         return leads
 
+    def _has_room(self, celery_queue: str | None) -> bool:
+        waiting = self._hints.waiting_messages(celery_queue or self.app.conf.task_default_queue)
+        return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
+
     def _ticks(self) -> dict[str, datetime]:
         """Of the plain intervals that this beat has hinted."""
         entries: dict[str, Any] = self.get_schedule() or {}
@@ -113,6 +128,8 @@ class OccurrenceScheduler(Scheduler):
 
     def _hint(self, entry: str, due_at: datetime) -> None:
         """A hint that cannot be sent is sent again later."""
+        if not self._has_room("control"):
+            return
         try:
             self.app.send_task(
                 RUN_OCCURRENCE,

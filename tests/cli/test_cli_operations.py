@@ -144,6 +144,7 @@ def test_channels_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_capacity(database: DatabaseManager) -> None:
+    filling.add_flow(database)
     filling.add_records(database, 1_201)
     assert as_json("capacity")["wanted_containers"] == 2
     assert "Growth needs 7 full days of history, there are 0." in queuectl("capacity").output

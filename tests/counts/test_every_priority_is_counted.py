@@ -6,6 +6,7 @@ from queue_store.counts.rollups import COUNT_LIMIT
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
+from tests.support.filling import add_flow
 
 INSERT = """
 INSERT INTO processing_queue (flow_name, priority, scheduled_at)
@@ -26,6 +27,7 @@ def read(database: DatabaseManager, flow_name: str) -> FlowCounts:
 @pytest.mark.parametrize("due", [[], [0], [9], [4], [0, 9], [2, 3, 7], list(range(10))])
 @pytest.mark.parametrize("future", [[], [0], [9], [5, 6], list(range(10))])
 def test_all_are_counted(due: list[int], future: list[int], database: DatabaseManager) -> None:
+    add_flow(database, "alpha")
     insert(database, "alpha", due * 3, -1000)
     insert(database, "alpha", future * 2, 1000)
     insert(database, "beta", list(range(10)), -5000)

@@ -32,6 +32,7 @@ OURS: dict[str, type[Exception]] = {
     "53300": DatabaseUnavailableError,
     "57014": DatabaseUnavailableError,
     "57P01": DatabaseUnavailableError,
+    "25006": psycopg.Error,  # the server takes writes: see test_takes_no_writes.py
     "3B001": psycopg.Error,
     "55006": psycopg.Error,
     "22003": psycopg.Error,

@@ -7,6 +7,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from queue_store.database.manager import DatabaseManager
 from tasks.app import app
 from tasks.cli import main
 from tasks.monitoring import distributed_system_maintenance
+from tasks.monitoring.databases import database_named
 from tasks.monitoring.rules import database_rules
 from tests.support import filling, troubles
+from tests.support.answering_broker import answering_broker
 from tests.support.documents import ROOT
 
 TOKEN = re.compile(
@@ -94,6 +97,14 @@ def broker_gone(database: DatabaseManager) -> None:
     app.conf.broker_url = None  # put back with the rest of the configuration
 
 
+def broker_refusing(database: DatabaseManager) -> None:
+    """A failover made a replica of it."""
+    troubles.healthy(database)
+    broker = REFUSING.enter_context(answering_broker("redis://127.0.0.1:1/0"))
+    broker.reply = "READONLY You can't write against a read only replica."
+    app.conf.broker_url = broker.url  # put back with the rest of the configuration
+
+
 def maintenance_late_and_failed(database: DatabaseManager) -> None:
     troubles.healthy(database)
     troubles.execute(
@@ -121,6 +132,22 @@ def database_gone(_: DatabaseManager) -> None:
     os.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/rpa_db"  # put back with the rest
 
 
+def database_read_only(database: DatabaseManager) -> None:
+    """As a provider does it whose disk is full. It is undone after the scene."""
+    troubles.healthy(database)
+    set_read_only("SET default_transaction_read_only = on")
+    READ_ONLY.append(os.environ["DATABASE_URL"])
+
+
+def set_read_only(change: str) -> None:
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, options="-c default_transaction_read_only=off", autocommit=True) as session:
+        session.execute(f"ALTER DATABASE {session.info.dbname} {change}".encode())
+    database_named().dispose()  # sessions keep the default that they began with
+
+
+REFUSING = ExitStack()
+READ_ONLY: list[str] = []
 FORGOTTEN: list[psycopg.Connection[Any]] = []
 STATES = {
     state.__name__: state
@@ -131,9 +158,11 @@ STATES = {
         alerted,
         beat_gone,
         broker_gone,
+        broker_refusing,
         maintenance_late_and_failed,
         snapshot_held,
         database_gone,
+        database_read_only,
     )
 }
 
@@ -177,6 +206,15 @@ def a_transaction_is_old_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         FORGOTTEN.pop().close()
 
 
+@pytest.fixture
+def undone() -> Iterator[None]:
+    yield
+    REFUSING.close()
+    while READ_ONLY:
+        READ_ONLY.pop()
+        set_read_only("RESET default_transaction_read_only")
+
+
 class OldWithForgotten(dict[str, float]):
     def __getitem__(self, level: str) -> float:
         return 0.0 if FORGOTTEN and level == "warning" else super().__getitem__(level)
@@ -191,7 +229,7 @@ def beat_is_alive(database: DatabaseManager) -> None:
     )
 
 
-@pytest.mark.usefixtures("beat_is_alive", "a_transaction_is_old_soon")
+@pytest.mark.usefixtures("beat_is_alive", "a_transaction_is_old_soon", "undone")
 @pytest.mark.parametrize("scene", scenes(), ids=lambda scene: f"{scene.state}:{scene.line}")
 def test_the_blocks_do_what_the_page_says(scene: Scene, database: DatabaseManager) -> None:
     (STATES.get(scene.state) or getattr(troubles, scene.state))(database)

@@ -38,7 +38,7 @@ def test_the_sentinel_rescues_what_is_overdue_and_stores_the_alerts(worker: Work
     Sentinel(worker.services).check()
     assert [row.status for row in worker.rows([record_id])] == ["pending"]
     with worker.services.database.transaction() as cursor:
-        assert "beat_silent" in {alert.code for alert in alerts.read_alerts(cursor)}
+        assert "broker_unreachable" in {alert.code for alert in alerts.read_alerts(cursor)}
 
 
 def test_the_others_only_ask_for_the_lease(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_a_database_that_stands_still_is_reported(
     monkeypatch.setattr(sentinel_module, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(sentinel_module, "take_sentinel_lease", lambda *_: never.wait(20))
     report: Callable[..., None] = lambda database, settings, error, notify: reported.append(str(error))  # noqa: E731
-    monkeypatch.setattr(sentinel_module, "report_unreachable", report)
+    monkeypatch.setattr(sentinel_module, "report_unusable", report)
     Sentinel(worker.services).check()
     never.set()
     assert reported == [

@@ -34,9 +34,13 @@ from tests.support.troubles import (
     many_flows_a_little_ill,
     many_flows_with_few_outcomes,
     much_for_later,
+    name_mistyped,
+    name_mistyped_for_later,
+    name_not_registered_yet,
     nothing_to_do,
     one_flow_ill_and_many_a_little,
     one_long_record,
+    pause_forgotten,
     paused,
     paused_with_a_fresh_record_elsewhere,
     pools_used_up,
@@ -81,11 +85,15 @@ TROUBLES: list[tuple[Callable[[DatabaseManager], None], str, set[tuple[str, str]
     (standing_still, "critical", {("processing_rate", "critical")}),
     (degraded, "warning", {("rate_below_usual", "warning")}),
     (backlogged, "warning", {("backlog", "warning")}),
+    (pause_forgotten, "warning", {("forgotten_stop", "warning")}),
     (paused_with_a_fresh_record_elsewhere, "healthy", set()),
     (much_for_later, "healthy", set()),
     (pools_used_up, "critical", {("pool_utilization", "critical")}),
     (workers_gone, "emergency", {("all_workers_gone", "emergency")}),
     (flow_unknown_to_workers, "critical", {("flow_not_served", "critical")}),
+    (name_mistyped, "critical", {("unknown_flow", "critical")}),
+    (name_mistyped_for_later, "warning", {("unknown_flow", "warning")}),
+    (name_not_registered_yet, "healthy", set()),
     (corrupted, "emergency", {("corruption", "emergency")}),
     (changed_by_hand, "warning", {("wrong_counts", "warning")}),
     (busy_and_full, "warning", {("busy_processors", "warning"), ("full_memory", "warning")}),
@@ -212,6 +220,7 @@ def test_capacity_by_the_runbooks_formulas(database: DatabaseManager) -> None:
 def test_no_more_containers_are_wanted_than_the_server_has_connections_for(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    filling.add_flow(database, batch_size=1)
     filling.add_records(database, 90)
     monkeypatch.setenv(f"{PREFIX}BATCH_SIZE", "1")
     monkeypatch.setenv(f"{PREFIX}CAPACITY_RATE_PER_HOUR", "0.01")

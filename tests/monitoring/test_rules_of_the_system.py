@@ -48,6 +48,22 @@ def died(count: int) -> Callable[[Snapshot], Snapshot]:
     return lambda quiet: replace(quiet, fleet=Fleet([dead_process() for _ in range(count)], []))
 
 
+def skewed(*seconds: float) -> Callable[[Snapshot], Snapshot]:
+    """The clocks of so many hosts; on each runs a second process that has not measured yet."""
+    processes = [
+        replace(
+            dead_process(),
+            state="running",
+            is_alive=True,
+            hostname=f"worker-{number}",
+            clock_skew_seconds=skew,
+        )
+        for number, found in enumerate(seconds)
+        for skew in (found, None)
+    ]
+    return lambda quiet: replace(quiet, fleet=Fleet(processes, []))
+
+
 def dead_process() -> WorkerProcessReading:
     return WorkerProcessReading(
         worker_process_id=uuid4(),
@@ -86,6 +102,13 @@ def dead_process() -> WorkerProcessReading:
         (held(3_601), ("held_snapshot", "critical", "open for 60 minutes")),
         (died(0), None),
         (died(1), ("worker_deaths", "warning", "1 worker process died")),
+        (skewed(5, -5), None),
+        (skewed(90), ("wrong_clock", "warning", "worker-0 90 s ahead.")),
+        (
+            skewed(0, -6, 90),
+            ("wrong_clock", "warning", "2 host(s) differ from the database's by more than 5 s: "),
+        ),
+        (skewed(0, -6, 90), ("wrong_clock", "warning", "worker-2 90 s ahead, worker-1 6 s behind.")),
         (died(3), ("worker_deaths", "warning", "3 worker processes died")),
     ],
 )

@@ -9,6 +9,7 @@ from queue_store.schedule import occurrences
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.judging import judge_everything
 from tasks.schedule.scheduler import OccurrenceScheduler
+from tests.support import filling
 
 
 def test_a_signal_in_the_middle_of_a_look_does_not_wait_for_the_row_that_the_look_holds(
@@ -39,6 +40,20 @@ def beat_findings(database: DatabaseManager) -> list[str]:
     return [
         f.message for f in judge_everything(database, ProcessorSettings()).findings if f.code == "beat_silent"
     ]
+
+
+def test_a_first_deploy_may_start_beat_after_the_workers(database: DatabaseManager) -> None:
+    never = ["Celery beat has never run: scheduled maintenance does not happen."]
+    assert beat_findings(database) == never
+    process = filling.add_worker_process(database)
+    assert beat_findings(database) == []
+    with database.transaction() as cursor:
+        cursor.execute(
+            "UPDATE worker_processes SET started_at = now() - interval '61 seconds'"
+            " WHERE worker_process_id = %s",
+            [process],
+        )
+    assert beat_findings(database) == never
 
 
 def test_a_beat_that_stopped_in_order_has_time_to_start_again(

@@ -191,7 +191,26 @@ def workers_gone(database: DatabaseManager) -> None:
 
 def flow_unknown_to_workers(database: DatabaseManager) -> None:
     healthy(database)
+    filling.add_flow(database, "beta")
     filling.add_records(database, 5, "beta", age_seconds=90)
+
+
+def name_mistyped(database: DatabaseManager) -> None:
+    """By a plain INSERT, in the past and for later."""
+    healthy(database)
+    filling.add_records(database, 700, "alhpa", age_seconds=3_600)
+    looked_at_for_half_an_hour(database)
+
+
+def name_mistyped_for_later(database: DatabaseManager) -> None:
+    healthy(database)
+    filling.add_records(database, 3, "alhpa", scheduled_at=filling.alive())
+
+
+def name_not_registered_yet(database: DatabaseManager) -> None:
+    """A new flow whose application was deployed a moment before its workers."""
+    healthy(database)
+    filling.add_records(database, 3, "letters")
 
 
 def corrupted(database: DatabaseManager) -> None:
@@ -218,6 +237,32 @@ def busy_and_full(database: DatabaseManager) -> None:
 def paused(database: DatabaseManager) -> None:
     standing_still(database)
     execute(database, "UPDATE flows SET paused_at = now()")
+
+
+def pause_forgotten(database: DatabaseManager) -> None:
+    """As `queuectl pause alpha --reason "moving the printers"` leaves it, three hours ago."""
+    healthy(database)
+    execute(
+        database,
+        "UPDATE flows SET paused_at = now() - interval '3 hours', pause_reason = 'moving the printers'"
+        " WHERE flow_name = 'alpha'",
+    )
+    execute(
+        database,
+        "INSERT INTO audit_log (at, actor, action, target, affected_count)"
+        " SELECT paused_at, 'ben', 'pause', flow_name, 1 FROM flows WHERE flow_name = 'alpha'",
+    )
+
+
+def control_unserved(database: DatabaseManager) -> None:
+    """While a beat sends to it for two minutes."""
+    healthy(database)
+    execute(database, "UPDATE beats SET started_at = now() - interval '2 minutes'")
+
+
+def clock_wrong(database: DatabaseManager) -> None:
+    healthy(database)
+    filling.add_worker_process(database, "alpha", clock_skew_seconds=90.0, hostname="worker-2")
 
 
 def nothing_to_do(database: DatabaseManager) -> None:

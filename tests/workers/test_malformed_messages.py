@@ -71,6 +71,15 @@ MALFORMED: dict[str, str | bytes] = {
     "an unknown content type": json.dumps(json.loads(message()) | {"content-type": "application/x-python"}),
     "nesting without end": "[" * 50_000,
     "bytes that are no text": b"\xff\xfe\x00",
+    "stamped headers that are a number": message(headers={"stamped_headers": 5}),
+    "stamps that are a number": message(headers={"stamps": 5}),
+    "stamped headers that are no names": message(headers={"stamped_headers": [5], "stamps": {"5": 5}}),
+    "a delivery tag that is null": message(properties={"delivery_tag": None}),
+    "a delivery tag that is a list": message(properties={"delivery_tag": ["t"]}),
+    "no delivery tag": json.dumps(
+        json.loads(message()) | {"properties": {"delivery_info": {}, "body_encoding": "base64"}}
+    ),
+    "delivery information that is null": message(properties={"delivery_info": None}),
     "an unknown body encoding": message(properties={"body_encoding": "rot13"}),
 }
 

@@ -1,7 +1,8 @@
 -- One look a minute at how deep the queue is, by flow. Counts stop at the limit: beyond it, pending is what the
--- totals leave over. What waits is due, and nobody stopped its flow. Counting begins with the newest: before the oldest
--- lie the entries of all that was claimed since the last vacuum. `names` adds up instead of joining: the planner takes the
--- names for few, and would compare each with all. `level` steps from priority to priority that a flow has.
+-- totals leave over. What waits is due, of a registered flow, and nobody stopped it. Counting begins with the newest:
+-- before the oldest lie the entries of all that was claimed since the last vacuum. `names` adds up instead of joining: the
+-- planner takes the names for few, and would compare each with all. `level` steps from priority to priority that a flow
+-- has.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
@@ -25,7 +26,8 @@ SELECT date_trunc('minute', now()), n.flow_name,
         ELSE greatest(n.live - n.processing, waiting.counted) END,
     n.processing, waiting.counted >= %(limit)s,
     extract(epoch FROM now() - due.oldest_at),
-    CASE WHEN f.paused_at IS NULL AND control.processing_stopped_at IS NULL THEN due.counted ELSE 0 END
+    CASE WHEN f.flow_name IS NOT NULL AND f.paused_at IS NULL AND control.processing_stopped_at IS NULL THEN due.counted
+        ELSE 0 END
 FROM names n
 LEFT JOIN flows f USING (flow_name)
 CROSS JOIN queue_control control

@@ -3,6 +3,7 @@
 -- Processor use is smoothed over about a minute: a busy batch is no trouble.
 UPDATE worker_processes
 SET heartbeat_at = clock_timestamp(), pool_in_use = %(pool_in_use)s, memory_bytes = %(memory_bytes)s,
+    clock_skew_seconds = coalesce(%(clock_skew_seconds)s::real, clock_skew_seconds),
     cpu_percent = coalesce(cpu_percent * 0.95 + %(cpu_percent)s::real * 0.05, %(cpu_percent)s::real),
     in_hand_record_id = %(record_id)s, in_hand_claim_number = %(claim_number)s,
     in_hand_since = clock_timestamp() - make_interval(secs => %(seconds)s),

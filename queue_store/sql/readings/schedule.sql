@@ -1,8 +1,15 @@
--- How long the beats have been silent (NULL: there never was one), whether the last one stopped in order, which
--- occurrences are late, which failed as the last of their entry, and the flows whose counts the last nightly review
--- had to correct.
+-- How long the beats have been silent (NULL: there never was one), since when there are worker processes (NULL: there
+-- never was one), whether the last beat stopped in order, for how long no worker process serves the Celery queue
+-- control while a beat sends to it (NULL: none beats), which occurrences are late, which failed as the last of their
+-- entry, and the flows whose counts the last nightly review had to correct.
 SELECT (SELECT extract(epoch FROM now() - max(heartbeat_at))::float8 FROM beats) AS beat_silent_seconds,
+    (SELECT extract(epoch FROM now() - min(started_at))::float8 FROM worker_processes) AS first_worker_seconds,
     coalesce((SELECT stopped_at IS NOT NULL FROM beats ORDER BY heartbeat_at DESC LIMIT 1), false) AS beat_has_stopped,
+    (SELECT extract(epoch FROM now() - greatest(min(b.started_at), (
+            SELECT max(coalesce(w.ended_at, w.heartbeat_at)) FROM worker_processes w
+            WHERE w.celery_queues @> ARRAY['control'])))::float8
+        FROM beats b WHERE b.stopped_at IS NULL AND b.heartbeat_at > now() - make_interval(secs => %(silent_seconds)s)
+        HAVING count(*) > 0) AS control_unserved_seconds,
     ARRAY(SELECT entry FROM schedule_occurrences
         WHERE state IN ('due', 'running') AND due_at < now() - make_interval(secs => %(late_seconds)s)
             AND coalesce(heartbeat_at, '2000-01-01') < now() - make_interval(secs => %(late_seconds)s)

@@ -7,4 +7,8 @@ SELECT current_setting('server_version') AS server_version,
         AS connection_count,
     extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
     pg_is_in_recovery() AS is_replica,
+    -- A login of its own may be read-only on a server that takes writes, as one that only watches is.
+    pg_is_in_recovery() OR EXISTS (SELECT FROM pg_settings
+        WHERE name = 'default_transaction_read_only' AND setting = 'on'
+            AND source NOT IN ('user', 'database user', 'client', 'session')) AS takes_no_writes,
     pg_database_size(current_database()) AS database_bytes

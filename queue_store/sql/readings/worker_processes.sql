@@ -4,6 +4,7 @@ SELECT w.worker_process_id, w.worker_id, w.hostname, w.pid, w.state, w.started_a
     extract(epoch FROM now() - w.heartbeat_at)::float8 AS silent_seconds, w.flow_names, w.celery_queues, w.versions,
     w.pool_capacity, w.pool_in_use, w.cpu_percent, w.memory_bytes, w.memory_limit_bytes, w.processor_count,
     w.in_hand_record_id, w.in_hand_flow_name, w.in_hand_since,
+    w.clock_skew_seconds,
     w.state IN ('running', 'stopping')
         AND (w.heartbeat_at >= now() - make_interval(secs => %(lease_seconds)s)
             OR server.came_back_at >= now() - make_interval(secs => %(lease_seconds)s)

@@ -8,9 +8,11 @@ from . import (
     integrity_rules,
     overall_rules,
     schedule_rules,
+    stop_rules,
     worker_rules,
 )
 from .register import RETIRED_CODES, RULE_FAILED, judge, registered_codes
+from .stop_rules import keys_held_by_stops
 
 __all__ = [
     "JUDGED_CODES",
@@ -21,8 +23,10 @@ __all__ = [
     "handler_rules",
     "integrity_rules",
     "judge",
+    "keys_held_by_stops",
     "overall_rules",
     "schedule_rules",
+    "stop_rules",
     "worker_rules",
 ]
 

@@ -7,6 +7,19 @@ from queue_store.alerting.findings import Finding
 from ..snapshot import Snapshot
 from .register import rule
 
+# By the code with which a reply begins.
+NEXT_STEPS = {
+    "READONLY": "it is a replica now: point CELERY_BROKER_URL to the primary, or REPLICAOF NO ONE",
+    "MASTERDOWN": "it is a replica without its primary: point CELERY_BROKER_URL to the primary",
+    "NOREPLICAS": "bring back its replicas, or lower min-replicas-to-write",
+    "MISCONF": "it cannot write its snapshot: look at its disk and its log",
+    "OOM": "see what fills it (redis-cli --bigkeys), or raise maxmemory",
+    "LOADING": "wait until it has loaded its data; hints need no persistence",
+    "CLUSTERDOWN": "repair the cluster, or use a single server: Celery serves no Redis cluster",
+    "NOAUTH": "check the password in CELERY_BROKER_URL",
+    "NOPERM": "give its user the rights that the reply names",
+}
+
 
 @rule("broker_unreachable")
 def broker_unreachable(snapshot: Snapshot) -> Iterator[Finding]:
@@ -16,6 +29,20 @@ def broker_unreachable(snapshot: Snapshot) -> Iterator[Finding]:
             level="warning",
             message="The broker cannot be reached: records are still processed by the workers' own poll, more slowly.",
             next_step="restart Redis or check CELERY_BROKER_URL; no record is lost meanwhile",
+        )
+
+
+@rule("broker_refuses")
+def broker_refuses(snapshot: Snapshot) -> Iterator[Finding]:
+    """It answers, and with errors."""
+    if snapshot.broker and (reply := snapshot.broker.error_reply):
+        yield Finding(
+            code="broker_refuses",
+            level="warning",
+            message=f"The broker answers with an error: {reply.rstrip('.')}. Records are still processed by the "
+            "workers' own poll, more slowly.",
+            next_step=NEXT_STEPS.get(reply.partition(" ")[0], "read the broker's log")
+            + "; no record is lost meanwhile",
         )
 
 

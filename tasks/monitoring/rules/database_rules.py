@@ -63,6 +63,20 @@ def connections(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+@rule("database_takes_no_writes")
+def takes_no_writes(snapshot: Snapshot) -> Iterator[Finding]:
+    """Nothing is claimed and nobody beats: most other findings follow from it."""
+    if snapshot.server.takes_no_writes:
+        kind = "a standby" if snapshot.server.is_replica else "set read-only, often because its disk is full"
+        yield Finding(
+            code="database_takes_no_writes",
+            level="emergency",
+            message=f"The database server takes no writes: it is {kind}.",
+            next_step="point the URL to the primary, or free its disk and set it writable again; see docs/runbook.md, "
+            "The database takes no writes",
+        )
+
+
 @rule("idle_in_transaction")
 def idle_in_transaction(snapshot: Snapshot) -> Iterator[Finding]:
     count = sum(c.long_idle_count for c in snapshot.server.connections)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
+from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH
+from queue_store.readings.schedule import BEAT_SILENT_SECONDS
 
 from ..snapshot import Snapshot
 from .register import rule
 
-BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the sentinel
 BEAT_RESTART_SECONDS = 60.0  # a deploy stops and starts it
+CONTROL_RESTART_SECONDS = 60.0  # and so it does with its worker
 
 
 @rule("beat_silent")
@@ -17,6 +19,13 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
         return
     silent_seconds = snapshot.schedule.beat_silent_seconds
     has_stopped = snapshot.schedule.beat_has_stopped
+    first_worker_seconds = snapshot.schedule.first_worker_seconds
+    if (
+        silent_seconds is None
+        and first_worker_seconds is not None
+        and first_worker_seconds < BEAT_RESTART_SECONDS
+    ):
+        return  # the first deploy: beat is still starting
     limit = BEAT_RESTART_SECONDS if has_stopped else BEAT_SILENT_SECONDS
     if silent_seconds is None or silent_seconds > limit:
         if silent_seconds is None:
@@ -32,6 +41,34 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
             next_step="start `celery -A processing_queue beat`, twice if one is not enough",
             figure=silent_seconds,
             threshold=limit,
+        )
+
+
+@rule("control_queue")
+def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
+    """Beat sends to it, and nobody takes what it sends. Without a beat, that is the finding."""
+    unserved_seconds = snapshot.schedule.control_unserved_seconds if snapshot.schedule else None
+    messages = (snapshot.broker and snapshot.broker.control_messages) or 0
+    if unserved_seconds is not None and unserved_seconds > CONTROL_RESTART_SECONDS:
+        wait = f"; {messages} messages wait in it" if messages else ""
+        yield Finding(
+            code="control_queue",
+            level="warning",
+            message=f"No worker has served the Celery queue control for {unserved_seconds:.0f} s: hints, alerts and "
+            f"maintenance by schedule wait{wait}.",
+            next_step="start its worker: celery -A processing_queue worker -Q control --concurrency=1",
+            figure=unserved_seconds,
+            threshold=CONTROL_RESTART_SECONDS,
+        )
+    elif messages >= MAXIMUM_QUEUE_LENGTH:
+        yield Finding(
+            code="control_queue",
+            level="warning",
+            message=f"{messages} messages wait in the Celery queue control: its workers do not keep up.",
+            next_step="see what they are busy with, and whether they hang: queuectl maintenance --history; more of "
+            "them do no harm",
+            figure=messages,
+            threshold=MAXIMUM_QUEUE_LENGTH,
         )
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
+from queue_store.suggestions import closest
 
 from ..snapshot import Snapshot
 from .register import rule
 
 WAIT_SECONDS = 60.0
 BUSY_PERCENT = 80.0
+CLOCK_SKEW_SECONDS = 5.0
 DEATHS = 1  # a single one may be frozen and hold what it has
 
 
@@ -36,8 +38,9 @@ def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
     if not snapshot.fleet.served_flows:
         return
     for flow in snapshot.flows:
-        waits = flow.due and (flow.oldest_due_seconds or 0) >= WAIT_SECONDS and not flow.is_stopped
-        if waits and flow.flow_name not in snapshot.fleet.served_flows:
+        waits = flow.due and (flow.oldest_due_seconds or 0) >= WAIT_SECONDS
+        is_open = flow.is_registered and not flow.is_stopped
+        if waits and is_open and flow.flow_name not in snapshot.fleet.served_flows:
             yield Finding(
                 code="flow_not_served",
                 level="critical",
@@ -47,6 +50,27 @@ def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
                 figure=flow.due,
                 threshold=0,
             )
+
+
+@rule("unknown_flow")
+def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
+    """A mistyped name in a plain INSERT: no worker will ever have it. One that is new is registered within a deploy."""
+    known = [flow.flow_name for flow in snapshot.flows if flow.is_registered]
+    for flow in snapshot.flows:
+        is_young = flow.due == flow.pending and (flow.oldest_due_seconds or 0) < WAIT_SECONDS
+        if flow.is_registered or not flow.pending or is_young:
+            continue
+        name = flow.flow_name
+        yield Finding(
+            code="unknown_flow",
+            level="critical" if flow.due else "warning",
+            message=f"{name}: {flow.pending} pending records have this name, and it is no flow.",
+            next_step=f"give them to a flow: queuectl move {name} {closest(name, known) or 'FLOW'}; "
+            f"or queuectl cancel --flow {name}; when the flow is new: queuectl register",
+            flow_name=name,
+            figure=flow.pending,
+            threshold=0,
+        )
 
 
 @rule("busy_processors")
@@ -80,6 +104,34 @@ def full_memory(snapshot: Snapshot) -> Iterator[Finding]:
             figure=percent,
             threshold=BUSY_PERCENT,
         )
+
+
+@rule("wrong_clock")
+def wrong_clock(snapshot: Snapshot) -> Iterator[Finding]:
+    """No status depends on a host's clock, but its logs and the expiry of messages to enqueue do."""
+    skews: dict[str, float] = {}
+    for process in snapshot.fleet.alive:
+        skew = process.clock_skew_seconds or 0.0
+        if abs(skew) > abs(skews.get(process.hostname, CLOCK_SKEW_SECONDS)):
+            skews[process.hostname] = skew
+    if not skews:
+        return
+    hosts = sorted(skews, key=lambda host: -abs(skews[host]))
+    named = ", ".join(f"{host} {abs(skews[host]):.0f} s {_direction(skews[host])}" for host in hosts[:5])
+    yield Finding(
+        code="wrong_clock",
+        level="warning",
+        message=f"The clocks of {len(skews)} host(s) differ from the database's by more than {CLOCK_SKEW_SECONDS:g} s: "
+        f"{named}.",
+        next_step="start NTP on them (timedatectl, chronyc tracking); when it is all of them, look at the database's "
+        "host",
+        figure=abs(skews[hosts[0]]),
+        threshold=CLOCK_SKEW_SECONDS,
+    )
+
+
+def _direction(skew: float) -> str:
+    return "ahead" if skew > 0 else "behind"
 
 
 def _by_host(snapshot: Snapshot, figure: str) -> dict[str, float]:

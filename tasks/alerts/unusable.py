@@ -1,5 +1,8 @@
-"""The one alert that must go out without the database. A small file remembers who was notified, so that neither a
-worker that checks every minute nor a cron job that is a new process each time notifies twice."""
+"""The alerts that must go out without the database: it cannot be reached, or takes no writes.
+
+A small file remembers who was notified, so that neither a worker that checks every minute nor a cron job that is a new
+process each time notifies twice.
+"""
 
 import time
 from typing import Any
@@ -12,13 +15,21 @@ from ..monitoring.state_file import StateFile
 from .fan_out_to_contacts import fan_out_to_contacts
 from .sending import deliver, reachable_contacts
 
+UNREACHABLE = "database_unreachable"
+TAKES_NO_WRITES = "database_takes_no_writes"
+_BACK = {
+    UNREACHABLE: "The database can be reached again.",
+    TAKES_NO_WRITES: "The database takes writes again.",
+}
 
-class UnreachableDatabase:
-    """On one machine, for one user, environment and database."""
 
-    def __init__(self, database: DatabaseManager, settings: ProcessorSettings) -> None:
-        self._file = StateFile(settings, database.name, "unreachable")
+class UnusableDatabase:
+    """On one machine, for one user, environment, database and code of a finding."""
+
+    def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
+        self._file = StateFile(settings, database.name, code.removeprefix("database_"))
         self._settings = settings
+        self._code = code
 
     def is_gone(self, finding: Finding) -> int:
         """Notify all contacts the first time, then those that could not be reached. Returns how many were."""
@@ -29,15 +40,15 @@ class UnreachableDatabase:
         return len(notified)
 
     def is_back(self) -> int:
-        """Notify the contacts that heard that it was gone; those that cannot be reached are notified the next time.
+        """Notify the contacts that heard of it; those that cannot be reached are notified the next time.
         Returns how many were."""
         state = self._read()
         if state is None:
             return 0
         finding = Finding(
-            code="database_unreachable",
+            code=self._code,
             level="emergency",
-            message="The database can be reached again.",
+            message=_BACK[self._code],
             next_step="",
         )
         notified = self._notify(state["notified"], "resolved", finding, state["since"])

@@ -1,0 +1,47 @@
+"""Whether the server is the reason for an error READ_ONLY: a standby, or one that was set read-only.
+
+A handler that made its own transaction or session read-only gets the same SQLSTATE, and the server is well.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import sqlalchemy.exc
+from sqlalchemy import URL
+
+from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
+from queue_store.database.driver_errors import READ_ONLY, server_takes_no_writes, sqlstate_of
+from queue_store.database.statements import sql
+from queue_store.errors import ReadOnlyServerError
+
+CLOSED = (psycopg.Error, sqlalchemy.exc.SQLAlchemyError)
+QUESTION = "readings/takes_no_writes"
+
+
+def refused_writes(
+    error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: URL
+) -> ReadOnlyServerError | None:
+    """Asked after the ROLLBACK, in the same session. None also where it cannot be asked."""
+    if sqlstate_of(error) != READ_ONLY:
+        return None
+    with suppress(*CLOSED), OwnCursor(driver()) as cursor:
+        row = cursor.execute(sql(QUESTION)).fetchone()
+        cursor.connection.rollback()
+        return server_takes_no_writes(url) if row == (True,) else None
+    return None
+
+
+async def refused_writes_in_async(
+    error: BaseException, driver: Callable[[], Awaitable["psycopg.AsyncConnection[Any]"]], url: URL
+) -> ReadOnlyServerError | None:
+    """The same over an asynchronous connection."""
+    if sqlstate_of(error) != READ_ONLY:
+        return None
+    with suppress(*CLOSED):
+        async with OwnAsyncCursor(await driver()) as cursor:
+            row = await (await cursor.execute(sql(QUESTION))).fetchone()
+            await cursor.connection.rollback()
+        return server_takes_no_writes(url) if row == (True,) else None
+    return None

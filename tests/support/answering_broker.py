@@ -1,0 +1,77 @@
+"""Between a client and its Redis: passes everything on, or answers each command with an error."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+
+class AnsweringBroker:
+    """`reply`: such as "LOADING Redis is loading the dataset in memory"; None passes on."""
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.reply: str | None = None
+
+    @property
+    def url(self) -> str:
+        port = self._listener.getsockname()[1]
+        password = f":{self._parts.password}@" if self._parts.password else ""
+        return f"redis://{password}127.0.0.1:{port}{self._parts.path}"
+
+    def serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._answer, args=(client,), daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _answer(self, client: socket.socket) -> None:
+        server: socket.socket | None = None
+        with suppress(OSError), client, client.makefile("rb") as commands:
+            while command := _command(commands):
+                if self.reply is not None:
+                    client.sendall(f"-{self.reply}\r\n".encode())
+                    continue
+                if server is None:
+                    server = self._connect(client)
+                server.sendall(command)
+        if server is not None:
+            server.close()
+
+    def _connect(self, client: socket.socket) -> socket.socket:
+        server = socket.create_connection((self._parts.hostname or "", self._parts.port or 6379))
+        threading.Thread(target=_pass_on, args=(server, client), daemon=True).start()
+        return server
+
+
+@contextmanager
+def answering_broker(url: str) -> Iterator[AnsweringBroker]:
+    broker = AnsweringBroker(url)
+    thread = threading.Thread(target=broker.serve, daemon=True)
+    thread.start()
+    yield broker
+    broker.close()
+    thread.join(5)
+
+
+def _command(commands: BinaryIO) -> bytes:
+    """One array of strings, as a client sends it; nothing at the end."""
+    head = commands.readline()
+    parts = [head]
+    for _ in range(int(head[1:] or 0)):
+        length = commands.readline()
+        parts += [length, commands.read(int(length[1:]) + 2)]
+    return b"".join(parts)
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
