@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from queue_store.alerting import alerts
+from queue_store.alerting import alerts, contacts
 from queue_store.alerting.findings import Finding
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
@@ -14,7 +14,7 @@ from ..monitoring.connection_holders import last_known
 from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import JUDGED_CODES, RULE_FAILED
 from .judging import TRIES, Judgement, judge_everything
-from .sending import reachable_contacts, send_notifications
+from .sending import WORKER, send_notifications
 from .unreachable import UnreachableDatabase
 
 
@@ -26,17 +26,20 @@ class CheckResult:
     notifications_sent: int | None = None
 
 
-def check_queue(database: DatabaseManager, settings: ProcessorSettings, *, notify: bool) -> CheckResult:
-    """`notify` False: neither store alerts nor send anything.
+def check_queue(
+    database: DatabaseManager, settings: ProcessorSettings, *, notify: bool, process_kind: str = WORKER
+) -> CheckResult:
+    """`notify` False: neither store alerts nor send anything. `process_kind` says to operators which processes have the
+    channels.
 
     A database that cannot be reached, or does not answer, is a finding, and the contacts hear of it. Raises
     SchemaVersionError where there is nothing to judge yet.
     """
     try:
-        judgement = judge_everything(database, settings)
+        judgement = judge_everything(database, settings, registers_as=process_kind if notify else None)
         note_success(database, judgement.attempts, judgement.response_time_ms)
         if notify:
-            _store_alerts(database, settings, judgement)
+            _store_alerts(database, judgement)
     except DatabaseUnavailableError as error:
         remember_failure(database.name, TRIES)
         return report_unreachable(database, settings, error, notify=notify)
@@ -68,15 +71,10 @@ def _what_is_wrong(
     return f"{said}: its connections are used up. {last_known(settings, database.name)}"
 
 
-def _store_alerts(database: DatabaseManager, settings: ProcessorSettings, judgement: Judgement) -> None:
+def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
-        alerts.update(
-            cursor,
-            judgement.findings,
-            _judged_codes(judgement.findings),
-            reachable_contacts(settings),
-            judgement.judged_at,
-        )
+        contacts.forget_silent(cursor)
+        alerts.update(cursor, judgement.findings, _judged_codes(judgement.findings), judgement.judged_at)
 
 
 def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:

@@ -3,24 +3,42 @@
 import logging
 from typing import Any
 
-from queue_store.alerting import alerts
+from queue_store.alerting import alerts, contacts
 from queue_store.alerting.alerts import Notification
+from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings
 
+from ..monitoring.databases import STATEMENT_SECONDS
 from .channels import ChannelError, channels_of
 from .fan_out_to_contacts import fan_out_to_contacts
 
 logger = logging.getLogger(__name__)
 
 NOTIFICATIONS_AT_ONCE = 200
+WORKER = "worker"  # the kind of process
 
 
 def reachable_contacts(settings: ProcessorSettings) -> list[str]:
     """Those that this process has a channel to; the log first."""
     return [contact for contact in (alerts.LOG, *alerts.CONTACTS) if channels_of(contact, settings)]
+
+
+def register_contacts(database: DatabaseManager, settings: ProcessorSettings, process_kind: str) -> None:
+    """Tell the others that this process has channels. Only names: the addresses stay here."""
+    named = [contact for contact in reachable_contacts(settings) if contact != alerts.LOG]
+    if named:
+        with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
+            contacts.register(cursor, named, process_kind)
+
+
+def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> None:
+    """For a worker that does not judge. Another process may have judged that has no channel. Raises QueueStoreError."""
+    if len(reachable_contacts(settings)) > 1:
+        register_contacts(database, settings, WORKER)
+        send_notifications(database, settings)
 
 
 def send_notifications(database: DatabaseManager, settings: ProcessorSettings) -> int:

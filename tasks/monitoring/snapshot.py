@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from queue_store.alerting.contacts import Contact, read_contacts
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings.endless_claims import EndlessClaims, read_endless_claims
@@ -52,6 +53,7 @@ class Snapshot:
     baselines: dict[str, Baseline]
     depths: list[Depth]
     connection_success: ConnectionSuccess
+    contacts: list[Contact] = field(default_factory=list[Contact])
     violations: list[Violation] = field(default_factory=list[Violation])
     schedule: ScheduleReading | None = None
     broker: BrokerReading | None = None
@@ -96,6 +98,7 @@ def take_snapshot(
             baselines=read_baselines(cursor),
             depths=read_depths(cursor, HOUR_SECONDS),
             connection_success=read_connection_success(cursor),
+            contacts=read_contacts(cursor),
             violations=find_violations(cursor, at_a_glance=True) if with_integrity else [],
         )
 
