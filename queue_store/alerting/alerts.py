@@ -15,6 +15,7 @@ from queue_store.database.statements import sql
 LOG = "log"
 CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
+LAST_STEP = {"warning": 1, "critical": 3}
 SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it notifies once
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
@@ -35,6 +36,7 @@ class Alert:
     message: str
     next_step: str
     opened_at: datetime
+    level_since: datetime
     last_seen_at: datetime
     seen_count: int
     escalation_step: int
@@ -173,8 +175,7 @@ def _resolve(
 
 
 def _escalate(cursor: Cursor[Any], level: str, seconds: float) -> None:
-    last_step = 1 if level == "warning" else 3
-    parameters = {"level": level, "seconds": seconds, "last_step": last_step}
+    parameters = {"level": level, "seconds": seconds, "last_step": LAST_STEP[level]}
     rows = cursor.execute(sql("alerting/escalate_alerts"), parameters).fetchall()
     for alert_id, code, step, rise_count in rows:
         _notify(cursor, alert_id, "escalated", level, recipients_of(code, level, step), rise_count, step)

@@ -7,7 +7,7 @@ from queue_store.settings import load_processor_settings
 
 from ..arguments import Arguments
 from ..database import reading
-from . import database, failures, fleet, overview, records, schedule_and_audit
+from . import alerts, database, failures, fleet, overview, records, schedule_and_audit
 from .request import ViewRequest
 
 View = Callable[[ViewRequest], Any]
@@ -21,7 +21,7 @@ VIEWS: dict[str, View] = {
     "failures": failures.failures,
     "attempts": failures.attempts,
     "runs": fleet.runs,
-    "alerts": schedule_and_audit.alerts,
+    "alerts": alerts.alerts,
     "schedule": schedule_and_audit.schedule,
     "audit": schedule_and_audit.audit,
     "database": database.database,
