@@ -12,12 +12,24 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """`what`: paused, ingestion stopped or processing stopped; `flow_name` None: of all flows."""
+    """`what`: paused, ingestion stopped or processing stopped; `flow_name` None: of all flows. `seconds`: for how long.
+    `actor`: who did it; None where no audit row tells."""
 
     what: str
     flow_name: str | None
     since: datetime
     reason: str | None
+    seconds: float
+    actor: str | None
+
+    @property
+    def sentence(self) -> str:
+        """Of what, since when, by whom and why, without a full stop."""
+        return (
+            f"{self.flow_name or 'all flows'}: {self.what} since {self.since:%Y-%m-%d %H:%M:%S %Z}"
+            + (f" by {self.actor}" if self.actor else "")
+            + (f" ({self.reason})" if self.reason else "")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +40,7 @@ class Switches:
         return [switch.what for switch in self.stopped if switch.flow_name in (None, flow_name)]
 
     def sentences(self) -> list[str]:
-        return [
-            f"{switch.flow_name or 'all flows'}: {switch.what} since {switch.since:%Y-%m-%d %H:%M:%S %Z}"
-            + (f" ({switch.reason})" if switch.reason else "")
-            for switch in self.stopped
-        ]
+        return [switch.sentence for switch in self.stopped]
 
 
 def read_switches(cursor: Cursor[Any]) -> Switches:

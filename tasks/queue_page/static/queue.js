@@ -1,6 +1,7 @@
 // The entry: shows the view of the page that was opened.
 
 import { el, mayAct, page } from "./dom.js";
+import { showStops } from "./stops.js";
 
 const VIEWS = {
   overview: "./views/overview.js",
@@ -15,6 +16,7 @@ const VIEWS = {
   audit: "./views/audit.js",
 };
 
+showStops(document.getElementById("queue-stops"));
 const view = document.getElementById("queue-view");
 if (!mayAct) {
   page.querySelector(".queue-tabs").after(el("p", { class: "queue-muted queue-readonly" }, page.dataset.whyNotAct));
