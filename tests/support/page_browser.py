@@ -25,6 +25,7 @@ PAGES = {
     "failures": "/queue/failures",
     "error": "/queue/failures?group=KeyError%3A%20income%20is%20not%20among%20the%20answers",
     "runs": "/queue/runs",
+    "processes": "/queue/processes",
     "alerts": "/queue/alerts",
     "schedule": "/queue/schedule",
     "database": "/queue/database",

@@ -21,6 +21,7 @@ VIEWS: dict[str, View] = {
     "failures": failures.failures,
     "attempts": failures.attempts,
     "runs": fleet.runs,
+    "processes": fleet.processes,
     "alerts": alerts.alerts,
     "schedule": schedule_and_audit.schedule,
     "audit": schedule_and_audit.audit,
