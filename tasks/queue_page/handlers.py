@@ -14,7 +14,13 @@ import tornado.web
 from flower.app import Flower
 from flower.views import BaseHandler
 
-from queue_store.errors import DatabaseUnavailableError, QueueStoreError, UnknownFlowError, UnknownRecordError
+from queue_store.errors import (
+    DatabaseUnavailableError,
+    QueueStoreError,
+    UnknownFlowError,
+    UnknownRecordError,
+    UnknownRunError,
+)
 from queue_store.settings import load_processor_settings
 
 from . import guard
@@ -71,7 +77,7 @@ class JsonHandler(QueueHandler):
             return await asyncio.get_running_loop().run_in_executor(_threads, work)
         except BadInputError as error:
             raise tornado.web.HTTPError(400, "%s", str(error)) from error
-        except (UnknownRecordError, UnknownFlowError) as error:
+        except (UnknownRecordError, UnknownFlowError, UnknownRunError) as error:
             raise tornado.web.HTTPError(404, "%s", str(error)) from error
         except DatabaseUnavailableError as error:
             logger.warning("the page has no data: %s", error)

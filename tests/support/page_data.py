@@ -19,7 +19,8 @@ FROM generate_series(1, 3) n
 RUNS = """
 INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id, started_at, heartbeat_at,
     batch_count, records_claimed, records_completed, records_retried)
-SELECT gen_random_uuid(), (ARRAY['invoice_export', 'survey_processor', 'thumbnail'])[row_number() OVER ()],
+SELECT ('00000000-0000-4000-8000-' || lpad(pid::text, 12, '0'))::uuid,
+    (ARRAY['invoice_export', 'survey_processor', 'thumbnail'])[row_number() OVER ()],
     worker_process_id, now() - interval '3 minutes', now() + interval '1 hour', 12, 600, 580, 4
 FROM worker_processes
 """

@@ -10,6 +10,7 @@ const VIEWS = {
   record: "./views/record.js",
   failures: "./views/failures.js",
   runs: "./views/runs.js",
+  run: "./views/run.js",
   processes: "./views/processes.js",
   alerts: "./views/alerts.js",
   schedule: "./views/schedule.js",

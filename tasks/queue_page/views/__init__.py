@@ -21,6 +21,7 @@ VIEWS: dict[str, View] = {
     "failures": failures.failures,
     "attempts": failures.attempts,
     "runs": fleet.runs,
+    "run": fleet.run,
     "processes": fleet.processes,
     "alerts": alerts.alerts,
     "schedule": schedule_and_audit.schedule,

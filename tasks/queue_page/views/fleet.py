@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from queue_store.readings.fleet import read_fleet
+from queue_store.readings.run_details import read_attempts_of_run, read_records_of_run, read_run_details
 from queue_store.readings.runs import read_runs, read_runs_of_processes
 
 from .request import ViewRequest
@@ -16,6 +17,16 @@ def runs(request: ViewRequest) -> dict[str, Any]:
     return {
         "alive": [run for run in found if run.finished_at is None],
         "over": [run for run in found if run.finished_at is not None],
+    }
+
+
+def run(request: ViewRequest) -> dict[str, Any]:
+    """Raises UnknownRunError."""
+    run_id = request.arguments.needed_uuid("run")
+    return {
+        "run": read_run_details(request.cursor, run_id),
+        "records": read_records_of_run(request.cursor, run_id),
+        "attempts": read_attempts_of_run(request.cursor, run_id),
     }
 
 
