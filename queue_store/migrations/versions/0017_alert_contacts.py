@@ -1,4 +1,4 @@
-"""The contacts that processes have channels to, by name. Indexes for the attempts of a run, and for the runs of a process.
+"""Names of the contacts that processes have channels to. Indexes for the attempts of a run and the runs of a process.
 
 Locks: nothing for long; the indexes are built beside the work, and wait for transactions that began before them.
 Safe while workers run: yes. Workers of before store notifications only for the contacts of their own settings, as they
