@@ -27,10 +27,15 @@ def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
 
 
 def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:
-    """Raises UnknownFlowError for a flow that is not registered, RegisteredFlowError for a name that is: whoever works
-    on its records must not lose them."""
+    """Raises UnknownFlowError for a flow that is not registered, and what check_no_flow raises."""
     if not check_flow_or_records(cursor, to_flow_name):
         run(cursor, refuse_flow(to_flow_name))
+    check_no_flow(cursor, flow_name)
+
+
+def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
+    """Raises RegisteredFlowError for the name of a flow: whoever works on its records must not lose them. Raises
+    UnknownFlowError for a name without records."""
     if check_flow_or_records(cursor, flow_name):
         raise RegisteredFlowError(
             f"{flow_name} is a registered flow: only the records of a name that is none are moved"
