@@ -1,6 +1,6 @@
 """Who works: runs and worker processes."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from queue_store.readings.fleet import read_fleet
@@ -37,9 +37,8 @@ def processes(request: ViewRequest) -> dict[str, Any]:
     running = {run.worker_process_id: run for run in read_runs_of_processes(request.cursor)}
     return {
         "processes": [
-            asdict(process)
+            asdict(replace(process, flow_names=process.flow_names[:FLOWS_NAMED]))
             | {
-                "flow_names": process.flow_names[:FLOWS_NAMED],
                 "flow_count": len(process.flow_names),
                 "run": running.get(process.worker_process_id),
             }

@@ -1,6 +1,6 @@
 """How the queue does, in all and by flow."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from queue_store.alerting.alerts import read_alerts
@@ -18,6 +18,7 @@ from .request import ViewRequest
 
 HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
+COUNTED = tuple(field.name for field in fields(FlowCounts))
 
 
 def overview(request: ViewRequest) -> dict[str, Any]:
@@ -27,11 +28,11 @@ def overview(request: ViewRequest) -> dict[str, Any]:
     live = [alert for alert in read_alerts(request.cursor) if alert.resolved_at is None]
     total = add_up(counts)
     everything = (windows.add_up(hour.values(), HOUR_SECONDS), windows.add_up(day.values(), DAY_SECONDS))
-    flows = [_flow_row(request, flow, hour, day, fleet) for flow in counts]
+    runs = _runs(fleet)
+    flows = [_flow_row(request, flow, hour, day, runs) for flow in counts]
     thresholds = request.settings.alert_thresholds
     return {
-        "total": _flow(total, *everything, sum(run.run_count for run in fleet.runs))
-        | {"levels": worst(flows)},
+        "total": _flow(total, *everything, sum(runs.values())) | {"levels": worst(flows)},
         "flows": flows,
         "fleet": {
             "alive": len(fleet.alive),
@@ -56,10 +57,15 @@ def flow(request: ViewRequest) -> dict[str, Any]:
     fleet = read_fleet(request.cursor, request.settings)
     hour, day = (read_window(request.cursor, seconds, name) for seconds in (HOUR_SECONDS, DAY_SECONDS))
     return {
-        "flow": _flow_row(request, found, hour, day, fleet) if found else None,
+        "flow": _flow_row(request, found, hour, day, _runs(fleet)) if found else None,
         "explanation": explanation.as_json(),
         "meant": _meant(request, name) if found and not found.is_registered else None,
     }
+
+
+def _runs(fleet: Fleet) -> dict[str, int]:
+    """How many are alive, by flow."""
+    return {run.flow_name: run.run_count for run in fleet.runs}
 
 
 def _meant(request: ViewRequest, name: str) -> str | None:
@@ -68,18 +74,21 @@ def _meant(request: ViewRequest, name: str) -> str | None:
 
 
 def _flow_row(
-    request: ViewRequest, counts: FlowCounts, hour: dict[str, Window], day: dict[str, Window], fleet: Fleet
+    request: ViewRequest,
+    counts: FlowCounts,
+    hour: dict[str, Window],
+    day: dict[str, Window],
+    runs: dict[str, int],
 ) -> dict[str, Any]:
     name = counts.flow_name
-    runs = sum(run.run_count for run in fleet.runs if run.flow_name == name)
     nothing = Window(HOUR_SECONDS, name), Window(DAY_SECONDS, name)
     last = hour.get(name, nothing[0]), day.get(name, nothing[1])
     levels = levels_of_flow(request.settings.alert_thresholds, counts, *last)
-    return _flow(counts, *last, runs) | {"levels": levels}
+    return _flow(counts, *last, runs.get(name, 0)) | {"levels": levels}
 
 
 def _flow(counts: FlowCounts, hour: Window, day: Window, runs: int) -> dict[str, Any]:
-    return asdict(counts) | {
+    return {name: getattr(counts, name) for name in COUNTED} | {
         "runs": runs,
         "enqueued_1h": hour.enqueued,
         "finished_1h": hour.outcomes,
