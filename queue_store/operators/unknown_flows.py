@@ -11,8 +11,10 @@ from queue_store.enqueueing.connections import run
 from queue_store.enqueueing.steps import refuse_flow
 from queue_store.errors import RegisteredFlowError
 from queue_store.flow_names import is_flow_name
+from queue_store.flows import read_flow_names
 from queue_store.operators.audit import audit
 from queue_store.operators.record_chunks import CHUNK_RECORDS, MoveResult, retry_on_conflict, shown_ids
+from queue_store.suggestions import closest
 
 
 def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
@@ -24,6 +26,11 @@ def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
     if not is_registered and not has_records:
         run(cursor, refuse_flow(flow_name))
     return bool(is_registered)
+
+
+def meant_flow(cursor: Cursor[Any], flow_name: str) -> str | None:
+    """The flow whose name is most like the one that is none."""
+    return closest(flow_name, read_flow_names(cursor))
 
 
 def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:

@@ -5,13 +5,12 @@ from typing import Any
 
 from queue_store.alerting.alerts import read_alerts
 from queue_store.explain import explain_flow
-from queue_store.flows import read_flow_names
+from queue_store.operators.unknown_flows import meant_flow
 from queue_store.readings import windows
 from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
 from queue_store.readings.windows import Window, read_window
-from queue_store.suggestions import closest
 
 from .levels import judge, levels_of_flow, worst
 from .request import ViewRequest
@@ -59,18 +58,13 @@ def flow(request: ViewRequest) -> dict[str, Any]:
     return {
         "flow": _flow_row(request, found, hour, day, _runs(fleet)) if found else None,
         "explanation": explanation.as_json(),
-        "meant": _meant(request, name) if found and not found.is_registered else None,
+        "meant": meant_flow(request.cursor, name) if found and not found.is_registered else None,
     }
 
 
 def _runs(fleet: Fleet) -> dict[str, int]:
     """How many are alive, by flow."""
     return {run.flow_name: run.run_count for run in fleet.runs}
-
-
-def _meant(request: ViewRequest, name: str) -> str | None:
-    """The flow whose name is most like the one that is none."""
-    return closest(name, read_flow_names(request.cursor))
 
 
 def _flow_row(
