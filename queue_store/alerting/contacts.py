@@ -13,7 +13,8 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.database.rows import rows_as
+from queue_store.alerting.alerts import LOG, UNREACHED_CODE
+from queue_store.database.rows import rows_as, the_row_as
 from queue_store.database.statements import sql
 
 FRESH_SECONDS = 20.0
@@ -33,6 +34,14 @@ class Contact:
     waiting_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnheardAlerts:
+    """Critical ones and emergencies that nobody has heard of or acknowledged; the longest wait of a notification."""
+
+    alert_count: int = 0
+    waiting_seconds: float = 0.0
+
+
 def register(cursor: Cursor[Any], contacts: Sequence[str], process_kind: str) -> None:
     """This process has channels to these contacts. Writes at most once in FRESH_SECONDS for each kind of process."""
     parameters = {
@@ -47,6 +56,11 @@ def register(cursor: Cursor[Any], contacts: Sequence[str], process_kind: str) ->
 
 def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
     return rows_as(cursor.execute(sql("alerting/contacts")), Contact)
+
+
+def read_unheard_alerts(cursor: Cursor[Any]) -> UnheardAlerts:
+    parameters = {"log": LOG, "unreached_code": UNREACHED_CODE}
+    return the_row_as(cursor.execute(sql("alerting/unheard_alerts"), parameters), UnheardAlerts)
 
 
 def forget_silent(cursor: Cursor[Any]) -> None:

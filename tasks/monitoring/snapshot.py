@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from queue_store.alerting.contacts import Contact, read_contacts
+from queue_store.alerting.contacts import Contact, UnheardAlerts, read_contacts, read_unheard_alerts
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings.endless_claims import EndlessClaims, read_endless_claims
@@ -54,6 +54,7 @@ class Snapshot:
     depths: list[Depth]
     connection_success: ConnectionSuccess
     contacts: list[Contact] = field(default_factory=list[Contact])
+    unheard: UnheardAlerts = field(default_factory=UnheardAlerts)
     violations: list[Violation] = field(default_factory=list[Violation])
     schedule: ScheduleReading | None = None
     broker: BrokerReading | None = None
@@ -99,6 +100,7 @@ def take_snapshot(
             depths=read_depths(cursor, HOUR_SECONDS),
             connection_success=read_connection_success(cursor),
             contacts=read_contacts(cursor),
+            unheard=read_unheard_alerts(cursor),
             violations=find_violations(cursor, at_a_glance=True) if with_integrity else [],
         )
 

@@ -216,6 +216,36 @@ def test_that_nobody_can_be_notified_is_critical(database: DatabaseManager) -> N
     assert (found.level, found.message.startswith("Nobody can be notified.")) == ("critical", True)
 
 
+def test_grave_alerts_that_nobody_can_hear_of_are_found_until_somebody_can_or_looks(
+    database: DatabaseManager,
+) -> None:
+    """No contact was ever set."""
+    filling.add_failed(database, 120)
+    assert missing(database) == []
+    execute(database, "UPDATE alert_notices SET created_at = now() - interval '11 minutes'")
+    (found,) = missing(database)
+    assert found.level == "critical"
+    assert (
+        "Nobody can be notified: no process has a channel to any contact. 1 grave alert(s)" in found.message
+    )
+    assert "CONTACT_PRIMARY" in found.next_step
+    execute(database, "UPDATE alert_notices SET created_at = now() - interval '11 minutes'")
+    (found,) = missing(database)
+    assert "1 grave alert(s)" in found.message  # its own alert does not count
+    register(database, "primary")
+    assert missing(database) == []
+    execute(database, "DELETE FROM alert_contacts")
+    execute(database, "UPDATE alerts SET acknowledged_at = now(), acknowledged_by = 'anna'")
+    assert missing(database) == []
+
+
+def test_warnings_that_nobody_can_hear_of_are_no_trouble(database: DatabaseManager) -> None:
+    filling.add_failed(database, 60)
+    assert missing(database) == []
+    execute(database, "UPDATE alert_notices SET created_at = now() - interval '11 minutes'")
+    assert missing(database) == []
+
+
 def test_a_contact_that_was_gone_for_a_week_leaves(database: DatabaseManager) -> None:
     register(database, "primary", minutes_ago=7 * 24 * 60 + 1)
     assert missing(database) != []

@@ -35,6 +35,25 @@ def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
     )
 
 
+@rule("contact_without_channel")
+def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
+    """No contact is set anywhere, and that begins to matter."""
+    unheard = snapshot.unheard
+    if snapshot.contacts or not unheard.alert_count or unheard.waiting_seconds <= SILENT_SECONDS:
+        return
+    yield Finding(
+        code="contact_without_channel",
+        level="critical",
+        message="Nobody can be notified: no process has a channel to any contact. "
+        f"{unheard.alert_count} grave alert(s) wait to be told, the oldest for {unheard.waiting_seconds / 60:.0f} "
+        f"minutes, more than {SILENT_SECONDS / 60:g}.",
+        next_step="set CONTACT_PRIMARY for the workers of the control queue, or acknowledge the alerts: "
+        "queuectl alerts",
+        figure=unheard.waiting_seconds,
+        threshold=SILENT_SECONDS,
+    )
+
+
 def _described(contact: Contact) -> str:
     return (
         f"{contact.contact} for {contact.silent_seconds / 60:.0f} minutes, last the {contact.process_kind} with pid "
