@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.alerting.alerts import LOG, UNREACHED_CODE
+from queue_store.alerting.alerts import LOG, NOTIFICATION_TRIES, UNREACHED_CODE
 from queue_store.database.rows import rows_as, the_row_as
 from queue_store.database.statements import sql
 
@@ -56,6 +56,12 @@ def register(cursor: Cursor[Any], contacts: Sequence[str], process_kind: str) ->
 
 def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
     return rows_as(cursor.execute(sql("alerting/contacts")), Contact)
+
+
+def contacts_waited_for(cursor: Cursor[Any], contacts: Sequence[str]) -> list[str]:
+    """Those for which something is to be sent, now or when it is tried again."""
+    parameters = {"contacts": list(contacts), "tries": NOTIFICATION_TRIES}
+    return [row[0] for row in cursor.execute(sql("alerting/waited_for"), parameters).fetchall()]
 
 
 def read_unheard_alerts(cursor: Cursor[Any]) -> UnheardAlerts:

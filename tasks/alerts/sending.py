@@ -26,27 +26,31 @@ def reachable_contacts(settings: ProcessorSettings) -> list[str]:
     return [contact for contact in (alerts.LOG, *alerts.CONTACTS) if channels_of(contact, settings)]
 
 
-def register_contacts(database: DatabaseManager, settings: ProcessorSettings, process_kind: str) -> None:
-    """Tell the others that this process has channels. Only names: the addresses stay here."""
+def register_contacts(database: DatabaseManager, settings: ProcessorSettings, process_kind: str) -> list[str]:
+    """Tell the others that this process has channels. Only names: the addresses stay here. Returns the contacts that
+    something is to be sent to."""
     named = [contact for contact in reachable_contacts(settings) if contact != alerts.LOG]
-    if named:
-        with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
-            contacts.register(cursor, named, process_kind)
+    if not named:
+        return []
+    with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
+        contacts.register(cursor, named, process_kind)
+        return contacts.contacts_waited_for(cursor, named)
 
 
-def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> None:
-    """For a worker that does not judge. Another process may have judged that has no channel. Raises QueueStoreError."""
-    if len(reachable_contacts(settings)) > 1:
-        register_contacts(database, settings, WORKER)
-        send_notifications(database, settings)
+def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> int:
+    """For a worker that does not judge: another process may have judged that has no channel. Returns how many were
+    sent. Raises QueueStoreError."""
+    return _send(database, settings, register_contacts(database, settings, WORKER))
 
 
 def send_notifications(database: DatabaseManager, settings: ProcessorSettings) -> int:
     """Returns how many were sent. A channel that fails is tried again later, and does not delay the others.
     Notifications for a contact without a channel in this process are left to other processes."""
-    sent = fan_out_to_contacts(
-        lambda contact: _send_to(contact, database, settings), reachable_contacts(settings)
-    )
+    return _send(database, settings, reachable_contacts(settings))
+
+
+def _send(database: DatabaseManager, settings: ProcessorSettings, recipients: list[str]) -> int:
+    sent = fan_out_to_contacts(lambda contact: _send_to(contact, database, settings), recipients)
     return sum(sent.values())
 
 
