@@ -29,6 +29,7 @@ TIMES = 20
 MANY = "dry run: reset, 50,000 of one error"
 EXEMPT = ("export, half an hour", MANY)
 RESULTS = Path(__file__).parent / "results"
+RUN = "00000000-0000-4000-8000-000000000001"
 QUESTIONS: dict[str, dict[str, Any]] = {
     "overview": {},
     "charts 1h": {"span": "1h"},
@@ -48,6 +49,12 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "records, by dedup key": {"key": "order 17"},
     "records, by order key": {"key": "customer 7"},
     "records, by key, nothing found": {"key": "never seen"},
+    "records, of a run": {"run": RUN},
+    "records, of a run, completed": {"run": RUN, "status": "completed"},
+    "records, of a host": {"worker": "host-1"},
+    "records, of a kind of error": {"group": "not often"},
+    "records, of a kind of many errors": {"group": "group 0"},
+    "records, of a kind never seen": {"group": "never seen"},
     "records, by payload": {"payload_key": "n", "payload_value": "17"},
     "records, by date": {"from": "2026-01-01", "status": "completed"},
     "records, cancelled: none": {"status": "cancelled"},
@@ -57,6 +64,9 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "attempts": {"group": "group 0"},
     "attempts, nothing found": {"group": "never seen"},
     "runs": {},
+    "run": {"run": RUN},
+    "processes": {},
+    "stops": {},
     "alerts": {},
     "schedule": {},
     "audit": {},
@@ -70,6 +80,7 @@ DRY_RUNS: dict[str, dict[str, Any]] = {
     "reset, of a search": {"status": "failed", "flow": "flow_first"},
     "cancel, 1,000 chosen": {"ids": CHOSEN},
     "cancel, of a search": {"status": "pending", "flow": "flow_first"},
+    "reset, of a kind of error": {"status": "failed", "group": "not often"},
 }
 """As the page asks before it acts."""
 WITH_KEYS = """
@@ -85,6 +96,14 @@ WITH failed AS (
     SELECT id FROM processing_queue WHERE status = 'failed' AND flow_name = 'flow_0' ORDER BY id LIMIT 1000)
 UPDATE record_attempts a SET error_group = 'not often' FROM failed WHERE a.record_id = failed.id
 """
+OF_A_RUN = """
+WITH run AS (
+    INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id, state, started_at, finished_at)
+    SELECT %(run)s, 'flow_0', worker_process_id, 'ended', now() - interval '15 days', now() - interval '14 days'
+    FROM worker_processes WHERE hostname = 'host-1' ORDER BY pid LIMIT 1)
+UPDATE record_attempts SET flow_instance_id = %(run)s WHERE error_group = 'not often'
+"""
+"""A run that is long over, with a thousand failures."""
 
 
 def main() -> int:
@@ -99,6 +118,7 @@ def main() -> int:
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute(WITH_KEYS)
                 connection.execute(NOT_OFTEN)
+                connection.execute(OF_A_RUN, {"run": RUN})
                 connection.execute("VACUUM (ANALYZE) processing_queue")
             load = " ".join(f"{n:.1f}" for n in os.getloadavg())
             figures = {name: timed(name, call) for name, call in calls().items()}

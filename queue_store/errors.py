@@ -77,6 +77,14 @@ class UnknownRecordError(QueueStoreError):
     """There is no record with this id."""
 
 
+class TooManyMatchesError(QueueStoreError):
+    """A search finds more than may be changed at once."""
+
+
+class UnknownRunError(QueueStoreError):
+    """There is no run with this id."""
+
+
 class MaintenanceError(QueueStoreError):
     """The same maintenance is running already, or this one was declared abandoned."""
 

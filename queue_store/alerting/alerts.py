@@ -15,9 +15,11 @@ from queue_store.database.statements import sql
 LOG = "log"
 CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
+LAST_STEP = {"warning": 1, "critical": 3}
 SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it notifies once
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
+UNREACHED_CODE = "contact_without_channel"
 DATABASE_CODES = frozenset(
     {"database_unreachable", "database_takes_no_writes", "response_time", "pool_utilization", "server_connections",
      "idle_in_transaction", "held_snapshot", "corruption", "wrong_counts", "lost_evidence"}
@@ -34,6 +36,7 @@ class Alert:
     message: str
     next_step: str
     opened_at: datetime
+    level_since: datetime
     last_seen_at: datetime
     seen_count: int
     escalation_step: int
@@ -67,29 +70,30 @@ def update(
     cursor: Cursor[Any],
     findings: Sequence[Finding],
     judged_codes: Sequence[str],
-    configured_contacts: Sequence[str] = CONTACTS,
     judged_at: datetime | None = None,
     held_keys: Sequence[str] = (),
 ) -> None:
     """Open, raise, escalate and resolve alerts by the findings.
 
+    Each change is stored with a notification for each recipient, whoever can reach them: another process may have the
+    channel, now or later.
+
     An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, stays as it is. So does one that was
-    updated after `judged_at`, the database's time at the beginning of the judgement: a newer judgement already won.
-    Only `configured_contacts` get notifications."""
+    updated after `judged_at`, the database's time at the beginning of the judgement: a newer judgement already won."""
     cursor.execute(sql("alerting/lock_alerts"))
-    writer = _NotificationWriter(cursor, {LOG, *configured_contacts})
     for finding in findings:
-        _see(writer, finding, judged_at)
+        _see(cursor, finding, judged_at)
     seen_keys = [*(finding.key for finding in findings), *held_keys]
-    _resolve(writer, seen_keys, judged_codes, judged_at)
+    _resolve(cursor, seen_keys, judged_codes, judged_at)
     for level, seconds in ESCALATION_SECONDS.items():
-        _escalate(writer, level, seconds)
+        _escalate(cursor, level, seconds)
 
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
-    """The recipients at this escalation step: the log, and one contact of the list; in an emergency all of them."""
+    """The recipients at this escalation step: the log, and one contact of the list; in an emergency all of them. All
+    hear at once, too, when a contact cannot be reached: it may be the one who would hear first."""
     chain = ["primary", "secondary", _specialist(code), "management"]
-    if level == "emergency":
+    if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]
     return [LOG, *chain[step : step + 1]]
 
@@ -120,32 +124,27 @@ def read_alerts(cursor: Cursor[Any], resolved_seconds: float = 0) -> list[Alert]
     return rows_as(cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}), Alert)
 
 
-@dataclass(frozen=True, slots=True)
-class _NotificationWriter:
-    cursor: Cursor[Any]
-    reachable: set[str]
-
-    def write(
-        self,
-        alert_id: int,
-        change: str,
-        level: str,
-        recipients: Sequence[str],
-        rise_count: int,
-        step: int = 0,
-    ) -> None:
-        parameters = {
-            "alert_id": alert_id,
-            "change": change,
-            "level": level,
-            "rise_count": rise_count,
-            "escalation_step": step,
-            "contacts": [contact for contact in recipients if contact in self.reachable],
-        }
-        self.cursor.execute(sql("alerting/add_notification"), parameters)
+def _notify(
+    cursor: Cursor[Any],
+    alert_id: int,
+    change: str,
+    level: str,
+    recipients: Sequence[str],
+    rise_count: int,
+    step: int = 0,
+) -> None:
+    parameters = {
+        "alert_id": alert_id,
+        "change": change,
+        "level": level,
+        "rise_count": rise_count,
+        "escalation_step": step,
+        "contacts": list(recipients),
+    }
+    cursor.execute(sql("alerting/add_notification"), parameters)
 
 
-def _see(writer: _NotificationWriter, finding: Finding, judged_at: datetime | None) -> None:
+def _see(cursor: Cursor[Any], finding: Finding, judged_at: datetime | None) -> None:
     parameters = {
         "judged_at": judged_at,
         "alert_key": finding.key,
@@ -153,15 +152,15 @@ def _see(writer: _NotificationWriter, finding: Finding, judged_at: datetime | No
         "same_rise_seconds": SAME_RISE_SECONDS,
         **finding.as_dict(),
     }
-    row = writer.cursor.execute(sql("alerting/see_alert"), parameters).fetchone()
+    row = cursor.execute(sql("alerting/see_alert"), parameters).fetchone()
     alert_id, is_new, rise_count, is_raised = row or (0, False, 0, False)
     if is_new or is_raised:
         recipients = recipients_of(finding.code, finding.level, 0)
-        writer.write(alert_id, "opened" if is_new else "raised", finding.level, recipients, rise_count)
+        _notify(cursor, alert_id, "opened" if is_new else "raised", finding.level, recipients, rise_count)
 
 
 def _resolve(
-    writer: _NotificationWriter,
+    cursor: Cursor[Any],
     seen_keys: Sequence[str],
     judged_codes: Sequence[str],
     judged_at: datetime | None,
@@ -171,20 +170,17 @@ def _resolve(
         "judged_codes": list(judged_codes),
         "seen_keys": list(seen_keys),
     }
-    for alert_id, level, rise_count in writer.cursor.execute(
-        sql("alerting/resolve_alerts"), parameters
-    ).fetchall():
-        writer.cursor.execute(sql("alerting/drop_notifications"), {"alert_id": alert_id})
-        notified = writer.cursor.execute(sql("alerting/notified_contacts"), {"alert_id": alert_id}).fetchall()
-        writer.write(alert_id, "resolved", level, [contact for (contact,) in notified], rise_count)
+    for alert_id, level, rise_count in cursor.execute(sql("alerting/resolve_alerts"), parameters).fetchall():
+        cursor.execute(sql("alerting/drop_notifications"), {"alert_id": alert_id})
+        notified = cursor.execute(sql("alerting/notified_contacts"), {"alert_id": alert_id}).fetchall()
+        _notify(cursor, alert_id, "resolved", level, [contact for (contact,) in notified], rise_count)
 
 
-def _escalate(writer: _NotificationWriter, level: str, seconds: float) -> None:
-    last_step = 1 if level == "warning" else 3
-    parameters = {"level": level, "seconds": seconds, "last_step": last_step}
-    rows = writer.cursor.execute(sql("alerting/escalate_alerts"), parameters).fetchall()
+def _escalate(cursor: Cursor[Any], level: str, seconds: float) -> None:
+    parameters = {"level": level, "seconds": seconds, "last_step": LAST_STEP[level]}
+    rows = cursor.execute(sql("alerting/escalate_alerts"), parameters).fetchall()
     for alert_id, code, step, rise_count in rows:
-        writer.write(alert_id, "escalated", level, recipients_of(code, level, step), rise_count, step)
+        _notify(cursor, alert_id, "escalated", level, recipients_of(code, level, step), rise_count, step)
 
 
 def _specialist(code: str) -> str:

@@ -11,8 +11,10 @@ from queue_store.enqueueing.connections import run
 from queue_store.enqueueing.steps import refuse_flow
 from queue_store.errors import RegisteredFlowError
 from queue_store.flow_names import is_flow_name
+from queue_store.flows import read_flow_names
 from queue_store.operators.audit import audit
 from queue_store.operators.record_chunks import CHUNK_RECORDS, MoveResult, retry_on_conflict, shown_ids
+from queue_store.suggestions import closest
 
 
 def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
@@ -26,11 +28,21 @@ def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
     return bool(is_registered)
 
 
+def meant_flow(cursor: Cursor[Any], flow_name: str) -> str | None:
+    """The flow whose name is most like the one that is none."""
+    return closest(flow_name, read_flow_names(cursor))
+
+
 def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:
-    """Raises UnknownFlowError for a flow that is not registered, RegisteredFlowError for a name that is: whoever works
-    on its records must not lose them."""
+    """Raises UnknownFlowError for a flow that is not registered, and what check_no_flow raises."""
     if not check_flow_or_records(cursor, to_flow_name):
         run(cursor, refuse_flow(to_flow_name))
+    check_no_flow(cursor, flow_name)
+
+
+def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
+    """Raises RegisteredFlowError for the name of a flow: whoever works on its records must not lose them. Raises
+    UnknownFlowError for a name without records."""
     if check_flow_or_records(cursor, flow_name):
         raise RegisteredFlowError(
             f"{flow_name} is a registered flow: only the records of a name that is none are moved"

@@ -3,27 +3,41 @@
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg import Cursor
 
 from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
+from queue_store.errors import TooManyMatchesError
+from queue_store.readings.record_candidates import (
+    RECORDS_AT_MOST,
+    WorkerFilter,
+    find_runs,
+    record_ids_of_group,
+    record_ids_of_runs,
+)
 
 LOOK_AT_MOST = 20_000
 FEW = 50_000
 LOOK_AT_SCATTERED = 5_000
 MAXIMUM_ID = 2**63 - 1
+ATTEMPTS_AT_MOST = 50_000
 KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """None: does not matter. `key`: a dedup, order or correlation key. `before_id`: where the last page ended."""
+    """None: does not matter. `key`: a dedup, order or correlation key. `run_id`, `worker`: who had the record last, or
+    attempted it without success. `error_group`: of any attempt. `before_id`: where the last page ended."""
 
     flow_name: str | None = None
     status: str | None = None
     error: str | None = None
     key: str | None = None
+    run_id: UUID | None = None
+    worker: WorkerFilter | None = None
+    error_group: str | None = None
     payload_key: str | None = None
     payload_value: str | None = None
     created_from: datetime | None = None
@@ -61,10 +75,12 @@ class _RowOfStatus(RecordRow):
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """`next_before_id`: where the search goes on; None when everything was looked at."""
+    """`next_before_id`: where the search goes on; None when everything was looked at. `is_capped`: only the newest
+    RECORDS_AT_MOST attempts of the kind of error were."""
 
     records: list[RecordRow]
     next_before_id: int | None
+    is_capped: bool = False
 
 
 def find_records(
@@ -72,13 +88,20 @@ def find_records(
 ) -> RecordPage:
     """Newest first. A page may hold fewer records than asked for, or none, and have a next page nevertheless.
 
-    Searched for by key, live records stand on the first page, wherever they are.
+    Searched for by key, run or worker, those that an index knows stand on the first page, wherever they are.
     """
-    everything = _parameters(cursor, replace(wanted, before_id=MAXIMUM_ID), limit, look_at_most)
+    wanted, of_runs = _with_runs(cursor, wanted)
+    if of_runs["run_ids"] == []:
+        return RecordPage([], None)
+    everything = _parameters(cursor, replace(wanted, before_id=MAXIMUM_ID), limit, look_at_most) | of_runs
     parameters = everything | {"before_id": min(wanted.before_id, everything["before_id"])}
+    if wanted.error_group is not None:
+        return _of_group(cursor, wanted, parameters)
+    if of_runs["run_ids"] is not None and wanted.status in KNOWN_BY_AN_INDEX:
+        return _by_id(cursor, parameters, of_runs["run_record_ids"])
     if wanted.status in KNOWN_BY_AN_INDEX and _are_few(cursor, wanted):
         return _of_status(cursor, parameters)
-    known = _by_key(cursor, everything) if wanted.key is not None else []
+    known = _known(cursor, wanted, everything)
     is_first = wanted.before_id == MAXIMUM_ID
     parameters |= {"known_ids": [r.id for r in known], "limit": limit - len(known) if is_first else limit}
     found = _rows(cursor, "readings/records", parameters)
@@ -88,8 +111,12 @@ def find_records(
 
 
 def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]:
-    """Of pending or of failed records, all that a search is for, in no order."""
-    parameters = _parameters(cursor, wanted, limit, limit)
+    """Of pending or of failed records, all that a search is for, in no order. Raises TooManyMatchesError when more than
+    ATTEMPTS_AT_MOST attempts ended with the error that it is for."""
+    wanted, of_runs = _with_runs(cursor, wanted)
+    parameters = (
+        _parameters(cursor, wanted, limit, limit) | of_runs | {"group_ids": _all_of_group(cursor, wanted)}
+    )
     return [
         row[0] for row in cursor.execute(sql("operators/found_ids"), parameters, prepare=False).fetchall()
     ]
@@ -107,6 +134,50 @@ def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_m
         "limit": limit,
         "known_ids": [],
     }
+
+
+def _with_runs(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[RecordFilter, dict[str, Any]]:
+    """What runs worked on was created before they ended: nothing newer is looked at."""
+    if wanted.run_id is None and wanted.worker is None:
+        return wanted, {"run_ids": None, "run_record_ids": []}
+    runs = find_runs(cursor, wanted.run_id, wanted.worker)
+    run_ids = [run.flow_instance_id for run in runs]
+    ends = [run.finished_at for run in runs if run.finished_at is not None]
+    if runs and len(ends) == len(runs):
+        last = max(ends)
+        wanted = replace(wanted, created_before=min(last, wanted.created_before or last))
+    return wanted, {"run_ids": run_ids, "run_record_ids": record_ids_of_runs(cursor, run_ids)}
+
+
+def _known(cursor: Cursor[Any], wanted: RecordFilter, everything: dict[str, Any]) -> list[RecordRow]:
+    if wanted.key is not None:
+        return _by_key(cursor, everything)
+    if everything["run_record_ids"]:
+        half = everything | {"limit": everything["limit"] // 2}
+        return _by_id(cursor, half, everything["run_record_ids"]).records
+    return []
+
+
+def _by_id(cursor: Cursor[Any], parameters: dict[str, Any], ids: list[int]) -> RecordPage:
+    records = _rows(cursor, "readings/records_by_id", parameters | {"candidate_ids": ids})
+    return RecordPage(records, records[-1].id if len(records) == parameters["limit"] else None)
+
+
+def _of_group(cursor: Cursor[Any], wanted: RecordFilter, parameters: dict[str, Any]) -> RecordPage:
+    ids = record_ids_of_group(cursor, wanted.error_group or "", wanted.flow_name)
+    found = _by_id(cursor, parameters, list(set(ids)))
+    return replace(found, is_capped=len(ids) == RECORDS_AT_MOST)
+
+
+def _all_of_group(cursor: Cursor[Any], wanted: RecordFilter) -> list[int] | None:
+    if wanted.error_group is None:
+        return None
+    ids = record_ids_of_group(cursor, wanted.error_group, wanted.flow_name, ATTEMPTS_AT_MOST + 1)
+    if len(ids) > ATTEMPTS_AT_MOST:
+        raise TooManyMatchesError(
+            f"more than {ATTEMPTS_AT_MOST} attempts ended with this error: narrow the search by flow, or use queuectl"
+        )
+    return list(set(ids))
 
 
 def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RecordRow]:

@@ -33,6 +33,19 @@ class RunRow:
     error_message: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class RunOfProcess:
+    worker_process_id: UUID
+    flow_instance_id: UUID
+    flow_name: str
+    started_at: datetime
+
+
+def read_runs_of_processes(cursor: Cursor[Any]) -> list[RunOfProcess]:
+    """Those that are alive."""
+    return rows_as(cursor.execute(sql("readings/runs_of_processes")), RunOfProcess)
+
+
 def read_runs(cursor: Cursor[Any], limit: int = RUNS_AT_MOST) -> list[RunRow]:
     """Those alive first, oldest first; then those that are over, newest first."""
     return rows_as(cursor.execute(sql("readings/runs"), {"limit": limit}), RunRow)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from queue_store.alerting import alerts
+from queue_store.alerting import alerts, contacts
 from queue_store.alerting.findings import Finding
 from queue_store.database import driver_errors
 from queue_store.database.bounded_read import bounded_read
@@ -15,7 +15,7 @@ from ..monitoring.connection_holders import last_known
 from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import JUDGED_CODES, RULE_FAILED
 from .judging import TRIES, Judgement, judge_everything
-from .sending import reachable_contacts, send_notifications
+from .sending import WORKER, send_notifications
 from .unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase
 
 
@@ -27,19 +27,22 @@ class CheckResult:
     notifications_sent: int | None = None
 
 
-def check_queue(database: DatabaseManager, settings: ProcessorSettings, *, notify: bool) -> CheckResult:
-    """`notify` False: neither store alerts nor send anything.
+def check_queue(
+    database: DatabaseManager, settings: ProcessorSettings, *, notify: bool, process_kind: str = WORKER
+) -> CheckResult:
+    """`notify` False: neither store alerts nor send anything. `process_kind` says to operators which processes have the
+    channels.
 
     A database that cannot be reached, does not answer or takes no writes is the only finding, and the contacts hear of
     it. Raises SchemaVersionError where there is nothing to judge yet.
     """
     try:
-        judgement = judge_everything(database, settings)
+        judgement = judge_everything(database, settings, registers_as=process_kind if notify else None)
         if not judgement.takes_writes:
             raise driver_errors.server_takes_no_writes(database.settings.url)
         note_success(database, judgement.attempts, judgement.response_time_ms)
         if notify:
-            _store_alerts(database, settings, judgement)
+            _store_alerts(database, judgement)
     except ReadOnlyServerError as error:
         if notify:
             UnusableDatabase(database, settings, UNREACHABLE).is_back()
@@ -80,13 +83,13 @@ def _what_is_wrong(
     return f"{said}: its connections are used up. {last_known(settings, database.name)}"
 
 
-def _store_alerts(database: DatabaseManager, settings: ProcessorSettings, judgement: Judgement) -> None:
+def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
+        contacts.forget_silent(cursor)
         alerts.update(
             cursor,
             judgement.findings,
             _judged_codes(judgement.findings),
-            reachable_contacts(settings),
             judgement.judged_at,
             judgement.held_keys,
         )

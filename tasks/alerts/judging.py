@@ -20,6 +20,7 @@ from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.rules import judge, keys_held_by_stops
 from ..monitoring.snapshot import take_snapshot
 from .deadline import call_with_deadline
+from .sending import register_contacts
 
 TRIES = 3
 TRY_AGAIN_SECONDS = 1.0
@@ -40,8 +41,11 @@ class Judgement:
     takes_writes: bool
 
 
-def judge_everything(database: DatabaseManager, settings: ProcessorSettings) -> Judgement:
-    """Try up to TRIES times: one broken connection is not an emergency.
+def judge_everything(
+    database: DatabaseManager, settings: ProcessorSettings, *, registers_as: str | None = None
+) -> Judgement:
+    """Try up to TRIES times: one broken connection is not an emergency. `registers_as`: the kind of process as which
+    this one first registers the contacts that it has channels to; None for one that notifies nobody.
 
     Raises DatabaseUnavailableError when no try has an answer within ANSWER_SECONDS, SchemaVersionError where there is
     nothing to judge yet.
@@ -49,7 +53,9 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings) -> 
     for attempt in range(1, TRIES + 1):
         try:
             return call_with_deadline(
-                partial(_judge, database, settings, attempt), ANSWER_SECONDS, thread_name="judgement"
+                partial(_judge, database, settings, attempt, registers_as),
+                ANSWER_SECONDS,
+                thread_name="judgement",
             )
         except DatabaseUnavailableError:
             if attempt == TRIES:
@@ -58,8 +64,12 @@ def judge_everything(database: DatabaseManager, settings: ProcessorSettings) -> 
     raise AssertionError("unreachable")
 
 
-def _judge(database: DatabaseManager, settings: ProcessorSettings, attempt: int) -> Judgement:
+def _judge(
+    database: DatabaseManager, settings: ProcessorSettings, attempt: int, registers_as: str | None
+) -> Judgement:
     _refuse_old_schema(database)
+    if registers_as is not None:
+        register_contacts(database, settings, registers_as)
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         judged_at = database_time(cursor)
     snapshot = take_snapshot(database, settings)

@@ -3,19 +3,22 @@
 import logging
 from typing import Any
 
-from queue_store.alerting import alerts
+from queue_store.alerting import alerts, contacts
 from queue_store.alerting.alerts import Notification
+from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.redaction import redact
 from queue_store.settings import ProcessorSettings
 
+from ..monitoring.databases import STATEMENT_SECONDS
 from .channels import ChannelError, channels_of
 from .fan_out_to_contacts import fan_out_to_contacts
 
 logger = logging.getLogger(__name__)
 
 NOTIFICATIONS_AT_ONCE = 200
+WORKER = "worker"  # the kind of process
 
 
 def reachable_contacts(settings: ProcessorSettings) -> list[str]:
@@ -23,12 +26,31 @@ def reachable_contacts(settings: ProcessorSettings) -> list[str]:
     return [contact for contact in (alerts.LOG, *alerts.CONTACTS) if channels_of(contact, settings)]
 
 
+def register_contacts(database: DatabaseManager, settings: ProcessorSettings, process_kind: str) -> list[str]:
+    """Tell the others that this process has channels. Only names: the addresses stay here. Returns the contacts that
+    something is to be sent to."""
+    named = [contact for contact in reachable_contacts(settings) if contact != alerts.LOG]
+    if not named:
+        return []
+    with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
+        contacts.register(cursor, named, process_kind)
+        return contacts.contacts_waited_for(cursor, named)
+
+
+def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> int:
+    """For a worker that does not judge: another process may have judged that has no channel. Returns how many were
+    sent. Raises QueueStoreError."""
+    return _send(database, settings, register_contacts(database, settings, WORKER))
+
+
 def send_notifications(database: DatabaseManager, settings: ProcessorSettings) -> int:
     """Returns how many were sent. A channel that fails is tried again later, and does not delay the others.
     Notifications for a contact without a channel in this process are left to other processes."""
-    sent = fan_out_to_contacts(
-        lambda contact: _send_to(contact, database, settings), reachable_contacts(settings)
-    )
+    return _send(database, settings, reachable_contacts(settings))
+
+
+def _send(database: DatabaseManager, settings: ProcessorSettings, recipients: list[str]) -> int:
+    sent = fan_out_to_contacts(lambda contact: _send_to(contact, database, settings), recipients)
     return sum(sent.values())
 
 

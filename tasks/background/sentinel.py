@@ -15,6 +15,7 @@ from queue_store.liveness.worker_processes import take_sentinel_lease
 
 from ..alerts.checking import check_queue, report_unusable
 from ..alerts.deadline import call_with_deadline
+from ..alerts.sending import reachable_contacts, send_what_waits
 from ..worker.services import WorkerServices
 
 RENEW_SECONDS = 10.0
@@ -37,7 +38,7 @@ class Sentinel(threading.Thread):
             try:
                 self.check()
             except InsufficientPrivilege:
-                logger.info("this login may not be the sentinel: the workers of the control queue may")
+                self._say_who_may()
                 return
             except QueueStoreError as error:
                 logger.warning("no check of the queue: %s", error)
@@ -48,7 +49,8 @@ class Sentinel(threading.Thread):
         self._ended.set()
 
     def check(self) -> None:
-        """Take or renew the lease. Whoever holds it rescues, and checks the queue every CHECK_SECONDS.
+        """Take or renew the lease. Whoever holds it rescues, and checks the queue every CHECK_SECONDS. One process of
+        each other worker sends what it has the channels for.
 
         Raises InsufficientPrivilege where this login may not be the sentinel."""
         database, settings = self._services.database, self._services.settings
@@ -64,6 +66,16 @@ class Sentinel(threading.Thread):
             self._services.rescue.sweep_overdue()
             vacuum_forgotten_tables(database)
             check_queue(database, settings, notify=True)
+        elif self._services.slots.is_first:
+            send_what_waits(database, settings)
+
+    def _say_who_may(self) -> None:
+        logger.info("this login may not be the sentinel: the workers of the control queue may")
+        if len(reachable_contacts(self._services.settings)) > 1:
+            logger.warning(
+                "this login may not send alerts, so the settings CONTACT_* have no effect here: set them for the "
+                "workers of the control queue"
+            )
 
     def _take_lease(self) -> bool:
         with self._services.database.transaction() as cursor:

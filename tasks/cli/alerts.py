@@ -16,17 +16,32 @@ DAY_SECONDS = 86_400
     "--acknowledge", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="You look after it: no escalation."
 )
 @click.option("--test", "test_channels", is_flag=True, help="Send a test message to every contact.")
+@click.option(
+    "--forget", metavar="CONTACT", help="The contact was removed from all settings: nobody misses it."
+)
 @click.option("--resolved", is_flag=True, help="Also those that were resolved in the last 7 days.")
 @actor_option
 @json_option
-def alerts(acknowledge: int | None, test_channels: bool, resolved: bool, actor: str, as_json: bool) -> None:
-    """List the alerts, acknowledge one, or test the channels. Exit 1: an unknown alert, or a channel that fails."""
-    if acknowledge and test_channels:
-        raise click.UsageError("Acknowledge or test, one at a time.")
+def alerts(
+    acknowledge: int | None,
+    test_channels: bool,
+    forget: str | None,
+    resolved: bool,
+    actor: str,
+    as_json: bool,
+) -> None:
+    """List the alerts, acknowledge one, test the channels, or forget a contact.
+
+    Exit 1: an unknown alert or contact, or a channel that fails.
+    """
+    if sum((bool(acknowledge), test_channels, bool(forget))) > 1:
+        raise click.UsageError("Acknowledge, test or forget, one at a time.")
     if test_channels:
         _test(as_json)
     elif acknowledge:
         _acknowledge(acknowledge, actor, as_json)
+    elif forget:
+        _forget(forget, actor, as_json)
     else:
         _list(resolved, as_json)
 
@@ -76,6 +91,23 @@ def _acknowledge(alert_id: int, actor: str, as_json: bool) -> None:
         write_json({"alert_id": alert_id, "acknowledged_by": actor})
     else:
         say(f"Alert {alert_id} is yours, {actor}: it is not escalated any more.")
+
+
+def _forget(contact: str, actor: str, as_json: bool) -> None:
+    from queue_store.alerting import contacts
+
+    with opened_database("alerts") as database, database.transaction() as cursor:
+        known = contacts.forget(cursor, contact, actor)
+    if not known:
+        raise click.ClickException(
+            f"no process has registered a contact {contact}: there is nothing to forget"
+        )
+    if as_json:
+        write_json({"contact": contact, "forgotten_by": actor})
+    else:
+        say(
+            f"{contact} is forgotten. A process with CONTACT_{contact.upper()} in its settings makes it known again."
+        )
 
 
 def _test(as_json: bool) -> None:

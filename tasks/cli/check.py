@@ -64,7 +64,9 @@ def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> st
     from ..alerts.checking import check_queue
     from ..monitoring.databases import database_named
 
-    result = check_queue(database_named(), load_processor_settings(), notify=notify)
+    result = check_queue(
+        database_named(), load_processor_settings(), notify=notify, process_kind="queuectl check"
+    )
     level = worst_level(result.findings)
     reachable = not any(f.code == "database_unreachable" for f in result.findings)
     details = _details(database, performance) if reachable else {}

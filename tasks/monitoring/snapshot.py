@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from queue_store.alerting.contacts import Contact, UnheardAlerts, read_contacts, read_unheard_alerts
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
 from queue_store.readings.endless_claims import EndlessClaims, read_endless_claims
@@ -56,6 +57,8 @@ class Snapshot:
     baselines: dict[str, Baseline]
     depths: list[Depth]
     connection_success: ConnectionSuccess
+    contacts: list[Contact] = field(default_factory=list[Contact])
+    unheard: UnheardAlerts = field(default_factory=UnheardAlerts)
     violations: list[Violation] = field(default_factory=list[Violation])
     schedule: ScheduleReading | None = None
     broker: BrokerReading | None = None
@@ -105,6 +108,8 @@ def take_snapshot(
             baselines=baselines,
             depths=read_depths(cursor, HOUR_SECONDS),
             connection_success=read_connection_success(cursor),
+            contacts=read_contacts(cursor),
+            unheard=read_unheard_alerts(cursor),
             violations=find_violations(cursor, at_a_glance=True) if with_integrity else [],
         )
 

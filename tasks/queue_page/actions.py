@@ -7,6 +7,8 @@ from queue_store.alerting import alerts
 from queue_store.operators.dry_run import WouldChange, would_cancel, would_reset
 from queue_store.operators.ends import ask_to_end
 from queue_store.operators.operators import Operators
+from queue_store.operators.unknown_flows import check_movable, check_no_flow
+from queue_store.readings.flow_counts import read_flow_counts
 from queue_store.readings.records import find_ids
 from queue_store.records.record import STATUSES
 
@@ -17,6 +19,7 @@ from .record_search import SEARCHED_FOR, filter_of
 Action = Callable[[Arguments, str], dict[str, Any]]
 MATCHES_AT_MOST = 10_000
 NOT_RESET = "are not failed or have a live twin"
+NOT_MOVED = "stay, because unfinished records of that flow have their dedup_key"
 NOT_CANCELLED = "are finished or do not exist"
 ON_THE_LINE = {"failed": "reset", "pending": "cancel"}
 
@@ -69,6 +72,18 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
     return _said(len(purged), "finished record(s) are gone, with their attempts")
 
 
+def move(arguments: Arguments, actor: str) -> dict[str, Any]:
+    """The pending and failed records of a name that is no flow, to a flow. A dry run may leave out `to_flow`."""
+    name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
+    pending, failed = _movable(name, to_flow)
+    if arguments.switch("dry_run"):
+        text = f"{pending} pending and {failed} failed record(s) of {name} would be moved."
+        return {"affected": pending + failed, "counts": {"asked": 0, "skipped": 0}, "text": text}
+    done = _operators().move(name, arguments.needed_text("to_flow"), actor=actor)
+    counts = WouldChange(len(done.pending_ids) + len(done.failed_ids), 0, len(done.skipped_ids))
+    return _answer(counts, f"record(s) moved to {to_flow}", "", NOT_MOVED)
+
+
 def pause(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     paused = _operators().pause(name, actor=actor, reason=arguments.text("reason"))
@@ -98,10 +113,25 @@ ACTIONS: dict[str, Action] = {
     "end": end,
     "priority": change_priority,
     "purge": purge,
+    "move": move,
     "pause": pause,
     "resume": resume,
     "acknowledge": acknowledge,
 }
+
+
+def _movable(name: str, to_flow: str | None) -> tuple[int, int]:
+    """How many are pending and failed. Raises UnknownFlowError, RegisteredFlowError, BadInputError for too many."""
+    with reading(replica=False) as cursor:
+        if to_flow is None:
+            check_no_flow(cursor, name)
+        else:
+            check_movable(cursor, name, to_flow)
+        found = next((f for f in read_flow_counts(cursor) if f.flow_name == name), None)
+    pending, failed = (found.pending, found.failed) if found else (0, 0)
+    if pending + failed > MATCHES_AT_MOST:
+        raise BadInputError(f"more than {MATCHES_AT_MOST} records: use queuectl move {name} FLOW")
+    return pending, failed
 
 
 def _operators() -> Operators:

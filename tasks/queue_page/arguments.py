@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 MAXIMUM_ID = 2**63 - 1
 TEXT_LENGTH = 1_000
@@ -63,6 +64,23 @@ class Arguments:
         value = self.text(name)
         if value is not None and value not in choices:
             raise BadInputError(f"{name} must be one of {', '.join(choices)}")
+        return value
+
+    def uuid(self, name: str) -> UUID | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return UUID(value)
+        except ValueError:
+            raise BadInputError(
+                f"{name} must be an id such as 0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d00"
+            ) from None
+
+    def needed_uuid(self, name: str) -> UUID:
+        value = self.uuid(name)
+        if value is None:
+            raise BadInputError(f"{name} is missing")
         return value
 
     def switch(self, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Pages, data, actions and exports over HTTP. SQL runs in threads of our own, never on Flower's event loop."""
 
 import asyncio
+import gzip
 import json
 import logging
 from collections.abc import Callable
@@ -14,7 +15,13 @@ import tornado.web
 from flower.app import Flower
 from flower.views import BaseHandler
 
-from queue_store.errors import DatabaseUnavailableError, QueueStoreError, UnknownFlowError, UnknownRecordError
+from queue_store.errors import (
+    DatabaseUnavailableError,
+    QueueStoreError,
+    UnknownFlowError,
+    UnknownRecordError,
+    UnknownRunError,
+)
 from queue_store.settings import load_processor_settings
 
 from . import guard
@@ -29,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ACTOR_LENGTH = 255
+COMPRESSED_FROM_BYTES = 5_000  # a thousand flows are 800,000, and 20,000 compressed
 _threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="queue page")
 
 
@@ -71,7 +79,7 @@ class JsonHandler(QueueHandler):
             return await asyncio.get_running_loop().run_in_executor(_threads, work)
         except BadInputError as error:
             raise tornado.web.HTTPError(400, "%s", str(error)) from error
-        except (UnknownRecordError, UnknownFlowError) as error:
+        except (UnknownRecordError, UnknownFlowError, UnknownRunError) as error:
             raise tornado.web.HTTPError(404, "%s", str(error)) from error
         except DatabaseUnavailableError as error:
             logger.warning("the page has no data: %s", error)
@@ -91,7 +99,12 @@ class JsonHandler(QueueHandler):
 
     def send(self, answer: Any) -> None:
         self.set_header("Content-Type", "application/json")
-        self.finish(orjson.dumps(answer, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS))
+        body = orjson.dumps(answer, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+        self.set_header("Vary", "Accept-Encoding")
+        if len(body) > COMPRESSED_FROM_BYTES and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            body = gzip.compress(body, compresslevel=1)
+        self.finish(body)
 
     def write_error(self, status_code: int, **details: Any) -> None:
         error = details.get("exc_info", (None, None, None))[1]

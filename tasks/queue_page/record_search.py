@@ -1,11 +1,19 @@
 """The search for records that a browser asks for, on the page, in an export, and for an action on all it finds."""
 
+import re
+from uuid import UUID
+
+from queue_store.readings.record_candidates import WorkerFilter
 from queue_store.readings.records import MAXIMUM_ID, RecordFilter
 from queue_store.records.record import STATUSES
 
 from .arguments import Arguments, BadInputError
 
-SEARCHED_FOR = ("flow", "status", "error", "key", "payload_key", "payload_value", "from", "before")
+SEARCHED_FOR = (
+    *("flow", "status", "error", "key", "run", "worker", "group"),
+    *("payload_key", "payload_value", "from", "before"),
+)
+PID_ON_HOST = re.compile(r"(\d{1,9}) on (\S.*)")
 
 
 def filter_of(arguments: Arguments) -> RecordFilter:
@@ -15,6 +23,9 @@ def filter_of(arguments: Arguments) -> RecordFilter:
         status=arguments.choice("status", STATUSES),
         error=arguments.text("error"),
         key=arguments.text("key"),
+        run_id=arguments.uuid("run"),
+        worker=_worker(arguments.text("worker")),
+        error_group=arguments.text("group"),
         payload_key=arguments.text("payload_key"),
         payload_value=arguments.text("payload_value"),
         created_from=arguments.instant("from"),
@@ -26,3 +37,14 @@ def filter_of(arguments: Arguments) -> RecordFilter:
     if wanted.created_from and wanted.created_before and wanted.created_from >= wanted.created_before:
         raise BadInputError("from must be earlier than before")
     return wanted
+
+
+def _worker(text: str | None) -> WorkerFilter | None:
+    """A process's id, a host, or a process as the pages name it: 101 on worker-1."""
+    if text is None:
+        return None
+    try:
+        return WorkerFilter(worker_process_id=UUID(text))
+    except ValueError:
+        found = PID_ON_HOST.fullmatch(text)
+    return WorkerFilter(hostname=found[2], pid=int(found[1])) if found else WorkerFilter(hostname=text)

@@ -24,6 +24,8 @@ PAGES = {
     r"/queue/records/([^/]+)": "record",
     r"/queue/failures": "failures",
     r"/queue/runs": "runs",
+    r"/queue/runs/([^/]+)": "run",
+    r"/queue/processes": "processes",
     r"/queue/alerts": "alerts",
     r"/queue/schedule": "schedule",
     r"/queue/database": "database",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from psycopg.errors import InsufficientPrivilege
 
 from queue_store.alerting import alerts
 from queue_store.liveness.worker_processes import take_sentinel_lease
@@ -13,7 +14,7 @@ from tasks import app
 from tasks.background import sentinel as sentinel_module
 from tasks.background.sentinel import Sentinel
 from tasks.celery_hardening.resilient_task import OutOfMemoryError
-from tests.support.flow_runs import Worker
+from tests.support.flow_runs import Worker, running_worker
 
 
 def take(worker: Worker, process: object) -> bool:
@@ -62,6 +63,23 @@ def test_a_database_that_stands_still_is_reported(
     assert reported == [
         "the database did not answer within 0.1 s: check whether the server hangs, its disk and its load"
     ]
+
+
+@pytest.mark.parametrize("urls", [(), ("test://primary",)])
+def test_contacts_of_a_login_that_may_not_notify_are_said_to_be_without_effect(
+    urls: tuple[str, ...],
+    clean_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(*_: object) -> bool:
+        raise InsufficientPrivilege
+
+    monkeypatch.setattr(sentinel_module, "RENEW_SECONDS", 0)
+    monkeypatch.setattr(sentinel_module, "take_sentinel_lease", refuse)
+    with running_worker(clean_database_url, monkeypatch, contact_primary=urls) as worker:
+        Sentinel(worker.services).run()
+    assert ("CONTACT_* have no effect here" in caplog.text) is bool(urls)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ FIELDS = (
     "before_at", "span", "group", "error_group", "hours", "days", "limit", "level", "alert", "claim", "priority", "reason",
     "dry_run", "draw", "start", "length", "search[value]", "order[0][column]", "order[0][dir]", "columns[0][data]",
     "state", "type", "workername", "taskname", "refresh", "status", "timeout", "n", "queue", "min", "max", "sort_by",
-    "offset", "received_start", "code", "next",
+    "run", "worker", "to_flow", "offset", "received_start", "code", "next",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     "", "0", "-1", "1", "9" * 40, "1e999", "NaN", "null", "true", "x", "x" * 5_000, "\x00", "é", "\u202e", "\ud7ff",
@@ -45,6 +45,7 @@ HOSTILE = (
 )  # fmt: skip
 MEANT = {
     "id": "17",
+    "run": "00000000-0000-4000-8000-000000000101",
     "flow": "thumbnail",
     "payload_key": "respondent_id",
     "payload_value": "17",

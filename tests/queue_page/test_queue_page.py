@@ -1,7 +1,9 @@
 """The Queue page over HTTP: it shows what is there and changes what it is told to."""
 
 import csv
+import gzip
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,18 @@ def test_charts_follow_the_history(flower: FlowerProcess) -> None:
         assert len(charts["depths"]) >= looks
         assert sum(bucket["enqueued"] > 0 for bucket in charts["counts"]) >= looks
         assert charts["durations"][0]["processing_p50"] > 0
+
+
+def test_a_large_answer_is_compressed_for_those_who_ask_for_it(flower: FlowerProcess) -> None:
+    path = "/queue/api/records"
+    plain = flower.ask(path)
+    packed = flower.ask(path, headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert len(packed.content) * 5 < len(plain.content)
+    assert json.loads(gzip.decompress(packed.content)).keys() == plain.json.keys()
+    small = flower.ask("/queue/api/stops", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in small.headers
 
 
 def test_a_payload_is_shown_as_an_outline_only(flower: FlowerProcess) -> None:

@@ -1,6 +1,7 @@
 """Whatever is sent: an answer that says what is wrong, and nothing is executed or changed."""
 
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
@@ -27,6 +28,8 @@ BAD = {
     "/queue/api/attempts?group=x&before_at=now": "before_at must be a date",
     "/queue/api/audit?before_id=x": "before_id must be a whole number",
     "/queue/api/flow": "flow is missing",
+    "/queue/api/run": "run is missing",
+    "/queue/api/run?run=17": "run must be an id such as",
     "/queue/export.csv?status=gone": "status must be one of",
 }
 
@@ -38,7 +41,13 @@ def test_bad_input_is_answered_with_what_is_wrong(path: str, flower: FlowerProce
 
 
 @pytest.mark.parametrize(
-    "path", ["/queue/api/record?id=999999", "/queue/api/flow?flow=nobody", "/queue/api/x"]
+    "path",
+    [
+        "/queue/api/record?id=999999",
+        "/queue/api/flow?flow=nobody",
+        f"/queue/api/run?run={UUID(int=0)}",
+        "/queue/api/x",
+    ],
 )
 def test_what_does_not_exist_is_not_found(path: str, flower: FlowerProcess) -> None:
     assert flower.ask(path).status == 404

@@ -9,9 +9,9 @@ import pytest
 from tasks.queue_page.views import VIEWS
 from tests.support.flower_process import FlowerProcess, environment
 from tests.support.page_data import fill
+from tests.support.page_flower import QUESTIONS
 from tests.support.servers import PostgresServer, connect
 
-QUESTIONS = {"record": "?id=2", "flow": "?flow=thumbnail", "attempts": "?group=x"}
 Start = Callable[..., FlowerProcess]
 
 

@@ -18,7 +18,7 @@ WORKED = (
     "cancel_requests", "record_progress", "rollup_deltas", "processed_surveys", "flows", "worker_processes",
     "flow_execution_logs", "record_attempts", "schedule_occurrences", "rollup_progress", "queue_control",
     "rollup_minutes", "rollup_totals", "rollup_hours", "depth_minutes", "alerts", "alert_notices", "maintenance_runs",
-    "beats", "beat_leader", "baselines", "connection_checks", "open_slices", "error_hours",
+    "beats", "beat_leader", "baselines", "connection_checks", "open_slices", "error_hours", "alert_contacts",
 )  # fmt: skip
 READ_ONLY = ("audit_log", "audit_seal", "producer_flows", "schema_version")
 

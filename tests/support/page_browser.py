@@ -25,6 +25,8 @@ PAGES = {
     "failures": "/queue/failures",
     "error": "/queue/failures?group=KeyError%3A%20income%20is%20not%20among%20the%20answers",
     "runs": "/queue/runs",
+    "run": "/queue/runs/00000000-0000-4000-8000-000000000101",
+    "processes": "/queue/processes",
     "alerts": "/queue/alerts",
     "schedule": "/queue/schedule",
     "database": "/queue/database",

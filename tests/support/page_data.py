@@ -19,7 +19,8 @@ FROM generate_series(1, 3) n
 RUNS = """
 INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id, started_at, heartbeat_at,
     batch_count, records_claimed, records_completed, records_retried)
-SELECT gen_random_uuid(), (ARRAY['invoice_export', 'survey_processor', 'thumbnail'])[row_number() OVER ()],
+SELECT ('00000000-0000-4000-8000-' || lpad(pid::text, 12, '0'))::uuid,
+    (ARRAY['invoice_export', 'survey_processor', 'thumbnail'])[row_number() OVER ()],
     worker_process_id, now() - interval '3 minutes', now() + interval '1 hour', 12, 600, 580, 4
 FROM worker_processes
 """
@@ -102,6 +103,23 @@ SELECT 'server_connections', 'server_connections', NULL, 'warning', 'warning',
     'The server has 81 of 100 connections open (81 %%), more than 80 %%.',
     'close what is not needed, put a pooler in front, or raise max_connections', now() - interval '8 minutes', now(), 8
 """
+CONTACTS = """
+INSERT INTO alert_contacts (contact, process_kind, hostname, pid)
+VALUES ('primary', 'worker', 'worker-1', 101), ('secondary', 'queuectl check', 'cron-1', 17)
+"""
+NOTIFICATIONS = """
+WITH escalated AS (
+    UPDATE alerts SET escalation_step = 1, level_since = opened_at WHERE level = 'critical')
+INSERT INTO alert_notices (alert_id, change, level, rise_count, escalation_step, contact, created_at, sent_at,
+    taken_at, try_count, error_message)
+SELECT id, told.change, level, 0, step, contact, opened_at, opened_at + sent, opened_at + taken, tries, error
+FROM alerts, (VALUES ('critical', 'opened', 0, 'primary', interval '4 s', interval '3 s', 1, NULL),
+    ('critical', 'escalated', 1, 'secondary', NULL, interval '15 min', 3, 'hooks.example.net: answered 503'),
+    ('warning', 'opened', 0, 'primary', interval '9 s', interval '8 s', 1, NULL),
+    ('warning', 'opened', 0, 'log', interval '1 s', interval '1 s', 1, NULL))
+    told (of_level, change, step, contact, sent, taken, tries, error)
+WHERE level = of_level
+"""
 SCHEDULE = """
 INSERT INTO schedule_occurrences (entry, due_at, state, taken_at, finished_at, take_number)
 VALUES ('queue_health', now() - interval '10 minutes', 'finished', now() - interval '10 minutes',
@@ -140,5 +158,5 @@ def fill(database: DatabaseManager, count: int = 240, minutes: int = 180) -> Non
             ATTEMPTS,
         ):
             cursor.execute(statement.encode(), parameters if "%" in statement else None)
-        for statement in (HISTORY, DEPTHS, ALERTS, SCHEDULE, BEAT, AUDIT):
+        for statement in (HISTORY, DEPTHS, ALERTS, CONTACTS, NOTIFICATIONS, SCHEDULE, BEAT, AUDIT):
             cursor.execute(statement.encode(), parameters if "%" in statement else None)

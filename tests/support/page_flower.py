@@ -13,9 +13,15 @@ from tests.support.flower_process import FlowerProcess, environment
 from tests.support.page_data import fill
 from tests.support.servers import PostgresServer, connect
 
-SUBJECTS = {"overview": "/queue", "flow": "/queue/flows/thumbnail", "record": "/queue/records/2"}
+RUN = "00000000-0000-4000-8000-000000000101"
+SUBJECTS = {
+    "overview": "/queue",
+    "flow": "/queue/flows/thumbnail",
+    "record": "/queue/records/2",
+    "run": f"/queue/runs/{RUN}",
+}
 PAGE_PATHS = [SUBJECTS.get(page, f"/queue/{page}") for page in PAGES.values()]
-QUESTIONS = {"record": "?id=2", "flow": "?flow=thumbnail", "attempts": "?group=x"}
+QUESTIONS = {"record": "?id=2", "flow": "?flow=thumbnail", "attempts": "?group=x", "run": f"?run={RUN}"}
 DATA_PATHS = [f"/queue/api/{view}{QUESTIONS.get(view, '')}" for view in VIEWS]
 
 

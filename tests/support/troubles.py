@@ -23,6 +23,17 @@ def healthy(database: DatabaseManager) -> None:
     filling.add_processing(database, 100, filling.add_run(database))
 
 
+def contact_gone(database: DatabaseManager) -> None:
+    """One of two contacts has no process any more."""
+    healthy(database)
+    execute(
+        database,
+        "INSERT INTO alert_contacts (contact, process_kind, hostname, pid, last_seen_at) VALUES"
+        " ('primary', 'worker', 'worker-1', 1, now()),"
+        " ('secondary', 'worker', 'worker-2', 1, now() - interval '25 min')",
+    )
+
+
 def many_failures(database: DatabaseManager) -> None:
     healthy(database)
     filling.add_failed(database, 110)

@@ -6,7 +6,7 @@ Locks: worker_processes for a moment. Safe while workers run: yes. Workers of be
 from queue_store.migrations import run_file
 
 revision = "0018"
-down_revision = "0016"
+down_revision = "0017"
 
 
 def upgrade() -> None:

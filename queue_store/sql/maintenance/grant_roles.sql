@@ -13,7 +13,7 @@ DECLARE
         'enqueue_or_explain, enqueue_record, is_limited_producer, known_flows, own_records, purge_audit, '
         'refuse_flows_of_others, seal_audit, seal_audit_anew';
     kept text[] := ARRAY['queue_control', 'rollup_minutes', 'rollup_totals', 'rollup_hours', 'depth_minutes', 'alerts',
-        'alert_notices', 'maintenance_runs', 'beats', 'beat_leader', 'baselines', 'connection_checks'];
+        'alert_contacts', 'alert_notices', 'maintenance_runs', 'beats', 'beat_leader', 'baselines', 'connection_checks'];
     read_only text[] := ARRAY['audit_log', 'audit_seal', 'producer_flows', 'schema_version'];
     vacuumed text := 'processing_queue, flow_execution_logs, worker_processes, rollup_deltas, record_attempts';
     worked text := array_to_string(live || known || kept, ', ');

@@ -17,6 +17,8 @@ WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(status)s::text IS NULL OR q.status = %(status)s)
     AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
+    AND (%(run_ids)s::uuid[] IS NULL OR q.flow_instance_id = ANY(%(run_ids)s::uuid[])
+        OR q.id = ANY(%(run_record_ids)s::bigint[]))
     AND (%(payload_key)s::text IS NULL OR q.payload ? %(payload_key)s)
     AND (%(payload_value)s::text IS NULL OR q.payload ->> %(payload_key)s = %(payload_value)s)
 ORDER BY q.id DESC

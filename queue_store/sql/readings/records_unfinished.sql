@@ -14,6 +14,8 @@ WITH known AS MATERIALIZED (
     WHERE q.status = %(status)s
         AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
         AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))
+        AND (%(run_ids)s::uuid[] IS NULL OR q.flow_instance_id = ANY(%(run_ids)s::uuid[])
+            OR q.id = ANY(%(run_record_ids)s::bigint[]))
         AND (%(payload_key)s::text IS NULL OR q.payload ? %(payload_key)s)
         AND (%(payload_value)s::text IS NULL OR q.payload ->> %(payload_key)s = %(payload_value)s)
     ORDER BY q.id DESC

@@ -2,6 +2,7 @@
 
 from . import (
     broker_rules,
+    contact_rules,
     database_rules,
     flow_rules,
     handler_rules,
@@ -18,6 +19,7 @@ __all__ = [
     "JUDGED_CODES",
     "RULE_FAILED",
     "broker_rules",
+    "contact_rules",
     "database_rules",
     "flow_rules",
     "handler_rules",

@@ -7,7 +7,7 @@ from queue_store.settings import load_processor_settings
 
 from ..arguments import Arguments
 from ..database import reading
-from . import database, failures, fleet, overview, records, schedule_and_audit
+from . import alerts, database, failures, fleet, overview, records, schedule_and_audit, stops
 from .request import ViewRequest
 
 View = Callable[[ViewRequest], Any]
@@ -21,10 +21,13 @@ VIEWS: dict[str, View] = {
     "failures": failures.failures,
     "attempts": failures.attempts,
     "runs": fleet.runs,
-    "alerts": schedule_and_audit.alerts,
+    "run": fleet.run,
+    "processes": fleet.processes,
+    "alerts": alerts.alerts,
     "schedule": schedule_and_audit.schedule,
     "audit": schedule_and_audit.audit,
     "database": database.database,
+    "stops": stops.stops,
 }
 # Read from the replica, if there is one. Who is alive is not: a late replica takes a worker for silent, and what the
 # server says about itself it says of itself.

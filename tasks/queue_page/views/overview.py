@@ -1,10 +1,11 @@
 """How the queue does, in all and by flow."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from queue_store.alerting.alerts import read_alerts
 from queue_store.explain import explain_flow
+from queue_store.operators.unknown_flows import meant_flow
 from queue_store.readings import windows
 from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.fleet import Fleet, read_fleet
@@ -16,6 +17,7 @@ from .request import ViewRequest
 
 HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
+COUNTED = tuple(field.name for field in fields(FlowCounts))
 
 
 def overview(request: ViewRequest) -> dict[str, Any]:
@@ -25,11 +27,11 @@ def overview(request: ViewRequest) -> dict[str, Any]:
     live = [alert for alert in read_alerts(request.cursor) if alert.resolved_at is None]
     total = add_up(counts)
     everything = (windows.add_up(hour.values(), HOUR_SECONDS), windows.add_up(day.values(), DAY_SECONDS))
-    flows = [_flow_row(request, flow, hour, day, fleet) for flow in counts]
+    runs = _runs(fleet)
+    flows = [_flow_row(request, flow, hour, day, runs) for flow in counts]
     thresholds = request.settings.alert_thresholds
     return {
-        "total": _flow(total, *everything, sum(run.run_count for run in fleet.runs))
-        | {"levels": worst(flows)},
+        "total": _flow(total, *everything, sum(runs.values())) | {"levels": worst(flows)},
         "flows": flows,
         "fleet": {
             "alive": len(fleet.alive),
@@ -54,24 +56,33 @@ def flow(request: ViewRequest) -> dict[str, Any]:
     fleet = read_fleet(request.cursor, request.settings)
     hour, day = (read_window(request.cursor, seconds, name) for seconds in (HOUR_SECONDS, DAY_SECONDS))
     return {
-        "flow": _flow_row(request, found, hour, day, fleet) if found else None,
+        "flow": _flow_row(request, found, hour, day, _runs(fleet)) if found else None,
         "explanation": explanation.as_json(),
+        "meant": meant_flow(request.cursor, name) if found and not found.is_registered else None,
     }
 
 
+def _runs(fleet: Fleet) -> dict[str, int]:
+    """How many are alive, by flow."""
+    return {run.flow_name: run.run_count for run in fleet.runs}
+
+
 def _flow_row(
-    request: ViewRequest, counts: FlowCounts, hour: dict[str, Window], day: dict[str, Window], fleet: Fleet
+    request: ViewRequest,
+    counts: FlowCounts,
+    hour: dict[str, Window],
+    day: dict[str, Window],
+    runs: dict[str, int],
 ) -> dict[str, Any]:
     name = counts.flow_name
-    runs = sum(run.run_count for run in fleet.runs if run.flow_name == name)
     nothing = Window(HOUR_SECONDS, name), Window(DAY_SECONDS, name)
     last = hour.get(name, nothing[0]), day.get(name, nothing[1])
     levels = levels_of_flow(request.settings.alert_thresholds, counts, *last)
-    return _flow(counts, *last, runs) | {"levels": levels}
+    return _flow(counts, *last, runs.get(name, 0)) | {"levels": levels}
 
 
 def _flow(counts: FlowCounts, hour: Window, day: Window, runs: int) -> dict[str, Any]:
-    return asdict(counts) | {
+    return {name: getattr(counts, name) for name in COUNTED} | {
         "runs": runs,
         "enqueued_1h": hour.enqueued,
         "finished_1h": hour.outcomes,

@@ -1,9 +1,8 @@
-"""Alerts, the schedule, and who did what."""
+"""The schedule, and who did what."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from queue_store.alerting.alerts import read_alerts
 from queue_store.readings.schedule_and_audit import (
     BeatRow,
     ScheduleRow,
@@ -13,16 +12,6 @@ from queue_store.readings.schedule_and_audit import (
 )
 
 from .request import ViewRequest
-
-DAY_SECONDS = 86_400.0
-
-
-def alerts(request: ViewRequest) -> dict[str, Any]:
-    found = read_alerts(request.cursor, DAY_SECONDS)
-    return {
-        "live": [alert for alert in found if alert.resolved_at is None],
-        "resolved": [alert for alert in found if alert.resolved_at is not None],
-    }
 
 
 def schedule(request: ViewRequest) -> dict[str, Any]:

@@ -40,7 +40,7 @@ function resetButton(group, done) {
 function showGroup(view, group) {
   const rows = el("div", {});
   view.append(el("h1", {}, "One kind of error"), el("pre", { class: "queue-code", tabindex: "0" }, group),
-    el("div", { class: "queue-buttons" }, resetButton(group, () => find()), link("/failures", "All failures", { class: "btn btn-sm btn-outline-secondary" })), rows);
+    el("div", { class: "queue-buttons" }, resetButton(group, () => find()), link(`/records?group=${encodeURIComponent(group)}`, "Its records", { class: "btn btn-sm btn-outline-secondary" }), link("/failures", "All failures", { class: "btn btn-sm btn-outline-secondary" })), rows);
   find();
   async function find(before = {}) {
     try {

@@ -9,12 +9,17 @@ export function show(view, name) {
   const charts = el("div", {});
   view.append(el("h1", {}, name), status, charts);
   chartsOf(charts, name);
-  const refresh = live(status, () => ask("flow", { flow: name }), ({ flow, explanation: answer }) => [
+  const refresh = live(status, () => ask("flow", { flow: name }), ({ flow, explanation: answer, meant }) => [
     flow ? tiles(4, flowTiles(flow)) : null,
     card("Why it moves, or not", explanation(answer)),
-    buttons(name, refreshLater),
+    flow?.is_registered === false ? buttonsOfNone(name, meant, refreshLater, moved) : buttons(name, refreshLater),
   ].filter(Boolean));
   function refreshLater() { refresh(); }
+  function moved({ text, counts }) {
+    if (counts.skipped) { refresh(); return; }
+    refresh.stop();
+    status.replaceChildren(card(null, el("p", {}, text, " ", link("", "Overview"))));
+  }
 }
 
 function buttons(name, done) {
@@ -24,7 +29,23 @@ function buttons(name, done) {
     button("Resume", { action: "resume", body: { flow: name }, done, question: `${name} is claimed again.` }),
     button("Reset all failed", { action: "reset", body: { flow: name, status: "failed" }, dryRun: true, done,
       question: "Every failed record of this flow is tried once more." }),
-    button("Cancel all pending", { action: "cancel", body: { flow: name, status: "pending" }, dryRun: true, danger: true, done,
-      question: "Every pending record of this flow is cancelled." }),
-    link(`/records?flow=${encodeURIComponent(name)}`, "Its records", { class: "btn btn-sm btn-outline-secondary" }));
+    cancelAll(name, done), records(name));
+}
+
+// Of a name that is no flow.
+function buttonsOfNone(name, meant, done, moved) {
+  return el("div", { class: "queue-buttons" },
+    button("Move to a flow", { action: "move", body: { flow: name }, dryRun: true, done: moved,
+      question: `${name} is no flow: nobody works on its records. They become those of a flow, with their attempts.`,
+      fields: [["to_flow", "Flow", { required: true, maxlength: 63, value: meant }]] }),
+    cancelAll(name, done), records(name));
+}
+
+function cancelAll(name, done) {
+  return button("Cancel all pending", { action: "cancel", body: { flow: name, status: "pending" }, dryRun: true, danger: true, done,
+    question: "Every pending record of this name is cancelled." });
+}
+
+function records(name) {
+  return link(`/records?flow=${encodeURIComponent(name)}`, "Its records", { class: "btn btn-sm btn-outline-secondary" });
 }

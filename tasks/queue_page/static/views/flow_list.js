@@ -1,11 +1,8 @@
-// The flows of the overview: filtered, sorted, and the first of them, so that a thousand flows fit on a phone.
+// The flows of the overview.
 
-import { badge, card, duration, el, flowLink, number, percent, table } from "../dom.js";
-import { redraw } from "../redraw.js";
+import { badge, duration, flowLink, number, percent, table } from "../dom.js";
+import { shortList } from "./short_list.js";
 
-const FIRST_ON_DESK = 25;
-const FIRST_ON_PHONE = 8;
-const PHONE = "(max-width: 600px)";
 const rest = (flow) => flow.pending + flow.processing + flow.failed;
 const ORDERS = {
   "most to do": (a, b) => rest(b) - rest(a),
@@ -21,31 +18,9 @@ export function about(flow, value) {
   return (flow.is_approximate ? "≈ " : "") + number(value);
 }
 
-// What the reader chose stays while the figures change.
 export function flowList() {
-  let flows = [];
-  let isOpen = false;
-  const first = matchMedia(PHONE).matches ? FIRST_ON_PHONE : FIRST_ON_DESK;
-  const filter = el("input", { type: "search", class: "form-control form-control-sm queue-inline", placeholder: "Filter by name",
-    "aria-label": "Filter flows by name", oninput: () => draw() });
-  const order = el("select", { class: "form-select form-select-sm queue-inline", "aria-label": "Sort flows by", onchange: () => draw() },
-    Object.keys(ORDERS).map((name) => el("option", { value: name }, name)));
-  const controls = el("div", { class: "queue-buttons" }, filter, el("label", {}, "Sort by ", order));
-  const rows = el("div", {});
-  const element = card("Flows; rates and times of the last hour", controls, rows);
-  return { element, show: (found) => { flows = found; draw(); } };
-
-  function draw() {
-    const wanted = filter.value.trim().toLowerCase();
-    const found = flows.filter((flow) => flow.flow_name.toLowerCase().includes(wanted)).sort(ORDERS[order.value]);
-    controls.hidden = flows.length < 2;
-    redraw(rows, () => [flowTable(isOpen ? found : found.slice(0, first), flows.length), more(found.length)].filter(Boolean));
-  }
-  function more(count) {
-    if (count <= first) return null;
-    return el("button", { type: "button", class: "btn btn-sm btn-outline-secondary mt-2", "aria-expanded": String(isOpen),
-      onclick: () => { isOpen = !isOpen; draw(); } }, isOpen ? `Show the first ${first}` : `Show all ${number(count)} flows`);
-  }
+  return shortList("Flows; rates and times of the last hour",
+    { names: "flows", filterBy: "name", textOf: (flow) => flow.flow_name, orders: ORDERS, draw: flowTable });
 }
 
 function flowTable(flows, count) {

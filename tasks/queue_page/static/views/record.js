@@ -26,7 +26,7 @@ function draw({ record, attempts, explanation: answer, payload_is_shown: shown }
       ["Completed", record.completed_at && when(record.completed_at)], ["Changed", when(record.updated_at)],
       ["Priority", number(record.priority)], ["Failed attempts", number(record.retry_count)], ["Crash strikes", number(record.crash_strikes)],
       ["Claims without an outcome", record.unfinished_claims ? number(record.unfinished_claims) : null],
-      ["Claims", number(record.claim_number)], ["Run", record.flow_instance_id],
+      ["Claims", number(record.claim_number)], ["Run", runLink(record)],
       ["Worker process", record.hostname && `${record.pid} on ${record.hostname}`],
       ["Dedup key", record.dedup_key], ["Order key", record.order_key], ["Correlation", record.correlation_id],
       ["Progress", record.progress && JSON.stringify(record.progress)],
@@ -42,6 +42,10 @@ function draw({ record, attempts, explanation: answer, payload_is_shown: shown }
   ].filter(Boolean);
 }
 
+function runLink({ flow_instance_id: id }) {
+  return id && link(`/runs/${id}`, id);
+}
+
 function json(value) {
   return el("pre", { class: "queue-code", tabindex: "0" }, JSON.stringify(value, null, 2));
 }
@@ -49,7 +53,7 @@ function json(value) {
 function attempt(a, isOpen) {
   return el("details", { class: "queue-attempt", "data-key": `${a.claim_number}`, open: isOpen },
     el("summary", {}, badge(a.outcome), a.outcome === "crashed" ? " " : ` attempt ${a.attempt_number}, `, when(a.finished_at), ": ", errorText(a)),
-    facts([["Run", a.flow_instance_id], ["Worker process", a.hostname && `${a.pid} on ${a.hostname}`],
+    facts([["Run", runLink(a)], ["Worker process", a.hostname && `${a.pid} on ${a.hostname}`],
       ["Kind of error", link(`/failures?group=${encodeURIComponent(a.error_group)}`, a.error_group)]]),
     a.traceback ? traceback(a.traceback) : el("p", { class: "queue-muted" }, "No traceback."));
 }

@@ -8,6 +8,9 @@ const FIELDS = [
   ["status", "Status", { choices: ["", "pending", "processing", "completed", "failed", "cancelled"] }],
   ["error", "Error contains", {}],
   ["key", "Dedup, order or correlation key", {}],
+  ["run", "Run, by its id", {}],
+  ["worker", "Worker: host, or PID on HOST", {}],
+  ["group", "Kind of error", {}],
   ["payload_key", "Payload has the key", {}],
   ["payload_value", "with the value", {}],
   ["from", "Created from (UTC)", { type: "datetime-local" }],
@@ -54,7 +57,7 @@ function input(name, { choices, ...attributes }, value) {
     choices.map((choice) => el("option", { value: choice, selected: choice === value }, choice || "any")));
 }
 
-function results({ records, next_before_id: next }, query, find) {
+function results({ records, next_before_id: next, is_capped: isCapped }, query, find) {
   const chosen = () => [...document.querySelectorAll("input[name=chosen]:checked")].map((box) => Number(box.value));
   const again = () => find();
   const more = next === null ? null : el("button", { type: "button", class: "btn btn-sm btn-outline-secondary", onclick: () => find(next) },
@@ -66,6 +69,7 @@ function results({ records, next_before_id: next }, query, find) {
       button("Cancel chosen", { action: "cancel", body: () => ({ ids: chosen() }), dryRun: true, danger: true, done: again, question: "The chosen records that are not finished are cancelled." }),
       query.status === "failed" ? button("Reset all found", { action: "reset", body: query, dryRun: true, done: again, question: "Every failed record that this search finds is tried once more." }) : null,
       saved("csv"), saved("json")),
+    isCapped ? el("p", { class: "queue-muted" }, "Only the newest 5,000 attempts with this error were looked at: choose a flow to see more.") : null,
     table("Records", [
       ["Choose", (r) => el("input", { type: "checkbox", name: "chosen", value: r.id, disabled: !mayAct, "aria-label": `Choose record ${r.id}` })],
       ["Id", (r) => recordLink(r.id)],

@@ -1,0 +1,82 @@
+"""The contacts that processes have channels to, by name. Addresses are secrets and never reach the database.
+
+Any process may judge. So a notification is stored for each recipient, and a process that has the recipient's channel
+sends it. A contact that some process once had, and that none has now, is a finding until it is forgotten.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.alerting.alerts import LOG, NOTIFICATION_TRIES, UNREACHED_CODE
+from queue_store.database.rows import rows_as, the_row_as
+from queue_store.database.statements import sql
+
+FRESH_SECONDS = 20.0
+FORGOTTEN_AFTER_SECONDS = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """`process_kind`, `hostname`, `pid`: the process that had a channel last. `waiting_count`: unsent notifications."""
+
+    contact: str
+    process_kind: str
+    hostname: str
+    pid: int
+    last_seen_at: datetime
+    silent_seconds: float
+    waiting_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnheardAlerts:
+    """Critical ones and emergencies that nobody has heard of or acknowledged; the longest wait of a notification."""
+
+    alert_count: int = 0
+    waiting_seconds: float = 0.0
+
+
+def register(cursor: Cursor[Any], contacts: Sequence[str], process_kind: str) -> None:
+    """This process has channels to these contacts. Writes at most once in FRESH_SECONDS for each kind of process."""
+    parameters = {
+        "contacts": list(contacts),
+        "process_kind": process_kind,
+        "hostname": socket.gethostname(),
+        "pid": os.getpid(),
+        "fresh_seconds": FRESH_SECONDS,
+    }
+    cursor.execute(sql("alerting/register_contacts"), parameters)
+
+
+def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
+    return rows_as(cursor.execute(sql("alerting/contacts")), Contact)
+
+
+def contacts_waited_for(cursor: Cursor[Any], contacts: Sequence[str]) -> list[str]:
+    """Those for which something is to be sent, now or when it is tried again."""
+    parameters = {"contacts": list(contacts), "tries": NOTIFICATION_TRIES}
+    return [row[0] for row in cursor.execute(sql("alerting/waited_for"), parameters).fetchall()]
+
+
+def read_unheard_alerts(cursor: Cursor[Any]) -> UnheardAlerts:
+    parameters = {"log": LOG, "unreached_code": UNREACHED_CODE}
+    return the_row_as(cursor.execute(sql("alerting/unheard_alerts"), parameters), UnheardAlerts)
+
+
+def forget_silent(cursor: Cursor[Any]) -> None:
+    """Those that no process has had for FORGOTTEN_AFTER_SECONDS."""
+    cursor.execute(sql("alerting/forget_silent_contacts"), {"silent_seconds": FORGOTTEN_AFTER_SECONDS})
+
+
+def forget(cursor: Cursor[Any], contact: str, actor: str) -> bool:
+    """Drop what waits for it, and note it in the audit log. A process that still has the channel registers it again.
+
+    False: no process has registered such a contact."""
+    row = cursor.execute(sql("alerting/forget_contact"), {"contact": contact, "actor": actor}).fetchone()
+    return bool(row and row[0])

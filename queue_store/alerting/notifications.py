@@ -1,0 +1,68 @@
+"""Who was notified of an alert, and who is next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.alerting.alerts import (
+    ESCALATION_SECONDS,
+    LAST_STEP,
+    LOG,
+    NOTIFICATION_TRIES,
+    Alert,
+    recipients_of,
+)
+from queue_store.database.rows import rows_as
+from queue_store.database.statements import sql
+
+OF_AN_ALERT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SentOrNot:
+    """A notification to a person. `state`: sent, waiting, being sent, failing (it is tried again), given up, dropped
+    (the alert was resolved first), or without channel (no process ever had one to this contact)."""
+
+    alert_id: int
+    contact: str
+    change: str
+    level: str
+    created_at: datetime
+    sent_at: datetime | None
+    try_count: int
+    error_message: str | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """`at`: the earliest; it happens with the next judgement."""
+
+    contact: str
+    at: datetime
+
+
+def read_notifications(cursor: Cursor[Any], alert_ids: Sequence[int]) -> list[SentOrNot]:
+    """The newest OF_AN_ALERT of each alert, oldest first."""
+    parameters = {
+        "alert_ids": list(alert_ids),
+        "tries": NOTIFICATION_TRIES,
+        "log": LOG,
+        "limit": OF_AN_ALERT,
+    }
+    return rows_as(cursor.execute(sql("alerting/notifications"), parameters), SentOrNot)
+
+
+def next_escalation(alert: Alert) -> Escalation | None:
+    """None: it is resolved or acknowledged, or everybody has heard of it."""
+    seconds = ESCALATION_SECONDS.get(alert.level)
+    if alert.resolved_at or alert.acknowledged_by or seconds is None:
+        return None
+    step = alert.escalation_step + 1
+    if step > LAST_STEP[alert.level]:
+        return None
+    *_, contact = recipients_of(alert.code, alert.level, step)
+    return Escalation(contact, alert.level_since + timedelta(seconds=step * seconds))

@@ -1,0 +1,17 @@
+-- The newest notifications of each of these alerts to people, oldest first. The log is nobody.
+SELECT n.alert_id, n.contact, n.change, n.level, n.created_at, n.sent_at, n.try_count, n.error_message,
+    CASE WHEN n.sent_at IS NOT NULL THEN 'sent'
+        WHEN n.dropped_at IS NOT NULL THEN 'dropped'
+        WHEN n.try_count >= %(tries)s AND (n.error_message IS NOT NULL OR n.taken_at < now() - interval '1 minute')
+            THEN 'given up'
+        WHEN n.error_message IS NOT NULL THEN 'failing'
+        WHEN n.taken_at IS NOT NULL THEN 'being sent'
+        WHEN EXISTS (SELECT FROM alert_contacts c WHERE c.contact = n.contact) THEN 'waiting'
+        ELSE 'without channel' END AS state
+FROM unnest(%(alert_ids)s::bigint[]) AS alert (id)
+CROSS JOIN LATERAL (
+    SELECT * FROM alert_notices newest
+    WHERE newest.alert_id = alert.id AND newest.contact <> %(log)s
+    ORDER BY newest.id DESC
+    LIMIT %(limit)s) n
+ORDER BY n.alert_id, n.id

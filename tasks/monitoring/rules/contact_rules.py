@@ -1,0 +1,61 @@
+"""Rules about the people who must hear of alerts."""
+
+from collections.abc import Iterator
+
+from queue_store.alerting.contacts import Contact
+from queue_store.alerting.findings import Finding
+
+from ..snapshot import Snapshot
+from .register import rule
+
+SILENT_SECONDS = 600.0  # a cron job may check once in some minutes
+
+
+@rule("contact_without_channel")
+def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
+    """A process had the contact's channel, and none has it now. A contact that nobody ever set is not missed."""
+    missing = [contact for contact in snapshot.contacts if contact.silent_seconds > SILENT_SECONDS]
+    if not missing:
+        return
+    figure = max(contact.silent_seconds for contact in missing)
+    nobody = len(missing) == len(snapshot.contacts)
+    yield Finding(
+        code="contact_without_channel",
+        level="critical" if nobody else "warning",
+        message=("Nobody can be notified. " if nobody else "")
+        + "No process has a channel to "
+        + "; ".join(_described(contact) for contact in missing)
+        + f". That is more than {SILENT_SECONDS / 60:g} minutes.",
+        next_step="start that process again, or set "
+        + ", ".join(f"CONTACT_{contact.contact.upper()}" for contact in missing)
+        + " for the workers of the control queue; if it was removed on purpose: "
+        + f"queuectl alerts --forget {missing[0].contact}",
+        figure=figure,
+        threshold=SILENT_SECONDS,
+    )
+
+
+@rule("contact_without_channel")
+def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
+    """No contact is set anywhere, and that begins to matter."""
+    unheard = snapshot.unheard
+    if snapshot.contacts or not unheard.alert_count or unheard.waiting_seconds <= SILENT_SECONDS:
+        return
+    yield Finding(
+        code="contact_without_channel",
+        level="critical",
+        message="Nobody can be notified: no process has a channel to any contact. "
+        f"{unheard.alert_count} grave alert(s) wait to be told, the oldest for {unheard.waiting_seconds / 60:.0f} "
+        f"minutes, more than {SILENT_SECONDS / 60:g}.",
+        next_step="set CONTACT_PRIMARY for the workers of the control queue, or acknowledge the alerts: "
+        "queuectl alerts",
+        figure=unheard.waiting_seconds,
+        threshold=SILENT_SECONDS,
+    )
+
+
+def _described(contact: Contact) -> str:
+    return (
+        f"{contact.contact} for {contact.silent_seconds / 60:.0f} minutes, last the {contact.process_kind} with pid "
+        f"{contact.pid} on {contact.hostname}, {contact.waiting_count} notification(s) wait"
+    )

@@ -1,0 +1,25 @@
+"""What operators stopped: on every page, for as long as it lasts."""
+
+from typing import Any
+
+from queue_store.readings.switches import Switch, read_switches
+
+from .request import ViewRequest
+
+STOPS_AT_MOST = 20
+
+
+def stops(request: ViewRequest) -> dict[str, Any]:
+    """Those of all flows first."""
+    stopped = read_switches(request.cursor).stopped
+    return {"count": len(stopped), "stops": [_said(stop) for stop in stopped[:STOPS_AT_MOST]]}
+
+
+def _said(stop: Switch) -> dict[str, Any]:
+    return {
+        "what": stop.what,
+        "flow_name": stop.flow_name,
+        "since": stop.since,
+        "actor": stop.actor,
+        "reason": stop.reason,
+    }
