@@ -111,7 +111,6 @@ def test_a_run_is_declared_dead_after_its_claim_and_rescue_sees_what_it_took(
     run = store.run()
     run.begin()
     expected = way(store, 4)
-    store.hide_session(run)
     with run.held.transaction() as cursor:
         assert ids(sending_first(way, run).claimer.claim(cursor, 4)) == expected
         rescue = in_background(lambda: store.rescue.lost([run.worker_process_id]))

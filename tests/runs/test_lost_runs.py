@@ -13,7 +13,8 @@ BURY = """
 UPDATE flow_execution_logs SET state = 'dead', finished_at = clock_timestamp() WHERE state = 'running'
 """
 END_SESSION = """
-SELECT pg_terminate_backend(backend_pid, 1000) FROM flow_execution_logs WHERE state = 'dead' AND backend_pid IS NOT NULL
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+WHERE application_name LIKE 'processing_queue worker%%' AND pid <> pg_backend_pid()
 """
 
 
