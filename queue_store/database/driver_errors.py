@@ -8,6 +8,7 @@ import psycopg
 import sqlalchemy.exc
 from sqlalchemy import URL
 
+from queue_store.database_url import addresses
 from queue_store.errors import (
     ConflictError,
     ConnectionLimitError,
@@ -45,6 +46,11 @@ NOT_LET_IN = (
     "no more connections allowed",
 )
 
+REFUSES_PARAMETERS = "unsupported startup parameter: options"  # says PgBouncer
+NAME_THE_POOLER = (
+    "PgBouncer is in front of it: set <ENVIRONMENT>_GLOBAL_<DATABASE>_PGBOUNCER=true, for example "
+    "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER=true."
+)
 CHECK_CONNECTION = "Check that Postgres runs there, that the network lets you through, and the URL."
 ADVICE = {  # by SQLSTATE
     "53100": "Free disk space on its host; nothing was written.",
@@ -128,18 +134,15 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
 def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
     """Says which server, and why, in one line and without the password."""
     cause = cause_of(error)
-    where = url.query.get("host") or url.host or "the local socket"
-    reason = " ".join(str(cause).split())[:300].rstrip(".?")
+    reason = " ".join(str(cause).split())[:600].rstrip(".?")
     if url.password:
         reason = reason.replace(str(url.password), "***")
     state = sqlstate_of(cause) or ""
     if any(text in reason for text in NOT_LET_IN):
         state = TOO_MANY_CONNECTIONS
     kind = ConnectionLimitError if state == TOO_MANY_CONNECTIONS else DatabaseUnavailableError
-    advice = ADVICE.get(state, CHECK_CONNECTION)
-    return kind(
-        f"the database {url.database} at {where}:{url.port or 5432} cannot be used: {reason}. {advice}"
-    )
+    advice = NAME_THE_POOLER if REFUSES_PARAMETERS in reason else ADVICE.get(state, CHECK_CONNECTION)
+    return kind(f"the database {url.database} at {addresses(url)} cannot be used: {reason}. {advice}")
 
 
 def _constraint(error: psycopg.Error) -> str | None:

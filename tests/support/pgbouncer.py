@@ -19,6 +19,9 @@ from tests.workers.processes import wait_until
 # `make test-pgbouncer` sets it: every database of the suite is reached through PgBouncer then.
 THROUGH_PGBOUNCER = bool(os.environ.get("TEST_THROUGH_PGBOUNCER"))
 SETTING = "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER"
+direct_only = pytest.mark.skipif(
+    THROUGH_PGBOUNCER, reason="needs one session of the server for one connection"
+)
 PLACES = "/usr/sbin:/usr/local/sbin"
 
 # Round robin: two transactions of one client seldom run in the same session of the server.
