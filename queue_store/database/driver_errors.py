@@ -49,7 +49,7 @@ NOT_LET_IN = (
 REFUSES_PARAMETERS = "unsupported startup parameter: options"  # says PgBouncer
 NAME_THE_POOLER = (
     "PgBouncer is in front of it: set <ENVIRONMENT>_GLOBAL_<DATABASE>_PGBOUNCER=true, for example "
-    "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER=true."
+    "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER=true, and take `options` out of the URL."
 )
 CHECK_CONNECTION = "Check that Postgres runs there, that the network lets you through, and the URL."
 ADVICE = {  # by SQLSTATE
