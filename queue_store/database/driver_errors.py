@@ -153,11 +153,17 @@ def _is_unavailable(error: psycopg.Error) -> bool:
     """psycopg calls more answers operational than those that are about the server: a missing savepoint, for one."""
     state = error.sqlstate
     is_operational = isinstance(error, psycopg.OperationalError)
-    return state in ENDED_SESSIONS or (is_operational and (state is None or state[:2] in UNAVAILABLE_CLASSES))
+    return state in ENDED_SESSIONS or _is_out_of_step(error) or (is_operational and (state is None or state[:2] in UNAVAILABLE_CLASSES))
 
 
 def _connection_broke(error: psycopg.Error) -> bool:
     """psycopg calls many other answers operational too, such as a full disk, which a producer gets as they are. The
     timeouts that end a session it does not."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
-    return is_operational or error.sqlstate in ENDED_SESSIONS
+    return is_operational or error.sqlstate in ENDED_SESSIONS or _is_out_of_step(error)
+
+
+def _is_out_of_step(error: psycopg.Error) -> bool:
+    """psycopg "received 2 results from command 'COMMIT'": the second one is the end of the session. PgBouncer passes
+    both on at once."""
+    return isinstance(error, psycopg.InternalError) and error.sqlstate is None
