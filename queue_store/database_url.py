@@ -57,7 +57,7 @@ def _hosts_in_query(url: "URL") -> Sequence[str]:
 
 
 def _with_hosts(url: "URL", hosts: Sequence[str]) -> "URL":
-    if len(hosts) < 2 and not any(":" in host for host in hosts):  # noqa: PLR2004
+    if len(hosts) < 2 and not any(":" in host for host in hosts):
         return url
     given = url.query.get("port", ())
     ports = given.split(",") if isinstance(given, str) else list(given)
