@@ -152,8 +152,10 @@ def _constraint(error: psycopg.Error) -> str | None:
 def _is_unavailable(error: psycopg.Error) -> bool:
     """psycopg calls more answers operational than those that are about the server: a missing savepoint, for one."""
     state = error.sqlstate
+    if state in ENDED_SESSIONS or _is_out_of_step(error):
+        return True
     is_operational = isinstance(error, psycopg.OperationalError)
-    return state in ENDED_SESSIONS or _is_out_of_step(error) or (is_operational and (state is None or state[:2] in UNAVAILABLE_CLASSES))
+    return is_operational and (state is None or state[:2] in UNAVAILABLE_CLASSES)
 
 
 def _connection_broke(error: psycopg.Error) -> bool:

@@ -9,12 +9,12 @@ import psycopg
 import sqlalchemy.exc
 from psycopg import Cursor
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
 
 from queue_store.database.cursors import OwnCursor
 from queue_store.database.driver_errors import translated, unavailable
-from queue_store.database.pooler import refuse_pooler
+from queue_store.database.pooler import refuse_unnamed_pooler
 from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
 
@@ -221,7 +221,7 @@ class DatabaseManager:
         if role not in self._engines:
             engine = self._engines[role] = create_engine(url, **self._engine_options(url))
             if not self.settings.pgbouncer:
-                event.listen(engine, "first_connect", lambda driver, _: refuse_pooler(driver, self.name))
+                refuse_unnamed_pooler(engine, self.name)
         return self._engines[role]
 
     def _engine_options(self, url: URL) -> dict[str, Any]:

@@ -7,6 +7,7 @@ statement of a stranger, at times without an error. So the setting must say that
 from typing import Any
 
 import psycopg
+from sqlalchemy import Engine, event
 
 from queue_store.errors import SettingsError
 from queue_store.settings import environment_name
@@ -16,8 +17,17 @@ def name_of_setting(database: str) -> str:
     return f"{environment_name()}_GLOBAL_{database.upper()}_PGBOUNCER"
 
 
-def refuse_pooler(connection: "psycopg.Connection[Any]", database: str) -> None:
-    """Raises SettingsError where the server's process id is not the one that the driver was told: poolers invent it."""
+def refuse_unnamed_pooler(engine: Engine, database: str) -> None:
+    """The first connection of the engine raises SettingsError behind a pooler."""
+
+    def look(connection: "psycopg.Connection[Any]", _: object) -> None:
+        _refuse_invented_pid(connection, database)
+
+    event.listen(engine, "first_connect", look)
+
+
+def _refuse_invented_pid(connection: "psycopg.Connection[Any]", database: str) -> None:
+    """The process id that the driver was told must be the one that the server knows."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     connection.rollback()
     if row is None or row[0] == connection.info.backend_pid:

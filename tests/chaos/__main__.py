@@ -21,7 +21,9 @@ def main() -> int:
     chosen = parser.parse_args()
     proofs = chosen.report.with_suffix(".jsonl") if chosen.report else None
     with reachable_directory() as directory:
-        run = ChaosRun(directory, LONG if chosen.long else SHORT, chosen.seed, proofs, pgbouncer=chosen.pgbouncer)
+        run = ChaosRun(
+            directory, LONG if chosen.long else SHORT, chosen.seed, proofs, pgbouncer=chosen.pgbouncer
+        )
         result = run.execute()
         text = write_report(result)
     if chosen.report:

@@ -27,7 +27,9 @@ def ended_innocents(world: "World") -> list[tuple[str, int]]:
     for ended in ENDED.finditer(world.postgres.log.read_text(errors="replace")):
         worker = WORKER.fullmatch(ended["name"])
         is_of_the_dead = worker is not None and int(worker[1]) in dead
-        has_reason = is_of_the_dead or ended["name"] == ENDS_ITSELF or int(ended["pid"]) in world.ended_by_faults
+        has_reason = (
+            is_of_the_dead or ended["name"] == ENDS_ITSELF or int(ended["pid"]) in world.ended_by_faults
+        )
         if not has_reason:
             innocents.append((ended["name"], int(ended["pid"])))
     return innocents
