@@ -18,10 +18,10 @@ from queue_store.readings.response_time import ping
 from queue_store.readings.server import ServerReading, read_server
 from queue_store.settings import DEFAULT_DATABASE, ProcessorSettings, load_processor_settings
 
-from .alerts.deadline import call_with_deadline
 from .app import scheduled_task
 from .monitoring.connection_checks import note_success, remember_failure
 from .monitoring.databases import STATEMENT_SECONDS, database_named
+from .monitoring.deadline import call_with_deadline
 from .monitoring.describe import describe_server
 
 logger = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from queue_store.settings import ProcessorSettings
 from ..monitoring.broker import read_broker
 from ..monitoring.connection_holders import remember
 from ..monitoring.databases import STATEMENT_SECONDS
+from ..monitoring.deadline import call_with_deadline
 from ..monitoring.rules import judge
 from ..monitoring.snapshot import take_snapshot
-from .deadline import call_with_deadline
 
 TRIES = 3
 TRY_AGAIN_SECONDS = 1.0

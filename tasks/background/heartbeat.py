@@ -14,7 +14,7 @@ from queue_store.counts import rollups
 from queue_store.errors import QueueStoreError
 from queue_store.liveness import worker_processes
 
-from ..alerts.deadline import start_call
+from ..monitoring.deadline import start_call
 from ..worker.current_run import CurrentRun
 from ..worker.liveness_file import touch_liveness_file
 from ..worker.services import WorkerServices

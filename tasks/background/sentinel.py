@@ -14,7 +14,7 @@ from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import take_sentinel_lease
 
 from ..alerts.checking import check_queue, report_unreachable
-from ..alerts.deadline import call_with_deadline
+from ..monitoring.deadline import call_with_deadline
 from ..worker.services import WorkerServices
 
 RENEW_SECONDS = 10.0

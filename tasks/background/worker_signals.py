@@ -134,7 +134,7 @@ def open_worker_process(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def close_worker_process(**_: Any) -> None:
-    from ..alerts.deadline import call_with_deadline
+    from ..monitoring.deadline import call_with_deadline
     from ..worker.services import worker_services
 
     if not _threads or worker_services().process.pid != os.getpid():
