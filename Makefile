@@ -23,8 +23,11 @@ THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restar
 NONE_CHOSEN := 5
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
 
+THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs schedule values \
+	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
+
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser sbom supply-chain test-package test-postgres15 test-spawn test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -70,6 +73,10 @@ test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCR
 test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES)) $(ARGS)
+
+test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
+	@$(TESTS) tests/pgbouncer $(ARGS)
+	@TEST_THROUGH_PGBOUNCER=1 $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)
 
 test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
 	@TEST_POOL_START_METHOD=spawn $(TESTS) tests/workers/test_rescue_of_the_dead.py \

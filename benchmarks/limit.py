@@ -11,7 +11,7 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from psycopg import Connection
 
@@ -19,6 +19,7 @@ from benchmarks import queue_state
 from benchmarks.bench_servers import BenchServers
 from queue_store.counts.histogram import BOUNDS_SECONDS
 from queue_store.database.statements import sql
+from queue_store.runs.sessions import session_lock
 
 PLAN_ONCE = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"  # as queue_store/sql/runs/plan_once.sql does
 BATCH_SIZE = 100
@@ -87,6 +88,7 @@ def _bound(statement: str, owner: str) -> str:
     values = {
         "flow_instance_id": f"'{owner}'::uuid",
         "flow_name": "'no_op'",
+        "session_lock": str(session_lock(UUID(owner))),
         "levels": "'{0,1,2,3,4,5,6,7,8,9}'",
         "cursor_ats": "array_fill(to_timestamp(:cursor_at::float8), ARRAY[10])",
         "cursor_ids": "array_fill(:cursor_id::bigint, ARRAY[10])",

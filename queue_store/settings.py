@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
+from queue_store.database_url import parse_database_url
 from queue_store.errors import SettingsError
 from queue_store.setting_fields import (
     contact,
@@ -156,20 +157,6 @@ def database_url_text(environ: Mapping[str, str] = os.environ) -> str:
     if _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})[1]:
         return ""
     return next((text for name in _url_names(DEFAULT_DATABASE, environ) if (text := environ.get(name))), "")
-
-
-def parse_database_url(text: str) -> "URL":
-    """Raises ValueError whose message never holds the URL: it may carry a password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise ValueError("must be a URL like postgresql://user@host:5432/rpa_db") from None
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise ValueError("must begin with postgresql://")
-    return url.set(drivername="postgresql+psycopg")
 
 
 def _load_configured() -> None:

@@ -4,6 +4,7 @@ raises: what it cannot reach, it says."""
 import logging
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,20 +14,22 @@ from queue_store.database.bounded_read import bounded_read
 from queue_store.database.driver_errors import server_takes_no_writes
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError, SettingsError
-from queue_store.readings.fleet import read_fleet
+from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.response_time import ping
-from queue_store.readings.server import read_server
-from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
+from queue_store.readings.server import ServerReading, read_server
+from queue_store.settings import DEFAULT_DATABASE, ProcessorSettings, load_processor_settings
 
 from .app import scheduled_task
 from .monitoring.connection_checks import note_success, remember_failure
 from .monitoring.databases import STATEMENT_SECONDS, database_named
+from .monitoring.deadline import call_with_deadline
 from .monitoring.describe import describe_server
 
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
 RETRY_SECONDS = 0.5
+ANSWER_SECONDS = 10.0
 
 
 @scheduled_task("tasks.health.database_health_check")
@@ -39,7 +42,9 @@ def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = Fa
     error: Exception | None = None
     for attempt in range(1, attempts + 1):
         try:
-            return health | _reach(database_named(name), attempt)
+            return health | call_with_deadline(
+                partial(_reach, name, attempt), ANSWER_SECONDS, thread_name="health"
+            )
         except (QueueStoreError, psycopg.Error) as problem:
             error = problem
         if isinstance(error, SettingsError):
@@ -64,9 +69,9 @@ def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
     try:
         database, settings = database_named(name), load_processor_settings()
-        schema.check_version(database)
-        with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
-            fleet, server = read_fleet(cursor, settings), read_server(cursor)
+        fleet, server = call_with_deadline(
+            partial(_read_pools, database, settings), ANSWER_SECONDS, thread_name="health"
+        )
     except (QueueStoreError, psycopg.Error) as error:
         return pool | {"status": "unhealthy", "utilization_percent": None, "error": str(error)}
     percent = fleet.pool_utilization_percent
@@ -100,8 +105,9 @@ def database_review(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     return {"health": health, "pool": pool}
 
 
-def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
+def _reach(name: str, attempt: int) -> dict[str, Any]:
     """Raises QueueStoreError."""
+    database = database_named(name)
     settings = load_processor_settings()
     with database.hold() as held:
         asked = time.monotonic()
@@ -130,6 +136,12 @@ def _reach(database: DatabaseManager, attempt: int) -> dict[str, Any]:
         "database_bytes": server.database_bytes,
         "error": None if is_ours else f"the schema is {version}, this code needs {versions.latest_version()}",
     }
+
+
+def _read_pools(database: DatabaseManager, settings: ProcessorSettings) -> tuple[Fleet, ServerReading]:
+    schema.check_version(database)
+    with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
+        return read_fleet(cursor, settings), read_server(cursor)
 
 
 def _own_utilization_percent(database: DatabaseManager) -> float:

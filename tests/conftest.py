@@ -9,6 +9,7 @@ import redis
 from queue_store.database.manager import DatabaseManager
 from tests.support.cleaning import DatabaseCleaner
 from tests.support.flow_runs import Worker, running_worker
+from tests.support.pgbouncer import SETTING as SETTING_OF_PGBOUNCER, THROUGH_PGBOUNCER
 from tests.support.servers import PostgresServer, connect, running_postgres, running_redis
 from tests.support.store import Store, store_on
 
@@ -106,6 +107,8 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name in ("DATABASE_URL", "CELERY_BROKER_URL", "ENVIRONMENT") or SETTING.search(name):
             monkeypatch.delenv(name)
+    if THROUGH_PGBOUNCER:
+        monkeypatch.setenv(SETTING_OF_PGBOUNCER, "true")
 
 
 @pytest.fixture

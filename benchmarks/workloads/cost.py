@@ -4,8 +4,6 @@ import time
 from typing import Any
 from uuid import uuid4
 
-from psycopg import Connection
-
 from benchmarks import queue_state
 from benchmarks.session import Session
 from benchmarks.worker import Worker, running_worker
@@ -77,18 +75,17 @@ def _of_statements(session: Session) -> None:
             "completion of 100": (completion.name, completion.parameters),
         }
         for name, (statement, parameters) in statements.items():
-            _explain(session, name, run.held.driver, sql(statement), parameters)
+            _explain(session, name, run, sql(statement), parameters)
         run.end()
     database.dispose()
 
 
-def _explain(
-    session: Session, name: str, driver: Connection[Any], statement: bytes, parameters: dict[str, Any]
-) -> None:
+def _explain(session: Session, name: str, run: Run, statement: bytes, parameters: dict[str, Any]) -> None:
+    driver = run.held.driver
     explain = b"EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON) "
     plans: list[dict[str, Any]] = []
     for _ in range(20):
-        driver.execute(sql("runs/plan_once"))
+        driver.execute(sql("runs/plan_once"), run.parameters)
         row = driver.execute(explain + statement, parameters).fetchone()
         driver.rollback()
         assert row is not None

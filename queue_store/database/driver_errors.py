@@ -8,6 +8,7 @@ import psycopg
 import sqlalchemy.exc
 from sqlalchemy import URL
 
+from queue_store.database_url import addresses
 from queue_store.errors import (
     ConflictError,
     ConnectionLimitError,
@@ -50,6 +51,11 @@ NOT_LET_IN = (
 )
 
 TAKES_NO_WRITES = "this server takes no writes (standby, or set read-only, often because its disk is full)"
+REFUSES_PARAMETERS = "unsupported startup parameter: options"  # says PgBouncer
+NAME_THE_POOLER = (
+    "PgBouncer is in front of it: set <ENVIRONMENT>_GLOBAL_<DATABASE>_PGBOUNCER=true, for example "
+    "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER=true, and take `options` out of the URL."
+)
 CHECK_CONNECTION = "Check that Postgres runs there, that the network lets you through, and the URL."
 ADVICE = {  # by SQLSTATE
     "53100": "Free disk space on its host; nothing was written.",
@@ -133,14 +139,14 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
 def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
     """Says which server, and why, in one line and without the password."""
     cause = cause_of(error)
-    reason = " ".join(str(cause).split())[:300].rstrip(".?")
+    reason = " ".join(str(cause).split())[:600].rstrip(".?")
     if url.password:
         reason = reason.replace(str(url.password), "***")
     state = sqlstate_of(cause) or ""
     if any(text in reason for text in NOT_LET_IN):
         state = TOO_MANY_CONNECTIONS
     kind = ConnectionLimitError if state == TOO_MANY_CONNECTIONS else DatabaseUnavailableError
-    advice = ADVICE.get(state, CHECK_CONNECTION)
+    advice = NAME_THE_POOLER if REFUSES_PARAMETERS in reason else ADVICE.get(state, CHECK_CONNECTION)
     return kind(f"{_place(url)} cannot be used: {reason}. {advice}")
 
 
@@ -153,8 +159,7 @@ def server_takes_no_writes(url: URL) -> ReadOnlyServerError:
 
 
 def _place(url: URL) -> str:
-    where = url.query.get("host") or url.host or "the local socket"
-    return f"the database {url.database} at {where}:{url.port or 5432}"
+    return f"the database {url.database} at {addresses(url)}"
 
 
 def _constraint(error: psycopg.Error) -> str | None:
@@ -164,12 +169,20 @@ def _constraint(error: psycopg.Error) -> str | None:
 def _is_unavailable(error: psycopg.Error) -> bool:
     """psycopg calls more answers operational than those that are about the server: a missing savepoint, for one."""
     state = error.sqlstate
+    if state in ENDED_SESSIONS or _is_out_of_step(error):
+        return True
     is_operational = isinstance(error, psycopg.OperationalError)
-    return state in ENDED_SESSIONS or (is_operational and (state is None or state[:2] in UNAVAILABLE_CLASSES))
+    return is_operational and (state is None or state[:2] in UNAVAILABLE_CLASSES)
 
 
 def _connection_broke(error: psycopg.Error) -> bool:
     """psycopg calls many other answers operational too, such as a full disk, which a producer gets as they are. The
     timeouts that end a session it does not."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
-    return is_operational or error.sqlstate in ENDED_SESSIONS
+    return is_operational or error.sqlstate in ENDED_SESSIONS or _is_out_of_step(error)
+
+
+def _is_out_of_step(error: psycopg.Error) -> bool:
+    """psycopg "received 2 results from command 'COMMIT'": the second one is the end of the session. PgBouncer passes
+    both on at once."""
+    return isinstance(error, psycopg.InternalError) and error.sqlstate is None

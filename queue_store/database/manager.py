@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 
 from queue_store.database.cursors import OwnCursor
 from queue_store.database.driver_errors import translated, unavailable
+from queue_store.database.pooler import refuse_unnamed_pooler
 from queue_store.database.read_only import refused_writes
 from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
@@ -222,7 +223,9 @@ class DatabaseManager:
             self.dispose()
             self._pid = os.getpid()
         if role not in self._engines:
-            self._engines[role] = create_engine(url, **self._engine_options(url))
+            engine = self._engines[role] = create_engine(url, **self._engine_options(url))
+            if not self.settings.pgbouncer:
+                refuse_unnamed_pooler(engine, self.name)
         return self._engines[role]
 
     def _engine_options(self, url: URL) -> dict[str, Any]:

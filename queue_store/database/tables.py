@@ -120,7 +120,7 @@ flow_execution_logs = Table(
     Column("died_running", Boolean, nullable=False),
     Column("suspect_record_id", BigInteger),
     Column("orphan_count", Integer),
-    Column("backend_pid", Integer),
+    Column("backend_pid", Integer),  # this and the next are written by older versions only
     _instant("backend_started_at"),
     *(
         Column(name, Integer if name == "batch_count" else BigInteger, nullable=False)

@@ -19,9 +19,9 @@ from psycopg.types.json import Jsonb
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import ConflictError
+from queue_store.runs.sessions import find_sessions, terminate_sessions
 from queue_store.settings import ProcessorSettings
 
-TERMINATE_TIMEOUT_MILLISECONDS = 2_000
 RUNS_AT_ONCE = 20
 RECORDS_AT_ONCE = 1_000
 SHOWN_IDS = 20
@@ -64,9 +64,8 @@ class Rescue:
         over."""
         self._looked_at = time.monotonic()
         rescued = Rescued()
-        self._declare_dead(
-            "liveness/silent_runs", {"lease_seconds": self._settings.lease_seconds}, {}, rescued
-        )
+        lease = self._settings.lease_seconds
+        self._declare_dead("liveness/silent_runs", {"lease_seconds": lease}, {}, rescued, lease)
         self._declare_worker_processes_dead([], rescued)
         self._give_back(rescued)
         self._cancel_requested(rescued)
@@ -128,39 +127,39 @@ class Rescue:
         cursor.execute(sql("operators/audit"), parameters)
 
     def _declare_dead(
-        self, statement: str, parameters: dict[str, object], death: dict[str, object], rescued: Rescued
+        self,
+        statement: str,
+        parameters: dict[str, object],
+        death: dict[str, object],
+        rescued: Rescued,
+        lease_seconds: float | None = None,
     ) -> None:
-        lease_seconds = parameters.get("lease_seconds")
         with self._database.transaction() as cursor:
             runs = cursor.execute(sql(statement), parameters).fetchall()
-        for flow_instance_id, backend_pid in runs:
+        for (flow_instance_id,) in runs:
             try:
-                # First the session: an open transaction of a frozen process holds locks on what is rescued next.
-                if backend_pid is not None:
-                    self._terminate(flow_instance_id, backend_pid, lease_seconds, rescued)
+                # First the sessions: an open transaction of a frozen process holds locks on what is rescued next.
+                self._terminate_sessions(flow_instance_id, lease_seconds, rescued)
                 self._declare_run_dead(flow_instance_id, lease_seconds, death, rescued)
             except ConflictError as error:  # of one: the others need not wait for the next sweep
                 logger.warning("run %s is declared dead at the next sweep: %s", flow_instance_id, error)
 
-    def _terminate(
-        self, flow_instance_id: UUID, backend_pid: int, lease_seconds: object, rescued: Rescued
+    def _terminate_sessions(
+        self, flow_instance_id: UUID, lease_seconds: float | None, rescued: Rescued
     ) -> None:
-        parameters = {
-            "flow_instance_id": flow_instance_id,
-            "backend_pid": backend_pid,
-            "lease_seconds": lease_seconds,
-            "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS,
-        }
         try:
             with self._database.transaction() as cursor:
-                cursor.execute(sql("liveness/terminate_session"), parameters)
+                terminate_sessions(cursor, flow_instance_id, lease_seconds)
         except InsufficientPrivilege:
-            rescued.open_sessions.append(backend_pid)
-            logger.error(
-                "session %d of a dead run may not be ended by this login, and what it has locked waits until it ends: "
-                "let all workers log in as one role, or run SELECT pg_terminate_backend(%d) as a superuser",
-                backend_pid, backend_pid,
-            )  # fmt: skip
+            with self._database.transaction() as cursor:
+                still_open = find_sessions(cursor, flow_instance_id)
+            rescued.open_sessions += still_open
+            for backend_pid in still_open:
+                logger.error(
+                    "session %d of a dead run may not be ended by this login, and what it has locked waits until it "
+                    "ends: let all workers log in as one role, or run SELECT pg_terminate_backend(%d) as a superuser",
+                    backend_pid, backend_pid,
+                )  # fmt: skip
 
     def _declare_run_dead(
         self, flow_instance_id: UUID, lease_seconds: object, death: dict[str, object], rescued: Rescued
@@ -202,13 +201,16 @@ class Rescue:
     def _give_back(self, rescued: Rescued) -> None:
         with self._database.transaction() as cursor:
             runs = cursor.execute(sql("liveness/unsettled_runs"), {"limit": RUNS_AT_ONCE}).fetchall()
-        for (flow_instance_id,) in runs:
+        for flow_instance_id, state in runs:
             try:
-                self._give_back_records(flow_instance_id, rescued)
+                is_settled = self._give_back_records(flow_instance_id, rescued)
+                if state == "dead" and not is_settled:  # its process woke up, and has locked records again
+                    self._terminate_sessions(flow_instance_id, None, rescued)
             except ConflictError as error:
                 logger.warning("run %s is settled at the next look: %s", flow_instance_id, error)
 
-    def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> None:
+    def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> bool:
+        """False: somebody has locked records of the run."""
         with self._database.transaction() as cursor:
             rows = cursor.execute(
                 sql("arrows/rescue"),
@@ -218,7 +220,9 @@ class Rescue:
                     "max_unfinished_claims": self._settings.max_unfinished_claims,
                 },
             ).fetchall()
-            cursor.execute(sql("runs/settle_run"), {"flow_instance_id": flow_instance_id})
+            settled = cursor.execute(
+                sql("runs/settle_run"), {"flow_instance_id": flow_instance_id}
+            ).fetchone()
         by_status = {
             "pending": rescued.pending_ids,
             "failed": rescued.failed_ids,
@@ -228,3 +232,4 @@ class Rescue:
             by_status[status].append(record_id)
             if struck:
                 rescued.struck_ids.append(record_id)
+        return settled is not None

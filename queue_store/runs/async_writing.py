@@ -14,7 +14,7 @@ from queue_store.runs.run import Run
 async def write_in_async(run: Run, cursor: AsyncCursor[Any], outcomes: Sequence[Outcome]) -> Written:
     """As `Run.write_in`, in the transaction of this cursor."""
     written = Written()
-    await cursor.execute(sql("runs/plan_once"))
+    await cursor.execute(sql("runs/plan_once"), run.parameters)
     for statement in run.outcome_statements(outcomes):
         await cursor.execute(sql(statement.name), statement.parameters)
         read_written(statement, await cursor.fetchall(), written)

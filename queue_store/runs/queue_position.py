@@ -25,6 +25,7 @@ from uuid import UUID
 from queue_store.counts.histogram import BOUNDS_SECONDS
 from queue_store.database.arrays import NumberArray, TextArray
 from queue_store.records.record import Record
+from queue_store.runs.sessions import run_parameters
 
 LEVELS = tuple(range(10))
 _BEGINNING = ("2000-01-01 00:00Z", 0)
@@ -122,7 +123,7 @@ class QueuePosition:
 def claim_parameters(flow_name: str, flow_instance_id: UUID, batch_size: int) -> dict[str, Any]:
     return {
         "flow_name": flow_name,
-        "flow_instance_id": flow_instance_id,
+        **run_parameters(flow_instance_id),
         "batch_size": batch_size,
         "bounds": _BOUNDS,
     }

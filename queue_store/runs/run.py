@@ -33,6 +33,7 @@ from queue_store.runs.outcomes import (
     release_statement,
 )
 from queue_store.runs.queue_position import QueuePosition
+from queue_store.runs.sessions import run_parameters
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Run:
     _held: HeldConnection | None = None
 
     def __post_init__(self) -> None:
+        self.parameters = run_parameters(self.flow_instance_id)
         self.claimer = Claimer(self.options, self.flow_instance_id, self.position)
 
     def __enter__(self) -> "Run":
@@ -78,8 +80,7 @@ class Run:
         """Go on over a new connection. Raises DatabaseUnavailableError, or ClaimLostError: this run is dead, or never
         was."""
         self.__exit__()
-        parameters = {
-            "flow_instance_id": self.flow_instance_id,
+        parameters = self.parameters | {
             "flow_name": self.options.flow_name,
             "worker_process_id": self.worker_process_id,
         }
@@ -88,22 +89,19 @@ class Run:
                 not self.is_registered
                 and cursor.execute(sql("runs/await_registration"), parameters).fetchone()
             )
-            if never_was or not cursor.execute(sql("runs/adopt_session"), parameters).fetchone():
+            if never_was or not cursor.execute(sql("runs/run_alive"), parameters).fetchone():
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
         """Register and claim the first batch in one transaction. Empty: nothing was written, this run never was."""
         with self.held.transaction() as cursor:
-            cursor.execute(sql("runs/lock_flow"), {"flow_name": self.options.flow_name})
-            registered = cursor.execute(
-                sql("runs/register_run"),
-                {
-                    "flow_name": self.options.flow_name,
-                    "flow_instance_id": self.flow_instance_id,
-                    "worker_process_id": self.worker_process_id,
-                    "celery_task_id": self.celery_task_id,
-                },
-            ).fetchone()
+            parameters = self.parameters | {
+                "flow_name": self.options.flow_name,
+                "worker_process_id": self.worker_process_id,
+                "celery_task_id": self.celery_task_id,
+            }
+            cursor.execute(sql("runs/lock_flow"), parameters)
+            registered = cursor.execute(sql("runs/register_run"), parameters).fetchone()
             if registered:
                 self.batch_size = registered[0]
             records = self.claimer.claim(cursor, self.batch_size, is_first=True) if registered else []
@@ -201,28 +199,26 @@ class Run:
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
         """End as if this process had died with the record in flight: it gets a crash strike, the others nothing.
         None: nobody knows which it was, so that all become suspects."""
-        parameters = {"flow_instance_id": self.flow_instance_id, "error_message": error_message}
+        death = {
+            "error_message": error_message,
+            "suspect_record_id": suspect_record_id,
+            "lease_seconds": None,
+        }
         with self.held.transaction() as cursor:
-            cursor.execute(
-                sql("liveness/declare_run_dead"),
-                parameters | {"suspect_record_id": suspect_record_id, "lease_seconds": None},
-            )
+            cursor.execute(sql("runs/plan_once"), self.parameters)
+            cursor.execute(sql("liveness/declare_run_dead"), self.parameters | death)
 
     def end_in(
         self, cursor: Cursor[Any], error_message: str | None = None, *, leaves_unfinished: bool = False
     ) -> None:
         """The same, in the caller's transaction."""
-        parameters = {
-            "flow_instance_id": self.flow_instance_id,
-            "error_message": error_message,
-            "leaves_unfinished": leaves_unfinished,
-        }
-        cursor.execute(sql("runs/end_run"), parameters | self.counts.parameters())
-        cursor.execute(sql("runs/settle_run"), {"flow_instance_id": self.flow_instance_id})
+        end = {"error_message": error_message, "leaves_unfinished": leaves_unfinished}
+        cursor.execute(sql("runs/end_run"), self.parameters | end | self.counts.parameters())
+        cursor.execute(sql("runs/settle_run"), self.parameters)
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
-        cursor.execute(sql("runs/plan_once"))
+        cursor.execute(sql("runs/plan_once"), self.parameters)
         writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
         for writer, statement in zip(writers, statements, strict=True):
             writer.execute(sql(statement.name), statement.parameters)
@@ -240,7 +236,9 @@ class Run:
 
     def _write_alone(self, statement: NamedStatement) -> list[tuple[Any, ...]]:
         with self.held.transaction() as cursor:
-            return cursor.execute(sql(statement.name), statement.parameters).fetchall()
+            with cursor.connection.pipeline():
+                [writer] = self._send_statements(cursor, [statement])
+            return writer.fetchall()
 
 
 def _read_statements(

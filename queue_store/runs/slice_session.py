@@ -40,11 +40,11 @@ class SliceSession:
         self._idle_in_transaction_seconds = idle_in_transaction_seconds
         self._slice = ""
 
-    async def open(self) -> None:
+    async def open(self, run_parameters: dict[str, Any]) -> None:
         """The first statement of the transaction."""
         idle = self._idle_in_transaction_seconds
         names = dict.fromkeys((*WATCHED_SETTINGS, *self._settings))
-        parameters = {
+        parameters = run_parameters | {
             "names": list(names),
             "idle_timeout": None if idle is None else f"{round(idle * 1000)}ms",
         }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
-from .deadline import start_call
+from ..monitoring.deadline import start_call
 
 T = TypeVar("T")
 SECONDS = 30.0

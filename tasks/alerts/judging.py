@@ -17,9 +17,9 @@ from queue_store.settings import ProcessorSettings
 from ..monitoring.broker import read_broker
 from ..monitoring.connection_holders import remember
 from ..monitoring.databases import STATEMENT_SECONDS
+from ..monitoring.deadline import call_with_deadline
 from ..monitoring.rules import judge, keys_held_by_stops
 from ..monitoring.snapshot import take_snapshot
-from .deadline import call_with_deadline
 from .sending import register_contacts
 
 TRIES = 3
@@ -47,18 +47,19 @@ def judge_everything(
     """Try up to TRIES times: one broken connection is not an emergency. `registers_as`: the kind of process as which
     this one first registers the contacts that it has channels to; None for one that notifies nobody.
 
-    Raises DatabaseUnavailableError when no try has an answer within ANSWER_SECONDS, SchemaVersionError where there is
-    nothing to judge yet.
+    Raises DatabaseUnavailableError when no try has an answer, or ANSWER_SECONDS in all are over. Raises
+    SchemaVersionError where there is nothing to judge yet.
     """
+    ends_at = time.monotonic() + ANSWER_SECONDS
     for attempt in range(1, TRIES + 1):
         try:
             return call_with_deadline(
                 partial(_judge, database, settings, attempt, registers_as),
-                ANSWER_SECONDS,
+                ends_at - time.monotonic(),
                 thread_name="judgement",
             )
         except DatabaseUnavailableError:
-            if attempt == TRIES:
+            if attempt == TRIES or time.monotonic() + TRY_AGAIN_SECONDS >= ends_at:
                 raise
             time.sleep(TRY_AGAIN_SECONDS)
     raise AssertionError("unreachable")

@@ -18,7 +18,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.liveness.worker_processes import ProcessToEnd, read_end_requests
 
-from ..alerts.deadline import call_with_deadline
+from ..monitoring.deadline import call_with_deadline
 from ..worker.shared_slots import SEVERAL_IN_FLIGHT, BusyChild, SharedSlots, shared_slots
 
 LOOK_SECONDS = 0.5

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 
 import psutil
 
@@ -13,6 +14,7 @@ from queue_store.counts import rollups
 from queue_store.errors import QueueStoreError
 from queue_store.liveness import worker_processes
 
+from ..monitoring.deadline import start_call
 from ..worker.current_run import CurrentRun, Handlers
 from ..worker.liveness_file import touch_liveness_file
 from ..worker.services import WorkerServices
@@ -32,6 +34,7 @@ class Heartbeat(threading.Thread):
         self._ended = threading.Event()
         self._is_registered = False
         self._is_stopping = False
+        self._duty: Future[None] | None = None
         self._last_beat = self.last_fold = time.monotonic()
         self._clock_at = float("-inf")
         self._process = psutil.Process()
@@ -42,10 +45,10 @@ class Heartbeat(threading.Thread):
         while not self._ended.wait(LOOK_SECONDS):
             self._services.slots.hear()
             if self._services.slots.is_stopping and not self._is_stopping:
-                self.attempt(self.say_stopping)
+                self.attempt_in_time(self.say_stopping)
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + self._pause_seconds()
-                self.attempt(self.beat)
+                self.attempt_in_time(self.beat)
                 touch_liveness_file(self._services.settings.heartbeat_file)
 
     def end(self) -> None:
@@ -53,6 +56,14 @@ class Heartbeat(threading.Thread):
 
     def _pause_seconds(self) -> float:
         return self._services.settings.heartbeat_seconds * random.uniform(0.8, 1)  # noqa: S311
+
+    def attempt_in_time(self, duty: Callable[[], None]) -> None:
+        """Return when the duty is done, or half a lease later. What hangs goes on in its thread, and nothing is begun
+        meanwhile: behind PgBouncer a statement waits for minutes for a Postgres that is away."""
+        if self._duty is None or self._duty.done():
+            self._duty = start_call(lambda: self.attempt(duty), thread_name="heartbeat_duty")
+        if not wait([self._duty], self._services.settings.lease_seconds / 2).done:
+            logger.warning("no heartbeat yet: the database does not answer")
 
     def attempt(self, duty: Callable[[], None]) -> None:
         try:

@@ -14,8 +14,8 @@ from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import take_sentinel_lease
 
 from ..alerts.checking import check_queue, report_unusable
-from ..alerts.deadline import call_with_deadline
 from ..alerts.sending import reachable_contacts, send_what_waits
+from ..monitoring.deadline import call_with_deadline
 from ..worker.services import WorkerServices
 
 RENEW_SECONDS = 10.0

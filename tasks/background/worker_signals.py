@@ -19,7 +19,6 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from queue_store.database.schema import check_version
 from queue_store.enqueueing.hints import broker_problem
 from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.settings import load_processor_settings, wrong_settings
@@ -33,12 +32,14 @@ from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
+from .patient_start import check_schema
 from .spawned_children import celery_queues
 
 logger = logging.getLogger(__name__)
 
 SUPPORTED_POOLS = ("prefork", "solo", "processes")
 GOODBYE_SECONDS = 25.0
+CLOSE_SECONDS = 10.0
 
 _threads: list[Any] = []
 _starts: list[StartGuard] = []
@@ -136,6 +137,7 @@ def open_worker_process(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def close_worker_process(**_: Any) -> None:
+    from ..monitoring.deadline import call_with_deadline
     from ..worker.services import worker_services
 
     if not _threads or worker_services().process.pid != os.getpid():
@@ -146,7 +148,7 @@ def close_worker_process(**_: Any) -> None:
     idle_poll.end(GOODBYE_SECONDS)
     heartbeat.end()
     try:
-        worker_services().close()
+        call_with_deadline(worker_services().close, CLOSE_SECONDS, thread_name="goodbye")
     except QueueStoreError as error:
         logger.warning("could not say goodbye, the lease will: %s", error)
     if worker_services().settings.tracing:
@@ -188,11 +190,7 @@ def _refuse_to_start_unless_ready(problems: list[str]) -> None:
         problems = problems + settings_problems()
         if problems:
             raise SettingsError(problems)
-        from queue_store.database.manager import DatabaseManager
-
-        database = DatabaseManager(application_name="processing_queue check")
-        check_version(database)
-        database.dispose()
+        check_schema("processing_queue check")
     except QueueStoreError as error:
         sys.exit(str(error))
 

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 ACTOR_LENGTH = 255
 COMPRESSED_FROM_BYTES = 5_000  # a thousand flows are 800,000, and 20,000 compressed
+READING_SECONDS = 10.0
+SLOW_OR_AWAY = "The database is slow or away. The queue goes on; the page tries again."
 _threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="queue page")
 
 
@@ -74,18 +76,21 @@ class PageHandler(QueueHandler):
 class JsonHandler(QueueHandler):
     """Answers JSON, errors too: `{"error": "what is wrong and what to do"}`."""
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
+    async def in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
+        """`seconds`: for a reading, which may be given up. An action may have happened nevertheless."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(_threads, work)
+            running = asyncio.get_running_loop().run_in_executor(_threads, work)
+            return await asyncio.wait_for(running, seconds)
+        except TimeoutError as error:
+            logger.warning("the page has no data: the database did not answer within %s s", seconds)
+            raise tornado.web.HTTPError(503, SLOW_OR_AWAY) from error
         except BadInputError as error:
             raise tornado.web.HTTPError(400, "%s", str(error)) from error
         except (UnknownRecordError, UnknownFlowError, UnknownRunError) as error:
             raise tornado.web.HTTPError(404, "%s", str(error)) from error
         except DatabaseUnavailableError as error:
             logger.warning("the page has no data: %s", error)
-            raise tornado.web.HTTPError(
-                503, "The database is slow or away. The queue goes on; the page tries again."
-            ) from error
+            raise tornado.web.HTTPError(503, SLOW_OR_AWAY) from error
         except psycopg.Error as error:
             logger.exception("the page has no data")
             raise tornado.web.HTTPError(
@@ -122,7 +127,7 @@ class DataHandler(JsonHandler):
 
     async def get(self) -> None:
         arguments, capp = self.query(), self.capp
-        self.send(await self.in_thread(lambda: read_view(self.view, arguments, capp)))
+        self.send(await self.in_thread(lambda: read_view(self.view, arguments, capp), READING_SECONDS))
 
 
 class ActionHandler(JsonHandler):
@@ -161,7 +166,7 @@ class MetricsHandler(JsonHandler):
 
     async def get(self) -> None:
         cast(Flower, self.application).purge_offline_worker_metrics()
-        content = await self.in_thread(prometheus_client.generate_latest)
+        content = await self.in_thread(prometheus_client.generate_latest, READING_SECONDS)
         self.set_header("Content-Type", prometheus_client.CONTENT_TYPE_LATEST)
         self.finish(content)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from queue_store.records.record import Outcome
-from queue_store.runs.sessions import terminate_session
+from queue_store.runs.sessions import terminate_sessions
 
 from ..authoring.flow import Flow
 from ..exceptions import HandlerEndedError, TimeLimitExceededError
@@ -98,7 +98,7 @@ def _write(
     run = current.run
     if ends_session:
         with services.database.transaction() as cursor:
-            terminate_session(cursor, run.flow_instance_id)
+            terminate_sessions(cursor, run.flow_instance_id)
     with services.database.transaction() as cursor:
         run.counts.add(run.write_in(cursor, outcomes))
         run.end_in(cursor, reason)

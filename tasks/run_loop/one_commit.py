@@ -124,7 +124,7 @@ class OneCommit:
             session = SliceSession(
                 opened.execute, self.flow.session_settings, self.flow.idle_in_transaction_seconds
             )
-            await session.open()
+            await session.open(self.run.parameters)
             transaction = Transaction(
                 opened.sqlalchemy,
                 opened.driver,

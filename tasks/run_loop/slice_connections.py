@@ -17,7 +17,7 @@ from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Written
 from queue_store.runs.async_writing import write_in_async
 from queue_store.runs.run import Run
-from queue_store.runs.sessions import adopt_session
+from queue_store.runs.sessions import is_alive
 from queue_store.runs.slice_session import SliceSession
 
 from ..exceptions import RunLostError
@@ -135,11 +135,11 @@ class AsyncSliceConnection:
         self.run(self._end())
 
     async def _open(self) -> AsyncHeldConnection:
-        """Rescue ends the session that can hold locks for long, and so it has to know this one."""
+        """Raises RunLostError: the handlers of a dead run need not be called any more."""
         if self._held is None:
             held = await AsyncHeldConnection.open(self._run.database.async_engine)
             async with held.transaction() as cursor:
-                if not await adopt_session(cursor, self._run.flow_instance_id):
+                if not await is_alive(cursor, self._run.flow_instance_id):
                     raise RunLostError("this run was declared dead") from ClaimLostError([])
             self._held = held
         return self._held

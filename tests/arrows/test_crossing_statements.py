@@ -15,6 +15,7 @@ from queue_store.errors import DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from queue_store.maintenance.maintenance_run import begin
 from queue_store.runs.outcomes import release_statement
+from queue_store.runs.sessions import find_sessions, terminate_sessions
 from queue_store.schedule import occurrences
 from tests.arrows.test_cancel import cancel
 from tests.support.locks import behind_a_gate, wait_until_blocked
@@ -46,7 +47,6 @@ def test_a_heartbeat_that_arrives_during_the_burial_saves_the_run(store: Store) 
     run, heart = store.run(), store.held()
     batch = run.begin()
     store.age(run)
-    store.hide_session(run)
     with heart.transaction() as cursor:
         assert worker_processes.beat_run(cursor, run.flow_instance_id, run.counts) is not None
         looking = in_background(store.rescue.sweep)
@@ -59,17 +59,14 @@ def test_the_session_of_a_run_whose_heartbeat_arrived_is_not_ended(store: Store)
     store.enqueue(1)
     run = store.run()
     run.begin()
-    parameters = {
-        "flow_instance_id": run.flow_instance_id,
-        "backend_pid": run.held.driver.info.backend_pid,
-        "timeout_milliseconds": 2_000,
-        "lease_seconds": 25.0,
-    }
+    run.held.driver.execute(sql("runs/plan_once"), run.parameters)
     with store.database.transaction() as cursor:
-        assert cursor.execute(sql("liveness/terminate_session"), parameters).fetchall() == []
+        terminate_sessions(cursor, run.flow_instance_id, lease_seconds=25.0)
+        assert len(find_sessions(cursor, run.flow_instance_id)) == 1
     store.age(run)
     with store.database.transaction() as cursor:
-        assert cursor.execute(sql("liveness/terminate_session"), parameters).fetchall() == [(True,)]
+        terminate_sessions(cursor, run.flow_instance_id, lease_seconds=25.0)
+        assert find_sessions(cursor, run.flow_instance_id) == []
 
 
 @pytest.mark.parametrize("way", ["retry", "release"])

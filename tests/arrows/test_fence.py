@@ -19,7 +19,6 @@ ROW = "SELECT status, claim_number, flow_instance_id, retry_count, updated_at FR
 
 def lose(store: Store, run: Run) -> None:
     """Declared dead, but it can still reach the database: only the fence is left."""
-    store.hide_session(run)
     store.age(run)
     rescued = store.rescue.sweep()
     assert rescued.dead_run_ids == [run.flow_instance_id]
@@ -97,14 +96,14 @@ def test_only_the_lost_part_of_a_batch_is_refused(store: Store) -> None:
 
 
 def test_a_rescue_that_waits_for_nobody_leaves_a_writer_its_records(store: Store) -> None:
-    """The owner holds the row locks of its outcomes when rescue comes: it keeps them."""
+    """The owner holds the row locks of its outcomes when rescue comes to its ended run: it keeps them."""
     expected = store.enqueue(4)
     run = store.run()
     batch = run.begin()
-    store.hide_session(run)
     with run.held.transaction() as cursor:
         assert run.write_in(cursor, completed(batch[:2])).completed_ids == expected[:2]
-        store.age(run)
+        with store.held().transaction() as ending:
+            run.end_in(ending)
         assert store.rescue.sweep().pending_ids == expected[2:]
     assert store.statuses() == {"completed": 2, "pending": 2}
     assert store.rescue.sweep().record_count == 0

@@ -31,7 +31,6 @@ def work(store: Store, rng: random.Random) -> None:
 def die(store: Store, _: random.Random) -> None:
     run = store.run_unconfigured()
     run.begin()
-    store.hide_session(run)
     store.rescue.lost([run.worker_process_id])
 
 

@@ -38,7 +38,6 @@ def take_every_arrow(database: DatabaseManager) -> None:
         batch = run.begin()
         run.write([*completed(batch[:4]), *failed(batch[4:5], 1), *failed(batch[5:6])])
         run.release(batch[6:8])
-        store.hide_session(run)
         store.age(run)
         store.rescue.sweep()
         assert store.statuses() == {"completed": 4, "failed": 1, "pending": 5}

@@ -17,10 +17,13 @@ def main() -> int:
     parser.add_argument(
         "--report", type=Path, help="where to write the report (Markdown); the proofs go beside it"
     )
+    parser.add_argument("--pgbouncer", action="store_true", help="everything goes through a PgBouncer")
     chosen = parser.parse_args()
     proofs = chosen.report.with_suffix(".jsonl") if chosen.report else None
     with reachable_directory() as directory:
-        run = ChaosRun(directory, LONG if chosen.long else SHORT, chosen.seed, proofs)
+        run = ChaosRun(
+            directory, LONG if chosen.long else SHORT, chosen.seed, proofs, pgbouncer=chosen.pgbouncer
+        )
         result = run.execute()
         text = write_report(result)
     if chosen.report:

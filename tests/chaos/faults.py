@@ -101,6 +101,7 @@ def terminate_backend(world: World) -> InjectedFault | None:
         " SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         " ORDER BY state <> 'idle' DESC, random() LIMIT 1) victim"
     )
+    world.ended_by_faults.update(pid for pid, _ in rows)
     return InjectedFault(f"backend {rows[0][0]} ended") if rows and rows[0][1] else None
 
 

@@ -7,6 +7,8 @@ import psycopg
 
 from tests.hostile.misuses import DRIVER, PROCESS, RETURNS, SQL
 
+ENDS_ITSELF = "ends itself"  # for the log of Postgres
+
 MISUSES = {
     "transfer": [*PROCESS, *RETURNS, *SQL, *DRIVER],
     "notice": [*PROCESS, *RETURNS],
@@ -16,6 +18,8 @@ MISUSES = {
 def misuse(name: str, connection: "psycopg.Connection[Any] | None" = None) -> Any:
     for statement in SQL.get(name, []):
         assert connection is not None
+        if "pg_terminate_backend" in statement:
+            connection.execute(f"SET LOCAL application_name = '{ENDS_ITSELF}'".encode())
         if statement == "SLEEP":
             time.sleep(0.3)
         else:

@@ -10,6 +10,7 @@ from queue_store.database.statements import sql
 from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from tests.chaos import ledger
+from tests.chaos.innocents import ended_innocents
 from tests.chaos.result import Result
 from tests.chaos.world import HINTS_BOUND, World
 from tests.support.servers import connect
@@ -36,6 +37,8 @@ def judge(world: World, result: Result) -> None:
         result.waits = ledger.waits(connection)
         result.strikes = ledger.strikes(connection)
         result.violations |= ledger.violations(connection)
+    if ended := ended_innocents(world):
+        result.violations["a session was ended that belonged to no dead run"] = ended
     if world.most_hints > HINTS_BOUND:
         result.violations["too many hints were outstanding"] = [(world.most_hints,)]
     if world.most_idle_in_transaction:

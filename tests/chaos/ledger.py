@@ -57,7 +57,9 @@ RULES = {
         WHERE payload ->> 'how' <> 'hostile' AND (status = 'failed') <> (payload ->> 'how' = 'fail')
             OR status = 'cancelled'""",
     "an attempt was charged to an innocent, or not charged": """
-        SELECT id, flow_name, retry_count, payload ->> 'how', error_message FROM processing_queue
+        SELECT id, flow_name, retry_count, payload ->> 'how', error_message,
+            (SELECT min(a.error_message) FROM record_attempts a WHERE a.record_id = processing_queue.id)
+        FROM processing_queue
         WHERE payload ->> 'how' <> 'hostile' AND retry_count <> CASE payload ->> 'how' WHEN 'ok' THEN 0 ELSE 1 END""",
     "a hostile record was tried more often than its flow allows": """
         SELECT q.id, retry_count, payload ->> 'do' FROM processing_queue q JOIN flows f USING (flow_name)

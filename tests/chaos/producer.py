@@ -20,8 +20,10 @@ import psycopg
 from queue_store.enqueueing import NewRecord, enqueue_many
 from queue_store.errors import QueueStoreError
 from tests.chaos.hostile import MISUSES
+from tests.support.pgbouncer import SETTING
 
 BATCH_SIZE = 50
+PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # behind PgBouncer nothing is prepared
 INSERT = """
 INSERT INTO processing_queue (flow_name, payload, correlation_id)
 SELECT %(flow_name)s, p.payload, p.payload ->> 'key' FROM unnest(%(payloads)s::jsonb[]) AS p(payload)
@@ -48,7 +50,9 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
         # Where it fails nothing is acknowledged: the ledger knows what that may mean.
         with suppress(psycopg.Error, QueueStoreError):
             if connection is None or connection.closed:
-                connection = psycopg.connect(url, connect_timeout=5)
+                connection = psycopg.connect(
+                    url, connect_timeout=5, application_name="producer", prepare_threshold=PREPARE_THRESHOLD
+                )
             with connection.transaction():
                 _insert(connection, batch, rng)
             _note(journal, {"acknowledged": batch})

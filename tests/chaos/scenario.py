@@ -241,7 +241,6 @@ class Scenario:
     def die(self, run: Run) -> None:
         """Silent for longer than the lease, though it can still reach the database."""
         self.beat(run)
-        self.store.hide_session(run)
         self.store.age(run, 60)
         self.store.rescue.sweep()
         self.store.execute(

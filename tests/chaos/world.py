@@ -27,6 +27,7 @@ from tests.chaos.clock import SHIM, Clock
 from tests.chaos.producer import BATCH_SIZE
 from tests.chaos.proxy import Proxy
 from tests.chaos.recovery import IN_HAND, Mark, Marks
+from tests.support.pgbouncer import PgBouncer, running_pgbouncer
 from tests.support.servers import connect
 from tests.workers.processes import ROOT, CeleryProcess, wait_until, with_prefix
 
@@ -36,7 +37,10 @@ POSTGRES_SETTINGS = {
     "max_connections": "70",
     "shared_buffers": "128MB",
     "max_wal_size": "4GB",
+    "log_line_prefix": "%a|%p|",  # read by tests/chaos/innocents.py
 }
+# As docs/performance.md advises: what waits for a Postgres that is away fails soon, and log-ins are tried again soon.
+PGBOUNCER_SETTINGS = {"default_pool_size": "40", "query_wait_timeout": "10", "server_login_retry": "1"}
 LEASE_SECONDS = 2.0
 WORKER_SETTINGS = {
     "FLOW_MODULES": "tests.chaos.flows_under_chaos",
@@ -67,6 +71,7 @@ class World:
     directory: Path
     batches_per_second: float
     seed: int
+    has_pgbouncer: bool = False
     most_hints: int = 0
     most_idle_in_transaction: int = 0
     killed_children: int = 0
@@ -84,6 +89,8 @@ class World:
         self.producers: dict[int, subprocess.Popen[bytes]] = {}
         self.journals: list[Path] = []
         self.calls = self.directory / "calls"
+        self.pgbouncer: PgBouncer | None = None
+        self.ended_by_faults: set[int] = set()
         self.leaving: list[CeleryProcess] = []
         self.clocks: list[Clock] = []
         self.marks = Marks()
@@ -107,7 +114,7 @@ class World:
         manager.dispose()
         with psycopg.connect(self.postgres.url()) as connection:
             ledger.prepare(connection)
-        self.proxy = Proxy(Path(str(self.postgres.socket_directory), ".s.PGSQL.5432"))
+        self.proxy = Proxy(self._start_pgbouncer() if self.has_pgbouncer else self._socket())
         self.proxy.start()
         self._stack.callback(self.proxy.stop)
         for number in range(WORKER_COUNT):
@@ -118,6 +125,18 @@ class World:
         wait_until(
             lambda: self._registered_count() == WORKER_COUNT * CHILDREN, "the workers", self.workers[0].log
         )
+
+    def _socket(self) -> Path:
+        return Path(str(self.postgres.socket_directory), ".s.PGSQL.5432")
+
+    def _start_pgbouncer(self) -> Path:
+        """Everybody but the observer goes through it. Returns its Unix socket."""
+        directory = self.directory / "postgres"
+        settings = PGBOUNCER_SETTINGS | {"unix_socket_dir": str(self.postgres.socket_directory)}
+        self.pgbouncer = self._stack.enter_context(
+            running_pgbouncer(directory, self.postgres.url(), **settings)
+        )
+        return self._socket().with_name(f".s.PGSQL.{self.pgbouncer.port}")
 
     def _registered_count(self) -> int:
         return int(self.query("SELECT count(*) FROM worker_processes")[0][0])
@@ -139,11 +158,13 @@ class World:
 
     def url(self, number: int) -> str:
         """Every other worker reaches Postgres through the proxy."""
-        return (
-            f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"
-            if number % 2
-            else self.postgres.url()
-        )
+        if number % 2:
+            return f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"
+        return self.server_url
+
+    @property
+    def server_url(self) -> str:
+        return self.pgbouncer.url() if self.pgbouncer else self.postgres.url()
 
     def new_worker(self, number: int) -> CeleryProcess:
         arguments = [
@@ -161,19 +182,19 @@ class World:
     def new_beat(self) -> CeleryProcess:
         log = self._log("beat")
         arguments = ["beat", "--schedule", str(log.with_suffix(".schedule")), "--loglevel=WARNING"]
-        return CeleryProcess(arguments, self._environment(self.postgres.url()), log)
+        return CeleryProcess(arguments, self._environment(self.server_url), log)
 
     def new_producer(self, number: int) -> None:
         """The successor of the one of this number, where there was one."""
         journal = self.directory / f"journal-{number}-{self._next()}"
         journal.touch()
         self.journals.append(journal)
-        arguments = [self.postgres.url(), journal, journal.name, self.batches_per_second]
+        arguments = [self.server_url, journal, journal.name, self.batches_per_second]
         with self._log("producer").open("ab") as output:
             self.producers[number] = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.producer", *map(str, arguments)],
                 cwd=ROOT,
-                env={**os.environ, **self._environment(self.postgres.url())},
+                env={**os.environ, **self._environment(self.server_url)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -304,7 +325,7 @@ class World:
         return int(count)
 
     def _environment(self, database_url: str) -> dict[str, str]:
-        pool = {"POOL_SIZE": "2", "MAX_OVERFLOW": "4"}
+        pool = {"POOL_SIZE": "2", "MAX_OVERFLOW": "4", "PGBOUNCER": str(self.has_pgbouncer).lower()}
         return (
             {**os.environ, "DATABASE_URL": database_url, "CELERY_BROKER_URL": self.redis.url()}
             | {"CHAOS_CALLS": str(self.calls)}

@@ -9,6 +9,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.readings.flow_counts import read_flow_counts
 from queue_store.settings import DatabaseSettings, parse_database_url
+from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 
 BOUND = "3s"  # a comparison of each name with each takes longer, and a look at each a tenth of it
@@ -39,6 +40,7 @@ def many_names(own_database_url: str) -> Iterator[DatabaseManager]:
     manager.dispose()
 
 
+@direct_only
 def test_depths_are_sampled_and_counts_are_read_in_time(many_names: DatabaseManager) -> None:
     with many_names.transaction() as cursor:
         cursor.execute(sql("counts/sample_depths"), {"limit": COUNT_LIMIT})

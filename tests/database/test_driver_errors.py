@@ -11,6 +11,7 @@ from queue_store.database.async_connection import AsyncHeldConnection
 from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing.connections import translated_errors
 from queue_store.errors import (
+    CommitUnknownError,
     ConflictError,
     DatabaseUnavailableError,
     DuplicateRecordError,
@@ -175,3 +176,20 @@ def test_the_session_serves_on_after_a_conflict_at_commit(database: DatabaseMana
         assert type(error_of(conflict)) is ConflictError
         with held.transaction() as cursor:
             assert cursor.connection.info.backend_pid == before
+
+
+def test_a_commit_whose_session_ended_right_after_it_is_unknown(
+    database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind PgBouncer the answer to the COMMIT and the end of the session come together."""
+
+    def commit(_: object) -> None:
+        raise psycopg.InternalError("received 2 results from command 'COMMIT'")
+
+    with database.hold() as held:
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg.Connection, "commit", commit)
+            with pytest.raises(CommitUnknownError), held.transaction() as cursor:
+                cursor.execute("SELECT 1")
+        with held.transaction() as cursor:  # over another session
+            assert cursor.execute("SELECT 1").fetchall() == [(1,)]

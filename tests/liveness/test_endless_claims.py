@@ -104,7 +104,6 @@ def test_a_run_that_was_stopping_does_not_count(store: Store) -> None:
     run = store.run()
     run.begin()
     store.execute("UPDATE flow_execution_logs SET state = 'stopping'")
-    store.hide_session(run)
     store.rescue.lost([run.worker_process_id])
     assert columns(store, record)[:2] == ("pending", 0)
 

@@ -16,7 +16,6 @@ def died_with(store: Store, record_id: int) -> Predecessor:
     """A process whose run had claimed ten records."""
     run = store.run()
     run.begin()
-    store.hide_session(run)
     return Predecessor(UUID(str(run.worker_process_id)), record_id)
 
 

@@ -10,7 +10,6 @@ def test_a_heartbeat_that_arrives_during_the_sweep_keeps_the_run_alive(store: St
     run = store.run()
     run.begin()
     store.age(run)
-    store.hide_session(run)
     with store.held().transaction() as cursor:
         assert worker_processes.beat_run(cursor, run.flow_instance_id, run.counts) is not None
         rescue = in_background(store.rescue.sweep)

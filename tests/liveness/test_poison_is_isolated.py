@@ -12,7 +12,6 @@ BATCH_SIZE = 500
 
 def die(store: Store, run: Run) -> None:
     """The whole worker is gone, and nobody knows what it had in flight."""
-    store.hide_session(run)
     store.rescue.lost([run.worker_process_id])
 
 
@@ -142,7 +141,6 @@ def test_the_last_orphan_that_is_left_over_is_not_a_lone_one(store: Store) -> No
     first, second = store.enqueue(2)
     dead = store.run()
     dead.begin()
-    store.hide_session(dead)
     with store.held().transaction() as cursor:
         cursor.execute("SELECT FROM processing_queue WHERE id = %s FOR UPDATE", (first,))
         rescued = store.rescue.lost([dead.worker_process_id])
@@ -156,7 +154,6 @@ def test_rescuers_of_one_run_do_not_wait_for_each_other(store: Store) -> None:
     expected = store.enqueue(2)
     dead = store.run()
     dead.begin()
-    store.hide_session(dead)
     parameters = {
         "flow_instance_id": dead.flow_instance_id,
         "max_crash_strikes": 3,

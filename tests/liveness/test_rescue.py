@@ -214,7 +214,6 @@ def test_a_dead_run_stays_dead(store: Store) -> None:
     store.enqueue(20)
     run = store.run()
     run.begin()
-    store.hide_session(run)
     store.age(run)
     store.rescue.sweep()
     run.end()

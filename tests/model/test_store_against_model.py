@@ -80,7 +80,6 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.make_due()
         run = self.store.run(batch_size=batch_size, max_retries=MAX_RETRIES)
         if self._took(run, run.begin(), batch_size):
-            self.store.hide_session(run)
             self.runs.append(run)
         else:
             run.__exit__()

@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tasks import FlowContext
 from tests.support.flow_runs import running_worker
+from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 
 SAME_KEY = "INSERT INTO processing_queue (flow_name, payload, dedup_key) VALUES ('waited_for', '{}', 'same')"
 
 
+@direct_only  # the timeout stands in the URL
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_follow_up_that_waits_too_long_for_a_lock(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch, is_async: bool

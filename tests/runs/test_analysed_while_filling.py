@@ -101,7 +101,7 @@ def test_records_are_found_through_an_index(filled: Store, name: str, plan_cache
         )
     statement = STATEMENTS[name](run, records)
     driver = run.held.driver
-    driver.execute(sql("runs/plan_once"))
+    driver.execute(sql("runs/plan_once"), run.parameters)
     driver.execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}".encode())
     plan = driver.execute(
         b"EXPLAIN (ANALYZE, BUFFERS) " + sql(statement.name), statement.parameters

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from queue_store.database.statements import sql
 from queue_store.runs.run import Run
-from tests.support.locks import wait_until_blocked
 from tests.support.store import Store, completed, exchange, failed, ids, in_background
 from tests.support.ways_of_claiming import WAYS, next_of_each_key, suspects
 
@@ -107,16 +107,24 @@ def test_a_run_that_is_declared_dead_during_its_claim_claims_nothing_after_it(
 def test_a_run_is_declared_dead_after_its_claim_and_rescue_sees_what_it_took(
     store: Store, way: Callable[[Store, int], list[int]]
 ) -> None:
+    """By a rescuer who looked for its session before the claim began."""
     store.enqueue(10)
     run = store.run()
     run.begin()
     expected = way(store, 4)
-    store.hide_session(run)
+    rescuer = store.held()
+
+    def bury() -> None:
+        with rescuer.transaction() as cursor:
+            death = {"suspect_record_id": None, "error_message": "gone", "lease_seconds": None}
+            cursor.execute(sql("liveness/declare_run_dead"), run.parameters | death)
+
     with run.held.transaction() as cursor:
         assert ids(sending_first(way, run).claimer.claim(cursor, 4)) == expected
-        rescue = in_background(lambda: store.rescue.lost([run.worker_process_id]))
-        wait_until_blocked(store.database)
-    assert set(expected) <= set(rescue.result(10).pending_ids)
+        burial = in_background(bury)
+        store.wait_until_blocked(rescuer)
+    burial.result(10)
+    assert set(expected) <= set(store.rescue.sweep().pending_ids)
     assert store.statuses() == {"pending": 14}
 
 

@@ -18,6 +18,7 @@ from queue_store.runs.run import Run
 from tasks import PermanentError
 from tests.support.flow_runs import Worker, running_worker
 from tests.support.locks import wait_until_blocked
+from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 from tests.support.store import Store, completed, exchange, failed, ids, in_background
 
@@ -67,6 +68,7 @@ def test_a_run_whose_beginning_is_unknown_ends_and_its_records_are_charged_nothi
     assert worker.rows(record_ids)[0].crash_strikes == 0
 
 
+@direct_only
 def test_a_beginning_that_is_committed_later_is_waited_for(
     own_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from tests.support.flow_runs import Worker
+from tests.support.pgbouncer import direct_only
 
 BURY = """
 UPDATE flow_execution_logs SET state = 'dead', finished_at = clock_timestamp() WHERE state = 'running'
 """
 END_SESSION = """
-SELECT pg_terminate_backend(backend_pid, 1000) FROM flow_execution_logs WHERE state = 'dead' AND backend_pid IS NOT NULL
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+WHERE application_name LIKE 'processing_queue worker%%' AND pid <> pg_backend_pid()
 """
 
 
@@ -52,6 +54,7 @@ def on_the_loop(fate: Fate) -> Any:
     return handle
 
 
+@direct_only
 @pytest.mark.parametrize("kind", [in_threads, on_the_loop])
 def test_nothing_more_is_started_after_a_run_was_lost(worker: Worker, kind: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("tasks.run_loop.concurrent_execution.LOOK_SECONDS", 0.01)
@@ -71,6 +74,7 @@ def test_nothing_more_is_started_after_a_run_was_lost(worker: Worker, kind: Any,
     }
 
 
+@direct_only
 @pytest.mark.parametrize("kind", [in_threads, on_the_loop])
 def test_the_records_of_a_lost_run_are_processed_by_the_next(worker: Worker, kind: Any) -> None:
     fate = Fate(worker)

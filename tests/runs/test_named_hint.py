@@ -33,7 +33,7 @@ def plan(run: Run, statement: bytes, parameters: dict[str, Any], *, as_worker: b
     try:
         if as_worker:
             driver.execute("SET LOCAL ROLE processing_queue_worker")
-        driver.execute(sql("runs/plan_once"))
+        driver.execute(sql("runs/plan_once"), run.parameters)
         return [row[0] for row in driver.execute(b"EXPLAIN (VERBOSE) " + statement, parameters).fetchall()]
     finally:
         driver.rollback()
@@ -105,7 +105,7 @@ def kept_plan(run: Run, statement: bytes, parameters: dict[str, Any]) -> list[st
     with ClientCursor(run.held.driver) as cursor:
         arguments = cursor.mogrify(", ".join(["%s"] * len(names)), [parameters[name] for name in names])
         try:
-            cursor.execute(sql("runs/plan_once"))
+            cursor.execute(sql("runs/plan_once"), run.parameters)
             cursor.execute(f"PREPARE kept AS {text}".encode())
             return [
                 row[0] for row in cursor.execute(f"EXPLAIN EXECUTE kept ({arguments})".encode()).fetchall()

@@ -52,7 +52,7 @@ def buffers(run: Run, statement: str | bytes, parameters: dict[str, Any]) -> int
     driver = run.held.driver
     text = sql(statement) if isinstance(statement, str) else statement
     try:
-        driver.execute(sql("runs/plan_once"))
+        driver.execute(sql("runs/plan_once"), run.parameters)
         rows = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + text, parameters).fetchall()
     finally:
         driver.rollback()

@@ -10,8 +10,10 @@ from queue_store.settings import ProcessorSettings
 from tasks.alerts.judging import judge_everything
 from tasks.schedule.scheduler import OccurrenceScheduler
 from tests.support import filling
+from tests.support.pgbouncer import direct_only
 
 
+@direct_only
 def test_a_signal_in_the_middle_of_a_look_does_not_wait_for_the_row_that_the_look_holds(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,6 +13,8 @@ from random import randrange
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.pgbouncer import SETTING as SETTING_OF_PGBOUNCER, THROUGH_PGBOUNCER
+
 START_SECONDS = 30.0
 USER, PASSWORD = "ops", "correct horse"
 
@@ -112,4 +114,5 @@ class Answer:
 
 
 def environment(database_url: str, redis_url: str) -> dict[str, str]:
-    return {**os.environ, "DATABASE_URL": database_url, "CELERY_BROKER_URL": redis_url}
+    pooled = {SETTING_OF_PGBOUNCER: "true"} if THROUGH_PGBOUNCER else {}
+    return {**os.environ, **pooled, "DATABASE_URL": database_url, "CELERY_BROKER_URL": redis_url}

@@ -51,6 +51,10 @@ class Pair:
             lambda: bool(self._on_replica(f"SELECT pg_last_wal_replay_lsn() >= '{written}'")), "the replica"
         )
 
+    def promote(self) -> None:
+        """The replica takes writes from here on."""
+        self._on_replica("SELECT pg_promote()")
+
     def _on_replica(self, statement: str) -> object:
         return self._on(self.replica, statement)
 

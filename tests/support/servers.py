@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.settings import DatabaseSettings, parse_database_url
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.redis import EmbeddedRedis
+from tests.support.pgbouncer import THROUGH_PGBOUNCER, PgBouncer, running_pgbouncer
 
 MIGRATIONS = Path(schema.__file__).parents[1] / "migrations"
 
@@ -41,12 +42,17 @@ FAST_SETTINGS = {
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A server with rights to create databases, known by the URL of one of its databases."""
+    """A server with rights to create databases, known by the URL of one of its databases. Tests reach their databases
+    through the PgBouncer, where there is one."""
 
     url: str
     is_embedded: bool
+    pgbouncer: PgBouncer | None = None
 
     def database_url(self, name: str) -> str:
+        return self.pgbouncer.url(name) if self.pgbouncer else self.direct_url(name)
+
+    def direct_url(self, name: str) -> str:
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def create_database(self, *, template: str = "template1") -> str:
@@ -78,7 +84,7 @@ class PostgresServer:
 
     def _migrated_database(self) -> str:
         name = self.create_database()
-        manager = connect(self.database_url(name))
+        manager = connect(self.direct_url(name), pgbouncer=False)
         schema.migrate(manager.engine)
         manager.dispose()
         return name
@@ -95,15 +101,18 @@ def _migrations_digest() -> str:
 
 def connect(url: str, **settings: Any) -> DatabaseManager:
     """A DatabaseManager on the database of the URL, by default with a small pool."""
-    small_pool = {"pool_size": 2, "max_overflow": 8}
-    return DatabaseManager(
-        settings=DatabaseSettings(url=parse_database_url(url), **{**small_pool, **settings})
-    )
+    defaults = {"pool_size": 2, "max_overflow": 8, "pgbouncer": THROUGH_PGBOUNCER}
+    return DatabaseManager(settings=DatabaseSettings(url=parse_database_url(url), **(defaults | settings)))
 
 
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """The server of TEST_POSTGRES_URL, or one started here."""
+    """The server of TEST_POSTGRES_URL, or one started here; behind PgBouncer with TEST_THROUGH_PGBOUNCER."""
+    if THROUGH_PGBOUNCER:
+        with start_postgres() as server, reachable_directory() as directory:
+            with running_pgbouncer(directory, server.url) as pgbouncer:
+                yield replace(server, pgbouncer=pgbouncer)
+        return
     if url := os.environ.get(POSTGRES_VARIABLE):
         yield PostgresServer(url, is_embedded=False)
         return

@@ -103,13 +103,6 @@ class Store:
         """Nobody is silent before the server was up for one lease: a young server gets a shorter one."""
         return min(10.0, 0.9 * float(self.value(UPTIME)))
 
-    def hide_session(self, run: Run) -> None:
-        """As if the run worked over a session that rescue does not know of: it will not be ended."""
-        self.execute(
-            "UPDATE flow_execution_logs SET backend_pid = NULL WHERE flow_instance_id = %s",
-            (run.flow_instance_id,),
-        )
-
     def make_due(self) -> None:
         self.execute("UPDATE processing_queue SET scheduled_at = now() WHERE status = 'pending'")
 
@@ -131,7 +124,10 @@ class Store:
         return str(self.value("SELECT status FROM processing_queue WHERE id = %s", (record_id,)))
 
     def wait_until_blocked(self, held: HeldConnection) -> None:
-        """Until the session waits for somebody's lock."""
+        """Until the session waits for somebody's lock. Behind PgBouncer nobody knows which session that is."""
+        if self.database.settings.pgbouncer:
+            self.wait_until_a_session_is_blocked()
+            return
         self._wait_for(IS_WAITING, (held.driver.info.backend_pid,))
 
     def wait_until_a_session_is_blocked(self) -> None:

@@ -1,12 +1,12 @@
 -- claim: pending → processing, for a run that is running and a flow that is open.
 -- The levels come in the order in which they are to be emptied, each with the cursor below which nothing is
--- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. MATERIALIZED: as a sub-select
--- the LIMIT can be executed more than once and take more than it says.
+-- expected. FOR SHARE: once a run is ended or dead, no claim of it can commit any more. The advisory lock: by it rescue
+-- finds the session of a run (queue_store/runs/sessions.py). MATERIALIZED: as a sub-select the LIMIT can be executed more than once and take more than it says.
 -- Of an order_key the earliest record, and none while one runs: an earlier one may have come to light since. Where that
 -- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again.
 -- How the planner is steered here (`unindexed`, ARRAY, OFFSET 0): queue_store/sql/README.md.
 WITH open AS MATERIALIZED (
-    SELECT 1 FROM flow_execution_logs run
+    SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM flow_execution_logs run
     JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
     JOIN queue_control c ON c.processing_stopped_at IS NULL
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'

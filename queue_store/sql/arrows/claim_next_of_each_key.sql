@@ -2,7 +2,7 @@
 -- It steps from key to key, beginning behind one and around to it, and never looks at a record that has to wait for
 -- another. Of more than a thousand heads that are due, the next claim finds others, because it begins elsewhere.
 WITH RECURSIVE open AS MATERIALIZED (
-    SELECT 1 FROM flow_execution_logs run
+    SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM flow_execution_logs run
     JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
     JOIN queue_control c ON c.processing_stopped_at IS NULL
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'

@@ -1,7 +1,7 @@
 -- claim: pending → processing, of records that are suspected of killing their process: those of one group, in a
 -- batch no larger than the group's limit, so that a culprit is found by halving.
 WITH open AS MATERIALIZED (
-    SELECT 1 FROM flow_execution_logs run
+    SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM flow_execution_logs run
     JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
     JOIN queue_control c ON c.processing_stopped_at IS NULL
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'

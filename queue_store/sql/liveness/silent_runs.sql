@@ -1,9 +1,8 @@
--- Runs that were silent for longer than the lease, and the session of each that may still be open. Nobody is
--- silent before one lease has passed since the server came back: after an outage every heartbeat is stale. The
--- checkpointer is younger than the server after a crash of another session.
-SELECT r.flow_instance_id, a.pid AS backend_pid
+-- Runs that were silent for longer than the lease. Nobody is silent before one lease has passed since the server came
+-- back: after an outage every heartbeat is stale. The checkpointer is younger than the server after a crash of another
+-- session.
+SELECT r.flow_instance_id
 FROM flow_execution_logs r
-LEFT JOIN pg_stat_activity a ON a.pid = r.backend_pid AND a.backend_start = r.backend_started_at
 WHERE r.state IN ('running', 'stopping')
     AND r.heartbeat_at < now() - make_interval(secs => %(lease_seconds)s)
     AND greatest(pg_postmaster_start_time(),

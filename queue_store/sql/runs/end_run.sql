@@ -7,4 +7,4 @@ SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_times
     records_retried = %(records_retried)s, records_failed = %(records_failed)s, records_snoozed = %(records_snoozed)s,
     records_released = %(records_released)s, records_cancelled = %(records_cancelled)s, records_refused = %(records_refused)s
 WHERE flow_instance_id = %(flow_instance_id)s AND state IN ('running', 'stopping')
-RETURNING flow_instance_id
+RETURNING pg_advisory_xact_lock_shared(%(session_lock)s)

@@ -1,5 +1,5 @@
 -- The first statement of a one-COMMIT slice. The row's deferred trigger refuses every COMMIT until `close_slice`, and the
--- settings that a handler may change are kept for `put_back_settings`.
+-- settings that a handler may change are kept for `put_back_settings`. Rescue finds the session by the advisory lock.
 WITH opened AS (INSERT INTO open_slices DEFAULT VALUES RETURNING ctid)
 SELECT
     ctid::text,
@@ -12,5 +12,6 @@ SELECT
     set_config(
         'idle_in_transaction_session_timeout',
         coalesce(%(idle_timeout)s, current_setting('idle_in_transaction_session_timeout')),
-        true)
+        true),
+    pg_advisory_xact_lock_shared(%(session_lock)s)
 FROM opened

@@ -7,10 +7,8 @@ WITH flow AS MATERIALIZED (
     WHERE f.flow_name = %(flow_name)s AND f.paused_at IS NULL
     FOR NO KEY UPDATE
 ), registered AS (
-    INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id, celery_task_id,
-        backend_pid, backend_started_at)
-    SELECT %(flow_instance_id)s, flow.flow_name, %(worker_process_id)s, %(celery_task_id)s, pg_backend_pid(),
-        (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+    INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id, celery_task_id)
+    SELECT %(flow_instance_id)s, flow.flow_name, %(worker_process_id)s, %(celery_task_id)s
     FROM flow
     WHERE flow.cap IS NULL OR flow.cap > (
         SELECT count(*) FROM flow_execution_logs r

@@ -1,0 +1,12 @@
+-- A frozen process' open transaction keeps its locks and would block the new owner. It is known by the run's advisory
+-- lock, as in sessions_of_run.sql. With a lease: unless the run's heartbeat arrived meanwhile.
+SELECT pg_terminate_backend(l.pid, %(timeout_milliseconds)s)
+FROM pg_locks l
+WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+    AND l.classid = (%(session_lock)s::bigint >> 32)::oid AND l.objid = (%(session_lock)s::bigint & 4294967295)::oid
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.pid <> pg_backend_pid()
+    AND (%(lease_seconds)s::float8 IS NULL OR EXISTS (
+        SELECT FROM flow_execution_logs
+        WHERE flow_instance_id = %(flow_instance_id)s
+            AND heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s::float8)))

@@ -1,0 +1,36 @@
+"""A start behind a pooler: PgBouncer goes on refusing for a while after Postgres came back."""
+
+import logging
+import time
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.schema import check_version
+from queue_store.errors import DatabaseUnavailableError
+
+PATIENCE_SECONDS = 40.0  # more than twice PgBouncer's server_login_retry, by default 15 s
+TRY_AGAIN_SECONDS = 1.0
+NOT_LOGGED_IN_YET = ("server_login_retry", "query_wait_timeout")  # so PgBouncer refuses a client
+
+logger = logging.getLogger(__name__)
+
+
+def check_schema(application_name: str) -> None:
+    """Raises QueueStoreError, at once unless a pooler says that it will soon try again to log in."""
+    database = DatabaseManager(application_name=application_name)
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while True:
+            try:
+                return check_version(database)
+            except DatabaseUnavailableError as error:
+                seconds_left = ends_at - time.monotonic()
+                if seconds_left <= 0 or not any(text in str(error) for text in NOT_LOGGED_IN_YET):
+                    raise
+                logger.warning(
+                    "PgBouncer has no session of Postgres yet, this start waits for at most %d s more: %s",
+                    seconds_left,
+                    error,
+                )
+                time.sleep(TRY_AGAIN_SECONDS)
+    finally:
+        database.dispose()

@@ -1,0 +1,35 @@
+"""Which sessions were ended without a reason, by the log of Postgres: neither by a fault nor for a dead run."""
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.chaos.hostile import ENDS_ITSELF
+
+if TYPE_CHECKING:
+    from tests.chaos.world import World
+
+ENDED = re.compile(
+    r"^(?P<name>[^|\n]*)\|(?P<pid>\d+)\|FATAL:  terminating connection due to administrator command$",
+    re.MULTILINE,
+)
+WORKER = re.compile(r"processing_queue worker (\d+)")
+# Rescue ends those of dead runs; a process whose handler does not stop ends its own.
+OF_THE_DEAD = """
+SELECT DISTINCT w.pid FROM flow_execution_logs r JOIN worker_processes w USING (worker_process_id)
+WHERE r.state = 'dead' OR r.error_message LIKE 'a handler did not stop%'
+"""
+
+
+def ended_innocents(world: "World") -> list[tuple[str, int]]:
+    """The application name and the process id of each."""
+    dead = {pid for (pid,) in world.query(OF_THE_DEAD)}
+    innocents: list[tuple[str, int]] = []
+    for ended in ENDED.finditer(world.postgres.log.read_text(errors="replace")):
+        worker = WORKER.fullmatch(ended["name"])
+        is_of_the_dead = worker is not None and int(worker[1]) in dead
+        has_reason = (
+            is_of_the_dead or ended["name"] == ENDS_ITSELF or int(ended["pid"]) in world.ended_by_faults
+        )
+        if not has_reason:
+            innocents.append((ended["name"], int(ended["pid"])))
+    return innocents
