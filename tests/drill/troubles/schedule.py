@@ -66,7 +66,7 @@ def failed(fleet: Fleet) -> Iterator[None]:
         REFUSE,
         "CREATE TRIGGER refuse_deletes BEFORE DELETE ON connection_checks"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_deletes()",
-        "INSERT INTO connection_checks (at, attempts, successes) VALUES (now() - interval '300 days', 1, 1)",
+        "INSERT INTO connection_checks (at, attempt_count, success_count) VALUES (now() - interval '300 days', 1, 1)",
         OCCURRENCE.format("retention", "1 minute", "due"),
         "UPDATE schedule_occurrences SET take_number = 2 WHERE entry = 'retention'",
     )

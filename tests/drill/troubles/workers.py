@@ -73,19 +73,30 @@ def not_served(fleet: Fleet) -> Iterator[None]:
     fleet.execute("DELETE FROM flows WHERE flow_name = 'parcels'")
 
 
-@trouble("handlers use up the processors", "busy_processors", written="The worker may use one processor.")
+@trouble(
+    "handlers use up the processors",
+    "busy_processors",
+    written="They may use one processor, and their use until now is written: it is an average over half a minute.",
+)
 def busy(fleet: Fleet) -> Iterator[None]:
-    fleet.execute("UPDATE worker_processes SET processor_count = 1")
-    fleet.insert("busy", 2, seconds=40)
+    fleet.execute(
+        "UPDATE flows SET batch_size_override = 1",
+        "UPDATE worker_processes SET processor_count = 1, cpu_percent = 75",
+    )
+    fleet.insert("busy", 2, seconds=15)
     yield
     fleet.wait_until_done()
-    fleet.execute("UPDATE worker_processes SET processor_count = %s", parameters=(os.cpu_count(),))
+    fleet.execute("UPDATE flows SET batch_size_override = NULL")
+    fleet.execute(
+        "UPDATE worker_processes SET processor_count = %s, cpu_percent = 0", parameters=(os.cpu_count(),)
+    )
 
 
 @trouble(
     "a container has too little memory", "full_memory", written="The limit is written: 110 % of what is used."
 )
 def full(fleet: Fleet) -> Iterator[None]:
+    fleet.wait_for("(SELECT bool_and(memory_bytes > 0) FROM worker_processes WHERE state = 'running')")
     limit = "UPDATE worker_processes SET memory_limit_bytes = {} WHERE state = 'running'"
     fleet.execute(limit.format("3.3 * memory_bytes"))
     yield
@@ -113,6 +124,7 @@ def small_pools(fleet: Fleet) -> Iterator[None]:
             os.environ["DEVELOPMENT_GLOBAL_RPA_DB_MAX_OVERFLOW"],
         )
     fleet.execute("UPDATE flows SET batch_size_override = 1")
-    fleet.insert("letters", 6, seconds=40)
+    fleet.insert("letters", 6, seconds=20)
     yield
+    fleet.queuectl("cancel", "--flow", "letters", "--yes")
     fleet.wait_until_done()
