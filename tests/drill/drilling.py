@@ -51,7 +51,7 @@ def drill(trouble: Trouble, fleet: Fleet) -> Drilled:
         drilled.found_seconds = _wait(
             drilled, "during", lambda seen: {f.code for f in seen} == trouble.codes, trouble.seconds
         )
-        if drilled.found_seconds is not None:  # and it stays so
+        if drilled.found_seconds is not None and trouble.is_steady:
             _wait(drilled, "during", lambda seen: {f.code for f in seen} == trouble.codes, 0)
             if trouble.says not in drilled.message:
                 drilled.wrong["message"] = [f"{trouble.says!r} is not in it: {drilled.message}"]

@@ -7,6 +7,8 @@ from typing import Any
 from tests.drill.fleet import Fleet
 
 LONGEST_SECONDS = 60.0
+# Deaths of worker processes are told for an hour.
+HEALED = "UPDATE worker_processes SET ended_at = ended_at - interval '2 hours' WHERE state = 'dead'"
 Make = Callable[[Fleet], Iterator[None]]
 
 
@@ -17,7 +19,7 @@ class Trouble:
 
     `shortened`: mappings or modules of thresholds, the name there, and its value during the drill. `settings`: of the
     fleet, names without prefix. `written`: what was shortened, or written instead of waiting, for the report.
-    `keeps_fleet`: after it the fleet is as before, so that the next trouble may use it."""
+    `is_steady`: the next judgement finds the same. `keeps_fleet`: after it the fleet is as before, so that the next trouble may use it."""
 
     name: str
     make: Make
@@ -29,6 +31,7 @@ class Trouble:
     written: str = ""
     seconds: float = LONGEST_SECONDS
     keeps_fleet: bool = True
+    is_steady: bool = True
     is_quick: bool = False
 
 

@@ -1,6 +1,7 @@
 """Postgres is away, hangs, is full, slow, or held up by somebody."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,9 +17,10 @@ from tasks.monitoring.databases import database_named
 from tasks.monitoring.rules.database_rules import HELD_SNAPSHOT_SECONDS
 from tests.chaos.proxy import Proxy
 from tests.drill.fleet import CONNECTION_LIMIT, LOGIN, Fleet
-from tests.drill.trouble import trouble
+from tests.drill.trouble import HEALED, trouble
 
 # A server that comes back is believed only after one lease, and beat says so with its next look.
+COMES_TO_ITSELF_SECONDS = 10.0
 COMING_BACK = ("database_unreachable", "beat_silent")
 
 
@@ -32,9 +34,10 @@ def stopped(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "Postgres hangs: it accepts connections and answers nothing",
     "database_unreachable",
-    passing=COMING_BACK,
+    passing=[*COMING_BACK, "worker_deaths"],
     seconds=120,
-    written="A judgement waits 30 s for an answer, three times.",
+    written="A judgement waits 30 s for an answer, three times. Whoever could not beat meanwhile counts as dead for an "
+    "hour afterwards: this is written into the past.",
 )
 def hangs(fleet: Fleet) -> Iterator[None]:
     postmaster = psutil.Process(fleet.servers.postgres.process.pid)
@@ -44,6 +47,8 @@ def hangs(fleet: Fleet) -> Iterator[None]:
     yield
     for process in processes:
         process.send_signal(signal.SIGCONT)
+    time.sleep(COMES_TO_ITSELF_SECONDS)
+    fleet.execute(HEALED)
 
 
 @trouble(

@@ -5,11 +5,10 @@ import signal
 from collections.abc import Iterator
 
 from tests.drill.fleet import Fleet
-from tests.drill.trouble import trouble
+from tests.drill.trouble import HEALED, trouble
 from tests.support.flow_rows import register_flow
 from tests.support.servers import connect
 
-HEALED = "UPDATE worker_processes SET ended_at = ended_at - interval '2 hours' WHERE state = 'dead'"
 WRITTEN = "That they died is written two hours into the past: it is told for an hour."
 
 
