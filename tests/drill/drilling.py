@@ -82,7 +82,7 @@ def _wait(
                 if not any(text.startswith(f"{finding.code}:") for text in said):
                     said.append(f"{finding.code}: {finding.message}")
             elif finding.code in drilled.trouble.codes and phase == "during" and not drilled.message:
-                drilled.message = finding.message
+                drilled.message = finding.recommendation
         if is_over(seen):
             return took
         if took > seconds:

@@ -15,11 +15,11 @@ Make = Callable[[Fleet], Iterator[None]]
 @dataclass(frozen=True)
 class Trouble:
     """`codes`: the findings that must appear, and no other. `passing`: what may be seen for a moment on the way there,
-    or while it mends. `says`: part of the message of the finding.
+    or while it mends. `says`: part of what the finding says. `is_steady`: the next judgement finds the same.
 
     `shortened`: mappings or modules of thresholds, the name there, and its value during the drill. `settings`: of the
     fleet, names without prefix. `written`: what was shortened, or written instead of waiting, for the report.
-    `is_steady`: the next judgement finds the same. `keeps_fleet`: after it the fleet is as before, so that the next trouble may use it."""
+    `keeps_fleet`: after it the fleet is as before, so that the next trouble may use it."""
 
     name: str
     make: Make

@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +16,7 @@ from queue_store.readings import server
 from tasks.monitoring.databases import database_named
 from tasks.monitoring.rules.database_rules import HELD_SNAPSHOT_SECONDS
 from tests.chaos.proxy import Proxy
+from tests.drill.drilling import look
 from tests.drill.fleet import CONNECTION_LIMIT, LOGIN, Fleet
 from tests.drill.trouble import HEALED, trouble
 
@@ -52,16 +53,18 @@ def hangs(fleet: Fleet) -> Iterator[None]:
 
 
 @trouble(
-    "another application uses up the connections", "database_unreachable", says="billing", passing=COMING_BACK
+    "another application uses up the connections",
+    "database_unreachable",
+    says="billing",
+    passing=[*COMING_BACK, "server_connections"],
 )
 def used_up(fleet: Fleet) -> Iterator[None]:
-    database_named().dispose()
     with ExitStack() as stack:
-        try:
-            while True:
-                stack.enter_context(fleet.connect(fleet.url, "billing"))
-        except psycopg.OperationalError:
-            pass
+        open_connections(fleet, stack, int(CONNECTION_LIMIT * 0.85))
+        look()  # somebody looked at them while there was room
+        database_named().dispose()
+        with suppress(psycopg.OperationalError):
+            open_connections(fleet, stack, CONNECTION_LIMIT)
         yield
 
 
@@ -69,12 +72,8 @@ def used_up(fleet: Fleet) -> Iterator[None]:
     "another application opens most of the connections", "server_connections", says="billing", is_quick=True
 )
 def nearly_used_up(fleet: Fleet) -> Iterator[None]:
-    wanted = int(CONNECTION_LIMIT * 0.85)
     with ExitStack() as stack:
-        while fleet.query("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") < [
-            (wanted,)
-        ]:
-            stack.enter_context(fleet.connect(fleet.url, "billing"))
+        open_connections(fleet, stack, int(CONNECTION_LIMIT * 0.85))
         yield
 
 
@@ -142,3 +141,10 @@ def login_limit(fleet: Fleet) -> Iterator[None]:
     fleet.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT 1")
     yield
     fleet.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT -1")
+
+
+def open_connections(fleet: Fleet, stack: ExitStack, wanted: int) -> None:
+    """Until so many are open on the server, those of the fleet included."""
+    count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    while fleet.query(count) < [(wanted,)]:
+        stack.enter_context(fleet.connect(fleet.url, "billing"))

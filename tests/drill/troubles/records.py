@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.drill.fleet import Fleet
-from tests.drill.trouble import HEALED, trouble
+from tests.drill.trouble import trouble
 
 
 @contextmanager
