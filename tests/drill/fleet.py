@@ -97,21 +97,20 @@ class Fleet:
         self._stack.close()
         self.servers.server.drop_database(self.name)
 
-    def start_worker(self, queues: str, concurrency: int) -> CeleryProcess:
+    def start_worker(self, queues: str, concurrency: int, **environment: str) -> CeleryProcess:
         """It is not ready yet."""
         name = f"{queues}-{self._log_number}@drill"
-        return self._start(
-            ["worker", "-Q", queues, f"--concurrency={concurrency}", "-n", name, *WORKER_OPTIONS], queues
-        )
+        options = ["-Q", queues, f"--concurrency={concurrency}", "-n", name, *WORKER_OPTIONS]
+        return self._start(["worker", *options], queues, environment)
 
     def start_beat(self) -> CeleryProcess:
         schedule = self.servers.directory / f"beat-{self._log_number}.schedule"
-        return self._start(["beat", "--schedule", str(schedule), "--loglevel=INFO"], "beat")
+        return self._start(["beat", "--schedule", str(schedule), "--loglevel=INFO"], "beat", {})
 
-    def _start(self, arguments: list[str], kind: str) -> CeleryProcess:
+    def _start(self, arguments: list[str], kind: str, environment: dict[str, str]) -> CeleryProcess:
         self._log_number += 1
         log = self.servers.directory / f"{self.name}-{kind}-{self._log_number}.log"
-        process = CeleryProcess(arguments, os.environ | self.environment, log)
+        process = CeleryProcess(arguments, os.environ | self.environment | environment, log)
         self._stack.callback(process.kill)
         return process
 

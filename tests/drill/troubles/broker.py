@@ -32,3 +32,25 @@ def malformed(fleet: Fleet) -> Iterator[None]:
     fleet.client.lpush("flows", MALFORMED["a scalar as body"])
     yield
     fleet.client.delete("processing_queue:quarantine")
+
+
+@trouble("Redis has become a replica and takes no writes", "broker_refuses", says="READONLY")
+def replica(fleet: Fleet) -> Iterator[None]:
+    fleet.client.replicaof("127.0.0.1", 1)
+    yield
+    fleet.client.replicaof("no", "one")
+
+
+@trouble(
+    "nobody serves the control queue",
+    "control_queue",
+    written="That its worker ended, and that beat began, is written a minute into the past: a restart has a minute.",
+)
+def control_unserved(fleet: Fleet) -> Iterator[None]:
+    fleet.control.terminate()
+    fleet.execute(
+        "UPDATE worker_processes SET ended_at = ended_at - interval '58 seconds' WHERE state = 'ended'",
+        "UPDATE beats SET started_at = started_at - interval '2 minutes'",
+    )
+    yield
+    fleet.control = fleet.start_worker("control", 1)

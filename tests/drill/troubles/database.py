@@ -148,3 +148,16 @@ def open_connections(fleet: Fleet, stack: ExitStack, wanted: int) -> None:
     count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     while fleet.query(count) < [(wanted,)]:
         stack.enter_context(fleet.connect(fleet.url, "billing"))
+
+
+@trouble(
+    "Postgres was set to read-only",
+    "database_takes_no_writes",
+    passing=[*COMING_BACK, "worker_deaths", "control_queue"],
+)
+def read_only(fleet: Fleet) -> Iterator[None]:
+    fleet.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
+    yield
+    fleet.execute("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+    time.sleep(COMES_TO_ITSELF_SECONDS)
+    fleet.execute(HEALED)

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 
+from tests.chaos.clock import SHIM, Clock
 from tests.drill.fleet import Fleet
 from tests.drill.trouble import HEALED, trouble
 from tests.support.flow_rows import register_flow
@@ -127,3 +128,33 @@ def small_pools(fleet: Fleet) -> Iterator[None]:
     yield
     fleet.queuectl("cancel", "--flow", "letters", "--yes")
     fleet.wait_until_done()
+
+
+@trouble("the clock of a worker's host is wrong", "wrong_clock", says="90 s ahead", keeps_fleet=False)
+def wrong_clock(fleet: Fleet) -> Iterator[None]:
+    clock = Clock(fleet.servers.directory / "clock")
+    fleet.flows.terminate()
+    fleet.flows = fleet.start_worker("flows", 2, CHAOS_CLOCK=str(clock.path), PYTHONPATH=str(SHIM))
+    fleet.flows.wait_for_log(" ready.")
+    clock.step(90)
+    yield
+    clock.step(0)
+
+
+@trouble(
+    "a handler hangs",
+    "hung_handlers",
+    says="queuectl end",
+    settings={"ALERT_THRESHOLDS": '{"hung_handler_seconds": 20}'},
+    written="It is told after 20 s, not 60 s, of what takes milliseconds as a rule.",
+    keeps_fleet=False,
+)
+def hung(fleet: Fleet) -> Iterator[None]:
+    fleet.insert("letters", 100)
+    fleet.wait_until_done()
+    fleet.insert("letters", 1, seconds=600)
+    yield
+    ((record_id,),) = fleet.query("SELECT id FROM processing_queue WHERE status = 'processing'")
+    fleet.queuectl("end", str(record_id), "--yes")
+    fleet.wait_for("NOT EXISTS (SELECT FROM processing_queue WHERE status = 'processing')")
+    fleet.queuectl("cancel", "--flow", "letters", "--yes")
