@@ -27,7 +27,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -88,6 +88,9 @@ test-lowest: ## Run the tests of the store and of workers with the oldest librar
 
 chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour)
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+drill: $(VENV)/dev.stamp ## Make thirty troubles for real, see that each is told, and alone (ARGS="--report FILE.md"; ARGS="beat" chooses, ARGS=--list names)
+	@$(BIN)/python -m tests.drill $(ARGS)
 
 compose-test: $(VENV)/dev.stamp $(VENV)-compose/bin/podman-compose ## Run compose.yaml in real containers (needs podman and root)
 	@PATH="$(CURDIR)/$(VENV)-compose/bin:$$PATH" $(BIN)/python -m pytest -m containers tests/compose $(ARGS)

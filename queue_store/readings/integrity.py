@@ -61,3 +61,10 @@ def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: boo
             rows = cursor.execute(sql(f"maintenance/integrity/{check.name}"), parameters).fetchall()
             violations += [Violation(check, problem, record_id) for problem, record_id in rows]
     return violations
+
+
+def find_missing_guards(cursor: Cursor[Any]) -> list[str]:
+    """The rules of the schema that are gone, disabled or not valid, and rights that nobody must have, as sentences."""
+    return [
+        problem for problem, _ in cursor.execute(sql("maintenance/integrity/missing_guards"), {}).fetchall()
+    ]

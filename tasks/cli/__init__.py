@@ -1,7 +1,7 @@
 """`queuectl`: each command is a module of its own, imported when it is called.
 
 Exit codes: 0 done, 1 it failed or found trouble, 3 the database cannot be used, 64 wrong usage, 130 interrupted.
-`check`, `drain` and `up` say what theirs mean.
+`check`, `doctor`, `drain` and `up` say what theirs mean.
 """
 
 import ast
@@ -25,6 +25,7 @@ COMMANDS = (
     "cancel",
     "capacity",
     "check",
+    "doctor",
     "drain",
     "end",
     "enqueue",

@@ -71,6 +71,39 @@ def _error_reply(client: Any) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerSetUp:
+    """`eviction_policy`: empty where the server does not tell it."""
+
+    product: str
+    version: str
+    eviction_policy: str
+    is_replica: bool
+
+
+def read_broker_set_up() -> BrokerSetUp | None:
+    """None for a broker that is not Redis, does not answer, or does not say. Never raises."""
+    try:
+        said: dict[str, Any] = connect(app.conf.broker_url).info()
+    except Exception:  # noqa: BLE001  (whatever keeps it from an answer)
+        return None
+    is_valkey = "valkey_version" in said
+    return BrokerSetUp(
+        product="Valkey" if is_valkey else "Redis",
+        version=str(said.get("valkey_version" if is_valkey else "redis_version", "of an unknown version")),
+        eviction_policy=str(said.get("maxmemory_policy", "")),
+        is_replica=said.get("role") in ("slave", "replica"),
+    )
+
+
+def queue_length(celery_queue: str) -> int | None:
+    """How many messages wait in a Celery queue; None where nobody can tell. Never raises."""
+    try:
+        return int(connect(app.conf.broker_url).llen(celery_queue))
+    except Exception:  # noqa: BLE001
+        return None
+
+
 def _connects() -> bool:
     try:
         with app.connection_for_write(connect_timeout=BROKER_SECONDS) as connection:

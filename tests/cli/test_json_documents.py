@@ -82,6 +82,8 @@ def test_a_database_that_is_away_is_answered_with_a_document(
     found = document(result)
     if command == "check":
         assert (found["health"], result.exit_code) == ("emergency", 2)
+    elif command == "doctor":
+        assert (found["health"], result.exit_code) == ("problem", 2)
     else:
         assert found["exit_code"] == result.exit_code
         assert result.exit_code in (1, 3, 64)
@@ -89,7 +91,7 @@ def test_a_database_that_is_away_is_answered_with_a_document(
     assert "hush" not in result.output
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("metrics-server", "new-flow")])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in (*WITHOUT_DATABASE, "doctor")])
 def test_a_wrong_setting_is_answered_with_a_document(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

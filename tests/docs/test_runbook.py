@@ -265,7 +265,7 @@ def run_shell(line: str, block: Block) -> str:
 
 def is_judging(arguments: list[str]) -> bool:
     """`exit=` of a block is of those commands that say by it what they found."""
-    return arguments[0] in ("check", "validate")
+    return arguments[0] in ("check", "doctor", "validate")
 
 
 def shows(expected: str, output: str) -> bool:

@@ -1,5 +1,6 @@
 """Give each test a database as the migrations left it, in about a millisecond."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import psycopg
@@ -22,10 +23,11 @@ ORDER BY ordinal_position
 
 
 class DatabaseCleaner:
-    """Empties every table and puts back the rows that the migrations had inserted."""
+    """Empties every table but those that are kept, and puts back the rows that the migrations had inserted."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kept: Sequence[str] = KEPT) -> None:
         self._url = url
+        self._kept = list(kept)
 
     def remember_seeds(self) -> None:
         """Keep the rows of the freshly migrated tables; called once, before the first test."""
@@ -67,4 +69,4 @@ class DatabaseCleaner:
         return row is not None and bool(row[0])
 
     def _tables(self, connection: psycopg.Connection) -> list[str]:
-        return [row[0] for row in connection.execute(TABLES, {"kept": list(KEPT)}).fetchall()]
+        return [row[0] for row in connection.execute(TABLES, {"kept": self._kept}).fetchall()]

@@ -1,0 +1,60 @@
+"""How the server, the database and the rights in it are set up."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.rows import rows_as, the_row_as
+from queue_store.database.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """`clock`: the server's time. `tables_without_autovacuum`: of our busy ones."""
+
+    server_version_number: int
+    clock: datetime
+    is_read_only: bool
+    autovacuum_is_on: bool
+    counts_are_tracked: bool
+    extensions: list[str]
+    tables_without_autovacuum: list[str]
+    forgotten_prepared_transactions: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """`roles`: those of ours that the login has. `missing`: what any role of ours lacks, as sentences."""
+
+    login: str
+    is_owner: bool
+    roles: list[str]
+    missing: list[str]
+    everybody_may_create: bool
+    worker_logins: list[str]
+    rescue_sees_sessions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnConnectionLimit:
+    """Of the database or of a login, in addition to the server's."""
+
+    holder: str
+    connection_limit: int
+    connection_count: int
+
+
+def read_set_up(cursor: Cursor[Any], prepared_seconds: float) -> SetUp:
+    """`prepared_seconds`: for how long a transaction may be prepared before it counts as forgotten."""
+    return the_row_as(cursor.execute(sql("readings/set_up"), {"prepared_seconds": prepared_seconds}), SetUp)
+
+
+def read_rights(cursor: Cursor[Any]) -> Rights:
+    return the_row_as(cursor.execute(sql("readings/rights"), {}), Rights)
+
+
+def read_own_connection_limits(cursor: Cursor[Any]) -> list[OwnConnectionLimit]:
+    """The lowest first."""
+    return rows_as(cursor.execute(sql("readings/own_connection_limits"), {}), OwnConnectionLimit)

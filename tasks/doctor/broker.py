@@ -1,0 +1,51 @@
+"""The broker: it carries hints, so that its trouble makes work slower and loses nothing."""
+
+from ..app import app
+from ..monitoring.broker import BROKER_SECONDS, BrokerSetUp, read_broker, read_broker_set_up
+from .diagnosis import Diagnosis, ok, warning
+
+NO_EVICTION = "noeviction"
+VISIBILITY_SECONDS = 3_600  # Celery's default, and what nobody has to change
+
+
+def broker() -> Diagnosis:
+    if not app.conf.broker_url:
+        return warning(
+            "No broker is named: workers find records by their own poll only.",
+            "set CELERY_BROKER_URL to the Redis of the fleet",
+        )
+    set_up = read_broker_set_up()
+    if set_up is None:
+        return _without_set_up()
+    if wrong := _wrong(set_up):
+        return wrong
+    return ok(f"{set_up.product} {set_up.version} answers; it evicts nothing.")
+
+
+def _without_set_up() -> Diagnosis:
+    if read_broker().is_reachable:
+        return ok("it answers; what it says about itself was not readable.")
+    return warning(
+        f"It does not answer within {BROKER_SECONDS:g} s: work goes on by the workers' own poll, more slowly.",
+        "start Redis, or correct CELERY_BROKER_URL; no record is lost meanwhile",
+    )
+
+
+def _wrong(set_up: BrokerSetUp) -> Diagnosis | None:
+    if set_up.is_replica:
+        return warning(
+            "It is a replica and takes no writes: no hint can be sent.",
+            "name the primary in CELERY_BROKER_URL",
+        )
+    if set_up.eviction_policy not in ("", NO_EVICTION):
+        return warning(
+            f"maxmemory-policy is {set_up.eviction_policy}: a full Redis throws hints away, silently.",
+            "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
+        )
+    seconds = app.conf.broker_transport_options.get("visibility_timeout", VISIBILITY_SECONDS)
+    if seconds < VISIBILITY_SECONDS:
+        return warning(
+            f"visibility_timeout is {seconds:g} s: messages are delivered again while they are worked on.",
+            "remove it from broker_transport_options: ownership is in the row, and nothing has to be set",
+        )
+    return None

@@ -1,0 +1,38 @@
+"""What the doctor says about one part of the set-up."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from queue_store.alerting.findings import Finding, by_severity
+
+LEVELS = ("ok", "warning", "problem")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """`level`: one of LEVELS. `next_step`: how to mend it; empty where nothing is to be mended."""
+
+    level: str
+    message: str
+    next_step: str = ""
+
+
+def ok(message: str) -> Diagnosis:
+    return Diagnosis("ok", message)
+
+
+def warning(message: str, next_step: str) -> Diagnosis:
+    return Diagnosis("warning", message, next_step)
+
+
+def problem(message: str, next_step: str) -> Diagnosis:
+    return Diagnosis("problem", message, next_step)
+
+
+def of_findings(findings: Iterable[Finding]) -> Diagnosis | None:
+    """The worst finding, in the doctor's words; None without any."""
+    ordered = by_severity(findings)
+    if not ordered:
+        return None
+    worst = ordered[0]
+    return Diagnosis("warning" if worst.level == "warning" else "problem", worst.message, worst.next_step)

@@ -1,0 +1,93 @@
+"""All checks, one after the other. What cannot be looked at is said, and keeps nothing else from it."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import psycopg
+import sqlalchemy.exc
+
+from queue_store.database.driver_errors import INSUFFICIENT_PRIVILEGE, cause_of, sqlstate_of
+from queue_store.database.manager import DatabaseManager
+from queue_store.errors import ConnectionLimitError, QueueStoreError
+from queue_store.settings import load_processor_settings, wrong_settings
+
+from ..alerts.deadline import call_with_deadline
+from ..monitoring.connection_holders import last_known
+from .diagnosis import LEVELS, Diagnosis, problem
+from .facts import ServerFacts, read_queue_facts, read_server_facts
+from .register import OF_HOST, OF_QUEUE, OF_SERVER
+
+ANSWER_SECONDS = 30.0
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """`diagnoses`: by the name of the check, in order. `not_examined`: the checks that something else kept from it."""
+
+    diagnoses: dict[str, Diagnosis]
+    not_examined: list[str]
+
+    @property
+    def level(self) -> str:
+        return max((d.level for d in self.diagnoses.values()), key=LEVELS.index, default=LEVELS[0])
+
+
+def examine(open_database: Callable[[], DatabaseManager]) -> Examination:
+    """`open_database` is called when the settings allow it. Changes nothing. Raises nothing that a check raised."""
+    diagnoses = dict(_made(OF_HOST))
+    if not wrong_settings():
+        diagnoses |= _of_database(open_database())
+    expected = [*OF_HOST, *OF_SERVER, *OF_QUEUE]
+    return Examination(diagnoses, [name for name in expected if name not in diagnoses])
+
+
+def _of_database(database: DatabaseManager) -> dict[str, Diagnosis]:
+    settings = load_processor_settings()
+    try:
+        server = _read(partial(read_server_facts, database, settings))
+    except ConnectionLimitError as error:
+        return {"database": _unreadable(f"{error} {last_known(settings, database.name)}")}
+    except (QueueStoreError, psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+        return {"database": _of_error(error)}
+    diagnoses = dict(_made(OF_SERVER, server))
+    return diagnoses if server.schema_problem else diagnoses | _of_queue(database, server)
+
+
+def _of_queue(database: DatabaseManager, server: ServerFacts) -> dict[str, Diagnosis]:
+    try:
+        return dict(_made(OF_QUEUE, _read(partial(read_queue_facts, database, server))))
+    except (QueueStoreError, psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+        return {"login": _of_error(error)}
+
+
+def _read(read: Callable[[], T]) -> T:
+    return call_with_deadline(read, ANSWER_SECONDS, thread_name="doctor")
+
+
+def _of_error(error: Exception) -> Diagnosis:
+    text = " ".join(str(cause_of(error)).split())
+    if sqlstate_of(error) == INSUFFICIENT_PRIVILEGE:
+        return problem(
+            text, "queuectl grant-roles as the owner, then GRANT processing_queue_monitor to this login"
+        )
+    return _unreadable(text)
+
+
+def _unreadable(text: str) -> Diagnosis:
+    return problem(text, "see docs/runbook.md, The database cannot be reached")
+
+
+def _made(checks: Mapping[str, Callable[..., Diagnosis]], *facts: object) -> Iterator[tuple[str, Diagnosis]]:
+    for name, check in checks.items():
+        try:
+            yield name, check(*facts)
+        except Exception as error:
+            logger.exception("the doctor's check %s failed", name)
+            message = f"This check failed: {type(error).__name__}, which is a fault of this program."
+            yield name, problem(message, "report it with the version and the log")

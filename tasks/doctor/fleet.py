@@ -1,0 +1,74 @@
+"""Beats and workers."""
+
+from collections import defaultdict
+
+from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH
+
+from ..monitoring.broker import queue_length
+from ..monitoring.rules import judge
+from .diagnosis import Diagnosis, of_findings, ok, warning
+from .facts import QueueFacts
+
+CONTROL_QUEUE = "control"
+CONTROL_COMMAND = "celery -A processing_queue worker -Q control --concurrency=1"
+
+
+def beat(facts: QueueFacts) -> Diagnosis:
+    if found := of_findings(judge(facts.snapshot, ["beat_silent"])):
+        return found
+    leader = next((beat for beat in facts.beats if beat.is_leader), None)
+    if leader is None:
+        return warning(
+            "No beat leads, although one runs.", "look again in a minute; then restart celery beat"
+        )
+    return ok(f"{len(facts.beats)} run(s); the one on {leader.hostname} leads.")
+
+
+def control_queue(facts: QueueFacts) -> Diagnosis:
+    length = queue_length(CONTROL_QUEUE)
+    waiting = "" if length is None else f" {length} message(s) wait there."
+    servers = [p for p in facts.snapshot.fleet.alive if CONTROL_QUEUE in p.celery_queues]
+    if not servers:
+        return warning(
+            f"No living worker serves the Celery queue {CONTROL_QUEUE}: maintenance is not done.{waiting}",
+            f"start one: {CONTROL_COMMAND}",
+        )
+    if length is not None and length > MAXIMUM_QUEUE_LENGTH:
+        return warning(
+            f"The Celery queue {CONTROL_QUEUE} is long.{waiting}",
+            f"give it a worker of its own: {CONTROL_COMMAND}; emptying it does no harm",
+        )
+    return ok(f"served by {', '.join(sorted({p.hostname for p in servers}))}.{waiting}")
+
+
+def workers(facts: QueueFacts) -> Diagnosis:
+    fleet = facts.snapshot.fleet
+    if not fleet.served_flows:
+        return warning(
+            "No living worker process has a flow: records wait.",
+            "name the modules of your flows in FLOW_MODULES and start celery -A processing_queue worker -Q flows",
+        )
+    hosts = {process.hostname for process in fleet.alive}
+    return ok(
+        f"{len(fleet.alive)} process(es) on {len(hosts)} host(s) serve {len(fleet.served_flows)} flow(s)."
+    )
+
+
+def versions(facts: QueueFacts) -> Diagnosis:
+    hosts: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for process in facts.snapshot.fleet.alive:
+        for name, version in process.versions.items():
+            hosts[name][version].add(process.hostname)
+    mixed = [_mixed(name, by_version) for name, by_version in sorted(hosts.items()) if len(by_version) > 1]
+    if mixed:
+        return warning(
+            f"Worker processes differ: {'; '.join(mixed)}.", "finish the deploy: restart the older workers"
+        )
+    ours = ", ".join(hosts["processing-queue"]) or "none is known, because no worker process is alive"
+    return ok(f"all worker processes are alike: {ours}." if hosts else f"{ours}.")
+
+
+def _mixed(name: str, by_version: dict[str, set[str]]) -> str:
+    return f"{name} " + ", ".join(
+        f"{v} on {', '.join(sorted(hosts)[:3])}" for v, hosts in sorted(by_version.items())
+    )

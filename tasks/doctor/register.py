@@ -1,0 +1,31 @@
+"""All checks, in the order in which they are shown. Each table needs more than the one before it."""
+
+from collections.abc import Callable, Mapping
+
+from . import broker, fleet, rights, server, settings, upkeep
+from .diagnosis import Diagnosis
+from .facts import QueueFacts, ServerFacts
+
+OF_HOST: Mapping[str, Callable[[], Diagnosis]] = {"settings": settings.settings, "broker": broker.broker}
+
+# They need a database that answers.
+OF_SERVER: Mapping[str, Callable[[ServerFacts], Diagnosis]] = {
+    "database": server.database,
+    "schema": server.schema,
+    "extensions": server.extensions,
+    "clocks": server.clocks,
+    "roles": rights.roles,
+    "autovacuum": upkeep.autovacuum,
+}
+
+# They need our schema, and a login that may read it.
+OF_QUEUE: Mapping[str, Callable[[QueueFacts], Diagnosis]] = {
+    "guards": server.guards,
+    "response time": server.response_time,
+    "transactions": upkeep.transactions,
+    "connections": upkeep.connections,
+    "workers": fleet.workers,
+    "versions": fleet.versions,
+    "control queue": fleet.control_queue,
+    "beat": fleet.beat,
+}

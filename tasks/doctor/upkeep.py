@@ -1,0 +1,81 @@
+"""What keeps the server usable: vacuum, short transactions, and room for connections."""
+
+from datetime import timedelta
+
+from queue_store.readings.activity import TableReading
+
+from ..monitoring.capacity import CONNECTIONS_EACH
+from ..monitoring.rules import judge
+from .diagnosis import Diagnosis, of_findings, ok, problem, warning
+from .facts import QueueFacts, ServerFacts
+
+NEGLECTED_SECONDS = 3_600.0
+NEGLECTED_DEAD_ROWS = 50_000
+WORKERS = "processing_queue worker"
+
+
+def autovacuum(facts: ServerFacts) -> Diagnosis:
+    set_up = facts.set_up
+    for is_on, name in ((set_up.autovacuum_is_on, "autovacuum"), (set_up.counts_are_tracked, "track_counts")):
+        if not is_on:
+            return problem(
+                f"{name} is off: dead rows stay, and the tables grow.",
+                f"ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf()",
+            )
+    if set_up.tables_without_autovacuum:
+        names = ", ".join(set_up.tables_without_autovacuum)
+        return problem(
+            f"autovacuum is off for {names}: dead rows stay, and the tables grow.",
+            f"ALTER TABLE {set_up.tables_without_autovacuum[0]} RESET (autovacuum_enabled)",
+        )
+    if neglected := [table for table in facts.tables if _is_neglected(table, facts)]:
+        first = neglected[0]
+        return warning(
+            f"{first.table_name} has {first.dead_rows} dead rows and was not vacuumed for more than an hour.",
+            f"VACUUM (ANALYZE) {first.table_name}; then look for what holds vacuum back: queuectl check --database",
+        )
+    return ok("on, for every busy table.")
+
+
+def _is_neglected(table: TableReading, facts: ServerFacts) -> bool:
+    if table.dead_rows < NEGLECTED_DEAD_ROWS:
+        return False
+    since = table.vacuumed_at or facts.set_up.clock - timedelta(seconds=facts.server.up_seconds)
+    return (facts.set_up.clock - since).total_seconds() > NEGLECTED_SECONDS
+
+
+def transactions(facts: QueueFacts) -> Diagnosis:
+    if forgotten := facts.server.set_up.forgotten_prepared_transactions:
+        return problem(
+            f"A prepared transaction keeps its locks and holds back vacuum: {forgotten[0]}.",
+            "COMMIT PREPARED or ROLLBACK PREPARED with its name, as its owner",
+        )
+    found = of_findings(judge(facts.snapshot, ["held_snapshot", "idle_in_transaction"]))
+    return found or ok("none is open for long, and none is prepared and forgotten.")
+
+
+def connections(facts: QueueFacts) -> Diagnosis:
+    """What the server may take, and what the fleet needs: two for each worker process."""
+    if found := of_findings(judge(facts.snapshot, ["server_connections", "pool_utilization"])):
+        return found
+    server, processes = facts.snapshot.server, len(facts.snapshot.fleet.alive)
+    of_workers = sum(c.connection_count for c in server.connections if c.application_name.startswith(WORKERS))
+    needed = max(CONNECTIONS_EACH * processes, of_workers)
+    limits = [("the server", server.connection_limit, server.connection_count)]
+    limits += [(o.holder, o.connection_limit, o.connection_count) for o in facts.server.own_connection_limits]
+    for holder, limit, open_now in limits:
+        wanted = needed + max(0, open_now - of_workers)
+        judged = facts.server.settings.alert_thresholds.judge(
+            "pool_utilization", 100 * wanted / max(limit, 1)
+        )
+        if judged:
+            say = problem if wanted > limit else warning
+            return say(
+                f"{processes} worker processes need {needed} connections, with those of others {wanted}; {holder} "
+                f"allows {limit}.",
+                "raise max_connections or the CONNECTION LIMIT, put PgBouncer in front, or start fewer processes",
+            )
+    return ok(
+        f"{server.connection_count} of {server.connection_limit} are open; {processes} worker process(es) need "
+        f"{needed}, and may open up to {facts.snapshot.fleet.pool_capacity}."
+    )

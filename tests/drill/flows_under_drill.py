@@ -1,0 +1,37 @@
+"""Flows of the drill's workers. A payload says what a record does."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tasks import PermanentError, flow
+
+
+@flow
+def letters(payload: dict[str, Any]) -> None:
+    """`seconds`: how long it takes. `down`: a file; while it exists, the service that is called is down."""
+    time.sleep(payload.get("seconds", 0))
+    if Path(payload.get("down", "/nowhere")).exists():
+        raise PermanentError("the post office is closed")
+
+
+@flow
+def deadly(payload: dict[str, Any]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@flow
+def busy(payload: dict[str, Any]) -> None:
+    deadline = time.monotonic() + payload["seconds"]
+    while time.monotonic() < deadline:
+        sum(range(10_000))
+
+
+@flow
+def broken_off(payload: dict[str, Any], connection: Connection) -> None:
+    """Something between the worker and Postgres ends its connection, each time."""
+    connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")

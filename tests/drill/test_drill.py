@@ -1,0 +1,28 @@
+"""Ten quick troubles of `make drill`: each is told within seconds, alone, and its alert is resolved."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.drill import troubles
+from tests.drill.run import Drills, drills
+from tests.drill.trouble import TROUBLES
+
+QUICK = [trouble.name for trouble in TROUBLES.values() if trouble.is_quick]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Drills]:
+    with drills() as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_trouble_is_told_as_what_it_is_and_as_nothing_else(name: str, running: Drills) -> None:
+    drilled = running.run(TROUBLES[name])
+    assert drilled.is_good, drilled
+
+
+def test_ten_are_quick() -> None:
+    assert troubles.__all__
+    assert len(QUICK) >= 10
