@@ -14,8 +14,8 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import ConnectionLimitError, QueueStoreError
 from queue_store.settings import load_processor_settings, wrong_settings
 
-from ..monitoring.deadline import call_with_deadline
 from ..monitoring.connection_holders import last_known
+from ..monitoring.deadline import call_with_deadline
 from .diagnosis import LEVELS, Diagnosis, problem
 from .facts import ServerFacts, read_queue_facts, read_server_facts
 from .register import OF_HOST, OF_QUEUE, OF_SERVER
