@@ -29,8 +29,8 @@ FIELDS = (
     "id", "ids", "flow", "status", "error", "key", "payload_key", "payload_value", "from", "before", "before_id",
     "before_at", "span", "group", "error_group", "hours", "days", "limit", "level", "alert", "claim", "priority",
     "reason", "dry_run", "draw", "start", "length", "search[value]", "order[0][column]", "order[0][dir]",
-    "columns[0][data]", "state", "type", "workername", "taskname", "refresh", "status", "timeout", "n", "queue", "min", "max",
-    "sort_by", "run", "worker", "to_flow", "offset", "received_start", "code", "next",
+    "columns[0][data]", "state", "type", "workername", "taskname", "refresh", "status", "timeout", "n", "queue",
+    "min", "max", "sort_by", "run", "worker", "to_flow", "offset", "received_start", "code", "next",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     "", "0", "-1", "1", "9" * 40, "1e999", "NaN", "null", "true", "x", "x" * 5_000, "\x00", "é", "\u202e", "\ud7ff",
@@ -116,7 +116,7 @@ def state(database: DatabaseManager) -> list[tuple[Any, ...]]:
 def read_by_the_page() -> list[str]:
     """The fields, as its source names them."""
     sources = [path.read_text() for path in (ROOT / "tasks/queue_page").rglob("*.py")]
-    named = re.compile(r"\b(?:\w*arguments|self)\.\w+\(\s*\"(\w+)\"")
+    named = re.compile(r"\b(?:\w*arguments|self)\.(?!set_header)\w+\(\s*\"(\w+)\"")
     return sorted({name for text in sources for name in named.findall(text)})
 
 
