@@ -65,7 +65,9 @@ class TestInABrowser:
         browser.theme(theme)
         record_id = hang(database)
         browser.open(url + "/queue/processes", SHOWN)
-        assert f"record {record_id} since " in browser.run("document.querySelector('#queue-view').textContent")
+        assert f"record {record_id} since " in browser.run(
+            "document.querySelector('#queue-view').textContent"
+        )
         browser.open(f"{url}/queue/records/{record_id}", SHOWN)
         shown = browser.run("document.querySelector('#queue-view').textContent")
         assert "Its handler runs far longer than usual" in shown
