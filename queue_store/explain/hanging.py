@@ -40,7 +40,8 @@ def workers_held_up(facts: Facts) -> Reason | None:
 def _named(hung: list[HungHandler]) -> str:
     ids = " ".join(str(h.handler.record_id) for h in hung[:SHOWN])
     shown = "; ".join(h.text for h in hung[:SHOWN]) + ("; …" if len(hung) > SHOWN else ".")
-    return f"{shown} `queuectl end {ids}` ends them and charges an attempt."
+    which = "it and charges an attempt" if len(hung) == 1 else "them and charges each an attempt"
+    return f"{shown} `queuectl end {ids}` ends {which}."
 
 
 def _details(hung: list[HungHandler]) -> dict[str, Any]:

@@ -64,8 +64,10 @@ class TestInABrowser:
         browser.size(*SIZES[size])
         browser.theme(theme)
         record_id = hang(database)
-        browser.open(url + "/queue/runs", SHOWN)
-        assert f"record {record_id} of " in browser.run("document.querySelector('#queue-view').textContent")
+        browser.open(url + "/queue/processes", SHOWN)
+        assert f"record {record_id} since " in browser.run(
+            "document.querySelector('#queue-view').textContent"
+        )
         browser.open(f"{url}/queue/records/{record_id}", SHOWN)
         shown = browser.run("document.querySelector('#queue-view').textContent")
         assert "Its handler runs far longer than usual" in shown
