@@ -105,7 +105,7 @@ class JsonHandler(QueueHandler):
     def send(self, answer: Any) -> None:
         self.set_header("Content-Type", "application/json")
         body = orjson.dumps(answer, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
-        self.set_header("Vary", "Accept-Encoding")
+        self.set_header(name="Vary", value="Accept-Encoding")
         if len(body) > COMPRESSED_FROM_BYTES and "gzip" in self.request.headers.get("Accept-Encoding", ""):
             self.set_header("Content-Encoding", "gzip")
             body = gzip.compress(body, compresslevel=1)

@@ -164,8 +164,9 @@ def pair() -> Iterator[Pair]:
 def test_a_standby_is_told_once_without_it_until_it_is_promoted(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failover that was done halfway: the address leads to the standby already."""
+    """A failover that was done halfway: the address leads to the standby already. No contact is registered there."""
     monkeypatch.setenv("DATABASE_URL", pair.replica.url())
+    monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_CONTACT_PRIMARY", "https://127.0.0.1/refused")
     database, settings = database_named(), load_processor_settings()
     with caplog.at_level(logging.INFO, "processing_queue.alerts"):
         for _ in range(2):

@@ -56,7 +56,9 @@ def test_a_thousand_flows_fit(size: str, theme: str, browser: Browser, url: str)
         browser.screenshot(Path(directory) / f"many-flows-{size}-{theme}.png")
 
 
-def test_flows_are_filtered_sorted_and_shown_as_a_whole(browser: Browser, url: str) -> None:
+def test_flows_are_filtered_sorted_and_shown_as_a_whole(
+    browser: Browser, url: str, page_url: tuple[str, DatabaseManager]
+) -> None:
     browser.size(*SIZES["phone"])
     browser.open(url + "/queue", FIRST)
     browser.run(TYPE.format("input[type=search]", "FLOW_09", "input"))
@@ -65,6 +67,10 @@ def test_flows_are_filtered_sorted_and_shown_as_a_whole(browser: Browser, url: s
     browser.wait(f"{ROWS} === 100")
     browser.run(TYPE.format("select[aria-label^=Sort]", "name", "change"))
     browser.wait(f"/flow_0900/.test({FIRST})")
+    with page_url[1].transaction() as cursor:
+        cursor.execute("UPDATE flows SET paused_at = now() WHERE flow_name = 'flow_0950'")
+    browser.run(TYPE.format("select[aria-label^=Sort]", "paused or unknown", "change"))
+    browser.wait(f"/flow_0950.*paused/.test({FIRST})")
     browser.run(TYPE.format("input[type=search]", "no such flow", "input"))
     browser.wait("/No flow has this in its name/.test(document.body.textContent)")
     browser.run(TYPE.format("input[type=search]", "flow_0001", "input"))

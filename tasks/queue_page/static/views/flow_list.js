@@ -4,11 +4,13 @@ import { badge, duration, flowLink, number, percent, table } from "../dom.js";
 import { shortList } from "./short_list.js";
 
 const rest = (flow) => flow.pending + flow.processing + flow.failed;
+const isOpen = (flow) => Number(flow.is_registered && !flow.is_stopped);
 const ORDERS = {
   "most to do": (a, b) => rest(b) - rest(a),
   name: (a, b) => (a.flow_name < b.flow_name ? -1 : 1),
   pending: (a, b) => b.pending - a.pending,
   failed: (a, b) => b.failed - a.failed,
+  "paused or unknown": (a, b) => isOpen(a) - isOpen(b) || rest(b) - rest(a),
   "oldest due": (a, b) => (b.oldest_due_seconds ?? -1) - (a.oldest_due_seconds ?? -1),
   "lowest success": (a, b) => (a.success_rate_1h ?? 101) - (b.success_rate_1h ?? 101),
   "slowest, 95 %": (a, b) => (b.processing_p95 ?? -1) - (a.processing_p95 ?? -1),
