@@ -10,7 +10,9 @@ import psycopg
 from sqlalchemy import Engine, event
 
 from queue_store.errors import SettingsError
-from queue_store.settings import environment_name
+from queue_store.settings import DatabaseSettings, environment_name
+
+CONSOLE_SECONDS = 5
 
 
 def name_of_setting(database: str) -> str:
@@ -24,6 +26,21 @@ def refuse_unnamed_pooler(engine: Engine, database: str) -> None:
         _refuse_invented_pid(connection, database)
 
     event.listen(engine, "first_connect", look)
+
+
+def read_console(settings: DatabaseSettings) -> dict[str, str]:
+    """The settings of PgBouncer. Empty where the login is not one of its `admin_users` or `stats_users`."""
+    url = settings.url.set(drivername="postgresql", database="pgbouncer")
+    try:
+        with psycopg.connect(
+            url.render_as_string(hide_password=False),
+            autocommit=True,
+            connect_timeout=CONSOLE_SECONDS,
+            cursor_factory=psycopg.ClientCursor,  # it takes simple queries only
+        ) as console:
+            return {str(row[0]): str(row[1]) for row in console.execute("SHOW CONFIG").fetchall()}
+    except psycopg.Error:
+        return {}
 
 
 def _refuse_invented_pid(connection: "psycopg.Connection[Any]", database: str) -> None:

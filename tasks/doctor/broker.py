@@ -2,6 +2,7 @@
 
 from ..app import app
 from ..monitoring.broker import BROKER_SECONDS, BrokerSetUp, read_broker, read_broker_set_up
+from ..monitoring.rules.broker_rules import NEXT_STEPS
 from .diagnosis import Diagnosis, ok, warning
 
 NO_EVICTION = "noeviction"
@@ -14,21 +15,23 @@ def broker() -> Diagnosis:
             "No broker is named: workers find records by their own poll only.",
             "set CELERY_BROKER_URL to the Redis of the fleet",
         )
-    set_up = read_broker_set_up()
-    if set_up is None:
-        return _without_set_up()
-    if wrong := _wrong(set_up):
+    reading, set_up = read_broker(), read_broker_set_up()
+    if not reading.is_reachable:
+        return warning(
+            f"It does not answer within {BROKER_SECONDS:g} s: work goes on by the workers' own poll, more slowly.",
+            "start Redis, or correct CELERY_BROKER_URL; no record is lost meanwhile",
+        )
+    wrong = _wrong(set_up) if set_up else None
+    if wrong is None and reading.error_reply:
+        code = reading.error_reply.partition(" ")[0]
+        wrong = warning(
+            f"It answers with an error: {reading.error_reply}.", NEXT_STEPS.get(code, "read the broker's log")
+        )
+    if wrong:
         return wrong
-    return ok(f"{set_up.product} {set_up.version} answers; it evicts nothing.")
-
-
-def _without_set_up() -> Diagnosis:
-    if read_broker().is_reachable:
+    if set_up is None:
         return ok("it answers; what it says about itself was not readable.")
-    return warning(
-        f"It does not answer within {BROKER_SECONDS:g} s: work goes on by the workers' own poll, more slowly.",
-        "start Redis, or correct CELERY_BROKER_URL; no record is lost meanwhile",
-    )
+    return ok(f"{set_up.product} {set_up.version} answers; it evicts nothing.")
 
 
 def _wrong(set_up: BrokerSetUp) -> Diagnosis | None:

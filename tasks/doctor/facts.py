@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from queue_store.database import roles, schema
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
+from queue_store.database.pooler import read_console
 from queue_store.errors import SchemaVersionError
 from queue_store.readings.activity import TableReading, read_tables
 from queue_store.readings.integrity import find_missing_guards
@@ -22,6 +23,7 @@ from queue_store.readings.set_up import (
 )
 from queue_store.settings import ProcessorSettings
 
+from ..monitoring.broker import read_broker
 from ..monitoring.databases import STATEMENT_SECONDS
 from ..monitoring.snapshot import Snapshot, take_snapshot
 
@@ -31,7 +33,8 @@ PREPARED_SECONDS = 300.0
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
     """`clock_ahead_seconds`: this host's clock before the database's, negative when it is behind; 0 when they differ by
-    less than what the question took. `schema_problem`: why this code cannot work on the schema."""
+    less than what the question took. `schema_problem`: why this code cannot work on the schema. `pooler`: the settings
+    that PgBouncer shows; empty where it does not show them, None without one."""
 
     settings: ProcessorSettings
     set_up: SetUp
@@ -39,6 +42,7 @@ class ServerFacts:
     server: ServerReading
     rights: Rights
     roles_are_granted: bool
+    pooler: dict[str, str] | None
     tables: list[TableReading]
     own_connection_limits: list[OwnConnectionLimit]
     schema_version: str | None
@@ -66,6 +70,7 @@ def read_server_facts(database: DatabaseManager, settings: ProcessorSettings) ->
             server=read_server(cursor),
             rights=read_rights(cursor),
             roles_are_granted=roles.are_granted(database),
+            pooler=read_console(database.settings) if database.settings.pgbouncer else None,
             tables=read_tables(cursor),
             own_connection_limits=read_own_connection_limits(cursor),
             schema_version=schema.current_version(database.engine),
@@ -79,7 +84,7 @@ def read_queue_facts(database: DatabaseManager, server: ServerFacts) -> QueueFac
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         return QueueFacts(
             server=server,
-            snapshot=replace(snapshot, schedule=read_schedule(cursor)),
+            snapshot=replace(snapshot, schedule=read_schedule(cursor), broker=read_broker()),
             beats=read_beats(cursor),
             missing_guards=find_missing_guards(cursor),
         )

@@ -2,9 +2,6 @@
 
 from collections import defaultdict
 
-from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH
-
-from ..monitoring.broker import queue_length
 from ..monitoring.rules import judge
 from .diagnosis import Diagnosis, of_findings, ok, warning
 from .facts import QueueFacts
@@ -16,6 +13,8 @@ CONTROL_COMMAND = "celery -A processing_queue worker -Q control --concurrency=1"
 def beat(facts: QueueFacts) -> Diagnosis:
     if found := of_findings(judge(facts.snapshot, ["beat_silent"])):
         return found
+    if not facts.beats:
+        return warning("No beat runs yet.", "start `celery -A processing_queue beat`, or look again in a minute")
     leader = next((beat for beat in facts.beats if beat.is_leader), None)
     if leader is None:
         return warning(
@@ -25,7 +24,8 @@ def beat(facts: QueueFacts) -> Diagnosis:
 
 
 def control_queue(facts: QueueFacts) -> Diagnosis:
-    length = queue_length(CONTROL_QUEUE)
+    broker = facts.snapshot.broker
+    length = broker.control_messages if broker else None
     waiting = "" if length is None else f" {length} message(s) wait there."
     servers = [p for p in facts.snapshot.fleet.alive if CONTROL_QUEUE in p.celery_queues]
     if not servers:
@@ -33,12 +33,8 @@ def control_queue(facts: QueueFacts) -> Diagnosis:
             f"No living worker serves the Celery queue {CONTROL_QUEUE}: maintenance is not done.{waiting}",
             f"start one: {CONTROL_COMMAND}",
         )
-    if length is not None and length > MAXIMUM_QUEUE_LENGTH:
-        return warning(
-            f"The Celery queue {CONTROL_QUEUE} is long.{waiting}",
-            f"give it a worker of its own: {CONTROL_COMMAND}; emptying it does no harm",
-        )
-    return ok(f"served by {', '.join(sorted({p.hostname for p in servers}))}.{waiting}")
+    found = of_findings(judge(facts.snapshot, ["control_queue"]))
+    return found or ok(f"served by {', '.join(sorted({p.hostname for p in servers}))}.{waiting}")
 
 
 def workers(facts: QueueFacts) -> Diagnosis:

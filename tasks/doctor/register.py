@@ -13,7 +13,7 @@ OF_SERVER: Mapping[str, Callable[[ServerFacts], Diagnosis]] = {
     "database": server.database,
     "schema": server.schema,
     "extensions": server.extensions,
-    "clocks": server.clocks,
+    "pooler": server.pooler,
     "roles": rights.roles,
     "autovacuum": upkeep.autovacuum,
 }
@@ -21,6 +21,7 @@ OF_SERVER: Mapping[str, Callable[[ServerFacts], Diagnosis]] = {
 # They need our schema, and a login that may read it.
 OF_QUEUE: Mapping[str, Callable[[QueueFacts], Diagnosis]] = {
     "guards": server.guards,
+    "clocks": server.clocks,
     "response time": server.response_time,
     "transactions": upkeep.transactions,
     "connections": upkeep.connections,

@@ -1,12 +1,13 @@
 """The database server, its schema, and the clocks."""
 
 from ..monitoring.rules import judge
+from ..monitoring.rules.worker_rules import CLOCK_SKEW_SECONDS
 from .diagnosis import Diagnosis, of_findings, ok, problem, warning
 from .facts import QueueFacts, ServerFacts
 
 OLDEST_SERVER = 150_000
 NEEDED_EXTENSION = "plpgsql"
-CLOCK_SECONDS = {"warning": 2.0, "problem": 5.0}  # hints of fan_out expire after 5 s by the hosts' clocks
+WAIT_SECONDS = 30.0  # of PgBouncer; docs/performance.md advises 10
 
 
 def database(facts: ServerFacts) -> Diagnosis:
@@ -48,18 +49,36 @@ def extensions(facts: ServerFacts) -> Diagnosis:
     return ok(f"{NEEDED_EXTENSION} is there; no other is needed.")
 
 
-def clocks(facts: ServerFacts) -> Diagnosis:
-    ahead = facts.clock_ahead_seconds
-    message = (
-        f"The clock of this host is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the database's: Celery "
-        "throws hints away that look expired."
-    )
-    next_step = "start the time service (chrony, systemd-timesyncd) on this host and on the database's"
-    if abs(ahead) > CLOCK_SECONDS["problem"]:
-        return problem(message, next_step)
-    if abs(ahead) > CLOCK_SECONDS["warning"]:
-        return warning(message, next_step)
-    return ok("this host and the database agree.")
+def pooler(facts: ServerFacts) -> Diagnosis:
+    said = facts.pooler
+    if said is None:
+        return ok("none is named; connections go straight to Postgres.")
+    if not said:
+        return ok(
+            "PgBouncer does not show its settings to this login; docs/performance.md says what they should be."
+        )
+    if said.get("pool_mode") == "statement":
+        return problem("pool_mode is statement: there are no transactions.", "set pool_mode = transaction")
+    seconds = float(said.get("query_wait_timeout", 0))
+    if not 0 < seconds <= WAIT_SECONDS:
+        return warning(
+            f"query_wait_timeout is {seconds:g} s (0: no end): while Postgres is away, a statement hangs for so long.",
+            "set query_wait_timeout = 10 and server_login_retry = 1 in pgbouncer.ini",
+        )
+    return ok(f"PgBouncer, pool_mode {said.get('pool_mode')}, query_wait_timeout {seconds:g} s.")
+
+
+def clocks(facts: QueueFacts) -> Diagnosis:
+    """Those of the workers' hosts, and this one's."""
+    if found := of_findings(judge(facts.snapshot, ["wrong_clock"])):
+        return found
+    ahead = facts.server.clock_ahead_seconds
+    if abs(ahead) > CLOCK_SKEW_SECONDS:
+        return warning(
+            f"The clock of this host is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the database's.",
+            "start NTP on it (timedatectl, chronyc tracking), or on the database's host",
+        )
+    return ok("this host, the workers' hosts and the database agree.")
 
 
 def response_time(facts: QueueFacts) -> Diagnosis:

@@ -96,14 +96,6 @@ def read_broker_set_up() -> BrokerSetUp | None:
     )
 
 
-def queue_length(celery_queue: str) -> int | None:
-    """How many messages wait in a Celery queue; None where nobody can tell. Never raises."""
-    try:
-        return int(connect(app.conf.broker_url).llen(celery_queue))
-    except Exception:  # noqa: BLE001
-        return None
-
-
 def _connects() -> bool:
     try:
         with app.connection_for_write(connect_timeout=BROKER_SECONDS) as connection:

@@ -65,6 +65,7 @@ def patient(
     found.execute(
         "INSERT INTO beats (beat_id, hostname, pid, heartbeat_at)"
         " VALUES (gen_random_uuid(), 'beat-1', 1, now() + interval '1 hour')",
+        "UPDATE worker_processes SET started_at = now() - interval '1 hour'",
         "UPDATE beat_leader SET beat_id = (SELECT beat_id FROM beats), leads_until = now() + interval '1 hour'",
     )
     yield found

@@ -1,6 +1,6 @@
 -- Who this login is, and what our roles lack of the rights that `queuectl grant-roles` gives them.
 WITH our_tables(name) AS (
-    SELECT unnest(ARRAY['processing_queue', 'alert_notices', 'alerts', 'audit_log', 'audit_seal', 'baselines',
+    SELECT unnest(ARRAY['processing_queue', 'alert_contacts', 'alert_notices', 'alerts', 'audit_log', 'audit_seal', 'baselines',
         'beat_leader', 'beats', 'cancel_requests', 'connection_checks', 'depth_minutes', 'error_hours', 'flows',
         'flow_execution_logs', 'maintenance_runs', 'open_slices', 'processed_surveys', 'producer_flows',
         'queue_control', 'record_attempts', 'record_progress', 'rollup_deltas', 'rollup_hours', 'rollup_minutes',

@@ -59,7 +59,7 @@ def failed_and_reset(fleet: Fleet) -> Iterator[None]:
     written="The records are due for 25 minutes.",
 )
 def slow(fleet: Fleet) -> Iterator[None]:
-    fleet.insert("letters", 40, age_seconds=1_500, seconds=5)
+    fleet.insert("letters", 400, age_seconds=1_500, seconds=5)
     yield
     cancel_waiting(fleet)
 
@@ -77,7 +77,7 @@ def below_usual(fleet: Fleet) -> Iterator[None]:
     )
     fleet.insert("letters", 100)
     fleet.wait_until_done()
-    fleet.insert("letters", 40, age_seconds=3_700, seconds=5)
+    fleet.insert("letters", 400, age_seconds=3_700, seconds=5)
     yield
     cancel_waiting(fleet)
 

@@ -155,6 +155,6 @@ def hung(fleet: Fleet) -> Iterator[None]:
     fleet.insert("letters", 1, seconds=600)
     yield
     ((record_id,),) = fleet.query("SELECT id FROM processing_queue WHERE status = 'processing'")
-    fleet.queuectl("end", str(record_id), "--yes")
+    fleet.queuectl("end", str(record_id))
     fleet.wait_for("NOT EXISTS (SELECT FROM processing_queue WHERE status = 'processing')")
     fleet.queuectl("cancel", "--flow", "letters", "--yes")
