@@ -14,7 +14,6 @@ from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.trends import read_connection_success
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.checking import check_queue
-from tasks.monitoring.deadline import call_with_deadline
 from tasks.alerts.update_alerts import update_alerts
 from tasks.app import app
 from tasks.cli import main
@@ -24,6 +23,7 @@ from tasks.monitoring import (
     distributed_queue_monitoring,
     processing_performance_monitoring,
 )
+from tasks.monitoring.deadline import call_with_deadline
 from tests.support import filling
 
 NOBODY = "postgresql://nobody:hush@127.0.0.1:1/rpa_db"
