@@ -44,22 +44,24 @@ class Judgement:
 def judge_everything(
     database: DatabaseManager, settings: ProcessorSettings, *, registers_as: str | None = None
 ) -> Judgement:
-    """Try up to TRIES times: one broken connection is not an emergency. `registers_as`: the kind of process as which
-    this one first registers the contacts that it has channels to; None for one that notifies nobody.
+    """Try up to TRIES times: one broken connection is not an emergency. No try begins after ANSWER_SECONDS.
 
-    Raises DatabaseUnavailableError when no try has an answer, or ANSWER_SECONDS in all are over. Raises
-    SchemaVersionError where there is nothing to judge yet.
+    `registers_as`: the kind of process as which this one first registers the contacts that it has channels to; None
+    for one that notifies nobody.
+
+    Raises DatabaseUnavailableError when no try has an answer within ANSWER_SECONDS, SchemaVersionError where there is
+    nothing to judge yet.
     """
     ends_at = time.monotonic() + ANSWER_SECONDS
     for attempt in range(1, TRIES + 1):
         try:
             return call_with_deadline(
                 partial(_judge, database, settings, attempt, registers_as),
-                ends_at - time.monotonic(),
+                ANSWER_SECONDS,
                 thread_name="judgement",
             )
         except DatabaseUnavailableError:
-            if attempt == TRIES or time.monotonic() + TRY_AGAIN_SECONDS >= ends_at:
+            if attempt == TRIES or time.monotonic() >= ends_at:
                 raise
             time.sleep(TRY_AGAIN_SECONDS)
     raise AssertionError("unreachable")
