@@ -14,7 +14,9 @@ def beat(facts: QueueFacts) -> Diagnosis:
     if found := of_findings(judge(facts.snapshot, ["beat_silent"])):
         return found
     if not facts.beats:
-        return warning("No beat runs yet.", "start `celery -A processing_queue beat`, or look again in a minute")
+        return warning(
+            "No beat runs yet.", "start `celery -A processing_queue beat`, or look again in a minute"
+        )
     leader = next((beat for beat in facts.beats if beat.is_leader), None)
     if leader is None:
         return warning(

@@ -49,8 +49,10 @@ class Browser:
             self.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Basic {token}"})
 
     def close(self) -> None:
-        self._socket.close()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        async def close() -> None:
+            self._socket.close()
+
+        self._loop.run_until_complete(close())
         self._process.terminate()
         self._process.wait(10)
         self._loop.close()
