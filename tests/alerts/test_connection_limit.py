@@ -16,6 +16,7 @@ from queue_store.errors import ConnectionLimitError, DatabaseUnavailableError
 from tasks.cli import main
 from tasks.monitoring.databases import database_named
 from tests.support.servers import connect
+from tests.workers.processes import wait_until
 
 LOGIN = "test_few_connections"
 URL = make_url("postgresql://queue@db.example.net/rpa_db")
@@ -42,13 +43,22 @@ def _configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tasks.alerts.judging.TRY_AGAIN_SECONDS", 0)
 
 
-def test_the_limit_and_the_holders_are_named(limited_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def sessions_of_the_login(database: DatabaseManager) -> int:
+    with database.transaction() as cursor:
+        row = cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", (LOGIN,)).fetchone()
+    return row[0] if row else 0
+
+
+def test_the_limit_and_the_holders_are_named(
+    database: DatabaseManager, limited_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", limited_url)
     separator = "&" if "?" in limited_url else "?"
     with psycopg.connect(f"{limited_url}{separator}application_name=billing") as first:
         looked = CliRunner().invoke(main, ["check", "--json"])
         assert "database_unreachable" not in looked.stdout
         database_named().dispose()
+        wait_until(lambda: sessions_of_the_login(database) == 1, "the end of the sessions that were given up")
         with psycopg.connect(limited_url), psycopg.connect(limited_url):
             status = CliRunner().invoke(main, ["status", "--json"])
             check = CliRunner().invoke(main, ["check", "--json"])

@@ -16,6 +16,7 @@ from queue_store.flows import with_work
 from queue_store.operators.operators import Operators
 from queue_store.runs.run import Run
 from queue_store.settings import ProcessorSettings
+from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 from tests.support.store import Store, failed, ids, in_background, store_on
 from tests.workers.processes import wait_until
@@ -146,6 +147,7 @@ def test_a_migration_that_meets_two_of_a_key_names_them_and_may_be_repeated(empt
     manager.dispose()
 
 
+@direct_only  # it counts sessions by the last statement of each
 def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) -> None:
     """Building an index beside the work waits for every older snapshot: who waits for his turn must have none."""
     manager = connect(empty_database_url)
