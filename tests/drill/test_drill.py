@@ -1,6 +1,7 @@
 """Ten quick troubles of `make drill`: each is told within seconds, alone, and its alert is resolved."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,18 @@ def running() -> Iterator[Drills]:
 def test_a_trouble_is_told_as_what_it_is_and_as_nothing_else(name: str, running: Drills) -> None:
     drilled = running.run(TROUBLES[name])
     assert drilled.is_good, drilled
+
+
+def test_the_drill_hears_silence_and_a_wolf(running: Drills) -> None:
+    mistaken = replace(
+        TROUBLES["somebody disables a trigger of the schema"],
+        codes=frozenset({"wrong_counts"}),
+        says="",
+        seconds=1,
+    )
+    drilled = running.run(mistaken)
+    assert drilled.found_seconds is None
+    assert drilled.wrong["during"][0].startswith("corruption: Found what must not be in the queue")
 
 
 def test_each_finding_has_its_trouble() -> None:
