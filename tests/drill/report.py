@@ -1,6 +1,6 @@
 """What a drill found, for people."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tests.drill.drilling import Drilled
 
@@ -14,8 +14,10 @@ def write_report(results: Sequence[Drilled], seconds: float, made_by: str) -> st
         "real, on a fleet of real workers and beat. Before it nothing was found. After it was mended nothing was "
         f"found, and no alert was open. The slowest was found after {longest:.0f} s; all took {seconds / 60:.0f} "
         f"minutes.\n\n{made_by}\n\n"
-        "*Found*: seconds until a judgement names it, alone. *Mended*: until nothing is found and no alert is open.\n\n"
-        "| trouble | findings | found | mended | shortened or written |\n| --- | --- | --- | --- | --- |\n"
+        "*Found*: seconds until a judgement names it, alone. *Mended*: until nothing is found and no alert is open. "
+        "*In passing*: what may be seen for a moment on the way there, or while it mends; anything else is wrong.\n\n"
+        "| trouble | findings | found | mended | in passing | shortened or written |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
         + "".join(_row(drilled) for drilled in results)
         + _wrong(results)
     )
@@ -23,11 +25,14 @@ def write_report(results: Sequence[Drilled], seconds: float, made_by: str) -> st
 
 def _row(drilled: Drilled) -> str:
     trouble = drilled.trouble
-    codes = ", ".join(f"`{code}`" for code in sorted(trouble.codes))
     return (
-        f"| {trouble.name} | {codes} | {_seconds(drilled.found_seconds)} | {_seconds(drilled.mended_seconds)} | "
-        f"{trouble.written} |\n"
+        f"| {trouble.name} | {_codes(trouble.codes)} | {_seconds(drilled.found_seconds)} | "
+        f"{_seconds(drilled.mended_seconds)} | {_codes(trouble.passing - trouble.codes)} | {trouble.written} |\n"
     )
+
+
+def _codes(codes: Iterable[str]) -> str:
+    return ", ".join(f"`{code}`" for code in sorted(codes))
 
 
 def _seconds(seconds: float | None) -> str:

@@ -1,9 +1,11 @@
 """Ten quick troubles of `make drill`: each is told within seconds, alone, and its alert is resolved."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from tasks.monitoring.rules import RULE_FAILED, registered_codes
 from tests.drill import troubles
 from tests.drill.run import Drills, drills
 from tests.drill.trouble import TROUBLES
@@ -21,6 +23,25 @@ def running() -> Iterator[Drills]:
 def test_a_trouble_is_told_as_what_it_is_and_as_nothing_else(name: str, running: Drills) -> None:
     drilled = running.run(TROUBLES[name])
     assert drilled.is_good, drilled
+
+
+def test_the_drill_hears_silence_and_a_wolf(running: Drills) -> None:
+    mistaken = replace(
+        TROUBLES["somebody disables a trigger of the schema"],
+        codes=frozenset({"wrong_counts"}),
+        says="",
+        seconds=1,
+    )
+    drilled = running.run(mistaken)
+    assert drilled.found_seconds is None
+    assert drilled.wrong["during"][0].startswith("corruption: Found what must not be in the queue")
+
+
+def test_each_finding_has_its_trouble() -> None:
+    drilled = {code for trouble in TROUBLES.values() for code in trouble.codes}
+    assert set(registered_codes()) - drilled == {
+        RULE_FAILED
+    }  # a fault of the program, made in test_rule_register.py
 
 
 def test_ten_are_quick() -> None:
