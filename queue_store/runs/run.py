@@ -15,7 +15,8 @@ from uuid import UUID, uuid4
 from psycopg import Cursor
 
 from queue_store.database.cursors import OwnCursor
-from queue_store.database.manager import DatabaseManager, HeldConnection
+from queue_store.database.held_connection import HeldConnection
+from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import NamedStatement, sql
 from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Record, Written

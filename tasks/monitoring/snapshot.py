@@ -90,14 +90,7 @@ def take_snapshot(
             overall=add_up(flows),
             hour=read_window(cursor, HOUR_SECONDS),
             day=day,
-            recent=read_recent_outcomes(
-                cursor,
-                {
-                    flow.flow_name: seconds
-                    for flow in flows
-                    if (seconds := rate_window_seconds(flow)) is not None
-                },
-            ),
+            recent=read_recent_outcomes(cursor, _rate_windows(flows)),
             orphans=read_orphans(cursor, settings, orphan_timeout_seconds),
             endless_claims=read_endless_claims(cursor, settings),
             failing_claims=read_failing_claims(cursor),
@@ -112,6 +105,10 @@ def take_snapshot(
             unheard=read_unheard_alerts(cursor),
             violations=find_violations(cursor, at_a_glance=True) if with_integrity else [],
         )
+
+
+def _rate_windows(flows: list[FlowCounts]) -> dict[str, float]:
+    return {f.flow_name: seconds for f in flows if (seconds := rate_window_seconds(f)) is not None}
 
 
 def rate_window_seconds(flow: FlowCounts) -> float | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from queue_store.database.manager import HeldConnection
+from queue_store.database.held_connection import HeldConnection
 from queue_store.database.statements import sql
 from queue_store.liveness import worker_processes
 from queue_store.records.record import Snooze

@@ -9,7 +9,7 @@ import pytest
 
 from queue_store import maintenance
 from queue_store.database import idle_in_transaction
-from queue_store.database.manager import HeldConnection
+from queue_store.database.held_connection import HeldConnection
 from queue_store.database.statements import sql
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.liveness import worker_processes

@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from queue_store.database.manager import HeldConnection
+from queue_store.database.held_connection import HeldConnection
 from queue_store.database.statements import sql
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.liveness import worker_processes

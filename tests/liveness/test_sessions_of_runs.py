@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from queue_store.database.manager import DatabaseManager, HeldConnection
+from queue_store.database.held_connection import HeldConnection
+from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.records.record import Record

@@ -92,7 +92,18 @@ def test_few_records_of_a_status_are_found_through_their_index(
 ) -> None:
     import psycopg
 
-    parameters = dict.fromkeys(("flow_name", "error", "key", "payload_key", "payload_value"))
+    parameters = dict.fromkeys(
+        (
+            "flow_name",
+            "error",
+            "key",
+            "payload_key",
+            "payload_value",
+            "group_ids",
+            "run_ids",
+            "run_record_ids",
+        )
+    )
     with psycopg.connect(own_database_url) as connection:
         connection.execute(
             "INSERT INTO processing_queue (flow_name, status)"

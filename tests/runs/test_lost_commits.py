@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from queue_store.database.manager import DatabaseManager, HeldConnection
+from queue_store.database.held_connection import HeldConnection
+from queue_store.database.manager import DatabaseManager
 from queue_store.errors import CommitUnknownError, ConflictError, DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from queue_store.liveness.worker_processes import WorkerProcess

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from queue_store.database.manager import DatabaseManager, HeldConnection
+from queue_store.database.held_connection import HeldConnection
+from queue_store.database.manager import DatabaseManager
 from queue_store.liveness import worker_processes
 from queue_store.liveness.rescue import Rescue
 from queue_store.liveness.worker_processes import WorkerProcess
