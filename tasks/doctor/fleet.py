@@ -3,13 +3,13 @@
 from collections import defaultdict
 
 from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH
+from queue_store.queue_schema import celery_queue_name
 
 from ..monitoring.broker import queue_length
 from ..monitoring.rules import judge
 from .diagnosis import Diagnosis, of_findings, ok, warning
 from .facts import QueueFacts
 
-CONTROL_QUEUE = "control"
 CONTROL_COMMAND = "celery -A processing_queue worker -Q control --concurrency=1"
 
 
@@ -25,17 +25,18 @@ def beat(facts: QueueFacts) -> Diagnosis:
 
 
 def control_queue(facts: QueueFacts) -> Diagnosis:
-    length = queue_length(CONTROL_QUEUE)
+    queue = celery_queue_name("control")
+    length = queue_length(queue)
     waiting = "" if length is None else f" {length} message(s) wait there."
-    servers = [p for p in facts.snapshot.fleet.alive if CONTROL_QUEUE in p.celery_queues]
+    servers = [p for p in facts.snapshot.fleet.alive if queue in p.celery_queues]
     if not servers:
         return warning(
-            f"No living worker serves the Celery queue {CONTROL_QUEUE}: maintenance is not done.{waiting}",
+            f"No living worker serves the Celery queue {queue}: maintenance is not done.{waiting}",
             f"start one: {CONTROL_COMMAND}",
         )
     if length is not None and length > MAXIMUM_QUEUE_LENGTH:
         return warning(
-            f"The Celery queue {CONTROL_QUEUE} is long.{waiting}",
+            f"The Celery queue {queue} is long.{waiting}",
             f"give it a worker of its own: {CONTROL_COMMAND}; emptying it does no harm",
         )
     return ok(f"served by {', '.join(sorted({p.hostname for p in servers}))}.{waiting}")

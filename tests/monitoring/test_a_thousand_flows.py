@@ -27,9 +27,11 @@ SELECT flow_name, now() - interval '40 minutes' FROM flows WHERE flow_name LIKE 
 """
 MINUTES = """
 INSERT INTO rollup_minutes (minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
-    rescued, crashed, cancelled, reset, refused, purged, processing_seconds, processing_histogram, wait_seconds, wait_histogram)
-SELECT date_trunc('minute', now()) - m * interval '1 minute', flow_name, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}',
-    0, '{}'
+    rescued, crashed, cancelled, reset, refused, purged, processing_seconds, processing_histogram, wait_seconds,
+    wait_histogram)
+SELECT date_trunc('minute', now()) - m * interval '1 minute', flow_name, 0, 0, 2, 1, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, '{}', 0,
+    '{}'
 FROM unnest(%(flow_names)s::text[]) flow_name, generate_series(1, 90) m
 """
 

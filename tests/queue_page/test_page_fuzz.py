@@ -28,8 +28,8 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
 FIELDS = (
     "id", "ids", "flow", "status", "error", "key", "payload_key", "payload_value", "from", "before", "before_id",
     "before_at", "span", "group", "error_group", "hours", "days", "limit", "level", "alert", "claim", "priority",
-    "reason", "dry_run", "draw", "start", "length", "search[value]", "order[0][column]", "order[0][dir]", "columns[0][data]",
-    "state", "type", "workername", "taskname", "refresh", "status", "timeout", "n", "queue", "min", "max", "sort_by",
+    "reason", "dry_run", "draw", "start", "length", "search[value]", "order[0][column]", "order[0][dir]",
+    "columns[0][data]", "state", "type", "workername", "taskname", "refresh", "status", "timeout", "n", "queue", "min", "max", "sort_by",
     "run", "worker", "to_flow", "offset", "received_start", "code", "next",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
