@@ -21,13 +21,14 @@ TOGETHER := not package and not containers and not browser and not long and not 
 # A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
 THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
 NONE_CHOSEN := 5
+IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
 
 THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs schedule values \
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -82,6 +83,9 @@ test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with worker
 	@TEST_POOL_START_METHOD=spawn $(TESTS) tests/workers/test_rescue_of_the_dead.py \
 		tests/workers/test_deadly_records.py $(ARGS)
 	@$(BIN)/queuectl up --once --pool-start-method=spawn --data-directory .data/spawn
+
+test-schema: ## Run the tests of the store with the queue in a schema of its own
+	@TEST_SCHEMA=own $(MAKE) --no-print-directory test ARGS="$(or $(ARGS),$(IN_SCHEMA))"
 
 test-lowest: ## Run the tests of the store and of workers with the oldest libraries that are allowed, as .ci/lowest.txt names them
 	@$(MAKE) --no-print-directory test VENV=.venv-lowest DEV_LOCK=.ci/lowest.lock ARGS="$(or $(ARGS),$(ON_LOWEST))"

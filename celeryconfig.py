@@ -7,6 +7,7 @@ from celery.schedules import crontab
 from kombu.entity import Queue
 
 from queue_store.errors import SettingsError
+from queue_store.queue_schema import celery_queue_name
 from queue_store.settings import ProcessorSettings, load_processor_settings
 
 try:
@@ -24,10 +25,16 @@ broker_transport_options = {
     "health_check_interval": 10,
 }
 
+# A queue in a schema of its own has Celery queues of its own, and its workers and Flower hear nobody else.
+_flows = celery_queue_name("flows", _settings.schema)
+_control = celery_queue_name("control", _settings.schema)
+control_exchange = celery_queue_name("celery", _settings.schema)
+event_exchange = event_queue_prefix = celery_queue_name("celeryev", _settings.schema)
+
 # `control` carries fan_out and the maintenance schedule; serve it by a worker of its own (-Q control), because
 # long batches in the same pool would starve it. A flow with `queue="slow"` needs a worker with -Q slow.
-task_default_queue = "flows"
-task_queues = [Queue("flows", routing_key="flows"), Queue("control", routing_key="control")]
+task_default_queue = _flows
+task_queues = [Queue(_flows, routing_key=_flows), Queue(_control, routing_key=_control)]
 task_create_missing_queues = True
 # By exact names: an application that shares this configuration may have tasks called `tasks.…` of its own.
 _control_tasks = (
@@ -48,8 +55,8 @@ _control_tasks = (
     "tasks.monitoring.processing_performance_monitoring",
     "tasks.monitoring.weekly_reset",
 )
-task_routes = {name: {"queue": "control"} for name in _control_tasks}
-task_routes["processing_queue.claim_batch"] = {"queue": "flows"}
+task_routes = {name: {"queue": _control} for name in _control_tasks}
+task_routes["processing_queue.claim_batch"] = {"queue": _flows}
 
 task_serializer = "json"
 result_serializer = "json"
@@ -84,65 +91,65 @@ imports = [
 # The maintenance schedule, in the time zone above. A crontab is kept in Postgres: noticed by any beat, done once; a
 # time that was missed is made up for once. Plain intervals are only hints.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
-_control = {"queue": "control", "expires": 60}
+_on_control = {"queue": _control, "expires": 60}
 
 beat_schedule = {
     "fan_out": {
         "task": "processing_queue.fan_out",
         "schedule": _settings.fan_out_seconds,
-        "options": {"queue": "control", "expires": max(2 * _settings.fan_out_seconds, 5)},
+        "options": {"queue": _control, "expires": max(2 * _settings.fan_out_seconds, 5)},
     },
     # Every minute: alerts
-    "alerts": {"task": "processing_queue.update_alerts", "schedule": 60.0, "options": _control},
+    "alerts": {"task": "processing_queue.update_alerts", "schedule": 60.0, "options": _on_control},
     # Every 15 minutes: queue health
     "queue_health": {
         "task": "tasks.monitoring.distributed_queue_monitoring",
         "schedule": crontab(minute="*/15"),
         "kwargs": {"include_detailed_metrics": True},
-        "options": _control,
+        "options": _on_control,
     },
     # Every 4 hours: orphaned records
     "orphan_cleanup": {
         "task": "tasks.monitoring.distributed_system_maintenance",
         "schedule": crontab(minute="0", hour="*/4"),
         "kwargs": {"cleanup_orphaned_records": True, "dry_run": False, "actor": "schedule"},
-        "options": _control,
+        "options": _on_control,
     },
     # Every night at 1:30: correct the counts, learn what is usual
     "nightly_review": {
         "task": "tasks.monitoring.nightly_review",
         "schedule": crontab(minute="30", hour="1"),
-        "options": _control,
+        "options": _on_control,
     },
     # Daily at 6:00: performance of the last 24 hours
     "performance_review": {
         "task": "tasks.monitoring.processing_performance_monitoring",
         "schedule": crontab(minute="0", hour="6"),
         "kwargs": {"time_window_hours": 24, "include_error_analysis": True},
-        "options": _control,
+        "options": _on_control,
     },
     # Daily at 6:15: the report of the last 24 hours, to the setting REPORT_RECIPIENTS (nobody, by default)
     "daily_report": {
         "task": "processing_queue.daily_report",
         "schedule": crontab(minute="15", hour="6"),
-        "options": _control,
+        "options": _on_control,
     },
     # Sunday at 2:00: analyse failed records and reset those with fewer than three failed attempts
     "failed_records_reset": {
         "task": "tasks.monitoring.weekly_reset",
         "schedule": crontab(minute="0", hour="2", day_of_week="sunday"),
-        "options": _control,
+        "options": _on_control,
     },
     # Monday at 8:00: the database
     "database_review": {
         "task": "tasks.health.database_review",
         "schedule": crontab(minute="0", hour="8", day_of_week="monday"),
-        "options": _control,
+        "options": _on_control,
     },
     # First Sunday of the month at 3:00: retention, then capacity
     "retention": {
         "task": "tasks.monitoring.monthly_retention",
         "schedule": crontab(minute="0", hour="3", day_of_week="sunday", day_of_month="1-7"),
-        "options": _control,
+        "options": _on_control,
     },
 }

@@ -1,9 +1,13 @@
 """The kinds of settings: each is a field with its default, and a parser that raises ValueError with what is wrong."""
 
+import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 from zoneinfo import ZoneInfo
+
+PUBLIC = "public"
+SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,31}")  # with it, no role has a longer name than Postgres keeps
 
 
 def number(kind: type, default: float, minimum: float, maximum: float) -> Any:
@@ -44,6 +48,17 @@ def parse_timezone(text: str) -> str:
         ZoneInfo(text)
     except (ValueError, OSError, KeyError):
         raise ValueError(f"must be a time zone such as Europe/Berlin, not {text[:64]!r}") from None
+    return text
+
+
+def parse_schema(text: str) -> str:
+    if not SCHEMA.fullmatch(text):
+        raise ValueError(
+            "must be the name of a schema of up to 32 small letters, digits and _, which begins with a letter or _, "
+            f"not {text[:64]!r}"
+        )
+    if text.startswith("pg_") or text == "information_schema":
+        raise ValueError(f"must not be {text}: Postgres keeps its own things there")
     return text
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 from queue_store.database_url import parse_database_url
 from queue_store.errors import SettingsError
 from queue_store.setting_fields import (
+    PUBLIC,
     contact,
     parse_log_format,
     parse_names,
+    parse_schema,
     parse_switch,
     parse_timezone,
     parsed,
@@ -35,6 +37,7 @@ DEFAULT_DATABASE = "rpa_db"
 class ProcessorSettings:
     """How records are processed. Each name, in capitals, ends `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_…`."""
 
+    schema: str = parsed(PUBLIC, parse_schema)  # of the database: it holds the queue
     batch_size: int = whole(100, 1, 10_000)
     max_retries: int = whole(3, 0, 1_000)
     cleanup_timeout_hours: float = real(2, 0.001, 24 * 365)

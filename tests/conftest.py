@@ -10,6 +10,7 @@ from queue_store.database.manager import DatabaseManager
 from tests.support.cleaning import DatabaseCleaner
 from tests.support.flow_runs import Worker, running_worker
 from tests.support.pgbouncer import SETTING as SETTING_OF_PGBOUNCER, THROUGH_PGBOUNCER
+from tests.support.schemas import TEST_SCHEMA, VARIABLE
 from tests.support.servers import PostgresServer, connect, running_postgres, running_redis
 from tests.support.store import Store, store_on
 
@@ -109,6 +110,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     if THROUGH_PGBOUNCER:
         monkeypatch.setenv(SETTING_OF_PGBOUNCER, "true")
+    monkeypatch.setenv(VARIABLE, TEST_SCHEMA)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from typing import Any
 
 from queue_store.database.tables import metadata
+from queue_store.queue_schema import queue_schema
 
 OUR_TABLES = frozenset({
     "alert_contacts", "alert_notices", "alerts", "audit_log", "audit_seal", "baselines", "beat_leader", "beats",
@@ -23,4 +24,6 @@ def include_object(thing: Any, name: str | None, kind: str, reflected: bool, com
     if not reflected:
         return thing.metadata is not metadata
     is_of_the_application = compare_to is not None and compare_to.metadata is not metadata
-    return is_of_the_application or name not in OUR_TABLES
+    # None: the first schema of the search_path, perhaps ours
+    is_in_another_schema = thing.schema not in (None, queue_schema())
+    return is_of_the_application or is_in_another_schema or name not in OUR_TABLES

@@ -20,6 +20,7 @@ from queue_store.errors import (
     ReadOnlyServerError,
     SchemaVersionError,
 )
+from queue_store.queue_schema import queue_schema, role_name
 
 RUNNING_KEY = "processing_queue_running_key"  # of each order_key at most one record is processing
 DEDUP_KEY = "processing_queue_dedup"
@@ -64,7 +65,6 @@ ADVICE = {  # by SQLSTATE
     "datname, usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC.",
     "53200": "Its host is out of memory: work with less at once, or give it more.",
 }
-_WIDER_RIGHTS = "for enqueue_many with ids, or with duplicates to skip or replace, processing_queue_admin"
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -131,7 +131,8 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
         return QueueStoreError(f"{message}. {error.diag.message_hint}")
     if error.sqlstate == INSUFFICIENT_PRIVILEGE:
         return QueueStoreError(
-            f"{message}: this login needs the role processing_queue_producer; {_WIDER_RIGHTS}"
+            f"{message}: this login needs the role {role_name('producer')}; for enqueue_many with ids, or with "
+            f"duplicates to skip or replace, {role_name('admin')}"
         )
     return None
 
@@ -163,7 +164,8 @@ def _place(url: URL) -> str:
 
 
 def _constraint(error: psycopg.Error) -> str | None:
-    return error.diag.constraint_name if error.sqlstate == "23505" else None
+    is_ours = error.sqlstate == "23505" and error.diag.schema_name in (None, queue_schema())
+    return error.diag.constraint_name if is_ours else None
 
 
 def _is_unavailable(error: psycopg.Error) -> bool:

@@ -4,6 +4,7 @@ import psycopg
 
 from queue_store.database.statements import sql
 from queue_store.database.versions import COMPATIBLE_PREFIX, COMPATIBLE_SINCE, latest_version
+from queue_store.errors import SettingsError
 from queue_store.settings import database_url_text
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -20,5 +21,5 @@ def has_nothing_to_migrate() -> bool:
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
             return connection.execute(sql("migration/is_up_to_date"), expected).fetchall() == [(True,)]
-    except psycopg.Error:
+    except (psycopg.Error, SettingsError):
         return False

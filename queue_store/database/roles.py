@@ -2,14 +2,9 @@
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
+from queue_store.queue_schema import role_name
 
-ROLES = (
-    "processing_queue_producer",
-    "processing_queue_flow_producer",
-    "processing_queue_worker",
-    "processing_queue_monitor",
-    "processing_queue_admin",
-)
+ROLES = ("producer", "flow_producer", "worker", "monitor", "admin")
 
 
 def grant_roles(database: DatabaseManager) -> tuple[str, ...]:
@@ -20,7 +15,7 @@ def grant_roles(database: DatabaseManager) -> tuple[str, ...]:
     """
     with database.transaction() as cursor:
         cursor.execute(sql("maintenance/grant_roles"))
-    return ROLES
+    return tuple(role_name(role) for role in ROLES)
 
 
 def are_granted(database: DatabaseManager) -> bool:

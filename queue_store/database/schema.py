@@ -4,13 +4,15 @@ Alembic is imported only where there is something to migrate: it costs more CPU 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg.errors
 import sqlalchemy.exc
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from queue_store.database.driver_errors import unavailable
 from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
 from queue_store.database.versions import (
     COMPATIBLE_PREFIX,
     COMPATIBLE_SINCE,
@@ -19,8 +21,7 @@ from queue_store.database.versions import (
     latest_version,
 )
 from queue_store.errors import SchemaVersionError
-
-COMPATIBLE = "SELECT obj_description('schema_version'::regclass, 'pg_class')"
+from queue_store.queue_schema import in_queue_schema
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
@@ -37,8 +38,9 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     if current_version(engine) == latest_version():
         with engine.begin() as connection:
             mark = COMPATIBLE_PREFIX + COMPATIBLE_SINCE
-            if connection.exec_driver_sql(COMPATIBLE).scalar() != mark:
-                connection.exec_driver_sql(f"COMMENT ON TABLE schema_version IS '{mark}'")
+            if _ask(connection, "migration/compatible") != mark:
+                comment = f"COMMENT ON TABLE public.schema_version IS '{mark}'".encode()
+                connection.exec_driver_sql(in_queue_schema(comment).decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,17 @@ def current_version(engine: Engine) -> str | None:
     """Raises DatabaseUnavailableError."""
     try:
         with engine.connect() as connection:
-            return connection.exec_driver_sql("SELECT version_num FROM schema_version").scalar()
+            return _ask(connection, "migration/version")
     except sqlalchemy.exc.ProgrammingError as error:
         if isinstance(error.orig, psycopg.errors.UndefinedTable):
             return None
         raise
     except sqlalchemy.exc.OperationalError as error:
         raise unavailable(engine.url, error) from None
+
+
+def _ask(connection: Connection, question: str) -> Any:
+    return connection.exec_driver_sql(sql(question).decode()).scalar()
 
 
 def _check_encoding(engine: Engine) -> None:
@@ -107,7 +113,7 @@ def _check_encoding(engine: Engine) -> None:
 def _is_compatible(engine: Engine) -> bool:
     """Whether the newer schema is compatible with this code."""
     with engine.connect() as connection:
-        mark = connection.exec_driver_sql(COMPATIBLE).scalar() or ""
+        mark = _ask(connection, "migration/compatible") or ""
     return mark.startswith(COMPATIBLE_PREFIX) and mark[len(COMPATIBLE_PREFIX) :] <= latest_version()
 
 

@@ -1,9 +1,15 @@
-"""The SQL of this package: one statement per file, named after what it does, with psycopg's `%(name)s` parameters."""
+"""The SQL of this package: one statement per file, named after what it does, with psycopg's `%(name)s` parameters.
+
+Each statement names the schema of every table and function: `public`, for which the queue's own schema is put. So it
+needs no search_path, and works in whatever session it is sent.
+"""
 
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from queue_store.queue_schema import in_queue_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,5 +22,5 @@ class NamedStatement:
 
 @cache
 def sql(name: str) -> bytes:
-    """The statement `queue_store/sql/<name>.sql`, as psycopg takes it. Raises FileNotFoundError."""
-    return files("queue_store").joinpath("sql", f"{name}.sql").read_bytes()
+    """The statement `queue_store/sql/<name>.sql`, as psycopg takes it. Raises FileNotFoundError and SettingsError."""
+    return in_queue_schema(files("queue_store").joinpath("sql", f"{name}.sql").read_bytes())

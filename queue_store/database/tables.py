@@ -19,7 +19,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-metadata = MetaData()
+from queue_store.queue_schema import queue_schema
+from queue_store.setting_fields import PUBLIC
+
+metadata = MetaData(schema=None if queue_schema() == PUBLIC else queue_schema())
 
 
 def _instant(name: str, *, nullable: bool = True) -> Column[Any]:

@@ -5,6 +5,7 @@ from psycopg import sql as identifiers
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
+from queue_store.queue_schema import queue_schema
 
 
 def vacuum_forgotten_tables(database: DatabaseManager) -> list[str]:
@@ -17,7 +18,7 @@ def vacuum_forgotten_tables(database: DatabaseManager) -> list[str]:
 
 
 def vacuum_tables(database: DatabaseManager, names: list[str]) -> None:
-    tables = identifiers.SQL(", ").join(identifiers.Identifier("public", name) for name in names)
+    tables = identifiers.SQL(", ").join(identifiers.Identifier(queue_schema(), name) for name in names)
     statement = identifiers.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(tables)
     with database.hold() as held, held.outside_transaction() as cursor:
         if database.settings.pgbouncer:  # where SET would leak to others

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from queue_store.enqueueing.trace_context import current_trace_context, producer_span
+from queue_store.queue_schema import broker_key
 
 CLAIM_BATCH_TASK = "processing_queue.claim_batch"
 KEY_SECONDS = 5
@@ -152,4 +153,4 @@ class CeleryHintSender:
 
 
 def _key(flow_name: str, slot: int) -> str:
-    return f"processing_queue:hint:{flow_name}:{slot}"
+    return f"{broker_key('hint')}:{flow_name}:{slot}"

@@ -2,7 +2,7 @@
 
 The lock is one of the table `schema_version`, held by a second session: only its owner can take it, where anybody who
 may log in could hold an advisory lock. The advisory lock of the code before migration 0013 is taken too, so that its
-`migrate` waits for ours, and ours for it.
+`migrate` waits for ours, and ours for it. That code knows the schema `public` only.
 """
 
 import logging
@@ -13,12 +13,17 @@ from typing import Any
 
 import psycopg.errors
 from alembic import context
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine
 
 from queue_store.database.statements import sql
+from queue_store.errors import SchemaVersionError
+from queue_store.queue_schema import queue_schema
+from queue_store.setting_fields import PUBLIC
 
 TRY_AGAIN_SECONDS = 0.2
 SAY_AGAIN_SECONDS = 10.0
+TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema)
 
 logger = logging.getLogger(__name__)
 engine: Engine = context.config.attributes["engine"]
@@ -44,18 +49,39 @@ def alone() -> Generator[None]:
 
 
 def _create(guard: Any) -> None:
-    try:
-        guard.execute(sql("migration/create_schema_version"))
-        guard.commit()
-    except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):  # another one was quicker
-        guard.rollback()
+    for is_there, create in (
+        ("migration/has_schema", "migration/create_schema"),
+        ("migration/has_schema_version", "migration/create_schema_version"),
+    ):
+        try:
+            if guard.execute(sql(is_there)).fetchone() != (True,):
+                guard.execute(sql(create))
+            guard.commit()
+        except TAKEN:  # another one was quicker
+            guard.rollback()
+        except psycopg.errors.InsufficientPrivilege as error:
+            guard.rollback()
+            raise SchemaVersionError(_missing_right(guard, error)) from error
+
+
+def _missing_right(guard: Any, error: psycopg.Error) -> str:
+    schema, login = Identifier(queue_schema()), Identifier(guard.info.user)
+    [has_schema] = guard.execute(sql("migration/has_schema")).fetchone()
+    grant = "GRANT CREATE, USAGE ON SCHEMA {} TO {}" if has_schema else "CREATE SCHEMA {} AUTHORIZATION {}"
+    needed = SQL(grant).format(schema, login).as_string(guard)
+    return (
+        f"the schema {queue_schema()} is not this login's to build in ({error.diag.message_primary}): "
+        f"let the owner of the {'schema' if has_schema else 'database'} run `{needed}`, then migrate again"
+    )
 
 
 def _lock(guard: Any) -> bool:
     try:
         guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         guard.execute(sql("migration/lock_schema_version"))
-        [is_alone] = guard.execute(sql("migration/take_lock_of_before")).fetchone()
+        is_alone = True
+        if queue_schema() == PUBLIC:
+            [is_alone] = guard.execute(sql("migration/take_lock_of_before")).fetchone()
     except psycopg.errors.LockNotAvailable:
         is_alone = False
     if not is_alone:
@@ -74,7 +100,10 @@ with alone(), engine.connect() as connection:
     connection.commit()
     try:
         context.configure(
-            connection=connection, version_table="schema_version", transaction_per_migration=True
+            connection=connection,
+            version_table="schema_version",
+            version_table_schema=queue_schema(),
+            transaction_per_migration=True,
         )
         with context.begin_transaction():
             context.run_migrations()

@@ -20,6 +20,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import BackupError
 from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manifest, new_backup_file
+from queue_store.queue_schema import queue_schema
 
 # In the order of restoring: records first, because inserting them counts them, and the counts come later.
 TABLES = (
@@ -109,7 +110,7 @@ def _restore(database: DatabaseManager, path: Path, manifest: Manifest, *, repla
             if (
                 table == "rollup_deltas"
             ):  # what the insert of the records has counted is in the backup's counts
-                cursor.execute(SQL("DELETE FROM {}").format(Identifier(table)))
+                cursor.execute(SQL("DELETE FROM {}").format(_in_schema(table)))
             _copy_in(cursor, table, manifest.columns[table], archive)
         cursor.execute(sql("backup/restore_sequences"))
         cursor.execute(sql("backup/restore_rollup_mark"))
@@ -133,9 +134,13 @@ def _columns(cursor: Cursor[Any], table: str) -> list[str]:
     return [row[0] for row in cursor.execute(sql("backup/table_columns"), {"table": table}).fetchall()]
 
 
+def _in_schema(table: str) -> Identifier:
+    return Identifier(queue_schema(), table)
+
+
 def copy_out(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> int:
     names = SQL(", ").join(map(Identifier, columns))
-    statement = SQL("COPY {} ({}) TO STDOUT (ENCODING 'UTF8')").format(Identifier(table), names)
+    statement = SQL("COPY {} ({}) TO STDOUT (ENCODING 'UTF8')").format(_in_schema(table), names)
     with archive.open(f"{table}.copy", "w", force_zip64=True) as file, cursor.copy(statement) as copy:
         for data in copy:
             file.write(data)
@@ -144,24 +149,27 @@ def copy_out(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfi
 
 def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     cursor.execute("SET LOCAL lock_timeout = '10s'")
-    row = cursor.execute("SELECT EXISTS (SELECT FROM processing_queue)").fetchone()
-    if row and row[0] and not replace:
-        raise BackupError("the queue has records: restore into an empty one, or say --replace")
     records, *others = TABLES
+    if _has_rows(cursor, records) and not replace:
+        raise BackupError("the queue has records: restore into an empty one, or say --replace")
     # Apart: emptying the records empties some of the others by a trigger.
-    cursor.execute(SQL("TRUNCATE {}").format(Identifier(records)))
+    cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     others.remove(AUDIT)
-    cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(Identifier, others))))
-    row = cursor.execute(SQL("SELECT EXISTS (SELECT FROM {})").format(Identifier(AUDIT))).fetchone()
-    if row and row[0]:  # only its owner may
-        cursor.execute(SQL("TRUNCATE {}").format(Identifier(AUDIT)))
+    cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(_in_schema, others))))
+    if _has_rows(cursor, AUDIT):  # only its owner may
+        cursor.execute(SQL("TRUNCATE {}").format(_in_schema(AUDIT)))
         cursor.execute(sql("backup/forget_seals"))
     cursor.execute(sql("backup/prepare_restore"))
 
 
+def _has_rows(cursor: Cursor[Any], table: str) -> bool:
+    row = cursor.execute(SQL("SELECT EXISTS (SELECT FROM {})").format(_in_schema(table))).fetchone()
+    return bool(row and row[0])
+
+
 def _copy_in(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> None:
     names = SQL(", ").join(map(Identifier, columns))
-    statement = SQL("COPY {} ({}) FROM STDIN (ENCODING 'UTF8')").format(Identifier(table), names)
+    statement = SQL("COPY {} ({}) FROM STDIN (ENCODING 'UTF8')").format(_in_schema(table), names)
     with archive.open(f"{table}.copy") as file, cursor.copy(statement) as copy:
         while data := file.read(1 << 20):
             copy.write(data)

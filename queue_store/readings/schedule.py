@@ -7,6 +7,7 @@ from psycopg import Cursor
 
 from queue_store.database.rows import the_row_as
 from queue_store.database.statements import sql
+from queue_store.queue_schema import celery_queue_name
 
 LATE_SECONDS = 600.0
 BEAT_SILENT_SECONDS = 20.0  # reported within a minute, with the pause of the sentinel
@@ -29,9 +30,9 @@ class ScheduleReading:
 
 
 def read_schedule(cursor: Cursor[Any]) -> ScheduleReading:
-    return the_row_as(
-        cursor.execute(
-            sql("readings/schedule"), {"late_seconds": LATE_SECONDS, "silent_seconds": BEAT_SILENT_SECONDS}
-        ),
-        ScheduleReading,
-    )
+    parameters = {
+        "late_seconds": LATE_SECONDS,
+        "silent_seconds": BEAT_SILENT_SECONDS,
+        "control_queue": celery_queue_name("control"),
+    }
+    return the_row_as(cursor.execute(sql("readings/schedule"), parameters), ScheduleReading)

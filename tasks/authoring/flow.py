@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from celery.schedules import crontab, schedule as interval
 
+from queue_store.queue_schema import celery_queue_name
 from queue_store.settings import ProcessorSettings
 
 from .retries import DEFAULT_BACKOFF, Backoff, DelayFunction, RetryPolicy, retry_delay_seconds
@@ -65,6 +66,11 @@ class Flow:
     failed: Handler | None = None
     schedule: crontab | interval | None = None
     schedule_payload: Any = None
+
+    @property
+    def celery_queue(self) -> str:
+        """The name of its Celery queue in the broker, which another queue's workers may share."""
+        return celery_queue_name(self.queue)
 
     def batch_size_or_default(self, settings: ProcessorSettings) -> int:
         return self.batch_size or settings.batch_size

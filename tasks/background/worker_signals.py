@@ -21,6 +21,7 @@ from celery.signals import (
 
 from queue_store.enqueueing.hints import broker_problem
 from queue_store.errors import QueueStoreError, SettingsError
+from queue_store.queue_schema import celery_queue_name
 from queue_store.settings import load_processor_settings, wrong_settings
 
 from ..app import app
@@ -72,10 +73,21 @@ def check_before_beat(**_: Any) -> None:
 
 @celeryd_after_setup.connect
 def remember_celery_queues(sender: Any = None, **_: Any) -> None:
-    celery_queues[:] = sorted(app.amqp.queues.consume_from)
+    celery_queues[:] = serve_own_queues()
     _starts[:] = [StartGuard(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
     _starts[0].begin(celery_queues)
     say_what_is_served()
+
+
+def serve_own_queues() -> list[str]:
+    """`-Q slow` means the Celery queue of this queue's flows, also where its name in the broker is another one."""
+    flows = load_flows(load_processor_settings()).values()
+    declared = {flow.queue for flow in flows} | {"flows", "control"}
+    named = sorted(app.amqp.queues.consume_from)
+    served = sorted({celery_queue_name(queue) if queue in declared else queue for queue in named})
+    if served != named:
+        app.amqp.queues.select(served)
+    return served
 
 
 def say_what_is_served() -> None:
@@ -84,15 +96,15 @@ def say_what_is_served() -> None:
     flows = load_flows(settings).values()
     for module in modules_without_flows(settings):
         logger.warning("FLOW_MODULES names %s, which declares no flow", module)
-    here = sorted(flow.name for flow in flows if flow.queue in celery_queues)
+    here = sorted(flow.name for flow in flows if flow.celery_queue in celery_queues)
     logger.info("serves the Celery queues %s, flows: %s", ", ".join(celery_queues), ", ".join(here) or "none")
-    elsewhere = sorted({flow.queue for flow in flows} - set(celery_queues))
+    elsewhere = sorted({flow.celery_queue for flow in flows} - set(celery_queues))
     for queue in elsewhere if here else []:
-        names = ", ".join(sorted(flow.name for flow in flows if flow.queue == queue))
+        names = ", ".join(sorted(flow.name for flow in flows if flow.celery_queue == queue))
         logger.warning(
             "does not serve the Celery queue %s: some worker must, with -Q %s, for: %s", queue, queue, names
         )
-    served = {flow.queue for flow in flows} | {"control"}
+    served = {flow.celery_queue for flow in flows} | {celery_queue_name("control")}
     for queue in set(celery_queues) - served:
         logger.warning(
             "no flow uses the Celery queue %s; the flows' queues are %s", queue, ", ".join(sorted(served))
@@ -127,7 +139,7 @@ def open_worker_process(**_: Any) -> None:
     _survive_group_sigterm()
     _allow_child_processes()
     time_limit.install()
-    services = open_services(celery_queues or ["flows", "control"])
+    services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
     _threads[:] = [Heartbeat(services), IdlePoll(services), Sentinel(services)]
     for thread in _threads:
         thread.start()

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from queue_store.enqueueing.hints import connect
+from queue_store.queue_schema import broker_key
 from queue_store.redaction import redact
 
-NOTES = "processing_queue:quarantine"
 KEPT_SECONDS = 7 * 86_400
 KEPT_NOTES = 50
 KEPT_LISTS = 5
@@ -35,6 +35,11 @@ class Note:
     why: str
     at: float
     key: str | None
+
+
+def notes_key() -> str:
+    """The list of notes in Redis, the newest first."""
+    return broker_key("quarantine")
 
 
 def keep_message(broker_url: str, queue: str, headers: Any, body: Any, why: str) -> None:
@@ -75,7 +80,7 @@ def news(client: Any) -> list[Note]:
     A writer to the broker can write there, too: a text that is no note of ours is left out.
     """
     try:
-        now, texts = _now(client), client.lrange(NOTES, 0, KEPT_NOTES - 1)
+        now, texts = _now(client), client.lrange(notes_key(), 0, KEPT_NOTES - 1)
     except Exception as error:  # noqa: BLE001  (a broker that just went away)
         logger.debug("the quarantine cannot be read: %s", type(error).__name__)
         return []
@@ -99,10 +104,11 @@ def _read(text: bytes) -> Note | None:
 
 
 def _note(client: Any, note: dict[str, Any]) -> None:
-    client.lpush(NOTES, json.dumps(note | {"at": _now(client)}))
-    client.ltrim(NOTES, 0, KEPT_NOTES - 1)
-    client.expire(NOTES, KEPT_SECONDS)
-    notes = [_read(text) for text in client.lrange(NOTES, 0, KEPT_NOTES - 1)]
+    key = notes_key()
+    client.lpush(key, json.dumps(note | {"at": _now(client)}))
+    client.ltrim(key, 0, KEPT_NOTES - 1)
+    client.expire(key, KEPT_SECONDS)
+    notes = [_read(text) for text in client.lrange(key, 0, KEPT_NOTES - 1)]
     lists = [note.key for note in notes if note is not None and note.key is not None]
     for key in lists[KEPT_LISTS:]:
         if MARK in key:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from queue_store.enqueueing.hints import connect
+from queue_store.queue_schema import broker_key
 
 from .quarantine import quarantine_queues
 
@@ -23,7 +24,7 @@ class StartGuard:
 
     def __init__(self, broker_url: str, node_name: str, worker_id: str) -> None:
         self._broker_url = broker_url
-        self._key = f"processing_queue:starts:{node_name}"
+        self._key = f"{broker_key('starts')}:{node_name}"
         self._member = worker_id
 
     def begin(self, queues: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from redis.retry import Retry
 from queue_store.database import schema, versions
 from queue_store.database.manager import DatabaseManager
 from queue_store.liveness.worker_processes import served_queues
+from queue_store.queue_schema import celery_queue_name
 from queue_store.schedule.recurring import database_time
 
 from ..embedded.directory_lock import DirectoryLock
@@ -105,7 +106,7 @@ def run(
             pass
         schema.migrate(database.engine)
         report.migrated(versions.latest_version())
-        queues = sorted({flow.queue for flow in flows.values()})
+        queues = sorted({flow.celery_queue for flow in flows.values()})
         flower_url = start_fleet(supervisor, database, directory, queues, worker_options)
         supervisor.everything_is_up()
         report.fleet_ready()
@@ -167,7 +168,7 @@ def start_fleet(
 
     def workers_beat() -> bool:
         with database.transaction() as cursor:
-            return served_queues(cursor, since) >= {*queues, CONTROL_QUEUE}
+            return served_queues(cursor, since) >= {*queues, celery_queue_name(CONTROL_QUEUE)}
 
     supervisor.wait_until(workers_beat, "Starting the workers")
     supervisor.start([flower])  # last: the records should not wait for it

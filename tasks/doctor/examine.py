@@ -12,6 +12,7 @@ import sqlalchemy.exc
 from queue_store.database.driver_errors import INSUFFICIENT_PRIVILEGE, cause_of, sqlstate_of
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import ConnectionLimitError, QueueStoreError
+from queue_store.queue_schema import role_name
 from queue_store.settings import load_processor_settings, wrong_settings
 
 from ..monitoring.connection_holders import last_known
@@ -74,7 +75,7 @@ def _of_error(error: Exception) -> Diagnosis:
     text = " ".join(str(cause_of(error)).split())
     if sqlstate_of(error) == INSUFFICIENT_PRIVILEGE:
         return problem(
-            text, "queuectl grant-roles as the owner, then GRANT processing_queue_monitor to this login"
+            text, f"queuectl grant-roles as the owner, then GRANT {role_name('monitor')} to this login"
         )
     return _unreadable(text)
 

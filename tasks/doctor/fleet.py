@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 
+from queue_store.queue_schema import celery_queue_name
+
 from ..monitoring.rules import judge
 from .diagnosis import Diagnosis, of_findings, ok, warning
 from .facts import QueueFacts
 
-CONTROL_QUEUE = "control"
 CONTROL_COMMAND = "celery -A processing_queue worker -Q control --concurrency=1"
 
 
@@ -26,13 +27,14 @@ def beat(facts: QueueFacts) -> Diagnosis:
 
 
 def control_queue(facts: QueueFacts) -> Diagnosis:
+    queue = celery_queue_name("control")
     broker = facts.snapshot.broker
     length = broker.control_messages if broker else None
     waiting = "" if length is None else f" {length} message(s) wait there."
-    servers = [p for p in facts.snapshot.fleet.alive if CONTROL_QUEUE in p.celery_queues]
+    servers = [p for p in facts.snapshot.fleet.alive if queue in p.celery_queues]
     if not servers:
         return warning(
-            f"No living worker serves the Celery queue {CONTROL_QUEUE}: maintenance is not done.{waiting}",
+            f"No living worker serves the Celery queue {queue}: maintenance is not done.{waiting}",
             f"start one: {CONTROL_COMMAND}",
         )
     found = of_findings(judge(facts.snapshot, ["control_queue"]))

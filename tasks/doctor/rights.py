@@ -1,5 +1,7 @@
 """The roles, what they may, and who this login is."""
 
+from queue_store.queue_schema import queue_schema, role_name
+
 from .diagnosis import Diagnosis, ok, problem, warning
 from .facts import ServerFacts
 
@@ -11,8 +13,8 @@ def roles(facts: ServerFacts) -> Diagnosis:
     rights = facts.rights
     if rights.everybody_may_create:
         return problem(
-            "Every login may create objects in the schema public: no role is safe there.",
-            "REVOKE CREATE ON SCHEMA public FROM PUBLIC, then queuectl grant-roles",
+            f"Every login may create objects in the schema {queue_schema()}: no role is safe there.",
+            f"REVOKE CREATE ON SCHEMA {queue_schema()} FROM PUBLIC, then queuectl grant-roles",
         )
     if not facts.roles_are_granted:
         return _without_roles(facts)
@@ -25,7 +27,7 @@ def roles(facts: ServerFacts) -> Diagnosis:
         return warning(
             f"Workers log in as {', '.join(rights.worker_logins)}, and may not end each other's sessions: what a "
             "frozen process has locked stays locked.",
-            "GRANT pg_read_all_stats, pg_signal_backend TO processing_queue_worker, or let all workers use one login",
+            f"GRANT pg_read_all_stats, pg_signal_backend TO {role_name('worker')}, or let all workers use one login",
         )
     return ok(f"granted; this login, {rights.login}, {_has(facts)}.")
 

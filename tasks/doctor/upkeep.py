@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from queue_store.queue_schema import server_wide_name
 from queue_store.readings.activity import TableReading
 
 from ..monitoring.capacity import CONNECTIONS_EACH
@@ -11,7 +12,6 @@ from .facts import QueueFacts, ServerFacts
 
 NEGLECTED_SECONDS = 3_600.0
 NEGLECTED_DEAD_ROWS = 50_000
-WORKERS = "processing_queue worker"
 
 
 def autovacuum(facts: ServerFacts) -> Diagnosis:
@@ -59,7 +59,8 @@ def connections(facts: QueueFacts) -> Diagnosis:
     if found := of_findings(judge(facts.snapshot, ["server_connections", "pool_utilization"])):
         return found
     server, processes = facts.snapshot.server, len(facts.snapshot.fleet.alive)
-    of_workers = sum(c.connection_count for c in server.connections if c.application_name.startswith(WORKERS))
+    worker = f"{server_wide_name()} worker "
+    of_workers = sum(c.connection_count for c in server.connections if c.application_name.startswith(worker))
     needed = max(CONNECTIONS_EACH * processes, of_workers)
     limits = [("the server", server.connection_limit, server.connection_count)]
     limits += [(o.holder, o.connection_limit, o.connection_count) for o in facts.server.own_connection_limits]

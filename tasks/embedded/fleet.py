@@ -4,6 +4,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from queue_store.queue_schema import celery_queue_name
+
 from .flower_login import flower_login
 from .service import Service
 
@@ -25,7 +27,10 @@ def fleet(
     logs.mkdir(exist_ok=True)
     commands = {
         "worker": [*_worker("flows", flow_queues, FLOW_PROCESSES), *worker_options],
-        "control": [*_worker("control", [CONTROL_QUEUE], CONTROL_PROCESSES), *worker_options],
+        "control": [
+            *_worker("control", [celery_queue_name(CONTROL_QUEUE)], CONTROL_PROCESSES),
+            *worker_options,
+        ],
         "beat": [*CELERY, "beat", f"--schedule={directory / 'celerybeat-schedule'}", "--pidfile="],
         "flower": [*CELERY, "flower", "--address=127.0.0.1", f"--port={flower_port}"],
     }

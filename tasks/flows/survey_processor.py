@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from queue_store.queue_schema import in_queue_schema
+
 from .. import Backoff, FlowContext, PermanentError, flow
 
 SCALES = {
@@ -20,8 +22,8 @@ INCOME_BANDS_THOUSANDS = (
     0, 3, 5, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 22, 25, 30, 35, 40, 45, 50, 60, 75, 90, 105, 130,
 )  # fmt: skip
 
-INSERT_RESULT = """
-    INSERT INTO processed_surveys (record_id, respondent_id, distance_to_clinton, distance_to_dole,
+INSERT_RESULT = b"""
+    INSERT INTO public.processed_surveys (record_id, respondent_id, distance_to_clinton, distance_to_dole,
         nearest_candidate, income_midpoint_dollars, vote_is_consistent)
     VALUES (%(record_id)s, %(respondent_id)s, %(distance_to_clinton)s, %(distance_to_dole)s,
         %(nearest_candidate)s, %(income_midpoint_dollars)s, %(vote_is_consistent)s)
@@ -36,7 +38,9 @@ class RegistryUnreachableError(Exception):
 def survey_processor(payload: dict[str, Any], connection: Connection, context: FlowContext) -> dict[str, Any]:
     """Validates one response, derives what analysts ask for, and stores it."""
     result = derive(validate(payload))
-    connection.exec_driver_sql(INSERT_RESULT, {"record_id": context.record_id, **result})
+    connection.exec_driver_sql(
+        in_queue_schema(INSERT_RESULT).decode(), {"record_id": context.record_id, **result}
+    )
     return {"nearest_candidate": result["nearest_candidate"]}
 
 

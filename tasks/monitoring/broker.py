@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from queue_store.enqueueing.hints import CeleryHintSender, connect
+from queue_store.queue_schema import celery_queue_name
 from queue_store.redaction import redact
 
 from ..app import app
@@ -51,7 +52,7 @@ def read_broker() -> BrokerReading:
     return BrokerReading(
         is_reachable=True,
         quarantine_notes=news(client),
-        control_messages=sender.waiting_messages("control"),
+        control_messages=sender.waiting_messages(celery_queue_name("control")),
         error_reply=error_reply,
     )
 

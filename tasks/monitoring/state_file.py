@@ -6,15 +6,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from queue_store.setting_fields import PUBLIC
 from queue_store.settings import ProcessorSettings, environment_name
 
 
 class StateFile:
-    """One JSON document, for one user, environment and database. It is never relied on: a full disk loses it."""
+    """One JSON document, for one user, environment, database and schema. It is never relied on: a full disk loses
+    it."""
 
     def __init__(self, settings: ProcessorSettings, database_name: str, kind: str) -> None:
         directory = Path(settings.state_directory or tempfile.gettempdir())
-        name = f"processing-queue-{os.getuid()}-{environment_name()}-{database_name}.{kind}".lower()
+        queue = database_name if settings.schema == PUBLIC else f"{database_name}-{settings.schema}"
+        name = f"processing-queue-{os.getuid()}-{environment_name()}-{queue}.{kind}".lower()
         self.path = directory / name
 
     def read(self) -> Any:

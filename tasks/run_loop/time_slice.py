@@ -31,7 +31,7 @@ class TimeSlice:
         for other in others:
             hints.send(other.flow_name, other.celery_queue)
         is_long = time.monotonic() - self._began_at >= LONGEST_RUN_SECONDS
-        if (others or is_long) and hints.send(self._flow.name, self._flow.queue):
+        if (others or is_long) and hints.send(self._flow.name, self._flow.celery_queue):
             return True
         self._ends_at = time.monotonic() + OTHERS_LOOK_SECONDS
         return False

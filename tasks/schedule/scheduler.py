@@ -21,6 +21,7 @@ from celery.beat import Scheduler
 from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender
 from queue_store.errors import QueueStoreError
+from queue_store.queue_schema import celery_queue_name
 from queue_store.schedule import occurrences
 from queue_store.settings import load_processor_settings
 
@@ -128,13 +129,13 @@ class OccurrenceScheduler(Scheduler):
 
     def _hint(self, entry: str, due_at: datetime) -> None:
         """A hint that cannot be sent is sent again later."""
-        if not self._has_room("control"):
+        if not self._has_room(celery_queue_name("control")):
             return
         try:
             self.app.send_task(
                 RUN_OCCURRENCE,
                 kwargs={"entry": entry, "due_at": due_at.isoformat()},
-                queue="control",
+                queue=celery_queue_name("control"),
                 expires=occurrences.HINT_AGAIN_SECONDS,
                 retry=False,
             )

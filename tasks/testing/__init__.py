@@ -172,6 +172,6 @@ class _NoHints:
 
 def _new_services() -> WorkerServices:
     settings = load_processor_settings()
-    services = WorkerServices(settings, sorted({flow.queue for flow in load_flows(settings).values()}))
+    services = WorkerServices(settings, sorted({flow.celery_queue for flow in load_flows(settings).values()}))
     services.hints = _NoHints()  # type: ignore[assignment]
     return services

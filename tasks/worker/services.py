@@ -14,6 +14,7 @@ from queue_store.flows import FlowDeclaration
 from queue_store.liveness import worker_processes
 from queue_store.liveness.rescue import Rescue
 from queue_store.liveness.worker_processes import WorkerProcess
+from queue_store.queue_schema import server_wide_name
 from queue_store.runs.queue_position import QueuePosition
 from queue_store.settings import ProcessorSettings, load_processor_settings
 
@@ -37,7 +38,7 @@ class WorkerServices:
         self.settings = settings
         self.slots: SharedSlots = shared_slots
         self.database = DatabaseManager(
-            application_name=f"processing_queue worker {os.getpid()}",
+            application_name=f"{server_wide_name()} worker {os.getpid()}",
             session_settings={
                 "statement_timeout": f"{settings.statement_timeout_seconds:g}s",
                 "lock_timeout": f"{settings.lock_timeout_seconds:g}s",
@@ -47,7 +48,7 @@ class WorkerServices:
         self.failing_claims = FailingClaims(self.database)
         self.hints = CeleryHintSender(app)
         self.celery_queues = celery_queues
-        self.flows = {name: f for name, f in load_flows(settings).items() if f.queue in celery_queues}
+        self.flows = {name: f for name, f in load_flows(settings).items() if f.celery_queue in celery_queues}
         self.process = self._new_process()
         self.run_lock = threading.Lock()  # one run at a time in a process
         self.current_run: CurrentRun | None = None
@@ -110,7 +111,7 @@ class WorkerServices:
 def declaration(flow: Flow, settings: ProcessorSettings) -> FlowDeclaration:
     return FlowDeclaration(
         flow_name=flow.name,
-        celery_queue=flow.queue,
+        celery_queue=flow.celery_queue,
         batch_size=flow.batch_size_or_default(settings),
         max_runs=flow.max_runs,
         max_retries=flow.max_retries_or_default(settings),

@@ -13,6 +13,7 @@ from queue_store.database import roles
 from queue_store.database.driver_errors import unavailable
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import ConnectionLimitError, DatabaseUnavailableError
+from queue_store.queue_schema import role_name
 from tasks.cli import main
 from tasks.monitoring.databases import database_named
 from tests.support.servers import connect
@@ -29,8 +30,8 @@ def limited_url(database: DatabaseManager, clean_database_url: str) -> Iterator[
     with database.transaction() as cursor:
         cursor.execute(f"DROP ROLE IF EXISTS {LOGIN}".encode())
         cursor.execute(
-            f"CREATE ROLE {LOGIN} LOGIN CONNECTION LIMIT 3 IN ROLE processing_queue_worker, processing_queue_monitor,"
-            " processing_queue_admin".encode()
+            f"CREATE ROLE {LOGIN} LOGIN CONNECTION LIMIT 3 IN ROLE"
+            f" {', '.join(map(role_name, ('worker', 'monitor', 'admin')))}".encode()
         )
     yield make_url(clean_database_url).set(username=LOGIN).render_as_string(hide_password=False)
     with database.transaction() as cursor:

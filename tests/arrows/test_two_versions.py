@@ -8,6 +8,7 @@ import pytest
 
 from queue_store.database import schema, statements, versions
 from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
 from queue_store.errors import SchemaVersionError
 from queue_store.operators import backup
 from tests.support.older_statements import before_unblocked_records
@@ -105,7 +106,7 @@ def test_code_refuses_a_newer_schema_that_does_not(own_database_url: str, mark: 
 def test_migrating_leaves_the_mark(previous: DatabaseManager) -> None:
     schema.migrate(previous.engine)
     with previous.transaction() as cursor:
-        row = cursor.execute(schema.COMPATIBLE.encode()).fetchone()
+        row = cursor.execute(sql("migration/compatible")).fetchone()
     assert row == (versions.COMPATIBLE_PREFIX + versions.COMPATIBLE_SINCE,)
 
 

@@ -12,7 +12,7 @@ import psycopg
 
 from tests.chaos.fault import InjectedFault, wait_for
 from tests.chaos.host_faults import freeze, is_running
-from tests.chaos.world import LEASE_SECONDS, World
+from tests.chaos.world import LEASE_SECONDS, QUEUES, World
 
 DEPLOY_SECONDS = 20.0
 
@@ -205,10 +205,10 @@ def drop_redis_clients(world: World) -> InjectedFault | None:
 def double_messages(world: World) -> InjectedFault | None:
     """Every hint that waits is there twice, and old ones are replayed."""
     broker = world.broker
-    messages: list[Any] = broker.lrange("flows", 0, -1) + broker.lrange("control", 0, -1)  # type: ignore[operator,assignment]
+    messages: list[Any] = [message for queue in QUEUES for message in broker.lrange(queue, 0, -1)]  # type: ignore[union-attr]
     world.replayed = (world.replayed + messages)[-20:]
     for message in world.replayed:
-        broker.lpush("flows", message)
+        broker.lpush(QUEUES[0], message)
     return InjectedFault(f"{len(world.replayed)} messages") if world.replayed else None
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from queue_store.queue_schema import server_wide_name
 from tests.chaos.hostile import ENDS_ITSELF
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ ENDED = re.compile(
     r"^(?P<name>[^|\n]*)\|(?P<pid>\d+)\|FATAL:  terminating connection due to administrator command$",
     re.MULTILINE,
 )
-WORKER = re.compile(r"processing_queue worker (\d+)")
 # Rescue ends those of dead runs; a process whose handler does not stop ends its own.
 OF_THE_DEAD = """
 SELECT DISTINCT w.pid FROM flow_execution_logs r JOIN worker_processes w USING (worker_process_id)
@@ -22,10 +22,11 @@ WHERE r.state = 'dead' OR r.error_message LIKE 'a handler did not stop%'
 
 def ended_innocents(world: "World") -> list[tuple[str, int]]:
     """The application name and the process id of each."""
+    of_worker = re.compile(rf"{server_wide_name()} worker (\d+)")
     dead = {pid for (pid,) in world.query(OF_THE_DEAD)}
     innocents: list[tuple[str, int]] = []
     for ended in ENDED.finditer(world.postgres.log.read_text(errors="replace")):
-        worker = WORKER.fullmatch(ended["name"])
+        worker = of_worker.fullmatch(ended["name"])
         is_of_the_dead = worker is not None and int(worker[1]) in dead
         has_reason = (
             is_of_the_dead or ended["name"] == ENDS_ITSELF or int(ended["pid"]) in world.ended_by_faults

@@ -9,7 +9,7 @@ import psycopg
 from queue_store.database.statements import sql
 from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
-from tests.chaos import ledger
+from tests.chaos import ledger, neighbour
 from tests.chaos.innocents import ended_innocents
 from tests.chaos.result import Result
 from tests.chaos.world import HINTS_BOUND, World
@@ -37,6 +37,8 @@ def judge(world: World, result: Result) -> None:
         result.waits = ledger.waits(connection)
         result.strikes = ledger.strikes(connection)
         result.violations |= ledger.violations(connection)
+        if touched := sorted({*neighbour.look(connection)} ^ {*world.neighbour}):
+            result.violations["the queue next to it was touched"] = touched
     if ended := ended_innocents(world):
         result.violations["a session was ended that belonged to no dead run"] = ended
     if world.most_hints > HINTS_BOUND:

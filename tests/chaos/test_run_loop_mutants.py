@@ -31,7 +31,7 @@ WHERE id = %(id)s AND status = 'processing'
 """
 BREAK = """
 SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name LIKE 'processing_queue worker%%' AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND application_name LIKE '%%processing_queue worker%%' AND pid <> pg_backend_pid()
 """
 
 

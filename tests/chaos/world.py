@@ -19,15 +19,18 @@ import redis
 from queue_store.counts import rollups
 from queue_store.database import schema
 from queue_store.liveness.rescue import Rescue
+from queue_store.queue_schema import celery_queue_name
 from queue_store.settings import ProcessorSettings
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.redis import EmbeddedRedis
 from tests.chaos import ledger
 from tests.chaos.clock import SHIM, Clock
+from tests.chaos.neighbour import State, settle
 from tests.chaos.producer import BATCH_SIZE
 from tests.chaos.proxy import Proxy
 from tests.chaos.recovery import IN_HAND, Mark, Marks
 from tests.support.pgbouncer import PgBouncer, running_pgbouncer
+from tests.support.schemas import SEARCH_PATH
 from tests.support.servers import connect
 from tests.workers.processes import ROOT, CeleryProcess, wait_until, with_prefix
 
@@ -38,6 +41,7 @@ POSTGRES_SETTINGS = {
     "shared_buffers": "128MB",
     "max_wal_size": "4GB",
     "log_line_prefix": "%a|%p|",  # read by tests/chaos/innocents.py
+    **SEARCH_PATH,
 }
 # As docs/performance.md advises: what waits for a Postgres that is away fails soon, and log-ins are tried again soon.
 PGBOUNCER_SETTINGS = {"default_pool_size": "40", "query_wait_timeout": "10", "server_login_retry": "1"}
@@ -53,6 +57,7 @@ WORKER_SETTINGS = {
 }
 HINTS_BOUND = 250
 WORKER_COUNT = 2
+QUEUES = [celery_queue_name("flows"), celery_queue_name("control")]
 CHILDREN = 2
 
 
@@ -80,6 +85,7 @@ class World:
     unexpected_ends: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
+        self.neighbour: State = []
         self.rng = random.Random(self.seed)
         self.postgres = EmbeddedPostgres(self.directory / "postgres", settings=POSTGRES_SETTINGS)
         self.redis = EmbeddedRedis(self.directory / "redis")
@@ -109,6 +115,7 @@ class World:
         self._stack.callback(self.postgres.stop)
         self.redis.start()
         self._stack.callback(self.redis.stop)
+        self.neighbour = settle(self.postgres.url())
         manager = connect(self.postgres.url())
         schema.migrate(manager.engine)
         manager.dispose()
@@ -245,7 +252,7 @@ class World:
             [(idle,)] = self.query(IDLE_IN_TRANSACTION)
             self.most_idle_in_transaction = max(self.most_idle_in_transaction, idle)
         with suppress(redis.RedisError):
-            self.most_hints = max(self.most_hints, self.broker.llen("flows") + self.broker.llen("control"))  # type: ignore[operator]
+            self.most_hints = max(self.most_hints, sum(map(self.broker.llen, QUEUES)))  # type: ignore[arg-type]
         self._revive()
 
     def hold_producers(self, held: bool) -> None:

@@ -18,6 +18,7 @@ from tasks.cli import main
 from tests.support import filling
 from tests.support.cleaning import TABLES as ALL_TABLES
 from tests.support.restoring import RESTORED
+from tests.support.schemas import TEST_SCHEMA
 
 CORRUPT = (
     "INSERT INTO processing_queue (flow_name, status, claim_number, claimed_at, flow_instance_id)"
@@ -221,9 +222,8 @@ OF_PROCESSES = ("alert_contacts",)  # each says within seconds which contacts it
 
 def test_backup_holds_every_table_of_the_queue(database: DatabaseManager) -> None:
     with database.transaction() as cursor:
-        found = {
-            row[0] for row in cursor.execute(ALL_TABLES.encode(), {"kept": ["schema_version"]}).fetchall()
-        }
+        wanted = {"schema": TEST_SCHEMA, "kept": ["schema_version"]}
+        found = {row[0] for row in cursor.execute(ALL_TABLES.encode(), wanted).fetchall()}
     assert found - set(MADE_ANEW) - set(EMPTY) - set(OF_PROCESSES) == set(TABLES)
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from queue_store import DatabaseManager, UnknownFlowError, enqueue
+from queue_store.queue_schema import celery_queue_name
 from queue_store.settings import load_processor_settings
 from tasks.authoring import registry
 from tasks.authoring.registry import load_flows, modules_without_flows
@@ -57,7 +58,10 @@ def test_a_flow_is_known_before_any_worker_has_run(database: DatabaseManager) ->
         assert enqueue(connection, "send_letter", {}).id
     with database.transaction() as cursor:
         rows = cursor.execute("SELECT flow_name, batch_size, celery_queue FROM flows ORDER BY 1").fetchall()
-    assert rows == [("send_letter", 7, "flows"), ("send_parcel", 100, "slow")]
+    assert rows == [
+        ("send_letter", 7, celery_queue_name("flows")),
+        ("send_parcel", 100, celery_queue_name("slow")),
+    ]
     assert json.loads(register("--json").stdout) == {"registered": ["send_letter", "send_parcel"], "new": []}
 
 
@@ -88,16 +92,17 @@ def test_a_worker_lists_what_it_serves_and_what_it_does_not(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(MODULES, "shop_flows,no_flows")
-    monkeypatch.setattr(worker_signals, "celery_queues", ["flows"])
+    flows, slow = celery_queue_name("flows"), celery_queue_name("slow")
+    monkeypatch.setattr(worker_signals, "celery_queues", [flows])
     with caplog.at_level(logging.INFO):
         worker_signals.say_what_is_served()
-    assert "serves the Celery queues flows, flows: send_letter" in caplog.text
+    assert f"serves the Celery queues {flows}, flows: send_letter" in caplog.text
     assert (
-        "does not serve the Celery queue slow: some worker must, with -Q slow, for: send_parcel"
+        f"does not serve the Celery queue {slow}: some worker must, with -Q {slow}, for: send_parcel"
         in caplog.text
     )
     assert "FLOW_MODULES names no_flows, which declares no flow" in caplog.text
     caplog.clear()
-    monkeypatch.setattr(worker_signals, "celery_queues", ["flows", "slow"])
+    monkeypatch.setattr(worker_signals, "celery_queues", [flows, slow])
     worker_signals.say_what_is_served()
     assert "does not serve" not in caplog.text

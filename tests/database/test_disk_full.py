@@ -18,6 +18,7 @@ from queue_store.errors import QueueStoreError
 from tasks import Backoff, FlowContext
 from tasks.embedded.postgres import EmbeddedPostgres
 from tests.support.flow_runs import Worker, running_worker
+from tests.support.schemas import SEARCH_PATH
 from tests.support.servers import connect, reachable_directory
 
 SIZE = "192m"
@@ -29,6 +30,7 @@ SMALL = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "autovacuum": "off",
+    **SEARCH_PATH,
 }
 LARGE_BYTES = 60_000
 NO_SPACE = "No space left on device"

@@ -14,6 +14,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.flows import with_work
 from queue_store.liveness.rescue import Rescue
+from queue_store.queue_schema import role_name
 from queue_store.readings.flow_counts import read_flow_counts
 from queue_store.readings.integrity import find_violations
 from tasks import FlowContext
@@ -36,9 +37,9 @@ def login(store: Store, clean_database_url: str) -> Iterator[Login]:
     def log_in(role: str) -> DatabaseManager:
         name = f"test_{role}"
         store.execute(
-            f"DO $$ BEGIN CREATE ROLE {name} LOGIN IN ROLE processing_queue_{role};"
-            " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+            f"DO $$ BEGIN CREATE ROLE {name} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         )
+        store.execute(f"GRANT {role_name(role)} TO {name}")
         manager = connect(make_url(clean_database_url).set(username=name).render_as_string())
         managers.append(manager)
         return manager
@@ -126,7 +127,7 @@ def test_a_worker_process_needs_no_other_role_beside_its_runs(
     assert store.value("SELECT count(*) FROM depth_minutes") > 0
     enqueue_due(worker.services.database, [flow], worker.services.settings)
     with worker.services.database.transaction() as cursor:
-        assert [waiting.flow_name for waiting in with_work(cursor, [flow.queue])] == ["recurring"]
+        assert [waiting.flow_name for waiting in with_work(cursor, [flow.celery_queue])] == ["recurring"]
     assert store.value("SELECT count(*) FROM processing_queue WHERE flow_name = 'recurring'") == 4
     heartbeat.say_stopping()
     worker.services.database.dispose()
@@ -285,7 +286,7 @@ def test_where_functions_are_nobody_s_by_default_the_roles_may_use_ours(empty_da
     roles.grant_roles(manager)
     for role in ("worker", "monitor", "admin"):
         with manager.transaction() as cursor:
-            cursor.execute(f"SET LOCAL ROLE processing_queue_{role}".encode())
+            cursor.execute(f"SET LOCAL ROLE {role_name(role)}".encode())
             assert read_flow_counts(cursor) == []
             assert find_violations(cursor, at_a_glance=True) == []
     manager.dispose()

@@ -22,14 +22,14 @@ def plain(column_type: TypeEngine[Any]) -> TypeEngine[Any]:
     return type(column_type.data_type)() if isinstance(column_type, postgresql.DOMAIN) else column_type
 
 
-def reflected(connection: Connection, name: str) -> Table:
-    return Table(name, MetaData(), autoload_with=connection)
+def reflected(connection: Connection, table: Table) -> Table:
+    return Table(table.name, MetaData(), schema=table.schema, autoload_with=connection)
 
 
 @pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: table.name)
 def test_each_table_is_as_the_migrations_made_it(database: DatabaseManager, table: Table) -> None:
     with database.engine.connect() as connection:
-        assert described(table) == described(reflected(connection, table.name))
+        assert described(table) == described(reflected(connection, table))
 
 
 def test_an_application_can_read_its_records(database: DatabaseManager) -> None:

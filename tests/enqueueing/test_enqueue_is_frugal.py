@@ -17,6 +17,7 @@ from queue_store import (
     enqueue_many,
 )
 from queue_store.database.statements import sql
+from queue_store.queue_schema import role_name
 from tests.support.flow_rows import register_flow
 
 MEGABYTE = 1_000_000
@@ -69,7 +70,7 @@ def producer(database: DatabaseManager) -> Iterator[Session]:
     with database.transaction() as cursor:
         cursor.execute(sql("maintenance/grant_roles"))
     with Session(database.engine) as session:
-        session.connection().exec_driver_sql("SET LOCAL ROLE processing_queue_producer")
+        session.connection().exec_driver_sql(f"SET LOCAL ROLE {role_name('producer')}")
         yield session
 
 
@@ -88,5 +89,5 @@ def test_the_rights_of_a_producer_suffice(database: DatabaseManager, producer: S
 
 
 def test_what_needs_wider_rights_says_so(producer: Session) -> None:
-    with pytest.raises(QueueStoreError, match="processing_queue_admin"):
+    with pytest.raises(QueueStoreError, match=role_name("admin")):
         enqueue_many(producer, "survey", [{}], with_ids=True)

@@ -14,6 +14,7 @@ from queue_store.database import schema
 from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import DatabaseUnavailableError
 from tasks.embedded.postgres import EmbeddedPostgres
+from tests.support.schemas import SEARCH_PATH
 from tests.support.servers import connect, reachable_directory
 from tests.support.store import Store, store_on
 
@@ -29,7 +30,7 @@ FROM pg_stat_activity WHERE backend_type = 'checkpointer'
 def lonely_store() -> Iterator[Store]:
     """On a server of its own, that may be crashed."""
     with reachable_directory() as directory:
-        server = EmbeddedPostgres(directory, settings={"fsync": "off"})
+        server = EmbeddedPostgres(directory, settings={"fsync": "off", **SEARCH_PATH})
         server.start()
         manager = connect(server.url())
         try:

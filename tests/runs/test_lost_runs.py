@@ -15,7 +15,7 @@ UPDATE flow_execution_logs SET state = 'dead', finished_at = clock_timestamp() W
 """
 END_SESSION = """
 SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-WHERE application_name LIKE 'processing_queue worker%%' AND pid <> pg_backend_pid()
+WHERE application_name LIKE '%%processing_queue worker%%' AND pid <> pg_backend_pid()
 """
 
 

@@ -10,6 +10,7 @@ from psycopg import ClientCursor
 
 from queue_store.database.roles import grant_roles
 from queue_store.database.statements import sql
+from queue_store.queue_schema import role_name
 from queue_store.runs.run import Run
 from tests.runs.test_order_keys_at_scale import LOOKS, enqueue_keyed
 from tests.support.older_statements import before_unblocked_records, before_unindexed
@@ -32,7 +33,7 @@ def plan(run: Run, statement: bytes, parameters: dict[str, Any], *, as_worker: b
     driver = run.held.driver
     try:
         if as_worker:
-            driver.execute("SET LOCAL ROLE processing_queue_worker")
+            driver.execute(f"SET LOCAL ROLE {role_name('worker')}".encode())
         driver.execute(sql("runs/plan_once"), run.parameters)
         return [row[0] for row in driver.execute(b"EXPLAIN (VERBOSE) " + statement, parameters).fetchall()]
     finally:

@@ -17,6 +17,7 @@ from queue_store.operators.operators import Operators
 from queue_store.runs.run import Run
 from queue_store.settings import ProcessorSettings
 from tests.support.pgbouncer import direct_only
+from tests.support.schemas import TEST_SCHEMA
 from tests.support.servers import connect
 from tests.support.store import Store, failed, ids, in_background, store_on
 from tests.workers.processes import wait_until
@@ -154,6 +155,8 @@ def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) ->
     program = [sys.executable, "-c", "from tasks.cli import main; main()", "migrate"]
     environment = {**os.environ, "DATABASE_URL": empty_database_url}
     with manager.transaction() as cursor:
+        if TEST_SCHEMA != "public":
+            cursor.execute(statements.sql("migration/create_schema"))
         cursor.execute(statements.sql("migration/create_schema_version"))
     with manager.transaction() as gate:
         gate.execute(statements.sql("migration/lock_schema_version"))

@@ -13,6 +13,7 @@ from celery import Celery
 from queue_store.alerting.findings import Finding
 from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH
+from queue_store.queue_schema import celery_queue_name
 from queue_store.readings.schedule import read_schedule
 from queue_store.settings import ProcessorSettings
 from tasks.app import app
@@ -23,6 +24,8 @@ from tasks.schedule.scheduler import OccurrenceScheduler
 from tests.support import filling
 from tests.support.troubles import execute
 from tests.workers.processes import running_beat, running_worker, wait_until
+
+CONTROL = celery_queue_name("control")
 
 
 @pytest.fixture
@@ -44,17 +47,17 @@ def test_beat_sends_nothing_more_to_a_list_that_is_long(
     entry = scheduler.schedule["fan_out"]
     for _ in range(MAXIMUM_QUEUE_LENGTH + 50):
         scheduler.apply_entry(entry)
-    assert redis_client.llen("control") == MAXIMUM_QUEUE_LENGTH
+    assert redis_client.llen(CONTROL) == MAXIMUM_QUEUE_LENGTH
     execute(
         database,
         "INSERT INTO schedule_occurrences (entry, due_at, state, take_number)"
         " VALUES ('retention', now(), 'due', 0)",
     )
     scheduler.look()
-    assert redis_client.llen("control") == MAXIMUM_QUEUE_LENGTH
-    redis_client.ltrim("control", 1, -1)
+    assert redis_client.llen(CONTROL) == MAXIMUM_QUEUE_LENGTH
+    redis_client.ltrim(CONTROL, 1, -1)
     scheduler.apply_entry(entry)
-    assert redis_client.llen("control") == MAXIMUM_QUEUE_LENGTH
+    assert redis_client.llen(CONTROL) == MAXIMUM_QUEUE_LENGTH
 
 
 def test_a_long_list_is_a_finding_although_it_is_served(
@@ -63,9 +66,9 @@ def test_a_long_list_is_a_finding_although_it_is_served(
     for _ in range(MAXIMUM_QUEUE_LENGTH):
         scheduler.apply_entry(scheduler.schedule["fan_out"])
     add_beat(database)
-    filling.add_worker_process(database, celery_queues=["control"])
+    filling.add_worker_process(database, celery_queues=[CONTROL])
     (finding,) = found(database)
-    assert "200 messages wait in the Celery queue control" in finding.message
+    assert f"200 messages wait in the Celery queue {CONTROL}" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_nobody_serves_it(
     findings = found(database)
     assert [f.code for f in findings] == ["control_queue"] * is_found
     for finding in findings:
-        assert "No worker has served the Celery queue control for " in finding.message
+        assert f"No worker has served the Celery queue {CONTROL} for " in finding.message
         assert finding.figure is not None
         assert finding.figure > (finding.threshold or 0)
         assert "-Q control" in finding.next_step
@@ -127,7 +130,7 @@ def add_beat(database: DatabaseManager, minutes: float = 2) -> None:
 
 
 def add_control_worker(database: DatabaseManager, state: str, ended_seconds_ago: float = 0) -> None:
-    process = filling.add_worker_process(database, celery_queues=["control"])
+    process = filling.add_worker_process(database, celery_queues=[CONTROL])
     if state != "running":
         execute(
             database,

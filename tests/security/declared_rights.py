@@ -1,5 +1,8 @@
 """Who may do what, written by hand. What is not named here is refused to everybody but the owner."""
 
+from queue_store.queue_schema import role_name
+from tests.support.schemas import TEST_SCHEMA
+
 OWNER, OPERATOR, WORKER, PRODUCER, FLOW_PRODUCER, MONITOR, NOBODY = ROLES = (
     "owner", "operator", "worker", "producer", "flow_producer", "monitor", "nobody",
 )  # fmt: skip
@@ -98,17 +101,17 @@ DEEDS: dict[str, tuple[str, set[str]]] = {
         " WHERE relname = 'processing_queue' AND granted.grantee = 0",
         {OWNER},
     ),
-    "take on the operator's role": ("SET ROLE processing_queue_admin", {OPERATOR}),
-    "take on the worker's role": ("SET ROLE processing_queue_worker", {WORKER}),
-    "give itself the operator's role": ("GRANT processing_queue_admin TO CURRENT_USER", set()),
+    "take on the operator's role": (f"SET ROLE {role_name('admin')}", {OPERATOR}),
+    "take on the worker's role": (f"SET ROLE {role_name('worker')}", {WORKER}),
+    "give itself the operator's role": (f"GRANT {role_name('admin')} TO CURRENT_USER", set()),
     "become another login": ("SET SESSION AUTHORIZATION matrix_owner", {OWNER}),
-    "create a table beside ours": ("CREATE TABLE public.mine (id integer)", {OWNER}),
+    "create a table beside ours": (f"CREATE TABLE {TEST_SCHEMA}.mine (id integer)", {OWNER}),
     "create a function beside ours": (
-        "CREATE FUNCTION public.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        f"CREATE FUNCTION {TEST_SCHEMA}.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
         {OWNER},
     ),
     "create an operator beside ours": (
-        "CREATE OPERATOR public.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq)",
+        f"CREATE OPERATOR {TEST_SCHEMA}.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq)",
         {OWNER},
     ),
     "create a schema": ("CREATE SCHEMA mine", {OWNER}),

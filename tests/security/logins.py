@@ -7,6 +7,7 @@ from sqlalchemy.engine import make_url
 
 from queue_store.database import roles
 from queue_store.database.manager import DatabaseManager
+from queue_store.queue_schema import role_name
 from tests.support.servers import connect
 from tests.support.store import Store
 
@@ -26,11 +27,11 @@ class Logins:
         roles.grant_roles(self.store.database)
 
     def create(self, name: str, *granted: str) -> str:
-        in_roles = f"IN ROLE {', '.join(f'processing_queue_{role}' for role in granted)}" if granted else ""
         self.store.execute(
-            f"DO $$ BEGIN CREATE ROLE {name} LOGIN {in_roles};"
-            " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+            f"DO $$ BEGIN CREATE ROLE {name} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         )
+        for role in granted:
+            self.store.execute(f"GRANT {role_name(role)} TO {name}")
         return name
 
     def url(self, name: str, *granted: str) -> str:

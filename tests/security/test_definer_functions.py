@@ -8,12 +8,13 @@ import pytest
 from queue_store.database import roles
 from queue_store.errors import QueueStoreError
 from tests.security.logins import Logins, value
+from tests.support.schemas import TEST_SCHEMA
 from tests.support.servers import connect
 from tests.support.store import Store, completed, store_on
 
 DEFINERS = """
 SELECT p.oid::regprocedure::text, p.proconfig, has_function_privilege('public', p.oid, 'EXECUTE')
-FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
+FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace AND p.prosecdef
 """
 EVIDENCE = """
 SELECT (SELECT count(*) FROM record_attempts), (SELECT count(*) FROM rollup_deltas),
@@ -80,14 +81,14 @@ def own_logins(own_database_url: str) -> Iterator[Logins]:
 
 def test_an_operator_or_a_function_of_a_producer_is_not_called(own_logins: Logins) -> None:
     """As in a database that was upgraded from Postgres 14: every login may create objects in public."""
-    own_logins.store.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    own_logins.store.execute(f"GRANT CREATE ON SCHEMA {TEST_SCHEMA} TO PUBLIC")
     producer = own_logins.connect("test_schemer", "producer")
     producer.execute(
         "CREATE FUNCTION take(flow_name, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN"
         " RAISE EXCEPTION 'ran as %', current_user; END $$"
     )
     producer.execute("CREATE OPERATOR = (LEFTARG = flow_name, RIGHTARG = text, FUNCTION = take)")
-    producer.execute("SET search_path = public, pg_catalog")
+    producer.execute(f"SET search_path = {TEST_SCHEMA}, pg_catalog")
     with pytest.raises(psycopg.errors.RaiseException, match="ran as"):
         producer.execute("SELECT 'sample'::flow_name = 'sample'::text")  # it would be chosen
     for on_duplicate in ("raise", "skip", "replace"):
@@ -101,8 +102,8 @@ def test_an_operator_or_a_function_of_a_producer_is_not_called(own_logins: Login
 def test_roles_are_not_granted_where_every_login_may_create_objects(own_database_url: str) -> None:
     database = connect(own_database_url)
     with database.transaction() as cursor:
-        cursor.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
-    with pytest.raises(QueueStoreError, match="REVOKE CREATE ON SCHEMA public FROM PUBLIC"):
+        cursor.execute(f"GRANT CREATE ON SCHEMA {TEST_SCHEMA} TO PUBLIC")
+    with pytest.raises(QueueStoreError, match=f'REVOKE CREATE ON SCHEMA "?{TEST_SCHEMA}"? FROM PUBLIC'):
         roles.grant_roles(database)
     database.dispose()
 
@@ -112,7 +113,7 @@ def test_granting_the_roles_takes_back_what_a_dump_without_privileges_gave_to_ev
 ) -> None:
     database = connect(own_database_url)
     with database.transaction() as cursor:
-        cursor.execute("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC")
+        cursor.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {TEST_SCHEMA} TO PUBLIC")
     roles.grant_roles(database)
     with database.transaction() as cursor:
         assert [row[0] for row in cursor.execute(DEFINERS.encode()).fetchall() if row[2]] == []

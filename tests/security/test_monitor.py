@@ -3,6 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
+from queue_store.queue_schema import role_name
 from tasks.cli import main
 from tests.security.logins import Logins, value
 
@@ -12,7 +13,7 @@ STATEMENT = "INSERT INTO processing_queue (flow_name, payload) VALUES ('sample',
 def test_it_does_not_read_the_statements_of_others(logins: Logins) -> None:
     shop = logins.connect("test_shop", "producer")
     monitor = logins.connect("test_dashboard", "monitor")
-    logins.store.execute("GRANT pg_read_all_stats TO processing_queue_monitor")  # as it was before
+    logins.store.execute(f"GRANT pg_read_all_stats TO {role_name('monitor')}")  # as it was before
     logins.grant()
     shop.execute(STATEMENT.encode())
     seen = value(

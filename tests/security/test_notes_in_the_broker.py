@@ -14,7 +14,7 @@ from queue_store.alerting.findings import Finding
 from queue_store.database.manager import DatabaseManager
 from queue_store.settings import ProcessorSettings
 from tasks.alerts.checking import check_queue
-from tasks.celery_hardening.quarantine import NOTES, keep_message, news
+from tasks.celery_hardening.quarantine import keep_message, news, notes_key
 from tasks.cli import main
 from tasks.monitoring.broker import BrokerReading
 from tasks.monitoring.rules import judge
@@ -43,7 +43,7 @@ def test_what_is_no_note_is_left_out(redis_client: redis.Redis, redis_url: str, 
     now = redis_client.time()[0]
     keep_message(redis_url, "flows", None, b"", "it raised TypeError")
     text = note if isinstance(note, str) else json.dumps({"at": now} | note)
-    redis_client.lpush(NOTES, text)
+    redis_client.lpush(notes_key(), text)
     [kept] = news(redis_client)
     assert (kept.queue, kept.count) == ("flows", 1)
 
@@ -52,7 +52,7 @@ def test_a_note_keeps_its_finding_short_and_on_one_line(
     redis_client: redis.Redis, database: DatabaseManager
 ) -> None:
     note = {"queue": "a\nb", "count": 10**30, "why": "password=hunter2\n" * 100, "at": redis_client.time()[0]}
-    redis_client.lpush(NOTES, json.dumps(note))
+    redis_client.lpush(notes_key(), json.dumps(note))
     broker = BrokerReading(is_reachable=True, quarantine_notes=news(redis_client))
     snapshot = replace(take_snapshot(database, ProcessorSettings()), broker=broker)
     [finding] = judge(snapshot, ("messages_quarantined",))
@@ -64,7 +64,7 @@ def test_a_note_keeps_its_finding_short_and_on_one_line(
 def test_a_note_holds_no_body(redis_client: redis.Redis, redis_url: str) -> None:
     headers = {"task": "processing_queue.enqueue", "argsrepr": "canary", "id": "1"}
     keep_message(redis_url, "control", headers, b'[["letters", {"secret": "canary"}]]', "it raised TypeError")
-    [text] = redis_client.lrange(NOTES, 0, -1)
+    [text] = redis_client.lrange(notes_key(), 0, -1)
     assert b"canary" not in text
     assert b"processing_queue.enqueue" in text
 
@@ -72,7 +72,7 @@ def test_a_note_holds_no_body(redis_client: redis.Redis, redis_url: str) -> None
 def test_no_key_but_a_quarantined_list_is_dropped(redis_client: redis.Redis, redis_url: str) -> None:
     redis_client.set("precious", "1")
     for _ in range(20):
-        redis_client.lpush(NOTES, json.dumps(GOOD | {"at": redis_client.time()[0], "key": "precious"}))
+        redis_client.lpush(notes_key(), json.dumps(GOOD | {"at": redis_client.time()[0], "key": "precious"}))
     keep_message(redis_url, "flows", None, b"", "a test")
     assert redis_client.get("precious") == b"1"
 

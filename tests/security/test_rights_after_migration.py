@@ -8,7 +8,9 @@ from sqlalchemy.engine import make_url
 
 from queue_store.database import roles, schema
 from queue_store.database.manager import DatabaseManager
+from queue_store.queue_schema import role_name
 from tasks.cli import main
+from tests.support.schemas import TEST_SCHEMA
 from tests.support.servers import connect
 
 # As a migration leaves a view that it has made anew.
@@ -19,7 +21,7 @@ DO $$ BEGIN
     ALTER VIEW copy RENAME TO unblocked_records;
 END $$
 """
-MAY_READ = "SELECT has_table_privilege('processing_queue_worker', 'unblocked_records', 'SELECT')"
+MAY_READ = "SELECT has_table_privilege(%s, 'unblocked_records', 'SELECT')"
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def execute(database: DatabaseManager, statement: str) -> None:
 
 def may_read(database: DatabaseManager) -> bool:
     with database.transaction() as cursor:
-        return bool(cursor.execute(MAY_READ.encode()).fetchall()[0][0])
+        return bool(cursor.execute(MAY_READ, [role_name("worker")]).fetchall()[0][0])
 
 
 def test_roles_that_were_granted_get_their_rights_on_what_is_new(migrated: DatabaseManager) -> None:
@@ -58,17 +60,17 @@ def test_roles_that_were_granted_get_their_rights_on_what_is_new(migrated: Datab
 
 def test_where_no_role_was_granted_none_is(migrated: DatabaseManager) -> None:
     roles.grant_roles(migrated)  # they belong to the whole server
-    execute(migrated, f"DROP OWNED BY {', '.join(roles.ROLES)}")
+    execute(migrated, f"DROP OWNED BY {', '.join(map(role_name, roles.ROLES))}")
     migrate()
     assert not roles.are_granted(migrated)
 
 
 def test_what_could_not_be_granted_is_said_with_the_command(migrated: DatabaseManager) -> None:
     roles.grant_roles(migrated)
-    execute(migrated, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    execute(migrated, f"GRANT CREATE ON SCHEMA {TEST_SCHEMA} TO PUBLIC")
     said = migrate().stderr
     assert "Run `queuectl grant-roles`" in said
-    assert "REVOKE CREATE ON SCHEMA public FROM PUBLIC" in said
+    assert f"REVOKE CREATE ON SCHEMA {TEST_SCHEMA} FROM PUBLIC" in said
 
 
 def test_an_owner_who_may_not_create_roles_grants_those_that_are_there(

@@ -11,25 +11,27 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from queue_store.database import roles, schema
+from queue_store.queue_schema import role_name
 from tests.security import declared_rights as declared
 from tests.security.declared_rights import NOBODY, OWNER
+from tests.support.schemas import OPEN_SCHEMA
 from tests.support.servers import PostgresServer, connect
 
 VERBS = ("select", "insert", "update", "delete", "truncate", "trigger", "lock")
 COLUMNS = """
 SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attnum) FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'id_of_the_shop'
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relname <> 'id_of_the_shop'
 GROUP BY 1 ORDER BY 1
 """
 FUNCTIONS = """
 SELECT p.proname::text, p.prokind::text, p.prorettype = 'trigger'::regtype,
     coalesce((SELECT string_agg(format('NULL::%s', t::regtype), ', ' ORDER BY n)
         FROM unnest(p.proargtypes) WITH ORDINALITY AS arguments(t, n)), '')
-FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace ORDER BY 1
+FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace ORDER BY 1
 """
 SEQUENCES = """
-SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S' ORDER BY 1
+SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'S' ORDER BY 1
 """
 OF_A_TABLE = {
     "select": "TABLE {table}",
@@ -103,8 +105,9 @@ def database(postgres_server: PostgresServer) -> Iterator[Database]:
         with psycopg.connect(as_owner) as prepared:
             prepared.execute(PREPARED.encode())
         roles.grant_roles(superuser)
+        connection.execute(OPEN_SCHEMA)
         for role, granted in declared.GRANTED.items():
-            connection.execute(f"GRANT processing_queue_{granted} TO matrix_{role}".encode())
+            connection.execute(f"GRANT {role_name(granted)} TO matrix_{role}".encode())
         columns = dict(connection.execute(COLUMNS.encode()).fetchall())
         functions = connection.execute(FUNCTIONS.encode()).fetchall()
         sequences = [row[0] for row in connection.execute(SEQUENCES.encode()).fetchall()]

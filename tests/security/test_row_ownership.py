@@ -5,6 +5,7 @@ import pytest
 
 from queue_store.enqueueing import enqueue
 from queue_store.errors import QueueStoreError
+from queue_store.queue_schema import role_name
 from tests.security.logins import Logins, value
 
 REPLACE = "SELECT enqueue_record('sample', '{\"by\": \"%s\"}', dedup_key => 'a', on_duplicate => 'replace')"
@@ -34,7 +35,7 @@ def test_an_operator_replaces_it(logins: Logins) -> None:
 def test_an_operator_who_works_as_a_producer_does_not(logins: Logins) -> None:
     logins.connect("test_shop", "producer").execute((REPLACE % "shop").encode())
     both = logins.connect("test_both", "admin", "producer")
-    both.execute("SET ROLE processing_queue_producer")
+    both.execute(f"SET ROLE {role_name('producer')}")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         both.execute((REPLACE % "both").encode())
 

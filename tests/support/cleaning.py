@@ -6,18 +6,20 @@ from functools import cached_property
 import psycopg
 from psycopg import sql
 
+from tests.support.schemas import TEST_SCHEMA
+
 KEPT = ("schema_version",)
 SEEDS = "test_seeds"
 
 TABLES = """
 SELECT table_name::text FROM information_schema.tables
-WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> ALL(%(kept)s)
+WHERE table_schema = %(schema)s AND table_type = 'BASE TABLE' AND table_name <> ALL(%(kept)s)
 ORDER BY table_name
 """
 
 WRITABLE_COLUMNS = """
 SELECT column_name::text FROM information_schema.columns
-WHERE table_schema = 'public' AND table_name = %(table)s AND is_generated = 'NEVER'
+WHERE table_schema = %(schema)s AND table_name = %(table)s AND is_generated = 'NEVER'
 ORDER BY ordinal_position
 """
 
@@ -36,7 +38,7 @@ class DatabaseCleaner:
             for table in self._tables(connection):
                 connection.execute(
                     sql.SQL("CREATE TABLE {} AS TABLE {}").format(
-                        sql.Identifier(SEEDS, table), sql.Identifier("public", table)
+                        sql.Identifier(SEEDS, table), sql.Identifier(TEST_SCHEMA, table)
                     )
                 )
 
@@ -52,15 +54,15 @@ class DatabaseCleaner:
         with psycopg.connect(self._url) as connection:
             tables = self._tables(connection)
             return sql.SQL("; ").join(
-                [sql.SQL("DELETE FROM {}").format(sql.Identifier("public", table)) for table in tables]
+                [sql.SQL("DELETE FROM {}").format(sql.Identifier(TEST_SCHEMA, table)) for table in tables]
                 + [self._restore(connection, table) for table in tables if self._is_seeded(connection, table)]
             )
 
     def _restore(self, connection: psycopg.Connection, table: str) -> sql.Composed:
-        rows = connection.execute(WRITABLE_COLUMNS, {"table": table}).fetchall()
+        rows = connection.execute(WRITABLE_COLUMNS, {"schema": TEST_SCHEMA, "table": table}).fetchall()
         columns = sql.SQL(", ").join(sql.Identifier(row[0]) for row in rows)
         return sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
-            sql.Identifier("public", table), columns, columns, sql.Identifier(SEEDS, table)
+            sql.Identifier(TEST_SCHEMA, table), columns, columns, sql.Identifier(SEEDS, table)
         )
 
     def _is_seeded(self, connection: psycopg.Connection, table: str) -> bool:
@@ -69,4 +71,5 @@ class DatabaseCleaner:
         return row is not None and bool(row[0])
 
     def _tables(self, connection: psycopg.Connection) -> list[str]:
-        return [row[0] for row in connection.execute(TABLES, {"kept": self._kept}).fetchall()]
+        wanted = {"schema": TEST_SCHEMA, "kept": self._kept}
+        return [row[0] for row in connection.execute(TABLES, wanted).fetchall()]

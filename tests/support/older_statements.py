@@ -2,11 +2,12 @@
 
 import re
 
-HINT = re.compile(rb"\bunindexed\(([\w.]+)\)")
+SCHEMA = rb'(?:(?:public|"\w+")\.)?'  # of the queue, which statements of today name
+HINT = re.compile(SCHEMA + rb"\bunindexed\(([\w.]+)\)")
 ASKS_WHETHER_ONE_RUNS = re.compile(
-    rb"\s+AND NOT EXISTS \(\s+SELECT FROM processing_queue running.+?OFFSET 0\)", re.DOTALL
+    rb"\s+AND NOT EXISTS \(\s+SELECT FROM " + SCHEMA + rb"processing_queue running.+?OFFSET 0\)", re.DOTALL
 )
-BLOCKS_KEY = re.compile(rb"blocks_key\((\w+)\.status, (\(SELECT .+?\)|[\w.]+|%\(\w+\)s)\)")
+BLOCKS_KEY = re.compile(SCHEMA + rb"blocks_key\((\w+)\.status, (\(SELECT .+?\)|[\w.]+|%\(\w+\)s)\)")
 IS_UNBLOCKED = b"""(q.order_key IS NULL OR (
     NOT EXISTS (
         SELECT FROM processing_queue earlier
@@ -25,7 +26,7 @@ def before_unindexed(statement: bytes) -> bytes:
 def before_unblocked_records(statement: bytes) -> bytes:
     """Before migration 0014: each statement wrote out when a record of an order key may be claimed."""
     older = re.sub(
-        rb"FROM unblocked_records q\s+WHERE",
+        rb"FROM " + SCHEMA + rb"unblocked_records q\s+WHERE",
         b"FROM processing_queue q WHERE " + IS_UNBLOCKED + b" AND",
         statement,
     )
@@ -33,7 +34,7 @@ def before_unblocked_records(statement: bytes) -> bytes:
         rb"\1.status IN ('pending', 'processing', 'failed') AND (\1.status <> 'failed' OR \2)", older
     )
     older = re.sub(
-        rb"FROM running_keys running\s+WHERE",
+        rb"FROM " + SCHEMA + rb"running_keys running\s+WHERE",
         b"FROM processing_queue running WHERE unindexed(running.status) = 'processing' AND",
         older,
     )

@@ -17,10 +17,12 @@ from sqlalchemy.engine import make_url
 
 from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
+from queue_store.setting_fields import PUBLIC
 from queue_store.settings import DatabaseSettings, parse_database_url
 from tasks.embedded.postgres import EmbeddedPostgres
 from tasks.embedded.redis import EmbeddedRedis
 from tests.support.pgbouncer import THROUGH_PGBOUNCER, PgBouncer, running_pgbouncer
+from tests.support.schemas import OPEN_SCHEMA, SEARCH_PATH, TEST_SCHEMA
 
 MIGRATIONS = Path(schema.__file__).parents[1] / "migrations"
 
@@ -37,6 +39,7 @@ FAST_SETTINGS = {
     "shared_buffers": "64MB",
     "max_wal_size": "2GB",
     "deadlock_timeout": "200ms",
+    **SEARCH_PATH,
 }
 
 
@@ -61,6 +64,9 @@ class PostgresServer:
         self._execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         )
+        if TEST_SCHEMA != PUBLIC:
+            path = sql.SQL("ALTER DATABASE {} SET search_path = {}, public")
+            self._execute(path.format(sql.Identifier(name), sql.Identifier(TEST_SCHEMA)))
         return name
 
     def template_database(self) -> str:
@@ -68,7 +74,7 @@ class PostgresServer:
         session keeps it until a migration changes."""
         if self.is_embedded:
             return self._migrated_database()
-        name = f"test_template_{_migrations_digest()}"
+        name = f"test_template_{TEST_SCHEMA}_{_migrations_digest()}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
             known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone()
@@ -86,6 +92,8 @@ class PostgresServer:
         name = self.create_database()
         manager = connect(self.direct_url(name), pgbouncer=False)
         schema.migrate(manager.engine)
+        with manager.transaction() as cursor:
+            cursor.execute(OPEN_SCHEMA)
         manager.dispose()
         return name
 

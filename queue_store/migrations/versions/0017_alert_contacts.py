@@ -8,6 +8,7 @@ did.
 from alembic import op
 
 from queue_store.migrations import run_file
+from queue_store.queue_schema import in_queue_schema
 
 revision = "0017"
 down_revision = "0016"
@@ -23,10 +24,9 @@ def upgrade() -> None:
         op.execute("SET lock_timeout = 0")  # it keeps nobody waiting, however long it waits
         try:
             for name, columns in INDEXES.items():
-                op.execute(
-                    f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
-                )  # what an interrupted attempt has left
-                op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {columns}")
+                drop = f"DROP INDEX CONCURRENTLY IF EXISTS public.{name}"  # left by an interrupted attempt
+                for statement in (drop, f"CREATE INDEX CONCURRENTLY {name} ON public.{columns}"):
+                    op.execute(in_queue_schema(statement.encode()).decode())
         finally:
             op.execute("SET lock_timeout = '5s'")
     run_file(__file__)

@@ -1,10 +1,10 @@
 -- Somebody looks after it: it is not escalated any more.
 WITH acknowledged AS (
-    UPDATE alerts SET acknowledged_at = clock_timestamp(), acknowledged_by = %(actor)s
+    UPDATE public.alerts SET acknowledged_at = clock_timestamp(), acknowledged_by = %(actor)s
     WHERE id = %(id)s AND resolved_at IS NULL AND acknowledged_at IS NULL
     RETURNING id, alert_key
 ), noted AS (
-    INSERT INTO audit_log (actor, action, target, affected_count)
+    INSERT INTO public.audit_log (actor, action, target, affected_count)
     SELECT %(actor)s, 'acknowledge alert', alert_key, 1 FROM acknowledged
 )
 SELECT id FROM acknowledged

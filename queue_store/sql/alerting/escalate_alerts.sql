@@ -1,6 +1,6 @@
 -- Nobody acknowledged, and the level persisted for longer than it may: a step further along the contacts, a critical
 -- alert once more for every such time.
-UPDATE alerts
+UPDATE public.alerts
 SET escalation_step = escalation_step + 1, escalated_at = clock_timestamp()
 WHERE resolved_at IS NULL AND acknowledged_at IS NULL AND level = %(level)s AND escalation_step < %(last_step)s
     AND level_since < now() - (escalation_step + 1) * make_interval(secs => %(seconds)s)

@@ -1,12 +1,12 @@
 -- Somebody removed the contact from all settings: nobody is missing, and what waits for it is not sent.
 WITH forgotten AS (
-    DELETE FROM alert_contacts WHERE contact = %(contact)s RETURNING contact
+    DELETE FROM public.alert_contacts WHERE contact = %(contact)s RETURNING contact
 ), dropped AS (
-    UPDATE alert_notices SET dropped_at = clock_timestamp()
+    UPDATE public.alert_notices SET dropped_at = clock_timestamp()
     WHERE contact IN (SELECT contact FROM forgotten) AND sent_at IS NULL AND dropped_at IS NULL
     RETURNING id
 ), noted AS (
-    INSERT INTO audit_log (actor, action, target, affected_count)
+    INSERT INTO public.audit_log (actor, action, target, affected_count)
     SELECT %(actor)s, 'forget contact', contact, (SELECT count(*) FROM dropped) FROM forgotten GROUP BY contact
 )
 SELECT count(*) FROM forgotten

@@ -1,2 +1,2 @@
 -- No process has had a channel to them for so long that they are taken for removed.
-DELETE FROM alert_contacts WHERE last_seen_at < now() - make_interval(secs => %(silent_seconds)s)
+DELETE FROM public.alert_contacts WHERE last_seen_at < now() - make_interval(secs => %(silent_seconds)s)

@@ -1,2 +1,2 @@
 -- One judges at a time.
-LOCK TABLE alerts IN SHARE ROW EXCLUSIVE MODE
+LOCK TABLE public.alerts IN SHARE ROW EXCLUSIVE MODE

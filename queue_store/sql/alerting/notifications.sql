@@ -6,11 +6,11 @@ SELECT n.alert_id, n.contact, n.change, n.level, n.created_at, n.sent_at, n.try_
             THEN 'given up'
         WHEN n.error_message IS NOT NULL THEN 'failing'
         WHEN n.taken_at IS NOT NULL THEN 'being sent'
-        WHEN EXISTS (SELECT FROM alert_contacts c WHERE c.contact = n.contact) THEN 'waiting'
+        WHEN EXISTS (SELECT FROM public.alert_contacts c WHERE c.contact = n.contact) THEN 'waiting'
         ELSE 'without channel' END AS state
 FROM unnest(%(alert_ids)s::bigint[]) AS alert (id)
 CROSS JOIN LATERAL (
-    SELECT * FROM alert_notices newest
+    SELECT * FROM public.alert_notices newest
     WHERE newest.alert_id = alert.id AND newest.contact <> %(log)s
     ORDER BY newest.id DESC
     LIMIT %(limit)s) n

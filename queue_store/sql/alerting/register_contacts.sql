@@ -1,9 +1,9 @@
 -- The process has channels to these contacts. Many processes say so: a row that was seen a moment ago is left alone.
-INSERT INTO alert_contacts AS known (contact, process_kind, hostname, pid)
+INSERT INTO public.alert_contacts AS known (contact, process_kind, hostname, pid)
 SELECT named.contact, %(process_kind)s, %(hostname)s, %(pid)s
 FROM unnest(%(contacts)s::text[]) AS named (contact)
 WHERE NOT EXISTS (
-    SELECT FROM alert_contacts fresh
+    SELECT FROM public.alert_contacts fresh
     WHERE fresh.contact = named.contact AND fresh.process_kind = %(process_kind)s
         AND fresh.last_seen_at > now() - make_interval(secs => %(fresh_seconds)s))
 ORDER BY named.contact

@@ -1,6 +1,6 @@
 -- The findings of these alerts are gone. Only codes that were judged now are resolved, and nothing that somebody has seen
 -- who judged later.
-UPDATE alerts SET resolved_at = clock_timestamp()
+UPDATE public.alerts SET resolved_at = clock_timestamp()
 WHERE resolved_at IS NULL AND code = ANY(%(judged_codes)s) AND alert_key <> ALL(%(seen_keys)s)
     AND (%(judged_at)s::timestamptz IS NULL OR last_seen_at <= %(judged_at)s::timestamptz)
 RETURNING id, level, rise_count

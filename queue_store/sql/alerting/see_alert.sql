@@ -1,11 +1,11 @@
 -- A finding opens its alert, or sees it again. Only a rise to a higher level notifies. Escalating again to a level
 -- notified less than `same_rise_seconds` ago does not notify again: the alert goes on from the rise before. An alert
 -- that a newer judgement has seen or resolved stays as it is.
-INSERT INTO alerts AS a (alert_key, code, flow_name, level, raised_level, message, next_step, figure, threshold)
+INSERT INTO public.alerts AS a (alert_key, code, flow_name, level, raised_level, message, next_step, figure, threshold)
 SELECT %(alert_key)s, %(code)s, %(flow_name)s, %(level)s, %(level)s, %(message)s, %(next_step)s, %(figure)s::float8,
     %(threshold)s::float8
 WHERE NOT EXISTS (
-    SELECT FROM alerts later WHERE later.alert_key = %(alert_key)s AND later.resolved_at > %(judged_at)s::timestamptz)
+    SELECT FROM public.alerts later WHERE later.alert_key = %(alert_key)s AND later.resolved_at > %(judged_at)s::timestamptz)
 ON CONFLICT (alert_key) WHERE resolved_at IS NULL DO UPDATE
 SET (level_since, raised_at, raised_level, rise_count, acknowledged_at, acknowledged_by) = (
         SELECT CASE WHEN a.level = excluded.level THEN a.level_since
@@ -24,5 +24,5 @@ SET (level_since, raised_at, raised_level, rise_count, acknowledged_at, acknowle
     level = excluded.level
 WHERE %(judged_at)s::timestamptz IS NULL OR a.last_seen_at <= %(judged_at)s::timestamptz
 RETURNING id, seen_count = 1 AS is_new, rise_count, rise_count <> (
-    SELECT before.rise_count FROM alerts before
+    SELECT before.rise_count FROM public.alerts before
     WHERE before.alert_key = a.alert_key AND before.resolved_at IS NULL) AS is_raised

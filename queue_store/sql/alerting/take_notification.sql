@@ -2,20 +2,20 @@
 -- that was taken long ago and never marked is sent again, with the same id. A contact gets the notifications of an alert
 -- in order.
 WITH next AS MATERIALIZED (
-    SELECT n.id FROM alert_notices n
+    SELECT n.id FROM public.alert_notices n
     WHERE n.sent_at IS NULL AND n.dropped_at IS NULL AND n.contact = %(contact)s AND n.try_count < %(tries)s
         AND (n.taken_at IS NULL OR n.taken_at < now() - make_interval(secs => %(retry_seconds)s))
         AND NOT EXISTS (
-            SELECT FROM alert_notices earlier
+            SELECT FROM public.alert_notices earlier
             WHERE earlier.alert_id = n.alert_id AND earlier.contact = n.contact AND earlier.id < n.id
                 AND earlier.sent_at IS NULL AND earlier.dropped_at IS NULL AND earlier.try_count < %(tries)s)
     ORDER BY n.id
     LIMIT 1
     FOR NO KEY UPDATE OF n SKIP LOCKED
 )
-UPDATE alert_notices n
+UPDATE public.alert_notices n
 SET taken_at = clock_timestamp(), try_count = n.try_count + 1, error_message = NULL
-FROM next, alerts a
+FROM next, public.alerts a
 WHERE n.id = next.id AND a.id = n.alert_id
 RETURNING n.id, n.change, n.level, n.escalation_step, n.contact, a.alert_key, a.code, a.flow_name, a.message,
     a.next_step, a.figure, a.threshold, a.opened_at, a.id AS alert_id

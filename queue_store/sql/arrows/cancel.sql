@@ -1,24 +1,24 @@
 -- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop.
 -- Returns each id that was found live, with what happened: 'cancelled' or 'asked'.
 WITH live AS MATERIALIZED (
-    SELECT q.id, q.status, q.flow_name FROM processing_queue q
+    SELECT q.id, q.status, q.flow_name FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('pending', 'processing')
     ORDER BY q.id
 ), pending AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(ARRAY(SELECT id FROM live WHERE status = 'pending')) AND q.status = 'pending'
     ORDER BY q.id
     FOR NO KEY UPDATE
 ), cancelled AS (
-    UPDATE processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
+    UPDATE public.processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
     FROM pending WHERE q.id = pending.id
     RETURNING q.id, q.flow_name
 ), asked AS (
-    INSERT INTO cancel_requests (record_id, requested_by, reason)
+    INSERT INTO public.cancel_requests (record_id, requested_by, reason)
     SELECT id, %(actor)s, %(reason)s FROM live WHERE id NOT IN (SELECT id FROM cancelled)
     ON CONFLICT (record_id) DO NOTHING  -- whoever asks first is named; nobody waits for a row lock here
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, cancelled)
+    INSERT INTO public.rollup_deltas (flow_name, cancelled)
     SELECT flow_name, count(*) FROM cancelled GROUP BY flow_name
 )
 SELECT id, 'cancelled' AS what FROM cancelled

@@ -1,19 +1,19 @@
 -- cancel: pending → cancelled, for records that were given back beside the request: neither saw the other. Whoever
 -- claimed one meanwhile sees the request himself. Returns the ids.
 WITH asked AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
-    WHERE q.id = ANY(ARRAY(SELECT record_id FROM cancel_requests WHERE requested_at > now() - interval '1 day'))
-        AND unindexed(q.status) = 'pending'
+    SELECT q.id FROM public.processing_queue q
+    WHERE q.id = ANY(ARRAY(SELECT record_id FROM public.cancel_requests WHERE requested_at > now() - interval '1 day'))
+        AND public.unindexed(q.status) = 'pending'
     ORDER BY q.id
     FOR NO KEY UPDATE SKIP LOCKED
 ), cancelled AS (
-    UPDATE processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
+    UPDATE public.processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
     WHERE q.id = ANY(ARRAY(SELECT id FROM asked))
     RETURNING q.id, q.flow_name
 ), answered AS (
-    DELETE FROM cancel_requests c USING cancelled w WHERE c.record_id = w.id
+    DELETE FROM public.cancel_requests c USING cancelled w WHERE c.record_id = w.id
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, cancelled)
+    INSERT INTO public.rollup_deltas (flow_name, cancelled)
     SELECT flow_name, count(*) FROM cancelled GROUP BY flow_name
 )
 SELECT id FROM cancelled

@@ -6,9 +6,9 @@
 -- happens at this moment, processing_queue_running_key refuses the second one, and the claim is made again.
 -- How the planner is steered here (`unindexed`, ARRAY, OFFSET 0): queue_store/sql/README.md.
 WITH open AS MATERIALIZED (
-    SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM flow_execution_logs run
-    JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
-    JOIN queue_control c ON c.processing_stopped_at IS NULL
+    SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM public.flow_execution_logs run
+    JOIN public.flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
+    JOIN public.queue_control c ON c.processing_stopped_at IS NULL
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'
     FOR SHARE OF run
 ), candidate AS MATERIALIZED (
@@ -16,7 +16,7 @@ WITH open AS MATERIALIZED (
     FROM unnest(%(levels)s::smallint[], %(cursor_ats)s::timestamptz[], %(cursor_ids)s::bigint[])
         AS level(priority, cursor_at, cursor_id)
     CROSS JOIN LATERAL (
-        SELECT q.id FROM unblocked_records q
+        SELECT q.id FROM public.unblocked_records q
         WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority
             AND (q.scheduled_at, q.id) >= (level.cursor_at, level.cursor_id)
             AND q.scheduled_at <= now()
@@ -28,14 +28,14 @@ WITH open AS MATERIALIZED (
     WHERE EXISTS (SELECT FROM open)
     LIMIT %(batch_size)s
 ), claimed AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
         flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
-    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND unindexed(q.status) = 'pending'
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND public.unindexed(q.status) = 'pending'
     RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
         q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, claimed, wait_seconds, wait_histogram)
+    INSERT INTO public.rollup_deltas (flow_name, claimed, wait_seconds, wait_histogram)
     SELECT %(flow_name)s, count(*), sum(extract(epoch FROM claimed_at - scheduled_at)),
         ARRAY(SELECT count(c.id) FROM generate_series(0, cardinality(%(bounds)s::float8[])) AS bucket
             LEFT JOIN claimed c

@@ -2,13 +2,13 @@
 -- It steps from key to key, beginning behind one and around to it, and never looks at a record that has to wait for
 -- another. Of more than a thousand heads that are due, the next claim finds others, because it begins elsewhere.
 WITH RECURSIVE open AS MATERIALIZED (
-    SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM flow_execution_logs run
-    JOIN flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
-    JOIN queue_control c ON c.processing_stopped_at IS NULL
+    SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM public.flow_execution_logs run
+    JOIN public.flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
+    JOIN public.queue_control c ON c.processing_stopped_at IS NULL
     WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state = 'running'
     FOR SHARE OF run
 ), flow AS MATERIALIZED (
-    SELECT f.failure_blocks_key FROM flows f WHERE f.flow_name = %(flow_name)s
+    SELECT f.failure_blocks_key FROM public.flows f WHERE f.flow_name = %(flow_name)s
 ), keys(order_key, is_around, id, status, priority, scheduled_at, batch_limit) AS (
     SELECT %(after_key)s::text, false, NULL::bigint, NULL::text, NULL::smallint, NULL::timestamptz, NULL::smallint
     UNION ALL
@@ -16,16 +16,16 @@ WITH RECURSIVE open AS MATERIALIZED (
     FROM keys
     CROSS JOIN LATERAL (
         (SELECT q.order_key, keys.is_around, q.id, q.status, q.priority, q.scheduled_at, q.batch_limit
-            FROM processing_queue q
+            FROM public.processing_queue q
             WHERE q.flow_name = %(flow_name)s AND q.order_key > keys.order_key
-                AND blocks_key(q.status, (SELECT failure_blocks_key FROM flow))
+                AND public.blocks_key(q.status, (SELECT failure_blocks_key FROM flow))
                 AND (NOT keys.is_around OR q.order_key <= %(after_key)s::text)
             ORDER BY q.order_key, q.id LIMIT 1)
         UNION ALL
         (SELECT q.order_key, true, q.id, q.status, q.priority, q.scheduled_at, q.batch_limit
-            FROM processing_queue q
+            FROM public.processing_queue q
             WHERE q.flow_name = %(flow_name)s AND q.order_key <= %(after_key)s::text AND NOT keys.is_around
-                AND blocks_key(q.status, (SELECT failure_blocks_key FROM flow))
+                AND public.blocks_key(q.status, (SELECT failure_blocks_key FROM flow))
             ORDER BY q.order_key, q.id LIMIT 1)
         LIMIT 1
     ) following
@@ -33,7 +33,7 @@ WITH RECURSIVE open AS MATERIALIZED (
     SELECT id, priority, scheduled_at FROM keys
     WHERE status = 'pending' AND batch_limit IS NULL AND scheduled_at <= now() AND EXISTS (SELECT FROM open)
         AND NOT EXISTS (
-            SELECT FROM running_keys running
+            SELECT FROM public.running_keys running
             WHERE running.flow_name = %(flow_name)s AND running.order_key = keys.order_key OFFSET 0)
     LIMIT 1000
 ), chosen AS MATERIALIZED (
@@ -42,19 +42,19 @@ WITH RECURSIVE open AS MATERIALIZED (
         priority, scheduled_at, id
     LIMIT %(batch_size)s
 ), candidate AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
-    WHERE q.id = ANY(ARRAY(SELECT id FROM chosen)) AND unindexed(q.status) = 'pending' AND q.scheduled_at <= now()
+    SELECT q.id FROM public.processing_queue q
+    WHERE q.id = ANY(ARRAY(SELECT id FROM chosen)) AND public.unindexed(q.status) = 'pending' AND q.scheduled_at <= now()
         AND q.batch_limit IS NULL AND q.claim_number < 2147483647
     FOR NO KEY UPDATE SKIP LOCKED
 ), claimed AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET status = 'processing', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
         flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1
-    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND unindexed(q.status) = 'pending'
+    WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND public.unindexed(q.status) = 'pending'
     RETURNING q.id, q.claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count, q.crash_strikes,
         q.created_at, q.claimed_at, q.order_key, q.correlation_id, q.trace_context
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, claimed, wait_seconds, wait_histogram)
+    INSERT INTO public.rollup_deltas (flow_name, claimed, wait_seconds, wait_histogram)
     SELECT %(flow_name)s, count(*), sum(extract(epoch FROM claimed_at - scheduled_at)),
         ARRAY(SELECT count(c.id) FROM generate_series(0, cardinality(%(bounds)s::float8[])) AS bucket
             LEFT JOIN claimed c

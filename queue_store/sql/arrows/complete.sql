@@ -5,17 +5,17 @@ WITH outcome AS MATERIALIZED (
         %(started_ages)s::float8[], %(finished_ages)s::float8[], %(results)s::jsonb[])
         AS o(id, claim_number, started_age, finished_age, result)
 ), completed AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET status = 'completed', updated_at = clock_timestamp(), result = o.result, batch_limit = NULL,
         unfinished_claims = 0, error_message = NULL,
         started_at = greatest(q.claimed_at, clock_timestamp() - make_interval(secs => o.started_age)),
         completed_at = greatest(q.claimed_at, clock_timestamp() - make_interval(secs => o.finished_age))
     FROM outcome o
     WHERE q.id = ANY(ARRAY[o.id]) AND q.claim_number = o.claim_number
-        AND q.flow_instance_id = %(flow_instance_id)s AND unindexed(q.status) = 'processing'
+        AND q.flow_instance_id = %(flow_instance_id)s AND public.unindexed(q.status) = 'processing'
     RETURNING q.id
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, completed, refused, processing_seconds, processing_histogram)
+    INSERT INTO public.rollup_deltas (flow_name, completed, refused, processing_seconds, processing_histogram)
     SELECT %(flow_name)s, count(*), cardinality(%(ids)s::bigint[]) - count(*),
         %(processing_seconds)s, %(processing_histogram)s::bigint[]
     FROM completed

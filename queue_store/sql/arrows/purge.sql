@@ -1,6 +1,6 @@
 -- purge: finished → gone, the oldest ids first. Returns the ids. Triggers take along what belongs to the records.
 WITH victim AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.id > %(after_id)s AND q.status = %(status)s AND q.status IN ('completed', 'failed', 'cancelled')
         AND coalesce(q.completed_at, q.updated_at) < now() - %(older_than)s::interval
         AND q.retry_count >= %(retry_count_at_least)s
@@ -9,5 +9,5 @@ WITH victim AS MATERIALIZED (
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-DELETE FROM processing_queue q USING victim WHERE q.id = victim.id
+DELETE FROM public.processing_queue q USING victim WHERE q.id = victim.id
 RETURNING q.id

@@ -1,9 +1,9 @@
 -- purge: finished → gone, of the records named. Triggers take along what belongs to them.
 WITH finished AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('completed', 'failed', 'cancelled')
     ORDER BY q.id
     FOR UPDATE
 )
-DELETE FROM processing_queue q USING finished WHERE q.id = finished.id
+DELETE FROM public.processing_queue q USING finished WHERE q.id = finished.id
 RETURNING q.id

@@ -6,13 +6,13 @@
 -- One rescuer of a run at a time. What somebody else has locked is left for the next look, and so the first look
 -- counts the orphans for all: the last one that is left over is not a lone one.
 WITH mine AS MATERIALIZED (
-    SELECT r.flow_instance_id FROM flow_execution_logs r
+    SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead')
     FOR NO KEY UPDATE SKIP LOCKED
 ), gone AS (
-    UPDATE flow_execution_logs r
+    UPDATE public.flow_execution_logs r
     SET orphan_count = coalesce(r.orphan_count, (
-        SELECT count(*) FROM processing_queue q
+        SELECT count(*) FROM public.processing_queue q
         WHERE q.status = 'processing' AND q.flow_instance_id = r.flow_instance_id))
     FROM mine
     WHERE r.flow_instance_id = mine.flow_instance_id
@@ -22,8 +22,8 @@ WITH mine AS MATERIALIZED (
     SELECT q.id, q.crash_strikes, q.batch_limit, q.claim_number, q.retry_count,
         gone.unfinished = 1 AND q.unfinished_claims >= %(max_unfinished_claims)s AND q.batch_limit = 1 AS endless,
         q.unfinished_claims + gone.unfinished >= %(max_unfinished_claims)s AS isolated,
-        EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
-    FROM processing_queue q JOIN gone ON gone.flow_instance_id = q.flow_instance_id
+        EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled
+    FROM public.processing_queue q JOIN gone ON gone.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing'
     ORDER BY q.id + 0 -- sorted: a planner that takes the table for empty would walk over all of it in the key's order
     FOR NO KEY UPDATE OF q SKIP LOCKED
@@ -36,7 +36,7 @@ WITH mine AS MATERIALIZED (
         o.crash_strikes + 1 >= %(max_crash_strikes)s AS last_strike
     FROM orphan o CROSS JOIN gone
 ), written AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET status = CASE WHEN j.cancelled THEN 'cancelled' WHEN j.struck AND j.last_strike THEN 'failed' ELSE 'pending' END,
         crash_strikes = least(q.crash_strikes + j.struck::integer, 32767),
         unfinished_claims = least(q.unfinished_claims + j.unfinished, 32767),
@@ -58,14 +58,14 @@ WITH mine AS MATERIALIZED (
     RETURNING q.id, q.status, q.error_message, j.struck, j.claim_number, j.retry_count, j.flow_name, j.flow_instance_id,
         CASE WHEN j.ended_itself THEN 'ClaimWithoutOutcome' ELSE 'WorkerProcessDied' END AS kind
 ), remembered AS (
-    INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,
+    INSERT INTO public.record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,
         exception_type, error_message, error_group)
     SELECT id, claim_number, retry_count, flow_name, flow_instance_id, 'crashed', kind, error_message, kind
     FROM written WHERE struck
 ), answered AS (
-    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
+    DELETE FROM public.cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, rescued, crashed, failed, cancelled)
+    INSERT INTO public.rollup_deltas (flow_name, rescued, crashed, failed, cancelled)
     SELECT flow_name, count(*), count(*) FILTER (WHERE struck), count(*) FILTER (WHERE status = 'failed'),
         count(*) FILTER (WHERE status = 'cancelled')
     FROM written GROUP BY flow_name

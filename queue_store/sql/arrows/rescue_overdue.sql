@@ -4,9 +4,9 @@
 -- version, but still the old joined ones, and would take it from its new owner.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number
-    FROM processing_queue q
-    LEFT JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
-    LEFT JOIN flows f ON f.flow_name = q.flow_name
+    FROM public.processing_queue q
+    LEFT JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
+    LEFT JOIN public.flows f ON f.flow_name = q.flow_name
     WHERE q.status = 'processing'
         AND (r.flow_instance_id IS NULL
             OR q.claimed_at < now() - make_interval(
@@ -14,13 +14,13 @@ WITH seen AS MATERIALIZED (
     ORDER BY q.flow_instance_id, q.id -- in the order of its index
     LIMIT %(limit)s
 ), orphan AS MATERIALIZED (
-    SELECT q.id, EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) AS cancelled
-    FROM processing_queue q JOIN seen ON q.id = ANY(ARRAY[seen.id]) AND seen.claim_number = q.claim_number
-    WHERE unindexed(q.status) = 'processing'
+    SELECT q.id, EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled
+    FROM public.processing_queue q JOIN seen ON q.id = ANY(ARRAY[seen.id]) AND seen.claim_number = q.claim_number
+    WHERE public.unindexed(q.status) = 'processing'
     ORDER BY seen.id
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), written AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET status = CASE WHEN orphan.cancelled THEN 'cancelled' ELSE 'pending' END, updated_at = clock_timestamp(),
         unfinished_claims = least(q.unfinished_claims + 1, 32767),
         batch_limit = CASE WHEN q.unfinished_claims + 1 >= %(max_unfinished_claims)s AND NOT orphan.cancelled THEN 1
@@ -30,9 +30,9 @@ WITH seen AS MATERIALIZED (
     FROM orphan WHERE q.id = ANY(ARRAY[orphan.id])
     RETURNING q.id, q.flow_name, q.status
 ), answered AS (
-    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
+    DELETE FROM public.cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, rescued, cancelled)
+    INSERT INTO public.rollup_deltas (flow_name, rescued, cancelled)
     SELECT flow_name, count(*), count(*) FILTER (WHERE status = 'cancelled') FROM written GROUP BY flow_name
 )
 SELECT id, status FROM written

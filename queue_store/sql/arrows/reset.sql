@@ -1,21 +1,21 @@
 -- reset: failed → pending, due now. Keeps retry_count, so that a record without attempts left gets exactly one.
 -- A record whose live twin has the same dedup_key stays failed. Returns the ids that were reset.
 WITH twinless AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'failed'
         AND (q.dedup_key IS NULL OR (
             NOT EXISTS (
-                SELECT FROM processing_queue twin
+                SELECT FROM public.processing_queue twin
                 WHERE twin.flow_name = q.flow_name AND twin.dedup_key = q.dedup_key
                     AND twin.status IN ('pending', 'processing'))
             AND NOT EXISTS (
-                SELECT FROM processing_queue newer
+                SELECT FROM public.processing_queue newer
                 WHERE newer.id = ANY(%(ids)s::bigint[]) AND newer.status = 'failed' AND newer.id > q.id
                     AND newer.flow_name = q.flow_name AND newer.dedup_key = q.dedup_key)))
     ORDER BY q.id
     FOR NO KEY UPDATE
 ), written AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET status = 'pending', scheduled_at = clock_timestamp(), updated_at = clock_timestamp(),
         claimed_at = NULL, flow_instance_id = NULL, started_at = NULL,
         unfinished_claims = 0
@@ -23,9 +23,9 @@ WITH twinless AS MATERIALIZED (
     RETURNING q.id, q.flow_name
 ), answered AS (
     -- A cancel that was asked for after the record had failed: it must not hit the new attempt.
-    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id
+    DELETE FROM public.cancel_requests c USING written w WHERE c.record_id = w.id
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, reset)
+    INSERT INTO public.rollup_deltas (flow_name, reset)
     SELECT flow_name, count(*) FROM written GROUP BY flow_name
 )
 SELECT id FROM written

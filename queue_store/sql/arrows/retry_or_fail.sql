@@ -8,15 +8,15 @@ WITH outcome AS MATERIALIZED (
         AS o(id, claim_number, started_age, finished_age, retry_delay, exception_type, error_message, error_group, traceback)
 ), owned AS MATERIALIZED (
     SELECT q.id, CASE
-        WHEN EXISTS (SELECT FROM cancel_requests c WHERE c.record_id = q.id) THEN 'cancelled'
+        WHEN EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) THEN 'cancelled'
         WHEN o.retry_delay IS NOT NULL AND q.retry_count < %(max_retries)s THEN 'pending'
         ELSE 'failed' END AS new_status
-    FROM processing_queue q JOIN outcome o ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
-    WHERE q.flow_instance_id = %(flow_instance_id)s AND unindexed(q.status) = 'processing'
+    FROM public.processing_queue q JOIN outcome o ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
+    WHERE q.flow_instance_id = %(flow_instance_id)s AND public.unindexed(q.status) = 'processing'
     ORDER BY o.id
     FOR NO KEY UPDATE OF q
 ), written AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET status = owned.new_status, retry_count = least(q.retry_count, 2147483646) + 1, updated_at = clock_timestamp(),
         error_message = o.error_message,
         batch_limit = NULL, unfinished_claims = 0,
@@ -30,7 +30,7 @@ WITH outcome AS MATERIALIZED (
     WHERE q.id = ANY(ARRAY[owned.id])
     RETURNING q.id, q.claim_number, q.retry_count, q.status
 ), remembered AS (
-    INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,
+    INSERT INTO public.record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,
         exception_type, error_message, error_group, traceback, started_at, finished_at)
     SELECT w.id, w.claim_number, w.retry_count, %(flow_name)s, %(flow_instance_id)s,
         CASE w.status WHEN 'pending' THEN 'retried' ELSE w.status END,
@@ -39,9 +39,9 @@ WITH outcome AS MATERIALIZED (
         clock_timestamp() - make_interval(secs => o.finished_age)
     FROM written w JOIN outcome o ON o.id = w.id
 ), answered AS (
-    DELETE FROM cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
+    DELETE FROM public.cancel_requests c USING written w WHERE c.record_id = w.id AND w.status = 'cancelled'
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, retried, failed, cancelled, refused, processing_seconds, processing_histogram)
+    INSERT INTO public.rollup_deltas (flow_name, retried, failed, cancelled, refused, processing_seconds, processing_histogram)
     SELECT %(flow_name)s, count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'failed'),
         count(*) FILTER (WHERE status = 'cancelled'), cardinality(%(ids)s::bigint[]) - count(*),
         %(processing_seconds)s, %(processing_histogram)s::bigint[]

@@ -1,19 +1,19 @@
 -- The next number of every identity column is one that is not taken. The last one counts as given out, because a
 -- sequence that has given out nothing tells nothing.
 SELECT setval(
-    pg_get_serial_sequence('processing_queue', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM processing_queue
+    pg_get_serial_sequence('public.processing_queue', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.processing_queue
 UNION ALL SELECT setval( -- beyond what is folded, or no delta would ever be folded again
-    pg_get_serial_sequence('rollup_deltas', 'id'), greatest(max(d.id), p.folded_through_id, p.candidate_id, 1))
-FROM rollup_progress p LEFT JOIN rollup_deltas d ON true GROUP BY p.folded_through_id, p.candidate_id
+    pg_get_serial_sequence('public.rollup_deltas', 'id'), greatest(max(d.id), p.folded_through_id, p.candidate_id, 1))
+FROM public.rollup_progress p LEFT JOIN public.rollup_deltas d ON true GROUP BY p.folded_through_id, p.candidate_id
 UNION ALL SELECT setval(
-    pg_get_serial_sequence('audit_log', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM audit_log
+    pg_get_serial_sequence('public.audit_log', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.audit_log
 UNION ALL SELECT setval(
-    pg_get_serial_sequence('processed_surveys', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM processed_surveys
+    pg_get_serial_sequence('public.processed_surveys', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.processed_surveys
 UNION ALL SELECT setval(
-    pg_get_serial_sequence('alerts', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM alerts
+    pg_get_serial_sequence('public.alerts', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.alerts
 UNION ALL SELECT setval(
-    pg_get_serial_sequence('alert_notices', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM alert_notices
+    pg_get_serial_sequence('public.alert_notices', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.alert_notices
 UNION ALL SELECT setval(
-    pg_get_serial_sequence('maintenance_runs', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM maintenance_runs
+    pg_get_serial_sequence('public.maintenance_runs', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.maintenance_runs
 UNION ALL SELECT setval(
-    pg_get_serial_sequence('connection_checks', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM connection_checks
+    pg_get_serial_sequence('public.connection_checks', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.connection_checks

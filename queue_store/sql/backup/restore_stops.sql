@@ -1,5 +1,5 @@
 -- What was stopped before the restore stays stopped, whatever the backup says.
-UPDATE queue_control c
+UPDATE public.queue_control c
 SET processing_stopped_at = coalesce(s.processing_stopped_at, c.processing_stopped_at),
     processing_stop_reason = CASE WHEN s.processing_stopped_at IS NULL THEN c.processing_stop_reason
         ELSE s.processing_stop_reason END,

@@ -1,20 +1,20 @@
 -- Where a flow had more kinds of errors in an hour than are kept apart, the rarest are added to the kind `other`. Only
 -- the last two hours are looked at: the fold writes to no other.
 WITH crowded AS (
-    SELECT hour, flow_name FROM error_hours
+    SELECT hour, flow_name FROM public.error_hours
     WHERE hour >= date_trunc('hour', now()) - interval '1 hour'
     GROUP BY 1, 2 HAVING count(*) > 2 * %(kinds)s
 ), ranked AS (
     SELECT hour, flow_name, error_group,
         row_number() OVER (PARTITION BY hour, flow_name ORDER BY error_count DESC, error_group) AS place
-    FROM error_hours JOIN crowded USING (hour, flow_name) WHERE error_group <> 'other'
+    FROM public.error_hours JOIN crowded USING (hour, flow_name) WHERE error_group <> 'other'
 ), gone AS (
-    DELETE FROM error_hours e USING ranked r
+    DELETE FROM public.error_hours e USING ranked r
     WHERE r.place > %(kinds)s
         AND e.hour = r.hour AND e.flow_name = r.flow_name AND e.error_group = r.error_group
     RETURNING e.*
 )
-INSERT INTO error_hours AS h (hour, flow_name, error_group, exception_type, error_message, error_count, failed_count,
+INSERT INTO public.error_hours AS h (hour, flow_name, error_group, exception_type, error_message, error_count, failed_count,
     record_count, first_at, last_at)
 SELECT hour, flow_name, 'other', 'other', min(error_message), sum(error_count), sum(failed_count), sum(record_count),
     min(first_at), max(last_at)

@@ -1,9 +1,9 @@
 -- Moves the oldest deltas into minutes, hours and totals: in one statement, so that each counts exactly once,
 -- whatever dies. Returns how many were moved, and how many of them counted errors.
 WITH taken AS MATERIALIZED (
-    DELETE FROM rollup_deltas
+    DELETE FROM public.rollup_deltas
     WHERE id = ANY(ARRAY(
-        SELECT id FROM rollup_deltas WHERE id > %(folded_through_id)s ORDER BY id LIMIT %(limit)s))
+        SELECT id FROM public.rollup_deltas WHERE id > %(folded_through_id)s ORDER BY id LIMIT %(limit)s))
     RETURNING *
 ), by_minute AS MATERIALIZED (
     SELECT date_trunc('minute', at) AS minute, flow_name,
@@ -11,11 +11,11 @@ WITH taken AS MATERIALIZED (
         sum(retried) AS retried, sum(snoozed) AS snoozed, sum(released) AS released, sum(rescued) AS rescued,
         sum(crashed) AS crashed, sum(cancelled) AS cancelled, sum(reset) AS reset, sum(refused) AS refused,
         sum(purged) AS purged,
-        sum(processing_seconds) AS processing_seconds, sum_histograms(processing_histogram) AS processing_histogram,
-        sum(wait_seconds) AS wait_seconds, sum_histograms(wait_histogram) AS wait_histogram
+        sum(processing_seconds) AS processing_seconds, public.sum_histograms(processing_histogram) AS processing_histogram,
+        sum(wait_seconds) AS wait_seconds, public.sum_histograms(wait_histogram) AS wait_histogram
     FROM taken GROUP BY 1, 2
 ), minutes AS (
-    INSERT INTO rollup_minutes AS m (minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
+    INSERT INTO public.rollup_minutes AS m (minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
         rescued, crashed, cancelled, reset, refused, purged,
         processing_seconds, processing_histogram, wait_seconds, wait_histogram)
     SELECT minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
@@ -31,17 +31,17 @@ WITH taken AS MATERIALIZED (
         reset = m.reset + excluded.reset, refused = m.refused + excluded.refused,
         purged = m.purged + excluded.purged,
         processing_seconds = m.processing_seconds + excluded.processing_seconds,
-        processing_histogram = add_histograms(m.processing_histogram, excluded.processing_histogram),
+        processing_histogram = public.add_histograms(m.processing_histogram, excluded.processing_histogram),
         wait_seconds = m.wait_seconds + excluded.wait_seconds,
-        wait_histogram = add_histograms(m.wait_histogram, excluded.wait_histogram)
+        wait_histogram = public.add_histograms(m.wait_histogram, excluded.wait_histogram)
 ), hours AS (
-    INSERT INTO rollup_hours AS m (hour, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
+    INSERT INTO public.rollup_hours AS m (hour, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
         rescued, crashed, cancelled, reset, refused, purged,
         processing_seconds, processing_histogram, wait_seconds, wait_histogram)
     SELECT date_trunc('hour', minute), flow_name, sum(enqueued), sum(claimed), sum(completed), sum(failed),
         sum(retried), sum(snoozed), sum(released), sum(rescued), sum(crashed), sum(cancelled), sum(reset),
-        sum(refused), sum(purged), sum(processing_seconds), sum_histograms(processing_histogram),
-        sum(wait_seconds), sum_histograms(wait_histogram)
+        sum(refused), sum(purged), sum(processing_seconds), public.sum_histograms(processing_histogram),
+        sum(wait_seconds), public.sum_histograms(wait_histogram)
     FROM by_minute GROUP BY 1, 2 ORDER BY 1, 2
     ON CONFLICT (hour, flow_name) DO UPDATE SET
         enqueued = m.enqueued + excluded.enqueued, claimed = m.claimed + excluded.claimed,
@@ -52,9 +52,9 @@ WITH taken AS MATERIALIZED (
         reset = m.reset + excluded.reset, refused = m.refused + excluded.refused,
         purged = m.purged + excluded.purged,
         processing_seconds = m.processing_seconds + excluded.processing_seconds,
-        processing_histogram = add_histograms(m.processing_histogram, excluded.processing_histogram),
+        processing_histogram = public.add_histograms(m.processing_histogram, excluded.processing_histogram),
         wait_seconds = m.wait_seconds + excluded.wait_seconds,
-        wait_histogram = add_histograms(m.wait_histogram, excluded.wait_histogram)
+        wait_histogram = public.add_histograms(m.wait_histogram, excluded.wait_histogram)
 ), kinds AS (
     SELECT date_trunc('hour', t.at) AS hour, t.flow_name, e.key AS error_group, min(e.value ->> 3) AS exception_type,
         (array_agg(e.value ->> 4 ORDER BY t.at DESC))[1] AS error_message, sum((e.value ->> 0)::bigint) AS error_count,
@@ -63,7 +63,7 @@ WITH taken AS MATERIALIZED (
     FROM taken t CROSS JOIN LATERAL jsonb_each(t.errors) e WHERE t.errors IS NOT NULL
     GROUP BY 1, 2, 3
 ), errors AS (
-    INSERT INTO error_hours AS h (hour, flow_name, error_group, exception_type, error_message, error_count,
+    INSERT INTO public.error_hours AS h (hour, flow_name, error_group, exception_type, error_message, error_count,
         failed_count, record_count, first_at, last_at)
     SELECT hour, flow_name, error_group, exception_type, error_message, error_count, failed_count, record_count,
         first_at, last_at
@@ -73,7 +73,7 @@ WITH taken AS MATERIALIZED (
         failed_count = h.failed_count + excluded.failed_count, record_count = h.record_count + excluded.record_count,
         first_at = least(h.first_at, excluded.first_at), last_at = greatest(h.last_at, excluded.last_at)
 ), totals AS (
-    INSERT INTO rollup_totals AS t (flow_name, total, completed, failed, cancelled)
+    INSERT INTO public.rollup_totals AS t (flow_name, total, completed, failed, cancelled)
     SELECT flow_name, sum(enqueued - purged), sum(completed + completed_adjusted),
         sum(failed - reset + failed_adjusted), sum(cancelled + cancelled_adjusted)
     FROM taken GROUP BY flow_name ORDER BY flow_name

@@ -1,1 +1,1 @@
-SELECT EXISTS (SELECT FROM depth_minutes WHERE minute = date_trunc('minute', now()))
+SELECT EXISTS (SELECT FROM public.depth_minutes WHERE minute = date_trunc('minute', now()))

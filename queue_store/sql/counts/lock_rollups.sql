@@ -1,12 +1,12 @@
 -- One folds at a time; no row: somebody else is at it. Moves the mark up to the candidate once every transaction
 -- that could have added a delta below it has ended.
 WITH mine AS MATERIALIZED (
-    SELECT 1 FROM rollup_progress FOR NO KEY UPDATE SKIP LOCKED
+    SELECT 1 FROM public.rollup_progress FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE rollup_progress p
+UPDATE public.rollup_progress p
 SET folded_at = clock_timestamp(),
     folded_through_id = CASE WHEN pg_snapshot_xmin(pg_current_snapshot()) >= p.candidate_transaction
-        AND NOT EXISTS (SELECT FROM rollup_deltas d WHERE d.id > p.folded_through_id AND d.id <= p.candidate_id)
+        AND NOT EXISTS (SELECT FROM public.rollup_deltas d WHERE d.id > p.folded_through_id AND d.id <= p.candidate_id)
     THEN p.candidate_id ELSE p.folded_through_id END
 FROM mine
 RETURNING p.folded_through_id, p.folded_through_id >= p.candidate_id AS wants_candidate

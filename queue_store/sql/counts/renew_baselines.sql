@@ -4,7 +4,7 @@
 WITH hour_counts AS MATERIALIZED (
     SELECT flow_name, hour, completed, completed + failed AS outcomes, completed + failed + retried AS attempts,
         processing_seconds, (extract(epoch FROM date_trunc('hour', now()) - hour)::bigint - 1) / 604800 AS weeks_ago
-    FROM rollup_hours
+    FROM public.rollup_hours
     WHERE hour >= date_trunc('hour', now()) - make_interval(weeks => %(weeks)s) AND hour < date_trunc('hour', now())
 ), lived AS MATERIALIZED (
     SELECT flow_name, weeks_ago, min(min(hour)) OVER (PARTITION BY flow_name) AS first_hour
@@ -26,11 +26,11 @@ WITH hour_counts AS MATERIALIZED (
     GROUP BY s.flow_name, s.hour_of_week
     HAVING sum(c.outcomes) > 0
 ), forgotten AS (
-    DELETE FROM baselines b
+    DELETE FROM public.baselines b
     WHERE NOT EXISTS (
         SELECT FROM by_hour_of_week n WHERE n.flow_name = b.flow_name AND n.hour_of_week = b.hour_of_week)
 )
-INSERT INTO baselines AS b (flow_name, hour_of_week, outcomes_per_hour, success_rate_percent, processing_seconds, week_count)
+INSERT INTO public.baselines AS b (flow_name, hour_of_week, outcomes_per_hour, success_rate_percent, processing_seconds, week_count)
 SELECT flow_name, hour_of_week, outcomes_per_hour, success_rate_percent, processing_seconds, week_count
 FROM by_hour_of_week ORDER BY 1, 2
 ON CONFLICT (flow_name, hour_of_week) DO UPDATE SET outcomes_per_hour = excluded.outcomes_per_hour,

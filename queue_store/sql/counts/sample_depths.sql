@@ -5,22 +5,22 @@
 -- has.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
-        SELECT flow_name, total - completed - failed - cancelled AS live FROM rollup_totals
+        SELECT flow_name, total - completed - failed - cancelled AS live FROM public.rollup_totals
         UNION ALL
         SELECT flow_name, enqueued - purged - completed - completed_adjusted - failed + reset - failed_adjusted
             - cancelled - cancelled_adjusted
-        FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)) t
+        FROM public.rollup_deltas WHERE id > (SELECT folded_through_id FROM public.rollup_progress)) t
     GROUP BY t.flow_name
 ), processing AS MATERIALIZED (
-    SELECT flow_name, processing FROM processing_counts(1000 * %(limit)s::bigint)
+    SELECT flow_name, processing FROM public.processing_counts(1000 * %(limit)s::bigint)
 ), names AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live, sum(t.processing)::bigint AS processing FROM (
         SELECT flow_name, live, 0 AS processing FROM live
         UNION ALL SELECT flow_name, 0, processing FROM processing
-        UNION ALL SELECT flow_name, 0, 0 FROM flows) t
+        UNION ALL SELECT flow_name, 0, 0 FROM public.flows) t
     GROUP BY t.flow_name
 )
-INSERT INTO depth_minutes (minute, flow_name, pending, processing, is_approximate, oldest_due_seconds, waiting)
+INSERT INTO public.depth_minutes (minute, flow_name, pending, processing, is_approximate, oldest_due_seconds, waiting)
 SELECT date_trunc('minute', now()), n.flow_name,
     CASE WHEN waiting.counted < %(limit)s THEN waiting.counted
         ELSE greatest(n.live - n.processing, waiting.counted) END,
@@ -29,33 +29,33 @@ SELECT date_trunc('minute', now()), n.flow_name,
     CASE WHEN f.flow_name IS NOT NULL AND f.paused_at IS NULL AND control.processing_stopped_at IS NULL THEN due.counted
         ELSE 0 END
 FROM names n
-LEFT JOIN flows f USING (flow_name)
-CROSS JOIN queue_control control
+LEFT JOIN public.flows f USING (flow_name)
+CROSS JOIN public.queue_control control
 CROSS JOIN LATERAL (
     SELECT count(*) AS counted FROM (
-        SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = n.flow_name
+        SELECT FROM public.processing_queue q WHERE q.status = 'pending' AND q.flow_name = n.flow_name
         ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) capped) waiting
 CROSS JOIN LATERAL (
     WITH RECURSIVE level AS (
-        (SELECT q.priority FROM processing_queue q
+        (SELECT q.priority FROM public.processing_queue q
         WHERE q.status = 'pending' AND q.flow_name = n.flow_name
         ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT 1)
         UNION ALL
         SELECT lower.priority FROM level
         CROSS JOIN LATERAL (
-            SELECT q.priority FROM processing_queue q
+            SELECT q.priority FROM public.processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority < level.priority
             ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT 1) lower)
     SELECT (
         SELECT count(*) FROM (
             SELECT FROM level CROSS JOIN LATERAL (
-                SELECT FROM processing_queue q
+                SELECT FROM public.processing_queue q
                 WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                     AND q.scheduled_at <= now()
                 ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) AS counted,
     (
         SELECT min(first.scheduled_at) FROM level CROSS JOIN LATERAL (
-            SELECT q.scheduled_at FROM processing_queue q
+            SELECT q.scheduled_at FROM public.processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                 AND q.scheduled_at <= now()
             ORDER BY q.scheduled_at, q.id LIMIT 1) first) AS oldest_at

@@ -1,1 +1,1 @@
-SELECT 1 FROM rollup_progress FOR NO KEY UPDATE
+SELECT 1 FROM public.rollup_progress FOR NO KEY UPDATE

@@ -2,4 +2,4 @@
 -- no format of the session changes. No row when the flow is unknown.
 SELECT f.celery_queue, (extract(epoch FROM now()) * 1000000)::bigint,
     CASE WHEN %(is_follow_up)s THEN set_config('processing_queue.follow_up', 'on', true) END
-FROM known_flows() f WHERE f.flow_name = %(flow_name)s
+FROM public.known_flows() f WHERE f.flow_name = %(flow_name)s

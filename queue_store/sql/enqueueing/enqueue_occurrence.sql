@@ -2,17 +2,17 @@
 -- one record for each occurrence, whoever notices it and however often. The first occurrence ever is noted as
 -- skipped: a new flow begins with its next time. Missed ones are made up for by one record, that of the latest.
 WITH noted AS (
-    INSERT INTO schedule_occurrences (entry, due_at, state, taken_at, finished_at)
+    INSERT INTO public.schedule_occurrences (entry, due_at, state, taken_at, finished_at)
     SELECT %(entry)s, %(due_at)s,
-        CASE WHEN EXISTS (SELECT FROM schedule_occurrences WHERE entry = %(entry)s) THEN 'finished' ELSE 'skipped' END,
+        CASE WHEN EXISTS (SELECT FROM public.schedule_occurrences WHERE entry = %(entry)s) THEN 'finished' ELSE 'skipped' END,
         clock_timestamp(), clock_timestamp()
-    WHERE NOT EXISTS (SELECT FROM schedule_occurrences WHERE entry = %(entry)s AND due_at >= %(due_at)s)
+    WHERE NOT EXISTS (SELECT FROM public.schedule_occurrences WHERE entry = %(entry)s AND due_at >= %(due_at)s)
     ON CONFLICT (entry, due_at) DO NOTHING
     RETURNING state
 ), allowed AS (
     -- Recurring records are the system's own: they are not stopped with the producers.
     SELECT set_config('processing_queue.follow_up', 'on', true) FROM noted WHERE state = 'finished'
 )
-INSERT INTO processing_queue (flow_name, payload, scheduled_at)
+INSERT INTO public.processing_queue (flow_name, payload, scheduled_at)
 SELECT %(flow_name)s, %(payload)s::jsonb, %(due_at)s FROM allowed
 RETURNING id

@@ -2,7 +2,7 @@
 -- In the order of dedup_key, so that two bulks with the same keys do not deadlock.
 -- Returns each duplicate's position with the id of its live twin (NULL where that was committed just now).
 WITH inserted AS (
-    INSERT INTO processing_queue (id, flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id,
+    INSERT INTO public.processing_queue (id, flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id,
         trace_context)
     SELECT id, flow_name, payload, coalesce(priority, 5), coalesce(scheduled_at, now()), dedup_key, order_key, correlation_id, trace_context
     FROM pg_temp.processing_queue_staging
@@ -14,7 +14,7 @@ SELECT s.position, s.dedup_key, coalesce(sibling.id, twin.id)
 FROM pg_temp.processing_queue_staging s
 LEFT JOIN inserted sibling ON sibling.dedup_key = s.dedup_key
 LEFT JOIN LATERAL (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE sibling.id IS NULL AND q.flow_name = s.flow_name AND q.dedup_key = s.dedup_key
         AND q.status IN ('pending', 'processing')
     LIMIT 1

@@ -9,16 +9,16 @@ WITH latest AS MATERIALIZED (
 ), live AS MATERIALIZED (
     SELECT q.id, q.status, l.dedup_key, l.payload, l.priority, l.scheduled_at, l.order_key, l.correlation_id,
         l.trace_context
-    FROM processing_queue q JOIN latest l ON l.flow_name = q.flow_name AND l.dedup_key = q.dedup_key
+    FROM public.processing_queue q JOIN latest l ON l.flow_name = q.flow_name AND l.dedup_key = q.dedup_key
     WHERE q.status IN ('pending', 'processing')
     ORDER BY q.id
 ), pending AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(ARRAY(SELECT id FROM live WHERE status = 'pending')) AND q.status = 'pending'
     ORDER BY q.id
     FOR NO KEY UPDATE
 ), replaced AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET payload = live.payload, updated_at = clock_timestamp(), priority = coalesce(live.priority, q.priority),
         scheduled_at = coalesce(live.scheduled_at, q.scheduled_at),
         order_key = coalesce(live.order_key, q.order_key),

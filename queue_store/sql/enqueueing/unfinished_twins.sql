@@ -3,7 +3,7 @@
 SELECT wanted.dedup_key, twin.id
 FROM unnest(%(dedup_keys)s::text[]) AS wanted(dedup_key)
 CROSS JOIN LATERAL (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.flow_name = %(flow_name)s AND q.dedup_key = wanted.dedup_key AND q.status IN ('pending', 'processing')
     LIMIT 1
 ) twin

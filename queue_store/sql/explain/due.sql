@@ -6,7 +6,7 @@ FROM (
     SELECT count(*) AS record_count, min(capped.scheduled_at) AS oldest_at FROM (
         SELECT of_level.scheduled_at FROM generate_series(0, 9) AS level(priority)
         CROSS JOIN LATERAL (
-            SELECT q.scheduled_at FROM processing_queue q
+            SELECT q.scheduled_at FROM public.processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority::smallint
                 AND q.scheduled_at <= now()
             ORDER BY q.scheduled_at, q.id
@@ -15,13 +15,13 @@ FROM (
 (
     SELECT min(of_level.scheduled_at) AS next_at FROM generate_series(0, 9) AS level(priority)
     CROSS JOIN LATERAL (
-        SELECT q.scheduled_at FROM processing_queue q
+        SELECT q.scheduled_at FROM public.processing_queue q
         WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority::smallint
             AND q.scheduled_at > now()
         ORDER BY q.scheduled_at, q.id
         LIMIT 1) of_level) future,
 (
     SELECT count(*) AS record_count FROM (
-        SELECT FROM processing_queue q
+        SELECT FROM public.processing_queue q
         WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.batch_limit IS NOT NULL
         LIMIT %(limit)s) capped) suspects

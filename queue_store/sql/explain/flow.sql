@@ -7,5 +7,5 @@ SELECT now() AS now, f.flow_name IS NOT NULL AS is_registered, f.celery_queue, f
     coalesce(f.failure_blocks_key, false) AS failure_blocks_key,
     CASE WHEN f.claims_failed >= 3 AND f.claims_failed_at > now() - interval '10 minutes' THEN f.claims_failing_since END
         AS claims_failing_since, f.claims_error
-FROM queue_control c
-LEFT JOIN flows f ON f.flow_name = %(flow_name)s
+FROM public.queue_control c
+LEFT JOIN public.flows f ON f.flow_name = %(flow_name)s

@@ -2,5 +2,5 @@
 SELECT count(*) AS alive, count(*) FILTER (WHERE %(flow_name)s = ANY(flow_names)) AS serving,
     count(*) FILTER (WHERE %(flow_name)s = ANY(flow_names) AND state = 'running') AS open,
     coalesce(array_agg(worker_process_id) FILTER (WHERE %(flow_name)s = ANY(flow_names)), '{}') AS serving_ids
-FROM worker_processes
+FROM public.worker_processes
 WHERE state IN ('running', 'stopping') AND heartbeat_at >= now() - make_interval(secs => %(lease_seconds)s)

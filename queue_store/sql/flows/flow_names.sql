@@ -1,1 +1,1 @@
-SELECT flow_name FROM known_flows() ORDER BY flow_name
+SELECT flow_name FROM public.known_flows() ORDER BY flow_name

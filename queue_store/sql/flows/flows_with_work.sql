@@ -3,13 +3,13 @@
 -- Of a flow with order keys count the records without one and the heads of the keys, by steps from key to key.
 SELECT f.flow_name, f.celery_queue, coalesce(f.batch_size_override, f.batch_size) AS batch_size,
     due.records AS due_records, due.waited_seconds, alive.runs AS alive_runs, coalesce(f.max_runs_override, f.max_runs) AS max_runs,
-    (SELECT count(*) FROM worker_processes w
+    (SELECT count(*) FROM public.worker_processes w
         WHERE w.state = 'running' AND f.flow_name = ANY(w.flow_names)) AS worker_processes
-FROM flows f
-CROSS JOIN queue_control c
+FROM public.flows f
+CROSS JOIN public.queue_control c
 CROSS JOIN LATERAL (
     SELECT count(*) > 0 AS are_there FROM (
-        SELECT FROM processing_queue q
+        SELECT FROM public.processing_queue q
         WHERE q.flow_name = f.flow_name AND q.order_key > '' AND q.status IN ('pending', 'processing', 'failed')
         ORDER BY q.order_key, q.id LIMIT 1
     ) first
@@ -19,7 +19,7 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT due.scheduled_at FROM generate_series(0, 9) AS level(priority)
         CROSS JOIN LATERAL (
-            SELECT q.scheduled_at FROM processing_queue q
+            SELECT q.scheduled_at FROM public.processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = f.flow_name AND q.priority = level.priority::smallint
                 AND q.scheduled_at <= now()
             ORDER BY q.scheduled_at, q.id
@@ -29,7 +29,7 @@ CROSS JOIN LATERAL (
         UNION ALL
         SELECT due.scheduled_at FROM generate_series(0, 9) AS level(priority)
         CROSS JOIN LATERAL (
-            SELECT q.scheduled_at FROM processing_queue q
+            SELECT q.scheduled_at FROM public.processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = f.flow_name AND q.priority = level.priority::smallint
                 AND q.scheduled_at <= now() AND q.order_key IS NULL
             ORDER BY q.scheduled_at, q.id
@@ -42,21 +42,21 @@ CROSS JOIN LATERAL (
             UNION ALL
             SELECT following.* FROM keys
             CROSS JOIN LATERAL (
-                SELECT q.order_key, q.status, q.scheduled_at FROM processing_queue q
+                SELECT q.order_key, q.status, q.scheduled_at FROM public.processing_queue q
                 WHERE q.flow_name = f.flow_name AND q.order_key > keys.order_key
-                    AND blocks_key(q.status, f.failure_blocks_key)
+                    AND public.blocks_key(q.status, f.failure_blocks_key)
                 ORDER BY q.order_key, q.id LIMIT 1
             ) following
         )
         SELECT scheduled_at FROM keys
         WHERE status = 'pending' AND scheduled_at <= now() AND NOT EXISTS (
-            SELECT FROM running_keys running
+            SELECT FROM public.running_keys running
             WHERE running.flow_name = f.flow_name AND running.order_key = keys.order_key OFFSET 0)
         LIMIT %(count_limit)s)
     ) d
 ) due
 CROSS JOIN LATERAL (
-    SELECT count(*) AS runs FROM flow_execution_logs r
+    SELECT count(*) AS runs FROM public.flow_execution_logs r
     WHERE r.flow_name = f.flow_name AND r.state IN ('running', 'stopping')
 ) alive
 WHERE f.flow_name IS DISTINCT FROM %(except_flow_name)s AND f.paused_at IS NULL AND c.processing_stopped_at IS NULL AND due.records > 0

@@ -1,5 +1,5 @@
 -- Failures that lie more than ten minutes apart are not one trouble.
-UPDATE flows
+UPDATE public.flows
 SET claims_failing_since = CASE WHEN claims_failed_at > clock_timestamp() - interval '10 minutes'
         THEN claims_failing_since ELSE clock_timestamp() END,
     claims_failed = CASE WHEN claims_failed_at > clock_timestamp() - interval '10 minutes'

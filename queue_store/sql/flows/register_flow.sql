@@ -1,5 +1,5 @@
 -- What a flow's author declares. What operators set at run time is kept.
-INSERT INTO flows (flow_name, celery_queue, batch_size, max_runs, max_retries, orphan_timeout_seconds, declared)
+INSERT INTO public.flows (flow_name, celery_queue, batch_size, max_runs, max_retries, orphan_timeout_seconds, declared)
 VALUES (%(flow_name)s, %(celery_queue)s, %(batch_size)s, %(max_runs)s, %(max_retries)s, %(orphan_timeout_seconds)s,
     %(declared)s::jsonb)
 ON CONFLICT (flow_name) DO UPDATE

@@ -1,12 +1,12 @@
 -- What operators set at run time: NULL is what the flow declares.
 WITH tuned AS (
-    UPDATE flows
+    UPDATE public.flows
     SET batch_size_override = CASE WHEN %(sets_batch_size)s THEN %(batch_size)s ELSE batch_size_override END,
         max_runs_override = CASE WHEN %(sets_max_runs)s THEN %(max_runs)s ELSE max_runs_override END
     WHERE flow_name = %(flow_name)s
     RETURNING flow_name, batch_size, batch_size_override, max_runs, max_runs_override
 ), noted AS (
-    INSERT INTO audit_log (actor, action, target, affected_count, details)
+    INSERT INTO public.audit_log (actor, action, target, affected_count, details)
     SELECT %(actor)s, 'tune', flow_name, 1,
         jsonb_build_object('batch_size', batch_size_override, 'max_runs', max_runs_override)
     FROM tuned

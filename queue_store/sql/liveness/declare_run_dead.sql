@@ -1,6 +1,6 @@
 -- A run is declared dead, for ever. One that was running leaves suspects; one that was stopping does not.
 -- With a lease: unless its heartbeat arrived meanwhile.
-UPDATE flow_execution_logs
+UPDATE public.flow_execution_logs
 SET died_running = (state = 'running'), state = 'dead', finished_at = clock_timestamp(),
     suspect_record_id = %(suspect_record_id)s, error_message = %(error_message)s
 WHERE flow_instance_id = %(flow_instance_id)s AND state IN ('running', 'stopping')

@@ -1,6 +1,6 @@
 -- Worker processes that are known to be gone, or were silent for longer than the lease, are declared dead. As with
 -- runs, nobody is silent before one lease has passed since the server came back.
-UPDATE worker_processes
+UPDATE public.worker_processes
 SET state = 'dead', ended_at = clock_timestamp()
 WHERE state IN ('running', 'stopping')
     AND (worker_process_id = ANY(%(worker_process_ids)s::uuid[])

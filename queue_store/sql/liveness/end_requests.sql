@@ -1,7 +1,7 @@
 -- The handlers that these processes were asked to end, while the record is still processing under the claim.
 SELECT w.worker_process_id, w.pid, w.end_record_id AS record_id, w.end_requested_by AS requested_by
-FROM worker_processes w
-JOIN processing_queue q ON q.id = ANY(ARRAY[w.end_record_id]) AND q.claim_number = w.end_claim_number
-    AND unindexed(q.status) = 'processing'
-JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id AND r.worker_process_id = w.worker_process_id
+FROM public.worker_processes w
+JOIN public.processing_queue q ON q.id = ANY(ARRAY[w.end_record_id]) AND q.claim_number = w.end_claim_number
+    AND public.unindexed(q.status) = 'processing'
+JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id AND r.worker_process_id = w.worker_process_id
 WHERE w.worker_process_id = ANY(%(worker_process_ids)s::uuid[]) AND w.state IN ('running', 'stopping')

@@ -1,2 +1,2 @@
-UPDATE worker_processes SET state = 'ended', ended_at = clock_timestamp()
+UPDATE public.worker_processes SET state = 'ended', ended_at = clock_timestamp()
 WHERE worker_process_id = %(worker_process_id)s AND state IN ('running', 'stopping')

@@ -1,4 +1,4 @@
 -- The Celery queues that worker processes serve which started at or after an instant and beat now.
 SELECT DISTINCT unnest(celery_queues)
-FROM worker_processes
+FROM public.worker_processes
 WHERE state = 'running' AND started_at >= %(since)s

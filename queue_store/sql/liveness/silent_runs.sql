@@ -2,7 +2,7 @@
 -- back: after an outage every heartbeat is stale. The checkpointer is younger than the server after a crash of another
 -- session.
 SELECT r.flow_instance_id
-FROM flow_execution_logs r
+FROM public.flow_execution_logs r
 WHERE r.state IN ('running', 'stopping')
     AND r.heartbeat_at < now() - make_interval(secs => %(lease_seconds)s)
     AND greatest(pg_postmaster_start_time(),

@@ -1,7 +1,7 @@
 -- A worker process and its run stop for a deploy: what dies from here on is no crash.
 WITH process AS (
-    UPDATE worker_processes SET state = 'stopping'
+    UPDATE public.worker_processes SET state = 'stopping'
     WHERE worker_process_id = %(worker_process_id)s AND state = 'running'
 )
-UPDATE flow_execution_logs SET state = 'stopping'
+UPDATE public.flow_execution_logs SET state = 'stopping'
 WHERE worker_process_id = %(worker_process_id)s AND state = 'running'

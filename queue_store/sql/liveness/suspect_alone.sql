@@ -1,9 +1,9 @@
 -- A run died with no handler at work, but a single record of it was not written yet: it becomes a suspect, and is not
 -- struck this time. No row back: it was one already, or there are several, which become suspects as they do elsewhere.
-UPDATE processing_queue q
+UPDATE public.processing_queue q
 SET batch_limit = 1, updated_at = clock_timestamp()
 WHERE q.status = 'processing' AND q.flow_instance_id = %(flow_instance_id)s AND q.batch_limit IS NULL
     AND NOT EXISTS (
-        SELECT FROM processing_queue other
+        SELECT FROM public.processing_queue other
         WHERE other.status = 'processing' AND other.flow_instance_id = q.flow_instance_id AND other.id <> q.id)
 RETURNING q.id

@@ -1,5 +1,5 @@
 -- A worker process takes or renews the lease of the sentinel. A row back: it is the sentinel now.
-UPDATE beat_leader
+UPDATE public.beat_leader
 SET watcher_id = %(worker_process_id)s, watches_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
 WHERE watcher_id = %(worker_process_id)s OR watches_until < clock_timestamp()
 RETURNING watcher_id

@@ -7,6 +7,6 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND l.pid <> pg_backend_pid()
     AND (%(lease_seconds)s::float8 IS NULL OR EXISTS (
-        SELECT FROM flow_execution_logs
+        SELECT FROM public.flow_execution_logs
         WHERE flow_instance_id = %(flow_instance_id)s
             AND heartbeat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s::float8)))

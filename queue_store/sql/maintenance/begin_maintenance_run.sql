@@ -1,5 +1,5 @@
 -- No row: the same operation is running.
-INSERT INTO maintenance_runs (operation, dry_run, actor, parameters)
+INSERT INTO public.maintenance_runs (operation, dry_run, actor, parameters)
 VALUES (%(operation)s, %(dry_run)s, %(actor)s, %(parameters)s)
 ON CONFLICT (operation) WHERE state = 'running' AND NOT dry_run DO NOTHING
 RETURNING id

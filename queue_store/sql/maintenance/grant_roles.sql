@@ -19,24 +19,30 @@ DECLARE
     worked text := array_to_string(live || known || kept, ', ');
     everything text := worked || ', ' || array_to_string(read_only, ', ');
     sequences text;
+    unsafe text;
 BEGIN
-    -- Otherwise any login could put an operator or a function there, and the statements of workers would call it.
-    IF EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl) AS granted
-        WHERE nspname = 'public' AND granted.grantee = 0 AND granted.privilege_type = 'CREATE') THEN
-        RAISE EXCEPTION 'every login may create objects in the schema public: no role is safe there'
-            USING ERRCODE = 'PQ003', HINT = 'REVOKE CREATE ON SCHEMA public FROM PUBLIC, then grant the roles again.';
+    -- Otherwise any login could put an operator or a function where the statements of workers find it, and call it.
+    SELECT quote_ident(nspname) INTO unsafe FROM pg_namespace, aclexplode(nspacl) AS granted
+    WHERE granted.grantee = 0 AND granted.privilege_type = 'CREATE'
+        AND nspname IN (SELECT 'public' UNION ALL SELECT unnest(current_schemas(false)));
+    IF FOUND THEN
+        RAISE EXCEPTION 'every login may create objects in the schema %: no role is safe there', unsafe
+            USING ERRCODE = 'PQ003',
+                  HINT = format('REVOKE CREATE ON SCHEMA %s FROM PUBLIC, then grant the roles again.', unsafe);
     END IF;
+    PERFORM set_config('search_path', 'public, pg_temp', true); -- for what is named below
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', definer);
-    FOREACH wanted IN ARRAY ARRAY['producer', 'flow_producer', 'worker', 'monitor', 'admin'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['processing_queue_producer', 'processing_queue_flow_producer',
+        'processing_queue_worker', 'processing_queue_monitor', 'processing_queue_admin'] LOOP
         -- An owner who may not create roles can grant what is there.
-        IF to_regrole('processing_queue_' || wanted) IS NULL THEN
+        IF to_regrole(wanted) IS NULL THEN
             BEGIN
-                EXECUTE format('CREATE ROLE %I NOLOGIN', 'processing_queue_' || wanted);
+                EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
             EXCEPTION WHEN duplicate_object OR unique_violation THEN
                 NULL;
             END;
         END IF;
-        EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'processing_queue_' || wanted);
+        EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', wanted);
     END LOOP;
     SELECT string_agg(s.oid::regclass::text, ', ') INTO sequences
     FROM pg_class s JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')

@@ -1,7 +1,7 @@
 -- The newest runs of maintenance, and the occurrences of the schedule that failed.
-SELECT id, operation, state, dry_run, actor, started_at, affected_count, error_message FROM maintenance_runs
+SELECT id, operation, state, dry_run, actor, started_at, affected_count, error_message FROM public.maintenance_runs
 UNION ALL
-SELECT NULL, entry, state, false, 'schedule', taken_at, NULL, error_message FROM schedule_occurrences
+SELECT NULL, entry, state, false, 'schedule', taken_at, NULL, error_message FROM public.schedule_occurrences
 WHERE error_message IS NOT NULL
 ORDER BY started_at DESC
 LIMIT %(limit)s

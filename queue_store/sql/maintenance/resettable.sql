@@ -1,12 +1,12 @@
 -- Failed records that the weekly reset may try again, page by page: fewer failed attempts than given, not killed by
 -- crash strikes, failed before the page's instant, and without a twin of the same dedup_key that is live or newer.
 SELECT q.flow_name, q.updated_at, q.id
-FROM processing_queue q
+FROM public.processing_queue q
 WHERE q.status = 'failed' AND q.retry_count < %(max_retries)s AND q.crash_strikes < %(max_crash_strikes)s
     AND (q.flow_name, q.updated_at, q.id) > (%(after_flow_name)s, %(after_updated_at)s, %(after_id)s)
     AND q.updated_at < %(before)s
     AND (q.dedup_key IS NULL OR NOT EXISTS (
-        SELECT FROM processing_queue twin
+        SELECT FROM public.processing_queue twin
         WHERE twin.flow_name = q.flow_name AND twin.dedup_key = q.dedup_key AND twin.id <> q.id
             AND (twin.status IN ('pending', 'processing')
                 OR twin.status = 'failed' AND twin.id > q.id AND twin.retry_count < %(max_retries)s

@@ -2,11 +2,11 @@
 -- under the claim that was named, or its process is asked to end another handler.
 WITH owner AS MATERIALIZED (
     SELECT q.id AS record_id, q.claim_number, q.crash_strikes, r.worker_process_id
-    FROM processing_queue q JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
-    WHERE q.id = %(record_id)s AND unindexed(q.status) = 'processing' AND r.state IN ('running', 'stopping')
+    FROM public.processing_queue q JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
+    WHERE q.id = %(record_id)s AND public.unindexed(q.status) = 'processing' AND r.state IN ('running', 'stopping')
         AND q.claim_number = coalesce(%(claim_number)s::integer, q.claim_number)
 )
-UPDATE worker_processes w
+UPDATE public.worker_processes w
 SET end_record_id = o.record_id, end_claim_number = o.claim_number, end_requested_at = clock_timestamp(),
     end_requested_by = %(actor)s, end_reason = %(reason)s
 FROM owner o

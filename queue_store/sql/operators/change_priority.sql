@@ -1,10 +1,10 @@
 -- A pending record becomes more or less urgent. Returns the ids that were changed.
 WITH pending AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'pending'
     ORDER BY q.id
     FOR NO KEY UPDATE
 )
-UPDATE processing_queue q SET priority = %(priority)s, updated_at = clock_timestamp()
+UPDATE public.processing_queue q SET priority = %(priority)s, updated_at = clock_timestamp()
 FROM pending WHERE q.id = pending.id
 RETURNING q.id

@@ -1,9 +1,9 @@
 -- How many of these records a reset would make pending: failed ones, of each dedup_key one, and none with a live twin.
 SELECT count(*) FILTER (WHERE q.dedup_key IS NULL)
     + count(DISTINCT (q.flow_name, q.dedup_key)) FILTER (WHERE q.dedup_key IS NOT NULL)
-FROM processing_queue q
+FROM public.processing_queue q
 WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'failed'
     AND (q.dedup_key IS NULL OR NOT EXISTS (
-        SELECT FROM processing_queue twin
+        SELECT FROM public.processing_queue twin
         WHERE twin.flow_name = q.flow_name AND twin.dedup_key = q.dedup_key
             AND twin.status IN ('pending', 'processing')))

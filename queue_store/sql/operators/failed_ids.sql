@@ -1,5 +1,5 @@
 -- The failed records that a reset is meant for. NULL: does not matter.
-SELECT q.id FROM processing_queue q
+SELECT q.id FROM public.processing_queue q
 WHERE q.status = 'failed'
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)

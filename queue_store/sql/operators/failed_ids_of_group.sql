@@ -1,11 +1,11 @@
 -- The failed records whose last attempt ended with this kind of error.
 WITH ended AS MATERIALIZED (
-    SELECT record_id, claim_number FROM record_attempts
-    WHERE error_group = %(error_group)s AND flow_name = ANY(ARRAY(SELECT flow_name FROM flows))
+    SELECT record_id, claim_number FROM public.record_attempts
+    WHERE error_group = %(error_group)s AND flow_name = ANY(ARRAY(SELECT flow_name FROM public.flows))
 )
 SELECT failed.id FROM ended e
 CROSS JOIN LATERAL (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.id = e.record_id AND q.claim_number = e.claim_number AND q.status = 'failed'
     OFFSET 0) failed  -- one look by id for each: else the planner may read every failed record
 ORDER BY failed.id

@@ -1,6 +1,6 @@
 -- The ids of all pending, or of all failed, records that a search is for: a partial index knows them all.
 SELECT q.id
-FROM processing_queue q
+FROM public.processing_queue q
 WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
     AND (q.status = 'failed' AND %(status)s = 'failed' OR q.status = 'pending' AND %(status)s = 'pending')
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)

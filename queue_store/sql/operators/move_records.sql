@@ -2,24 +2,24 @@
 -- counts change in the same transaction. A record whose dedup_key an unfinished record of the flow has stays. Returns every
 -- id that was looked at, with its status where it was moved.
 WITH chosen AS MATERIALIZED (
-    SELECT q.id, q.status, q.dedup_key FROM processing_queue q
+    SELECT q.id, q.status, q.dedup_key FROM public.processing_queue q
     WHERE q.flow_name = %(flow_name)s AND q.status IN ('pending', 'failed') AND q.id > %(after_id)s
     ORDER BY q.id
     LIMIT %(limit)s
     FOR UPDATE
 ), moved AS (
-    UPDATE processing_queue q SET flow_name = %(to_flow_name)s, updated_at = clock_timestamp()
+    UPDATE public.processing_queue q SET flow_name = %(to_flow_name)s, updated_at = clock_timestamp()
     FROM chosen c
     WHERE q.id = ANY(ARRAY[c.id]) AND NOT (
         c.status = 'pending' AND c.dedup_key IS NOT NULL AND EXISTS (
-            SELECT FROM processing_queue twin
+            SELECT FROM public.processing_queue twin
             WHERE twin.flow_name = %(to_flow_name)s AND twin.dedup_key = c.dedup_key
                 AND twin.status IN ('pending', 'processing')))
     RETURNING q.id, q.status
 ), attempts AS (
-    UPDATE record_attempts a SET flow_name = %(to_flow_name)s FROM moved m WHERE a.record_id = m.id
+    UPDATE public.record_attempts a SET flow_name = %(to_flow_name)s FROM moved m WHERE a.record_id = m.id
 ), counted AS (
-    INSERT INTO rollup_deltas (flow_name, purged, enqueued, failed_adjusted)
+    INSERT INTO public.rollup_deltas (flow_name, purged, enqueued, failed_adjusted)
     SELECT %(flow_name)s, count(*), 0, -count(*) FILTER (WHERE status = 'failed') FROM moved HAVING count(*) > 0
     UNION ALL
     SELECT %(to_flow_name)s, 0, count(*), count(*) FILTER (WHERE status = 'failed') FROM moved HAVING count(*) > 0

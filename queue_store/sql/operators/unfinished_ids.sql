@@ -1,5 +1,5 @@
 -- The records of a flow that a cancel is meant for.
-SELECT q.id FROM processing_queue q
+SELECT q.id FROM public.processing_queue q
 WHERE q.flow_name = %(flow_name)s
     AND (q.status = 'pending' OR q.status = 'processing' AND %(include_running)s)
 ORDER BY q.id

@@ -1,6 +1,6 @@
 -- The beats of the last hour that did not stop in order, and which one leads.
 SELECT b.hostname, b.pid, b.started_at, b.heartbeat_at,
     b.beat_id = l.beat_id AND l.leads_until >= now() AS is_leader, b.ticks
-FROM beats b CROSS JOIN beat_leader l
+FROM public.beats b CROSS JOIN public.beat_leader l
 WHERE b.heartbeat_at >= now() - interval '1 hour' AND b.stopped_at IS NULL
 ORDER BY b.started_at

@@ -1,1 +1,1 @@
-SELECT requested_at, requested_by, reason FROM cancel_requests WHERE record_id = %(record_id)s
+SELECT requested_at, requested_by, reason FROM public.cancel_requests WHERE record_id = %(record_id)s

@@ -3,12 +3,12 @@ WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
 ), counted AS (
     SELECT m.minute AS bucket, processing_histogram, wait_histogram
-    FROM rollup_minutes m, span
+    FROM public.rollup_minutes m, span
     WHERE %(bucket_seconds)s <= 60 AND m.minute >= span.since
         AND (%(flow_name)s::text IS NULL OR m.flow_name = %(flow_name)s)
     UNION ALL
     SELECT h.hour, processing_histogram, wait_histogram
-    FROM rollup_hours h, span
+    FROM public.rollup_hours h, span
     WHERE %(bucket_seconds)s > 60 AND h.hour >= span.since
         AND (%(flow_name)s::text IS NULL OR h.flow_name = %(flow_name)s)
 ), added_up AS (

@@ -3,7 +3,7 @@
 WITH known AS MATERIALIZED (
     SELECT date_trunc('day', hour, 'UTC') AS day, sum(enqueued)::bigint AS enqueued,
         sum(completed + failed)::bigint AS outcomes
-    FROM rollup_hours
+    FROM public.rollup_hours
     WHERE hour >= date_trunc('day', now(), 'UTC') - make_interval(days => %(days)s)
         AND hour < date_trunc('day', now(), 'UTC')
     GROUP BY 1

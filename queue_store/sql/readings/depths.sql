@@ -1,7 +1,7 @@
 -- How deep the queue was, minute by minute, since the instant given, oldest first.
 SELECT minute, sum(pending)::bigint AS pending, sum(processing)::bigint AS processing,
     max(oldest_due_seconds) AS oldest_due_seconds, sum(waiting)::bigint AS waiting
-FROM depth_minutes
+FROM public.depth_minutes
 WHERE minute >= now() - make_interval(secs => %(seconds)s)
     AND (%(flow_name)s::text IS NULL OR flow_name = %(flow_name)s)
 GROUP BY minute

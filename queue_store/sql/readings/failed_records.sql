@@ -1,6 +1,6 @@
 -- Failed records, newest first; of one flow, or of all.
 SELECT q.id, q.flow_name, q.retry_count, q.crash_strikes, q.updated_at AS failed_at, q.error_message
-FROM processing_queue q
+FROM public.processing_queue q
 WHERE q.status = 'failed' AND q.updated_at >= now() - make_interval(secs => %(seconds)s)
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
 ORDER BY q.updated_at DESC, q.id DESC

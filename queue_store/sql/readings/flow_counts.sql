@@ -10,21 +10,21 @@ WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled
     FROM (
-        SELECT flow_name, total, completed, failed, cancelled FROM rollup_totals
+        SELECT flow_name, total, completed, failed, cancelled FROM public.rollup_totals
         UNION ALL
         SELECT flow_name, enqueued - purged, completed + completed_adjusted, failed - reset + failed_adjusted,
             cancelled + cancelled_adjusted
-        FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)) t
+        FROM public.rollup_deltas WHERE id > (SELECT folded_through_id FROM public.rollup_progress)) t
     GROUP BY t.flow_name
 ), processing AS MATERIALIZED (
-    SELECT flow_name, processing FROM processing_counts(10 * %(limit)s::bigint)
+    SELECT flow_name, processing FROM public.processing_counts(10 * %(limit)s::bigint)
 ), names AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled, sum(t.processing)::bigint AS processing
     FROM (
         SELECT flow_name, total, completed, failed, cancelled, 0 AS processing FROM counted
         UNION ALL SELECT flow_name, 0, 0, 0, 0, processing FROM processing
-        UNION ALL SELECT flow_name, 0, 0, 0, 0, 0 FROM flows) t
+        UNION ALL SELECT flow_name, 0, 0, 0, 0, 0 FROM public.flows) t
     WHERE %(flow_name)s::text IS NULL OR t.flow_name = %(flow_name)s
     GROUP BY t.flow_name
 ), live AS MATERIALIZED (
@@ -33,32 +33,32 @@ WITH counted AS MATERIALIZED (
     FROM names n
     CROSS JOIN LATERAL (
         WITH RECURSIVE level AS (
-            (SELECT q.priority FROM processing_queue q
+            (SELECT q.priority FROM public.processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = n.flow_name
             ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT 1)
             UNION ALL
             SELECT lower.priority FROM level
             CROSS JOIN LATERAL (
-                SELECT q.priority FROM processing_queue q
+                SELECT q.priority FROM public.processing_queue q
                 WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority < level.priority
                 ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT 1) lower)
         SELECT (
             SELECT count(*) FROM (
                 SELECT FROM level CROSS JOIN LATERAL (
-                    SELECT FROM processing_queue q
+                    SELECT FROM public.processing_queue q
                     WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                         AND q.scheduled_at <= now()
                     ORDER BY q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) AS due,
         (
             SELECT min(first.scheduled_at) FROM level CROSS JOIN LATERAL (
-                SELECT q.scheduled_at FROM processing_queue q
+                SELECT q.scheduled_at FROM public.processing_queue q
                 WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                     AND q.scheduled_at <= now()
                 ORDER BY q.scheduled_at, q.id LIMIT 1) first) AS oldest_due_at,
         (
             SELECT count(*) FROM (
                 SELECT FROM level CROSS JOIN LATERAL (
-                    SELECT FROM processing_queue q
+                    SELECT FROM public.processing_queue q
                     WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                         AND q.scheduled_at > now()
                     ORDER BY q.scheduled_at, q.id LIMIT %(limit)s) of_level LIMIT %(limit)s) capped) AS future
@@ -80,7 +80,7 @@ SELECT s.flow_name, s.total, s.all_pending AS pending,
     f.flow_name IS NOT NULL AS is_registered,
     coalesce(f.batch_size_override, f.batch_size) AS batch_size
 FROM shown s
-LEFT JOIN flows f USING (flow_name)
-CROSS JOIN queue_control control
+LEFT JOIN public.flows f USING (flow_name)
+CROSS JOIN public.queue_control control
 WHERE f.flow_name IS NOT NULL OR s.total <> 0 OR s.all_pending <> 0 OR s.processing <> 0
 ORDER BY s.flow_name

@@ -5,11 +5,11 @@ SELECT w.in_hand_flow_name AS flow_name, w.in_hand_record_id AS record_id, w.in_
     extract(epoch FROM now() - w.in_hand_since)::float8 AS running_seconds,
     extract(epoch FROM now() - greatest(w.in_hand_since, p.updated_at))::float8 AS quiet_seconds,
     (f.declared ->> 'time_limit_seconds')::float8 AS time_limit_seconds
-FROM worker_processes w
-JOIN processing_queue q ON q.id = ANY(ARRAY[w.in_hand_record_id]) AND q.claim_number = w.in_hand_claim_number
-    AND unindexed(q.status) = 'processing'
-LEFT JOIN record_progress p ON p.record_id = w.in_hand_record_id AND p.claim_number = w.in_hand_claim_number
-LEFT JOIN flows f ON f.flow_name = w.in_hand_flow_name
+FROM public.worker_processes w
+JOIN public.processing_queue q ON q.id = ANY(ARRAY[w.in_hand_record_id]) AND q.claim_number = w.in_hand_claim_number
+    AND public.unindexed(q.status) = 'processing'
+LEFT JOIN public.record_progress p ON p.record_id = w.in_hand_record_id AND p.claim_number = w.in_hand_claim_number
+LEFT JOIN public.flows f ON f.flow_name = w.in_hand_flow_name
 WHERE w.state IN ('running', 'stopping') AND w.heartbeat_at >= now() - make_interval(secs => %(lease_seconds)s)
     AND w.in_hand_since <= now() - make_interval(secs => %(seconds)s)
 ORDER BY w.in_hand_since, w.worker_process_id

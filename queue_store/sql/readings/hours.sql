@@ -1,7 +1,7 @@
 -- Hour by hour since the instant given, all flows or one, newest first.
 SELECT hour, sum(enqueued)::bigint AS enqueued, sum(completed)::bigint AS completed, sum(failed)::bigint AS failed,
     sum(retried)::bigint AS retried, sum(processing_seconds) AS processing_seconds
-FROM rollup_hours
+FROM public.rollup_hours
 WHERE hour >= date_trunc('hour', now() - make_interval(secs => %(seconds)s))
     AND (%(flow_name)s::text IS NULL OR flow_name = %(flow_name)s)
 GROUP BY hour

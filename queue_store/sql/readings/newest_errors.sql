@@ -2,7 +2,7 @@
 -- do not split a group. `flow_name` null: of all flows. At most `limit` attempts are looked at.
 WITH attempt AS MATERIALIZED (
     SELECT flow_name, error_group, exception_type, error_message, outcome, record_id, finished_at
-    FROM record_attempts
+    FROM public.record_attempts
     WHERE finished_at >= now() - make_interval(secs => %(seconds)s)
         AND (%(flow_name)s::text IS NULL OR flow_name = %(flow_name)s)
     ORDER BY finished_at DESC

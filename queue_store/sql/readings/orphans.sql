@@ -9,8 +9,8 @@ WITH server AS MATERIALIZED (
         < now() - make_interval(secs => %(lease_seconds)s) AS has_settled
 ), processing AS MATERIALIZED (
     SELECT id, flow_name, flow_instance_id, claimed_at
-    FROM processing_but_of_runs(ARRAY(
-        SELECT flow_instance_id FROM busy_runs()
+    FROM public.processing_but_of_runs(ARRAY(
+        SELECT flow_instance_id FROM public.busy_runs()
         WHERE heartbeat_at > now() - make_interval(secs => %(lease_seconds)s)
             AND started_at > now() - make_interval(secs => %(orphan_timeout_seconds)s)), %(limit)s)
 ), judged AS (
@@ -26,8 +26,8 @@ WITH server AS MATERIALIZED (
             WHEN r.state IN ('dead', 'ended') THEN r.finished_at
             ELSE least(r.heartbeat_at, q.claimed_at + make_interval(secs => %(orphan_timeout_seconds)s)) END AS orphaned_at
     FROM processing q CROSS JOIN server
-    LEFT JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
-    LEFT JOIN flows f ON f.flow_name = q.flow_name
+    LEFT JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
+    LEFT JOIN public.flows f ON f.flow_name = q.flow_name
 )
 SELECT flow_name, cause, count(*) AS record_count,
     count(*) FILTER (WHERE orphaned_at < now() - make_interval(secs => %(late_seconds)s)) AS late_count,

@@ -1,1 +1,1 @@
-SELECT progress, updated_at, claim_number FROM record_progress WHERE record_id = %(record_id)s
+SELECT progress, updated_at, claim_number FROM public.record_progress WHERE record_id = %(record_id)s

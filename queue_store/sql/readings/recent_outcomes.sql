@@ -4,14 +4,14 @@ WITH wanted AS MATERIALIZED (
     FROM unnest(%(flow_names)s::text[], %(seconds)s::float8[]) AS w(flow_name, seconds)
 ), happened AS (
     SELECT m.flow_name, m.completed + m.failed AS outcomes
-    FROM rollup_minutes m
+    FROM public.rollup_minutes m
     JOIN wanted w ON w.flow_name = m.flow_name AND m.minute >= w.since
     WHERE m.minute >= (SELECT min(since) FROM wanted)
     UNION ALL
     SELECT d.flow_name, d.completed + d.failed
-    FROM rollup_deltas d
+    FROM public.rollup_deltas d
     JOIN wanted w ON w.flow_name = d.flow_name AND d.at >= w.since
-    WHERE d.id > (SELECT folded_through_id FROM rollup_progress)
+    WHERE d.id > (SELECT folded_through_id FROM public.rollup_progress)
 ), counted AS MATERIALIZED (
     SELECT flow_name, sum(outcomes)::bigint AS outcomes FROM happened GROUP BY flow_name
 )

@@ -1,7 +1,7 @@
 -- Records newest first, below an id. However rare they are, only so many rows are looked at; the last column says
 -- through which id. That bounds the time; the next page goes on there.
 WITH looked_at AS MATERIALIZED (
-    SELECT * FROM processing_queue
+    SELECT * FROM public.processing_queue
     WHERE id < %(before_id)s AND id >= %(from_id)s
     ORDER BY id DESC
     LIMIT %(look_at_most)s

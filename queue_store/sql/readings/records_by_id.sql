@@ -1,7 +1,7 @@
 -- Of the records with these ids the newest that a search is for.
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.created_at, q.updated_at, q.claimed_at, q.started_at,
     q.completed_at, q.retry_count, q.crash_strikes, left(q.error_message, 300) AS error_message
-FROM processing_queue q
+FROM public.processing_queue q
 WHERE q.id = ANY(%(candidate_ids)s::bigint[]) AND q.id < %(before_id)s AND q.id >= %(from_id)s
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(status)s::text IS NULL OR q.status = %(status)s)

@@ -2,17 +2,17 @@
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.created_at, q.updated_at, q.claimed_at, q.started_at,
     q.completed_at, q.retry_count, q.crash_strikes, left(q.error_message, 300) AS error_message,
     NULL::bigint AS looked_through_id
-FROM flows f
+FROM public.flows f
 CROSS JOIN LATERAL (
-    (SELECT id FROM processing_queue
+    (SELECT id FROM public.processing_queue
     WHERE flow_name = f.flow_name AND dedup_key = %(key)s AND status IN ('pending', 'processing'))
     UNION
-    (SELECT id FROM processing_queue
+    (SELECT id FROM public.processing_queue
     WHERE flow_name = f.flow_name AND order_key = %(key)s AND status IN ('pending', 'processing', 'failed')
         AND id < %(before_id)s AND id >= %(from_id)s
     ORDER BY id DESC
     LIMIT %(look_at_most)s)) known(id)
-JOIN processing_queue q ON q.id = known.id
+JOIN public.processing_queue q ON q.id = known.id
 WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)
     AND (%(status)s::text IS NULL OR q.status = %(status)s)

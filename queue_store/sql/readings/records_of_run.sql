@@ -1,5 +1,5 @@
 -- The records that a run has claimed now, oldest first. A partial index knows them.
-SELECT id, priority, claimed_at, started_at, retry_count, crash_strikes FROM processing_queue
+SELECT id, priority, claimed_at, started_at, retry_count, crash_strikes FROM public.processing_queue
 WHERE flow_instance_id = %(flow_instance_id)s AND status = 'processing'
 ORDER BY id
 LIMIT %(limit)s

@@ -1,7 +1,7 @@
 -- Records of one status that a partial index knows, newest first, below an id. The index alone tells the ids; only the
 -- newest so many rows are looked at. Always one row at least: its last columns say through which id, and how many.
 WITH known AS MATERIALIZED (
-    SELECT id FROM processing_queue q
+    SELECT id FROM public.processing_queue q
     WHERE q.id < %(before_id)s AND q.id >= %(from_id)s
         AND (q.status = 'failed' AND %(status)s = 'failed' OR q.status = 'processing' AND %(status)s = 'processing'
             OR q.status = 'pending' AND %(status)s = 'pending')
@@ -10,7 +10,7 @@ WITH known AS MATERIALIZED (
     SELECT id FROM known ORDER BY id DESC LIMIT %(look_at_most)s
 ), found AS MATERIALIZED (
     SELECT q.id FROM looked_at
-    JOIN processing_queue q USING (id)
+    JOIN public.processing_queue q USING (id)
     WHERE q.status = %(status)s
         AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(q.error_message)) > 0)
         AND (%(key)s::text IS NULL OR %(key)s IN (q.dedup_key, q.order_key, q.correlation_id))
@@ -25,5 +25,5 @@ SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.created_at, q.
     q.completed_at, q.retry_count, q.crash_strikes, left(q.error_message, 300) AS error_message,
     looked.through_id, looked.count AS looked_count
 FROM (SELECT min(id) AS through_id, count(*) AS count FROM looked_at) looked
-LEFT JOIN (found JOIN processing_queue q USING (id)) ON true
+LEFT JOIN (found JOIN public.processing_queue q USING (id)) ON true
 ORDER BY q.id DESC

@@ -1,5 +1,5 @@
 -- The run that each worker process has now: one at a time.
-SELECT worker_process_id, flow_instance_id, flow_name, started_at FROM flow_execution_logs
+SELECT worker_process_id, flow_instance_id, flow_name, started_at FROM public.flow_execution_logs
 WHERE state IN ('running', 'stopping')
 ORDER BY started_at
 LIMIT 2000

@@ -1,9 +1,9 @@
 -- The newest runs of a worker process, of the processes of a host, or one run. `finished_at` is null for one that is alive.
-(SELECT r.flow_instance_id, r.finished_at FROM flow_execution_logs r WHERE r.flow_instance_id = %(run_id)s)
+(SELECT r.flow_instance_id, r.finished_at FROM public.flow_execution_logs r WHERE r.flow_instance_id = %(run_id)s)
 UNION ALL
 (SELECT r.flow_instance_id, r.finished_at
-FROM worker_processes w
-JOIN flow_execution_logs r ON r.worker_process_id = w.worker_process_id
+FROM public.worker_processes w
+JOIN public.flow_execution_logs r ON r.worker_process_id = w.worker_process_id
 WHERE w.worker_process_id = %(worker_process_id)s
     OR w.hostname = %(hostname)s AND (%(pid)s::integer IS NULL OR w.pid = %(pid)s)
 ORDER BY r.started_at DESC

@@ -2,25 +2,25 @@
 -- never was one), whether the last beat stopped in order, for how long no worker process serves the Celery queue
 -- control while a beat sends to it (NULL: none beats), which occurrences are late, which failed as the last of their
 -- entry, and the flows whose counts the last nightly review had to correct.
-SELECT (SELECT extract(epoch FROM now() - max(heartbeat_at))::float8 FROM beats) AS beat_silent_seconds,
-    (SELECT extract(epoch FROM now() - min(started_at))::float8 FROM worker_processes) AS first_worker_seconds,
-    coalesce((SELECT stopped_at IS NOT NULL FROM beats ORDER BY heartbeat_at DESC LIMIT 1), false) AS beat_has_stopped,
+SELECT (SELECT extract(epoch FROM now() - max(heartbeat_at))::float8 FROM public.beats) AS beat_silent_seconds,
+    (SELECT extract(epoch FROM now() - min(started_at))::float8 FROM public.worker_processes) AS first_worker_seconds,
+    coalesce((SELECT stopped_at IS NOT NULL FROM public.beats ORDER BY heartbeat_at DESC LIMIT 1), false) AS beat_has_stopped,
     (SELECT extract(epoch FROM now() - greatest(min(b.started_at), (
-            SELECT max(coalesce(w.ended_at, w.heartbeat_at)) FROM worker_processes w
-            WHERE w.celery_queues @> ARRAY['control'])))::float8
-        FROM beats b WHERE b.stopped_at IS NULL AND b.heartbeat_at > now() - make_interval(secs => %(silent_seconds)s)
+            SELECT max(coalesce(w.ended_at, w.heartbeat_at)) FROM public.worker_processes w
+            WHERE w.celery_queues @> ARRAY[%(control_queue)s::text])))::float8
+        FROM public.beats b WHERE b.stopped_at IS NULL AND b.heartbeat_at > now() - make_interval(secs => %(silent_seconds)s)
         HAVING count(*) > 0) AS control_unserved_seconds,
-    ARRAY(SELECT entry FROM schedule_occurrences
+    ARRAY(SELECT entry FROM public.schedule_occurrences
         WHERE state IN ('due', 'running') AND due_at < now() - make_interval(secs => %(late_seconds)s)
             AND coalesce(heartbeat_at, '2000-01-01') < now() - make_interval(secs => %(late_seconds)s)
         ORDER BY due_at LIMIT 100) AS late_entries,
     ARRAY(SELECT entry FROM (
-            SELECT DISTINCT ON (entry) entry, state FROM schedule_occurrences
+            SELECT DISTINCT ON (entry) entry, state FROM public.schedule_occurrences
             WHERE state IN ('finished', 'failed') AND due_at > now() - interval '40 days'
             ORDER BY entry, due_at DESC) last
         WHERE state = 'failed' ORDER BY entry) AS failed_entries,
     ARRAY(SELECT jsonb_object_keys(last.result -> 'corrections') FROM (
-            SELECT result FROM maintenance_runs
+            SELECT result FROM public.maintenance_runs
             WHERE operation = 'nightly_review' AND state = 'finished' AND NOT dry_run
                 AND started_at > now() - interval '2 days'
             ORDER BY started_at DESC LIMIT 1) last

@@ -2,6 +2,6 @@
 SELECT t.relname::text AS table_name, pg_total_relation_size(t.relid) AS bytes, t.n_live_tup AS live_rows, t.n_dead_tup AS dead_rows,
     greatest(t.last_autovacuum, t.last_vacuum) AS vacuumed_at
 FROM pg_stat_user_tables t
-WHERE t.relname IN ('processing_queue', 'record_attempts', 'flow_execution_logs', 'rollup_minutes', 'rollup_deltas',
-    'worker_processes', 'audit_log')
+WHERE t.schemaname = 'public' AND t.relname IN ('processing_queue', 'record_attempts', 'flow_execution_logs',
+    'rollup_minutes', 'rollup_deltas', 'worker_processes', 'audit_log')
 ORDER BY bytes DESC

@@ -5,13 +5,13 @@ WITH span AS MATERIALIZED (
 ), happened AS (
     SELECT h.flow_name, h.error_group, h.exception_type, h.error_message, h.error_count, h.failed_count, h.record_count,
         h.first_at, h.last_at
-    FROM error_hours h, span
+    FROM public.error_hours h, span
     WHERE h.hour >= span.since AND (%(flow_name)s::text IS NULL OR h.flow_name = %(flow_name)s)
     UNION ALL
     SELECT d.flow_name, e.key, e.value ->> 3, e.value ->> 4, (e.value ->> 0)::bigint, (e.value ->> 1)::bigint,
         (e.value ->> 2)::bigint, d.at, d.at
-    FROM rollup_deltas d CROSS JOIN LATERAL jsonb_each(d.errors) e, span
-    WHERE d.errors IS NOT NULL AND d.id > (SELECT folded_through_id FROM rollup_progress) AND d.at >= span.since
+    FROM public.rollup_deltas d CROSS JOIN LATERAL jsonb_each(d.errors) e, span
+    WHERE d.errors IS NOT NULL AND d.id > (SELECT folded_through_id FROM public.rollup_progress) AND d.at >= span.since
         AND (%(flow_name)s::text IS NULL OR d.flow_name = %(flow_name)s)
 ), kinds AS (
     SELECT error_group, max(last_at) AS last_at, min(first_at) AS first_at, sum(error_count)::bigint AS error_count,

@@ -6,18 +6,18 @@ WITH span AS MATERIALIZED (
 ), happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
-    FROM rollup_minutes m, span WHERE m.minute >= span.since AND m.minute < span.first_hour
+    FROM public.rollup_minutes m, span WHERE m.minute >= span.since AND m.minute < span.first_hour
         AND (%(flow_name)s::text IS NULL OR m.flow_name = %(flow_name)s)
     UNION ALL
     SELECT h.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
-    FROM rollup_hours h, span WHERE h.hour >= span.first_hour
+    FROM public.rollup_hours h, span WHERE h.hour >= span.first_hour
         AND (%(flow_name)s::text IS NULL OR h.flow_name = %(flow_name)s)
     UNION ALL
     SELECT d.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
-    FROM rollup_deltas d, span
-    WHERE d.id > (SELECT folded_through_id FROM rollup_progress) AND d.at >= span.since
+    FROM public.rollup_deltas d, span
+    WHERE d.id > (SELECT folded_through_id FROM public.rollup_progress) AND d.at >= span.since
         AND (%(flow_name)s::text IS NULL OR d.flow_name = %(flow_name)s)
 )
 SELECT %(seconds)s::float8 AS seconds, h.flow_name, sum(enqueued)::bigint AS enqueued,

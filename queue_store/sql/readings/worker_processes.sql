@@ -9,7 +9,7 @@ SELECT w.worker_process_id, w.worker_id, w.hostname, w.pid, w.state, w.started_a
         AND (w.heartbeat_at >= now() - make_interval(secs => %(lease_seconds)s)
             OR server.came_back_at >= now() - make_interval(secs => %(lease_seconds)s)
                 AND w.heartbeat_at >= now() - make_interval(secs => %(seconds)s)) AS is_alive
-FROM worker_processes w
+FROM public.worker_processes w
 CROSS JOIN (
     SELECT greatest(pg_postmaster_start_time(),
         (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer')) AS came_back_at) server

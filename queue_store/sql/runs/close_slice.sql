@@ -1,2 +1,2 @@
 -- No row: the transaction is not the one that `open_slice` began. Since `reset_session` it may be committed.
-DELETE FROM open_slices WHERE ctid = %(slice)s::text::tid RETURNING opened_at
+DELETE FROM public.open_slices WHERE ctid = %(slice)s::text::tid RETURNING opened_at

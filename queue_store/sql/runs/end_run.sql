@@ -1,6 +1,6 @@
 -- The owner's end of a run. Whether something is left processing under it is a question for the next statement: this
 -- one may have waited for a claim, and would not see what that took.
-UPDATE flow_execution_logs
+UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), error_message = %(error_message)s,
     leaves_unfinished = %(leaves_unfinished)s,
     batch_count = %(batch_count)s, records_claimed = %(records_claimed)s, records_completed = %(records_completed)s,

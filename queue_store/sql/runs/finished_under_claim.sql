@@ -1,7 +1,7 @@
 -- After a COMMIT whose fate is unknown: which of these records finished under this run's own claims, and how. Nobody
 -- else can have finished them.
 SELECT q.id, q.status
-FROM processing_queue q
+FROM public.processing_queue q
 JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
     ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
 WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status IN ('completed', 'failed', 'cancelled')

@@ -2,4 +2,4 @@
 -- runs in a snapshot taken after the wait, or several would count the same ones and exceed the cap. Rescue does not
 -- know the session yet: where its process freezes, the server itself ends it for the others.
 SELECT set_config('idle_in_transaction_session_timeout', '10s', true)
-FROM flows WHERE flow_name = %(flow_name)s FOR NO KEY UPDATE
+FROM public.flows WHERE flow_name = %(flow_name)s FOR NO KEY UPDATE

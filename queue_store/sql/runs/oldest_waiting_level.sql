@@ -4,7 +4,7 @@ SELECT level.priority
 FROM unnest(%(levels)s::smallint[], %(cursor_ats)s::timestamptz[], %(cursor_ids)s::bigint[])
     AS level(priority, cursor_at, cursor_id)
 CROSS JOIN LATERAL (
-    SELECT q.scheduled_at FROM unblocked_records q
+    SELECT q.scheduled_at FROM public.unblocked_records q
     WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority
         AND (q.scheduled_at, q.id) >= (level.cursor_at, level.cursor_id)
         AND q.scheduled_at <= now()

@@ -1,6 +1,6 @@
 -- The first statement of a one-COMMIT slice. The row's deferred trigger refuses every COMMIT until `close_slice`, and the
 -- settings that a handler may change are kept for `put_back_settings`. Rescue finds the session by the advisory lock.
-WITH opened AS (INSERT INTO open_slices DEFAULT VALUES RETURNING ctid)
+WITH opened AS (INSERT INTO public.open_slices DEFAULT VALUES RETURNING ctid)
 SELECT
     ctid::text,
     set_config('processing_queue.open_slice', ctid::text, true),

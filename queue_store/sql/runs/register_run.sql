@@ -3,15 +3,15 @@
 WITH flow AS MATERIALIZED (
     SELECT f.flow_name, coalesce(f.max_runs_override, f.max_runs) AS cap,
         coalesce(f.batch_size_override, f.batch_size) AS batch_size
-    FROM flows f
+    FROM public.flows f
     WHERE f.flow_name = %(flow_name)s AND f.paused_at IS NULL
     FOR NO KEY UPDATE
 ), registered AS (
-    INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id, celery_task_id)
+    INSERT INTO public.flow_execution_logs (flow_instance_id, flow_name, worker_process_id, celery_task_id)
     SELECT %(flow_instance_id)s, flow.flow_name, %(worker_process_id)s, %(celery_task_id)s
     FROM flow
     WHERE flow.cap IS NULL OR flow.cap > (
-        SELECT count(*) FROM flow_execution_logs r
+        SELECT count(*) FROM public.flow_execution_logs r
         WHERE r.flow_name = flow.flow_name AND r.state IN ('running', 'stopping'))
     RETURNING flow_instance_id
 )

@@ -1,8 +1,8 @@
 -- How far the owner of a record is. It reads the record without waiting for its lock, which a one-COMMIT slice may
 -- hold. Under an older claim nothing is written. Returns the id when it was.
-INSERT INTO record_progress AS p (record_id, claim_number, progress)
+INSERT INTO public.record_progress AS p (record_id, claim_number, progress)
 SELECT q.id, q.claim_number, %(progress)s::jsonb
-FROM processing_queue q
+FROM public.processing_queue q
 WHERE q.id = %(record_id)s AND q.claim_number = %(claim_number)s
     AND q.flow_instance_id = %(flow_instance_id)s AND q.status = 'processing'
 ON CONFLICT (record_id) DO UPDATE

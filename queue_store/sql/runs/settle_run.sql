@@ -1,11 +1,11 @@
 -- Passes by a run that another rescuer is looking after.
 WITH mine AS MATERIALIZED (
-    SELECT r.flow_instance_id FROM flow_execution_logs r
+    SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead') AND NOT EXISTS (
-        SELECT FROM processing_queue q WHERE q.status = 'processing' AND q.flow_instance_id = r.flow_instance_id)
+        SELECT FROM public.processing_queue q WHERE q.status = 'processing' AND q.flow_instance_id = r.flow_instance_id)
     FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE flow_execution_logs r
+UPDATE public.flow_execution_logs r
 SET settled_at = clock_timestamp()
 FROM mine
 WHERE r.flow_instance_id = mine.flow_instance_id

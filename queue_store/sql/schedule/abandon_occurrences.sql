@@ -1,5 +1,5 @@
 -- Whoever took it fell silent, as often as it may be tried: its task kills its worker.
-UPDATE schedule_occurrences
+UPDATE public.schedule_occurrences
 SET state = 'failed', finished_at = clock_timestamp(),
     error_message = format('every worker that took it fell silent, %%s time(s): read the logs of the control worker',
         take_number - excused_count)

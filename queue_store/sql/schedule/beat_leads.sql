@@ -1,11 +1,11 @@
 -- A beat says that it is there, and takes or renews the lease. True: it leads. The instant is the database's now.
 WITH here AS (
-    INSERT INTO beats AS b (beat_id, hostname, pid, ticks)
+    INSERT INTO public.beats AS b (beat_id, hostname, pid, ticks)
     VALUES (%(beat_id)s, %(hostname)s, %(pid)s, %(ticks)s)
     ON CONFLICT (beat_id) DO UPDATE
         SET heartbeat_at = clock_timestamp(), ticks = EXCLUDED.ticks, stopped_at = NULL
 ), leader AS (
-    UPDATE beat_leader
+    UPDATE public.beat_leader
     SET beat_id = %(beat_id)s, leads_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
     WHERE beat_id = %(beat_id)s OR beat_id IS NULL OR leads_until < clock_timestamp()
     RETURNING beat_id

@@ -1,8 +1,8 @@
 -- A beat that stops in order hands the lease on at once. The last one to stop stays known.
 WITH gone AS (
-    DELETE FROM beats
+    DELETE FROM public.beats
     WHERE beat_id <> %(beat_id)s AND (stopped_at IS NOT NULL OR heartbeat_at < now() - interval '7 days')
 ), stopped AS (
-    UPDATE beats SET stopped_at = clock_timestamp() WHERE beat_id = %(beat_id)s
+    UPDATE public.beats SET stopped_at = clock_timestamp() WHERE beat_id = %(beat_id)s
 )
-UPDATE beat_leader SET beat_id = NULL, leads_until = now() WHERE beat_id = %(beat_id)s
+UPDATE public.beat_leader SET beat_id = NULL, leads_until = now() WHERE beat_id = %(beat_id)s

@@ -1,6 +1,6 @@
 -- Finished; or, after an error, due again until it was tried often enough. Whoever had to wait for somebody else is
 -- excused: that was no try.
-UPDATE schedule_occurrences
+UPDATE public.schedule_occurrences
 SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'
         WHEN %(excused)s OR take_number - excused_count < %(tries)s THEN 'due' ELSE 'failed' END,
     error_message = %(error_message)s, excused_count = excused_count + %(excused)s::boolean::integer,

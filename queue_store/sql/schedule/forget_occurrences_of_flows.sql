@@ -1,2 +1,2 @@
 -- Recurring flows begin anew; for the tests of those who write flows.
-DELETE FROM schedule_occurrences WHERE entry LIKE 'flow:%%'
+DELETE FROM public.schedule_occurrences WHERE entry LIKE 'flow:%%'

@@ -1,11 +1,11 @@
 -- Occurrences that are to be hinted, now or again: not taken yet, or taken by somebody who is silent.
 WITH open AS MATERIALIZED (
-    SELECT entry, due_at FROM schedule_occurrences
+    SELECT entry, due_at FROM public.schedule_occurrences
     WHERE (state = 'due' OR state = 'running' AND heartbeat_at < now() - make_interval(secs => %(silent_seconds)s))
         AND (hinted_at IS NULL OR hinted_at < now() - make_interval(secs => %(again_seconds)s))
     ORDER BY entry, due_at
     FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE schedule_occurrences o SET hinted_at = clock_timestamp()
+UPDATE public.schedule_occurrences o SET hinted_at = clock_timestamp()
 FROM open WHERE o.entry = open.entry AND o.due_at = open.due_at
 RETURNING o.entry, o.due_at

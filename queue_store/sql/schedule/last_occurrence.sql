@@ -1,1 +1,1 @@
-SELECT due_at, state FROM schedule_occurrences WHERE entry = %(entry)s ORDER BY due_at DESC LIMIT 1
+SELECT due_at, state FROM public.schedule_occurrences WHERE entry = %(entry)s ORDER BY due_at DESC LIMIT 1

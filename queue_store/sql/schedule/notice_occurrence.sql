@@ -1,12 +1,12 @@
 -- An entry is due. Noticed by several, it is one row. The first one ever is skipped: a new installation does not make
 -- up for last month. Older ones that nobody took are skipped too: one run makes up for all that were missed.
 WITH noticed AS (
-    INSERT INTO schedule_occurrences (entry, due_at, state)
+    INSERT INTO public.schedule_occurrences (entry, due_at, state)
     SELECT %(entry)s, %(due_at)s,
-        CASE WHEN EXISTS (SELECT FROM schedule_occurrences WHERE entry = %(entry)s) THEN 'due' ELSE 'skipped' END
-    WHERE NOT EXISTS (SELECT FROM schedule_occurrences WHERE entry = %(entry)s AND due_at >= %(due_at)s)
+        CASE WHEN EXISTS (SELECT FROM public.schedule_occurrences WHERE entry = %(entry)s) THEN 'due' ELSE 'skipped' END
+    WHERE NOT EXISTS (SELECT FROM public.schedule_occurrences WHERE entry = %(entry)s AND due_at >= %(due_at)s)
     ON CONFLICT (entry, due_at) DO NOTHING
     RETURNING due_at
 )
-UPDATE schedule_occurrences o SET state = 'skipped', finished_at = clock_timestamp()
+UPDATE public.schedule_occurrences o SET state = 'skipped', finished_at = clock_timestamp()
 FROM noticed WHERE o.entry = %(entry)s AND o.due_at < noticed.due_at AND o.state = 'due'

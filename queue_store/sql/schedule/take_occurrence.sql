@@ -1,5 +1,5 @@
 -- One takes it. No row: it is done, or somebody works on it or on another of the same entry.
-UPDATE schedule_occurrences o
+UPDATE public.schedule_occurrences o
 SET state = 'running', taken_at = clock_timestamp(), heartbeat_at = clock_timestamp(), take_number = o.take_number + 1
 WHERE o.entry = %(entry)s AND o.due_at = %(due_at)s
     AND (o.state = 'due' OR o.state = 'running' AND o.heartbeat_at < now() - make_interval(secs => %(silent_seconds)s))

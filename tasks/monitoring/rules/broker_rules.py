@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
 
+from ...celery_hardening.quarantine import notes_key
 from ..snapshot import Snapshot
 from .register import rule
 
@@ -56,8 +57,7 @@ def messages_quarantined(snapshot: Snapshot) -> Iterator[Finding]:
             level="warning",
             message=f"{count} message(s) of the Celery queue(s) {queues} were quarantined in the last hour: "
             f"{notes[0].why}.",
-            next_step="look at them: redis-cli LRANGE processing_queue:quarantine 0 -1, and find out who writes to the "
-            "broker",
+            next_step=f"look at them: redis-cli LRANGE {notes_key()} 0 -1, and find out who writes to the broker",
             figure=count,
             threshold=0,
         )

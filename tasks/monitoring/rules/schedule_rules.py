@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
 from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH
+from queue_store.queue_schema import celery_queue_name
 from queue_store.readings.schedule import BEAT_SILENT_SECONDS
 
 from ..snapshot import Snapshot
@@ -49,12 +50,13 @@ def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
     """Beat sends to it, and nobody takes what it sends. Without a beat, that is the finding."""
     unserved_seconds = snapshot.schedule.control_unserved_seconds if snapshot.schedule else None
     messages = (snapshot.broker and snapshot.broker.control_messages) or 0
+    queue = celery_queue_name("control")
     if unserved_seconds is not None and unserved_seconds > CONTROL_RESTART_SECONDS:
         wait = f"; {messages} messages wait in it" if messages else ""
         yield Finding(
             code="control_queue",
             level="warning",
-            message=f"No worker has served the Celery queue control for {unserved_seconds:.0f} s: hints, alerts and "
+            message=f"No worker has served the Celery queue {queue} for {unserved_seconds:.0f} s: hints, alerts and "
             f"maintenance by schedule wait{wait}.",
             next_step="start its worker: celery -A processing_queue worker -Q control --concurrency=1",
             figure=unserved_seconds,
@@ -64,7 +66,7 @@ def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="control_queue",
             level="warning",
-            message=f"{messages} messages wait in the Celery queue control: its workers do not keep up.",
+            message=f"{messages} messages wait in the Celery queue {queue}: its workers do not keep up.",
             next_step="see what they are busy with, and whether they hang: queuectl maintenance --history; more of "
             "them do no harm",
             figure=messages,

@@ -2,7 +2,7 @@
 SELECT format('attempt of claim %%s, the record %%s', a.claim_number,
     CASE WHEN q.id IS NULL THEN 'does not exist' ELSE format('was claimed %%s time(s)', q.claim_number) END) AS problem,
     a.record_id
-FROM (SELECT record_id, claim_number FROM record_attempts ORDER BY finished_at DESC LIMIT %(limit)s) a
-LEFT JOIN processing_queue q ON q.id = a.record_id
+FROM (SELECT record_id, claim_number FROM public.record_attempts ORDER BY finished_at DESC LIMIT %(limit)s) a
+LEFT JOIN public.processing_queue q ON q.id = a.record_id
 WHERE q.id IS NULL OR q.claim_number < a.claim_number
 LIMIT 100

@@ -2,8 +2,8 @@
 SELECT format('claimed by run %%s, %%s', q.flow_instance_id,
     CASE WHEN r.flow_instance_id IS NULL THEN 'of which there is no row' ELSE 'which is over and settled' END) AS problem,
     q.id AS record_id
-FROM processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM busy_runs()), %(limit)s) q
-LEFT JOIN flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
+FROM public.processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM public.busy_runs()), %(limit)s) q
+LEFT JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
 WHERE r.flow_instance_id IS NULL OR r.settled_at IS NOT NULL
 ORDER BY q.id
 LIMIT 100

@@ -3,7 +3,7 @@
 -- busy run. Counting begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
 WITH seen AS MATERIALIZED ( -- the flows of the newest records: also those whose counts are lost
     SELECT DISTINCT flow_name::text FROM (
-        SELECT flow_name FROM processing_queue ORDER BY id DESC
+        SELECT flow_name FROM public.processing_queue ORDER BY id DESC
         LIMIT CASE WHEN %(at_a_glance)s THEN 20 ELSE %(limit)s::bigint END) newest
 ), counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live, bool_and(t.is_seen) AS is_lost,
@@ -11,20 +11,20 @@ WITH seen AS MATERIALIZED ( -- the flows of the newest records: also those whose
     FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live, completed, failed, cancelled,
             false AS is_seen
-        FROM rollup_totals
+        FROM public.rollup_totals
         UNION ALL
         SELECT flow_name, enqueued - purged - completed - completed_adjusted - failed + reset - failed_adjusted
             - cancelled - cancelled_adjusted, completed + completed_adjusted,
             failed - reset + failed_adjusted, cancelled + cancelled_adjusted, false
-        FROM rollup_deltas WHERE id > (SELECT folded_through_id FROM rollup_progress)
+        FROM public.rollup_deltas WHERE id > (SELECT folded_through_id FROM public.rollup_progress)
         UNION ALL
         SELECT flow_name, 0, 0, 0, 0, true FROM seen) t
     GROUP BY t.flow_name
 ), busy AS MATERIALIZED (
-    SELECT flow_instance_id, flow_name FROM busy_runs() WHERE %(at_a_glance)s
+    SELECT flow_instance_id, flow_name FROM public.busy_runs() WHERE %(at_a_glance)s
 ), processing AS MATERIALIZED ( -- one walk for all flows
     SELECT q.flow_name, count(*) AS processing
-    FROM processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM busy), 10 * %(limit)s::bigint) q
+    FROM public.processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM busy), 10 * %(limit)s::bigint) q
     GROUP BY q.flow_name
 ), live AS (
     SELECT c.flow_name, c.live, c.is_lost, c.is_impossible, pending.pending + coalesce(p.processing, 0) AS actual_live,
@@ -34,7 +34,7 @@ WITH seen AS MATERIALIZED ( -- the flows of the newest records: also those whose
     LEFT JOIN processing p USING (flow_name)
     CROSS JOIN LATERAL (
         SELECT count(*) AS pending FROM (
-            SELECT FROM processing_queue q WHERE q.status = 'pending' AND q.flow_name = c.flow_name
+            SELECT FROM public.processing_queue q WHERE q.status = 'pending' AND q.flow_name = c.flow_name
             ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) capped) pending
 )
 SELECT format('flow %%s has %%s live records, its counts say %%s', flow_name, actual_live, live) AS problem,

@@ -5,14 +5,14 @@ SELECT format('%%s record with claimed_at %%s, flow_instance_id %%s, completed_a
     q.status, q.claimed_at, q.flow_instance_id, q.completed_at, q.claim_number) AS problem, q.id AS record_id
 FROM (
     (SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
-        FROM processing_queue WHERE status = 'pending'
+        FROM public.processing_queue WHERE status = 'pending'
         ORDER BY flow_name DESC, priority DESC, scheduled_at DESC, id DESC LIMIT %(limit)s)
     UNION ALL
     SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
-        FROM processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM busy_runs() WHERE %(at_a_glance)s), %(limit)s)
+        FROM public.processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM public.busy_runs() WHERE %(at_a_glance)s), %(limit)s)
     UNION ALL
     (SELECT id, status, claimed_at, flow_instance_id, completed_at, claim_number, error_message, updated_at
-        FROM processing_queue WHERE status = 'failed'
+        FROM public.processing_queue WHERE status = 'failed'
         ORDER BY flow_name, updated_at, id LIMIT %(limit)s)
 ) q
 WHERE q.status = 'pending'

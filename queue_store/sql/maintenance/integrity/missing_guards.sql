@@ -5,23 +5,23 @@ FROM unnest(ARRAY['processing_queue_state', 'processing_queue_instants', 'proces
     'processing_queue_new_record', 'account_for_insert', 'account_for_delete', 'account_for_truncate']) AS guard(name)
 WHERE NOT EXISTS (
         SELECT FROM pg_constraint c
-        WHERE c.conrelid = 'processing_queue'::regclass AND c.conname = guard.name AND c.convalidated)
+        WHERE c.conrelid = 'public.processing_queue'::regclass AND c.conname = guard.name AND c.convalidated)
     AND NOT EXISTS (
         SELECT FROM pg_index i JOIN pg_class k ON k.oid = i.indexrelid
-        WHERE i.indrelid = 'processing_queue'::regclass AND k.relname = guard.name AND i.indisvalid)
+        WHERE i.indrelid = 'public.processing_queue'::regclass AND k.relname = guard.name AND i.indisvalid)
     AND NOT EXISTS (
         SELECT FROM pg_trigger t
-        WHERE t.tgrelid = 'processing_queue'::regclass AND t.tgname = guard.name AND t.tgenabled IN ('O', 'A'))
+        WHERE t.tgrelid = 'public.processing_queue'::regclass AND t.tgname = guard.name AND t.tgenabled IN ('O', 'A'))
 UNION ALL
 SELECT 'seal_audit is missing or disabled', NULL
 WHERE NOT EXISTS (
     SELECT FROM pg_trigger t
-    WHERE t.tgrelid = 'audit_log'::regclass AND t.tgname = 'seal_audit' AND t.tgenabled IN ('O', 'A'))
+    WHERE t.tgrelid = 'public.audit_log'::regclass AND t.tgname = 'seal_audit' AND t.tgenabled IN ('O', 'A'))
 UNION ALL
 -- A dump that was restored without privileges, say. queuectl grant-roles takes it back.
 SELECT format('everybody may call %%s, which runs as its owner', p.oid::regprocedure), NULL
 FROM pg_proc p
-WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege('public', p.oid, 'EXECUTE')
+WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege(0::oid, p.oid, 'EXECUTE')
     AND p.proname IN ('account_for_insert', 'account_for_delete', 'account_for_truncate', 'cancel_own_records',
         'enqueue_or_explain', 'enqueue_record', 'is_limited_producer', 'known_flows', 'own_records', 'purge_audit',
         'refuse_flows_of_others', 'seal_audit', 'seal_audit_anew')

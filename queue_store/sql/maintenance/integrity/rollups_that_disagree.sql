@@ -3,18 +3,18 @@
 -- zones of half an hour, hours do not begin where these do, and nothing is compared.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', greatest(
-        least((SELECT min(minute) FROM rollup_minutes), now() - interval '1 day') + interval '1 hour',
+        least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day') + interval '1 hour',
         CASE WHEN %(at_a_glance)s THEN now() - interval '3 hours' END), 'UTC') AS since
 ), by_minute AS (
     SELECT date_trunc('hour', minute, 'UTC') AS hour, flow_name, sum(enqueued + claimed + completed + failed + retried
         + snoozed + released + rescued + crashed + cancelled + reset + refused + purged) AS counted
-    FROM rollup_minutes WHERE minute >= (SELECT since FROM kept)
+    FROM public.rollup_minutes WHERE minute >= (SELECT since FROM kept)
         AND minute >= now() - CASE WHEN %(at_a_glance)s THEN interval '5 hours' ELSE interval '200 years' END -- a hint
     GROUP BY 1, 2
 ), by_hour AS (
     SELECT hour, flow_name, enqueued + claimed + completed + failed + retried
         + snoozed + released + rescued + crashed + cancelled + reset + refused + purged AS counted
-    FROM rollup_hours WHERE hour >= (SELECT since FROM kept)
+    FROM public.rollup_hours WHERE hour >= (SELECT since FROM kept)
         AND hour >= now() - CASE WHEN %(at_a_glance)s THEN interval '5 hours' ELSE interval '200 years' END
 )
 SELECT format('flow %%s, hour %%s: %%s in its minutes, %%s in the hour', flow_name,
@@ -23,5 +23,5 @@ SELECT format('flow %%s, hour %%s: %%s in its minutes, %%s in the hour', flow_na
 FROM by_minute m FULL JOIN by_hour h USING (hour, flow_name)
 WHERE coalesce(m.counted, 0) <> coalesce(h.counted, 0)
     AND NOT EXISTS (
-        SELECT FROM rollup_hours WHERE hour >= (SELECT since FROM kept) AND hour <> date_trunc('hour', hour, 'UTC'))
+        SELECT FROM public.rollup_hours WHERE hour >= (SELECT since FROM kept) AND hour <> date_trunc('hour', hour, 'UTC'))
 LIMIT 100

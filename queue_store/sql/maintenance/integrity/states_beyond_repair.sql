@@ -1,7 +1,7 @@
 -- Records in a state that no arrow leads to, and of which nobody can say how they should be. Scans the whole table.
 SELECT format('%%s record with claimed_at %%s, completed_at %%s, claim_number %%s, retry_count %%s, crash_strikes %%s',
     q.status, q.claimed_at, q.completed_at, q.claim_number, q.retry_count, q.crash_strikes) AS problem, q.id AS record_id
-FROM processing_queue q
+FROM public.processing_queue q
 WHERE q.status NOT IN ('pending', 'processing', 'completed', 'failed', 'cancelled')
     OR q.status = 'completed'
         AND (q.completed_at IS NULL OR q.claimed_at IS NULL OR q.completed_at < q.claimed_at OR q.claim_number < 1)

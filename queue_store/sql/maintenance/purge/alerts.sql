@@ -1,9 +1,9 @@
 -- Resolved alerts, with their notifications. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM alerts
+    SELECT ctid FROM public.alerts
     WHERE resolved_at < now() - make_interval(secs => %(audit_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM alerts t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.alerts t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

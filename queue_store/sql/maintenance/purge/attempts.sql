@@ -1,10 +1,10 @@
 -- The attempts of records that are kept for longer. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM record_attempts
+    SELECT ctid FROM public.record_attempts
     WHERE finished_at < now() - make_interval(secs => %(history_seconds)s)
     ORDER BY finished_at -- the oldest first: the checks rely on it
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM record_attempts t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.record_attempts t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

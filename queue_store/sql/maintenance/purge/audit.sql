@@ -1,6 +1,6 @@
 -- What operators did. A dry run finds the same and deletes nothing.
 SELECT CASE WHEN %(dry_run)s THEN (
         SELECT count(*) FROM (
-            SELECT FROM audit_log WHERE at < now() - make_interval(secs => %(audit_seconds)s)
+            SELECT FROM public.audit_log WHERE at < now() - make_interval(secs => %(audit_seconds)s)
             LIMIT %(limit)s::bigint) doomed)
-    ELSE purge_audit(make_interval(secs => %(audit_seconds)s), %(limit)s::bigint) END
+    ELSE public.purge_audit(make_interval(secs => %(audit_seconds)s), %(limit)s::bigint) END

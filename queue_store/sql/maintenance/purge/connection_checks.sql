@@ -1,9 +1,9 @@
 -- Checks of the connection. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM connection_checks
+    SELECT ctid FROM public.connection_checks
     WHERE at < now() - make_interval(secs => %(history_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM connection_checks t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.connection_checks t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

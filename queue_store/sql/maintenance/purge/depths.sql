@@ -1,9 +1,9 @@
 -- The depth of the queue by minute. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM depth_minutes
+    SELECT ctid FROM public.depth_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM depth_minutes t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.depth_minutes t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

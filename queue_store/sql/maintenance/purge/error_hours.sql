@@ -1,9 +1,9 @@
 -- Errors by hour. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM error_hours
+    SELECT ctid FROM public.error_hours
     WHERE hour < now() - make_interval(secs => %(audit_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM error_hours t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.error_hours t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

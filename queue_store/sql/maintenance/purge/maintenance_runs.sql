@@ -1,9 +1,9 @@
 -- Maintenance that is over. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM maintenance_runs
+    SELECT ctid FROM public.maintenance_runs
     WHERE finished_at < now() - make_interval(secs => %(audit_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM maintenance_runs t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.maintenance_runs t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

@@ -1,11 +1,11 @@
 -- Occurrences of the schedule that are over, but never an entry's newest: without any an entry counts as new, and a
 -- yearly one would be skipped. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM schedule_occurrences t
-    WHERE EXISTS (SELECT FROM schedule_occurrences newer WHERE newer.entry = t.entry AND newer.due_at > t.due_at)
+    SELECT ctid FROM public.schedule_occurrences t
+    WHERE EXISTS (SELECT FROM public.schedule_occurrences newer WHERE newer.entry = t.entry AND newer.due_at > t.due_at)
         AND state NOT IN ('due', 'running') AND due_at < now() - make_interval(secs => %(audit_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM schedule_occurrences t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.schedule_occurrences t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

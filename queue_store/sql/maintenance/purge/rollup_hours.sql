@@ -1,9 +1,9 @@
 -- Counts by hour. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM rollup_hours
+    SELECT ctid FROM public.rollup_hours
     WHERE hour < now() - make_interval(secs => %(audit_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM rollup_hours t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.rollup_hours t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

@@ -1,10 +1,10 @@
 -- Counts by minute; those by hour are kept for longer. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM rollup_minutes
+    SELECT ctid FROM public.rollup_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)
     ORDER BY minute -- the oldest first: the checks rely on it
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM rollup_minutes t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.rollup_minutes t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

@@ -1,9 +1,9 @@
 -- Runs that are settled: nothing is processing under them. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM flow_execution_logs
+    SELECT ctid FROM public.flow_execution_logs
     WHERE settled_at IS NOT NULL AND finished_at < now() - make_interval(secs => %(history_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM flow_execution_logs t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.flow_execution_logs t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

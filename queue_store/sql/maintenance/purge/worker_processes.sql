@@ -1,9 +1,9 @@
 -- Worker processes that ended or died. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
-    SELECT ctid FROM worker_processes
+    SELECT ctid FROM public.worker_processes
     WHERE ended_at < now() - make_interval(secs => %(history_seconds)s)
     LIMIT %(limit)s::bigint
 ), deleted AS (
-    DELETE FROM worker_processes t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
+    DELETE FROM public.worker_processes t USING doomed WHERE t.ctid = doomed.ctid AND NOT %(dry_run)s
 )
 SELECT count(*) FROM doomed

@@ -1,1 +1,1 @@
-SELECT seal_audit_anew(actor, %(found)s) FROM maintenance_runs WHERE id = %(id)s
+SELECT public.seal_audit_anew(actor, %(found)s) FROM public.maintenance_runs WHERE id = %(id)s

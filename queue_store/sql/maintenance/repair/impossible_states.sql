@@ -1,7 +1,7 @@
 -- Instants in the future become now; of live records, a pending one loses what only a claimed one has, a processing
 -- one without an owner is pending again, a failed one without a message gets one. Scans the table.
 WITH found AS MATERIALIZED (
-    SELECT q.id FROM processing_queue q
+    SELECT q.id FROM public.processing_queue q
     WHERE q.status = 'pending'
             AND (q.claimed_at IS NOT NULL OR q.flow_instance_id IS NOT NULL OR q.completed_at IS NOT NULL)
         OR q.status = 'processing'
@@ -16,9 +16,9 @@ WITH found AS MATERIALIZED (
     SELECT q.id, q.status = 'pending' OR q.status = 'processing'
             AND (q.claimed_at IS NULL OR q.flow_instance_id IS NULL OR q.claim_number < 1)
         AS is_pending
-    FROM processing_queue q JOIN found USING (id)
+    FROM public.processing_queue q JOIN found USING (id)
 ), written AS (
-    UPDATE processing_queue q
+    UPDATE public.processing_queue q
     SET status = CASE WHEN j.is_pending THEN 'pending' ELSE q.status END,
         claimed_at = CASE WHEN NOT j.is_pending THEN least(q.claimed_at, now()) END,
         flow_instance_id = CASE WHEN NOT j.is_pending THEN q.flow_instance_id END,

@@ -1,29 +1,29 @@
 -- Counts get lost rather than found: of an hour and its minutes the greater count is taken. What the minutes lack is put
 -- into the first minute of the hour. Their histograms are lost, those of an hour that is lost are those of its minutes.
 WITH kept AS MATERIALIZED (
-    SELECT date_trunc('hour', least((SELECT min(minute) FROM rollup_minutes), now() - interval '1 day')
+    SELECT date_trunc('hour', least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day')
         + interval '1 hour', 'UTC') AS since
 ), by_minute AS MATERIALIZED (
     SELECT date_trunc('hour', minute, 'UTC') AS hour, flow_name,
         sum(enqueued)::bigint AS enqueued, sum(claimed)::bigint AS claimed, sum(completed)::bigint AS completed, sum(failed)::bigint AS failed, sum(retried)::bigint AS retried,
         sum(snoozed)::bigint AS snoozed, sum(released)::bigint AS released, sum(rescued)::bigint AS rescued, sum(crashed)::bigint AS crashed,
         sum(cancelled)::bigint AS cancelled, sum(reset)::bigint AS reset, sum(refused)::bigint AS refused, sum(purged)::bigint AS purged,
-        sum(processing_seconds) AS processing_seconds, sum_histograms(processing_histogram) AS processing_histogram,
-        sum(wait_seconds) AS wait_seconds, sum_histograms(wait_histogram) AS wait_histogram
-    FROM rollup_minutes WHERE minute >= (SELECT since FROM kept) GROUP BY 1, 2
+        sum(processing_seconds) AS processing_seconds, public.sum_histograms(processing_histogram) AS processing_histogram,
+        sum(wait_seconds) AS wait_seconds, public.sum_histograms(wait_histogram) AS wait_histogram
+    FROM public.rollup_minutes WHERE minute >= (SELECT since FROM kept) GROUP BY 1, 2
 ), found AS MATERIALIZED (
     SELECT coalesce(m.hour, h.hour) AS hour, coalesce(m.flow_name, h.flow_name) AS flow_name,
         to_jsonb(m) AS of_minutes, to_jsonb(h) AS of_hour, h.hour IS NULL AS is_hour_lost,
         m.processing_seconds, m.processing_histogram, m.wait_seconds, m.wait_histogram
     FROM by_minute m
-    FULL JOIN (SELECT * FROM rollup_hours WHERE hour >= (SELECT since FROM kept)) h
+    FULL JOIN (SELECT * FROM public.rollup_hours WHERE hour >= (SELECT since FROM kept)) h
         ON h.hour = m.hour AND h.flow_name = m.flow_name
     WHERE coalesce(m.enqueued + m.claimed + m.completed + m.failed + m.retried + m.snoozed + m.released
             + m.rescued + m.crashed + m.cancelled + m.reset + m.refused + m.purged, 0)
         <> coalesce(h.enqueued + h.claimed + h.completed + h.failed + h.retried + h.snoozed + h.released
             + h.rescued + h.crashed + h.cancelled + h.reset + h.refused + h.purged, 0)
         AND NOT EXISTS (
-            SELECT FROM rollup_hours WHERE hour >= (SELECT since FROM kept) AND hour <> date_trunc('hour', hour, 'UTC'))
+            SELECT FROM public.rollup_hours WHERE hour >= (SELECT since FROM kept) AND hour <> date_trunc('hour', hour, 'UTC'))
     ORDER BY 1, 2
     LIMIT %(limit)s
 ), right_ones AS MATERIALIZED (
@@ -64,7 +64,7 @@ WITH kept AS MATERIALIZED (
         sum(correct - in_minutes) FILTER (WHERE name = 'purged')::bigint AS purged
     FROM right_ones GROUP BY hour, flow_name HAVING sum(correct - in_minutes) > 0
 ), hours AS (
-    INSERT INTO rollup_hours AS t (hour, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled, reset, refused, purged,
+    INSERT INTO public.rollup_hours AS t (hour, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled, reset, refused, purged,
         processing_seconds, processing_histogram, wait_seconds, wait_histogram)
     SELECT c.hour, c.flow_name, c.enqueued, c.claimed, c.completed, c.failed, c.retried, c.snoozed, c.released, c.rescued, c.crashed, c.cancelled, c.reset, c.refused, c.purged,
         coalesce(f.processing_seconds, 0), coalesce(f.processing_histogram, '{}'), coalesce(f.wait_seconds, 0),
@@ -85,7 +85,7 @@ WITH kept AS MATERIALIZED (
         refused = excluded.refused,
         purged = excluded.purged
 ), minutes AS (
-    INSERT INTO rollup_minutes AS t (minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled, reset, refused, purged,
+    INSERT INTO public.rollup_minutes AS t (minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled, reset, refused, purged,
         processing_seconds, processing_histogram, wait_seconds, wait_histogram)
     SELECT hour, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled, reset, refused, purged, 0, '{}', 0, '{}'
     FROM lacking WHERE NOT %(dry_run)s

@@ -1,0 +1,1 @@
+SELECT obj_description('public.schema_version'::regclass, 'pg_class')

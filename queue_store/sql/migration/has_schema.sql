@@ -1,0 +1,1 @@
+SELECT to_regnamespace('public') IS NOT NULL

@@ -1,0 +1,55 @@
+"""Every statement of ours names the schema of every table, function and type: it works whatever the search_path is."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from queue_store.database import statements
+
+ROOT = Path(str(files("queue_store"))) / "sql"
+WITH_A_SEARCH_PATH = "maintenance/grant_roles"
+NAMES = sorted(
+    {str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.rglob("*.sql")} - {WITH_A_SEARCH_PATH}
+)
+# Postgres looks at these only when it executes them.
+UTILITY = re.compile(r"\s*(COPY|CREATE|DROP|LOCK|TRUNCATE|RESET|SET|DO)\b")
+TEMPORARY = {"processing_queue_staging", "kept_audit"}
+NAMED = re.compile(r"\b(?:COPY|FROM|TABLE|TRUNCATE|SCHEMA)\s+([a-z_.]+)")
+COMMENT = re.compile(r"--[^\n]*\n")
+
+
+def in_driver_form(statement: str) -> bytes:
+    numbers: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"${numbers.setdefault(found[1] or str(found.start()), len(numbers) + 1)}"
+
+    return re.sub(r"(?<!%)%(?:\((\w+)\))?s", number, statement).replace("%%", "%").encode()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_understood_without_a_search_path(database_url: str, name: str) -> None:
+    text = COMMENT.sub("", statements.sql(name).decode())
+    if UTILITY.match(text):
+        named = NAMED.findall(text)
+        assert all(n.startswith(("public", "pg_temp")) or n in TEMPORARY for n in named)
+        return
+    url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT set_config('search_path', '', false)")
+        connection.execute(statements.sql("enqueueing/create_staging"))
+        connection.execute(statements.sql("backup/keep_audit"), {"made_at": None})
+        for statement in text.split(";\n"):
+            result = connection.pgconn.prepare(b"", in_driver_form(statement))
+            assert result.status == psycopg.pq.ExecStatus.COMMAND_OK, result.error_message.decode()
+
+
+def test_the_exception_names_its_search_path_first() -> None:
+    text = COMMENT.sub("", (ROOT / f"{WITH_A_SEARCH_PATH}.sql").read_text())
+    before, after = text.split("PERFORM set_config('search_path', 'public, pg_temp'")
+    assert "GRANT" not in before.split("BEGIN\n")[1]
+    assert "GRANT" in after
