@@ -49,7 +49,7 @@ servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test run
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, two beats, queuectl up
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, the short chaos, two beats, queuectl up
 	@$(TESTS) -m long $(ARGS)
 
 test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)

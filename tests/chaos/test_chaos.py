@@ -6,7 +6,7 @@ from tests.chaos.plans import SHORT
 from tests.chaos.run import ChaosRun
 from tests.support.servers import reachable_directory
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.long]
 
 
 @pytest.mark.timeout(300)

@@ -104,6 +104,7 @@ def test_a_wrong_or_odd_setting(
     assert "hush" not in str(complaints)
 
 
+@pytest.mark.long
 def test_a_pool_of_one(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{OWN}POOL_SIZE", "1")
     monkeypatch.setenv(f"{OWN}MAX_OVERFLOW", "0")

@@ -82,6 +82,7 @@ def test_its_record_alone_is_charged_and_its_process_replaced(
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_frozen", [False, True])
 def test_those_that_run_next_to_it_are_given_back_uncharged(
     is_frozen: bool, queue: Queue, settings_environment: dict[str, str], log: Path
@@ -106,6 +107,7 @@ def test_those_that_run_next_to_it_are_given_back_uncharged(
     assert charged == [("failed", 1)]
 
 
+@pytest.mark.long
 def test_a_silent_process_is_left_alone_until_somebody_asks(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
