@@ -19,7 +19,7 @@ from tests.support.store import Store, failed, store_on
 
 FENCE = (
     b"AND q.claim_number = o.claim_number\n"
-    b"        AND q.flow_instance_id = %(flow_instance_id)s AND unindexed(q.status) = 'processing'"
+    b"        AND q.flow_instance_id = %(flow_instance_id)s AND public.unindexed(q.status) = 'processing'"
 )
 
 
@@ -120,7 +120,7 @@ STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
     ),
     "claim with IN and LIMIT": (
         "claim_under_a_bad_plan", "arrows/claim",
-        b"WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND unindexed(q.status) = 'pending'",
+        b"WHERE q.id = ANY(ARRAY(SELECT id FROM candidate)) AND public.unindexed(q.status) = 'pending'",
         b"WHERE q.id IN (SELECT id FROM processing_queue WHERE status = 'pending' AND flow_name = %(flow_name)s"
         b" AND EXISTS (SELECT FROM open) LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) AND q.status = 'pending'",
     ),
