@@ -75,7 +75,7 @@ class TestInTheBrowser:
         browser.theme(theme)
         browser.open(page_url[0] + "/queue", "document.querySelector('.queue-tile')")
         browser.click("Processes", ".queue-tabs")
-        browser.wait(f"{ROWS} === 3 && /Worker processes/.test({TEXT})")
+        browser.wait(f"{ROWS} === 3 && /3 alive on 3 hosts/.test({TEXT})")
         text = browser.run(TEXT)
         for said in ("3 alive on 3 hosts.", "101 on worker-1", "flows, images", "0.1.0", "lease 10 s"):
             assert said in text, text
