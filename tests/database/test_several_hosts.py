@@ -84,7 +84,7 @@ def test_an_error_names_the_hosts_that_were_tried_and_no_password() -> None:
         pass
     said = str(caught.value)
     assert "127.0.0.1:1, 127.0.0.2:2" in said
-    assert said.count("refused") >= 2
+    assert "refused" in said  # psycopg before 3.3 repeats the answer of the last one only
     assert "canary" not in said
 
 
