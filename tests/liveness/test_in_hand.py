@@ -20,44 +20,52 @@ FROM worker_processes
 """
 
 
+FIRST, PASSING, LAST = "first", "passing", "last"
+
+
 class Gate:
-    """Handlers that say that they are called and wait until they may return."""
+    """Handlers that say that they are called and wait until they may return.
+
+    PASSING returns as soon as FIRST has begun. LAST takes its place, so it begins after FIRST, whichever thread is
+    faster."""
 
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)
+        self._first_began = threading.Event()
         self._open = threading.Event()
 
-    def wait(self) -> None:
+    def plain(self, payload: Any) -> None:
+        if payload == PASSING:
+            assert self._first_began.wait(60)
+            return
+        if payload == FIRST:
+            self._first_began.set()
         self.entered.release()
-        assert self._open.wait(20)
+        assert self._open.wait(60)
 
     def open(self) -> None:
         self._open.set()
 
-    def plain(self, payload: Any) -> None:
-        self.wait()
-
     async def awaited(self, payload: Any) -> None:
-        self.entered.release()
-        await asyncio.to_thread(self._open.wait, 20)
+        await asyncio.to_thread(self.plain, payload)
 
     def with_connection(self, payload: Any, connection: Connection) -> None:
-        self.wait()
+        self.plain(payload)
 
     def of_batch(self, records: Any) -> None:
-        self.wait()
+        self.plain(FIRST)
 
 
 @contextmanager
 def at_work(worker: Worker, gate: Gate, handler: Callable[..., Any], **options: Any) -> Iterator[list[int]]:
-    """Two records, of which the handler has at least the first one in hand."""
+    """Three records, of which the handler has the first one in hand, and with `concurrency=2` the last one too."""
     flow = worker.declare(handler, name="gated", **options)
-    ids = worker.enqueue("gated", [1, 2])
+    ids = worker.enqueue("gated", [FIRST, PASSING, LAST])
     thread = threading.Thread(target=worker.run, args=(flow,))
     thread.start()
     try:
         for _ in range(options.get("concurrency", 1)):
-            assert gate.entered.acquire(timeout=20)
+            assert gate.entered.acquire(timeout=60)
         yield ids
     finally:
         gate.open()
