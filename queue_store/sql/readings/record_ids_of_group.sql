@@ -1,11 +1,24 @@
--- The records of the newest attempts that ended with one kind of error, flow by flow as the index has them.
+-- The records of the newest attempts that ended with one kind of error, flow by flow as the index has them. The index
+-- alone tells how far back they reach, so that no more attempts are read than are wanted.
+WITH known AS MATERIALIZED (
+    SELECT flow_name FROM public.flows WHERE %(flow_name)s::text IS NULL OR flow_name = %(flow_name)s
+), reach AS MATERIALIZED (
+    SELECT min(finished_at) AS since FROM (
+        SELECT a.finished_at
+        FROM known CROSS JOIN LATERAL (
+            SELECT finished_at FROM public.record_attempts
+            WHERE flow_name = known.flow_name AND error_group = %(error_group)s
+            ORDER BY finished_at DESC
+            LIMIT %(limit)s) a
+        ORDER BY a.finished_at DESC
+        LIMIT %(limit)s) newest
+)
 SELECT a.record_id
-FROM public.flows f
-CROSS JOIN LATERAL (
+FROM known CROSS JOIN LATERAL (
     SELECT record_id, finished_at FROM public.record_attempts
-    WHERE flow_name = f.flow_name AND error_group = %(error_group)s
+    WHERE flow_name = known.flow_name AND error_group = %(error_group)s
+        AND finished_at >= (SELECT since FROM reach)
     ORDER BY finished_at DESC
     LIMIT %(limit)s) a
-WHERE %(flow_name)s::text IS NULL OR f.flow_name = %(flow_name)s
 ORDER BY a.finished_at DESC
 LIMIT %(limit)s
