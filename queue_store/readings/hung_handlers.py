@@ -57,13 +57,16 @@ class HungHandler:
         )
 
 
-def read_hung_handlers(cursor: Cursor[Any], settings: ProcessorSettings) -> list[HungHandler]:
-    """Those that hang, the longest first."""
+def read_hung_handlers(
+    cursor: Cursor[Any], settings: ProcessorSettings, baselines: Mapping[str, Baseline] | None = None
+) -> list[HungHandler]:
+    """Those that hang, the longest first. `baselines`: where the caller has read them."""
     in_hand = read_handlers_in_hand(cursor, settings)
     if not in_hand:
         return []
-    day, baselines = read_window(cursor, DAY_SECONDS), read_baselines(cursor)
-    return hung_handlers(in_hand, day, baselines, settings.alert_thresholds)
+    day = read_window(cursor, DAY_SECONDS, sorted({handler.flow_name for handler in in_hand}))
+    usual = read_baselines(cursor) if baselines is None else baselines
+    return _judge(in_hand, day, usual, settings.alert_thresholds)
 
 
 def read_handlers_in_hand(cursor: Cursor[Any], settings: ProcessorSettings) -> list[HandlerInHand]:
@@ -76,13 +79,13 @@ def read_handlers_in_hand(cursor: Cursor[Any], settings: ProcessorSettings) -> l
     return rows_as(cursor.execute(sql("readings/handlers_in_hand"), parameters), HandlerInHand)
 
 
-def hung_handlers(
+def _judge(
     in_hand: Sequence[HandlerInHand],
     day: Mapping[str, Window],
     baselines: Mapping[str, Baseline],
     thresholds: Thresholds,
 ) -> list[HungHandler]:
-    """Those that are quiet for longer than their flow allows. `day`: the windows of the last day, by flow."""
+    """Those that are quiet for longer than their flow allows."""
     hung: list[HungHandler] = []
     for handler in in_hand:
         usual_seconds = _usual_seconds(day.get(handler.flow_name), baselines.get(handler.flow_name))

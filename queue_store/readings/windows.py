@@ -105,9 +105,20 @@ class Hour:
     processing_seconds: float
 
 
-def read_window(cursor: Cursor[Any], seconds: float, flow_name: str | None = None) -> dict[str, Window]:
-    """By flow, of one or of all; flows in which nothing happened are left out."""
-    parameters = {"seconds": seconds, "flow_name": flow_name}
+def read_window(
+    cursor: Cursor[Any],
+    seconds: float,
+    flow_names: Sequence[str] | None = None,
+    *,
+    with_histograms: bool = True,
+) -> dict[str, Window]:
+    """By flow, of those named or of all; flows in which nothing happened are left out. Without histograms, which are
+    the dearest part, percentiles are None."""
+    parameters = {
+        "seconds": seconds,
+        "flow_names": None if flow_names is None else list(flow_names),
+        "with_histograms": with_histograms,
+    }
     windows = rows_as(cursor.execute(sql("readings/window"), parameters), Window)
     return {window.flow_name: window for window in windows}
 

@@ -97,7 +97,8 @@ def look_at_queue(
 ) -> QueueLook:
     with bounded_read(database, replica=True) as cursor:
         flows = read_flow_counts(cursor, flow_name)
-        minute, hour = (read_window(cursor, seconds, flow_name) for seconds in (MINUTE_SECONDS, HOUR_SECONDS))
+        names = None if flow_name is None else [flow_name]
+        minute, hour = (read_window(cursor, seconds, names) for seconds in (MINUTE_SECONDS, HOUR_SECONDS))
     with bounded_read(database) as cursor:
         fleet = read_fleet(cursor, settings)
     return QueueLook(flows, minute, hour, fleet, read_replica_lag(database))

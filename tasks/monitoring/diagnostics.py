@@ -19,7 +19,9 @@ def distributed_processing_diagnostics(
     include_orphaned_analysis: bool = True, include_performance_analysis: bool = True
 ) -> dict[str, Any]:
     """Every issue, the worst first, and what it was judged by. Raises DatabaseUnavailableError."""
-    snapshot = take_snapshot(database_named(), load_processor_settings())
+    snapshot = take_snapshot(
+        database_named(), load_processor_settings(), with_percentiles_of_day=include_performance_analysis
+    )
     findings = judge(snapshot)
     diagnostics: dict[str, Any] = {
         "timestamp": datetime.now(UTC).isoformat(),

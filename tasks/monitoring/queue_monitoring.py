@@ -24,7 +24,9 @@ def distributed_queue_monitoring(include_detailed_metrics: bool = False) -> dict
     """
     database = database_named()
     try:
-        snapshot = take_snapshot(database, load_processor_settings())
+        snapshot = take_snapshot(
+            database, load_processor_settings(), with_percentiles_of_day=include_detailed_metrics
+        )
     except DatabaseUnavailableError:
         remember_failure(database.name, 1)
         raise

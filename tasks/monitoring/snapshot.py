@@ -9,7 +9,7 @@ from queue_store.readings.endless_claims import EndlessClaims, read_endless_clai
 from queue_store.readings.failing_claims import FailingClaims, read_failing_claims
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.flow_counts import FlowCounts, add_up, read_flow_counts
-from queue_store.readings.hung_handlers import HungHandler, hung_handlers, read_handlers_in_hand
+from queue_store.readings.hung_handlers import HungHandler, read_hung_handlers
 from queue_store.readings.integrity import Violation, find_violations
 from queue_store.readings.orphans import OrphanGroup, read_orphans
 from queue_store.readings.response_time import read_response_time_ms
@@ -76,26 +76,27 @@ def take_snapshot(
     *,
     orphan_timeout_seconds: float | None = None,
     with_integrity: bool = True,
+    with_percentiles_of_day: bool = False,
 ) -> Snapshot:
-    """`with_integrity` False: the violations are not looked for. Raises DatabaseUnavailableError."""
+    """`with_integrity` False: the violations are not looked for. `with_percentiles_of_day`: no rule needs them, and
+    they are dear with a thousand flows. Raises DatabaseUnavailableError."""
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         response_time_ms = read_response_time_ms(cursor)
         flows = read_flow_counts(cursor)
-        day, baselines = read_window(cursor, DAY_SECONDS), read_baselines(cursor)
-        in_hand = read_handlers_in_hand(cursor, settings)
+        baselines = read_baselines(cursor)
         return Snapshot(
             settings=settings,
             response_time_ms=response_time_ms,
             flows=flows,
             overall=add_up(flows),
             hour=read_window(cursor, HOUR_SECONDS),
-            day=day,
+            day=read_window(cursor, DAY_SECONDS, with_histograms=with_percentiles_of_day),
             recent=read_recent_outcomes(cursor, _rate_windows(flows)),
             orphans=read_orphans(cursor, settings, orphan_timeout_seconds),
             endless_claims=read_endless_claims(cursor, settings),
             failing_claims=read_failing_claims(cursor),
             fleet=read_fleet(cursor, settings),
-            hung_handlers=hung_handlers(in_hand, day, baselines, settings.alert_thresholds),
+            hung_handlers=read_hung_handlers(cursor, settings, baselines),
             switches=read_switches(cursor),
             server=read_server(cursor),
             baselines=baselines,

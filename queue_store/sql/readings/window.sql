@@ -1,24 +1,33 @@
 -- What happened in a flow since the instant given, in whole minutes: minutes up to the first full hour, hours from
--- there on, and what is not folded yet. `flow_name` null: in each flow.
-WITH span AS MATERIALIZED (
-    SELECT date_trunc('minute', now() - make_interval(secs => %(seconds)s)) AS since,
-        date_trunc('hour', now() - make_interval(secs => %(seconds)s)) + interval '1 hour' AS first_hour
-), happened AS (
+-- there on, and what is not folded yet. `flow_names` null: in each flow. Histograms, the dearest part with a thousand
+-- flows, are added up on demand (`with_histograms`). The bounds are written out where they are used: from a CTE the
+-- planner cannot tell that they are narrow, and reads every minute that is kept.
+WITH happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
-        refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
-    FROM public.rollup_minutes m, span WHERE m.minute >= span.since AND m.minute < span.first_hour
-        AND (%(flow_name)s::text IS NULL OR m.flow_name = %(flow_name)s)
+        refused, purged, processing_seconds, wait_seconds,
+        CASE WHEN %(with_histograms)s THEN processing_histogram END AS p,
+        CASE WHEN %(with_histograms)s THEN wait_histogram END AS w
+    FROM public.rollup_minutes m
+    WHERE m.minute >= date_trunc('minute', now() - make_interval(secs => %(seconds)s))
+        AND m.minute < date_trunc('hour', now() - make_interval(secs => %(seconds)s)) + interval '1 hour'
+        AND (%(flow_names)s::text[] IS NULL OR m.flow_name = ANY(%(flow_names)s))
     UNION ALL
     SELECT h.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
-        refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
-    FROM public.rollup_hours h, span WHERE h.hour >= span.first_hour
-        AND (%(flow_name)s::text IS NULL OR h.flow_name = %(flow_name)s)
+        refused, purged, processing_seconds, wait_seconds,
+        CASE WHEN %(with_histograms)s THEN processing_histogram END AS p,
+        CASE WHEN %(with_histograms)s THEN wait_histogram END AS w
+    FROM public.rollup_hours h
+    WHERE h.hour >= date_trunc('hour', now() - make_interval(secs => %(seconds)s)) + interval '1 hour'
+        AND (%(flow_names)s::text[] IS NULL OR h.flow_name = ANY(%(flow_names)s))
     UNION ALL
     SELECT d.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
-        refused, purged, processing_seconds, processing_histogram AS p, wait_seconds, wait_histogram AS w
-    FROM public.rollup_deltas d, span
-    WHERE d.id > (SELECT folded_through_id FROM public.rollup_progress) AND d.at >= span.since
-        AND (%(flow_name)s::text IS NULL OR d.flow_name = %(flow_name)s)
+        refused, purged, processing_seconds, wait_seconds,
+        CASE WHEN %(with_histograms)s THEN processing_histogram END AS p,
+        CASE WHEN %(with_histograms)s THEN wait_histogram END AS w
+    FROM public.rollup_deltas d
+    WHERE d.id > (SELECT folded_through_id FROM public.rollup_progress)
+        AND d.at >= date_trunc('minute', now() - make_interval(secs => %(seconds)s))
+        AND (%(flow_names)s::text[] IS NULL OR d.flow_name = ANY(%(flow_names)s))
 )
 SELECT %(seconds)s::float8 AS seconds, h.flow_name, sum(enqueued)::bigint AS enqueued,
     sum(claimed)::bigint AS claimed, sum(completed)::bigint AS completed, sum(failed)::bigint AS failed,

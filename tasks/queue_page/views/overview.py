@@ -23,7 +23,8 @@ COUNTED = tuple(field.name for field in fields(FlowCounts))
 def overview(request: ViewRequest) -> dict[str, Any]:
     counts = read_flow_counts(request.cursor)
     fleet = read_fleet(request.cursor, request.settings)
-    hour, day = read_window(request.cursor, HOUR_SECONDS), read_window(request.cursor, DAY_SECONDS)
+    hour = read_window(request.cursor, HOUR_SECONDS)
+    day = read_window(request.cursor, DAY_SECONDS, with_histograms=False)
     live = [alert for alert in read_alerts(request.cursor) if alert.resolved_at is None]
     total = add_up(counts)
     everything = (windows.add_up(hour.values(), HOUR_SECONDS), windows.add_up(day.values(), DAY_SECONDS))
@@ -54,7 +55,7 @@ def flow(request: ViewRequest) -> dict[str, Any]:
     explanation = explain_flow(request.cursor, request.settings, name)
     found = next(iter(read_flow_counts(request.cursor, name)), None)
     fleet = read_fleet(request.cursor, request.settings)
-    hour, day = (read_window(request.cursor, seconds, name) for seconds in (HOUR_SECONDS, DAY_SECONDS))
+    hour, day = (read_window(request.cursor, seconds, [name]) for seconds in (HOUR_SECONDS, DAY_SECONDS))
     return {
         "flow": _flow_row(request, found, hour, day, _runs(fleet)) if found else None,
         "explanation": explanation.as_json(),
