@@ -41,7 +41,7 @@ HISTORY = """
 INSERT INTO {table}
 SELECT date_trunc('{unit}', completed_at), flow_name, count(*), count(*), count(*), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     count(*), array_fill(count(*) / 18, ARRAY[18]), count(*), array_fill(count(*) / 18, ARRAY[18])
-FROM processing_queue WHERE status = 'completed' GROUP BY 1, 2
+FROM processing_queue WHERE status = 'completed' GROUP BY 1, 2 ORDER BY 1, 2
 """
 ERROR_HISTORY = """
 INSERT INTO error_hours
@@ -86,9 +86,9 @@ def make_rows(url: str, row_count: int) -> None:
             say(f"{last:,} rows after {time.monotonic() - began:.0f} s")
         connection.execute(ATTEMPTS, {})
         connection.execute(ERROR_HISTORY)
+        connection.execute("SET session_replication_role = origin")
         for table, unit in (("rollup_minutes", "minute"), ("rollup_hours", "hour")):
             connection.execute(HISTORY.format(table=table, unit=unit).encode())
-        connection.execute("SET session_replication_role = origin")
         connection.execute(LIVE, {"flows": FLOWS})
         connection.execute("VACUUM (ANALYZE)")
     rollups.fold(manager(url))

@@ -9,8 +9,8 @@ OUR_TABLES = frozenset({
     "alert_contacts", "alert_notices", "alerts", "audit_log", "audit_seal", "baselines", "beat_leader", "beats",
     "cancel_requests", "connection_checks", "depth_minutes", "error_hours", "flow_execution_logs", "flows",
     "maintenance_runs", "open_slices", "processed_surveys", "processing_queue", "producer_flows", "queue_control",
-    "record_attempts", "record_progress", "rollup_deltas", "rollup_hours", "rollup_minutes", "rollup_progress",
-    "rollup_totals", "schedule_occurrences", "schema_version", "worker_processes",
+    "record_attempts", "record_progress", "rollup_deltas", "rollup_hours", "rollup_minutes", "rollup_overall",
+    "rollup_progress", "rollup_totals", "schedule_occurrences", "schema_version", "worker_processes",
 })  # fmt: skip
 
 

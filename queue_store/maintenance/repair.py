@@ -10,13 +10,15 @@ from queue_store.database.statements import sql
 from queue_store.maintenance.maintenance_run import MaintenanceRun
 
 RECORDS_AT_ONCE = 1_000
+FOLDED = ("rollups_that_disagree", "overall_counts_that_disagree")
+"""What a fold writes too: repaired while nobody folds."""
 REPAIRS = (
     "impossible_states",
     "claims_without_a_run",
     "attempts_that_do_not_fit",
     "sequence_behind",
     "attempts_lost",
-    "rollups_that_disagree",
+    *FOLDED,
 )
 COUNTS = "counts_that_do_not_add_up"
 SEALS = "broken_seals"
@@ -38,6 +40,8 @@ def _repair(run: MaintenanceRun, name: str) -> int:
     while True:
         limit = EVERYTHING if run.dry_run else RECORDS_AT_ONCE
         with run.chunk() as cursor:
+            if name in FOLDED:
+                cursor.execute(sql("counts/wait_for_rollups"))
             rows = cursor.execute(
                 sql(f"maintenance/repair/{name}"), {"limit": limit, "dry_run": run.dry_run}
             ).fetchall()

@@ -42,6 +42,7 @@ CHECKS = (
     IntegrityCheck("broken_seals", "find out who writes there, then queuectl repair accepts what is left"),
     IntegrityCheck("impossible_states", "queuectl repair", scans_history=True),
     IntegrityCheck("totals_that_do_not_add_up", "queuectl repair", scans_history=True),
+    IntegrityCheck("overall_counts_that_disagree", "queuectl repair", scans_history=True),
     IntegrityCheck(
         "states_beyond_repair",
         "look with queuectl show, then correct or delete the row by hand, or restore a backup",

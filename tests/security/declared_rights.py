@@ -22,6 +22,7 @@ WORKED = (
     "flow_execution_logs", "record_attempts", "schedule_occurrences", "rollup_progress", "queue_control",
     "rollup_minutes", "rollup_totals", "rollup_hours", "depth_minutes", "alerts", "alert_notices", "maintenance_runs",
     "beats", "beat_leader", "baselines", "connection_checks", "open_slices", "error_hours", "alert_contacts",
+    "rollup_overall",
 )  # fmt: skip
 READ_ONLY = ("audit_log", "audit_seal", "producer_flows", "schema_version")
 
@@ -64,6 +65,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "cancel_own_records": PRODUCERS, "known_flows": PRODUCERS | {MONITOR}, "purge_audit": {OPERATOR},
     "seal_audit_anew": {OPERATOR}, "is_limited_producer": set(), "refuse_flows_of_others": set(),
     "account_for_insert": set(), "account_for_delete": set(), "account_for_truncate": set(), "seal_audit": set(),
+    "sum_minutes": set(),
 }  # fmt: skip
 # By verb of a sequence. None is behind a table that only the owner writes.
 SEQUENCES: dict[str, set[str]] = {

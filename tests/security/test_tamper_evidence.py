@@ -146,6 +146,20 @@ def test_it_is_found_said_and_repaired(history: Store, what: str) -> None:
     assert found_by(history.database) == set()
 
 
+def test_the_minutes_of_all_flows_come_back_from_those_of_each(history: Store) -> None:
+    counted = "SELECT * FROM rollup_overall ORDER BY 1"
+    before = history.query(counted)
+    assert before
+    history.execute("UPDATE rollup_overall SET completed = completed + 1")
+    history.execute("INSERT INTO rollup_overall VALUES ('2020-01-01Z', 0, 7, 0, 0, 0, '{}', '{}')")
+    assert "overall_counts_that_disagree" in found_by(history.database)
+    for dry_run in (True, False):
+        with maintenance.begin(history.database, "repair", dry_run=dry_run, actor="Olga") as run:
+            assert maintenance.repair(run)["overall_counts_that_disagree"] == len(before) + 1
+    assert history.query(counted) == before
+    assert found_by(history.database) == set()
+
+
 @pytest.mark.parametrize("lost", ["rollup_hours", "rollup_minutes", "rollup_totals"])
 def test_lost_counts_come_back_from_the_others(history: Store, lost: str) -> None:
     counted = f"SELECT flow_name, sum(completed), sum(failed) FROM {lost} GROUP BY 1 ORDER BY 1"  # noqa: S608

@@ -11,9 +11,10 @@ DECLARE
     -- Every SECURITY DEFINER function of ours. A dump that was restored without privileges gave them to PUBLIC.
     definer text := 'account_for_insert, account_for_delete, account_for_truncate, cancel_own_records, '
         'enqueue_or_explain, enqueue_record, is_limited_producer, known_flows, own_records, purge_audit, '
-        'refuse_flows_of_others, seal_audit, seal_audit_anew';
+        'refuse_flows_of_others, seal_audit, seal_audit_anew, sum_minutes';
     kept text[] := ARRAY['queue_control', 'rollup_minutes', 'rollup_totals', 'rollup_hours', 'depth_minutes', 'alerts',
-        'alert_contacts', 'alert_notices', 'maintenance_runs', 'beats', 'beat_leader', 'baselines', 'connection_checks'];
+        'alert_contacts', 'alert_notices', 'maintenance_runs', 'beats', 'beat_leader', 'baselines', 'connection_checks',
+        'rollup_overall'];
     read_only text[] := ARRAY['audit_log', 'audit_seal', 'producer_flows', 'schema_version'];
     vacuumed text := 'processing_queue, flow_execution_logs, worker_processes, rollup_deltas, record_attempts';
     worked text := array_to_string(live || known || kept, ', ');

@@ -1,21 +1,36 @@
--- What happened, bucket by bucket, oldest first: from the minutes, or from the hours where a bucket is an hour or more.
+-- What happened, bucket by bucket, oldest first. Of all flows: from their minutes together, and from the hours before
+-- the first minute that is kept. Of one flow: from its minutes, or from its hours where a bucket is an hour or more.
 -- What is not folded yet is added. A bucket in which nothing happened is one of zeros.
 WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
+), minutes_from AS MATERIALIZED (
+    SELECT coalesce(date_trunc('hour', min(minute)) + interval '1 hour', 'infinity') AS at FROM public.rollup_overall
 ), happened AS (
-    SELECT m.minute AS at, enqueued, completed, failed, retried, cancelled
-    FROM public.rollup_minutes m, span
-    WHERE %(bucket_seconds)s < 3600 AND m.minute >= span.since
-        AND (%(flow_name)s::text IS NULL OR m.flow_name = %(flow_name)s)
+    SELECT o.minute AS at, enqueued, completed, failed, retried, cancelled
+    FROM public.rollup_overall o
+    WHERE %(flow_name)s::text IS NULL AND o.minute >= now() - make_interval(secs => %(seconds)s)
+        AND (%(bucket_seconds)s < 3600 OR o.minute >= (SELECT at FROM minutes_from))
     UNION ALL
     SELECT h.hour, enqueued, completed, failed, retried, cancelled
-    FROM public.rollup_hours h, span
-    WHERE %(bucket_seconds)s >= 3600 AND h.hour >= span.since
-        AND (%(flow_name)s::text IS NULL OR h.flow_name = %(flow_name)s)
+    FROM public.rollup_hours h
+    WHERE %(flow_name)s::text IS NULL AND %(bucket_seconds)s >= 3600
+        AND h.hour >= now() - make_interval(secs => %(seconds)s)
+        AND h.hour < (SELECT at FROM minutes_from)
+    UNION ALL
+    SELECT m.minute, enqueued, completed, failed, retried, cancelled
+    FROM public.rollup_minutes m
+    WHERE m.flow_name = %(flow_name)s AND %(bucket_seconds)s < 3600
+        AND m.minute >= now() - make_interval(secs => %(seconds)s)
+    UNION ALL
+    SELECT h.hour, enqueued, completed, failed, retried, cancelled
+    FROM public.rollup_hours h
+    WHERE h.flow_name = %(flow_name)s AND %(bucket_seconds)s >= 3600
+        AND h.hour >= now() - make_interval(secs => %(seconds)s)
     UNION ALL
     SELECT d.at, enqueued, completed, failed, retried, cancelled
-    FROM public.rollup_deltas d, span
-    WHERE d.id > (SELECT folded_through_id FROM public.rollup_progress) AND d.at >= span.since
+    FROM public.rollup_deltas d
+    WHERE d.id > (SELECT folded_through_id FROM public.rollup_progress)
+        AND d.at >= now() - make_interval(secs => %(seconds)s)
         AND (%(flow_name)s::text IS NULL OR d.flow_name = %(flow_name)s)
 ), counted AS MATERIALIZED (
     SELECT date_bin(make_interval(secs => %(bucket_seconds)s), at, '2000-01-01Z') AS at, sum(enqueued) AS enqueued,
@@ -23,8 +38,9 @@ WITH span AS MATERIALIZED (
     FROM happened
     GROUP BY 1
 )
-SELECT bucket.at, coalesce(c.enqueued, 0)::bigint AS enqueued, coalesce(c.completed, 0)::bigint AS completed, coalesce(c.failed, 0)::bigint AS failed,
-    coalesce(c.retried, 0)::bigint AS retried, coalesce(c.cancelled, 0)::bigint AS cancelled
+SELECT bucket.at, coalesce(c.enqueued, 0)::bigint AS enqueued, coalesce(c.completed, 0)::bigint AS completed,
+    coalesce(c.failed, 0)::bigint AS failed, coalesce(c.retried, 0)::bigint AS retried,
+    coalesce(c.cancelled, 0)::bigint AS cancelled
 FROM span
 CROSS JOIN generate_series(date_bin(make_interval(secs => %(bucket_seconds)s), span.since, '2000-01-01Z'), now(),
     make_interval(secs => %(bucket_seconds)s)) AS bucket(at)

@@ -4,7 +4,7 @@ WITH our_tables(name) AS (
         'beat_leader', 'beats', 'cancel_requests', 'connection_checks', 'depth_minutes', 'error_hours', 'flows',
         'flow_execution_logs', 'maintenance_runs', 'open_slices', 'processed_surveys', 'producer_flows',
         'queue_control', 'record_attempts', 'record_progress', 'rollup_deltas', 'rollup_hours', 'rollup_minutes',
-        'rollup_progress', 'rollup_totals', 'schedule_occurrences', 'schema_version', 'worker_processes'])
+        'rollup_overall', 'rollup_progress', 'rollup_totals', 'schedule_occurrences', 'schema_version', 'worker_processes'])
 ), our_roles(name) AS (
     SELECT unnest(ARRAY['processing_queue_producer', 'processing_queue_flow_producer', 'processing_queue_worker',
         'processing_queue_monitor', 'processing_queue_admin'])

@@ -18,10 +18,17 @@ WHERE NOT EXISTS (
     SELECT FROM pg_trigger t
     WHERE t.tgrelid = 'public.audit_log'::regclass AND t.tgname = 'seal_audit' AND t.tgenabled IN ('O', 'A'))
 UNION ALL
+SELECT format('%%s is missing or disabled: charts of all flows are wrong', guard.name), NULL
+FROM unnest(ARRAY['sum_inserted_minutes', 'sum_updated_minutes', 'sum_deleted_minutes', 'sum_truncated_minutes'])
+    AS guard(name)
+WHERE NOT EXISTS (
+    SELECT FROM pg_trigger t
+    WHERE t.tgrelid = 'public.rollup_minutes'::regclass AND t.tgname = guard.name AND t.tgenabled IN ('O', 'A'))
+UNION ALL
 -- A dump that was restored without privileges, say. queuectl grant-roles takes it back.
 SELECT format('everybody may call %%s, which runs as its owner', p.oid::regprocedure), NULL
 FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege(0::oid, p.oid, 'EXECUTE')
     AND p.proname IN ('account_for_insert', 'account_for_delete', 'account_for_truncate', 'cancel_own_records',
         'enqueue_or_explain', 'enqueue_record', 'is_limited_producer', 'known_flows', 'own_records', 'purge_audit',
-        'refuse_flows_of_others', 'seal_audit', 'seal_audit_anew')
+        'refuse_flows_of_others', 'seal_audit', 'seal_audit_anew', 'sum_minutes')

@@ -1,0 +1,13 @@
+-- Minutes of all flows together that are not the sum of the flows' minutes: somebody wrote past the triggers.
+SELECT format('all flows, minute %%s: %%s in the minutes of the flows, %%s in that of all',
+        to_char(minute AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(m.counted, 0), coalesce(o.counted, 0)) AS problem,
+    NULL::bigint AS record_id
+FROM (
+    SELECT minute, sum(enqueued + completed + failed + retried + cancelled) AS counted
+    FROM public.rollup_minutes GROUP BY minute) m
+FULL JOIN (
+    SELECT minute, enqueued + completed + failed + retried + cancelled AS counted FROM public.rollup_overall) o
+    USING (minute)
+WHERE coalesce(m.counted, 0) <> coalesce(o.counted, 0)
+ORDER BY minute
+LIMIT 100
