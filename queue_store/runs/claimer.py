@@ -10,9 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
-from psycopg.pq import Format
+from psycopg.types.numeric import Int8BinaryLoader
+from psycopg.types.string import ByteaBinaryLoader
 
 from queue_store.database.statements import sql
 from queue_store.records.record import Record
@@ -64,7 +63,8 @@ class Claimer:
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
     def read(self, cursor: Cursor[Any]) -> list[Record]:
-        return read_records(cursor.fetchall(), self.options.flow_name, self.flow_instance_id)
+        timezone = cursor.connection.info.timezone
+        return read_records(cursor.fetchall(), self.options.flow_name, self.flow_instance_id, timezone)
 
     def oldest_waiting_level(self, cursor: Cursor[Any]) -> int | None:
         """The level whose first claimable record has waited longest; None where nothing is due."""
@@ -99,17 +99,14 @@ class Claimer:
         return records
 
     def _execute(self, cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> None:
-        cursor.adapters.register_loader("jsonb", _EncodedJson)
+        decode_later(cursor)
         cursor.execute(sql(statement), parameters)
 
     def _parameters(self, batch_size: int) -> dict[str, Any]:
         return claim_parameters(self.options.flow_name, self.flow_instance_id, batch_size)
 
 
-class _EncodedJson(Loader):
-    """Leaves jsonb as it came: each record decodes its own payload, so that a bad one fails alone."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)[1:]  # one byte of format version comes first
+def decode_later(cursor: Cursor[Any]) -> None:
+    """Let the cursor return jsonb and instants as `Record` takes them."""
+    cursor.adapters.register_loader("jsonb", ByteaBinaryLoader)
+    cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)

@@ -19,6 +19,7 @@ records of keys, and had to walk far or in vain for them, the next claims scan f
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -129,6 +130,9 @@ def claim_parameters(flow_name: str, flow_instance_id: UUID, batch_size: int) ->
     }
 
 
-def read_records(rows: Iterable[tuple[Any, ...]], flow_name: str, flow_instance_id: UUID) -> list[Record]:
-    owner: tuple[Any, ...] = (flow_name, flow_instance_id)
+def read_records(
+    rows: Iterable[tuple[Any, ...]], flow_name: str, flow_instance_id: UUID, timezone: tzinfo
+) -> list[Record]:
+    """`rows`: of a cursor that decodes later."""
+    owner: tuple[Any, ...] = (flow_name, flow_instance_id, timezone)
     return [Record(*row, *owner) for row in rows]

@@ -24,7 +24,7 @@ class BatchAttempts(Attempts):
         if not contexts:
             return outcomes
         live = [context.record for context in contexts]
-        self.limits.begin(live, started)
+        self.open_calls[live[0].id] = live, started
         try:
             try:
                 with self.around(live):
@@ -35,7 +35,7 @@ class BatchAttempts(Attempts):
                         await transaction.settle()
             finally:
                 end_a_fork()
-                self.limits.end(live)
+                self.open_calls.pop(live[0].id, None)
             return outcomes + self._each(contexts, returned, started)
         except BaseException as error:  # noqa: BLE001
             self.limits.lift(live)

@@ -66,7 +66,8 @@ class Delivery:
         if not self._outcomes:
             self._flush_at = time.monotonic() + self._micro_batch_seconds
         self._outcomes.append(outcome)
-        self.flush_when_due()
+        if time.monotonic() >= self._flush_at:
+            self.flush()
 
     @property
     def unwritten(self) -> list[Outcome]:

@@ -61,7 +61,7 @@ def end_a_fork() -> None:
 
 def run_as_guest(body: Coroutine[Any, Any, R]) -> R:
     """Run the body of a plain handler, which never waits, in a copy of the context."""
-    return copy_context().run(run_without_waiting, body)
+    return run_without_waiting(body, copy_context())
 
 
 class AsGuest(Awaitable[R]):

@@ -17,26 +17,21 @@ _NO_LIMIT = nullcontext[None]()
 
 
 class Limits:
-    """`stuck_handlers` ends the process of a handler that does not stop. None: the flow has no time limit."""
+    """`stuck_handlers` ends the process of a handler that does not stop. None: the flow has no time limit.
+
+    `open_calls`: the calls of the handler that run now, by the id of their first record. `Attempts` keeps them."""
 
     def __init__(self, flow: Flow, stuck_handlers: StuckHandlers | None = None) -> None:
         self._seconds = flow.time_limit_seconds
         self._is_async = flow.is_async
         self._stuck_handlers = stuck_handlers
-        self._is_unlimited = self._seconds is None or stuck_handlers is None
-        self._open_calls: dict[int, tuple[list[Record], float]] = {}
-
-    @property
-    def are_enforced(self) -> bool:
-        """Whether the flow has a time limit."""
-        return not self._is_unlimited
+        self.are_enforced = self._seconds is not None and stuck_handlers is not None
+        self.open_calls: dict[int, tuple[list[Record], float]] = {}
 
     def calls(self) -> list[tuple[Sequence[Record], float]]:
         """The calls of the handler that run now, the first one first, each with its records and its beginning by
         `time.monotonic()`. For other threads."""
-        if self._seconds is not None and self._stuck_handlers is not None:
-            return [(call.records, call.started) for call in self._stuck_handlers.calls()]
-        return list(self._open_calls.values())
+        return list(self.open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
         """Raises TimeLimitExceededError in the block, where it can be interrupted. After an exception call `lift`."""
@@ -47,15 +42,6 @@ class Limits:
         if time_limit.can_interrupt():
             return _InTheMainThread(records, self._seconds, self._stuck_handlers)
         return _InAThread(records, self._seconds, self._stuck_handlers)
-
-    def begin(self, records: list[Record], started: float) -> None:
-        """A call of the handler on these records, which `end` must follow."""
-        if self._is_unlimited:
-            self._open_calls[records[0].id] = records, started
-
-    def end(self, records: list[Record]) -> None:
-        """Idempotent."""
-        self._open_calls.pop(records[0].id, None)
 
     def lift(self, records: list[Record]) -> None:
         """The limit may ring between the end of the block and its exit, which then does nothing. Idempotent."""

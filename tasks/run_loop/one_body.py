@@ -4,15 +4,20 @@ The event loop runs it for an `async def` handler. For a plain one it never wait
 """
 
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 R = TypeVar("R")
 
 
-def run_without_waiting(coroutine: Coroutine[Any, Any, R]) -> R:
-    """Raises what the coroutine raises, and RuntimeError when it waits: a fault of ours."""
+def run_without_waiting(coroutine: Coroutine[Any, Any, R], context: Context | None = None) -> R:
+    """Raises what the coroutine raises, and RuntimeError when it waits: a fault of ours. `context`: to run it in,
+    instead of this one."""
     try:
-        coroutine.send(None)
+        if context is None:
+            coroutine.send(None)
+        else:
+            context.run(coroutine.send, None)
     except StopIteration as stop:
         return stop.value
     coroutine.close()

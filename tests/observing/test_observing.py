@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -38,11 +38,11 @@ class NoRun:
 
 
 def a_record(**columns: Any) -> Record:
-    now = datetime.now(UTC)
     values: dict[str, Any] = {
-        "id": 17, "claim_number": 1, "encoded_payload": b'{"n": 1}', "priority": 5, "scheduled_at": now,
-        "retry_count": 1, "crash_strikes": 0, "created_at": now, "claimed_at": now, "order_key": None,
+        "id": 17, "claim_number": 1, "jsonb": b'\1{"n": 1}', "priority": 5, "scheduled_microseconds": 0,
+        "retry_count": 1, "crash_strikes": 0, "created_microseconds": 0, "claimed_microseconds": 0, "order_key": None,
         "correlation_id": "order-4711", "trace_context": TRACE, "flow_name": "alpha", "flow_instance_id": uuid4(),
+        "timezone": UTC,
     }  # fmt: skip
     return Record(**{**values, **columns})
 

@@ -32,7 +32,20 @@ def test_every_field_is_the_column_of_its_name(store: Store, way: Callable[[Stor
         run.position.scan_keys_for(float("inf"))
     [record] = run.begin()
     assert record.payload == {"n": 9}
-    columns = [field.name for field in fields(Record) if field.name != "encoded_payload"]
+    named = {field.name.replace("_microseconds", "_at") for field in fields(Record)}
+    columns = named - {"jsonb", "timezone"}
     with store.database.engine.connect() as connection:
         row = connection.execute(select(processing_queue).where(processing_queue.c.id == record_id)).one()
     assert {name: getattr(record, name) for name in columns} == {name: getattr(row, name) for name in columns}
+
+
+def test_instants_are_in_the_time_zone_of_the_session(store: Store) -> None:
+    store.enqueue(1)
+    store.execute("UPDATE processing_queue SET scheduled_at = '2026-01-01T23:30Z'")
+    run = store.run()
+    run.held.driver.execute("SET TimeZone = 'Asia/Tokyo'").connection.commit()
+    try:
+        [record] = run.begin()
+        assert str(record.scheduled_at) == "2026-01-02 08:30:00+09:00"
+    finally:
+        run.held.driver.execute("RESET TimeZone").connection.commit()

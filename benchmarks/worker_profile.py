@@ -1,0 +1,86 @@
+"""Where a worker's CPU goes, step by step: `make bench-worker` (RECORDS=100000).
+
+Works off a no-op flow in this process, with everything that a pool child has but Celery and its heartbeat. Each step
+of a batch is timed by the CPU of its thread, less what the steps inside it take. Prints microseconds a record: of each
+step the tenth of its calls that is quickest ends there, so that what else the machine does counts little.
+"""
+
+import functools
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks import queue_state
+from benchmarks.bench_servers import running_servers
+from queue_store.runs.claimer import Claimer
+from queue_store.runs.run import Run
+from queue_store.settings import ProcessorSettings
+from tasks.run_loop.delivery import Delivery
+from tasks.run_loop.guest import ProcessState
+from tasks.run_loop.loop import run_flow
+from tasks.run_loop.one_by_one import OneByOne
+from tasks.worker.services import WorkerServices
+
+BATCH_SIZE = 100
+FLOW = "no_op"
+STEPS: dict[str, tuple[type, str]] = {
+    "decode and build records": (Claimer, "read"),
+    "call handlers": (OneByOne, "execute"),
+    "collect outcomes into statements": (Run, "outcome_statements"),
+    "send, wait, commit": (Run, "exchange"),
+    "put the process back": (ProcessState, "put_back"),
+    "all else between two batches": (Delivery, "flush_and_claim"),
+}
+
+
+class Stopwatch:
+    """CPU seconds of each step's calls, less those of the steps that it calls."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+        self._inside = [0.0]
+
+    def watch(self, step: str, owner: type, name: str) -> None:
+        call: Callable[..., Any] = getattr(owner, name)
+
+        @functools.wraps(call)
+        def timed(*arguments: Any, **named: Any) -> Any:
+            self._inside.append(0.0)
+            began = time.thread_time()
+            try:
+                return call(*arguments, **named)
+            finally:
+                took = time.thread_time() - began
+                self.seconds[step].append(took - self._inside.pop())
+                self._inside[-1] += took
+
+        setattr(owner, name, timed)
+
+
+def main() -> None:
+    records = int(os.environ.get("RECORDS", "100000"))
+    stopwatch = Stopwatch()
+    for step, (owner, name) in STEPS.items():
+        stopwatch.watch(step, owner, name)
+    with running_servers() as servers, servers.connect() as connection:
+        os.environ["DATABASE_URL"] = servers.url
+        services = WorkerServices(ProcessorSettings(flow_modules=("benchmarks.flows_measured",)), ["flows"])
+        services.register()
+        try:
+            queue_state.enqueue(connection, records)
+            counts = run_flow(services, services.flows[FLOW])
+        finally:
+            services.close()
+    if counts.records_completed != records:
+        raise SystemExit(f"{counts.records_completed} of {records} records were completed in one run")
+    quick = {step: statistics.quantiles(took, n=10)[0] for step, took in stopwatch.seconds.items()}
+    for step in STEPS:
+        print(f"{step:34} {quick[step] / BATCH_SIZE * 1e6:5.2f} µs")
+    print(f"{'together':34} {sum(quick.values()) / BATCH_SIZE * 1e6:5.2f} µs a record")
+
+
+if __name__ == "__main__":
+    main()
