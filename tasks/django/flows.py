@@ -18,17 +18,17 @@ from ..authoring.registry import register
 from ..exceptions import FlowDeclarationError
 from .backend import ProcessingQueueBackend, declared_paths
 from .handlers import TaskFlow
+from .our_backends import our_backends
 from .payloads import named_task
-from .task_library import InvalidTask, task_backends
+from .task_library import InvalidTask
 
 CELERY_QUEUE = "flows"  # of Django's queue `default`
 
 
 def declare_tasks() -> dict[str, Flow]:
     """The flows of all tasks that have a backend of ours, by name. Raises FlowDeclarationError."""
-    backends = [backend for backend in task_backends.all() if isinstance(backend, ProcessingQueueBackend)]
     autodiscover_modules("tasks")
-    for backend in backends:
+    for backend in our_backends():
         for module in backend.flow_settings.modules:
             import_module(module)
     flows: dict[str, Flow] = {}

@@ -2,6 +2,7 @@ import importlib
 from collections.abc import Iterator
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 from queue_store.flows import register
@@ -15,15 +16,13 @@ def site(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     """A Django application with its tasks, on the emptied database, with a table of its own."""
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     configure_django(clean_database_url)
-    from django.db import connection, connections
+    from django.db import connections
 
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE orders (number bigint)")
-    yield
-    connections.close_all()
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE orders")
-    connections.close_all()
+    with psycopg.connect(clean_database_url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE orders (number bigint)")
+        yield
+        connections.close_all()
+        owner.execute("DROP TABLE orders")
 
 
 @pytest.fixture
