@@ -12,6 +12,7 @@ from queue_store.liveness.worker_processes import server_identity
 from queue_store.settings import database_url_text
 
 from .database import opened_manager
+from .our_backends import our_backends
 
 
 def check_backend(backend_alias: str, alias: str) -> list[checks.CheckMessage]:
@@ -59,8 +60,6 @@ def check_databases(
 
     Warnings: `manage.py migrate` runs this too, and must not be kept from making Django's own tables first.
     """
-    from .our_backends import our_backends
-
     aliases = {backend.flow_settings.database for backend in our_backends()} & set(databases or ())
     return [message for alias in sorted(aliases) for message in _check_database(alias)]
 

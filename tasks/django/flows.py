@@ -75,6 +75,6 @@ def _flow(task: object, backend: ProcessingQueueBackend, name: str, queue_name: 
 
 if not apps.ready:
     django.setup()
+    connections.close_all()  # a worker forks after this: no child may use its parent's connection
 for _flow_of_a_task in declare_tasks().values():
     register(_flow_of_a_task)
-connections.close_all()  # a worker forks after this: no child may use its parent's connection

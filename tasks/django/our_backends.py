@@ -1,12 +1,18 @@
 """The backends of ours that TASKS names."""
 
-from .backend import ProcessingQueueBackend
+from typing import Any
+
+from .options import Options
 from .task_library import task_backends
 
 
-def our_backends() -> list[ProcessingQueueBackend]:
+def our_backends() -> list[Any]:
     """In the order of TASKS."""
-    return [backend for backend in task_backends.all() if isinstance(backend, ProcessingQueueBackend)]
+    return [
+        backend
+        for backend in task_backends.all()
+        if isinstance(getattr(backend, "flow_settings", None), Options)
+    ]
 
 
 def queue_alias() -> str:

@@ -70,7 +70,8 @@ def _depth(connection: Any) -> int:
 
 def _close_old() -> None:
     for connection in connections.all(initialized_only=True):
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:  # that of a test
+            connection.close_if_unusable_or_obsolete()
 
 
 def _refuse(left_open: list[str]) -> None:
