@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.django_site import database_settings
+from tests.support.servers import PostgresServer
 
 SUITE = """
 from datetime import timedelta
@@ -68,8 +68,6 @@ class InATransaction(TestCase):
 
 
 class WithCommits(TransactionTestCase):
-    available_apps = ["tests.django.shop", "processing_queue.django"]
-
     def setUp(self):
         empty_queue()
 
@@ -82,42 +80,23 @@ class WithCommits(TransactionTestCase):
     test_it_is_empty_again = test_it_was_empty
 """
 
-SETTINGS = """
-from tests.support.django_site import TASKS
-DATABASES = {{"default": {database!r}}}
-INSTALLED_APPS = {apps!r}
-TASKS = TASKS
-USE_TZ = True
-SECRET_KEY = "tests"
-TEST_RUNNER = "processing_queue.django.testing.QueueTestRunner"
-"""
-
-
-@pytest.fixture
-def project(tmp_path: Path, postgres_server, template_database: str) -> Path:
-    import django
-
-    apps = ["django.contrib.contenttypes", "processing_queue.django", "tests.django.shop"]
-    if django.VERSION[0] < 6:
-        apps.append("django_tasks")
-    database = database_settings(postgres_server.database_url("postgres"))
-    database["TEST"] = {"NAME": f"django_{os.getpid()}"}
-    (tmp_path / "project_settings.py").write_text(SETTINGS.format(database=database, apps=apps))
-    (tmp_path / "test_shop.py").write_text(SUITE)
-    return tmp_path
-
 
 @pytest.mark.long
 @pytest.mark.parametrize("options", [[], ["--parallel=2"]])
-def test_a_suite_of_an_application(project: Path, options: list[str]) -> None:
+def test_a_suite_of_an_application(
+    tmp_path: Path, postgres_server: PostgresServer, options: list[str]
+) -> None:
+    (tmp_path / "test_shop.py").write_text(SUITE)
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "project_settings",
-        "PYTHONPATH": f"{project}:{Path(__file__).parents[2]}",
+        "DATABASE_URL": postgres_server.database_url("postgres"),
+        "DJANGO_SETTINGS_MODULE": "tests.django.shop.settings",
+        "DJANGO_TEST_DATABASE": f"django_{os.getpid()}",
+        "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}",
     }
     done = subprocess.run(
         [sys.executable, "-m", "django", "test", "--noinput", *options, "test_shop"],
-        cwd=project, env=environment, capture_output=True, text=True, timeout=110,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Ran 7 tests" in done.stderr
