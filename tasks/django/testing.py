@@ -4,8 +4,9 @@ Everything is real: records are claimed, run and completed by the queue's own st
 connection, in savepoints where a test has a transaction open, so that TestCase takes all of it back.
 """
 
-from functools import partial
+from collections.abc import Callable
 from importlib import import_module
+from threading import get_ident
 from typing import Any, cast
 from uuid import uuid4
 
@@ -60,7 +61,7 @@ def run_tasks(*, also_later: bool = False) -> int:
     For TestCase and TransactionTestCase. `also_later`: also those with a `run_after`, and further attempts, at once.
     Time limits are not enforced.
     """
-    database = OneConnection(partial(driver_connection, queue_alias()))
+    database = OneConnection(_current_driver(queue_alias()))
     flows = {flow.name: flow for flow in _flows()}
     own_this_process()  # tests that run side by side are forks
     attempts = 0
@@ -81,6 +82,20 @@ def empty_queue() -> None:
     with opened_manager(queue_alias()) as manager, manager.engine.begin() as connection:
         connection.execute(delete(processing_queue))
         connection.execute(delete(flow_execution_logs))
+
+
+def _current_driver(alias: str) -> Callable[[], Any]:
+    """Django may connect anew between tasks, in this thread. Another thread, which reports the progress of an async
+    task, must write into the same transaction."""
+    owner, driver = get_ident(), driver_connection(alias)
+
+    def current() -> Any:
+        nonlocal driver
+        if get_ident() == owner:
+            driver = driver_connection(alias)
+        return driver
+
+    return current
 
 
 def _flows() -> list[Flow]:

@@ -20,7 +20,10 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 }
 
 
-REGISTERED = "SELECT 1 FROM worker_processes WHERE state = 'running' AND 'tests.django.shop.tasks.add' = ANY(flow_names)"
+REGISTERED = (
+    "SELECT 1 FROM worker_processes WHERE state = 'running'"
+    " AND 'tests.django.shop.tasks.add' = ANY(flow_names)"
+)
 
 
 @pytest.mark.long
