@@ -76,7 +76,8 @@ test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES)) $(ARGS)
 
 test-django: $(VENV)/dev.stamp ## Run the tests of Django's tasks, and Django's own (VENV=.venv-3.12 PYTHON=python3.12: Django 6)
-	@$(TESTS) tests/django $(ARGS)
+	@$(TESTS) tests/django tests/docs/test_django_page.py $(ARGS)
+	@$(BIN)/python -m tests.django.djangos_own_tests
 
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
 	@$(TESTS) tests/pgbouncer $(ARGS)

@@ -1,13 +1,15 @@
 """The backend for Django's tasks: `enqueue` writes a record in Django's own transaction."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from django.core import checks
 from django.db import transaction
-from django.utils import timezone
 
+from queue_store.database.cursors import OwnCursor
 from queue_store.enqueueing import enqueue, send_hints
+from queue_store.enqueueing.created_at import read_created_at
 from queue_store.errors import UnknownFlowError
 
 from .checks import check_backend
@@ -50,11 +52,13 @@ class ProcessingQueueBackend(BaseTaskBackend):
         """
         self.validate_task(task)
         result = TaskResult(
-            task=task, id="", status=TaskResultStatus.READY, enqueued_at=timezone.now(), started_at=None,
+            task=task, id="", status=TaskResultStatus.READY, enqueued_at=None, started_at=None,
             finished_at=None, last_attempted_at=None, args=list(args), kwargs=kwargs, backend=self.alias, errors=[],
             worker_ids=[],
         )  # fmt: skip
-        object.__setattr__(result, "id", str(self._write(task, payload_of(task, result))))
+        record_id, created_at = self._write(task, payload_of(task, result))
+        object.__setattr__(result, "id", str(record_id))
+        object.__setattr__(result, "enqueued_at", created_at)
         signals().task_enqueued.send(type(self), task_result=result)
         return result
 
@@ -65,11 +69,13 @@ class ProcessingQueueBackend(BaseTaskBackend):
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         return check_backend(self.alias, self.flow_settings.database)
 
-    def _write(self, task: Any, payload: dict[str, Any]) -> int:
+    def _write(self, task: Any, payload: dict[str, Any]) -> tuple[int, datetime]:
+        """Returns the record's id, and when it came into being."""
         alias = self.flow_settings.database
+        connection = driver_connection(alias)
         try:
             enqueued = enqueue(
-                driver_connection(alias),
+                connection,
                 flow_name(task),
                 payload,
                 priority=record_priority(task.priority),
@@ -82,4 +88,5 @@ class ProcessingQueueBackend(BaseTaskBackend):
             ) from error
         if sender := self.flow_settings.sender():
             transaction.on_commit(partial(send_hints, sender, enqueued), using=alias, robust=True)
-        return enqueued.id
+        with OwnCursor(connection) as cursor:
+            return enqueued.id, read_created_at(cursor, enqueued.id)

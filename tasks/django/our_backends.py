@@ -1,18 +1,18 @@
 """The backends of ours that TASKS names."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from .options import Options
 from .task_library import task_backends
 
 
-def our_backends() -> list[Any]:
+def our_backends() -> Iterator[Any]:
     """In the order of TASKS."""
-    return [
-        backend
-        for backend in task_backends.all()
-        if isinstance(getattr(backend, "flow_settings", None), Options)
-    ]
+    for alias in task_backends:
+        backend = task_backends[alias]
+        if isinstance(getattr(backend, "flow_settings", None), Options):
+            yield backend
 
 
 def queue_alias() -> str:
