@@ -10,6 +10,7 @@ POSTGRES15 ?= /usr/lib/postgresql/15/bin
 WITHOUT_POSTGRES := tests/project tests/embedded tests/authoring/test_loading_flows.py
 LICENCES := MIT;Apache;BSD;PSF;Python Software Foundation;MPL-2.0;Mozilla Public License 2.0;ISC;LGPL-3.0-only
 PODMAN_COMPOSE_VERSION := 1.6.0
+WAGTAIL_VERSION := 8.0.1
 UV_VERSION := 0.13.9
 CYCLONEDX_BOM_VERSION := 7.5.0
 COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
@@ -28,7 +29,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -74,6 +75,13 @@ test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCR
 test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES)) $(ARGS)
+
+test-django: $(VENV)/dev.stamp ## Run the tests of Django's tasks, and Django's own (VENV=.venv-3.12 PYTHON=python3.12: Django 6)
+	@$(TESTS) tests/django tests/docs/test_django_page.py $(ARGS)
+	@$(BIN)/python -m tests.django.djangos_own_tests
+
+test-wagtail: $(VENV)/dev.stamp $(VENV)-wagtail/bin/wagtail ## Run Wagtail as PyPI has it, with its tasks on this queue
+	@$(BIN)/python -m tests.django.wagtail_site "$(CURDIR)/$(VENV)-wagtail/bin/python"
 
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
 	@$(TESTS) tests/pgbouncer $(ARGS)
@@ -149,7 +157,7 @@ bench-queue-page: $(VENV)/dev.stamp ## Time every view of the Queue page with te
 	@$(BIN)/python -m benchmarks.queue_page
 
 clean: ## Remove the virtual environments and the embedded servers' data
-	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV)-sbom $(VENV).lock .data
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV)-sbom $(VENV)-wagtail $(VENV).lock .data
 
 python-ok:
 	@command -v "$(PYTHON)" >/dev/null || \
@@ -200,6 +208,10 @@ $(VENV)-lock/bin/uv: | python-ok
 $(VENV)-compose/bin/podman-compose: | python-ok
 	@"$(PYTHON)" -m venv $(VENV)-compose
 	@$(VENV)-compose/bin/python -m pip install -qq --disable-pip-version-check podman-compose==$(PODMAN_COMPOSE_VERSION)
+
+$(VENV)-wagtail/bin/wagtail: | python-ok
+	@"$(PYTHON)" -m venv $(VENV)-wagtail
+	@$(VENV)-wagtail/bin/python -m pip install -qq --disable-pip-version-check wagtail==$(WAGTAIL_VERSION) -e '.[worker]'
 
 $(VENV)-sbom/bin/cyclonedx-py: | python-ok
 	@"$(PYTHON)" -m venv $(VENV)-sbom

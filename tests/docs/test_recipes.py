@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from queue_store import DatabaseManager, DistributedProcessor
+from tests.support.django_site import configure_django
 from tests.support.documents import ROOT, code_blocks
 from tests.support.flow_rows import register_flow
 
@@ -49,23 +50,11 @@ def counts(shop: DatabaseManager) -> tuple[int, int]:
 
 
 @pytest.fixture
-def django_request(shop: DatabaseManager) -> Iterator[Callable[..., Any]]:
-    import django
-    from django.conf import settings
+def django_request(shop: DatabaseManager, clean_database_url: str) -> Iterator[Callable[..., Any]]:
+    configure_django(clean_database_url)
     from django.db import connections
     from django.test import RequestFactory
 
-    url = shop.engine.url
-    database = {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": url.database,
-        "HOST": url.query.get("host") or url.host or "",
-        "PORT": str(url.query.get("port") or url.port or ""),
-        "USER": url.username or "",
-        "PASSWORD": url.password or "",
-    }
-    settings.configure(DATABASES={"default": database}, USE_TZ=True)
-    django.setup()
     yield lambda number, note="": RequestFactory().post("/orders", {"number": number, "note": note})
     connections.close_all()
 

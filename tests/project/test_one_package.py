@@ -16,6 +16,12 @@ import celeryconfig, processing_queue, processing_queue.celeryconfig, tasks, tas
 
 assert tasks is processing_queue
 assert celeryconfig is processing_queue.celeryconfig is tasks.celeryconfig
+import django
+from django.conf import settings
+
+apps = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.admin", "processing_queue.django"]
+settings.configure(INSTALLED_APPS=apps)
+django.setup()
 names = [m.name for m in pkgutil.walk_packages(processing_queue.__path__, "processing_queue.")]
 for name in names:
     other = name.replace("processing_queue", "tasks", 1)

@@ -22,7 +22,7 @@ OVERRIDDEN = {"run", "__init__"} | set(vars(Plain))
 def our_threads() -> set[type[threading.Thread]]:
     for package in (queue_store, processing_queue):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if "migrations" not in module.name:
+            if "migrations" not in module.name and ".django." not in module.name:  # needs Django's settings
                 importlib.import_module(module.name)
     return {
         kind

@@ -1,0 +1,22 @@
+"""Django's tasks as records: a backend for `django.tasks`, and an app with models, admin and checks.
+
+    TASKS = {"default": {"BACKEND": "processing_queue.django.ProcessingQueueBackend"}}
+    INSTALLED_APPS = [..., "processing_queue.django"]
+
+Workers find the tasks with FLOW_MODULES=processing_queue.django.flows. docs/django.md shows all of it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .backend import ProcessingQueueBackend
+
+__all__ = ["ProcessingQueueBackend"]
+
+
+def __getattr__(name: str) -> Any:
+    """Django imports this package before its registry of apps is ready, and some use the app without the backend."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".backend", __name__), name)

@@ -1,0 +1,92 @@
+"""The backend for Django's tasks: `enqueue` writes a record in Django's own transaction."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.core import checks
+from django.db import transaction
+
+from queue_store.database.cursors import OwnCursor
+from queue_store.enqueueing import enqueue, send_hints
+from queue_store.enqueueing.created_at import read_created_at
+from queue_store.errors import UnknownFlowError
+
+from .checks import check_backend
+from .database import driver_connection
+from .options import read_options
+from .payloads import aware, flow_name, payload_of, record_priority
+from .results import read_result
+from .task_library import BaseTaskBackend, InvalidTask, TaskResult, TaskResultStatus, signals
+
+_validated_paths: set[str] = set()
+
+
+def declared_paths() -> list[str]:
+    """The paths of all tasks that were made for a backend of this class in this process."""
+    return sorted(_validated_paths)
+
+
+class ProcessingQueueBackend(BaseTaskBackend):
+    """`TASKS` names it. The id of a result is the record's id, as text."""
+
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        super().__init__(alias, params)
+        self.flow_settings = read_options(alias, self.options)
+
+    def validate_task(self, task: Any) -> None:
+        """Django calls this for each task that is declared. Raises InvalidTask."""
+        super().validate_task(task)
+        _validated_paths.add(task.module_path)
+
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
+        """The record exists when the transaction of the database alias is committed; without one it exists at once.
+
+        Raises InvalidTask, TypeError for arguments that are no JSON, PayloadRejectedError for what a record cannot
+        hold, IngestionStoppedError, DatabaseUnavailableError.
+        """
+        self.validate_task(task)
+        result = TaskResult(
+            task=task, id="", status=TaskResultStatus.READY, enqueued_at=None, started_at=None,
+            finished_at=None, last_attempted_at=None, args=list(args), kwargs=kwargs, backend=self.alias, errors=[],
+            worker_ids=[],
+        )  # fmt: skip
+        record_id, created_at = self._write(task, payload_of(task, result))
+        object.__setattr__(result, "id", str(record_id))
+        object.__setattr__(result, "enqueued_at", created_at)
+        signals().task_enqueued.send(type(self), task_result=result)
+        return result
+
+    def get_result(self, result_id: str) -> Any:
+        """Raises TaskResultDoesNotExist: not committed yet, rolled back, purged, or no task of this application."""
+        return read_result(self.flow_settings.database, self.alias, result_id)
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        return check_backend(self.alias, self.flow_settings.database)
+
+    def _write(self, task: Any, payload: dict[str, Any]) -> tuple[int, datetime]:
+        """Returns the record's id, and when it came into being."""
+        alias = self.flow_settings.database
+        connection = driver_connection(alias)
+        try:
+            enqueued = enqueue(
+                connection,
+                flow_name(task),
+                payload,
+                priority=record_priority(task.priority),
+                scheduled_at=None if task.run_after is None else aware(task.run_after),
+            )
+        except UnknownFlowError as error:
+            raise InvalidTask(
+                f"{error} Workers register tasks of the modules that FLOW_MODULES=processing_queue.django.flows "
+                "imports: each app's `tasks`, and OPTIONS['modules']."
+            ) from error
+        if sender := self.flow_settings.sender():
+            transaction.on_commit(partial(send_hints, sender, enqueued), using=alias, robust=True)
+        with OwnCursor(connection) as cursor:
+            return enqueued.id, read_created_at(cursor, enqueued.id)

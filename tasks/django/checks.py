@@ -1,0 +1,95 @@
+"""System checks: what would make `enqueue` fail, found at `manage.py check` instead."""
+
+from collections.abc import Sequence
+
+from django.core import checks
+from django.db import connections
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.schema import check_version
+from queue_store.errors import SchemaVersionError
+from queue_store.liveness.worker_processes import server_identity
+from queue_store.settings import database_url_text
+
+from .database import opened_manager
+from .our_backends import our_backends
+
+
+def check_backend(backend_alias: str, alias: str) -> list[checks.CheckMessage]:
+    """What can be said of a backend and its database's alias without asking that database."""
+    place = f'TASKS["{backend_alias}"]'
+    if alias not in list(connections):
+        return [
+            checks.Error(
+                f'{place} writes to the database "{alias}", which DATABASES does not name.',
+                hint='Set OPTIONS["database"] to an alias of DATABASES.',
+                id="processing_queue.E001",
+            )
+        ]
+    return check_driver(alias, place)
+
+
+def check_driver(alias: str, place: str) -> list[checks.CheckMessage]:
+    """The database must be Postgres, through psycopg 3."""
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        return [
+            checks.Error(
+                f'{place} writes to the database "{alias}", which is {connection.display_name}, not PostgreSQL.',
+                id="processing_queue.E002",
+            )
+        ]
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    if not is_psycopg3:
+        return [
+            checks.Error(
+                f"{place} needs psycopg 3, but Django uses psycopg2.",
+                hint="pip install 'psycopg[binary]'",
+                id="processing_queue.E003",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.database)
+def check_databases(
+    app_configs: object = None, databases: Sequence[str] | None = None, **kwargs: object
+) -> list[checks.CheckMessage]:
+    """Whether the databases that are checked hold the queue, at this code's version, and are the one that workers use.
+
+    Warnings: `manage.py migrate` runs this too, and must not be kept from making Django's own tables first.
+    """
+    aliases = {backend.flow_settings.database for backend in our_backends()} & set(databases or ())
+    return [message for alias in sorted(aliases) for message in _check_database(alias)]
+
+
+def _check_database(alias: str) -> list[checks.CheckMessage]:
+    if check_driver(alias, "TASKS"):
+        return []  # told by the backend's own check
+    with opened_manager(alias) as database:
+        try:
+            check_version(database)
+        except SchemaVersionError as error:
+            return [checks.Warning(str(error), id="processing_queue.W001")]
+        if not database_url_text():
+            return []
+        workers = DatabaseManager()
+        try:
+            is_the_same = _identity(database) == _identity(workers)
+        finally:
+            workers.dispose()
+    if is_the_same:
+        return []
+    return [
+        checks.Warning(
+            f'The database "{alias}" is not the one of DATABASE_URL, which workers and queuectl use here.',
+            hint="Tasks that are enqueued there would never run: name the same database in both.",
+            id="processing_queue.W002",
+        )
+    ]
+
+
+def _identity(database: DatabaseManager) -> tuple[str, str]:
+    with database.transaction() as cursor:
+        return server_identity(cursor), cursor.connection.info.dbname

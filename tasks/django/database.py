@@ -1,0 +1,47 @@
+"""The queue's database as Django knows it: by an alias of DATABASES."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connections
+from psycopg.pq import Conninfo
+from sqlalchemy.engine import URL
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.settings import DatabaseSettings
+
+
+def driver_connection(alias: str) -> Any:
+    """The connection of psycopg 3 beneath Django's, in whatever transaction Django has open. Raises Django's
+    TransactionManagementError where that transaction is broken already."""
+    connection = connections[alias]
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    return connection.connection
+
+
+def database_url(alias: str) -> URL:
+    """The same database for those who open connections of their own, with what OPTIONS say to libpq."""
+    known = {default.keyword.decode() for default in Conninfo.get_defaults()} - {"client_encoding"}
+    parameters = connections[alias].get_connection_params()
+    told = {name: str(value) for name, value in parameters.items() if name in known and value is not None}
+    return URL.create(
+        "postgresql+psycopg",
+        username=told.pop("user", None),
+        password=told.pop("password", None),
+        database=told.pop("dbname", None),
+        query=told,
+    )
+
+
+@contextmanager
+def opened_manager(alias: str) -> Generator[DatabaseManager]:
+    """For what operators do, each in a transaction of its own. Its connections are closed at the end."""
+    is_pooled = connections[alias].settings_dict.get("DISABLE_SERVER_SIDE_CURSORS", False)
+    settings = DatabaseSettings(database_url(alias), pool_size=1, max_overflow=1, pgbouncer=is_pooled)
+    manager = DatabaseManager(alias, settings, application_name="processing_queue django")
+    try:
+        yield manager
+    finally:
+        manager.dispose()

@@ -1,0 +1,80 @@
+"""Each task of this Django application as a flow of its own. Name this module in FLOW_MODULES.
+
+Needs DJANGO_SETTINGS_MODULE. Imports the module `tasks` of each installed app, and those of OPTIONS["modules"].
+"""
+
+from importlib import import_module
+
+import django
+from django.apps import apps
+from django.db import connections
+from django.utils.module_loading import autodiscover_modules
+
+from queue_store.flow_names import RULE, is_flow_name
+
+from ..authoring.declaration import declare
+from ..authoring.flow import Flow
+from ..authoring.registry import register
+from ..exceptions import FlowDeclarationError
+from .backend import ProcessingQueueBackend, declared_paths
+from .handlers import TaskFlow
+from .our_backends import our_backends
+from .payloads import named_task
+from .task_library import InvalidTask
+
+CELERY_QUEUE = "flows"  # of Django's queue `default`
+
+
+def declare_tasks() -> dict[str, Flow]:
+    """The flows of all tasks that have a backend of ours, by name. Raises FlowDeclarationError."""
+    autodiscover_modules("tasks")
+    for backend in our_backends():
+        for module in backend.flow_settings.modules:
+            import_module(module)
+    flows: dict[str, Flow] = {}
+    for path in declared_paths():
+        for flow in _flows_of(path):
+            flows[flow.name] = flow
+    return flows
+
+
+def celery_queue(queue_name: str) -> str:
+    """The Celery queue of a queue in Django: `-Q flows` serves Django's `default`."""
+    return CELERY_QUEUE if queue_name == "default" else queue_name
+
+
+def _flows_of(path: str) -> list[Flow]:
+    """One for the queue that the task declares, and one for each other that `using()` may name."""
+    try:
+        task = named_task(path)
+    except InvalidTask as error:
+        raise FlowDeclarationError(str(error)) from None
+    backend = task.get_backend()
+    if not isinstance(backend, ProcessingQueueBackend):
+        return []
+    other_queues = sorted(backend.queues - {task.queue_name})
+    names = {path: task.queue_name} | {f"{path}-{queue}": queue for queue in other_queues}
+    return [_flow(task, backend, name, queue) for name, queue in names.items()]
+
+
+def _flow(task: object, backend: ProcessingQueueBackend, name: str, queue_name: str) -> Flow:
+    if not is_flow_name(name):
+        raise FlowDeclarationError(f"the task {name!r} cannot be a flow: a name is {RULE}")
+    functions = TaskFlow(task, backend.flow_settings.database, type(backend))
+    options = backend.flow_settings.flow_options(name.partition("-")[0])
+    return declare(
+        functions.handler(),
+        {
+            **options,
+            "name": name,
+            "queue": celery_queue(queue_name),
+            "failed": functions.failed_hook(),
+        },
+    )
+
+
+if not apps.ready:
+    django.setup()
+    connections.close_all()  # a worker forks after this: no child may use its parent's connection
+for _flow_of_a_task in declare_tasks().values():
+    register(_flow_of_a_task)

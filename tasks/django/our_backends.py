@@ -1,0 +1,26 @@
+"""The backends of ours that TASKS names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from .options import Options
+from .task_library import task_backends
+
+
+def our_backends() -> Iterator[Any]:
+    """In the order of TASKS."""
+    for alias in task_backends:
+        backend = task_backends[alias]
+        if isinstance(getattr(backend, "flow_settings", None), Options):
+            yield backend
+
+
+def queue_alias() -> str:
+    """The alias of the queue's database: that of the first backend, else `default`."""
+    return next((backend.flow_settings.database for backend in our_backends()), "default")
+
+
+def page_url() -> str:
+    """Where the Queue page is, without a slash at its end; empty where no backend says it."""
+    urls = (backend.flow_settings.page_url.rstrip("/") for backend in our_backends())
+    return next((url for url in urls if url), "")

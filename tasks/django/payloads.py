@@ -1,0 +1,89 @@
+"""A task and its arguments as the payload of a record, and back.
+
+    {"args": [17], "kwargs": {"copies": 2}}
+
+What `using()` changed stands next to them, so that the result tells of the same task. A producer in SQL may leave out
+everything that is empty.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.module_loading import import_string
+
+from ..exceptions import PermanentError
+from .task_library import InvalidTask, Task
+
+DEFAULT_PRIORITY = 5  # of a record
+_ABOVE, _BELOW = 20, 25  # -100 to 100, of a task: five levels above 0, four below
+
+
+def record_priority(priority: int) -> int:
+    """A task's priority, -100 to 100 and larger first, as a record's, 0 to 9 and smaller first. 0 becomes 5."""
+    if priority > 0:
+        return DEFAULT_PRIORITY + -priority // _ABOVE
+    return DEFAULT_PRIORITY - priority // _BELOW
+
+
+def aware(instant: datetime) -> datetime:
+    """With USE_TZ = False Django's instants are of the time zone of TIME_ZONE."""
+    return timezone.make_aware(instant) if timezone.is_naive(instant) else instant
+
+
+def named_task(module_path: str) -> Any:
+    """The task that is found under this name, as it was declared. Raises InvalidTask."""
+    try:
+        found = import_string(module_path)
+    except ImportError as error:
+        raise InvalidTask(f"{module_path} cannot be imported: {error}") from None
+    if not isinstance(found, Task) or found.module_path != module_path:
+        raise InvalidTask(
+            f"{module_path} is no task, but a worker finds a task by this name: give the task the name of its function"
+        )
+    return found
+
+
+def flow_name(task: Any) -> str:
+    """Of a task in its declared queue its path; in another queue the path and the queue's name."""
+    declared = named_task(task.module_path)
+    if task.queue_name == declared.queue_name:
+        return str(task.module_path)
+    return f"{task.module_path}-{task.queue_name}"
+
+
+def payload_of(task: Any, result: Any) -> dict[str, Any]:
+    """`result`: the arguments as Django made them plain."""
+    declared = named_task(task.module_path)
+    changes: dict[str, Any] = {"args": result.args, "kwargs": result.kwargs}
+    if task.priority != declared.priority:
+        changes["priority"] = task.priority
+    if task.queue_name != declared.queue_name:
+        changes["queue_name"] = task.queue_name
+    if task.run_after is not None:
+        changes["run_after"] = task.run_after.isoformat()
+    return changes
+
+
+def arguments_of(payload: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Raises PermanentError: a payload of another form never fits."""
+    payload = {} if payload is None else payload
+    args = payload.get("args", []) if isinstance(payload, dict) else None
+    kwargs = payload.get("kwargs", {}) if isinstance(payload, dict) else None
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise PermanentError('the payload of a task must be {"args": [...], "kwargs": {...}}')
+    return args, kwargs
+
+
+def task_of(flow_name: str, payload: Any, alias: str) -> Any:
+    """The task as it was enqueued. Raises InvalidTask where it is gone, or never was one."""
+    changes = {
+        name: payload[name]
+        for name in ("priority", "queue_name", "run_after")
+        if isinstance(payload, dict) and name in payload
+    }
+    if "run_after" in changes:
+        changes["run_after"] = parse_datetime(changes["run_after"])
+    return replace(named_task(flow_name.partition("-")[0]), backend=alias, **changes)

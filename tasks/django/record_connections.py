@@ -1,0 +1,82 @@
+"""Django's connections around each record, as Django itself has them around each request.
+
+Connections that are too old or broken are closed before and after. A transaction that a task leaves open is rolled
+back, and the attempt fails: the next record must not write into it, and its own rows would be lost in silence.
+"""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import connections, reset_queries
+
+
+class TransactionLeftOpenError(Exception):
+    """A task returned with a transaction open."""
+
+
+@contextmanager
+def connections_of_a_record() -> Generator[None]:
+    """For the thread that runs the task. Raises TransactionLeftOpenError."""
+    before = _begin()
+    try:
+        yield
+    except BaseException:
+        _end(before)
+        raise
+    _refuse(_end(before))
+
+
+@asynccontextmanager
+async def async_connections_of_a_record() -> AsyncGenerator[None]:
+    """For an asynchronous task: its connections belong to the one thread in which `sync_to_async` runs."""
+    before = await sync_to_async(_begin)()
+    try:
+        yield
+    except BaseException:
+        await sync_to_async(_end)(before)
+        raise
+    _refuse(await sync_to_async(_end)(before))
+
+
+def _begin() -> dict[str, int]:
+    """The depth of the transaction of each alias: within a test one is open already."""
+    reset_queries()
+    _close_old()
+    return {connection.alias: _depth(connection) for connection in connections.all(initialized_only=True)}
+
+
+def _end(before: dict[str, int]) -> list[str]:
+    """The aliases of transactions that were left open; they are rolled back."""
+    left_open: list[str] = []
+    for connection in connections.all(initialized_only=True):
+        if _depth(connection) > before.get(connection.alias, 0):
+            left_open.append(connection.alias)
+            connection.close()
+            del connections[connection.alias]  # it takes itself for open as long as the block lasts
+    _close_old()
+    return left_open
+
+
+def _depth(connection: Any) -> int:
+    """How many transactions and savepoints are open. One without atomic(), by set_autocommit(False), counts too."""
+    if connection.connection is None:
+        return 0
+    if connection.in_atomic_block:
+        return 1 + len(connection.savepoint_ids)
+    return int(not connection.get_autocommit() and connection.settings_dict["AUTOCOMMIT"])
+
+
+def _close_old() -> None:
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:  # that of a test
+            connection.close_if_unusable_or_obsolete()
+
+
+def _refuse(left_open: list[str]) -> None:
+    if left_open:
+        raise TransactionLeftOpenError(
+            f"the task returned with a transaction open on {', '.join(left_open)}, which was rolled back: use "
+            "`with transaction.atomic():`, which ends it in every case"
+        )

@@ -1,0 +1,149 @@
+"""Helpers for the tests of a Django application: its tasks run in the test's own process and transaction.
+
+Everything is real: records are claimed, run and completed by the queue's own statements. They go over Django's
+connection, in savepoints where a test has a transaction open, so that TestCase takes all of it back.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from threading import get_ident
+from typing import Any, cast
+from uuid import uuid4
+
+from asgiref.sync import async_to_sync
+from django.db import connections, transaction
+from django.db.models.signals import post_migrate
+from django.test.runner import DiscoverRunner
+from psycopg.pq import TransactionStatus
+from sqlalchemy import delete
+
+from queue_store.database import schema
+from queue_store.database.manager import DatabaseManager
+from queue_store.database.tables import flow_execution_logs, processing_queue
+from queue_store.flows import register, with_work
+from queue_store.records.record import Outcome, Record
+from queue_store.runs.in_one_transaction import OneConnection, make_due
+from queue_store.runs.queue_position import QueuePosition
+from queue_store.runs.run import Run, RunOptions
+from queue_store.settings import load_processor_settings
+
+from ..authoring.flow import Flow
+from ..authoring.registry import all_flows
+from ..run_loop.attempt import Attempts
+from ..run_loop.guest import own_this_process
+from ..run_loop.limits import Limits
+from ..run_loop.one_body import run_without_waiting
+from ..worker.current_run import CurrentRun
+from ..worker.services import declaration
+from .database import driver_connection, opened_manager
+from .our_backends import queue_alias
+
+MAXIMUM_RUNS = 1_000
+
+
+class QueueTestRunner(DiscoverRunner):
+    """TEST_RUNNER: test databases have the queue's tables, and know the tasks."""
+
+    def setup_databases(self, **kwargs: Any) -> Any:
+        """Before Django copies the database for processes that run side by side."""
+        prepare_test_databases()
+        return super().setup_databases(**kwargs)
+
+
+def prepare_test_databases() -> None:
+    """For other test runners, such as pytest-django: call it before the test databases are made. Idempotent."""
+    post_migrate.connect(_prepare, dispatch_uid="processing_queue.django.testing")
+
+
+def run_tasks(*, also_later: bool = False) -> int:
+    """Run the tasks that are due, and those that they enqueue, until none is left. Returns how many attempts that took.
+
+    For TestCase and TransactionTestCase. `also_later`: also those with a `run_after`, and further attempts, at once.
+    Time limits are not enforced.
+    """
+    database = OneConnection(_current_driver(queue_alias()))
+    flows = {flow.name: flow for flow in _flows()}
+    own_this_process()  # tests that run side by side are forks
+    attempts = 0
+    for _ in range(MAXIMUM_RUNS):
+        with database.transaction() as cursor:
+            if also_later:
+                make_due(cursor)
+            due = next((flow for flow in with_work(cursor) if flow.flow_name in flows), None)
+        if due is None:
+            return attempts
+        attempts += _run(database, flows[due.flow_name])
+    raise AssertionError(f"tasks are still due after {MAXIMUM_RUNS} runs: one of them enqueues itself again")
+
+
+def empty_queue() -> None:
+    """For the setUp of a TransactionTestCase, whose records stay when the test ends. Raises nothing that a TestCase
+    needs: what that enqueues is rolled back."""
+    with opened_manager(queue_alias()) as manager, manager.engine.begin() as connection:
+        connection.execute(delete(processing_queue))
+        connection.execute(delete(flow_execution_logs))
+
+
+def _current_driver(alias: str) -> Callable[[], Any]:
+    """Django may connect anew between tasks, in this thread. Another thread, which reports the progress of an async
+    task, must write into the same transaction."""
+    owner, driver = get_ident(), driver_connection(alias)
+
+    def current() -> Any:
+        nonlocal driver
+        if get_ident() == owner:
+            driver = driver_connection(alias)
+        return driver
+
+    return current
+
+
+def _flows() -> list[Flow]:
+    import_module("processing_queue.django.flows")
+    return all_flows()
+
+
+def _prepare(sender: Any, using: str, **_: Any) -> None:
+    if sender.name != "processing_queue.django" or using != queue_alias():
+        return
+    settings = load_processor_settings()
+    with opened_manager(using) as manager:
+        schema.migrate(manager.engine)
+        with manager.transaction() as cursor:
+            register(cursor, [declaration(flow, settings) for flow in _flows()])
+
+
+def _run(database: OneConnection, flow: Flow) -> int:
+    """One run of the flow, until nothing of it is due. Returns the number of attempts."""
+    settings = load_processor_settings()
+    options = RunOptions(
+        flow.name, flow.batch_size_or_default(settings), flow.max_retries_or_default(settings)
+    )
+    position = QueuePosition(settings.cursor_seconds, settings.aging_claims)
+    with Run(cast(DatabaseManager, database), options, position, uuid4()) as run:
+        attempts = Attempts(flow, CurrentRun(run), Limits(flow))
+        records = run.begin()
+        while records:
+            run.write([_attempt(attempts, record) for record in records])
+            records = run.claim()
+        if run.is_registered:
+            run.end()
+        return run.counts.records_claimed
+
+
+def _attempt(attempts: Attempts, record: Record) -> Outcome:
+    """Within a test's transaction in a savepoint: a statement that fails must not break the statements after the task,
+    as it would not in a worker."""
+    alias = queue_alias()
+    savepoint = transaction.savepoint(alias) if connections[alias].in_atomic_block else None
+    body = attempts.attempt(record)
+    outcome = async_to_sync(_awaited)(body) if attempts.flow.is_async else run_without_waiting(body)
+    if savepoint is not None:
+        is_broken = connections[alias].connection.info.transaction_status == TransactionStatus.INERROR
+        end = transaction.savepoint_rollback if is_broken else transaction.savepoint_commit
+        end(savepoint, alias)
+    return outcome
+
+
+async def _awaited(body: Any) -> Any:
+    return await body

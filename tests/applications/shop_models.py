@@ -1,0 +1,23 @@
+"""The tables of the shop."""
+
+from sqlalchemy import BigInteger
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """The shop's tables."""
+
+
+class Order(Base):
+    """What a customer wants."""
+
+    __tablename__ = "orders"
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
+class Invoice(Base):
+    """What the flow makes of it."""
+
+    __tablename__ = "invoices"
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    note: Mapped[str]

@@ -1,0 +1,52 @@
+import importlib
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+
+from queue_store.flows import register
+from tasks.worker.services import declaration
+from tests.support.django_site import configure_django
+from tests.support.flow_runs import Worker
+
+
+@pytest.fixture
+def site(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Django application with its tasks, on the emptied database, with a table of its own."""
+    monkeypatch.setenv("DATABASE_URL", clean_database_url)
+    configure_django(clean_database_url)
+    from django.db import connections
+
+    with psycopg.connect(clean_database_url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE orders (number bigint)")
+        yield
+        connections.close_all()
+        owner.execute("DROP TABLE orders")
+
+
+@pytest.fixture
+def shop(site: None) -> SimpleNamespace:
+    """The module with the application's tasks."""
+    return importlib.import_module("tests.django.shop.tasks")
+
+
+@pytest.fixture
+def task_worker(site: None, worker: Worker) -> Worker:
+    """A worker that has declared and registered the tasks."""
+    flows = importlib.import_module("processing_queue.django.flows").declare_tasks()
+    worker.services.flows.update(flows)
+    with worker.services.database.transaction() as cursor:
+        register(cursor, [declaration(flow, worker.services.settings) for flow in flows.values()])
+    return worker
+
+
+@pytest.fixture
+def work_off(task_worker: Worker):
+    """Work on a flow until nothing is due now."""
+
+    def work(name: str) -> None:
+        task_worker.make_due()
+        task_worker.run(task_worker.services.flows[f"tests.django.shop.tasks.{name}"])
+
+    return work

@@ -1,0 +1,91 @@
+"""The tasks of an application, as its team would write them."""
+
+import asyncio
+from typing import Any
+
+import django
+from django.db import connection, transaction
+
+if django.VERSION[0] >= 6:
+    from django.tasks import task
+else:
+    from django_tasks import task
+
+
+class CardRefusedError(Exception):
+    """The bank said no."""
+
+
+@task
+def add(one: int, two: int = 2) -> int:
+    return one + two
+
+
+@task(priority=40)
+def urgent() -> None: ...
+
+
+@task
+def insert_order(number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO orders (number) VALUES (%s)", [number])
+
+
+@task
+def fail(reason: str) -> None:
+    raise CardRefusedError(reason)
+
+
+@task
+def fail_for_good(reason: str) -> None:
+    raise CardRefusedError(reason)
+
+
+@task(takes_context=True)
+def tell_attempt(context: Any) -> list[Any]:
+    if context.attempt == 1:
+        raise ValueError("not yet")
+    return [context.attempt, context.task_result.id, len(context.task_result.errors)]
+
+
+@task
+async def add_slowly(one: int, two: int) -> int:
+    await asyncio.sleep(0)
+    return one + two
+
+
+@task(takes_context=True)
+async def count_orders(context: Any) -> list[Any]:
+    from asgiref.sync import sync_to_async
+
+    return [await sync_to_async(_count)(), context.attempt]
+
+
+def _count() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders")
+        return cursor.fetchone()[0]
+
+
+@task
+def leave_open(number: int) -> None:
+    transaction.set_autocommit(False)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO orders (number) VALUES (%s)", [number])
+
+
+@task
+def enter_atomic(number: int) -> None:
+    transaction.atomic().__enter__()
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO orders (number) VALUES (%s)", [number])
+
+
+@task
+def return_an_object() -> Any:
+    return object()
+
+
+@task
+def report(step: str) -> dict[str, str]:
+    return {"step": step}

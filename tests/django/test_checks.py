@@ -1,0 +1,141 @@
+"""What would make a task fail is found at `manage.py check`, or refused at the start with a sentence."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.support.django_site import database_settings
+from tests.support.flow_runs import Worker
+
+
+def messages_of(check: Any, *arguments: Any, **options: Any) -> dict[str, str]:
+    return {message.id: str(message.msg) for message in check(*arguments, **options)}
+
+
+def test_all_is_well(site: None, task_worker: Worker) -> None:
+    from django.core.management import call_command
+
+    call_command("check", databases=["default"], fail_level="WARNING")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"databse": "default"},
+            r'TASKS\["other"\]\["OPTIONS"\] has no option databse; did you mean database',
+        ),
+        ({"flow": {"max_retry": 1}}, "has no option max_retry; did you mean max_retries"),
+        ({"flows": {"shop.x": {"failed": print}}}, "has no option failed; there are batch_size"),
+    ],
+)
+def test_an_unknown_option_is_refused(site: None, options: dict[str, Any], sentence: str) -> None:
+    from tasks.django.backend import ProcessingQueueBackend
+    from tasks.django.task_library import InvalidTaskBackend
+
+    with pytest.raises(InvalidTaskBackend, match=sentence):
+        ProcessingQueueBackend("other", {"OPTIONS": options})
+
+
+def test_a_database_that_is_not_named(site: None) -> None:
+    from tasks.django.backend import ProcessingQueueBackend
+
+    backend = ProcessingQueueBackend("default", {"OPTIONS": {"database": "queue"}})
+    assert messages_of(backend.check) == {
+        "processing_queue.E001": 'TASKS["default"] writes to the database "queue", which DATABASES does not name.'
+    }
+
+
+def test_a_database_that_is_not_postgres(site: None, tmp_path: Path) -> None:
+    from django.db import connections
+
+    from tasks.django.backend import ProcessingQueueBackend
+
+    connections.settings["file"] = {
+        **connections.settings["default"],
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(tmp_path / "db"),
+    }
+    try:
+        backend = ProcessingQueueBackend("default", {"OPTIONS": {"database": "file"}})
+        assert list(messages_of(backend.check)) == ["processing_queue.E002"]
+    finally:
+        del connections.settings["file"]
+
+
+def test_psycopg2(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.db.backends.postgresql import psycopg_any
+
+    from tasks.django.backend import ProcessingQueueBackend
+
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg_any, "is_psycopg3", False)
+        assert list(messages_of(ProcessingQueueBackend("default", {}).check)) == ["processing_queue.E003"]
+
+
+def at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alias `default` names this database from now on."""
+    from django.db import connections
+
+    monkeypatch.setitem(
+        connections.settings, "default", connections.settings["default"] | database_settings(url)
+    )
+    connections["default"].close()
+    del connections["default"]
+
+
+def test_a_schema_that_is_not_migrated(
+    site: None, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import connections
+
+    from tasks.django.checks import check_databases
+
+    at(empty_database_url, monkeypatch)
+    found = messages_of(check_databases, databases=["default"])
+    del connections["default"]
+    assert list(found) == ["processing_queue.W001"]
+    assert "run `queuectl migrate`" in found["processing_queue.W001"]
+
+
+def test_workers_that_use_another_database(
+    site: None, own_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.django.checks import check_databases
+
+    assert messages_of(check_databases, databases=["default"]) == {}
+    monkeypatch.setenv("DATABASE_URL", own_database_url)
+    assert list(messages_of(check_databases, databases=["default"])) == ["processing_queue.W002"]
+    assert messages_of(check_databases, databases=[]) == {}
+
+
+def test_the_database_url_tells_what_django_tells_libpq(site: None, clean_database_url: str) -> None:
+    from django.db import connections
+
+    from tasks.django.database import database_url
+
+    options = connections.settings["default"]["OPTIONS"]
+    options["sslmode"] = "prefer"
+    try:
+        url = database_url("default")
+    finally:
+        del options["sslmode"]
+    assert url.database == make_url(clean_database_url).database
+    assert url.query["sslmode"] == "prefer"
+
+
+def test_queuectl_through_manage_py(
+    shop: Any, task_worker: Worker, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.core.management import ManagementUtility
+
+    monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_FLOW_MODULES", "")
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setattr("sys.argv", ["manage.py"])
+    result = shop.add.enqueue(1)
+    with pytest.raises(SystemExit) as exit_of:
+        ManagementUtility(["manage.py", "queuectl", "show", result.id, "--json"]).execute()
+    assert exit_of.value.code in (0, None)
+    assert "tests.django.shop.tasks.add" in capsys.readouterr().out

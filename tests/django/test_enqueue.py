@@ -1,0 +1,116 @@
+"""`enqueue` of a Django task writes a record in Django's own transaction."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.flow_runs import Worker
+
+pytestmark = pytest.mark.usefixtures("task_worker")
+
+
+def records(worker: Worker) -> list[Any]:
+    return worker.query("SELECT * FROM processing_queue ORDER BY id")
+
+
+def test_a_record_with_the_arguments(shop: Any, task_worker: Worker) -> None:
+    result = shop.add.enqueue(1, two=3)
+    (record,) = records(task_worker)
+    assert result.id == str(record.id)
+    assert record.flow_name == "tests.django.shop.tasks.add"
+    assert record.payload == {"args": [1], "kwargs": {"two": 3}}
+    assert (result.status, result.attempts, result.errors) == ("READY", 0, [])
+
+
+def test_it_is_rolled_back_with_atomic(shop: Any, task_worker: Worker) -> None:
+    from django.db import transaction
+
+    with transaction.atomic():
+        shop.add.enqueue(1)
+        transaction.set_rollback(True)
+    assert records(task_worker) == []
+
+
+def test_it_is_committed_with_atomic_and_not_before(shop: Any, task_worker: Worker) -> None:
+    from django.db import transaction
+
+    with transaction.atomic():
+        result = shop.add.enqueue(1)
+        assert records(task_worker) == []
+        assert shop.add.get_result(result.id).status == "READY"  # found in the same transaction
+    assert len(records(task_worker)) == 1
+
+
+def test_a_broken_transaction_is_djangos_error(shop: Any) -> None:
+    from django.db import transaction
+
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(transaction.TransactionManagementError):
+            shop.add.enqueue(1)
+
+
+def test_asynchronously(shop: Any, task_worker: Worker) -> None:
+    result = asyncio.run(shop.add.aenqueue(1))
+    assert [str(record.id) for record in records(task_worker)] == [result.id]
+
+
+@pytest.mark.parametrize(
+    ("priority", "expected"), [(100, 0), (81, 0), (20, 4), (1, 4), (0, 5), (-1, 6), (-76, 9), (-100, 9)]
+)
+def test_priorities_are_mapped(shop: Any, task_worker: Worker, priority: int, expected: int) -> None:
+    result = shop.add.using(priority=priority).enqueue(1)
+    assert records(task_worker)[0].priority == expected
+    assert shop.add.get_result(result.id).task.priority == priority
+
+
+def test_run_after(shop: Any, task_worker: Worker) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    task = shop.add.using(run_after=later)
+    result = task.enqueue(1)
+    assert records(task_worker)[0].scheduled_at == later
+    assert shop.add.get_result(result.id).task == task
+
+
+def test_another_queue_is_another_flow(shop: Any, task_worker: Worker) -> None:
+    task = shop.add.using(queue_name="urgent")
+    result = task.enqueue(1)
+    assert records(task_worker)[0].flow_name == "tests.django.shop.tasks.add-urgent"
+    assert task_worker.services.flows["tests.django.shop.tasks.add-urgent"].queue == "urgent"
+    assert shop.add.get_result(result.id).task == task
+
+
+def test_what_is_no_json_is_refused(shop: Any, task_worker: Worker) -> None:
+    with pytest.raises(TypeError, match="Unsupported type"):
+        shop.add.enqueue(datetime.now(UTC))
+    assert records(task_worker) == []
+
+
+def test_a_task_that_no_worker_registered_is_refused_with_the_way_out(shop: Any, task_worker: Worker) -> None:
+    from tasks.django.task_library import InvalidTask
+
+    task_worker.query("DELETE FROM flows WHERE flow_name = 'tests.django.shop.tasks.add'")
+    with pytest.raises(InvalidTask, match="FLOW_MODULES=processing_queue"):
+        shop.add.enqueue(1)
+
+
+def test_a_hint_follows_the_commit(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from django.db import transaction
+
+    sent: list[str] = []
+
+    class Sender:
+        def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> None:
+            sent.append(flow_name)
+
+    backend = shop.add.get_backend()
+    options = replace(backend.flow_settings, hint_sender=Sender())
+    monkeypatch.setattr(backend, "flow_settings", options)
+    with transaction.atomic():
+        shop.add.enqueue(1)
+        assert sent == []
+    assert sent == ["tests.django.shop.tasks.add"]

@@ -1,0 +1,35 @@
+"""Django in the tests' own process: it can be configured once."""
+
+import os
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+
+def configure_django(url: str) -> None:
+    """The application `tests.django.shop`, on this database. Only the database changes afterwards."""
+    import django
+    from django.db import connections
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django.shop.settings"
+    os.environ["DATABASE_URL"] = url
+    django.setup()
+    connections.close_all()
+    for alias in connections:
+        connections.settings[alias] |= database_settings(url)
+        if connections[alias]:
+            del connections[alias]
+
+
+def database_settings(url: str, test_name: str | None = None) -> dict[str, Any]:
+    """An entry of DATABASES."""
+    parsed = make_url(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parsed.database,
+        "HOST": parsed.query.get("host") or parsed.host or "",
+        "PORT": str(parsed.query.get("port") or parsed.port or ""),
+        "USER": parsed.username or "",
+        "PASSWORD": parsed.password or "",
+        **({"TEST": {"NAME": test_name}} if test_name else {}),
+    }
