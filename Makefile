@@ -28,7 +28,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence promotion-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -64,6 +64,9 @@ recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure the way
 	@RECOVERY_OUTAGES=$(or $(OUTAGES),2) RECOVERY_HANDLER_MS=$(or $(HANDLER_MS),0) \
 		RECOVERY_REPORT=docs/evidence/recovery$(if $(HANDLER_MS),-$(HANDLER_MS)ms).md \
 		$(BIN)/python -m pytest tests/workers/test_back_to_full_speed.py $(ARGS)
+
+promotion-evidence: $(VENV)/dev.stamp ## End a primary under load, promote its standby, write docs/evidence/promotion.md
+	@PROMOTION_REPORT=docs/evidence/promotion.md $(BIN)/python -m pytest tests/database/test_promotion_under_load.py $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
 	@$(BIN)/python -m pytest -m package $(ARGS)
