@@ -97,7 +97,6 @@ def promote_under_load(
                 lambda: new.counts().get("completed", 0) > completed,
                 "work that goes on",
                 log,
-                PATIENCE_SECONDS,
             )
             first_seconds, then = time.monotonic() - promoted_at, acknowledged_by(producers)
             wait_until(lambda: acknowledged_by(producers) > then + 100, "producers that go on", log)
