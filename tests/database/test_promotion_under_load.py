@@ -8,18 +8,15 @@ for the figures: `make promotion-evidence`.
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tasks.embedded.postgres import EmbeddedPostgres
-from tests.support.acknowledged import Producer, running_producers
+from tests.support.acknowledged import Producer, acknowledged_by, running_producers
 from tests.support.evidence import made_by
-from tests.support.promotion import Promotion, judged, report
+from tests.support.promotion import EFFECTS, Outcome, Promotion, judged, queue_of, report
 from tests.support.replica import on_ports, running_pair
-from tests.support.servers import connect
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until as wait_for
 
@@ -48,8 +45,8 @@ def test_with_synchronous_commit_nothing_acknowledged_is_lost(redis_url: str, tm
             lambda: queue.value(SYNCHRONOUS_WAITS) == len(producers), "producers that wait for the standby"
         )
 
-    promotion = promote_under_load("synchronous", SYNCHRONOUS, stalled, redis_url, tmp_path)
-    assert promotion.lost == 0
+    outcome = promote_under_load("synchronous", SYNCHRONOUS, stalled, redis_url, tmp_path)
+    assert outcome.lost == 0
 
 
 def test_with_asynchronous_commit_only_the_last_moments_are_lost(redis_url: str, tmp_path: Path) -> None:
@@ -58,9 +55,9 @@ def test_with_asynchronous_commit_only_the_last_moments_are_lost(redis_url: str,
         wait_until(lambda: acknowledged_by(producers) >= before + 100, "acknowledgements")
         wait_until(lambda: queue.counts()["completed"] >= completed + 100, "records that are completed")
 
-    promotion = promote_under_load("asynchronous", ASYNCHRONOUS, stalled, redis_url, tmp_path)
-    assert promotion.lost >= 1  # or the link did not stall
-    assert promotion.lost_although_replicated == 0
+    outcome = promote_under_load("asynchronous", ASYNCHRONOUS, stalled, redis_url, tmp_path)
+    assert outcome.lost >= 1  # or the link did not stall
+    assert outcome.lost_although_received == 0
 
 
 def promote_under_load(
@@ -69,7 +66,7 @@ def promote_under_load(
     stalled: Callable[[Queue, list[Producer]], None],
     redis_url: str,
     directory: Path,
-) -> Promotion:
+) -> Outcome:
     """`stalled` returns when the primary may end. What holds for both kinds is judged here."""
     log = directory / "worker.log"
     with (
@@ -79,7 +76,7 @@ def promote_under_load(
         queue_of(pair.replica) as new,
     ):
         with old.database.transaction() as cursor:
-            cursor.execute("CREATE TABLE effects (record_id bigint NOT NULL, claim_number integer NOT NULL)")
+            cursor.execute(EFFECTS)
         url = URL.format(**ports)
         environment = {**os.environ, "DATABASE_URL": url, "CELERY_BROKER_URL": redis_url}
         with running_worker(environment, log, settings=SETTINGS), running_producers(url) as producers:
@@ -92,38 +89,20 @@ def promote_under_load(
             pair.crash()
             while_stalled, crashed_at = acknowledged_by(producers) - before, time.monotonic()
             pair.promote()
-            promoted_at, completed = time.monotonic(), new.counts().get("completed", 0)
-            wait_until(
-                lambda: new.counts().get("completed", 0) > completed,
-                "work that goes on",
-                log,
-            )
-            first_seconds, then = time.monotonic() - promoted_at, acknowledged_by(producers)
-            wait_until(lambda: acknowledged_by(producers) > then + 100, "producers that go on", log)
-            for producer in producers:
-                producer.stop()
-            wait_until(lambda: new.counts().keys() == {"completed"}, "the end of all", log)
-        promotions.append(
-            judged(
-                new,
-                producers,
-                received,
-                name=name,
-                acknowledged_while_stalled=while_stalled,
-                seconds_to_promote=promoted_at - crashed_at,
-                first_seconds=first_seconds,
-                made_by=made_by("make promotion-evidence", pair.replica.url(), redis_url),
-            )
-        )
-    return promotions[-1]
+            seconds_to_promote = time.monotonic() - crashed_at
+            first_seconds = seconds_until_work_goes_on(new, producers, log)
+        made = made_by("make promotion-evidence", pair.replica.url(), redis_url)
+        outcome = judged(new, producers, received)
+    promotions.append(Promotion(name, outcome, while_stalled, seconds_to_promote, first_seconds, made))
+    return outcome
 
 
-def acknowledged_by(producers: list[Producer]) -> int:
-    return sum(producer.acknowledged_count for producer in producers)
-
-
-@contextmanager
-def queue_of(server: EmbeddedPostgres) -> Iterator[Queue]:
-    database = connect(server.url())
-    yield Queue(database)
-    database.dispose()
+def seconds_until_work_goes_on(queue: Queue, producers: list[Producer], log: Path) -> float:
+    """Until the first record is completed. Returns when all are."""
+    completed, acknowledged = queue.counts().get("completed", 0), acknowledged_by(producers)
+    seconds = wait_until(lambda: queue.counts().get("completed", 0) > completed, "work that goes on", log)
+    wait_until(lambda: acknowledged_by(producers) > acknowledged + 100, "producers that go on", log)
+    for producer in producers:
+        producer.stop()
+    wait_until(lambda: queue.counts().keys() == {"completed"}, "the end of all", log)
+    return seconds

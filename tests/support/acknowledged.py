@@ -8,15 +8,16 @@ from typing import Any
 import psycopg
 
 from queue_store.enqueueing import enqueue
-from queue_store.errors import QueueStoreError
+from queue_store.errors import DatabaseUnavailableError
+from tests.workers.processes import wait_until
 
 RECORDS_PER_TRANSACTION = 5
 PAUSE_SECONDS = 0.02
 
 
 class Producer(threading.Thread):
-    """Enqueues into one flow, transaction after transaction, and connects again where a connection breaks. A key is
-    used once: whoever sees no acknowledgement does not repeat."""
+    """Enqueues into one flow, transaction after transaction, and connects again where a connection breaks. Any other
+    error fails the test. A key is used once: whoever sees no acknowledgement does not repeat."""
 
     def __init__(self, url: str, prefix: str, flow_name: str) -> None:
         super().__init__(name=prefix, daemon=True)
@@ -41,7 +42,7 @@ class Producer(threading.Thread):
     def run(self) -> None:
         connection: psycopg.Connection[Any] | None = None
         while not self._stopped.wait(PAUSE_SECONDS):
-            with suppress(psycopg.Error, QueueStoreError):
+            with suppress(psycopg.OperationalError, DatabaseUnavailableError):
                 if connection is None or connection.closed:
                     connection = psycopg.connect(self._url, connect_timeout=5, application_name="producer")
                 self._enqueue(connection)
@@ -58,6 +59,8 @@ class Producer(threading.Thread):
 
 @contextmanager
 def running_producers(url: str, flow_name: str = "with_effect", count: int = 2) -> Iterator[list[Producer]]:
+    """From the moment on at which a worker has registered the flow."""
+    wait_until(lambda: _is_registered(url, flow_name), f"the flow {flow_name}", timeout_seconds=60)
     producers = [Producer(url, f"{flow_name}-{number}", flow_name) for number in range(count)]
     for producer in producers:
         producer.start()
@@ -66,3 +69,15 @@ def running_producers(url: str, flow_name: str = "with_effect", count: int = 2) 
     finally:
         for producer in producers:
             producer.stop()
+
+
+def _is_registered(url: str, flow_name: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return (
+            connection.execute("SELECT FROM flows WHERE flow_name = %s", [flow_name]).fetchone() is not None
+        )
+
+
+def acknowledged_by(producers: list[Producer]) -> int:
+    """How many records, as of now."""
+    return sum(producer.acknowledged_count for producer in producers)

@@ -82,7 +82,7 @@ def on_ports(pair: Pair) -> Iterator[dict[str, int]]:
     with ExitStack() as stack:
         ports: dict[str, int] = {}
         for name, server in (("primary", pair.primary), ("standby", pair.replica)):
-            proxy = _proxy_before(server)
+            proxy = proxy_before(server)
             stack.callback(proxy.stop)
             ports[name] = proxy.port
         yield ports
@@ -106,7 +106,7 @@ def running_pair(primary_settings: Mapping[str, str] | None = None) -> Iterator[
         primary.settings.update(primary_settings or {})
         primary.start()
         (directory / "primary").chmod(0o711)
-        link = _proxy_before(primary)
+        link = proxy_before(primary)
         stack.callback(link.stop)
         replica.settings["primary_conninfo"] = (
             f"host=127.0.0.1 port={link.port} user=postgres application_name=standby"
@@ -117,7 +117,7 @@ def running_pair(primary_settings: Mapping[str, str] | None = None) -> Iterator[
         yield pair
 
 
-def _proxy_before(server: EmbeddedPostgres) -> Proxy:
+def proxy_before(server: EmbeddedPostgres) -> Proxy:
     proxy = Proxy(Path(str(server.socket_directory), ".s.PGSQL.5432"))
     proxy.start()
     return proxy
