@@ -20,7 +20,14 @@ TESTS := $(BIN)/python -m pytest
 TOGETHER := not package and not containers and not browser and not long and not alone
 # A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
 THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
+TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 NONE_CHOSEN := 5
+# Side by side what is not judged by the clock, and then the rest. ARGS may choose tests of one phase only.
+IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
+	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
+	$(TESTS) $(2) $(ARGS) || alone=$$?; \
+	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
+	exit $${alone:-0}
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 ON_POSTGRES := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
@@ -38,11 +45,7 @@ run: $(VENV)/run.stamp ## Start everything with embedded servers and process the
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses)
-	@$(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(ARGS) || together=$$?; \
-	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
-	$(TESTS) -m "alone and not long" $(ARGS) || alone=$$?; \
-	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
-	exit $${alone:-0}
+	@$(call IN_TWO_PHASES,$(THREE_AT_ONCE) -m "$(TOGETHER)",-m "alone and not long")
 
 servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
 	@exec $(BIN)/python -m tests.support.run_servers
@@ -51,7 +54,7 @@ test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while o
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, the short chaos, two beats, queuectl up
-	@$(TESTS) -m long $(ARGS)
+	@$(call IN_TWO_PHASES,$(TWO_AT_ONCE) -m "long and not alone",-m "long and alone")
 
 test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \
@@ -85,7 +88,7 @@ test-postgres: $(VENV)/dev.stamp ## Run the tests of the store on another Postgr
 
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
 	@$(TESTS) tests/pgbouncer $(ARGS)
-	@TEST_THROUGH_PGBOUNCER=1 $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)
+	@TEST_THROUGH_PGBOUNCER=1 $(MAKE) --no-print-directory test ARGS="$(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)"
 
 test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
 	@TEST_POOL_START_METHOD=spawn $(TESTS) tests/workers/test_rescue_of_the_dead.py \
