@@ -126,7 +126,7 @@ def test_a_blocked_loop_does_not_keep_finished_records_from_being_written(
 
         async def block(payload: int) -> None:
             if payload == 9:
-                deadline = time.monotonic() + 5
+                deadline = time.monotonic() + 30
                 while time.monotonic() < deadline and len(written) < 1:
                     time.sleep(0.1)  # noqa: ASYNC251
                     count = worker.query("SELECT count(*) FROM processing_queue WHERE status = 'completed'")
