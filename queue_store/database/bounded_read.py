@@ -33,6 +33,11 @@ def read_replica_lag(database: DatabaseManager) -> float | None:
     if database.settings.replica_url is None:
         return None
     with bounded_read(database, replica=True) as cursor:
-        row = cursor.execute(sql("readings/replica_lag")).fetchone()
-        assert row is not None
-        return float(row[0])
+        return lag_seconds(cursor)
+
+
+def lag_seconds(cursor: Cursor[Any]) -> float:
+    """How far the server of this transaction is behind the one it follows; 0 where it follows none."""
+    row = cursor.execute(sql("readings/replica_lag")).fetchone()
+    assert row is not None
+    return float(row[0])

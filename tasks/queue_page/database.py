@@ -1,5 +1,6 @@
 """The page's own way to the database: few connections, a limit on each statement, the replica for what is large."""
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,9 +9,12 @@ from typing import Any
 
 from psycopg import Cursor
 
-from queue_store.database.bounded_read import bounded_read
+from queue_store.database.bounded_read import bounded_read, read_replica_lag
 from queue_store.database.manager import DatabaseManager
+from queue_store.errors import DatabaseUnavailableError
 from queue_store.settings import load_database_settings
+
+logger = logging.getLogger(__name__)
 
 STATEMENT_SECONDS = 3.0
 CONNECTIONS = 4
@@ -20,6 +24,19 @@ CONNECTIONS = 4
 def page_database() -> DatabaseManager:
     settings = replace(load_database_settings(), pool_size=CONNECTIONS, max_overflow=0)
     return DatabaseManager(settings=settings, application_name="queue page")
+
+
+def has_replica() -> bool:
+    return page_database().settings.replica_url is not None
+
+
+def replica_lag_seconds() -> float | None:
+    """None: the replica does not answer."""
+    try:
+        return read_replica_lag(page_database())
+    except DatabaseUnavailableError as error:
+        logger.warning("the replica did not say how far it is behind: %s", error)
+        return None
 
 
 @contextmanager

@@ -127,7 +127,10 @@ class DataHandler(JsonHandler):
 
     async def get(self) -> None:
         arguments, capp = self.query(), self.capp
-        self.send(await self.in_thread(lambda: read_view(self.view, arguments, capp), READING_SECONDS))
+        shown = await self.in_thread(lambda: read_view(self.view, arguments, capp), READING_SECONDS)
+        if shown.replica_lag_seconds is not None:
+            self.set_header("X-Replica-Lag-Seconds", f"{shown.replica_lag_seconds:.1f}")
+        self.send(shown.answer)
 
 
 class ActionHandler(JsonHandler):

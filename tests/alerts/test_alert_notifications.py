@@ -133,7 +133,7 @@ def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     goes_on.set()
     hanging = [thread for thread in threading.enumerate() if thread.name == "alert to primary"]
     for thread in hanging:
-        thread.join(10)
+        thread.join(30)
     assert sorted(channels.notified) == [("log", "opened"), ("primary", "opened"), ("secondary", "opened")]
 
 

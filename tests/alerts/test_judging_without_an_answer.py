@@ -102,7 +102,7 @@ def test_a_server_that_hangs_is_not_waited_for(hangs: threading.Event) -> None:
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailableError, match=r"did not answer within 0\.1 s"):
         call_with_deadline(hangs.wait, 0.1, thread_name="hangs")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_each_look_is_a_sample_of_the_connection(

@@ -76,7 +76,7 @@ def test_what_is_claimed_while_it_is_being_cancelled_is_asked(store: Store) -> N
             "UPDATE processing_queue SET status = 'processing', claim_number = 1, claimed_at = now(),"
             " flow_instance_id = gen_random_uuid()"
         )
-    assert cancelling.result(10) == [(record_id, "asked")]
+    assert cancelling.result(30) == [(record_id, "asked")]
     assert store.status(record_id) == "processing"
 
 

@@ -38,7 +38,7 @@ def test_the_end_of_a_run_leaves_to_rescue_what_a_claim_took_meanwhile(store: St
         assert ids(run.claimer.claim(cursor, run.batch_size)) == [second]
         ending = in_background(end)
         store.wait_until_blocked(ender)
-    ending.result(10)
+    ending.result(30)
     assert store.rescue.sweep().pending_ids == [second]
 
 
@@ -51,7 +51,7 @@ def test_a_heartbeat_that_arrives_during_the_burial_saves_the_run(store: Store) 
         assert worker_processes.beat_run(cursor, run.flow_instance_id, run.counts) is not None
         looking = in_background(store.rescue.sweep)
         wait_until_blocked(store.database)
-    assert looking.result(10).dead_run_ids == []
+    assert looking.result(30).dead_run_ids == []
     assert run.write(completed(batch)).refused_ids == []
 
 
@@ -100,7 +100,7 @@ def test_the_weekly_reset_passes_by_a_record_whose_key_is_taken_meanwhile(store:
         cursor.execute("INSERT INTO processing_queue (flow_name, dedup_key) VALUES ('sample', 'd')")
         resetting = in_background(reset)
         wait_until_blocked(store.database)
-    assert resetting.result(10) == 0
+    assert resetting.result(30) == 0
     assert store.statuses() == {"failed": 1, "pending": 1}
 
 
@@ -113,7 +113,7 @@ def test_a_process_that_froze_in_its_begin_does_not_hold_up_its_flow(store: Stor
     driver.execute("SET LOCAL idle_in_transaction_session_timeout = '300ms'")
     beginning = in_background(other.begin)
     store.wait_until_blocked(other.held)
-    assert len(beginning.result(10)) == 1
+    assert len(beginning.result(30)) == 1
     with pytest.raises(DatabaseUnavailableError), frozen_run.held.transaction() as cursor:
         cursor.execute("SELECT 1")
 
@@ -128,7 +128,7 @@ def test_a_sentinel_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: 
         with beat.transaction() as cursor:
             return occurrences.lead(cursor, uuid4(), "h", 1, 5.0)[0]
 
-    assert in_background(lead).result(10)
+    assert in_background(lead).result(30)
     with suppress(psycopg.Error):
         sentinel.driver.rollback()
 
@@ -148,7 +148,7 @@ def test_a_purge_spares_what_failed_anew_meanwhile(store: Store) -> None:
             "UPDATE processing_queue SET status = 'pending', claimed_at = NULL, flow_instance_id = NULL"
         )
         run.write(failed(run.begin()))
-    assert purging.result(10) == (0, 0, 0)
+    assert purging.result(30) == (0, 0, 0)
     assert store.statuses() == {"failed": 1}
 
 

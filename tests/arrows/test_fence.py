@@ -120,7 +120,7 @@ def test_a_writer_that_waits_for_rescue_is_refused(store: Store) -> None:
         )
         writing = in_background(lambda: run.write(completed(batch)))
         store.wait_until_blocked(run.held)
-    assert writing.result(10).refused_ids == expected
+    assert writing.result(30).refused_ids == expected
     assert store.statuses() == {"pending": 4}
 
 

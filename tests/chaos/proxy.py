@@ -35,8 +35,8 @@ class Proxy:
         self._loop.close()
 
     def stall(self) -> None:
-        """Nothing is forwarded and nothing is closed until `flow` is called."""
-        self._loop.call_soon_threadsafe(self._flowing.clear)
+        """From the return on nothing that arrives is forwarded and nothing is closed, until `flow` is called."""
+        self._do(self._stall())
 
     def flow(self) -> None:
         self._loop.call_soon_threadsafe(self._flowing.set)
@@ -51,6 +51,9 @@ class Proxy:
     def _do(self, work: Any) -> Any:
         future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return future.result(10)
+
+    async def _stall(self) -> None:
+        self._flowing.clear()
 
     async def _listen(self) -> None:
         self._flowing.set()

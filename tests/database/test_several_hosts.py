@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database_url import addresses, parse_database_url
 from queue_store.errors import DatabaseUnavailableError, SettingsError
 from queue_store.settings import load_database_settings
-from tests.chaos.proxy import Proxy
 from tests.support.flower_process import FlowerProcess, environment
-from tests.support.replica import Pair, running_pair
+from tests.support.replica import Pair, on_ports, running_pair
 from tests.workers.processes import running_worker, wait_until
 
 PRIMARY, STANDBY = "127.0.0.1:{primary}", "127.0.0.1:{standby}"
@@ -53,13 +51,7 @@ class Servers:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
-    with running_pair() as pair, ExitStack() as stack:
-        ports: dict[str, int] = {}
-        for name, server in (("primary", pair.primary), ("standby", pair.replica)):
-            proxy = Proxy(Path(str(server.socket_directory), ".s.PGSQL.5432"))
-            proxy.start()
-            stack.callback(proxy.stop)
-            ports[name] = proxy.port
+    with running_pair() as pair, on_ports(pair) as ports:
         yield Servers(pair, ports)
 
 

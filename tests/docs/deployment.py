@@ -61,7 +61,7 @@ class Deployment:
         finally:
             for process in self._processes.values():
                 process.kill()
-                process.wait(10)
+                process.wait(30)
 
     def _line(self, line: str) -> None:
         if line.startswith("export "):

@@ -15,7 +15,7 @@ from tasks.cli import main
 from tests.support.servers import reachable_directory
 from tests.support.up_process import FOREIGN, QUEUECTL, Up, left_of, until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_sample_ends_as_expected_and_the_summary_says_where_to_look(up: Up, 
 
 def test_a_second_one_on_the_same_data_is_refused_by_name(up: Up, directory: Path) -> None:
     second = subprocess.run(
-        [QUEUECTL, "up", "--data-directory", str(directory)], capture_output=True, text=True, timeout=30
+        [QUEUECTL, "up", "--data-directory", str(directory)], capture_output=True, text=True, timeout=90
     )
     assert second.returncode == 1
     assert f"process {up.process.pid}" in second.stderr
@@ -63,7 +63,7 @@ def test_a_second_one_on_the_same_data_is_refused_by_name(up: Up, directory: Pat
 
 def test_another_terminal_reaches_it_through_the_environment_file(up: Up, directory: Path) -> None:
     command = f'. "{directory}/environment" && "{QUEUECTL}" status --json'
-    answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
+    answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=90)
     assert answer.returncode == 0, answer.stderr
     assert "survey_processor" in answer.stdout
 

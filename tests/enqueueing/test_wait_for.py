@@ -50,7 +50,7 @@ def test_a_result_is_returned_when_the_record_ends(processor: DistributedProcess
     record_id = processor.enqueue("survey", {}).id
     timer = threading.Timer(0.2, complete_all, [processor])
     timer.start()
-    finished = processor.wait_for(record_id, timeout_seconds=10)
+    finished = processor.wait_for(record_id, timeout_seconds=30)
     timer.join()
     assert finished == FinishedRecord(record_id, "completed", {"answer": 42}, None)
 
@@ -58,7 +58,7 @@ def test_a_result_is_returned_when_the_record_ends(processor: DistributedProcess
 def test_a_record_that_was_cancelled_ends_the_waiting_too(processor: DistributedProcessor) -> None:
     record_id = processor.enqueue("survey", {}).id
     processor.cancel([record_id], actor="Olga")
-    assert processor.wait_for(record_id, timeout_seconds=10).status == "cancelled"
+    assert processor.wait_for(record_id, timeout_seconds=30).status == "cancelled"
 
 
 def test_the_time_can_be_over_first(processor: DistributedProcessor) -> None:
@@ -72,14 +72,14 @@ def test_the_time_can_be_over_first(processor: DistributedProcessor) -> None:
 
 def test_a_record_that_does_not_exist_is_not_waited_for(processor: DistributedProcessor) -> None:
     with pytest.raises(UnknownRecordError, match=f"no record {NOBODY}"):
-        processor.wait_for(NOBODY, timeout_seconds=10)
+        processor.wait_for(NOBODY, timeout_seconds=30)
 
 
 def test_the_old_name_of_wait_for_async_warns(processor: DistributedProcessor) -> None:
     record_id = processor.enqueue("survey", {}).id
     processor.cancel([record_id], actor="Olga")
     with pytest.warns(DeprecationWarning, match="wait_for_async"):
-        awaited = processor.await_for(record_id, timeout_seconds=10)
+        awaited = processor.await_for(record_id, timeout_seconds=30)
     assert asyncio.run(awaited).status == "cancelled"
     for package in (queue_store, processing_queue):
         with pytest.warns(DeprecationWarning, match=f"{package.__name__}.await_for is called wait_for_async"):
@@ -122,7 +122,7 @@ def test_the_poll_ends_with_the_last_who_waits(processor: DistributedProcessor) 
         processor.wait_for(impatient, timeout_seconds=0.05)
     record_id = processor.enqueue("survey", {}).id
     processor.cancel([record_id], actor="Olga")
-    processor.wait_for(record_id, timeout_seconds=10)
+    processor.wait_for(record_id, timeout_seconds=30)
     for thread in threading.enumerate():
         if thread.name == "queue_store wait_for":
             thread.join(timeout=5)
@@ -143,7 +143,7 @@ def test_a_database_that_goes_away_for_a_moment_is_borne(
         return transaction()
 
     monkeypatch.setattr(processor.database, "transaction", sometimes)
-    assert processor.wait_for(record_id, timeout_seconds=10).status == "cancelled"
+    assert processor.wait_for(record_id, timeout_seconds=30).status == "cancelled"
     assert failures == []
 
 
@@ -194,7 +194,7 @@ def test_waiting_may_have_no_end(processor: DistributedProcessor) -> None:
 def test_a_manager_that_was_waited_with_is_not_kept(database: DatabaseManager) -> None:
     manager = DatabaseManager(settings=database.settings)
     with pytest.raises(UnknownRecordError):
-        waiting.wait_for(manager, NOBODY, timeout_seconds=10)
+        waiting.wait_for(manager, NOBODY, timeout_seconds=30)
     for thread in threading.enumerate():
         if thread.name == "queue_store wait_for":
             thread.join(timeout=5)

@@ -14,5 +14,5 @@ def test_a_heartbeat_that_arrives_during_the_sweep_keeps_the_run_alive(store: St
         assert worker_processes.beat_run(cursor, run.flow_instance_id, run.counts) is not None
         rescue = in_background(store.rescue.sweep)
         wait_until_blocked(store.database)
-    assert rescue.result(10).dead_run_ids == []
+    assert rescue.result(30).dead_run_ids == []
     assert store.statuses() == {"processing": 10}

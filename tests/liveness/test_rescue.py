@@ -197,7 +197,7 @@ def test_a_record_that_changed_hands_is_not_taken_from_its_new_owner(store: Stor
             "UPDATE processing_queue SET status = 'pending', claimed_at = NULL, flow_instance_id = NULL"
         )
         batch = owner.begin()
-    assert overdue.result(10) == []
+    assert overdue.result(30) == []
     assert owner.write(completed(batch)).completed_ids == [record_id]
 
 

@@ -150,5 +150,5 @@ def test_runs_of_the_same_number_do_not_wait_for_each_other(store: Store) -> Non
         done = threading.Event()
         thread = threading.Thread(target=lambda: (second.begin(), done.set()))
         thread.start()
-        assert done.wait(5)
+        assert done.wait(30)
         thread.join()

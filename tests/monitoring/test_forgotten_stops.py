@@ -68,7 +68,7 @@ STOPS: list[tuple[Stop, str, str | None, str]] = [
         "queuectl resume --all",
     ),
 ]
-WITHOUT_DUE_RECORDS = {pause, stop_processing}
+WITHOUT_DUE_RECORDS = (pause, stop_processing)
 
 
 @pytest.mark.parametrize(("stop", "begins", "flow_name", "next_step"), STOPS)

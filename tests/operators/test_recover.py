@@ -88,7 +88,7 @@ def test_repair_does_not_take_a_record_from_its_new_owner(store: Store) -> None:
             "UPDATE processing_queue SET status = 'pending', claimed_at = NULL, flow_instance_id = NULL"
         )
         batch = owner.begin()
-    assert repaired.result(10) == []
+    assert repaired.result(30) == []
     assert owner.write(completed(batch)).completed_ids == [record_id]
 
 

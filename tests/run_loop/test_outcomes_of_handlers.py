@@ -126,7 +126,7 @@ def test_the_policy_of_the_nearest_class_decides(
         assert row.status == "failed"
     else:
         assert row.status == "pending"
-        assert delay_seconds - 1 < (row.scheduled_at - row.updated_at).total_seconds() < delay_seconds + 1
+        assert delay_seconds - 1 < (row.scheduled_at - row.updated_at).total_seconds() < delay_seconds + 20
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_back_off_function_that_fails_costs_the_record_nothing(worker: Worker,
 
     row = worker.process(unlucky, [1], backoff=wrong)[0]
     assert (row.status, row.retry_count) == ("pending", 1)
-    assert 3 < (row.scheduled_at - row.updated_at).total_seconds() < 6
+    assert 3 < (row.scheduled_at - row.updated_at).total_seconds() < 26
 
 
 def test_delays_grow_are_capped_and_differ() -> None:

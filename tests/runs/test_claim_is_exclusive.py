@@ -99,7 +99,7 @@ def test_a_run_that_is_declared_dead_during_its_claim_claims_nothing_after_it(
         )
         claim = in_background(sending_first(way, run).claim)
         store.wait_until_blocked(run.held)
-    assert claim.result(10) == []
+    assert claim.result(30) == []
     assert store.statuses() == {"processing": 10, "pending": 20}
 
 
@@ -123,7 +123,7 @@ def test_a_run_is_declared_dead_after_its_claim_and_rescue_sees_what_it_took(
         assert ids(sending_first(way, run).claimer.claim(cursor, 4)) == expected
         burial = in_background(bury)
         store.wait_until_blocked(rescuer)
-    burial.result(10)
+    burial.result(30)
     assert set(expected) <= set(store.rescue.sweep().pending_ids)
     assert store.statuses() == {"pending": 14}
 
@@ -138,7 +138,7 @@ def test_the_cap_on_runs_is_exact_when_several_begin_at_once(store: Store, cap: 
         beginnings = [in_background(run.begin) for run in runs]
         for run in runs:
             store.wait_until_blocked(run.held)
-    batches = [beginning.result(10) for beginning in beginnings]
+    batches = [beginning.result(30) for beginning in beginnings]
     assert sum(1 for batch in batches if batch) == cap
     assert store.value("SELECT count(*) FROM flow_execution_logs") == cap
 

@@ -94,10 +94,10 @@ def test_a_beginning_that_is_committed_later_is_waited_for(
             cursor.execute("SELECT pg_advisory_xact_lock(1)")
             monkeypatch.setattr(HeldConnection, "commit", send_and_go)
             running = in_background(lambda: worker.run(flow))
-            assert sent.wait(10)
+            assert sent.wait(30)
             wait_until_blocked(worker.services.database, sessions=2)
         with pytest.raises(CommitUnknownError):
-            running.result(10)
+            running.result(30)
         [run] = worker.query("SELECT state, died_running FROM flow_execution_logs")
         assert (run.state, run.died_running) == ("ended", False)
         assert worker.services.rescue.sweep().pending_ids == record_ids

@@ -40,7 +40,7 @@ def in_threads(fate: Fate) -> Any:
     def handle(payload: int) -> None:
         fate.strike(payload)
         if payload > 0:
-            fate.go_on.wait(10)
+            fate.go_on.wait(30)
 
     return handle
 
@@ -63,7 +63,7 @@ def test_nothing_more_is_started_after_a_run_was_lost(worker: Worker, kind: Any,
     flow = worker.declare(kind(fate), name="lost", concurrency=4, batch_size=30)
     ids = worker.enqueue("lost", range(30))
     worker.run(flow)
-    assert fate.struck.wait(10)
+    assert fate.struck.wait(30)
     fate.go_on.set()
     time.sleep(0.3)  # for those who would be started now
     assert len(fate.started) <= 5
@@ -82,7 +82,7 @@ def test_the_records_of_a_lost_run_are_processed_by_the_next(worker: Worker, kin
     ids = worker.enqueue("lost", range(30))
     fate.go_on.set()
     worker.run(flow)
-    assert fate.struck.wait(10)
+    assert fate.struck.wait(30)
     worker.services.rescue.sweep()
     fate.strike = fate.started.append  # type: ignore[method-assign]
     worker.run(flow)

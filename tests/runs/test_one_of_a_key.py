@@ -121,7 +121,7 @@ def test_two_who_claim_at_this_moment_do_not_run_side_by_side(store: Store) -> N
         rival = in_background(second.claim)
         store.wait_until_blocked(second.held)
     with pytest.raises(ConflictError, match="order_key"):
-        rival.result(10)
+        rival.result(30)
     (unkeyed,) = store.enqueue(1)
     assert ids(second.claim()) == [unkeyed]
     assert store.status(earlier) == "pending"

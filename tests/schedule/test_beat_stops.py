@@ -1,6 +1,7 @@
 """Celery stops beat inside a signal handler, which may interrupt anything that beat does."""
 
 import logging
+import re
 
 import pytest
 
@@ -39,9 +40,9 @@ def test_a_signal_in_the_middle_of_a_look_does_not_wait_for_the_row_that_the_loo
 
 
 def beat_findings(database: DatabaseManager) -> list[str]:
-    return [
-        f.message for f in judge_everything(database, ProcessorSettings()).findings if f.code == "beat_silent"
-    ]
+    """Without the seconds: one may pass while the test looks."""
+    findings = judge_everything(database, ProcessorSettings()).findings
+    return [re.sub(r"\d+ s", "N s", f.message) for f in findings if f.code == "beat_silent"]
 
 
 def test_a_first_deploy_may_start_beat_after_the_workers(database: DatabaseManager) -> None:
@@ -77,7 +78,7 @@ def test_a_beat_that_stopped_in_order_has_time_to_start_again(
         (
             90,
             [
-                "Celery beat was stopped 90 s ago and was not started again: scheduled maintenance does not happen."
+                "Celery beat was stopped N s ago and was not started again: scheduled maintenance does not happen."
             ],
         ),
     ):
@@ -93,4 +94,4 @@ def test_a_beat_that_stopped_in_order_has_time_to_start_again(
         cursor.execute("DELETE FROM beats WHERE stopped_at IS NOT NULL")
     found = beat_findings(database)
     third.close()
-    assert found == ["Celery beat is silent for 25 s: scheduled maintenance does not happen."]
+    assert found == ["Celery beat is silent for N s: scheduled maintenance does not happen."]

@@ -77,7 +77,7 @@ def test_many_that_look_at_once_enqueue_one_record(worker: Worker, flow: Flow) -
 
     def enqueue() -> None:
         with worker.services.database.transaction() as cursor:
-            barrier.wait(10)
+            barrier.wait(30)
             record_ids.append(recurring.enqueue_occurrence(cursor, "nightly", due_at, b"{}"))
 
     threads = [threading.Thread(target=enqueue) for _ in range(6)]

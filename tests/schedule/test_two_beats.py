@@ -22,7 +22,7 @@ LEADER = (
     "SELECT b.pid FROM beat_leader l JOIN beats b USING (beat_id) WHERE l.leads_until > clock_timestamp()"
 )
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 
 @contextmanager

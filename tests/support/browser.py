@@ -14,7 +14,7 @@ from typing import Any
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 45.0
 FLAGS = (
     "--headless=new",
     "--no-sandbox",

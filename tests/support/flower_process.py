@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tests.support.pgbouncer import SETTING as SETTING_OF_PGBOUNCER, THROUGH_PGBOUNCER
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 USER, PASSWORD = "ops", "correct horse"
 
 

@@ -8,7 +8,7 @@ import psycopg
 
 from queue_store.database.manager import DatabaseManager
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 30
 BLOCKED = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """

@@ -1,8 +1,9 @@
-"""A second server that follows a first one, for what reads from a replica."""
+"""A second server that follows a first one, for what reads from a replica, and for its promotion."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.settings import DatabaseSettings, parse_database_url
 from tasks.embedded.places import server_user
 from tasks.embedded.postgres import EmbeddedPostgres
+from tests.chaos.proxy import Proxy
 from tests.support.servers import FAST_SETTINGS, connect, reachable_directory
 from tests.workers.processes import wait_until
 
@@ -20,10 +22,12 @@ SETTINGS = FAST_SETTINGS | {"shared_buffers": "16MB", "max_connections": "40", "
 
 @dataclass(frozen=True)
 class Pair:
-    """The migrated database on both servers. The replica reports its oldest snapshot and has no slot."""
+    """The migrated database on both servers. The replica reports its oldest snapshot and has no slot. What it receives
+    goes through the link."""
 
     primary: EmbeddedPostgres
     replica: EmbeddedPostgres
+    link: Proxy
 
     def settings(self) -> dict[str, str]:
         name = "DEVELOPMENT_GLOBAL_RPA_DB_REPLICA_URL"
@@ -55,6 +59,12 @@ class Pair:
         """The replica takes writes from here on."""
         self._on_replica("SELECT pg_promote()")
 
+    def crash(self) -> None:
+        """The primary ends at once, and what it had not sent is gone with it."""
+        self.primary.process.send_signal(signal.SIGQUIT)
+        self.primary.process.wait(20)
+        self.link.cut()
+
     def _on_replica(self, statement: str) -> object:
         return self._on(self.replica, statement)
 
@@ -67,29 +77,50 @@ class Pair:
 
 
 @contextmanager
-def running_pair() -> Iterator[Pair]:
-    """The replica begins as a copy of the stopped primary's files."""
-    with reachable_directory() as directory:
+def on_ports(pair: Pair) -> Iterator[dict[str, int]]:
+    """A TCP port for each of the two, for URLs that name both."""
+    with ExitStack() as stack:
+        ports: dict[str, int] = {}
+        for name, server in (("primary", pair.primary), ("standby", pair.replica)):
+            proxy = proxy_before(server)
+            stack.callback(proxy.stop)
+            ports[name] = proxy.port
+        yield ports
+
+
+@contextmanager
+def running_pair(primary_settings: Mapping[str, str] | None = None) -> Iterator[Pair]:
+    """The replica begins as a copy of the stopped primary's files. `primary_settings`: of the primary while it has the
+    replica; the replica's name is `standby`."""
+    with reachable_directory() as directory, ExitStack() as stack:
         primary = EmbeddedPostgres(directory / "primary", settings=SETTINGS)
+        stack.callback(primary.stop)
         primary.start()
         database = connect(primary.url())
         schema.migrate(database.engine)
         database.dispose()
         primary.stop()
         replica = EmbeddedPostgres(directory / "replica", settings=SETTINGS)
+        stack.callback(replica.stop)
         _copy(primary.data_directory, replica.data_directory)
+        primary.settings.update(primary_settings or {})
         primary.start()
         (directory / "primary").chmod(0o711)
-        connection = f"host={primary.url().partition('host=')[2]} user=postgres application_name=standby"
-        replica.settings["primary_conninfo"] = connection
-        try:
-            replica.start()
-            pair = Pair(primary, replica)
-            pair.go_on()
-            yield pair
-        finally:
-            replica.stop()
-            primary.stop()
+        link = proxy_before(primary)
+        stack.callback(link.stop)
+        replica.settings["primary_conninfo"] = (
+            f"host=127.0.0.1 port={link.port} user=postgres application_name=standby"
+        )
+        replica.start()
+        pair = Pair(primary, replica, link)
+        pair.go_on()
+        yield pair
+
+
+def proxy_before(server: EmbeddedPostgres) -> Proxy:
+    proxy = Proxy(Path(str(server.socket_directory), ".s.PGSQL.5432"))
+    proxy.start()
+    return proxy
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -52,7 +52,7 @@ class CeleryProcess:
         """SIGKILL to the worker and all its children, as when a container is killed."""
         for pid in [*self.children(), self.pid] if self.popen.poll() is None else []:
             _kill(pid)
-        self.popen.wait(10)
+        self.popen.wait(30)
 
 
 @contextmanager

@@ -136,4 +136,4 @@ def collected_events(app: Celery) -> Iterator[list[dict[str, Any]]]:
             yield events
         finally:
             receiver.should_stop = True
-            thread.join(5)
+            thread.join(30)

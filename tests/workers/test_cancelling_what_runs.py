@@ -38,7 +38,7 @@ def test_a_running_record_is_cancelled_and_nothing_is_charged(
         seconds = wait_until(lambda: queue.counts() == {"cancelled": 1}, "the end of the record", log)
         queue.insert("quick", 1)  # the same process goes on
         wait_until(lambda: queue.counts() == {"cancelled": 1, "completed": 1}, "the next record", log)
-    assert seconds < 5
+    assert seconds < 20
     charged = "SELECT retry_count, crash_strikes, claim_number FROM processing_queue WHERE id = %(id)s"
     assert queue.rows(charged, id=record_id) == [(0, 0, 1)]
     assert queue.value("SELECT count(*) FROM effects") == 0

@@ -150,7 +150,7 @@ def test_a_broker_whose_name_is_looked_up_for_ever_does_not_keep_a_worker_from_e
     start = StartGuard("redis://broker.example:6379/0", "a", "a worker")
     ending = threading.Thread(target=start.end)
     ending.start()
-    ending.join(10)
+    ending.join(30)
     still_ends = ending.is_alive()
     answered.set()
     assert not still_ends

@@ -3,6 +3,7 @@ named within a minute."""
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,7 +68,9 @@ def test_a_host_whose_clock_is_wrong_is_named(
         clock.step(90)
         wait_until(lambda: found(queue) != [], "the finding", log, timeout_seconds=40)
     (finding,) = found(queue)
-    assert f"{os.uname().nodename} 90 s ahead." in finding.message
+    ahead = re.search(rf"{re.escape(os.uname().nodename)} (\d+) s ahead\.", finding.message)
+    assert ahead is not None, finding
+    assert 80 < int(ahead[1]) < 100  # a busy host answers late, and so measures a little less or more
 
 
 def found(queue: Queue) -> list[Finding]:

@@ -1,8 +1,9 @@
 -- How far this server is behind the one it follows; 0 where it follows none. A replica that has replayed all that it
--- received is not behind while it receives; one that is cut off is as far behind as its last transaction is old.
+-- received is not behind while it receives; one that is cut off is as far behind as its last transaction is old. One
+-- that has replayed no transaction yet knows nothing that is newer than its start.
 SELECT CASE
     WHEN NOT pg_is_in_recovery() THEN 0
     WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
         AND EXISTS (SELECT FROM pg_stat_get_wal_receiver() w WHERE w.pid IS NOT NULL) THEN 0
-    ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0)
+    ELSE extract(epoch FROM clock_timestamp() - coalesce(pg_last_xact_replay_timestamp(), pg_postmaster_start_time()))
     END::float8 AS seconds

@@ -1,9 +1,10 @@
 // Asking the server, again and again, and showing that it does not answer.
 
-import { base, el, tickAges } from "./dom.js";
+import { base, duration, el, tickAges } from "./dom.js";
 import { redraw } from "./redraw.js";
 
 const REFRESH_MILLISECONDS = 3000;
+const LATE_REPLICA_SECONDS = 10;
 const NEVER_BETTER = [400, 404];
 const place = document.getElementById("queue-trouble");
 const troubles = new Map();
@@ -15,7 +16,15 @@ export async function ask(name, query = {}) {
   const response = await fetch(`${base}/api/${name}?${new URLSearchParams(given)}`, { credentials: "same-origin" });
   const answer = await response.json().catch(() => ({ error: `the server answered ${response.status}` }));
   if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status });
+  showLag(response.headers.get("X-Replica-Lag-Seconds"));
   return answer;
+}
+
+// `lag`: null where the answer does not come from a replica.
+function showLag(lag) {
+  if (lag === null) return;
+  const isLate = Number(lag) > LATE_REPLICA_SECONDS;
+  showTrouble(isLate ? `Lists and charts come from a replica that is ${duration(Number(lag))} behind.` : "", "replica");
 }
 
 // `part`: of the page; what one part has to say is taken back by that part only.

@@ -1,12 +1,14 @@
 """What the page shows, by name. A view is a function of a cursor, the settings and what the browser asked for."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from queue_store.database.bounded_read import lag_seconds
 from queue_store.settings import load_processor_settings
 
 from ..arguments import Arguments
-from ..database import reading
+from ..database import has_replica, reading
 from . import alerts, database, failures, fleet, overview, records, schedule_and_audit, stops
 from .request import ViewRequest
 
@@ -34,7 +36,17 @@ VIEWS: dict[str, View] = {
 LARGE_VIEWS = {VIEWS[name] for name in ("charts", "records", "failures", "attempts", "audit")}
 
 
-def read_view(view: View, arguments: Arguments, celery_app: Any) -> Any:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`replica_lag_seconds`: None where the answer does not come from a replica."""
+
+    answer: Any
+    replica_lag_seconds: float | None
+
+
+def read_view(view: View, arguments: Arguments, celery_app: Any) -> Shown:
     """Raises BadInputError, UnknownRecordError, UnknownFlowError, DatabaseUnavailableError."""
-    with reading(replica=view in LARGE_VIEWS) as cursor:
-        return view(ViewRequest(cursor, load_processor_settings(), arguments, celery_app))
+    is_large = view in LARGE_VIEWS
+    with reading(replica=is_large) as cursor:
+        answer = view(ViewRequest(cursor, load_processor_settings(), arguments, celery_app))
+        return Shown(answer, lag_seconds(cursor) if is_large and has_replica() else None)

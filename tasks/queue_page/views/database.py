@@ -6,6 +6,7 @@ from queue_store.readings.activity import read_held_snapshots, read_slow_stateme
 from queue_store.readings.fleet import read_fleet
 from queue_store.readings.server import read_server
 
+from ..database import has_replica, replica_lag_seconds
 from .levels import held_snapshot, judge
 from .request import ViewRequest
 
@@ -23,6 +24,7 @@ def database(request: ViewRequest) -> dict[str, Any]:
             "capacity": fleet.pool_capacity,
             "utilization_percent": fleet.pool_utilization_percent,
         },
+        "replica": {"lag_seconds": replica_lag_seconds()} if has_replica() else None,
         "slow": read_slow_statements(request.cursor),
         "snapshots": snapshots,
         "tables": read_tables(request.cursor),

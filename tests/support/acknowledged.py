@@ -1,0 +1,83 @@
+"""Producers that note what they tried and what was acknowledged, as applications see it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from queue_store.enqueueing import enqueue
+from queue_store.errors import DatabaseUnavailableError
+from tests.workers.processes import wait_until
+
+RECORDS_PER_TRANSACTION = 5
+PAUSE_SECONDS = 0.02
+
+
+class Producer(threading.Thread):
+    """Enqueues into one flow, transaction after transaction, and connects again where a connection breaks. Any other
+    error fails the test. A key is used once: whoever sees no acknowledgement does not repeat."""
+
+    def __init__(self, url: str, prefix: str, flow_name: str) -> None:
+        super().__init__(name=prefix, daemon=True)
+        self.tried: list[list[str]] = []
+        self.ids: dict[str, int] = {}
+        self._url, self._prefix, self._flow_name = url, prefix, flow_name
+        self._stopped = threading.Event()
+
+    @property
+    def acknowledged_count(self) -> int:
+        return len(self.ids)
+
+    def acknowledged(self) -> list[str]:
+        return list(self.ids)
+
+    def stop(self) -> None:
+        """It finishes the transaction in hand."""
+        self._stopped.set()
+        self.join(60)
+        assert not self.is_alive(), f"{self.name} waits for an answer"
+
+    def run(self) -> None:
+        connection: psycopg.Connection[Any] | None = None
+        while not self._stopped.wait(PAUSE_SECONDS):
+            with suppress(psycopg.OperationalError, DatabaseUnavailableError):
+                if connection is None or connection.closed:
+                    connection = psycopg.connect(self._url, connect_timeout=5, application_name="producer")
+                self._enqueue(connection)
+        if connection is not None:
+            connection.close()
+
+    def _enqueue(self, connection: psycopg.Connection[Any]) -> None:
+        keys = [f"{self._prefix}-{len(self.tried)}/{n}" for n in range(RECORDS_PER_TRANSACTION)]
+        self.tried.append(keys)
+        with connection.transaction():
+            ids = {key: enqueue(connection, self._flow_name, {}, correlation_id=key).id for key in keys}
+        self.ids.update(ids)
+
+
+@contextmanager
+def running_producers(url: str, flow_name: str = "with_effect", count: int = 2) -> Iterator[list[Producer]]:
+    """From the moment on at which a worker has registered the flow."""
+    wait_until(lambda: _is_registered(url, flow_name), f"the flow {flow_name}", timeout_seconds=60)
+    producers = [Producer(url, f"{flow_name}-{number}", flow_name) for number in range(count)]
+    for producer in producers:
+        producer.start()
+    try:
+        yield producers
+    finally:
+        for producer in producers:
+            producer.stop()
+
+
+def _is_registered(url: str, flow_name: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return (
+            connection.execute("SELECT FROM flows WHERE flow_name = %s", [flow_name]).fetchone() is not None
+        )
+
+
+def acknowledged_by(producers: list[Producer]) -> int:
+    """How many records, as of now."""
+    return sum(producer.acknowledged_count for producer in producers)
