@@ -66,6 +66,7 @@ class Flow:
     failed: Handler | None = None
     schedule: crontab | interval | None = None
     schedule_payload: Any = None
+    max_crash_strikes: int | None = None  # not an option of @flow
 
     @property
     def celery_queue(self) -> str:

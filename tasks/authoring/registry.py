@@ -3,10 +3,11 @@
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
+from weakref import WeakMethod
 
 from queue_store.errors import SettingsError
 from queue_store.settings import ProcessorSettings, environment_name
@@ -17,6 +18,7 @@ from .flow import Flow
 ENTRY_POINT_GROUP = "processing_queue.flows"
 
 _flows: dict[str, Flow] = {}
+_loaders: list[WeakMethod[Callable[[], None]]] = []
 
 
 def register(flow: Flow) -> None:
@@ -45,9 +47,23 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
         place = f"the entry point {entry_point.name} of {ENTRY_POINT_GROUP} names {entry_point.value}"
         with _any_error_as_problem(place, problems):
             entry_point.load()
+    for load in _living_loaders():
+        with _any_error_as_problem(f"FLOW_MODULES names {', '.join(settings.flow_modules)}", problems):
+            load()
     if problems:
         raise SettingsError(problems)
     return dict(_flows)
+
+
+def before_loaded(load: Callable[[], None]) -> None:
+    """From now on `load_flows` calls this method, after its imports: it registers flows that are not declared by an
+    import alone. Its object is not kept alive."""
+    _loaders.append(WeakMethod(load))
+
+
+def _living_loaders() -> list[Callable[[], None]]:
+    _loaders[:] = [reference for reference in _loaders if reference() is not None]
+    return [load for reference in _loaders if (load := reference()) is not None]
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
@@ -59,8 +75,9 @@ def _is_sample_by_default(settings: ProcessorSettings) -> bool:
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
     """Of those that were loaded and that FLOW_MODULES names: neither they nor their submodules declare a flow, nor do
     they import one."""
-    handlers = [flow.handler for flow in _flows.values()]
+    handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
+    handlers += [getattr(load, "__self__", load) for load in _living_loaders()]
     return [
         name
         for name in settings.flow_modules
@@ -87,13 +104,15 @@ def all_flows() -> list[Flow]:
 @contextmanager
 def empty_registry() -> Generator[None]:
     """For tests that declare flows: none is registered, and afterwards only those that were."""
-    before = dict(_flows)
+    before, loaders_before = dict(_flows), list(_loaders)
     _flows.clear()
+    _loaders.clear()
     try:
         yield
     finally:
         _flows.clear()
         _flows.update(before)
+        _loaders[:] = loaders_before
 
 
 def find_flow(name: str) -> Flow | None:
