@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING
 
 from queue_store.database.statements import NamedStatement
 from queue_store.enqueueing.connections import run
-from queue_store.enqueueing.new_record import KEY_LENGTH, NewRecord, check_record, check_text, checked_flow_name
+from queue_store.enqueueing.new_record import (
+    KEY_LENGTH,
+    NewRecord,
+    check_record,
+    check_text,
+    checked_flow_name,
+)
 from queue_store.enqueueing.steps import Enqueued, Steps, refuse_flow
 from queue_store.enqueueing.trace_context import producer_span
 from queue_store.errors import DuplicateRecordError

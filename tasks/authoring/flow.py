@@ -66,7 +66,11 @@ class Flow:
     failed: Handler | None = None
     schedule: crontab | interval | None = None
     schedule_payload: Any = None
-    max_crash_strikes: int | None = None  # not an option of @flow
+
+    @property
+    def max_crash_strikes(self) -> int | None:
+        """Of a record. None: the setting of this name."""
+        return None
 
     @property
     def celery_queue(self) -> str:

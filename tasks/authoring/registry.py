@@ -3,11 +3,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
-from weakref import WeakMethod
+from typing import Any, Protocol
+from weakref import ref
 
 from queue_store.errors import SettingsError
 from queue_store.settings import ProcessorSettings, environment_name
@@ -18,7 +19,17 @@ from .flow import Flow
 ENTRY_POINT_GROUP = "processing_queue.flows"
 
 _flows: dict[str, Flow] = {}
-_loaders: list[WeakMethod[Callable[[], None]]] = []
+_applications: "list[ref[Application]]" = []
+
+
+class Application(Protocol):
+    """A Celery application whose tasks are flows."""
+
+    tasks: Any
+
+    def load_tasks(self) -> None:
+        """Import its modules, and register its flows. Raises whatever an import raises."""
+        ...
 
 
 def register(flow: Flow) -> None:
@@ -47,23 +58,22 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
         place = f"the entry point {entry_point.name} of {ENTRY_POINT_GROUP} names {entry_point.value}"
         with _any_error_as_problem(place, problems):
             entry_point.load()
-    for load in _living_loaders():
-        with _any_error_as_problem(f"FLOW_MODULES names {', '.join(settings.flow_modules)}", problems):
-            load()
+    for application in applications():
+        with _any_error_as_problem(f"an application has tasks: {application!r}", problems):
+            application.load_tasks()
     if problems:
         raise SettingsError(problems)
     return dict(_flows)
 
 
-def before_loaded(load: Callable[[], None]) -> None:
-    """From now on `load_flows` calls this method, after its imports: it registers flows that are not declared by an
-    import alone. Its object is not kept alive."""
-    _loaders.append(WeakMethod(load))
+def remember(application: Application) -> None:
+    """From now on `load_flows` loads its tasks, after its own imports. The application is not kept alive."""
+    _applications.append(ref(application))
 
 
-def _living_loaders() -> list[Callable[[], None]]:
-    _loaders[:] = [reference for reference in _loaders if reference() is not None]
-    return [load for reference in _loaders if (load := reference()) is not None]
+def applications() -> list[Application]:
+    """Those that are remembered, and still there."""
+    return [application for reference in _applications if (application := reference()) is not None]
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
@@ -77,7 +87,7 @@ def modules_without_flows(settings: ProcessorSettings) -> list[str]:
     they import one."""
     handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
-    handlers += [getattr(load, "__self__", load) for load in _living_loaders()]
+    handlers += applications()
     return [
         name
         for name in settings.flow_modules
@@ -104,15 +114,15 @@ def all_flows() -> list[Flow]:
 @contextmanager
 def empty_registry() -> Generator[None]:
     """For tests that declare flows: none is registered, and afterwards only those that were."""
-    before, loaders_before = dict(_flows), list(_loaders)
+    flows, remembered = dict(_flows), list(_applications)
     _flows.clear()
-    _loaders.clear()
+    _applications.clear()
     try:
         yield
     finally:
         _flows.clear()
-        _flows.update(before)
-        _loaders[:] = loaders_before
+        _flows.update(flows)
+        _applications[:] = remembered
 
 
 def find_flow(name: str) -> Flow | None:

@@ -33,6 +33,7 @@ from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
+from .other_tasks import serve_other_tasks, take_limits_from_pool, watch_other_tasks
 from .patient_start import check_schema
 from .spawned_children import celery_queues
 
@@ -64,6 +65,7 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
         load_flows(load_processor_settings())
     except SettingsError as error:
         sys.exit(str(error))
+    serve_other_tasks(app)
 
 
 @beat_init.connect
@@ -72,7 +74,9 @@ def check_before_beat(**_: Any) -> None:
 
 
 @celeryd_after_setup.connect
-def remember_celery_queues(sender: Any = None, **_: Any) -> None:
+def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -> None:
+    if instance is not None:
+        take_limits_from_pool(instance)
     celery_queues[:] = serve_own_queues()
     _starts[:] = [StartGuard(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
     _starts[0].begin(celery_queues)
@@ -140,6 +144,8 @@ def open_worker_process(**_: Any) -> None:
     _allow_child_processes()
     time_limit.install()
     services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
+    serve_other_tasks(app)
+    watch_other_tasks()
     _threads[:] = [Heartbeat(services), IdlePoll(services), Sentinel(services)]
     for thread in _threads:
         thread.start()

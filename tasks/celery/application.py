@@ -11,7 +11,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.enqueueing import NewRecord, send_hints
 from queue_store.enqueueing.hints import CeleryHintSender
 
-from ..authoring.registry import before_loaded, register
+from ..authoring.registry import register, remember
 from .declaring import check_declared, flow_of
 from .durable_task import as_durable
 from .options import CallOptions, checked
@@ -30,8 +30,8 @@ class DurableCelery(Celery):
     """`celery.Celery` whose tasks are durable.
 
     `transaction`: a function that returns the session or connection in use, or None outside of a transaction;
-    "django:default", or another alias; None: each call commits a record of its own. `outside_transaction`: "commit" such
-    a record, or raise an "error". `durable`: patterns of the names of durable tasks, such as ["shop.billing.*"]; the
+    "django:default", or another alias; None: each call commits a record of its own. `outside_transaction`: "commit"
+    such a record, or raise an "error". `durable`: patterns of the names of durable tasks, such as ["shop.billing.*"]; the
     other tasks stay as they are. `on_crash`: what becomes of a task without `acks_late=True` whose process died:
     "fail", or "repeat". `database`: the queue's; by default the one that DATABASE_URL names.
 
@@ -60,7 +60,7 @@ class DurableCelery(Celery):
         self.on_crash = on_crash
         self._database = database
         super().__init__(main, **options)
-        before_loaded(self.load_tasks)
+        remember(self)
 
     def load_tasks(self) -> None:
         """What a worker does at its start: import the modules of the tasks, and register each as a flow. Raises
@@ -146,7 +146,7 @@ class DurableCelery(Celery):
         """Celery's own tasks, such as celery.map, call the tasks that they are given."""
         called = (kwargs or {}).get("task") if isinstance(kwargs, dict) else None
         inner = called.get("task") if isinstance(called, dict) else None
-        if fnmatchcase(name, CELERYS_OWN) and (self.durable == ("*",) or inner and self.is_durable(inner)):
+        if fnmatchcase(name, CELERYS_OWN) and (self.durable == ("*",) or (inner and self.is_durable(inner))):
             raise refuse(f"{name} is not supported", "call the durable task once for each of its arguments")
 
     def _enqueue(self, name: str, args: Any, kwargs: Any, said: dict[str, Any]) -> Any:

@@ -25,6 +25,12 @@ REFUSED = {
 class TaskFlow(Flow):
     """A flow whose handler is a task: the task alone says what is tried again, and when."""
 
+    is_repeated_after_crash: bool = False
+
+    @property
+    def max_crash_strikes(self) -> int | None:
+        return None if self.is_repeated_after_crash else 1
+
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
         handler: TaskHandler = self.handler  # type: ignore[assignment]
         return handler.delay_after(error)
@@ -48,10 +54,14 @@ def flow_of(app: Any, task: Any) -> Flow:
     task.most_retries = most
     task.backend = app.durable_backend
     limit = task.time_limit or app.conf.task_time_limit
-    options = {"name": task.name, "queue": flow_queue(app, name=task.name), "max_retries": min(most, MOST_DECLARED)}
+    options = {
+        "name": task.name,
+        "queue": flow_queue(app, name=task.name),
+        "max_retries": min(most, MOST_DECLARED),
+    }
     if limit is not None:
         options["time_limit_seconds"] = limit
     flow = declare(TaskHandler(app, task), options)
     declared = {field.name: getattr(flow, field.name) for field in fields(flow)}
-    repeats = task.acks_late or app.on_crash == "repeat"
-    return TaskFlow(**declared | {"max_retries": most, "max_crash_strikes": None if repeats else 1})
+    is_repeated = bool(task.acks_late) or app.on_crash == "repeat"
+    return TaskFlow(**declared | {"max_retries": most, "is_repeated_after_crash": is_repeated})

@@ -32,7 +32,14 @@ class DurableTask(Task):
         request = self.request
         if getattr(request, "durable", None) is None:
             return super().retry(
-                args, kwargs, exc=exc, throw=throw, eta=eta, countdown=countdown, max_retries=max_retries, **options
+                args,
+                kwargs,
+                exc=exc,
+                throw=throw,
+                eta=eta,
+                countdown=countdown,
+                max_retries=max_retries,
+                **options,
             )
         self._check_retry(args, kwargs, throw, max_retries, options)
         limit = self.max_retries if max_retries is None else max_retries
@@ -54,7 +61,9 @@ class DurableTask(Task):
         if not throw:
             raise refuse("retry(throw=False)", "the retry is what the task ends with: let it raise")
         if said := {option for option, value in options.items() if value is not None}:
-            raise refuse(f"retry({', '.join(sorted(said))}=…)", "a retry takes exc, countdown, eta and max_retries")
+            raise refuse(
+                f"retry({', '.join(sorted(said))}=…)", "a retry takes exc, countdown, eta and max_retries"
+            )
         if max_retries is not None and self.most_retries is not None and max_retries > self.most_retries:
             raise refuse(
                 f"retry(max_retries={max_retries})",
@@ -85,7 +94,9 @@ class DurableTask(Task):
     def update_state(self, *arguments: Any, **options: Any) -> Any:
         """Celery's, outside of a record."""
         if getattr(self.request, "durable", None) is not None:
-            raise refuse("self.update_state()", "the record has its own state; write progress into a table of yours")
+            raise refuse(
+                "self.update_state()", "the record has its own state; write progress into a table of yours"
+            )
         return super().update_state(*arguments, **options)
 
 

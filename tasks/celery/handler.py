@@ -10,7 +10,7 @@ from typing import Any
 from celery import states
 from celery._state import get_current_app
 from celery.app.trace import build_tracer
-from celery.exceptions import Reject, Retry, SoftTimeLimitExceeded
+from celery.exceptions import Retry, SoftTimeLimitExceeded
 from celery.utils.time import maybe_make_aware
 
 from queue_store.errors import PayloadRejectedError

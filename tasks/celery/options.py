@@ -80,7 +80,9 @@ def _check_publishing(name: str, said: dict[str, Any]) -> None:
     if said.get("serializer", "json") != "json":
         raise refuse(f"{name}: serializer {said['serializer']!r} is not supported", "records hold JSON")
     if exchange := said.get("exchange"):
-        raise refuse(f"{name}: exchange {exchange!r} is not supported", "no message is sent; declare the queue")
+        raise refuse(
+            f"{name}: exchange {exchange!r} is not supported", "no message is sent; declare the queue"
+        )
     headers = said.get("headers")
     if headers is not None and not isinstance(headers, dict):
         raise refuse(f"{name}: headers", f"must be a dictionary, not {type(headers).__name__}")

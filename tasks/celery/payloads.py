@@ -33,7 +33,9 @@ def link_of(app: Any, link: Any) -> dict[str, Any]:
     """The one task that follows a success. Raises NotDurableError."""
     if isinstance(link, Sequence) and not isinstance(link, str):
         if len(link) != 1:
-            raise refuse("link takes one task", f"this call names {len(link)}; let the first one call the others")
+            raise refuse(
+                "link takes one task", f"this call names {len(link)}; let the first one call the others"
+            )
         link = link[0]
     signature = maybe_signature(link, app=app)
     if not isinstance(signature, Mapping) or signature.get("subtask_type"):

@@ -37,7 +37,7 @@ STATES = {
 
 
 class DurableBackend(BaseBackend):
-    """Of one application. Its `store_result` and `mark_as_…` write nothing: the worker writes the outcome of a record."""
+    """Of one application. Its `store_result` and `mark_as_…` write nothing: the worker writes the record's outcome."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(app, url="processing-queue://")
@@ -93,7 +93,12 @@ class DurableBackend(BaseBackend):
     mark_as_failure = mark_as_retry = mark_as_started = mark_as_revoked = store_result  # type: ignore[assignment]
 
     def mark_as_done(
-        self, task_id: str, result: Any, request: Any = None, store_result: bool = True, state: str = states.SUCCESS
+        self,
+        task_id: str,
+        result: Any,
+        request: Any = None,
+        store_result: bool = True,
+        state: str = states.SUCCESS,
     ) -> None:
         """The record's handler takes the result from the request. Raises EncodeError, which fails the task, where the
         application wants results; otherwise one that is no JSON is not kept."""
@@ -125,7 +130,9 @@ class DurableBackend(BaseBackend):
             return
         record_id = record_id_of(task_id)
         if read_task_state(connection, record_id=record_id, task_id=None if record_id else task_id):
-            raise refuse("get() in the transaction that enqueued the task", "nobody sees it yet: COMMIT first")
+            raise refuse(
+                "get() in the transaction that enqueued the task", "nobody sees it yet: COMMIT first"
+            )
 
     def _meta(self, task_id: str, state: TaskState) -> dict[str, Any]:
         status = STATES[state.status]
@@ -160,8 +167,8 @@ class DurableBackend(BaseBackend):
 
 
 class BesideBackend:
-    """For an application of which some tasks are durable: the backend of the others, which asks the record where an id is
-    that of a durable task."""
+    """For an application of which some tasks are durable: the backend of the others, which asks the record where an id
+    is that of a durable task."""
 
     def __init__(self, durable: DurableBackend, plain: Any) -> None:
         self._durable = durable

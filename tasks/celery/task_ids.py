@@ -19,5 +19,7 @@ def record_id_of(task_id: str) -> int | None:
     except (ValueError, AttributeError, TypeError):
         return None
     record_id = (number >> 64 & 0xFFF) << _LOW_BITS | number & _LOW
-    is_ours = number >> 80 == MARK and 0 < record_id < 2**63 and task_id_of(record_id) == str(UUID(int=number))
+    is_ours = (
+        number >> 80 == MARK and 0 < record_id < 2**63 and task_id_of(record_id) == str(UUID(int=number))
+    )
     return record_id if is_ours else None

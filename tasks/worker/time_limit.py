@@ -81,7 +81,7 @@ def _ring(number: int, frame: FrameType | None) -> None:
 def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
     """Raises `error` once into what still runs in the block after `seconds`. A thread that is not the main one hears it
     when it next runs Python code."""
-    global _soft_error, _hard_at  # noqa: PLW0603
+    global _soft_error, _hard_at
     if not can_interrupt():
         with _soft_limit_of_a_thread(seconds, error):
             yield

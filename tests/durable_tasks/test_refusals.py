@@ -73,9 +73,7 @@ def test_an_async_body_is_refused(shop: Shop) -> None:
         shop.task(send)
 
 
-@pytest.mark.parametrize(
-    "setting", [{"task_default_rate_limit": "10/m"}, {"task_serializer": "pickle"}]
-)
+@pytest.mark.parametrize("setting", [{"task_default_rate_limit": "10/m"}, {"task_serializer": "pickle"}])
 def test_settings_that_say_the_same_are_refused(setting: dict[str, Any], shop: Shop) -> None:
     shop.app.conf.update(setting)
     with pytest.raises(NotDurableError, match="is not supported"):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -71,7 +72,9 @@ def test_the_exception_of_a_retry_is_that_of_the_failure(shop: Shop) -> None:
 
     charge.delay()
     run_until_ended(shop, charge)
-    attempts = shop.worker.query("SELECT outcome, exception_type FROM record_attempts ORDER BY attempt_number")
+    attempts = shop.worker.query(
+        "SELECT outcome, exception_type FROM record_attempts ORDER BY attempt_number"
+    )
     assert [tuple(attempt) for attempt in attempts] == [
         ("retried", "ConnectionError"), ("failed", "ConnectionError"),
     ]  # fmt: skip
@@ -86,7 +89,10 @@ def test_without_an_exception_the_end_of_the_retries_is_celerys(shop: Shop) -> N
     charge.delay()
     shop.run(charge)
     assert shop.row().status == "failed"
-    assert MaxRetriesExceededError.__name__ in shop.worker.query("SELECT * FROM record_attempts")[0].exception_type
+    assert (
+        MaxRetriesExceededError.__name__
+        in shop.worker.query("SELECT * FROM record_attempts")[0].exception_type
+    )
 
 
 def test_a_call_of_retry_may_want_fewer_retries(shop: Shop) -> None:
@@ -113,7 +119,9 @@ def test_an_error_that_nobody_retries_fails_at_once(shop: Shop) -> None:
 def test_autoretry_for_retries_with_its_back_off(way: str, shop: Shop) -> None:
     most = {"max_retries": 4} if way == "max_retries" else {"retry_kwargs": {"max_retries": 4}}
 
-    @shop.task(autoretry_for=(ConnectionError,), retry_backoff=100, retry_backoff_max=300, retry_jitter=False, **most)
+    @shop.task(
+        autoretry_for=(ConnectionError,), retry_backoff=100, retry_backoff_max=300, retry_jitter=False, **most
+    )
     def charge() -> None:
         raise ConnectionError("away")
 
@@ -232,10 +240,14 @@ def test_the_hard_limit_goes_on_after_the_soft_one(shop: Shop) -> None:
 NAMES = ("task_prerun", "task_postrun", "task_success", "task_failure", "task_retry")
 
 
+def hear(heard: list[str], name: str, **_: Any) -> None:
+    heard.append(name)
+
+
 @contextmanager
 def heard_signals() -> Iterator[list[str]]:
     heard: list[str] = []
-    hearers = {name: (lambda name: lambda **_: heard.append(name))(name) for name in NAMES}
+    hearers = {name: partial(hear, heard, name) for name in NAMES}
     for name, hearer in hearers.items():
         getattr(signals, name).connect(hearer, weak=False)
     try:
@@ -343,7 +355,13 @@ def test_a_link_is_enqueued_with_the_success(shop: Shop) -> None:
     shop.run(add)
     shop.run(note)
     assert received == [(3, 10), ("fixed",)]
-    assert [row.status for row in shop.rows()] == ["completed", "completed", "failed", "completed", "completed"]
+    assert [row.status for row in shop.rows()] == [
+        "completed",
+        "completed",
+        "failed",
+        "completed",
+        "completed",
+    ]
 
 
 def test_a_task_that_calls_another_is_its_parent(shop: Shop) -> None:

@@ -1,6 +1,6 @@
 """A record may have a task id that its producer has chosen, which no other record has.
 
-Locks: processing_queue for a moment; the index is built while work goes on, and waits for transactions that began before.
+Locks: processing_queue for a moment. The index is built while work goes on, and waits for older transactions.
 Safe while workers run: yes.
 """
 
