@@ -1,5 +1,6 @@
 """A declared flow: its name, its handler and its options."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -71,6 +72,11 @@ class Flow:
     def max_crash_strikes(self) -> int | None:
         """Of a record. None: the setting of this name."""
         return None
+
+    @property
+    def most_unwritten_seconds(self) -> float:
+        """How long an outcome may wait to be written: a crash repeats what was not."""
+        return math.inf
 
     @property
     def celery_queue(self) -> str:

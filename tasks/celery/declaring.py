@@ -1,6 +1,7 @@
 """A task's declaration as the declaration of its flow."""
 
 import inspect
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,6 +13,7 @@ from .refusals import refuse
 
 WITHOUT_END = 1_000_000  # retries
 MOST_DECLARED = 1_000
+UNWRITTEN_SECONDS = 0.02  # of a task that is not to be repeated
 REFUSED = {
     "rate_limit": "limit how many run at a time with `queuectl tune`",
     "expires": "a record waits until it is processed; queuectl cancel takes it back",
@@ -30,6 +32,10 @@ class TaskFlow(Flow):
     @property
     def max_crash_strikes(self) -> int | None:
         return None if self.is_repeated_after_crash else 1
+
+    @property
+    def most_unwritten_seconds(self) -> float:
+        return math.inf if self.is_repeated_after_crash else UNWRITTEN_SECONDS
 
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
         handler: TaskHandler = self.handler  # type: ignore[assignment]

@@ -62,10 +62,10 @@ class CallersTransaction:
     def hint_after_commit(self, connection: Any, sender: HintSender, enqueued: Enqueued) -> None:
         """Where the connection does not tell when it has committed, a worker finds the record within seconds."""
         if self.django_alias is not None:
-            from django.db import transaction
+            from django.db import connections
 
-            hint = partial(send_hints, sender, enqueued)
-            transaction.on_commit(hint, using=self.django_alias, robust=True)
+            if connections[self.django_alias].in_atomic_block:
+                connections[self.django_alias].on_commit(partial(send_hints, sender, enqueued), robust=True)
         elif is_session(connection) or is_scoped_session(connection):
             session = session_to_hint(connection, sender)
             assert session is not None

@@ -35,12 +35,7 @@ class Shop:
         return task
 
     def know(self, name: str) -> None:
-        flow = find_flow(name)
-        if flow is None:
-            return
-        self.worker.services.flows[name] = flow
-        with self.database.transaction() as cursor:
-            register(cursor, [declaration(flow, self.worker.services.settings)])
+        make_known(self.worker, name)
 
     def run(self, task: Any) -> RunCounts:
         """One run of the task's flow."""
@@ -52,6 +47,14 @@ class Shop:
     def row(self) -> Any:
         [row] = self.rows()
         return row
+
+
+def make_known(worker: Worker, *names: str) -> None:
+    """Of these tasks those that are durable."""
+    flows = [flow for name in names if (flow := find_flow(name)) is not None]
+    worker.services.flows.update({flow.name: flow for flow in flows})
+    with worker.services.database.transaction() as cursor:
+        register(cursor, [declaration(flow, worker.services.settings) for flow in flows])
 
 
 @pytest.fixture

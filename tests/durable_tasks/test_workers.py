@@ -122,11 +122,12 @@ def test_a_task_whose_process_died_is_repeated_only_with_acks_late(
 
 @pytest.mark.long
 @pytest.mark.usefixtures("producer")
+@pytest.mark.parametrize("option", ["--time-limit=1", "--max-tasks-per-child=1", "--max-memory-per-child=1"])
 def test_children_retire_between_runs_and_limits_end_no_run(
-    effects: Effects, settings_environment: dict[str, str], log: Path
+    option: str, effects: Effects, settings_environment: dict[str, str], log: Path
 ) -> None:
     """Ten records of 0.2 s each are one run, which is longer than the worker's time limit."""
-    with worker(settings_environment, log, "--time-limit=1", "--max-tasks-per-child=1"):
+    with worker(settings_environment, log, option):
         shop_under_test.note.delay("known").get(timeout=PATIENCE_SECONDS)
         for _ in range(10):
             shop_under_test.slow.delay("durable")
