@@ -11,7 +11,7 @@ IS_DURABLE = os.environ.get("SHOP_IS_DURABLE") == "yes"
 
 def new_application() -> Celery:
     if not IS_DURABLE:
-        return Celery("shop", broker=os.environ["CELERY_BROKER_URL"])
+        return Celery("shop")  # CELERY_BROKER_URL names the broker
     from tasks.celery import DurableCelery
 
     return DurableCelery("shop")

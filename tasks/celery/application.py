@@ -31,8 +31,8 @@ class DurableCelery(Celery):
 
     `transaction`: a function that returns the session or connection in use, or None outside of a transaction;
     "django:default", or another alias; None: each call commits a record of its own. `outside_transaction`: "commit"
-    such a record, or raise an "error". `durable`: patterns of the names of durable tasks, such as ["shop.billing.*"]; the
-    other tasks stay as they are. `on_crash`: what becomes of a task without `acks_late=True` whose process died:
+    such a record, or raise an "error". `durable`: patterns of the names of durable tasks, such as ["shop.billing.*"];
+    the other tasks stay as they are. `on_crash`: what becomes of a task without `acks_late=True` whose process died:
     "fail", or "repeat". `database`: the queue's; by default the one that DATABASE_URL names.
 
     Raises NotDurableError for wrong values.
@@ -101,10 +101,13 @@ class DurableCelery(Celery):
         options.setdefault("shared", False)
         return super().task(*arguments, **options)
 
-    def _task_from_fun(self, fun: Any, name: str | None = None, base: Any = None, **options: Any) -> Any:
+    def _task_from_fun(  # pyright: ignore[reportIncompatibleMethodOverride]  (it passes the others on)
+        self, fun: Any, name: str | None = None, base: Any = None, **options: Any
+    ) -> Any:
         """Celery makes all tasks here: those of `@app.task` and of `@shared_task`."""
         name = name or self.gen_task_name(fun.__name__, fun.__module__)
-        if not self.is_durable(name) or name in self._tasks:
+        known: Any = self._tasks
+        if not self.is_durable(name) or name in known:
             return super()._task_from_fun(fun, name=name, base=base, **options)  # type: ignore[misc]
         check_declared(self, name, fun, options)
         base = as_durable(base or self.Task)

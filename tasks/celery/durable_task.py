@@ -76,7 +76,7 @@ class DurableTask(Task):
         return self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **options: Any) -> Any:
-        app = self._get_app()
+        app: Any = self._get_app()
         if app.conf.task_always_eager and app.transaction.django_alias is not None:
             from django.db import transaction
 

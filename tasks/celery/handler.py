@@ -63,7 +63,7 @@ class TaskHandler:
         said = _checked(from_json(context.record.encoded_payload, payload))
         running = Running(context.record_id)
         request = self._request(said, context, running)
-        outer = get_current_app()
+        outer: Any = get_current_app()
         self.app.set_current()
         try:
             with self._soft_limit():
@@ -109,13 +109,12 @@ class TaskHandler:
 
     def _settle(self, info: Any, retval: Any, said: dict[str, Any], context: FlowContext) -> None:
         """Raises what the attempt is charged with."""
-        state = None if info is None else info.state
-        if state is None:
+        if info is None:
             if (link := said.get("link")) is not None:
                 self._enqueue_link(link, retval, said, context)
-        elif state == states.RETRY:
+        elif info.state == states.RETRY:
             self._want_retry(info.retval)
-        elif state != states.IGNORED:
+        elif info.state != states.IGNORED:
             raise info.retval
 
     def _want_retry(self, retry: Retry) -> None:

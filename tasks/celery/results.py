@@ -162,8 +162,8 @@ class DurableBackend(BaseBackend):
         kind = state.exception_type or "Exception"
         module, name = CELERYS_NAMES.get(kind) or (_module_of(kind, state.traceback or ""), kind)
         described = {"exc_type": name, "exc_message": [message], "exc_module": module}
-        error: BaseException = self.exception_to_python(described)
-        return error
+        rebuilt: Any = self.exception_to_python(described)
+        return rebuilt
 
 
 class BesideBackend:

@@ -14,6 +14,8 @@ from .task_ids import record_id_of
 class DurableControl(Control):
     """Celery's remote control; what is said of durable tasks goes to Postgres instead of to the workers."""
 
+    app: Any
+
     def revoke(
         self,
         task_id: Any,
