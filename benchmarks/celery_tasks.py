@@ -34,19 +34,18 @@ def main() -> None:
     records = int(os.environ.get("RECORDS", "6000"))
     with running_servers() as servers:
         queuectl(servers, "register")
-        rates = {
-            "durable, one task": durable(servers, ["shop.no_op"], records),
-            f"durable, {MANY} tasks": durable(
-                servers, [f"shop.task_{n}" for n in range(MANY)], records // MANY
-            ),
-            "plain Celery": plain(servers, records),
-            "plain Celery with a status row": with_rows(servers, records),
-        }
-    for name, rate in rates.items():
-        print(f"{name:32} {rate:8.0f} tasks/s")
-    one, many, without, rows = rates.values()
-    print(f"{MANY} tasks / one task: {many / one:.2f}")
+        many_names = [f"shop.task_{n}" for n in range(MANY)]
+        one = told("durable, one task", durable(servers, ["shop.no_op"], records))
+        many = told(f"durable, {MANY} tasks", durable(servers, many_names, records // MANY))
+        print(f"{MANY} tasks / one task: {many / one:.2f}", flush=True)
+        without = told("plain Celery", plain(servers, records // 2))
+        rows = told("plain Celery with a status row", with_rows(servers, records // 2))
     print(f"durable / plain: {one / without:.1f}; durable / plain with a status row: {one / rows:.1f}")
+
+
+def told(name: str, rate: float) -> float:
+    print(f"{name:32} {rate:8.0f} tasks/s", flush=True)
+    return rate
 
 
 def durable(servers: BenchServers, flow_names: list[str], each: int) -> float:

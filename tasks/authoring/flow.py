@@ -74,6 +74,11 @@ class Flow:
         return None
 
     @property
+    def needs_main_thread(self) -> bool:
+        """Whether its handler is interrupted by a signal. It runs elsewhere only while no hint can be sent."""
+        return False
+
+    @property
     def most_unwritten_seconds(self) -> float:
         """How long an outcome may wait to be written: a crash repeats what was not."""
         return math.inf

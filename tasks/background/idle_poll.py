@@ -64,7 +64,10 @@ class IdlePoll(threading.Thread):
             waiting = self._waiting()
             if waiting is not None:
                 self._last_run_at[waiting.flow_name] = time.monotonic()
-                run_flow(self._services, self._services.flows[waiting.flow_name])
+                flow = self._services.flows[waiting.flow_name]
+                if flow.needs_main_thread and self._services.hints.send(flow.name, flow.celery_queue):
+                    return
+                run_flow(self._services, flow)
         finally:
             self._services.run_lock.release()
 

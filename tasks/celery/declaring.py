@@ -34,6 +34,11 @@ class TaskFlow(Flow):
         return None if self.is_repeated_after_crash else 1
 
     @property
+    def needs_main_thread(self) -> bool:
+        handler: TaskHandler = self.handler  # type: ignore[assignment]
+        return handler.soft_seconds is not None
+
+    @property
     def most_unwritten_seconds(self) -> float:
         return math.inf if self.is_repeated_after_crash else UNWRITTEN_SECONDS
 
