@@ -43,6 +43,9 @@ class TaskHandler:
         self.task = task
         self.__module__ = task.__module__
         self.__qualname__ = getattr(task, "__qualname__", type(task).__qualname__)
+        # Read here, because a worker takes the limits of its tasks over from Celery's pool.
+        self.hard_seconds: float | None = task.time_limit or app.conf.task_time_limit
+        self.soft_seconds: float | None = task.soft_time_limit or app.conf.task_soft_time_limit
         self.hostname = f"celery@{socket.gethostname()}"
         self._retry: tuple[BaseException, float] | None = None
 
@@ -53,10 +56,6 @@ class TaskHandler:
     @cached_property
     def queue(self) -> str:
         return flow_queue(self.app, name=self.task.name)
-
-    @cached_property
-    def soft_seconds(self) -> float | None:
-        return self.task.soft_time_limit or self.app.conf.task_soft_time_limit
 
     def __call__(self, payload: Any, context: FlowContext) -> Any:
         self._retry = None
@@ -97,7 +96,7 @@ class TaskHandler:
             "hostname": self.hostname,
             "is_eager": False,
             "ignore_result": said.get("ignore_result", self.task.ignore_result),
-            "timelimit": [self.task.time_limit, self.task.soft_time_limit],
+            "timelimit": [self.hard_seconds, self.soft_seconds],
             "delivery_info": {
                 "exchange": "",
                 "routing_key": self.queue,
