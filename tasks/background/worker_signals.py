@@ -25,7 +25,7 @@ from queue_store.queue_schema import celery_queue_name
 from queue_store.settings import load_processor_settings, wrong_settings
 
 from ..app import app
-from ..authoring.registry import load_flows, modules_without_flows
+from ..authoring.registry import applications, load_flows, modules_without_flows
 from ..celery_hardening.authority import Place, enter
 from ..celery_hardening.message_rules import bound_decompression
 from ..celery_hardening.remote_control import keep_harmless_commands
@@ -108,6 +108,8 @@ def say_what_is_served() -> None:
         logger.warning(
             "does not serve the Celery queue %s: some worker must, with -Q %s, for: %s", queue, queue, names
         )
+    if applications():  # their other tasks have queues of their own
+        return
     served = {flow.celery_queue for flow in flows} | {celery_queue_name("control")}
     for queue in set(celery_queues) - served:
         logger.warning(

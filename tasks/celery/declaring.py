@@ -64,15 +64,14 @@ def flow_of(app: Any, task: Any) -> Flow:
     most = WITHOUT_END if None in retries else max(retries)
     task.most_retries = most
     task.backend = app.durable_backend
-    limit = task.time_limit or app.conf.task_time_limit
-    options = {
+    handler = TaskHandler(app, task)
+    options: dict[str, Any] = {
         "name": task.name,
         "queue": flow_queue(app, name=task.name),
         "max_retries": min(most, MOST_DECLARED),
+        "time_limit_seconds": handler.hard_seconds,
     }
-    if limit is not None:
-        options["time_limit_seconds"] = limit
-    flow = declare(TaskHandler(app, task), options)
+    flow = declare(handler, options)
     declared = {field.name: getattr(flow, field.name) for field in fields(flow)}
     is_repeated = bool(task.acks_late) or app.on_crash == "repeat"
     return TaskFlow(**declared | {"max_retries": most, "is_repeated_after_crash": is_repeated})

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from celery import Task, signals
+from celery import Celery, Task, signals
 from celery.exceptions import Ignore, MaxRetriesExceededError, Reject, SoftTimeLimitExceeded
 from pydantic import BaseModel
 
+from tasks.background.other_tasks import serve_other_tasks
 from tests.durable_tasks.conftest import Shop
 
 
@@ -210,6 +211,19 @@ def test_a_soft_limit_raises_celerys_own_exception(shop: Shop) -> None:
     sleep.delay()
     shop.run(sleep)
     assert shop.row().result == "cleaned up"
+
+
+def test_a_worker_that_takes_the_limits_of_tasks_over_leaves_those_of_records(shop: Shop) -> None:
+    @shop.task(soft_time_limit=0.05)
+    def sleep() -> None:
+        time.sleep(30)
+
+    with Celery("worker", set_as_current=False) as worker_app:
+        serve_other_tasks(worker_app)
+        assert worker_app.tasks["shop.sleep"] is shop.app.tasks["shop.sleep"]
+    sleep.delay()
+    shop.run(sleep)
+    assert shop.row().status == "failed"
 
 
 def test_a_soft_limit_works_without_a_hard_one(shop: Shop) -> None:
