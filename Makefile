@@ -38,7 +38,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence test-postgres
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence test-postgres bench-celery
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -160,6 +160,9 @@ bench-start: $(VENV)/dev.stamp ## Compare the CPU of a starting worker with plai
 
 bench-worker: $(VENV)/dev.stamp ## Show where the CPU of a worker goes, step by step (RECORDS=100000)
 	@$(BIN)/python -m benchmarks.worker_profile
+
+bench-celery: $(VENV)/dev.stamp ## Compare tasks of DurableCelery with plain Celery's (RECORDS=6000)
+	@$(BIN)/python -m benchmarks.celery_tasks
 
 bench-monitoring: $(VENV)/dev.stamp ## Time every monitoring call with ten million rows (ROWS=10000000; makes them first)
 	@$(BIN)/python -m benchmarks.monitoring

@@ -8,6 +8,7 @@ from queue_store.errors import QueueStoreError
 
 from .app import waking_task
 from .run_loop.loop import run_flow
+from .run_loop.waiting_flows import run_waiting_flows
 from .worker.services import worker_services
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
     if services.slots.is_stopping or services.is_full or not services.run_lock.acquire(blocking=False):
         return
     try:
-        run_flow(services, flow, self.request.id, getattr(self.request, "traceparent", None))
+        counts = run_flow(services, flow, self.request.id, getattr(self.request, "traceparent", None))
+        if counts.records_claimed:
+            run_waiting_flows(services)
     except QueueStoreError as error:
         logger.warning("no run of %s: %s", flow_name, error)
     except Exception:  # nothing may reach Celery, which would only lose it

@@ -56,6 +56,7 @@ processing_queue = Table(
     Column("result", JSONB),
     Column("enqueued_by", Text, nullable=False),
     Column("unfinished_claims", SmallInteger, nullable=False),
+    Column("task_id", Text),
 )
 
 record_attempts = Table(

@@ -17,6 +17,7 @@ from queue_store.database.any_json import Unreadable, read_as_given
 from queue_store.errors import PayloadRejectedError
 
 MAXIMUM_DEPTH = 100
+RESULT_LIMIT_BYTES = 65_536
 SMALLEST_INTEGER = -(2**63)
 LARGEST_INTEGER = 2**64 - 1
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS

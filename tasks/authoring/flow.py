@@ -1,5 +1,6 @@
 """A declared flow: its name, its handler and its options."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -66,6 +67,21 @@ class Flow:
     failed: Handler | None = None
     schedule: crontab | interval | None = None
     schedule_payload: Any = None
+
+    @property
+    def max_crash_strikes(self) -> int | None:
+        """Of a record. None: the setting of this name."""
+        return None
+
+    @property
+    def needs_main_thread(self) -> bool:
+        """Whether its handler is interrupted by a signal. It runs elsewhere only while no hint can be sent."""
+        return False
+
+    @property
+    def most_unwritten_seconds(self) -> float:
+        """How long an outcome may wait to be written: a crash repeats what was not."""
+        return math.inf
 
     @property
     def celery_queue(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import Any, Protocol
+from weakref import ref
 
 from queue_store.errors import SettingsError
 from queue_store.settings import ProcessorSettings, environment_name
@@ -17,6 +19,17 @@ from .flow import Flow
 ENTRY_POINT_GROUP = "processing_queue.flows"
 
 _flows: dict[str, Flow] = {}
+_applications: "list[ref[Application]]" = []
+
+
+class Application(Protocol):
+    """A Celery application whose tasks are flows."""
+
+    tasks: Any
+
+    def load_tasks(self) -> None:
+        """Import its modules, and register its flows. Raises whatever an import raises."""
+        ...
 
 
 def register(flow: Flow) -> None:
@@ -45,9 +58,22 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
         place = f"the entry point {entry_point.name} of {ENTRY_POINT_GROUP} names {entry_point.value}"
         with _any_error_as_problem(place, problems):
             entry_point.load()
+    for application in applications():
+        with _any_error_as_problem(f"an application has tasks: {application!r}", problems):
+            application.load_tasks()
     if problems:
         raise SettingsError(problems)
     return dict(_flows)
+
+
+def remember(application: Application) -> None:
+    """From now on `load_flows` loads its tasks, after its own imports. The application is not kept alive."""
+    _applications.append(ref(application))
+
+
+def applications() -> list[Application]:
+    """Those that are remembered, and still there."""
+    return [application for reference in _applications if (application := reference()) is not None]
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
@@ -59,8 +85,9 @@ def _is_sample_by_default(settings: ProcessorSettings) -> bool:
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
     """Of those that were loaded and that FLOW_MODULES names: neither they nor their submodules declare a flow, nor do
     they import one."""
-    handlers = [flow.handler for flow in _flows.values()]
+    handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
+    handlers += applications()
     return [
         name
         for name in settings.flow_modules
@@ -87,13 +114,15 @@ def all_flows() -> list[Flow]:
 @contextmanager
 def empty_registry() -> Generator[None]:
     """For tests that declare flows: none is registered, and afterwards only those that were."""
-    before = dict(_flows)
+    flows, remembered = dict(_flows), list(_applications)
     _flows.clear()
+    _applications.clear()
     try:
         yield
     finally:
         _flows.clear()
-        _flows.update(before)
+        _flows.update(flows)
+        _applications[:] = remembered
 
 
 def find_flow(name: str) -> Flow | None:

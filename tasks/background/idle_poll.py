@@ -16,6 +16,7 @@ from ..worker.services import WorkerServices
 logger = logging.getLogger(__name__)
 
 BROKER_AWAY_POLL_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 
 
 class IdlePoll(threading.Thread):
@@ -35,9 +36,17 @@ class IdlePoll(threading.Thread):
                 logger.exception("the look for due records failed, it goes on")
 
     def end(self, timeout_seconds: float) -> None:
-        """Waits until its run, if any, has given back what it did not start."""
+        """Waits until its run, if any, has given back what it did not start. `timeout_seconds` bounds a shutdown;
+        a child that makes room for another one finishes the record in hand."""
         self._ended.set()
-        self.join(timeout_seconds)
+        waited_seconds = 0.0
+        while self.is_alive() and waited_seconds < timeout_seconds:
+            current = self._services.current_run
+            if current is not None:
+                current.is_in_the_way = True
+            self.join(LOOK_SECONDS)
+            if self._services.slots.is_stopping:
+                waited_seconds += LOOK_SECONDS
 
     def _pause_seconds(self) -> float:
         seconds = self._services.settings.idle_poll_seconds
@@ -55,7 +64,10 @@ class IdlePoll(threading.Thread):
             waiting = self._waiting()
             if waiting is not None:
                 self._last_run_at[waiting.flow_name] = time.monotonic()
-                run_flow(self._services, self._services.flows[waiting.flow_name])
+                flow = self._services.flows[waiting.flow_name]
+                if flow.needs_main_thread and self._services.hints.send(flow.name, flow.celery_queue):
+                    return
+                run_flow(self._services, flow)
         finally:
             self._services.run_lock.release()
 

@@ -25,7 +25,7 @@ from queue_store.queue_schema import celery_queue_name
 from queue_store.settings import load_processor_settings, wrong_settings
 
 from ..app import app
-from ..authoring.registry import load_flows, modules_without_flows
+from ..authoring.registry import applications, load_flows, modules_without_flows
 from ..celery_hardening.authority import Place, enter
 from ..celery_hardening.message_rules import bound_decompression
 from ..celery_hardening.remote_control import keep_harmless_commands
@@ -33,6 +33,7 @@ from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
+from .other_tasks import serve_other_tasks, take_limits_from_pool, watch_other_tasks
 from .patient_start import check_schema
 from .spawned_children import celery_queues
 
@@ -64,6 +65,7 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
         load_flows(load_processor_settings())
     except SettingsError as error:
         sys.exit(str(error))
+    serve_other_tasks(app)
 
 
 @beat_init.connect
@@ -72,7 +74,9 @@ def check_before_beat(**_: Any) -> None:
 
 
 @celeryd_after_setup.connect
-def remember_celery_queues(sender: Any = None, **_: Any) -> None:
+def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -> None:
+    if instance is not None:
+        take_limits_from_pool(instance)
     celery_queues[:] = serve_own_queues()
     _starts[:] = [StartGuard(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
     _starts[0].begin(celery_queues)
@@ -104,6 +108,8 @@ def say_what_is_served() -> None:
         logger.warning(
             "does not serve the Celery queue %s: some worker must, with -Q %s, for: %s", queue, queue, names
         )
+    if applications():  # their other tasks have queues of their own
+        return
     served = {flow.celery_queue for flow in flows} | {celery_queue_name("control")}
     for queue in set(celery_queues) - served:
         logger.warning(
@@ -140,6 +146,8 @@ def open_worker_process(**_: Any) -> None:
     _allow_child_processes()
     time_limit.install()
     services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
+    serve_other_tasks(app)
+    watch_other_tasks()
     _threads[:] = [Heartbeat(services), IdlePoll(services), Sentinel(services)]
     for thread in _threads:
         thread.start()

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from queue_store.records.payload import encode_json
+from queue_store.records.payload import RESULT_LIMIT_BYTES, encode_json
 from queue_store.records.record import Cancelled, Completed, Outcome, Record, Snooze
 
 from ..authoring.context import FlowContext, RunSide
@@ -18,8 +18,6 @@ from .exception_groups import decisive
 from .failures import failure_of
 from .guest import end_a_fork
 from .limits import Limits
-
-RESULT_LIMIT_BYTES = 65_536
 
 logger = logging.getLogger(__name__)
 

@@ -54,6 +54,7 @@ class Delivery:
             or current.is_lost
             or current.flow_is_closed
             or current.process_is_full
+            or current.is_in_the_way
             or self._time_slice.is_over()
         )
 

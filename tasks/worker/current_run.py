@@ -41,6 +41,7 @@ class CurrentRun:
     is_lost: bool = False
     flow_is_closed: bool = False
     process_is_full: bool = False
+    is_in_the_way: bool = False  # of something else that this process is to do
     batch_size: int | None = None  # for the next claim, when operators changed it
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])

@@ -125,6 +125,7 @@ def declaration(flow: Flow, settings: ProcessorSettings) -> FlowDeclaration:
             "concurrency": flow.concurrency,
             "failure_blocks_key": flow.failure_blocks_key,
             "time_limit_seconds": flow.time_limit_seconds,
+            "max_crash_strikes": flow.max_crash_strikes,
         },
     )
 

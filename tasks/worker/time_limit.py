@@ -5,8 +5,10 @@ exception is held back: in the middle of a COMMIT it would leave nobody knowing 
 cannot do that, because the signal of the process is then delivered to another thread, and raises here all the same.
 """
 
+import ctypes
 import signal
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,10 +16,13 @@ from types import FrameType
 from ..exceptions import TimeLimitExceededError
 
 RING_AGAIN_SECONDS = 1.0
+SOONEST_SECONDS = 0.001  # 0 would disarm the timer
 
 _armed_seconds: float | None = None
 _is_masked = False
 _has_rung = False
+_soft_error: type[Exception] | None = None  # what the next ring raises; afterwards the time limit goes on
+_hard_at: float | None = None  # the time limit's own ring, by time.monotonic(), while a soft one comes before
 
 
 def can_interrupt() -> bool:
@@ -53,7 +58,7 @@ def disarm() -> None:
 def masked() -> Generator[None]:
     """The limit waits until this block is over. Does nothing in other threads and without a limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
-    if _armed_seconds is None or _is_masked or not can_interrupt():
+    if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
         yield
         return
     _is_masked, _has_rung = True, False
@@ -72,6 +77,74 @@ def _ring(number: int, frame: FrameType | None) -> None:
         _raise()
 
 
+@contextmanager
+def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
+    """Raises `error` once into what still runs in the block after `seconds`. A thread that is not the main one hears it
+    when it next runs Python code."""
+    global _soft_error, _hard_at
+    if not can_interrupt():
+        with _soft_limit_of_a_thread(seconds, error):
+            yield
+        return
+    remaining = signal.getitimer(signal.ITIMER_REAL)[0] if _armed_seconds is not None else 0.0
+    if remaining and remaining <= seconds:
+        yield
+        return
+    install()
+    _soft_error, _hard_at = error, time.monotonic() + remaining if remaining else None
+    signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_SECONDS)
+    try:
+        yield
+    finally:
+        _end_soft_limit()
+
+
+def _end_soft_limit() -> None:
+    """Idempotent."""
+    global _soft_error  # noqa: PLW0603
+    if _soft_error is None:
+        return
+    _soft_error = None
+    if _hard_at is None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    else:
+        signal.setitimer(
+            signal.ITIMER_REAL, max(_hard_at - time.monotonic(), SOONEST_SECONDS), RING_AGAIN_SECONDS
+        )
+
+
+@contextmanager
+def _soft_limit_of_a_thread(seconds: float, error: type[Exception]) -> Generator[None]:
+    thread = threading.get_ident()
+    lock = threading.Lock()
+    is_over = False
+
+    def ring() -> None:
+        with lock:
+            if not is_over:
+                _set_async_error(thread, error)
+
+    timer = threading.Timer(seconds, ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        with lock:
+            is_over = True
+            _set_async_error(thread, None)  # what has rung, and was not heard yet
+        timer.cancel()
+
+
+def _set_async_error(thread: int, error: type[Exception] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+    )
+
+
 def _raise() -> None:
+    if (error := _soft_error) is not None:
+        _end_soft_limit()
+        raise error
     if _armed_seconds is not None:
         raise TimeLimitExceededError(f"the time limit of {_armed_seconds:g} s is over")

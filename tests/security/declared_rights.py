@@ -62,6 +62,7 @@ READERS = {OPERATOR, WORKER, MONITOR}
 # SECURITY DEFINER functions. Any other function of ours runs with the caller's rights, and everybody may call it.
 FUNCTIONS: dict[str, set[str]] = {
     "enqueue_record": PRODUCERS, "enqueue_or_explain": PRODUCERS, "own_records": PRODUCERS,
+    "enqueue_with_task_id": PRODUCERS,
     "cancel_own_records": PRODUCERS, "known_flows": PRODUCERS | {MONITOR}, "purge_audit": {OPERATOR},
     "seal_audit_anew": {OPERATOR}, "is_limited_producer": set(), "refuse_flows_of_others": set(),
     "account_for_insert": set(), "account_for_delete": set(), "account_for_truncate": set(), "seal_audit": set(),

@@ -13,6 +13,7 @@ WAYS = {
     "function": "SELECT enqueue_record('{flow}')",
     "explaining": "SELECT enqueue_or_explain('{flow}', '{{}}', 5::smallint, NULL, 0, NULL, 'skip', NULL, NULL, NULL,"
     " false)",
+    "with a task id": "SELECT enqueue_with_task_id('{flow}', '{{}}', NULL, NULL, NULL, NULL, NULL, 'id of {flow}')",
 }
 
 

@@ -18,6 +18,9 @@ WITH mine AS MATERIALIZED (
     WHERE r.flow_instance_id = mine.flow_instance_id
     RETURNING r.flow_instance_id, r.flow_name, r.died_running, r.suspect_record_id, r.orphan_count, r.error_message,
         (r.died_running OR r.leaves_unfinished)::integer AS unfinished
+), flow AS MATERIALIZED (
+    SELECT coalesce((SELECT (f.declared ->> 'max_crash_strikes')::integer FROM public.flows f JOIN gone USING (flow_name)),
+        %(max_crash_strikes)s::integer) AS most_strikes
 ), orphan AS MATERIALIZED (
     SELECT q.id, q.crash_strikes, q.batch_limit, q.claim_number, q.retry_count,
         gone.unfinished = 1 AND q.unfinished_claims >= %(max_unfinished_claims)s AND q.batch_limit = 1 AS endless,
@@ -33,8 +36,8 @@ WITH mine AS MATERIALIZED (
         o.endless AND NOT gone.died_running AS ended_itself, gone.error_message AS reason, o.isolated, gone.unfinished,
         gone.died_running AND gone.suspect_record_id IS NULL AS suspect,
         gone.orphan_count, o.batch_limit,
-        o.crash_strikes + 1 >= %(max_crash_strikes)s AS last_strike
-    FROM orphan o CROSS JOIN gone
+        o.crash_strikes + 1 >= flow.most_strikes AS last_strike, flow.most_strikes
+    FROM orphan o CROSS JOIN gone CROSS JOIN flow
 ), written AS (
     UPDATE public.processing_queue q
     SET status = CASE WHEN j.cancelled THEN 'cancelled' WHEN j.struck AND j.last_strike THEN 'failed' ELSE 'pending' END,
@@ -47,7 +50,7 @@ WITH mine AS MATERIALIZED (
             THEN format('%%s (crash strike %%s of %%s).', CASE WHEN j.ended_itself
                 THEN 'Its run ended again without an outcome of this record, which was claimed alone'
                 ELSE 'The worker process or its connection died while it worked on this record' END,
-                q.crash_strikes + 1, %(max_crash_strikes)s::integer)
+                q.crash_strikes + 1, j.most_strikes)
                 || CASE WHEN j.ended_itself THEN ' The run said: ' || left(j.reason, 1000) ELSE '' END
             ELSE q.error_message END,
         updated_at = clock_timestamp(),

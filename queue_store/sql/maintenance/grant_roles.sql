@@ -10,8 +10,8 @@ DECLARE
         'schedule_occurrences', 'rollup_progress'];
     -- Every SECURITY DEFINER function of ours. A dump that was restored without privileges gave them to PUBLIC.
     definer text := 'account_for_insert, account_for_delete, account_for_truncate, cancel_own_records, '
-        'enqueue_or_explain, enqueue_record, is_limited_producer, known_flows, own_records, purge_audit, '
-        'refuse_flows_of_others, seal_audit, seal_audit_anew, sum_minutes';
+        'enqueue_or_explain, enqueue_record, enqueue_with_task_id, is_limited_producer, known_flows, own_records, '
+        'purge_audit, refuse_flows_of_others, seal_audit, seal_audit_anew, sum_minutes';
     kept text[] := ARRAY['queue_control', 'rollup_minutes', 'rollup_totals', 'rollup_hours', 'depth_minutes', 'alerts',
         'alert_contacts', 'alert_notices', 'maintenance_runs', 'beats', 'beat_leader', 'baselines', 'connection_checks',
         'rollup_overall'];
@@ -54,8 +54,8 @@ BEGIN
     -- flows that producer_flows names.
     GRANT INSERT (flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id, trace_context)
         ON processing_queue TO processing_queue_producer, processing_queue_flow_producer;
-    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, cancel_own_records
-        TO processing_queue_producer, processing_queue_flow_producer;
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
+        cancel_own_records TO processing_queue_producer, processing_queue_flow_producer;
 
     -- worker: moves records along. It cannot change what a record says, nor remove one.
     EXECUTE format('GRANT SELECT ON processing_queue, %s TO processing_queue_worker', everything);
@@ -68,8 +68,8 @@ BEGIN
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO processing_queue_worker', array_to_string(live, ', '));
     -- Each worker process folds the counts, and enqueues recurring records when no beat does.
     GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, depth_minutes TO processing_queue_worker;
-    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, cancel_own_records
-        TO processing_queue_worker;
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
+        cancel_own_records TO processing_queue_worker;
     GRANT EXECUTE ON FUNCTION busy_runs, processing_but_of_runs, processing_counts, unindexed, seal_of, blocks_key
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
     GRANT SELECT ON unblocked_records, running_keys
@@ -96,8 +96,8 @@ BEGIN
     GRANT SELECT, INSERT ON audit_log TO processing_queue_admin;
     GRANT SELECT ON audit_seal, producer_flows, schema_version TO processing_queue_admin;
     EXECUTE format('GRANT SELECT, USAGE, UPDATE ON SEQUENCE %s TO processing_queue_admin', sequences);
-    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, known_flows, own_records, cancel_own_records,
-        purge_audit, seal_audit_anew TO processing_queue_admin;
+    GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
+        cancel_own_records, purge_audit, seal_audit_anew TO processing_queue_admin;
 
     -- Both vacuum what a crash made autovacuum forget. Before Postgres 17 only the tables' owner can.
     IF current_setting('server_version_num')::integer >= 170000 THEN

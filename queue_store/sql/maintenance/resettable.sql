@@ -1,8 +1,11 @@
 -- Failed records that the weekly reset may try again, page by page: fewer failed attempts than given, not killed by
--- crash strikes, failed before the page's instant, and without a twin of the same dedup_key that is live or newer.
+-- crash strikes (a flow may declare its own limit), failed before the page's instant, and without a twin of the same dedup_key that is live or newer.
 SELECT q.flow_name, q.updated_at, q.id
 FROM public.processing_queue q
 WHERE q.status = 'failed' AND q.retry_count < %(max_retries)s AND q.crash_strikes < %(max_crash_strikes)s
+    AND NOT EXISTS (
+        SELECT FROM public.flows f
+        WHERE f.flow_name = q.flow_name AND q.crash_strikes >= (f.declared ->> 'max_crash_strikes')::integer)
     AND (q.flow_name, q.updated_at, q.id) > (%(after_flow_name)s, %(after_updated_at)s, %(after_id)s)
     AND q.updated_at < %(before)s
     AND (q.dedup_key IS NULL OR NOT EXISTS (

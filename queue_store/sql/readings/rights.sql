@@ -25,7 +25,8 @@ WITH our_tables(name) AS (
     FROM our_roles r CROSS JOIN pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
         AND (p.proname = 'known_flows'
-            OR r.name NOT LIKE '%%monitor' AND p.proname IN ('enqueue_record', 'enqueue_or_explain', 'own_records')
+            OR r.name NOT LIKE '%%monitor'
+                AND p.proname IN ('enqueue_record', 'enqueue_or_explain', 'enqueue_with_task_id', 'own_records')
             OR r.name LIKE '%%admin' AND p.proname IN ('purge_audit', 'seal_audit_anew'))
         AND NOT has_function_privilege(to_regrole(r.name), p.oid, 'EXECUTE')
 )

@@ -1,8 +1,8 @@
 -- Rules of the schema that are gone, disabled or not validated: without them any state can be stored.
 SELECT format('%%s is missing, disabled or not valid', guard.name) AS problem, NULL::bigint AS record_id
 FROM unnest(ARRAY['processing_queue_state', 'processing_queue_instants', 'processing_queue_status_check',
-    'processing_queue_pkey', 'processing_queue_dedup', 'processing_queue_running_key', 'only_known_transitions',
-    'processing_queue_new_record', 'account_for_insert', 'account_for_delete', 'account_for_truncate']) AS guard(name)
+    'processing_queue_pkey', 'processing_queue_dedup', 'processing_queue_running_key', 'processing_queue_task_id',
+    'only_known_transitions', 'processing_queue_new_record', 'account_for_insert', 'account_for_delete', 'account_for_truncate']) AS guard(name)
 WHERE NOT EXISTS (
         SELECT FROM pg_constraint c
         WHERE c.conrelid = 'public.processing_queue'::regclass AND c.conname = guard.name AND c.convalidated)
@@ -30,5 +30,5 @@ SELECT format('everybody may call %%s, which runs as its owner', p.oid::regproce
 FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege(0::oid, p.oid, 'EXECUTE')
     AND p.proname IN ('account_for_insert', 'account_for_delete', 'account_for_truncate', 'cancel_own_records',
-        'enqueue_or_explain', 'enqueue_record', 'is_limited_producer', 'known_flows', 'own_records', 'purge_audit',
-        'refuse_flows_of_others', 'seal_audit', 'seal_audit_anew', 'sum_minutes')
+        'enqueue_or_explain', 'enqueue_record', 'enqueue_with_task_id', 'is_limited_producer', 'known_flows',
+        'own_records', 'purge_audit', 'refuse_flows_of_others', 'seal_audit', 'seal_audit_anew', 'sum_minutes')

@@ -1,0 +1,110 @@
+"""Tasks of applications that are not durable, in the same worker: never at the same time as a run in one child.
+
+A message starts them in the main thread of a child, where a run that was begun without a hint may be at work in another
+thread: it gives back what it has not started, and the task waits for it. Their time limits count from there.
+"""
+
+import logging
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, signals
+from celery.exceptions import SoftTimeLimitExceeded
+
+from ..authoring.registry import applications
+from ..celery_hardening.other_request import LIMITS_HEADER, OtherRequest
+from ..celery_hardening.own_task import OwnTask
+from ..worker.time_limit import soft_limit
+
+if TYPE_CHECKING:
+    from ..worker.services import WorkerServices
+
+LOOK_SECONDS = 0.05
+CELERYS_OWN = "celery."
+
+logger = logging.getLogger(__name__)
+
+_limits: dict[str, tuple[float | None, float | None]] = {}
+_default_limits: list[float | None] = [None, None]
+_held = ExitStack()
+
+
+def serve_other_tasks(worker_app: Celery) -> None:
+    """Let the worker run the tasks of all applications that its modules have made. Idempotent."""
+    for application in applications():
+        for name, task in application.tasks.items():
+            is_known = worker_app.tasks.get(name)
+            if name.startswith(CELERYS_OWN) or is_known is task or isinstance(is_known, OwnTask):
+                continue
+            _limits[name] = task.time_limit, task.soft_time_limit
+            task.time_limit = task.soft_time_limit = None  # of the pool
+            task.Request = f"{OtherRequest.__module__}:{OtherRequest.__name__}"
+            worker_app.tasks[name] = task
+
+
+def take_limits_from_pool(worker: Any) -> None:
+    """`--time-limit` would end a run in the middle. It holds for the other tasks alone."""
+    _default_limits[:] = [worker.time_limit, worker.soft_time_limit]
+    worker.time_limit = worker.soft_time_limit = None
+
+
+def watch_other_tasks() -> None:
+    """In a pool child."""
+    signals.task_prerun.connect(_begin, dispatch_uid="processing_queue.begin", weak=False)
+    signals.task_postrun.connect(_end, dispatch_uid="processing_queue.end", weak=False)
+
+
+def _begin(task: Any = None, **_: Any) -> None:
+    from ..worker.services import worker_services
+
+    if not _is_other(task):
+        return
+    _held.close()
+    services = worker_services()
+    _wait_for_the_run(services)
+    _held.callback(services.run_lock.release)
+    hard, soft = _limits_of(task)
+    if hard is not None:
+        timer = threading.Timer(hard, _end_child, (task.name, hard))
+        timer.daemon = True
+        timer.start()
+        _held.callback(timer.cancel)
+    if soft is not None:
+        _held.enter_context(soft_limit(soft, SoftTimeLimitExceeded))
+
+
+def _end(task: Any = None, **_: Any) -> None:
+    if _is_other(task):
+        _held.close()
+
+
+def _is_other(task: Any) -> bool:
+    """Neither ours, nor the task of a record, nor called by another task as a function."""
+    request = task.request
+    return (
+        not isinstance(task, OwnTask) and getattr(request, "durable", None) is None and not request.is_eager
+    )
+
+
+def _wait_for_the_run(services: "WorkerServices") -> None:
+    while not services.run_lock.acquire(timeout=LOOK_SECONDS):
+        current = services.current_run
+        if current is not None:
+            current.is_in_the_way = True
+
+
+def _limits_of(task: Any) -> tuple[float | None, float | None]:
+    said = getattr(task.request, LIMITS_HEADER, None) or (None, None)
+    declared = _limits.get(task.name, (None, None))
+    hard, soft = (s or d or default for s, d, default in zip(said, declared, _default_limits, strict=True))
+    return hard, soft
+
+
+def _end_child(name: str, seconds: float) -> None:
+    from ..run_loop.stuck_handlers import end_process
+    from ..worker.services import worker_services
+
+    logger.error("%s did not end within its time limit of %g s: its process ends", name, seconds)
+    worker_services().slots.leave()
+    end_process()

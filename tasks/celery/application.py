@@ -1,0 +1,196 @@
+"""The application that takes the place of `celery.Celery`: its tasks are flows, and its calls write records."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any, Literal
+
+from celery import Celery
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.enqueueing import NewRecord, send_hints
+from queue_store.enqueueing.hints import CeleryHintSender
+
+from ..authoring.registry import register, remember
+from .declaring import check_declared, flow_of
+from .durable_task import as_durable
+from .options import CallOptions, checked
+from .payloads import payload_of
+from .queues import flow_queue, route_of
+from .refusals import refuse
+from .results import BesideBackend, DurableBackend
+from .revoking import DurableControl
+from .task_ids import task_id_of
+from .transactions import CallersTransaction, Outside, Transaction, write
+
+CELERYS_OWN = "celery.*"
+
+
+class DurableCelery(Celery):
+    """`celery.Celery` whose tasks are durable.
+
+    `transaction`: a function that returns the session or connection in use, or None outside of a transaction;
+    "django:default", or another alias; None: each call commits a record of its own. `outside_transaction`: "commit"
+    such a record, or raise an "error". `durable`: patterns of the names of durable tasks, such as ["shop.billing.*"];
+    the other tasks stay as they are. `on_crash`: what becomes of a task without `acks_late=True` whose process died:
+    "fail", or "repeat". `database`: the queue's; by default the one that DATABASE_URL names.
+
+    Raises NotDurableError for wrong values.
+    """
+
+    control_cls = DurableControl  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        main: str | None = None,
+        *,
+        transaction: Transaction = None,
+        outside_transaction: Outside = "commit",
+        durable: Sequence[str] = ("*",),
+        on_crash: Literal["fail", "repeat"] = "fail",
+        database: DatabaseManager | None = None,
+        **options: Any,
+    ) -> None:
+        if isinstance(durable, str) or not all(isinstance(pattern, str) for pattern in durable):
+            raise refuse(f"durable={durable!r}", 'pass a list of patterns, such as ["shop.billing.*"]')
+        if on_crash not in ("fail", "repeat"):
+            raise refuse(f"on_crash={on_crash!r}", 'say "fail" or "repeat"')
+        self.transaction = CallersTransaction(transaction, outside_transaction)
+        self.durable = tuple(durable)
+        self.on_crash = on_crash
+        self._database = database
+        super().__init__(main, **options)
+        remember(self)
+
+    def load_tasks(self) -> None:
+        """What a worker does at its start: import the modules of the tasks, and register each as a flow. Raises
+        whatever an import raises."""
+        self.loader.import_default_modules()
+        self.finalize()
+
+    @cached_property
+    def database(self) -> DatabaseManager:
+        """The queue's. Raises SettingsError."""
+        return self._database or DatabaseManager(application_name=f"{self.main or 'celery'} tasks")
+
+    @cached_property
+    def hints(self) -> CeleryHintSender:
+        return CeleryHintSender(_PlainSender(self))
+
+    @cached_property
+    def durable_backend(self) -> DurableBackend:
+        return DurableBackend(self)
+
+    def is_durable(self, name: str) -> bool:
+        """Whether calls of the task of this name write records."""
+        return not fnmatchcase(name, CELERYS_OWN) and any(
+            fnmatchcase(name, pattern) for pattern in self.durable
+        )
+
+    def check_queue(self, name: str, queue: Any) -> None:
+        """Raises NotDurableError for another queue than that of the task, where it is known."""
+        wanted, declared = flow_queue(self, queue), flow_queue(self, name=name)
+        if queue is not None and wanted != declared:
+            raise refuse(
+                f"{name}: queue={wanted!r} in a call",
+                f"its queue is {declared!r}; declare another one: @app.task(queue=…), or task_routes",
+            )
+
+    def task(self, *arguments: Any, **options: Any) -> Any:
+        """As Celery's. Other applications in the process get no copy of the task, unless `shared=True`."""
+        options.setdefault("shared", False)
+        return super().task(*arguments, **options)
+
+    def _task_from_fun(  # pyright: ignore[reportIncompatibleMethodOverride]  (it passes the others on)
+        self, fun: Any, name: str | None = None, base: Any = None, **options: Any
+    ) -> Any:
+        """Celery makes all tasks here: those of `@app.task` and of `@shared_task`."""
+        name = name or self.gen_task_name(fun.__name__, fun.__module__)
+        known: Any = self._tasks
+        if not self.is_durable(name) or name in known:
+            return super()._task_from_fun(fun, name=name, base=base, **options)  # type: ignore[misc]
+        check_declared(self, name, fun, options)
+        base = as_durable(base or self.Task)
+        task = super()._task_from_fun(fun, name=name, base=base, **options)  # type: ignore[misc]
+        register(flow_of(self, task))
+        return task
+
+    def register_task(self, task: Any, **options: Any) -> Any:
+        """As Celery's, for a task that is a class."""
+        task = task() if isinstance(task, type) else task
+        name = task.name or self.gen_task_name(type(task).__name__, type(task).__module__)
+        if self.is_durable(name):
+            declared = {option: getattr(task, option, None) for option in ("rate_limit", "expires")}
+            check_declared(self, name, task.run, declared | options)
+            task.__class__ = as_durable(type(task))
+        task = super().register_task(task, **options)
+        if self.is_durable(name):
+            register(flow_of(self, task))
+        return task
+
+    def send_task(  # type: ignore[override]
+        self,
+        name: str,
+        args: Any = None,
+        kwargs: Any = None,
+        countdown: Any = None,
+        eta: Any = None,
+        task_id: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """All calls of tasks come here. A retry of a task that a message has started stays Celery's."""
+        said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
+        if options.get("retries") or not self.is_durable(name):
+            self._refuse_canvas(name, kwargs)
+            return super().send_task(name, args, kwargs, **said)
+        return self._enqueue(name, args, kwargs, said)
+
+    def _refuse_canvas(self, name: str, kwargs: Any) -> None:
+        """Celery's own tasks, such as celery.map, call the tasks that they are given."""
+        called = (kwargs or {}).get("task") if isinstance(kwargs, dict) else None
+        inner = called.get("task") if isinstance(called, dict) else None
+        if fnmatchcase(name, CELERYS_OWN) and (self.durable == ("*",) or (inner and self.is_durable(inner))):
+            raise refuse(f"{name} is not supported", "call the durable task once for each of its arguments")
+
+    def _enqueue(self, name: str, args: Any, kwargs: Any, said: dict[str, Any]) -> Any:
+        said = route_of(self, name) | {option: value for option, value in said.items() if value is not None}
+        options = self._with_parent(checked(self, name, said))
+        payload = payload_of(self, args, kwargs, options)
+        record = NewRecord(payload, priority=options.priority, scheduled_at=options.scheduled_at)
+        connection = self.transaction.current()
+        if connection is None:
+            with self.database.engine.begin() as own:
+                enqueued = write(own, name, record, options.task_id)
+            send_hints(self.hints, enqueued)
+        else:
+            enqueued = write(connection, name, record, options.task_id)
+            self.transaction.hint_after_commit(connection, self.hints, enqueued)
+        task_id = options.task_id or task_id_of(enqueued.id)
+        result = self.AsyncResult(task_id, backend=self.durable_backend)
+        result.ignored = options.ignore_result
+        return result
+
+    def _with_parent(self, options: CallOptions) -> CallOptions:
+        parent = self.current_worker_task
+        if parent is not None:
+            request = parent.request
+            options.root_id = options.root_id or request.root_id or request.id
+            options.parent_id = options.parent_id or request.id
+        return options
+
+    def _get_backend(self) -> Any:
+        """Results of durable tasks are in their records, those of the others where `result_backend` says."""
+        if self.durable == ("*",):
+            return self.durable_backend
+        return BesideBackend(self.durable_backend, super()._get_backend())  # type: ignore[misc]
+
+
+class _PlainSender:
+    """For hints, which are messages."""
+
+    def __init__(self, app: DurableCelery) -> None:
+        self.conf = app.conf
+        self._app = app
+
+    def send_task(self, name: str, **options: Any) -> Any:
+        return Celery.send_task(self._app, name, **options)

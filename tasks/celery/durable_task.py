@@ -1,0 +1,109 @@
+"""What a durable task does in its body that is not Celery's own: a retry is that of its record."""
+
+from functools import cache, partial
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Retry
+from celery.utils.serialization import raise_with_context
+
+from .refusals import refuse
+
+
+class DurableTask(Task):
+    """In front of the class that a task would have. Outside of a record, such as in `apply()`, it is Celery's."""
+
+    abstract = True
+    most_retries: int | None = None  # of the record, whatever a call of retry() says
+
+    def retry(  # type: ignore[override]
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: Any = None,
+        throw: bool = True,
+        eta: Any = None,
+        countdown: Any = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Raises Retry, which makes the record pending again; the exception, or MaxRetriesExceededError, when the
+        retries are used up; NotDurableError for what a record cannot do."""
+        request = self.request
+        if getattr(request, "durable", None) is None:
+            return super().retry(
+                args,
+                kwargs,
+                exc=exc,
+                throw=throw,
+                eta=eta,
+                countdown=countdown,
+                max_retries=max_retries,
+                **options,
+            )
+        self._check_retry(args, kwargs, throw, max_retries, options)
+        limit = self.max_retries if max_retries is None else max_retries
+        if limit is not None and request.retries >= limit:
+            if exc:
+                raise_with_context(exc)
+            raise self.MaxRetriesExceededError(
+                f"Can't retry {self.name}[{request.id}]: its {limit} retries are used up",
+                task_args=request.args, task_kwargs=request.kwargs,
+            )  # fmt: skip
+        when = eta or (self.default_retry_delay if countdown is None else countdown)
+        raise Retry(exc=exc, when=when, is_eager=False)
+
+    def _check_retry(
+        self, args: Any, kwargs: Any, throw: bool, max_retries: int | None, options: dict[str, Any]
+    ) -> None:
+        if args is not None or kwargs is not None:
+            raise refuse("retry() with other arguments", "a record keeps its payload: call the task anew")
+        if not throw:
+            raise refuse("retry(throw=False)", "the retry is what the task ends with: let it raise")
+        if said := {option for option, value in options.items() if value is not None}:
+            raise refuse(
+                f"retry({', '.join(sorted(said))}=…)", "a retry takes exc, countdown, eta and max_retries"
+            )
+        if max_retries is not None and self.most_retries is not None and max_retries > self.most_retries:
+            raise refuse(
+                f"retry(max_retries={max_retries})",
+                f"the record has {self.most_retries}; declare more: @app.task(max_retries={max_retries})",
+            )
+
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
+        """The record is in the transaction, and runs after its COMMIT: the same as `delay()`. A task that runs at once,
+        eagerly, waits for Django's COMMIT."""
+        return self.apply_async_on_commit(args, kwargs)
+
+    def apply_async_on_commit(self, *args: Any, **options: Any) -> Any:
+        app: Any = self._get_app()
+        if app.conf.task_always_eager and app.transaction.django_alias is not None:
+            from django.db import transaction
+
+            run = partial(self.apply_async, *args, **options)
+            transaction.on_commit(run, using=app.transaction.django_alias)
+            return None
+        return self.apply_async(*args, **options)
+
+    def replace(self, sig: Any) -> Any:
+        raise refuse("self.replace()", "call the other task, and return")
+
+    def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
+        raise refuse("self.add_to_chord()", "chords are not supported")
+
+    def update_state(self, *arguments: Any, **options: Any) -> Any:
+        """Celery's, outside of a record."""
+        if getattr(self.request, "durable", None) is not None:
+            raise refuse(
+                "self.update_state()", "the record has its own state; write progress into a table of yours"
+            )
+        return super().update_state(*arguments, **options)
+
+
+@cache
+def as_durable(base: type) -> type:
+    """The class with ours in front of it."""
+    if issubclass(base, DurableTask):
+        return base
+    options = {"abstract": True, "__module__": base.__module__}
+    return type(base.__name__, (DurableTask, base), options)

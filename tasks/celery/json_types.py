@@ -1,0 +1,30 @@
+"""Arguments and results as JSON: the types that Celery's own serializer knows, such as datetime, UUID and Decimal,
+arrive as what they were."""
+
+import json
+from typing import Any
+
+from kombu.exceptions import EncodeError
+from kombu.utils.json import dumps, loads
+
+from queue_store.errors import PayloadRejectedError
+
+_MARK = b'"__type__"'
+
+
+def as_json(value: Any, field: str) -> Any:
+    """The value of plain JSON types only. Raises PayloadRejectedError."""
+    try:
+        return json.loads(dumps(value))
+    except (TypeError, ValueError, RecursionError, EncodeError) as error:
+        raise PayloadRejectedError(field, f"cannot be written as JSON: {error}") from None
+
+
+def from_json(encoded: bytes, plain: Any) -> Any:
+    """`plain`: what `encoded` holds without Celery's types. It is taken as it is where there are none."""
+    return loads(encoded) if _MARK in encoded.replace(b" ", b"") else plain
+
+
+def decoded(plain: Any) -> Any:
+    """What `as_json` has made, as it was before."""
+    return loads(json.dumps(plain))

@@ -1,0 +1,109 @@
+"""The options of a call: each is kept, without meaning for a record, or refused. None is dropped in silence."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery.utils.time import maybe_make_aware
+from dateutil.parser import isoparse
+
+from .refusals import refuse
+
+# They are about publishing a message, and no message is sent.
+WITHOUT_MEANING = frozenset(
+    {"producer", "publisher", "connection", "router", "retry", "retry_policy", "result_cls", "task_type",
+     "add_to_parent", "delivery_mode", "immediate", "mandatory", "exchange", "routing_key", "serializer"}
+)  # fmt: skip
+KEPT = frozenset(
+    {"countdown", "eta", "task_id", "priority", "queue", "headers", "link", "ignore_result", "root_id", "parent_id",
+     "time_limit", "soft_time_limit"}
+)  # fmt: skip
+REFUSED = {
+    "chord": "let the last task find out that it is the last one, for instance by counting rows",
+    "chain": "let each task call the next one, or say link=",
+    "group_id": "call the tasks one after the other in one transaction: they are enqueued together",
+    "group_index": "call the tasks one after the other in one transaction: they are enqueued together",
+    "expires": "a record waits until it is processed; queuectl cancel takes it back",
+    "link_error": "catch the error in the task, or connect to the signal task_failure",
+    "compression": "Postgres compresses large payloads by itself",
+    "replaced_task_nesting": "self.replace() is not supported: call the other task",
+    "stamped_headers": "pass headers=",
+    "shadow": "a record bears the name of its task",
+    "route_name": "declare the queue at the task",
+    "reply_to": "read the result with AsyncResult",  # the canvas says it, too
+}
+
+
+@dataclass(slots=True)
+class CallOptions:
+    """What a call of a task says about its record."""
+
+    task_id: str | None = None
+    priority: int | None = None
+    scheduled_at: datetime | timedelta | None = None
+    queue: Any = None
+    headers: dict[str, Any] | None = None
+    link: Any = None
+    ignore_result: bool = False
+    root_id: str | None = None
+    parent_id: str | None = None
+
+
+def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
+    """Raises NotDurableError."""
+    said = {option: value for option, value in given.items() if _says_something(value)}
+    if refused := next((option for option in REFUSED if option in said), None):
+        raise refuse(f"{name}: {refused} is not supported", REFUSED[refused])
+    for option in said:
+        if option not in KEPT and option not in WITHOUT_MEANING:
+            raise refuse(f"{name}: there is no option {option}", f"there are {', '.join(sorted(KEPT))}")
+    _check_publishing(name, said)
+    _check_declared(app, name, said)
+    return CallOptions(
+        task_id=said.get("task_id"),
+        priority=given.get("priority"),
+        scheduled_at=_due(app, given.get("countdown"), given.get("eta")),
+        queue=said.get("queue"),
+        headers=said.get("headers"),
+        link=said.get("link"),
+        ignore_result=bool(given.get("ignore_result")),
+        root_id=said.get("root_id"),
+        parent_id=said.get("parent_id"),
+    )
+
+
+def _says_something(value: Any) -> bool:
+    return not (value is None or value is False or value == 0 or value in ([], (), {}))
+
+
+def _check_publishing(name: str, said: dict[str, Any]) -> None:
+    if said.get("serializer", "json") != "json":
+        raise refuse(f"{name}: serializer {said['serializer']!r} is not supported", "records hold JSON")
+    if exchange := said.get("exchange"):
+        raise refuse(
+            f"{name}: exchange {exchange!r} is not supported", "no message is sent; declare the queue"
+        )
+    headers = said.get("headers")
+    if headers is not None and not isinstance(headers, dict):
+        raise refuse(f"{name}: headers", f"must be a dictionary, not {type(headers).__name__}")
+
+
+def _check_declared(app: Any, name: str, said: dict[str, Any]) -> None:
+    """A flow has one queue and one pair of limits, whoever calls it."""
+    app.check_queue(name, said.get("queue"))
+    task = app.tasks.get(name)
+    for option in ("time_limit", "soft_time_limit"):
+        if option in said and said[option] != getattr(task, option, None):
+            raise refuse(f"{name}: {option}={said[option]!r} in a call", f"declare it: @app.task({option}=…)")
+
+
+def _due(app: Any, countdown: Any, eta: Any) -> datetime | timedelta | None:
+    if countdown:
+        return timedelta(seconds=max(0.0, float(countdown)))
+    if not eta:
+        return None
+    if isinstance(eta, str):
+        eta = isoparse(eta)
+    if not isinstance(eta, datetime):
+        raise refuse("eta", f"must be a datetime, not {type(eta).__name__}")
+    return maybe_make_aware(eta, app.timezone)

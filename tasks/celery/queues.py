@@ -1,0 +1,24 @@
+"""Which queue a task belongs to: a flow has one, whoever calls it."""
+
+from typing import Any
+
+DEFAULT_QUEUE = "flows"
+OF_MESSAGES = ("exchange", "exchange_type", "routing_key")  # of a route
+
+
+def flow_queue(app: Any, queue: Any = None, *, name: str | None = None) -> str:
+    """The queue of a task by its name, or what a call names. Celery's default queue is that of the flows."""
+    if name is not None:
+        queue = getattr(app.tasks.get(name), "queue", None) or route_of(app, name).get("queue")
+    queue = getattr(queue, "name", queue)
+    return DEFAULT_QUEUE if queue in (None, app.conf.task_default_queue) else str(queue)
+
+
+def route_of(app: Any, name: str) -> dict[str, Any]:
+    """What `task_routes` says of the task: its queue, and options of its calls."""
+    if not app.conf.task_routes:
+        return {}
+    route = app.amqp.router.lookup_route(name, (), {}, {}, app.tasks.get(name))
+    if not isinstance(route, dict):
+        return {} if route is None else {"queue": route}
+    return {option: value for option, value in route.items() if option not in OF_MESSAGES}

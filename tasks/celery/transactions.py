@@ -1,0 +1,118 @@
+"""The transaction that a record is written in: the caller's own where there is one."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import psycopg
+from sqlalchemy import Connection
+
+from queue_store.database.sqlalchemy_kinds import is_scoped_session, is_session
+from queue_store.enqueueing import Enqueued, NewRecord, enqueue
+from queue_store.enqueueing.after_commit import hint_after_commit, send_hints, session_to_hint
+from queue_store.enqueueing.hints import HintSender
+from queue_store.enqueueing.task_ids import enqueue_with_task_id
+
+from .refusals import refuse
+
+DJANGO = "django:"
+Transaction = Callable[[], Any] | str | None
+Outside = Literal["commit", "error"]
+
+
+class CallersTransaction:
+    """`transaction`: a function that returns the caller's session or connection, or None outside of a transaction;
+    "django:" with the alias of a database; or None: nobody has one. `outside`: what a call outside of a transaction
+    does: "commit" a record in a transaction of its own, or raise an "error"."""
+
+    def __init__(self, transaction: Transaction, outside: Outside) -> None:
+        if not (transaction is None or callable(transaction) or _names_django(transaction)):
+            raise refuse(
+                f"transaction={transaction!r}",
+                'pass a function that returns the session or connection in use, "django:default", or None',
+            )
+        if outside not in ("commit", "error"):
+            raise refuse(f"outside_transaction={outside!r}", 'say "commit" or "error"')
+        self._transaction = transaction
+        self._outside = outside
+
+    @property
+    def django_alias(self) -> str | None:
+        transaction = self._transaction
+        return transaction.removeprefix(DJANGO) if isinstance(transaction, str) else None
+
+    def current(self) -> Any:
+        """What a record is written through; None outside of a transaction, where that is allowed. Raises
+        NotDurableError."""
+        connection = self.open_one()
+        if connection is None and self._outside == "error":
+            raise refuse(
+                "a durable task was called outside of a transaction",
+                'begin one, or say outside_transaction="commit" at the application',
+            )
+        return connection
+
+    def open_one(self) -> Any:
+        """The caller's session or connection; None outside of a transaction. Raises NotDurableError."""
+        if self.django_alias is not None:
+            return _of_django(self.django_alias)
+        connection = self._transaction() if callable(self._transaction) else None
+        return None if _commits_by_itself(connection) else connection
+
+    def hint_after_commit(self, connection: Any, sender: HintSender, enqueued: Enqueued) -> None:
+        """Where the connection does not tell when it has committed, a worker finds the record within seconds."""
+        if self.django_alias is not None:
+            from django.db import connections
+
+            if connections[self.django_alias].in_atomic_block:
+                connections[self.django_alias].on_commit(partial(send_hints, sender, enqueued), robust=True)
+        elif is_session(connection) or is_scoped_session(connection):
+            session = session_to_hint(connection, sender)
+            assert session is not None
+            hint_after_commit(session, sender, enqueued)
+
+
+def write(connection: Any, flow_name: str, record: NewRecord, task_id: str | None) -> Enqueued:
+    """Through the caller's connection. Raises QueueStoreError."""
+    if task_id is not None:
+        return enqueue_with_task_id(connection, flow_name, record, task_id)
+    return enqueue(
+        connection, flow_name, record.payload, priority=record.priority, scheduled_at=record.scheduled_at
+    )
+
+
+def _names_django(transaction: Any) -> bool:
+    return isinstance(transaction, str) and transaction.startswith(DJANGO) and len(transaction) > len(DJANGO)
+
+
+def _of_django(alias: str) -> Any:
+    from django.db import connections
+
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        raise refuse(
+            f"Django's database {alias!r} is {connection.vendor}",
+            "durable tasks need the Postgres of the queue, through psycopg 3",
+        )
+    if connection.get_autocommit() and not connection.in_atomic_block:
+        return None
+    connection.ensure_connection()
+    driver = connection.connection
+    if not isinstance(driver, psycopg.Connection):
+        raise refuse(
+            f"Django's database {alias!r} is reached through {type(driver).__module__.split('.')[0]}",
+            "durable tasks need psycopg 3: pip install 'psycopg[binary]'",
+        )
+    return driver
+
+
+def _commits_by_itself(connection: Any) -> bool:
+    """A session or a connection of SQLAlchemy begins a transaction by itself, and its owner commits it."""
+    if isinstance(connection, psycopg.Cursor):
+        connection = connection.connection
+    if isinstance(connection, Connection):
+        driver = connection.connection.driver_connection
+        return isinstance(driver, psycopg.Connection) and driver.autocommit
+    if not isinstance(connection, psycopg.Connection):
+        return connection is None
+    return connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE

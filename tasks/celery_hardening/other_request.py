@@ -1,0 +1,17 @@
+"""Requests of an application's own tasks, which this worker runs beside durable ones."""
+
+from typing import Any
+
+from .believed_request import UnlimitedRequest
+
+LIMITS_HEADER = "limits_in_child"
+
+
+class OtherRequest(UnlimitedRequest):
+    """Celery's pool would end the whole process at a time limit, and with it a run that is at work there. The child
+    itself keeps the limits that the message names: see tasks/background/other_tasks.py."""
+
+    def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
+        said = dict(message.headers if headers is None else headers)
+        said[LIMITS_HEADER] = said.get("timelimit")
+        super().__init__(message, headers=said, **options)

@@ -1,0 +1,24 @@
+"""A durable task joins Django's `atomic()`; see django_shop.py for what is asserted."""
+
+import os
+import subprocess
+import sys
+
+from queue_store.database.manager import DatabaseManager
+from tests.support.documents import ROOT
+from tests.support.flow_rows import register_flow
+
+
+def test_an_eager_task_waits_for_djangos_commit(database: DatabaseManager, clean_database_url: str) -> None:
+    """And all else that the project asserts: one process, because it takes a second to start."""
+    register_flow(database, "shop.send")
+    command = [sys.executable, "-W", "error", "-m", "tests.durable_tasks.django_shop"]
+    project = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": clean_database_url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert project.stdout == "done\n", project.stderr

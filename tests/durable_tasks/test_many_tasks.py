@@ -1,0 +1,24 @@
+"""Where a worker has many flows, one hint is enough for all that wait: each costs a run, and no message."""
+
+from tasks.run_loop.waiting_flows import MANY_FLOWS, run_waiting_flows
+from tests.durable_tasks.conftest import Shop
+
+
+def act(number: int) -> None: ...
+
+
+def test_the_flows_that_wait_are_run_one_after_the_other(shop: Shop) -> None:
+    tasks = [shop.task(act, name=f"shop.task_{number}") for number in range(2 * MANY_FLOWS)]
+    for task in tasks:
+        for number in range(3):
+            task.delay(number)
+    run_waiting_flows(shop.worker.services)
+    assert shop.worker.statuses() == {"completed": 3 * len(tasks)}
+
+
+def test_with_few_flows_each_waits_for_its_hint(shop: Shop) -> None:
+    tasks = [shop.task(act, name=f"shop.task_{number}") for number in range(3)]
+    for task in tasks:
+        task.delay(1)
+    run_waiting_flows(shop.worker.services)
+    assert shop.worker.statuses() == {"pending": 3}

@@ -1,0 +1,176 @@
+"""`AsyncResult` reads the record of its task."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery.exceptions import TaskRevokedError, TimeoutError as CeleryTimeoutError
+from celery.result import AsyncResult
+from sqlalchemy.orm import Session
+
+from processing_queue.celery import NotDurableError
+from tests.durable_tasks.conftest import Shop
+
+LONG_SECONDS = 60
+
+
+class OutOfStockError(Exception):
+    """Of this module: its class is found again."""
+
+
+@pytest.fixture
+def act(shop: Shop) -> Any:
+    @shop.task(bind=True, max_retries=1, default_retry_delay=0)
+    def act(self: Any, how: str = "success") -> Any:
+        if how == "failure":
+            raise OutOfStockError("none left")
+        if how == "built-in":
+            raise KeyError("order")
+        if how == "retry":
+            self.retry(exc=ConnectionError("away"))
+        return {"order": 17}
+
+    return act
+
+
+def test_the_state_is_that_of_the_record(shop: Shop, act: Any) -> None:
+    result = act.delay()
+    assert (result.state, result.ready(), result.result) == ("PENDING", False, None)
+    shop.run(act)
+    assert (result.state, result.successful(), result.result) == ("SUCCESS", True, {"order": 17})
+    assert result.get(timeout=0) == {"order": 17}
+    assert (result.name, result.retries, result.traceback) == ("shop.act", 0, None)
+
+
+@pytest.mark.parametrize(("how", "error"), [("failure", OutOfStockError), ("built-in", KeyError)])
+def test_the_error_of_a_failure_is_raised_again(
+    how: str, error: type[Exception], shop: Shop, act: Any
+) -> None:
+    result = act.delay(how)
+    shop.run(act)
+    assert (result.state, result.failed(), type(result.result)) == ("FAILURE", True, error)
+    assert error.__name__ in result.traceback
+    with pytest.raises(error):
+        result.get(timeout=0)
+    assert type(result.get(timeout=0, propagate=False)) is error
+
+
+def test_a_task_that_will_be_tried_again_says_so(shop: Shop, act: Any) -> None:
+    result = act.delay("retry")
+    shop.run(act)
+    assert result.state in ("RETRY", "FAILURE")  # with a delay of 0 the same run may try it again
+    assert type(result.result) is ConnectionError
+
+
+def test_a_result_is_found_by_its_id(shop: Shop, act: Any) -> None:
+    task_id = act.delay().id
+    own = act.apply_async(task_id="order 17").id
+    shop.run(act)
+    for one in (task_id, own):
+        for found in (AsyncResult(one, app=shop.app), shop.app.AsyncResult(one), act.AsyncResult(one)):
+            assert found.get(timeout=0) == {"order": 17}
+    assert shop.app.AsyncResult("nobody's").state == "PENDING"
+
+
+def test_get_waits_for_the_end(shop: Shop, act: Any) -> None:
+    result = act.delay()
+    received: list[Any] = []
+    waiting = threading.Thread(target=lambda: received.append(result.get(timeout=LONG_SECONDS)))
+    waiting.start()
+    shop.run(act)
+    waiting.join(LONG_SECONDS)
+    assert received == [{"order": 17}]
+
+
+def test_get_gives_up_after_its_time(shop: Shop, act: Any) -> None:
+    with pytest.raises(CeleryTimeoutError):
+        act.delay().get(timeout=0.05)
+    with pytest.raises(CeleryTimeoutError):
+        shop.app.AsyncResult("nobody's").get(timeout=0.05)
+
+
+def test_get_in_the_transaction_that_enqueued_is_refused(shop: Shop, act: Any) -> None:
+    with Session(shop.database.engine) as session:
+        shop.session = session
+        for result in (act.delay(), act.apply_async(task_id="mine")):
+            assert result.state == "PENDING"
+            with pytest.raises(NotDurableError, match="COMMIT first"):
+                result.get(timeout=LONG_SECONDS)
+        session.commit()
+    shop.run(act)
+    assert result.get(timeout=0) == {"order": 17}
+
+
+def test_a_revoked_task_does_not_run(shop: Shop, act: Any) -> None:
+    result, other = act.delay(), act.apply_async(task_id="other")
+    result.revoke()
+    shop.app.control.revoke(["other"])
+    shop.run(act)
+    for one in (result, other):
+        assert one.state == "REVOKED"
+        with pytest.raises(TaskRevokedError):
+            one.get(timeout=0)
+
+
+def test_what_cannot_be_revoked_is_refused(shop: Shop, act: Any) -> None:
+    with pytest.raises(NotDurableError, match="queuectl end"):
+        act.delay().revoke(terminate=True)
+    with Session(shop.database.engine) as session:
+        shop.session = session
+        with pytest.raises(NotDurableError, match="no committed task"):
+            act.delay().revoke()
+        with pytest.raises(NotDurableError, match="no committed task"):
+            act.apply_async(task_id="mine").revoke()
+
+
+def test_a_forgotten_task_is_purged_once_it_has_ended(shop: Shop, act: Any) -> None:
+    result = act.delay()
+    with pytest.raises(NotDurableError, match="not finished"):
+        result.forget()
+    shop.run(act)
+    result.forget()
+    assert shop.rows() == []
+    result.forget()
+
+
+def test_an_ignored_result_is_none_at_once(shop: Shop, act: Any) -> None:
+    assert act.apply_async(ignore_result=True).get() is None
+
+
+def test_a_result_that_is_no_json_fails_where_results_are_wanted(shop: Shop) -> None:
+    @shop.task
+    def produce() -> Any:
+        return object()
+
+    shop.app.conf.result_backend = "cache+memory://"
+    result = produce.delay()
+    shop.run(produce)
+    assert result.state == "FAILURE"
+
+
+def test_eager_tasks_run_at_once_and_write_nothing(shop: Shop, act: Any) -> None:
+    shop.app.conf.task_always_eager = True
+    result = act.delay()
+    assert (result.state, result.get(), shop.rows()) == ("SUCCESS", {"order": 17}, [])
+    assert act.delay_on_commit().get() == {"order": 17}
+    assert act.delay("failure").state == "FAILURE"
+
+
+def test_other_tasks_keep_their_backend(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(durable=["shop.billing.*"])
+    shop.app.conf.update(result_backend="cache+memory://", task_always_eager=False)
+
+    def produce() -> int:
+        return 1
+
+    billing = shop.task(produce, name="shop.billing.produce")
+    plain = shop.task(produce, name="shop.plain")
+    result = billing.delay()
+    sent = plain.delay()
+    assert [row.flow_name for row in shop.rows()] == ["shop.billing.produce"]
+    shop.run(billing)
+    assert shop.app.AsyncResult(result.id).get(timeout=0) == 1
+    shop.app.backend.store_result(sent.id, 2, "SUCCESS")
+    assert shop.app.AsyncResult(sent.id).get(timeout=0) == 2
+    assert plain.AsyncResult(sent.id).state == "SUCCESS"
