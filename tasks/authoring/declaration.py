@@ -18,6 +18,7 @@ from ..exceptions import FlowDeclarationError
 from .called_functions import check_functions, check_policy, is_async
 from .context import FlowContext
 from .flow import Flow, FlowOptions, Handler
+from .payloads.declared_payload import check_versions, payload_type
 from .retries import PERMANENT, Backoff, is_number_between
 from .transaction_types import (
     ASYNC_TRANSACTIONS,
@@ -33,6 +34,7 @@ _NUMBERS = {
     "batch_size": (int, 1, 10_000),
     "max_runs": (int, 1, 100_000),
     "concurrency": (int, 1, 1_000),
+    "version": (int, 1, 100_000),
     "max_retries": (int, 0, 1_000),
     "time_limit_seconds": (float, 0.01, 86_400),
     "idle_in_transaction_seconds": (float, 1, 86_400),
@@ -70,6 +72,8 @@ _OPTIONAL = (
     "after",
     "failed",
     "schedule",
+    "version",
+    "upgrade",
 )
 
 
@@ -82,7 +86,9 @@ def declare(handler: Handler, options: dict[str, Any]) -> Flow:
         _check_name(name)
         _check_options(options)
         check_functions(options)
+        check_versions(options.get("version"), options.get("upgrade"))
         signature = _read_signature(handler)
+        kind = payload_type(name, signature.payload, options)
         flow = Flow(
             name=name,
             handler=handler,
@@ -90,6 +96,7 @@ def declare(handler: Handler, options: dict[str, Any]) -> Flow:
             context_parameter=signature.context,
             transaction_parameter=signature.transaction,
             transaction_type=signature.transaction_type,
+            payload_type=kind,
             **options,
         )
         _check_together(flow)
@@ -100,6 +107,7 @@ def declare(handler: Handler, options: dict[str, Any]) -> Flow:
 
 @dataclass(slots=True)
 class _Signature:
+    payload: Any = Any
     context: str | None = None
     transaction: str | None = None
     transaction_type: type | None = None
@@ -182,8 +190,9 @@ def _check_schedule_payload(value: object) -> None:
 def _read_signature(handler: Handler) -> _Signature:
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise ValueError("a handler returns its result: it must not be a generator")
-    found = _Signature()
-    for parameter in _parameters(handler)[1:]:
+    payload, *others = _parameters(handler)
+    found = _Signature(payload.annotation)
+    for parameter in others:
         annotation = getattr(parameter.annotation, "__origin__", parameter.annotation)
         if annotation is FlowContext:
             found.context = parameter.name

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
 
+from queue_store.enqueueing.payload_encoders import set_encoder, set_encoders
 from queue_store.errors import SettingsError
 from queue_store.settings import ProcessorSettings, environment_name
 
@@ -27,6 +28,7 @@ def register(flow: Flow) -> None:
             f"flow {flow.name} is declared twice: {place_of(known)} and {place_of(flow)}"
         )
     _flows[flow.name] = flow
+    set_encoder(flow.name, flow.payload_type.encode if flow.payload_type else None)
 
 
 def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
@@ -89,11 +91,13 @@ def empty_registry() -> Generator[None]:
     """For tests that declare flows: none is registered, and afterwards only those that were."""
     before = dict(_flows)
     _flows.clear()
+    set_encoders({})
     try:
         yield
     finally:
         _flows.clear()
         _flows.update(before)
+        set_encoders({flow.name: flow.payload_type.encode for flow in before.values() if flow.payload_type})
 
 
 def find_flow(name: str) -> Flow | None:
