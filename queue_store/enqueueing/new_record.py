@@ -4,16 +4,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Literal, get_args
-
-from typing_extensions import TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from queue_store.enqueueing.payload_encoders import Encode, encode_payload
 from queue_store.enqueueing.trace_context import current_trace_context
 from queue_store.errors import PayloadRejectedError
 from queue_store.records.payload import plain_text
 
-P = TypeVar("P", default=Any)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    PayloadT = DefaultTypeVar("PayloadT", default=Any)  # Python 3.13 has it in typing
+else:
+    PayloadT = TypeVar("PayloadT")
 
 OnDuplicate = Literal["raise", "skip", "replace"]
 DEFAULT_PRIORITY = 5
@@ -26,7 +29,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class NewRecord(Generic[P]):
+class NewRecord(Generic[PayloadT]):
     """A payload with what is said about its record.
 
     `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the
@@ -34,7 +37,7 @@ class NewRecord(Generic[P]):
     records with the same one run one after the other. Where a record is replaced, what is None stays as it is.
     """
 
-    payload: P
+    payload: PayloadT
     priority: int | None = None
     scheduled_at: datetime | timedelta | None = None
     dedup_key: str | None = None

@@ -7,10 +7,8 @@ from functools import cached_property
 from typing import Any, Generic, Protocol, Unpack
 from uuid import UUID
 
-from typing_extensions import TypeVar
-
 from queue_store.enqueueing import NewRecord, RecordOptions
-from queue_store.enqueueing.new_record import check_record
+from queue_store.enqueueing.new_record import PayloadT, check_record
 from queue_store.enqueueing.payload_encoders import encoder_of
 from queue_store.records.payload import encode_json
 from queue_store.records.record import Record
@@ -19,8 +17,6 @@ from ..exceptions import RecordCancelled
 from ..observing.bound_fields import fields_of
 
 PROGRESS_LIMIT_BYTES = 8_192
-
-P = TypeVar("P", default=Any)
 
 
 class RunSide(Protocol):
@@ -38,7 +34,7 @@ class RunSide(Protocol):
     def check_flow(self, flow_name: str) -> None: ...
 
 
-class FlowContext(Generic[P]):
+class FlowContext(Generic[PayloadT]):
     """Annotate a handler's parameter with this class to receive it. A batch handler receives a list of them:
     `list[FlowContext[Order]]` where payloads have a type."""
 
@@ -56,7 +52,7 @@ class FlowContext(Generic[P]):
         return self.record.id
 
     @cached_property
-    def payload(self) -> P:
+    def payload(self) -> PayloadT:
         return self.record.payload
 
     @property
