@@ -47,6 +47,7 @@ COMMANDS = (
     "restore",
     "resume",
     "schedule",
+    "schema",
     "show",
     "status",
     "stop",

@@ -24,6 +24,7 @@ NEEDED = {
     "reset": ["1"],
     "restore": ["FILE", "--yes"],
     "resume": ["survey"],
+    "schema": ["survey"],
     "show": ["1"],
     "stop": ["--all", "--yes"],
     "tail": ["--times", "1"],
