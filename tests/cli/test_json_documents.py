@@ -34,6 +34,7 @@ NEEDED = {
     "follow": ["survey", "--times", "1"],
     "backup": ["FILE"],
     "metrics-server": ["--address", "300.0.0.1"],
+    "import": ["procrastinate", "--yes"],
     "move": ["surwey", "survey", "--yes"],
     "new-flow": ["class"],
 }
