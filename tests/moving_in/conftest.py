@@ -48,7 +48,8 @@ class Importing:
 
     def records(self) -> list[Any]:
         return self.query(
-            "SELECT flow_name, payload, priority, dedup_key, order_key, correlation_id FROM processing_queue ORDER BY id"
+            "SELECT flow_name, payload, priority, dedup_key, order_key, correlation_id"
+            " FROM processing_queue ORDER BY id"
         )
 
 

@@ -5,14 +5,16 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from pgqueuer.adapters.drivers.psycopg import PsycopgDriver
 from pgqueuer.models import Job
+from pgqueuer.ports.repository import EntrypointExecutionParameter
 from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
-from pgqueuer.types import QueueExecutionMode
+from pgqueuer.types import QueueEntrypoint, QueueExecutionMode, QueueManagerId
 
 from queue_store.moving_in.pgqueuer import PgQueuer
 from tests.moving_in.conftest import SCHEMA, Importing
@@ -41,6 +43,24 @@ class Peer:
             await manager.run(mode=QueueExecutionMode.drain)
 
         self._do(work)
+
+    def take(self) -> list[Job]:
+        """As its worker takes jobs."""
+        taken: list[Job] = []
+
+        async def take(queries: Queries) -> None:
+            taken.extend(
+                await queries.dequeue(
+                    batch_size=10,
+                    entrypoints={QueueEntrypoint("invoice"): EntrypointExecutionParameter(0)},
+                    queue_manager_id=QueueManagerId(uuid4()),
+                    global_concurrency_limit=None,
+                    heartbeat_timeout=timedelta(seconds=30),
+                )
+            )
+
+        self._do(take)
+        return taken
 
     def _do(self, what: Callable[[Queries], Awaitable[Any]]) -> None:
         async def do() -> None:
@@ -80,8 +100,7 @@ def test_old_workers_find_nothing_and_a_second_run_moves_nothing(importing: Impo
         peer.enqueue("invoice", json.dumps({"order_id": number}).encode())
     assert importing.json("pgqueuer", "--batch-size", "3")["total"] == 7
     assert importing.json("pgqueuer")["total"] == 0
-    peer.work()
-    assert peer.seen == []
+    assert peer.take() == []
     assert len(importing.records()) == 7
     log = importing.query("SELECT count(*) FROM pgqueuer_log WHERE status = 'canceled'")
     assert log == [(7,)]
@@ -94,8 +113,16 @@ def test_a_dry_run_says_the_same_and_changes_nothing(importing: Importing, peer:
     assert document["moved"] == {"invoice": 1}
     assert [(left["reason"], left["count"]) for left in document["left"]] == [("its payload is not JSON", 1)]
     assert (importing.records(), document["waiting"]) == ([], 2)
+    assert len(peer.take()) == 2
+
+
+@pytest.mark.long
+def test_a_worker_runs_what_was_left_and_nothing_else(importing: Importing, peer: Peer) -> None:
+    peer.enqueue("invoice", b'{"order_id": 1}')
+    peer.enqueue("invoice", b"no JSON")
+    assert importing.json("pgqueuer", exit_code=1)["total"] == 1
     peer.work()
-    assert len(peer.seen) == 2
+    assert peer.seen == [b"no JSON"]
 
 
 def test_neither_takes_what_the_other_one_has_locked(importing: Importing, peer: Peer) -> None:
@@ -104,8 +131,7 @@ def test_neither_takes_what_the_other_one_has_locked(importing: Importing, peer:
     with importing.database.transaction() as cursor:
         jobs, _ = PgQueuer({}, SCHEMA).take(cursor, None, 1)
         assert len(jobs) == 1
-        peer.work()
-    assert len(peer.seen) == 1
+        assert len(peer.take()) == 1
     with psycopg.connect(peer.url) as old_worker:
         old_worker.execute("UPDATE pgqueuer SET status = 'picked'")
         assert importing.json("pgqueuer")["total"] == 0
