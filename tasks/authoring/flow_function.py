@@ -20,6 +20,7 @@ from queue_store.enqueueing import (
     enqueue,
     enqueue_many,
 )
+from queue_store.errors import QueueStoreError
 
 from .context import FlowContext
 
@@ -34,6 +35,7 @@ Rest = ParamSpec("Rest")
 R = TypeVar("R")
 Returned_co = TypeVar("Returned_co", covariant=True)
 
+FLOW_NAMES = "processing_queue_flow_names"
 ENQUEUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "enqueue": enqueue, "aenqueue": aenqueue, "enqueue_many": enqueue_many, "aenqueue_many": aenqueue_many,
 }  # fmt: skip
@@ -105,14 +107,23 @@ class BatchDecorator(Protocol):
 
 
 def give_enqueue_functions(handler: Callable[..., Any], flow_name: str) -> None:
-    """What takes no attributes, such as a bound method, is enqueued by the flow's name only."""
+    """What takes no attributes, such as a bound method, is enqueued by the flow's name only, and so is a function that
+    is declared as several flows."""
+    names: list[str] = getattr(handler, FLOW_NAMES, [])
+    if flow_name not in names:
+        names.append(flow_name)
     with suppress(AttributeError):
+        setattr(handler, FLOW_NAMES, names)
         for name, function in ENQUEUE_FUNCTIONS.items():
-            setattr(handler, name, _for_flow(function, flow_name))
+            setattr(handler, name, _for_flow(function, names))
 
 
-def _for_flow(function: Callable[..., Any], flow_name: str) -> Callable[..., Any]:
+def _for_flow(function: Callable[..., Any], flow_names: list[str]) -> Callable[..., Any]:
     def for_flow(connection: object, *arguments: Any, **options: Any) -> Any:
-        return function(connection, flow_name, *arguments, **options)
+        if len(flow_names) > 1:
+            raise QueueStoreError(
+                f"this function is declared as the flows {', '.join(flow_names)}: enqueue by name"
+            )
+        return function(connection, flow_names[0], *arguments, **options)
 
     return for_flow

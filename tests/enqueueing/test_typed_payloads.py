@@ -10,7 +10,15 @@ import pydantic
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from queue_store import DatabaseManager, NewRecord, PayloadRejectedError, aenqueue, enqueue, enqueue_many
+from queue_store import (
+    DatabaseManager,
+    NewRecord,
+    PayloadRejectedError,
+    QueueStoreError,
+    aenqueue,
+    enqueue,
+    enqueue_many,
+)
 from tasks import FlowContext, flow
 from tasks.authoring.registry import empty_registry
 from tests.authoring.typed_payloads import KINDS, PATH, STORED, WRONG, Kind, ModelOrder, an_order, handler_of
@@ -127,6 +135,35 @@ def test_aliases_and_computed_fields_come_back(worker: Worker) -> None:
             bill_flow.enqueue(connection, Bill(billNumber=4))
         worker.run(declared)
     assert [bill.text for bill in given] == ["bill 4"]
+
+
+def test_a_secret_is_not_stored_as_asterisks(
+    invoices: Callable[[Any], Any], database: DatabaseManager
+) -> None:
+    class Login(pydantic.BaseModel):
+        token: pydantic.SecretStr
+
+    class Sent(Login):
+        @pydantic.field_serializer("token")
+        def shown(self, token: pydantic.SecretStr) -> str:
+            return token.get_secret_value()
+
+    with database.engine.begin() as connection:
+        with pytest.raises(PayloadRejectedError, match="field_serializer"):
+            invoices(Login).enqueue(connection, Login(token=pydantic.SecretStr("a")))
+        invoices(Sent).enqueue(connection, Sent(token=pydantic.SecretStr("a")))
+    assert payloads(database) == [{"token": "a"}]
+
+
+def test_a_function_of_two_flows_is_enqueued_by_name(
+    invoices: Callable[[Any], Any], database: DatabaseManager
+) -> None:
+    send = invoices(ModelOrder)
+    flow(name="send_copy")(send)
+    with database.engine.begin() as connection:
+        with pytest.raises(QueueStoreError, match="the flows send_invoice, send_copy: enqueue by name"):
+            send.enqueue(connection, STORED)
+        enqueue(connection, "send_invoice", STORED)
 
 
 def test_values_that_no_record_holds_are_refused_with_their_place(

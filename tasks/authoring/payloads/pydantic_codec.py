@@ -1,5 +1,6 @@
 """Types that Pydantic decodes: its models, its dataclasses, and what is built of them."""
 
+import json
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,6 +11,8 @@ from queue_store.errors import PayloadRejectedError
 
 from .codec import path_of, rejected
 
+MASKED = "**********"  # what Pydantic writes for a SecretStr
+
 
 class PydanticCodec:
     """Raises ValueError for a type that Pydantic cannot decode from JSON."""
@@ -18,6 +21,7 @@ class PydanticCodec:
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
             self._schema = self._adapter.json_schema()
+            self._has_secrets = '"writeOnly": true' in json.dumps(self._schema)
             self._validate = self._adapter.validator.validate_json
             self._serialize = self._adapter.serializer.to_python
         except (PydanticUserError, PydanticInvalidForJsonSchema, NameError) as error:
@@ -36,9 +40,15 @@ class PydanticCodec:
         """By alias, and without computed fields: what `decode` takes. The check of `decode` finds what is of another
         type, so that no warning has to."""
         try:
-            return self._serialize(value, mode="json", by_alias=True, round_trip=True, warnings=False)
+            plain = self._serialize(value, mode="json", by_alias=True, round_trip=True, warnings=False)
         except PydanticSerializationError as error:
             raise PayloadRejectedError("payload", str(error)) from None
+        if self._has_secrets and MASKED in json.dumps(plain, default=str):
+            raise PayloadRejectedError(
+                "payload",
+                "a secret would be stored as asterisks: give its field a field_serializer, or send a reference",
+            )
+        return plain
 
     def schema(self) -> dict[str, Any]:
         return self._schema
