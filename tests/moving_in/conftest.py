@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from queue_store import DatabaseManager
 from tasks.cli import main
 from tests.support.flow_rows import register_flow
+from tests.support.schemas import TEST_SCHEMA
 
 SCHEMA = "the_other"
 
@@ -42,7 +43,7 @@ class Importing:
 
     def query(self, statement: str, *parameters: object) -> list[Any]:
         with self.database.transaction() as cursor:
-            cursor.execute(f"SET LOCAL search_path = {SCHEMA}, public".encode())
+            cursor.execute(f"SET LOCAL search_path = {SCHEMA}, {TEST_SCHEMA}".encode())
             cursor.execute(statement.encode(), parameters)
             return cursor.fetchall() if cursor.description else []
 

@@ -27,7 +27,7 @@ class Peer:
         self._do(lambda queries: queries.install())
 
     def enqueue(self, entrypoint: str, payload: bytes | None, priority: int = 0, **options: Any) -> None:
-        given = {name: [value] for name, value in options.items()}
+        given: Any = {name: [value] for name, value in options.items()}
         self._do(lambda queries: queries.enqueue([entrypoint], [payload], [priority], **given))
 
     def work(self) -> None:
