@@ -7,7 +7,7 @@ Safe while workers run: yes.
 from queue_store.migrations import run_file
 
 revision = "0024"
-down_revision = "0020"
+down_revision = "0021"
 
 
 def upgrade() -> None:
