@@ -10,11 +10,12 @@ from pathlib import Path
 from benchmarks.bench_servers import running_servers
 from benchmarks.report import RESULTS, write_report
 from benchmarks.session import Session
-from benchmarks.workloads import cost, drain, enqueue, flatness, latency, one_commit, peers, waiting
+from benchmarks.workloads import cost, drain, enqueue, flatness, latency, one_commit, peers, typed, waiting
 
 QUICK = {
     "drain": drain.measure,
     "enqueue": enqueue.measure,
+    "typed": typed.measure,
     "latency": latency.measure,
     "waiting": waiting.measure,
     "one_commit": one_commit.measure,

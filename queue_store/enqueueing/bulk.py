@@ -13,13 +13,12 @@ from queue_store.enqueueing.new_record import (
     check_choice,
     check_options,
     checked_flow_name,
-    payload_limit_bytes,
     plain,
 )
+from queue_store.enqueueing.payload_encoders import Encode, encoder_of
 from queue_store.enqueueing.steps import Copy, Rows, Steps, refuse_flow
 from queue_store.errors import DuplicateRecordError, PayloadRejectedError
 from queue_store.flow_names import is_flow_name
-from queue_store.records.payload import encode_json
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CHUNK_RECORDS = 4_000
@@ -203,8 +202,9 @@ def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[Row
     first_position = chunk_bytes = 0
     chunk: list[Row] = []
     takes_options = bulk.options != NewRecord(None)
+    encode = encoder_of(bulk.done.flow_name)
     for position, row in enumerate(rows):
-        chunk.append(_encoded(row, position, takes_options=takes_options))
+        chunk.append(_encoded(row, position, encode, takes_options=takes_options))
         chunk_bytes += len(chunk[-1][0])
         if chunk_bytes >= CHUNK_BYTES or len(chunk) >= CHUNK_RECORDS:
             yield first_position, chunk
@@ -213,16 +213,17 @@ def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[Row
         yield first_position, chunk
 
 
-def _encoded(row: object, position: int, *, takes_options: bool) -> Row:
+def _encoded(row: object, position: int, encode: Encode, *, takes_options: bool) -> Row:
     try:
         if isinstance(row, NewRecord):
             if takes_options:
                 raise PayloadRejectedError(
                     "NewRecord", "has options of its own: give the call none beside it"
                 )
-            check_options(row)
-            return _compact(encode_json(row.payload, payload_limit_bytes())), row
-        return _compact(encode_json(row, payload_limit_bytes())), None
+            record = cast("NewRecord", row)
+            check_options(record)
+            return _compact(encode(record.payload)), record
+        return _compact(encode(row)), None
     except PayloadRejectedError as error:
         raise PayloadRejectedError(f"row {position}: {error.field}", error.problem) from None
 

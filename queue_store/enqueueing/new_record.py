@@ -4,13 +4,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
+from queue_store.enqueueing.payload_encoders import Encode, encode_payload
 from queue_store.enqueueing.trace_context import current_trace_context
 from queue_store.errors import PayloadRejectedError
-from queue_store.records.payload import encode_json, plain_text
-from queue_store.settings import load_processor_settings
+from queue_store.records.payload import plain_text
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    PayloadT = DefaultTypeVar("PayloadT", default=Any)  # Python 3.13 has it in typing
+else:
+    PayloadT = TypeVar("PayloadT")
 
 OnDuplicate = Literal["raise", "skip", "replace"]
 DEFAULT_PRIORITY = 5
@@ -23,7 +29,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class NewRecord:
+class NewRecord(Generic[PayloadT]):
     """A payload with what is said about its record.
 
     `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the
@@ -31,7 +37,7 @@ class NewRecord:
     records with the same one run one after the other. Where a record is replaced, what is None stays as it is.
     """
 
-    payload: Any
+    payload: PayloadT
     priority: int | None = None
     scheduled_at: datetime | timedelta | None = None
     dedup_key: str | None = None
@@ -40,17 +46,11 @@ class NewRecord:
     trace_context: str | None = None
 
 
-@cache
-def payload_limit_bytes() -> int:
-    """PAYLOAD_LIMIT_BYTES, read once for each process."""
-    return load_processor_settings().payload_limit_bytes
-
-
-def check_record(record: NewRecord) -> dict[str, Any]:
+def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str, Any]:
     """Raises PayloadRejectedError that names the field. Returns the record as parameters, its payload as JSON."""
     check_options(record)
     return {
-        "payload": encode_json(record.payload, payload_limit_bytes()).decode(),
+        "payload": encode(record.payload).decode(),
         "priority": record.priority,
         "scheduled_at": record.scheduled_at if isinstance(record.scheduled_at, datetime) else None,
         "delay_seconds": _delay_seconds(record.scheduled_at),

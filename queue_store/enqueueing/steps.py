@@ -15,6 +15,7 @@ from queue_store.enqueueing.new_record import (
     check_record,
     checked_flow_name,
 )
+from queue_store.enqueueing.payload_encoders import encoder_of
 from queue_store.errors import DuplicateRecordError, UnknownFlowError
 from queue_store.flow_names import is_flow_name
 from queue_store.suggestions import closest, did_you_mean
@@ -56,7 +57,7 @@ def enqueue_steps(
     flow_name = checked_flow_name(flow_name)
     check_choice(on_duplicate)
     options = {"on_duplicate": on_duplicate, "is_follow_up": is_follow_up}
-    parameters = check_record(record)
+    parameters = check_record(record, encoder_of(flow_name))
     if not is_flow_name(flow_name):
         yield from refuse_flow(flow_name)
     rows = yield NamedStatement("arrows/enqueue", {"flow_name": flow_name} | options | parameters)

@@ -63,8 +63,10 @@ class Claimer:
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
     def read(self, cursor: Cursor[Any]) -> list[Record]:
-        timezone = cursor.connection.info.timezone
-        return read_records(cursor.fetchall(), self.options.flow_name, self.flow_instance_id, timezone)
+        options, timezone = self.options, cursor.connection.info.timezone
+        return read_records(
+            cursor.fetchall(), options.flow_name, self.flow_instance_id, timezone, options.record_class
+        )
 
     def oldest_waiting_level(self, cursor: Cursor[Any]) -> int | None:
         """The level whose first claimable record has waited longest; None where nothing is due."""

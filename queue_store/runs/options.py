@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
-from queue_store.records.record import Written
+from queue_store.records.record import Record, Written
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run needs to know of its flow. `max_retries`: attempts after the first; at least 0."""
+    """What a run needs to know of its flow. `max_retries`: attempts after the first; at least 0.
+    `record_class`: what the claimed records are, where their payloads have a type."""
 
     flow_name: str
     batch_size: int
     max_retries: int
+    record_class: type[Record] = Record
 
 
 @dataclass(slots=True)

@@ -131,8 +131,12 @@ def claim_parameters(flow_name: str, flow_instance_id: UUID, batch_size: int) ->
 
 
 def read_records(
-    rows: Iterable[tuple[Any, ...]], flow_name: str, flow_instance_id: UUID, timezone: tzinfo
+    rows: Iterable[tuple[Any, ...]],
+    flow_name: str,
+    flow_instance_id: UUID,
+    timezone: tzinfo,
+    record_class: type[Record] = Record,
 ) -> list[Record]:
     """`rows`: of a cursor that decodes later."""
     owner: tuple[Any, ...] = (flow_name, flow_instance_id, timezone)
-    return [Record(*row, *owner) for row in rows]
+    return [record_class(*row, *owner) for row in rows]

@@ -4,11 +4,12 @@ import logging
 import time
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Protocol, Unpack
+from typing import Any, Generic, Protocol, Unpack
 from uuid import UUID
 
 from queue_store.enqueueing import NewRecord, RecordOptions
-from queue_store.enqueueing.new_record import check_record
+from queue_store.enqueueing.new_record import PayloadT, check_record
+from queue_store.enqueueing.payload_encoders import encoder_of
 from queue_store.records.payload import encode_json
 from queue_store.records.record import Record
 
@@ -33,8 +34,9 @@ class RunSide(Protocol):
     def check_flow(self, flow_name: str) -> None: ...
 
 
-class FlowContext:
-    """Annotate a handler's parameter with this class to receive it. A batch handler receives a list of them."""
+class FlowContext(Generic[PayloadT]):
+    """Annotate a handler's parameter with this class to receive it. A batch handler receives a list of them:
+    `list[FlowContext[Order]]` where payloads have a type."""
 
     def __init__(self, record: Record, run_side: RunSide, ends_at: float | None = None) -> None:
         self.record = record
@@ -50,7 +52,7 @@ class FlowContext:
         return self.record.id
 
     @cached_property
-    def payload(self) -> Any:
+    def payload(self) -> PayloadT:
         return self.record.payload
 
     @property
@@ -113,7 +115,7 @@ class FlowContext:
         has the same `dedup_key`, it is skipped. Unless told otherwise it keeps this one's correlation id, and its
         trace where no span is current. Raises PayloadRejectedError, UnknownFlowError."""
         options.setdefault("correlation_id", self.correlation_id or None)
-        parameters = check_record(NewRecord(payload, **options))
+        parameters = check_record(NewRecord(payload, **options), encoder_of(flow_name))
         parameters["trace_context"] = parameters["trace_context"] or self.record.trace_context
         self._run_side.check_flow(flow_name)
         self.follow_ups.append(

@@ -1,9 +1,7 @@
 """Whether a flow is declared rightly: checked at import, so that nothing of it can fail in the middle of a batch."""
 
-import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,15 +14,11 @@ from queue_store.suggestions import closest, did_you_mean
 
 from ..exceptions import FlowDeclarationError
 from .called_functions import check_functions, check_policy, is_async
-from .context import FlowContext
 from .flow import Flow, FlowOptions, Handler
+from .payloads.declared_payload import check_versions, payload_type
 from .retries import PERMANENT, Backoff, is_number_between
-from .transaction_types import (
-    ASYNC_TRANSACTIONS,
-    SYNC_TRANSACTIONS,
-    is_async_transaction,
-    is_sync_transaction,
-)
+from .signature import read_signature
+from .transaction_types import ASYNC_TRANSACTIONS, SYNC_TRANSACTIONS, is_async_transaction
 
 SCHEDULE_PAYLOAD_LIMIT_BYTES = 65_536
 LONGEST_INTERVAL = timedelta(days=366)
@@ -33,6 +27,7 @@ _NUMBERS = {
     "batch_size": (int, 1, 10_000),
     "max_runs": (int, 1, 100_000),
     "concurrency": (int, 1, 1_000),
+    "version": (int, 1, 100_000),
     "max_retries": (int, 0, 1_000),
     "time_limit_seconds": (float, 0.01, 86_400),
     "idle_in_transaction_seconds": (float, 1, 86_400),
@@ -70,6 +65,8 @@ _OPTIONAL = (
     "after",
     "failed",
     "schedule",
+    "version",
+    "upgrade",
 )
 
 
@@ -82,7 +79,9 @@ def declare(handler: Handler, options: dict[str, Any]) -> Flow:
         _check_name(name)
         _check_options(options)
         check_functions(options)
-        signature = _read_signature(handler)
+        check_versions(options.get("version"), options.get("upgrade"))
+        signature = read_signature(handler)
+        kind = payload_type(name, signature.payload, options)
         flow = Flow(
             name=name,
             handler=handler,
@@ -90,19 +89,13 @@ def declare(handler: Handler, options: dict[str, Any]) -> Flow:
             context_parameter=signature.context,
             transaction_parameter=signature.transaction,
             transaction_type=signature.transaction_type,
+            payload_type=kind,
             **options,
         )
         _check_together(flow)
     except ValueError as problem:
         raise FlowDeclarationError(f"flow {name}: {problem}") from None
     return flow
-
-
-@dataclass(slots=True)
-class _Signature:
-    context: str | None = None
-    transaction: str | None = None
-    transaction_type: type | None = None
 
 
 def _check_name(name: object) -> None:
@@ -177,39 +170,6 @@ def _check_schedule_payload(value: object) -> None:
         encode_json(value, SCHEDULE_PAYLOAD_LIMIT_BYTES, "schedule_payload")
     except PayloadRejectedError as error:
         raise ValueError(str(error)) from None
-
-
-def _read_signature(handler: Handler) -> _Signature:
-    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
-        raise ValueError("a handler returns its result: it must not be a generator")
-    found = _Signature()
-    for parameter in _parameters(handler)[1:]:
-        annotation = getattr(parameter.annotation, "__origin__", parameter.annotation)
-        if annotation is FlowContext:
-            found.context = parameter.name
-        elif is_sync_transaction(annotation) or is_async_transaction(annotation):
-            if found.transaction is not None:
-                raise ValueError(
-                    f"{found.transaction} and {parameter.name}: there is one transaction to ask for"
-                )
-            found.transaction, found.transaction_type = parameter.name, annotation
-        elif parameter.default is inspect.Parameter.empty and parameter.kind not in (
-            inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD,
-        ):  # fmt: skip
-            raise ValueError(
-                f"parameter {parameter.name} must be annotated with FlowContext or a connection type"
-            )
-    return found
-
-
-def _parameters(handler: Handler) -> list[inspect.Parameter]:
-    try:
-        parameters = list(inspect.signature(handler, eval_str=True).parameters.values())
-    except NameError as error:
-        raise ValueError(f"an annotation cannot be resolved at import: {error}") from None
-    if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
-        raise ValueError("the handler needs a first parameter for the payload")
-    return parameters
 
 
 def _check_together(flow: Flow) -> None:

@@ -8,19 +8,20 @@ from typing import Any, TypedDict
 from celery.schedules import crontab, schedule as interval
 
 from queue_store.queue_schema import celery_queue_name
+from queue_store.records.record import Record
 from queue_store.settings import ProcessorSettings
 
+from .payloads.payload_type import PayloadType, Upgrade
 from .retries import DEFAULT_BACKOFF, Backoff, DelayFunction, RetryPolicy, retry_delay_seconds
 
 Handler = Callable[..., Any]
 
 
-class FlowOptions(TypedDict, total=False):
-    """What `@flow(...)` takes. docs/flows.md shows each by an example."""
+class OptionsButBatch(TypedDict, total=False):
+    """What `@flow(...)` takes but for `batch`, which decides what the handler is given."""
 
     name: str
     queue: str
-    batch: bool
     batch_size: int | None
     max_runs: int | None
     concurrency: int
@@ -36,6 +37,14 @@ class FlowOptions(TypedDict, total=False):
     failed: Handler | None
     schedule: crontab | interval | None
     schedule_payload: Any
+    version: int | None
+    upgrade: Mapping[int, Upgrade] | None
+
+
+class FlowOptions(OptionsButBatch, total=False):
+    """What `@flow(...)` takes. docs/flows.md shows each by an example."""
+
+    batch: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,14 @@ class Flow:
     failed: Handler | None = None
     schedule: crontab | interval | None = None
     schedule_payload: Any = None
+    version: int | None = None
+    upgrade: Mapping[int, Upgrade] | None = None
+    payload_type: PayloadType | None = None
+
+    @property
+    def record_class(self) -> type[Record]:
+        """Of the records that a run of it claims."""
+        return Record if self.payload_type is None else self.payload_type.record_class
 
     @property
     def max_crash_strikes(self) -> int | None:

@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 from weakref import ref
 
+from queue_store.enqueueing.payload_encoders import set_encoder, set_encoders
 from queue_store.errors import SettingsError
 from queue_store.settings import ProcessorSettings, environment_name
 
@@ -40,6 +41,7 @@ def register(flow: Flow) -> None:
             f"flow {flow.name} is declared twice: {place_of(known)} and {place_of(flow)}"
         )
     _flows[flow.name] = flow
+    set_encoder(flow.name, flow.payload_type.encode if flow.payload_type else None)
 
 
 def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
@@ -117,12 +119,14 @@ def empty_registry() -> Generator[None]:
     flows, remembered = dict(_flows), list(_applications)
     _flows.clear()
     _applications.clear()
+    set_encoders({})
     try:
         yield
     finally:
         _flows.clear()
         _flows.update(flows)
         _applications[:] = remembered
+        set_encoders({flow.name: flow.payload_type.encode for flow in flows.values() if flow.payload_type})
 
 
 def find_flow(name: str) -> Flow | None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.resources import files
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -33,6 +34,7 @@ COMMANDS = (
     "failures",
     "follow",
     "grant-roles",
+    "import",
     "maintenance",
     "metrics-server",
     "migrate",
@@ -47,6 +49,7 @@ COMMANDS = (
     "restore",
     "resume",
     "schedule",
+    "schema",
     "show",
     "status",
     "stop",
@@ -77,7 +80,7 @@ class CommandGroup(click.Group):
             cmd_name = OLD_COMMANDS[cmd_name]
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = _function_name(cmd_name)
         return getattr(import_module(f".{name}", __name__), name)
 
     def resolve_command(
@@ -112,7 +115,13 @@ def main() -> None:
 
 
 def _first_sentence(command: str) -> str:
-    wanted = command.replace("-", "_")
+    wanted = _function_name(command)
     tree = ast.parse(files(__name__).joinpath(f"{wanted}.py").read_text())
     function = next(f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == wanted)
     return " ".join((ast.get_docstring(function) or "").split()).partition(". ")[0].rstrip(".")
+
+
+def _function_name(command: str) -> str:
+    """Of its module as well. `import` is a word of the language."""
+    name = command.replace("-", "_")
+    return f"{name}_" if iskeyword(name) else name

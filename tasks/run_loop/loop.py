@@ -47,6 +47,7 @@ def run_flow(
         flow_name=flow.name,
         batch_size=flow.batch_size_or_default(services.settings),
         max_retries=flow.max_retries_or_default(services.settings),
+        record_class=flow.record_class,
     )
     position = services.position(flow.name)
     with Run(services.database, options, position, services.process.worker_process_id, celery_task_id) as run:

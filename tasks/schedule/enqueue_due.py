@@ -44,5 +44,8 @@ def _enqueue_due(
         if due_at is None:
             return None
         payload = {} if flow.schedule_payload is None else flow.schedule_payload
-        encoded = encode_json(payload, SCHEDULE_PAYLOAD_LIMIT_BYTES, "schedule_payload")
+        if flow.payload_type is not None:
+            encoded = flow.payload_type.encode(payload)
+        else:
+            encoded = encode_json(payload, SCHEDULE_PAYLOAD_LIMIT_BYTES, "schedule_payload")
         return recurring.enqueue_occurrence(cursor, flow.name, due_at, encoded)

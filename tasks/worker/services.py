@@ -6,6 +6,7 @@ import platform
 import socket
 import threading
 from importlib.metadata import version
+from typing import Any
 
 from queue_store import __version__, flows as flow_store
 from queue_store.database.manager import DatabaseManager
@@ -126,8 +127,15 @@ def declaration(flow: Flow, settings: ProcessorSettings) -> FlowDeclaration:
             "failure_blocks_key": flow.failure_blocks_key,
             "time_limit_seconds": flow.time_limit_seconds,
             "max_crash_strikes": flow.max_crash_strikes,
+            **_declared_payload(flow),
         },
     )
+
+
+def _declared_payload(flow: Flow) -> dict[str, Any]:
+    if flow.payload_type is None:
+        return {}
+    return {"payload_version": flow.payload_type.version, "payload_schema": flow.payload_type.schema()}
 
 
 def orphan_timeout_seconds(flow: Flow, settings: ProcessorSettings) -> float:

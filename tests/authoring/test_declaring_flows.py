@@ -172,6 +172,7 @@ def test_every_documented_option_is_one_of_the_flows_fields() -> None:
         "context_parameter",
         "transaction_parameter",
         "transaction_type",
+        "payload_type",
     }
     assert (
         set(FlowOptions.__annotations__) == {field.name for field in fields(Flow)} - read_from_the_signature

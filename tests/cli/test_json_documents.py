@@ -24,6 +24,7 @@ NEEDED = {
     "reset": ["1"],
     "restore": ["FILE", "--yes"],
     "resume": ["survey"],
+    "schema": ["survey"],
     "show": ["1"],
     "stop": ["--all", "--yes"],
     "tail": ["--times", "1"],
@@ -33,6 +34,7 @@ NEEDED = {
     "follow": ["survey", "--times", "1"],
     "backup": ["FILE"],
     "metrics-server": ["--address", "300.0.0.1"],
+    "import": ["procrastinate", "--yes"],
     "move": ["surwey", "survey", "--yes"],
     "new-flow": ["class"],
 }

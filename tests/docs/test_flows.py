@@ -56,6 +56,13 @@ def test_greet(examples: Examples) -> None:
     assert examples.process("greet", {"name": "Ada"})[0].result == "Hello, Ada"
 
 
+def test_remind(examples: Examples) -> None:
+    payloads = ({"customer_id": 1}, {"$version": 2, "customer_id": 1, "language": "fr"}, {"customer_id": "x"})
+    rows = examples.process("remind", *payloads)
+    assert [row.result for row in rows] == ["en", "fr", None]
+    assert rows[2].error_message == "payload.customer_id: Expected `int`, got `str`"
+
+
 def test_send_invoice_and_book(examples: Examples) -> None:
     examples.process("send_invoice", {"amount": 7})
     rows = examples.process("book", {"amount": 3}, {"amount": 0}, {"amount": 4})

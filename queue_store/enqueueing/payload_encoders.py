@@ -1,0 +1,44 @@
+"""How the payloads of a flow become JSON: by the rule for all values, or as the type that the flow declares.
+
+A flow whose module this process has imported has its own encoder here. Nobody else can check its type.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from queue_store.records.payload import encode_json
+from queue_store.settings import load_processor_settings
+
+Encode = Callable[[object], bytes]
+
+_encoders: dict[str, Encode] = {}
+
+
+@cache
+def payload_limit_bytes() -> int:
+    """PAYLOAD_LIMIT_BYTES, read once for each process."""
+    return load_processor_settings().payload_limit_bytes
+
+
+def encode_payload(payload: object) -> bytes:
+    """Raises PayloadRejectedError."""
+    return encode_json(payload, payload_limit_bytes())
+
+
+def encoder_of(flow_name: str) -> Encode:
+    """Raises PayloadRejectedError when it is called on a payload that the flow does not take."""
+    return _encoders.get(flow_name, encode_payload)
+
+
+def set_encoders(encoders: Mapping[str, Encode]) -> None:
+    """Of all flows of this process that declare a type; others have none."""
+    _encoders.clear()
+    _encoders.update(encoders)
+
+
+def set_encoder(flow_name: str, encode: Encode | None) -> None:
+    """None: by the rule for all values."""
+    if encode is None:
+        _encoders.pop(flow_name, None)
+    else:
+        _encoders[flow_name] = encode

@@ -1,0 +1,163 @@
+"""Moving jobs, batch by batch. In one transaction a batch is locked in the other system, written as records, and marked
+there: whatever happens, each job is in one of the two, and no worker of either runs it twice."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.manager import DatabaseManager
+from queue_store.enqueueing.bulk import enqueue_many_steps
+from queue_store.enqueueing.connections import run_atomically
+from queue_store.enqueueing.new_record import NewRecord, check_record
+from queue_store.enqueueing.payload_encoders import encoder_of
+from queue_store.errors import PayloadRejectedError
+from queue_store.flows import read_flow_names
+from queue_store.moving_in.source import Job, Source
+from queue_store.operators.audit import audit
+from queue_store.operators.record_chunks import retry_on_conflict
+
+NO_FLOW = "no flow {flow} is registered: name one with --flow {name}=FLOW, or register it first"
+DUPLICATE = "an unfinished record of {flow} has the same dedup_key"
+SHOWN_IDS = 5
+SEARCH_PATH = "SELECT set_config('search_path', quote_ident(%s) || ', public', true)"
+
+
+@dataclass(slots=True)
+class Left:
+    """Jobs of one task that stay where they are for one reason. `ids`: the first of them."""
+
+    name: str
+    reason: str
+    count: int = 0
+    ids: list[Any] = field(default_factory=list[Any])
+
+
+@dataclass(slots=True)
+class Moved:
+    """`moved`: records by flow. `running` and `waiting`: what the other system has at the end."""
+
+    moved: dict[str, int] = field(default_factory=dict[str, int])
+    left: list[Left] = field(default_factory=list[Left])
+    running: int = 0
+    waiting: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.moved.values())
+
+
+class _NotMeantError(Exception):
+    """Rolls a dry run back."""
+
+    def __init__(self, taken: tuple[list[Job], Any]) -> None:
+        self.taken = taken
+        super().__init__("this was a dry run")
+
+
+def move_in(
+    database: DatabaseManager,
+    source: Source,
+    *,
+    actor: str,
+    batch_size: int,
+    dry_run: bool = False,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Moved:
+    """Moves all jobs that wait and can be moved; jobs that a worker takes meanwhile stay. `dry_run`: does the same and
+    rolls each batch back. `progress` is told how many jobs were looked at. Safe to be repeated, and to be interrupted.
+
+    Raises QueueStoreError for a source that is not there, and IngestionStoppedError; batches before that are moved."""
+    done = Moved()
+    left: dict[tuple[str, str], Left] = {}
+    seen_early: set[Any] = set()
+    after_id: Any = None
+    looked_at = 0
+    with database.transaction() as cursor:
+        source.check(cursor)
+    while True:
+        batch = _Batch(database, source, actor, dry_run=dry_run)
+        taken, after_id = retry_on_conflict(partial(batch.move, after_id, batch_size))
+        if not taken:
+            break
+        jobs = [job for job in taken if job.id not in seen_early]
+        seen_early.update(job.id for job in jobs if job.came_early)
+        for job in jobs:
+            if job.problem is None:
+                done.moved[job.flow_name] = done.moved.get(job.flow_name, 0) + 1
+            else:
+                _note(left, job, job.problem)
+        looked_at += len(jobs)
+        progress(looked_at)
+    done.left = sorted(left.values(), key=lambda one: (one.name, one.reason))
+    with database.transaction() as cursor:
+        counted = source.count(cursor)
+    done.running, done.waiting = counted.running, counted.waiting
+    return done
+
+
+def _note(left: dict[tuple[str, str], Left], job: Job, problem: str) -> None:
+    noted = left.setdefault((job.name, problem), Left(job.name, problem))
+    noted.count += 1
+    if len(noted.ids) < SHOWN_IDS:
+        noted.ids.append(job.id)
+
+
+class _Batch:
+    def __init__(self, database: DatabaseManager, source: Source, actor: str, *, dry_run: bool) -> None:
+        self._database = database
+        self._source = source
+        self._actor = actor
+        self._dry_run = dry_run
+
+    def move(self, after_id: Any, limit: int) -> tuple[list[Job], Any]:
+        """The jobs that were taken, each with its problem where it was not moved, and the id to go on behind. Called
+        again after a conflict."""
+        try:
+            with self._database.transaction() as cursor:
+                if self._source.schema is not None:  # the other system's triggers find their tables by it
+                    cursor.execute(SEARCH_PATH, (self._source.schema,))
+                jobs, last_id = self._source.take(cursor, after_id, limit)
+                self._enqueue(cursor, jobs)
+                if self._dry_run:
+                    raise _NotMeantError((jobs, last_id))
+        except _NotMeantError as dry:
+            return dry.taken
+        return jobs, last_id
+
+    def _enqueue(self, cursor: Cursor[Any], jobs: Sequence[Job]) -> None:
+        known = read_flow_names(cursor)
+        by_flow: dict[str, list[Job]] = defaultdict(list)
+        for job in jobs:
+            job.problem = job.problem or _problem_of(job, known)
+            if job.problem is None:
+                by_flow[job.flow_name].append(job)
+        for flow_name, of_flow in sorted(by_flow.items()):
+            self._enqueue_for(cursor, flow_name, of_flow)
+
+    def _enqueue_for(self, cursor: Cursor[Any], flow_name: str, jobs: Sequence[Job]) -> None:
+        rows = [job.record for job in jobs]
+        steps = enqueue_many_steps(
+            flow_name, rows, NewRecord(None), "skip", with_ids=False, is_follow_up=False
+        )
+        enqueued = run_atomically(cursor, steps)
+        for position in enqueued.duplicate_positions:
+            jobs[position].problem = DUPLICATE.format(flow=flow_name)
+        moved = [job.id for job in jobs if job.problem is None]
+        if moved:
+            self._source.mark_moved(cursor, moved)
+            details = {"from": self._source.label, "first": str(moved[0]), "last": str(moved[-1])}
+            audit(cursor, self._actor, "import", flow_name, len(moved), details)
+
+
+def _problem_of(job: Job, known: set[str]) -> str | None:
+    if job.flow_name not in known:
+        return NO_FLOW.format(flow=job.flow_name, name=job.name)
+    try:
+        check_record(job.record, encoder_of(job.flow_name))
+    except PayloadRejectedError as error:
+        return str(error)
+    return None

@@ -1,0 +1,92 @@
+"""Procrastinate 3: its jobs with the status `todo`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.enqueueing import NewRecord
+from queue_store.moving_in.source import Job, Waiting, level_of, mapped, require_columns, statement, table_of
+
+COLUMNS = ("id", "task_name", "args", "priority", "scheduled_at", "queueing_lock", "lock", "status")
+IN_USE = "its lock is held by a job that runs: import again when that has ended"
+SHARED = "its lock is shared with jobs of another flow, and an order_key holds within one: see --split-locks"
+
+
+class Procrastinate:
+    """A queueing_lock becomes the dedup_key, a lock the order_key. `splits_locks`: also where jobs of several flows
+    have one lock, which then holds within each flow only."""
+
+    label = "procrastinate"
+
+    def __init__(
+        self, flow_names: Mapping[str, str], schema: str | None = None, *, splits_locks: bool = False
+    ) -> None:
+        self._flow_names = flow_names
+        self.schema = schema
+        self._jobs = table_of(schema, "procrastinate_jobs")
+        self._splits_locks = splits_locks
+
+    def check(self, cursor: Cursor[Any]) -> None:
+        require_columns(cursor, self._jobs, COLUMNS, "Procrastinate")
+
+    def count(self, cursor: Cursor[Any]) -> Waiting:
+        row = cursor.execute(statement("procrastinate_counts", jobs=self._jobs)).fetchone()
+        return Waiting(*(row or (0, 0)))
+
+    def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
+        parameters: dict[str, Any] = {"after_id": after_id or 0, "limit": limit}
+        rows = cursor.execute(statement("procrastinate_jobs", jobs=self._jobs), parameters).fetchall()
+        if not rows:
+            return [], after_id
+        last_id = rows[-1][0]
+        if locks := list({row[-1] for row in rows if row[-1] is not None}):
+            of_locks = statement("procrastinate_jobs_of_locks", jobs=self._jobs)
+            rows += cursor.execute(of_locks, {"after_id": last_id, "locks": locks}).fetchall()
+        jobs = [self._job(*row[:-1], order_key=row[-1]) for row in rows]
+        for job in jobs:
+            job.came_early = job.id > last_id
+        self._find_problems(cursor, jobs, locks)
+        return jobs, last_id
+
+    def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
+        cursor.execute(statement("procrastinate_moved", jobs=self._jobs), {"ids": list(job_ids)})
+
+    def _job(
+        self,
+        job_id: int,
+        task_name: str,
+        arguments: Any,
+        priority: int,
+        scheduled_at: Any,
+        queueing_lock: str | None,
+        *,
+        order_key: str | None,
+    ) -> Job:
+        record = NewRecord(
+            arguments,
+            priority=level_of(priority),
+            scheduled_at=scheduled_at,
+            dedup_key=queueing_lock,
+            order_key=order_key,
+            correlation_id=f"procrastinate job {job_id}",
+        )
+        return Job(job_id, task_name, mapped(task_name, self._flow_names), record)
+
+    def _find_problems(self, cursor: Cursor[Any], jobs: Sequence[Job], locks: Sequence[str]) -> None:
+        if not locks:
+            return
+        parameters = {"locks": locks, "taken_ids": [job.id for job in jobs]}
+        in_use = cursor.execute(statement("procrastinate_locks_in_use", jobs=self._jobs), parameters)
+        held = {lock for (lock,) in in_use.fetchall()}
+        flows_of: dict[str, set[str]] = {}
+        for job in jobs:
+            flows_of.setdefault(job.record.order_key or "", set()).add(job.flow_name)
+        for job in jobs:
+            lock = job.record.order_key
+            if lock is None:
+                continue
+            if lock in held:
+                job.problem = IN_USE
+            elif len(flows_of[lock]) > 1 and not self._splits_locks:
+                job.problem = SHARED

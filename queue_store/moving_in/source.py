@@ -1,0 +1,95 @@
+"""What the systems that jobs are moved from have in common."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString, Protocol, cast
+
+from psycopg import Cursor
+from psycopg.sql import SQL, Composed, Identifier
+
+from queue_store.database.statements import sql
+from queue_store.enqueueing import NewRecord
+from queue_store.errors import QueueStoreError
+
+
+@dataclass(slots=True)
+class Job:
+    """A waiting job, locked in the caller's transaction. `name`: of its task. `flow_name`: the flow that it becomes a
+    record of. `problem`: why it cannot be moved. `came_early`: before its turn, with others that it belongs to."""
+
+    id: Any
+    name: str
+    flow_name: str
+    record: NewRecord
+    problem: str | None = None
+    came_early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """`running`: jobs that a worker of the other system has in hand. They stay there."""
+
+    waiting: int
+    running: int
+
+
+class Source(Protocol):
+    """A system that jobs are moved from."""
+
+    @property
+    def label(self) -> str:
+        """As the audit log names it."""
+        ...
+
+    @property
+    def schema(self) -> str | None:
+        """Of its tables; None: the search_path finds them."""
+        ...
+
+    def check(self, cursor: Cursor[Any]) -> None:
+        """Raises QueueStoreError where its tables are not what they should be."""
+        ...
+
+    def count(self, cursor: Cursor[Any]) -> Waiting: ...
+
+    def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
+        """The next waiting jobs behind `after_id` (None: from the first on), locked, and the id to go on behind. Jobs
+        that belong together come together, even when there are more than `limit`."""
+        ...
+
+    def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
+        """No worker of the other system runs these any more."""
+        ...
+
+
+def statement(name: str, **identifiers: Identifier) -> Composed:
+    """`queue_store/sql/moving_in/<name>.sql`. Its tables belong to the other system."""
+    return SQL(cast("LiteralString", sql(f"moving_in/{name}").decode())).format(**identifiers)
+
+
+def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[str], system: str) -> None:
+    """Raises QueueStoreError."""
+    named = table.as_string(cursor.connection)
+    row = cursor.execute("SELECT to_regclass(%s)::oid", (named,)).fetchone()
+    if row is None or row[0] is None:
+        raise QueueStoreError(f"there is no table {named} in this database: nothing of {system} to move")
+    found = cursor.execute(
+        "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped",
+        (row[0],),
+    ).fetchall()
+    if missing := sorted(set(columns) - {name for (name,) in found}):
+        raise QueueStoreError(f"the table {named} has no column {', '.join(missing)}")
+
+
+def table_of(schema: str | None, name: str) -> Identifier:
+    """Without a schema the session's search_path finds it."""
+    return Identifier(name) if schema is None else Identifier(schema, name)
+
+
+def level_of(priority: int) -> int:
+    """Both other systems take larger numbers first and begin with 0; ours is 0 to 9, smaller first, 5 by default."""
+    return min(9, max(0, 5 - priority))
+
+
+def mapped(name: str, flow_names: Mapping[str, str]) -> str:
+    return flow_names.get(name, name)

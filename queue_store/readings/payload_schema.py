@@ -1,0 +1,24 @@
+"""What may a flow's records hold?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.rows import row_as
+from queue_store.database.statements import sql
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadSchema:
+    """`version`: of the payloads that the newest registered code takes. `schema`: JSON Schema. Both are None for a flow
+    that takes any JSON."""
+
+    flow_name: str
+    version: int | None
+    schema: dict[str, Any] | None
+
+
+def read_payload_schema(cursor: Cursor[Any], flow_name: str) -> PayloadSchema | None:
+    """None: there is no such flow."""
+    return row_as(cursor.execute(sql("readings/payload_schema"), {"flow_name": flow_name}), PayloadSchema)

@@ -1,0 +1,1 @@
+UPDATE {jobs} SET {status} = %(moved)s WHERE {id} = ANY(%(ids)s)

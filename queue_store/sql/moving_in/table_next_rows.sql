@@ -1,0 +1,5 @@
+-- The same, behind a row.
+SELECT source.{id}, to_jsonb(source) FROM {jobs} source
+WHERE source.{status}::text = ANY(%(pending)s) AND source.{id} > %(after_id)s
+ORDER BY source.{id} LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED

@@ -1,0 +1,90 @@
+"""What the annotation of a handler's first parameter asks for: an object of a type, or JSON as it is."""
+
+import inspect
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import is_dataclass
+from importlib import import_module
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
+
+from ..context import FlowContext
+from .codec import Codec
+
+_PLAIN = (inspect.Parameter.empty, Any, object, None, NoneType, str, int, float, bool, dict, list)
+_PLAIN_ORIGINS = (dict, list, Mapping, MutableMapping, Sequence, Union, UnionType)
+
+
+def payload_annotation(annotation: Any, *, is_batch: bool) -> Any:
+    """Of a batch handler the X of `list[FlowContext[X]]`. Raises ValueError for a type that is no FlowContext."""
+    if not is_batch:
+        return annotation
+    for part in _parts(annotation):
+        if get_origin(part) is FlowContext:
+            return get_args(part)[0]
+        if part is FlowContext:
+            return Any
+    if not is_plain(annotation):
+        raise ValueError(
+            f"a batch handler is given FlowContexts: annotate its records as list[FlowContext[{_named(annotation)}]]"
+        )
+    return Any
+
+
+def is_plain(annotation: Any) -> bool:
+    """Whether this says no more than that the payload is JSON."""
+    if isinstance(annotation, TypeVar) or annotation in _PLAIN or annotation in _PLAIN_ORIGINS:
+        return True
+    if isinstance(annotation, NewType):
+        return is_plain(annotation.__supertype__)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return True
+    if origin is Annotated:
+        return is_plain(arguments[0])
+    return origin in _PLAIN_ORIGINS and all(is_plain(argument) for argument in arguments)
+
+
+def codec_of(annotation: Any) -> Codec:
+    """Raises ValueError for a type that nobody here can decode."""
+    library = "pydantic" if any(_is_of_pydantic(part) for part in _parts(annotation)) else "msgspec"
+    name = _named(annotation)
+    try:
+        module = import_module(f"{__package__}.{library}_codec")
+    except ModuleNotFoundError as error:
+        if error.name != library:
+            raise
+        raise ValueError(
+            f"the payload is annotated {name}, which {library} decodes, and that is not installed: "
+            f"pip install 'processing-queue[{library}]'"
+        ) from None
+    try:
+        return module.MsgspecCodec(annotation) if library == "msgspec" else module.PydanticCodec(annotation)
+    except ValueError as problem:
+        raise ValueError(
+            f"the payload is annotated {name}, which {library} cannot decode from JSON ({problem}): "
+            f"{_way_out(annotation, library)}"
+        ) from None
+
+
+def _way_out(annotation: Any, library: str) -> str:
+    if library == "msgspec" and is_dataclass(annotation):
+        return "use pydantic.dataclasses.dataclass, types that msgspec knows, or dict"
+    if library == "msgspec" and is_typeddict(annotation):
+        return "use types that msgspec knows, or dict"
+    return "annotate a Pydantic model, a dataclass, a TypedDict, a msgspec Struct, or dict"
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """The annotation and all that it is built of."""
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _parts(argument)
+
+
+def _is_of_pydantic(part: Any) -> bool:
+    is_type = hasattr(part, "__get_pydantic_core_schema__") or hasattr(part, "__pydantic_core_schema__")
+    return is_type or type(part).__module__.partition(".")[0] == "pydantic"
+
+
+def _named(annotation: Any) -> str:
+    return getattr(annotation, "__name__", None) or str(annotation)

@@ -1,0 +1,61 @@
+"""What a library has to offer so that a flow can declare one of its types."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from queue_store.errors import PayloadRejectedError
+from queue_store.records.payload import decode_json
+
+PATH_LENGTH = 200
+SHOWN_PROBLEMS = 3
+
+_IS_NAME = re.compile(r"\w+").fullmatch
+
+
+class Codec(Protocol):
+    """Objects of one type, and their JSON."""
+
+    def decode(self, encoded: bytes) -> Any:
+        """The object. Raises PayloadRejectedError with the path of the field."""
+        ...
+
+    def plain(self, value: Any) -> Any:
+        """The object as dictionaries, lists, texts and numbers. Raises PayloadRejectedError."""
+        ...
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of what `decode` takes."""
+        ...
+
+
+class PlainCodec:
+    """For payloads without a type: what the rule for all values says."""
+
+    def decode(self, encoded: bytes) -> Any:
+        return decode_json(encoded)
+
+    def plain(self, value: Any) -> Any:
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {}
+
+
+def path_of(places: Sequence[str | int]) -> str:
+    """Such as `payload.lines[3].price`."""
+    path = "payload"
+    for place in places:
+        if isinstance(place, int):
+            path += f"[{place}]"
+        else:
+            path += f".{place}" if _IS_NAME(place) else f"[{place!a}]"
+    return path if len(path) <= PATH_LENGTH else path[: PATH_LENGTH - 3] + "..."
+
+
+def rejected(problems: Sequence[tuple[str, str]]) -> PayloadRejectedError:
+    """One error for all that does not fit: pairs of path and problem, at least one."""
+    (field, problem), *others = problems
+    shown = "".join(f"; {path}: {other}" for path, other in others[: SHOWN_PROBLEMS - 1])
+    left_out = len(others) - (SHOWN_PROBLEMS - 1)
+    return PayloadRejectedError(field, problem + shown + (f"; and {left_out} more" if left_out > 0 else ""))

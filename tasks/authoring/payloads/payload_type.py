@@ -1,0 +1,133 @@
+"""The payloads of one flow: how they are checked and stored, and what a handler is given of them.
+
+A payload's version stands in the payload, as `"$version"`. So whoever writes records can say it, in Python and in SQL,
+and a payload that replaces another one brings its own. Version 1 is not written.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from queue_store.enqueueing.payload_encoders import encode_payload
+from queue_store.errors import PayloadRejectedError
+from queue_store.records.payload import decode_json, encode_json
+from queue_store.records.record import Record
+
+from ...exceptions import SnoozeRecord
+from .codec import Codec, PlainCodec
+
+VERSION_KEY = "$version"
+AHEAD_SECONDS = 30.0  # until a record whose version is ahead of this worker's code is looked at again
+WARNING_SECONDS = 60.0
+_MARK = b'"$version"'
+_UNBOUNDED = 2**40
+
+Upgrade = Callable[[Any], Any]
+
+logger = logging.getLogger(__name__)
+
+
+class PayloadType:
+    """`upgrades[n]` makes a payload of version n + 1 from one of version n."""
+
+    def __init__(self, flow_name: str, codec: Codec, version: int, upgrades: Mapping[int, Upgrade]) -> None:
+        self.flow_name = flow_name
+        self.version = version
+        self._codec = codec
+        self._upgrades = upgrades
+        self._warned_at = -WARNING_SECONDS
+        self.record_class = _record_class(self.decode)
+
+    def encode(self, payload: object) -> bytes:
+        """As it is stored. Raises PayloadRejectedError for what a worker could not decode."""
+        plain = self._codec.plain(payload)
+        if self.version > 1 and VERSION_KEY not in _as_object(plain):
+            plain = {VERSION_KEY: self.version, **plain}
+        encoded = encode_payload(plain)
+        try:
+            self.decode(encoded)
+        except SnoozeRecord:
+            problem = f"is ahead of this process' code, which knows version {self.version}"
+            raise PayloadRejectedError(f"payload.{VERSION_KEY}", problem) from None
+        return encoded
+
+    def decode(self, encoded: bytes) -> Any:
+        """What the handler is given. Raises PayloadRejectedError, and SnoozeRecord for a version ahead of this code."""
+        if self.version == 1 and _MARK not in encoded:
+            return self._codec.decode(encoded)
+        payload = decode_json(encoded)
+        if isinstance(payload, dict):
+            version = _checked_version(payload.pop(VERSION_KEY, 1))
+        elif self.version == 1:
+            return self._codec.decode(encoded)
+        else:
+            version = 1
+        if version > self.version:
+            self._wait_for_newer_code(version)
+        for step in range(version, self.version):
+            payload = self._upgraded(payload, step)
+        if isinstance(self._codec, PlainCodec):
+            return payload
+        return self._codec.decode(encode_json(payload, _UNBOUNDED))
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of a record's payload, with its version where that has to be said."""
+        schema = rooted(self._codec.schema())
+        if self.version == 1:
+            return schema
+        properties = {VERSION_KEY: {"const": self.version}} | schema.get("properties", {})
+        required = [VERSION_KEY, *schema.get("required", [])]
+        return schema | {"properties": properties, "required": required}
+
+    def _upgraded(self, payload: Any, version: int) -> Any:
+        upgrade = self._upgrades[version]
+        try:
+            upgraded = upgrade(payload)
+        except Exception as error:
+            problem = f"upgrade[{version}] cannot upgrade it: {type(error).__name__}: {error}"
+            raise PayloadRejectedError("payload", problem) from error
+        if upgraded is None:
+            raise PayloadRejectedError("payload", f"upgrade[{version}] returned None, not the payload")
+        return upgraded
+
+    def _wait_for_newer_code(self, version: int) -> None:
+        now = time.monotonic()
+        if now - self._warned_at >= WARNING_SECONDS:
+            self._warned_at = now
+            logger.warning(
+                "flow %s: a record has payload version %d, this worker knows %d: it waits for a worker with newer code",
+                self.flow_name, version, self.version,
+            )  # fmt: skip
+        raise SnoozeRecord(AHEAD_SECONDS)
+
+
+def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
+    """Records whose `payload` is what the handler is given."""
+
+    class TypedRecord(Record):
+        __slots__ = ()
+
+        @property
+        def payload(self) -> Any:
+            return decode(self.encoded_payload)
+
+    return TypedRecord
+
+
+def rooted(schema: dict[str, Any]) -> dict[str, Any]:
+    """With the properties at its root: msgspec writes a reference there."""
+    name = schema.get("$ref", "").removeprefix("#/$defs/")
+    return {**schema["$defs"][name], **{k: v for k, v in schema.items() if k != "$ref"}} if name else schema
+
+
+def _as_object(plain: Any) -> dict[str, Any]:
+    if not isinstance(plain, dict):
+        raise PayloadRejectedError("payload", "must be an object: its flow has versions")
+    return plain
+
+
+def _checked_version(version: object) -> int:
+    if type(version) is not int or version < 1:
+        raise PayloadRejectedError(f"payload.{VERSION_KEY}", "must be a whole number from 1 on")
+    return version

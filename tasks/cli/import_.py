@@ -1,0 +1,181 @@
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .frame import (
+    actor_option,
+    confirm,
+    dry_run_option,
+    json_option,
+    loaded_flows,
+    plural,
+    processor,
+    say,
+    write_json,
+    yes_option,
+)
+
+if TYPE_CHECKING:
+    from queue_store.distributed_processor import DistributedProcessor
+    from queue_store.moving_in.moving import Moved
+    from queue_store.moving_in.source import Source
+
+PROGRESS_SECONDS = 5.0
+OF_TABLES = ("status_column", "pending", "moved", "id_column", "payload", "columns", "priority", "scheduled_at",
+    "dedup_key", "order_key")  # fmt: skip
+
+
+def table_option(name: str, wanted: str, **options: Any) -> Any:
+    return click.option(name, help=f"Table: {wanted}", **options)
+
+
+@click.command(name="import")
+@click.argument("source", type=click.Choice(["procrastinate", "pgqueuer", "table"]))
+@click.argument("table", required=False)
+@click.option("--flow", "flows", multiple=True, metavar="[TASK=]FLOW",
+    help="The flow of a task, by default the one of the same name. Table: the flow.")  # fmt: skip
+@click.option("--schema", help="Of the other system's tables. By default the search_path finds them.")
+@click.option("--split-locks", is_flag=True, help="Procrastinate: also locks that several flows share.")
+@table_option("--status-column", "the column of the status. [default: status]")
+@table_option("--pending", "a status of rows that wait; may be repeated. [default: pending]", multiple=True)
+@table_option("--moved", "the status that rows get which became records. [default: moved]")
+@table_option("--id-column", "the column that identifies a row. [default: id]")
+@table_option("--payload", "the column that holds the payload as JSON.")
+@table_option(
+    "--columns", "the columns that make up the payload, with commas. By default all but the status."
+)
+@table_option("--priority", "the column of the priority, 0 to 9, smaller first.")
+@table_option("--scheduled-at", "the column of the time to begin at.")
+@table_option("--dedup-key", "the column of the dedup_key.")
+@table_option("--order-key", "the column of the order_key.")
+@click.option("--batch-size", type=click.IntRange(1, 10_000), default=1_000, show_default=True,
+    help="Jobs in one transaction.")  # fmt: skip
+@dry_run_option
+@yes_option
+@actor_option
+@json_option
+def import_(
+    source: str,
+    table: str | None,
+    flows: tuple[str, ...],
+    schema: str | None,
+    split_locks: bool,
+    batch_size: int,
+    dry_run: bool,
+    yes: bool,
+    actor: str,
+    as_json: bool,
+    **of_table: Any,
+) -> None:
+    """Turn the waiting jobs of Procrastinate, PgQueuer or a status table in the same database into records.
+
+    Each batch is one transaction that locks the jobs, writes the records and takes the jobs from the other system: no
+    worker runs one twice, and to repeat the command moves nothing twice. Look first with --dry-run. Exit 1 when some
+    jobs cannot be moved.
+    """
+    chosen = _source(source, table, flows, schema, split_locks, of_table)
+    loaded_flows()  # whose payload types are checked
+    with processor("import") as queue:
+        if dry_run or not yes:
+            would = _move(queue, chosen, actor, batch_size, dry_run=True)
+            if dry_run or not would.total:
+                _report(chosen, would, as_json=as_json, dry_run=dry_run)
+                return
+            _say_moved(would, "would be moved", err=True)
+        confirm("Move them?", yes)
+        _report(
+            chosen, _move(queue, chosen, actor, batch_size, dry_run=False), as_json=as_json, dry_run=False
+        )
+
+
+def _source(
+    source: str,
+    table: str | None,
+    flows: Sequence[str],
+    schema: str | None,
+    split_locks: bool,
+    of_table: dict[str, Any],
+) -> "Source":
+    from queue_store.moving_in.pgqueuer import PgQueuer
+    from queue_store.moving_in.procrastinate import Procrastinate
+
+    if source == "table":
+        return _status_table(table, flows, schema, of_table)
+    if table is not None:
+        raise click.UsageError(f"{source} has tables of known names: drop {table}")
+    if given := [name for name in OF_TABLES if of_table[name]]:
+        raise click.UsageError(f"--{given[0].replace('_', '-')} is for a table")
+    pairs = [flow.partition("=") for flow in flows]
+    if wrong := [task for task, _, flow in pairs if not task or not flow]:
+        raise click.UsageError(f"--flow takes TASK=FLOW, not {wrong[0]}")
+    flow_names = {task: flow for task, _, flow in pairs}
+    if source == "procrastinate":
+        return Procrastinate(flow_names, schema, splits_locks=split_locks)
+    return PgQueuer(flow_names, schema)
+
+
+def _status_table(
+    table: str | None, flows: Sequence[str], schema: str | None, of_table: dict[str, Any]
+) -> "Source":
+    from queue_store.moving_in.status_table import Columns, StatusTable
+
+    if table is None or len(flows) != 1:
+        raise click.UsageError("name the table and one flow: queuectl import table NAME --flow FLOW")
+    pending, moved = of_table["pending"] or ("pending",), of_table["moved"] or "moved"
+    if moved in pending:
+        raise click.UsageError("--moved must be another status than --pending")
+    if of_table["payload"] and of_table["columns"]:
+        raise click.UsageError("the payload is one column, or several: --payload or --columns")
+    fields = tuple(filter(None, (name.strip() for name in (of_table["columns"] or "").split(","))))
+    columns = Columns(
+        status=of_table["status_column"] or "status",
+        id=of_table["id_column"] or "id",
+        fields=fields,
+        **{
+            name: of_table[name] for name in ("payload", "priority", "scheduled_at", "dedup_key", "order_key")
+        },
+    )
+    return StatusTable(table, flows[0], columns, pending, moved, schema)
+
+
+def _move(
+    queue: "DistributedProcessor", source: "Source", actor: str, batch_size: int, *, dry_run: bool
+) -> "Moved":
+    from queue_store.moving_in.moving import move_in
+
+    said_at = time.monotonic()
+
+    def progress(looked_at: int) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= PROGRESS_SECONDS:
+            said_at = time.monotonic()
+            say(f"{plural(looked_at, 'job')} looked at …", err=True)
+
+    return move_in(
+        queue.database, source, actor=actor, batch_size=batch_size, dry_run=dry_run, progress=progress
+    )
+
+
+def _report(source: "Source", done: "Moved", *, as_json: bool, dry_run: bool) -> None:
+    from dataclasses import asdict
+
+    if as_json:
+        write_json({"is_dry_run": dry_run, "source": source.label, "total": done.total, **asdict(done)})
+    else:
+        _say_moved(done, "would be moved" if dry_run else "moved")
+    if done.left:
+        sys.exit(1)
+
+
+def _say_moved(done: "Moved", what: str, *, err: bool = False) -> None:
+    say(f"{plural(done.total, 'job')} {what}.", err=err)
+    for flow_name, count in sorted(done.moved.items()):
+        say(f"  {flow_name}: {count:,}", err=err)
+    for left in done.left:
+        ids = ", ".join(map(str, left.ids)) + (" …" if left.count > len(left.ids) else "")
+        say(f"  stays: {plural(left.count, 'job')} of {left.name}: {left.reason} (ids {ids})", err=err)
+    if done.running:
+        say(f"{plural(done.running, 'job')} still in the hands of the old workers.", err=err)

@@ -1,0 +1,33 @@
+import click
+
+from .frame import json_option, processor, say, write_json
+
+
+@click.command()
+@click.argument("flow_name", metavar="FLOW")
+@json_option
+def schema(flow_name: str, as_json: bool) -> None:
+    """Show the JSON Schema of a flow's payloads, as its newest registered code declares it.
+
+    Without --json the schema alone, for a validator or a code generator. With it the flow's name and the version of the
+    payloads as well.
+    """
+    from dataclasses import asdict
+
+    from queue_store.database.bounded_read import bounded_read
+    from queue_store.readings.payload_schema import read_payload_schema
+
+    with processor("schema") as queue:
+        queue.check_flow(flow_name)
+        with bounded_read(queue.database) as cursor:
+            found = read_payload_schema(cursor, flow_name)
+    if found is None:
+        raise click.ClickException(f"the flow {flow_name} is gone")
+    if as_json:
+        write_json(asdict(found))
+    elif found.schema is None:
+        raise click.ClickException(f"the flow {flow_name} declares no type: its payload is any JSON")
+    else:
+        write_json(found.schema)
+        if found.version and found.version > 1:
+            say(f"Version {found.version}: a payload says so, else it is taken for version 1.", err=True)

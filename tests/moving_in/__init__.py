@@ -1,0 +1,1 @@
+"""Waiting jobs of other systems become records, each once."""
