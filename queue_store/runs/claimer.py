@@ -99,14 +99,14 @@ class Claimer:
         return records
 
     def _execute(self, cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> None:
-        cursor.adapters.register_loader("jsonb", _EncodedJson)
+        cursor.adapters.register_loader("jsonb", EncodedJson)
         cursor.execute(sql(statement), parameters)
 
     def _parameters(self, batch_size: int) -> dict[str, Any]:
         return claim_parameters(self.options.flow_name, self.flow_instance_id, batch_size)
 
 
-class _EncodedJson(Loader):
+class EncodedJson(Loader):
     """Leaves jsonb as it came: each record decodes its own payload, so that a bad one fails alone."""
 
     format = Format.BINARY
