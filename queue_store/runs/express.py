@@ -35,6 +35,10 @@ from queue_store.runs.run import Run
 SUSPICIOUS_SECONDS = 600.0
 
 
+class NotExpressError(Exception):
+    """A record that may not be express is next: claim as always. Nothing is held."""
+
+
 class _RollBackError(Exception):
     """Ends the transaction of a slice that is not settled."""
 
@@ -50,14 +54,18 @@ class HeldSlice:
         self._mark = mark
         self._transaction = transaction
         self._cursor = cursor
+        self._is_over = False  # its transaction
         self._counted = len(records)  # in the counts of the run, which its heartbeat shows
         run.counts.batch_count += 1
         run.counts.records_claimed += len(records)
 
     def settle(self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, let go of all other records, and COMMIT. Returns which of the rest
-        were claimed: all, unless the run is dead. Raises what HeldConnection.transaction raises, and then nothing was
-        written, or CommitUnknownError."""
+        were claimed: all, unless the run is dead. Raises what HeldConnection.transaction raises. Called again after
+        that, it is `settle_again`."""
+        if self._is_over:
+            return self.settle_again(outcomes, rest)
+        self._is_over = True
         with self._transaction:
             written, claimed_ids = _write(self._run, self._cursor, self._parameters(None), outcomes, rest)
         self._count(written, len(outcomes) + len(rest))
@@ -81,6 +89,7 @@ class HeldSlice:
 
     def roll_back(self) -> None:
         """Let go of all records. Does nothing when the transaction is over."""
+        self._is_over = True
         with suppress(_RollBackError), self._transaction:
             raise _RollBackError
         self._count(Written(), 0)
@@ -102,8 +111,8 @@ class HeldSlice:
 
 
 def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
-    """The next slice. None: nothing is due from the position of the run, something that may not be express is next, or
-    the flow is not open. Then claim as always. The server ends the session when it is idle for `idle_seconds`."""
+    """The next slice. None: nothing is due from the position of the run, or the flow is not open; claim as always then.
+    Raises NotExpressError. The server ends the session when it is idle for `idle_seconds`."""
     transaction = ExitStack()
     cursor = transaction.enter_context(run.held.transaction())
     with suppress(_RollBackError), transaction:
@@ -125,7 +134,7 @@ def has_died_lately(run: Run) -> bool:
 
 
 def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> tuple[list[Record], str]:
-    """No records: roll back. The mark is read outside of the pipeline: psycopg ends a pipeline with a request to flush,
+    """The mark is read outside of the pipeline: psycopg ends a pipeline with a request to flush,
     which disarms `idle_in_transaction_session_timeout` until the next statement of its own."""
     parameters = claim_parameters(run.options.flow_name, run.flow_instance_id, batch_size)
     parameters |= run.position.parameters() | {"idle_timeout": f"{round(idle_seconds * 1000)}ms"}
@@ -137,7 +146,7 @@ def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -
     if len(rows) > batch_size:
         raise AssertionError(f"held {len(rows)} records of {batch_size}")
     if not all(may_be_express for *_, may_be_express in rows):
-        return [], ""
+        raise NotExpressError
     [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
     return read_records((row[:-1] for row in rows), run.options.flow_name, run.flow_instance_id), mark
 

@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import threading
+from collections import defaultdict
 from importlib.metadata import version
 
 from queue_store import __version__, flows as flow_store
@@ -26,6 +27,7 @@ from .event_loop import EventLoop
 from .failing_claims import FailingClaims
 from .memory_limit import memory_limit_bytes
 from .processors import processor_count
+from .quick_batches import QuickBatches
 from .shared_slots import SharedSlots, shared_slots
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class WorkerServices:
         self.server_identity: str | None = None  # as the last heartbeat saw it
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._positions: dict[str, QueuePosition] = {}
+        self.quick_batches: defaultdict[str, QuickBatches] = defaultdict(QuickBatches)  # by flow
         self._event_loop: EventLoop | None = None
 
     @property

@@ -4,7 +4,7 @@ import pytest
 
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.queue_schema import in_queue_schema
-from queue_store.runs.express import SUSPICIOUS_SECONDS, has_died_lately, hold
+from queue_store.runs.express import SUSPICIOUS_SECONDS, NotExpressError, has_died_lately, hold
 from queue_store.runs.run import Run
 from queue_store.runs.sessions import terminate_sessions
 from tests.runs.test_express_slices import LEASE_SECONDS, begun, held
@@ -16,6 +16,11 @@ from tests.support.store import Store, completed, failed, ids, store_on
 def vacuum(store: Store, options: str) -> None:
     with store.held().outside_transaction() as cursor:
         cursor.execute(in_queue_schema(f"VACUUM ({options}) public.processing_queue".encode()))
+
+
+def assert_not_express(run: Run) -> None:
+    with pytest.raises(NotExpressError):
+        hold(run, 10, LEASE_SECONDS)
 
 
 def kill_the_session_of(store: Store, run: Run) -> None:
@@ -35,7 +40,7 @@ def test_a_record_has_one_express_attempt(store: Store, end: str) -> None:
     else:
         kill_the_session_of(store, run)
     for other in others:
-        assert hold(other, 10, LEASE_SECONDS) is None
+        assert_not_express(other)
     assert ids(others[0].claim()) == record_ids
 
 
@@ -45,7 +50,7 @@ def test_records_in_front_of_and_behind_a_marked_one_wait_for_their_turn(store: 
     [marked] = store.enqueue(1)
     held(run, 1).roll_back()
     behind = store.enqueue(3)
-    assert hold(other, 10, LEASE_SECONDS) is None
+    assert_not_express(other)
     assert ids(other.claim()) == [marked, *behind]
 
 
@@ -55,24 +60,30 @@ def test_a_plain_vacuum_leaves_the_mark(store: Store, options: str) -> None:
     store.enqueue(3)
     held(run).roll_back()
     vacuum(store, options)
-    assert hold(other, 10, LEASE_SECONDS) is None
+    assert_not_express(other)
 
 
 def test_a_retried_record_is_claimed_as_always(store: Store) -> None:
     run, other = begun(store), begun(store)
     store.enqueue(1)
     run.write(failed(run.claim(), retry_delay_seconds=0))
-    assert hold(other, 10, LEASE_SECONDS) is None
+    assert_not_express(other)
     assert len(other.claim()) == 1
 
 
-@pytest.mark.parametrize(
-    "suspicion", ["order_key = 'k'", "crash_strikes = 1", "unfinished_claims = 1", "batch_limit = 1"]
-)
+@pytest.mark.parametrize("suspicion", ["order_key = 'k'", "crash_strikes = 1", "unfinished_claims = 1"])
 def test_a_suspect_and_a_record_with_an_order_key_are_claimed_as_always(store: Store, suspicion: str) -> None:
     run = begun(store)
     store.enqueue(1)
     store.execute(f"UPDATE processing_queue SET {suspicion} WHERE status = 'pending'")  # noqa: S608
+    assert_not_express(run)
+    assert len(run.claim()) == 1
+
+
+def test_a_record_of_limited_batches_is_not_held(store: Store) -> None:
+    run = begun(store)
+    store.enqueue(1)
+    store.execute("UPDATE processing_queue SET batch_limit = 1 WHERE status = 'pending'")
     assert hold(run, 10, LEASE_SECONDS) is None
     assert len(run.claim()) == 1
 
