@@ -10,6 +10,10 @@ from tasks.worker.quick_batches import ENOUGH_BATCHES
 from tests.support.express import PATIENCE_SECONDS, Seen
 from tests.support.flow_runs import Worker
 
+REPLACE = """
+SELECT what FROM enqueue_or_explain('sample', '{"new": 1}', NULL, NULL, NULL, 'd', 'replace', NULL, NULL, NULL, false)
+"""
+
 
 @pytest.mark.usefixtures("soon_long")
 @pytest.mark.parametrize("is_async", [False, True])
@@ -50,6 +54,22 @@ def test_a_batch_handler_that_becomes_long_has_its_records_claimed(worker: Worke
     worker.run(flow)
     assert seen.statuses == ["processing"] * 8
     assert {(row.status, row.claim_number) for row in worker.rows(record_ids)} == {("completed", 1)}
+
+
+@pytest.mark.usefixtures("soon_long")
+def test_a_handler_that_replaces_its_own_record_hears_that_it_is_running(worker: Worker) -> None:
+    answers: list[str] = []
+
+    def handle(payload: int) -> None:
+        if payload == 3:
+            answers.append(worker.query(REPLACE)[0].what)
+
+    flow = worker.declare(handle, name="sample", batch_size=2, express=True)
+    record_ids = worker.enqueue("sample", range(4))
+    worker.query("UPDATE processing_queue SET dedup_key = 'd' WHERE id = %(id)s", id=record_ids[3])
+    worker.run(flow)
+    assert answers == ["running"]
+    assert worker.statuses() == {"completed": 4}
 
 
 @pytest.mark.usefixtures("at_once")
