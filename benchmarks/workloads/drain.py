@@ -6,7 +6,6 @@ from benchmarks.session import Session
 from benchmarks.worker import Worker, running_worker
 
 WANTED = 0.8
-WANTED_OF_EXPRESS = 1.5
 
 
 def measure(session: Session) -> None:
@@ -21,7 +20,6 @@ def measure(session: Session) -> None:
                 wanted=WANTED,
             )
         )
-        _express(session, worker)
         _cpu(session, worker)
         _variety(session, worker)
 
@@ -30,20 +28,6 @@ def ours(session: Session, worker: Worker, flow_name: str = "no_op") -> float:
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, session.records, flow_name)
     return queue_state.drain(session.connection, worker, session.records, flow_name)
-
-
-def _express(session: Session, worker: Worker) -> None:
-    for handler in ("no_op", "no_op_batch"):
-        ours(session, worker, f"{handler}_express")
-        session.note_ratio(
-            compare(
-                f"{handler} drain, express : claimed",
-                lambda handler=handler: ours(session, worker, f"{handler}_express"),  # type: ignore[misc]
-                lambda handler=handler: ours(session, worker, handler),  # type: ignore[misc]
-                pairs=session.pairs,
-                wanted=WANTED_OF_EXPRESS,
-            )
-        )
 
 
 def the_limit(session: Session) -> float:
@@ -55,16 +39,15 @@ def the_limit(session: Session) -> float:
 def _cpu(session: Session, worker: Worker) -> None:
     """Seconds of CPU hardly depend on what else the machine does; rates do."""
     thousands = session.records / 1000
-    for flow_name, way in (("no_op", ""), ("no_op_express", ", express")):
-        queue_state.empty(session.connection)
-        queue_state.enqueue(session.connection, session.records, flow_name)
-        server, own = session.servers.cpu_seconds(), worker.cpu_seconds()
-        queue_state.drain(session.connection, worker, session.records, flow_name)
-        server_used = (session.servers.cpu_seconds() - server) / thousands * 1000
-        own_used = (worker.cpu_seconds() - own) / thousands * 1000
-        session.note("CPU for 1,000 records", f"Postgres{way}", server_used, "ms")
-        session.note("CPU for 1,000 records", f"worker{way}", own_used, "ms")
+    queue_state.empty(session.connection)
+    queue_state.enqueue(session.connection, session.records)
+    server, own = session.servers.cpu_seconds(), worker.cpu_seconds()
+    queue_state.drain(session.connection, worker, session.records)
+    server_used = (session.servers.cpu_seconds() - server) / thousands * 1000
+    own_used = (worker.cpu_seconds() - own) / thousands * 1000
     the_limit_server = _limit_cpu(session) / thousands * 1000
+    session.note("CPU for 1,000 records", "Postgres", server_used, "ms")
+    session.note("CPU for 1,000 records", "worker", own_used, "ms")
     session.note("CPU for 1,000 records", "Postgres under pgbench", the_limit_server, "ms")
 
 

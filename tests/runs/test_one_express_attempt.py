@@ -163,7 +163,8 @@ def test_the_timeout_of_a_slice_ends_with_its_transaction(store: Store) -> None:
         assert cursor.execute("SHOW idle_in_transaction_session_timeout").fetchone() != ("10s",)
 
 
-def test_a_replaced_payload_is_not_completed_by_an_outcome_of_before(store: Store) -> None:
+@pytest.mark.parametrize("way", ["completes", "claims"])
+def test_a_replaced_payload_is_not_taken_for_the_one_of_before(store: Store, way: str) -> None:
     """The session was lost, the producer replaced the payload, and then the outcome is written again."""
     run = begun(store)
     record_ids = store.enqueue(2)
@@ -173,8 +174,12 @@ def test_a_replaced_payload_is_not_completed_by_an_outcome_of_before(store: Stor
     with pytest.raises(DatabaseUnavailableError):
         in_hand.settle(completed(in_hand.records))
     run.reopen()
-    written, _ = in_hand.settle_again(completed(in_hand.records))
-    assert (written.completed_ids, written.refused_ids) == (record_ids[1:], record_ids[:1])
+    first, second = in_hand.records
+    if way == "completes":
+        written, _ = in_hand.settle_again(completed([first, second]))
+        assert (written.completed_ids, written.refused_ids) == (record_ids[1:], record_ids[:1])
+    else:
+        assert in_hand.settle_again([], rest=[first, second])[1] == set(record_ids[1:])
     assert store.status(record_ids[0]) == "pending"
 
 
