@@ -11,8 +11,9 @@ from queue_store.runs.express import HeldSlice
 from queue_store.runs.sessions import terminate_sessions
 from tasks import FlowContext
 from tests.runs.test_lost_commits import lose_the_answer
-from tests.support.express import Seen
+from tests.support.express import PATIENCE_SECONDS, Seen
 from tests.support.flow_runs import Worker
+from tests.support.store import in_background
 
 BURY = (
     "UPDATE flow_execution_logs SET state = 'dead', finished_at = clock_timestamp() WHERE state = 'running'"
@@ -24,6 +25,13 @@ def end_the_session(worker: Worker) -> None:
     assert worker.services.current_run is not None
     with worker.services.database.transaction() as cursor:
         terminate_sessions(cursor, worker.services.current_run.run.flow_instance_id)
+
+
+def claim_the_slice(worker: Worker) -> None:
+    """As the thread does that watches it; returns when that is done."""
+    assert worker.services.current_run is not None
+    assert worker.services.current_run.claim_slice is not None
+    in_background(worker.services.current_run.claim_slice).result(PATIENCE_SECONDS)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -91,23 +99,15 @@ def test_a_lost_commit_of_a_slice_counts_once(
     assert worker.query("SELECT sum(claimed) AS claimed FROM rollup_deltas") == [(12,)]
 
 
-@pytest.mark.usefixtures("soon_long")
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("has_happened", [True, False])
 def test_a_lost_commit_of_the_claim_of_a_long_slice_is_looked_up(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch, has_happened: bool
 ) -> None:
-    settle = HeldSlice.settle
-
-    def lose(held: HeldSlice, outcomes: Any, rest: Any) -> Any:
-        if rest:
-            lose_the_answer(monkeypatch, has_happened=has_happened)
-        return settle(held, outcomes, rest)
-
-    monkeypatch.setattr(HeldSlice, "settle", lose)
-
     def handle(payload: int, context: FlowContext) -> None:
         if payload == 5:
-            seen.wait_until_claimed(context.record_id)
+            lose_the_answer(monkeypatch, has_happened=has_happened)
+            claim_the_slice(worker)
         seen.look([context.record_id])
 
     flow = worker.declare(handle, name="sample", batch_size=4, express=True)
@@ -176,7 +176,7 @@ def test_what_breaks_out_of_a_slice_rolls_it_back(worker: Worker, monkeypatch: p
     assert worker.query("SELECT state FROM flow_execution_logs") == [("ended",)]
 
 
-@pytest.mark.usefixtures("soon_long")
+@pytest.mark.usefixtures("at_once")
 def test_a_database_that_is_away_while_a_slice_is_claimed_is_waited_for(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,10 +197,12 @@ def test_a_database_that_is_away_while_a_slice_is_claimed_is_waited_for(
     def handle(payload: int, context: FlowContext) -> None:
         if payload == 5:
             end_the_session(worker)
-            assert came_back.wait(30)
-            seen.wait_until_claimed(context.record_id)
+            claim_the_slice(worker)
+            assert came_back.is_set()
+        seen.look([context.record_id])
 
     flow = worker.declare(handle, name="sample", batch_size=4, express=True)
     record_ids = worker.enqueue("sample", range(8))
     worker.run(flow)
+    assert seen.statuses[5:] == ["processing"] * 3
     assert {(row.status, row.claim_number) for row in worker.rows(record_ids)} == {("completed", 1)}
