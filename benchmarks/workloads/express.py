@@ -13,8 +13,9 @@ def measure(session: Session) -> None:
     with running_worker(session.servers) as worker:
         for handler, flow_name in HANDLERS.items():
             _compare(session, worker, handler, flow_name)
-        for way, flow_name in (("claimed", "no_op"), ("express", "no_op_express")):
-            _cost(session, worker, way, flow_name)
+        for handler, flow_name in HANDLERS.items():
+            _cost(session, worker, f"{handler}, claimed", flow_name)
+            _cost(session, worker, f"{handler}, express", f"{flow_name}_express")
 
 
 def _compare(session: Session, worker: Worker, handler: str, flow_name: str) -> None:

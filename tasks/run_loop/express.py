@@ -70,11 +70,11 @@ class Express:
     def next_batch(self) -> list[Record]:
         """Work on slices as long as they may be next. Then return a batch that was claimed: the rest of a slice that
         became long, or the one that is next. None where the run must stop."""
-        if self.is_next:
-            self._delivery.flush()
-        while self.is_next and (held := self._hold()):
-            rest = self._work_on(SliceInHand(held, self._delivery))
-            if rest:
+        while self.is_next:
+            self._delivery.flush()  # the connection is the slice's from here on
+            if (held := self._hold()) is None:
+                break
+            if rest := self._work_on(SliceInHand(held, self._delivery)):
                 return rest
         if self._delivery.must_stop:
             self._delivery.flush()
