@@ -70,7 +70,7 @@ class Express:
     def next_batch(self) -> list[Record]:
         """Work on slices as long as they may be next. Then return a batch that was claimed: the rest of a slice that
         became long, or the one that is next. None where the run must stop."""
-        while self.is_next:
+        while self._is_next():
             self._delivery.flush()  # the connection is the slice's from here on
             if (held := self._hold()) is None:
                 break
@@ -84,22 +84,17 @@ class Express:
     def end(self) -> None:
         self._watch.end()
 
-    @property
-    def is_next(self) -> bool:
+    def _is_next(self) -> bool:
         run = self._run
-        if not self._quick.are_enough or run.claimer.next_is_for_suspects or run.position.uses_key_scan:
-            return False
-        if time.monotonic() >= self._quick.looked_at + LOOK_AGAIN_SECONDS:
-            self._quick.is_suspicious = has_died_lately(run)
-            self._quick.looked_at = time.monotonic()
-        return not self._quick.is_suspicious and not self._delivery.must_stop
+        must_be_claimed = run.claimer.next_is_for_suspects or run.position.uses_key_scan
+        return self._quick.are_enough and not must_be_claimed and not self._delivery.must_stop
 
     def _hold(self) -> HeldSlice | None:
-        """Raises RunLostError."""
+        """None: claim as always. Raises RunLostError."""
         run = self._run
         run.batch_size = self._delivery.current.batch_size or run.batch_size
         try:
-            return hold(run, self._size(), self._settings.lease_seconds)
+            return None if self._is_suspicious() else hold(run, self._size(), self._settings.lease_seconds)
         except NotExpressError:
             self._quick.note_batch(0, is_clean=False)
         except ConflictError:
@@ -107,6 +102,14 @@ class Express:
         except DatabaseUnavailableError as error:
             raise RunLostError("the database went away during a claim") from error
         return None
+
+    def _is_suspicious(self) -> bool:
+        """Whether a run of the flow died lately."""
+        quick = self._quick
+        if time.monotonic() >= quick.looked_at + LOOK_AGAIN_SECONDS:
+            quick.is_suspicious = has_died_lately(self._run)
+            quick.looked_at = time.monotonic()
+        return quick.is_suspicious
 
     def _size(self) -> int:
         """A batch size that the author or an operator has set is obeyed."""

@@ -126,6 +126,7 @@ def declaration(flow: Flow, settings: ProcessorSettings) -> FlowDeclaration:
             "schedule": None if flow.schedule is None else str(flow.schedule),
             "one_commit": flow.transaction_type is not None,
             "concurrency": flow.concurrency,
+            "express": flow.express,
             "failure_blocks_key": flow.failure_blocks_key,
             "time_limit_seconds": flow.time_limit_seconds,
         },
