@@ -216,10 +216,8 @@ def _parameters(handler: Handler) -> list[inspect.Parameter]:
 def _check_together(flow: Flow) -> None:
     _check_transaction(flow)
     hooks = [hook for hook in (flow.before, flow.after, flow.failed) if hook is not None]
-    if flow.express and flow.concurrency > 1:
-        raise ValueError("an express run calls one handler after the other: drop concurrency or express")
-    if flow.express and flow.transaction_type is not None:
-        raise ValueError("an express run gives no transaction to a handler: drop express")
+    if flow.express and (flow.concurrency > 1 or flow.transaction_type is not None):
+        raise ValueError("express needs a handler without concurrency and without a transaction parameter")
     if flow.concurrency > 1 and flow.batch:
         raise ValueError("a batch handler is called once for a batch: concurrency has no meaning, drop it")
     if not flow.is_async and any(is_async(hook) for hook in hooks):

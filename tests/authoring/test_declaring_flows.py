@@ -78,7 +78,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": "rechnung\u0435n"}, "a name is letters, digits"),
     ({"name": 7}, "a name is letters, digits"),
     ({"batch": True, "concurrency": 2}, "concurrency has no meaning"),
-    ({"express": True, "concurrency": 2}, "drop concurrency or express"),
+    ({"express": True, "concurrency": 2}, "express needs a handler without concurrency"),
     ({"batch": True, "after": print}, "hooks are called for single records"),
     ({"after": lambda context, result: AsyncCallable(), "before": AsyncCallable()}, "a hook is async"),
     ({"name": ""}, "a name is letters, digits"),
