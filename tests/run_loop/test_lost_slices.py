@@ -173,7 +173,7 @@ def test_what_breaks_out_of_a_slice_rolls_it_back(worker: Worker, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         worker.run(flow)
     assert [row.status for row in worker.rows(record_ids)] == ["completed"] * 4 + ["pending"] * 4
-    assert worker.query("SELECT state FROM flow_execution_logs") == [("ended",)]
+    assert worker.query("SELECT state, records_claimed FROM flow_execution_logs") == [("ended", 4)]
 
 
 @pytest.mark.usefixtures("at_once")
