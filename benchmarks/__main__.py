@@ -10,10 +10,11 @@ from pathlib import Path
 from benchmarks.bench_servers import running_servers
 from benchmarks.report import RESULTS, write_report
 from benchmarks.session import Session
-from benchmarks.workloads import cost, drain, enqueue, flatness, latency, one_commit, peers, typed, waiting
+from benchmarks.workloads import cost, drain, enqueue, express, flatness, latency, one_commit, peers, typed, waiting
 
 QUICK = {
     "drain": drain.measure,
+    "express": express.measure,
     "enqueue": enqueue.measure,
     "typed": typed.measure,
     "latency": latency.measure,

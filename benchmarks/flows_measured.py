@@ -16,6 +16,11 @@ def no_op(payload: dict[str, Any]) -> None:
     pass
 
 
+@flow(express=True)
+def no_op_express(payload: dict[str, Any]) -> None:
+    pass
+
+
 @flow
 def waits(payload: dict[str, Any]) -> None:
     time.sleep(0.005)
@@ -36,6 +41,11 @@ for _concurrency in (10, 25, 50):
 
 @flow(batch=True, batch_size=1000)
 def no_op_batch(records: list[FlowContext]) -> None:
+    pass
+
+
+@flow(batch=True, batch_size=1000, express=True)
+def no_op_batch_express(records: list[FlowContext]) -> None:
     pass
 
 

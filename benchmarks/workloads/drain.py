@@ -24,10 +24,10 @@ def measure(session: Session) -> None:
         _variety(session, worker)
 
 
-def ours(session: Session, worker: Worker) -> float:
+def ours(session: Session, worker: Worker, flow_name: str = "no_op") -> float:
     queue_state.empty(session.connection)
-    queue_state.enqueue(session.connection, session.records)
-    return queue_state.drain(session.connection, worker, session.records)
+    queue_state.enqueue(session.connection, session.records, flow_name)
+    return queue_state.drain(session.connection, worker, session.records, flow_name)
 
 
 def the_limit(session: Session) -> float:

@@ -46,6 +46,26 @@ def outcome_statements(
     return statements
 
 
+def held_statements(
+    run: dict[str, Any], outcomes: Sequence[Outcome], rest: Sequence[Record], max_retries: int
+) -> list[NamedStatement]:
+    """The same for records that the run holds locked and has not claimed. What is not completed is claimed first, and
+    so is the `rest`. `run`: the parameters of the claim."""
+    completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
+    others = [o for o in outcomes if not isinstance(o, Completed)]
+    claimed = [*(o.record for o in others), *rest]
+    statements: list[NamedStatement] = []
+    if completed:
+        parameters = run | _fence(completed) | _ages(completed) | _results(completed)
+        statements.append(NamedStatement("arrows/complete_held", parameters))
+    if claimed:
+        statement = _records_statement(
+            "arrows/claim_held", run["flow_name"], run["flow_instance_id"], claimed
+        )
+        statements.append(NamedStatement(statement.name, run | statement.parameters))
+    return statements + outcome_statements(run["flow_name"], run["flow_instance_id"], others, max_retries)
+
+
 def has_follow_ups(outcomes: Sequence[Outcome]) -> bool:
     return any(isinstance(o, Completed) and o.follow_ups for o in outcomes)
 
@@ -82,7 +102,7 @@ def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], wri
         "cancelled": written.cancelled_ids,
         "pending": written.snoozed_ids if statement.name == "arrows/snooze" else written.retried_ids,
     }
-    if statement.name == "arrows/complete":
+    if statement.name in ("arrows/complete", "arrows/complete_held"):
         written.completed_ids += [row[0] for row in rows]
     elif statement.name == "arrows/cancel_owned":
         written.cancelled_ids += [row[0] for row in rows]

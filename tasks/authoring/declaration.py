@@ -44,6 +44,7 @@ def is_setting_names(value: object) -> bool:
 
 _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "batch": ("True or False", lambda value: isinstance(value, bool)),
+    "express": ("True or False", lambda value: isinstance(value, bool)),
     "failure_blocks_key": ("True or False", lambda value: isinstance(value, bool)),
     "before": ("a function", callable),
     "after": ("a function", callable),
@@ -175,6 +176,8 @@ def _check_schedule_payload(value: object) -> None:
 def _check_together(flow: Flow) -> None:
     _check_transaction(flow)
     hooks = [hook for hook in (flow.before, flow.after, flow.failed) if hook is not None]
+    if flow.express and (flow.concurrency > 1 or flow.transaction_type is not None):
+        raise ValueError("express needs a handler without concurrency and without a transaction parameter")
     if flow.concurrency > 1 and flow.batch:
         raise ValueError("a batch handler is called once for a batch: concurrency has no meaning, drop it")
     if not flow.is_async and any(is_async(hook) for hook in hooks):

@@ -21,17 +21,20 @@ def low_water(concurrency: int, batch_size: int) -> int:
 
 
 class ConcurrentExecution:
-    """For the thread that owns the run."""
+    """For the thread that owns the run. `prefetches`: False ends each batch before the next one is claimed."""
 
-    def __init__(self, run: Run, delivery: Delivery, executor: Executor, concurrency: int) -> None:
+    def __init__(
+        self, run: Run, delivery: Delivery, executor: Executor, concurrency: int, *, prefetches: bool = True
+    ) -> None:
         self._run = run
         self._delivery = delivery
         self._executor = executor
         self._low_water = low_water(concurrency, run.batch_size)
         self._claim_again_at = 0.0
+        self._prefetches = prefetches
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
-        """Returns the records that were not started. Works on until nothing is due."""
+        """Returns the records that were not started. Works on until nothing is due, where it prefetches."""
         slots = self._delivery.slots
         slots.put_in_flight(SEVERAL_IN_FLIGHT)
         self._submit(records)
@@ -65,6 +68,8 @@ class ConcurrentExecution:
 
     def _claim(self) -> Sequence[Record]:
         """Suspects, which are claimed in small batches to find the one that kills, are never mixed with others."""
+        if not self._prefetches:
+            return []
         if not self._executor.unreported_count:
             return self._delivery.flush_and_claim()
         is_short = self._executor.unstarted_count < self._low_water and not self._run.claimed_suspects

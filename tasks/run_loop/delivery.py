@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
-from queue_store.records.record import Outcome, Record, Written
+from queue_store.records.record import Completed, Outcome, Record, Written
+from queue_store.runs.express import HeldSlice
 from queue_store.settings import ProcessorSettings
 
 from ..exceptions import RunLostError
@@ -41,6 +42,7 @@ class Delivery:
         self._hint = hint
         self._run = current.run
         self._micro_batch_seconds = settings.micro_batch_seconds
+        self.setbacks = 0  # outcomes other than completed
         self._outcomes: list[Outcome] = []
         self._flush_at = 0.0
         self._time_slice = time_slice
@@ -67,6 +69,8 @@ class Delivery:
         if not self._outcomes:
             self._flush_at = time.monotonic() + self._micro_batch_seconds
         self._outcomes.append(outcome)
+        if outcome.__class__ is not Completed:
+            self.setbacks += 1
         if time.monotonic() >= self._flush_at:
             self.flush()
 
@@ -99,10 +103,18 @@ class Delivery:
             written, records = self._write(outcomes), []
         except DatabaseUnavailableError as error:
             if outcomes:
-                self.wrote(self._write_again(outcomes))
+                self.wrote(self._write_again(lambda: self._run.write_again(outcomes)))
             raise RunLostError("the database went away during a claim") from error
         self.wrote(written)
         return records or self._claim(prefetch)
+
+    def settle(self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record]) -> set[int]:
+        """Write an express slice, and claim the rest of it. Returns the ids of the rest that were claimed."""
+        written, claimed_ids = self._written(
+            lambda: held.settle(outcomes, rest), lambda: held.settle_again(outcomes, rest)
+        )
+        self.wrote(written)
+        return claimed_ids
 
     def wrote(self, written: Written) -> None:
         for flow_name, celery_queue in written.flows_to_hint:
@@ -120,18 +132,21 @@ class Delivery:
             raise RunLostError("the database went away during a claim") from error
 
     def _write(self, outcomes: list[Outcome]) -> Written:
-        try:
-            return self._retried(lambda: self._run.write(outcomes))
-        except DatabaseUnavailableError:
-            return self._write_again(outcomes)
+        return self._written(lambda: self._run.write(outcomes), lambda: self._run.write_again(outcomes))
 
-    def _write_again(self, outcomes: list[Outcome]) -> Written:
+    def _written(self, write: Callable[[], R], write_again: Callable[[], R]) -> R:
+        try:
+            return self._retried(write)
+        except DatabaseUnavailableError:
+            return self._write_again(write_again)
+
+    def _write_again(self, write_again: Callable[[], R]) -> R:
         """The fence makes it safe to write twice. Raises RunLostError when the database stays away for too long."""
         deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:
             try:
                 self._run.reopen()
-                return self._retried(lambda: self._run.write_again(outcomes))
+                return self._retried(write_again)
             except ClaimLostError:
                 raise RunLostError("this run was declared dead") from None
             except DatabaseUnavailableError as error:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from typing import Protocol
 
 from queue_store.errors import CommitUnknownError, QueueStoreError
 from queue_store.records.record import Outcome, Record
@@ -20,7 +19,9 @@ from .batch_attempt import BatchAttempts
 from .concurrent_execution import ConcurrentExecution, low_water
 from .delivery import Delivery
 from .end_of_run import end_run
+from .execution import Execution
 from .executors import AsyncExecutor, Executor, ThreadExecutor
+from .express import Express, may_be_express
 from .guest import ProcessState, own_this_process, run_as_guest
 from .handlers_in_hand import HandlersInHand
 from .limits import Limits
@@ -67,14 +68,6 @@ def run_flow(
         return run.counts
 
 
-class Execution(Protocol):
-    """One way of running handlers."""
-
-    def execute(self, records: list[Record]) -> list[Record]:
-        """Returns the records that were not started."""
-        ...
-
-
 class _RunLoop:
     def __init__(self, services: WorkerServices, flow: Flow, run: Run) -> None:
         self._services = services
@@ -100,7 +93,10 @@ class _RunLoop:
         self._services.current_run = self._current
         failure: BaseException | None = None
         try:
-            execution = self._execution()
+            execution, next_batch = self._execution(), self._delivery.flush_and_claim
+            if may_be_express(self._flow):
+                execution = express = self._express(execution)
+                next_batch = express.next_batch
             while records:
                 unstarted = execution.execute(records)
                 self._process_state.put_back()
@@ -108,7 +104,7 @@ class _RunLoop:
                     self._delivery.flush()
                     self._delivery.release(unstarted)
                     break
-                records = self._delivery.flush_and_claim()
+                records = next_batch()
         except (RunLostError, QueueStoreError) as error:
             failure = error
             logger.warning("run %s of %s ends early: %s", self._run.flow_instance_id, self._flow.name, error)
@@ -121,6 +117,20 @@ class _RunLoop:
             end_run(self._current, self._services.slots, failure)
             self._services.current_run = None
 
+    def _express(self, execution: Execution) -> Express:
+        call = self._executor or (self._call_batch if self._flow.batch else self._call_one)
+        express = Express(
+            self._services,
+            self._flow,
+            self._run,
+            self._delivery,
+            execution,
+            call,
+            self._process_state.put_back,
+        )
+        self._ends.callback(express.end)
+        return express
+
     def _execution(self) -> Execution:
         flow, delivery = self._flow, self._delivery
         if flow.transaction_type is not None:
@@ -130,7 +140,9 @@ class _RunLoop:
         if flow.is_async or flow.concurrency > 1:
             self._executor = self._new_executor()
             self._ends.callback(self._executor.end)
-            return ConcurrentExecution(self._run, delivery, self._executor, flow.concurrency)
+            return ConcurrentExecution(
+                self._run, delivery, self._executor, flow.concurrency, prefetches=not may_be_express(flow)
+            )
         return OneByOne(self._attempts, delivery)
 
     def _one_commit(self) -> OneCommit:
@@ -147,6 +159,9 @@ class _RunLoop:
         if self._flow.is_async:
             return AsyncExecutor(self._attempts, concurrency, low, self._services.event_loop)
         return ThreadExecutor(self._attempts, concurrency, low)
+
+    def _call_one(self, records: Sequence[Record]) -> list[Outcome]:
+        return [run_as_guest(self._attempts.attempt(records[0]))]
 
     def _call_batch(self, records: Sequence[Record]) -> list[Outcome]:
         call = self._attempts.attempt_batch(records)

@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import threading
+from collections import defaultdict
 from importlib.metadata import version
 from typing import Any
 
@@ -27,6 +28,7 @@ from .event_loop import EventLoop
 from .failing_claims import FailingClaims
 from .memory_limit import memory_limit_bytes
 from .processors import processor_count
+from .quick_batches import QuickBatches
 from .shared_slots import SharedSlots, shared_slots
 
 logger = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class WorkerServices:
         self.server_identity: str | None = None  # as the last heartbeat saw it
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._positions: dict[str, QueuePosition] = {}
+        self.quick_batches: defaultdict[str, QuickBatches] = defaultdict(QuickBatches)  # by flow
         self._event_loop: EventLoop | None = None
 
     @property
@@ -124,6 +127,7 @@ def declaration(flow: Flow, settings: ProcessorSettings) -> FlowDeclaration:
             "schedule": None if flow.schedule is None else str(flow.schedule),
             "one_commit": flow.transaction_type is not None,
             "concurrency": flow.concurrency,
+            "express": flow.express,
             "failure_blocks_key": flow.failure_blocks_key,
             "time_limit_seconds": flow.time_limit_seconds,
             "max_crash_strikes": flow.max_crash_strikes,

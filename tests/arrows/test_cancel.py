@@ -1,15 +1,13 @@
 """A pending record is cancelled at once; a running one is asked, and whoever gives it back performs it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
-from queue_store.database.held_connection import HeldConnection
 from queue_store.database.statements import sql
 from queue_store.liveness import worker_processes
 from queue_store.records.record import Snooze
-from tests.support.store import Store, failed, in_background
+from tests.support.store import Store, failed
 
 
 def cancel(store: Store, record_ids: Sequence[int]) -> dict[int, str]:
@@ -65,25 +63,17 @@ def test_whoever_gives_the_record_back_performs_the_cancel(store: Store, way: st
     assert store.value("SELECT count(*) FROM cancel_requests") == 0
 
 
-def test_what_is_claimed_while_it_is_being_cancelled_is_asked(store: Store) -> None:
+def test_what_somebody_has_locked_is_asked_at_once(store: Store) -> None:
     (record_id,) = store.enqueue(1)
-    run, operator = store.run(), store.held()
+    run = store.run()
     with run.held.transaction() as cursor:
         cursor.execute("SELECT FROM processing_queue FOR UPDATE")
-        cancelling = in_background(lambda: _cancel_over(operator, record_id))
-        store.wait_until_blocked(operator)
+        assert cancel(store, [record_id]) == {record_id: "asked"}
         cursor.execute(
             "UPDATE processing_queue SET status = 'processing', claim_number = 1, claimed_at = now(),"
             " flow_instance_id = gen_random_uuid()"
         )
-    assert cancelling.result(30) == [(record_id, "asked")]
     assert store.status(record_id) == "processing"
-
-
-def _cancel_over(operator: HeldConnection, record_id: int) -> list[tuple[Any, ...]]:
-    with operator.transaction() as cursor:
-        parameters = {"ids": [record_id], "actor": "me", "reason": None}
-        return cursor.execute(sql("arrows/cancel"), parameters).fetchall()
 
 
 def test_a_request_that_came_too_late_does_not_hit_the_attempt_after_a_reset(store: Store) -> None:

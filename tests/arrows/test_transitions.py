@@ -22,6 +22,7 @@ BESIDE = {
 }
 KNOWN = {
     ("pending", "processing"),
+    ("pending", "completed"),
     ("pending", "cancelled"),
     ("processing", "pending"),
     ("processing", "completed"),
@@ -66,6 +67,19 @@ def test_only_the_known_arrows_can_be_taken_by_hand(store: Store, before: str, a
         with refused():
             store.execute(statement)
         assert store.statuses() == {before: 1}
+
+
+def test_a_completion_without_a_claim_is_refused(store: Store) -> None:
+    """The claim inside of it raises the claim number, so that the fence of an earlier claim refuses what it writes."""
+    store.enqueue(1)
+    store.execute("UPDATE processing_queue SET status = 'processing', claim_number = 1, " + OWNED)  # noqa: S608
+    store.execute(f"UPDATE processing_queue SET status = 'pending', {UNOWNED}")  # noqa: S608
+    for claim_number in (0, 1, 3):
+        with refused():
+            store.execute(
+                f"UPDATE processing_queue SET status = 'completed', {OWNED}, completed_at = now() + interval '1 s',"  # noqa: S608
+                f" claim_number = {claim_number}"
+            )
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def notice(payload: dict[str, Any], context: FlowContext) -> Any:
     return behave(payload, context)
 
 
-@flow(batch_size=50, max_retries=5, backoff=BACKOFF)
+@flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=True)
 def receipt(payload: dict[str, Any]) -> None:
     """What the others leave behind them."""
 

@@ -98,7 +98,8 @@ RULES = {
     "an arrow was taken that does not exist": """
         SELECT record_id, old_status, status FROM ledger.history
         WHERE (old_status, status) NOT IN (('pending', 'processing'), ('processing', 'completed'),
-            ('processing', 'pending'), ('processing', 'failed'))""",
+            ('processing', 'pending'), ('processing', 'failed'))
+            AND (flow_name, old_status, status) <> ('receipt', 'pending', 'completed')""",
     "a record was finished by somebody who did not own it": """
         SELECT record_id FROM ledger.history
         WHERE old_status = 'processing' AND status IN ('completed', 'failed')

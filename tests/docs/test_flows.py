@@ -76,6 +76,11 @@ def test_fetch(examples: Examples, flow_name: str) -> None:
     assert [row.result for row in examples.process(flow_name, {"n": 2}, {"n": 3})] == [4, 6]
 
 
+def test_count_click(examples: Examples) -> None:
+    assert examples.flows["count_click"].express
+    assert [row.status for row in examples.process("count_click", {}, {})] == ["completed", "completed"]
+
+
 def test_look_up(examples: Examples) -> None:
     whats = ("away", "slow", "nonsense", "unknown", "early")
     rows = examples.process("look_up", *({"what": what} for what in whats))

@@ -11,6 +11,7 @@ from tasks import flow
 SPARE_BYTES = 64 << 20
 
 
+@flow(name="poisoned_express", batch_size=50, express=True)
 @flow(batch_size=500)
 def poisoned(payload: dict[str, Any]) -> None:
     match payload["how"]:

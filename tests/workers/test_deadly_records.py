@@ -14,11 +14,11 @@ HALVINGS = 11
 SETTINGS = {"HEARTBEAT_SECONDS": "0.4", "LEASE_SECONDS": "2", "IDLE_POLL_SECONDS": "0.5"}
 
 
-def insert(queue: Queue, how: str) -> None:
-    register_flow(queue.database, "poisoned")
-    queue.insert("poisoned", 333, '{"how": "live"}')
-    queue.insert("poisoned", 1, f'{{"how": "{how}"}}')
-    queue.insert("poisoned", 166, '{"how": "live"}')
+def insert(queue: Queue, how: str, flow_name: str = "poisoned") -> None:
+    register_flow(queue.database, flow_name)
+    queue.insert(flow_name, 333, '{"how": "live"}')
+    queue.insert(flow_name, 1, f'{{"how": "{how}"}}')
+    queue.insert(flow_name, 166, '{"how": "live"}')
 
 
 def is_over(queue: Queue) -> bool:
@@ -46,6 +46,21 @@ def test_a_record_that_kills_pool_children_fails_after_three(
     assert charges(queue, "completed") == [(0, 0, 499)]
     assert charges(queue, "failed") == [(0, STRIKES, 1)]
     assert queue.value("SELECT count(*) FROM flow_execution_logs WHERE died_running") <= STRIKES
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_record_that_kills_an_express_slice_costs_one_process_more(
+    queue: Queue, settings_environment: dict[str, str], log: Path
+) -> None:
+    """The slice leaves no claim, so the first death is not charged. Then the record is claimed as always."""
+    insert(queue, "segmentation fault", "poisoned_express")
+    with running_worker(settings_environment, log, concurrency=1, flows=FLOWS, settings=SETTINGS) as worker:
+        wait_until(lambda: is_over(queue), f"499 records done and one failed: {queue.counts()}", log, 120)
+        assert worker.popen.poll() is None
+    assert charges(queue, "completed") == [(0, 0, 499)]
+    assert charges(queue, "failed") == [(0, STRIKES, 1)]
+    assert queue.value("SELECT count(*) FROM flow_execution_logs WHERE died_running") <= STRIKES + 1
 
 
 @pytest.mark.long

@@ -1,4 +1,5 @@
--- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop.
+-- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. So is one that
+-- somebody has locked, such as an express slice: nobody waits for a handler, least of all the handler itself.
 -- Returns each id that was found live, with what happened: 'cancelled' or 'asked'.
 WITH live AS MATERIALIZED (
     SELECT q.id, q.status, q.flow_name FROM public.processing_queue q
@@ -8,7 +9,7 @@ WITH live AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(ARRAY(SELECT id FROM live WHERE status = 'pending')) AND q.status = 'pending'
     ORDER BY q.id
-    FOR NO KEY UPDATE
+    FOR NO KEY UPDATE SKIP LOCKED
 ), cancelled AS (
     UPDATE public.processing_queue q SET status = 'cancelled', batch_limit = NULL, updated_at = clock_timestamp()
     FROM pending WHERE q.id = pending.id

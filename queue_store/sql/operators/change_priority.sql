@@ -1,9 +1,9 @@
--- A pending record becomes more or less urgent. Returns the ids that were changed.
+-- A pending record becomes more or less urgent. One that somebody has locked is in hand, and stays as it is. Returns the ids that were changed.
 WITH pending AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'pending'
     ORDER BY q.id
-    FOR NO KEY UPDATE
+    FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE public.processing_queue q SET priority = %(priority)s, updated_at = clock_timestamp()
 FROM pending WHERE q.id = pending.id

@@ -1,0 +1,54 @@
+"""The no-op drain of a flow that asks for `express=True`, next to the same flow without it."""
+
+from benchmarks.figures import compare
+from benchmarks.session import Session
+from benchmarks.worker import Worker, running_worker
+from benchmarks.workloads.drain import ours
+
+WANTED = 1.5
+HANDLERS = {"no-op": "no_op", "no-op batch handler": "no_op_batch"}
+
+
+def measure(session: Session) -> None:
+    with running_worker(session.servers) as worker:
+        for handler, flow_name in HANDLERS.items():
+            _compare(session, worker, handler, flow_name)
+        for handler, flow_name in HANDLERS.items():
+            _cost(session, worker, f"{handler}, claimed", flow_name)
+            _cost(session, worker, f"{handler}, express", f"{flow_name}_express")
+
+
+def _compare(session: Session, worker: Worker, handler: str, flow_name: str) -> None:
+    ours(session, worker, f"{flow_name}_express")  # a flow becomes express after some batches
+    session.note_ratio(
+        compare(
+            f"{handler} drain, express : claimed",
+            lambda: ours(session, worker, f"{flow_name}_express"),
+            lambda: ours(session, worker, flow_name),
+            pairs=session.pairs,
+            wanted=WANTED,
+        )
+    )
+
+
+def _cost(session: Session, worker: Worker, way: str, flow_name: str) -> None:
+    """Its enqueue included, which is the same for both."""
+    server, own, log = session.servers.cpu_seconds(), worker.cpu_seconds(), _log_bytes(session)
+    ours(session, worker, flow_name)
+    thousands = session.records / 1000
+    session.note(
+        "CPU for 1,000 records",
+        f"Postgres, {way}",
+        (session.servers.cpu_seconds() - server) / thousands * 1000,
+        "ms",
+    )
+    session.note(
+        "CPU for 1,000 records", f"worker, {way}", (worker.cpu_seconds() - own) / thousands * 1000, "ms"
+    )
+    session.note("WAL of a record", way, (_log_bytes(session) - log) / session.records, "B")
+
+
+def _log_bytes(session: Session) -> float:
+    row = session.connection.execute("SELECT (pg_current_wal_lsn() - '0/0')::float8").fetchone()
+    assert row is not None
+    return float(row[0])

@@ -1,0 +1,181 @@
+"""Express slices: a run holds records locked while their handlers run, and one UPDATE claims and completes them.
+
+hold           locks the next due records in an open transaction; they stay pending
+settle         completes what is completed, claims everything else and writes its outcome; COMMIT
+settle_again   the same in a new transaction, where the first one was lost
+
+A crash rolls back: no attempt was charged, and no claim was counted. The locks leave a mark in the rows, and a row with
+a mark is claimed as always, by everybody. So each record has one express attempt, and a record that kills its process
+is isolated and struck as always. The mark lasts until somebody updates the row, or until vacuum freezes it. Therefore a
+flow of which a run died within `SUSPICIOUS_SECONDS` is not express at all.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.cursors import OwnCursor
+from queue_store.database.statements import sql
+from queue_store.records.record import Outcome, Record, Written
+from queue_store.runs.claimer import decode_later
+from queue_store.runs.outcomes import (
+    add_finished,
+    finished_parameters,
+    follow_up_parameters,
+    has_follow_ups,
+    held_statements,
+    read_follow_up,
+    read_written,
+)
+from queue_store.runs.queue_position import claim_parameters, read_records
+from queue_store.runs.run import Run
+
+SUSPICIOUS_SECONDS = 600.0
+
+
+class NotExpressError(Exception):
+    """A record that may not be express is next: claim as always. Nothing is held."""
+
+
+class _RollBackError(Exception):
+    """Ends the transaction of a slice that is not settled."""
+
+
+class HeldSlice:
+    """Records that a run holds locked, with the claim number that `settle` will write. Not thread-safe."""
+
+    def __init__(
+        self, run: Run, records: list[Record], mark: str, transaction: ExitStack, cursor: Cursor[Any]
+    ) -> None:
+        self.records = records
+        self._run = run
+        self._mark = mark
+        self._transaction = transaction
+        self._cursor = cursor
+        self._is_over = False  # its transaction
+        self._counted = len(records)  # in the counts of the run, which its heartbeat shows
+        run.counts.batch_count += 1
+        run.counts.records_claimed += len(records)
+
+    def settle(self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()) -> tuple[Written, set[int]]:
+        """Write the outcomes, claim the `rest`, let go of all other records, and COMMIT. Returns which of the rest
+        were claimed: all, unless the run is dead. Raises what HeldConnection.transaction raises. Called again after
+        that, it is `settle_again`."""
+        if self._is_over:
+            return self.settle_again(outcomes, rest)
+        self._is_over = True
+        with self._transaction:
+            written, claimed_ids = _write(self._run, self._cursor, self._parameters(None), outcomes, rest)
+        self._count(written, len(outcomes) + len(rest))
+        return written, claimed_ids
+
+    def settle_again(
+        self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()
+    ) -> tuple[Written, set[int]]:
+        """The same, after a `settle` that may have happened or not. A row is written only while it has the mark of
+        this slice: nobody has changed it since, and nobody else has it in hand."""
+        run = self._run
+        records = [outcome.record for outcome in outcomes]
+        with run.held.transaction() as cursor:
+            cursor.execute(sql("runs/plan_once"), run.parameters)
+            written, claimed_ids = _write(run, cursor, self._parameters(self._mark), outcomes, rest)
+            finished = self._find(cursor, "runs/finished_under_claim", records)
+            owned = self._find(cursor, "runs/owned_records", rest)
+        add_finished(written, dict(finished))
+        self._count(written, len(outcomes) + len(rest))
+        return written, claimed_ids.union(record_id for record_id, *_ in owned)
+
+    def roll_back(self) -> None:
+        """Let go of all records. Does nothing when the transaction is over."""
+        self._is_over = True
+        with suppress(_RollBackError), self._transaction:
+            raise _RollBackError
+        self._count(Written(), 0)
+
+    def _find(self, cursor: Cursor[Any], statement: str, records: Sequence[Record]) -> list[Any]:
+        parameters = finished_parameters(self._run.flow_instance_id, records)
+        return cursor.execute(sql(statement), parameters).fetchall()
+
+    def _parameters(self, mark: str | None) -> dict[str, Any]:
+        run = self._run
+        claim = claim_parameters(run.options.flow_name, run.flow_instance_id, len(self.records))
+        return claim | {"claimed_at": self.records[0].claimed_at, "mark": mark}
+
+    def _count(self, written: Written, kept: int) -> None:
+        if self._counted:
+            self._run.counts.records_claimed -= self._counted - kept
+            self._counted = 0
+        self._run.counts.add(written)
+
+
+def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
+    """The next slice. None: nothing is due from the position of the run, or the flow is not open; claim as always then.
+    Raises NotExpressError. The server ends the session when it is idle for `idle_seconds`."""
+    transaction = ExitStack()
+    cursor = transaction.enter_context(run.held.transaction())
+    with suppress(_RollBackError), transaction:
+        records, mark = _lock(run, cursor, batch_size, idle_seconds)
+        if not records:
+            raise _RollBackError
+        run.position.advance(records, batch_size)
+        run.position.count_claim()
+        return HeldSlice(run, records, mark, transaction.pop_all(), cursor)
+    return None
+
+
+def has_died_lately(run: Run) -> bool:
+    """Whether a run of the flow was declared dead within the last `SUSPICIOUS_SECONDS`."""
+    parameters = {"flow_name": run.options.flow_name, "seconds": SUSPICIOUS_SECONDS}
+    with run.held.transaction() as cursor:
+        row = cursor.execute(sql("runs/has_died_lately"), parameters).fetchone()
+    return row is None or bool(row[0])
+
+
+def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> tuple[list[Record], str]:
+    """The mark is read outside of the pipeline: psycopg ends a pipeline with a request to flush,
+    which disarms `idle_in_transaction_session_timeout` until the next statement of its own."""
+    parameters = claim_parameters(run.options.flow_name, run.flow_instance_id, batch_size)
+    parameters |= run.position.parameters() | {"idle_timeout": f"{round(idle_seconds * 1000)}ms"}
+    decode_later(cursor)
+    with cursor.connection.pipeline():
+        cursor.execute(sql("runs/begin_slice"), parameters)
+        cursor.execute(sql("runs/hold_records"), parameters)
+    rows = cursor.fetchall()
+    if len(rows) > batch_size:
+        raise AssertionError(f"held {len(rows)} records of {batch_size}")
+    if not all(may_be_express for *_, may_be_express in rows):
+        raise NotExpressError
+    [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
+    options, timezone = run.options, cursor.connection.info.timezone
+    records = read_records(
+        (row[:-1] for row in rows), options.flow_name, run.flow_instance_id, timezone, options.record_class
+    )
+    return records, mark
+
+
+def _write(
+    run: Run,
+    cursor: Cursor[Any],
+    parameters: dict[str, Any],
+    outcomes: Sequence[Outcome],
+    rest: Sequence[Record],
+) -> tuple[Written, set[int]]:
+    statements = held_statements(parameters, outcomes, rest, run.options.max_retries)
+    writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
+    with cursor.connection.pipeline():
+        for writer, statement in zip(writers, statements, strict=True):
+            writer.execute(sql(statement.name), statement.parameters)
+    written, claimed_ids = Written(), set[int]()
+    for writer, statement in zip(writers, statements, strict=True):
+        rows = writer.fetchall()
+        if statement.name == "arrows/claim_held":
+            claimed_ids.update(record_id for record_id, *_ in rows)
+        else:
+            read_written(statement, rows, written)
+    if has_follow_ups(outcomes):
+        for follow_up in follow_up_parameters(outcomes, written):
+            rows = cursor.execute(sql("arrows/enqueue"), follow_up).fetchall()
+            read_follow_up(follow_up, rows[0], written)
+    return written, claimed_ids.intersection(record.id for record in rest)

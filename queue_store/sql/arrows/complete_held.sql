@@ -1,0 +1,38 @@
+-- complete: pending → completed with a claim inside, for records that this run holds locked since runs/hold_records.sql.
+-- FOR SHARE: as in arrows/claim.sql, a run that is ended or dead claims nothing any more.
+-- `mark`: the locks are lost, and the outcomes are written again. NULL: this transaction still has them. A row that
+-- still has the mark was not changed by anybody since, neither its owner nor its payload.
+-- Returns the ids that were accepted; the others are refused and counted.
+WITH open AS MATERIALIZED (
+    SELECT FROM public.flow_execution_logs run
+    WHERE run.flow_instance_id = %(flow_instance_id)s AND run.state IN ('running', 'stopping')
+    FOR SHARE OF run
+), outcome AS MATERIALIZED (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[],
+        %(started_ages)s::float8[], %(finished_ages)s::float8[], %(results)s::jsonb[])
+        AS o(id, claim_number, started_age, finished_age, result)
+), completed AS (
+    UPDATE public.processing_queue q
+    SET status = 'completed', updated_at = clock_timestamp(), result = o.result, batch_limit = NULL,
+        unfinished_claims = 0, error_message = NULL,
+        flow_instance_id = %(flow_instance_id)s, claim_number = q.claim_number + 1,
+        claimed_at = %(claimed_at)s::timestamptz,
+        started_at = greatest(%(claimed_at)s::timestamptz, clock_timestamp() - make_interval(secs => o.started_age)),
+        completed_at = greatest(%(claimed_at)s::timestamptz, clock_timestamp() - make_interval(secs => o.finished_age))
+    FROM outcome o
+    WHERE q.id = ANY(ARRAY[o.id]) AND q.claim_number = o.claim_number - 1 AND q.flow_name = %(flow_name)s
+        AND public.unindexed(q.status) = 'pending' AND (%(mark)s::xid IS NULL OR q.xmax = %(mark)s::xid)
+        AND EXISTS (SELECT FROM open)
+    RETURNING q.id, extract(epoch FROM q.claimed_at - q.scheduled_at)::float8 AS wait
+), counted AS (
+    INSERT INTO public.rollup_deltas (flow_name, claimed, wait_seconds, wait_histogram, completed, refused,
+        processing_seconds, processing_histogram)
+    SELECT %(flow_name)s, count(*), coalesce(sum(wait), 0),
+        ARRAY(SELECT count(c.id) FROM generate_series(0, cardinality(%(bounds)s::float8[])) AS bucket
+            LEFT JOIN completed c ON width_bucket(c.wait, %(bounds)s::float8[]) = bucket
+            GROUP BY bucket ORDER BY bucket),
+        count(*), cardinality(%(ids)s::bigint[]) - count(*),
+        %(processing_seconds)s, %(processing_histogram)s::bigint[]
+    FROM completed
+)
+SELECT id FROM completed

@@ -1,0 +1,6 @@
+-- After a COMMIT whose fate is unknown: which of these records are processing under this run's own claims.
+SELECT q.id
+FROM public.processing_queue q
+JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)
+    ON q.id = ANY(ARRAY[o.id]) AND o.claim_number = q.claim_number
+WHERE q.flow_instance_id = %(flow_instance_id)s AND public.unindexed(q.status) = 'processing'

@@ -1,0 +1,13 @@
+"""What the ways of running handlers have in common."""
+
+from typing import Protocol
+
+from queue_store.records.record import Record
+
+
+class Execution(Protocol):
+    """One way of running handlers."""
+
+    def execute(self, records: list[Record]) -> list[Record]:
+        """Returns the records that were not started."""
+        ...

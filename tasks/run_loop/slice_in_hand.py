@@ -1,0 +1,103 @@
+"""An express slice while its handlers run: the outcomes so far, and its end, which two threads may bring about."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from queue_store.records.record import Outcome, Record
+from queue_store.runs.express import HeldSlice
+
+from .delivery import Delivery
+
+LOOK_SECONDS = 0.02
+
+
+class SliceInHand:
+    """The thread of the run calls the handlers, reports their outcomes and settles the slice. Another thread may claim
+    the rest at any time; only one of them uses the connection of the run."""
+
+    def __init__(self, held: HeldSlice, delivery: Delivery) -> None:
+        self.records = held.records
+        self._held = held
+        self._delivery = delivery
+        self._outcomes: list[Outcome] = []
+        self._lock = threading.Lock()
+        self._is_settled = False
+        self._claimed_ids: set[int] = set()
+        self._failure: BaseException | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        return self._is_settled
+
+    def report(self, outcomes: Sequence[Outcome]) -> None:
+        """Raises what kept `claim_rest` from writing."""
+        with self._lock:
+            if not self._is_settled:
+                self._outcomes += outcomes
+                return
+        self._check()
+        for outcome in outcomes:
+            self._delivery.report(outcome)
+
+    def settle(self) -> None:
+        """Write what is finished, and let go of the rest. Raises what kept it or `claim_rest` from that."""
+        with self._lock:
+            if not self._is_settled:
+                self._settle([])
+        self._check()
+
+    def claim_rest(self) -> None:
+        """Write what is finished, and claim the rest, the records in hand included. Idempotent, and never raises."""
+        with self._lock:
+            if not self._is_settled:
+                finished = {outcome.record.id for outcome in self._outcomes}
+                self._settle([record for record in self.records if record.id not in finished])
+
+    def claimed(self, records: Sequence[Record]) -> list[Record]:
+        """Those of the records that `claim_rest` has claimed."""
+        return [record for record in records if record.id in self._claimed_ids]
+
+    def roll_back(self) -> None:
+        """Let go of everything that is still held. Does nothing after the slice was settled."""
+        with self._lock:
+            self._is_settled = True
+            self._held.roll_back()
+
+    def _settle(self, rest: list[Record]) -> None:
+        self._is_settled = True
+        try:
+            self._claimed_ids = self._delivery.settle(self._held, self._outcomes, rest)
+        except BaseException as error:  # noqa: BLE001  (the thread of the run raises it)
+            self._failure = error
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+class SliceWatch(threading.Thread):
+    """Claims the rest of a slice that becomes long, whatever its handler does: locks do not last."""
+
+    def __init__(self) -> None:
+        super().__init__(name="express", daemon=True)
+        self._watched: tuple[SliceInHand, float] | None = None
+        self._ended = threading.Event()
+
+    def watch(self, slice_in_hand: SliceInHand, seconds: float) -> None:
+        """`seconds`: from now on, until it is long."""
+        self._watched = slice_in_hand, time.monotonic() + seconds
+
+    def forget(self) -> None:
+        self._watched = None
+
+    def run(self) -> None:
+        while not self._ended.wait(LOOK_SECONDS):
+            if (watched := self._watched) is None:
+                continue
+            slice_in_hand, long_at = watched
+            if time.monotonic() >= long_at:
+                slice_in_hand.claim_rest()
+
+    def end(self) -> None:
+        self._ended.set()

@@ -1,0 +1,40 @@
+"""Whether the batches of a flow were quick and clean lately, in this process. Then its runs are express."""
+
+from dataclasses import dataclass
+
+LONG_SECONDS = 0.1  # a slice that takes longer is claimed: its locks must not last
+ENOUGH_BATCHES = 3
+MOST_BATCHES = 1_000
+
+
+@dataclass(slots=True)
+class QuickBatches:
+    """`slice_size`: of the next slice, as far as its length in time allows; 0: no slice was quick yet."""
+
+    in_a_row: int = 0
+    wanted: int = ENOUGH_BATCHES
+    slice_size: int = 0
+    is_suspicious: bool = False  # a run of the flow died lately, as somebody saw at `looked_at`
+    looked_at: float = float("-inf")
+
+    @property
+    def are_enough(self) -> bool:
+        return self.in_a_row >= self.wanted
+
+    def note_batch(self, seconds: float, *, is_clean: bool) -> None:
+        """Of a batch that was claimed: whether all of its records were completed."""
+        self.in_a_row = self.in_a_row + 1 if is_clean and seconds < LONG_SECONDS else 0
+
+    def note_slice(self, seconds: float, size: int) -> None:
+        """Of a slice that was not long."""
+        self.wanted = max(ENOUGH_BATCHES, self.wanted - 1)
+        if seconds < LONG_SECONDS / 5:
+            self.slice_size = max(self.slice_size, 2 * size)
+        elif seconds > LONG_SECONDS / 2:
+            self.slice_size = size // 2
+
+    def note_long_slice(self) -> None:
+        """A flow of which now and then a record takes long is tried less and less often."""
+        self.in_a_row = 0
+        self.slice_size = 0
+        self.wanted = min(2 * self.wanted, MOST_BATCHES)

@@ -1,0 +1,24 @@
+"""Whether the flows of a test are express is decided by the test, not by the speed of the machine."""
+
+import pytest
+
+from tasks.worker.quick_batches import QuickBatches
+from tests.support.express import Seen
+from tests.support.flow_runs import Worker
+
+
+@pytest.fixture
+def seen(worker: Worker) -> Seen:
+    return Seen(worker)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every flow that may be express is, and no slice is long, however slow this machine is."""
+    monkeypatch.setattr(QuickBatches, "are_enough", True)
+    monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
+
+
+@pytest.fixture
+def soon_long(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 0.05)

@@ -1,0 +1,106 @@
+"""A slice that becomes long is claimed while its handler runs: locks do not last."""
+
+import asyncio
+import threading
+
+import pytest
+
+from tasks import FlowContext
+from tasks.worker.quick_batches import ENOUGH_BATCHES
+from tests.support.express import PATIENCE_SECONDS, Seen
+from tests.support.flow_runs import Worker
+
+REPLACE = """
+SELECT what FROM enqueue_or_explain('sample', '{"new": 1}', NULL, NULL, NULL, 'd', 'replace', NULL, NULL, NULL, false)
+"""
+
+
+@pytest.mark.usefixtures("soon_long")
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_slice_that_becomes_long_is_claimed_while_its_handler_runs(
+    worker: Worker, seen: Seen, is_async: bool
+) -> None:
+    long_ids: list[int] = []
+
+    def handle(payload: int, context: FlowContext) -> None:
+        if payload == 5:
+            long_ids.append(context.record_id)
+            seen.wait_until_claimed(context.record_id)
+        seen.look([context.record_id])
+
+    async def handle_async(payload: int, context: FlowContext) -> None:
+        await asyncio.to_thread(handle, payload, context)
+
+    flow = worker.declare(handle_async if is_async else handle, name="sample", batch_size=4, express=True)
+    record_ids = worker.enqueue("sample", range(8))
+    counts = worker.run(flow)
+    assert long_ids == [record_ids[5]]
+    assert seen.statuses[5:] == ["processing"] * 3
+    assert {(row.status, row.claim_number) for row in worker.rows(record_ids)} == {("completed", 1)}
+    assert (counts.records_claimed, counts.records_completed, counts.records_refused) == (8, 8, 0)
+    assert worker.services.quick_batches["sample"].wanted == 2 * ENOUGH_BATCHES
+    assert worker.query("SELECT sum(claimed) AS n FROM rollup_deltas")[0].n == 8
+
+
+@pytest.mark.usefixtures("soon_long")
+def test_a_batch_handler_that_becomes_long_has_its_records_claimed(worker: Worker, seen: Seen) -> None:
+    def handle(records: list[FlowContext]) -> None:
+        if records[0].payload == 4:
+            seen.wait_until_claimed(records[-1].record_id)
+        seen.look([record.record_id for record in records])
+
+    flow = worker.declare(handle, name="sample", batch=True, batch_size=4, express=True)
+    record_ids = worker.enqueue("sample", range(8))
+    worker.run(flow)
+    assert seen.statuses == ["processing"] * 8
+    assert {(row.status, row.claim_number) for row in worker.rows(record_ids)} == {("completed", 1)}
+
+
+@pytest.mark.usefixtures("soon_long")
+def test_a_handler_that_replaces_its_own_record_hears_that_it_is_running(worker: Worker) -> None:
+    answers: list[str] = []
+
+    def handle(payload: int) -> None:
+        if payload == 3:
+            answers.append(worker.query(REPLACE)[0].what)
+
+    flow = worker.declare(handle, name="sample", batch_size=2, express=True)
+    record_ids = worker.enqueue("sample", range(4))
+    worker.query("UPDATE processing_queue SET dedup_key = 'd' WHERE id = %(id)s", id=record_ids[3])
+    worker.run(flow)
+    assert answers == ["running"]
+    assert worker.statuses() == {"completed": 4}
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("is_async", [False, True])
+def test_progress_claims_the_slice_first(worker: Worker, seen: Seen, is_async: bool) -> None:
+    def handle(payload: int, context: FlowContext) -> None:
+        if payload == 3:
+            assert context.report_progress({"share": 0.5})
+        seen.look([context.record_id])
+
+    async def handle_async(payload: int, context: FlowContext) -> None:
+        if payload == 3:
+            assert await context.report_progress_async({"share": 0.5})
+        await asyncio.to_thread(seen.look, [context.record_id])
+
+    flow = worker.declare(handle_async if is_async else handle, name="sample", batch_size=2, express=True)
+    record_ids = worker.enqueue("sample", range(4))
+    worker.run(flow)
+    assert seen.statuses == ["processing", "processing", "pending", "processing"]
+    assert worker.query("SELECT record_id, progress FROM record_progress") == [
+        (record_ids[3], {"share": 0.5})
+    ]
+    assert worker.statuses() == {"completed": 4}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_threads_of_a_run_end_with_it(worker: Worker) -> None:
+    flow = worker.declare(lambda payload: None, name="sample", batch_size=2, express=True)
+    worker.enqueue("sample", range(6))
+    worker.run(flow)
+    for thread in threading.enumerate():
+        if thread.name == "express":
+            thread.join(PATIENCE_SECONDS)
+            assert not thread.is_alive()
