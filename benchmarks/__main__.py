@@ -10,7 +10,18 @@ from pathlib import Path
 from benchmarks.bench_servers import running_servers
 from benchmarks.report import RESULTS, write_report
 from benchmarks.session import Session
-from benchmarks.workloads import cost, drain, enqueue, express, flatness, latency, one_commit, peers, typed, waiting
+from benchmarks.workloads import (
+    cost,
+    drain,
+    enqueue,
+    express,
+    flatness,
+    latency,
+    one_commit,
+    peers,
+    typed,
+    waiting,
+)
 
 QUICK = {
     "drain": drain.measure,
