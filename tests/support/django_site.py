@@ -7,8 +7,8 @@ from sqlalchemy.engine import make_url
 
 
 def configure_django(url: str) -> None:
-    """The application `tests.django.shop`, on this database. Only the database changes afterwards. The environment stays
-    as it was: Celery configures Django in each process that finds DJANGO_SETTINGS_MODULE there."""
+    """The application `tests.django.shop`, on this database. Only the database changes afterwards. The environment
+    stays as it was: Celery configures Django in each process that finds DJANGO_SETTINGS_MODULE there."""
     import django
     from django.db import connections
 
