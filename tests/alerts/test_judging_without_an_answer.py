@@ -74,6 +74,7 @@ def test_a_broker_that_is_not_redis_is_judged_too(
     assert ("broker_unreachable" in {f.code for f in judgement.findings}) == is_found
 
 
+@pytest.mark.long
 def test_a_database_that_waits_for_a_lock_for_too_long_is_an_emergency(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -110,9 +110,10 @@ def test_a_process_that_froze_in_its_begin_does_not_hold_up_its_flow(store: Stor
     driver = frozen_run.held.driver
     driver.execute(sql("runs/lock_flow"), {"flow_name": "sample"})
     assert driver.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("10s",)
-    driver.execute("SET LOCAL idle_in_transaction_session_timeout = '300ms'")
+    driver.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
     beginning = in_background(other.begin)
     store.wait_until_blocked(other.held)
+    driver.execute("SET LOCAL idle_in_transaction_session_timeout = '300ms'")
     assert len(beginning.result(30)) == 1
     with pytest.raises(DatabaseUnavailableError), frozen_run.held.transaction() as cursor:
         cursor.execute("SELECT 1")

@@ -202,6 +202,7 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
         " VALUES ('alpha', 'failed', 1, gen_random_uuid(), now(), 'ValueError: lost')",
     )
     execute(database, "DELETE FROM rollup_hours")
+    execute(database, "UPDATE rollup_overall SET enqueued = enqueued + 1")
     execute(database, "UPDATE audit_seal SET number = number + 1")
     assert {v["check"]["name"] for v in as_json("validate", exit_code=1)} >= {
         "claims_without_a_run",
@@ -215,7 +216,8 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
     queuectl("repair", "--no-dry-run", exit_code=64)
 
 
-MADE_ANEW = ("audit_seal", "producer_flows")  # the seals with the rows, the grants with the roles
+# The seals with the rows, the grants with the roles, the minutes of all flows with those of each.
+MADE_ANEW = ("audit_seal", "producer_flows", "rollup_overall")
 EMPTY = ("open_slices",)  # to everybody but the transaction that writes it
 OF_PROCESSES = ("alert_contacts",)  # each says within seconds which contacts it has channels to
 
@@ -237,7 +239,7 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
     filling.add_records(database, 2)
     everything = (
         "SELECT (SELECT jsonb_agg(q ORDER BY id) FROM processing_queue q),"
-        " (SELECT count(*) FROM rollup_deltas)"
+        " (SELECT count(*) FROM rollup_deltas), (SELECT jsonb_agg(o ORDER BY minute) FROM rollup_overall o)"
     )
     before = rows(database, everything)
     assert "30 records written" in queuectl("backup", file).output

@@ -95,6 +95,7 @@ def test_the_server_that_takes_writes_is_found(servers: Servers, form: str) -> N
     asyncio.run(write())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMS)
 def test_commands_workers_and_the_page_take_it(
     servers: Servers, form: str, redis_url: str, tmp_path: Path

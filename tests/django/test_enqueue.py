@@ -1,6 +1,7 @@
 """`enqueue` of a Django task writes a record in Django's own transaction."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -114,3 +115,8 @@ def test_a_hint_follows_the_commit(shop: Any, monkeypatch: pytest.MonkeyPatch) -
         shop.add.enqueue(1)
         assert sent == []
     assert sent == ["tests.django.shop.tasks.add"]
+
+
+def test_tests_of_others_find_no_django_in_the_environment(site: None) -> None:
+    """Celery would configure it in each worker that they start."""
+    assert "DJANGO_SETTINGS_MODULE" not in os.environ

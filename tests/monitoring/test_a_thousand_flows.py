@@ -1,12 +1,13 @@
 """Monitoring sends as many statements for a thousand flows that wait as for one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
 from queue_store.database.manager import DatabaseManager
+from queue_store.database.statements import sql
 from queue_store.readings.counters import CounterReader
 from queue_store.readings.windows import RecentOutcomes, read_recent_outcomes
 from queue_store.settings import load_processor_settings
@@ -91,3 +92,32 @@ def test_each_flow_is_looked_at_over_its_own_time(database: DatabaseManager) -> 
         "delta": RecentOutcomes("delta", 1200.0, 0),
     }
     assert recent["beta"].outcomes_per_hour == 180
+
+
+HISTORY = """
+INSERT INTO rollup_minutes (minute, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
+    rescued, crashed, cancelled, reset, refused, purged, processing_seconds, processing_histogram, wait_seconds,
+    wait_histogram)
+SELECT date_trunc('minute', now()) - m * interval '10 minutes', 'flow_' || n, 0, 0, 2, 1, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, '{}', 0, '{}'
+FROM generate_series(1, 20) n, generate_series(1, 4000) m
+"""
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+def test_a_window_reads_only_its_own_minutes(database: DatabaseManager) -> None:
+    """Four weeks of minutes are there. From bounds in a CTE the planner would expect a ninth of them, and with more of
+    them read them all."""
+    with database.transaction() as cursor:
+        cursor.execute(HISTORY)
+        cursor.execute("ANALYZE rollup_minutes")
+        parameters = {"seconds": 3600.0, "flow_names": None, "with_histograms": True}
+        row = cursor.execute(b"EXPLAIN (FORMAT JSON) " + sql("readings/window"), parameters).fetchone()
+    assert row is not None
+    (minutes,) = [n for n in nodes(row[0][0]["Plan"]) if n.get("Relation Name") == "rollup_minutes"]
+    assert minutes["Plan Rows"] < 1_000

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.servers import PostgresServer
 
 TESTS = """
@@ -23,6 +25,7 @@ def test_alone(queue_tester, number):
 """
 
 
+@pytest.mark.long
 def test_each_test_has_the_queue_for_itself(postgres_server: PostgresServer, tmp_path: Path) -> None:
     for place in ("one", "two"):
         (tmp_path / f"test_{place}.py").write_text(TESTS.format(place=place))

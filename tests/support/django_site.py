@@ -1,19 +1,21 @@
 """Django in the tests' own process: it can be configured once."""
 
-import os
 from typing import Any
 
+import pytest
 from sqlalchemy.engine import make_url
 
 
 def configure_django(url: str) -> None:
-    """The application `tests.django.shop`, on this database. Only the database changes afterwards."""
+    """The application `tests.django.shop`, on this database. Only the database changes afterwards. The environment
+    stays as it was: Celery configures Django in each process that finds DJANGO_SETTINGS_MODULE there."""
     import django
     from django.db import connections
 
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django.shop.settings"
-    os.environ["DATABASE_URL"] = url
-    django.setup()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DJANGO_SETTINGS_MODULE", "tests.django.shop.settings")
+        environment.setenv("DATABASE_URL", url)
+        django.setup()
     connections.close_all()
     for alias in connections:
         connections.settings[alias] |= database_settings(url)

@@ -15,6 +15,7 @@ ALERT = "SELECT message FROM alerts WHERE code = 'hung_handlers' AND resolved_at
 THRESHOLDS = {"hung_handler_seconds": 1, "hung_handler_seconds_without_history": 1}
 
 
+@pytest.mark.long
 def test_it_is_named_within_a_minute(queue: Queue, settings_environment: dict[str, str], log: Path) -> None:
     settings = {"IDLE_POLL_SECONDS": "0.2", "ALERT_THRESHOLDS": json.dumps(THRESHOLDS)}
     with running_worker(settings_environment, log, concurrency=1, settings=settings) as worker:

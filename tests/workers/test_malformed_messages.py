@@ -84,6 +84,7 @@ MALFORMED: dict[str, str | bytes] = {
 }
 
 
+@pytest.mark.long
 def test_no_malformed_message_ends_the_worker(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_no_malformed_message_ends_the_worker(
     }
 
 
+@pytest.mark.long
 def test_a_list_that_ends_every_worker_is_quarantined_and_work_goes_on_within_a_minute(
     queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_one_trace_leads_from_the_producer_to_the_attempt(
     assert queue.value("SELECT trace_context FROM processing_queue").split("-")[2] == enqueued.span_id.hex()
 
 
+@pytest.mark.long
 def test_a_collector_that_is_away_does_not_keep_a_worker_from_ending(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:

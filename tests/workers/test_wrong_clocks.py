@@ -56,6 +56,7 @@ def test_a_record_to_enqueue_expires_as_its_sender_said(
     assert queue.counts() == {}
 
 
+@pytest.mark.long
 def test_a_host_whose_clock_is_wrong_is_named(
     queue: Queue, settings_environment: dict[str, str], tmp_path: Path, log: Path
 ) -> None:

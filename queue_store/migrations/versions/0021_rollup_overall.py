@@ -1,7 +1,7 @@
 """What happened in all flows together, minute by minute, for the charts.
 
-Locks: rollup_minutes, while the last hour is added up. Before that everything is, without a lock: ten million rows in
-about two minutes.
+Locks: rollup_minutes, while the last hour is added up. All older minutes are added up before that, without a lock.
+Nine million rows took two minutes on a busy machine.
 Safe while workers run: yes.
 """
 

@@ -22,7 +22,7 @@ BEGIN
     END IF;
 END $$;
 
--- Keeps the sum right, whoever writes to rollup_minutes. Nobody else needs to write to rollup_overall.
+-- Keeps the sum right, whoever writes to rollup_minutes. Apart from it, only `queuectl repair` writes to rollup_overall.
 CREATE FUNCTION sum_minutes() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -36,17 +36,19 @@ BEGIN
             processing_histogram, wait_histogram)
         SELECT minute, sum(sign * enqueued), sum(sign * completed), sum(sign * failed), sum(sign * retried),
             sum(sign * cancelled),
-            CASE WHEN sum(cardinality(processing_histogram)) > 0 THEN array_replace(ARRAY[
-                    sum(sign * processing_histogram[1]), sum(sign * processing_histogram[2]), sum(sign * processing_histogram[3]), sum(sign * processing_histogram[4]), sum(sign * processing_histogram[5]), sum(sign * processing_histogram[6]),
-                    sum(sign * processing_histogram[7]), sum(sign * processing_histogram[8]), sum(sign * processing_histogram[9]), sum(sign * processing_histogram[10]), sum(sign * processing_histogram[11]), sum(sign * processing_histogram[12]),
-                    sum(sign * processing_histogram[13]), sum(sign * processing_histogram[14]), sum(sign * processing_histogram[15]), sum(sign * processing_histogram[16]), sum(sign * processing_histogram[17]), sum(sign * processing_histogram[18])
+            CASE WHEN sum(cardinality(p)) > 0 THEN array_replace(ARRAY[
+                    sum(sign * p[1]), sum(sign * p[2]), sum(sign * p[3]), sum(sign * p[4]), sum(sign * p[5]), sum(sign * p[6]),
+                    sum(sign * p[7]), sum(sign * p[8]), sum(sign * p[9]), sum(sign * p[10]), sum(sign * p[11]), sum(sign * p[12]),
+                    sum(sign * p[13]), sum(sign * p[14]), sum(sign * p[15]), sum(sign * p[16]), sum(sign * p[17]), sum(sign * p[18])
                 ]::bigint[], NULL, 0) ELSE '{}' END,
-            CASE WHEN sum(cardinality(wait_histogram)) > 0 THEN array_replace(ARRAY[
-                    sum(sign * wait_histogram[1]), sum(sign * wait_histogram[2]), sum(sign * wait_histogram[3]), sum(sign * wait_histogram[4]), sum(sign * wait_histogram[5]), sum(sign * wait_histogram[6]),
-                    sum(sign * wait_histogram[7]), sum(sign * wait_histogram[8]), sum(sign * wait_histogram[9]), sum(sign * wait_histogram[10]), sum(sign * wait_histogram[11]), sum(sign * wait_histogram[12]),
-                    sum(sign * wait_histogram[13]), sum(sign * wait_histogram[14]), sum(sign * wait_histogram[15]), sum(sign * wait_histogram[16]), sum(sign * wait_histogram[17]), sum(sign * wait_histogram[18])
+            CASE WHEN sum(cardinality(w)) > 0 THEN array_replace(ARRAY[
+                    sum(sign * w[1]), sum(sign * w[2]), sum(sign * w[3]), sum(sign * w[4]), sum(sign * w[5]), sum(sign * w[6]),
+                    sum(sign * w[7]), sum(sign * w[8]), sum(sign * w[9]), sum(sign * w[10]), sum(sign * w[11]), sum(sign * w[12]),
+                    sum(sign * w[13]), sum(sign * w[14]), sum(sign * w[15]), sum(sign * w[16]), sum(sign * w[17]), sum(sign * w[18])
                 ]::bigint[], NULL, 0) ELSE '{}' END
-        FROM (%s) changed GROUP BY minute ORDER BY minute
+        FROM (
+            SELECT *, processing_histogram AS p, wait_histogram AS w FROM (%s) changed) named
+        GROUP BY minute ORDER BY minute
         ON CONFLICT (minute) DO UPDATE SET enqueued = o.enqueued + excluded.enqueued,
             completed = o.completed + excluded.completed, failed = o.failed + excluded.failed,
             retried = o.retried + excluded.retried, cancelled = o.cancelled + excluded.cancelled,
@@ -63,8 +65,8 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION sum_minutes FROM PUBLIC;
 
--- What is there, while heartbeats go on folding: they must not wait for this. Then, with folding locked out for a moment,
--- the last hour anew.
+-- Adds up what is there while heartbeats go on folding, because they must not wait for this. Then it locks folding out
+-- for a moment and adds up the last hour anew.
 INSERT INTO rollup_overall
 SELECT minute, sum(enqueued), sum(completed), sum(failed), sum(retried), sum(cancelled),
     public.sum_histograms(processing_histogram), public.sum_histograms(wait_histogram)

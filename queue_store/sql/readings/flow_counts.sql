@@ -1,6 +1,7 @@
--- How many records each flow has, or one (`flow_name`), by status. Finished ones and the total are exact: folded totals and what is not
--- folded yet. Live ones are counted in their partial indexes up to a limit; beyond it they are what is left over. More
--- than ten flows share ten times the limit: so this takes about as long with a thousand flows as with ten.
+-- How many records each flow has, or one (`flow_name`), by status. Finished ones and the total are exact: folded totals
+-- and what is not folded yet. Live ones are counted in their partial indexes up to a limit; beyond it they are what is
+-- left over. More than ten flows share ten times the limit, but each has a tenth of it at least: a thousand flows cost
+-- ten times as much as ten, and not a hundred times.
 -- Of busy runs, the processing ones are what their last heartbeats say (processing_counts).
 -- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
 -- begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
@@ -53,7 +54,8 @@ WITH counted AS MATERIALIZED (
                     SELECT FROM public.processing_queue q
                     WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                         AND q.scheduled_at <= now()
-                    ORDER BY q.scheduled_at DESC, q.id DESC LIMIT (SELECT of_each FROM share)) of_level LIMIT (SELECT of_each FROM share)) capped) AS due,
+                    ORDER BY q.scheduled_at DESC, q.id DESC LIMIT (SELECT of_each FROM share)) of_level
+                LIMIT (SELECT of_each FROM share)) capped) AS due,
         (
             SELECT min(first.scheduled_at) FROM level CROSS JOIN LATERAL (
                 SELECT q.scheduled_at FROM public.processing_queue q
@@ -66,7 +68,8 @@ WITH counted AS MATERIALIZED (
                     SELECT FROM public.processing_queue q
                     WHERE q.status = 'pending' AND q.flow_name = n.flow_name AND q.priority = level.priority
                         AND q.scheduled_at > now()
-                    ORDER BY q.scheduled_at, q.id LIMIT (SELECT of_each FROM share)) of_level LIMIT (SELECT of_each FROM share)) capped) AS future
+                    ORDER BY q.scheduled_at, q.id LIMIT (SELECT of_each FROM share)) of_level
+                LIMIT (SELECT of_each FROM share)) capped) AS future
     ) waiting
 ), shown AS (
     SELECT l.*, share.of_each, l.due >= share.of_each OR l.future >= share.of_each AS is_approximate,
