@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from queue_store.database.statements import sql
 from queue_store.explain.explain import explain_record
 from queue_store.liveness.rescue import Rescue
 from queue_store.records.record import Record, Snooze
 from queue_store.runs.run import Run
 from tasks.monitoring.rules.flow_rules import endless_claims
 from tasks.monitoring.snapshot import take_snapshot
+from tests.support import filling
 from tests.support.store import Store, completed, failed, ids
 
 LIMIT = 5
@@ -133,3 +135,14 @@ def test_check_and_explain_name_it(store: Store) -> None:
     with store.database.transaction() as cursor:
         texts = [reason.text for reason in explain_record(cursor, store.settings, record).reasons]
     assert any("last 5 claims ended without an outcome" in text for text in texts)
+
+
+def test_monitoring_finds_them_without_walking_over_all_that_runs(store: Store) -> None:
+    """Of records that run, an index keeps an entry for each that was claimed since the last vacuum."""
+    filling.add_processing(store.database, 5_000, filling.add_run(store.database))
+    with store.database.transaction() as cursor:
+        cursor.execute("ANALYZE processing_queue")
+        cursor.execute(b"EXPLAIN " + sql("readings/endless_claims"), {"max_unfinished_claims": LIMIT})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "processing_queue_isolated" in plan
+    assert "processing_queue_processing" not in plan
