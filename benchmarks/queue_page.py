@@ -136,6 +136,7 @@ def calls() -> dict[str, Callable[[], Any]]:
     from tasks.queue_page.actions import ACTIONS
     from tasks.queue_page.arguments import Arguments
     from tasks.queue_page.export import export
+    from tasks.queue_page.long_lived import keep_what_is_loaded
     from tasks.queue_page.views import VIEWS, read_view
 
     def view(name: str, question: dict[str, Any]) -> Callable[[], Any]:
@@ -144,6 +145,7 @@ def calls() -> dict[str, Callable[[], Any]]:
     def dry_run(name: str, question: dict[str, Any]) -> Callable[[], Any]:
         return lambda: ACTIONS[first_word(name)](Arguments({**question, "dry_run": True}), "benchmark")
 
+    keep_what_is_loaded()
     hour = datetime.now(UTC) - timedelta(hours=2)
     some = {"from": (hour - timedelta(minutes=30)).isoformat(), "before": hour.isoformat()}
     return {

@@ -5,6 +5,8 @@ from flower.app import Flower
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets, bind_unix_socket
 
+from .long_lived import keep_what_is_loaded
+
 BODY_BYTES = 1_048_576
 HEADER_BYTES = 32_768
 HEADER_SECONDS = 10.0  # also between two requests of one connection
@@ -15,6 +17,7 @@ SOCKET_OF_ALL, SOCKET_OF_THE_GROUP = 0o777, 0o660
 def bounded_server(application: Flower) -> int | None:
     """Listens as Flower's options say. Returns the port, None for a socket in the file system. Without a login that
     socket is for the owner and the group."""
+    keep_what_is_loaded()
     options = application.options
     server = HTTPServer(
         application,
