@@ -80,9 +80,12 @@ def test_statements_return_what_their_classes_need(database: DatabaseManager) ->
             assert columns.count(field.name) == 1, (statement, kind, field.name, columns)
 
 
-# `rows_as` itself, and what is read too often to look names up: tests/runs/test_claimed_records.py and
-# tests/enqueueing/test_wait_for.py compare the values.
-FILLED_BY_POSITION = {"database/rows.py", "runs/queue_position.py", "waiting.py"}
+# `rows_as` itself, and what is read too often to look names up. Tests compare the values: tests/runs/
+# test_claimed_records.py, tests/enqueueing/test_wait_for.py, tests/durable_tasks/test_results.py and tests/moving_in.
+FILLED_BY_POSITION = {
+    *("database/rows.py", "runs/queue_position.py", "waiting.py", "task_states.py"),
+    *("moving_in/pgqueuer.py", "moving_in/procrastinate.py"),
+}
 
 
 def test_nothing_else_is_filled_by_position() -> None:

@@ -17,6 +17,7 @@ def test_the_flows_that_wait_are_run_one_after_the_other(shop: Shop) -> None:
 
 
 def test_with_few_flows_each_waits_for_its_hint(shop: Shop) -> None:
+    shop.worker.services.flows.clear()
     tasks = [shop.task(act, name=f"shop.task_{number}") for number in range(3)]
     for task in tasks:
         task.delay(1)
