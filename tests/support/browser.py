@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WAIT_SECONDS = 45.0
+SERVER_ERROR = -32000
+NAVIGATED = ("navigated or closed", "context was destroyed", "Cannot find context", "Cannot find default")
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -27,6 +30,18 @@ FLAGS = (
     "--remote-debugging-port=0",
     "--hide-scrollbars",
 )
+
+
+def result(answer: dict[str, Any]) -> dict[str, Any]:
+    error = answer.get("error", {})
+    if error.get("code") == SERVER_ERROR and any(said in error["message"] for said in NAVIGATED):
+        raise NavigatedError(error["message"])
+    assert not error, error
+    return answer["result"]
+
+
+class NavigatedError(AssertionError):
+    """The page gave way to another one before it answered."""
 
 
 class Browser:
@@ -71,8 +86,9 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=features)
 
     def open(self, url: str, ready: str = "document.readyState === 'complete'") -> None:
+        self.wait("(window.isLeft = true)")
         self.call("Page.navigate", url=url)
-        self.wait(f"location.href.startsWith({json.dumps(url)}) && ({ready})")
+        self.wait(f"!window.isLeft && location.href.startsWith({json.dumps(url)}) && ({ready})")
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page; a promise is awaited."""
@@ -82,14 +98,14 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, condition: str) -> Any:
-        """Until it holds; an element counts as true. Returns its value."""
+        """Until it holds, on whatever page is there; an element counts as true. Returns its value."""
         answer = f"const v = ({condition}); return v instanceof Node ? true : v"
         script = f"(() => {{ try {{ {answer} }} catch {{ return false }} }})()"
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
-            value = self.run(script)
-            if value:
-                return value
+            with suppress(NavigatedError):
+                if value := self.run(script):
+                    return value
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"never became true: {condition}\n{self.run('document.body?.innerText')}"
@@ -102,8 +118,7 @@ class Browser:
             f"[...document.querySelectorAll({json.dumps(inside + ' button, ' + inside + ' a')})]"
             f".find((e) => e.textContent.trim() === {json.dumps(text)} && !e.disabled)"
         )
-        self.wait(find + " !== undefined")
-        self.run(f"{find}.click()")
+        self.wait(f"({find}.click(), true)")
 
     def press(self, key: str, code: int, text: str = "") -> None:
         details: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": code}
@@ -130,8 +145,7 @@ class Browser:
             assert text is not None, "the browser went away"
             answer = json.loads(text)
             if answer.get("id") == number:
-                assert "error" not in answer, answer
-                return answer["result"]
+                return result(answer)
             self._note(answer)
 
     def _note(self, event: dict[str, Any]) -> None:
