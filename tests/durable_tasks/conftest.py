@@ -49,6 +49,14 @@ class Shop:
         return row
 
 
+def run_until_ended(shop: Shop, task: Any, most: int = 10) -> None:
+    for _ in range(most):
+        shop.run(task)
+        if shop.rows()[0].status in ("completed", "failed"):
+            return
+        shop.worker.make_due()
+
+
 def make_known(worker: Worker, *names: str) -> None:
     """Of these tasks those that are durable."""
     flows = [flow for name in names if (flow := find_flow(name)) is not None]

@@ -1,0 +1,61 @@
+"""A soft time limit raises Celery's own exception, whatever other limits there are."""
+
+import time
+
+from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
+
+from tasks.background.other_tasks import serve_other_tasks
+from tests.durable_tasks.conftest import Shop
+
+
+def test_a_soft_limit_raises_celerys_own_exception(shop: Shop) -> None:
+    @shop.task(soft_time_limit=0.05, time_limit=60)
+    def sleep() -> str:
+        try:
+            time.sleep(30)
+        except SoftTimeLimitExceeded:
+            return "cleaned up"
+        return "slept"
+
+    sleep.delay()
+    shop.run(sleep)
+    assert shop.row().result == "cleaned up"
+
+
+def test_a_worker_that_takes_the_limits_of_tasks_over_leaves_those_of_records(shop: Shop) -> None:
+    @shop.task(soft_time_limit=0.05)
+    def sleep() -> None:
+        time.sleep(30)
+
+    with Celery("worker", set_as_current=False) as worker_app:
+        serve_other_tasks(worker_app)
+        assert worker_app.tasks["shop.sleep"] is shop.app.tasks["shop.sleep"]
+    sleep.delay()
+    shop.run(sleep)
+    assert shop.row().status == "failed"
+
+
+def test_a_soft_limit_works_without_a_hard_one(shop: Shop) -> None:
+    @shop.task(soft_time_limit=0.05)
+    def sleep() -> None:
+        time.sleep(30)
+
+    sleep.delay()
+    shop.run(sleep)
+    assert shop.row().status == "failed"
+    assert shop.worker.query("SELECT * FROM record_attempts")[0].exception_type == "SoftTimeLimitExceeded"
+
+
+def test_the_hard_limit_goes_on_after_the_soft_one(shop: Shop) -> None:
+    @shop.task(soft_time_limit=0.05, time_limit=0.2)
+    def sleep() -> None:
+        try:
+            time.sleep(30)
+        except SoftTimeLimitExceeded:
+            time.sleep(30)
+
+    sleep.delay()
+    shop.run(sleep)
+    assert shop.row().status == "failed"
+    assert shop.worker.query("SELECT * FROM record_attempts")[0].exception_type == "TimeLimitExceededError"
