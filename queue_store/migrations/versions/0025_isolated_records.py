@@ -12,7 +12,9 @@ from queue_store.queue_schema import in_queue_schema
 revision = "0025"
 down_revision = "0024"
 
-LEFT_BEHIND = b"DROP INDEX CONCURRENTLY IF EXISTS public.processing_queue_isolated"  # by an interrupted attempt
+LEFT_BEHIND = (
+    b"DROP INDEX CONCURRENTLY IF EXISTS public.processing_queue_isolated"  # by an interrupted attempt
+)
 REPLACED = b"DROP INDEX CONCURRENTLY IF EXISTS public.processing_queue_suspects"  # of the waiting ones only
 
 
