@@ -148,7 +148,8 @@ RULES = {
             FROM (SELECT claimed, completed, retried, failed FROM rollup_minutes
                 UNION ALL SELECT claimed, completed, retried, failed FROM rollup_deltas) counted) c
         CROSS JOIN (
-            SELECT count(*) FILTER (WHERE status = 'processing') AS claimed,
+            SELECT count(*) FILTER (WHERE status = 'processing' OR (old_status, status) = ('pending', 'completed'))
+                    AS claimed,
                 count(*) FILTER (WHERE status = 'completed') AS completed,
                 count(*) FILTER (WHERE status = 'pending' AND retry_count > old_retry_count) AS retried,
                 count(*) FILTER (WHERE status = 'failed') AS failed FROM ledger.history) h

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 
 from queue_store.records.record import Record, Written
+from queue_store.runs.run import Run
 from tasks import Backoff, FlowContext
 from tasks.exceptions import RunLostError
 from tasks.run_loop import one_commit
-from tasks.run_loop.delivery import Delivery
 from tasks.run_loop.one_commit import OneCommit
 from tests.chaos import ledger
 from tests.chaos.producer import INSERT, keys
@@ -143,18 +143,17 @@ def broken_slice_is_failure(self: OneCommit, records: list[Record]) -> int:
         return len(records)
 
 
-def broken_write_is_failure(self: Delivery, outcomes: list[Any]) -> Written:
-    self._run.reopen()
-    return self._run.write_again(failed([outcome.record for outcome in outcomes], 0.2))
+def broken_write_is_failure(self: Run, outcomes: list[Any]) -> Written:
+    return WRITE_AGAIN(self, failed([outcome.record for outcome in outcomes], 0.2))
 
 
-COMMIT, SLICE = OneCommit.commit, OneCommit.work_slice
+COMMIT, SLICE, WRITE_AGAIN = OneCommit.commit, OneCommit.work_slice, Run.write_again
 MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "what the fence refuses is committed": (OneCommit, "check_fence", lambda *_: None),
     "effects are committed before the completion": (OneCommit, "commit", effect_in_another_transaction),
     "a slice that broke is a failed attempt": (OneCommit, "work_slice", broken_slice_is_failure),
     "a failed record keeps its writes": (one_commit, "ROLL_BACK", b"SELECT 1"),
-    "a write that broke is a failed attempt": (Delivery, "_write_again", broken_write_is_failure),
+    "a write that broke is a failed attempt": (Run, "write_again", broken_write_is_failure),
 }
 
 
