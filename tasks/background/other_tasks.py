@@ -44,9 +44,10 @@ def serve_other_tasks(worker_app: Celery) -> None:
 
 
 def take_limits_from_pool(worker: Any) -> None:
-    """`--time-limit` would end a run in the middle. It holds for the other tasks alone."""
+    """`--time-limit` would end a run in the middle. It holds for the other tasks alone. The pool is there, and has not
+    started yet."""
     _default_limits[:] = [worker.time_limit, worker.soft_time_limit]
-    worker.time_limit = worker.soft_time_limit = None
+    worker.pool.options.update(timeout=None, soft_timeout=None)
 
 
 def watch_other_tasks() -> None:
