@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
+from benchmarks.server_cpu import server_cpu_seconds
 from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from queue_store.settings import DatabaseSettings, parse_database_url
@@ -47,17 +47,8 @@ class BenchServers:
         return {**os.environ, "DATABASE_URL": self.url, "CELERY_BROKER_URL": self.broker_url}
 
     def cpu_seconds(self) -> float:
-        """Of the server and its sessions, ended ones included as far as the postmaster has waited for them."""
-        postmaster = psutil.Process(self.postgres_pid)
-        own = postmaster.cpu_times()
-        total = own.user + own.system + own.children_user + own.children_system
-        for session in postmaster.children():
-            try:
-                times = session.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            total += times.user + times.system
-        return total
+        """Of the server and its sessions."""
+        return server_cpu_seconds(self.postgres_pid)
 
     def with_another_database(self, name: str) -> "BenchServers":
         """A second, migrated database on the same server, with a database of Redis for its hints."""

@@ -24,6 +24,7 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks.finished_rows import FLOWS, SETTINGS, make_rows, manager, say
+from benchmarks.server_cpu import server_cpu_seconds, sessions_cpu_seconds
 from queue_store.counts import rollups
 from queue_store.liveness import worker_processes
 from queue_store.records.record import Completed
@@ -60,7 +61,8 @@ def main() -> int:
             os.environ["DATABASE_URL"] = server.url()
             make_rows(server.url(), row_count)
             figures = measure()
-            shares = measure_shares(server.url())
+            pid = int((server.data_directory / "postmaster.pid").read_text().split()[0])
+            shares = measure_shares(server.url(), pid)
         finally:
             server.stop()
     return report(row_count, figures, shares)
@@ -98,17 +100,18 @@ def measure() -> dict[str, list[float]]:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Each call's percent of the execution time of claims, and of claims and completions; and what was done
-    meanwhile."""
+    """Each call's percent of the execution time of claims, and of claims and completions; the percent of the server's
+    CPU that all together took; and what was done in that time."""
 
     of_claims: dict[str, float]
     of_claims_and_completions: dict[str, float]
+    of_cpu: float
     poll_count: int
     record_count: int
     seconds: float
 
 
-def measure_shares(url: str) -> Shares:
+def measure_shares(url: str, postmaster_pid: int) -> Shares:
     """Works and polls at the same time. The server tells their statements apart by their roles."""
     calls = monitoring_calls()
     with psycopg.connect(url, autocommit=True) as connection:
@@ -117,6 +120,7 @@ def measure_shares(url: str) -> Shares:
             connection.execute(f"CREATE ROLE {role} LOGIN SUPERUSER".encode())
         connection.execute("SELECT pg_stat_statements_reset()")
         os.environ["DATABASE_URL"] = as_role(url, "watching")
+        cpu, sessions = server_cpu_seconds(postmaster_pid), set[int]()
         began, ended, counts = time.monotonic(), threading.Event(), [0]
         threads = [
             threading.Thread(target=work, args=(as_role(url, "working"), ended, counts)),
@@ -133,7 +137,11 @@ def measure_shares(url: str) -> Shares:
                 calls[name]()
                 after, _ = executed_milliseconds(connection, "watching")
                 watched[name] += after - before
+                sessions |= sessions_of(connection, "watching")
         seconds = time.monotonic() - began
+        if gone := sessions - sessions_of(connection, "watching"):
+            raise RuntimeError(f"{len(gone)} session(s) of monitoring have ended: their CPU is not known")
+        of_cpu = 100 * sessions_cpu_seconds(sessions) / (server_cpu_seconds(postmaster_pid) - cpu)
         ended.set()
         for thread in threads:
             thread.join()
@@ -144,7 +152,7 @@ def measure_shares(url: str) -> Shares:
     return Shares(
         {name: 100 * milliseconds / claimed for name, milliseconds in watched.items()},
         {name: 100 * milliseconds / worked for name, milliseconds in watched.items()},
-        len(names), counts[0], seconds,
+        of_cpu, len(names), counts[0], seconds,
     )  # fmt: skip
 
 
@@ -191,6 +199,11 @@ def executed_milliseconds(connection: psycopg.Connection[Any], role: str) -> tup
     return row[0], row[1]
 
 
+def sessions_of(connection: psycopg.Connection[Any], role: str) -> set[int]:
+    rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE usename = %s", [role]).fetchall()
+    return {pid for (pid,) in rows}
+
+
 def show_slowest(connection: psycopg.Connection[Any]) -> None:
     """Which statements of monitoring take the most."""
     rows = connection.execute(
@@ -220,7 +233,9 @@ def report(row_count: int, figures: dict[str, list[float]], shares: Shares) -> i
     too_much = [name for name, share in shares.of_claims.items() if share > BOUND_SHARE_PERCENT]
     for name in too_much:
         say(f"TOO MUCH: {name} takes more than {BOUND_SHARE_PERCENT:g} % of the claims' execution time")
-    return 1 if slow or too_much else 0
+    if shares.of_cpu > BOUND_SHARE_PERCENT:
+        say(f"TOO MUCH: all calls together take more than {BOUND_SHARE_PERCENT:g} % of Postgres' CPU")
+    return 1 if slow or too_much or shares.of_cpu > BOUND_SHARE_PERCENT else 0
 
 
 def describe(row_count: int, figures: dict[str, list[float]], shares: Shares) -> str:
@@ -252,6 +267,9 @@ def describe(row_count: int, figures: dict[str, list[float]], shares: Shares) ->
         ),
         f"| all together | {sum(shares.of_claims.values()):.2f} "
         f"| {sum(shares.of_claims_and_completions.values()):.2f} |",
+        "",
+        f"All together took {shares.of_cpu:.2f} % of the CPU that Postgres took in that time, planning and autovacuum "
+        f"included (bound: {BOUND_SHARE_PERCENT:g}).",
         "",
     ]
     return "\n".join(lines)

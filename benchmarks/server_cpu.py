@@ -1,0 +1,24 @@
+"""The CPU that a Postgres server and its sessions have used."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil
+
+
+def server_cpu_seconds(postmaster_pid: int) -> float:
+    """Of the server and its sessions, ended ones included as far as the postmaster has waited for them."""
+    postmaster = psutil.Process(postmaster_pid)
+    own = postmaster.cpu_times()
+    alive = sessions_cpu_seconds(child.pid for child in postmaster.children())
+    return own.user + own.system + own.children_user + own.children_system + alive
+
+
+def sessions_cpu_seconds(pids: Iterable[int]) -> float:
+    """Since they began; of those that are there."""
+    total = 0.0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            times = psutil.Process(pid).cpu_times()
+            total += times.user + times.system
+    return total
