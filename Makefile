@@ -38,7 +38,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence test-postgres bench-celery
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence kill-evidence test-postgres bench-celery
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -73,6 +73,10 @@ recovery-evidence: $(VENV)/dev.stamp ## Stop Postgres and Redis, measure the way
 
 promotion-evidence: $(VENV)/dev.stamp ## End a primary under load, promote its standby, write docs/evidence/promotion.md
 	@PROMOTION_REPORT=docs/evidence/promotion.md $(BIN)/python -m pytest tests/database/test_promotion_under_load.py $(ARGS)
+
+kill-evidence: $(VENV)/dev.stamp ## Kill workers, producer and Redis of a Celery application, write docs/evidence/random-kills.md (ORDERS=100000)
+	@ORDERS=$(or $(ORDERS),100000) KILLS_REPORT=docs/evidence/random-kills.md \
+		$(BIN)/python -m pytest tests/applications/test_random_kills.py $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
 	@$(BIN)/python -m pytest -m package $(ARGS)
