@@ -1,12 +1,14 @@
 import importlib
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
 
 from queue_store.flows import register
 from tasks.worker.services import declaration
+from tests.support.cleaning import DatabaseCleaner
 from tests.support.django_site import configure_django
 from tests.support.flow_runs import Worker
 
@@ -23,6 +25,34 @@ def site(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
         yield
         connections.close_all()
         owner.execute("DROP TABLE orders")
+
+
+@pytest.fixture(scope="module")
+def admin_tables(database_url: str, database_cleaner: DatabaseCleaner) -> Iterator[None]:
+    """Django's own tables, and Olga, who may do everything."""
+    database_cleaner.clean()  # so that it knows which tables stay
+    configure_django(database_url)
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+    from django.db import connection
+
+    before = set(connection.introspection.table_names())
+    call_command("migrate", verbosity=0)
+    get_user_model().objects.create_superuser("Olga")
+    yield
+    made = set(connection.introspection.table_names()) - before
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE " + ", ".join(f'"{name}"' for name in made) + " CASCADE")
+    connection.close()
+
+
+def client_of(user: Any) -> Any:
+    """A client of Django's tests that is logged in."""
+    from django.test import Client
+
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 @pytest.fixture

@@ -1,36 +1,16 @@
 """The app: models to read from, the admin with its actions, and checks."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.support.cleaning import DatabaseCleaner
-from tests.support.django_site import configure_django
+from tests.django.conftest import client_of
 from tests.support.flow_runs import Worker
 
 Work = Callable[[str], None]
 FAILING = "tests.django.shop.tasks.fail_for_good"
-
-
-@pytest.fixture(scope="module")
-def admin_tables(database_url: str, database_cleaner: DatabaseCleaner) -> Iterator[None]:
-    """Django's own tables, and Olga, who may do everything."""
-    database_cleaner.clean()  # so that it knows which tables stay
-    configure_django(database_url)
-    from django.contrib.auth import get_user_model
-    from django.core.management import call_command
-    from django.db import connection
-
-    before = set(connection.introspection.table_names())
-    call_command("migrate", verbosity=0)
-    get_user_model().objects.create_superuser("Olga")
-    yield
-    made = set(connection.introspection.table_names()) - before
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE " + ", ".join(f'"{name}"' for name in made) + " CASCADE")
-    connection.close()
 
 
 @pytest.fixture
@@ -39,14 +19,6 @@ def admin_client(admin_tables: None, task_worker: Worker) -> Any:
     from django.contrib.auth import get_user_model
 
     return client_of(get_user_model().objects.get(username="Olga"))
-
-
-def client_of(user: Any) -> Any:
-    from django.test import Client
-
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def act(client: Any, model: str, action: str, *keys: object) -> str:
