@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.admin",
+    "django.contrib.staticfiles",
     "processing_queue.django",
     "tests.django.shop",
     *([] if django.VERSION[0] >= 6 else ["django_tasks"]),
@@ -52,6 +53,7 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = "tests.django.shop.urls"
 TEST_RUNNER = "processing_queue.django.testing.QueueTestRunner"
+STATIC_URL = "static/"
 ALLOWED_HOSTS = ["*"]
 SECRET_KEY = "tests"
 USE_TZ = True
