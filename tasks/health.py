@@ -16,7 +16,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError, SettingsError
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.response_time import ping
-from queue_store.readings.server import ServerReading, read_server
+from queue_store.readings.server import ServerReading, read_database_bytes, read_server
 from queue_store.settings import DEFAULT_DATABASE, ProcessorSettings, load_processor_settings
 
 from .app import scheduled_task
@@ -115,7 +115,7 @@ def _reach(name: str, attempt: int) -> dict[str, Any]:
             ping(cursor)
         response_time_ms = round((time.monotonic() - asked) * 1000, 2)
         with held.transaction() as cursor:
-            server = read_server(cursor)
+            server, database_bytes = read_server(cursor), read_database_bytes(cursor)
     if server.takes_no_writes and database.name == DEFAULT_DATABASE:
         raise server_takes_no_writes(database.settings.url)
     version = schema.current_version(database.engine)
@@ -133,7 +133,7 @@ def _reach(name: str, attempt: int) -> dict[str, Any]:
         "server_version": server.server_version,
         "server_up_seconds": round(server.up_seconds),
         "is_replica": server.is_replica,
-        "database_bytes": server.database_bytes,
+        "database_bytes": database_bytes,
         "error": None if is_ours else f"the schema is {version}, this code needs {versions.latest_version()}",
     }
 

@@ -58,7 +58,6 @@ class ServerReading:
     up_seconds: float
     is_replica: bool
     takes_no_writes: bool
-    database_bytes: int
     connections: list[Connections]
     holders: list[ConnectionHolder]
     longest_transaction: LongestTransaction | None
@@ -80,3 +79,11 @@ def read_server(cursor: Cursor[Any]) -> ServerReading:
         longest_transaction=row_as(cursor.execute(sql("readings/longest_transaction")), LongestTransaction),
         **server._asdict(),
     )
+
+
+def read_database_bytes(cursor: Cursor[Any]) -> int:
+    """What the database takes on disk."""
+    row = cursor.execute(sql("readings/database_bytes")).fetchone()
+    if row is None:
+        raise LookupError("the size of the database was not told")
+    return int(row[0])

@@ -10,5 +10,4 @@ SELECT current_setting('server_version') AS server_version,
     -- A login of its own may be read-only on a server that takes writes, as one that only watches is.
     pg_is_in_recovery() OR EXISTS (SELECT FROM pg_settings
         WHERE name = 'default_transaction_read_only' AND setting = 'on'
-            AND source NOT IN ('user', 'database user', 'client', 'session')) AS takes_no_writes,
-    pg_database_size(current_database()) AS database_bytes
+            AND source NOT IN ('user', 'database user', 'client', 'session')) AS takes_no_writes
