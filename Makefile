@@ -150,7 +150,7 @@ supply-chain: $(VENV)/dev.stamp $(VENV)-sbom/bin/cyclonedx-py ## Audit, licences
 	@$(BIN)/python .ci/supply_chain.py > docs/evidence/supply-chain.md
 
 lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock files
-	@$(COMPILE) --upgrade --extra embedded --extra alerts --extra tracing --extra pydantic --extra msgspec --group dev -o requirements-dev.lock
+	@$(COMPILE) --upgrade --extra embedded --extra alerts --extra tracing --extra pydantic --extra msgspec --group dev --group moving-in -o requirements-dev.lock
 	@$(COMPILE) -c requirements-dev.lock --extra worker -o requirements.lock
 	@$(COMPILE) -c requirements-dev.lock --extra embedded -o requirements-embedded.lock
 	@$(COMPILE:pyproject.toml=) -c requirements-dev.lock --group build -o requirements-build.lock

@@ -45,7 +45,8 @@ def test_every_pin_has_hashes_and_no_address(lock_file: Path) -> None:
 def test_the_locks_cover_what_the_project_asks_for() -> None:
     runtime = names(PROJECT["project"]["dependencies"])
     extras = PROJECT["project"]["optional-dependencies"]
-    development = [entry for entry in PROJECT["dependency-groups"]["dev"] if isinstance(entry, str)]
+    groups = PROJECT["dependency-groups"]
+    development = [entry for entry in groups["dev"] + groups["moving-in"] if isinstance(entry, str)]
     worker = runtime | names(extras["worker"])
     assert worker <= pins(ROOT / "requirements.lock").keys()
     assert worker | names(extras["embedded"]) <= pins(ROOT / "requirements-embedded.lock").keys()
