@@ -1,8 +1,8 @@
 """How long each monitoring call takes with millions of finished rows: `make bench-monitoring` (ROWS=10000000).
 
 Starts a Postgres of its own with default durability, makes the rows, runs every call a number of times, and tells the
-median and the worst. Then it claims and completes records, makes every call once each 15 seconds meanwhile, each time
-in another order, and compares execution times as pg_stat_statements tells them, by the role that executed. Writes
+median and the worst. Then it claims and completes records. Every 15 seconds it makes each call once, in another order
+each time. It compares execution times from pg_stat_statements by role, and the CPU of the server's sessions. Writes
 benchmarks/results/monitoring-ten-million.md when there were ten million rows. Exit code 1 when a figure is above its
 bound.
 """
@@ -100,8 +100,8 @@ def measure() -> dict[str, list[float]]:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Each call's percent of the execution time of claims, and of claims and completions; the percent of the server's
-    CPU that all together took; and what was done in that time."""
+    """Each call's percent of the execution time of claims, and of claims and completions. `of_cpu`: the percent of the
+    server's CPU that all calls took together. The rest says how much was polled and processed."""
 
     of_claims: dict[str, float]
     of_claims_and_completions: dict[str, float]

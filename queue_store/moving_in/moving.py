@@ -67,8 +67,8 @@ def move_in(
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Moved:
-    """Moves all jobs that wait and can be moved; jobs that a worker takes meanwhile stay. `dry_run`: does the same and
-    rolls each batch back. `progress` is told how many jobs were looked at. Safe to be repeated, and to be interrupted.
+    """Moves all jobs that wait and can be moved. Jobs that a worker takes during the move stay. `dry_run` does the
+    same and rolls each batch back. `progress` receives the number of jobs looked at. Safe to repeat and to interrupt.
 
     Raises QueueStoreError for a source that is not there, and IngestionStoppedError; batches before that are moved."""
     done = Moved()

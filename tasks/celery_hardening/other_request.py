@@ -1,4 +1,4 @@
-"""Requests of an application's own tasks, which this worker runs beside durable ones."""
+"""Requests of an application's own tasks, which this worker runs in addition to durable ones."""
 
 from typing import Any
 

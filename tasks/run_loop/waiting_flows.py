@@ -10,7 +10,7 @@ from ..worker.services import WorkerServices
 from .loop import run_flow
 
 MANY_FLOWS = 20  # with fewer, each has its hint
-LOOK_AGAIN = 20  # flows: meanwhile other processes have worked, too
+LOOK_AGAIN = 20  # flows; other processes work on them, too
 
 
 def run_waiting_flows(services: WorkerServices) -> None:

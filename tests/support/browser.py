@@ -98,7 +98,7 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, condition: str) -> Any:
-        """Until it holds, on whatever page is there; an element counts as true. Returns its value."""
+        """Until it holds, also across a change of page; an element counts as true. Returns its value."""
         answer = f"const v = ({condition}); return v instanceof Node ? true : v"
         script = f"(() => {{ try {{ {answer} }} catch {{ return false }} }})()"
         deadline = time.monotonic() + WAIT_SECONDS
