@@ -127,7 +127,11 @@ def test_the_make_commands_of_the_readme_are_the_ones_that_ci_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+    "page",
+    sorted(
+        str(p.relative_to(ROOT))
+        for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")]
+    ),
 )
 def test_every_file_that_a_page_names_exists(page: str) -> None:
     assert [path for path in linked_files(page) if not (ROOT / path).exists()] == []
