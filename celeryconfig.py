@@ -1,5 +1,5 @@
 """Celery's configuration. The broker carries hints only, so everything here is set for hints: early acknowledgement,
-no prefetching, no results, no Celery retries. What decides about records stands in Postgres."""
+no prefetching, no results, no Celery retries. Postgres decides about records."""
 
 import os
 

@@ -1,5 +1,5 @@
 """What a user would write by hand for the same rows: claim a batch, insert a row for each record and acknowledge the
-batch in one transaction, without savepoints, fence, history or counts. Two of these run beside each other."""
+batch in one transaction, without savepoints, fence, history or counts. Two of these run at the same time."""
 
 import sys
 import uuid

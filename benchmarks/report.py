@@ -60,7 +60,7 @@ def _conditions(session: Session, seconds: float) -> dict[str, str]:
         "libraries": ", ".join(f"{library} {version(library)}" for library in LIBRARIES),
         "records in each measurement": f"{session.records:,}",
         "pairs for each ratio": str(session.pairs),
-        "worker": f"one, of 2 processes, batches of 100, default settings but for {worker}; no beat beside it",
+        "worker": f"one, of 2 processes, batches of 100, default settings but for {worker}; no beat",
         "seconds": f"{seconds:.0f}",
     }
     if session.packages:

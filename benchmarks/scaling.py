@@ -2,7 +2,7 @@
 
 Mean value analysis of a closed network. Each worker process goes round: its own CPU and the handlers (nobody waits for
 anybody there), the server's CPU (a queue for each core, after Seidmann), and the log's flush (one queue, in which
-commits that arrive together share a flush). What goes round is a batch of 100 records.
+commits that arrive together share a flush). A batch of 100 records goes round.
 """
 
 from dataclasses import dataclass

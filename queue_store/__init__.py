@@ -1,6 +1,6 @@
 """The Postgres side of the task system.
 
-What applications need is exported here, and loaded when it is first used: the command line stays quick.
+This package exports what applications need, and loads each name when it is first used: the command line stays quick.
 """
 
 import warnings

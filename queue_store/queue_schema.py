@@ -14,7 +14,7 @@ from queue_store.settings import environment_name
 
 LITERAL = re.compile(rb"'public'")
 IDENTIFIER = re.compile(rb"\bpublic\b")
-# What belongs to the whole server: roles, and the application_name of workers.
+# These names belong to the whole server: roles, and the application_name of workers.
 OF_THE_SERVER = re.compile(
     rb"\bprocessing_queue(?=_(?:producer|flow_producer|worker|monitor|admin)\b| worker )"
 )

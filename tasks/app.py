@@ -17,7 +17,7 @@ app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript] 
 
 def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Register a function that a message may start, as the Celery task `name`, and as `old_name` for messages that were
-    sent under it. What it changes must follow from rows in Postgres alone, however often and with whatever arguments it
+    sent under it. Its changes must follow from rows in Postgres alone, however often and with whatever arguments it
     is called."""
 
     def register(function: Callable[..., Any]) -> Any:

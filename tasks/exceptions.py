@@ -46,7 +46,7 @@ class RunLostError(Exception):
     """This run was declared dead, or does not know what it owns: it must end, and rescue gives back the rest.
 
     `suspect_record_ids`: the records in whose handler the connection broke. They are treated as if they had killed
-    their process, else one that breaks its connection each time would be tried for ever.
+    their process, else one that breaks its connection each time would be tried without end.
     """
 
     def __init__(self, message: str, suspect_record_ids: Sequence[int] = ()) -> None:

@@ -65,7 +65,7 @@ def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = Fa
 
 @scheduled_task("tasks.health.connection_pool_monitoring")
 def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
-    """Pool use of the whole fleet, as its heartbeats tell, beside what the server sees. Never raises."""
+    """Pool use of the whole fleet, as its heartbeats tell, and as the server sees it. Never raises."""
     pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
     try:
         database, settings = database_named(name), load_processor_settings()

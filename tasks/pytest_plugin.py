@@ -47,7 +47,7 @@ def queue_tester_database_url() -> Iterator[str]:
 
 @pytest.fixture
 def queue_tester(queue_tester_database_url: str, monkeypatch: pytest.MonkeyPatch) -> "Iterator[QueueTester]":
-    """An empty, migrated queue; DATABASE_URL names its database meanwhile."""
+    """An empty, migrated queue; DATABASE_URL names its database during the test."""
     from queue_store.database.turns_of_tests import turn_of_a_test
     from queue_store.settings import parse_database_url
 

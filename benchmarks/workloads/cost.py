@@ -99,7 +99,7 @@ def _explain(session: Session, name: str, run: Run, statement: bytes, parameters
 
 
 def _after_many(session: Session, worker: Worker, count: int) -> None:
-    """In portions, as they come in life, so that autovacuum has something to do meanwhile."""
+    """In portions, as they come in life, so that autovacuum has something to do between them."""
     queue_state.empty(session.connection)
     start = worker.memory_bytes()
     portion = session.records

@@ -1,4 +1,4 @@
-"""Speed with a history, under a held snapshot, beside long readers, and with dead hints in the broker."""
+"""Speed with a history, under a held snapshot, next to long readers, and with dead hints in the broker."""
 
 import itertools
 import threading
@@ -104,7 +104,7 @@ def _beside_readers(session: Session, worker: Worker) -> None:
     """The readers' own scans take CPU as well, and more of it on a small machine."""
     count = 5 * session.records
 
-    def beside() -> float:
+    def next_to_readers() -> float:
         queue_state.empty(session.connection)
         queue_state.enqueue(session.connection, count)
         with _readers(session):
@@ -112,8 +112,8 @@ def _beside_readers(session: Session, worker: Worker) -> None:
 
     session.note_ratio(
         compare(
-            "drain beside four overlapping REPEATABLE READ readers : alone",
-            beside,
+            "drain next to four overlapping REPEATABLE READ readers : alone",
+            next_to_readers,
             lambda: _drain(session, worker, count),
             pairs=session.pairs,
             wanted=0.9,

@@ -109,6 +109,6 @@ def _latency(session: Session, processes: PeerProcesses) -> None:
     if len(theirs) < LATENCY_JOBS:
         raise RuntimeError(f"{len(theirs)} of {LATENCY_JOBS} jobs were begun")
     for name, waits in (("ours", ours), (processes.peer.name, theirs)):
-        group = f"idle to start beside {processes.peer.name}"
+        group = f"idle to start next to {processes.peer.name}"
         session.note(group, f"{name}, median", latency.percentile(waits, 0.5) * 1000, "ms")
         session.note(group, f"{name}, 99th percentile", latency.percentile(waits, 0.99) * 1000, "ms")

@@ -1,4 +1,4 @@
-"""The counts: appended as deltas beside every outcome, folded into minutes, hours and totals every few seconds.
+"""The counts: appended as deltas with every outcome, folded into minutes, hours and totals every few seconds.
 
 Level-triggered: a fold takes what is there, in bounded steps, each one statement; a fold that dies leaves the rest
 for the next one. A reading is folded counts plus unfolded deltas, in one statement: always exact.

@@ -1,6 +1,7 @@
 """JSON as Postgres holds it, which is more than a payload may hold: rows come by SQL as well.
 
-Whoever shows a document reads it here. Nothing in it makes the reader fail: what Python cannot hold is text there, cut.
+All that show a document read it by this module. Nothing in it makes the reader fail: a value that Python cannot hold
+becomes text, cut.
 """
 
 import json

@@ -19,7 +19,7 @@ def bounded_read(
     """A transaction in which no statement takes longer (None: TIMEOUT_SECONDS). Raises DatabaseUnavailableError, also
     for one that does.
 
-    What the server says about itself, who is alive and who holds snapshots is read from the primary: a replica knows
+    The primary tells about itself, who is alive and who holds snapshots: a replica knows
     its own connections only, and takes a worker for silent whose heartbeats did not arrive yet.
     """
     with database.transaction(replica=replica) as cursor:

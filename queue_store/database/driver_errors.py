@@ -43,7 +43,7 @@ MISSING_OBJECTS = ("42P01", "42883")
 INSUFFICIENT_PRIVILEGE = "42501"
 
 TOO_MANY_CONNECTIONS = "53300"
-# Whoever is not let in gets no SQLSTATE from the driver: the texts of Postgres and PgBouncer.
+# A refused connection has no SQLSTATE in the driver: these are the texts of Postgres and PgBouncer.
 NOT_LET_IN = (
     "too many clients",
     "too many connections",

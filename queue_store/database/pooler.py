@@ -1,6 +1,6 @@
 """A pooler in transaction mode, such as PgBouncer: each transaction may run in another session of the server.
 
-What a session remembers is lost there, or met by somebody else: prepared statements above all. psycopg would run the
+The state of a session is lost there, or met by somebody else: prepared statements above all. psycopg would run the
 statement of a stranger, at times without an error. So the setting must say that there is one.
 """
 

@@ -45,7 +45,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`description` says what it locks and whether workers may run meanwhile."""
+    """`description` says what it locks and whether workers may run during it."""
 
     version: str
     description: str

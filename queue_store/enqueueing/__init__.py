@@ -38,7 +38,7 @@ __all__ = [
 
 
 class RecordOptions(TypedDict, total=False):
-    """What NewRecord takes beside the payload; described there."""
+    """What NewRecord takes in addition to the payload; described there."""
 
     priority: int | None
     scheduled_at: datetime | timedelta | None

@@ -127,7 +127,7 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
 
 
 def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
-    """False: somebody else enqueued one of the keys meanwhile, and nothing of the chunk was written."""
+    """False: somebody else enqueued one of the keys at the same time, and nothing of the chunk was written."""
     keys = [plain((bulk.options if record is None else record).dedup_key) for _, record in chunk]
     given = list({key for key in keys if key is not None})
     twins = yield NamedStatement(
@@ -192,7 +192,7 @@ def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
 def _known(twin_id: int | None, dedup_key: str) -> int:
     if twin_id is None:
         raise DuplicateRecordError(
-            f"a record with dedup_key {ascii(dedup_key)[:64]} was enqueued and ended meanwhile: enqueue again"
+            f"a record with dedup_key {ascii(dedup_key)[:64]} was enqueued and ended during this call: enqueue again"
         )
     return twin_id
 
@@ -217,9 +217,7 @@ def _encoded(row: object, position: int, encode: Encode, *, takes_options: bool)
     try:
         if isinstance(row, NewRecord):
             if takes_options:
-                raise PayloadRejectedError(
-                    "NewRecord", "has options of its own: give the call none beside it"
-                )
+                raise PayloadRejectedError("NewRecord", "has options of its own: give the call none")
             record = cast("NewRecord", row)
             check_options(record)
             return _compact(encode(record.payload)), record

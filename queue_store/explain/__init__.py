@@ -1,7 +1,7 @@
 """Why a record is not running, and why a flow is not moving: machine-readable reasons.
 
 A reason is a function with `@reason`. It stands in the module of what decides it, looks at facts, and answers with a
-`Reason` or None. Whoever adds another thing that can hold a record back adds its reason in the same way.
+`Reason` or None. A new thing that can hold a record back needs its reason here.
 """
 
 from queue_store.explain import claiming, ending, fleet, hanging, ownership

@@ -59,7 +59,7 @@ def _correct_counts(run: MaintenanceRun) -> int:
 
 
 def _seal_anew(run: MaintenanceRun) -> int:
-    """The number of problems with the audit log. What is lost stays lost; a row of the log says what was found."""
+    """The number of problems with the audit log. Lost rows stay lost; a row of the log says what was found."""
     with run.chunk() as cursor:
         found = _found(cursor, SEALS)
         if found and not run.dry_run:

@@ -1,4 +1,4 @@
-"""Forward-only migrations. Each is one SQL file beside a revision that says what it locks.
+"""Forward-only migrations. Each is one SQL file next to a revision that says what it locks.
 
 Names without a schema are names in the queue's schema. Where a function or a statement outside of a transaction needs a
 schema it says `public`, for which the queue's own schema is put.

@@ -32,7 +32,7 @@ engine: Engine = context.config.attributes["engine"]
 @contextmanager
 def alone() -> Generator[None]:
     """Waits for the other migrator, and says who it is. Asked for again and again: who waits in a statement has a
-    snapshot, for which CREATE INDEX CONCURRENTLY waits. Who holds the lock has none."""
+    snapshot, for which CREATE INDEX CONCURRENTLY waits. The session with the lock has none."""
     say_at = time.monotonic() + TRY_AGAIN_SECONDS
     with engine.connect() as connection:
         guard: Any = connection.connection.driver_connection

@@ -1,6 +1,6 @@
 """Backup of the queue's tables into one file, and restore: every table in one snapshot, zipped, with a manifest.
 
-Needs no program of Postgres and no superuser. Business tables beside the queue are not part of it.
+Needs no program of Postgres and no superuser. Business tables are not part of it.
 """
 
 import json
@@ -86,8 +86,8 @@ def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
 def restore_backup(
     database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
 ) -> Manifest:
-    """In one transaction: all of it or nothing. `replace`: what is there is dropped first. What is stopped for all
-    flows stays stopped, and what was done since the backup stays in the audit log.
+    """In one transaction: all of it or nothing. `replace`: what is there is dropped first. A stop of all
+    flows stays, and the audit log keeps what was done since the backup.
 
     Raises BackupError for a file of another schema, or when records are there and `replace` is not said.
     """

@@ -42,7 +42,7 @@ class MoveResult:
 
 
 def retry_on_conflict(operation: Callable[[], T]) -> T:
-    """Tries again after a deadlock, and after a record was enqueued meanwhile with the same dedup_key."""
+    """Tries again after a deadlock, and after somebody enqueued a record with the same dedup_key."""
     for _ in range(CONFLICTS_RETRIED):
         try:
             return operation()

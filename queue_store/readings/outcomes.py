@@ -26,7 +26,7 @@ class FailedAttempt:
 @dataclass(slots=True)
 class OutcomeReader:
     """Remembers what it has told. An attempt that commits later than a younger one can be missed: this is for people
-    who look on, not for bookkeeping."""
+    who watch, not for bookkeeping."""
 
     flow_name: str | None = None
     _after: tuple[datetime, int] | None = None

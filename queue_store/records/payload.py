@@ -1,6 +1,6 @@
 """What may be stored as a payload, a result or a progress: one rule for all of them, whoever writes and however.
 
-What is accepted arrives as it was given, but for what docs/flows.md lists under "Values". What is refused is refused
+An accepted value arrives as it was given, but for what docs/flows.md lists under "Values". Any other is refused
 with its place, such as `payload.items[3].price`. SQL can store more than that, and a handler is not given it.
 """
 
@@ -57,7 +57,7 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
 def decode_json(encoded: bytes, field: str = "payload") -> Any:
     """What a handler is given. Raises PayloadRejectedError that names the place of what it would not get unchanged:
     numbers that Python's integers of 64 bits and floats do not hold, and deep nesting."""
-    # What may hold a long number or be deep is looked at: digits and brackets in texts count as well.
+    # A value that may hold a long number or be deep is looked at: digits and brackets in texts count as well.
     if len(encoded) < 20 or (
         encoded.translate(_DIGITS).find(_LONG_NUMBER) < 0  # half of the time that `in` takes
         and (len(encoded) <= _DEEP_BYTES or not _is_deep(encoded))

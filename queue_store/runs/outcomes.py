@@ -49,7 +49,7 @@ def outcome_statements(
 def held_statements(
     run: dict[str, Any], outcomes: Sequence[Outcome], rest: Sequence[Record], max_retries: int
 ) -> list[NamedStatement]:
-    """The same for records that the run holds locked and has not claimed. What is not completed is claimed first, and
+    """The same for records that the run holds locked and has not claimed. Other outcomes are claimed first, and
     so is the `rest`. `run`: the parameters of the claim."""
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     others = [o for o in outcomes if not isinstance(o, Completed)]

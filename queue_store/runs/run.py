@@ -2,7 +2,7 @@
 
 The protocol. A run is registered together with its first claim that finds something, and holds one connection for
 its whole life. Everything it writes about a record is fenced by `(id, flow_instance_id, claim_number)`: what was
-taken away from it meanwhile is refused, and the refused ids are returned. A run whose COMMIT was interrupted does
+taken away from it is refused, and the refused ids are returned. A run whose COMMIT was interrupted does
 not know what it owns; it must end, and rescue gives back what is left under it.
 """
 

@@ -34,7 +34,7 @@ def find_sessions(cursor: Cursor[Any], flow_instance_id: UUID) -> list[int]:
 def terminate_sessions(
     cursor: Cursor[Any], flow_instance_id: UUID, lease_seconds: float | None = None
 ) -> None:
-    """End what `find_sessions` finds. With a lease: unless the run's heartbeat arrived meanwhile. Raises
+    """End what `find_sessions` finds. With a lease: unless the run's heartbeat arrived since. Raises
     InsufficientPrivilege."""
     parameters = {"lease_seconds": lease_seconds, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS}
     cursor.execute(sql("liveness/terminate_sessions"), run_parameters(flow_instance_id) | parameters)

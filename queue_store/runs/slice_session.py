@@ -12,7 +12,7 @@ from queue_store.database.statements import sql
 
 Execute = Callable[[bytes, dict[str, Any] | None], Awaitable[list[tuple[Any, ...]]]]
 
-# What a handler may set, to the harm of the next one. The roles come first: the others may need their rights.
+# A handler may set these, to the harm of the next one. The roles come first: the others may need their rights.
 WATCHED_SETTINGS = (
     "session_authorization",
     "role",

@@ -1,7 +1,7 @@
 """The occurrences of the schedule: each time that an entry is due is one row, taken by one.
 
 Beats only notice and hint, as often as they like. A missed time is made up for once, by the latest one; a new entry
-begins with its next time. Whoever takes an occurrence beats while it works; when it is silent, another takes it over.
+begins with its next time. Its worker beats while it works; when it is silent, another takes it over.
 """
 
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 
 
 def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
-    """What is to be hinted now; counts as hinted. What was tried often enough is given up."""
+    """Occurrences to hint now; they count as hinted. Those that were tried often enough are given up."""
     parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS, "tries": TRIES}
     cursor.execute(sql("schedule/abandon_occurrences"), parameters)
     return cursor.execute(sql("schedule/hint_occurrences"), parameters).fetchall()

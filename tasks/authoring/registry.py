@@ -79,7 +79,7 @@ def applications() -> list[Application]:
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
-    """Whoever has installed flows of their own, and named no modules, does not want the sample."""
+    """An application that has installed flows of its own, and named no modules, does not want the sample."""
     is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
     return settings.flow_modules == ProcessorSettings().flow_modules and not is_named
 

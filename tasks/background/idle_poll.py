@@ -73,7 +73,7 @@ class IdlePoll(threading.Thread):
 
     def _waiting(self) -> FlowWithWork | None:
         """Of the flows whose due records have waited for longer than any hint takes, the one that this process has
-        not run for longest: the one that waits longest could have work for ever."""
+        not run for longest: the one that waits longest could have work without end."""
         with self._services.database.transaction() as cursor:
             flows = with_work(cursor, self._services.celery_queues)
         is_reachable = self._services.hints.is_broker_reachable()

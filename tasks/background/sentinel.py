@@ -49,7 +49,7 @@ class Sentinel(threading.Thread):
         self._ended.set()
 
     def check(self) -> None:
-        """Take or renew the lease. Whoever holds it rescues, and checks the queue every CHECK_SECONDS. One process of
+        """Take or renew the lease. Its holder rescues, and checks the queue every CHECK_SECONDS. One process of
         each other worker sends what it has the channels for.
 
         Raises InsufficientPrivilege where this login may not be the sentinel."""

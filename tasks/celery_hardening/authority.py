@@ -1,4 +1,4 @@
-"""A message only wakes. Whoever can write to the broker can name any task with any arguments, so a task that does more
+"""A message only wakes. A writer to the broker can name any task with any arguments, so a task that does more
 than look runs in a worker only for an occurrence of the schedule: a row in Postgres that says that it is due."""
 
 from collections.abc import Generator

@@ -6,7 +6,7 @@ message must not end a process, nor set a limit that does.
 
 from celery.worker.control import Panel
 
-# What only looks, or only delays: a worker that is stopped in order gives its records back.
+# These commands only look, or only delay: a worker that is stopped in order gives its records back.
 KEPT = frozenset({
     "active", "active_queues", "add_consumer", "cancel_consumer", "clock", "conf", "disable_events", "dump_active",
     "dump_conf", "dump_reserved", "dump_revoked", "dump_schedule", "dump_tasks", "enable_events", "heartbeat", "hello",

@@ -56,7 +56,7 @@ class ResilientConsumer(Consumer):
             time.sleep(0.2)
 
     def ensure_connected(self, conn: Any) -> Any:
-        """While Celery connects again its event loop stands still: dead children are replaced here meanwhile."""
+        """While Celery connects again its event loop stands still: dead children are replaced here instead."""
         connect = conn.ensure_connection
 
         def ensure_connection(errback: Any, max_retries: Any, callback: Any = None) -> Any:

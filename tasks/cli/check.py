@@ -93,7 +93,7 @@ def _show_findings(level: str, findings: "Sequence[Finding]") -> None:
 
 
 def _first_line(level: str, messages: Sequence[str]) -> str:
-    """All that a pager or Nagios shows. What follows a | there is a measurement."""
+    """All that a pager or Nagios shows. Text behind a | is a measurement there."""
     if not messages:
         return f"Queue health: {level}"
     worst = " ".join(messages[0].split()).replace("|", "/")

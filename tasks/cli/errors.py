@@ -59,7 +59,7 @@ def meaning_of(error: Exception) -> Failure | None:
             is_usage = isinstance(error, click.UsageError)
             return Failure(error.format_message(), WRONG_USAGE if is_usage else error.exit_code)
         case UserInterruptError():
-            return Failure("Interrupted. What was not committed is taken back.", INTERRUPTED)
+            return Failure("Interrupted. Uncommitted changes are rolled back.", INTERRUPTED)
         case click.Abort():
             return Failure("Nothing was done, as you said.", FAILED)
         case _:

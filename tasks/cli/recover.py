@@ -28,7 +28,7 @@ _RESUME = "queuectl resume --all"
 def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Stop, back up, analyse, repair, analyse again, resume: the drill, and the real thing.
 
-    What repair cannot put right keeps everything stopped. Exit 1 then. What was stopped before stays stopped.
+    If repair leaves a problem, everything stays stopped, and the exit code is 1. Earlier stops stay.
     """
     from queue_store.operators.backup_file import check_new_file
 

@@ -15,7 +15,7 @@ def resume(
 ) -> None:
     """Go on with a paused flow (queuectl resume FLOW), or with what queuectl stop stopped.
 
-    What was paused or stopped for single flows stays so until it is named.
+    Single flows that were paused or stopped stay so until you name them.
     """
     ingestion, processing = ingestion or everything, processing or everything
     if flow_name and processing:

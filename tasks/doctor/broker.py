@@ -19,7 +19,7 @@ def broker() -> Diagnosis:
     if not reading.is_reachable:
         return warning(
             f"It does not answer within {BROKER_SECONDS:g} s: work goes on by the workers' own poll, more slowly.",
-            "start Redis, or correct CELERY_BROKER_URL; no record is lost meanwhile",
+            "start Redis, or correct CELERY_BROKER_URL; no record is lost",
         )
     wrong = _wrong(set_up) if set_up else None
     if wrong is None and reading.error_reply:

@@ -1,4 +1,4 @@
-"""All checks, one after the other. What cannot be looked at is said, and keeps nothing else from it."""
+"""All checks, one after the other. One that cannot look says so, and the others go on."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping

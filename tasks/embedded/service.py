@@ -16,7 +16,7 @@ RESTART_PAUSE_SECONDS = 5.0
 
 class Service:
     """A process that is started again when it ends by itself. Until it `has_been_up`, up to a limit, because wrong
-    settings do not mend themselves; after that for ever, with a pause between the starts."""
+    settings do not mend themselves; after that without end, with a pause between the starts."""
 
     def __init__(
         self,

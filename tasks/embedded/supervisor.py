@@ -37,7 +37,7 @@ class Supervisor:
             service.start()
 
     def everything_is_up(self) -> None:
-        """What ends from here on is started again for ever."""
+        """What ends from here on is started again, however often."""
         for service in self._services:
             service.has_been_up = True
 

@@ -47,7 +47,7 @@ class FlowLabels:
         return [*own, add_up(others, OTHERS)] if others else own
 
     def _name(self, flows: Sequence[FlowCounts], counters: Mapping[str, Counters]) -> None:
-        """Whoever has a label keeps it until another is twice as busy, or until the flow is gone."""
+        """A flow with a label keeps it until another is twice as busy, or until it is gone."""
 
         def rank(flow: FlowCounts) -> tuple[int, str]:
             counter = counters.get(flow.flow_name)

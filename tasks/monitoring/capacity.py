@@ -19,7 +19,7 @@ WEEK_DAYS = 7
 
 @scheduled_task("tasks.monitoring.calculate_capacity_utilization")
 def calculate_capacity_utilization() -> dict[str, Any]:
-    """The load beside what the configured containers can do, and how many are wanted.
+    """The load, what the configured containers can do, and how many are wanted.
 
     Theoretical: CONTAINERS containers, each BATCH_SIZE records a batch and CAPACITY_RATE_PER_HOUR batches an hour.
     Raises DatabaseUnavailableError.
@@ -53,7 +53,7 @@ def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
 
 
 def maximum_containers(snapshot: Snapshot) -> int:
-    """As many as the server has connections for: two for each worker process, beside those that others use."""
+    """As many as the server has connections for: two for each worker process, in addition to those that others use."""
     fleet, server = snapshot.fleet, snapshot.server
     hosts = {process.hostname for process in fleet.alive}
     processes_each = math.ceil(len(fleet.alive) / len(hosts)) if hosts else 1
@@ -117,7 +117,7 @@ def _flows(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _pool(snapshot: Snapshot, settings: ProcessorSettings) -> dict[str, Any]:
-    """The pool that the configured containers want, beside what the server can take."""
+    """The pool that the configured containers want, and what the server can take."""
     pool_size = default_pool_size(settings.containers)
     return {
         "recommended_pool_size": pool_size,

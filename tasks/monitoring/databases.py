@@ -1,4 +1,4 @@
-"""The databases that monitoring reads, one manager for each in a process, and reading without waiting for ever."""
+"""The databases that monitoring reads, one manager for each in a process, and reading with a time limit."""
 
 import logging
 from collections.abc import Callable

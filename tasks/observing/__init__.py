@@ -1,4 +1,4 @@
-"""What is told of runs and attempts beside their outcome: fields in log lines, and spans. Nothing of it is on by
+"""More of runs and attempts than their outcome: fields in log lines, and spans. Nothing of it is on by
 default, and what is off costs nothing."""
 
 from collections.abc import Callable, Generator, Sequence

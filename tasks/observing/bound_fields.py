@@ -1,4 +1,4 @@
-"""The flow, run, record and attempt at hand, for whatever is logged meanwhile by whichever logger."""
+"""The flow, run, record and attempt at hand, for all that any logger logs during it."""
 
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager

@@ -39,11 +39,11 @@ def page_urls() -> list[URLSpec]:
         for pattern, page in PAGES.items()
     ]
     data = [URLSpec(f"/queue/api/{name}", DataHandler, {"view": view}) for name, view in VIEWS.items()]
-    deeds = [URLSpec(f"/queue/api/do/{name}", ActionHandler, {"action": a}) for name, a in ACTIONS.items()]
+    actions = [URLSpec(f"/queue/api/do/{name}", ActionHandler, {"action": a}) for name, a in ACTIONS.items()]
     return [
         *pages,
         *data,
-        *deeds,
+        *actions,
         URLSpec(r"/queue/export\.(csv|json)", ExportHandler),
         URLSpec(r"/metrics", MetricsHandler),
         URLSpec(r"/queue/static/(.*)", StaticFileHandler, {"path": str(STATIC)}),

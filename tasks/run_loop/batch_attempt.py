@@ -14,7 +14,7 @@ from .guest import end_a_fork
 
 class BatchAttempts(Attempts):
     """The handler returns None (all are completed), a list in the order of the records, or a dictionary by record id;
-    an exception in it is that record's failure, snooze or cancel. What it raises is the failure of all."""
+    an exception in it is that record's failure, snooze or cancel. An exception that it raises is the failure of all."""
 
     async def attempt_batch(
         self, records: Sequence[Record], transaction: GivenTransaction | None = None

@@ -1,7 +1,7 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
 A run begins with a claim. It goes on with slices where its flow asks for `express=True` and its batches were quick and
-clean lately. What may not be express is claimed as always: suspects, records with an order key, records that had their
+clean lately. Others are claimed as always: suspects, records with an order key, records that had their
 express attempt, and each batch that begins at the longest waiting level. A slice that becomes long is claimed by a
 second thread, and its flow is claimed as always then. docs/architecture.md, "Express slices".
 """

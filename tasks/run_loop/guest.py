@@ -1,4 +1,4 @@
-"""A handler is a guest in the worker's process. What it changes there is found out and put back here, in all modes.
+"""A handler is a guest in the worker's process. This module finds and puts back what it changes there, in all modes.
 
     each call     context variables: the call runs in a copy. A fork that comes back from a handler ends at once.
     each batch    signal handlers and mask, working directory, umask, recursion limit, locale, socket timeout, the
@@ -101,7 +101,7 @@ class ProcessState:
         self._logging_disabled = logging.root.manager.disable
 
     def put_back(self) -> None:
-        """Idempotent. What cannot be put back, such as a directory that was removed, stays as it is."""
+        """Idempotent. A change that cannot be put back, such as a removed directory, stays."""
         if self._is_main_thread:
             for number, handler in self._signals.items():
                 if handler is not None and _handler_of(number) is not handler:

@@ -179,7 +179,7 @@ async def _awaited(returned: Any) -> None:
 
 
 def _ended_with(error: BaseException | None, sqlstates: Sequence[str]) -> bool:
-    """Whoever uses the connection again after the server ended it only hears that it is closed: what came before says
+    """A second use of a connection that the server ended only says that it is closed: the error before says
     why. The causes of a handler's error may form a circle."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

@@ -82,7 +82,7 @@ class QueueTester:
             if not any(claimed):
                 return
         raise AssertionError(
-            f"{', '.join(due)}: still due after {MAXIMUM_RUNS} runs; does it enqueue itself for ever?"
+            f"{', '.join(due)}: still due after {MAXIMUM_RUNS} runs; does it enqueue itself without end?"
         )
 
     def record(self, record_id: int) -> Row[Any]:

@@ -1,4 +1,4 @@
-"""What cannot be judged is never called healthy or a warning, and nobody waits for ever for a database that hangs."""
+"""What cannot be judged is never called healthy or a warning, and a judgement of a database that hangs ends."""
 
 import json
 import threading

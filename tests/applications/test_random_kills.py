@@ -49,7 +49,7 @@ A producer writes {orders:,} orders, each in a transaction, and calls a task for
 Celery after the COMMIT, with `acks_late=True`, and on `DurableCelery` within the transaction. Every {pause} seconds
 the worker with its two children or the producer is killed (SIGKILL), or Redis is stopped, and started again. Redis
 keeps nothing on disk, as most brokers of Celery. After the last order everybody works on until nothing is left to do.
-What plain Celery delivers again after the visibility timeout of an hour counts as lost.
+Orders that plain Celery delivers again only after the visibility timeout of an hour count as lost.
 
 {made_by}
 

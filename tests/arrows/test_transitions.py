@@ -12,8 +12,8 @@ from tests.support.store import Store, completed, failed
 STATES = ("pending", "processing", "completed", "failed", "cancelled")
 OWNED = "claimed_at = coalesce(claimed_at, now()), flow_instance_id = coalesce(flow_instance_id, gen_random_uuid())"
 UNOWNED = "claimed_at = NULL, flow_instance_id = NULL, completed_at = NULL"
-# what a well-meaning operator would set beside the status
-BESIDE = {
+# what a well-meaning operator would set with the status
+OTHERS = {
     "pending": UNOWNED,
     "processing": f"{OWNED}, completed_at = NULL, claim_number = claim_number + 1",
     "completed": f"{OWNED}, completed_at = now() + interval '1 second', claim_number = greatest(claim_number, 1)",
@@ -57,10 +57,10 @@ def refused() -> Iterator[None]:
 @pytest.mark.parametrize("before", STATES)
 def test_only_the_known_arrows_can_be_taken_by_hand(store: Store, before: str, after: str) -> None:
     bring_to(store, before)
-    beside = BESIDE[after] if before != after else "updated_at = now()"
+    others = OTHERS[after] if before != after else "updated_at = now()"
     if before == "processing":
-        beside = beside.replace(", claim_number = claim_number + 1", "")
-    statement = f"UPDATE processing_queue SET status = '{after}', {beside}"  # noqa: S608
+        others = others.replace(", claim_number = claim_number + 1", "")
+    statement = f"UPDATE processing_queue SET status = '{after}', {others}"  # noqa: S608
     if before == after or (before, after) in KNOWN:
         assert store.execute(statement) == 1
     else:

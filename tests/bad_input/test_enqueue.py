@@ -197,13 +197,13 @@ def test_what_cannot_be_an_id_changes_no_record(database: DatabaseManager, recor
     with database.transaction() as cursor:
         enqueue_many(cursor, "alpha", [{}, {}], priority=3)
     operators = Operators(database)
-    for deed in (
+    for action in (
         lambda: operators.cancel(record_ids, actor="Olga"),
         lambda: operators.reset(record_ids, actor="Olga"),
         lambda: operators.change_priority(record_ids, 7, actor="Olga"),
     ):
         with pytest.raises(UnknownRecordError, match="whole number from 1"):
-            deed()
+            action()
     with database.transaction() as cursor:
         found = cursor.execute("SELECT DISTINCT status, priority FROM processing_queue").fetchall()
         assert found == [("pending", 3)]

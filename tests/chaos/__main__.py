@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("--long", action="store_true", help="a million records and two thousand faults")
     parser.add_argument("--seed", type=int, default=1, help="which schedule of faults")
     parser.add_argument(
-        "--report", type=Path, help="where to write the report (Markdown); the proofs go beside it"
+        "--report", type=Path, help="where to write the report (Markdown); the proofs go next to it"
     )
     parser.add_argument("--pgbouncer", action="store_true", help="everything goes through a PgBouncer")
     chosen = parser.parse_args()

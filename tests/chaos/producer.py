@@ -1,7 +1,7 @@
 """A producer as a process of its own: `python -m tests.chaos.producer URL JOURNAL PREFIX BATCHES_PER_SECOND`.
 
 Before each COMMIT it notes in its journal what it tries, after it what was acknowledged. It can be killed at any
-moment; its successor uses another prefix. While there is a file `hold` beside the journal it waits, and it ends when
+moment; its successor uses another prefix. While there is a file `hold` next to the journal it waits, and it ends when
 there is a file `stop`.
 """
 

@@ -167,5 +167,5 @@ def test_ctrl_c_takes_everything_back(queuectl: QueueCtl) -> None:
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert stderr == "Interrupted. What was not committed is taken back.\n"
+    assert stderr == "Interrupted. Uncommitted changes are rolled back.\n"
     assert payloads(queuectl) == []

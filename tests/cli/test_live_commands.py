@@ -146,12 +146,12 @@ def test_tail_writes_what_happened_and_no_terminal_controls(
 ) -> None:
     ids = itertools.count(9)
 
-    def meanwhile(seconds: float) -> None:
+    def instead_of_sleeping(seconds: float) -> None:
         add_outcomes(queue, completed=5, minutes_ago=0)
         with queue.transaction() as cursor:
             cursor.execute(ATTEMPT, {"id": next(ids), "message": "red \x1b[31m alert"})
 
-    monkeypatch.setattr("tasks.cli.tail.time.sleep", meanwhile)
+    monkeypatch.setattr("tasks.cli.tail.time.sleep", instead_of_sleeping)
     output = call("tail", "--times", "2").output
     assert re.search(r"alpha +completed +5 record\(s\)", output)
     assert re.search(r"alpha +retried +record 9: red +alert", output)
@@ -167,12 +167,12 @@ def test_tail_tells_every_time_by_one_clock(queue: DatabaseManager, monkeypatch:
     time.tzset()
     ids = itertools.count(9)
 
-    def meanwhile(seconds: float) -> None:
+    def instead_of_sleeping(seconds: float) -> None:
         add_outcomes(queue, completed=5, minutes_ago=0)
         with queue.transaction() as cursor:
             cursor.execute(ATTEMPT, {"id": next(ids), "message": "boom"})
 
-    monkeypatch.setattr("tasks.cli.tail.time.sleep", meanwhile)
+    monkeypatch.setattr("tasks.cli.tail.time.sleep", instead_of_sleeping)
     try:
         began = datetime.now().astimezone()
         events = [json.loads(line) for line in call("tail", "--times", "2", "--json").output.splitlines()]

@@ -1,4 +1,4 @@
-"""Counts are exact at every moment, whoever folds, dies or writes meanwhile."""
+"""Counts are exact at every moment, whoever folds, dies or writes."""
 
 import threading
 from typing import Any

@@ -67,7 +67,7 @@ def promote_under_load(
     redis_url: str,
     directory: Path,
 ) -> Outcome:
-    """`stalled` returns when the primary may end. What holds for both kinds is judged here."""
+    """`stalled` returns when the primary may end. This function judges what holds for both kinds."""
     log = directory / "worker.log"
     with (
         running_pair(settings) as pair,

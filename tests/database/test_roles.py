@@ -1,4 +1,4 @@
-"""Each role can do its work, and nothing beside it."""
+"""Each role can do its work, and nothing else."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

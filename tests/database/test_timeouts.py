@@ -1,4 +1,4 @@
-"""No session of a worker waits or works for ever."""
+"""No session of a worker waits or works without end."""
 
 import time
 

@@ -261,7 +261,7 @@ def test_a_prepared_transaction(monkeypatch: pytest.MonkeyPatch, patient: Patien
 
 
 def test_a_table_is_looked_at_that_the_roles_were_granted(patient: Patient) -> None:
-    """Whoever adds a table to the grants adds it to what the doctor looks at."""
+    """A table that is added to the grants is added to those that the doctor looks at."""
     patient.execute(
         *[
             f"REVOKE ALL ON {table} FROM processing_queue_admin"

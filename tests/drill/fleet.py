@@ -27,7 +27,7 @@ FLOWS = "tests.drill.flows_under_drill"
 LOGIN = "drill_fleet"
 CONNECTION_LIMIT = 80
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "1"}
-# What the fleet says about itself stays when the rest is emptied.
+# The fleet's rows about itself stay when the rest is emptied.
 KEPT = (
     "schema_version",
     "flows",

@@ -1,4 +1,4 @@
-"""Smaller is more urgent, and nothing waits for ever behind what is more urgent."""
+"""Smaller is more urgent, and nothing waits without end behind what is more urgent."""
 
 from collections.abc import Iterator
 

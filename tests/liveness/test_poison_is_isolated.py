@@ -115,7 +115,7 @@ def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Sto
 
 
 def test_suspects_of_other_groups_do_not_wait_for_a_blocked_one(store: Store) -> None:
-    """The first suspect waits for an earlier record of its key: the others are claimed meanwhile."""
+    """The first suspect waits for an earlier record of its key: the others are claimed."""
     first, blocked = store.enqueue(2, order_key="tenant")
     (other,) = store.enqueue(1)
     store.execute("UPDATE processing_queue SET batch_limit = 9 WHERE id = %s", (blocked,))

@@ -1,4 +1,4 @@
-"""Fifty flows of all kinds, four worker processes, operators who cancel, pause and change priorities meanwhile: every
+"""Fifty flows of all kinds, four worker processes, operators who cancel, pause and change priorities: every
 record ends as its flow says it should. The short form runs with the other tests, the long one by make test-mixed-day.
 """
 
@@ -56,7 +56,7 @@ def fill(database: DatabaseManager) -> None:
 
 
 def operate(database: DatabaseManager) -> set[int]:
-    """What operators and producers do meanwhile. Returns the ids that were cancelled, or asked to stop."""
+    """What operators and producers do at the same time. Returns the ids that were cancelled, or asked to stop."""
     processor = DistributedProcessor(database)
     paused = FLOWS[::7]
     for flow_name in paused:
@@ -187,7 +187,7 @@ def write_evidence(database: DatabaseManager, seconds: float) -> None:
     EVIDENCE.write_text(
         "# A mixed day\n\n"
         f"Written by `make test-mixed-day`: {len(FLOWS)} flows, {RECORDS:,} records and 4 worker processes. Operators\n"
-        "pause, cancel and change priorities meanwhile, a flow recurs, producers use keys and are refused.\n"
+        "pause, cancel and change priorities, a flow recurs, producers use keys and are refused.\n"
         f"Every record ended as its flow says it should, {seconds:,.0f} s after the first was enqueued.\n\n"
         "| kind of flow | status | records | failed attempts |\n| --- | --- | --- | --- |\n" + table + "\n"
     )

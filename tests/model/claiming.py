@@ -155,7 +155,7 @@ def terminate_session(state: State, i: int, run: Run, rules: Rules) -> Iterator[
 
 
 def declare_dead(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """Whoever was seen silent, even if it has beaten again meanwhile."""
+    """The processes that were seen silent, even if they have beaten again since."""
     if run.seen_silent and run.state == "running":
         yield state.with_run(i, state="dead")
 

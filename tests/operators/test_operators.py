@@ -1,4 +1,4 @@
-"""What operators do: each deed changes what it says, leaves an audit row with it, and stops what it should stop."""
+"""What operators do: each action changes what it says, leaves an audit row with it, and stops what it should stop."""
 
 import threading
 from datetime import timedelta

@@ -106,7 +106,7 @@ def repair_behind_a_gate(repairer: Any) -> list[int]:
 
 
 def test_short_pauses_inside_transactions_are_no_trouble(database: DatabaseManager) -> None:
-    """Six sessions pause for a moment beside one old transaction that works."""
+    """Six sessions pause for a moment next to one old transaction that works."""
     from tasks.monitoring.rules.database_rules import idle_in_transaction
     from tasks.monitoring.snapshot import take_snapshot
 

@@ -114,7 +114,7 @@ def test_a_migration_waits_for_those_of_its_own_queue_only(database: DatabaseMan
         cursor.execute(lock)
         for name in ("public", "b"):
             with in_schema(name):
-                schema.migrate(database.engine)  # it would wait for ever
+                schema.migrate(database.engine)  # it would wait without end
 
 
 def test_tests_of_different_queues_do_not_wait_for_each_other(

@@ -15,7 +15,7 @@ class Plain(threading.Thread):
     """Has the names that every class has. Each version of Python adds some."""
 
 
-# What an own name may stand for: the methods that the documentation of Thread invites to override.
+# An own name may stand for these: the methods that the documentation of Thread invites to override.
 OVERRIDDEN = {"run", "__init__"} | set(vars(Plain))
 
 

@@ -175,7 +175,7 @@ def test_charts_are_read_with_the_arrow_keys(browser: Browser, page_url: Page) -
     browser.press("Home", 36)
     browser.press("ArrowRight", 39)  # the oldest point leaves the chart with the next minute
     at = browser.run("document.querySelector('.queue-chart-at').textContent")
-    browser.run("new Promise((done) => setTimeout(done, 3500))")  # drawn anew meanwhile
+    browser.run("new Promise((done) => setTimeout(done, 3500))")  # drawn anew in that time
     assert browser.run("document.querySelector('.queue-chart-at').textContent") == at
     assert browser.run("document.activeElement.classList.contains('queue-chart')")
 

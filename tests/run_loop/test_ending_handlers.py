@@ -168,7 +168,7 @@ def test_the_charge_names_the_operator_and_the_reason(worker: Worker, ended: lis
 
 
 def test_a_request_under_the_claim_before_is_dropped(worker: Worker, ended: list[str]) -> None:
-    """The record came back to the same process meanwhile."""
+    """The record has come back to the same process."""
     with in_hand(worker) as (record_id, _):
         ask(worker, record_id)
         worker.query("UPDATE worker_processes SET end_claim_number = 0")

@@ -1,4 +1,4 @@
-"""Statistics that were made beside the transaction which fills the table call it empty. Until the next ones, every
+"""Statistics that were made during the transaction which fills the table call it empty. Until the next ones, every
 statement of the claim loop, of rescue and of a bulk finds its records through an index all the same."""
 
 import re

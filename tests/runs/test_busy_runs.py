@@ -1,5 +1,5 @@
-"""Who looks on does not walk over what a busy run has finished: it believes the run's last heartbeat. What it says is
-as true as before, and whoever has to be exact still counts."""
+"""A reading does not walk over what a busy run has finished: it believes the run's last heartbeat. Its answers are
+as true as before, and those who need exact numbers still count."""
 
 import re
 from collections.abc import Iterator
@@ -130,11 +130,11 @@ def test_one_that_is_silent_over_or_not_busy_is_counted(database: DatabaseManage
 
 def test_records_on_both_sides_of_busy_runs_are_seen(database: DatabaseManager) -> None:
     busy = sorted(add_busy_run(database) for _ in range(3))
-    beside = [UUID(int=run.int + step) for run in busy for step in (-1, 1)]
-    for run in [*busy, *beside, LOWEST, HIGHEST]:
+    neighbours = [UUID(int=run.int + step) for run in busy for step in (-1, 1)]
+    for run in [*busy, *neighbours, LOWEST, HIGHEST]:
         filling.add_processing(database, 2, run)
     (missing,) = orphans(database)
-    assert (missing.cause, missing.record_count) == ("run missing", 2 * (len(beside) + 2))
+    assert (missing.cause, missing.record_count) == ("run missing", 2 * (len(neighbours) + 2))
     assert {violation.check.name for violation in violations(database, at_a_glance=True)} == {
         "claims_without_a_run"
     }

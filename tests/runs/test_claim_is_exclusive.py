@@ -114,16 +114,16 @@ def test_a_run_is_declared_dead_after_its_claim_and_rescue_sees_what_it_took(
     expected = way(store, 4)
     rescuer = store.held()
 
-    def bury() -> None:
+    def declare_dead() -> None:
         with rescuer.transaction() as cursor:
             death = {"suspect_record_id": None, "error_message": "gone", "lease_seconds": None}
             cursor.execute(sql("liveness/declare_run_dead"), run.parameters | death)
 
     with run.held.transaction() as cursor:
         assert ids(sending_first(way, run).claimer.claim(cursor, 4)) == expected
-        burial = in_background(bury)
+        declared = in_background(declare_dead)
         store.wait_until_blocked(rescuer)
-    burial.result(30)
+    declared.result(30)
     assert set(expected) <= set(store.rescue.sweep().pending_ids)
     assert store.statuses() == {"pending": 14}
 

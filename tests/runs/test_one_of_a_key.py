@@ -150,7 +150,7 @@ def test_a_migration_that_meets_two_of_a_key_names_them_and_may_be_repeated(empt
 
 @direct_only  # it counts sessions by the last statement of each
 def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) -> None:
-    """Building an index beside the work waits for every older snapshot: who waits for his turn must have none."""
+    """Building an index while work goes on waits for every older snapshot. So a session that waits must have none."""
     manager = connect(empty_database_url)
     program = [sys.executable, "-c", "from tasks.cli import main; main()", "migrate"]
     environment = {**os.environ, "DATABASE_URL": empty_database_url}

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="psycopg traces 
 
 
 def sent(run: Run, trace: Path, exchange: Callable[[], object]) -> dict[str, int]:
-    """How often each kind of message went to the server meanwhile, as libpq tells it."""
+    """How often each kind of message went to the server in that time, as libpq tells it."""
     connection = run.held.driver.pgconn
     with trace.open("w") as lines:
         connection.trace(lines.fileno())

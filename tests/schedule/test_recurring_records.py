@@ -54,7 +54,7 @@ def test_an_occurrence_becomes_one_record_however_often_somebody_looks(worker: W
     look(worker, flow)
     pass_minutes(worker, 3)
     record_ids = look(worker, flow) + look(worker, flow) + look(worker, flow)
-    assert len(record_ids) <= 2  # a minute may have passed meanwhile
+    assert len(record_ids) <= 2  # a minute may have passed
     row = worker.rows(record_ids)[0]
     assert row.payload == {"report": "daily"}
     assert row.scheduled_at.second == 0

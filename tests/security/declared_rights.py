@@ -1,4 +1,4 @@
-"""Who may do what, written by hand. What is not named here is refused to everybody but the owner."""
+"""Who may do what, written by hand. All else is refused to everybody but the owner."""
 
 from queue_store.queue_schema import role_name
 from tests.support.schemas import TEST_SCHEMA
@@ -75,8 +75,8 @@ SEQUENCES: dict[str, set[str]] = {
 
 ENQUEUE = "SELECT enqueue_or_explain('{}', '{{}}', 5::smallint, NULL, 0, NULL, 'skip', NULL, NULL, NULL, {})"
 STOP = "UPDATE queue_control SET ingestion_stopped_at = now()"
-# Deeds that no single right stands for: the statement, and who may. The owner may only what is said here.
-DEEDS: dict[str, tuple[str, set[str]]] = {
+# Actions that no single right stands for: the statement, and who may. The owner may do only what is said here.
+ACTIONS: dict[str, tuple[str, set[str]]] = {
     "enqueue the flow that it is limited to": (ENQUEUE.format("allowed", False), {OWNER, *PRODUCERS}),
     "enqueue another flow": (ENQUEUE.format("other", False), {OWNER, *PRODUCERS} - {FLOW_PRODUCER}),
     "insert a record of another flow": (
@@ -108,12 +108,12 @@ DEEDS: dict[str, tuple[str, set[str]]] = {
     "take on the worker's role": (f"SET ROLE {role_name('worker')}", {WORKER}),
     "give itself the operator's role": (f"GRANT {role_name('admin')} TO CURRENT_USER", set()),
     "become another login": ("SET SESSION AUTHORIZATION matrix_owner", {OWNER}),
-    "create a table beside ours": (f"CREATE TABLE {TEST_SCHEMA}.mine (id integer)", {OWNER}),
-    "create a function beside ours": (
+    "create a table next to ours": (f"CREATE TABLE {TEST_SCHEMA}.mine (id integer)", {OWNER}),
+    "create a function next to ours": (
         f"CREATE FUNCTION {TEST_SCHEMA}.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
         {OWNER},
     ),
-    "create an operator beside ours": (
+    "create an operator next to ours": (
         f"CREATE OPERATOR {TEST_SCHEMA}.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq)",
         {OWNER},
     ),

@@ -1,4 +1,4 @@
-"""Whoever can write to the broker can write to the notes of the quarantine: nobody stumbles over it, and one rule
+"""A writer to the broker can write to the notes of the quarantine: no reader of a note fails on it, and one rule
 that fails keeps no other from judging."""
 
 import json

@@ -141,7 +141,7 @@ def test_what_is_declared_is_there(database: Database) -> None:
 
 
 def is_allowed(login: psycopg.Connection, cell: Cell) -> bool:
-    """Tried, and taken back. Whatever else is wrong with a statement, the right was there."""
+    """Tried, and taken back. Another error of the statement shows that the right was there."""
     login.execute("BEGIN")
     try:
         login.execute(cell.statement.encode())
@@ -162,8 +162,8 @@ def cells_of(role: str, database: Database) -> Iterator[Cell]:
         yield function_cell(role, name, kind, arguments, is_trigger=is_trigger)
     for sequence in database.sequences:
         yield from sequence_cells(role, sequence)
-    for deed, (statement, allowed) in declared.DEEDS.items():
-        yield Cell(deed, statement, role in allowed)
+    for action, (statement, allowed) in declared.ACTIONS.items():
+        yield Cell(action, statement, role in allowed)
 
 
 def rights_on(role: str, table: str, database: Database) -> dict[str, set[str]]:

@@ -84,7 +84,7 @@ TAMPERED = {
         "lost_evidence",
     ),
     "all audit rows are deleted": ("DELETE FROM audit_log", "broken_seals", "lost_evidence"),
-    "an audit row is put in beside the trigger": (
+    "an audit row is inserted past the trigger": (
         "SET LOCAL session_replication_role = replica;"
         "INSERT INTO audit_log (actor, action, target, affected_count) VALUES ('Otto', 'reset', 'x', 1)",
         "broken_seals",
@@ -101,7 +101,7 @@ TAMPERED = {
 
 @pytest.fixture
 def history(store: Store) -> Store:
-    """Two flows, one of them done, with attempts, counts and three deeds of operators."""
+    """Two flows, one of them done, with attempts, counts and three actions of operators."""
     store.add_flow("done")
     for flow, count in (("sample", 8), ("done", 4)):
         store.enqueue(count, flow_name=flow)

@@ -43,7 +43,7 @@ class DatabaseCleaner:
                 )
 
     def clean(self) -> None:
-        """Triggers and foreign keys are off meanwhile: order does not matter and nothing is counted."""
+        """Triggers and foreign keys are off during it: order does not matter and nothing is counted."""
         with psycopg.connect(self._url) as connection:
             connection.execute("SET LOCAL lock_timeout = '10s'")
             connection.execute("SET LOCAL session_replication_role = replica")

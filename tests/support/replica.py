@@ -22,8 +22,8 @@ SETTINGS = FAST_SETTINGS | {"shared_buffers": "16MB", "max_connections": "40", "
 
 @dataclass(frozen=True)
 class Pair:
-    """The migrated database on both servers. The replica reports its oldest snapshot and has no slot. What it receives
-    goes through the link."""
+    """The migrated database on both servers. The replica reports its oldest snapshot and has no slot. All that it
+    receives goes through the link."""
 
     primary: EmbeddedPostgres
     replica: EmbeddedPostgres

@@ -1,4 +1,4 @@
-"""Who can write to the broker stops no record in flight, and who can read it sees no payload: with a real worker,
+"""A writer to the broker stops no record in flight, and a reader sees no payload: with a real worker,
 at the log level DEBUG."""
 
 import threading

@@ -68,7 +68,7 @@ def test_no_secret_reaches_a_log_redis_a_command_a_page_or_a_metric(
     assert where_told(said, PASSWORD) == []
     assert where_told(said, "canary-in-the-url") == []
     assert where_told(said, make_url(redis_url).password or redis_url) == []
-    # Whoever asks for one record at the command line sees what it holds: the database's own rights keep it.
+    # A person who asks for one record at the command line sees its payload: the database's own rights guard it.
     assert {line.partition(" ")[0] for line in where_told(said, "canary-in-the-payload")} == {"show"}
     assert where_told(said, "canary-in-the-result") == []
 
@@ -79,7 +79,7 @@ def where_told(said: dict[str, str], secret: str) -> list[str]:
 
 @contextmanager
 def recorded_redis(url: str) -> Iterator[list[str]]:
-    """Every command that reaches Redis meanwhile, with its arguments."""
+    """Every command that reaches Redis in that time, with its arguments."""
     commands: list[str] = []
     with redis.Redis.from_url(url) as client, client.monitor() as monitor:
 

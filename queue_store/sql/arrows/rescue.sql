@@ -3,7 +3,7 @@
 -- a lone record gets it, and several become suspects that are claimed again in batches of half the size.
 -- A record that was claimed too often without an outcome is isolated, and its next such claim is a crash strike too.
 -- Cancelled where that was asked for. Returns each id with its new status and whether it was struck.
--- One rescuer of a run at a time. What somebody else has locked is left for the next look, and so the first look
+-- One rescuer of a run at a time. Rows that somebody else has locked are left for the next look, and so the first look
 -- counts the orphans for all: the last one that is left over is not a lone one.
 WITH mine AS MATERIALIZED (
     SELECT r.flow_instance_id FROM public.flow_execution_logs r

@@ -1,6 +1,6 @@
 -- rescue: processing → pending, for records that nobody is known to work on: their run has no row, or they were
 -- claimed longer ago than the orphan timeout and their flow's own limit, whatever their run says.
--- Seen first and locked by claim number then: the re-check of a row that changed hands meanwhile sees its new
+-- Seen first and locked by claim number then: the re-check of a row that changed hands since sees its new
 -- version, but still the old joined ones, and would take it from its new owner.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number

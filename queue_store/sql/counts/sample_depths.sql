@@ -1,5 +1,5 @@
 -- One look a minute at how deep the queue is, by flow. Counts stop at the limit: beyond it, pending is what the
--- totals leave over. What waits is due, of a registered flow, and nobody stopped it. Counting begins with the newest:
+-- totals leave over. A waiting record is due, of a registered flow, and nobody stopped it. Counting begins with the newest:
 -- before the oldest lie the entries of all that was claimed since the last vacuum. `names` adds up instead of joining: the
 -- planner takes the names for few, and would compare each with all. `level` steps from priority to priority that a flow
 -- has.

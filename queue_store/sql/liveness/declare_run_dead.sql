@@ -1,5 +1,5 @@
--- A run is declared dead, for ever. One that was running leaves suspects; one that was stopping does not.
--- With a lease: unless its heartbeat arrived meanwhile.
+-- A run is declared dead, which is final. One that was running leaves suspects; one that was stopping does not.
+-- With a lease: unless its heartbeat arrived since.
 UPDATE public.flow_execution_logs
 SET died_running = (state = 'running'), state = 'dead', finished_at = clock_timestamp(),
     suspect_record_id = %(suspect_record_id)s, error_message = %(error_message)s

@@ -1,5 +1,5 @@
 -- A frozen process' open transaction keeps its locks and would block the new owner. It is known by the run's advisory
--- lock, as in sessions_of_run.sql. With a lease: unless the run's heartbeat arrived meanwhile.
+-- lock, as in sessions_of_run.sql. With a lease: unless the run's heartbeat arrived since.
 SELECT pg_terminate_backend(l.pid, %(timeout_milliseconds)s)
 FROM pg_locks l
 WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted

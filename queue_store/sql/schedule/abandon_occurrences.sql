@@ -1,4 +1,4 @@
--- Whoever took it fell silent, as often as it may be tried: its task kills its worker.
+-- The worker that took it fell silent, as often as it may be tried: its task kills its worker.
 UPDATE public.schedule_occurrences
 SET state = 'failed', finished_at = clock_timestamp(),
     error_message = format('every worker that took it fell silent, %%s time(s): read the logs of the control worker',

@@ -1,4 +1,4 @@
--- Finished; or, after an error, due again until it was tried often enough. Whoever had to wait for somebody else is
+-- Finished; or, after an error, due again until it was tried often enough. A worker that had to wait for another is
 -- excused: that was no try.
 UPDATE public.schedule_occurrences
 SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'

@@ -29,7 +29,7 @@ def broker_unreachable(snapshot: Snapshot) -> Iterator[Finding]:
             code="broker_unreachable",
             level="warning",
             message="The broker cannot be reached: records are still processed by the workers' own poll, more slowly.",
-            next_step="restart Redis or check CELERY_BROKER_URL; no record is lost meanwhile",
+            next_step="restart Redis or check CELERY_BROKER_URL; no record is lost",
         )
 
 
@@ -43,7 +43,7 @@ def broker_refuses(snapshot: Snapshot) -> Iterator[Finding]:
             message=f"The broker answers with an error: {reply.rstrip('.')}. Records are still processed by the "
             "workers' own poll, more slowly.",
             next_step=NEXT_STEPS.get(reply.partition(" ")[0], "read the broker's log")
-            + "; no record is lost meanwhile",
+            + "; no record is lost",
         )
 
 

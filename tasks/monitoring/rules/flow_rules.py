@@ -86,7 +86,7 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Failures of the last hour: a new trouble shows although old ones were there, or were reset meanwhile."""
+    """Failures of the last hour: a new trouble shows although old ones were there, or were reset since."""
     for flow in snapshot.flows:
         window = snapshot.hour.get(flow.flow_name, Window(HOUR_SECONDS, flow.flow_name))
         judged = snapshot.settings.alert_thresholds.judge("failed_records", window.failed, flow.flow_name)

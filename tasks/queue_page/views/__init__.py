@@ -31,8 +31,8 @@ VIEWS: dict[str, View] = {
     "database": database.database,
     "stops": stops.stops,
 }
-# Read from the replica, if there is one. Who is alive is not: a late replica takes a worker for silent, and what the
-# server says about itself it says of itself.
+# These read from the replica, if there is one. The primary tells who is alive, because a late replica takes a worker
+# for silent, and a server tells about itself only.
 LARGE_VIEWS = {VIEWS[name] for name in ("charts", "records", "failures", "attempts", "audit")}
 
 

@@ -37,8 +37,8 @@ def stopped(fleet: Fleet) -> Iterator[None]:
     "database_unreachable",
     passing=[*COMING_BACK, "worker_deaths"],
     seconds=120,
-    written="A judgement waits 30 s for an answer, three times. Whoever could not beat meanwhile counts as dead for an "
-    "hour afterwards: this is written into the past.",
+    written="A judgement waits 30 s for an answer, three times. A process that could not beat in that time counts as "
+    "dead for an hour afterwards: this is written into the past.",
 )
 def hangs(fleet: Fleet) -> Iterator[None]:
     postmaster = psutil.Process(fleet.servers.postgres.process.pid)

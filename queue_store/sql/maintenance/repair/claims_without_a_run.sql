@@ -1,6 +1,6 @@
 -- rescue: processing → pending, for records whose run has no row, or is over and settled. No attempt is charged.
 -- Cancelled where that was asked for.
--- Seen first and locked by claim number then: the re-check of a row that changed hands meanwhile sees its new
+-- Seen first and locked by claim number then: the re-check of a row that changed hands since sees its new
 -- version, but still the old joined ones, and would take it from its new owner.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number FROM public.processing_queue q

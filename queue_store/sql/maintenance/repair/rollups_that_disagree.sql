@@ -1,4 +1,4 @@
--- Counts get lost rather than found: of an hour and its minutes the greater count is taken. What the minutes lack is put
+-- Counts get lost rather than found: of an hour and its minutes the greater count is taken. The difference goes
 -- into the first minute of the hour. Their histograms are lost, those of an hour that is lost are those of its minutes.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day')
