@@ -4,11 +4,9 @@ What a session remembers is lost there, or met by somebody else: prepared statem
 statement of a stranger, at times without an error. So the setting must say that there is one.
 """
 
-from typing import Any
-
 import psycopg
-from sqlalchemy import Engine, event
 
+from queue_store.database.connection_pool import Driver
 from queue_store.errors import SettingsError
 from queue_store.settings import DatabaseSettings, environment_name
 
@@ -17,15 +15,6 @@ CONSOLE_SECONDS = 5
 
 def name_of_setting(database: str) -> str:
     return f"{environment_name()}_GLOBAL_{database.upper()}_PGBOUNCER"
-
-
-def refuse_unnamed_pooler(engine: Engine, database: str) -> None:
-    """The first connection of the engine raises SettingsError behind a pooler."""
-
-    def look(connection: "psycopg.Connection[Any]", _: object) -> None:
-        _refuse_invented_pid(connection, database)
-
-    event.listen(engine, "first_connect", look)
 
 
 def read_console(settings: DatabaseSettings) -> dict[str, str]:
@@ -43,8 +32,9 @@ def read_console(settings: DatabaseSettings) -> dict[str, str]:
         return {}
 
 
-def _refuse_invented_pid(connection: "psycopg.Connection[Any]", database: str) -> None:
-    """The process id that the driver was told must be the one that the server knows."""
+def refuse_unnamed_pooler(connection: Driver, database: str) -> None:
+    """Close the connection and raise SettingsError behind a pooler: the process id that the driver was told is not the
+    one that the server knows."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     connection.rollback()
     if row is None or row[0] == connection.info.backend_pid:

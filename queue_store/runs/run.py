@@ -74,7 +74,9 @@ class Run:
     @property
     def held(self) -> HeldConnection:
         if self._held is None:
-            self._held = self._connections.enter_context(self.database.hold())
+            self._held = self._connections.enter_context(
+                self.database.hold(with_sqlalchemy=self.options.with_sqlalchemy)
+            )
         return self._held
 
     def reopen(self) -> None:

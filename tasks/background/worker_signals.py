@@ -62,10 +62,13 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
         f"the pool {_pool_name(pool)} is not supported: use --pool=prefork (or solo for tests)"
     ])  # fmt: skip
     try:
-        load_flows(load_processor_settings())
+        flows = load_flows(load_processor_settings())
     except SettingsError as error:
         sys.exit(str(error))
     serve_other_tasks(app)
+    if any(flow.needs_sqlalchemy for flow in flows.values()):
+        # Here, once, and not in each pool child while its first record waits. No other worker needs it.
+        from queue_store.database import held_with_sqlalchemy, sqlalchemy_engine  # noqa: F401
 
 
 @beat_init.connect
