@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 from psycopg import Cursor
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from queue_store.database.connection_pool import ConnectionPool, Driver, PoolExhaustedError
 from queue_store.database.cursors import OwnCursor
@@ -97,6 +97,12 @@ class HeldConnection:
         finally:
             with suppress(psycopg.Error, DatabaseUnavailableError):
                 self.driver.autocommit = False
+
+    def undo(self) -> None:
+        """ROLLBACK of what this transaction did, while statements and no definitions were executed in it. A ROLLBACK by
+        psycopg makes it forget every prepared statement, which is prepared again when it was planned five times."""
+        if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
+            self.driver.rollback()  # says what is wrong
 
     def commit(self, transaction: Transaction) -> None:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:
