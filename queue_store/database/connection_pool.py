@@ -44,7 +44,8 @@ class ConnectionPool:
 
     @property
     def in_use(self) -> int:
-        return self._opening_count + sum(not driver.closed for driver in list(self._taken))
+        with self._changed:
+            return self._opening_count + sum(not driver.closed for driver in self._taken)
 
     def take(self) -> Driver:
         """Raises psycopg.Error where none can be opened, and PoolExhaustedError."""
