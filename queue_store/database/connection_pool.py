@@ -1,7 +1,8 @@
 """The connections of one process to one server, taken and given back. They are psycopg's own.
 
 SQLAlchemy has a pool too, but importing it costs more CPU than everything else of ours in the start of a worker. Where
-somebody uses SQLAlchemy, it borrows from here: see `sqlalchemy_engine`.
+somebody uses SQLAlchemy, it borrows from here: see `sqlalchemy_engine`. psycopg_pool opens connections in four threads
+of its own, which no fork copies, and tells a caller that the server is away by a timeout without the cause.
 """
 
 import select
