@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 DEFAULT_PORT = "5432"
 _DECODED = ("username", "password", "database")
+_SECRET_OPTIONS = ("password", "sslpassword")
 WRONG_HOSTS = "must name several hosts like postgresql://user@h1:5432,h2:5432/rpa_db"
 _HOSTS_IN_FRONT = re.compile(
     r"(?P<scheme>[^:/?]+)://(?P<user>[^@/?]*@|[^@]*@)?(?P<hosts>[^/?@]*,[^/?@]*)(?P<rest>[/?].*)?", re.DOTALL
@@ -54,7 +55,7 @@ class DatabaseUrl:
     host: str | None = None
     port: int | None = None
     database: str | None = None
-    query: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    query: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, repr=False)
 
     def __str__(self) -> str:
         return self.render_as_string()
@@ -75,8 +76,10 @@ class DatabaseUrl:
             text += f":{self.port}"
         if self.database is not None:
             text += "/" + quote(self.database, safe=" +/")
+        hidden = _SECRET_OPTIONS if hide_password else ()
         options = "&".join(
-            f"{quote_plus(name)}={quote_plus(self.query[name])}" for name in sorted(self.query)
+            f"{quote_plus(name)}={'***' if name in hidden else quote_plus(self.query[name])}"
+            for name in sorted(self.query)
         )
         return f"{text}?{options}" if options else text
 
@@ -130,6 +133,8 @@ def _parse(text: str) -> tuple[DatabaseUrl, dict[str, list[str]]]:
     options: dict[str, list[str]] = {}
     for name, value in parse_qsl(match["query"] or ""):
         options.setdefault(name, []).append(value)
+    if "@" in (match["host"] or ""):
+        raise ValueError("must have %40 in place of @ in its user and password")
     decoded: dict[str, Any] = {name: part and unquote(part) for name in _DECODED for part in [match[name]]}
     return DatabaseUrl(
         match["drivername"], host=match["host"] or match["bracketed"], port=port, **decoded
