@@ -17,8 +17,6 @@ def run(program: str) -> str:
 def test_the_help_text_loads_nothing_heavy() -> None:
     program = f"""
 import sys
-
-import pytest
 from tasks.cli import main
 try:
     main(["--help"])
@@ -55,8 +53,6 @@ def test_a_command_that_looks_loads_neither_sqlalchemy_nor_celery(
     for command in ("status", "failures"):
         program = f"""
 import sys
-
-import pytest
 from tasks.cli import main
 try:
     main([{command!r}])
