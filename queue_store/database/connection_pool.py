@@ -23,9 +23,13 @@ TIMEOUT_SECONDS = 10.0
 class PoolExhaustedError(Exception):
     """All connections were in use for TIMEOUT_SECONDS."""
 
+    def __init__(self) -> None:
+        super().__init__("all connections of this process are in use")
+
 
 class ConnectionPool:
-    """Thread-safe. `size`: how many idle connections are kept. `capacity`: how many may be open at a time.
+    """Thread-safe. After a fork the child does not use it: its manager makes another one. `size`: how many idle
+    connections are kept. `capacity`: how many may be open at a time.
 
     A connection that the server has closed is not handed out. Whether it has is seen at the socket, without a round
     trip. When one connection broke, the idle ones are asked before they are used again.
@@ -60,13 +64,13 @@ class ConnectionPool:
         """What is left of its transaction is rolled back. A broken connection is closed."""
         is_usable = _is_reset(driver)
         with self._changed:
-            generation = self._taken.pop(driver, self._generation)
+            generation = self._taken.pop(driver, None)
             is_kept = is_usable and generation == self._generation and len(self._idle) < self._size
             if is_kept:
                 self._idle.append(driver)
             if not is_usable:
                 self._doubtful.update(self._idle)
-            self._changed.notify()
+            self._changed.notify_all()
         if not is_kept:
             self._close(driver)
 
@@ -74,15 +78,14 @@ class ConnectionPool:
         """A connection that was taken is closed by now."""
         with self._changed:
             self._doubtful.update(self._idle)
-            self._changed.notify()
+            self._changed.notify_all()
 
-    def dispose(self, *, close: bool = True) -> None:
-        """Close what is idle now, and what is in use when it is given back. `close=False` after a fork: the connections
-        belong to the parent."""
+    def dispose(self) -> None:
+        """Close what is idle now, and what is in use when it is given back."""
         with self._changed:
             idle, self._idle = self._idle, []
             self._generation += 1
-        for driver in idle if close else ():
+        for driver in idle:
             self._close(driver)
 
     def _take_idle(self) -> Driver | None:
@@ -101,7 +104,7 @@ class ConnectionPool:
         return bool(self._idle) or self.in_use < self._capacity
 
     def _open(self) -> Driver:
-        driver = None
+        driver, generation = None, self._generation
         try:
             driver = self._connect()
             return driver
@@ -109,22 +112,22 @@ class ConnectionPool:
             with self._changed:
                 self._opening_count -= 1
                 if driver is not None:
-                    self._taken[driver] = self._generation
-                self._changed.notify()
+                    self._taken[driver] = generation
+                self._changed.notify_all()
 
     def _is_usable(self, driver: Driver) -> bool:
         if driver.closed or driver.broken:
             return False
-        if driver in self._doubtful or _has_something_to_say(driver):
+        with self._changed:
+            is_doubtful = driver in self._doubtful
             self._doubtful.discard(driver)
-            return _answers(driver)
-        return True
+        return _answers(driver) if is_doubtful or _has_something_to_say(driver) else True
 
     def _drop(self, driver: Driver) -> None:
         with self._changed:
             self._taken.pop(driver, None)
             self._doubtful.update(self._idle)
-            self._changed.notify()
+            self._changed.notify_all()
         self._close(driver)
 
     def _close(self, driver: Driver) -> None:

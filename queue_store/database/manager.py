@@ -5,6 +5,7 @@ import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg import Cursor
@@ -28,6 +29,9 @@ IDLE_IN_TRANSACTION_SECONDS = 300
 OUR_SESSIONS = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s", "jit": "off"}
 
 
+_managers: "WeakSet[DatabaseManager]" = WeakSet()
+
+
 class DatabaseManager:
     """A named database: its pool of connections, transactions, and a read replica when one is configured.
 
@@ -46,12 +50,9 @@ class DatabaseManager:
         self.settings = settings or load_database_settings(name)
         self.application_name = application_name or "queue_store"
         self.session_settings = OUR_SESSIONS | dict(session_settings or {})
-        self._lock = threading.RLock()
-        self._pools: dict[str, ConnectionPool] = {}
-        self._engines: dict[str, Engine] = {}
-        self._async_engine: AsyncEngine | None = None
         self._looked_at: set[str] = set()  # whether a pooler is in front
-        self._pid = os.getpid()
+        self.begin_anew()
+        _managers.add(self)
 
     def __repr__(self) -> str:
         return f"DatabaseManager({self.name!r})"
@@ -71,7 +72,7 @@ class DatabaseManager:
         """For one event loop: its connections belong to the loop that opened them."""
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        if self._async_engine is None or self._pid != os.getpid():
+        if self._async_engine is None:
             self._async_engine = create_async_engine(
                 self.settings.url.render_as_string(hide_password=False),
                 pool_size=self.settings.pool_size,
@@ -119,16 +120,24 @@ class DatabaseManager:
     async def dispose_async(self) -> None:
         """On the event loop that used the asynchronous engine."""
         if self._async_engine is not None:
-            await self._async_engine.dispose(close=self._pid == os.getpid())
+            await self._async_engine.dispose()
             self._async_engine = None
 
     def dispose(self) -> None:
         """Close what is idle, and what is in use when it is given back."""
         with self._lock:
             for pool in self._pools.values():
-                pool.dispose(close=self._pid == os.getpid())
+                pool.dispose()
             self._pools.clear()
             self._engines.clear()
+
+    def begin_anew(self) -> None:
+        """In a child after a fork, without a word to the server: the connections belong to the parent. A thread that
+        only the parent has may hold a lock."""
+        self._lock = threading.RLock()
+        self._pools: dict[str, ConnectionPool] = {}
+        self._engines: dict[str, Engine] = {}
+        self._async_engine: AsyncEngine | None = None
 
     def _url(self, server: str) -> DatabaseUrl:
         return (self.settings.replica_url if server == REPLICA else None) or self.settings.url
@@ -143,9 +152,6 @@ class DatabaseManager:
 
     def _pool(self, server: str) -> ConnectionPool:
         with self._lock:
-            if self._pid != os.getpid():
-                self.dispose()
-                self._pid = os.getpid()
             if server not in self._pools:
                 self._pools[server] = ConnectionPool(
                     lambda: self._connect(server), size=self.settings.pool_size, capacity=self.pool_capacity
@@ -185,3 +191,11 @@ class DatabaseManager:
             ours = " ".join(f"-c {name}={value}" for name, value in self.session_settings.items())
             query["options"] = f"{ours} {query.get('options', '')}".strip()  # what comes last wins
         return parameters | query | {"client_encoding": "UTF8"}
+
+
+def _begin_anew_in_child() -> None:
+    for manager in list(_managers):
+        manager.begin_anew()
+
+
+os.register_at_fork(after_in_child=_begin_anew_in_child)

@@ -125,6 +125,38 @@ def test_after_dispose_no_connection_is_used_again(small: DatabaseManager) -> No
     assert pid_of(small) != pid
 
 
+def test_a_connection_that_was_being_opened_during_dispose_is_not_kept(clean_database_url: str) -> None:
+    url = connect(clean_database_url).settings.url
+
+    def open_one() -> psycopg.Connection[Any]:
+        driver = psycopg.connect(**url.driver_parameters())
+        pool.dispose()
+        return driver
+
+    pool = ConnectionPool(open_one, size=2, capacity=2)
+    driver = pool.take()
+    pool.give_back(driver)
+    assert driver.closed
+
+
+def test_a_transaction_that_finds_all_connections_in_use_says_so(
+    small: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own one was closed before."""
+    monkeypatch.setattr(connection_pool, "TIMEOUT_SECONDS", 0.1)
+    with small.hold() as first:
+        first.invalidate()
+        with (
+            small.hold(),
+            small.hold(),
+            pytest.raises(DatabaseUnavailableError, match="all connections of this process are in use"),
+            first.transaction(),
+        ):
+            pass
+        with first.transaction() as cursor:
+            assert cursor.execute(PID).fetchall()
+
+
 def test_sqlalchemy_prepares_each_connection_once_and_uses_those_of_others(small: DatabaseManager) -> None:
     prepared: list[Any] = []
     event.listen(small.engine, "connect", lambda connection, _: prepared.append(connection))
