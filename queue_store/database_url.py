@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 DEFAULT_PORT = "5432"
 _DECODED = ("username", "password", "database")
-_SECRET_OPTIONS = ("password", "sslpassword")
+_SECRET_OPTIONS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 WRONG_HOSTS = "must name several hosts like postgresql://user@h1:5432,h2:5432/rpa_db"
 _HOSTS_IN_FRONT = re.compile(
     r"(?P<scheme>[^:/?]+)://(?P<user>[^@/?]*@|[^@]*@)?(?P<hosts>[^/?@]*,[^/?@]*)(?P<rest>[/?].*)?", re.DOTALL

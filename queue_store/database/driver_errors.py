@@ -149,8 +149,8 @@ def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
     """Says which server, and why, in one line and without the password."""
     cause = cause_of(error)
     reason = " ".join(str(cause).split())[:600].rstrip(".?")
-    if url.password:
-        reason = reason.replace(str(url.password), "***")
+    for secret in (url.password, url.query.get("password")):
+        reason = reason.replace(str(secret), "***") if secret else reason
     state = sqlstate_of(cause) or ""
     if any(text in reason for text in NOT_LET_IN):
         state = TOO_MANY_CONNECTIONS

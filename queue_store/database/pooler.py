@@ -4,6 +4,8 @@ What a session remembers is lost there, or met by somebody else: prepared statem
 statement of a stranger, at times without an error. So the setting must say that there is one.
 """
 
+from typing import Any
+
 import psycopg
 
 from queue_store.database.connection_pool import Driver
@@ -19,14 +21,13 @@ def name_of_setting(database: str) -> str:
 
 def read_console(settings: DatabaseSettings) -> dict[str, str]:
     """The settings of PgBouncer. Empty where the login is not one of its `admin_users` or `stats_users`."""
-    url = settings.url.set(drivername="postgresql", database="pgbouncer")
+    parameters: dict[str, Any] = settings.url.set(database="pgbouncer").driver_parameters() | {
+        "autocommit": True,
+        "connect_timeout": CONSOLE_SECONDS,
+        "cursor_factory": psycopg.ClientCursor,  # it takes simple queries only
+    }
     try:
-        with psycopg.connect(
-            url.render_as_string(hide_password=False),
-            autocommit=True,
-            connect_timeout=CONSOLE_SECONDS,
-            cursor_factory=psycopg.ClientCursor,  # it takes simple queries only
-        ) as console:
+        with psycopg.connect(**parameters) as console:
             return {str(row[0]): str(row[1]) for row in console.execute("SHOW CONFIG").fetchall()}
     except psycopg.Error:
         return {}

@@ -78,7 +78,13 @@ def test_an_odd_url_is_refused_without_the_password(url: str) -> None:
 
 @pytest.mark.parametrize(
     "rest",
-    ["u:canary@h/db", "u@h/db?password=canary", "u@/db?host=h&sslpassword=canary", "u:canary/canary@h/db"],
+    [
+        "u:canary@h/db",
+        "u@h/db?password=canary",
+        "u@/db?host=h&sslpassword=canary",
+        "u@h/db?oauth_client_secret=canary",
+        "u:canary/canary@h/db",
+    ],
 )
 def test_a_url_hides_its_passwords(rest: str) -> None:
     url = parse_database_url(f"postgresql://{rest}")
