@@ -8,9 +8,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from queue_store.database_url import parse_database_url
+from queue_store.database_url import DatabaseUrl, parse_database_url
 from queue_store.errors import SettingsError
 from queue_store.setting_fields import (
     PUBLIC,
@@ -26,9 +26,6 @@ from queue_store.setting_fields import (
 )
 from queue_store.suggestions import closest, did_you_mean
 from queue_store.thresholds import Thresholds, parse_thresholds
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 DEFAULT_DATABASE = "rpa_db"
 
@@ -90,8 +87,8 @@ class ProcessorSettings:
 class DatabaseSettings:
     """How one named database is reached. Each name, in capitals, ends `<ENVIRONMENT>_GLOBAL_<DATABASE>_…`."""
 
-    url: "URL" = field(repr=False)
-    replica_url: "URL | None" = field(default=None, repr=False)
+    url: DatabaseUrl = field(repr=False)
+    replica_url: DatabaseUrl | None = field(default=None, repr=False)
     pool_size: int = whole(6, 1, 1_000)
     max_overflow: int = whole(12, 0, 1_000)
     pgbouncer: bool = parsed(False, parse_switch)

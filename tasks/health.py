@@ -118,7 +118,7 @@ def _reach(name: str, attempt: int) -> dict[str, Any]:
             server, database_bytes = read_server(cursor), read_database_bytes(cursor)
     if server.takes_no_writes and database.name == DEFAULT_DATABASE:
         raise server_takes_no_writes(database.settings.url)
-    version = schema.current_version(database.engine)
+    version = schema.version_of(database)
     is_ours = version == versions.latest_version()
     judged = settings.alert_thresholds.judge("response_time", response_time_ms)
     return {

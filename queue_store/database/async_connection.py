@@ -5,10 +5,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-import sqlalchemy.exc
 
 from queue_store.database.cursors import OwnAsyncCursor
-from queue_store.database.driver_errors import translated, unavailable
+from queue_store.database.driver_errors import (
+    database_errors,
+    errors_without_a_connection,
+    translated,
+    unavailable,
+)
 from queue_store.database.read_only import refused_writes_in_async
 
 if TYPE_CHECKING:
@@ -24,7 +28,7 @@ class AsyncHeldConnection:
         """Raises DatabaseUnavailableError."""
         try:
             return cls(await engine.connect())
-        except (psycopg.OperationalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        except errors_without_a_connection() as error:
             raise unavailable(engine.url, error) from error
 
     @property
@@ -73,5 +77,5 @@ class AsyncHeldConnection:
     async def _begin(self) -> "AsyncTransaction":
         try:
             return await self._connection.begin()
-        except sqlalchemy.exc.DBAPIError as error:
+        except database_errors() as error:
             raise unavailable(self._connection.engine.url, error) from error

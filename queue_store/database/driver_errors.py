@@ -5,10 +5,9 @@ one thing everywhere. The codes are listed in appendix A of the PostgreSQL manua
 """
 
 import psycopg
-import sqlalchemy.exc
-from sqlalchemy import URL
 
-from queue_store.database_url import addresses
+from queue_store.database.sqlalchemy_kinds import known_kinds
+from queue_store.database_url import Address, addresses
 from queue_store.errors import (
     ConflictError,
     ConnectionLimitError,
@@ -67,11 +66,20 @@ ADVICE = {  # by SQLSTATE
 }
 
 
+def database_errors() -> tuple[type[Exception], ...]:
+    """Those of psycopg, and those in which SQLAlchemy wraps them."""
+    return (psycopg.Error, *known_kinds("sqlalchemy.exc", "DBAPIError"))
+
+
+def errors_without_a_connection() -> tuple[type[Exception], ...]:
+    """Those of psycopg and of SQLAlchemy's own pool where no connection can be had."""
+    return (psycopg.OperationalError, *known_kinds("sqlalchemy.exc", "SQLAlchemyError"))
+
+
 def cause_of(error: BaseException) -> BaseException:
     """The driver's error that SQLAlchemy wrapped, or the error itself."""
-    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig is not None:
-        return error.orig
-    return error
+    wrapped = getattr(error, "orig", None) if isinstance(error, database_errors()) else None
+    return wrapped if isinstance(wrapped, BaseException) else error
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -84,7 +92,7 @@ def is_conflict(error: BaseException) -> bool:
     return sqlstate_of(error) in CONFLICTS
 
 
-def translated(error: BaseException, url: URL) -> QueueStoreError | None:
+def translated(error: BaseException, url: Address) -> QueueStoreError | None:
     """What an error in a session of ours means; None where it means nothing to the queue.
 
     After a DatabaseUnavailableError the session must not be used again.
@@ -137,12 +145,12 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
     return None
 
 
-def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
+def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
     """Says which server, and why, in one line and without the password."""
     cause = cause_of(error)
     reason = " ".join(str(cause).split())[:600].rstrip(".?")
-    if url.password:
-        reason = reason.replace(str(url.password), "***")
+    for secret in (url.password, url.query.get("password")):
+        reason = reason.replace(str(secret), "***") if secret else reason
     state = sqlstate_of(cause) or ""
     if any(text in reason for text in NOT_LET_IN):
         state = TOO_MANY_CONNECTIONS
@@ -151,7 +159,7 @@ def unavailable(url: URL, error: BaseException) -> DatabaseUnavailableError:
     return kind(f"{_place(url)} cannot be used: {reason}. {advice}")
 
 
-def server_takes_no_writes(url: URL) -> ReadOnlyServerError:
+def server_takes_no_writes(url: Address) -> ReadOnlyServerError:
     """For an error READ_ONLY, when the server itself is the reason."""
     return ReadOnlyServerError(
         f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary; where this is the primary, "
@@ -159,7 +167,7 @@ def server_takes_no_writes(url: URL) -> ReadOnlyServerError:
     )
 
 
-def _place(url: URL) -> str:
+def _place(url: Address) -> str:
     return f"the database {url.database} at {addresses(url)}"
 
 

@@ -2,35 +2,67 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
-import sqlalchemy.exc
 from psycopg import Cursor
-from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection
+from psycopg.pq import ExecStatus, TransactionStatus
 
+from queue_store.database.connection_pool import ConnectionPool, Driver, PoolExhaustedError
 from queue_store.database.cursors import OwnCursor
-from queue_store.database.driver_errors import translated, unavailable
+from queue_store.database.driver_errors import database_errors, translated, unavailable
 from queue_store.database.read_only import refused_writes
+from queue_store.database_url import Address
 from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, QueueStoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class Transaction(Protocol):
+    """As SQLAlchemy has it."""
+
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
 
 
 class HeldConnection:
     """One connection out of the pool, kept for many transactions."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, pool: ConnectionPool, url: Address) -> None:
+        """Raises psycopg.OperationalError and PoolExhaustedError."""
+        self._pool = pool
+        self._url = url
+        self._driver: Driver | None = self._take()
 
     @property
-    def sqlalchemy(self) -> Connection:
-        return self._connection
+    def sqlalchemy(self) -> "Connection":
+        """Of a connection that was held with `with_sqlalchemy=True`."""
+        raise QueueStoreError("this connection was not held with_sqlalchemy")
 
     @property
-    def driver(self) -> psycopg.Connection[Any]:
-        driver = self._connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
-        return cast("psycopg.Connection[Any]", driver)
+    def driver(self) -> Driver:
+        """Raises DatabaseUnavailableError after `invalidate`, until the next transaction begins."""
+        if self._driver is None:
+            raise DatabaseUnavailableError("the connection was closed")
+        return self._driver
+
+    @property
+    def is_invalidated(self) -> bool:
+        return self._driver is None
+
+    def invalidate(self) -> None:
+        """Close the session for good. The next transaction opens another one."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.close()
+            self._pool.give_back(driver)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            self._pool.give_back(driver)
 
     @contextmanager
     def transaction(self) -> Generator[Cursor[Any]]:
@@ -45,8 +77,8 @@ class HeldConnection:
                 yield cursor
         except BaseException as error:
             with suppress(Exception):
-                if not self._connection.invalidated and self._is_stuck():
-                    self._connection.invalidate()
+                if not self.is_invalidated and self._is_stuck():
+                    self.invalidate()
                 self._roll_back(transaction)
             self._raise_translated(error)
             raise
@@ -63,28 +95,16 @@ class HeldConnection:
             self._raise_translated(error)
             raise
         finally:
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, DatabaseUnavailableError):
                 self.driver.autocommit = False
 
-    def _roll_back(self, transaction: Any) -> None:
-        try:
-            transaction.rollback()
-        except Exception:  # psycopg refuses, for one, when it was interrupted while it began a savepoint
-            self._connection.invalidate()
-            raise
+    def undo(self) -> None:
+        """ROLLBACK of what this transaction did, while statements and no definitions were executed in it. A ROLLBACK by
+        psycopg makes it forget every prepared statement, which is prepared again when it was planned five times."""
+        if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
+            self.driver.rollback()  # says what is wrong
 
-    def _is_stuck(self) -> bool:
-        """Closed, or interrupted in a way that leaves a statement behind which no ROLLBACK can pass."""
-        status = self.driver.pgconn.transaction_status
-        return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
-
-    def _begin(self) -> Any:
-        try:
-            return self._connection.begin()
-        except sqlalchemy.exc.OperationalError as error:  # after invalidate it connects again here
-            raise unavailable(self._connection.engine.url, error) from error
-
-    def commit(self, transaction: Any) -> None:
+    def commit(self, transaction: Transaction) -> None:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:
             transaction.rollback()  # Postgres would answer COMMIT with ROLLBACK, and nobody would notice
             raise QueueStoreError(
@@ -93,10 +113,10 @@ class HeldConnection:
             )
         try:
             transaction.commit()
-        except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
-            meaning = translated(error, self._connection.engine.url)
+        except database_errors() as error:
+            meaning = translated(error, self._url)
             if isinstance(meaning, DatabaseUnavailableError):
-                self._connection.invalidate()
+                self.invalidate()
                 meaning = CommitUnknownError("the connection broke during COMMIT: read the rows again")
             with suppress(Exception):
                 transaction.rollback()
@@ -104,13 +124,37 @@ class HeldConnection:
                 raise
             raise meaning from error
 
+    def _take(self) -> Driver:
+        return self._pool.take()
+
+    def _begin(self) -> Transaction:
+        if self._driver is None:
+            try:
+                self._driver = self._take()
+            except (psycopg.OperationalError, PoolExhaustedError) as error:
+                raise unavailable(self._url, error) from error
+        return self._driver
+
+    def _roll_back(self, transaction: Transaction) -> None:
+        if self.is_invalidated:
+            return
+        try:
+            transaction.rollback()
+        except Exception:  # psycopg refuses, for one, when it was interrupted while it began a savepoint
+            self.invalidate()
+            raise
+
+    def _is_stuck(self) -> bool:
+        """Closed, or interrupted in a way that leaves a statement behind which no ROLLBACK can pass."""
+        status = self.driver.pgconn.transaction_status
+        return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
+
     def _raise_translated(self, error: BaseException) -> None:
-        engine = self._connection.engine
-        meaning = translated(error, engine.url)
-        if meaning is None and (meaning := refused_writes(error, lambda: self.driver, engine.url)):
-            engine.dispose()  # the idle sessions of the pool lead to the same server
+        meaning = translated(error, self._url)
+        if meaning is None and (meaning := refused_writes(error, lambda: self.driver, self._url)):
+            self._pool.dispose()  # the idle sessions of the pool lead to the same server
         if meaning is None:
             return
         if isinstance(meaning, DatabaseUnavailableError):
-            self._connection.invalidate()
+            self.invalidate()
         raise meaning from error

@@ -1,35 +1,42 @@
 """The one door to a database: its pools and transactions."""
 
 import os
+import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import psycopg
-import sqlalchemy.exc
 from psycopg import Cursor
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.engine import URL
 
-from queue_store.database.driver_errors import unavailable
+from queue_store.database.connection_pool import ConnectionPool, Driver, PoolExhaustedError
+from queue_store.database.driver_errors import cause_of, database_errors, unavailable
 from queue_store.database.held_connection import HeldConnection
 from queue_store.database.pooler import refuse_unnamed_pooler
+from queue_store.database_url import DatabaseUrl
 from queue_store.errors import DatabaseUnavailableError
 from queue_store.settings import DEFAULT_DATABASE, DatabaseSettings, load_database_settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+PRIMARY, REPLICA = "primary", "replica"
 CONNECT_TIMEOUT_SECONDS = 5
 IDLE_IN_TRANSACTION_SECONDS = 300
 # Compiling took two thirds of a monitoring query of 90 ms, on a server that was built with LLVM.
 OUR_SESSIONS = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s", "jit": "off"}
 
 
-class DatabaseManager:
-    """A named database: engine, pool, transactions, and a read replica when one is configured.
+_managers: "WeakSet[DatabaseManager]" = WeakSet()
 
-    Safe across fork: a child never uses its parent's connections, but opens its own.
+
+class DatabaseManager:
+    """A named database: its pool of connections, transactions, and a read replica when one is configured.
+
+    Safe across fork: a child never uses its parent's connections, but opens its own. Imports SQLAlchemy only for those
+    who ask for an engine.
     """
 
     def __init__(
@@ -43,53 +50,59 @@ class DatabaseManager:
         self.settings = settings or load_database_settings(name)
         self.application_name = application_name or "queue_store"
         self.session_settings = OUR_SESSIONS | dict(session_settings or {})
-        self._engines: dict[str, Engine] = {}
-        self._async_engine: AsyncEngine | None = None
-        self._pid = os.getpid()
+        self._looked_at: set[str] = set()  # whether a pooler is in front
+        self.begin_anew()
+        _managers.add(self)
 
     def __repr__(self) -> str:
         return f"DatabaseManager({self.name!r})"
 
     @property
-    def engine(self) -> Engine:
-        return self._engine("primary", self.settings.url)
+    def engine(self) -> "Engine":
+        """SQLAlchemy's, on the same connections."""
+        return self._engine(PRIMARY)
+
+    @property
+    def replica_engine(self) -> "Engine":
+        """For monitoring reads; the primary where no replica is configured."""
+        return self._engine(REPLICA if self.settings.replica_url else PRIMARY)
 
     @property
     def async_engine(self) -> "AsyncEngine":
         """For one event loop: its connections belong to the loop that opened them."""
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        if self._async_engine is None or self._pid != os.getpid():
+        if self._async_engine is None:
             self._async_engine = create_async_engine(
-                self.settings.url, **self._engine_options(self.settings.url)
+                self.settings.url.render_as_string(hide_password=False),
+                pool_size=self.settings.pool_size,
+                max_overflow=self.settings.max_overflow,
+                pool_pre_ping=True,
+                pool_timeout=10,
+                connect_args=self._session_parameters(self.settings.url),
             )
         return self._async_engine
 
-    @property
-    def replica_engine(self) -> Engine:
-        """For monitoring reads; the primary where no replica is configured."""
-        if self.settings.replica_url is None:
-            return self.engine
-        return self._engine("replica", self.settings.replica_url)
-
     @contextmanager
-    def hold(self, *, replica: bool = False) -> Generator[HeldConnection]:
-        """Raises DatabaseUnavailableError."""
-        engine = self.replica_engine if replica else self.engine
+    def hold(self, *, replica: bool = False, with_sqlalchemy: bool = False) -> Generator[HeldConnection]:
+        """`with_sqlalchemy`: for those who use its `sqlalchemy`. Raises DatabaseUnavailableError."""
+        server = REPLICA if replica and self.settings.replica_url else PRIMARY
         try:
-            connection = engine.connect()
-        except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
-            raise unavailable(engine.url, error) from None
-        except sqlalchemy.exc.TimeoutError:
+            held = self._open(server, with_sqlalchemy=with_sqlalchemy)
+        except PoolExhaustedError:
             raise DatabaseUnavailableError(
                 f"all {self.pool_capacity} connections of this process to {self.name} are in use: "
                 "raise POOL_SIZE or MAX_OVERFLOW, or use fewer threads"
             ) from None
+        except database_errors() as error:
+            if not isinstance(cause_of(error), psycopg.OperationalError):
+                raise
+            raise unavailable(self._url(server), error) from None
         try:
-            yield HeldConnection(connection)
+            yield held
         finally:
             with suppress(Exception):
-                connection.close()
+                held.close()
 
     @contextmanager
     def transaction(self, *, replica: bool = False) -> Generator[Cursor[Any]]:
@@ -102,32 +115,68 @@ class DatabaseManager:
 
     @property
     def pool_in_use(self) -> int:
-        pool = self.engine.pool
-        return int(getattr(pool, "checkedout", lambda: 0)())
+        return self._pool(PRIMARY).in_use
 
     async def dispose_async(self) -> None:
         """On the event loop that used the asynchronous engine."""
         if self._async_engine is not None:
-            await self._async_engine.dispose(close=self._pid == os.getpid())
+            await self._async_engine.dispose()
             self._async_engine = None
 
     def dispose(self) -> None:
-        for engine in self._engines.values():
-            engine.dispose(close=self._pid == os.getpid())
-        self._engines.clear()
+        """Close what is idle, and what is in use when it is given back."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.dispose()
+            self._pools.clear()
+            self._engines.clear()
 
-    def _engine(self, role: str, url: URL) -> Engine:
-        if self._pid != os.getpid():
-            self.dispose()
-            self._pid = os.getpid()
-        if role not in self._engines:
-            engine = self._engines[role] = create_engine(url, **self._engine_options(url))
-            if not self.settings.pgbouncer:
-                refuse_unnamed_pooler(engine, self.name)
-        return self._engines[role]
+    def begin_anew(self) -> None:
+        """In a child after a fork, without a word to the server: the connections belong to the parent. A thread that
+        only the parent has may hold a lock."""
+        self._lock = threading.RLock()
+        self._pools: dict[str, ConnectionPool] = {}
+        self._engines: dict[str, Engine] = {}
+        self._async_engine: AsyncEngine | None = None
 
-    def _engine_options(self, url: URL) -> dict[str, Any]:
-        arguments: dict[str, Any] = {
+    def _url(self, server: str) -> DatabaseUrl:
+        return (self.settings.replica_url if server == REPLICA else None) or self.settings.url
+
+    def _open(self, server: str, *, with_sqlalchemy: bool) -> HeldConnection:
+        pool, url = self._pool(server), self._url(server)
+        if not with_sqlalchemy:
+            return HeldConnection(pool, url)
+        from queue_store.database.held_with_sqlalchemy import HeldWithSqlalchemy
+
+        return HeldWithSqlalchemy(self._engine(server), pool, url)
+
+    def _pool(self, server: str) -> ConnectionPool:
+        with self._lock:
+            if server not in self._pools:
+                self._pools[server] = ConnectionPool(
+                    lambda: self._connect(server), size=self.settings.pool_size, capacity=self.pool_capacity
+                )
+            return self._pools[server]
+
+    def _engine(self, server: str) -> "Engine":
+        from queue_store.database.sqlalchemy_engine import engine_over
+
+        with self._lock:
+            pool = self._pool(server)
+            if server not in self._engines:
+                self._engines[server] = engine_over(pool, self._url(server))
+            return self._engines[server]
+
+    def _connect(self, server: str) -> Driver:
+        url = self._url(server)
+        connection: Driver = psycopg.connect(**url.driver_parameters() | self._session_parameters(url))
+        if not self.settings.pgbouncer and server not in self._looked_at:
+            refuse_unnamed_pooler(connection, self.name)
+            self._looked_at.add(server)
+        return connection
+
+    def _session_parameters(self, url: DatabaseUrl) -> dict[str, Any]:
+        parameters: dict[str, Any] = {
             "application_name": self.application_name,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "keepalives_idle": 10,
@@ -137,14 +186,16 @@ class DatabaseManager:
         }
         query = dict(url.query)
         if self.settings.pgbouncer:  # refuses options: there the login role has to have its timeouts
-            arguments["prepare_threshold"] = None
+            parameters["prepare_threshold"] = None
         else:
             ours = " ".join(f"-c {name}={value}" for name, value in self.session_settings.items())
             query["options"] = f"{ours} {query.get('options', '')}".strip()  # what comes last wins
-        return {
-            "pool_size": self.settings.pool_size,
-            "max_overflow": self.settings.max_overflow,
-            "pool_pre_ping": True,
-            "pool_timeout": 10,
-            "connect_args": arguments | query | {"client_encoding": "UTF8"},
-        }
+        return parameters | query | {"client_encoding": "UTF8"}
+
+
+def _begin_anew_in_child() -> None:
+    for manager in list(_managers):
+        manager.begin_anew()
+
+
+os.register_at_fork(after_in_child=_begin_anew_in_child)

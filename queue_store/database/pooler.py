@@ -7,8 +7,8 @@ statement of a stranger, at times without an error. So the setting must say that
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, event
 
+from queue_store.database.connection_pool import Driver
 from queue_store.errors import SettingsError
 from queue_store.settings import DatabaseSettings, environment_name
 
@@ -19,32 +19,23 @@ def name_of_setting(database: str) -> str:
     return f"{environment_name()}_GLOBAL_{database.upper()}_PGBOUNCER"
 
 
-def refuse_unnamed_pooler(engine: Engine, database: str) -> None:
-    """The first connection of the engine raises SettingsError behind a pooler."""
-
-    def look(connection: "psycopg.Connection[Any]", _: object) -> None:
-        _refuse_invented_pid(connection, database)
-
-    event.listen(engine, "first_connect", look)
-
-
 def read_console(settings: DatabaseSettings) -> dict[str, str]:
     """The settings of PgBouncer. Empty where the login is not one of its `admin_users` or `stats_users`."""
-    url = settings.url.set(drivername="postgresql", database="pgbouncer")
+    parameters: dict[str, Any] = settings.url.set(database="pgbouncer").driver_parameters() | {
+        "autocommit": True,
+        "connect_timeout": CONSOLE_SECONDS,
+        "cursor_factory": psycopg.ClientCursor,  # it takes simple queries only
+    }
     try:
-        with psycopg.connect(
-            url.render_as_string(hide_password=False),
-            autocommit=True,
-            connect_timeout=CONSOLE_SECONDS,
-            cursor_factory=psycopg.ClientCursor,  # it takes simple queries only
-        ) as console:
+        with psycopg.connect(**parameters) as console:
             return {str(row[0]): str(row[1]) for row in console.execute("SHOW CONFIG").fetchall()}
     except psycopg.Error:
         return {}
 
 
-def _refuse_invented_pid(connection: "psycopg.Connection[Any]", database: str) -> None:
-    """The process id that the driver was told must be the one that the server knows."""
+def refuse_unnamed_pooler(connection: Driver, database: str) -> None:
+    """Close the connection and raise SettingsError behind a pooler: the process id that the driver was told is not the
+    one that the server knows."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     connection.rollback()
     if row is None or row[0] == connection.info.backend_pid:

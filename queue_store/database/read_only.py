@@ -8,25 +8,24 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
-import sqlalchemy.exc
-from sqlalchemy import URL
 
 from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
 from queue_store.database.driver_errors import READ_ONLY, server_takes_no_writes, sqlstate_of
+from queue_store.database.sqlalchemy_kinds import known_kinds
 from queue_store.database.statements import sql
-from queue_store.errors import ReadOnlyServerError
+from queue_store.database_url import Address
+from queue_store.errors import DatabaseUnavailableError, ReadOnlyServerError
 
-CLOSED = (psycopg.Error, sqlalchemy.exc.SQLAlchemyError)
 QUESTION = "readings/takes_no_writes"
 
 
 def refused_writes(
-    error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: URL
+    error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: Address
 ) -> ReadOnlyServerError | None:
     """Asked after the ROLLBACK, in the same session. None also where it cannot be asked."""
     if sqlstate_of(error) != READ_ONLY:
         return None
-    with suppress(*CLOSED), OwnCursor(driver()) as cursor:
+    with suppress(*_closed()), OwnCursor(driver()) as cursor:
         row = cursor.execute(sql(QUESTION)).fetchone()
         cursor.connection.rollback()
         return server_takes_no_writes(url) if row == (True,) else None
@@ -34,14 +33,19 @@ def refused_writes(
 
 
 async def refused_writes_in_async(
-    error: BaseException, driver: Callable[[], Awaitable["psycopg.AsyncConnection[Any]"]], url: URL
+    error: BaseException, driver: Callable[[], Awaitable["psycopg.AsyncConnection[Any]"]], url: Address
 ) -> ReadOnlyServerError | None:
     """The same over an asynchronous connection."""
     if sqlstate_of(error) != READ_ONLY:
         return None
-    with suppress(*CLOSED):
+    with suppress(*_closed()):
         async with OwnAsyncCursor(await driver()) as cursor:
             row = await (await cursor.execute(sql(QUESTION))).fetchone()
             await cursor.connection.rollback()
         return server_takes_no_writes(url) if row == (True,) else None
     return None
+
+
+def _closed() -> tuple[type[BaseException], ...]:
+    """What a connection says that can no longer be asked."""
+    return (psycopg.Error, DatabaseUnavailableError, *known_kinds("sqlalchemy.exc", "SQLAlchemyError"))

@@ -4,13 +4,12 @@ Alembic is imported only where there is something to migrate: it costs more CPU 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg.errors
-import sqlalchemy.exc
-from sqlalchemy import Connection, Engine
+from psycopg import Cursor
 
-from queue_store.database.driver_errors import unavailable
+from queue_store.database.driver_errors import cause_of, database_errors, unavailable
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.database.versions import (
@@ -23,8 +22,11 @@ from queue_store.database.versions import (
 from queue_store.errors import SchemaVersionError
 from queue_store.queue_schema import in_queue_schema
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
 
-def migrate(engine: Engine, revision: str = "head") -> None:
+
+def migrate(engine: "Engine", revision: str = "head") -> None:
     """Apply the migrations that are missing. Idempotent; two at a time wait for each other.
 
     Raises SchemaVersionError when the database is newer than this code, or cannot hold every text.
@@ -51,7 +53,7 @@ class Migration:
     description: str
 
 
-def missing_migrations(engine: Engine) -> list[Migration]:
+def missing_migrations(engine: "Engine") -> list[Migration]:
     """Those that `migrate` would apply, in order. Raises SchemaVersionError when the database is newer."""
     current = current_version(engine)
     if current is not None and current not in known_versions():
@@ -68,11 +70,10 @@ def missing_migrations(engine: Engine) -> list[Migration]:
 def check_version(database: DatabaseManager) -> None:
     """Raises SchemaVersionError unless the schema is the one that this code was written for, or a newer one that says
     that this code can work on it: while a deployment goes on both versions run."""
-    with database.hold():
-        current = current_version(database.engine)
+    current = version_of(database)
     if current == latest_version():
         return
-    if current is not None and current not in known_versions() and _is_compatible(database.engine):
+    if current is not None and current not in known_versions() and _is_compatible(database):
         return
     if current is None or current in known_versions():
         raise SchemaVersionError(
@@ -82,24 +83,39 @@ def check_version(database: DatabaseManager) -> None:
     raise SchemaVersionError(_too_new(current))
 
 
-def current_version(engine: Engine) -> str | None:
-    """Raises DatabaseUnavailableError."""
+def version_of(database: DatabaseManager) -> str | None:
+    """The version of its schema; None where it has none. Raises DatabaseUnavailableError. Needs no SQLAlchemy."""
+    try:
+        with database.transaction() as cursor:
+            return _answer(cursor, "migration/version")
+    except psycopg.errors.UndefinedTable:
+        return None
+
+
+def current_version(engine: "Engine") -> str | None:
+    """The same for those who migrate. Raises DatabaseUnavailableError."""
     try:
         with engine.connect() as connection:
             return _ask(connection, "migration/version")
-    except sqlalchemy.exc.ProgrammingError as error:
-        if isinstance(error.orig, psycopg.errors.UndefinedTable):
+    except database_errors() as error:
+        cause = cause_of(error)
+        if isinstance(cause, psycopg.errors.UndefinedTable):
             return None
+        if isinstance(cause, psycopg.OperationalError):
+            raise unavailable(engine.url, error) from None
         raise
-    except sqlalchemy.exc.OperationalError as error:
-        raise unavailable(engine.url, error) from None
 
 
-def _ask(connection: Connection, question: str) -> Any:
+def _answer(cursor: Cursor[Any], question: str) -> Any:
+    row = cursor.execute(sql(question)).fetchone()
+    return row[0] if row else None
+
+
+def _ask(connection: "Connection", question: str) -> Any:
     return connection.exec_driver_sql(sql(question).decode()).scalar()
 
 
-def _check_encoding(engine: Engine) -> None:
+def _check_encoding(engine: "Engine") -> None:
     """Of a new database: in any other encoding some payloads and error messages could not be written."""
     with engine.connect() as connection:
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
@@ -110,10 +126,10 @@ def _check_encoding(engine: Engine) -> None:
         )
 
 
-def _is_compatible(engine: Engine) -> bool:
+def _is_compatible(database: DatabaseManager) -> bool:
     """Whether the newer schema is compatible with this code."""
-    with engine.connect() as connection:
-        mark = _ask(connection, "migration/compatible") or ""
+    with database.transaction() as cursor:
+        mark = _answer(cursor, "migration/compatible") or ""
     return mark.startswith(COMPATIBLE_PREFIX) and mark[len(COMPATIBLE_PREFIX) :] <= latest_version()
 
 
@@ -124,7 +140,7 @@ def _too_new(current: str) -> str:
     )
 
 
-def _upgrade(engine: Engine, revision: str) -> None:
+def _upgrade(engine: "Engine", revision: str) -> None:
     from alembic import command
     from alembic.config import Config
 

@@ -6,8 +6,6 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event
-
 from queue_store.database.sqlalchemy_kinds import (
     is_async_scoped_session,
     is_async_session,
@@ -58,6 +56,8 @@ def session_to_hint(connection: object, sender: object) -> "Session | None":
 
 def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
     """One hint for each flow, however many records; none when the session is rolled back."""
+    from sqlalchemy import event  # whoever has a session has imported it
+
     waiting: dict[tuple[str, str], HintSender] = session.info.setdefault(_WAITING, {})
     waiting[enqueued.flow_name, enqueued.celery_queue] = sender
     if not event.contains(session, "after_commit", _send_waiting):

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
 import psycopg.errors
-import sqlalchemy.exc
 from psycopg import AsyncConnection as DriverAsyncConnection
-from sqlalchemy import Connection
 
 from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
-from queue_store.database.driver_errors import translated_for_producer
+from queue_store.database.driver_errors import database_errors, translated_for_producer
 from queue_store.database.sqlalchemy_kinds import (
     is_async_connection,
     is_async_scoped_session,
     is_async_session,
+    is_connection,
     is_scoped_session,
     is_session,
 )
@@ -25,6 +24,7 @@ from queue_store.enqueueing.steps import DUPLICATE_MET, Copy, Rows, Steps
 from queue_store.errors import QueueStoreError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
     from sqlalchemy.orm import Session, scoped_session
 
@@ -80,8 +80,8 @@ class _Door:
     def __init__(self, connection: "SyncConnection") -> None:
         if is_session(connection) or is_scoped_session(connection):
             connection = connection.connection()
-        self.sqlalchemy = connection if isinstance(connection, Connection) else None
-        driver = connection.connection.driver_connection if isinstance(connection, Connection) else connection
+        self.sqlalchemy = connection if is_connection(connection) else None
+        driver = connection.connection.driver_connection if is_connection(connection) else connection
         if isinstance(driver, psycopg.Cursor):
             driver = driver.connection
         if not isinstance(driver, psycopg.Connection):
@@ -211,7 +211,7 @@ def translated_errors() -> Generator[None]:
     """Database errors as what they mean to a producer; those that mean nothing to us pass as they are."""
     try:
         yield
-    except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+    except database_errors() as error:
         meaning = translated_for_producer(error)
         if meaning is None:
             raise

@@ -55,7 +55,7 @@ AUDIT = "audit_log"
 
 def write_backup(database: DatabaseManager, path: Path) -> Manifest:
     """Raises BackupError when the file exists. All tables are read in one snapshot; nobody is locked out."""
-    version = schema.current_version(database.engine) or "nothing"
+    version = schema.version_of(database) or "nothing"
     counts: dict[str, int] = {}
     columns: dict[str, list[str]] = {}
     with new_backup_file(path) as archive, database.transaction() as cursor:
@@ -75,7 +75,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
     """Raises BackupError for a backup of another schema."""
-    version = schema.current_version(database.engine)
+    version = schema.version_of(database)
     if manifest.schema_version != version:
         raise BackupError(
             f"the backup is of schema {manifest.schema_version}, the database has {version}: restore it with the "

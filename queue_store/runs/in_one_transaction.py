@@ -20,13 +20,9 @@ class OneConnection:
         self._current = current
 
     @contextmanager
-    def hold(self) -> Generator["OneConnection"]:
+    def hold(self, *, with_sqlalchemy: bool = False) -> Generator["OneConnection"]:
+        """No run of a test is given a connection of SQLAlchemy: `with_sqlalchemy` changes nothing."""
         yield self
-
-    @property
-    def driver(self) -> "OneConnection":
-        """For `rollback`, which is all that a run asks of it."""
-        return self
 
     @contextmanager
     def transaction(self) -> Generator[Cursor[Any]]:
@@ -36,7 +32,7 @@ class OneConnection:
         with driver.transaction(), OwnCursor(driver, binary=True) as cursor:
             yield cursor
 
-    def rollback(self) -> None:
+    def undo(self) -> None:
         """Leave the innermost `transaction`, and take back what it did."""
         raise psycopg.Rollback
 

@@ -14,6 +14,7 @@ class RunOptions:
     batch_size: int
     max_retries: int
     record_class: type[Record] = Record
+    with_sqlalchemy: bool = False  # its handlers are given the run's transaction
 
 
 @dataclass(slots=True)

@@ -93,6 +93,6 @@ def _judge(
 def _refuse_old_schema(database: DatabaseManager) -> None:
     """While a newer version is deployed, this code judges the newer schema."""
     with database.hold():
-        current = schema.current_version(database.engine)
+        current = schema.version_of(database)
     if current is None or current in versions.known_versions():
         schema.check_version(database)

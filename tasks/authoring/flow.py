@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+import psycopg
 from celery.schedules import crontab, schedule as interval
 
 from queue_store.queue_schema import celery_queue_name
@@ -106,6 +107,11 @@ class Flow:
     def celery_queue(self) -> str:
         """The name of its Celery queue in the broker, which another queue's workers may share."""
         return celery_queue_name(self.queue)
+
+    @property
+    def needs_sqlalchemy(self) -> bool:
+        """Its handler is given an object of SQLAlchemy, or, where it is asynchronous, a connection of its engine."""
+        return self.transaction_type not in (None, psycopg.Connection)
 
     def batch_size_or_default(self, settings: ProcessorSettings) -> int:
         return self.batch_size or settings.batch_size

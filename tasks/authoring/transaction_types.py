@@ -1,16 +1,16 @@
 """What a handler may ask for as its transaction, by the annotation of its parameter."""
 
 import psycopg
-from sqlalchemy import Connection
 
-from queue_store.database.sqlalchemy_kinds import ASYNC, ORM, is_kind
+from queue_store.database.sqlalchemy_kinds import ASYNC, CORE, ORM, is_kind
 
 SYNC_TRANSACTIONS = "sqlalchemy.Connection, sqlalchemy.Session, psycopg.Connection"
 ASYNC_TRANSACTIONS = "sqlalchemy.AsyncConnection, sqlalchemy.AsyncSession, psycopg.AsyncConnection"
 
 
 def is_sync_transaction(kind: object) -> bool:
-    return kind in (Connection, psycopg.Connection) or is_kind(kind, ORM, "Session")
+    is_connection = kind is psycopg.Connection or is_kind(kind, CORE, "Connection")
+    return is_connection or is_kind(kind, ORM, "Session")
 
 
 def is_async_transaction(kind: object) -> bool:

@@ -73,7 +73,9 @@ class IdlePoll(threading.Thread):
 
     def _waiting(self) -> FlowWithWork | None:
         """Of the flows whose due records have waited for longer than any hint takes, the one that this process has
-        not run for longest: the one that waits longest could have work without end."""
+        not run for longest: the one that waits longest could have work without end. Among those that it never ran, one
+        with the fewest runs: where the records of one flow kill each process at once, its dead runs let another flow
+        be first."""
         with self._services.database.transaction() as cursor:
             flows = with_work(cursor, self._services.celery_queues)
         is_reachable = self._services.hints.is_broker_reachable()
@@ -85,4 +87,8 @@ class IdlePoll(threading.Thread):
             and flow.runs_wanted
             and flow.waited_seconds >= patience_seconds
         ]
-        return min(ready, key=lambda flow: self._last_run_at.get(flow.flow_name, 0), default=None)
+        random.shuffle(ready)
+        return min(ready, key=self._turn, default=None)
+
+    def _turn(self, flow: FlowWithWork) -> tuple[float, int]:
+        return self._last_run_at.get(flow.flow_name, 0), flow.alive_runs

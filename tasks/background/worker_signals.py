@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from multiprocessing.process import AuthenticationString  # type: ignore[attr-defined]
 from typing import Any
 
@@ -25,7 +26,8 @@ from queue_store.queue_schema import celery_queue_name
 from queue_store.settings import load_processor_settings, wrong_settings
 
 from ..app import app
-from ..authoring.registry import applications, load_flows, modules_without_flows
+from ..authoring.flow import Flow
+from ..authoring.registry import all_flows, applications, load_flows, modules_without_flows
 from ..celery_hardening.authority import Place, enter
 from ..celery_hardening.message_rules import bound_decompression
 from ..celery_hardening.remote_control import keep_harmless_commands
@@ -62,10 +64,17 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
         f"the pool {_pool_name(pool)} is not supported: use --pool=prefork (or solo for tests)"
     ])  # fmt: skip
     try:
-        load_flows(load_processor_settings())
+        flows = load_flows(load_processor_settings())
     except SettingsError as error:
         sys.exit(str(error))
+    import_what_handlers_need(flows.values())
     serve_other_tasks(app)
+
+
+def import_what_handlers_need(flows: Iterable[Flow]) -> None:
+    """Before the fork, once, and not in each pool child while its first record waits. Other workers do without it."""
+    if any(flow.needs_sqlalchemy for flow in flows):
+        from queue_store.database import held_with_sqlalchemy, sqlalchemy_engine  # noqa: F401
 
 
 @beat_init.connect
@@ -145,6 +154,7 @@ def open_worker_process(**_: Any) -> None:
     _survive_group_sigterm()
     _allow_child_processes()
     time_limit.install()
+    import_what_handlers_need(all_flows())  # again only where children are spawned
     services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
     serve_other_tasks(app)
     watch_other_tasks()

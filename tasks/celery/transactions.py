@@ -5,9 +5,8 @@ from functools import partial
 from typing import Any, Literal
 
 import psycopg
-from sqlalchemy import Connection
 
-from queue_store.database.sqlalchemy_kinds import is_scoped_session, is_session
+from queue_store.database.sqlalchemy_kinds import is_connection, is_scoped_session, is_session
 from queue_store.enqueueing import Enqueued, NewRecord, enqueue
 from queue_store.enqueueing.after_commit import hint_after_commit, send_hints, session_to_hint
 from queue_store.enqueueing.hints import HintSender
@@ -110,7 +109,7 @@ def _commits_by_itself(connection: Any) -> bool:
     """A session or a connection of SQLAlchemy begins a transaction by itself, and its owner commits it."""
     if isinstance(connection, psycopg.Cursor):
         connection = connection.connection
-    if isinstance(connection, Connection):
+    if is_connection(connection):
         driver = connection.connection.driver_connection
         return isinstance(driver, psycopg.Connection) and driver.autocommit
     if not isinstance(connection, psycopg.Connection):

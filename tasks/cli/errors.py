@@ -68,7 +68,8 @@ def meaning_of(error: Exception) -> Failure | None:
 
 def _of_the_store(error: Exception) -> Failure | None:
     import psycopg
-    import sqlalchemy.exc
+
+    from queue_store.database.driver_errors import cause_of
 
     match error:
         case SettingsError():
@@ -89,10 +90,9 @@ def _of_the_store(error: Exception) -> Failure | None:
             return Failure(str(error), FAILED)
         case psycopg.Error() | OSError():
             return Failure(" ".join(str(error).split()), FAILED)
-        case sqlalchemy.exc.DBAPIError():
-            return _of_the_store(error.orig) if isinstance(error.orig, psycopg.Error) else None
         case _:
-            return None
+            cause = cause_of(error)
+            return _of_the_store(cause) if isinstance(cause, psycopg.Error) else None
 
 
 def _say(error: Exception, message: str) -> None:

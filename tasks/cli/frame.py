@@ -80,13 +80,21 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
     """One on a database whose schema is the right one."""
     from queue_store.database import schema
     from queue_store.distributed_processor import DistributedProcessor
-    from queue_store.enqueueing.hints import CeleryHintSender
-
-    from ..app import app
 
     with opened_database(command) as database:
         schema.check_version(database)
-        yield DistributedProcessor(database, hint_sender=CeleryHintSender(app))
+        yield DistributedProcessor(database, hint_sender=LateHintSender())
+
+
+class LateHintSender:
+    """Imports Celery when there is a hint to send: most commands send none."""
+
+    def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
+        from queue_store.enqueueing.hints import CeleryHintSender
+
+        from ..app import app
+
+        return CeleryHintSender(app).send(flow_name, celery_queue, slot)
 
 
 def loaded_flows() -> dict[str, "Flow"]:

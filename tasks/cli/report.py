@@ -18,7 +18,10 @@ def report(form: str, output: Path | None, send: bool, as_json: bool) -> None:
     """Write a report of the last day: one file with figures, plots, errors and alerts."""
     from queue_store.redaction import redact
 
-    from ..report import as_html, as_markdown, read_report, send_report
+    from ..report.contents import read_report
+    from ..report.html import as_html
+    from ..report.markdown import as_markdown
+    from ..report.sending import send_report
 
     if send and (output is not None or form != "html"):
         raise click.UsageError("--send sends the HTML report: it goes without --output and --format")

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.db import connections
 from psycopg.pq import Conninfo
-from sqlalchemy.engine import URL
 
 from queue_store.database.manager import DatabaseManager
+from queue_store.database_url import DatabaseUrl
 from queue_store.settings import DatabaseSettings
 
 
@@ -21,12 +21,12 @@ def driver_connection(alias: str) -> Any:
     return connection.connection
 
 
-def database_url(alias: str) -> URL:
+def database_url(alias: str) -> DatabaseUrl:
     """The same database for those who open connections of their own, with what OPTIONS say to libpq."""
     known = {default.keyword.decode() for default in Conninfo.get_defaults()} - {"client_encoding"}
     parameters = connections[alias].get_connection_params()
     told = {name: str(value) for name, value in parameters.items() if name in known and value is not None}
-    return URL.create(
+    return DatabaseUrl(
         "postgresql+psycopg",
         username=told.pop("user", None),
         password=told.pop("password", None),

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-import psycopg
-import sqlalchemy.exc
-
-from queue_store.database.driver_errors import INSUFFICIENT_PRIVILEGE, cause_of, sqlstate_of
+from queue_store.database.driver_errors import INSUFFICIENT_PRIVILEGE, cause_of, database_errors, sqlstate_of
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import ConnectionLimitError, QueueStoreError
 from queue_store.queue_schema import role_name
@@ -54,7 +51,7 @@ def _of_database(database: DatabaseManager) -> dict[str, Diagnosis]:
         server = _read(partial(read_server_facts, database, settings))
     except ConnectionLimitError as error:
         return {"database": _unreadable(f"{error} {last_known(settings, database.name)}")}
-    except (QueueStoreError, psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+    except (QueueStoreError, *database_errors()) as error:
         return {"database": _of_error(error)}
     diagnoses = dict(_made(OF_SERVER, server))
     return diagnoses if server.schema_problem else diagnoses | _of_queue(database, server)
@@ -63,7 +60,7 @@ def _of_database(database: DatabaseManager) -> dict[str, Diagnosis]:
 def _of_queue(database: DatabaseManager, server: ServerFacts) -> dict[str, Diagnosis]:
     try:
         return dict(_made(OF_QUEUE, _read(partial(read_queue_facts, database, server))))
-    except (QueueStoreError, psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+    except (QueueStoreError, *database_errors()) as error:
         return {"login": _of_error(error)}
 
 

@@ -73,7 +73,7 @@ def read_server_facts(database: DatabaseManager, settings: ProcessorSettings) ->
             pooler=read_console(database.settings) if database.settings.pgbouncer else None,
             tables=read_tables(cursor),
             own_connection_limits=read_own_connection_limits(cursor),
-            schema_version=schema.current_version(database.engine),
+            schema_version=schema.version_of(database),
             schema_problem=_schema_problem(database),
         )
 

@@ -6,7 +6,7 @@ record: there is never a completed record without its result, nor a result twice
 
 from typing import Any
 
-from sqlalchemy import Connection
+import psycopg
 
 from queue_store.queue_schema import in_queue_schema
 
@@ -35,12 +35,12 @@ class RegistryUnreachableError(Exception):
 
 
 @flow(max_retries=2, backoff=Backoff(first_seconds=0.5, maximum_seconds=2), batch_size=50)
-def survey_processor(payload: dict[str, Any], connection: Connection, context: FlowContext) -> dict[str, Any]:
+def survey_processor(
+    payload: dict[str, Any], connection: psycopg.Connection[Any], context: FlowContext
+) -> dict[str, Any]:
     """Validates one response, derives what analysts ask for, and stores it."""
     result = derive(validate(payload))
-    connection.exec_driver_sql(
-        in_queue_schema(INSERT_RESULT).decode(), {"record_id": context.record_id, **result}
-    )
+    connection.execute(in_queue_schema(INSERT_RESULT), {"record_id": context.record_id, **result})
     return {"nearest_candidate": result["nearest_candidate"]}
 
 

@@ -9,8 +9,8 @@ import psycopg
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
+from queue_store.database.driver_errors import database_errors
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import QueueStoreError
 from queue_store.readings.counters import CounterReader
@@ -56,11 +56,7 @@ class QueueCollector(Collector):
         except psycopg.errors.UndefinedTable:
             logger.warning("no metrics: the schema is not there, or another one: queuectl migrate")
             read = []
-        except (
-            QueueStoreError,
-            psycopg.Error,
-            SQLAlchemyError,
-        ) as error:  # Flower's own metrics share the scrape
+        except (QueueStoreError, *database_errors()) as error:  # Flower's own metrics share the scrape
             logger.warning("no metrics: %s", redact(str(error)))
             read = []
         up.add_metric([], int(bool(read)))

@@ -35,7 +35,7 @@ def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | No
 
 def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
     run = current.run
-    if failure is None:
+    if failure is None or run.is_ended:
         run.end()
         return
     run.reopen()

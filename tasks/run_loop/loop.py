@@ -49,6 +49,7 @@ def run_flow(
         batch_size=flow.batch_size_or_default(services.settings),
         max_retries=flow.max_retries_or_default(services.settings),
         record_class=flow.record_class,
+        with_sqlalchemy=flow.needs_sqlalchemy and not flow.is_async,
     )
     position = services.position(flow.name)
     with Run(services.database, options, position, services.process.worker_process_id, celery_task_id) as run:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import psycopg
-from sqlalchemy import Connection
 
 from queue_store.database.async_connection import AsyncHeldConnection
 from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
@@ -26,6 +25,7 @@ from .one_body import run_without_waiting
 from .transactions import Driver
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 R = TypeVar("R")
@@ -35,7 +35,7 @@ Rows = list[tuple[Any, ...]]
 class OpenSlice(Protocol):
     """The transaction of one slice."""
 
-    sqlalchemy: "Connection | AsyncConnection"
+    sqlalchemy: "Connection | AsyncConnection | None"
     driver: Driver
 
     async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows: ...
@@ -75,7 +75,8 @@ class PlainSliceConnection:
     async def transaction(self) -> AsyncGenerator[OpenSlice]:
         held = self._run.held
         with held.transaction() as cursor, cursor.connection.transaction():
-            yield _PlainSlice(self._run, cursor, held.sqlalchemy, held.driver)
+            sqlalchemy = held.sqlalchemy if self._run.options.with_sqlalchemy else None
+            yield _PlainSlice(self._run, cursor, sqlalchemy, held.driver)
 
     def recover(self) -> None:
         try:
@@ -89,7 +90,7 @@ class PlainSliceConnection:
             self.run(self._reset())
         except Exception:  # noqa: BLE001
             with suppress(Exception):
-                held.sqlalchemy.invalidate()
+                held.invalidate()
 
     async def _reset(self) -> None:
         async with self.transaction() as opened:
@@ -100,7 +101,7 @@ class PlainSliceConnection:
 class _PlainSlice:
     run: Run
     cursor: psycopg.Cursor[Any]
-    sqlalchemy: "Connection | AsyncConnection"
+    sqlalchemy: "Connection | AsyncConnection | None"
     driver: Driver
 
     async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows:
@@ -166,7 +167,7 @@ class AsyncSliceConnection:
 class _AsyncSlice:
     run: Run
     cursor: psycopg.AsyncCursor[Any]
-    sqlalchemy: "Connection | AsyncConnection"
+    sqlalchemy: "Connection | AsyncConnection | None"
     driver: Driver
 
     async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection
 
 from queue_store.database.driver_errors import (
     COMMIT_REFUSED,
@@ -23,6 +22,7 @@ from queue_store.errors import ConflictError
 from ..exceptions import PermanentError, RunLostError, TransactionTimeoutError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
     from sqlalchemy.orm import Session
 
@@ -47,13 +47,14 @@ class Transaction:
     """What one handler call after the other is given. Synchronous for a plain handler, asynchronous for an
     `async def` one: its coroutines wait only in the latter case.
 
+    `connection`: SQLAlchemy's, None for a handler that is given the driver's.
     `charges_conflicts`: a conflict between transactions is the handler's own failure, after too many in a row.
     `is_alone`: the slice has one record, which is to blame for whatever happens to its session.
     """
 
     def __init__(
         self,
-        connection: "Connection | AsyncConnection",
+        connection: "Connection | AsyncConnection | None",
         driver: Driver,
         kind: type | None,
         *,
@@ -72,7 +73,7 @@ class Transaction:
         self._session_type: Any = kind if is_session else None
         self._session: Session | AsyncSession | None = None
         self._record_ids: list[int] = []
-        self._begun = connection.get_transaction()
+        self._begun: Any = None if connection is None else connection.get_transaction()
 
     def open(self, record_ids: list[int]) -> None:
         """For the call of the handler on these records."""
@@ -107,6 +108,8 @@ class Transaction:
     @property
     def is_whole(self) -> bool:
         """False: the handler ended the transaction or closed the connection."""
+        if self._connection is None:
+            return is_open(self._driver)
         begun = self._begun
         return is_open(self._driver) and begun is not None and begun.is_active
 
@@ -114,7 +117,9 @@ class Transaction:
     def is_clean(self) -> bool:
         """Whether the next call can begin: SQLAlchemy refuses every statement while a savepoint of its own, left open
         or broken, lasts."""
-        return self.is_whole and self._connection.get_nested_transaction() is None
+        return self.is_whole and (
+            self._connection is None or self._connection.get_nested_transaction() is None
+        )
 
     def charged(self, error: BaseException) -> BaseException:
         """A conflict between transactions is resolved by doing the slice again, and a lost connection ends the run: no

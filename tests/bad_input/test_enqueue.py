@@ -167,7 +167,8 @@ def test_a_database_without_the_schema_is_told_to_be_migrated(empty_database_url
     from tests.support.servers import connect
 
     database = connect(empty_database_url)
-    with database.hold() as held, pytest.raises(QueueStoreError, match="queuectl migrate"):
+    holding = database.hold(with_sqlalchemy=True)
+    with holding as held, pytest.raises(QueueStoreError, match="queuectl migrate"):
         enqueue(held.sqlalchemy, "send_invoice", {})
     database.dispose()
 

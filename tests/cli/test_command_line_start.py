@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("celery", "sqlalchemy", "psycopg", "alembic", "rich", "redis", "kombu")
 
 
@@ -42,3 +44,20 @@ assert flow.__name__ == "flow" and callable(flow)
 from tasks import *
 """
         run(program)
+
+
+def test_a_command_that_looks_loads_neither_sqlalchemy_nor_celery(
+    clean_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", clean_database_url)
+    for command in ("status", "failures"):
+        program = f"""
+import sys
+from tasks.cli import main
+try:
+    main([{command!r}])
+except SystemExit as end:
+    assert not end.code
+print("loaded:", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+        assert "loaded: ['psycopg']" in run(program)

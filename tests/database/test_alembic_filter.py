@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
 
 
 def compared(url: str, models: Any, **options: Any) -> list[Any]:
-    engine = create_engine(parse_database_url(url))
+    engine = create_engine(parse_database_url(url).render_as_string(hide_password=False))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
         changes = list(compare_metadata(context, models))
@@ -38,7 +38,7 @@ def models() -> MetaData:
 
 
 def test_the_filter_names_every_table_of_ours(own_database_url: str) -> None:
-    engine = create_engine(parse_database_url(own_database_url))
+    engine = create_engine(parse_database_url(own_database_url).render_as_string(hide_password=False))
     names = set(inspect(engine).get_table_names())
     engine.dispose()
     assert names == OUR_TABLES
@@ -57,7 +57,7 @@ def test_an_application_may_list_our_metadata_beside_its_own(own_database_url: s
 def test_a_dropped_model_of_the_application_is_still_proposed(
     own_database_url: str, models: MetaData
 ) -> None:
-    engine = create_engine(parse_database_url(own_database_url))
+    engine = create_engine(parse_database_url(own_database_url).render_as_string(hide_password=False))
     models.create_all(engine)
     engine.dispose()
     assert proposals(own_database_url, MetaData(), include_object=include_object) == ["remove_table orders"]

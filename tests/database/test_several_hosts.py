@@ -67,6 +67,31 @@ def test_wrong_hosts_are_refused_without_the_password(hosts: str) -> None:
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["u:canary@canary@h/db", "u:canary@h:canary/db", "u:canary@[::1/db", "u:canary"]
+)
+def test_an_odd_url_is_refused_without_the_password(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_database_settings(environ={"DATABASE_URL": f"postgresql://{url}"})
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "u:canary@h/db",
+        "u@h/db?password=canary",
+        "u@/db?host=h&sslpassword=canary",
+        "u@h/db?oauth_client_secret=canary",
+        "u:canary/canary@h/db",
+    ],
+)
+def test_a_url_hides_its_passwords(rest: str) -> None:
+    url = parse_database_url(f"postgresql://{rest}")
+    assert "canary" not in f"{url} {url!r}"
+    assert "canary" in url.render_as_string(hide_password=False)
+
+
 def test_an_error_names_the_hosts_that_were_tried_and_no_password() -> None:
     settings = load_database_settings(
         environ={"DATABASE_URL": "postgresql://u:canary@127.0.0.1:1,127.0.0.2:2/db"}

@@ -209,7 +209,7 @@ def test_the_twin_that_held_the_key_may_be_rolled_back(processor: DistributedPro
         results.append(processor.enqueue("send_invoice", {"n": 2}, dedup_key="order 1").is_duplicate)
 
     rival = threading.Thread(target=second)
-    with processor.database.hold() as held:
+    with processor.database.hold(with_sqlalchemy=True) as held:
         transaction = held.sqlalchemy.begin()
         enqueue(held.sqlalchemy, "send_invoice", {"n": 1}, dedup_key="order 1")
         rival.start()

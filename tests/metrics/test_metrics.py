@@ -14,10 +14,10 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy.engine import make_url
 
 from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
+from queue_store.database_url import parse_database_url
 from queue_store.readings.counters import CounterReader
 from queue_store.settings import ProcessorSettings
 from tasks.metrics import labels
@@ -187,7 +187,7 @@ def test_a_database_without_our_schema_is_told_and_breaks_nobody_elses_metrics(
 def every_name(clean_database_url: str, database: DatabaseManager) -> set[str]:
     add_flow(database)
     add_worker_process(database)
-    with_replica = connect(clean_database_url, replica_url=make_url(clean_database_url))
+    with_replica = connect(clean_database_url, replica_url=parse_database_url(clean_database_url))
     collector = QueueCollector(with_replica, ProcessorSettings())
     with database.transaction() as cursor:
         cursor.execute("INSERT INTO beats (beat_id, hostname, pid) VALUES (gen_random_uuid(), 'box', 1)")

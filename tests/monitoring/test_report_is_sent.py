@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from queue_store.database.manager import DatabaseManager
 from tasks.cli import main
-from tasks.report import ReportNotSentError
 from tasks.report.daily import daily_report
+from tasks.report.sending import ReportNotSentError
 from tests.support.filling import add_flow, add_outcomes
 
 SETTING = "DEVELOPMENT_DISTRIBUTED_PROCESSOR_REPORT_RECIPIENTS"

@@ -45,9 +45,9 @@ def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> N
         lost.append(1)
         if has_happened:
             commit(held, transaction)
-        held.sqlalchemy.invalidate()
-        if not has_happened:
+        else:
             transaction.rollback()
+        held.invalidate()
         raise CommitUnknownError("the connection broke during COMMIT: read the rows again")
 
     monkeypatch.setattr(HeldConnection, "commit", lose)
@@ -81,7 +81,7 @@ def test_a_beginning_that_is_committed_later_is_waited_for(
             return commit(held, transaction)
         held.driver.pgconn.send_query(b"COMMIT")
         sent.set()
-        held.sqlalchemy.invalidate()
+        held.invalidate()
         raise CommitUnknownError("the connection broke during COMMIT: read the rows again")
 
     manager = connect(own_database_url)

@@ -81,7 +81,7 @@ def where_told(said: dict[str, str], secret: str) -> list[str]:
 def recorded_redis(url: str) -> Iterator[list[str]]:
     """Every command that reaches Redis in that time, with its arguments."""
     commands: list[str] = []
-    with redis.Redis.from_url(url) as client, client.monitor() as monitor:
+    with redis.Redis.from_url(url, socket_timeout=None) as client, client.monitor() as monitor:
 
         def record() -> None:
             for command in monitor.listen():

@@ -1,0 +1,162 @@
+"""The connections of one process to one server, taken and given back. They are psycopg's own.
+
+SQLAlchemy has a pool too, but importing it costs more CPU than everything else of ours in the start of a worker. Where
+somebody uses SQLAlchemy, it borrows from here: see `sqlalchemy_engine`. psycopg_pool opens connections in four threads
+of its own, which no fork copies, and tells a caller that the server is away by a timeout without the cause.
+"""
+
+import select
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+Driver = psycopg.Connection[Any]
+
+TIMEOUT_SECONDS = 10.0
+
+
+class PoolExhaustedError(Exception):
+    """All connections were in use for TIMEOUT_SECONDS."""
+
+    def __init__(self) -> None:
+        super().__init__("all connections of this process are in use")
+
+
+class ConnectionPool:
+    """Thread-safe. After a fork the child does not use it: its manager makes another one. `size`: how many idle
+    connections are kept. `capacity`: how many may be open at a time.
+
+    A connection that the server has closed is not handed out. Whether it has is seen at the socket, without a round
+    trip. When one connection broke, the idle ones are asked before they are used again.
+    """
+
+    def __init__(self, connect: Callable[[], Driver], *, size: int, capacity: int) -> None:
+        self._connect = connect
+        self._size = size
+        self._capacity = capacity
+        self._changed = threading.Condition()
+        self._idle: list[Driver] = []  # the last one given back is the first one taken
+        self._taken: WeakKeyDictionary[Driver, int] = WeakKeyDictionary()  # with the generation of each
+        self._doubtful: WeakSet[Driver] = WeakSet()
+        self._opening_count = 0
+        self._generation = 0
+        self.on_close: Callable[[Driver], object] = lambda driver: None
+
+    @property
+    def in_use(self) -> int:
+        with self._changed:
+            return self._opening_count + sum(not driver.closed for driver in self._taken)
+
+    def take(self) -> Driver:
+        """Raises psycopg.Error where none can be opened, and PoolExhaustedError."""
+        while (driver := self._take_idle()) is not None:
+            if self._is_usable(driver):
+                return driver
+            self._drop(driver)
+        return self._open()
+
+    def give_back(self, driver: Driver) -> None:
+        """What is left of its transaction is rolled back. A broken connection is closed."""
+        is_usable = _is_reset(driver)
+        with self._changed:
+            generation = self._taken.pop(driver, None)
+            is_kept = is_usable and generation == self._generation and len(self._idle) < self._size
+            if is_kept:
+                self._idle.append(driver)
+            if not is_usable:
+                self._doubtful.update(self._idle)
+            self._changed.notify_all()
+        if not is_kept:
+            self._close(driver)
+
+    def notice_closed(self) -> None:
+        """A connection that was taken is closed by now."""
+        with self._changed:
+            self._doubtful.update(self._idle)
+            self._changed.notify_all()
+
+    def dispose(self) -> None:
+        """Close what is idle now, and what is in use when it is given back."""
+        with self._changed:
+            idle, self._idle = self._idle, []
+            self._generation += 1
+        for driver in idle:
+            self._close(driver)
+
+    def _take_idle(self) -> Driver | None:
+        """None: there is room for another connection, which is reserved."""
+        with self._changed:
+            if not self._changed.wait_for(self._has_room, TIMEOUT_SECONDS):
+                raise PoolExhaustedError
+            if not self._idle:
+                self._opening_count += 1
+                return None
+            driver = self._idle.pop()
+            self._taken[driver] = self._generation
+            return driver
+
+    def _has_room(self) -> bool:
+        return bool(self._idle) or self.in_use < self._capacity
+
+    def _open(self) -> Driver:
+        driver, generation = None, self._generation
+        try:
+            driver = self._connect()
+            return driver
+        finally:
+            with self._changed:
+                self._opening_count -= 1
+                if driver is not None:
+                    self._taken[driver] = generation
+                self._changed.notify_all()
+
+    def _is_usable(self, driver: Driver) -> bool:
+        if driver.closed or driver.broken:
+            return False
+        with self._changed:
+            is_doubtful = driver in self._doubtful
+            self._doubtful.discard(driver)
+        return _answers(driver) if is_doubtful or _has_something_to_say(driver) else True
+
+    def _drop(self, driver: Driver) -> None:
+        with self._changed:
+            self._taken.pop(driver, None)
+            self._doubtful.update(self._idle)
+            self._changed.notify_all()
+        self._close(driver)
+
+    def _close(self, driver: Driver) -> None:
+        with suppress(Exception):
+            driver.close()
+        self.on_close(driver)
+
+
+def _is_reset(driver: Driver) -> bool:
+    """Whether another one can use it."""
+    if driver.closed or driver.broken:
+        return False
+    if driver.pgconn.transaction_status != TransactionStatus.IDLE:
+        with suppress(Exception):
+            driver.rollback()
+    return driver.pgconn.transaction_status == TransactionStatus.IDLE
+
+
+def _has_something_to_say(driver: Driver) -> bool:
+    """An idle session has nothing to say, unless the server ends it."""
+    poller = select.poll()
+    poller.register(driver.fileno(), select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def _answers(driver: Driver) -> bool:
+    try:
+        driver.execute("SELECT")
+        driver.rollback()
+    except psycopg.Error:
+        return False
+    return not driver.closed

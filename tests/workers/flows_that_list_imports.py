@@ -1,0 +1,19 @@
+"""Flows that answer which packages their process has imported. One is given the transaction, as psycopg has it."""
+
+import sys
+from typing import Any
+
+import psycopg
+
+from processing_queue import flow
+
+
+@flow
+def lists_imports(payload: dict[str, Any]) -> list[str]:
+    return sorted({name.partition(".")[0] for name in sys.modules})
+
+
+@flow
+def lists_imports_in_a_transaction(payload: dict[str, Any], connection: psycopg.Connection[Any]) -> list[str]:
+    connection.execute("SELECT 1")
+    return lists_imports(payload)

@@ -1,0 +1,48 @@
+"""Where the records of one flow kill each process at once, the other flows are served."""
+
+from typing import Any
+
+from tasks.background.idle_poll import IdlePoll
+from tasks.worker.shared_slots import SharedSlots
+from tests.support.filling import add_run, add_worker_process
+from tests.support.flow_runs import Worker
+from tests.workers.processes import wait_until
+
+DEADLY = [f"deadly_{number}" for number in range(8)]
+OLDER = (
+    "UPDATE processing_queue SET scheduled_at = scheduled_at - interval '1 hour' WHERE flow_name = %(flow)s"
+)
+
+
+class NoBroker:
+    def is_broker_reachable(self) -> bool:
+        return False
+
+    def send(self, *_: Any) -> bool:
+        return False
+
+
+def test_a_new_process_begins_with_the_flow_that_has_the_fewest_runs(worker: Worker) -> None:
+    """Those of dead processes are among them. The records of the other flows wait for longer, by an hour."""
+    services, begun = worker.services, list[str]()
+    services.slots, services.hints = SharedSlots(), NoBroker()  # type: ignore[assignment]
+    services.slots.make_ready()
+
+    def noting(name: str) -> Any:
+        return lambda payload: begun.append(name)
+
+    for name in DEADLY:
+        worker.declare(noting(name), name=name)
+        worker.enqueue(name, [1])
+        worker.query(OLDER, flow=name)
+        add_run(services.database, name)
+    worker.declare(noting("other"), name="other")
+    worker.enqueue("other", [1])
+    for _ in range(2):  # so that each flow may have another run
+        add_worker_process(services.database, *DEADLY, "other")
+
+    poll = IdlePoll(services)
+    poll.start()
+    wait_until(lambda: bool(begun), "a first record")
+    poll.end(20)
+    assert begun[0] == "other"

@@ -1,0 +1,35 @@
+"""A worker imports what its flows need and no more: each package costs CPU at every start, and memory in each child."""
+
+from pathlib import Path
+
+from tests.workers.conftest import Queue
+from tests.workers.processes import running_worker, wait_until
+
+# Flower is imported by `celery` itself, which asks it for its command.
+NOT_NEEDED = {
+    "alembic",
+    "apprise",
+    "jinja2",
+    "mako",
+    "rich",
+    "sqlalchemy",
+}
+IMPORTS = "SELECT result FROM processing_queue WHERE flow_name = %(flow_name)s"
+
+
+def test_a_worker_without_a_handler_that_needs_it_imports_no_sqlalchemy(
+    queue: Queue, settings_environment: dict[str, str], log: Path
+) -> None:
+    """Nor what reports, pages and migrations need. Looked at in a pool child, while it works."""
+    flows = "tests.workers.flows_that_list_imports"
+    names = ("lists_imports", "lists_imports_in_a_transaction")
+    settings = {"IDLE_POLL_SECONDS": "0.3"}
+    queues = "flows,control"
+    with running_worker(settings_environment, log, queues=queues, flows=flows, settings=settings):
+        for name in names:
+            queue.insert(name, 1)
+        wait_until(lambda: queue.counts() == {"completed": 2}, "both processed", log)
+    for name in names:
+        imported = set(queue.value(IMPORTS, flow_name=name))
+        assert "psycopg" in imported
+        assert imported & NOT_NEEDED == set()
