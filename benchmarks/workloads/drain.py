@@ -6,6 +6,7 @@ from benchmarks.session import Session
 from benchmarks.worker import Worker, running_worker
 
 WANTED = 0.8
+WANTED_OF_SMALL_FLOWS = 0.8
 
 
 def measure(session: Session) -> None:
@@ -18,6 +19,15 @@ def measure(session: Session) -> None:
                 lambda: the_limit(session),
                 pairs=session.pairs,
                 wanted=WANTED,
+            )
+        )
+        session.note_ratio(
+            compare(
+                "one hundred flows : one flow",
+                lambda: _hundred_flows(session, worker),
+                lambda: ours(session, worker),
+                pairs=session.pairs,
+                wanted=WANTED_OF_SMALL_FLOWS,
             )
         )
         _cpu(session, worker)
@@ -70,7 +80,6 @@ def _variety(session: Session, worker: Worker) -> None:
         queue_state.empty(session.connection)
         queue_state.enqueue(session.connection, count, **options)  # type: ignore[arg-type]
         session.note("drain", name, queue_state.drain(session.connection, worker, count), "records/s")
-    session.note("drain", "one hundred flows", _hundred_flows(session, worker), "records/s")
 
 
 def _hundred_flows(session: Session, worker: Worker) -> float:

@@ -1,6 +1,6 @@
 """How a run claims: which statements it sends, and in which order, until it finds something.
 
-suspects      first of all, in a run's first claim, in an aging claim, and after other suspects
+suspects      first of all, in a run's first claim if there are any, in an aging claim, and after other suspects
 the queue     from the position, level by level; or the next record of each order key
 the queue     once more without the key scan, then without the position: a late commit may lie below it
 suspects      when nothing else is due
@@ -42,10 +42,11 @@ class Claimer:
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
     def claim(
-        self, cursor: Cursor[Any], batch_size: int, *, is_first: bool = False, prefetch: bool = False
+        self, cursor: Cursor[Any], batch_size: int, *, suspects_first: bool = False, prefetch: bool = False
     ) -> list[Record]:
-        """`prefetch`: the run still works on its last batch, so neither suspects nor a second look are wanted."""
-        records = self._search(cursor, batch_size, is_first=is_first, prefetch=prefetch)
+        """`suspects_first`: there are some. `prefetch`: the run still works on its last batch, so neither suspects nor
+        a second look are wanted."""
+        records = self._search(cursor, batch_size, suspects_first=suspects_first, prefetch=prefetch)
         self.position.count_claim()
         return records
 
@@ -62,6 +63,11 @@ class Claimer:
         first_level = self.oldest_waiting_level(cursor) if is_aging else None
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
+    def found_nothing(self) -> None:
+        """By a claim that was sent alone: the next one begins with the second look."""
+        if not self.position.uses_key_scan:
+            self.position.drop()
+
     def read(self, cursor: Cursor[Any]) -> list[Record]:
         options, timezone = self.options, cursor.connection.info.timezone
         return read_records(
@@ -75,10 +81,10 @@ class Claimer:
         return row[0] if row else None
 
     def _search(
-        self, cursor: Cursor[Any], batch_size: int, *, is_first: bool, prefetch: bool
+        self, cursor: Cursor[Any], batch_size: int, *, suspects_first: bool, prefetch: bool
     ) -> list[Record]:
         is_aging = self.position.next_is_aging
-        for_suspects = (is_first or self.next_is_for_suspects) and not prefetch
+        for_suspects = (suspects_first or self.next_is_for_suspects) and not prefetch
         if for_suspects and (suspects := self._claim_suspects(cursor, batch_size)):
             return suspects
         self.suspect_claims = 0

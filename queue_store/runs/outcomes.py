@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+from psycopg import Cursor
+
 from queue_store.counts.histogram import count_durations
 from queue_store.database.arrays import NumberArray
 from queue_store.database.statements import NamedStatement
@@ -93,6 +95,13 @@ def release_statement(flow_name: str, flow_instance_id: UUID, records: Sequence[
 
 def cancel_statement(flow_name: str, flow_instance_id: UUID, records: Sequence[Record]) -> NamedStatement:
     return _records_statement("arrows/cancel_owned", flow_name, flow_instance_id, records)
+
+
+def read_all_written(
+    writers: Sequence[Cursor[Any]], statements: Sequence[NamedStatement], written: Written
+) -> None:
+    for writer, statement in zip(writers, statements, strict=True):
+        read_written(statement, writer.fetchall(), written)
 
 
 def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], written: Written) -> None:

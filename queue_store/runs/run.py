@@ -29,8 +29,8 @@ from queue_store.runs.outcomes import (
     follow_up_parameters,
     has_follow_ups,
     outcome_statements,
+    read_all_written,
     read_follow_up,
-    read_written,
     release_statement,
 )
 from queue_store.runs.queue_position import QueuePosition
@@ -50,12 +50,17 @@ class Run:
     flow_instance_id: UUID = field(default_factory=uuid4)
     counts: RunCounts = field(default_factory=RunCounts)
     is_registered: bool = False
+    is_ended: bool = False
     batch_size: int = 0
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
 
     def __post_init__(self) -> None:
-        self.parameters = run_parameters(self.flow_instance_id)
+        self.parameters = run_parameters(self.flow_instance_id) | {
+            "flow_name": self.options.flow_name,
+            "worker_process_id": self.worker_process_id,
+            "celery_task_id": self.celery_task_id,
+        }
         self.claimer = Claimer(self.options, self.flow_instance_id, self.position)
 
     def __enter__(self) -> "Run":
@@ -81,42 +86,39 @@ class Run:
         """Go on over a new connection. Raises DatabaseUnavailableError, or ClaimLostError: this run is dead, or never
         was."""
         self.__exit__()
-        parameters = self.parameters | {
-            "flow_name": self.options.flow_name,
-            "worker_process_id": self.worker_process_id,
-        }
         with self.held.transaction() as cursor:
             never_was = (
                 not self.is_registered
-                and cursor.execute(sql("runs/await_registration"), parameters).fetchone()
+                and cursor.execute(sql("runs/await_registration"), self.parameters).fetchone()
             )
-            if never_was or not cursor.execute(sql("runs/run_alive"), parameters).fetchone():
+            if never_was or not cursor.execute(sql("runs/run_alive"), self.parameters).fetchone():
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
         """Register and claim the first batch in one transaction. Empty: nothing was written, this run never was."""
         with self.held.transaction() as cursor:
-            parameters = self.parameters | {
-                "flow_name": self.options.flow_name,
-                "worker_process_id": self.worker_process_id,
-                "celery_task_id": self.celery_task_id,
-            }
-            cursor.execute(sql("runs/lock_flow"), parameters)
-            registered = cursor.execute(sql("runs/register_run"), parameters).fetchone()
-            if registered:
-                self.batch_size = registered[0]
-            records = self.claimer.claim(cursor, self.batch_size, is_first=True) if registered else []
+            registering = OwnCursor(cursor.connection, binary=True)
+            with cursor.connection.pipeline():
+                cursor.execute(sql("runs/lock_flow"), self.parameters)
+                registering.execute(sql("runs/register_run"), self.parameters)
+            records: list[Record] = []
+            if registered := registering.fetchone():
+                self.batch_size, has_suspects = registered
+                records = self.claimer.claim(cursor, self.batch_size, suspects_first=has_suspects)
             if not records:
                 self.held.driver.rollback()
         self.is_registered = bool(records)
         return self._claimed(records)
 
-    def claim(self, *, prefetch: bool = False) -> list[Record]:
+    def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """The next batch, never larger than the batch size. Empty when nothing is due, the flow is not open, or
         the run is not running. Atomic. `prefetch`: the last batch is still worked on, so no suspects are wanted;
-        otherwise `claimed_suspects` says whether these are some."""
+        otherwise `claimed_suspects` says whether these are some. `or_end`: where there is none, the run ends."""
         with self.held.transaction() as cursor:
             records = self.claimer.claim(cursor, self.batch_size, prefetch=prefetch)
+            if or_end and not records:
+                self.end_in(cursor, is_alone=True)
+        self.is_ended = or_end and not records
         return self._claimed(records)
 
     def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
@@ -130,12 +132,14 @@ class Run:
             with cursor.connection.pipeline():
                 writers = self._send_statements(cursor, statements)
                 self.claimer.send(cursor, self.batch_size)
-            _read_statements(writers, statements, written)
+            read_all_written(writers, statements, written)
             records = self.claimer.read(cursor)
         self.counts.add(written)
         self.claimer.suspect_claims = 0
         if records:
             self.position.count_claim()
+        else:
+            self.claimer.found_nothing()
         return written, self._claimed(records)
 
     def write(self, outcomes: Sequence[Outcome]) -> Written:
@@ -165,7 +169,7 @@ class Run:
         if statements := self.outcome_statements(outcomes):
             with cursor.connection.pipeline():
                 writers = self._send_statements(cursor, statements)
-            _read_statements(writers, statements, written)
+            read_all_written(writers, statements, written)
         if has_follow_ups(outcomes):
             for follow_up in follow_up_parameters(outcomes, written):
                 rows = cursor.execute(sql("arrows/enqueue"), follow_up).fetchall()
@@ -194,8 +198,10 @@ class Run:
     def end(self, error_message: str | None = None, *, leaves_unfinished: bool = False) -> None:
         """Idempotent. Records that are still processing under this run are found by rescue. `leaves_unfinished`: their
         claims count as claims without an outcome, of which a record may have a bounded number."""
+        if self.is_ended:
+            return
         with self.held.transaction() as cursor:
-            self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished)
+            self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished, is_alone=True)
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
         """End as if this process had died with the record in flight: it gets a crash strike, the others nothing.
@@ -209,13 +215,12 @@ class Run:
             cursor.execute(sql("runs/plan_once"), self.parameters)
             cursor.execute(sql("liveness/declare_run_dead"), self.parameters | death)
 
-    def end_in(
-        self, cursor: Cursor[Any], error_message: str | None = None, *, leaves_unfinished: bool = False
-    ) -> None:
-        """The same, in the caller's transaction."""
-        end = {"error_message": error_message, "leaves_unfinished": leaves_unfinished}
-        cursor.execute(sql("runs/end_run"), self.parameters | end | self.counts.parameters())
-        cursor.execute(sql("runs/settle_run"), self.parameters)
+    def end_in(self, cursor: Cursor[Any], error_message: str | None = None, **how: bool) -> None:
+        """The same, in the caller's transaction. `is_alone=True`: the caller writes nothing else in it."""
+        end = {"error_message": error_message, "leaves_unfinished": False, "is_alone": False} | how
+        with cursor.connection.pipeline():
+            cursor.execute(sql("runs/end_run"), self.parameters | end | self.counts.parameters())
+            cursor.execute(sql("runs/settle_run"), self.parameters)
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
@@ -240,10 +245,3 @@ class Run:
             with cursor.connection.pipeline():
                 [writer] = self._send_statements(cursor, [statement])
             return writer.fetchall()
-
-
-def _read_statements(
-    writers: Sequence[Cursor[Any]], statements: Sequence[NamedStatement], written: Written
-) -> None:
-    for writer, statement in zip(writers, statements, strict=True):
-        read_written(statement, writer.fetchall(), written)

@@ -127,7 +127,7 @@ class Delivery:
 
     def _claim(self, prefetch: bool) -> list[Record]:
         try:
-            return self._retried(lambda: self._run.claim(prefetch=prefetch))
+            return self._retried(lambda: self._run.claim(prefetch=prefetch, or_end=not prefetch))
         except DatabaseUnavailableError as error:
             raise RunLostError("the database went away during a claim") from error
 

@@ -1,5 +1,6 @@
 -- The owner's end of a run. Whether something is left processing under it is a question for the next statement: this
--- one may have waited for a claim, and would not see what that took.
+-- one may have waited for a claim, and would not see what that took. An end that shares its transaction with
+-- nothing (`is_alone`) waits for no disk: where a crash of the server takes it back, the run's lease ends the run.
 UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), error_message = %(error_message)s,
     leaves_unfinished = %(leaves_unfinished)s,
@@ -7,4 +8,5 @@ SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_times
     records_retried = %(records_retried)s, records_failed = %(records_failed)s, records_snoozed = %(records_snoozed)s,
     records_released = %(records_released)s, records_cancelled = %(records_cancelled)s, records_refused = %(records_refused)s
 WHERE flow_instance_id = %(flow_instance_id)s AND state IN ('running', 'stopping')
-RETURNING pg_advisory_xact_lock_shared(%(session_lock)s)
+RETURNING pg_advisory_xact_lock_shared(%(session_lock)s),
+    CASE WHEN %(is_alone)s THEN set_config('synchronous_commit', 'off', true) END

@@ -1,5 +1,5 @@
 -- A new run, unless as many runs of its flow are alive as its cap allows. The lock on the flow makes the cap exact.
--- Returns the flow's batch size, which operators can change at run time.
+-- Returns the flow's batch size, which operators can change at run time, and whether it has suspects to claim.
 WITH flow AS MATERIALIZED (
     SELECT f.flow_name, coalesce(f.max_runs_override, f.max_runs) AS cap,
         coalesce(f.batch_size_override, f.batch_size) AS batch_size
@@ -15,4 +15,7 @@ WITH flow AS MATERIALIZED (
         WHERE r.flow_name = flow.flow_name AND r.state IN ('running', 'stopping'))
     RETURNING flow_instance_id
 )
-SELECT flow.batch_size FROM registered CROSS JOIN flow
+SELECT flow.batch_size, EXISTS (
+    SELECT FROM public.processing_queue q
+    WHERE q.flow_name = %(flow_name)s AND q.status = 'pending' AND q.batch_limit IS NOT NULL)
+FROM registered CROSS JOIN flow

@@ -1,0 +1,41 @@
+"""What a run says to the database, statement by statement. Many small flows pay for each of them in every run."""
+
+from typing import Any
+
+import pytest
+
+from queue_store.database.cursors import OwnCursor
+from queue_store.database.statements import sql
+from tests.support.flow_runs import Worker
+
+BEGIN = ["runs/lock_flow", "runs/register_run", "arrows/claim"]
+EXCHANGE = ["runs/plan_once", "arrows/complete", "arrows/claim"]
+LAST_LOOK_AND_END = ["arrows/claim", "arrows/claim_suspects", "runs/end_run", "runs/settle_run"]
+NAMES = (*BEGIN, *EXCHANGE, *LAST_LOOK_AND_END)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the statements that runs send from here on."""
+    names = {sql(name): name for name in NAMES}
+    sent: list[str] = []
+    execute = OwnCursor.execute
+
+    def noted(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        sent.append(names.get(query, str(query)[:60]))
+        return execute(cursor, query, *arguments, **options)
+
+    monkeypatch.setattr(OwnCursor, "execute", noted)
+    return sent
+
+
+def test_a_run_sends_these_statements_and_no_others(worker: Worker, sent: list[str]) -> None:
+    flow = worker.declare(lambda payload: None, name="sample", batch_size=2)
+    worker.enqueue("sample", [1, 2, 3, 4])
+    sent.clear()
+    worker.run(flow)
+    assert sent == [*BEGIN, *EXCHANGE, *EXCHANGE, *LAST_LOOK_AND_END]
+    rows = worker.query(
+        "SELECT state, records_completed, settled_at IS NULL AS is_open FROM flow_execution_logs"
+    )
+    assert [(row.state, row.records_completed, row.is_open) for row in rows] == [("ended", 4, False)]
