@@ -19,9 +19,24 @@ logger = logging.getLogger(__name__)
 # DataError: our client cannot send what the message names, such as a delivery tag that is null.
 NOT_A_MESSAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError, DataError)
 REFUSED_PAUSE_SECONDS = 2.0
+EVENTS_SECONDS = 0.05
 
 
 class ResilientConsumer(Consumer):
+    _events_at = 0.0
+
+    def on_send_event_buffered(self) -> None:
+        """Celery would tell Flower of a message before it passes the message to a pool child, which waits meanwhile. So
+        events are sent a little later, many together."""
+        now = time.monotonic()
+        if self.hub and now >= self._events_at:  # else they are about to be sent, unless the hub was reset
+            self._events_at = now + EVENTS_SECONDS
+            self.hub.call_later(EVENTS_SECONDS, self.send_events)
+
+    def send_events(self) -> None:
+        if self.event_dispatcher:
+            self.event_dispatcher.flush()
+
     def update_strategies(self) -> None:
         """Celery's own tasks call whatever task their message names. No message of ours needs them."""
         super().update_strategies()
