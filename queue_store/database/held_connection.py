@@ -7,7 +7,7 @@ from typing import Any, cast
 import psycopg
 import sqlalchemy.exc
 from psycopg import Cursor
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection
 
 from queue_store.database.cursors import OwnCursor
@@ -83,6 +83,12 @@ class HeldConnection:
             return self._connection.begin()
         except sqlalchemy.exc.OperationalError as error:  # after invalidate it connects again here
             raise unavailable(self._connection.engine.url, error) from error
+
+    def undo(self) -> None:
+        """ROLLBACK of what this transaction did, while statements and no definitions were executed in it. A ROLLBACK by
+        psycopg makes it forget every prepared statement, which is prepared again when it was planned five times."""
+        if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
+            self.driver.rollback()  # says what is wrong
 
     def commit(self, transaction: Any) -> None:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:

@@ -106,7 +106,7 @@ class Run:
                 self.batch_size, has_suspects = registered
                 records = self.claimer.claim(cursor, self.batch_size, suspects_first=has_suspects)
             if not records:
-                self.held.driver.rollback()
+                self.held.undo()
         self.is_registered = bool(records)
         return self._claimed(records)
 
@@ -115,6 +115,8 @@ class Run:
         the run is not running. Atomic. `prefetch`: the last batch is still worked on, so no suspects are wanted;
         otherwise `claimed_suspects` says whether these are some. `or_end`: where there is none, the run ends."""
         with self.held.transaction() as cursor:
+            with cursor.connection.pipeline():  # with its BEGIN
+                cursor.execute(sql("runs/plan_once"), self.parameters)
             records = self.claimer.claim(cursor, self.batch_size, prefetch=prefetch)
             if or_end and not records:
                 self.end_in(cursor, is_alone=True)
@@ -143,8 +145,7 @@ class Run:
         return written, self._claimed(records)
 
     def write(self, outcomes: Sequence[Outcome]) -> Written:
-        """Write outcomes in one transaction. Refused ids are returned, not raised. Idempotent: a second writing of
-        the same outcome is refused by the fence."""
+        """In one transaction. Refused ids are returned. Idempotent: the fence refuses a second writing."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
         self.counts.add(written)

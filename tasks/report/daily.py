@@ -6,7 +6,6 @@ from queue_store.settings import load_processor_settings
 
 from ..app import scheduled_task
 from ..monitoring.databases import database_named
-from .sending import send_report
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +14,8 @@ logger = logging.getLogger(__name__)
 def daily_report() -> int:
     """Send the report of the last day to REPORT_RECIPIENTS, and nothing where there are none. Raises
     ReportNotSentError, DatabaseUnavailableError."""
+    from .sending import send_report  # once a day, in one process
+
     sent_count = send_report(database_named(), load_processor_settings())
     if sent_count:
         logger.info("the daily report was sent to %d", sent_count)

@@ -10,7 +10,13 @@ from tests.support.flow_runs import Worker
 
 BEGIN = ["runs/lock_flow", "runs/register_run", "arrows/claim"]
 EXCHANGE = ["runs/plan_once", "arrows/complete", "arrows/claim"]
-LAST_LOOK_AND_END = ["arrows/claim", "arrows/claim_suspects", "runs/end_run", "runs/settle_run"]
+LAST_LOOK_AND_END = [
+    "runs/plan_once",
+    "arrows/claim",
+    "arrows/claim_suspects",
+    "runs/end_run",
+    "runs/settle_run",
+]
 NAMES = (*BEGIN, *EXCHANGE, *LAST_LOOK_AND_END)
 
 
@@ -39,3 +45,14 @@ def test_a_run_sends_these_statements_and_no_others(worker: Worker, sent: list[s
         "SELECT state, records_completed, settled_at IS NULL AS is_open FROM flow_execution_logs"
     )
     assert [(row.state, row.records_completed, row.is_open) for row in rows] == [("ended", 4, False)]
+
+
+def test_a_run_that_finds_nothing_leaves_the_statements_prepared(worker: Worker) -> None:
+    """psycopg forgets them after a ROLLBACK of its own. Every second hint finds nothing."""
+    flow = worker.declare(lambda payload: None, name="sample")
+    for _ in range(8):  # psycopg prepares what was executed five times
+        worker.run(flow)
+    with worker.services.database.transaction() as cursor:
+        prepared = cursor.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert any("INSERT INTO" in row[0] and "flow_execution_logs" in row[0] for row in prepared)
+    assert worker.query("SELECT 1 FROM flow_execution_logs") == []
