@@ -146,5 +146,6 @@ class DatabaseManager:
             "max_overflow": self.settings.max_overflow,
             "pool_pre_ping": True,
             "pool_timeout": 10,
+            "pool_use_lifo": True,  # the session that has the statements prepared
             "connect_args": arguments | query | {"client_encoding": "UTF8"},
         }
