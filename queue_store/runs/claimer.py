@@ -63,9 +63,12 @@ class Claimer:
         first_level = self.oldest_waiting_level(cursor) if is_aging else None
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
-    def found_nothing(self) -> None:
-        """By a claim that was sent alone: the next one begins with the second look."""
-        if not self.position.uses_key_scan:
+    def sent_alone(self, *, found: bool) -> None:
+        """After its COMMIT. Where it found nothing, the next claim begins with the second look."""
+        self.suspect_claims = 0
+        if found:
+            self.position.count_claim()
+        elif not self.position.uses_key_scan:
             self.position.drop()
 
     def read(self, cursor: Cursor[Any]) -> list[Record]:

@@ -21,6 +21,7 @@ from queue_store.database.statements import NamedStatement, sql
 from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.claimer import Claimer
+from queue_store.runs.ending import end_unless_suspects, may_end_with, send_end
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
     add_finished,
@@ -123,25 +124,26 @@ class Run:
         self.is_ended = or_end and not records
         return self._claimed(records)
 
-    def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
+    def exchange(self, outcomes: Sequence[Outcome], *, or_end: bool = False) -> tuple[Written, list[Record]]:
         """Write outcomes and claim the next batch, in one transaction and one round trip. Where the claim needs more
-        than one statement it is left out, so no records do not mean that nothing is due: then call `claim`."""
+        than one statement it is left out, so no records do not mean that nothing is due: then call `claim`, unless the
+        run is ended. `or_end`: a run whose only batch was short ends in this transaction, where nothing is due."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
         statements = self.outcome_statements(outcomes)
-        written = Written()
+        written, is_ended = Written(), False
+        may_end = or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer)
         with self.held.transaction() as cursor:
             with cursor.connection.pipeline():
                 writers = self._send_statements(cursor, statements)
                 self.claimer.send(cursor, self.batch_size)
             read_all_written(writers, statements, written)
             records = self.claimer.read(cursor)
+            if may_end and not records:
+                is_ended = end_unless_suspects(cursor, self.parameters, self.counts, written)
+        self.is_ended = is_ended
         self.counts.add(written)
-        self.claimer.suspect_claims = 0
-        if records:
-            self.position.count_claim()
-        else:
-            self.claimer.found_nothing()
+        self.claimer.sent_alone(found=bool(records))
         return written, self._claimed(records)
 
     def write(self, outcomes: Sequence[Outcome]) -> Written:
@@ -217,11 +219,8 @@ class Run:
             cursor.execute(sql("liveness/declare_run_dead"), self.parameters | death)
 
     def end_in(self, cursor: Cursor[Any], error_message: str | None = None, **how: bool) -> None:
-        """The same, in the caller's transaction. `is_alone=True`: the caller writes nothing else in it."""
-        end = {"error_message": error_message, "leaves_unfinished": False, "is_alone": False} | how
-        with cursor.connection.pipeline():
-            cursor.execute(sql("runs/end_run"), self.parameters | end | self.counts.parameters())
-            cursor.execute(sql("runs/settle_run"), self.parameters)
+        """The same, in the caller's transaction. `how`: as `send_end` has it."""
+        send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
