@@ -8,7 +8,7 @@ from psycopg import Cursor
 
 from queue_store.database.cursors import OwnCursor
 from queue_store.database.statements import sql
-from queue_store.records.record import Completed, Outcome, Written
+from queue_store.records.record import Completed, Outcome
 from queue_store.runs.claimer import Claimer
 from queue_store.runs.options import RunCounts
 
@@ -32,27 +32,23 @@ def send_end(
     error_message: str | None = None,
     leaves_unfinished: bool = False,
     is_alone: bool = False,
-    unless_suspects: bool = False,
-) -> bool:
-    """Whether the run ended now. `is_alone`: the caller writes nothing else in the transaction. `unless_suspects`: the
-    run goes on where its flow has suspects, which it may have to claim."""
+    if_idle: bool = False,
+) -> OwnCursor:
+    """In a pipeline. The returned cursor has a row where the run ended now. `is_alone`: the caller writes nothing else
+    in the transaction. `if_idle`: the run goes on with what it has in hand, and with suspects, which it may have to
+    claim."""
     end = {
         "error_message": error_message,
         "leaves_unfinished": leaves_unfinished,
         "is_alone": is_alone,
-        "unless_suspects": unless_suspects,
+        "if_idle": if_idle,
     }
     ending = OwnCursor(cursor.connection, binary=True)
-    with cursor.connection.pipeline():
-        ending.execute(sql("runs/end_run"), run_parameters | end | counts.parameters())
-        cursor.execute(sql("runs/settle_run"), run_parameters)
-    return ending.fetchone() is not None
+    ending.execute(sql("runs/end_run"), run_parameters | end | counts.parameters())
+    OwnCursor(cursor.connection).execute(sql("runs/settle_run"), run_parameters)
+    return ending
 
 
-def end_unless_suspects(
-    cursor: Cursor[Any], run_parameters: dict[str, Any], counts: RunCounts, written: Written
-) -> bool:
-    """Whether the run ended now. `written`: in this transaction, and not counted yet."""
-    counts = replace(counts)
-    counts.add(written)
-    return send_end(cursor, run_parameters, counts, unless_suspects=True)
+def with_completed(counts: RunCounts, outcomes: Sequence[Outcome]) -> RunCounts:
+    """The counts when all of these completions are accepted."""
+    return replace(counts, records_completed=counts.records_completed + len(outcomes))

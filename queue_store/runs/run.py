@@ -20,8 +20,9 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import NamedStatement, sql
 from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Record, Written
+from queue_store.runs.beginning import register_and_claim
 from queue_store.runs.claimer import Claimer
-from queue_store.runs.ending import end_unless_suspects, may_end_with, send_end
+from queue_store.runs.ending import may_end_with, send_end, with_completed
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
     add_finished,
@@ -65,7 +66,7 @@ class Run:
         self.claimer = Claimer(self.options, self.flow_instance_id, self.position)
 
     def __enter__(self) -> "Run":
-        self.batch_size = self.batch_size or self.options.batch_size
+        self.batch_size = self.batch_size or self.position.batch_size or self.options.batch_size
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,16 +99,12 @@ class Run:
     def begin(self) -> list[Record]:
         """Register and claim the first batch in one transaction. Empty: nothing was written, this run never was."""
         with self.held.transaction() as cursor:
-            registering = OwnCursor(cursor.connection, binary=True)
-            with cursor.connection.pipeline():
-                cursor.execute(sql("runs/lock_flow"), self.parameters)
-                registering.execute(sql("runs/register_run"), self.parameters)
-            records: list[Record] = []
-            if registered := registering.fetchone():
-                self.batch_size, has_suspects = registered
-                records = self.claimer.claim(cursor, self.batch_size, suspects_first=has_suspects)
+            self.batch_size, records = register_and_claim(
+                self.held, cursor, self.parameters, self.claimer, self.batch_size
+            )
             if not records:
                 self.held.undo()
+        self.position.batch_size = self.batch_size
         self.is_registered = bool(records)
         return self._claimed(records)
 
@@ -130,17 +127,10 @@ class Run:
         run is ended. `or_end`: a run whose only batch was short ends in this transaction, where nothing is due."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
-        statements = self.outcome_statements(outcomes)
-        written, is_ended = Written(), False
         may_end = or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer)
-        with self.held.transaction() as cursor:
-            with cursor.connection.pipeline():
-                writers = self._send_statements(cursor, statements)
-                self.claimer.send(cursor, self.batch_size)
-            read_all_written(writers, statements, written)
-            records = self.claimer.read(cursor)
-            if may_end and not records:
-                is_ended = end_unless_suspects(cursor, self.parameters, self.counts, written)
+        written, records, is_ended = self._exchange(outcomes, may_end=may_end)
+        if may_end and written.refused_ids:  # what the end counted was wrong, and is undone
+            written, records, is_ended = self._exchange(outcomes, may_end=False)
         self.is_ended = is_ended
         self.counts.add(written)
         self.claimer.sent_alone(found=bool(records))
@@ -220,7 +210,24 @@ class Run:
 
     def end_in(self, cursor: Cursor[Any], error_message: str | None = None, **how: bool) -> None:
         """The same, in the caller's transaction. `how`: as `send_end` has it."""
-        send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
+        with cursor.connection.pipeline():
+            send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
+
+    def _exchange(self, outcomes: Sequence[Outcome], *, may_end: bool) -> tuple[Written, list[Record], bool]:
+        statements = self.outcome_statements(outcomes)
+        written, ending = Written(), None
+        with self.held.transaction() as cursor:
+            with cursor.connection.pipeline():
+                writers = self._send_statements(cursor, statements)
+                self.claimer.send(cursor, self.batch_size)
+                if may_end:
+                    counts = with_completed(self.counts, outcomes)
+                    ending = send_end(cursor, self.parameters, counts, if_idle=True)
+            read_all_written(writers, statements, written)
+            records = self.claimer.read(cursor)
+            if may_end and written.refused_ids:
+                self.held.undo()
+        return written, records, ending is not None and ending.fetchone() is not None
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
