@@ -1,21 +1,26 @@
 """The task that beat sends every few seconds: hint what has work, and look after what was left behind."""
 
 import logging
+import random
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 
 from queue_store.counts import rollups
 from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import QueueStoreError
-from queue_store.flows import with_work
+from queue_store.flows import FlowWithWork, with_work
 
 from .app import waking_task
 from .authoring.registry import all_flows
+from .run_loop.waiting_flows import MANY_FLOWS
 from .schedule.enqueue_due import enqueue_due
 from .worker.services import WorkerServices, worker_services
 
 logger = logging.getLogger(__name__)
 
 THOROUGH_SECONDS = 60.0
+HINTS_FOR_EACH_PROCESS = 2
 _thorough_at = 0.0
 
 
@@ -45,5 +50,19 @@ def hint_waiting_flows(services: WorkerServices) -> int:
     """Returns how many hints are outstanding now for flows with due work."""
     with services.database.transaction() as cursor:
         waiting = with_work(cursor)
-    hints = [(flow, slot) for flow in waiting for slot in range(flow.runs_wanted)]
+    hints = [(flow, slot) for flow in to_be_hinted(waiting) for slot in range(flow.runs_wanted)]
     return sum(services.hints.send(flow.flow_name, flow.celery_queue, slot) for flow, slot in hints)
+
+
+def to_be_hinted(waiting: Sequence[FlowWithWork]) -> list[FlowWithWork]:
+    """All, longest waiting first. Of many that wait in one Celery queue, any two for each worker process that serves
+    them: whoever takes a hint goes on with the others (run_loop/waiting_flows.py)."""
+    groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
+    for flow in waiting:
+        groups[flow.celery_queue, flow.worker_processes].append(flow)
+    chosen: list[FlowWithWork] = []
+    for (_, processes), flows in groups.items():
+        wanted = HINTS_FOR_EACH_PROCESS * max(1, processes)
+        is_many = len(flows) >= MANY_FLOWS and len(flows) > wanted
+        chosen += random.sample(flows, wanted) if is_many else flows
+    return chosen

@@ -42,11 +42,19 @@ class Claimer:
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
     def claim(
-        self, cursor: Cursor[Any], batch_size: int, *, suspects_first: bool = False, prefetch: bool = False
+        self,
+        cursor: Cursor[Any],
+        batch_size: int,
+        *,
+        suspects_first: bool = False,
+        prefetch: bool = False,
+        was_sent: bool = False,
     ) -> list[Record]:
         """`suspects_first`: there are some. `prefetch`: the run still works on its last batch, so neither suspects nor
-        a second look are wanted."""
-        records = self._search(cursor, batch_size, suspects_first=suspects_first, prefetch=prefetch)
+        a second look are wanted. `was_sent`: the claim from the position was, and found nothing."""
+        for_suspects = (suspects_first or self.next_is_for_suspects) and not prefetch
+        records = self._claim_suspects(cursor, batch_size) if for_suspects else []
+        records = records or self._search(cursor, batch_size, prefetch=prefetch, was_sent=was_sent)
         self.position.count_claim()
         return records
 
@@ -63,9 +71,12 @@ class Claimer:
         first_level = self.oldest_waiting_level(cursor) if is_aging else None
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
-    def found_nothing(self) -> None:
-        """By a claim that was sent alone: the next one begins with the second look."""
-        if not self.position.uses_key_scan:
+    def sent_alone(self, *, found: bool) -> None:
+        """After its COMMIT. Where it found nothing, the next claim begins with the second look."""
+        self.suspect_claims = 0
+        if found:
+            self.position.count_claim()
+        elif not self.position.uses_key_scan:
             self.position.drop()
 
     def read(self, cursor: Cursor[Any]) -> list[Record]:
@@ -81,15 +92,13 @@ class Claimer:
         return row[0] if row else None
 
     def _search(
-        self, cursor: Cursor[Any], batch_size: int, *, suspects_first: bool, prefetch: bool
+        self, cursor: Cursor[Any], batch_size: int, *, prefetch: bool, was_sent: bool
     ) -> list[Record]:
-        is_aging = self.position.next_is_aging
-        for_suspects = (suspects_first or self.next_is_for_suspects) and not prefetch
-        if for_suspects and (suspects := self._claim_suspects(cursor, batch_size)):
-            return suspects
+        records: list[Record] = []
         self.suspect_claims = 0
-        self.send(cursor, batch_size, is_aging=is_aging)
-        records = self.read(cursor)
+        if not was_sent:
+            self.send(cursor, batch_size, is_aging=self.position.next_is_aging)
+            records = self.read(cursor)
         if not records and not prefetch and self.position.uses_key_scan:
             self.position.resume_full_scan()
             self.send(cursor, batch_size)

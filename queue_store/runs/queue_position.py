@@ -42,6 +42,7 @@ class QueuePosition:
 
     cursor_seconds: float
     aging_claims: int
+    batch_size: int | None = None  # of the flow, as its last run learned it
     _lowest: dict[int, tuple[str, int]] = field(default_factory=dict[int, tuple[str, int]])
     _dropped_at: float = 0.0
     _pause_seconds: float = 0.0

@@ -20,7 +20,9 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import NamedStatement, sql
 from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Record, Written
+from queue_store.runs.beginning import register_and_claim
 from queue_store.runs.claimer import Claimer
+from queue_store.runs.ending import may_end_with, send_end, with_completed
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
     add_finished,
@@ -64,7 +66,7 @@ class Run:
         self.claimer = Claimer(self.options, self.flow_instance_id, self.position)
 
     def __enter__(self) -> "Run":
-        self.batch_size = self.batch_size or self.options.batch_size
+        self.batch_size = self.batch_size or self.position.batch_size or self.options.batch_size
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,16 +101,12 @@ class Run:
     def begin(self) -> list[Record]:
         """Register and claim the first batch in one transaction. Empty: nothing was written, this run never was."""
         with self.held.transaction() as cursor:
-            registering = OwnCursor(cursor.connection, binary=True)
-            with cursor.connection.pipeline():
-                cursor.execute(sql("runs/lock_flow"), self.parameters)
-                registering.execute(sql("runs/register_run"), self.parameters)
-            records: list[Record] = []
-            if registered := registering.fetchone():
-                self.batch_size, has_suspects = registered
-                records = self.claimer.claim(cursor, self.batch_size, suspects_first=has_suspects)
+            self.batch_size, records = register_and_claim(
+                self.held, cursor, self.parameters, self.claimer, self.batch_size
+            )
             if not records:
                 self.held.undo()
+        self.position.batch_size = self.batch_size
         self.is_registered = bool(records)
         return self._claimed(records)
 
@@ -125,25 +123,19 @@ class Run:
         self.is_ended = or_end and not records
         return self._claimed(records)
 
-    def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
+    def exchange(self, outcomes: Sequence[Outcome], *, or_end: bool = False) -> tuple[Written, list[Record]]:
         """Write outcomes and claim the next batch, in one transaction and one round trip. Where the claim needs more
-        than one statement it is left out, so no records do not mean that nothing is due: then call `claim`."""
+        than one statement it is left out, so no records do not mean that nothing is due: then call `claim`, unless the
+        run is ended. `or_end`: a run whose only batch was short ends in this transaction, where nothing is due."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
-        statements = self.outcome_statements(outcomes)
-        written = Written()
-        with self.held.transaction() as cursor:
-            with cursor.connection.pipeline():
-                writers = self._send_statements(cursor, statements)
-                self.claimer.send(cursor, self.batch_size)
-            read_all_written(writers, statements, written)
-            records = self.claimer.read(cursor)
+        may_end = or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer)
+        written, records, is_ended = self._exchange(outcomes, may_end=may_end)
+        if may_end and written.refused_ids:  # what the end counted was wrong, and is undone
+            written, records, is_ended = self._exchange(outcomes, may_end=False)
+        self.is_ended = is_ended
         self.counts.add(written)
-        self.claimer.suspect_claims = 0
-        if records:
-            self.position.count_claim()
-        else:
-            self.claimer.found_nothing()
+        self.claimer.sent_alone(found=bool(records))
         return written, self._claimed(records)
 
     def write(self, outcomes: Sequence[Outcome]) -> Written:
@@ -219,11 +211,25 @@ class Run:
             cursor.execute(sql("liveness/declare_run_dead"), self.parameters | death)
 
     def end_in(self, cursor: Cursor[Any], error_message: str | None = None, **how: bool) -> None:
-        """The same, in the caller's transaction. `is_alone=True`: the caller writes nothing else in it."""
-        end = {"error_message": error_message, "leaves_unfinished": False, "is_alone": False} | how
+        """The same, in the caller's transaction. `how`: as `send_end` has it."""
         with cursor.connection.pipeline():
-            cursor.execute(sql("runs/end_run"), self.parameters | end | self.counts.parameters())
-            cursor.execute(sql("runs/settle_run"), self.parameters)
+            send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
+
+    def _exchange(self, outcomes: Sequence[Outcome], *, may_end: bool) -> tuple[Written, list[Record], bool]:
+        statements = self.outcome_statements(outcomes)
+        written, ending = Written(), None
+        with self.held.transaction() as cursor:
+            with cursor.connection.pipeline():
+                writers = self._send_statements(cursor, statements)
+                self.claimer.send(cursor, self.batch_size)
+                if may_end:
+                    counts = with_completed(self.counts, outcomes)
+                    ending = send_end(cursor, self.parameters, counts, if_idle=True)
+            read_all_written(writers, statements, written)
+            records = self.claimer.read(cursor)
+            if may_end and written.refused_ids:
+                self.held.undo()
+        return written, records, ending is not None and ending.fetchone() is not None
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""

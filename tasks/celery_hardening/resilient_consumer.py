@@ -26,8 +26,8 @@ class ResilientConsumer(Consumer):
     _events_at = 0.0
 
     def on_send_event_buffered(self) -> None:
-        """Celery would tell Flower of a message before it passes the message to a pool child, which waits meanwhile. So
-        events are sent a little later, many together."""
+        """Celery would tell Flower of a message before it passes the message to a pool child. So events are sent a
+        little later, many together."""
         now = time.monotonic()
         if self.hub and now >= self._events_at:  # else they are about to be sent, unless the hub was reset
             self._events_at = now + EVENTS_SECONDS

@@ -98,7 +98,7 @@ class Delivery:
         outcomes, self._outcomes = self._outcomes, []
         self._run.batch_size = self.current.batch_size or self._run.batch_size
         try:
-            written, records = self._run.exchange(outcomes)
+            written, records = self._run.exchange(outcomes, or_end=not prefetch)
         except ConflictError:
             written, records = self._write(outcomes), []
         except DatabaseUnavailableError as error:
@@ -106,7 +106,7 @@ class Delivery:
                 self.wrote(self._write_again(lambda: self._run.write_again(outcomes)))
             raise RunLostError("the database went away during a claim") from error
         self.wrote(written)
-        return records or self._claim(prefetch)
+        return records if records or self._run.is_ended else self._claim(prefetch)
 
     def settle(self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record]) -> set[int]:
         """Write an express slice, and claim the rest of it. Returns the ids of the rest that were claimed."""

@@ -10,7 +10,7 @@ from ..worker.services import WorkerServices
 from .loop import run_flow
 
 MANY_FLOWS = 20  # with fewer, each has its hint
-LOOK_AGAIN = 20  # flows; other processes work on them, too
+EMPTY_RUNS = 2  # in a row: other processes were here, so look again
 
 
 def run_waiting_flows(services: WorkerServices) -> None:
@@ -19,21 +19,27 @@ def run_waiting_flows(services: WorkerServices) -> None:
         return
     ends_at = time.monotonic() + services.settings.time_slice_seconds
     while waiting := _waiting(services):
-        claimed_count = 0
+        claimed_count = empty_count = 0
         for flow in waiting:
             if services.slots.is_stopping or services.is_full:
                 return
             if time.monotonic() >= ends_at:
                 services.hints.send(flow.flow_name, flow.celery_queue)
                 return
-            claimed_count += run_flow(services, services.flows[flow.flow_name]).records_claimed
+            claimed = run_flow(services, services.flows[flow.flow_name]).records_claimed
+            claimed_count += claimed
+            empty_count = 0 if claimed else empty_count + 1
+            if claimed_count and empty_count >= EMPTY_RUNS:
+                break
         if not claimed_count:
             return
 
 
 def _waiting(services: WorkerServices) -> list[FlowWithWork]:
-    """Some, at random: processes that look at the same time begin with different ones."""
+    """In a circle, begun anywhere: processes that look at the same time come to the flows of another one late."""
     with services.database.transaction() as cursor:
         flows = with_work(cursor, services.celery_queues)
     ready = [flow for flow in flows if flow.flow_name in services.flows and flow.runs_wanted]
-    return random.sample(ready, min(LOOK_AGAIN, len(ready)))
+    ready.sort(key=lambda flow: flow.flow_name)
+    first = random.randrange(len(ready)) if ready else 0  # noqa: S311
+    return ready[first:] + ready[:first]

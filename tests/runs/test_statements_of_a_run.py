@@ -10,13 +10,8 @@ from tests.support.flow_runs import Worker
 
 BEGIN = ["runs/lock_flow", "runs/register_run", "arrows/claim"]
 EXCHANGE = ["runs/plan_once", "arrows/complete", "arrows/claim"]
-LAST_LOOK_AND_END = [
-    "runs/plan_once",
-    "arrows/claim",
-    "arrows/claim_suspects",
-    "runs/end_run",
-    "runs/settle_run",
-]
+END = ["runs/end_run", "runs/settle_run"]
+LAST_LOOK_AND_END = ["runs/plan_once", "arrows/claim", "arrows/claim_suspects", *END]
 NAMES = (*BEGIN, *EXCHANGE, *LAST_LOOK_AND_END)
 
 
@@ -45,6 +40,18 @@ def test_a_run_sends_these_statements_and_no_others(worker: Worker, sent: list[s
         "SELECT state, records_completed, settled_at IS NULL AS is_open FROM flow_execution_logs"
     )
     assert [(row.state, row.records_completed, row.is_open) for row in rows] == [("ended", 4, False)]
+
+
+def test_a_run_of_one_short_batch_ends_with_its_outcomes(worker: Worker, sent: list[str]) -> None:
+    flow = worker.declare(lambda payload: None, name="sample", batch_size=2)
+    worker.enqueue("sample", [1])
+    sent.clear()
+    worker.run(flow)
+    assert sent == [*BEGIN, *EXCHANGE, *END]
+    rows = worker.query(
+        "SELECT state, records_completed, settled_at IS NULL AS is_open FROM flow_execution_logs"
+    )
+    assert [(row.state, row.records_completed, row.is_open) for row in rows] == [("ended", 1, False)]
 
 
 def test_a_run_that_finds_nothing_leaves_the_statements_prepared(worker: Worker) -> None:

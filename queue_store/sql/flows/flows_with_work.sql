@@ -15,7 +15,7 @@ CROSS JOIN LATERAL (
     ) first
 ) keyed
 CROSS JOIN LATERAL (
-    SELECT count(*) AS records, coalesce(max(extract(epoch FROM now() - d.scheduled_at)), 0)::float8 AS waited_seconds
+    SELECT count(*) AS records, coalesce(extract(epoch FROM now() - min(d.scheduled_at)), 0)::float8 AS waited_seconds
     FROM (
         SELECT due.scheduled_at FROM generate_series(0, 9) AS level(priority)
         CROSS JOIN LATERAL (

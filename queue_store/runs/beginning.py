@@ -1,0 +1,45 @@
+"""How a run begins: it is registered and claims its first batch in one transaction, and mostly in one round trip."""
+
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.cursors import OwnCursor
+from queue_store.database.held_connection import HeldConnection
+from queue_store.database.statements import sql
+from queue_store.records.record import Record
+from queue_store.runs.claimer import Claimer
+
+
+def register_and_claim(
+    held: HeldConnection,
+    cursor: Cursor[Any],
+    run_parameters: dict[str, Any],
+    claimer: Claimer,
+    batch_size: int,
+    *,
+    at_once: bool = True,
+) -> tuple[int, list[Record]]:
+    """The batch size of the flow, and the batch. Without records the run must not be: roll back. `at_once`: claim
+    before the batch size is known, which was `batch_size` lately. Where it is another one, all is undone and done
+    again."""
+    at_once = at_once and not claimer.position.next_is_aging
+    registering = OwnCursor(cursor.connection, binary=True)
+    with cursor.connection.pipeline():
+        cursor.execute(sql("runs/lock_flow"), run_parameters)
+        registering.execute(sql("runs/register_run"), run_parameters)
+        if at_once:
+            claimer.send(cursor, batch_size)
+    registered = registering.fetchone()
+    if registered is None:
+        return batch_size, []
+    right_size, has_suspects = registered
+    records = claimer.read(cursor) if at_once else []
+    if records and (has_suspects or right_size != batch_size):
+        held.undo()
+        return register_and_claim(held, cursor, run_parameters, claimer, right_size, at_once=False)
+    if records:
+        claimer.sent_alone(found=True)
+    else:
+        records = claimer.claim(cursor, right_size, suspects_first=has_suspects, was_sent=at_once)
+    return right_size, records

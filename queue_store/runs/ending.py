@@ -1,0 +1,54 @@
+"""How a run says that it ends, in a transaction of its caller."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from psycopg import Cursor
+
+from queue_store.database.cursors import OwnCursor
+from queue_store.database.statements import sql
+from queue_store.records.record import Completed, Outcome
+from queue_store.runs.claimer import Claimer
+from queue_store.runs.options import RunCounts
+
+
+def may_end_with(outcomes: Sequence[Outcome], counts: RunCounts, batch_size: int, claimer: Claimer) -> bool:
+    """Whether it is likely that nothing is due: the run claimed once, and less than it wanted. A later
+    transaction sees a record that an outcome makes due again. The next claim is then the last look, at all records."""
+    is_short = counts.batch_count == 1 and counts.records_claimed < batch_size
+    is_plain = not claimer.claimed_suspects and not claimer.position.uses_key_scan
+    if not is_short or not is_plain or not all(outcome.__class__ is Completed for outcome in outcomes):
+        return False
+    claimer.position.drop()
+    return True
+
+
+def send_end(
+    cursor: Cursor[Any],
+    run_parameters: dict[str, Any],
+    counts: RunCounts,
+    *,
+    error_message: str | None = None,
+    leaves_unfinished: bool = False,
+    is_alone: bool = False,
+    if_idle: bool = False,
+) -> OwnCursor:
+    """In a pipeline. The returned cursor has a row where the run ended now. `is_alone`: the caller writes nothing else
+    in the transaction. `if_idle`: the run goes on with what it has in hand, and with suspects, which it may have to
+    claim."""
+    end = {
+        "error_message": error_message,
+        "leaves_unfinished": leaves_unfinished,
+        "is_alone": is_alone,
+        "if_idle": if_idle,
+    }
+    ending = OwnCursor(cursor.connection, binary=True)
+    ending.execute(sql("runs/end_run"), run_parameters | end | counts.parameters())
+    OwnCursor(cursor.connection).execute(sql("runs/settle_run"), run_parameters)
+    return ending
+
+
+def with_completed(counts: RunCounts, outcomes: Sequence[Outcome]) -> RunCounts:
+    """The counts when all of these completions are accepted."""
+    return replace(counts, records_completed=counts.records_completed + len(outcomes))
