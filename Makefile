@@ -38,7 +38,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence kill-evidence test-postgres bench-celery docs
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence kill-evidence test-postgres bench-celery docs artefacts
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -150,6 +150,9 @@ sbom: $(VENV)-sbom/bin/cyclonedx-py ## Write the bill of materials of a worker, 
 	@mkdir -p .data
 	@$(VENV)-sbom/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
 		--output-reproducible -o .data/sbom.json
+
+artefacts: $(VENV)/dev.stamp sbom ## Build wheel, sdist, bill of materials and their hashes from the last commit into dist/
+	@$(BIN)/python .ci/artefacts.py dist .data/sbom.json
 
 supply-chain: $(VENV)/dev.stamp $(VENV)-sbom/bin/cyclonedx-py ## Audit, licences, bill and scan: write docs/evidence/supply-chain.md
 	@$(BIN)/python .ci/supply_chain.py > docs/evidence/supply-chain.md
