@@ -22,6 +22,7 @@ RUN_BY = {
     "docs/runbook.md": "tests/docs/test_runbook.py",
     "docs/sql-contract.md": "tests/docs/test_sql_contract.py",
     "docs/testing.md": "tests/docs/test_testing_page.py",
+    "docs/tutorial.md": "tests/docs/test_tutorial.py",
     "docs/typed-payloads.md": "tests/docs/test_typed_payloads_page.py",
     "docs/watching.md": "tests/docs/test_watching.py",
 }
@@ -53,7 +54,11 @@ PAGES = sorted(
 COMMAND = re.compile(
     r"^(export|queuectl|celery|psql|pip|make|python|gunicorn|docker|kubectl|\.venv/\S+) ", re.MULTILINE
 )
-RUN_AS_TEXT = ("docs/own-schema.md", "docs/runbook.md")  # of others, tests run commands of a deployment only
+RUN_AS_TEXT = (
+    "docs/own-schema.md",
+    "docs/runbook.md",
+    "docs/tutorial.md",
+)  # of others, tests run commands of a deployment only
 
 
 def is_to_be_copied(block: CodeBlock) -> bool:
