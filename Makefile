@@ -21,6 +21,7 @@ TESTS := $(BIN)/python -m pytest
 TOGETHER := not package and not containers and not browser and not long and not alone
 # A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
 THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
+TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 NONE_CHOSEN := 5
 ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres-programs) && \
 	export TEST_POSTGRES_BIN || exit 1;)
@@ -56,7 +57,7 @@ test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while o
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, the short chaos, two beats, queuectl up
-	@$(TESTS) -m long $(ARGS)
+	@$(call IN_TWO_PHASES,$(TWO_AT_ONCE) -m "long and not alone",-m "long and alone")
 
 test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \

@@ -41,7 +41,7 @@ INSTEAD = {
 """,
 }
 
-pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(240 + 4 * PATIENCE_SECONDS)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240 + 4 * PATIENCE_SECONDS)]
 
 REPORT = """# Workers, producer and Redis are killed at random
 

@@ -15,7 +15,7 @@ from tasks.cli import main
 from tests.support.servers import reachable_directory
 from tests.support.up_process import FOREIGN, QUEUECTL, Up, left_of, until
 
-pytestmark = [pytest.mark.long, pytest.mark.alone]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

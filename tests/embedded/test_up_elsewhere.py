@@ -20,7 +20,7 @@ from tests.support.servers import reachable_directory
 from tests.support.up_process import QUEUECTL, Up, left_of, until
 from tests.workers.processes import ROOT, with_prefix
 
-pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 OWN_FLOW = "from tasks import flow\n@flow\ndef own(payload: dict) -> None: ...\n"

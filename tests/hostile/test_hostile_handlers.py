@@ -17,7 +17,7 @@ from tests.support.flow_rows import register_flow
 from tests.workers.processes import running_worker
 
 SETTINGS = {"HEARTBEAT_SECONDS": "0.4", "LEASE_SECONDS": "2", "IDLE_POLL_SECONDS": "0.5"}
-SERVED_SECONDS = 20
+SERVED_SECONDS = 40
 SIX = ("fork, the child raises", "COMMIT AND CHAIN", "another search path for the session", "dict_row",
        "an idle transaction", "SIGALRM by default")  # fmt: skip
 EFFECTS = "CREATE TABLE hostile_effects (record_id bigint, path text, role text, tenant text)"
