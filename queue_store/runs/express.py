@@ -58,6 +58,7 @@ class HeldSlice:
         self._counted = len(records)  # in the counts of the run, which its heartbeat shows
         run.counts.batch_count += 1
         run.counts.records_claimed += len(records)
+        run.counts.records_held = len(records)
 
     def settle(self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, let go of all other records, and COMMIT. Returns which of the rest
@@ -106,6 +107,7 @@ class HeldSlice:
     def _count(self, written: Written, kept: int) -> None:
         if self._counted:
             self._run.counts.records_claimed -= self._counted - kept
+            self._run.counts.records_held = 0
             self._counted = 0
         self._run.counts.add(written)
 
