@@ -10,8 +10,12 @@ from queue_store.runs.run import Run
 from queue_store.settings import ProcessorSettings
 from tasks.metrics.collector import QueueCollector
 from tasks.monitoring import distributed_queue_monitoring
+from tasks.queue_page.arguments import Arguments
+from tasks.queue_page.views import VIEWS
+from tasks.queue_page.views.request import ViewRequest
 from tests.metrics.test_metrics import scrape, value
 from tests.runs.test_express_slices import begun, held
+from tests.support.documents import code_blocks
 from tests.support.store import Store, completed
 
 STILL_ALIVE = "UPDATE flow_execution_logs SET heartbeat_at = now() + interval '1 hour'"
@@ -53,6 +57,22 @@ def test_status_counts_them_as_processing(
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     status = distributed_queue_monitoring()["overall_queue_status"]
     assert (status["processing_records"], status["pending_records"], status["due_records"]) == (7, 2, 1)
+
+
+def test_the_page_counts_them_as_processing(store: Store, run: Run) -> None:
+    with store.database.transaction() as cursor:
+        request = ViewRequest(cursor, ProcessorSettings(), Arguments({"flow": "sample"}), None)
+        overview, flow = VIEWS["overview"](request), VIEWS["flow"](request)
+    for shown in (overview["total"], overview["flows"][0], flow["flow"]):
+        assert (shown["processing"], shown["pending"], shown["due"]) == (7, 2, 1)
+
+
+def test_the_statement_of_the_runbook_counts_them(store: Store, run: Run) -> None:
+    statements = [
+        statement for block in code_blocks("docs/runbook.md", "sql") for statement in block.code.split(";")
+    ]
+    [statement] = [statement for statement in statements if "records_held" in statement]
+    assert store.query(statement) == [("sample", 7)]
 
 
 def test_metrics_count_them_as_processing(store: Store, run: Run) -> None:
