@@ -54,6 +54,9 @@ def writes_row(payload: dict[str, Any], connection: psycopg.Connection[Any], con
     connection.execute(INSERT_ROW, (context.record_id, payload["n"] * 2))
 
 
+flow(name="writes_row_express", express=True)(writes_row)
+
+
 def _one_of_many(payload: dict[str, Any]) -> None:
     pass
 

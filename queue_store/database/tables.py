@@ -142,6 +142,7 @@ flow_execution_logs = Table(
     ),
     Column("error_message", Text),
     Column("leaves_unfinished", Boolean, nullable=False),
+    Column("records_held", Integer, nullable=False),
 )
 
 audit_log = Table(

@@ -7,6 +7,19 @@ from queue_store.explain.reasons import FLOW, Reason, lasting, reason
 PENDING = ("pending",)
 
 
+@reason("in_express_slice", of=PENDING)
+def in_express_slice(facts: Facts) -> Reason | None:
+    run = facts.slice
+    if run is None:
+        return None
+    place = f" in process {run.pid} on {run.hostname}" if run.hostname else ""
+    text = (
+        f"It is in the express slice of run {run.flow_instance_id}{place}, which holds its lock while handlers run. "
+        "It is completed or claimed in a moment."
+    )
+    return Reason("in_express_slice", text, details={"flow_instance_id": str(run.flow_instance_id)})
+
+
 @reason("not_due_yet", of=PENDING)
 def not_due_yet(facts: Facts) -> Reason | None:
     record = facts.record

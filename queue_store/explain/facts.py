@@ -155,6 +155,11 @@ class Facts:
         return rows_as(rows, AliveRun)
 
     @cached_property
+    def slice(self) -> AliveRun | None:
+        """The run whose express slice holds the record now."""
+        return row_as(self.cursor.execute(sql("explain/slice"), {"id": self.record.id}), AliveRun)
+
+    @cached_property
     def hung_handlers(self) -> list[HungHandler]:
         """Of all flows: they hold the worker processes that others wait for."""
         return read_hung_handlers(self.cursor, self.settings)

@@ -9,7 +9,7 @@ suspects      when nothing else is due
 from typing import Any
 from uuid import UUID
 
-from psycopg import Cursor
+from psycopg import AsyncCursor, Cursor
 from psycopg.types.numeric import Int8BinaryLoader
 from psycopg.types.string import ByteaBinaryLoader
 
@@ -123,7 +123,7 @@ class Claimer:
         return claim_parameters(self.options.flow_name, self.flow_instance_id, batch_size)
 
 
-def decode_later(cursor: Cursor[Any]) -> None:
+def decode_later(cursor: Cursor[Any] | AsyncCursor[Any]) -> None:
     """Let the cursor return jsonb and instants as `Record` takes them."""
     cursor.adapters.register_loader("jsonb", ByteaBinaryLoader)
     cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)

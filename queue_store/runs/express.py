@@ -58,6 +58,7 @@ class HeldSlice:
         self._counted = len(records)  # in the counts of the run, which its heartbeat shows
         run.counts.batch_count += 1
         run.counts.records_claimed += len(records)
+        run.counts.records_held = len(records)
 
     def settle(self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, let go of all other records, and COMMIT. Returns which of the rest
@@ -67,7 +68,7 @@ class HeldSlice:
             return self.settle_again(outcomes, rest)
         self._is_over = True
         with self._transaction:
-            written, claimed_ids = _write(self._run, self._cursor, self._parameters(None), outcomes, rest)
+            written, claimed_ids = write_held(self._run, self._cursor, self._parameters(None), outcomes, rest)
         self._count(written, len(outcomes) + len(rest))
         return written, claimed_ids
 
@@ -80,7 +81,7 @@ class HeldSlice:
         records = [outcome.record for outcome in outcomes]
         with run.held.transaction() as cursor:
             cursor.execute(sql("runs/plan_once"), run.parameters)
-            written, claimed_ids = _write(run, cursor, self._parameters(self._mark), outcomes, rest)
+            written, claimed_ids = write_held(run, cursor, self._parameters(self._mark), outcomes, rest)
             finished = self._find(cursor, "runs/finished_under_claim", records)
             owned = self._find(cursor, "runs/owned_records", rest)
         add_finished(written, dict(finished))
@@ -106,6 +107,7 @@ class HeldSlice:
     def _count(self, written: Written, kept: int) -> None:
         if self._counted:
             self._run.counts.records_claimed -= self._counted - kept
+            self._run.counts.records_held = 0
             self._counted = 0
         self._run.counts.add(written)
 
@@ -136,26 +138,35 @@ def has_died_lately(run: Run) -> bool:
 def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> tuple[list[Record], str]:
     """The mark is read outside of the pipeline: psycopg ends a pipeline with a request to flush,
     which disarms `idle_in_transaction_session_timeout` until the next statement of its own."""
-    parameters = claim_parameters(run.options.flow_name, run.flow_instance_id, batch_size)
-    parameters |= run.position.parameters() | {"idle_timeout": f"{round(idle_seconds * 1000)}ms"}
+    parameters = hold_parameters(run, batch_size, idle_seconds)
     decode_later(cursor)
     with cursor.connection.pipeline():
         cursor.execute(sql("runs/begin_slice"), parameters)
         cursor.execute(sql("runs/hold_records"), parameters)
-    rows = cursor.fetchall()
+    records = read_held(run, cursor.fetchall(), batch_size)
+    [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
+    return records, mark
+
+
+def hold_parameters(run: Run, batch_size: int, idle_seconds: float) -> dict[str, Any]:
+    """Of runs/begin_slice.sql and runs/hold_records.sql."""
+    parameters = claim_parameters(run.options.flow_name, run.flow_instance_id, batch_size)
+    return parameters | run.position.parameters() | {"idle_timeout": f"{round(idle_seconds * 1000)}ms"}
+
+
+def read_held(run: Run, rows: Sequence[tuple[Any, ...]], batch_size: int) -> list[Record]:
+    """`rows`: of runs/hold_records.sql, by a cursor that decodes later. Raises NotExpressError."""
     if len(rows) > batch_size:
         raise AssertionError(f"held {len(rows)} records of {batch_size}")
     if not all(may_be_express for *_, may_be_express in rows):
         raise NotExpressError
-    [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
-    options, timezone = run.options, cursor.connection.info.timezone
-    records = read_records(
+    options, timezone = run.options, run.held.driver.info.timezone
+    return read_records(
         (row[:-1] for row in rows), options.flow_name, run.flow_instance_id, timezone, options.record_class
     )
-    return records, mark
 
 
-def _write(
+def write_held(
     run: Run,
     cursor: Cursor[Any],
     parameters: dict[str, Any],

@@ -176,8 +176,8 @@ def _check_schedule_payload(value: object) -> None:
 def _check_together(flow: Flow) -> None:
     _check_transaction(flow)
     hooks = [hook for hook in (flow.before, flow.after, flow.failed) if hook is not None]
-    if flow.express and (flow.concurrency > 1 or flow.transaction_type is not None):
-        raise ValueError("express needs a handler without concurrency and without a transaction parameter")
+    if flow.express and flow.concurrency > 1:
+        raise ValueError("express needs a handler without concurrency")
     if flow.concurrency > 1 and flow.batch:
         raise ValueError("a batch handler is called once for a batch: concurrency has no meaning, drop it")
     if not flow.is_async and any(is_async(hook) for hook in hooks):

@@ -32,7 +32,7 @@ Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 
 def may_be_express(flow: Flow) -> bool:
     """The predicate of flows. The one of records is in queue_store/sql/runs/hold_records.sql."""
-    return flow.express and flow.concurrency == 1 and flow.transaction_type is None
+    return flow.express and flow.concurrency == 1
 
 
 class Express:
@@ -72,9 +72,9 @@ class Express:
         became long, or the one that is next. None where the run must stop."""
         while self._is_next():
             self._delivery.flush()  # the connection is the slice's from here on
-            if (held := self._hold()) is None:
+            if (rest := self._work_on_next()) is None:
                 break
-            if rest := self._work_on(SliceInHand(held, self._delivery)):
+            if rest:
                 return rest
         if self._delivery.must_stop:
             self._delivery.flush()
@@ -88,6 +88,11 @@ class Express:
         run = self._run
         must_be_claimed = run.claimer.next_is_for_suspects or run.position.uses_key_scan
         return self._quick.are_enough and not must_be_claimed and not self._delivery.must_stop
+
+    def _work_on_next(self) -> list[Record] | None:
+        """Returns what of the slice was claimed and not started. None: claim as always."""
+        held = self._hold()
+        return None if held is None else self._work_on(SliceInHand(held, self._delivery))
 
     def _hold(self) -> HeldSlice | None:
         """None: claim as always. Raises RunLostError."""

@@ -22,6 +22,7 @@ from .end_of_run import end_run
 from .execution import Execution
 from .executors import AsyncExecutor, Executor, ThreadExecutor
 from .express import Express, may_be_express
+from .express_commit import ExpressCommit
 from .guest import ProcessState, own_this_process, run_as_guest
 from .handlers_in_hand import HandlersInHand
 from .limits import Limits
@@ -119,6 +120,10 @@ class _RunLoop:
             self._services.current_run = None
 
     def _express(self, execution: Execution) -> Express:
+        if isinstance(execution, OneCommit):
+            return ExpressCommit(
+                self._services, self._flow, self._run, self._delivery, execution, self._process_state.put_back
+            )
         call = self._executor or (self._call_batch if self._flow.batch else self._call_one)
         express = Express(
             self._services,

@@ -13,8 +13,9 @@ import psycopg
 from queue_store.database.async_connection import AsyncHeldConnection
 from queue_store.database.cursors import OwnAsyncCursor, OwnCursor
 from queue_store.errors import ClaimLostError
-from queue_store.records.record import Outcome, Written
+from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.async_writing import write_in_async
+from queue_store.runs.held_commit import hold_in, hold_in_async, settle_in, settle_in_async
 from queue_store.runs.run import Run
 from queue_store.runs.sessions import is_alive
 from queue_store.runs.slice_session import SliceSession
@@ -42,6 +43,14 @@ class OpenSlice(Protocol):
 
     async def write(self, outcomes: Sequence[Outcome]) -> Written:
         """As `Run.write_in`."""
+        ...
+
+    async def hold(self, batch_size: int, idle_seconds: float) -> list[Record]:
+        """Lock the next due records for an express slice. Raises NotExpressError."""
+        ...
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> Written:
+        """Claim and complete records of this express slice."""
         ...
 
 
@@ -112,6 +121,13 @@ class _PlainSlice:
     async def write(self, outcomes: Sequence[Outcome]) -> Written:
         return self.run.write_in(self.cursor, outcomes)
 
+    async def hold(self, batch_size: int, idle_seconds: float) -> list[Record]:
+        with OwnCursor(self.cursor.connection, binary=True) as cursor:
+            return hold_in(self.run, cursor, batch_size, idle_seconds)
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> Written:
+        return settle_in(self.run, self.cursor, outcomes)
+
 
 class AsyncSliceConnection:
     def __init__(self, run: Run, event_loop: EventLoop) -> None:
@@ -177,3 +193,10 @@ class _AsyncSlice:
 
     async def write(self, outcomes: Sequence[Outcome]) -> Written:
         return await write_in_async(self.run, self.cursor, outcomes)
+
+    async def hold(self, batch_size: int, idle_seconds: float) -> list[Record]:
+        async with OwnAsyncCursor(self.cursor.connection, binary=True) as cursor:
+            return await hold_in_async(self.run, cursor, batch_size, idle_seconds)
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> Written:
+        return await settle_in_async(self.run, self.cursor, outcomes)

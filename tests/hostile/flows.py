@@ -12,8 +12,9 @@ from tasks import Backoff, FlowContext, flow
 from tests.hostile.misuses import DEADLY, DRIVER, ENDLESS, LOOP, PROCESS, RETURNS, SQL, TENANT
 
 EFFECT = """
-INSERT INTO hostile_effects (record_id, path, role, tenant)
-SELECT {id}, current_setting('search_path'), current_user, coalesce(current_setting('app.tenant', true), '')
+INSERT INTO hostile_effects (record_id, path, role, tenant, status)
+SELECT {id}, current_setting('search_path'), current_user, coalesce(current_setting('app.tenant', true), ''),
+    (SELECT status FROM processing_queue WHERE id = {id})
 """
 OPTIONS: dict[str, Any] = {"max_retries": 1, "backoff": Backoff.fixed(0.2), "time_limit_seconds": 4}
 SESSION: dict[str, Any] = {
@@ -96,6 +97,18 @@ async def with_async_psycopg(
 def batch_with_psycopg(contexts: list[FlowContext], connection: "psycopg.Connection[Any]") -> None:
     for context in contexts:
         with_psycopg(context.payload, connection, context)
+
+
+@flow(**OPTIONS, **SESSION, express=True, batch_size=5)
+def express_with_psycopg(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> Any:
+    return with_psycopg(payload, connection, context)
+
+
+@flow(**OPTIONS, **SESSION, express=True, batch_size=5)
+async def express_with_async_psycopg(
+    payload: Any, connection: "psycopg.AsyncConnection[Any]", context: FlowContext
+) -> Any:
+    return await with_async_psycopg(payload, connection, context)
 
 
 def effect(context: FlowContext) -> str:

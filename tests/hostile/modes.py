@@ -18,4 +18,8 @@ MODES: dict[str, dict[str, Any]] = {
     "with_async_session": ON_CONNECTIONS,
     "with_async_psycopg": ON_CONNECTIONS | RETURNS | LOOP,
     "batch_with_psycopg": PROCESS | SQL | DRIVER,
+    "express_with_psycopg": ON_CONNECTIONS | RETURNS,
+    "express_with_async_psycopg": ON_CONNECTIONS | RETURNS | LOOP,
 }
+# Innocent records before and after each misuse: a flow is express after three batches of these.
+INNOCENTS = {mode: 20 if mode.startswith("express") else 1 for mode in MODES}

@@ -12,7 +12,7 @@ import pytest
 
 from queue_store.database.manager import DatabaseManager
 from tests.hostile.misuses import names
-from tests.hostile.modes import MODES
+from tests.hostile.modes import INNOCENTS, MODES
 from tests.support.flow_rows import register_flow
 from tests.workers.processes import running_worker
 
@@ -20,7 +20,7 @@ SETTINGS = {"HEARTBEAT_SECONDS": "0.4", "LEASE_SECONDS": "2", "IDLE_POLL_SECONDS
 SERVED_SECONDS = 40
 SIX = ("fork, the child raises", "COMMIT AND CHAIN", "another search path for the session", "dict_row",
        "an idle transaction", "SIGALRM by default")  # fmt: skip
-EFFECTS = "CREATE TABLE hostile_effects (record_id bigint, path text, role text, tenant text)"
+EFFECTS = "CREATE TABLE hostile_effects (record_id bigint, path text, role text, tenant text, status text)"
 INSERT = "INSERT INTO processing_queue (flow_name, payload) VALUES (%(flow)s, jsonb_build_object('do', %(do)s::text))"
 UNFINISHED = """
 SELECT payload ->> 'do', status, retry_count, crash_strikes FROM processing_queue
@@ -57,7 +57,8 @@ def work_off(queue: Queue, mode: str, misuses: Sequence[str], log: Path, environ
     for name in (mode, "neighbour"):
         register_flow(queue.database, name)
     for misuse in misuses:
-        for do in (None, misuse, None):
+        innocents: list[str | None] = [None] * INNOCENTS[mode]
+        for do in (*innocents, misuse, *innocents):
             queue.rows(INSERT, flow=mode, do=do)
     ends_at = time.monotonic() + 60 + 6 * len(misuses)
     with running_worker(environment, log, flows="tests.hostile.flows", settings=SETTINGS) as worker:
@@ -75,6 +76,8 @@ def judge(queue: Queue, mode: str) -> None:
     if "with" in mode:
         [(path, role)] = queue.rows("SELECT current_setting('search_path'), current_user")
         assert queue.rows(EFFECTS_WRONG, flow=mode, path=path, role=role) == []
+    if mode.startswith("express"):
+        assert queue.rows("SELECT count(*) > 100 FROM hostile_effects WHERE status = 'pending'") == [(True,)]
     [(slowest,)] = queue.rows(SLOWEST)
     assert slowest.total_seconds() < SERVED_SECONDS  # type: ignore[attr-defined]
 

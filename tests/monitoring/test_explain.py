@@ -198,7 +198,7 @@ def test_a_flow_that_nobody_knows_is_an_error(database: DatabaseManager) -> None
 
 
 def test_every_registered_reason_is_tested_here() -> None:
-    tested = {*RECORDS, *FLOWS, "runs_capped", "runs_alive"}
+    tested = {*RECORDS, *FLOWS, "runs_capped", "runs_alive", "in_express_slice"}
     assert set(registered_codes()) == tested
 
 

@@ -17,6 +17,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every flow that may be express is, and no slice is long, however slow this machine is."""
     monkeypatch.setattr(QuickBatches, "are_enough", True)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
+    monkeypatch.setattr("tasks.run_loop.express_commit.LONG_SECONDS", 600.0)
 
 
 @pytest.fixture

@@ -100,9 +100,7 @@ def test_the_heartbeat_says_how_many_records_a_slice_holds(store: Store) -> None
     in_hand = held(run)
     with store.database.transaction() as cursor:
         worker_processes.beat_run(cursor, run.flow_instance_id, run.counts)
-    published = (
-        "SELECT records_claimed - records_completed FROM flow_execution_logs WHERE flow_instance_id = %s"
-    )
+    published = "SELECT records_held FROM flow_execution_logs WHERE flow_instance_id = %s"
     assert store.value(published, (run.flow_instance_id,)) == len(record_ids)
     in_hand.roll_back()
     with store.database.transaction() as cursor:

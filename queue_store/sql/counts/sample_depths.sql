@@ -2,7 +2,7 @@
 -- totals leave over. A waiting record is due, of a registered flow, and nobody stopped it. Counting begins with the newest:
 -- before the oldest lie the entries of all that was claimed since the last vacuum. `names` adds up instead of joining: the
 -- planner takes the names for few, and would compare each with all. `level` steps from priority to priority that a flow
--- has.
+-- has. What an express slice holds counts as processing, and not as pending.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM public.rollup_totals
@@ -13,20 +13,26 @@ WITH live AS MATERIALIZED (
     GROUP BY t.flow_name
 ), processing AS MATERIALIZED (
     SELECT flow_name, processing FROM public.processing_counts(1000 * %(limit)s::bigint)
+), held AS MATERIALIZED (
+    SELECT flow_name, sum(records_held) AS held FROM public.flow_execution_logs
+    WHERE state IN ('running', 'stopping') AND records_held > 0 AND heartbeat_at > now() - interval '5 seconds'
+    GROUP BY flow_name
 ), names AS MATERIALIZED (
-    SELECT t.flow_name, sum(t.live) AS live, sum(t.processing)::bigint AS processing FROM (
-        SELECT flow_name, live, 0 AS processing FROM live
-        UNION ALL SELECT flow_name, 0, processing FROM processing
-        UNION ALL SELECT flow_name, 0, 0 FROM public.flows) t
+    SELECT t.flow_name, sum(t.live) AS live, sum(t.processing)::bigint AS processing, sum(t.held)::bigint AS held FROM (
+        SELECT flow_name, live, 0 AS processing, 0 AS held FROM live
+        UNION ALL SELECT flow_name, 0, processing, 0 FROM processing
+        UNION ALL SELECT flow_name, 0, 0, held FROM held
+        UNION ALL SELECT flow_name, 0, 0, 0 FROM public.flows) t
     GROUP BY t.flow_name
 )
 INSERT INTO public.depth_minutes (minute, flow_name, pending, processing, is_approximate, oldest_due_seconds, waiting)
 SELECT date_trunc('minute', now()), n.flow_name,
-    CASE WHEN waiting.counted < %(limit)s THEN waiting.counted
-        ELSE greatest(n.live - n.processing, waiting.counted) END,
+    CASE WHEN waiting.counted < %(limit)s THEN greatest(waiting.counted - n.held, 0)
+        ELSE greatest(n.live - n.processing, waiting.counted - n.held) END,
     n.processing, waiting.counted >= %(limit)s,
     extract(epoch FROM now() - due.oldest_at),
-    CASE WHEN f.flow_name IS NOT NULL AND f.paused_at IS NULL AND control.processing_stopped_at IS NULL THEN due.counted
+    CASE WHEN f.flow_name IS NOT NULL AND f.paused_at IS NULL AND control.processing_stopped_at IS NULL
+        THEN greatest(due.counted - n.held, 0)
         ELSE 0 END
 FROM names n
 LEFT JOIN public.flows f USING (flow_name)

@@ -2,7 +2,8 @@
 -- and what is not folded yet. Live ones are counted in their partial indexes up to a limit; beyond it they are what is
 -- left over. More than ten flows share ten times the limit, but each has a tenth of it at least: a thousand flows cost
 -- ten times as much as ten, and not a hundred times.
--- Of busy runs, the processing ones are what their last heartbeats say (processing_counts).
+-- Of busy runs, the processing ones are what their last heartbeats say (processing_counts). So are the records that an
+-- express slice holds: they count as processing, and not as pending.
 -- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
 -- begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
 -- `level` steps from priority to priority that a flow has pending records of: most flows have one, and there are ten.
@@ -20,13 +21,19 @@ WITH counted AS MATERIALIZED (
     GROUP BY t.flow_name
 ), processing AS MATERIALIZED (
     SELECT flow_name, processing FROM public.processing_counts(10 * %(limit)s::bigint)
+), held AS MATERIALIZED (
+    SELECT flow_name, sum(records_held) AS held FROM public.flow_execution_logs
+    WHERE state IN ('running', 'stopping') AND records_held > 0 AND heartbeat_at > now() - interval '5 seconds'
+    GROUP BY flow_name
 ), names AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
-        sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled, sum(t.processing)::bigint AS processing
+        sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled, sum(t.processing)::bigint AS processing,
+        sum(t.held)::bigint AS held
     FROM (
-        SELECT flow_name, total, completed, failed, cancelled, 0 AS processing FROM counted
-        UNION ALL SELECT flow_name, 0, 0, 0, 0, processing FROM processing
-        UNION ALL SELECT flow_name, 0, 0, 0, 0, 0 FROM public.flows) t
+        SELECT flow_name, total, completed, failed, cancelled, 0 AS processing, 0 AS held FROM counted
+        UNION ALL SELECT flow_name, 0, 0, 0, 0, processing, 0 FROM processing
+        UNION ALL SELECT flow_name, 0, 0, 0, 0, 0, held FROM held
+        UNION ALL SELECT flow_name, 0, 0, 0, 0, 0, 0 FROM public.flows) t
     WHERE %(flow_name)s::text IS NULL OR t.flow_name = %(flow_name)s
     GROUP BY t.flow_name
 ), share AS MATERIALIZED (
@@ -35,7 +42,7 @@ WITH counted AS MATERIALIZED (
     FROM names
 ), live AS MATERIALIZED (
     SELECT n.flow_name, n.total, n.processing, n.completed, n.failed, n.cancelled, waiting.due,
-        waiting.oldest_due_at, waiting.future
+        waiting.due - least(n.held, waiting.due) AS free, waiting.oldest_due_at, waiting.future
     FROM names n
     CROSS JOIN LATERAL (
         WITH RECURSIVE level AS (
@@ -73,15 +80,15 @@ WITH counted AS MATERIALIZED (
     ) waiting
 ), shown AS (
     SELECT l.*, share.of_each, l.due >= share.of_each OR l.future >= share.of_each AS is_approximate,
-        CASE WHEN l.due < share.of_each AND l.future < share.of_each THEN l.due + l.future
-            ELSE greatest(l.total - l.completed - l.failed - l.cancelled - l.processing, l.due + l.future)
+        CASE WHEN l.due < share.of_each AND l.future < share.of_each THEN l.free + l.future
+            ELSE greatest(l.total - l.completed - l.failed - l.cancelled - l.processing, l.free + l.future)
             END AS all_pending
     FROM live l CROSS JOIN share
 )
 SELECT s.flow_name, s.total, s.all_pending AS pending,
     -- Beyond the limit: all that are not for later, where those could be counted.
-    CASE WHEN s.due >= s.of_each AND s.future < s.of_each THEN greatest(s.all_pending - s.future, s.due)
-        ELSE least(s.due, s.all_pending) END AS due,
+    CASE WHEN s.due >= s.of_each AND s.future < s.of_each THEN greatest(s.all_pending - s.future, s.free)
+        ELSE least(s.free, s.all_pending) END AS due,
     s.processing, s.completed, s.failed, s.cancelled, s.is_approximate,
     extract(epoch FROM now() - s.oldest_due_at)::float8 AS oldest_due_seconds,
     f.paused_at IS NOT NULL OR control.processing_stopped_at IS NOT NULL AS is_stopped,

@@ -4,7 +4,8 @@ UPDATE public.flow_execution_logs r
 SET heartbeat_at = clock_timestamp(), batch_count = %(batch_count)s, records_claimed = %(records_claimed)s,
     records_completed = %(records_completed)s, records_retried = %(records_retried)s,
     records_failed = %(records_failed)s, records_snoozed = %(records_snoozed)s, records_released = %(records_released)s,
-    records_cancelled = %(records_cancelled)s, records_refused = %(records_refused)s
+    records_cancelled = %(records_cancelled)s, records_refused = %(records_refused)s,
+    records_held = %(records_held)s
 WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('running', 'stopping')
 RETURNING ARRAY(
     SELECT c.record_id FROM public.cancel_requests c JOIN public.processing_queue q ON q.id = c.record_id

@@ -1,0 +1,69 @@
+"""An express slice inside a handler's own transaction: the handler's rows and the records' outcomes share its COMMIT.
+
+hold_in     locks the next due records in the transaction, before the first handler; they stay pending
+settle_in   completes them with a claim inside, after the last handler
+
+A rollback lets go of the records, and no attempt was charged. queue_store/runs/express.py explains the marks that
+remain.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import AsyncCursor, Cursor
+
+from queue_store.database.statements import sql
+from queue_store.records.record import Outcome, Record, Written
+from queue_store.runs.claimer import decode_later
+from queue_store.runs.express import hold_parameters, read_held, write_held
+from queue_store.runs.outcomes import follow_up_parameters, held_statements, read_follow_up, read_written
+from queue_store.runs.queue_position import claim_parameters
+from queue_store.runs.run import Run
+
+
+def hold_in(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> list[Record]:
+    """Raises NotExpressError. Empty: nothing is due from the position of the run, or the flow is not open."""
+    parameters = hold_parameters(run, batch_size, idle_seconds)
+    decode_later(cursor)
+    cursor.execute(sql("runs/begin_slice"), parameters)
+    records = read_held(run, cursor.execute(sql("runs/hold_records"), parameters).fetchall(), batch_size)
+    cursor.execute(sql("runs/plan_as_connected"))
+    return records
+
+
+async def hold_in_async(
+    run: Run, cursor: AsyncCursor[Any], batch_size: int, idle_seconds: float
+) -> list[Record]:
+    """The same over an asynchronous connection."""
+    parameters = hold_parameters(run, batch_size, idle_seconds)
+    decode_later(cursor)
+    await cursor.execute(sql("runs/begin_slice"), parameters)
+    await cursor.execute(sql("runs/hold_records"), parameters)
+    records = read_held(run, await cursor.fetchall(), batch_size)
+    await cursor.execute(sql("runs/plan_as_connected"))
+    return records
+
+
+def settle_in(run: Run, cursor: Cursor[Any], outcomes: Sequence[Outcome]) -> Written:
+    """The handlers of these records returned. The caller commits, or rolls back where ids were refused."""
+    cursor.execute(sql("runs/plan_once"), run.parameters)
+    written, _ = write_held(run, cursor, _parameters(run, outcomes), outcomes, [])
+    return written
+
+
+async def settle_in_async(run: Run, cursor: AsyncCursor[Any], outcomes: Sequence[Outcome]) -> Written:
+    """The same over an asynchronous connection."""
+    written = Written()
+    await cursor.execute(sql("runs/plan_once"), run.parameters)
+    for statement in held_statements(_parameters(run, outcomes), outcomes, [], run.options.max_retries):
+        await cursor.execute(sql(statement.name), statement.parameters)
+        read_written(statement, await cursor.fetchall(), written)
+    for follow_up in follow_up_parameters(outcomes, written):
+        await cursor.execute(sql("arrows/enqueue"), follow_up)
+        read_follow_up(follow_up, (await cursor.fetchall())[0], written)
+    return written
+
+
+def _parameters(run: Run, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    claim = claim_parameters(run.options.flow_name, run.flow_instance_id, len(outcomes))
+    return claim | {"claimed_at": outcomes[0].record.claimed_at, "mark": None}

@@ -1,0 +1,124 @@
+"""Handlers are called in the open transaction of a slice, one after the other, or once for a batch."""
+
+import time
+from collections.abc import Sequence
+
+from queue_store.records.record import Completed, Outcome, Record
+from queue_store.runs.run import Run
+from queue_store.runs.slice_session import SliceSession
+
+from ..authoring.flow import Flow
+from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
+from .batch_attempt import BatchAttempts
+from .delivery import Delivery
+from .guest import AsGuest
+from .slice_connections import OpenSlice
+from .transactions import Transaction
+
+SAVEPOINT = b"SAVEPOINT processing_queue_record"
+RELEASE = b"RELEASE SAVEPOINT processing_queue_record"
+ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
+
+
+class RollBackError(Exception):
+    """This slice cannot be committed as it is. `decided`: outcomes that are written on their own now."""
+
+    def __init__(self, decided: Sequence[Outcome] = (), *, is_spoiled: bool = False) -> None:
+        self.decided = decided
+        self.is_spoiled = is_spoiled
+        super().__init__("this slice is rolled back")
+
+
+class CallsInTransaction:
+    """The calls of one run."""
+
+    def __init__(self, flow: Flow, run: Run, delivery: Delivery, attempts: BatchAttempts) -> None:
+        self._flow = flow
+        self._run = run
+        self._delivery = delivery
+        self._attempts = attempts
+        self.handler_ran = False  # in the last slice
+
+    async def call_all(
+        self,
+        records: list[Record],
+        opened: OpenSlice,
+        *,
+        with_savepoints: bool,
+        charges_conflicts: bool,
+        seconds: float,
+    ) -> list[Outcome] | None:
+        """The outcomes of the handlers that were called: none begins after so many seconds. None: one of them ended the
+        transaction. Raises RollBackError."""
+        self.handler_ran = False
+        flow = self._flow
+        session = SliceSession(opened.execute, flow.session_settings, flow.idle_in_transaction_seconds)
+        await session.open(self._run.parameters)
+        transaction = Transaction(
+            opened.sqlalchemy,
+            opened.driver,
+            flow.transaction_type,
+            savepoints=with_savepoints or flow.batch,
+            charges_conflicts=charges_conflicts,
+            is_alone=len(records) == 1,
+        )
+        ends_at = time.monotonic() + seconds
+        outcomes = await self._work(
+            records, opened, session, transaction, ends_at, with_savepoints=with_savepoints
+        )
+        return outcomes if await session.close() else None
+
+    async def _work(
+        self,
+        records: list[Record],
+        opened: OpenSlice,
+        session: SliceSession,
+        transaction: Transaction,
+        ends_at: float,
+        *,
+        with_savepoints: bool,
+    ) -> list[Outcome]:
+        """A record that fails is tried again with savepoints, and then with the settings that the slice began with. So
+        it is not charged for what the one before it did to them."""
+        outcomes: list[Outcome] = []
+        for call in [records] if self._flow.batch else [[record] for record in records]:
+            if outcomes and (with_savepoints or self._flow.session_settings):
+                await session.put_back(SAVEPOINT if with_savepoints else b"")
+            elif with_savepoints:
+                await opened.execute(SAVEPOINT)
+            called = await self._call(call, transaction, with_savepoints=with_savepoints)
+            failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
+            if failed and not with_savepoints:
+                raise RollBackError(failed if self._flow.batch else ())
+            if with_savepoints:
+                if failed:
+                    await opened.execute(ROLL_BACK)
+                await opened.execute(RELEASE)
+            outcomes += called
+            if time.monotonic() >= ends_at or self._delivery.must_stop:
+                break
+        return outcomes
+
+    async def _call(
+        self, call: list[Record], transaction: Transaction, *, with_savepoints: bool
+    ) -> list[Outcome]:
+        """What became of the call when the transaction is looked at as well. Raises RollBackError when nothing more
+        can be done in it."""
+        is_tentative = not with_savepoints and not self._flow.batch
+        slots = self._delivery.slots
+        slots.put_in_flight(call[0].id if len(call) == 1 else SEVERAL_IN_FLIGHT)
+        transaction.open([record.id for record in call])
+        self.handler_ran = True
+        if self._flow.batch:
+            called = await AsGuest(self._attempts.attempt_batch(call, transaction))
+        else:
+            called = [await AsGuest(self._attempts.attempt(call[0], transaction, is_tentative=is_tentative))]
+        try:
+            await transaction.close()
+        except Exception as error:  # noqa: BLE001  (the session could not be closed)
+            now = time.monotonic()
+            called = [self._attempts.outcome_of(record, now, error, transaction) for record in call]
+        if not transaction.is_clean:
+            raise RollBackError(() if is_tentative else called, is_spoiled=True)
+        slots.put_in_flight(NOTHING_IN_FLIGHT)
+        return called

@@ -1,0 +1,132 @@
+"""Express slices of handlers that take the transaction: claim, rows and outcome share one COMMIT, and each record is
+written once.
+
+Such a slice is quick and clean, or it never was. Everything is rolled back when a handler fails, wants to report
+progress or ends the transaction, and when the database or the fence refuses something. Nothing was charged then. The
+records had their express attempt: they are claimed as always, and their handlers are called again. A slice cannot be
+claimed in the middle. So it ends with the handler in hand when it becomes long.
+"""
+
+import time
+from collections.abc import Callable
+
+import psycopg
+
+from queue_store.database.driver_errors import sqlstate_of
+from queue_store.errors import ConflictError, DatabaseUnavailableError
+from queue_store.records.record import Completed, Outcome, Record, Written
+from queue_store.runs.express import NotExpressError
+from queue_store.runs.run import Run
+
+from ..authoring.flow import Flow
+from ..exceptions import RunLostError
+from ..worker.quick_batches import LONG_SECONDS
+from ..worker.services import WorkerServices
+from ..worker.shared_slots import NOTHING_IN_FLIGHT
+from .calls_in_transaction import RollBackError
+from .delivery import Delivery
+from .express import Express
+from .one_commit import OF_A_HANDLER, OneCommit
+from .transactions import SessionEndedError
+
+
+class ClaimFirst(BaseException):
+    """A handler asks for something that needs a claimed record. Its slice is rolled back."""
+
+
+class ExpressCommit(Express):
+    """The slices of one run, and its claimed batches, which `one_commit` executes."""
+
+    def __init__(
+        self,
+        services: WorkerServices,
+        flow: Flow,
+        run: Run,
+        delivery: Delivery,
+        one_commit: OneCommit,
+        put_back: Callable[[], None],
+    ) -> None:
+        super().__init__(services, flow, run, delivery, one_commit, lambda _: [], put_back)
+        self._calls = one_commit.calls
+        self._connection = one_commit.connection
+        self._needs_claims = False  # a handler of this slice asked for what only a claimed record has
+
+    def _work_on_next(self) -> list[Record] | None:
+        run, current, began_at = self._run, self._delivery.current, time.monotonic()
+        run.batch_size = current.batch_size or run.batch_size
+        current.claim_slice = self._refuse_to_claim
+        try:
+            outcomes = None if self._is_suspicious() else self._commit()
+        finally:
+            current.claim_slice = None
+            self._delivery.slots.put_in_flight(NOTHING_IN_FLIGHT)
+            run.counts.records_held = 0
+            self._put_back()
+        if not outcomes:
+            return None
+        seconds = time.monotonic() - began_at
+        if seconds > LONG_SECONDS:
+            self._quick.note_long_slice()
+        else:
+            self._quick.note_slice(seconds, len(outcomes))
+        return []
+
+    def _commit(self) -> list[Outcome] | None:
+        """Returns the outcomes that were committed. None: nothing was, claim as always. Raises RunLostError."""
+        self._needs_claims = False
+        try:
+            written, outcomes = self._connection.run(self._slice(self._size()))
+        except (
+            NotExpressError, RollBackError, SessionEndedError, ConflictError, DatabaseUnavailableError, psycopg.Error
+        ) as error:  # fmt: skip
+            self._roll_back(error)
+            return None
+        self._count(written, outcomes)
+        return outcomes
+
+    def _roll_back(self, error: Exception) -> None:
+        """Raises RunLostError where the session is lost and no handler is to blame."""
+        is_lost = isinstance(error, DatabaseUnavailableError)
+        if is_lost and not (
+            self._calls.handler_ran and sqlstate_of(error.__cause__ or error) in OF_A_HANDLER
+        ):
+            raise RunLostError("the database went away during a one-COMMIT slice") from error
+        is_spoiled = isinstance(error, RollBackError) and error.is_spoiled
+        if is_lost or is_spoiled or isinstance(error, SessionEndedError):
+            self._connection.recover()
+        if self._needs_claims:
+            self._quick.note_long_slice()  # it is tried less and less often
+        else:
+            self._quick.note_batch(0, is_clean=False)
+
+    async def _slice(self, size: int) -> tuple[Written, list[Outcome]]:
+        """At most `size` records, in one transaction. Raises RollBackError, NotExpressError."""
+        run = self._run
+        self._calls.handler_ran = False
+        async with self._connection.transaction() as opened:
+            records = await opened.hold(size, self._settings.lease_seconds)
+            if not records:
+                return Written(), []
+            run.counts.records_held = len(records)
+            run.position.advance(records, size)
+            run.position.count_claim()
+            outcomes = await self._calls.call_all(
+                records, opened, with_savepoints=False, charges_conflicts=False, seconds=LONG_SECONDS
+            )
+            if not outcomes or self._needs_claims or not all(isinstance(o, Completed) for o in outcomes):
+                raise RollBackError
+            written = await opened.settle(outcomes)
+            if written.refused_ids:
+                raise RollBackError
+        return written, outcomes
+
+    def _count(self, written: Written, outcomes: list[Outcome]) -> None:
+        counts = self._run.counts
+        counts.batch_count += bool(outcomes)
+        counts.records_claimed += len(outcomes)
+        counts.add(written)
+        self._delivery.wrote(written)
+
+    def _refuse_to_claim(self) -> None:
+        self._needs_claims = True
+        raise ClaimFirst
