@@ -23,11 +23,9 @@ from queue_store.runs.claimer import decode_later
 from queue_store.runs.outcomes import (
     add_finished,
     finished_parameters,
-    follow_up_parameters,
-    has_follow_ups,
     held_statements,
-    read_follow_up,
     read_written,
+    write_follow_ups,
 )
 from queue_store.runs.queue_position import claim_parameters, read_records
 from queue_store.runs.run import Run
@@ -185,8 +183,5 @@ def write_held(
             claimed_ids.update(record_id for record_id, *_ in rows)
         else:
             read_written(statement, rows, written)
-    if has_follow_ups(outcomes):
-        for follow_up in follow_up_parameters(outcomes, written):
-            rows = cursor.execute(sql("arrows/enqueue"), follow_up).fetchall()
-            read_follow_up(follow_up, rows[0], written)
+    write_follow_ups(cursor, outcomes, written)
     return written, claimed_ids.intersection(record.id for record in rest)

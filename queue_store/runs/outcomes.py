@@ -13,7 +13,7 @@ from psycopg import Cursor
 
 from queue_store.counts.histogram import count_durations
 from queue_store.database.arrays import NumberArray
-from queue_store.database.statements import NamedStatement
+from queue_store.database.statements import NamedStatement, sql
 from queue_store.errors import UnknownFlowError
 from queue_store.records.record import Cancelled, Completed, Failure, Outcome, Record, Snooze, Written
 
@@ -77,6 +77,14 @@ def follow_up_parameters(outcomes: Sequence[Outcome], written: Written) -> list[
     accepted = set(written.completed_ids)
     completed = [o for o in outcomes if isinstance(o, Completed) and o.record.id in accepted]
     return [follow_up for o in completed for follow_up in o.follow_ups]
+
+
+def write_follow_ups(cursor: Cursor[Any], outcomes: Sequence[Outcome], written: Written) -> None:
+    """Enqueue the records that accepted outcomes ask for."""
+    if has_follow_ups(outcomes):
+        for follow_up in follow_up_parameters(outcomes, written):
+            rows = cursor.execute(sql("arrows/enqueue"), follow_up).fetchall()
+            read_follow_up(follow_up, rows[0], written)
 
 
 def read_follow_up(parameters: dict[str, Any], row: tuple[Any, ...], written: Written) -> None:

@@ -28,12 +28,11 @@ from queue_store.runs.outcomes import (
     add_finished,
     cancel_statement,
     finished_parameters,
-    follow_up_parameters,
     has_follow_ups,
     outcome_statements,
     read_all_written,
-    read_follow_up,
     release_statement,
+    write_follow_ups,
 )
 from queue_store.runs.queue_position import QueuePosition
 from queue_store.runs.sessions import run_parameters
@@ -81,14 +80,12 @@ class Run:
     @property
     def held(self) -> HeldConnection:
         if self._held is None:
-            self._held = self._connections.enter_context(
-                self.database.hold(with_sqlalchemy=self.options.with_sqlalchemy)
-            )
+            holding = self.database.hold(with_sqlalchemy=self.options.with_sqlalchemy)
+            self._held = self._connections.enter_context(holding)
         return self._held
 
     def reopen(self) -> None:
-        """Go on over a new connection. Raises DatabaseUnavailableError, or ClaimLostError: this run is dead, or never
-        was."""
+        """Go on over a new connection. Raises DatabaseUnavailableError, and ClaimLostError where this run is dead."""
         self.__exit__()
         with self.held.transaction() as cursor:
             never_was = (
@@ -165,10 +162,7 @@ class Run:
             with cursor.connection.pipeline():
                 writers = self._send_statements(cursor, statements)
             read_all_written(writers, statements, written)
-        if has_follow_ups(outcomes):
-            for follow_up in follow_up_parameters(outcomes, written):
-                rows = cursor.execute(sql("arrows/enqueue"), follow_up).fetchall()
-                read_follow_up(follow_up, rows[0], written)
+        write_follow_ups(cursor, outcomes, written)
         return written
 
     def outcome_statements(self, outcomes: Sequence[Outcome]) -> list[NamedStatement]:

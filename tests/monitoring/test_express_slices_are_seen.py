@@ -1,4 +1,4 @@
-"""Whoever looks sees the records of an express slice as what they are: in hand, and not waiting."""
+"""Monitoring takes the records of an express slice for what they are: in hand, and not waiting."""
 
 import pytest
 

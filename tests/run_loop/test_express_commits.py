@@ -224,11 +224,11 @@ def test_a_commit_without_an_answer_counts_once(effects: Worker, monkeypatch: py
 
 @pytest.mark.usefixtures("at_once")
 def test_a_run_that_is_dead_commits_nothing(effects: Worker) -> None:
-    bury = "UPDATE flow_execution_logs SET state = 'dead', finished_at = clock_timestamp() WHERE state = 'running'"
+    death = "UPDATE flow_execution_logs SET state = 'dead', finished_at = clock_timestamp() WHERE state = 'running'"
 
     def declare_dead(payload: Any, context: FlowContext) -> None:
         if payload == 5:
-            effects.query(bury)
+            effects.query(death)
 
     flow = effects.declare(plain(declare_dead), name="sample", batch_size=4, express=True)
     record_ids = effects.enqueue("sample", range(12))

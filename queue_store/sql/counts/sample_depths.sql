@@ -2,7 +2,7 @@
 -- totals leave over. A waiting record is due, of a registered flow, and nobody stopped it. Counting begins with the newest:
 -- before the oldest lie the entries of all that was claimed since the last vacuum. `names` adds up instead of joining: the
 -- planner takes the names for few, and would compare each with all. `level` steps from priority to priority that a flow
--- has. What an express slice holds counts as processing, and not as pending.
+-- has. The records of an express slice count as processing, and not as pending.
 WITH live AS MATERIALIZED (
     SELECT t.flow_name, sum(t.live) AS live FROM (
         SELECT flow_name, total - completed - failed - cancelled AS live FROM public.rollup_totals
