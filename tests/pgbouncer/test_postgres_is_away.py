@@ -76,6 +76,7 @@ def test_checks_and_probes_answer(start_pooler: Start, monkeypatch: pytest.Monke
         assert probe()["status"] == "unhealthy"
         assert time.monotonic() - began < 20
     pooler.postgres.start()
+    database.dispose()
 
 
 def test_the_page_answers(start_pooler: Start, redis_url: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from queue_store.database.cursors import OwnCursor
 from queue_store.database.statements import sql
 from tests.support.flow_runs import Worker
+from tests.support.pgbouncer import direct_only
 
 BEGIN = ["runs/lock_flow", "runs/register_run", "arrows/claim"]
 EXCHANGE = ["runs/plan_once", "arrows/complete", "arrows/claim"]
@@ -54,6 +55,7 @@ def test_a_run_of_one_short_batch_ends_with_its_outcomes(worker: Worker, sent: l
     assert [(row.state, row.records_completed, row.is_open) for row in rows] == [("ended", 1, False)]
 
 
+@direct_only
 def test_a_run_that_finds_nothing_leaves_the_statements_prepared(worker: Worker) -> None:
     """psycopg forgets them after a ROLLBACK of its own. Every second hint finds nothing."""
     flow = worker.declare(lambda payload: None, name="sample")
