@@ -34,8 +34,9 @@ class ResilientConsumer(Consumer):
             self.hub.call_later(EVENTS_SECONDS, self.send_events)
 
     def send_events(self) -> None:
-        if self.event_dispatcher:
-            self.event_dispatcher.flush()
+        dispatcher: Any = getattr(self, "event_dispatcher", None)
+        if dispatcher:
+            dispatcher.flush()
 
     def update_strategies(self) -> None:
         """Celery's own tasks call whatever task their message names. No message of ours needs them."""
