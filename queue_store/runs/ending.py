@@ -33,22 +33,19 @@ def send_end(
     leaves_unfinished: bool = False,
     is_alone: bool = False,
     if_idle: bool = False,
+    completed: int = 0,
 ) -> OwnCursor:
     """In a pipeline. The returned cursor has a row where the run ended now. `is_alone`: the caller writes nothing else
     in the transaction. `if_idle`: the run goes on with what it has in hand, and with suspects, which it may have to
-    claim."""
+    claim. `completed`: so many records are completed in this transaction, and not counted yet."""
     end = {
         "error_message": error_message,
         "leaves_unfinished": leaves_unfinished,
         "is_alone": is_alone,
         "if_idle": if_idle,
     }
+    counted = replace(counts, records_completed=counts.records_completed + completed)
     ending = OwnCursor(cursor.connection, binary=True)
-    ending.execute(sql("runs/end_run"), run_parameters | end | counts.parameters())
+    ending.execute(sql("runs/end_run"), run_parameters | end | counted.parameters())
     OwnCursor(cursor.connection).execute(sql("runs/settle_run"), run_parameters)
     return ending
-
-
-def with_completed(counts: RunCounts, outcomes: Sequence[Outcome]) -> RunCounts:
-    """The counts when all of these completions are accepted."""
-    return replace(counts, records_completed=counts.records_completed + len(outcomes))

@@ -22,7 +22,7 @@ from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.beginning import register_and_claim
 from queue_store.runs.claimer import Claimer
-from queue_store.runs.ending import may_end_with, send_end, with_completed
+from queue_store.runs.ending import may_end_with, send_end
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
     add_finished,
@@ -40,8 +40,7 @@ from queue_store.runs.sessions import run_parameters
 
 @dataclass
 class Run:
-    """A context manager: leaving it gives the connection back. Not thread-safe: one thread claims and writes.
-    Heartbeats go over another connection."""
+    """Leaving it gives the connection back. One thread claims and writes; heartbeats go over another connection."""
 
     database: DatabaseManager
     options: RunOptions
@@ -127,10 +126,9 @@ class Run:
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
         may_end = or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer)
-        written, records, is_ended = self._exchange(outcomes, may_end=may_end)
+        written, records, self.is_ended = self._exchange(outcomes, may_end=may_end)
         if may_end and written.refused_ids:  # what the end counted was wrong, and is undone
-            written, records, is_ended = self._exchange(outcomes, may_end=False)
-        self.is_ended = is_ended
+            written, records, self.is_ended = self._exchange(outcomes, may_end=False)
         self.counts.add(written)
         self.claimer.sent_alone(found=bool(records))
         return written, self._claimed(records)
@@ -210,15 +208,14 @@ class Run:
             send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
 
     def _exchange(self, outcomes: Sequence[Outcome], *, may_end: bool) -> tuple[Written, list[Record], bool]:
-        statements = self.outcome_statements(outcomes)
-        written, ending = Written(), None
+        statements, written, ending = self.outcome_statements(outcomes), Written(), None
         with self.held.transaction() as cursor:
             with cursor.connection.pipeline():
                 writers = self._send_statements(cursor, statements)
                 self.claimer.send(cursor, self.batch_size)
                 if may_end:
-                    counts = with_completed(self.counts, outcomes)
-                    ending = send_end(cursor, self.parameters, counts, if_idle=True)
+                    count = len(outcomes)
+                    ending = send_end(cursor, self.parameters, self.counts, completed=count, if_idle=True)
             read_all_written(writers, statements, written)
             records = self.claimer.read(cursor)
             if may_end and written.refused_ids:

@@ -30,7 +30,7 @@ REFUSED = {
     "stamped_headers": "pass headers=",
     "shadow": "a record bears the name of its task",
     "route_name": "declare the queue at the task",
-    "reply_to": "read the result with AsyncResult",  # the canvas says it, too
+    "reply_to": "read the result with AsyncResult",
 }
 
 
@@ -52,6 +52,8 @@ class CallOptions:
 def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
     """Raises NotDurableError."""
     said = {option: value for option, value in given.items() if _says_something(value)}
+    if said.get("reply_to") == app.thread_oid:  # of a frozen signature, such as the one task of a chain
+        del said["reply_to"]
     if refused := next((option for option in REFUSED if option in said), None):
         raise refuse(f"{name}: {refused} is not supported", REFUSED[refused])
     for option in said:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from celery import shared_task
+from celery import chain, shared_task
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from processing_queue import DuplicateRecordError, PayloadRejectedError, UnknownFlowError
@@ -45,6 +45,14 @@ def test_a_call_is_in_the_callers_transaction(call: str, shop: Shop, send: Any) 
         assert shop.rows() == []
         session.commit()
     assert (shop.row().flow_name, shop.row().payload["args"]) == ("shop.send", [17])
+
+
+def test_a_chain_of_one_task_is_a_call_of_it(shop: Shop, send: Any) -> None:
+    """Applications that build chains as long as needed make such ones, too."""
+    result = chain(send.si(17)).apply_async()
+    assert (shop.row().flow_name, shop.row().payload["args"]) == ("shop.send", [17])
+    shop.worker.run(shop.worker.services.flows["shop.send"])
+    assert result.state == "SUCCESS"
 
 
 def test_every_kind_of_connection_is_joined(make_shop: Callable[..., Shop]) -> None:

@@ -1,0 +1,1 @@
+"""Pretix as PyPI has it, its Celery tasks on this queue."""

@@ -1,0 +1,73 @@
+"""A run of one short batch ends in the transaction that writes its outcomes, where nothing else is to be done."""
+
+from tests.support.store import Store, completed, failed, ids
+
+RUN = "SELECT state, records_completed, records_refused, settled_at IS NOT NULL FROM flow_execution_logs"
+
+
+def test_it_ends_with_its_outcomes(store: Store) -> None:
+    store.enqueue(2)
+    run = store.run()
+    _, records = run.exchange(completed(run.begin()), or_end=True)
+    assert (records, run.is_ended) == ([], True)
+    assert store.query(RUN) == [("ended", 2, 0, True)]
+
+
+def test_a_refused_outcome_is_counted_as_refused(store: Store) -> None:
+    store.enqueue(2)
+    run = store.run()
+    records = run.begin()
+    run.release(records[:1])
+    store.execute(
+        "UPDATE processing_queue SET scheduled_at = now() + interval '1 hour' WHERE status = 'pending'"
+    )
+    written, _ = run.exchange(completed(records), or_end=True)
+    run.end()
+    assert written.refused_ids == [records[0].id]
+    assert store.query(RUN) == [("ended", 1, 1, True)]
+
+
+def test_what_came_meanwhile_is_claimed(store: Store) -> None:
+    store.enqueue(2)
+    run = store.run()
+    records = run.begin()
+    [late] = store.enqueue(1, priority=0)
+    _, more = run.exchange(completed(records), or_end=True)
+    assert (ids(more), run.is_ended) == ([late], False)
+
+
+def test_a_record_below_the_cursor_is_claimed(store: Store) -> None:
+    """A late commit, a retry or a rescued record."""
+    store.enqueue(2)
+    run = store.run()
+    records = run.begin()
+    [late] = store.enqueue(1, delay=-3600)
+    _, more = run.exchange(completed(records), or_end=True)
+    assert ids(more) == [late]
+
+
+def test_with_suspects_it_goes_on(store: Store) -> None:
+    store.enqueue(2)
+    run = store.run()
+    records = run.begin()
+    [suspect] = store.enqueue(1)
+    store.execute("UPDATE processing_queue SET batch_limit = 1 WHERE id = %s", (suspect,))
+    run.exchange(completed(records), or_end=True)
+    assert not run.is_ended
+    assert ids(run.claim(or_end=True)) == [suspect]
+
+
+def test_with_a_retry_it_goes_on(store: Store) -> None:
+    store.enqueue(1)
+    run = store.run()
+    records = run.begin()
+    run.exchange(failed(records, retry_delay_seconds=0), or_end=True)
+    assert not run.is_ended
+    assert ids(run.claim(or_end=True)) == ids(records)
+
+
+def test_after_a_full_batch_it_goes_on(store: Store) -> None:
+    store.enqueue(10)
+    run = store.run()
+    run.exchange(completed(run.begin()), or_end=True)
+    assert not run.is_ended

@@ -1,0 +1,45 @@
+"""Of many flows that wait, few are hinted: each worker process that takes a hint goes on with the others."""
+
+from queue_store.flows import FlowWithWork
+from tasks.fan_out import HINTS_FOR_EACH_PROCESS, to_be_hinted
+
+
+def waiting(count: int, celery_queue: str = "flows", worker_processes: int = 2) -> list[FlowWithWork]:
+    return [
+        FlowWithWork(f"{celery_queue}_{number}", celery_queue, 100, 20, 1.0, 0, None, worker_processes)
+        for number in range(count)
+    ]
+
+
+def test_few_flows_are_all_hinted() -> None:
+    flows = waiting(10)
+    assert to_be_hinted(flows) == flows
+
+
+def test_of_many_each_worker_process_gets_its_hints() -> None:
+    flows = waiting(300)
+    chosen = to_be_hinted(flows)
+    assert len(chosen) == len({flow.flow_name for flow in chosen}) == 2 * HINTS_FOR_EACH_PROCESS
+    assert set(chosen) <= set(flows)
+
+
+def test_any_of_them_may_be_chosen() -> None:
+    """One that nobody can run keeps no other from being hinted."""
+    flows = waiting(30)
+    seen = {flow.flow_name for _ in range(1_000) for flow in to_be_hinted(flows)}
+    assert seen == {flow.flow_name for flow in flows}
+
+
+def test_each_celery_queue_gets_its_own() -> None:
+    flows = [*waiting(300), *waiting(3, "slow")]
+    assert set(waiting(3, "slow")) <= set(to_be_hinted(flows))
+
+
+def test_flows_that_other_worker_processes_serve_get_their_own() -> None:
+    flows = [*waiting(300), *waiting(1, worker_processes=1)]
+    assert any(flow.worker_processes == 1 for flow in to_be_hinted(flows))
+
+
+def test_many_worker_processes_are_all_woken() -> None:
+    flows = waiting(300, worker_processes=200)
+    assert to_be_hinted(flows) == flows
