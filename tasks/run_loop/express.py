@@ -23,6 +23,7 @@ from .delivery import Delivery
 from .execution import Execution
 from .executors import Executor
 from .slice_in_hand import SliceInHand, SliceWatch
+from .slice_size import SliceSize
 
 WAIT_SECONDS = 0.05
 LOOK_AGAIN_SECONDS = 10.0  # whether a run of the flow died; until then its records have their marks
@@ -54,6 +55,7 @@ class Express:
         self._delivery = delivery
         self._settings = services.settings
         self._quick = services.quick_batches[flow.name]
+        self._size = SliceSize(flow, run, services.settings, self._quick)
         self._execution = execution
         self._call = call
         self._put_back = put_back
@@ -62,6 +64,7 @@ class Express:
     def execute(self, records: list[Record]) -> list[Record]:
         """Returns the records that were not started."""
         setbacks, began_at = self._delivery.setbacks, time.monotonic()
+        self._size.note(self._run.batch_size, len(records))
         unstarted = self._execution.execute(records)
         is_clean = not unstarted and self._delivery.setbacks == setbacks
         self._quick.note_batch(time.monotonic() - began_at, is_clean=is_clean)
@@ -99,7 +102,12 @@ class Express:
         run = self._run
         run.batch_size = self._delivery.current.batch_size or run.batch_size
         try:
-            return None if self._is_suspicious() else hold(run, self._size(), self._settings.lease_seconds)
+            if self._is_suspicious():
+                return None
+            size = self._size.next()
+            held = hold(run, size, self._settings.lease_seconds)
+            self._size.note(size, len(held.records) if held else 0)
+            return held
         except NotExpressError:
             self._quick.note_batch(0, is_clean=False)
         except ConflictError:
@@ -115,13 +123,6 @@ class Express:
             quick.is_suspicious = has_died_lately(self._run)
             quick.looked_at = time.monotonic()
         return quick.is_suspicious
-
-    def _size(self) -> int:
-        """A batch size that the author or an operator has set is obeyed."""
-        size = self._run.batch_size
-        if self._flow.batch_size is not None or size != self._settings.batch_size:
-            return size
-        return max(size, min(self._quick.slice_size, self._settings.express_batch_size))
 
     def _work_on(self, slice_in_hand: SliceInHand) -> list[Record]:
         """Returns what was claimed and not started."""
@@ -143,7 +144,15 @@ class Express:
             self._quick.note_long_slice()
         elif not unstarted:
             self._quick.note_slice(time.monotonic() - began_at, len(slice_in_hand.records))
-        return slice_in_hand.claimed(unstarted)
+        return self._keep_a_batch(slice_in_hand.claimed(unstarted))
+
+    def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:
+        """What is not quick any more is not kept from others: more than a batch of it is given back."""
+        size = self._run.batch_size
+        if len(claimed) > size:
+            self._delivery.flush()
+            self._delivery.release(claimed[size:])
+        return claimed[:size]
 
     def _execute(self, slice_in_hand: SliceInHand) -> list[Record]:
         """Returns the records that were not started."""

@@ -56,7 +56,7 @@ class ExpressCommit(Express):
         run.batch_size = current.batch_size or run.batch_size
         current.claim_slice = self._refuse_to_claim
         try:
-            outcomes = None if self._is_suspicious() else self._commit()
+            outcomes = self._commit()
         finally:
             current.claim_slice = None
             self._delivery.slots.put_in_flight(NOTHING_IN_FLIGHT)
@@ -73,14 +73,18 @@ class ExpressCommit(Express):
 
     def _commit(self) -> list[Outcome] | None:
         """Returns the outcomes that were committed. None: nothing was, claim as always. Raises RunLostError."""
-        self._needs_claims = False
+        self._needs_claims = self._calls.handler_ran = False
         try:
-            written, outcomes = self._connection.run(self._slice(self._size()))
+            if self._is_suspicious():
+                return None
+            size = self._size.next()
+            written, outcomes = self._connection.run(self._slice(size))
         except (
             NotExpressError, RollBackError, SessionEndedError, ConflictError, DatabaseUnavailableError, psycopg.Error
         ) as error:  # fmt: skip
             self._roll_back(error)
             return None
+        self._size.note(size, len(outcomes))
         self._count(written, outcomes)
         return outcomes
 
@@ -102,7 +106,6 @@ class ExpressCommit(Express):
     async def _slice(self, size: int) -> tuple[Written, list[Outcome]]:
         """At most `size` records, in one transaction. Raises RollBackError, NotExpressError."""
         run = self._run
-        self._calls.handler_ran = False
         async with self._connection.transaction() as opened:
             records = await opened.hold(size, self._settings.lease_seconds)
             if not records:

@@ -1,0 +1,45 @@
+"""How large the next express slice is: from an ordinary batch on, as far as time and fairness allow."""
+
+import time
+
+from queue_store.runs.fair_part import FairPart, fair_part
+from queue_store.runs.run import Run
+from queue_store.settings import ProcessorSettings
+
+from ..authoring.flow import Flow
+from ..worker.quick_batches import QuickBatches
+
+PLENTY_SECONDS = 0.2  # for which what was counted holds; slices are shorter
+
+
+class SliceSize:
+    """Of the slices of one run."""
+
+    def __init__(self, flow: Flow, run: Run, settings: ProcessorSettings, quick: QuickBatches) -> None:
+        self._flow = flow
+        self._run = run
+        self._settings = settings
+        self._quick = quick
+        self._last_was_full = False
+        self._part = FairPart(0, is_plenty=False)
+        self._counted_at = 0.0
+
+    def note(self, size: int, found: int) -> None:
+        """Of the last batch or slice: how many records it asked for, and found."""
+        self._last_was_full = found >= size
+
+    def next(self) -> int:
+        """A batch size that the author or an operator has set is obeyed. Nobody counts where little is due: the last
+        one found less than it asked for. Raises what `fair_part` raises."""
+        size = self._run.batch_size
+        if self._flow.batch_size is not None or size != self._settings.batch_size or not self._last_was_full:
+            return size
+        wanted = min(self._quick.slice_size, self._settings.express_batch_size)
+        return max(size, min(wanted, self._fair_part().records)) if wanted > size else size
+
+    def _fair_part(self) -> FairPart:
+        now = time.monotonic()
+        if not self._part.is_plenty or now >= self._counted_at + PLENTY_SECONDS:
+            self._part = fair_part(self._run, self._settings.express_batch_size)
+            self._counted_at = now
+        return self._part
