@@ -28,12 +28,12 @@ def send_end(
     cursor: Cursor[Any],
     run_parameters: dict[str, Any],
     counts: RunCounts,
+    completed: int = 0,
     *,
     error_message: str | None = None,
     leaves_unfinished: bool = False,
     is_alone: bool = False,
     if_idle: bool = False,
-    completed: int = 0,
 ) -> OwnCursor:
     """In a pipeline. The returned cursor has a row where the run ended now. `is_alone`: the caller writes nothing else
     in the transaction. `if_idle`: the run goes on with what it has in hand, and with suspects, which it may have to

@@ -214,8 +214,7 @@ class Run:
                 writers = self._send_statements(cursor, statements)
                 self.claimer.send(cursor, self.batch_size)
                 if may_end:
-                    count = len(outcomes)
-                    ending = send_end(cursor, self.parameters, self.counts, completed=count, if_idle=True)
+                    ending = send_end(cursor, self.parameters, self.counts, len(outcomes), if_idle=True)
             read_all_written(writers, statements, written)
             records = self.claimer.read(cursor)
             if may_end and written.refused_ids:
