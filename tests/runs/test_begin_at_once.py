@@ -1,4 +1,4 @@
-"""A run claims before it knows the batch size of its flow. The settings of operators and suspects count all the same."""
+"""A run claims before it knows the batch size of its flow. Settings of operators, and suspects, count all the same."""
 
 from tests.support.store import Store, ids
 
