@@ -1,0 +1,58 @@
+"""A process that goes from one waiting flow to the next walks in a circle, and looks again where others were first."""
+
+from typing import Any
+
+import pytest
+
+from tasks.run_loop import waiting_flows
+from tasks.run_loop.waiting_flows import EMPTY_RUNS, MANY_FLOWS, run_waiting_flows
+from tests.support.flow_runs import Worker
+
+FIRST = 10
+OTHERS_HAVE_IT = (
+    "UPDATE processing_queue SET scheduled_at = now() + interval '1 hour' WHERE flow_name = ANY(%(names)s)"
+)
+
+
+def name(number: int) -> str:
+    return f"flow_{number:02}"
+
+
+@pytest.fixture
+def walked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the flows in the order of their runs, empty ones included. The walk begins at FIRST."""
+    walked: list[str] = []
+    run_flow = waiting_flows.run_flow
+
+    def noted(services: Any, flow: Any) -> Any:
+        walked.append(flow.name)
+        return run_flow(services, flow)
+
+    monkeypatch.setattr(waiting_flows, "run_flow", noted)
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: min(FIRST, count - 1))
+    return walked
+
+
+def test_it_begins_anywhere_and_ends_where_it_began(worker: Worker, walked: list[str]) -> None:
+    for number in range(MANY_FLOWS + 4):
+        worker.declare(lambda payload: None, name=name(number))
+        worker.enqueue(name(number), [1])
+    run_waiting_flows(worker.services)
+    assert walked == [name(n) for n in [*range(FIRST, MANY_FLOWS + 4), *range(FIRST)]]
+    assert worker.statuses() == {"completed": MANY_FLOWS + 4}
+
+
+def test_it_looks_again_after_two_runs_that_found_nothing(worker: Worker, walked: list[str]) -> None:
+    taken = [name(number) for number in range(FIRST + 3, FIRST + 7)]
+
+    def others_come(payload: Any) -> None:
+        worker.query(OTHERS_HAVE_IT, names=taken)
+
+    for number in range(MANY_FLOWS + 4):
+        worker.declare(others_come if number == FIRST + 2 else lambda payload: None, name=name(number))
+        worker.enqueue(name(number), [1])
+    run_waiting_flows(worker.services)
+    in_vain = taken[:EMPTY_RUNS]
+    assert walked[3 : 3 + EMPTY_RUNS] == in_vain
+    assert [flow for flow in walked if flow in taken] == in_vain
+    assert worker.statuses() == {"completed": MANY_FLOWS, "pending": 4}
