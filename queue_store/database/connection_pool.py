@@ -5,8 +5,10 @@ somebody uses SQLAlchemy, it borrows from here: see `sqlalchemy_engine`. psycopg
 of its own, which no fork copies, and tells a caller that the server is away by a timeout without the cause.
 """
 
+import os
 import select
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -32,7 +34,8 @@ class ConnectionPool:
     connections are kept. `capacity`: how many may be open at a time.
 
     A connection that the server has closed is not handed out. Whether it has is seen at the socket, without a round
-    trip. When one connection broke, the idle ones are asked before they are used again.
+    trip. When one connection broke, the idle ones are asked before they are used again. A pool that is garbage
+    collected closes its idle connections.
     """
 
     def __init__(self, connect: Callable[[], Driver], *, size: int, capacity: int) -> None:
@@ -46,6 +49,7 @@ class ConnectionPool:
         self._opening_count = 0
         self._generation = 0
         self.on_close: Callable[[Driver], object] = lambda driver: None
+        weakref.finalize(self, _close_all, self._idle, os.getpid()).atexit = False
 
     @property
     def in_use(self) -> int:
@@ -83,7 +87,8 @@ class ConnectionPool:
     def dispose(self) -> None:
         """Close what is idle now, and what is in use when it is given back."""
         with self._changed:
-            idle, self._idle = self._idle, []
+            idle = self._idle.copy()
+            self._idle.clear()
             self._generation += 1
         for driver in idle:
             self._close(driver)
@@ -134,6 +139,13 @@ class ConnectionPool:
         with suppress(Exception):
             driver.close()
         self.on_close(driver)
+
+
+def _close_all(idle: list[Driver], pid: int) -> None:
+    """Of a pool that nobody uses any more. After a fork they are the parent's."""
+    while idle and pid == os.getpid():
+        with suppress(Exception):
+            idle.pop().close()
 
 
 def _is_reset(driver: Driver) -> bool:

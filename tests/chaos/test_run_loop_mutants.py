@@ -174,10 +174,9 @@ def test_a_wrong_run_loop_is_caught(
 FORKED = """
 import os, sys
 from queue_store import DatabaseManager
-from queue_store.database import manager as database_manager
-if {mutant}:
-    database_manager.os = type("os", (), {{"getpid": staticmethod(lambda: 1)}})
 database = DatabaseManager()
+if {mutant}:
+    DatabaseManager.begin_anew = lambda manager: None
 def ask(number):
     with database.transaction() as cursor:
         return cursor.execute("SELECT %s::integer FROM pg_sleep(0.001)", (number,)).fetchall() == [(number,)]

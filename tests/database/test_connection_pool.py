@@ -1,5 +1,6 @@
 """The pool hands out connections that work, no more than it may, without a round trip. SQLAlchemy borrows from it."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -123,6 +124,20 @@ def test_after_dispose_no_connection_is_used_again(small: DatabaseManager) -> No
         pid = held.driver.info.backend_pid
         small.dispose()
     assert pid_of(small) != pid
+
+
+@pytest.mark.parametrize("uses_sqlalchemy", [False, True])
+def test_a_manager_that_is_garbage_collected_closes_its_idle_connections(
+    clean_database_url: str, uses_sqlalchemy: bool
+) -> None:
+    """psycopg would warn of each."""
+    manager = connect(clean_database_url)
+    with manager.hold(with_sqlalchemy=uses_sqlalchemy) as held, held.transaction() as cursor:
+        cursor.execute(PID)
+        driver = held.driver
+    del manager, held, cursor
+    gc.collect()
+    assert driver.closed
 
 
 def test_a_connection_that_was_being_opened_during_dispose_is_not_kept(clean_database_url: str) -> None:
