@@ -17,7 +17,7 @@ from queue_store.records.record import Record, Written
 from queue_store.runs.run import Run
 from tasks import Backoff, FlowContext
 from tasks.exceptions import RunLostError
-from tasks.run_loop import one_commit
+from tasks.run_loop import calls_in_transaction
 from tasks.run_loop.one_commit import OneCommit
 from tests.chaos import ledger
 from tests.chaos.producer import INSERT, keys
@@ -152,7 +152,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "what the fence refuses is committed": (OneCommit, "check_fence", lambda *_: None),
     "effects are committed before the completion": (OneCommit, "commit", effect_in_another_transaction),
     "a slice that broke is a failed attempt": (OneCommit, "work_slice", broken_slice_is_failure),
-    "a failed record keeps its writes": (one_commit, "ROLL_BACK", b"SELECT 1"),
+    "a failed record keeps its writes": (calls_in_transaction, "ROLL_BACK", b"SELECT 1"),
     "a write that broke is a failed attempt": (Run, "write_again", broken_write_is_failure),
 }
 

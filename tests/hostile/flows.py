@@ -14,7 +14,7 @@ from tests.hostile.misuses import DEADLY, DRIVER, ENDLESS, LOOP, PROCESS, RETURN
 EFFECT = """
 INSERT INTO hostile_effects (record_id, path, role, tenant, status)
 SELECT {id}, current_setting('search_path'), current_user, coalesce(current_setting('app.tenant', true), ''),
-    (SELECT status FROM processing_queue WHERE id = {id})
+    (SELECT status FROM public.processing_queue WHERE id = {id})
 """
 OPTIONS: dict[str, Any] = {"max_retries": 1, "backoff": Backoff.fixed(0.2), "time_limit_seconds": 4}
 SESSION: dict[str, Any] = {
