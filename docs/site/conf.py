@@ -24,9 +24,9 @@ release = version = queue_store.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_click"]
 root_doc = "docs/site/index"
-include_patterns = ["*.md", "benchmarks/results/*.md", "compose/*.md", "docs/**"]
+include_patterns = ["*.md", "benchmarks/results/*.md", "compose/*.md", "docs/**", "queue_store/sql/README.md"]
 exclude_patterns = [
-    ".*", "docs/images", "docs/site/templates", "findings", "queue_store", "tasks", "tests",
+    ".*", "docs/images", "docs/site/templates", "findings", "tasks", "tests",
 ]  # fmt: skip
 
 myst_heading_anchors = 4
