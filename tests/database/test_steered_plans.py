@@ -14,7 +14,7 @@ from tests.support.store import Store, completed, exchange, store_on
 
 PLANS_OF_RUN = """
 SELECT coalesce(sum(custom_plans), 0)::int, coalesce(sum(generic_plans), 0)::int
-FROM pg_prepared_statements WHERE statement LIKE '%UPDATE public.processing_queue%'
+FROM pg_prepared_statements WHERE statement LIKE '%UPDATE %.processing_queue%'
 """
 WHOLE_WALKS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'processing_queue'"
 PREPARED_SEARCHES = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%looked_at%'"
