@@ -129,6 +129,9 @@ RULES = {
             AND h.status = 'processing'
         JOIN processing_queue q ON q.id = c.record_id JOIN flows f ON f.flow_name = q.flow_name
         WHERE c.claim_number < q.claim_number AND q.payload ->> 'how' NOT IN ('retry', 'hostile')
+            AND NOT EXISTS ( -- it snoozed, which is an outcome
+                SELECT FROM ledger.history s WHERE s.record_id = h.record_id AND s.claim_number = h.claim_number
+                    AND s.status = 'pending' AND s.scheduled_at > h.scheduled_at)
         GROUP BY h.flow_instance_id, f.batch_size HAVING count(*) > f.batch_size""",
     "a retry was due without its delay": """
         SELECT record_id FROM ledger.history
