@@ -17,7 +17,7 @@ from pathlib import Path
 def main(target: Path, bill: Path) -> int:
     commit = git("rev-parse", "--short", "HEAD")
     if git("status", "--porcelain", "--untracked-files=no"):
-        print(f"Only what is committed is built: {commit}. Your changes are left out.", file=sys.stderr)
+        print(f"Building commit {commit}. Uncommitted changes are left out.", file=sys.stderr)
     if target.exists():
         shutil.rmtree(target)
     with tempfile.TemporaryDirectory(prefix="artefacts-") as name:

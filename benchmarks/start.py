@@ -66,7 +66,7 @@ def measure(servers: BenchServers, number: int) -> list[float]:
 
 
 def batched(figures: Sequence[float]) -> list[tuple[float, float]]:
-    """What the imports took, and what the command took."""
+    """Pairs of CPU seconds: of the imports, and of the command."""
     return list(zip(figures[::2], figures[1::2], strict=True))
 
 
