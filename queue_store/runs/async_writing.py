@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import AsyncCursor
 
-from queue_store.database.statements import sql
+from queue_store.database.statements import NamedStatement, sql
 from queue_store.records.record import Outcome, Written
 from queue_store.runs.outcomes import follow_up_parameters, read_follow_up, read_written
 from queue_store.runs.run import Run
@@ -13,9 +13,16 @@ from queue_store.runs.run import Run
 
 async def write_in_async(run: Run, cursor: AsyncCursor[Any], outcomes: Sequence[Outcome]) -> Written:
     """As `Run.write_in`, in the transaction of this cursor."""
+    return await send_in_async(run, cursor, run.outcome_statements(outcomes), outcomes)
+
+
+async def send_in_async(
+    run: Run, cursor: AsyncCursor[Any], statements: Sequence[NamedStatement], outcomes: Sequence[Outcome]
+) -> Written:
+    """Send the statements of these outcomes, and enqueue the records that accepted ones ask for."""
     written = Written()
     await cursor.execute(sql("runs/plan_once"), run.parameters)
-    for statement in run.outcome_statements(outcomes):
+    for statement in statements:
         await cursor.execute(sql(statement.name), statement.parameters)
         read_written(statement, await cursor.fetchall(), written)
     for follow_up in follow_up_parameters(outcomes, written):

@@ -14,9 +14,10 @@ from psycopg import AsyncCursor, Cursor
 
 from queue_store.database.statements import sql
 from queue_store.records.record import Outcome, Record, Written
+from queue_store.runs.async_writing import send_in_async
 from queue_store.runs.claimer import decode_later
 from queue_store.runs.express import hold_parameters, read_held, write_held
-from queue_store.runs.outcomes import follow_up_parameters, held_statements, read_follow_up, read_written
+from queue_store.runs.outcomes import held_statements
 from queue_store.runs.queue_position import claim_parameters
 from queue_store.runs.run import Run
 
@@ -53,15 +54,8 @@ def settle_in(run: Run, cursor: Cursor[Any], outcomes: Sequence[Outcome]) -> Wri
 
 async def settle_in_async(run: Run, cursor: AsyncCursor[Any], outcomes: Sequence[Outcome]) -> Written:
     """The same over an asynchronous connection."""
-    written = Written()
-    await cursor.execute(sql("runs/plan_once"), run.parameters)
-    for statement in held_statements(_parameters(run, outcomes), outcomes, [], run.options.max_retries):
-        await cursor.execute(sql(statement.name), statement.parameters)
-        read_written(statement, await cursor.fetchall(), written)
-    for follow_up in follow_up_parameters(outcomes, written):
-        await cursor.execute(sql("arrows/enqueue"), follow_up)
-        read_follow_up(follow_up, (await cursor.fetchall())[0], written)
-    return written
+    statements = held_statements(_parameters(run, outcomes), outcomes, [], run.options.max_retries)
+    return await send_in_async(run, cursor, statements, outcomes)
 
 
 def _parameters(run: Run, outcomes: Sequence[Outcome]) -> dict[str, Any]:
