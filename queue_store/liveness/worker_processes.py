@@ -1,6 +1,7 @@
 """The worker processes: who is alive, what they do, and which of their records were asked to stop."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -170,6 +171,6 @@ def take_sentinel_lease(cursor: Cursor[Any], worker_process_id: UUID, lease_seco
     return cursor.execute(sql("liveness/take_sentinel_lease"), parameters).fetchone() is not None
 
 
-def served_queues(cursor: Cursor[Any], since: datetime) -> set[str]:
-    """The Celery queues of the worker processes that started since then and beat now."""
-    return {row[0] for row in cursor.execute(sql("liveness/served_queues"), {"since": since}).fetchall()}
+def processes_by_queue(cursor: Cursor[Any], since: datetime) -> Counter[str]:
+    """For each Celery queue, the number of worker processes that started since then and beat now."""
+    return Counter(dict(cursor.execute(sql("liveness/processes_by_queue"), {"since": since}).fetchall()))

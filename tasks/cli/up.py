@@ -16,13 +16,12 @@ from redis.retry import Retry
 
 from queue_store.database import schema, versions
 from queue_store.database.manager import DatabaseManager
-from queue_store.liveness.worker_processes import served_queues
-from queue_store.queue_schema import celery_queue_name
+from queue_store.liveness import worker_processes
 from queue_store.schedule.recurring import database_time
 
 from ..embedded.directory_lock import DirectoryLock
 from ..embedded.errors import EmbeddedServerError
-from ..embedded.fleet import CONTROL_QUEUE, fleet
+from ..embedded.fleet import fleet, processes_by_queue
 from ..embedded.places import data_directory as reachable_data_directory
 from ..embedded.redis import free_port
 from ..embedded.sample import FLOW_NAME, Sample
@@ -166,11 +165,11 @@ def start_fleet(
     *workers_and_beat, flower = fleet(directory, dict(os.environ), queues, port, worker_options)
     supervisor.start(workers_and_beat)
 
-    def workers_beat() -> bool:
+    def every_process_beats() -> bool:
         with database.transaction() as cursor:
-            return served_queues(cursor, since) >= {*queues, celery_queue_name(CONTROL_QUEUE)}
+            return processes_by_queue(queues) <= worker_processes.processes_by_queue(cursor, since)
 
-    supervisor.wait_until(workers_beat, "Starting the workers")
+    supervisor.wait_until(every_process_beats, "Starting the workers")
     supervisor.start([flower])  # last: the records should not wait for it
     return f"http://127.0.0.1:{port}/"
 

@@ -1,6 +1,7 @@
 """The processes that `queuectl up` runs besides the servers: what one would start in production too."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def fleet(
         Service(name, command, log=logs / f"{name}.log", environment={**environment, **login.get(name, {})})
         for name, command in commands.items()
     ]
+
+
+def processes_by_queue(flow_queues: Sequence[str]) -> Counter[str]:
+    """For each Celery queue, the number of pool children that serve it once all of the fleet's have started."""
+    processes = Counter(dict.fromkeys(flow_queues, FLOW_PROCESSES))
+    processes[celery_queue_name(CONTROL_QUEUE)] += CONTROL_PROCESSES
+    return processes
 
 
 def _worker(name: str, queues: Sequence[str], processes: int) -> list[str]:

@@ -70,7 +70,7 @@ def test_the_target_builds_what_is_committed(clone: Path, tmp_path: Path) -> Non
     (clone / "dist").mkdir()
     (clone / "dist/of_an_older_version.whl").touch()
     said = run([sys.executable, ".ci/artefacts.py", "dist", tmp_path / "sbom.json"], cwd=clone)
-    assert "Your changes are left out." in said
+    assert "Uncommitted changes are left out." in said
     sums = dict(reversed(line.split("  ")) for line in (clone / "dist/SHA256SUMS").read_text().splitlines())
     assert sums.keys() == {f"{NAME}-py3-none-any.whl", f"{NAME}.cdx.json", f"{NAME}.tar.gz"}
     assert sums == {name: hashed(clone / "dist" / name) for name in sums}
