@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 HERE := $(VENV)/made-for-$(shell pwd -P | cksum | cut -d " " -f 1)
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
+# Hundreds of processes that each compile every library again take several times as long.
+unexport PYTHONDONTWRITEBYTECODE
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
 WITHOUT_POSTGRES := tests/project tests/embedded tests/authoring/test_loading_flows.py
 LICENCES := MIT;Apache;BSD;PSF;Python Software Foundation;MPL-2.0;Mozilla Public License 2.0;ISC;LGPL-3.0-only
