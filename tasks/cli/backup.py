@@ -2,7 +2,7 @@ from pathlib import Path
 
 import click
 
-from .frame import json_option, plural, processor, say, write_json
+from .frame import json_option, migrated_database, plural, say, write_json
 
 
 @click.command()
@@ -12,8 +12,8 @@ def backup(file: Path, as_json: bool) -> None:
     """Write all tables of the queue into a new FILE, in one snapshot, while everything goes on."""
     from queue_store.operators.backup import write_backup
 
-    with processor("backup") as queue:
-        manifest = write_backup(queue.database, file)
+    with migrated_database("backup") as database:
+        manifest = write_backup(database, file)
     if as_json:
         write_json(manifest)
     else:

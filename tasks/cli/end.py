@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .frame import BoundedNumber, actor_option, json_option, processor, reason_option, say, write_json
+from .frame import BoundedNumber, actor_option, json_option, migrated_database, reason_option, say, write_json
 
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager
@@ -40,12 +40,10 @@ def end(
         raise click.UsageError("--claim is for one record: name one ID.")
     from queue_store.operators import ends
 
-    with processor("end") as queue:
-        result = ends.ask_to_end(
-            queue.database, record_ids, actor=actor, reason=reason, claim_number=claim_number
-        )
+    with migrated_database("end") as database:
+        result = ends.ask_to_end(database, record_ids, actor=actor, reason=reason, claim_number=claim_number)
         answers = {record_id: ends.EndAnswer(False, text) for record_id, text in result.refused.items()}
-        answers |= _wait(queue.database, result.asked, wait_seconds)
+        answers |= _wait(database, result.asked, wait_seconds)
     if as_json:
         write_json({"records": [{"record_id": i, **asdict(answers[i])} for i in sorted(answers)]})
     else:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .frame import HOURS, json_option, processor, say, write_json, write_table
+from .frame import HOURS, check_flow, json_option, migrated_database, say, write_json, write_table
 
 Table = tuple[tuple[str, ...], Sequence[tuple[object, ...]]]
 
@@ -33,10 +33,10 @@ def failures(hours: float, flow_name: str | None, limit: int, by_record: bool, a
     in a column of their own.
     """
     seconds = hours * 3600
-    with processor("failures") as queue:
+    with migrated_database("failures") as database:
         if flow_name:
-            queue.check_flow(flow_name)
-        with queue.database.transaction() as cursor:
+            check_flow(database, flow_name)
+        with database.transaction() as cursor:
             found, table = (_records if by_record else _kinds)(cursor, seconds, flow_name, limit)
     if as_json:
         write_json([asdict(one) for one in found])

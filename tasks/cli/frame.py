@@ -76,14 +76,31 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
 
 @contextmanager
-def processor(command: str) -> Generator["DistributedProcessor"]:
-    """One on a database whose schema is the right one."""
+def migrated_database(command: str) -> Generator["DatabaseManager"]:
+    """One whose schema is the right one. Enough for a command that reads, and imports less. Raises SettingsError."""
     from queue_store.database import schema
-    from queue_store.distributed_processor import DistributedProcessor
+    from queue_store.settings import load_processor_settings
 
+    load_processor_settings()
     with opened_database(command) as database:
         schema.check_version(database)
+        yield database
+
+
+@contextmanager
+def processor(command: str) -> Generator["DistributedProcessor"]:
+    """One on a database whose schema is the right one."""
+    from queue_store.distributed_processor import DistributedProcessor
+
+    with migrated_database(command) as database:
         yield DistributedProcessor(database, hint_sender=LateHintSender())
+
+
+def check_flow(database: "DatabaseManager", flow_name: str) -> None:
+    """Raises UnknownFlowError, with a suggestion."""
+    from queue_store.operators.operators import Operators
+
+    Operators(database).check_flow(flow_name)
 
 
 class LateHintSender:

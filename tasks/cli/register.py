@@ -1,6 +1,6 @@
 import click
 
-from .frame import json_option, loaded_flows, plural, processor, say, write_json
+from .frame import json_option, loaded_flows, migrated_database, plural, say, write_json
 
 
 @click.command()
@@ -21,7 +21,7 @@ def register(as_json: bool) -> None:
         say(f"FLOW_MODULES names {module}, which declares no flow.", err=True)
     if not flows:
         raise click.ClickException("no flow is declared: name the modules of your flows in FLOW_MODULES")
-    with processor("register") as queue, queue.database.transaction() as cursor:
+    with migrated_database("register") as database, database.transaction() as cursor:
         known = flow_store.read_flow_names(cursor)
         flow_store.register(cursor, [declaration(flow, settings) for flow in flows.values()])
     new = sorted(set(flows) - known)

@@ -1,6 +1,6 @@
 import click
 
-from .frame import json_option, processor, say, write_json
+from .frame import check_flow, json_option, migrated_database, say, write_json
 
 
 @click.command()
@@ -17,9 +17,9 @@ def schema(flow_name: str, as_json: bool) -> None:
     from queue_store.database.bounded_read import bounded_read
     from queue_store.readings.payload_schema import read_payload_schema
 
-    with processor("schema") as queue:
-        queue.check_flow(flow_name)
-        with bounded_read(queue.database) as cursor:
+    with migrated_database("schema") as database:
+        check_flow(database, flow_name)
+        with bounded_read(database) as cursor:
             found = read_payload_schema(cursor, flow_name)
     if found is None:
         raise click.ClickException(f"the flow {flow_name} is gone")

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .frame import json_option, processor, say, write_json, write_table
+from .frame import json_option, migrated_database, say, write_json, write_table
 
 if TYPE_CHECKING:
     from queue_store.readings.flow_counts import FlowCounts
@@ -20,12 +20,13 @@ def status(flow_name: str | None, as_json: bool) -> None:
     from queue_store.readings.flow_counts import add_up, read_flow_counts
     from queue_store.readings.switches import read_switches
 
-    with processor("status") as queue:
+    with migrated_database("status") as database, database.transaction() as cursor:
         if flow_name:
-            queue.check_flow_or_records(flow_name)
-        with queue.database.transaction() as cursor:
-            flows = read_flow_counts(cursor, flow_name)
-            switches = read_switches(cursor)
+            from queue_store.operators.unknown_flows import check_flow_or_records
+
+            check_flow_or_records(cursor, flow_name)
+        flows = read_flow_counts(cursor, flow_name)
+        switches = read_switches(cursor)
     everything = add_up(flows)
     if as_json:
         write_json(

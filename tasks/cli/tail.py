@@ -3,7 +3,7 @@ from datetime import datetime
 
 import click
 
-from .frame import processor, say, write_json_line
+from .frame import check_flow, migrated_database, say, write_json_line
 from .live import interval_option, lines_option, times_option
 
 
@@ -19,13 +19,13 @@ def tail(flow_name: str | None, interval: float, times: int | None, as_json: boo
     from queue_store.readings.outcomes import OutcomeReader
     from queue_store.schedule.recurring import database_time
 
-    with processor("tail") as queue:
+    with migrated_database("tail") as database:
         if flow_name:
-            queue.check_flow(flow_name)
+            check_flow(database, flow_name)
         reader = OutcomeReader(flow_name)
         looks = 0
         while times is None or looks < times:
-            with bounded_read(queue.database, replica=True) as cursor:
+            with bounded_read(database, replica=True) as cursor:
                 completed, attempts = reader.read(cursor)
                 now = database_time(cursor)
             for name, count in sorted(completed.items()):

@@ -1,6 +1,6 @@
 import click
 
-from .frame import actor_option, json_option, processor, say, write_json
+from .frame import actor_option, check_flow, json_option, migrated_database, say, write_json
 
 
 @click.command()
@@ -20,9 +20,9 @@ def tune(
 
     if to_declared == bool(batch_size or max_runs):
         raise click.UsageError("Say --batch-size, --max-runs or both; or --reset alone.")
-    with processor("tune") as queue:
-        queue.check_flow(flow_name)
-        with queue.database.transaction() as cursor:
+    with migrated_database("tune") as database:
+        check_flow(database, flow_name)
+        with database.transaction() as cursor:
             tuned = tune_flow(
                 cursor,
                 flow_name,

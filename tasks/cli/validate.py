@@ -1,6 +1,6 @@
 import click
 
-from .frame import json_option, plural, processor, say, write_json, write_table
+from .frame import json_option, migrated_database, plural, say, write_json, write_table
 
 
 @click.command()
@@ -10,7 +10,7 @@ def validate(full: bool, as_json: bool) -> None:
     """Look for what must not be in the queue. Exit 1 when something is found."""
     from queue_store.readings.integrity import CHECKS, find_violations
 
-    with processor("validate") as queue, queue.database.transaction() as cursor:
+    with migrated_database("validate") as database, database.transaction() as cursor:
         violations = find_violations(cursor, full=full)
     if as_json:
         write_json(violations)
