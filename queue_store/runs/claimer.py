@@ -33,7 +33,7 @@ class Claimer:
 
     @property
     def claimed_suspects(self) -> bool:
-        """Whether the last claim found suspects."""
+        """Whether the last claim found suspects, which are claimed in small batches."""
         return self.suspect_claims > 0
 
     @property

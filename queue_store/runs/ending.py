@@ -6,46 +6,46 @@ from typing import Any
 
 from psycopg import Cursor
 
+from queue_store.database.arrays import NumberArray
 from queue_store.database.cursors import OwnCursor
 from queue_store.database.statements import sql
 from queue_store.records.record import Completed, Outcome
 from queue_store.runs.claimer import Claimer
 from queue_store.runs.options import RunCounts
+from queue_store.runs.queue_position import LEVELS
+
+_LEVELS = NumberArray(LEVELS)
 
 
 def may_end_with(outcomes: Sequence[Outcome], counts: RunCounts, batch_size: int, claimer: Claimer) -> bool:
     """Whether it is likely that nothing is due: the run claimed once, and less than it wanted. A later
-    transaction sees a record that an outcome makes due again. The next claim is then the last look, at all records."""
+    transaction sees a record that an outcome makes due again."""
     is_short = counts.batch_count == 1 and counts.records_claimed < batch_size
     is_plain = not claimer.claimed_suspects and not claimer.position.uses_key_scan
-    if not is_short or not is_plain or not all(outcome.__class__ is Completed for outcome in outcomes):
-        return False
-    claimer.position.drop()
-    return True
+    return is_short and is_plain and all(outcome.__class__ is Completed for outcome in outcomes)
+
+
+def send_end_if_idle(
+    cursor: Cursor[Any], run_parameters: dict[str, Any], counts: RunCounts, completed: int
+) -> OwnCursor:
+    """In a pipeline. The returned cursor has a row where the run ended: it has nothing in hand, and nothing is due.
+    `completed`: so many records are completed in this transaction, and not counted yet."""
+    counted = replace(counts, records_completed=counts.records_completed + completed)
+    ending = OwnCursor(cursor.connection, binary=True)
+    ending.execute(sql("runs/end_idle_run"), run_parameters | {"levels": _LEVELS} | counted.parameters())
+    return ending
 
 
 def send_end(
     cursor: Cursor[Any],
     run_parameters: dict[str, Any],
     counts: RunCounts,
-    completed: int = 0,
     *,
     error_message: str | None = None,
     leaves_unfinished: bool = False,
     is_alone: bool = False,
-    if_idle: bool = False,
-) -> OwnCursor:
-    """In a pipeline. The returned cursor has a row where the run ended now. `is_alone`: the caller writes nothing else
-    in the transaction. `if_idle`: the run goes on with what it has in hand, and with suspects, which it may have to
-    claim. `completed`: so many records are completed in this transaction, and not counted yet."""
-    end = {
-        "error_message": error_message,
-        "leaves_unfinished": leaves_unfinished,
-        "is_alone": is_alone,
-        "if_idle": if_idle,
-    }
-    counted = replace(counts, records_completed=counts.records_completed + completed)
-    ending = OwnCursor(cursor.connection, binary=True)
-    ending.execute(sql("runs/end_run"), run_parameters | end | counted.parameters())
+) -> None:
+    """In a pipeline. `is_alone`: the caller writes nothing else in the transaction."""
+    end = {"error_message": error_message, "leaves_unfinished": leaves_unfinished, "is_alone": is_alone}
+    OwnCursor(cursor.connection).execute(sql("runs/end_run"), run_parameters | end | counts.parameters())
     OwnCursor(cursor.connection).execute(sql("runs/settle_run"), run_parameters)
-    return ending

@@ -22,7 +22,7 @@ from queue_store.errors import ClaimLostError
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.beginning import register_and_claim
 from queue_store.runs.claimer import Claimer
-from queue_store.runs.ending import may_end_with, send_end
+from queue_store.runs.ending import may_end_with, send_end, send_end_if_idle
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
     add_finished,
@@ -72,11 +72,6 @@ class Run:
         self._connections.close()
 
     @property
-    def claimed_suspects(self) -> bool:
-        """Whether the last batch consists of suspects, which are claimed in small batches."""
-        return self.claimer.claimed_suspects
-
-    @property
     def held(self) -> HeldConnection:
         if self._held is None:
             holding = self.database.hold(with_sqlalchemy=self.options.with_sqlalchemy)
@@ -108,8 +103,8 @@ class Run:
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """The next batch, never larger than the batch size. Empty when nothing is due, the flow is not open, or
-        the run is not running. Atomic. `prefetch`: the last batch is still worked on, so no suspects are wanted;
-        otherwise `claimed_suspects` says whether these are some. `or_end`: where there is none, the run ends."""
+        the run is not running. Atomic. `prefetch`: the last batch is still worked on, so no suspects are wanted.
+        `or_end`: where there is none, the run ends."""
         with self.held.transaction() as cursor:
             with cursor.connection.pipeline():  # with its BEGIN
                 cursor.execute(sql("runs/plan_once"), self.parameters)
@@ -122,13 +117,18 @@ class Run:
     def exchange(self, outcomes: Sequence[Outcome], *, or_end: bool = False) -> tuple[Written, list[Record]]:
         """Write outcomes and claim the next batch, in one transaction and one round trip. Where the claim needs more
         than one statement it is left out, so no records do not mean that nothing is due: then call `claim`, unless the
-        run is ended. `or_end`: a run whose only batch was short ends in this transaction, where nothing is due."""
+        run is ended. `or_end`: where the run's only batch was short, it ends here instead, if nothing is due."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
-        may_end = or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer)
-        written, records, self.is_ended = self._exchange(outcomes, may_end=may_end)
-        if may_end and written.refused_ids:  # what the end counted was wrong, and is undone
-            written, records, self.is_ended = self._exchange(outcomes, may_end=False)
+        if or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer):
+            return self._write_and_end(outcomes), []
+        statements, written = self.outcome_statements(outcomes), Written()
+        with self.held.transaction() as cursor:
+            with cursor.connection.pipeline():
+                writers = self._send_statements(cursor, statements)
+                self.claimer.send(cursor, self.batch_size)
+            read_all_written(writers, statements, written)
+            records = self.claimer.read(cursor)
         self.counts.add(written)
         self.claimer.sent_alone(found=bool(records))
         return written, self._claimed(records)
@@ -207,19 +207,22 @@ class Run:
         with cursor.connection.pipeline():
             send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
 
-    def _exchange(self, outcomes: Sequence[Outcome], *, may_end: bool) -> tuple[Written, list[Record], bool]:
-        statements, written, ending = self.outcome_statements(outcomes), Written(), None
+    def _write_and_end(self, outcomes: Sequence[Outcome]) -> Written:
+        """In one transaction. The run goes on where something is due, or where an outcome was refused: then the end
+        would count what is not."""
+        statements, written = self.outcome_statements(outcomes), Written()
         with self.held.transaction() as cursor:
             with cursor.connection.pipeline():
                 writers = self._send_statements(cursor, statements)
-                self.claimer.send(cursor, self.batch_size)
-                if may_end:
-                    ending = send_end(cursor, self.parameters, self.counts, len(outcomes), if_idle=True)
+                ending = send_end_if_idle(cursor, self.parameters, self.counts, len(outcomes))
             read_all_written(writers, statements, written)
-            records = self.claimer.read(cursor)
-            if may_end and written.refused_ids:
+            if written.refused_ids:
                 self.held.undo()
-        return written, records, ending is not None and ending.fetchone() is not None
+        if written.refused_ids:
+            return self.write(outcomes)
+        self.is_ended = ending.fetchone() is not None
+        self.counts.add(written)
+        return written
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
         """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""

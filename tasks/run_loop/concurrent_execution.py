@@ -72,7 +72,7 @@ class ConcurrentExecution:
             return []
         if not self._executor.unreported_count:
             return self._delivery.flush_and_claim()
-        is_short = self._executor.unstarted_count < self._low_water and not self._run.claimed_suspects
+        is_short = self._executor.unstarted_count < self._low_water and not self._run.claimer.claimed_suspects
         if not is_short or time.monotonic() < self._claim_again_at:
             return []
         records = self._delivery.flush_and_claim(prefetch=True)

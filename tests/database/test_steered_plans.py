@@ -7,6 +7,7 @@ import pytest
 
 from queue_store.database.statements import sql
 from queue_store.readings.records import RecordFilter, find_records
+from queue_store.runs.queue_position import LEVELS
 from queue_store.runs.run import Run
 from tests.runs.test_claim_cost import buffers_in
 from tests.support.servers import connect
@@ -44,6 +45,19 @@ def test_the_next_future_record_is_found_without_a_walk_over_all_of_them(own_sto
     statement = b"EXPLAIN (ANALYZE, BUFFERS) " + sql("explain/due")
     with own_store.database.transaction() as cursor:
         rows = cursor.execute(statement, {"flow_name": "sample", "limit": 1_000}).fetchall()
+    assert buffers_in("\n".join(row[0] for row in rows)) <= 100
+
+
+def test_a_run_ends_without_a_walk_over_all_future_records(own_store: Store) -> None:
+    own_store.enqueue(1, priority=1)
+    run = own_store.run()
+    run.begin()
+    own_store.enqueue(20_000, priority=1, delay=7_200)
+    statement = b"EXPLAIN (ANALYZE, BUFFERS) " + sql("runs/end_idle_run")
+    parameters = run.parameters | {"levels": list(LEVELS)} | run.counts.parameters()
+    with own_store.database.transaction() as cursor:
+        cursor.execute(sql("runs/plan_once"), run.parameters)
+        rows = cursor.execute(statement, parameters).fetchall()
     assert buffers_in("\n".join(row[0] for row in rows)) <= 100
 
 

@@ -33,7 +33,7 @@ def test_suspects_are_claimed_first(store: Store) -> None:
     store.execute("UPDATE processing_queue SET batch_limit = 1 WHERE id = %s", (suspect,))
     run = store.run()
     assert ids(run.begin()) == [suspect]
-    assert run.claimed_suspects
+    assert run.claimer.claimed_suspects
 
 
 def test_a_run_above_the_cap_claims_nothing(store: Store) -> None:

@@ -32,8 +32,9 @@ def test_what_came_meanwhile_is_claimed(store: Store) -> None:
     run = store.run()
     records = run.begin()
     [late] = store.enqueue(1, priority=0)
-    _, more = run.exchange(completed(records), or_end=True)
-    assert (ids(more), run.is_ended) == ([late], False)
+    run.exchange(completed(records), or_end=True)
+    assert not run.is_ended
+    assert ids(run.claim(or_end=True)) == [late]
 
 
 def test_a_record_below_the_cursor_is_claimed(store: Store) -> None:
@@ -42,8 +43,42 @@ def test_a_record_below_the_cursor_is_claimed(store: Store) -> None:
     run = store.run()
     records = run.begin()
     [late] = store.enqueue(1, delay=-3600)
-    _, more = run.exchange(completed(records), or_end=True)
-    assert ids(more) == [late]
+    run.exchange(completed(records), or_end=True)
+    assert not run.is_ended
+    assert ids(run.claim(or_end=True)) == [late]
+
+
+def test_with_a_record_in_hand_it_goes_on(store: Store) -> None:
+    store.enqueue(2)
+    run = store.run()
+    records = run.begin()
+    run.exchange(completed(records[:1]), or_end=True)
+    assert not run.is_ended
+    run.exchange(completed(records[1:]), or_end=True)
+    assert run.is_ended
+
+
+def test_what_is_due_later_does_not_keep_it_going(store: Store) -> None:
+    store.enqueue(1)
+    run = store.run()
+    records = run.begin()
+    store.enqueue(1, delay=3600)
+    run.exchange(completed(records), or_end=True)
+    assert run.is_ended
+
+
+def test_what_cannot_be_claimed_is_left_to_the_claim(store: Store) -> None:
+    """A record of a flow that was paused, for one."""
+    store.enqueue(1)
+    run = store.run()
+    records = run.begin()
+    store.enqueue(1)
+    store.execute("UPDATE flows SET paused_at = now()")
+    run.exchange(completed(records), or_end=True)
+    assert not run.is_ended
+    assert run.claim(or_end=True) == []
+    assert run.is_ended
+    assert store.query(RUN) == [("ended", 1, 0, True)]
 
 
 def test_with_suspects_it_goes_on(store: Store) -> None:

@@ -8,10 +8,5 @@ SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_times
     records_retried = %(records_retried)s, records_failed = %(records_failed)s, records_snoozed = %(records_snoozed)s,
     records_released = %(records_released)s, records_cancelled = %(records_cancelled)s, records_refused = %(records_refused)s
 WHERE flow_instance_id = %(flow_instance_id)s AND state IN ('running', 'stopping')
-    AND (NOT %(if_idle)s OR NOT EXISTS (
-        SELECT FROM public.processing_queue q
-        WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status = 'processing') AND NOT EXISTS (
-        SELECT FROM public.processing_queue q
-        WHERE q.flow_name = %(flow_name)s AND q.status = 'pending' AND q.batch_limit IS NOT NULL))
 RETURNING pg_advisory_xact_lock_shared(%(session_lock)s),
     CASE WHEN %(is_alone)s THEN set_config('synchronous_commit', 'off', true) END

@@ -1,0 +1,27 @@
+-- The end of a run that claimed one short batch, in the transaction that writes its last outcomes: it is ended and
+-- settled at once, where it has nothing in hand and its flow has nothing that is due. Two of its claims never overlap,
+-- so none can appear while this statement waits for a heartbeat. A record that is due and cannot be claimed keeps it
+-- going too: the claim that follows is the judge.
+UPDATE public.flow_execution_logs
+SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), settled_at = clock_timestamp(),
+    leaves_unfinished = false,
+    batch_count = %(batch_count)s, records_claimed = %(records_claimed)s, records_completed = %(records_completed)s,
+    records_retried = %(records_retried)s, records_failed = %(records_failed)s, records_snoozed = %(records_snoozed)s,
+    records_released = %(records_released)s, records_cancelled = %(records_cancelled)s, records_refused = %(records_refused)s
+WHERE flow_instance_id = %(flow_instance_id)s AND state IN ('running', 'stopping')
+    AND NOT EXISTS (
+        SELECT FROM public.processing_queue q
+        WHERE q.flow_instance_id = %(flow_instance_id)s AND q.status = 'processing')
+    AND NOT EXISTS (
+        SELECT FROM unnest(%(levels)s::smallint[]) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT FROM public.processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority
+                AND q.scheduled_at <= now() AND q.batch_limit IS NULL
+            ORDER BY q.scheduled_at, q.id
+            LIMIT 1
+        ) due)
+    AND NOT EXISTS (
+        SELECT FROM public.processing_queue q
+        WHERE q.flow_name = %(flow_name)s AND q.status = 'pending' AND q.batch_limit IS NOT NULL)
+RETURNING flow_instance_id
