@@ -12,7 +12,7 @@ MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
 SERVES_CODE_FROM = "0001_initial"
 MARK = re.compile(r"serves code from (\w+) on")
 
-# Before the first release there were 26 migrations. What the last one left is what the first one of today makes.
+# Before the first release there were 26 migrations. The first one of today makes the schema that the last one left.
 FIRST = "0001_initial"
 LAST_OF_BEFORE = "0026"
 MARK_OF_BEFORE = "compatible with the code of schema versions from 0009"
