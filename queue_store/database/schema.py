@@ -16,12 +16,14 @@ from queue_store.database.versions import (
     FIRST,
     LAST_OF_BEFORE,
     MIGRATIONS,
+    SERVES_CODE_FROM,
     as_of_today,
     is_to_be_migrated,
     is_too_old,
     known_versions,
     latest_version,
     mark,
+    served_versions,
     serves_this_code,
 )
 from queue_store.errors import SchemaVersionError
@@ -39,10 +41,13 @@ def migrate(engine: "Engine", revision: str = "head") -> None:
     """Apply the migrations that are missing. Idempotent; two at a time wait for each other.
 
     Raises SchemaVersionError when the database is newer than this code, or older than it can migrate, or cannot hold
-    every text.
+    every text, or when a migration would take from a running worker what its code needs.
     """
-    if _current_version(engine) is None:
+    current = _current_version(engine)
+    if current is None:
         _check_encoding(engine)
+    elif current != latest_version():
+        _spare_older_workers(engine)
     _upgrade(engine, revision)
     if current_version(engine) == latest_version():
         with engine.begin() as connection:
@@ -147,6 +152,24 @@ def _is_compatible(database: DatabaseManager) -> bool:
     """Whether the newer schema is compatible with this code."""
     with database.transaction() as cursor:
         return serves_this_code(_answer(cursor, "migration/compatible") or "")
+
+
+def _spare_older_workers(engine: "Engine") -> None:
+    with engine.connect() as connection:
+        if _ask(connection, "migration/compatible") == mark():  # nothing is removed
+            return
+        workers = (
+            connection.exec_driver_sql(
+                sql("migration/workers_of_older_code").decode(), {"served": list(served_versions())}
+            )
+            .scalars()
+            .all()
+        )
+    if workers:
+        raise SchemaVersionError(
+            f"a migration removes what the code of running workers needs: {', '.join(workers)}. "
+            f"Deploy a release of schema {SERVES_CODE_FROM} or newer first, or stop these workers; then migrate again"
+        )
 
 
 def _refusal(current: str) -> str:

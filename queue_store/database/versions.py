@@ -53,3 +53,9 @@ def serves_this_code(mark: str) -> bool:
     """Whether a newer schema with this mark does."""
     found = MARK.fullmatch(mark)
     return mark == MARK_OF_BEFORE or (found is not None and found[1] in known_versions())
+
+
+def served_versions() -> tuple[str, ...]:
+    """The newest versions of all code that can work on the newest schema."""
+    known = known_versions()
+    return known[known.index(SERVES_CODE_FROM) :]

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from queue_store.database import schema, versions
 from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
+from queue_store.liveness import worker_processes
 from tests.arrows.test_two_versions import take_every_arrow
 from tests.support.servers import connect
+from tests.support.store import store_on
 
 ROOT = Path(__file__).parents[2]
 EXPANDED, CONTRACTED = "0901_expanded", "0902_contracted"
@@ -167,3 +170,31 @@ def test_code_of_two_releases_before_is_refused_by_every_process(
     with pytest.raises(SchemaVersionError, match="newer than this code"):
         schema.check_version(database)
     assert following.queuectl("status").returncode == 0
+
+
+def test_a_contract_waits_until_no_worker_needs_what_it_removes(
+    database: DatabaseManager, last: Build
+) -> None:
+    with store_on(database) as store:
+        old = store.worker_process()
+        done = last.queuectl("migrate")
+        assert done.returncode == 1
+        assert "removes what the code of running workers needs: host (process 1)" in done.stderr
+        assert f"Deploy a release of schema {EXPANDED} or newer first" in done.stderr
+        assert schema.version_of(database) == versions.latest_version()
+
+        with database.transaction() as cursor:
+            worker_processes.end(cursor, old)
+        store.worker_process()
+        of_the_next_release = Jsonb({"schema": EXPANDED})
+        store.execute(
+            "UPDATE worker_processes SET versions = %s WHERE state = 'running'", (of_the_next_release,)
+        )
+        migrated(last)
+        assert schema.version_of(database) == CONTRACTED
+
+
+def test_an_expansion_waits_for_nobody(database: DatabaseManager, following: Build) -> None:
+    with store_on(database) as store:
+        store.worker_process()
+        migrated(following)
