@@ -42,7 +42,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail test-pretix promotion-evidence kill-evidence test-postgres bench-celery docs artefacts
+.PHONY: help run servers schema test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail test-pretix promotion-evidence kill-evidence test-postgres bench-celery docs artefacts
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARG
 
 servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
 	@exec $(BIN)/python -m tests.support.run_servers
+
+schema: $(VENV)/dev.stamp ## Write queue_store/migrations/schema.sql, after a migration has changed the schema
+	@$(BIN)/python -m tests.support.described_schema
 
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)

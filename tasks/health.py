@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 
-from queue_store.database import schema, versions
+from queue_store.database import schema
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.driver_errors import server_takes_no_writes
 from queue_store.database.manager import DatabaseManager
-from queue_store.errors import QueueStoreError, SettingsError
+from queue_store.errors import QueueStoreError, SchemaVersionError, SettingsError
 from queue_store.readings.fleet import Fleet, read_fleet
 from queue_store.readings.response_time import ping
 from queue_store.readings.server import ServerReading, read_database_bytes, read_server
@@ -119,23 +119,31 @@ def _reach(name: str, attempt: int) -> dict[str, Any]:
     if server.takes_no_writes and database.name == DEFAULT_DATABASE:
         raise server_takes_no_writes(database.settings.url)
     version = schema.version_of(database)
-    is_ours = version == versions.latest_version()
+    problem = _schema_problem(database)
     judged = settings.alert_thresholds.judge("response_time", response_time_ms)
     return {
-        "status": "healthy" if attempt == 1 and judged is None and is_ours else "degraded",
+        "status": "healthy" if attempt == 1 and judged is None and problem is None else "degraded",
         "connection": "ok",
         "response_time_ms": response_time_ms,
         "attempts": attempt,
         "connection_success_rate_percent": note_success(database, attempt, response_time_ms)
-        if is_ours
+        if problem is None
         else None,
         "schema_version": version,
         "server_version": server.server_version,
         "server_up_seconds": round(server.up_seconds),
         "is_replica": server.is_replica,
         "database_bytes": database_bytes,
-        "error": None if is_ours else f"the schema is {version}, this code needs {versions.latest_version()}",
+        "error": problem,
     }
+
+
+def _schema_problem(database: DatabaseManager) -> str | None:
+    try:
+        schema.check_version(database)
+    except SchemaVersionError as error:
+        return str(error)
+    return None
 
 
 def _read_pools(database: DatabaseManager, settings: ProcessorSettings) -> tuple[Fleet, ServerReading]:

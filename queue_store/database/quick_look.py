@@ -3,7 +3,7 @@
 import psycopg
 
 from queue_store.database.statements import sql
-from queue_store.database.versions import COMPATIBLE_PREFIX, COMPATIBLE_SINCE, latest_version
+from queue_store.database.versions import latest_version, mark
 from queue_store.errors import SettingsError
 from queue_store.settings import database_url_text
 
@@ -17,7 +17,7 @@ def has_nothing_to_migrate() -> bool:
     if scheme is None:
         return False
     url = SCHEMES[0] + database_url_text().removeprefix(scheme)
-    expected = {"version": latest_version(), "mark": COMPATIBLE_PREFIX + COMPATIBLE_SINCE}
+    expected = {"version": latest_version(), "mark": mark()}
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
             return connection.execute(sql("migration/is_up_to_date"), expected).fetchall() == [(True,)]

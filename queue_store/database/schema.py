@@ -13,14 +13,25 @@ from queue_store.database.driver_errors import cause_of, database_errors, unavai
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.database.versions import (
-    COMPATIBLE_PREFIX,
-    COMPATIBLE_SINCE,
+    FIRST,
+    LAST_OF_BEFORE,
     MIGRATIONS,
+    SERVES_CODE_FROM,
+    as_of_today,
+    is_to_be_migrated,
+    is_too_old,
     known_versions,
     latest_version,
+    mark,
+    served_versions,
+    serves_this_code,
 )
 from queue_store.errors import SchemaVersionError
 from queue_store.queue_schema import in_queue_schema
+
+RECOGNISED = f"""The schema of {LAST_OF_BEFORE} is the one of {FIRST}: it is recognised, and gets that name.
+
+Locks: nothing. Safe while workers run: yes."""
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -29,42 +40,46 @@ if TYPE_CHECKING:
 def migrate(engine: "Engine", revision: str = "head") -> None:
     """Apply the migrations that are missing. Idempotent; two at a time wait for each other.
 
-    Raises SchemaVersionError when the database is newer than this code, or cannot hold every text.
+    Raises SchemaVersionError when the database is newer than this code, or older than it can migrate, or cannot hold
+    every text, or when a migration would take from a running worker what its code needs.
     """
-    current = current_version(engine)
-    if current is not None and current not in known_versions():
-        raise SchemaVersionError(_too_new(current))
+    current = _current_version(engine)
     if current is None:
         _check_encoding(engine)
+    elif current != latest_version():
+        _spare_older_workers(engine)
     _upgrade(engine, revision)
     if current_version(engine) == latest_version():
         with engine.begin() as connection:
-            mark = COMPATIBLE_PREFIX + COMPATIBLE_SINCE
-            if _ask(connection, "migration/compatible") != mark:
-                comment = f"COMMENT ON TABLE public.schema_version IS '{mark}'".encode()
+            if _ask(connection, "migration/compatible") != mark():
+                comment = f"COMMENT ON TABLE public.schema_version IS '{mark()}'".encode()
                 connection.exec_driver_sql(in_queue_schema(comment).decode())
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`description` says what it locks and whether workers may run during it."""
+    """`description` says what it locks and whether workers may run during it. `is_recognised`: it was executed before
+    the first release, under other names, and is not executed again."""
 
     version: str
     description: str
+    is_recognised: bool = False
 
 
 def missing_migrations(engine: "Engine") -> list[Migration]:
-    """Those that `migrate` would apply, in order. Raises SchemaVersionError when the database is newer."""
-    current = current_version(engine)
-    if current is not None and current not in known_versions():
-        raise SchemaVersionError(_too_new(current))
+    """Those that `migrate` would apply, in order. Raises SchemaVersionError as `migrate` does."""
+    current = _current_version(engine)
     if current == latest_version():
         return []
     from alembic.script import ScriptDirectory
 
     scripts = list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())[::-1]
-    applied = 0 if current is None else [script.revision for script in scripts].index(current) + 1
-    return [Migration(script.revision, (script.module.__doc__ or "").strip()) for script in scripts[applied:]]
+    recognised = [Migration(FIRST, RECOGNISED, is_recognised=True)] if current == LAST_OF_BEFORE else []
+    applied = 0 if current is None else known_versions().index(str(as_of_today(current))) + 1
+    missing = [
+        Migration(script.revision, (script.module.__doc__ or "").strip()) for script in scripts[applied:]
+    ]
+    return recognised + missing
 
 
 def check_version(database: DatabaseManager) -> None:
@@ -73,14 +88,13 @@ def check_version(database: DatabaseManager) -> None:
     current = version_of(database)
     if current == latest_version():
         return
-    if current is not None and current not in known_versions() and _is_compatible(database):
-        return
-    if current is None or current in known_versions():
+    if is_to_be_migrated(current):
         raise SchemaVersionError(
             f"the schema of {database.name} is at {current or 'nothing'}, this code needs {latest_version()}: "
             "run `queuectl migrate`"
         )
-    raise SchemaVersionError(_too_new(current))
+    if is_too_old(current) or not _is_compatible(database):
+        raise SchemaVersionError(_refusal(str(current)))
 
 
 def version_of(database: DatabaseManager) -> str | None:
@@ -106,6 +120,14 @@ def current_version(engine: "Engine") -> str | None:
         raise
 
 
+def _current_version(engine: "Engine") -> str | None:
+    """One that this code can migrate. Raises SchemaVersionError."""
+    current = current_version(engine)
+    if current is not None and as_of_today(current) not in known_versions():
+        raise SchemaVersionError(_refusal(current))
+    return current
+
+
 def _answer(cursor: Cursor[Any], question: str) -> Any:
     row = cursor.execute(sql(question)).fetchone()
     return row[0] if row else None
@@ -129,11 +151,33 @@ def _check_encoding(engine: "Engine") -> None:
 def _is_compatible(database: DatabaseManager) -> bool:
     """Whether the newer schema is compatible with this code."""
     with database.transaction() as cursor:
-        mark = _answer(cursor, "migration/compatible") or ""
-    return mark.startswith(COMPATIBLE_PREFIX) and mark[len(COMPATIBLE_PREFIX) :] <= latest_version()
+        return serves_this_code(_answer(cursor, "migration/compatible") or "")
 
 
-def _too_new(current: str) -> str:
+def _spare_older_workers(engine: "Engine") -> None:
+    with engine.connect() as connection:
+        if _ask(connection, "migration/compatible") == mark():  # nothing is removed
+            return
+        workers = (
+            connection.exec_driver_sql(
+                sql("migration/workers_of_older_code").decode(), {"served": list(served_versions())}
+            )
+            .scalars()
+            .all()
+        )
+    if workers:
+        raise SchemaVersionError(
+            f"a migration removes what the code of running workers needs: {', '.join(workers)}. "
+            f"Deploy a release of schema {SERVES_CODE_FROM} or newer first, or stop these workers; then migrate again"
+        )
+
+
+def _refusal(current: str) -> str:
+    if is_too_old(current):
+        return (
+            f"the schema is at {current}, of before the first release. This code migrates from {LAST_OF_BEFORE} on: "
+            "bring it there with the last code of before, as docs/upgrading.md shows, then migrate again"
+        )
     return (
         f"the schema is at {current}, which is newer than this code ({latest_version()}): "
         "deploy the newer version of processing-queue"

@@ -4,12 +4,19 @@ import re
 from functools import cache
 from pathlib import Path
 
-# The oldest schema version whose code can work on the newest schema: raise it with a migration that takes something
-# away, or changes what is there. `migrate` leaves it in the database for the code that is older than this.
-COMPATIBLE_SINCE = "0009"
-COMPATIBLE_PREFIX = "compatible with the code of schema versions from "
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
-MIGRATION_FILE = re.compile(r"(\d{4})_\w+\.py")
+MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
+
+# The oldest code that can work on the newest schema, by the newest migration that this code has. A migration that
+# expands the schema leaves it as it is; one that contracts the schema raises it, and says so in its docstring.
+SERVES_CODE_FROM = "0001_initial"
+MARK = re.compile(r"serves code from (\w+) on")
+
+# Before the first release there were 26 migrations. The first one of today makes the schema that the last one left.
+FIRST = "0001_initial"
+LAST_OF_BEFORE = "0026"
+MARK_OF_BEFORE = "compatible with the code of schema versions from 0009"
+OF_BEFORE = re.compile(r"00(0[1-9]|1\d|2[0-6])")
 
 
 def latest_version() -> str:
@@ -18,6 +25,37 @@ def latest_version() -> str:
 
 @cache
 def known_versions() -> tuple[str, ...]:
-    """Oldest first. A migration's file begins with its version."""
+    """Oldest first. The name of a migration's file is its version."""
     names = sorted(path.name for path in (MIGRATIONS / "versions").iterdir())
     return tuple(found[1] for name in names if (found := MIGRATION_FILE.fullmatch(name)))
+
+
+def as_of_today(version: str | None) -> str | None:
+    """The last version of before the first release has the schema of the first one of today."""
+    return FIRST if version == LAST_OF_BEFORE else version
+
+
+def is_too_old(version: str | None) -> bool:
+    """Whether this code can no longer migrate a schema of this version."""
+    return version is not None and version != LAST_OF_BEFORE and OF_BEFORE.fullmatch(version) is not None
+
+
+def is_to_be_migrated(version: str | None) -> bool:
+    return version != latest_version() and (version is None or as_of_today(version) in known_versions())
+
+
+def mark() -> str:
+    """What `migrate` writes into the database, for code that is older than this."""
+    return MARK_OF_BEFORE if SERVES_CODE_FROM == FIRST else f"serves code from {SERVES_CODE_FROM} on"
+
+
+def serves_this_code(mark: str) -> bool:
+    """Whether a newer schema with this mark does."""
+    found = MARK.fullmatch(mark)
+    return mark == MARK_OF_BEFORE or (found is not None and found[1] in known_versions())
+
+
+def served_versions() -> tuple[str, ...]:
+    """The newest versions of all code that can work on the newest schema."""
+    known = known_versions()
+    return known[known.index(SERVES_CODE_FROM) :]

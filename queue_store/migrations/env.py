@@ -1,8 +1,7 @@
 """Runs the migrations on the engine that `queue_store.database.schema` hands over, one migrator at a time.
 
 The lock is one of the table `schema_version`, held by a second session: only its owner can take it, where anybody who
-may log in could hold an advisory lock. The advisory lock of the code before migration 0013 is taken too, so that its
-`migrate` waits for ours, and ours for it. That code knows the schema `public` only.
+may log in could hold an advisory lock.
 """
 
 import logging
@@ -17,9 +16,9 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine
 
 from queue_store.database.statements import sql
+from queue_store.database.versions import FIRST, LAST_OF_BEFORE
 from queue_store.errors import SchemaVersionError
 from queue_store.queue_schema import queue_schema
-from queue_store.setting_fields import PUBLIC
 
 TRY_AGAIN_SECONDS = 0.2
 SAY_AGAIN_SECONDS = 10.0
@@ -79,14 +78,10 @@ def _lock(guard: Any) -> bool:
     try:
         guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         guard.execute(sql("migration/lock_schema_version"))
-        is_alone = True
-        if queue_schema() == PUBLIC:
-            [is_alone] = guard.execute(sql("migration/take_lock_of_before")).fetchone()
     except psycopg.errors.LockNotAvailable:
-        is_alone = False
-    if not is_alone:
         guard.rollback()
-    return is_alone
+        return False
+    return True
 
 
 def _holders(guard: Any) -> str:
@@ -99,6 +94,10 @@ with alone(), engine.connect() as connection:
     connection.exec_driver_sql("SET lock_timeout = '5s'")
     connection.commit()
     try:
+        connection.exec_driver_sql(
+            sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
+        )
+        connection.commit()
         context.configure(
             connection=connection,
             version_table="schema_version",

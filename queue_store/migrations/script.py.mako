@@ -1,5 +1,6 @@
 """${message}
 
+Kind: expand, or contract. A contract says as well: Serves code from VERSION.
 Locks: say what it locks, and for how long.
 Safe while workers run: yes or no, and why.
 """

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
+from queue_store.database.versions import as_of_today
 from queue_store.errors import BackupError
 from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manifest, new_backup_file
 from queue_store.queue_schema import queue_schema
@@ -76,7 +77,7 @@ def read_manifest(path: Path) -> Manifest:
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
     """Raises BackupError for a backup of another schema."""
     version = schema.version_of(database)
-    if manifest.schema_version != version:
+    if as_of_today(manifest.schema_version) != version:
         raise BackupError(
             f"the backup is of schema {manifest.schema_version}, the database has {version}: restore it with the "
             "version of processing-queue that wrote it, then migrate"

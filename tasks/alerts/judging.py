@@ -94,5 +94,5 @@ def _refuse_old_schema(database: DatabaseManager) -> None:
     """While a newer version is deployed, this code judges the newer schema."""
     with database.hold():
         current = schema.version_of(database)
-    if current is None or current in versions.known_versions():
+    if versions.is_to_be_migrated(current) or versions.is_too_old(current):
         schema.check_version(database)

@@ -31,8 +31,11 @@ def migrate(dry_run: bool, as_json: bool) -> None:
             }
         )
         return
-    for migration in missing if dry_run else []:
-        say(f"{migration.version}: {migration.description}")
+    for migration in missing:
+        if dry_run:
+            say(f"{migration.version}: {migration.description}")
+        elif migration.is_recognised:
+            say(migration.description.splitlines()[0])
     if not missing:
         say(f"The schema is at {latest_version()} already.")
     elif dry_run:

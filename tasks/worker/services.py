@@ -11,6 +11,7 @@ from typing import Any
 
 from queue_store import __version__, flows as flow_store
 from queue_store.database.manager import DatabaseManager
+from queue_store.database.versions import latest_version
 from queue_store.enqueueing.hints import CeleryHintSender
 from queue_store.flows import FlowDeclaration
 from queue_store.liveness import worker_processes
@@ -148,7 +149,8 @@ def orphan_timeout_seconds(flow: Flow, settings: ProcessorSettings) -> float:
 
 def _versions() -> dict[str, str]:
     libraries = {name: version(name) for name in ("celery", "psycopg", "sqlalchemy")}
-    return {"processing-queue": __version__, "python": platform.python_version()} | libraries
+    ours = {"processing-queue": __version__, "schema": latest_version()}
+    return ours | {"python": platform.python_version()} | libraries
 
 
 _services: WorkerServices | None = None

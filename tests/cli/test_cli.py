@@ -268,7 +268,7 @@ def test_migrate_shows_what_is_missing_before_it_does_it(
     monkeypatch.setenv("DATABASE_URL", empty_database_url)
     assert "queuectl migrate" in queuectl("status", exit_code=1).stderr
     missing = queuectl.json("migrate", "--dry-run")["migrations"]
-    assert missing[0]["version"] == "0001"
+    assert missing[0]["version"] == "0001_initial"
     assert all("Locks:" in migration["description"] for migration in missing)
     assert "Nothing was changed" in queuectl("migrate", "--dry-run").stdout
     assert "The schema is at" in queuectl("migrate").stdout

@@ -281,7 +281,7 @@ def test_a_file_that_is_no_backup_or_of_another_schema_is_refused(
     assert "is not a backup" in queuectl("restore", nonsense, "--yes", exit_code=1).output
     file = tmp_path / "queue.zip"
     queuectl("backup", file)
-    execute(database, "UPDATE schema_version SET version_num = '0001'")
+    execute(database, "UPDATE schema_version SET version_num = '0026'")
     try:
         assert "queuectl migrate" in queuectl("restore", file, "--yes", exit_code=1).output
     finally:

@@ -42,7 +42,7 @@ def test_nothing_to_do_is_said_without_sqlalchemy_and_alembic(url: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE schema_version SET version_num = '0001'",
+        "UPDATE schema_version SET version_num = '0026'",
         "UPDATE schema_version SET version_num = '9999'",
         "DELETE FROM schema_version",
         "DROP TABLE schema_version",

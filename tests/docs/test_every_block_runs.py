@@ -40,6 +40,7 @@ NOT_RUN = {
     ("docs/high-availability.md", "export DATABASE_URL="): "tests/database/test_promotion_under_load.py sets it",
     ("docs/high-availability.md", "make promotion-evidence"): "makes a report; `make test-long` runs its test",
     ("docs/high-availability.md", "export DEVELOPMENT"): "tests/monitoring/ reads from such a replica",
+    ("docs/upgrading.md", "git checkout"): "makes a checkout of an older commit",
     ("docs/watching.md", "export FLOWER_BASIC_AUTH="): "tests/queue_page/ starts Flower with each login",
     ("docs/watching.md", "queuectl metrics-server"): "serves until it is stopped; tests/metrics/ starts it",
     ("compose/README.md", "install -m 600"): "tests/compose/test_containers.py builds and starts the file",

@@ -92,8 +92,8 @@ def test_a_database_without_a_schema(empty_database_url: str, monkeypatch: pytes
 
 
 def test_a_schema_of_another_version(patient: Patient) -> None:
-    patient.execute("UPDATE schema_version SET version_num = '0012'")
-    assert "the schema of rpa_db is at 0012" in patient.examine(exit_code=2)["schema"]["message"]
+    patient.execute("UPDATE schema_version SET version_num = '0026'")
+    assert "the schema of rpa_db is at 0026" in patient.examine(exit_code=2)["schema"]["message"]
     patient.execute("UPDATE schema_version SET version_num = '9999'")
     assert "compatible" not in patient.examine(exit_code=0)["schema"]["message"]
     patient.execute("COMMENT ON TABLE schema_version IS NULL")

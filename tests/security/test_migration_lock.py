@@ -1,28 +1,22 @@
-"""Nobody but the owner keeps others from migrating, whoever waits names the other, and code of before takes turns
-with this code."""
+"""Nobody but the owner keeps others from migrating, and whoever waits names the other."""
 
 import logging
+import os
+import subprocess
+import sys
 import threading
 
 import psycopg
 import pytest
 
-from queue_store.database import schema, statements, versions
+from queue_store.database import schema, statements
 from queue_store.database.manager import DatabaseManager
 from tests.security.logins import Logins
+from tests.support.pgbouncer import direct_only
 from tests.support.schemas import TEST_SCHEMA
 from tests.support.servers import connect
-from tests.support.store import in_background, store_on
-
-LOCK_OF_BEFORE = 0x71756575
-IN_PUBLIC = pytest.mark.skipif(TEST_SCHEMA != "public", reason="code of before knows the schema public only")
-TAKE_LOCK_OF_BEFORE = f"SELECT pg_try_advisory_xact_lock({LOCK_OF_BEFORE})".encode()
-
-
-def test_an_advisory_lock_of_anybody_does_not_hold_up_a_migration(logins: Logins) -> None:
-    logins.nobody().execute("SELECT pg_advisory_lock(%s)", (LOCK_OF_BEFORE,))
-    done = in_background(lambda: schema.migrate(logins.store.database.engine))
-    done.result(timeout=20)
+from tests.support.store import in_background
+from tests.workers.processes import wait_until
 
 
 @pytest.mark.parametrize("role", ["producer", "worker", "monitor", "admin", None])
@@ -32,21 +26,11 @@ def test_nobody_else_can_take_its_lock(logins: Logins, role: str | None) -> None
         login.execute(statements.sql("migration/lock_schema_version"))
 
 
-@pytest.mark.parametrize(
-    "lock",
-    [
-        statements.sql("migration/lock_schema_version"),
-        pytest.param(f"SELECT pg_advisory_xact_lock({LOCK_OF_BEFORE})".encode(), marks=IN_PUBLIC),
-    ],
-    ids=["this code", "code of before"],
-)
-def test_who_waits_says_for_whom(
-    database: DatabaseManager, caplog: pytest.LogCaptureFixture, lock: bytes
-) -> None:
+def test_who_waits_says_for_whom(database: DatabaseManager, caplog: pytest.LogCaptureFixture) -> None:
     said = threading.Event()
     caplog.handler.addFilter(lambda record: said.set() is None and True)
     with caplog.at_level(logging.WARNING), database.transaction() as cursor:
-        cursor.execute(lock)
+        cursor.execute(statements.sql("migration/lock_schema_version"))
         [(pid,)] = cursor.execute("SELECT pg_backend_pid()").fetchall()
         waiting = in_background(lambda: schema.migrate(database.engine))
         assert said.wait(20)
@@ -54,19 +38,37 @@ def test_who_waits_says_for_whom(
     assert f"waiting for another migration: session {pid} of postgres" in caplog.text
 
 
-@IN_PUBLIC
-def test_code_of_before_waits_for_a_migration_of_this_code(empty_database_url: str) -> None:
-    """A migration that stands still in its middle: somebody holds the row that it has to change."""
-    database = connect(empty_database_url)
-    schema.migrate(database.engine, versions.known_versions()[0])
-    with store_on(database) as store:
-        holder, code_of_before = store.held().driver, store.held().driver
-        holder.execute("SELECT FROM schema_version FOR UPDATE")
-        migrating = in_background(lambda: schema.migrate(database.engine))
-        store.wait_until_a_session_is_blocked()
-        assert code_of_before.execute(TAKE_LOCK_OF_BEFORE).fetchone() == (False,)
-        code_of_before.rollback()
-        holder.rollback()
-        migrating.result(timeout=20)
-        assert code_of_before.execute(TAKE_LOCK_OF_BEFORE).fetchone() == (True,)
-    database.dispose()
+@direct_only  # it counts sessions by the last statement of each
+def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) -> None:
+    """Building an index while work goes on waits for every older snapshot. So a session that waits must have none."""
+    manager = connect(empty_database_url)
+    program = [sys.executable, "-c", "from tasks.cli import main; main()", "migrate"]
+    environment = {**os.environ, "DATABASE_URL": empty_database_url}
+    with manager.transaction() as cursor:
+        if TEST_SCHEMA != "public":
+            cursor.execute(statements.sql("migration/create_schema"))
+        cursor.execute(statements.sql("migration/create_schema_version"))
+    with manager.transaction() as gate:
+        gate.execute(statements.sql("migration/lock_schema_version"))
+        migrators = [
+            subprocess.Popen(
+                program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            for _ in range(2)
+        ]
+        wait_until(
+            lambda: asking_for_their_turn(manager) == 2, "both to ask for their turn", timeout_seconds=60
+        )
+    said = [migrator.communicate(timeout=60)[0] for migrator in migrators]
+    manager.dispose()
+    assert [migrator.returncode for migrator in migrators] == [0, 0], said
+
+
+def asking_for_their_turn(database: DatabaseManager) -> int:
+    """Sessions that have asked for the lock of the migrations, whether they wait in that statement or after it."""
+    with database.transaction() as cursor:
+        row = cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'queuectl migrate' AND (query LIKE '%schema_version%' OR query = 'ROLLBACK')"
+        ).fetchone()
+    return row[0] if row else 0

@@ -1,4 +1,4 @@
-"""Statements as they were before a migration made others of them."""
+"""Statements as they would be without the views and functions that shorten them."""
 
 import re
 
@@ -19,12 +19,12 @@ IS_UNBLOCKED = b"""(q.order_key IS NULL OR (
 
 
 def before_unindexed(statement: bytes) -> bytes:
-    """Before migration 0010: the hint to the planner had no name."""
+    """Where the hint to the planner has no name."""
     return HINT.sub(rb"\1 || ''", statement)
 
 
 def before_unblocked_records(statement: bytes) -> bytes:
-    """Before migration 0014: each statement wrote out when a record of an order key may be claimed."""
+    """Where each statement writes out when a record of an order key may be claimed."""
     older = re.sub(
         rb"FROM " + SCHEMA + rb"unblocked_records q\s+WHERE",
         b"FROM processing_queue q WHERE " + IS_UNBLOCKED + b" AND",
@@ -44,7 +44,7 @@ def before_unblocked_records(statement: bytes) -> bytes:
 
 
 def before_one_of_a_key(statement: bytes) -> bytes:
-    """Before migration 0009: nobody asked whether another record of the key runs."""
+    """Where nobody asks whether another record of the key runs."""
     older, count = ASKS_WHETHER_ONE_RUNS.subn(b"", before_unblocked_records(statement))
     assert count
     return older

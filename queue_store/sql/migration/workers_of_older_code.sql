@@ -1,0 +1,5 @@
+-- Worker processes that beat, and whose code knows none of these schema versions as its newest one.
+SELECT format('%%s (process %%s)', w.hostname, w.pid) FROM public.worker_processes w
+WHERE w.state IN ('running', 'stopping') AND w.heartbeat_at > now() - interval '1 minute'
+    AND coalesce(w.versions ->> 'schema', '') <> ALL(%(served)s)
+ORDER BY 1 LIMIT 5
