@@ -126,14 +126,17 @@ class _Door:
             return DUPLICATE_MET
 
     def copy_blocks(self, request: Copy) -> Rows:
+        is_written = False
         try:
             with OwnCursor(self.driver) as cursor, cursor.copy(sql(request.name)) as copy:
                 for block in request.blocks:
                     copy.write(block)
-        except BaseException:
-            if _is_stuck(self.driver):
+                is_written = True
+        except BaseException as error:
+            ended = _ended_session(error) if is_written else None
+            if ended or _is_stuck(self.driver):
                 self.driver.close()
-            raise
+            raise ended or error
         return []
 
 
@@ -195,14 +198,17 @@ class _AsyncDoor:
             return DUPLICATE_MET
 
     async def copy_blocks(self, request: Copy) -> Rows:
+        is_written = False
         try:
             async with OwnAsyncCursor(self.driver) as cursor, cursor.copy(sql(request.name)) as copy:
                 for block in request.blocks:
                     await copy.write(block)
-        except BaseException:
-            if _is_stuck(self.driver):
+                is_written = True
+        except BaseException as error:
+            ended = _ended_session(error) if is_written else None
+            if ended or _is_stuck(self.driver):
                 await self.driver.close()
-            raise
+            raise ended or error
         return []
 
 
@@ -222,6 +228,16 @@ def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> b
     """A COPY that is interrupted while it begins is left open by psycopg, and every ROLLBACK after it fails. Once its
     connection is closed, the server rolls back."""
     return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
+
+
+def _ended_session(error: BaseException) -> psycopg.OperationalError | None:
+    """psycopg expects one answer to the end of a COPY, and raises a ValueError of Python where there are two. The second
+    one is the end of the session. PgBouncer passes both on at once."""
+    if not isinstance(error, ValueError):
+        return None
+    ended = psycopg.OperationalError("the session ended with the COPY")
+    ended.__cause__ = error
+    return ended
 
 
 def _wrong_connection(connection: object, driver: object) -> QueueStoreError:
