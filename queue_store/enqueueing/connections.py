@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# psycopg expects one answer to the end of a COPY, and raises a ValueError of Python where there are two. The second is
+# the end of the session. PgBouncer passes both on at once.
+ENDED_WITH_COPY = "the session ended with the COPY"
+
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 
@@ -132,11 +136,15 @@ class _Door:
                 for block in request.blocks:
                     copy.write(block)
                 is_written = True
-        except BaseException as error:
-            ended = _ended_session(error) if is_written else None
-            if ended or _is_stuck(self.driver):
+        except ValueError as error:
+            if not is_written:
+                raise
+            self.driver.close()
+            raise psycopg.OperationalError(ENDED_WITH_COPY) from error
+        except BaseException:
+            if _is_stuck(self.driver):
                 self.driver.close()
-            raise ended or error
+            raise
         return []
 
 
@@ -204,11 +212,15 @@ class _AsyncDoor:
                 for block in request.blocks:
                     await copy.write(block)
                 is_written = True
-        except BaseException as error:
-            ended = _ended_session(error) if is_written else None
-            if ended or _is_stuck(self.driver):
+        except ValueError as error:
+            if not is_written:
+                raise
+            await self.driver.close()
+            raise psycopg.OperationalError(ENDED_WITH_COPY) from error
+        except BaseException:
+            if _is_stuck(self.driver):
                 await self.driver.close()
-            raise ended or error
+            raise
         return []
 
 
@@ -228,16 +240,6 @@ def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> b
     """A COPY that is interrupted while it begins is left open by psycopg, and every ROLLBACK after it fails. Once its
     connection is closed, the server rolls back."""
     return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
-
-
-def _ended_session(error: BaseException) -> psycopg.OperationalError | None:
-    """psycopg expects one answer to the end of a COPY, and raises a ValueError of Python where there are two. The second
-    one is the end of the session. PgBouncer passes both on at once."""
-    if not isinstance(error, ValueError):
-        return None
-    ended = psycopg.OperationalError("the session ended with the COPY")
-    ended.__cause__ = error
-    return ended
 
 
 def _wrong_connection(connection: object, driver: object) -> QueueStoreError:
