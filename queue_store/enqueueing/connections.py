@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# psycopg expects one answer to the end of a COPY, and raises a ValueError of Python where there are two. The second is
+# the end of the session. PgBouncer passes both on at once.
+ENDED_WITH_COPY = "the session ended with the COPY"
+
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 
@@ -126,10 +130,17 @@ class _Door:
             return DUPLICATE_MET
 
     def copy_blocks(self, request: Copy) -> Rows:
+        is_written = False
         try:
             with OwnCursor(self.driver) as cursor, cursor.copy(sql(request.name)) as copy:
                 for block in request.blocks:
                     copy.write(block)
+                is_written = True
+        except ValueError as error:
+            if not is_written:
+                raise
+            self.driver.close()
+            raise psycopg.OperationalError(ENDED_WITH_COPY) from error
         except BaseException:
             if _is_stuck(self.driver):
                 self.driver.close()
@@ -195,10 +206,17 @@ class _AsyncDoor:
             return DUPLICATE_MET
 
     async def copy_blocks(self, request: Copy) -> Rows:
+        is_written = False
         try:
             async with OwnAsyncCursor(self.driver) as cursor, cursor.copy(sql(request.name)) as copy:
                 for block in request.blocks:
                     await copy.write(block)
+                is_written = True
+        except ValueError as error:
+            if not is_written:
+                raise
+            await self.driver.close()
+            raise psycopg.OperationalError(ENDED_WITH_COPY) from error
         except BaseException:
             if _is_stuck(self.driver):
                 await self.driver.close()

@@ -26,6 +26,8 @@ WATCHED_SETTINGS = (
     "DateStyle",
     "IntervalStyle",
     "client_encoding",
+    "standard_conforming_strings",
+    "application_name",
 )
 
 

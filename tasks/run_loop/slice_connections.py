@@ -69,7 +69,8 @@ class SliceConnection(Protocol):
         ...
 
     def end(self) -> None:
-        """Nothing that a handler did to the session outlasts the run."""
+        """Nothing that a handler did to the session outlasts the run. Behind PgBouncer the session is another one by
+        now, and each slice has left its own as it was."""
         ...
 
 
@@ -95,6 +96,8 @@ class PlainSliceConnection:
 
     def end(self) -> None:
         held = self._run.held
+        if self._run.database.settings.pgbouncer:
+            return
         try:
             self.run(self._reset())
         except Exception:  # noqa: BLE001
@@ -165,13 +168,16 @@ class AsyncSliceConnection:
         if self._held is None:
             return
         try:
-            async with self._held.transaction() as cursor:
-                await SliceSession(
-                    _AsyncSlice(self._run, cursor, self._held.sqlalchemy, cursor.connection).execute
-                ).reset()
+            if not self._run.database.settings.pgbouncer:
+                await self._reset(self._held)
         except Exception:  # noqa: BLE001
             await self._held.invalidate()
         await self._close()
+
+    async def _reset(self, held: AsyncHeldConnection) -> None:
+        async with held.transaction() as cursor:
+            opened = _AsyncSlice(self._run, cursor, held.sqlalchemy, cursor.connection)
+            await SliceSession(opened.execute).reset()
 
     async def _close(self) -> None:
         held, self._held = self._held, None

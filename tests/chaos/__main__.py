@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.chaos.plans import LONG, SHORT
-from tests.chaos.report import write_report
+from tests.chaos.report import write_report, write_verdict
 from tests.chaos.run import ChaosRun
 from tests.support.servers import reachable_directory
 
@@ -28,7 +28,7 @@ def main() -> int:
         text = write_report(result)
     if chosen.report:
         chosen.report.write_text(text)
-    sys.stdout.write(text)
+    sys.stdout.write(text + write_verdict(result))
     return 1 if result.is_bad else 0
 
 

@@ -41,6 +41,10 @@ def judge(world: World, result: Result) -> None:
             result.violations["the queue next to it was touched"] = touched
     if ended := ended_innocents(world):
         result.violations["a session was ended that belonged to no dead run"] = ended
+    if world.ended_producers:
+        result.violations["an error reached a producer that is none of the queue or of its database"] = [
+            (error,) for error in world.ended_producers
+        ]
     if world.most_hints > HINTS_BOUND:
         result.violations["too many hints were outstanding"] = [(world.most_hints,)]
     if world.most_idle_in_transaction:

@@ -26,6 +26,13 @@ def write_report(report: Result) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def write_verdict(report: Result) -> str:
+    """The last lines of a bad run, for those who see only the end of a log. Empty: no rule was broken."""
+    lines = [f"Broken: {rule}, for example {examples}" for rule, examples in report.violations.items()]
+    lines += [f"Missed: {quota}, {reached} were reached" for quota, reached in report.missed.items()]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _head(report: Result) -> str:
     verdict = (
         "No rule was broken." if not report.violations else f"{len(report.violations)} rule(s) were broken."

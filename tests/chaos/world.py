@@ -93,6 +93,8 @@ class World:
         self.workers: list[CeleryProcess] = []
         self.beats: list[CeleryProcess] = []
         self.producers: dict[int, subprocess.Popen[bytes]] = {}
+        self.producer_logs: dict[int, Path] = {}
+        self.ended_producers: list[str] = []
         self.journals: list[Path] = []
         self.calls = self.directory / "calls"
         self.pgbouncer: PgBouncer | None = None
@@ -197,7 +199,8 @@ class World:
         journal.touch()
         self.journals.append(journal)
         arguments = [self.server_url, journal, journal.name, self.batches_per_second]
-        with self._log("producer").open("ab") as output:
+        self.producer_logs[number] = self._log("producer")
+        with self.producer_logs[number].open("ab") as output:
             self.producers[number] = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.producer", *map(str, arguments)],
                 cwd=ROOT,
@@ -298,6 +301,10 @@ class World:
             if beat.popen.poll() is not None:
                 self.unexpected_ends.append(f"beat: {_last_words(beat)}")
                 self.beats[number] = self.new_beat()
+        for number, producer in self.producers.items():
+            if producer.poll() is not None and not (self.directory / "stop").exists():
+                self.ended_producers.append(_last_line(self.producer_logs[number]))
+                self.new_producer(number)
 
     def unfinished_count(self) -> int:
         with suppress(psycopg.OperationalError):
@@ -358,6 +365,10 @@ def _quiet_port() -> int:
 
 
 def _last_words(process: CeleryProcess) -> str:
-    lines = process.log.read_text(errors="replace").split("\n")
+    return f"exit code {process.popen.returncode}, {_last_line(process.log)}"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
     said = [line for line in lines if line.strip()]
-    return f"exit code {process.popen.returncode}, {said[-1][:200] if said else 'silent'}"
+    return said[-1][:200] if said else "silent"

@@ -1,8 +1,19 @@
 -- Takes back whatever a handler left in the session that it was given: role, settings, cursors, channels, locks, tables.
 -- A transaction that was opened by `open_slice` may be committed after it.
+-- RESET ALL goes back to what the session began with. Behind PgBouncer another client began it, and PgBouncer would take
+-- its values for ours from then on. So the values that it passes on to clients are put back as `open_slice` found them.
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
-RESET ALL;
+RESET statement_timeout;
+DO $$
+DECLARE kept json := nullif(current_setting('processing_queue.settings', true), '')::json;
+BEGIN
+    RESET ALL;
+    PERFORM set_config(name, value, false) FROM json_each_text(kept) AS setting(name, value)
+    WHERE name IN ('application_name', 'TimeZone', 'DateStyle', 'IntervalStyle', 'client_encoding',
+            'standard_conforming_strings')
+        AND coalesce(current_setting(name, true), '') <> value;
+END $$;
 CLOSE ALL;
 UNLISTEN *;
 SELECT pg_advisory_unlock_all();
