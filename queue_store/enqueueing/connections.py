@@ -136,14 +136,12 @@ class _Door:
                 for block in request.blocks:
                     copy.write(block)
                 is_written = True
-        except ValueError as error:
-            if not is_written:
-                raise
-            self.driver.close()
-            raise psycopg.OperationalError(ENDED_WITH_COPY) from error
-        except BaseException:
-            if _is_stuck(self.driver):
+        except BaseException as error:
+            has_ended = is_written and isinstance(error, ValueError)
+            if has_ended or _is_stuck(self.driver):
                 self.driver.close()
+            if has_ended:
+                raise psycopg.OperationalError(ENDED_WITH_COPY) from error
             raise
         return []
 
@@ -212,14 +210,12 @@ class _AsyncDoor:
                 for block in request.blocks:
                     await copy.write(block)
                 is_written = True
-        except ValueError as error:
-            if not is_written:
-                raise
-            await self.driver.close()
-            raise psycopg.OperationalError(ENDED_WITH_COPY) from error
-        except BaseException:
-            if _is_stuck(self.driver):
+        except BaseException as error:
+            has_ended = is_written and isinstance(error, ValueError)
+            if has_ended or _is_stuck(self.driver):
                 await self.driver.close()
+            if has_ended:
+                raise psycopg.OperationalError(ENDED_WITH_COPY) from error
             raise
         return []
 
