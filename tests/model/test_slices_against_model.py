@@ -289,7 +289,7 @@ class SliceMachine(RuleBasedStateMachine):
             self.model[record.id].status = "completed"
 
     def _rescued(self, run: Run) -> None:
-        """Rescue locks a row before it writes it, which leaves a mark too. What it charges is tested in
+        """Rescue locks a row before it writes it, which leaves a mark too. The charges are tested in
         test_store_against_model.py."""
         for record_id, expected in self.model.items():
             if expected.owner is run and expected.status == "processing":
