@@ -278,7 +278,8 @@ class SliceMachine(RuleBasedStateMachine):
         self._note_marks_of_the_claim()
 
     def _note_marks_of_the_claim(self) -> None:
-        """A claim may lock a row that it does not take. That costs the row its express attempt and nothing else."""
+        """A row was seen with a mark after a claim that did not take it. Why is not known, so the model believes the
+        rows here. Such a row is claimed as always."""
         for record_id, status, *_, is_marked in self.store.query(ROWS):
             if status == "pending" and is_marked and self.model[record_id].mark is None:
                 self.model[record_id].mark = object()
