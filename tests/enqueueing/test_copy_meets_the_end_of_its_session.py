@@ -44,11 +44,12 @@ class TwoAnswers:
             client, _ = self._listener.accept()
             with client, self._connect() as server:
                 threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
-                while chunk := client.recv(65_536):
-                    if chunk.endswith(COPY_DONE):
-                        client.sendall(error_response("ERROR", "08P01") + error_response("FATAL", "08P01"))
-                        return
+                while (chunk := client.recv(65_536)) and not chunk.endswith(COPY_DONE):
                     server.sendall(chunk)
+                # Closing it does not end the session while the other thread reads from it. While a COPY waits for
+                # its client, Postgres lets nobody drop any database.
+                server.shutdown(socket.SHUT_RDWR)
+                client.sendall(error_response("ERROR", "08P01") + error_response("FATAL", "08P01"))
 
     def _connect(self) -> socket.socket:
         if not self._host.startswith("/"):

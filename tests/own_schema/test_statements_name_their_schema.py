@@ -42,7 +42,7 @@ def test_it_is_understood_without_a_search_path(database_url: str, name: str) ->
     text = COMMENT.sub("", statements.sql(name).decode())
     if UTILITY.match(text):
         named = NAMED.findall(text)
-        assert all(n.startswith(("public", "pg_temp")) or n in TEMPORARY for n in named)
+        assert all(n.startswith(("public", "pg_temp", "pg_catalog")) or n in TEMPORARY for n in named)
         return
     url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:

@@ -9,7 +9,7 @@ DO $$
 DECLARE kept json := nullif(current_setting('processing_queue.settings', true), '')::json;
 BEGIN
     RESET ALL;
-    PERFORM set_config(name, value, false) FROM json_each_text(kept) AS setting(name, value)
+    PERFORM set_config(name, value, false) FROM pg_catalog.json_each_text(kept) AS setting(name, value)
     WHERE name IN ('application_name', 'TimeZone', 'DateStyle', 'IntervalStyle', 'client_encoding',
             'standard_conforming_strings')
         AND coalesce(current_setting(name, true), '') <> value;
