@@ -2,6 +2,7 @@
 
 import pytest
 
+from tasks.worker import quick_batches
 from tasks.worker.quick_batches import QuickBatches
 from tests.support.express import Seen
 from tests.support.flow_runs import Worker
@@ -16,6 +17,16 @@ def seen(worker: Worker) -> Seen:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every flow that may be express is, and no slice is long, however slow this machine is."""
     monkeypatch.setattr(QuickBatches, "are_enough", True)
+    monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
+    monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
+    monkeypatch.setattr("tasks.run_loop.express_commit.LONG_SECONDS", 600.0)
+
+
+@pytest.fixture
+def never_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No batch and no slice is long, however slow this machine is, and small batches are large enough."""
+    monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)
+    monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
     monkeypatch.setattr("tasks.run_loop.express_commit.LONG_SECONDS", 600.0)
 
