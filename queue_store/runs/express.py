@@ -136,7 +136,7 @@ def has_died_lately(run: Run) -> bool:
 def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> tuple[list[Record], str]:
     """The mark is read outside of the pipeline: psycopg ends a pipeline with a request to flush,
     which disarms `idle_in_transaction_session_timeout` until the next statement of its own."""
-    parameters = hold_parameters(run, batch_size, idle_seconds)
+    parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=False)
     decode_later(cursor)
     with cursor.connection.pipeline():
         cursor.execute(sql("runs/begin_slice"), parameters)
@@ -146,16 +146,18 @@ def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -
     return records, mark
 
 
-def hold_parameters(run: Run, batch_size: int, idle_seconds: float) -> dict[str, Any]:
+def hold_parameters(run: Run, batch_size: int, idle_seconds: float, *, is_one_commit: bool) -> dict[str, Any]:
     """Of runs/begin_slice.sql and runs/hold_records.sql."""
     parameters = claim_parameters(run.options.flow_name, run.flow_instance_id, batch_size)
-    return parameters | run.position.parameters() | {"idle_timeout": f"{round(idle_seconds * 1000)}ms"}
+    how = {"idle_timeout": f"{round(idle_seconds * 1000)}ms", "is_one_commit": is_one_commit}
+    return parameters | run.position.parameters() | how
 
 
 def read_held(run: Run, rows: Sequence[tuple[Any, ...]], batch_size: int) -> list[Record]:
     """`rows`: of runs/hold_records.sql, by a cursor that decodes later. Raises NotExpressError."""
     if len(rows) > batch_size:
         raise AssertionError(f"held {len(rows)} records of {batch_size}")
+    run.last_was_full = len(rows) == batch_size
     if not all(may_be_express for *_, may_be_express in rows):
         raise NotExpressError
     options, timezone = run.options, run.held.driver.info.timezone

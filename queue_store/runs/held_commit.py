@@ -24,7 +24,7 @@ from queue_store.runs.run import Run
 
 def hold_in(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> list[Record]:
     """Raises NotExpressError. Empty: nothing is due from the position of the run, or the flow is not open."""
-    parameters = hold_parameters(run, batch_size, idle_seconds)
+    parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=True)
     decode_later(cursor)
     cursor.execute(sql("runs/begin_slice"), parameters)
     records = read_held(run, cursor.execute(sql("runs/hold_records"), parameters).fetchall(), batch_size)
@@ -36,7 +36,7 @@ async def hold_in_async(
     run: Run, cursor: AsyncCursor[Any], batch_size: int, idle_seconds: float
 ) -> list[Record]:
     """The same over an asynchronous connection."""
-    parameters = hold_parameters(run, batch_size, idle_seconds)
+    parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=True)
     decode_later(cursor)
     await cursor.execute(sql("runs/begin_slice"), parameters)
     await cursor.execute(sql("runs/hold_records"), parameters)

@@ -52,6 +52,7 @@ class Run:
     is_registered: bool = False
     is_ended: bool = False
     batch_size: int = 0
+    last_was_full: bool = False  # the last claim or slice found as many records as it asked for
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
 
@@ -236,6 +237,7 @@ class Run:
         """Called after the COMMIT. The size is checked as well: a claim that took more would be a wrong plan."""
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
+        self.last_was_full = len(records) == self.batch_size
         if records:
             self.position.advance(records, self.batch_size)
             self.counts.batch_count += 1

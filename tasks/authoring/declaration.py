@@ -44,7 +44,7 @@ def is_setting_names(value: object) -> bool:
 
 _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "batch": ("True or False", lambda value: isinstance(value, bool)),
-    "express": ("True or False", lambda value: isinstance(value, bool)),
+    "express": ("True, False or None", lambda value: isinstance(value, bool)),
     "failure_blocks_key": ("True or False", lambda value: isinstance(value, bool)),
     "before": ("a function", callable),
     "after": ("a function", callable),
@@ -59,6 +59,7 @@ _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
 _OPTIONAL = (
     "batch_size",
     "max_runs",
+    "express",
     "max_retries",
     "time_limit_seconds",
     "idle_in_transaction_seconds",

@@ -26,7 +26,7 @@ class OptionsButBatch(TypedDict, total=False):
     batch_size: int | None
     max_runs: int | None
     concurrency: int
-    express: bool
+    express: bool | None
     time_limit_seconds: float | None
     session_settings: Sequence[str]
     idle_in_transaction_seconds: float | None
@@ -64,7 +64,7 @@ class Flow:
     batch_size: int | None = None
     max_runs: int | None = None
     concurrency: int = 1
-    express: bool = False
+    express: bool | None = None
     time_limit_seconds: float | None = None
     session_settings: Sequence[str] = ()
     idle_in_transaction_seconds: float | None = None

@@ -70,6 +70,7 @@ def flow_of(app: Any, task: Any) -> Flow:
         "queue": flow_queue(app, name=task.name),
         "max_retries": min(most, MOST_DECLARED),
         "time_limit_seconds": handler.hard_seconds,
+        "express": getattr(task, "express", None),
     }
     flow = declare(handler, options)
     declared = {field.name: getattr(flow, field.name) for field in fields(flow)}

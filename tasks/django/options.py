@@ -11,7 +11,7 @@ from queue_store.suggestions import closest, did_you_mean
 from .task_library import InvalidTaskBackend
 
 FLOW_OPTIONS = (
-    "batch_size", "max_runs", "concurrency", "time_limit_seconds", "max_retries", "backoff", "retry_on",
+    "batch_size", "max_runs", "concurrency", "express", "time_limit_seconds", "max_retries", "backoff", "retry_on",
     "failure_blocks_key", "schedule", "schedule_payload",
 )  # fmt: skip
 

@@ -3,6 +3,7 @@ tail of the last is still running, never more than one batch in advance."""
 
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from queue_store.records.record import Cancelled, Record
 from queue_store.runs.run import Run
@@ -20,21 +21,30 @@ def low_water(concurrency: int, batch_size: int) -> int:
     return max(2 * concurrency, batch_size // 2)
 
 
-class ConcurrentExecution:
-    """For the thread that owns the run. `prefetches`: False ends each batch before the next one is claimed."""
+class Watcher(Protocol):
+    """Of what is done. It may want the last batch to end before the next one is claimed."""
 
-    def __init__(
-        self, run: Run, delivery: Delivery, executor: Executor, concurrency: int, *, prefetches: bool = True
-    ) -> None:
+    def note_done(self, count: int) -> None: ...
+
+    def may_prefetch(self) -> bool: ...
+
+
+class ConcurrentExecution:
+    """For the thread that owns the run."""
+
+    def __init__(self, run: Run, delivery: Delivery, executor: Executor, concurrency: int) -> None:
         self._run = run
         self._delivery = delivery
         self._executor = executor
         self._low_water = low_water(concurrency, run.batch_size)
         self._claim_again_at = 0.0
-        self._prefetches = prefetches
+        self._watcher: Watcher | None = None
+
+    def watch(self, watcher: Watcher) -> None:
+        self._watcher = watcher
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
-        """Returns the records that were not started. Works on until nothing is due, where it prefetches."""
+        """Returns the records that were not started. Works on until nothing is due, while it may prefetch."""
         slots = self._delivery.slots
         slots.put_in_flight(SEVERAL_IN_FLIGHT)
         self._submit(records)
@@ -62,13 +72,16 @@ class ConcurrentExecution:
             self._executor.submit(live)
 
     def _report(self) -> None:
-        for outcome in self._executor.take_outcomes():
+        outcomes = self._executor.take_outcomes()
+        for outcome in outcomes:
             self._delivery.report(outcome)
+        if self._watcher is not None:
+            self._watcher.note_done(len(outcomes))
         self._delivery.flush_when_due()
 
     def _claim(self) -> Sequence[Record]:
         """Suspects, which are claimed in small batches to find the one that kills, are never mixed with others."""
-        if not self._prefetches:
+        if self._watcher is not None and not self._watcher.may_prefetch():
             return []
         if not self._executor.unreported_count:
             return self._delivery.flush_and_claim()

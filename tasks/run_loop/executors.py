@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
-from queue_store.records.record import Outcome, Record
+from queue_store.records.record import Completed, Outcome, Record
 
 from ..worker.event_loop import EventLoop
 from .attempt import Attempts
@@ -111,19 +111,23 @@ class ThreadExecutor(Executor):
 
 class AsyncExecutor(Executor):
     """Each attempt is a task of its own, so that what a handler does to its task or its context variables ends with
-    it. Everything that begins with _start or _finished runs on the loop."""
+    it. Everything that begins with _start or _finished runs on the loop. `stops_at_setbacks`: a record that is not
+    completed is the last one that is started, until more are submitted."""
 
     def __init__(self, attempts: Attempts, concurrency: int, low_water: int, event_loop: EventLoop) -> None:
         super().__init__(attempts, concurrency, low_water)
         self._loop = event_loop.loop
         self._queue: deque[Record] = deque()
         self._tasks: set[Task[Outcome]] = set()
+        self.stops_at_setbacks = False
+        self._has_stopped = False
 
     @property
     def unstarted_count(self) -> int:
         return len(self._queue)
 
     def _submit(self, records: Sequence[Record]) -> None:
+        self._has_stopped = False
         self._queue.extend(records)
         self._loop.call_soon_threadsafe(self._start_more)
 
@@ -140,7 +144,7 @@ class AsyncExecutor(Executor):
             return None
 
     def _start_more(self) -> None:
-        while len(self._tasks) < self._concurrency and (record := self._next()):
+        while not self._has_stopped and len(self._tasks) < self._concurrency and (record := self._next()):
             task = self._loop.create_task(self._attempts.attempt(record))
             self._tasks.add(task)
             task.add_done_callback(partial(self._finished_task, record))
@@ -150,5 +154,9 @@ class AsyncExecutor(Executor):
         if task.cancelled():  # before it began, because a handler cancelled all tasks of the loop
             self._queue.appendleft(record)
         else:
-            self._finished(task.result())
+            outcome = task.result()
+            self._has_stopped = self._has_stopped or (
+                self.stops_at_setbacks and outcome.__class__ is not Completed
+            )
+            self._finished(outcome)
         self._start_more()

@@ -1,9 +1,10 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
-A run begins with a claim. It goes on with slices where its flow asks for `express=True` and its batches were quick and
-clean lately. Others are claimed as always: suspects, records with an order key, records that had their
-express attempt, and each batch that begins at the longest waiting level. A slice that becomes long is claimed by a
-second thread, and its flow is claimed as always then. docs/architecture.md, "Express slices".
+A run begins with a claim. It goes on with slices where the batches of its flow were quick and clean lately, as long as
+each claim or slice is full. Others are claimed as always: suspects, records with an order key, records that failed or
+had their express attempt, and each batch that begins at the longest waiting level. A slice that becomes long is claimed
+by a second thread. A slice ends after a handler that fails. Either way its flow is claimed as always then.
+docs/architecture.md, "Express slices".
 """
 
 import time
@@ -13,27 +14,39 @@ from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.records.record import Outcome, Record
 from queue_store.runs.express import HeldSlice, NotExpressError, has_died_lately, hold
 from queue_store.runs.run import Run
+from queue_store.settings import ProcessorSettings
 
 from ..authoring.flow import Flow
 from ..exceptions import RunLostError
 from ..worker.quick_batches import LONG_SECONDS
 from ..worker.services import WorkerServices
 from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
+from .claimed_batches import ClaimedBatches
 from .delivery import Delivery
 from .execution import Execution
-from .executors import Executor
+from .executors import AsyncExecutor
 from .slice_in_hand import SliceInHand, SliceWatch
 from .slice_size import SliceSize
 
 WAIT_SECONDS = 0.05
+UNWRITTEN_SECONDS = LONG_SECONDS  # an outcome waits for the end of its slice
+FEWEST_RECORDS = 20  # of a batch: the one more round trip of a slice costs more than the write that it saves
 LOOK_AGAIN_SECONDS = 10.0  # whether a run of the flow died; until then its records have their marks
 
 Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 
 
-def may_be_express(flow: Flow) -> bool:
-    """The predicate of flows. The one of records is in queue_store/sql/runs/hold_records.sql."""
-    return flow.express and flow.concurrency == 1
+def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
+    """The predicate of flows. The one of records is in queue_store/sql/runs/hold_records.sql. Where nobody asked for
+    it, no record that fails at its first crash has an attempt more, and no outcome that must be written soon waits."""
+    is_off = flow.express is False or settings.express_batch_size == 0
+    if is_off or flow.concurrency > 1 or flow.max_crash_strikes == 1:
+        return False
+    if flow.express:
+        return True
+    most_unwritten_seconds = min(flow.most_unwritten_seconds, settings.micro_batch_seconds)
+    may_wait = most_unwritten_seconds >= UNWRITTEN_SECONDS
+    return settings.express_by_itself and settings.max_crash_strikes > 1 and may_wait
 
 
 class Express:
@@ -47,7 +60,7 @@ class Express:
         run: Run,
         delivery: Delivery,
         execution: Execution,
-        call: Call | Executor,
+        call: Call | AsyncExecutor,
         put_back: Callable[[], None],
     ) -> None:
         self._flow = flow
@@ -55,6 +68,9 @@ class Express:
         self._delivery = delivery
         self._settings = services.settings
         self._quick = services.quick_batches[flow.name]
+        if flow.express:
+            self._quick.trust()
+        self._batches = ClaimedBatches(self._quick, delivery)
         self._size = SliceSize(flow, run, services.settings, self._quick)
         self._execution = execution
         self._call = call
@@ -63,12 +79,17 @@ class Express:
 
     def execute(self, records: list[Record]) -> list[Record]:
         """Returns the records that were not started."""
-        setbacks, began_at = self._delivery.setbacks, time.monotonic()
-        self._size.note(self._run.batch_size, len(records))
+        self._batches.begin()
         unstarted = self._execution.execute(records)
-        is_clean = not unstarted and self._delivery.setbacks == setbacks
-        self._quick.note_batch(time.monotonic() - began_at, is_clean=is_clean)
+        self._batches.end(is_clean=not unstarted)
         return unstarted
+
+    def note_done(self, count: int) -> None:
+        self._batches.note(count)
+
+    def may_prefetch(self) -> bool:
+        """Claimed records and slices take turns: a slice needs the connection, and the next records."""
+        return not self._is_next()
 
     def next_batch(self) -> list[Record]:
         """Work on slices as long as they may be next. Then return a batch that was claimed: the rest of a slice that
@@ -88,9 +109,13 @@ class Express:
         self._watch.end()
 
     def _is_next(self) -> bool:
-        run = self._run
+        """Where the last claim was not full, hardly anything is due: what is written with the next claim costs less."""
+        run, quick = self._run, self._quick
+        is_small = run.batch_size < FEWEST_RECORDS and not self._flow.express
+        if is_small or not quick.are_enough or not run.last_was_full or self._delivery.must_stop:
+            return False
         must_be_claimed = run.claimer.next_is_for_suspects or run.position.uses_key_scan
-        return self._quick.are_enough and not must_be_claimed and not self._delivery.must_stop
+        return not must_be_claimed and not (quick.is_suspicious and not self._must_look_again())
 
     def _work_on_next(self) -> list[Record] | None:
         """Returns what of the slice was claimed and not started. None: claim as always."""
@@ -105,11 +130,9 @@ class Express:
             if self._is_suspicious():
                 return None
             size = self._size.next()
-            held = hold(run, size, self._settings.lease_seconds)
-            self._size.note(size, len(held.records) if held else 0)
-            return held
+            return hold(run, size, self._settings.lease_seconds)
         except NotExpressError:
-            self._quick.note_batch(0, is_clean=False)
+            self._quick.note_thrown_back()
         except ConflictError:
             pass
         except DatabaseUnavailableError as error:
@@ -119,10 +142,13 @@ class Express:
     def _is_suspicious(self) -> bool:
         """Whether a run of the flow died lately."""
         quick = self._quick
-        if time.monotonic() >= quick.looked_at + LOOK_AGAIN_SECONDS:
+        if self._must_look_again():
             quick.is_suspicious = has_died_lately(self._run)
             quick.looked_at = time.monotonic()
         return quick.is_suspicious
+
+    def _must_look_again(self) -> bool:
+        return time.monotonic() >= self._quick.looked_at + LOOK_AGAIN_SECONDS
 
     def _work_on(self, slice_in_hand: SliceInHand) -> list[Record]:
         """Returns what was claimed and not started."""
@@ -133,15 +159,15 @@ class Express:
         delivery.current.claim_slice = slice_in_hand.claim_rest
         try:
             unstarted = self._execute(slice_in_hand)
-            is_long = slice_in_hand.is_settled
+            is_thrown_back = slice_in_hand.is_settled or slice_in_hand.has_setbacks
             slice_in_hand.settle()
         finally:
             self._watch.forget()
             delivery.current.claim_slice = None
             slice_in_hand.roll_back()
             self._put_back()
-        if is_long:
-            self._quick.note_long_slice()
+        if is_thrown_back:
+            self._quick.note_thrown_back()
         elif not unstarted:
             self._quick.note_slice(time.monotonic() - began_at, len(slice_in_hand.records))
         return self._keep_a_batch(slice_in_hand.claimed(unstarted))
@@ -155,13 +181,13 @@ class Express:
         return claimed[:size]
 
     def _execute(self, slice_in_hand: SliceInHand) -> list[Record]:
-        """Returns the records that were not started."""
-        if isinstance(self._call, Executor):
+        """Until it is thrown back. Returns the records that were not started."""
+        if isinstance(self._call, AsyncExecutor):
             return self._execute_async(slice_in_hand, self._call)
         records, slots = slice_in_hand.records, self._delivery.slots
         calls = [records] if self._flow.batch else [[record] for record in records]
         for number, call in enumerate(calls):
-            if slice_in_hand.is_settled or self._delivery.must_stop:
+            if self._must_end(slice_in_hand):
                 return records[number:]
             slots.put_in_flight(call[0].id if len(call) == 1 else SEVERAL_IN_FLIGHT)
             outcomes = self._call(call)
@@ -169,16 +195,21 @@ class Express:
             slice_in_hand.report(outcomes)
         return []
 
-    def _execute_async(self, slice_in_hand: SliceInHand, executor: Executor) -> list[Record]:
+    def _must_end(self, slice_in_hand: SliceInHand) -> bool:
+        return slice_in_hand.is_settled or slice_in_hand.has_setbacks or self._delivery.must_stop
+
+    def _execute_async(self, slice_in_hand: SliceInHand, executor: AsyncExecutor) -> list[Record]:
         records, slots = slice_in_hand.records, self._delivery.slots
         unstarted: list[Record] = []
         slots.put_in_flight(records[0].id if len(records) == 1 else SEVERAL_IN_FLIGHT)
+        executor.stops_at_setbacks = True
         executor.submit(records)
         while executor.unreported_count:
             executor.wake.wait(WAIT_SECONDS)
             executor.wake.clear()
             slice_in_hand.report(executor.take_outcomes())
-            if slice_in_hand.is_settled or self._delivery.must_stop:
+            if self._must_end(slice_in_hand):
                 unstarted += executor.withdraw()
+        executor.stops_at_setbacks = False
         slots.put_in_flight(NOTHING_IN_FLIGHT)
         return unstarted

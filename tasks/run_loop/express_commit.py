@@ -66,7 +66,7 @@ class ExpressCommit(Express):
             return None
         seconds = time.monotonic() - began_at
         if seconds > LONG_SECONDS:
-            self._quick.note_long_slice()
+            self._quick.note_thrown_back()
         else:
             self._quick.note_slice(seconds, len(outcomes))
         return []
@@ -84,7 +84,6 @@ class ExpressCommit(Express):
         ) as error:  # fmt: skip
             self._roll_back(error)
             return None
-        self._size.note(size, len(outcomes))
         self._count(written, outcomes)
         return outcomes
 
@@ -98,10 +97,7 @@ class ExpressCommit(Express):
         is_spoiled = isinstance(error, RollBackError) and error.is_spoiled
         if is_lost or is_spoiled or isinstance(error, SessionEndedError):
             self._connection.recover()
-        if self._needs_claims:
-            self._quick.note_long_slice()  # it is tried less and less often
-        else:
-            self._quick.note_batch(0, is_clean=False)
+        self._quick.note_thrown_back()
 
     async def _slice(self, size: int) -> tuple[Written, list[Outcome]]:
         """At most `size` records, in one transaction. Raises RollBackError, NotExpressError."""

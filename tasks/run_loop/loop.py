@@ -96,7 +96,7 @@ class _RunLoop:
         failure: BaseException | None = None
         try:
             execution, next_batch = self._execution(), self._delivery.flush_and_claim
-            if may_be_express(self._flow):
+            if may_be_express(self._flow, self._services.settings):
                 execution = express = self._express(execution)
                 next_batch = express.next_batch
             while records:
@@ -124,17 +124,19 @@ class _RunLoop:
             return ExpressCommit(
                 self._services, self._flow, self._run, self._delivery, execution, self._process_state.put_back
             )
-        call = self._executor or (self._call_batch if self._flow.batch else self._call_one)
+        call = self._call_batch if self._flow.batch else self._call_one
         express = Express(
             self._services,
             self._flow,
             self._run,
             self._delivery,
             execution,
-            call,
+            self._executor if isinstance(self._executor, AsyncExecutor) else call,
             self._process_state.put_back,
         )
         self._ends.callback(express.end)
+        if isinstance(execution, ConcurrentExecution):
+            execution.watch(express)
         return express
 
     def _execution(self) -> Execution:
@@ -146,9 +148,7 @@ class _RunLoop:
         if flow.is_async or flow.concurrency > 1:
             self._executor = self._new_executor()
             self._ends.callback(self._executor.end)
-            return ConcurrentExecution(
-                self._run, delivery, self._executor, flow.concurrency, prefetches=not may_be_express(flow)
-            )
+            return ConcurrentExecution(self._run, delivery, self._executor, flow.concurrency)
         return OneByOne(self._attempts, delivery)
 
     def _one_commit(self) -> OneCommit:

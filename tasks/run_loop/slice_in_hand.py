@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from queue_store.records.record import Outcome, Record
+from queue_store.records.record import Completed, Outcome, Record
 from queue_store.runs.express import HeldSlice
 
 from .delivery import Delivery
@@ -23,6 +23,7 @@ class SliceInHand:
         self._outcomes: list[Outcome] = []
         self._lock = threading.Lock()
         self._is_settled = False
+        self.has_setbacks = False  # an outcome is not completed
         self._claimed_ids: set[int] = set()
         self._failure: BaseException | None = None
 
@@ -32,6 +33,7 @@ class SliceInHand:
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
         """Raises what kept `claim_rest` from writing."""
+        self.has_setbacks = self.has_setbacks or any(o.__class__ is not Completed for o in outcomes)
         with self._lock:
             if not self._is_settled:
                 self._outcomes += outcomes

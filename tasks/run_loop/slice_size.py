@@ -20,19 +20,15 @@ class SliceSize:
         self._run = run
         self._settings = settings
         self._quick = quick
-        self._last_was_full = False
         self._part = FairPart(0, is_plenty=False)
         self._counted_at = 0.0
 
-    def note(self, size: int, found: int) -> None:
-        """Of the last batch or slice: how many records it asked for, and found."""
-        self._last_was_full = found >= size
-
     def next(self) -> int:
-        """A batch size that the author or an operator has set is obeyed. Nobody counts where little is due: the last
-        one found less than it asked for. Raises what `fair_part` raises."""
+        """A batch size that the author or an operator has set is obeyed. A batch handler that did not ask for express
+        is given no more records than ever. Raises what `fair_part` raises."""
         size = self._run.batch_size
-        if self._flow.batch_size is not None or size != self._settings.batch_size or not self._last_was_full:
+        is_set = self._flow.batch_size is not None or size != self._settings.batch_size
+        if is_set or (self._flow.batch and not self._flow.express) or not self._run.last_was_full:
             return size
         wanted = min(self._quick.slice_size, self._settings.express_batch_size)
         return max(size, min(wanted, self._fair_part().records)) if wanted > size else size

@@ -46,6 +46,7 @@ class CurrentRun:
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])
     handlers: Handlers | None = None
+    progress_reports: int = 0
     claim_slice: Callable[[], None] | None = None  # claims what the express slice in hand has not finished
     server_identity: str | None = None  # of the server that this run began on, where it is known
     pid: int = field(default_factory=os.getpid)
@@ -58,6 +59,7 @@ class CurrentRun:
         return record.id in self.cancelled_ids
 
     def write_progress(self, record: Record, encoded_progress: bytes) -> bool:
+        self.progress_reports += 1
         if self.claim_slice is not None and os.getpid() == self.pid:  # progress is of claimed records only
             with masked():
                 self.claim_slice()

@@ -14,6 +14,7 @@ class QuickBatches:
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES
     slice_size: int = 0
+    is_trusted: bool = False  # from the beginning on: the author of the flow asks for express
     is_suspicious: bool = False  # a run of the flow died lately, as somebody saw at `looked_at`
     looked_at: float = float("-inf")
 
@@ -21,20 +22,27 @@ class QuickBatches:
     def are_enough(self) -> bool:
         return self.in_a_row >= self.wanted
 
+    def trust(self) -> None:
+        """The first slice needs no quick batches before it. Once one is thrown back, they are needed as always."""
+        if not self.is_trusted:
+            self.is_trusted = True
+            self.in_a_row = ENOUGH_BATCHES
+
     def note_batch(self, seconds: float, *, is_clean: bool) -> None:
-        """Of a batch that was claimed: whether all of its records were completed."""
+        """Of a batch that was claimed. `is_clean`: all of its records were completed, and none reported progress."""
         self.in_a_row = self.in_a_row + 1 if is_clean and seconds < LONG_SECONDS else 0
 
     def note_slice(self, seconds: float, size: int) -> None:
-        """Of a slice that was not long."""
+        """Of a slice that was not thrown back."""
         self.wanted = max(ENOUGH_BATCHES, self.wanted - 1)
         if seconds < LONG_SECONDS / 5:
             self.slice_size = max(self.slice_size, 2 * size)
         elif seconds > LONG_SECONDS / 2:
             self.slice_size = size // 2
 
-    def note_long_slice(self) -> None:
-        """A flow of which now and then a record takes long is tried less and less often."""
+    def note_thrown_back(self) -> None:
+        """A slice became long, was rolled back or had a failure, or what was next had to be claimed. A flow of which
+        this happens now and then is tried less and less often."""
         self.in_a_row = 0
         self.slice_size = 0
         self.wanted = min(2 * self.wanted, MOST_BATCHES)

@@ -60,7 +60,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
           "max_retries": (-1, 1_001, 0.5, "3"),
           "time_limit_seconds": (0, -1, 86_401, "60", float("inf"), float("nan"), True),
           "batch": (1, "yes", None),
-          "express": (1, "yes", None),
+          "express": (1, "yes"),
           "failure_blocks_key": (1, None),
           "queue": ("", "a b", "q" * 101, 7, None, "schlange\u202e"),
           "backoff": (5, None, "fast"),

@@ -1,12 +1,15 @@
 """The body of a durable task runs as on plain Celery: its request, results, classes and calls."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from celery import Task
 from celery.exceptions import Ignore, Reject
 from pydantic import BaseModel
 
+from tasks.run_loop.express import may_be_express
 from tests.durable_tasks.conftest import Shop
 
 
@@ -147,3 +150,22 @@ def test_a_task_by_any_call_is_the_same(make_shop: Callable[..., Shop]) -> None:
 
     assert double(4) == double.apply((4,)).get() == 8
     assert shop.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "is_express"),
+    [
+        ({}, False),
+        ({"express": True}, False),
+        ({"acks_late": True}, True),
+        ({"acks_late": True, "express": False}, False),
+    ],
+)
+def test_a_task_is_express_only_where_a_crash_repeats_it(
+    shop: Shop, options: dict[str, bool], is_express: bool
+) -> None:
+    @shop.task(**options)
+    def charge() -> None: ...
+
+    flow = shop.worker.services.flows[charge.name]
+    assert may_be_express(flow, replace(shop.worker.services.settings, express_by_itself=True)) is is_express

@@ -1,7 +1,10 @@
 """Whether the flows of a test are express is decided by the test, not by the speed of the machine."""
 
+from dataclasses import replace
+
 import pytest
 
+from tasks.worker import quick_batches
 from tasks.worker.quick_batches import QuickBatches
 from tests.support.express import Seen
 from tests.support.flow_runs import Worker
@@ -13,9 +16,26 @@ def seen(worker: Worker) -> Seen:
 
 
 @pytest.fixture
+def by_itself(worker: Worker) -> None:
+    """Flows need not ask for it."""
+    services = worker.services
+    services.settings = replace(services.settings, express_by_itself=True)
+
+
+@pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every flow that may be express is, and no slice is long, however slow this machine is."""
     monkeypatch.setattr(QuickBatches, "are_enough", True)
+    monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
+    monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
+    monkeypatch.setattr("tasks.run_loop.express_commit.LONG_SECONDS", 600.0)
+
+
+@pytest.fixture
+def never_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No batch and no slice is long, however slow this machine is, and small batches are large enough."""
+    monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)
+    monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
     monkeypatch.setattr("tasks.run_loop.express_commit.LONG_SECONDS", 600.0)
 

@@ -1,4 +1,4 @@
-"""A flow runs express where it asks for it and is quick; and how large its slices are."""
+"""Which flows are express; and how large their slices are."""
 
 from typing import Any
 
@@ -13,21 +13,18 @@ from tests.support.flow_runs import Worker
 
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(("kind", "options"), KINDS)
-def test_a_flow_that_does_not_ask_for_it_is_claimed_as_always(
+def test_a_flow_that_does_not_want_it_is_claimed_as_always(
     worker: Worker, seen: Seen, kind: Any, options: Any
 ) -> None:
-    flow = worker.declare(kind(seen), name="sample", batch_size=5, **options)
+    flow = worker.declare(kind(seen), name="sample", batch_size=5, express=False, **options)
     worker.enqueue("sample", range(12))
     worker.run(flow)
     assert seen.statuses == ["processing"] * 12
 
 
-def test_a_flow_is_express_after_enough_quick_batches_and_stays_so(
-    worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)
-    monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
-    flow = worker.declare(plain(seen), name="sample", batch_size=2, express=True)
+@pytest.mark.usefixtures("never_long", "by_itself")
+def test_a_flow_is_express_after_enough_quick_batches_and_stays_so(worker: Worker, seen: Seen) -> None:
+    flow = worker.declare(plain(seen), name="sample", batch_size=2)
     worker.enqueue("sample", range(10))
     worker.run(flow)
     claimed = 2 * ENOUGH_BATCHES
@@ -37,33 +34,31 @@ def test_a_flow_is_express_after_enough_quick_batches_and_stays_so(
     assert seen.statuses[10:] == ["processing"] * 2 + ["pending"] * 2
 
 
+@pytest.mark.usefixtures("never_long", "by_itself")
 def test_slow_batches_keep_a_flow_from_being_express(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quick_batches, "LONG_SECONDS", 0.0)
-    flow = worker.declare(plain(seen), name="sample", batch_size=1, express=True)
+    flow = worker.declare(plain(seen), name="sample", batch_size=1)
     worker.enqueue("sample", range(8))
     worker.run(flow)
     assert seen.statuses == ["processing"] * 8
 
 
-def test_failures_keep_a_flow_from_being_express(
-    worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)
-
+@pytest.mark.usefixtures("never_long", "by_itself")
+def test_failures_keep_a_flow_from_being_express(worker: Worker, seen: Seen) -> None:
     def handle(payload: int, context: FlowContext) -> None:
         seen.look([context.record_id])
         if payload % ENOUGH_BATCHES == 0:
             raise PermanentError
 
-    flow = worker.declare(handle, name="sample", batch_size=1, express=True)
+    flow = worker.declare(handle, name="sample", batch_size=1)
     worker.enqueue("sample", range(9))
     worker.run(flow)
     assert seen.statuses == ["processing"] * 9
 
 
-def test_a_flow_with_long_slices_is_tried_less_and_less_often() -> None:
+def test_a_flow_that_is_thrown_back_is_tried_less_and_less_often() -> None:
     quick = QuickBatches()
     batches = []
     for _ in range(12):
@@ -72,7 +67,7 @@ def test_a_flow_with_long_slices_is_tried_less_and_less_often() -> None:
             quick.note_batch(0.001, is_clean=True)
             count += 1
         batches.append(count)
-        quick.note_long_slice()
+        quick.note_thrown_back()
     assert batches[:4] == [3, 6, 12, 24]
     assert batches[-1] == 1_000
     for _ in range(1_000):

@@ -71,8 +71,11 @@ def test_a_retried_record_is_claimed_as_always(store: Store) -> None:
     assert len(other.claim()) == 1
 
 
-@pytest.mark.parametrize("suspicion", ["order_key = 'k'", "crash_strikes = 1", "unfinished_claims = 1"])
-def test_a_suspect_and_a_record_with_an_order_key_are_claimed_as_always(store: Store, suspicion: str) -> None:
+SUSPICIONS = ["order_key = 'k'", "retry_count = 1", "crash_strikes = 1", "unfinished_claims = 1"]
+
+
+@pytest.mark.parametrize("suspicion", SUSPICIONS)
+def test_a_suspect_an_ordered_and_a_failed_record_are_claimed_as_always(store: Store, suspicion: str) -> None:
     run = begun(store)
     store.enqueue(1)
     store.execute(f"UPDATE processing_queue SET {suspicion} WHERE status = 'pending'")  # noqa: S608

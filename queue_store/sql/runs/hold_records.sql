@@ -2,6 +2,9 @@
 -- changes: they stay pending. The claim number is the one that the slice will write.
 -- `may_be_express`: what follows it must be claimed as always. A lock leaves its xmax in the row, after COMMIT and after
 -- ROLLBACK, until the row is updated or frozen. So xmax = 0 means that no slice ended without an outcome of this record.
+-- A record that failed before is claimed: if slices were to blame, one attempt is lost at most.
+-- `is_one_commit`: a slice that nobody can claim while a handler runs. A record with a dedup_key could be replaced by its
+-- own handler, which would not be called again, and others that replace it would wait for the handler.
 -- The run is not locked here: its own heartbeat would wait for the handlers. The write checks it (arrows/complete_held.sql).
 WITH open AS MATERIALIZED (
     SELECT FROM public.flow_execution_logs run
@@ -15,7 +18,8 @@ WITH open AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT q.id, q.claim_number + 1 AS claim_number, q.payload, q.priority, q.scheduled_at, q.retry_count,
             q.crash_strikes, q.created_at, now() AS claimed_at, q.order_key, q.correlation_id, q.trace_context,
-            q.xmax = 0 AND q.order_key IS NULL AND q.crash_strikes = 0 AND q.unfinished_claims = 0 AS may_be_express
+            q.xmax = 0 AND q.order_key IS NULL AND q.retry_count = 0 AND q.crash_strikes = 0 AND q.unfinished_claims = 0
+                AND (q.dedup_key IS NULL OR NOT %(is_one_commit)s::boolean) AS may_be_express
         FROM public.processing_queue q
         WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority
             AND (q.scheduled_at, q.id) >= (level.cursor_at, level.cursor_id)
