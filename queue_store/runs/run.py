@@ -1,9 +1,9 @@
 """A run: the owner of its claims, from its first claim to its end.
 
-The protocol. A run is registered together with its first claim that finds something, and holds one connection for
-its whole life. Everything it writes about a record is fenced by `(id, flow_instance_id, claim_number)`: what was
-taken away from it is refused, and the refused ids are returned. A run whose COMMIT was interrupted does
-not know what it owns; it must end, and rescue gives back what is left under it.
+The protocol. A run is registered together with its first claim that finds something, and holds one connection for its
+whole life. Everything it writes about a record is fenced by `(id, flow_instance_id, claim_number)`: what was taken
+away from it is refused, and its ids are returned. A run whose COMMIT was interrupted does not know what it owns; it
+must end, and rescue gives back what is left under it.
 """
 
 from collections.abc import Sequence
@@ -209,8 +209,7 @@ class Run:
             send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
 
     def _write_and_end(self, outcomes: Sequence[Outcome]) -> Written:
-        """In one transaction. The run goes on where something is due, or where an outcome was refused: then the end
-        would count what is not."""
+        """In one transaction. The run goes on where something is due, and where an outcome is refused."""
         statements, written = self.outcome_statements(outcomes), Written()
         with self.held.transaction() as cursor:
             with cursor.connection.pipeline():
