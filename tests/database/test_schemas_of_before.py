@@ -58,7 +58,7 @@ def queuectl(*arguments: str, exit_code: int = 0) -> Result:
 def test_the_last_one_is_recognised_and_keeps_what_it_has(old: Store) -> None:
     old.add_flow()
     old.enqueue(3)
-    assert "run `queuectl migrate`" in queuectl("status", exit_code=1).stderr
+    assert "run `queuectl migrate`" in queuectl("status", exit_code=1).output
     assert "is recognised" in queuectl("migrate", "--dry-run").stdout
     assert version_rows(old) == ["0026"]
     assert "The schema of 0026 is the one of 0001_initial: it is recognised" in queuectl("migrate").stdout
@@ -111,8 +111,8 @@ def test_an_older_one_is_told_the_way_and_left_alone(old: Store, version: str) -
     ):
         with pytest.raises(SchemaVersionError, match=said):
             refuse()
-    assert "docs/upgrading.md" in queuectl("migrate", exit_code=1).stderr
-    assert "docs/upgrading.md" in queuectl("status", exit_code=1).stderr
+    assert "docs/upgrading.md" in queuectl("migrate", exit_code=1).output
+    assert "docs/upgrading.md" in queuectl("status", exit_code=1).output
     assert version_rows(old) == [version]
 
 
