@@ -2,9 +2,9 @@
 # PgBouncer 1.18.0 (transaction pooling) with Postgres 18.6 and psycopg 3.3.9: RESET ALL takes a client's application_name for
 # good. Directly, RESET ALL goes back to what the client asked for when it connected. Behind PgBouncer the session belongs to
 # the pool and began without a name, so the name becomes empty. Postgres reports the new value, PgBouncer takes it for the
-# client's own wish, and every later transaction of that client has no name. Whoever finds sessions by their name in
-# pg_stat_activity no longer finds this one. Other clients keep theirs. `RESET ALL` is what drivers and frameworks send to
-# clean a session up. What helps is to set application_name again after it, in the same transaction.
+# client's own wish, and every later transaction of that client has no name. A search by name in
+# pg_stat_activity no longer finds this session. Other clients keep their names. Drivers and frameworks send `RESET ALL`
+# to clean a session up. Setting application_name again after it, in the same transaction, helps.
 # Needs Debian 12's packages by apt-get. Exit 1: the behaviour has changed. Takes about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
