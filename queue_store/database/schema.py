@@ -29,7 +29,7 @@ from queue_store.database.versions import (
 from queue_store.errors import SchemaVersionError
 from queue_store.queue_schema import in_queue_schema
 
-RECOGNISED = f"""The schema of {LAST_OF_BEFORE} is the one of {FIRST}: it is recognised, and gets that name.
+RECOGNISED = f"""The schema of {LAST_OF_BEFORE} is the one of {FIRST}: it is recognised, and only its name changes.
 
 Locks: nothing. Safe while workers run: yes."""
 
@@ -41,7 +41,7 @@ def migrate(engine: "Engine", revision: str = "head") -> None:
     """Apply the migrations that are missing. Idempotent; two at a time wait for each other.
 
     Raises SchemaVersionError when the database is newer than this code, or older than it can migrate, or cannot hold
-    every text, or when a migration would take from a running worker what its code needs.
+    every text, or when a migration would remove what the code of a running worker needs.
     """
     current = _current_version(engine)
     if current is None:
@@ -167,7 +167,7 @@ def _spare_older_workers(engine: "Engine") -> None:
         )
     if workers:
         raise SchemaVersionError(
-            f"a migration removes what the code of running workers needs: {', '.join(workers)}. "
+            f"a migration removes a part of the schema that running workers need: {', '.join(workers)}. "
             f"Deploy a release of schema {SERVES_CODE_FROM} or newer first, or stop these workers; then migrate again"
         )
 
@@ -175,8 +175,8 @@ def _spare_older_workers(engine: "Engine") -> None:
 def _refusal(current: str) -> str:
     if is_too_old(current):
         return (
-            f"the schema is at {current}, of before the first release. This code migrates from {LAST_OF_BEFORE} on: "
-            "bring it there with the last code of before, as docs/upgrading.md shows, then migrate again"
+            f"the schema is at {current}, which is older than the first release. "
+            f"This code migrates from {LAST_OF_BEFORE} on: migrate to {LAST_OF_BEFORE} with the code that docs/upgrading.md names, then migrate again"
         )
     return (
         f"the schema is at {current}, which is newer than this code ({latest_version()}): "

@@ -31,7 +31,7 @@ def known_versions() -> tuple[str, ...]:
 
 
 def as_of_today(version: str | None) -> str | None:
-    """The last version of before the first release has the schema of the first one of today."""
+    """The last version before the first release has the schema of today's first one."""
     return FIRST if version == LAST_OF_BEFORE else version
 
 

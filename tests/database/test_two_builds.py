@@ -179,7 +179,7 @@ def test_a_contract_waits_until_no_worker_needs_what_it_removes(
         old = store.worker_process()
         done = last.queuectl("migrate")
         assert done.returncode == 1
-        assert "removes what the code of running workers needs: host (process 1)" in done.stderr
+        assert "removes a part of the schema that running workers need: host (process 1)" in done.stderr
         assert f"Deploy a release of schema {EXPANDED} or newer first" in done.stderr
         assert schema.version_of(database) == versions.latest_version()
 

@@ -1,2 +1,2 @@
--- The last schema of before the first release is the one that the first migration of today makes.
+-- The last schema before the first release is the one that today's first migration makes.
 UPDATE public.schema_version SET version_num = %(first)s WHERE version_num = %(before)s
