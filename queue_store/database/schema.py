@@ -176,7 +176,8 @@ def _refusal(current: str) -> str:
     if is_too_old(current):
         return (
             f"the schema is at {current}, which is older than the first release. "
-            f"This code migrates from {LAST_OF_BEFORE} on: migrate to {LAST_OF_BEFORE} with the code that docs/upgrading.md names, then migrate again"
+            f"This code migrates from {LAST_OF_BEFORE} on: migrate to {LAST_OF_BEFORE} "
+            "with the code that docs/upgrading.md names, then migrate again"
         )
     return (
         f"the schema is at {current}, which is newer than this code ({latest_version()}): "
