@@ -10,10 +10,12 @@ ROLES = ("producer", "flow_producer", "worker", "monitor", "admin")
 def grant_roles(database: DatabaseManager) -> tuple[str, ...]:
     """Create the roles where they are missing and grant each one its rights. May be repeated. Returns their names.
 
+    Waits for a migration that runs, and for another one who grants: Postgres refuses two writers of one privilege.
     Needs a login that owns the tables, and that may create roles where one is missing. Raises QueueStoreError where
     every login may create objects in the schema, and psycopg.errors.InsufficientPrivilege.
     """
     with database.transaction() as cursor:
+        cursor.execute(sql("migration/await_schema_version"))
         cursor.execute(sql("maintenance/grant_roles"))
     return tuple(role_name(role) for role in ROLES)
 

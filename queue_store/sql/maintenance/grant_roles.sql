@@ -106,10 +106,20 @@ BEGIN
 
     -- Rescue ends the sessions of the dead, and must see when other roles' sessions began. The monitor gets nothing of
     -- the kind: pg_read_all_stats shows the statements of all sessions, with the payloads that stand in them.
-    BEGIN
-        GRANT pg_read_all_stats, pg_signal_backend TO processing_queue_worker, processing_queue_admin;
-        REVOKE pg_read_all_stats FROM processing_queue_monitor;
-    EXCEPTION WHEN insufficient_privilege THEN
-        RAISE NOTICE 'this login may not grant pg_read_all_stats: let all workers log in as one role';
-    END;
+    -- Another database of this server may do the same at this moment: before Postgres 16 its commit makes this fail.
+    FOR attempt IN 1..3 LOOP
+        BEGIN
+            GRANT pg_read_all_stats, pg_signal_backend TO processing_queue_worker, processing_queue_admin;
+            REVOKE pg_read_all_stats FROM processing_queue_monitor;
+            EXIT;
+        EXCEPTION
+            WHEN insufficient_privilege THEN
+                RAISE NOTICE 'this login may not grant pg_read_all_stats: let all workers log in as one role';
+                EXIT;
+            WHEN unique_violation OR internal_error THEN
+                IF attempt = 3 THEN
+                    RAISE;
+                END IF;
+        END;
+    END LOOP;
 END $$
