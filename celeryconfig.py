@@ -81,11 +81,9 @@ imports = [
     "processing_queue.claim_batch",
     "processing_queue.enqueue_task",
     "processing_queue.fan_out",
-    "processing_queue.monitoring",
-    "processing_queue.health",
     "processing_queue.alerts.update_alerts",
-    "processing_queue.report.daily",
     "processing_queue.schedule.run_occurrence",
+    "processing_queue.schedule.scheduled_tasks",
 ]
 
 # The maintenance schedule, in the time zone above. A crontab is kept in Postgres: noticed by any beat, done once; a

@@ -29,7 +29,7 @@ def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callab
 
 def scheduled_task(name: str, *, old_name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Register a function as the Celery task `name`, for entries of the schedule with a time of the clock. Sent as a
-    message it does nothing. Called as a function by anybody but a worker it does its work."""
+    message the task does nothing. Called by anybody but a worker it does its work."""
 
     def register(function: Callable[..., Any]) -> Any:
         if old_name is not None:

@@ -19,7 +19,6 @@ from queue_store.readings.response_time import ping
 from queue_store.readings.server import ServerReading, read_database_bytes, read_server
 from queue_store.settings import DEFAULT_DATABASE, ProcessorSettings, load_processor_settings
 
-from .app import scheduled_task
 from .monitoring.connection_checks import note_success, remember_failure
 from .monitoring.databases import STATEMENT_SECONDS, database_named
 from .monitoring.deadline import call_with_deadline
@@ -32,7 +31,6 @@ RETRY_SECONDS = 0.5
 ANSWER_SECONDS = 10.0
 
 
-@scheduled_task("tasks.health.database_health_check")
 def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = False) -> dict[str, Any]:
     """`status`: healthy, degraded (slow, or not at the first try) or unhealthy. Never raises.
 
@@ -63,7 +61,6 @@ def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = Fa
     }
 
 
-@scheduled_task("tasks.health.connection_pool_monitoring")
 def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     """Pool use of the whole fleet, as its heartbeats tell, and as the server sees it. Never raises."""
     pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
@@ -89,7 +86,6 @@ def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     }
 
 
-@scheduled_task("tasks.health.database_review")
 def database_review(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
     """The weekly look at the database: its health and its connections. Never raises."""
     health, pool = database_health_check(name, include_retry=True), connection_pool_monitoring(name)

@@ -10,7 +10,6 @@ from queue_store.settings import load_processor_settings
 
 from ..app import waking_task
 from ..monitoring.databases import database_named
-from .checking import check_queue
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +21,8 @@ _judged_at = float("-inf")
 def update_alerts() -> None:
     """Idempotent; two at a time wait for each other. At most once in JUDGE_AGAIN_SECONDS in each process, however many
     messages ask for it."""
+    from .checking import check_queue  # a worker of records judges nothing
+
     global _judged_at  # noqa: PLW0603  (when this process judged last)
     if time.monotonic() < _judged_at + JUDGE_AGAIN_SECONDS:
         return

@@ -1,6 +1,8 @@
 """The sentinel: one worker process, elected by a lease row, checks the queue every twenty seconds and rescues orphans.
 So a wedged beat, worker or database is reported although beat sends nothing. It is a thread of its own, because a
-check or a webhook may take longer than a heartbeat can wait."""
+check or a webhook may take longer than a heartbeat can wait.
+
+A process imports what a check needs when it makes the first one: most never do."""
 
 import logging
 import random
@@ -13,8 +15,6 @@ from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.errors import DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import take_sentinel_lease
 
-from ..alerts.checking import check_queue, report_unusable
-from ..alerts.sending import reachable_contacts, send_what_waits
 from ..monitoring.deadline import call_with_deadline
 from ..worker.services import WorkerServices
 
@@ -58,6 +58,8 @@ class Sentinel(threading.Thread):
             is_mine = call_with_deadline(self._take_lease, ANSWER_SECONDS, thread_name="sentinel_lease")
         except DatabaseUnavailableError as error:
             if self._services.slots.is_first:  # one process of each worker reports it
+                from ..alerts.checking import report_unusable
+
                 report_unusable(database, settings, error, notify=True)
             return
         if is_mine and time.monotonic() >= self._check_at:
@@ -65,11 +67,17 @@ class Sentinel(threading.Thread):
             self._services.rescue.sweep()
             self._services.rescue.sweep_overdue()
             vacuum_forgotten_tables(database)
+            from ..alerts.checking import check_queue
+
             check_queue(database, settings, notify=True)
         elif self._services.slots.is_first:
+            from ..alerts.sending import send_what_waits
+
             send_what_waits(database, settings)
 
     def _say_who_may(self) -> None:
+        from ..alerts.sending import reachable_contacts
+
         logger.info("this login may not be the sentinel: the workers of the control queue may")
         if len(reachable_contacts(self._services.settings)) > 1:
             logger.warning(

@@ -1,17 +1,23 @@
-"""The operations runbook's functions: plain callables that are Celery tasks as well.
+"""The operations runbook's functions, as a person or the schedule calls them.
 
 from . import distributed_queue_monitoring
 
 distributed_queue_monitoring()["queue_health_assessment"]["queue_health"]
+
+Each is loaded when it is first used: a worker that processes records needs none of them.
 """
 
-from queue_store.thresholds import ALERT_THRESHOLDS
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from .capacity import calculate_capacity_utilization
-from .diagnostics import distributed_processing_diagnostics
-from .maintenance import distributed_system_maintenance
-from .performance import processing_performance_monitoring
-from .queue_monitoring import distributed_queue_monitoring
+if TYPE_CHECKING:
+    from queue_store.thresholds import ALERT_THRESHOLDS
+
+    from .capacity import calculate_capacity_utilization
+    from .diagnostics import distributed_processing_diagnostics
+    from .maintenance import distributed_system_maintenance
+    from .performance import processing_performance_monitoring
+    from .queue_monitoring import distributed_queue_monitoring
 
 __all__ = [
     "ALERT_THRESHOLDS",
@@ -21,3 +27,18 @@ __all__ = [
     "distributed_system_maintenance",
     "processing_performance_monitoring",
 ]
+
+_HOMES = {
+    "ALERT_THRESHOLDS": "queue_store.thresholds",
+    "calculate_capacity_utilization": ".capacity",
+    "distributed_processing_diagnostics": ".diagnostics",
+    "distributed_queue_monitoring": ".queue_monitoring",
+    "distributed_system_maintenance": ".maintenance",
+    "processing_performance_monitoring": ".performance",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)

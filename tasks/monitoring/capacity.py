@@ -6,7 +6,6 @@ from typing import Any
 from queue_store.readings.trends import Day, read_days
 from queue_store.settings import ProcessorSettings, default_pool_size, load_processor_settings
 
-from ..app import scheduled_task
 from .databases import database_named, read_beside
 from .rules import flow_rules
 from .snapshot import Snapshot, take_snapshot
@@ -17,7 +16,6 @@ GROWTH_MINIMUM_DAYS = 7
 WEEK_DAYS = 7
 
 
-@scheduled_task("tasks.monitoring.calculate_capacity_utilization")
 def calculate_capacity_utilization() -> dict[str, Any]:
     """The load, what the configured containers can do, and how many are wanted.
 

@@ -7,14 +7,12 @@ from queue_store.alerting.findings import describe
 from queue_store.readings.integrity import Violation
 from queue_store.settings import load_processor_settings
 
-from ..app import scheduled_task
 from .databases import database_named
 from .describe import describe_fleet, describe_orphans, describe_server, describe_window
 from .rules import judge
 from .snapshot import Snapshot, take_snapshot
 
 
-@scheduled_task("tasks.monitoring.distributed_processing_diagnostics")
 def distributed_processing_diagnostics(
     include_orphaned_analysis: bool = True, include_performance_analysis: bool = True
 ) -> dict[str, Any]:

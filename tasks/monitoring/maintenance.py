@@ -14,7 +14,6 @@ from queue_store.maintenance import MaintenanceRun
 from queue_store.readings.trends import renew_baselines
 from queue_store.settings import ProcessorSettings, load_processor_settings
 
-from ..app import scheduled_task
 from .capacity import calculate_capacity_utilization
 from .databases import database_named
 from .diagnostics import distributed_processing_diagnostics
@@ -24,7 +23,6 @@ logger = logging.getLogger(__name__)
 MAXIMUM_HOURS = 24 * 365
 
 
-@scheduled_task("tasks.monitoring.distributed_system_maintenance")
 def distributed_system_maintenance(
     cleanup_orphaned_records: bool = False,
     orphaned_timeout_hours: float | None = None,
@@ -59,7 +57,6 @@ def distributed_system_maintenance(
     return results
 
 
-@scheduled_task("tasks.monitoring.weekly_reset")
 def weekly_reset() -> dict[str, Any]:
     """Say what is wrong with the failed records, then give those another chance that have attempts left."""
     diagnostics = distributed_processing_diagnostics()
@@ -67,7 +64,6 @@ def weekly_reset() -> dict[str, Any]:
     return distributed_system_maintenance(reset_failed_records=True, dry_run=False, actor="schedule")
 
 
-@scheduled_task("tasks.monitoring.monthly_retention")
 def monthly_retention() -> dict[str, Any]:
     """Purge what is older than its retention, then look at capacity."""
     results = distributed_system_maintenance(purge_old_records=True, dry_run=False, actor="schedule")
@@ -81,7 +77,6 @@ def monthly_retention() -> dict[str, Any]:
     return results | {"capacity": capacity}
 
 
-@scheduled_task("tasks.monitoring.nightly_review")
 def nightly_review() -> dict[str, Any]:
     """Correct the counts after changes past the arrows, and learn what is usual at each hour of the week."""
     database = database_named()

@@ -9,7 +9,6 @@ from queue_store.readings.trends import Baseline, read_baselines
 from queue_store.readings.windows import Hour, add_up, read_hours, read_window
 from queue_store.settings import load_processor_settings
 
-from ..app import scheduled_task
 from .databases import database_named, read_beside
 from .describe import describe_window
 from .rules import judge
@@ -26,7 +25,6 @@ PERFORMANCE_CODES = (
 )
 
 
-@scheduled_task("tasks.monitoring.processing_performance_monitoring")
 def processing_performance_monitoring(
     time_window_hours: float = 24, include_error_analysis: bool = True
 ) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from queue_store.errors import DatabaseUnavailableError
 from queue_store.readings.windows import add_up
 from queue_store.settings import load_processor_settings
 
-from ..app import scheduled_task
 from .connection_checks import note_success, remember_failure
 from .databases import database_named
 from .describe import describe_counts, describe_fleet, describe_orphans, describe_window
@@ -16,7 +15,6 @@ from .rules import judge
 from .snapshot import DAY_SECONDS, HOUR_SECONDS, Snapshot, take_snapshot
 
 
-@scheduled_task("tasks.monitoring.distributed_queue_monitoring")
 def distributed_queue_monitoring(include_detailed_metrics: bool = False) -> dict[str, Any]:
     """Counts overall and by flow, the health of the queue, and the alerts that follow from it.
 

@@ -4,13 +4,11 @@ import logging
 
 from queue_store.settings import load_processor_settings
 
-from ..app import scheduled_task
 from ..monitoring.databases import database_named
 
 logger = logging.getLogger(__name__)
 
 
-@scheduled_task("processing_queue.daily_report", old_name="tasks.report.daily_report")
 def daily_report() -> int:
     """Send the report of the last day to REPORT_RECIPIENTS, and nothing where there are none. Raises
     ReportNotSentError, DatabaseUnavailableError."""

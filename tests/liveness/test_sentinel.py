@@ -11,6 +11,7 @@ from psycopg.errors import InsufficientPrivilege
 from queue_store.alerting import alerts
 from queue_store.liveness.worker_processes import take_sentinel_lease
 from tasks import app
+from tasks.alerts import checking
 from tasks.background import sentinel as sentinel_module
 from tasks.background.sentinel import Sentinel
 from tasks.celery_hardening.resilient_task import OutOfMemoryError
@@ -44,7 +45,7 @@ def test_the_sentinel_rescues_what_is_overdue_and_stores_the_alerts(worker: Work
 
 def test_the_others_only_ask_for_the_lease(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     take(worker, uuid4())
-    monkeypatch.setattr(sentinel_module, "check_queue", pytest.fail)
+    monkeypatch.setattr(checking, "check_queue", pytest.fail)
     Sentinel(worker.services).check()
 
 
@@ -57,7 +58,7 @@ def test_a_database_that_stands_still_is_reported(
     monkeypatch.setattr(sentinel_module, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(sentinel_module, "take_sentinel_lease", lambda *_: never.wait(20))
     report: Callable[..., None] = lambda database, settings, error, notify: reported.append(str(error))  # noqa: E731
-    monkeypatch.setattr(sentinel_module, "report_unusable", report)
+    monkeypatch.setattr(checking, "report_unusable", report)
     Sentinel(worker.services).check()
     never.set()
     assert reported == [

@@ -15,7 +15,7 @@ from celery import Celery
 from kombu import compression
 
 from queue_store.enqueueing.hints import CeleryHintSender
-from tasks.alerts import update_alerts as module
+from tasks.alerts import checking, update_alerts as module
 from tasks.celery_hardening.message_rules import BODY_BYTES, bound_decompression, refuse_large_body
 from tests.support.documents import ROOT, table_rows
 
@@ -34,7 +34,7 @@ def test_each_sentence_names_its_test() -> None:
 
 def test_a_judgement_is_made_once_in_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[bool] = []
-    monkeypatch.setattr(module, "check_queue", lambda *_, **__: judged.append(True))
+    monkeypatch.setattr(checking, "check_queue", lambda *_, **__: judged.append(True))
     monkeypatch.setattr(module, "database_named", lambda: None)
     monkeypatch.setattr(module, "_judged_at", float("-inf"))
     for _ in range(100):

@@ -13,12 +13,12 @@ from tasks.celery_hardening import authority
 from tasks.celery_hardening.authority import Place
 from tasks.celery_hardening.believed_request import OwnRequest
 from tasks.celery_hardening.own_task import OwnTask
-from tasks.monitoring import distributed_system_maintenance
 from tasks.schedule.run_occurrence import run_occurrence
 from tests.support import filling
 from tests.support.flow_runs import Worker, running_worker
 
 DESTRUCTIVE = {"reset_failed_records": True, "purge_old_records": True, "max_retries": 1000, "dry_run": False}
+MAINTENANCE = "tasks.monitoring.distributed_system_maintenance"
 WAKE = {"claim_batch", "enqueue", "fan_out", "run_occurrence", "update_alerts"}
 
 
@@ -63,10 +63,10 @@ def test_five_of_our_tasks_wake_and_all_others_do_nothing_by_message() -> None:
 @pytest.mark.usefixtures("in_a_worker")
 def test_maintenance_by_message_changes_nothing(worker: Worker, caplog: pytest.LogCaptureFixture) -> None:
     filling.add_failed(worker.services.database, 3, "letters", retry_count=1)
-    answer = distributed_system_maintenance.apply(kwargs=DESTRUCTIVE | {"actor": "somebody"})
+    answer = ours()[MAINTENANCE].apply(kwargs=DESTRUCTIVE | {"actor": "somebody"})
     assert (answer.state, answer.result) == ("SUCCESS", None)
     for name in ("weekly_reset", "monthly_retention", "nightly_review"):
-        assert app.tasks[f"tasks.monitoring.{name}"].apply().result is None
+        assert ours()[f"tasks.monitoring.{name}"].apply().result is None
     assert worker.statuses() == {"failed": 3}
     assert "did nothing: the schedule calls it" in caplog.text
 
@@ -76,7 +76,7 @@ def test_maintenance_by_message_changes_nothing(worker: Worker, caplog: pytest.L
 def test_nor_does_it_inside_of_another_task(worker: Worker, builtin: str) -> None:
     filling.add_failed(worker.services.database, 3, "letters", retry_count=1)
     arguments = [False, None, True, 1000, True, False]
-    signature = distributed_system_maintenance.s().clone()
+    signature = ours()[MAINTENANCE].s().clone()
     items = [arguments] if builtin == "celery.starmap" else [True]
     app.tasks[builtin].apply((signature, items))
     assert worker.statuses() == {"failed": 3}

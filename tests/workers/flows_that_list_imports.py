@@ -1,4 +1,5 @@
-"""Flows that answer which packages their process has imported. One is given the transaction, as psycopg has it."""
+"""Flows that answer which packages their process has imported, and which rooms of ours. One is given the
+transaction, as psycopg has it."""
 
 import sys
 from typing import Any
@@ -10,7 +11,7 @@ from processing_queue import flow
 
 @flow
 def lists_imports(payload: dict[str, Any]) -> list[str]:
-    return sorted({name.partition(".")[0] for name in sys.modules})
+    return sorted({".".join(name.split(".")[:depth]) for name in sys.modules for depth in (1, 2)})
 
 
 @flow

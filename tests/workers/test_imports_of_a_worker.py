@@ -11,6 +11,11 @@ NOT_NEEDED = {
     "apprise",
     "jinja2",
     "mako",
+    "processing_queue.health",
+    "processing_queue.report",
+    "queue_store.alerting",
+    "queue_store.maintenance",
+    "queue_store.readings",
     "rich",
     "sqlalchemy",
 }
@@ -20,7 +25,7 @@ IMPORTS = "SELECT result FROM processing_queue WHERE flow_name = %(flow_name)s"
 def test_a_worker_without_a_handler_that_needs_it_imports_no_sqlalchemy(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """Nor what reports, pages and migrations need. Looked at in a pool child, while it works."""
+    """Nor what reports, pages, migrations, alerts and the schedule need. Looked at in a pool child, while it works."""
     flows = "tests.workers.flows_that_list_imports"
     names = ("lists_imports", "lists_imports_in_a_transaction")
     settings = {"IDLE_POLL_SECONDS": "0.3"}
