@@ -98,7 +98,7 @@ def test_those_that_run_next_to_it_are_given_back_uncharged(
         assert (code, answer["is_ended"]) == (0, True), (answer, log.read_text()[-3000:])
         wait_until(lambda: queue.rows(IN_HAND) in ([(second,)], [(third,)]), "the others in hand", log)
     assert queue.rows(
-        "SELECT id, retry_count, crash_strikes, batch_limit FROM processing_queue WHERE id <> %(first)s",
+        "SELECT id, retry_count, crash_strikes, batch_limit FROM processing_queue WHERE id <> %(first)s ORDER BY id",
         first=first,
     ) == [(second, 0, 0, None), (third, 0, 0, None)]
     charged = queue.rows(
