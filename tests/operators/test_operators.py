@@ -104,7 +104,9 @@ def test_each_deed_is_audited_with_what_it_changed(processor: DistributedProcess
         ("Olga", "resume_flow_ingestion", "letters", 1),
         ("Olga", "cancel", f"records {record_id}", 1),
     ]
-    assert query(processor, "SELECT details->>'reason' FROM audit_log WHERE action = 'pause' ORDER BY id") == [
+    assert query(
+        processor, "SELECT details->>'reason' FROM audit_log WHERE action = 'pause' ORDER BY id"
+    ) == [
         ("rain",),
         (None,),
     ]
