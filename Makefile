@@ -22,9 +22,9 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --
 
 TESTS := $(BIN)/python -m pytest
 TOGETHER := not package and not containers and not browser and not long and not alone
+AT_ONCE := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
-THREE_AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -o faulthandler_timeout=110
-TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+THREE_AT_ONCE := -n 3 $(AT_ONCE) -o faulthandler_timeout=110
 NONE_CHOSEN := 5
 ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres-programs) && \
 	export TEST_POSTGRES_BIN || exit 1;)
@@ -63,7 +63,7 @@ test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while o
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, the short chaos, two beats, queuectl up
-	@$(call IN_TWO_PHASES,$(TWO_AT_ONCE) -m "long and not alone",-m "long and alone")
+	@$(call IN_TWO_PHASES,-n 2 $(AT_ONCE) -m "long and not alone",-m "long and alone")
 
 test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \
@@ -86,10 +86,10 @@ kill-evidence: $(VENV)/dev.stamp ## Kill workers, producer and Redis of a Celery
 		$(BIN)/python -m pytest tests/applications/test_random_kills.py $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
-	@$(BIN)/python -m pytest -m package $(ARGS)
+	@$(TESTS) -m package $(ARGS)
 
 test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCREENSHOTS=DIRECTORY keeps the pictures)
-	@$(BIN)/python -m pytest -m browser $(ARGS)
+	@$(TESTS) -n 2 $(AT_ONCE) -m browser $(ARGS)
 
 test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
