@@ -62,7 +62,7 @@ class UnknownFlowError(QueueStoreError):
 
 
 class RegisteredFlowError(QueueStoreError):
-    """This is done with names that are no flow only."""
+    """This works only with names that are not flows."""
 
 
 class DuplicateRecordError(QueueStoreError):

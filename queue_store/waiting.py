@@ -39,7 +39,7 @@ class FinishedRecord:
 def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
     """Return once the record has ended, well or badly. Commit it first. Without end: `timeout_seconds=math.inf`.
 
-    Raises UnknownRecordError, NotFinishedError when the time is over, or QueueStoreError for what is no time.
+    Raises UnknownRecordError, NotFinishedError when the time is over, or QueueStoreError for what is not a time.
     """
     seconds = _checked(timeout_seconds)
     awaited = _poll_of(database).add(database, record_id)

@@ -159,7 +159,7 @@ class Operators:
             return unknown_flows.check_flow_or_records(cursor, flow_name)
 
     def move(self, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
-        """Give the pending and failed records of a name that is no flow to a flow, with their attempts and counts.
+        """Give the pending and failed records of a name that is not a flow to a flow, with their attempts and counts.
 
         Raises UnknownFlowError, RegisteredFlowError.
         """

@@ -1,4 +1,4 @@
-"""Names that are no flow but have records: somebody enqueued by SQL, and mistyped. Nobody works on them."""
+"""Names that are not flows but have records: somebody enqueued by SQL, and mistyped. Nobody works on them."""
 
 from functools import partial
 from typing import Any

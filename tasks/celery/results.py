@@ -101,7 +101,7 @@ class DurableBackend(BaseBackend):
         state: str = states.SUCCESS,
     ) -> None:
         """The record's handler takes the result from the request. Raises EncodeError, which fails the task, where the
-        application wants results; otherwise one that is no JSON is not kept."""
+        application wants results; otherwise one that is not JSON is not kept."""
         running = getattr(request, "durable", None)
         if running is None or not store_result or result is None:
             return

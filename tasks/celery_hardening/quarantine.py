@@ -77,7 +77,7 @@ def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
 def news(client: Any) -> list[Note]:
     """Return the notes of the last hour, the newest first; none where the broker just went away.
 
-    A writer to the broker can write there, too: a text that is no note of ours is left out.
+    A writer to the broker can write there, too: a text that is not a note of ours is left out.
     """
     try:
         now, texts = _now(client), client.lrange(notes_key(), 0, KEPT_NOTES - 1)

@@ -40,7 +40,7 @@ def status(flow_name: str | None, as_json: bool) -> None:
     for flow in flows:
         if not flow.is_registered:
             name = flow.flow_name
-            say(f"{name} is no flow: queuectl move {name} FLOW, or queuectl cancel --flow {name}")
+            say(f"{name} is not a flow: queuectl move {name} FLOW, or queuectl cancel --flow {name}")
 
 
 def _state(flow: "FlowCounts", switches: "Switches") -> str:

@@ -61,7 +61,7 @@ class Tracing:
 
     @contextmanager
     def attempt(self, record: Record) -> Generator[None]:
-        """The span of one attempt. A snooze is no error."""
+        """The span of one attempt. A snooze is not an error."""
         from opentelemetry.trace import SpanKind
 
         attributes = _attributes(record.flow_name, record.flow_instance_id) | {

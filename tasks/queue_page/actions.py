@@ -73,7 +73,7 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """The pending and failed records of a name that is no flow, to a flow. A dry run may leave out `to_flow`."""
+    """The pending and failed records of a name that is not a flow, to a flow. A dry run may leave out `to_flow`."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     pending, failed = _movable(name, to_flow)
     if arguments.switch("dry_run"):

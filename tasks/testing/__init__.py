@@ -96,9 +96,9 @@ class QueueTester:
         self, flow: str | Callable[..., Any] | None = None, status: str | None = None
     ) -> Sequence[Row[Any]]:
         """What was enqueued and committed, oldest first; of a flow, and in a status, where these are given. Raises
-        QueueStoreError for what is no status: a test would find that there are none."""
+        QueueStoreError for what is not a status: a test would find that there are none."""
         if status is not None and status not in STATUSES:
-            raise QueueStoreError(f"{status!r} is no status: it must be one of {', '.join(STATUSES)}")
+            raise QueueStoreError(f"{status!r} is not a status: it must be one of {', '.join(STATUSES)}")
         conditions: list[ColumnElement[bool]] = []
         if flow is not None:
             conditions.append(processing_queue.c.flow_name == self._name(flow))

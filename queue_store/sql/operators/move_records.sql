@@ -1,4 +1,4 @@
--- Gives pending and failed records of a name that is no flow to a flow, one chunk in the order of their ids. Both names'
+-- Gives pending and failed records of a name that is not a flow to a flow, one chunk in the order of their ids. Both names'
 -- counts change in the same transaction. A record whose dedup_key an unfinished record of the flow has stays. Returns every
 -- id that was looked at, with its status where it was moved.
 WITH chosen AS MATERIALIZED (

@@ -7,7 +7,7 @@
 -- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
 -- begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
 -- `level` steps from priority to priority that a flow has pending records of: most flows have one, and there are ten.
--- A name that is no flow and has no record any more is left out. `names` adds up instead of joining: the planner takes the
+-- A name that is not a flow and has no record any more is left out. `names` adds up instead of joining: the planner takes the
 -- names for few, and would compare each with all.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,

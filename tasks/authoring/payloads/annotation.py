@@ -15,7 +15,7 @@ _PLAIN_ORIGINS = (dict, list, Mapping, MutableMapping, Sequence, Union, UnionTyp
 
 
 def payload_annotation(annotation: Any, *, is_batch: bool) -> Any:
-    """Of a batch handler the X of `list[FlowContext[X]]`. Raises ValueError for a type that is no FlowContext."""
+    """Of a batch handler the X of `list[FlowContext[X]]`. Raises ValueError for a type that is not a FlowContext."""
     if not is_batch:
         return annotation
     for part in _parts(annotation):

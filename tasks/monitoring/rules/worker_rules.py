@@ -64,7 +64,7 @@ def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="unknown_flow",
             level="critical" if flow.due else "warning",
-            message=f"{name}: {flow.pending} pending records have this name, and it is no flow.",
+            message=f"{name}: {flow.pending} pending records have this name, and it is not a flow.",
             next_step=f"give them to a flow: queuectl move {name} {closest(name, known) or 'FLOW'}; "
             f"or queuectl cancel --flow {name}; when the flow is new: queuectl register",
             flow_name=name,
