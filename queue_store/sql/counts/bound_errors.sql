@@ -1,4 +1,4 @@
--- Where a flow had more kinds of errors in an hour than are kept apart, the rarest are added to the kind `other`. Only
+-- If a flow had more kinds of errors in an hour than are kept apart, the rarest are added to the kind `other`. Only
 -- the last two hours are looked at: the fold writes to no other.
 WITH crowded AS (
     SELECT hour, flow_name FROM public.error_hours
