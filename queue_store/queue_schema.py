@@ -44,8 +44,8 @@ def in_queue_schema(statement: bytes) -> bytes:
 
 
 def server_wide_name() -> str:
-    """What names begin with that the queues of a server share: `processing_queue`, after the schema where that is
-    another one than `public`. Raises SettingsError."""
+    """The beginning of names that all queues of a server share: `processing_queue`, preceded by the schema if
+    that is not `public`. Raises SettingsError."""
     schema = queue_schema()
     return "processing_queue" if schema == PUBLIC else f"{schema}_processing_queue"
 

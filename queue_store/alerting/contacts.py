@@ -59,7 +59,7 @@ def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
 
 
 def contacts_waited_for(cursor: Cursor[Any], contacts: Sequence[str]) -> list[str]:
-    """Those for which something is to be sent, now or when it is tried again."""
+    """The contacts that have something to be sent to them, now or at the next try."""
     parameters = {"contacts": list(contacts), "tries": NOTIFICATION_TRIES}
     return [row[0] for row in cursor.execute(sql("alerting/waited_for"), parameters).fetchall()]
 
@@ -70,13 +70,13 @@ def read_unheard_alerts(cursor: Cursor[Any]) -> UnheardAlerts:
 
 
 def forget_silent(cursor: Cursor[Any]) -> None:
-    """Those that no process has had for FORGOTTEN_AFTER_SECONDS."""
+    """Forget the contacts that no process has registered for FORGOTTEN_AFTER_SECONDS."""
     cursor.execute(sql("alerting/forget_silent_contacts"), {"silent_seconds": FORGOTTEN_AFTER_SECONDS})
 
 
 def forget(cursor: Cursor[Any], contact: str, actor: str) -> bool:
-    """Drop what waits for it, and note it in the audit log. A process that still has the channel registers it again.
+    """Drop the notifications that wait for the contact, and note it in the audit log.
 
-    False: no process has registered such a contact."""
+    A process that still has the channel registers the contact again. Returns False if no process has registered it."""
     row = cursor.execute(sql("alerting/forget_contact"), {"contact": contact, "actor": actor}).fetchone()
     return bool(row and row[0])

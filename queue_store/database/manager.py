@@ -124,7 +124,7 @@ class DatabaseManager:
             self._async_engine = None
 
     def dispose(self) -> None:
-        """Close what is idle, and what is in use when it is given back."""
+        """Close the idle connections now, and those in use when they are given back."""
         with self._lock:
             for pool in self._pools.values():
                 pool.dispose()

@@ -74,7 +74,8 @@ def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None
 
 
 def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
-    """What is committed stays so, even if a sender raises although it should not."""
+    """A sender should not raise; if it does, the caller must not notice, because the records are already
+    committed."""
     try:
         sender.send(flow_name, celery_queue)
     except Exception as error:  # noqa: BLE001  (a hint must never break an enqueue)

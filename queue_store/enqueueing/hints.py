@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def broker_problem(url: str) -> str | None:
-    """What is wrong with the URL of the broker, never with the URL in it: it may carry a password."""
+    """Says what is wrong with the broker's URL, without the URL itself: it may contain a password."""
     try:
         parts = urlsplit(url)
         _ = parts.port

@@ -71,7 +71,7 @@ class FlowFacts:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """`serving`: of those alive, the ones that have the flow. `open`: of those, the ones that are not stopping."""
+    """`serving`: the living processes that have the flow. `open`: the serving ones that are not stopping."""
 
     alive: int
     serving: int
@@ -161,7 +161,7 @@ class Facts:
 
     @cached_property
     def hung_handlers(self) -> list[HungHandler]:
-        """Of all flows: they hold the worker processes that others wait for."""
+        """The hung handlers of all flows, because they hold worker processes that other flows wait for."""
         return read_hung_handlers(self.cursor, self.settings)
 
     @cached_property

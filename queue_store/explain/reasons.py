@@ -50,7 +50,7 @@ def registered_codes() -> list[str]:
 
 
 def judge_all(facts: "Facts", subject: str) -> list[Reason]:
-    """What blocks comes first."""
+    """Reasons that block come first."""
     found = [judge(facts) for _, subjects, judge in _judges if subject in subjects]
     return sorted((answer for answer in found if answer), key=lambda answer: not answer.is_blocking)
 

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Rescued:
-    """What one sweep gave back."""
+    """The records that one sweep gave back."""
 
     dead_run_ids: list[UUID] = field(default_factory=list[UUID])
     dead_worker_process_ids: list[UUID] = field(default_factory=list[UUID])
@@ -41,7 +41,7 @@ class Rescued:
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
     struck_ids: list[int] = field(default_factory=list[int])
-    open_sessions: list[int] = field(default_factory=list[int])  # of the dead, which this login may not end
+    open_sessions: list[int] = field(default_factory=list[int])  # of dead runs; this login may not end them
 
     @property
     def record_count(self) -> int:
@@ -108,7 +108,8 @@ class Rescue:
                 return rescued
 
     def _note_overdue(self, cursor: Cursor[Any], record_ids: list[int]) -> None:
-        """In the log and in the audit: no run that we know of leaves such records, so somebody changed the tables."""
+        """Write the ids to the log and to the audit log. No known run leaves such records behind, so somebody
+        has changed the tables."""
         if not record_ids:
             return
         shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")
@@ -141,7 +142,7 @@ class Rescue:
                 # First the sessions: an open transaction of a frozen process holds locks on what is rescued next.
                 self._terminate_sessions(flow_instance_id, lease_seconds, rescued)
                 self._declare_run_dead(flow_instance_id, lease_seconds, death, rescued)
-            except ConflictError as error:  # of one: the others need not wait for the next sweep
+            except ConflictError as error:  # of one run: the others need not wait for the next sweep
                 logger.warning("run %s is declared dead at the next sweep: %s", flow_instance_id, error)
 
     def _terminate_sessions(

@@ -70,7 +70,8 @@ def write_backup(database: DatabaseManager, path: Path) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Of a file that was read as a whole and is in order. Raises BackupError."""
+    """Read the manifest of a backup, after checking that the whole file is readable and complete. Raises
+    BackupError."""
     return checked_manifest(path, TABLES)
 
 

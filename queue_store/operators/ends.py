@@ -20,7 +20,7 @@ HANDLER_ENDED = "HandlerEndedError"  # the exception type of the attempt that is
 
 @dataclass(frozen=True, slots=True)
 class AskedToEnd:
-    """The process that was asked. `crash_strikes`: of the record, before."""
+    """The process that was asked. `crash_strikes`: how many the record had before."""
 
     record_id: int
     claim_number: int
@@ -97,7 +97,7 @@ def ask_to_end(
 
 
 def read_answer(cursor: Cursor[Any], asked: AskedToEnd) -> EndAnswer | None:
-    """None: its process has not answered yet."""
+    """Returns None if the process has not answered yet."""
     parameters = {
         "record_id": asked.record_id,
         "claim_number": asked.claim_number,

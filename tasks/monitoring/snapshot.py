@@ -65,8 +65,7 @@ class Snapshot:
 
     @property
     def open(self) -> FlowCounts:
-        """All flows together that nobody stopped: what waits there waits for workers. Under a name that is not a flow it
-        waits for somebody to move or cancel it."""
+        """The sum of all registered flows that nobody stopped: their due records wait for workers."""
         return add_up(flow for flow in self.flows if flow.is_registered and not flow.is_stopped)
 
 
