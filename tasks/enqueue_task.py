@@ -72,7 +72,7 @@ def enqueue(
     except NOT_NOW as error:
         raise self.retry(exc=error, countdown=AGAIN_SECONDS * random.uniform(0.5, 1.5)) from error  # noqa: S311
     except QueueStoreError as error:
-        raise QueueStoreError(f"not enqueued: {error}") from None  # of a kind that Celery can serialise
+        raise QueueStoreError(f"not enqueued: {error}") from None  # an error that Celery can serialise
 
 
 def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_duplicate: object) -> None:
@@ -88,7 +88,7 @@ def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_du
 
 
 def trace_context_of(request: Any) -> str | None:
-    """Of whoever sent the message, where it says so in a header."""
+    """The trace context of the message's sender, if a header has it."""
     traceparent = getattr(request, "traceparent", None)
     return traceparent if isinstance(traceparent, str) and TRACEPARENT.fullmatch(traceparent) else None
 

@@ -22,7 +22,7 @@ WORKER = "worker"  # the kind of process
 
 
 def reachable_contacts(settings: ProcessorSettings) -> list[str]:
-    """Those that this process has a channel to; the log first."""
+    """The contacts that this process has a channel to, the log first."""
     return [contact for contact in (alerts.LOG, *alerts.CONTACTS) if channels_of(contact, settings)]
 
 

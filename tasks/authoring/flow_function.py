@@ -1,4 +1,4 @@
-"""What `@flow` makes of a function, for the eyes of a type checker: it is called as before, and enqueues for itself.
+"""The object that `@flow` makes of a function, as type checkers see it: it is called as before, and can enqueue.
 
     send_invoice.enqueue(session, Order(order_id=17))
 

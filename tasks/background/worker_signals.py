@@ -204,7 +204,7 @@ def _survive_group_sigterm() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if os.getpid() == pid:
             shared_slots.stop()
-        else:  # a process that a handler forked, and ends now
+        else:  # a process that a handler forked, which is to end now
             os.kill(os.getpid(), number)
 
     if is_pool_child():

@@ -116,7 +116,7 @@ class DurableCelery(Celery):
         return task
 
     def register_task(self, task: Any, **options: Any) -> Any:
-        """As Celery's, for a task that is a class."""
+        """Register a task that is a class, as Celery does."""
         task = task() if isinstance(task, type) else task
         name = task.name or self.gen_task_name(type(task).__name__, type(task).__module__)
         if self.is_durable(name):

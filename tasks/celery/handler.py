@@ -73,7 +73,7 @@ class TaskHandler:
         return running.result
 
     def delay_after(self, error: BaseException) -> float | None:
-        """None: the task does not want to be retried after this error."""
+        """Returns None if the task does not want to be retried after this error."""
         return self._retry[1] if self._retry is not None and self._retry[0] is error else None
 
     def _soft_limit(self) -> Any:

@@ -41,7 +41,7 @@ class CallersTransaction:
         return transaction.removeprefix(DJANGO) if isinstance(transaction, str) else None
 
     def current(self) -> Any:
-        """What a record is written through; None outside of a transaction, where that is allowed. Raises
+        """The connection through which a record is written; None outside of a transaction, if that is allowed. Raises
         NotDurableError."""
         connection = self.open_one()
         if connection is None and self._outside == "error":

@@ -27,7 +27,7 @@ def enter(place: Place) -> None:
 
 @contextmanager
 def for_an_occurrence() -> Generator[None]:
-    """What is called within may act: its occurrence was taken in Postgres."""
+    """Code called within this context may act, because its occurrence was taken in Postgres."""
     token = _occurrence.set(True)
     try:
         yield

@@ -34,8 +34,8 @@ class UnlimitedRequest(Request):
 
 
 class OwnRequest(UnlimitedRequest):
-    """Of a task of ours: without an instant in the future, which would keep the message in the memory of the worker.
-    Only a task that tries again may wait, and not for long. And without a payload where others see the arguments.
+    """A request for a task of ours. It ignores an ETA, which would keep the message in the worker's memory: only a
+    task that tries again may wait, and not for long. It also hides the payload where others see the arguments.
 
     No message that wakes expires here: the sender's clock would be compared with this host's, and one that is wrong by
     seconds would discard all of them. A late one finds nothing to do. Only a record to enqueue has an expiry that its

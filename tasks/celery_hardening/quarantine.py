@@ -1,6 +1,6 @@
 """The quarantine for messages that kill workers: single ones, and the whole list of a Celery queue when a worker ended
-again and again while it served it. Of a single message only a note is kept, without its body, which may hold a payload;
-a list is kept as it was. Redis keeps a bounded number of both for a bounded time."""
+again and again while it served it. For a single message only a note is kept, without the body, which may hold a
+payload. A list is kept as it was. Redis keeps a bounded number of both for a bounded time."""
 
 import json
 import logging

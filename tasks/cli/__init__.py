@@ -95,7 +95,7 @@ class CommandGroup(click.Group):
             raise click.UsageError(error.message.removesuffix(".") + meant, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does it, but from the sources: importing all commands for their help takes a second."""
+        """Like click's method, but it reads the help from the sources: importing all commands would take a second."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, _first_sentence(name)) for name in self.list_commands(ctx)])
 
@@ -122,6 +122,6 @@ def _first_sentence(command: str) -> str:
 
 
 def _function_name(command: str) -> str:
-    """Of its module as well. `import` is a word of the language."""
+    """The name of the command's function and module. `import` is a keyword of Python."""
     name = command.replace("-", "_")
     return f"{name}_" if iskeyword(name) else name

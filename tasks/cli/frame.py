@@ -77,7 +77,8 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def migrated_database(command: str) -> Generator["DatabaseManager"]:
-    """One whose schema is the right one. Enough for a command that reads, and imports less. Raises SettingsError."""
+    """A database with the right schema version. For a command that only reads; it imports less. Raises
+    SettingsError."""
     from queue_store.database import schema
     from queue_store.settings import load_processor_settings
 
@@ -89,7 +90,7 @@ def migrated_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def processor(command: str) -> Generator["DistributedProcessor"]:
-    """One on a database whose schema is the right one."""
+    """A DistributedProcessor on a database with the right schema version."""
     from queue_store.distributed_processor import DistributedProcessor
 
     with migrated_database(command) as database:

@@ -92,7 +92,7 @@ def _recover(
 
 
 def _resumed(ingestion: bool, processing: bool) -> str:
-    """What was stopped before the recovery stays so, until whoever stopped it resumes it."""
+    """Says what stays stopped: whatever was stopped before the recovery, until somebody resumes it."""
     stays = [
         name for name, was_open in (("ingestion", ingestion), ("processing", processing)) if not was_open
     ]

@@ -26,7 +26,7 @@ MESSAGE_LENGTH = 160
 
 
 class UpReport:
-    """Plain lines where the output is not a terminal; a progress bar where it is one. `as_json`: all of that on stderr,
+    """Writes plain lines, or a progress bar if the output is a terminal. `as_json`: all of that on stderr,
     and the summary as a document on stdout."""
 
     def __init__(self, directory: Path, *, is_elsewhere: bool, as_json: bool = False) -> None:

@@ -47,7 +47,7 @@ def named_task(module_path: str) -> Any:
 
 
 def flow_name(task: Any) -> str:
-    """Of a task in its declared queue its path; in another queue the path and the queue's name."""
+    """The path of the task. In another queue than the declared one, the path and the queue's name."""
     declared = named_task(task.module_path)
     if task.queue_name == declared.queue_name:
         return str(task.module_path)

@@ -60,7 +60,7 @@ def _end(before: dict[str, int]) -> list[str]:
 
 
 def _depth(connection: Any) -> int:
-    """How many transactions and savepoints are open. One without atomic(), by set_autocommit(False), counts too."""
+    """How many transactions and savepoints are open. A transaction begun by set_autocommit(False) counts too."""
     if connection.connection is None:
         return 0
     if connection.in_atomic_block:

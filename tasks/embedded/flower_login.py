@@ -11,7 +11,7 @@ CONFIGURED = ("FLOWER_BASIC_AUTH", "FLOWER_AUTH")
 
 
 def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """What to add to Flower's environment: nothing where a login is configured."""
+    """The variables to add to Flower's environment; none if a login is configured."""
     if any(environ.get(name) for name in CONFIGURED):
         return {}
     file = directory / FILE_NAME

@@ -76,7 +76,7 @@ class Sample:
 
     @property
     def surprises(self) -> list[str]:
-        """What did not end as it should, in words."""
+        """The records that did not end as they should, in words."""
         return [
             f"record {record_id} is {self.statuses.get(record_id, 'gone')}, and should be {status}"
             for record_id, status in self.expected.items()

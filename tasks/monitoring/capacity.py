@@ -10,7 +10,7 @@ from .databases import database_named, read_beside
 from .rules import flow_rules
 from .snapshot import Snapshot, take_snapshot
 
-CONNECTIONS_EACH = 2  # of a worker process: its run and its heartbeat
+CONNECTIONS_EACH = 2  # for each worker process: its run and its heartbeat
 GROWTH_DAYS = 28
 GROWTH_MINIMUM_DAYS = 7
 WEEK_DAYS = 7
@@ -51,7 +51,7 @@ def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
 
 
 def maximum_containers(snapshot: Snapshot) -> int:
-    """As many as the server has connections for: two for each worker process, in addition to those that others use."""
+    """How many containers the server has connections for: two for each worker process, and those that others use."""
     fleet, server = snapshot.fleet, snapshot.server
     hosts = {process.hostname for process in fleet.alive}
     processes_each = math.ceil(len(fleet.alive) / len(hosts)) if hosts else 1
@@ -60,7 +60,8 @@ def maximum_containers(snapshot: Snapshot) -> int:
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
-    """A line through the daily arrivals: in how many days it reaches the capacity. None: too few days, or no growth."""
+    """Fits a line to the daily arrivals, and says in how many days it reaches the capacity. None: too few days, or no
+    growth."""
     if len(days) < GROWTH_MINIMUM_DAYS:
         return {
             "days_seen": len(days),

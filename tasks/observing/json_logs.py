@@ -44,7 +44,8 @@ def _task() -> dict[str, Any]:
 
 
 def _bound(record: logging.LogRecord) -> dict[str, Any]:
-    """What the caller gave as `extra`. Celery's own hold whole messages, arguments included."""
+    """The values that the caller gave as `extra`. Celery's own values are left out: they hold whole messages with
+    arguments."""
     if record.name.startswith("celery."):
         return {}
     given = {name: value for name, value in vars(record).items() if name not in OWN_ATTRIBUTES}

@@ -1,10 +1,10 @@
 """OpenTelemetry: a span for each run, in the trace of the hint that it began with, and one for each attempt, in the
-trace of whoever enqueued the record and linked to its run. A call of a batch handler is one span of the run, linked
-to whoever enqueued its records.
+trace of the record's producer and linked to its run. A call of a batch handler is one span of the run, linked to the
+traces of the records' producers.
 
-On with the setting TRACING and the extra `tracing`. Where spans go is said by OpenTelemetry's own variables
-(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …). An enqueue inside of a span carries its context in the record;
-applications in other languages write a W3C traceparent into `trace_context`.
+On with the setting TRACING and the extra `tracing`. OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT,
+OTEL_SERVICE_NAME …) say where spans go. An enqueue inside of a span carries its context in the record; applications in
+other languages write a W3C traceparent into `trace_context`.
 """
 
 import logging
@@ -33,7 +33,7 @@ COUNTS = ("records_claimed", "records_completed", "records_retried", "records_fa
 
 
 class Tracing:
-    """Of one process, which has one run at a time."""
+    """The tracing of one process, which has one run at a time."""
 
     def __init__(self, tracer: "Tracer") -> None:
         self._tracer = tracer

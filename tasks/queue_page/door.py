@@ -62,7 +62,7 @@ class BehindTheDoor(tornado.web.RequestHandler):
             await before
 
     def write_error(self, status_code: int, **details: Any) -> None:
-        """Flower shows the traceback, and the settings of the process, to whoever asked."""
+        """Flower itself would show the traceback, and the settings of the process, to anybody who asks."""
         if status_code != 500:
             super().write_error(status_code, **details)
         elif not self._finished:

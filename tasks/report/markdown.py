@@ -48,6 +48,6 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """What records say must neither end the cell nor become markup."""
+    """Escapes text from records, which must neither end the cell nor become markup."""
     escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split()))
     return escaped or "-"

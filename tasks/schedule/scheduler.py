@@ -116,7 +116,7 @@ class OccurrenceScheduler(Scheduler):
         return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
 
     def _ticks(self) -> dict[str, datetime]:
-        """Of the plain intervals that this beat has hinted."""
+        """When this beat last hinted each plain interval."""
         entries: dict[str, Any] = self.get_schedule() or {}
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 

@@ -29,7 +29,7 @@ class EventLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     def close(self) -> None:
-        """What handlers left behind is cancelled."""
+        """Cancels the tasks that handlers left behind."""
         self._is_closing = True
         self.loop.call_soon_threadsafe(self._cancel_all)
         self._thread.join(1)

@@ -1,4 +1,4 @@
-"""Types that Pydantic decodes: its models, its dataclasses, and what is built of them."""
+"""Types that Pydantic decodes: its models, its dataclasses, and types built from them."""
 
 import json
 from typing import Any

@@ -16,7 +16,7 @@ NEXT_STEP = "see which flows and which kinds of errors they are: queuectl failur
 
 @rule("success_rate")
 def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Of the last hour where that had enough outcomes, else of the last day."""
+    """Judges the last hour if it had enough outcomes, otherwise the last day."""
     windows = (
         _window(snapshot, snapshot.hour, HOUR_SECONDS, "success_rate"),
         _window(snapshot, snapshot.day, DAY_SECONDS, "success_rate"),

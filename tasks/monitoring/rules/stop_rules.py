@@ -37,7 +37,8 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def keys_held_by_stops(snapshot: Snapshot) -> list[str]:
-    """The keys of alerts that a stop neither causes nor ends: what they tell of still waits, and is only not judged."""
+    """The keys of alerts that a stop neither causes nor ends. Their records still wait, but cannot be judged during
+    the stop."""
     stopped = [flow for flow in snapshot.flows if flow.is_registered and flow.is_stopped and flow.due]
     if not stopped:
         return []
