@@ -185,7 +185,7 @@ class Operators:
         )
 
     def stop_processing(self, *, actor: str, reason: str | None = None) -> list[str]:
-        """Nothing more is claimed, in the whole cluster. What runs, ends."""
+        """Nothing more is claimed, in the whole cluster. Running records finish."""
         return self._switch("stop_processing", None, actor, reason)
 
     def resume_processing(self, *, actor: str) -> list[str]:

@@ -45,7 +45,7 @@ CHECKS = (
     IntegrityCheck("overall_counts_that_disagree", "queuectl repair", scans_history=True),
     IntegrityCheck(
         "states_beyond_repair",
-        "look with queuectl show, then correct or delete the row by hand, or restore a backup",
+        "inspect the row with queuectl show, then correct or delete the row by hand, or restore a backup",
         scans_history=True,
     ),
 )

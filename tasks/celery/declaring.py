@@ -16,7 +16,7 @@ MOST_DECLARED = 1_000
 UNWRITTEN_SECONDS = 0.02  # of a task that is not to be repeated
 REFUSED = {
     "rate_limit": "limit how many run at a time with `queuectl tune`",
-    "expires": "a record waits until it is processed; queuectl cancel takes it back",
+    "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "serializer": "records hold JSON",
     "compression": "Postgres compresses large payloads by itself",
     "link": "say link= in a call",

@@ -23,7 +23,7 @@ REFUSED = {
     "chain": "let each task call the next one, or say link=",
     "group_id": "call the tasks one after the other in one transaction: they are enqueued together",
     "group_index": "call the tasks one after the other in one transaction: they are enqueued together",
-    "expires": "a record waits until it is processed; queuectl cancel takes it back",
+    "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "link_error": "catch the error in the task, or connect to the signal task_failure",
     "compression": "Postgres compresses large payloads by itself",
     "replaced_task_nesting": "self.replace() is not supported: call the other task",

@@ -111,7 +111,7 @@ class CommandGroup(click.Group):
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="processing-queue")
 def main() -> None:
-    """Look at and steer the processing queue. DATABASE_URL names the database."""
+    """Observe and control the processing queue. DATABASE_URL names the database."""
 
 
 def _first_sentence(command: str) -> str:

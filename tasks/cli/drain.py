@@ -31,7 +31,7 @@ NOT_EMPTY = 4
     type=BoundedNumber(0, 24 * 3600),
     default=600.0,
     show_default=True,
-    help="Seconds to wait at most.",
+    help="The longest time to wait, in seconds.",
 )
 @reason_option
 @actor_option

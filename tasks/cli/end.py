@@ -35,7 +35,7 @@ def end(
     actor: str,
     as_json: bool,
 ) -> None:
-    """End handlers that hang, with their processes. One attempt is charged, other records are given back."""
+    """End handlers that hang, with their processes. Their records are charged an attempt; others are given back."""
     if claim_number is not None and len(record_ids) > 1:
         raise click.UsageError("--claim is for one record: name one ID.")
     from queue_store.operators import ends

@@ -57,9 +57,9 @@ actor_option = click.option(
     "--actor",
     default=_default_actor,
     show_default="QUEUECTL_ACTOR or the login name",
-    help="Who does this, for the audit log.",
+    help="The name to write into the audit log.",
 )
-reason_option = click.option("--reason", help="Why, for those who look at the queue later.")
+reason_option = click.option("--reason", help="The reason, shown to everybody who looks at the queue later.")
 
 
 @contextmanager

@@ -31,11 +31,11 @@ interval_option = click.option(
     help="Seconds between looks.",
 )
 times_option = click.option(
-    "--times", type=click.IntRange(1), help="Look so often, then end (default: until Ctrl-C)."
+    "--times", type=click.IntRange(1), help="Look this many times, then end (default: until Ctrl-C)."
 )
 
 lines_option = click.option(
-    "--json", "as_json", is_flag=True, help="Write one JSON document a line, at each look."
+    "--json", "as_json", is_flag=True, help="Write one JSON document per line at each look."
 )
 
 

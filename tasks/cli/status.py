@@ -16,7 +16,7 @@ HEADINGS = ("flow", "pending", "due", "processing", "completed", "failed", "canc
 @click.option("--flow", "flow_name", help="Only this flow.")
 @json_option
 def status(flow_name: str | None, as_json: bool) -> None:
-    """How many records each flow has, and what is stopped."""
+    """Show how many records each flow has, and what is stopped."""
     from queue_store.readings.flow_counts import add_up, read_flow_counts
     from queue_store.readings.switches import read_switches
 

@@ -30,7 +30,7 @@ def broker() -> Diagnosis:
     if wrong:
         return wrong
     if set_up is None:
-        return ok("it answers; what it says about itself was not readable.")
+        return ok("it answers, but its description of itself could not be read.")
     return ok(f"{set_up.product} {set_up.version} answers; it evicts nothing.")
 
 

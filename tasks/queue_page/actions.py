@@ -90,14 +90,16 @@ def pause(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     paused = _operators().pause(name, actor=actor, reason=arguments.text("reason"))
     return _said(
-        len(paused), f"flow(s) paused: {name}" if paused else f"flow(s) changed: {name} was paused before"
+        len(paused), f"flow(s) paused: {name}" if paused else f"flow(s) changed: {name} was paused already"
     )
 
 
 def resume(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     resumed = _operators().resume(name, actor=actor)
-    return _said(len(resumed), f"flow(s) resumed: {name}" if resumed else f"flow(s) changed: {name} was open")
+    return _said(
+        len(resumed), f"flow(s) resumed: {name}" if resumed else f"flow(s) changed: {name} was not paused"
+    )
 
 
 def acknowledge(arguments: Arguments, actor: str) -> dict[str, Any]:
