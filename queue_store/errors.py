@@ -20,7 +20,7 @@ class DatabaseUnavailableError(QueueStoreError):
 
 
 class ConnectionLimitError(DatabaseUnavailableError):
-    """The server is there, but lets nobody in: the connections of the server, the database or the login are used up."""
+    """The server is running, but accepts no connection: those of the server, the database or the login are used up."""
 
 
 class ReadOnlyServerError(DatabaseUnavailableError):

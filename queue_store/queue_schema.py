@@ -33,7 +33,7 @@ def queue_schema() -> str:
 def in_queue_schema(statement: bytes) -> bytes:
     """The statement, which names the schema `public` and the roles of its queue, for the schema and roles of ours.
 
-    For our own files only: it replaces words, wherever they stand. Raises SettingsError.
+    For our own files only: it replaces words anywhere in the text. Raises SettingsError.
     """
     schema = queue_schema().encode()
     if schema == PUBLIC.encode():

@@ -1,7 +1,7 @@
 """Settings from the environment: `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_<SETTING>` and
 `<ENVIRONMENT>_GLOBAL_<DATABASE>_<SETTING>`, where `ENVIRONMENT` names the environment (default DEVELOPMENT).
 
-Every setting stands here once, with its default and its bounds. All wrong ones are reported together.
+Every setting is here once, with its default and its bounds. All wrong ones are reported together.
 """
 
 import os

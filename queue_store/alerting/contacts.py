@@ -36,7 +36,8 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class UnheardAlerts:
-    """Critical ones and emergencies that nobody has heard of or acknowledged; the longest wait of a notification."""
+    """Critical alerts and emergencies that nobody was told of or acknowledged, and the longest wait of a
+    notification."""
 
     alert_count: int = 0
     waiting_seconds: float = 0.0

@@ -21,7 +21,7 @@ from queue_store.errors import (
 )
 from queue_store.queue_schema import queue_schema, role_name
 
-RUNNING_KEY = "processing_queue_running_key"  # of each order_key at most one record is processing
+RUNNING_KEY = "processing_queue_running_key"  # at most one record of each order_key is processing
 DEDUP_KEY = "processing_queue_dedup"
 INGESTION_STOPPED = "PQ001"
 COMMIT_REFUSED = "PQ002"  # a one-COMMIT slice is open: see the migration open_slices

@@ -55,7 +55,7 @@ class Rescue:
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
-        """For those who found nothing to claim: once in a while, however often they ask."""
+        """For processes that found nothing to claim. It sweeps only once in a while, however often they call it."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
         return self.sweep() if is_due else Rescued()
 
@@ -87,8 +87,8 @@ class Rescue:
 
     def sweep_overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
         """Give back records whose run has no row, or that were claimed longer ago than the orphan timeout (default:
-        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. Walks over every processing record: not for every second.
-        What it gives back stands in the log and in the audit."""
+        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. It reads every processing record, so do not call it every
+        second. It writes the ids to the log and to the audit log."""
         timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
         rescued = Rescued()
         while True:

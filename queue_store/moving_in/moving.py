@@ -70,7 +70,8 @@ def move_in(
     """Moves all jobs that wait and can be moved. Jobs that a worker takes during the move stay. `dry_run` does the
     same and rolls each batch back. `progress` receives the number of jobs looked at. Safe to repeat and to interrupt.
 
-    Raises QueueStoreError for a source that is not there, and IngestionStoppedError; batches before that are moved."""
+    Raises QueueStoreError for a source that does not exist, and IngestionStoppedError; the batches before the error
+    stay moved."""
     done = Moved()
     left: dict[tuple[str, str], Left] = {}
     seen_early: set[Any] = set()

@@ -91,7 +91,7 @@ def restore_backup(
     """In one transaction: all of it or nothing. `replace`: what is there is dropped first. A stop of all
     flows stays, and the audit log keeps what was done since the backup.
 
-    Raises BackupError for a file of another schema, or when records are there and `replace` is not said.
+    Raises BackupError for a file of another schema, or if the queue has records and `replace` is False.
     """
     manifest = read_manifest(path)
     check_fits(database, manifest)

@@ -73,7 +73,7 @@ def ask_to_end(
     claim_number: int | None = None,
 ) -> EndResult:
     """Ask the processes that work on these records to end their handlers. `claim_number`: only under this claim; None:
-    under the present one. Raises UnknownRecordError for what is not an id."""
+    under the present one. Raises UnknownRecordError for a value that is not an id."""
     ids = sorted(set(record_ids))
     for record_id in ids:
         check_record_id(record_id)

@@ -67,7 +67,7 @@ class CounterReader:
         self._before: dict[str, Counters] | None = None
 
     def read(self, cursor: Cursor[Any]) -> dict[str, Counters]:
-        """By flow: what happened since the first reading."""
+        """The counts since the first reading, by flow."""
         counted = self._count(cursor)
         if self._before is None:
             self._before = counted

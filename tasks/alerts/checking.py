@@ -96,5 +96,5 @@ def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
 
 
 def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
-    """While a rule fails, nobody knows whether its trouble is over: no alert is resolved."""
+    """While a rule fails, no alert is resolved, because its trouble may not be over."""
     return () if any(finding.code == RULE_FAILED for finding in findings) else JUDGED_CODES

@@ -75,7 +75,7 @@ class DeafChildrenWatch:
         return deaf
 
     def _end(self, request: ProcessToEnd, deaf: dict[int, BusyChild]) -> None:
-        """Only if nothing of it has changed since the look."""
+        """End the child, but only if it is still the same one with the same record."""
         child = deaf.get(request.pid)
         if (
             child is None

@@ -26,7 +26,7 @@ from .task_ids import task_id_of
 
 
 class Running:
-    """A record in hand, which the request of its task carries. `result`: what is kept of the return value."""
+    """A running record, which the request of its task carries. `result`: what is kept of the return value."""
 
     __slots__ = ("record_id", "result")
 

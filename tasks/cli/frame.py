@@ -143,7 +143,7 @@ def write_json(value: object) -> None:
 
 
 def write_json_line(value: object) -> None:
-    """For what goes on: a document a line."""
+    """For live commands: one document per line."""
     click.echo(json.dumps(value, default=_as_json))
 
 

@@ -2,7 +2,7 @@
 
     {"args": [17], "kwargs": {"copies": 2}}
 
-What `using()` changed stands next to them, so that the result tells of the same task. A producer in SQL may leave out
+The payload also holds what `using()` changed, so that the result shows the same task. A producer in SQL may leave out
 everything that is empty.
 """
 

@@ -128,7 +128,7 @@ def _errors(attempts: Sequence[Attempt]) -> list[Any]:
 
 
 def exception_path(name: str, traceback: str) -> str:
-    """Where the class of an exception is found. Its module stands in the traceback, but for Python's own."""
+    """Where the class of an exception is found. The traceback names its module, unless it is one of Python's own."""
     if name in _OWN_KINDS:
         return f"processing_queue.django.errors.{name}"
     modules = re.findall(rf"^[\s|]*(?:([\w.]+)\.)?{re.escape(name)}(?::|$)", traceback, re.MULTILINE)

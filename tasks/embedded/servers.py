@@ -69,7 +69,7 @@ class EmbeddedServers:
     def _write_environment_file(self, settings: Mapping[str, str]) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
         self.environment_file.unlink(missing_ok=True)
-        # The broker's password stands there.
+        # It contains the broker's password.
         self.environment_file.touch(mode=0o600, exist_ok=False)
         self.environment_file.write_text("".join(lines))
 

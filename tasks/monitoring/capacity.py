@@ -17,7 +17,7 @@ WEEK_DAYS = 7
 
 
 def calculate_capacity_utilization() -> dict[str, Any]:
-    """The load, what the configured containers can do, and how many are wanted.
+    """The load, the capacity of the configured containers, and how many containers are wanted.
 
     Theoretical: CONTAINERS containers, each BATCH_SIZE records a batch and CAPACITY_RATE_PER_HOUR batches an hour.
     Raises DatabaseUnavailableError.
@@ -45,8 +45,8 @@ def calculate_capacity_utilization() -> dict[str, Any]:
 
 
 def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
-    """ceil(pending / (batch_size * target_processing_rate)): enough to be done with what waits within an hour. What is
-    for later or stopped does not wait."""
+    """ceil(pending / (batch_size * target_processing_rate)): enough to process all waiting records within an hour.
+    Records that are due later, or whose flow is stopped, do not count as waiting."""
     return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
 
 

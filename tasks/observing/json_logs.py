@@ -53,7 +53,7 @@ def _bound(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _told(name: object, value: object) -> object:
-    """Without secrets, also those that only their name gives away."""
+    """Without secrets, including values that only their name shows to be secret."""
     if value is None or isinstance(value, bool | int | float):
         return value if redact(f"{name}={value}") == f"{name}={value}" else HIDDEN
     if isinstance(value, Mapping):

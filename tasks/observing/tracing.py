@@ -159,7 +159,8 @@ def trace_attempts() -> Tracing:
 
 
 def flush_spans() -> None:
-    """Before the process ends. Not for longer than a few seconds: the exporter goes on trying for its own time."""
+    """Before the process ends. Waits for a few seconds at most: the exporter would keep trying for its own time
+    limit."""
     from opentelemetry import trace
 
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)

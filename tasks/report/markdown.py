@@ -29,7 +29,7 @@ def as_markdown(report: Report) -> str:
 
 
 def _plots(report: Report) -> str:
-    """Fenced, so that the characters stand below each other."""
+    """In a code fence, so that the characters are aligned."""
     lines = [f"from {report.start:%d %b %H:%M} to {report.at:%d %b %H:%M %Z}"]
     for title, series in report.plots.items():
         lines += ["", title]

@@ -28,7 +28,7 @@ WITH mine AS MATERIALIZED (
         EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM public.processing_queue q JOIN gone ON gone.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing'
-    ORDER BY q.id + 0 -- sorted: a planner that takes the table for empty would walk over all of it in the key's order
+    ORDER BY q.id + 0 -- sorted: a planner that believes the table is empty would read all of it in the key's order
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT o.id, o.claim_number, o.retry_count, o.cancelled, gone.flow_name, gone.flow_instance_id,

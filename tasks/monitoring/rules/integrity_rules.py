@@ -34,7 +34,7 @@ def corruption(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("wrong_counts")
 def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
-    """Not corruption of the records: somebody changed a status by hand, and the counts did not learn of it."""
+    """Not corruption of the records: somebody changed a status by hand, and the counts do not include it."""
     for violation in snapshot.violations:
         if violation.check.name == COUNTS_CHECK:
             yield Finding(

@@ -1,4 +1,4 @@
-"""Rules about beat and the schedule. Work goes on without them, maintenance does not."""
+"""Rules about beat and the schedule. Records are processed without them, but maintenance is not done."""
 
 from collections.abc import Iterator
 
