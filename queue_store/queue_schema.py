@@ -1,7 +1,7 @@
 """The schema that holds the queue. It is the queue's identity as well: two queues with different schemas may share a
 database and a broker.
 
-A process works with one queue. In `public` every name is the plain one, as before there was a choice.
+A process works with one queue. In `public` all names are plain, as they were before the schema could be chosen.
 """
 
 import os

@@ -37,7 +37,8 @@ class FinishedRecord:
 
 
 def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """Return once the record has ended, well or badly. Commit it first. Without end: `timeout_seconds=math.inf`.
+    """Return once the record has ended, well or badly. Commit it first. To wait without limit:
+    `timeout_seconds=math.inf`.
 
     Raises UnknownRecordError, NotFinishedError when the time is over, or QueueStoreError for a timeout that is not a
     number of seconds.

@@ -52,8 +52,8 @@ def enqueue(
     order_key: str | None = None,
     correlation_id: str | None = None,
 ) -> None:
-    """Enqueue one record. Without a `dedup_key` the id of the message is one. A wrong payload fails, visibly in
-    Flower and in the log; while the database is away or ingestion is stopped, the message waits."""
+    """Enqueue one record. Without a `dedup_key`, the id of the message serves as one. A wrong payload fails, visibly
+    in Flower and in the log; while the database is away or ingestion is stopped, the message waits."""
     try:
         services = worker_services()
         _refuse_unless_allowed(services.settings, flow_name, on_duplicate)

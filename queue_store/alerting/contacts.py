@@ -1,4 +1,4 @@
-"""The contacts that processes have channels to, by name. Addresses are secrets and never reach the database.
+"""The contacts to which processes have channels, by name. Addresses are secrets and never reach the database.
 
 Any process may judge. So a notification is stored for each recipient, and a process that has the recipient's channel
 sends it. A contact that some process once had, and that none has now, is a finding until it is forgotten.

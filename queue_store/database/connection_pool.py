@@ -79,7 +79,7 @@ class ConnectionPool:
             self._close(driver)
 
     def notice_closed(self) -> None:
-        """A connection that was taken is closed by now."""
+        """The connection taken from the pool may be closed by now."""
         with self._changed:
             self._doubtful.update(self._idle)
             self._changed.notify_all()

@@ -86,7 +86,7 @@ class HeldConnection:
 
     @contextmanager
     def outside_transaction(self) -> Generator[Cursor[Any]]:
-        """For statements such as VACUUM. Raises what `transaction` raises."""
+        """With autocommit, for statements such as VACUUM. Raises what `transaction` raises."""
         try:
             self.driver.autocommit = True
             with OwnCursor(self.driver) as cursor:

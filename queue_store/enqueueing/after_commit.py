@@ -66,7 +66,7 @@ def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueu
 
 
 def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None:
-    """For connections that do not tell when they have committed: call this afterwards. Errors of the sender are not
+    """For connections that do not tell when they commit: call this after the COMMIT. Errors of the sender are not
     raised, because the records exist."""
     check_hint_sender(sender)
     for flow_name, celery_queue in {(one.flow_name, one.celery_queue) for one in enqueued}:

@@ -149,7 +149,7 @@ class Facts:
 
     @cached_property
     def runs(self) -> list[AliveRun]:
-        """Up to RUNS_SHOWN, or as many as the flow's cap."""
+        """At most RUNS_SHOWN runs, or as many as the flow's cap."""
         limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
         rows = self.cursor.execute(sql("explain/runs"), {"flow_name": self.flow_name, "limit": limit})
         return rows_as(rows, AliveRun)

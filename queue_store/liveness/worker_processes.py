@@ -127,7 +127,7 @@ def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -
 
 
 def clock_skew_seconds(cursor: Cursor[Any]) -> float | None:
-    """By how much this host's clock is ahead of the database's; None when the answer took too long to tell."""
+    """How far this host's clock is ahead of the database's; None if the answer took too long for a comparison."""
     asked_at, asked = time.time(), time.monotonic()
     database_at = float(cursor.execute(sql("liveness/database_clock")).fetchall()[0][0])
     took_seconds = time.monotonic() - asked

@@ -1,5 +1,5 @@
-"""Moving jobs, batch by batch. In one transaction a batch is locked in the other system, written as records, and marked
-there: whatever happens, each job is in one of the two, and no worker of either runs it twice."""
+"""Moving jobs, batch by batch. One transaction locks a batch in the other system, writes its records, and marks the
+jobs as moved. So each job is always in exactly one of the two systems, and no worker of either runs it twice."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence

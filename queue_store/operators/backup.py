@@ -88,7 +88,7 @@ def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
 def restore_backup(
     database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
 ) -> Manifest:
-    """In one transaction: all of it or nothing. `replace`: what is there is dropped first. A stop of all
+    """Restores everything in one transaction, or nothing. `replace`: what is there is dropped first. A stop of all
     flows stays, and the audit log keeps what was done since the backup.
 
     Raises BackupError for a file of another schema, or if the queue has records and `replace` is False.

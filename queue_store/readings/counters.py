@@ -75,7 +75,7 @@ class CounterReader:
         return {name: counter.minus(self._before.get(name, empty)) for name, counter in counted.items()}
 
     def _count(self, cursor: Cursor[Any]) -> dict[str, Counters]:
-        """From the full hour of the first reading on: hours are the finest that is kept."""
+        """Counts from the full hour of the first reading on, because no finer unit than hours is kept."""
         row = cursor.execute("SELECT date_trunc('hour', now())").fetchone()
         assert row is not None
         hour: datetime = row[0]

@@ -69,5 +69,5 @@ def _runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter) -> lis
 
 
 def _ids(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[int]:
-    # Never as a prepared statement: a plan for any status cannot use the partial indexes.
+    # Not a prepared statement, because a plan for any status cannot use the partial indexes.
     return [row[0] for row in cursor.execute(sql(statement), parameters, prepare=False).fetchall()]

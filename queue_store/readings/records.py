@@ -183,12 +183,12 @@ def _all_of_group(cursor: Cursor[Any], wanted: RecordFilter) -> list[int] | None
 
 
 def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RecordRow]:
-    # Never as a prepared statement: a plan for any status cannot use the partial indexes.
+    # Not a prepared statement, because a plan for any status cannot use the partial indexes.
     return rows_as(cursor.execute(sql(statement), parameters, prepare=False), RecordRow)
 
 
 def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
-    """Records of one status lie scattered over the table: fewer of them are looked at."""
+    """Records of one status are scattered over the table, so fewer of them are read."""
     look_at_most = min(parameters["look_at_most"], LOOK_AT_SCATTERED)
     parameters |= {"look_at_most": look_at_most}
     rows = rows_as(
@@ -201,7 +201,7 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Half a page at most: on each page some records are looked at one by one, so that the search comes to an end."""
+    """Half a page at most: each page also reads some records one by one, so that the search ends at some time."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 

@@ -126,7 +126,7 @@ def read_window(
 def read_recent_outcomes(
     cursor: Cursor[Any], seconds_by_flow: Mapping[str, float]
 ) -> dict[str, RecentOutcomes]:
-    """By flow, each over a time of its own. One statement, however many flows there are."""
+    """The windows by flow, each with its own length. One statement, however many flows there are."""
     parameters = {"flow_names": list(seconds_by_flow), "seconds": list(seconds_by_flow.values())}
     found = rows_as(cursor.execute(sql("readings/recent_outcomes"), parameters), RecentOutcomes)
     return {recent.flow_name: recent for recent in found}

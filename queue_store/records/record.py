@@ -60,7 +60,7 @@ class Record:
         return self._instant(self.claimed_microseconds)
 
     def _instant(self, microseconds: int) -> datetime:
-        """In the time zone of the database session."""
+        """The instant in the time zone of the database session."""
         return (_POSTGRES_EPOCH + timedelta(microseconds=microseconds)).astimezone(self.timezone)
 
     @property

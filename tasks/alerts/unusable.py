@@ -24,7 +24,7 @@ _BACK = {
 
 
 class UnusableDatabase:
-    """On one machine, for one user, environment, database and code of a finding."""
+    """The state on one machine, for one user, environment, database and code of a finding."""
 
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
         self._file = StateFile(settings, database.name, code.removeprefix("database_"))

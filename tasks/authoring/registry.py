@@ -114,7 +114,8 @@ def all_flows() -> list[Flow]:
 
 @contextmanager
 def empty_registry() -> Generator[None]:
-    """For tests that declare flows: none is registered, and afterwards only those that were."""
+    """For tests that declare flows. Inside, no flow is registered; afterwards the earlier ones are registered
+    again."""
     flows, remembered = dict(_flows), list(_applications)
     _flows.clear()
     _applications.clear()

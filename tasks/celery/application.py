@@ -186,7 +186,7 @@ class DurableCelery(Celery):
 
 
 class _PlainSender:
-    """For hints, which are messages."""
+    """Sends hints as plain Celery messages, not as records."""
 
     def __init__(self, app: DurableCelery) -> None:
         self.conf = app.conf

@@ -11,7 +11,8 @@ from .refusals import refuse
 
 
 class DurableTask(Task):
-    """In front of the class that a task would have. Outside of a record, such as in `apply()`, it is Celery's."""
+    """A base class placed before the class that a task would have. Outside of a record, such as in `apply()`, it
+    behaves like Celery's."""
 
     abstract = True
     most_retries: int | None = None  # the record's limit; retry() cannot raise it

@@ -167,8 +167,8 @@ class DurableBackend(BaseBackend):
 
 
 class BesideBackend:
-    """For an application of which some tasks are durable: the backend of the others, which asks the record where an id
-    is that of a durable task."""
+    """For an application with durable and other tasks: the backend of the others, which asks the record if the id is
+    that of a durable task."""
 
     def __init__(self, durable: DurableBackend, plain: Any) -> None:
         self._durable = durable

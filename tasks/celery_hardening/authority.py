@@ -41,5 +41,5 @@ def may_wake() -> bool:
 
 
 def may_act() -> bool:
-    """In a worker for an occurrence only; anywhere else a person calls."""
+    """Whether this code may change records: in a worker only for an occurrence, elsewhere always, because a person calls."""
     return _place is Place.ELSEWHERE or _occurrence.get()

@@ -14,7 +14,8 @@ LONGEST_WAIT = timedelta(seconds=60)
 
 
 class UnlimitedRequest(Request):
-    """Without the sender's time limit: Celery would end the process, and with it the records that it has in flight."""
+    """It ignores the sender's time limit, at which Celery would end the process with the records that it has in
+    flight."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)
@@ -52,7 +53,7 @@ class OwnRequest(UnlimitedRequest):
         super().__init__(message, headers=believed, task=task, **options)
 
     def info(self, safe: bool = False) -> Any:
-        """For Celery's remote control, which asks for the arguments themselves."""
+        """Used by Celery's remote control, which would show the arguments."""
         return super().info(safe=safe or self.task.hides_arguments)
 
 

@@ -100,7 +100,7 @@ class CommandGroup(click.Group):
             formatter.write_dl([(name, _first_sentence(name)) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
-        # Interrupted in the middle of a statement, it would warn of its rollback in addition to our message.
+        # When psycopg is interrupted in a statement, it would log its rollback in addition to our message.
         logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
             return super().invoke(ctx)

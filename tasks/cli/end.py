@@ -15,7 +15,12 @@ LOOK_SECONDS = 0.2
 
 @click.command()
 @click.argument("record_ids", nargs=-1, required=True, type=click.IntRange(1, 2**63 - 1), metavar="ID...")
-@click.option("--claim", "claim_number", type=click.IntRange(1), help="Only under this claim; with one ID.")
+@click.option(
+    "--claim",
+    "claim_number",
+    type=click.IntRange(1),
+    help="Only under this claim number, and with exactly one ID.",
+)
 @click.option(
     "--wait",
     "wait_seconds",

@@ -75,7 +75,7 @@ def import_(
     """Turn the waiting jobs of Procrastinate, PgQueuer or a status table in the same database into records.
 
     Each batch is one transaction that locks the jobs, writes the records and takes the jobs from the other system: no
-    worker runs one twice, and to repeat the command moves nothing twice. Look first with --dry-run. Exit 1 when some
+    worker runs a job twice, and repeating the command moves no job twice. Look first with --dry-run. Exit 1 when some
     jobs cannot be moved.
     """
     chosen = _source(source, table, flows, schema, split_locks, of_table)

@@ -29,7 +29,7 @@ def record_priority(priority: int) -> int:
 
 
 def aware(instant: datetime) -> datetime:
-    """With USE_TZ = False Django's instants are of the time zone of TIME_ZONE."""
+    """With USE_TZ = False, Django's instants are in the time zone TIME_ZONE."""
     return timezone.make_aware(instant) if timezone.is_naive(instant) else instant
 
 

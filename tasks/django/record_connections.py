@@ -18,7 +18,7 @@ class TransactionLeftOpenError(Exception):
 
 @contextmanager
 def connections_of_a_record() -> Generator[None]:
-    """For the thread that runs the task. Raises TransactionLeftOpenError."""
+    """The connections of the thread that runs the task. Raises TransactionLeftOpenError."""
     before = _begin()
     try:
         yield
@@ -30,7 +30,7 @@ def connections_of_a_record() -> Generator[None]:
 
 @asynccontextmanager
 async def async_connections_of_a_record() -> AsyncGenerator[None]:
-    """For an asynchronous task: its connections belong to the one thread in which `sync_to_async` runs."""
+    """The connections of an asynchronous task, which belong to the one thread in which `sync_to_async` runs."""
     before = await sync_to_async(_begin)()
     try:
         yield

@@ -26,7 +26,7 @@ _OWN_KINDS = ("WorkerProcessDied", "ClaimWithoutOutcome")
 
 
 def read_result(database: str, alias: str, result_id: str) -> Any:
-    """Read over Django's connection, so that what its open transaction enqueued is found. Raises
+    """Reads over Django's connection, so that records enqueued in its open transaction are found. Raises
     TaskResultDoesNotExist."""
     try:
         record_id = int(result_id) if str(result_id).isascii() and str(result_id).isdigit() else None

@@ -45,7 +45,7 @@ class QueueTestRunner(DiscoverRunner):
     """TEST_RUNNER: test databases have the queue's tables, and know the tasks."""
 
     def setup_databases(self, **kwargs: Any) -> Any:
-        """Before Django copies the database for processes that run side by side."""
+        """Call it before Django copies the database for parallel test processes."""
         prepare_test_databases()
         return super().setup_databases(**kwargs)
 

@@ -6,7 +6,7 @@ from ..monitoring.rules.broker_rules import NEXT_STEPS
 from .diagnosis import Diagnosis, ok, warning
 
 NO_EVICTION = "noeviction"
-VISIBILITY_SECONDS = 3_600  # Celery's default, and what nobody has to change
+VISIBILITY_SECONDS = 3_600  # Celery's default, which nobody needs to change
 
 
 def broker() -> Diagnosis:

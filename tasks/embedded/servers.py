@@ -19,7 +19,7 @@ EMBEDDED_ENVIRONMENT = "DEVELOPMENT"
 
 
 class EmbeddedServers:
-    """Postgres where no database URL is configured, Redis where no broker URL is."""
+    """Starts Postgres if no database URL is configured, and Redis if no broker URL is."""
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         self._environ = environ

@@ -85,7 +85,8 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
 
 
 def _trend(values: list[float]) -> tuple[float, float]:
-    """The slope, and the level today. From two weeks on over averages of seven days: weekends are not a trend."""
+    """The slope, and the level today. With two weeks of days or more it uses averages of seven days, because weekends
+    are not a trend."""
     if len(values) < 2 * WEEK_DAYS:
         return _line(values)
     averages = [

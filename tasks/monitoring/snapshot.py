@@ -112,8 +112,8 @@ def _rate_windows(flows: list[FlowCounts]) -> dict[str, float]:
 
 
 def rate_window_seconds(flow: FlowCounts) -> float | None:
-    """Over how long the rate of a flow is judged: while due work waits, an hour at most. None if there is nothing to
-    judge."""
+    """The time over which the rate of a flow is judged: as long as due work has waited, but at most an hour. None if
+    there is nothing to judge."""
     waited_seconds = flow.oldest_due_seconds or 0
     if not flow.due or not flow.is_registered or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
         return None

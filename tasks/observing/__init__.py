@@ -27,7 +27,7 @@ _observers: list[Observer] = []
 
 
 def observe_with(observer: Observer) -> None:
-    """From now on, for the runs that begin."""
+    """Observe all runs that begin from now on."""
     if observer not in _observers:
         _observers.append(observer)
 

@@ -2,7 +2,7 @@
 trace of the record's producer and linked to its run. A call of a batch handler is one span of the run, linked to the
 traces of the records' producers.
 
-On with the setting TRACING and the extra `tracing`. OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT,
+The setting TRACING and the extra `tracing` switch it on. OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT,
 OTEL_SERVICE_NAME …) say where spans go. An enqueue inside of a span carries its context in the record; applications in
 other languages write a W3C traceparent into `trace_context`.
 """
@@ -106,7 +106,7 @@ def _attributes(flow_name: str, flow_instance_id: object) -> dict[str, Any]:
 
 
 def _context(trace_context: str | None) -> "Context":
-    """Without one, or with nonsense, a trace begins."""
+    """Without a valid trace context, a new trace begins."""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator().extract({"traceparent": trace_context or ""})
@@ -143,7 +143,7 @@ def check_tracing() -> None:
 
 
 def trace_attempts() -> Tracing:
-    """In a worker process, after the fork: exporters have threads."""
+    """Call it in a worker process after the fork, because exporters have threads."""
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider

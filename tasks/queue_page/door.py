@@ -38,7 +38,7 @@ _wrong_logins = WrongLogins()
 
 
 class BehindTheDoor(tornado.web.RequestHandler):
-    """Before each of Flower's handlers and ours, by inheritance."""
+    """A base class placed before each of Flower's handlers and ours."""
 
     scripts = " 'unsafe-inline'"  # a page of Flower's has one
     is_open = False
@@ -81,7 +81,7 @@ class BehindTheDoor(tornado.web.RequestHandler):
 
 
 def install_door(handlers: list[Any], settings: dict[str, Any]) -> None:
-    """Before Flower's application is built."""
+    """Call it before Flower's application is built."""
     handlers[:] = [_behind_the_door(entry) for entry in handlers]
     settings["static_handler_class"] = guarded(StaticFileHandler)
     settings["xsrf_cookie_kwargs"] = {"samesite": "Strict"}

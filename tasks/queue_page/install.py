@@ -26,7 +26,7 @@ def _with_queue_page(start: Any) -> Any:
 
 
 def install() -> None:
-    """Before Flower's application is built. Once in a process."""
+    """Call it before Flower's application is built. Once in a process."""
     import flower.urls
     from flower.options import options
 

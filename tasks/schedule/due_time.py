@@ -66,7 +66,7 @@ def _is_on(table: crontab, day: date) -> bool:
 
 
 def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetime]:
-    """In no order; some more than once."""
+    """In no particular order, and some more than once."""
     twice = _means_elapsed_time(table) and _has_change_of_clocks(day, timezone)
     for hour in table.hour:
         for minute in table.minute:

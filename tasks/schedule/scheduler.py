@@ -43,7 +43,8 @@ class OccurrenceScheduler(Scheduler):
         self._is_looking = False
         super().__init__(*args, **kwargs)
 
-    # Read when they are first used: beat makes a scheduler for its banner before it names wrong settings.
+    # The settings are read on first use, because beat makes a scheduler for its banner before it reports wrong
+    # settings.
     @cached_property
     def _heartbeat_file(self) -> str:
         return load_processor_settings().heartbeat_file

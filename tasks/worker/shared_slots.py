@@ -63,7 +63,7 @@ class SharedSlots:
         self._offset = _FLAGS
 
     def hand_over(self) -> tuple[UUID, Any]:
-        """In the main process, while a child is spawned: the arguments of `take_over` there."""
+        """Returns the arguments of `take_over`. Call it in the main process while it spawns a child."""
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  (as long as children are spawned)
             self._file.write(self._memory[:])
@@ -72,7 +72,7 @@ class SharedSlots:
         return self.worker_id, DupFd(self._file.fileno())
 
     def take_over(self, worker_id: UUID, file: Any) -> None:
-        """In a spawned child, before anything else."""
+        """Call it in a spawned child before anything else."""
         self.worker_id = worker_id
         descriptor = file.detach()
         self._memory = mmap.mmap(descriptor, _SIZE)
@@ -124,7 +124,8 @@ class SharedSlots:
         return BusyChild(index, UUID(bytes=identity), record_id, heard_at)
 
     def blame(self, index: int, record_id: int) -> None:
-        """In the main process, before it kills the child of this pool index: its successor strikes this record."""
+        """Call it in the main process before it kills the child of this pool index. The child's successor gives this
+        record a crash strike."""
         _IN_HAND.pack_into(self._memory, _offset(index) + 16, record_id)
 
     def leave(self) -> None:

@@ -1,4 +1,4 @@
--- Records of one status that a partial index knows, newest first, below an id. The index alone gives the ids; only
+-- Records of one status that has a partial index, newest first, below an id. The index alone gives the ids; only
 -- the newest `look_at_most` rows are read. Always returns at least one row: its last columns say how many rows were
 -- read, and down to which id.
 WITH known AS MATERIALIZED (

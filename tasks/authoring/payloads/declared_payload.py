@@ -1,4 +1,4 @@
-"""From what a flow declares to the type of its payloads. All problems are ValueErrors, found at import."""
+"""Finds the type of a flow's payloads from its declaration. All problems are ValueErrors, found at import."""
 
 from collections.abc import Mapping
 from typing import Any

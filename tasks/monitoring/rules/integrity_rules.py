@@ -48,7 +48,7 @@ def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("lost_evidence")
 def lost_evidence(snapshot: Snapshot) -> Iterator[Finding]:
-    """The records are as they should be. But of what happened to them something was lost, or changed afterwards."""
+    """The records are as they should be. But part of their history was lost, or changed afterwards."""
     found = [violation for violation in snapshot.violations if violation.check.name in EVIDENCE]
     if found:
         yield Finding(

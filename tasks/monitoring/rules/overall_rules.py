@@ -51,7 +51,7 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Unless the total shows it."""
+    """Left out if the total already shows it."""
     if any(failed_records(snapshot)) or any(flow_rules.failed_records(snapshot)):
         return
     count = _window(snapshot, snapshot.hour, HOUR_SECONDS, "failed_records").failed

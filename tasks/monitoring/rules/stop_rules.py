@@ -62,7 +62,7 @@ def _due(snapshot: Snapshot, flow_name: str | None) -> int:
 
 
 def _sentence(stops: list[Switch]) -> str:
-    """Both stops of `stop --all` are mostly one person's, for one reason."""
+    """One person usually makes both stops with `stop --all`, for one reason."""
     first = stops[0]
     what = " and ".join(stop.what for stop in stops)
     return (

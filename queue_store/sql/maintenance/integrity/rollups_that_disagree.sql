@@ -1,5 +1,5 @@
 -- Hours whose counts are not the sum of their minutes: both are written by one statement, so one of them was lost or
--- changed. At a glance the last three hours. Retention takes the oldest minutes first. Where folding sessions had time
+-- changed. With `at_a_glance` it reads only the last three hours. Retention takes the oldest minutes first. Where folding sessions had time
 -- zones of half an hour, hours do not begin where these do, and nothing is compared.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', greatest(
