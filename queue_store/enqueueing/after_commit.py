@@ -56,7 +56,7 @@ def session_to_hint(connection: object, sender: object) -> "Session | None":
 
 def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
     """One hint for each flow, however many records; none when the session is rolled back."""
-    from sqlalchemy import event  # whoever has a session has imported it
+    from sqlalchemy import event  # the caller has a session, so it is imported
 
     waiting: dict[tuple[str, str], HintSender] = session.info.setdefault(_WAITING, {})
     waiting[enqueued.flow_name, enqueued.celery_queue] = sender

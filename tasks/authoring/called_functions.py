@@ -1,4 +1,4 @@
-"""The functions that a flow is declared with: whether they can be called as they will be called."""
+"""Checks that the functions with which a flow is declared accept the arguments that they will get."""
 
 import inspect
 from collections.abc import Callable, Mapping

@@ -41,5 +41,6 @@ def may_wake() -> bool:
 
 
 def may_act() -> bool:
-    """Whether this code may change records: in a worker only for an occurrence, elsewhere always, because a person calls."""
+    """Whether this code may change records. In a worker only for an occurrence; elsewhere always: a person calls
+    it."""
     return _place is Place.ELSEWHERE or _occurrence.get()

@@ -79,7 +79,8 @@ def monthly_retention() -> dict[str, Any]:
 
 
 def nightly_review() -> dict[str, Any]:
-    """Correct the counts after changes past the arrows, and learn what is usual at each hour of the week."""
+    """Correct the counts after changes of status without an arrow, and learn what is usual at each hour of the
+    week."""
     database = database_named()
     with maintenance.begin(database, "nightly_review", dry_run=False, actor="schedule") as run:
         with run.chunk():

@@ -16,8 +16,8 @@ UNKNOWN_ACTOR = "somebody who left no audit row"
 
 @rule("forgotten_stop")
 def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
-    """Ingestion that is stopped for long, or processing that is while records are due. One finding for each flow, and
-    one for all flows."""
+    """Ingestion was stopped long ago, or processing was stopped long ago and records are due. One finding for each
+    flow, and one for stops of all flows."""
     hours = snapshot.settings.stop_reminder_hours
     by_flow: dict[str | None, list[Switch]] = {}
     for switch in snapshot.switches.stopped:
