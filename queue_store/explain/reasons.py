@@ -13,7 +13,7 @@ FLOW = "flow"  # what is explained is a flow as a whole; otherwise a record of t
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`is_blocking`: nothing moves until it is gone. `until`: when it goes away by itself, where that is known."""
+    """`is_blocking`: nothing moves until it is gone. `until`: when it goes away on its own, if that is known."""
 
     code: str
     text: str

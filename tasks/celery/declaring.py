@@ -18,7 +18,7 @@ REFUSED = {
     "rate_limit": "limit how many run at a time with `queuectl tune`",
     "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "serializer": "records hold JSON",
-    "compression": "Postgres compresses large payloads by itself",
+    "compression": "Postgres compresses large payloads on its own",
     "link": "say link= in a call",
 }
 

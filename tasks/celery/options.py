@@ -25,7 +25,7 @@ REFUSED = {
     "group_index": "call the tasks one after the other in one transaction: they are enqueued together",
     "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "link_error": "catch the error in the task, or connect to the signal task_failure",
-    "compression": "Postgres compresses large payloads by itself",
+    "compression": "Postgres compresses large payloads on its own",
     "replaced_task_nesting": "self.replace() is not supported: call the other task",
     "stamped_headers": "pass headers=",
     "shadow": "a record bears the name of its task",
@@ -91,7 +91,7 @@ def _check_publishing(name: str, said: dict[str, Any]) -> None:
 
 
 def _check_declared(app: Any, name: str, said: dict[str, Any]) -> None:
-    """A flow has one queue and one pair of limits, whoever calls it."""
+    """A flow has one queue and one pair of limits for all callers."""
     app.check_queue(name, said.get("queue"))
     task = app.tasks.get(name)
     for option in ("time_limit", "soft_time_limit"):

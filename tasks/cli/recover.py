@@ -112,6 +112,6 @@ def _wait_for_runs(database: "DatabaseManager", wait_seconds: float) -> None:
         if not running:
             return
         if time.monotonic() - began >= wait_seconds:
-            say(f"   {running} run(s) still work; the backup is consistent all the same", err=True)
+            say(f"   {running} run(s) still work; the backup is consistent nevertheless", err=True)
             return
         time.sleep(0.5)

@@ -13,7 +13,7 @@ from queue_store.settings import DatabaseSettings
 
 
 def driver_connection(alias: str) -> Any:
-    """The connection of psycopg 3 beneath Django's, in whatever transaction Django has open. Raises Django's
+    """The connection of psycopg 3 beneath Django's, in any transaction that Django has open. Raises Django's
     TransactionManagementError where that transaction is broken already."""
     connection = connections[alias]
     connection.ensure_connection()

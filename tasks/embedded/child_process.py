@@ -70,7 +70,7 @@ def start_child(
 def stop_tied(
     process: subprocess.Popen[bytes], *, first: signal.Signals | None, bound_seconds: float
 ) -> bool:
-    """Ask the process to end; kill it and its children after the bound. True when it ended by itself."""
+    """Ask the process to end; kill it and its children after the bound. True if it ended on its own."""
     if first is not None and process.poll() is None:
         process.send_signal(first)
     try:

@@ -66,7 +66,7 @@ class Supervisor:
             service.ask_to_stop()
         for service in self._services:
             if not service.wait_until_stopped():
-                self._report(f"{service.name} did not stop by itself and was killed")
+                self._report(f"{service.name} did not stop on its own and was killed")
         self._servers.stop()
 
 

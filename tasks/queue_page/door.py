@@ -111,7 +111,7 @@ def _with_door(handler_class: Any, *, is_open: bool) -> type:
 
 
 class LoginBehindTheDoor(LoginHandler):
-    """Flower makes a handler of the class of its provider instead: of that one, behind the door."""
+    """Flower makes a handler of its provider's class instead, so that class gets the door too."""
 
     def __new__(cls, application: Any, *arguments: Any, **details: Any) -> Any:
         provider = symbol_by_name(application.options.auth_provider or NotFoundErrorHandler)
@@ -124,7 +124,9 @@ def _start_http_server(application: Flower) -> int | None:
     if not guard.has_login(options):
         if not options.unix_socket and options.address not in LOOPBACK:
             where = options.address or "this machine"
-            raise SystemExit(f"Flower would show everything to whoever reaches {where}: {guard.LOGIN_HINT}.")
+            raise SystemExit(
+                f"Flower would show everything to anybody who reaches {where}: {guard.LOGIN_HINT}."
+            )
         if strtobool(os.environ.get("FLOWER_UNAUTHENTICATED_API") or "false"):
             raise SystemExit(
                 "FLOWER_UNAUTHENTICATED_API would let every page in a browser of this machine run tasks: unset it, "

@@ -1,6 +1,6 @@
 """When was an entry due last, and when is it due next?
 
-Where the clocks are put back an hour comes twice. A crontab that names its hours is due in the first one only. One with
+When the clocks are put back, an hour comes twice. A crontab that names its hours is due in the first one only. One with
 `*` or `*/n` hours means elapsed time, and is due in both. An entry at a time that the clocks skip is due an hour
 later.
 """
