@@ -31,7 +31,7 @@ _WITH_PORT = re.compile(r"(?P<host>/[^:]*|[^/:\[\]]*|\[[^\]]*\])(?::(?P<port>\d{
 
 
 class Address(Protocol):
-    """What errors tell of a URL. SQLAlchemy's URL has it too."""
+    """The parts of a URL that errors show. SQLAlchemy's URL has them too."""
 
     @property
     def host(self) -> str | None: ...
@@ -84,7 +84,7 @@ class DatabaseUrl:
         return f"{text}?{options}" if options else text
 
     def driver_parameters(self) -> dict[str, Any]:
-        """As psycopg takes them."""
+        """The parameters for psycopg's `connect`."""
         parts = {
             "host": self.host,
             "port": self.port,
@@ -142,7 +142,7 @@ def _parse(text: str) -> tuple[DatabaseUrl, dict[str, list[str]]]:
 
 
 def _listed(options: Mapping[str, list[str]], name: str) -> Sequence[str]:
-    """What `host=` or `port=` says, however often it comes."""
+    """The values of `host=` or `port=`, however often the option is repeated."""
     return [part for value in options.get(name, ()) for part in value.split(",")]
 
 

@@ -20,7 +20,7 @@ class DatabaseUnavailableError(QueueStoreError):
 
 
 class ConnectionLimitError(DatabaseUnavailableError):
-    """The server is there, but lets nobody in: the connections of the server, the database or the login are used up."""
+    """The server is running, but accepts no connection: those of the server, the database or the login are used up."""
 
 
 class ReadOnlyServerError(DatabaseUnavailableError):
@@ -62,7 +62,7 @@ class UnknownFlowError(QueueStoreError):
 
 
 class RegisteredFlowError(QueueStoreError):
-    """This is done with names that are no flow only."""
+    """This works only with names that are not flows."""
 
 
 class DuplicateRecordError(QueueStoreError):

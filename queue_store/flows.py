@@ -68,8 +68,9 @@ def with_work(
     *,
     except_flow_name: str | None = None,
 ) -> list[FlowWithWork]:
-    """Open flows with due work, longest waiting first; of all Celery queues, or of those given. A flow that is worked
-    on need not be asked: to look for its due records is to walk over what was claimed and not vacuumed yet."""
+    """Open flows with due work, longest waiting first; of all Celery queues, or of those given. A flow that is being
+    run need not be asked: looking for its due records reads the dead index entries of everything claimed since the
+    last vacuum."""
     rows = cursor.execute(
         sql("flows/flows_with_work"),
         {
@@ -87,7 +88,7 @@ def read_flow_names(cursor: Cursor[Any]) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class FlowTuning:
-    """What a flow declares, and what operators set instead."""
+    """The values that a flow declares, and the values that operators set instead."""
 
     declared_batch_size: int | None = None
     batch_size_override: int | None = None

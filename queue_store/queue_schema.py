@@ -1,7 +1,7 @@
 """The schema that holds the queue. It is the queue's identity as well: two queues with different schemas may share a
 database and a broker.
 
-A process works with one queue. In `public` every name is the plain one, as before there was a choice.
+A process works with one queue. In `public` all names are plain, as they were before the schema could be chosen.
 """
 
 import os
@@ -33,7 +33,7 @@ def queue_schema() -> str:
 def in_queue_schema(statement: bytes) -> bytes:
     """The statement, which names the schema `public` and the roles of its queue, for the schema and roles of ours.
 
-    For our own files only: it replaces words, wherever they stand. Raises SettingsError.
+    For our own files only: it replaces words anywhere in the text. Raises SettingsError.
     """
     schema = queue_schema().encode()
     if schema == PUBLIC.encode():
@@ -44,8 +44,8 @@ def in_queue_schema(statement: bytes) -> bytes:
 
 
 def server_wide_name() -> str:
-    """What names begin with that the queues of a server share: `processing_queue`, after the schema where that is
-    another one than `public`. Raises SettingsError."""
+    """The beginning of names that all queues of a server share: `processing_queue`, preceded by the schema if
+    that is not `public`. Raises SettingsError."""
     schema = queue_schema()
     return "processing_queue" if schema == PUBLIC else f"{schema}_processing_queue"
 

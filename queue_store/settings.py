@@ -1,7 +1,7 @@
 """Settings from the environment: `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_<SETTING>` and
 `<ENVIRONMENT>_GLOBAL_<DATABASE>_<SETTING>`, where `ENVIRONMENT` names the environment (default DEVELOPMENT).
 
-Every setting stands here once, with its default and its bounds. All wrong ones are reported together.
+Every setting is here once, with its default and its bounds. All wrong ones are reported together.
 """
 
 import os
@@ -32,9 +32,10 @@ DEFAULT_DATABASE = "rpa_db"
 
 @dataclass(frozen=True, slots=True)
 class ProcessorSettings:
-    """How records are processed. Each name, in capitals, ends `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_…`."""
+    """How records are processed. The variable of each setting is `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_` and
+    its name in capitals."""
 
-    schema: str = parsed(PUBLIC, parse_schema)  # of the database: it holds the queue
+    schema: str = parsed(PUBLIC, parse_schema)  # the schema of the database that holds the queue
     batch_size: int = whole(100, 1, 10_000)
     express_batch_size: int = whole(500, 0, 10_000)  # 0: no flow is express
     express_by_itself: bool = parsed(False, parse_switch)  # False: only flows that ask for it
@@ -51,7 +52,7 @@ class ProcessorSettings:
     aging_claims: int = whole(20, 2, 1_000_000)
     statement_timeout_seconds: float = real(600, 1, 86_400)  # of workers, handlers' statements included
     lock_timeout_seconds: float = real(60, 1, 86_400)
-    max_memory_mb: int = whole(0, 0, 1_048_576)  # of one worker process; 0: no bound but the container's
+    max_memory_mb: int = whole(0, 0, 1_048_576)  # the limit of one worker process; 0: only the container's
     max_crash_strikes: int = whole(3, 1, 1_000)
     max_unfinished_claims: int = whole(5, 1, 1_000)  # in a row; then a record is claimed alone
     payload_limit_bytes: int = whole(65_536, 256, 1_048_576)
@@ -60,7 +61,7 @@ class ProcessorSettings:
     tracing: bool = parsed(False, parse_switch)
     flow_modules: tuple[str, ...] = parsed(("processing_queue.flows.survey_processor",), parse_names)
     enqueue_by_message: tuple[str, ...] = parsed((), parse_names)  # flows a message may enqueue; * for all
-    proxy_user_header: str = parsed("", str)  # of the proxy in front of Flower: who is logged in
+    proxy_user_header: str = parsed("", str)  # in which a proxy in front of Flower names the user
     log_format: str = parsed("text", parse_log_format)
     heartbeat_file: str = parsed("", str)  # touched at each heartbeat, for the health checks of containers
     alert_thresholds: Thresholds = field(default_factory=Thresholds, metadata={"parse": parse_thresholds})
@@ -167,7 +168,7 @@ def _load_configured() -> None:
 
 
 def _url_names(database: str, environ: Mapping[str, str]) -> list[str]:
-    """The variables that may hold the URL, the one that wins first."""
+    """The variables that may hold the URL, in order of precedence."""
     own = f"{environment_name(environ)}_GLOBAL_{database.upper()}_URL"
     return ["DATABASE_URL", own] if database == DEFAULT_DATABASE else [own]
 

@@ -1,4 +1,4 @@
-"""What became of a task: its record, as whoever enqueued it asks for it."""
+"""The state of a task for the program that enqueued it: its record."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,8 +32,8 @@ class TaskState:
 def read_task_state(
     connection: "SyncConnection", *, record_id: int | None = None, task_id: str | None = None
 ) -> TaskState | None:
-    """By the id of the record, or by the task id that its producer chose. None: no such record is visible through this
-    connection. Raises QueueStoreError."""
+    """Finds the task by the id of its record, or by the task id that its producer chose. Returns None if no such
+    record is visible through this connection. Raises QueueStoreError."""
     return run(connection, _steps(record_id, task_id))
 
 

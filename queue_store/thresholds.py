@@ -78,7 +78,9 @@ def parse_thresholds(text: str) -> Thresholds:
     for flow_name, own in flows.items():
         problems += _problems(own, f"flows.{flow_name[:64]}.", overall)
         problems += [
-            f"flows.{flow_name[:64]}.{n} is not judged by flow" for n in own if not n.startswith(PER_FLOW)
+            f"flows.{flow_name[:64]}.{n} cannot be set for one flow"
+            for n in own
+            if not n.startswith(PER_FLOW)
         ]
     if problems:
         raise ValueError("; ".join(problems))

@@ -37,9 +37,11 @@ class FinishedRecord:
 
 
 def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """Return once the record has ended, well or badly. Commit it first. Without end: `timeout_seconds=math.inf`.
+    """Return once the record has ended, well or badly. Commit it first. To wait without limit:
+    `timeout_seconds=math.inf`.
 
-    Raises UnknownRecordError, NotFinishedError when the time is over, or QueueStoreError for what is no time.
+    Raises UnknownRecordError, NotFinishedError when the time is over, or QueueStoreError for a timeout that is not a
+    number of seconds.
     """
     seconds = _checked(timeout_seconds)
     awaited = _poll_of(database).add(database, record_id)
@@ -74,8 +76,8 @@ def _checked(timeout_seconds: object) -> float | None:
 
 
 class Poll:
-    """The thread lives as long as somebody waits, and as long it keeps the manager: what is kept by weak references
-    must not be kept by their values."""
+    """The thread lives, and refers to the manager, only while somebody waits: the manager is a key of a weak
+    dictionary, and its value must not keep it alive."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None
@@ -86,7 +88,8 @@ class Poll:
         self.pid = os.getpid()
 
     def add(self, database: DatabaseManager, record_id: int) -> Future[FinishedRecord]:
-        """Raises UnknownRecordError for what cannot be an id: those who wait already must not suffer for it."""
+        """Raises UnknownRecordError for a value that cannot be an id, so that it does not fail the query of others who
+        wait."""
         check_record_id(record_id)
         future: Future[FinishedRecord] = Future()
         with self._lock:
@@ -105,7 +108,7 @@ class Poll:
             self._nudge.wait(self._period_seconds())
 
     def _open_ids(self) -> tuple[DatabaseManager, list[int]] | None:
-        """None: nobody waits any more, and this thread ends."""
+        """Returns None if nobody waits any more; the thread then ends."""
         with self._lock:
             self._awaited = [one for one in self._awaited if not one[2].done()]
             if self._database is None or not self._awaited:

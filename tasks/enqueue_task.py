@@ -1,12 +1,13 @@
-"""The task by which applications that share the broker enqueue, and Flower's REST API with it. Off unless the setting
-ENQUEUE_BY_MESSAGE names the flows for which it may: whoever can write to the broker can use it.
+"""The task with which applications that share the broker, and Flower's REST API, enqueue. It is off unless the setting
+ENQUEUE_BY_MESSAGE names the flow, because anybody who can write to the broker can use it.
 
     record = ["send_invoice", {"order_id": 17}]
     app.send_task("processing_queue.enqueue", record, {"dedup_key": "order 17"}, queue="control")
 
-The record is accepted when its row exists, not when the message is sent. The message is acknowledged after that, so
-it may be delivered twice: the dedup_key makes one record of both while that is not finished. A message that is
-delivered again later makes a second record. It never replaces a payload. The record belongs to no login: its
+The record is accepted when its row exists, not when the message is sent. The message is acknowledged after that, so it
+may be delivered twice. With a dedup_key, the second delivery makes no second record while the first record is
+unfinished. A message that is delivered again later makes a second record. It never replaces a payload. The record
+belongs to no login: its
 `enqueued_by` ends with "by message".
 """
 
@@ -52,8 +53,8 @@ def enqueue(
     order_key: str | None = None,
     correlation_id: str | None = None,
 ) -> None:
-    """Enqueue one record. Without a `dedup_key` the id of the message is one. A wrong payload fails, visibly in
-    Flower and in the log; while the database is away or ingestion is stopped, the message waits."""
+    """Enqueue one record. Without a `dedup_key`, the id of the message serves as one. A wrong payload fails, visibly
+    in Flower and in the log; while the database is away or ingestion is stopped, the message waits."""
     try:
         services = worker_services()
         _refuse_unless_allowed(services.settings, flow_name, on_duplicate)
@@ -72,7 +73,7 @@ def enqueue(
     except NOT_NOW as error:
         raise self.retry(exc=error, countdown=AGAIN_SECONDS * random.uniform(0.5, 1.5)) from error  # noqa: S311
     except QueueStoreError as error:
-        raise QueueStoreError(f"not enqueued: {error}") from None  # of a kind that Celery can serialise
+        raise QueueStoreError(f"not enqueued: {error}") from None  # an error that Celery can serialise
 
 
 def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_duplicate: object) -> None:
@@ -88,7 +89,7 @@ def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_du
 
 
 def trace_context_of(request: Any) -> str | None:
-    """Of whoever sent the message, where it says so in a header."""
+    """The trace context of the message's sender, if a header has it."""
     traceparent = getattr(request, "traceparent", None)
     return traceparent if isinstance(traceparent, str) and TRACEPARENT.fullmatch(traceparent) else None
 

@@ -26,7 +26,8 @@ _thorough_at = 0.0
 
 @waking_task("processing_queue.fan_out", old_name="tasks.fan_out")
 def fan_out() -> None:
-    """Idempotent: as many hints as runs would find work, at most one outstanding for each."""
+    """Idempotent. Sends one hint for each run that would find work, unless that run's last hint is still
+    outstanding."""
     global _thorough_at  # noqa: PLW0603  (when this process looks thoroughly again)
     services = worker_services()
     is_thorough = time.monotonic() >= _thorough_at
@@ -55,8 +56,8 @@ def hint_waiting_flows(services: WorkerServices) -> int:
 
 
 def to_be_hinted(waiting: Sequence[FlowWithWork]) -> list[FlowWithWork]:
-    """All, longest waiting first. Of many that wait in one Celery queue, any two for each worker process that serves
-    them: whoever takes a hint goes on with the others (run_loop/waiting_flows.py)."""
+    """All flows, longest waiting first. If many wait in one Celery queue, only two flows for each worker process that
+    serves it: the process that takes a hint goes on with the others (run_loop/waiting_flows.py)."""
     groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
         groups[flow.celery_queue, flow.worker_processes].append(flow)

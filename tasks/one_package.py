@@ -67,7 +67,7 @@ def _origin(name: str) -> Path | None:
 
 
 def import_by_real_name() -> None:
-    """For `import tasks` in a checkout: import the package by its real name, and make `tasks` the same object.
+    """Makes `import tasks` work in a checkout: import the package by its real name, and make `tasks` the same object.
 
     Raises ImportError where processing-queue is installed from a wheel as well.
     """

@@ -1,4 +1,4 @@
-"""The pytest plugin: it is found by itself where processing-queue is installed. Ask for the fixture `queue_tester`.
+"""The pytest plugin with the fixture `queue_tester`. pytest finds it automatically if processing-queue is installed.
 
 It needs a database that it may empty: the one of TEST_DATABASE_URL, one that you name by overriding the fixture
 `queue_tester_database_url`, or else an embedded Postgres (`pip install 'processing-queue[embedded]'`).

@@ -75,8 +75,8 @@ def update(
 ) -> None:
     """Open, raise, escalate and resolve alerts by the findings.
 
-    Each change is stored with a notification for each recipient, whoever can reach them: another process may have the
-    channel, now or later.
+    Each change is stored with a notification for each recipient, even one that this process cannot reach: another
+    process may have the channel, now or later.
 
     An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, stays as it is. So does one that was
     updated after `judged_at`, the database's time at the beginning of the judgement: a newer judgement already won."""

@@ -1,4 +1,4 @@
-"""The contacts that processes have channels to, by name. Addresses are secrets and never reach the database.
+"""The contacts to which processes have channels, by name. Addresses are secrets and never reach the database.
 
 Any process may judge. So a notification is stored for each recipient, and a process that has the recipient's channel
 sends it. A contact that some process once had, and that none has now, is a finding until it is forgotten.
@@ -36,7 +36,8 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class UnheardAlerts:
-    """Critical ones and emergencies that nobody has heard of or acknowledged; the longest wait of a notification."""
+    """Critical alerts and emergencies that nobody was told of or acknowledged, and the longest wait of a
+    notification."""
 
     alert_count: int = 0
     waiting_seconds: float = 0.0
@@ -59,7 +60,7 @@ def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
 
 
 def contacts_waited_for(cursor: Cursor[Any], contacts: Sequence[str]) -> list[str]:
-    """Those for which something is to be sent, now or when it is tried again."""
+    """The contacts that have something to be sent to them, now or at the next try."""
     parameters = {"contacts": list(contacts), "tries": NOTIFICATION_TRIES}
     return [row[0] for row in cursor.execute(sql("alerting/waited_for"), parameters).fetchall()]
 
@@ -70,13 +71,13 @@ def read_unheard_alerts(cursor: Cursor[Any]) -> UnheardAlerts:
 
 
 def forget_silent(cursor: Cursor[Any]) -> None:
-    """Those that no process has had for FORGOTTEN_AFTER_SECONDS."""
+    """Forget the contacts that no process has registered for FORGOTTEN_AFTER_SECONDS."""
     cursor.execute(sql("alerting/forget_silent_contacts"), {"silent_seconds": FORGOTTEN_AFTER_SECONDS})
 
 
 def forget(cursor: Cursor[Any], contact: str, actor: str) -> bool:
-    """Drop what waits for it, and note it in the audit log. A process that still has the channel registers it again.
+    """Drop the notifications that wait for the contact, and note it in the audit log.
 
-    False: no process has registered such a contact."""
+    A process that still has the channel registers the contact again. Returns False if no process has registered it."""
     row = cursor.execute(sql("alerting/forget_contact"), {"contact": contact, "actor": actor}).fetchone()
     return bool(row and row[0])

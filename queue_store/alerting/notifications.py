@@ -57,7 +57,7 @@ def read_notifications(cursor: Cursor[Any], alert_ids: Sequence[int]) -> list[Se
 
 
 def next_escalation(alert: Alert) -> Escalation | None:
-    """None: it is resolved or acknowledged, or everybody has heard of it."""
+    """Returns None if the alert is resolved or acknowledged, or every recipient was notified."""
     seconds = ESCALATION_SECONDS.get(alert.level)
     if alert.resolved_at or alert.acknowledged_by or seconds is None:
         return None

@@ -20,7 +20,7 @@ ERROR_KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """By how much the totals of a flow were wrong: somebody changed a status past the arrows."""
+    """How much the totals of a flow were off, because somebody changed a status without an arrow."""
 
     flow_name: str
     total: int

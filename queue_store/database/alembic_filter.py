@@ -15,7 +15,7 @@ OUR_TABLES = frozenset({
 
 
 def include_object(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    """Alembic's `include_object`: False for our tables, whoever declared them.
+    """Alembic's `include_object`: False for our tables, no matter who declared them.
 
     True for everything else, and for a table of the application's own models that has the name of one of ours.
     """

@@ -13,11 +13,12 @@ from psycopg.adapt import AdaptersMap, Dumper
 
 
 class NumberArray(list[int | float]):
-    """For `%(name)s::bigint[]` and the like; NULL elements are not possible."""
+    """An array for `%(name)s::bigint[]` and similar types, without NULL elements."""
 
 
 class TextArray(list[str]):
-    """For `%(name)s::timestamptz[]` and the like: texts without quotes and backslashes, none of them empty."""
+    """An array for `%(name)s::timestamptz[]` and similar types. The texts must not be empty, nor have quotes or
+    backslashes."""
 
 
 class _NumberArrayDumper(Dumper):

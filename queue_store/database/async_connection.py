@@ -1,4 +1,5 @@
-"""One asynchronous connection, kept for many transactions: for handlers that want their transaction asynchronous."""
+"""One asynchronous connection, kept for many transactions: for handlers that ask for an asynchronous
+transaction."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress

@@ -19,8 +19,8 @@ def bounded_read(
     """A transaction in which no statement takes longer (None: TIMEOUT_SECONDS). Raises DatabaseUnavailableError, also
     for one that does.
 
-    The primary tells about itself, who is alive and who holds snapshots: a replica knows
-    its own connections only, and takes a worker for silent whose heartbeats did not arrive yet.
+    Ask the primary about the primary itself, who is alive and who holds snapshots. A replica knows only its own
+    connections, and sees a worker as silent while its heartbeats have not arrived yet.
     """
     with database.transaction(replica=replica) as cursor:
         milliseconds = round((timeout_seconds or TIMEOUT_SECONDS) * 1000)

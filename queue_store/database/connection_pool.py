@@ -65,7 +65,7 @@ class ConnectionPool:
         return self._open()
 
     def give_back(self, driver: Driver) -> None:
-        """What is left of its transaction is rolled back. A broken connection is closed."""
+        """Roll back an unfinished transaction and keep the connection, or close it if it is broken."""
         is_usable = _is_reset(driver)
         with self._changed:
             generation = self._taken.pop(driver, None)
@@ -79,7 +79,7 @@ class ConnectionPool:
             self._close(driver)
 
     def notice_closed(self) -> None:
-        """A connection that was taken is closed by now."""
+        """The connection taken from the pool may be closed by now."""
         with self._changed:
             self._doubtful.update(self._idle)
             self._changed.notify_all()
@@ -94,7 +94,7 @@ class ConnectionPool:
             self._close(driver)
 
     def _take_idle(self) -> Driver | None:
-        """None: there is room for another connection, which is reserved."""
+        """Returns None if there is room for another connection, which is then reserved."""
         with self._changed:
             if not self._changed.wait_for(self._has_room, TIMEOUT_SECONDS):
                 raise PoolExhaustedError
@@ -142,14 +142,15 @@ class ConnectionPool:
 
 
 def _close_all(idle: list[Driver], pid: int) -> None:
-    """Of a pool that nobody uses any more. After a fork they are the parent's."""
+    """Close the idle connections of a pool that nobody uses any more. After a fork they belong to the
+    parent."""
     while idle and pid == os.getpid():
         with suppress(Exception):
             idle.pop().close()
 
 
 def _is_reset(driver: Driver) -> bool:
-    """Whether another one can use it."""
+    """Whether the connection is clean again, so that another caller can use it."""
     if driver.closed or driver.broken:
         return False
     if driver.pgconn.transaction_status != TransactionStatus.IDLE:

@@ -1,7 +1,7 @@
 """Cursors for statements of ours: whatever a handler or a pool made of the connection, rows are tuples.
 
-`connection.cursor()` takes the connection's factories, its row factory and its adapters, all of which belong to
-whoever uses the connection.
+`connection.cursor()` takes the connection's factories, its row factory and its adapters, all of which belong to the
+user of the connection.
 """
 
 from functools import cache

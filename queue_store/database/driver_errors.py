@@ -21,7 +21,7 @@ from queue_store.errors import (
 )
 from queue_store.queue_schema import queue_schema, role_name
 
-RUNNING_KEY = "processing_queue_running_key"  # of each order_key at most one record is processing
+RUNNING_KEY = "processing_queue_running_key"  # at most one record of each order_key is processing
 DEDUP_KEY = "processing_queue_dedup"
 INGESTION_STOPPED = "PQ001"
 COMMIT_REFUSED = "PQ002"  # a one-COMMIT slice is open: see the migration open_slices
@@ -67,12 +67,12 @@ ADVICE = {  # by SQLSTATE
 
 
 def database_errors() -> tuple[type[Exception], ...]:
-    """Those of psycopg, and those in which SQLAlchemy wraps them."""
+    """The errors of psycopg, and those in which SQLAlchemy wraps them."""
     return (psycopg.Error, *known_kinds("sqlalchemy.exc", "DBAPIError"))
 
 
 def errors_without_a_connection() -> tuple[type[Exception], ...]:
-    """Those of psycopg and of SQLAlchemy's own pool where no connection can be had."""
+    """The errors that psycopg and SQLAlchemy's own pool raise when they cannot get a connection."""
     return (psycopg.OperationalError, *known_kinds("sqlalchemy.exc", "SQLAlchemyError"))
 
 
@@ -88,12 +88,13 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether the server undid the transaction for another one, so that the same work may be done again."""
+    """Whether the server rolled back the transaction in favour of another one, so that the caller may try
+    again."""
     return sqlstate_of(error) in CONFLICTS
 
 
 def translated(error: BaseException, url: Address) -> QueueStoreError | None:
-    """What an error in a session of ours means; None where it means nothing to the queue.
+    """The meaning of an error in a session of ours; None if it means nothing to the queue.
 
     After a DatabaseUnavailableError the session must not be used again.
     """
@@ -114,7 +115,7 @@ def translated(error: BaseException, url: Address) -> QueueStoreError | None:
 
 
 def translated_for_producer(error: BaseException) -> QueueStoreError | None:
-    """What an error in a producer's own transaction means; None where it means nothing to the queue."""
+    """The meaning of an error in a producer's own transaction; None if it means nothing to the queue."""
     cause = cause_of(error)
     if not isinstance(cause, psycopg.Error):
         return None

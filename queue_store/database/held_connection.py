@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Transaction(Protocol):
-    """As SQLAlchemy has it."""
+    """The part of SQLAlchemy's Transaction that is used here."""
 
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
@@ -37,7 +37,7 @@ class HeldConnection:
 
     @property
     def sqlalchemy(self) -> "Connection":
-        """Of a connection that was held with `with_sqlalchemy=True`."""
+        """The SQLAlchemy connection, if this one was held with `with_sqlalchemy=True`."""
         raise QueueStoreError("this connection was not held with_sqlalchemy")
 
     @property
@@ -86,7 +86,7 @@ class HeldConnection:
 
     @contextmanager
     def outside_transaction(self) -> Generator[Cursor[Any]]:
-        """For statements such as VACUUM. Raises what `transaction` raises."""
+        """With autocommit, for statements such as VACUUM. Raises what `transaction` raises."""
         try:
             self.driver.autocommit = True
             with OwnCursor(self.driver) as cursor:
@@ -99,10 +99,11 @@ class HeldConnection:
                 self.driver.autocommit = False
 
     def undo(self) -> None:
-        """ROLLBACK of what this transaction did, while statements and no definitions were executed in it. A ROLLBACK by
-        psycopg makes it forget every prepared statement, which is prepared again when it was planned five times."""
+        """Roll back this transaction, if it executed no definitions (DDL). After a ROLLBACK by psycopg,
+        psycopg would forget its prepared statements, and prepare each one again only after five
+        executions."""
         if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
-            self.driver.rollback()  # says what is wrong
+            self.driver.rollback()  # raises the error
 
     def commit(self, transaction: Transaction) -> None:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:

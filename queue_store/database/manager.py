@@ -64,7 +64,7 @@ class DatabaseManager:
 
     @property
     def replica_engine(self) -> "Engine":
-        """For monitoring reads; the primary where no replica is configured."""
+        """The replica for monitoring reads, or the primary if no replica is configured."""
         return self._engine(REPLICA if self.settings.replica_url else PRIMARY)
 
     @property
@@ -118,13 +118,13 @@ class DatabaseManager:
         return self._pool(PRIMARY).in_use
 
     async def dispose_async(self) -> None:
-        """On the event loop that used the asynchronous engine."""
+        """Call it on the event loop that used the asynchronous engine."""
         if self._async_engine is not None:
             await self._async_engine.dispose()
             self._async_engine = None
 
     def dispose(self) -> None:
-        """Close what is idle, and what is in use when it is given back."""
+        """Close the idle connections now, and those in use when they are given back."""
         with self._lock:
             for pool in self._pools.values():
                 pool.dispose()
@@ -132,8 +132,8 @@ class DatabaseManager:
             self._engines.clear()
 
     def begin_anew(self) -> None:
-        """In a child after a fork, without a word to the server: the connections belong to the parent. A thread that
-        only the parent has may hold a lock."""
+        """Call it in a child after a fork. It does not talk to the server, because the connections belong to the
+        parent. A thread that only the parent has may hold a lock."""
         self._lock = threading.RLock()
         self._pools: dict[str, ConnectionPool] = {}
         self._engines: dict[str, Engine] = {}

@@ -24,7 +24,7 @@ def read_console(settings: DatabaseSettings) -> dict[str, str]:
     parameters: dict[str, Any] = settings.url.set(database="pgbouncer").driver_parameters() | {
         "autocommit": True,
         "connect_timeout": CONSOLE_SECONDS,
-        "cursor_factory": psycopg.ClientCursor,  # it takes simple queries only
+        "cursor_factory": psycopg.ClientCursor,  # PgBouncer's console takes simple queries only
     }
     try:
         with psycopg.connect(**parameters) as console:
@@ -34,8 +34,8 @@ def read_console(settings: DatabaseSettings) -> dict[str, str]:
 
 
 def refuse_unnamed_pooler(connection: Driver, database: str) -> None:
-    """Close the connection and raise SettingsError behind a pooler: the process id that the driver was told is not the
-    one that the server knows."""
+    """Close the connection and raise SettingsError if it goes through a pooler. A pooler tells the driver
+    another process id than the server's own."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     connection.rollback()
     if row is None or row[0] == connection.info.backend_pid:

@@ -1,6 +1,7 @@
 """Whether the server is the reason for an error READ_ONLY: a standby, or one that was set read-only.
 
-A handler that made its own transaction or session read-only gets the same SQLSTATE, and the server is well.
+A handler that made its own transaction or session read-only gets the same SQLSTATE, although the server takes
+writes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -47,5 +48,5 @@ async def refused_writes_in_async(
 
 
 def _closed() -> tuple[type[BaseException], ...]:
-    """What a connection says that can no longer be asked."""
+    """The errors of a connection that is closed and can no longer be asked."""
     return (psycopg.Error, DatabaseUnavailableError, *known_kinds("sqlalchemy.exc", "SQLAlchemyError"))

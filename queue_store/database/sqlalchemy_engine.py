@@ -18,8 +18,8 @@ def engine_over(connections: ConnectionPool, url: DatabaseUrl) -> Engine:
 
 
 class BorrowingPool(Pool):
-    """What SQLAlchemy takes and gives back are connections of the pool beneath. SQLAlchemy prepares each of them once,
-    whoever else has used it since."""
+    """SQLAlchemy borrows its connections from our own pool and gives them back to it. It prepares each
+    connection once, even if others have used that connection since."""
 
     def __init__(self, connections: ConnectionPool, **options: Any) -> None:
         super().__init__(self._hand_over, **options)

@@ -1,4 +1,4 @@
-"""Kinds of SQLAlchemy's objects, known without importing what defines them.
+"""Recognises SQLAlchemy's objects without importing SQLAlchemy.
 
 Importing it costs each process more CPU than everything else that the queue needs. While nobody has imported it, no
 object of its kinds exists.
@@ -42,11 +42,12 @@ def is_async_connection(thing: object) -> "TypeGuard[AsyncConnection]":
 
 
 def is_kind(kind: object, module: str, name: str) -> bool:
-    """Whether this class is the one of that name in that module."""
+    """Whether `kind` is the class called `name` in `module`."""
     return any(kind is known for known in known_kinds(module, name))
 
 
 def known_kinds(module: str, name: str) -> tuple[type[Any], ...]:
-    """One class, or none: its module is not imported, or is just being imported by another thread."""
+    """The class as a tuple of one; empty if its module is not imported, or another thread is just importing
+    it."""
     kind = getattr(sys.modules.get(module), name, None)
     return () if kind is None else (kind,)

@@ -45,12 +45,12 @@ def is_to_be_migrated(version: str | None) -> bool:
 
 
 def mark() -> str:
-    """What `migrate` writes into the database, for code that is older than this."""
+    """The mark that `migrate` writes into the database, for code that is older than this."""
     return MARK_OF_BEFORE if SERVES_CODE_FROM == FIRST else f"serves code from {SERVES_CODE_FROM} on"
 
 
 def serves_this_code(mark: str) -> bool:
-    """Whether a newer schema with this mark does."""
+    """Whether a newer schema with this mark still serves this code."""
     found = MARK.fullmatch(mark)
     return mark == MARK_OF_BEFORE or (found is not None and found[1] in known_versions())
 

@@ -56,7 +56,7 @@ def session_to_hint(connection: object, sender: object) -> "Session | None":
 
 def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
     """One hint for each flow, however many records; none when the session is rolled back."""
-    from sqlalchemy import event  # whoever has a session has imported it
+    from sqlalchemy import event  # the caller has a session, so it is imported
 
     waiting: dict[tuple[str, str], HintSender] = session.info.setdefault(_WAITING, {})
     waiting[enqueued.flow_name, enqueued.celery_queue] = sender
@@ -66,15 +66,16 @@ def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueu
 
 
 def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None:
-    """For connections that do not tell when they have committed: call this afterwards. Raises nothing that the sender
-    raises, because the records are there."""
+    """For connections that do not tell when they commit: call this after the COMMIT. Errors of the sender are not
+    raised, because the records exist."""
     check_hint_sender(sender)
     for flow_name, celery_queue in {(one.flow_name, one.celery_queue) for one in enqueued}:
         send_hint(sender, flow_name, celery_queue)
 
 
 def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
-    """What is committed stays so, even if a sender raises although it should not."""
+    """A sender should not raise; if it does, the caller must not notice, because the records are already
+    committed."""
     try:
         sender.send(flow_name, celery_queue)
     except Exception as error:  # noqa: BLE001  (a hint must never break an enqueue)

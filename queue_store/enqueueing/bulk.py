@@ -92,8 +92,8 @@ def _check_rows(rows: object) -> None:
 
 
 def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[None]:
-    """By COPY, which knows no ON CONFLICT. From the first duplicate on we look for them before, and what cannot be
-    done that way goes through a temporary table."""
+    """Writes by COPY, which has no ON CONFLICT. After the first duplicate, each chunk is searched for duplicates
+    beforehand, and rows that still collide go through a temporary table."""
     if not bulk.has_met_duplicates:
         if (yield from _copy(bulk, chunk)):
             return

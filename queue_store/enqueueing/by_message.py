@@ -1,4 +1,4 @@
-"""Enqueueing for whoever sent a Celery message: in the worker's session, but not in its name."""
+"""Enqueueing for the sender of a Celery message: in the worker's session, but not in the worker's name."""
 
 from typing import Any
 

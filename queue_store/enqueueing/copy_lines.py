@@ -27,8 +27,8 @@ def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
 def lines_of(
     flow_name: str, common: NewRecord, now: datetime, chunk: Iterable[Row], *, keeps_unsaid: bool = False
 ) -> Iterator[bytes]:
-    """A row without options of its own has the common ones. Delays count from `now`. `keeps_unsaid`: what is not said
-    is NULL, for whoever has to tell it from what is."""
+    """A row without options of its own has the common ones. Delays count from `now`. `keeps_unsaid`: an option that
+    was not given is NULL, for statements that must tell it from one that was."""
     begin = flow_name.encode() + b"\t"
     common_end = _end(common, now, keeps_unsaid=keeps_unsaid)
     for encoded, record in chunk:

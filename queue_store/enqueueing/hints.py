@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def broker_problem(url: str) -> str | None:
-    """What is wrong with the URL of the broker, never with the URL in it: it may carry a password."""
+    """Says what is wrong with the broker's URL, without the URL itself: it may contain a password."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -96,7 +96,7 @@ class CeleryHintSender:
             return False
 
     def started(self, flow_name: str, slot: int) -> None:
-        """A hint arrived and its run is about to look: whoever commits from now on must hint again."""
+        """A hint arrived and its run is about to look. Producers that commit from now on must hint again."""
         try:
             self._redis().delete(_key(flow_name, slot))
         except Exception as error:  # noqa: BLE001  (nor may it break a run)
@@ -109,7 +109,7 @@ class CeleryHintSender:
             return False
 
     def waiting_messages(self, celery_queue: str) -> int | None:
-        """How many messages lie in the list of a Celery queue; None where nobody can tell. Never raises."""
+        """How many messages are in the list of a Celery queue; None if that cannot be read. Never raises."""
         try:
             return int(self._redis().llen(celery_queue))
         except Exception:  # noqa: BLE001  (another broker than Redis, or none)

@@ -34,7 +34,8 @@ class NewRecord(Generic[PayloadT]):
 
     `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the
     database's clock; None is now. `dedup_key`: unique among the flow's records that are not finished. `order_key`:
-    records with the same one run one after the other. Where a record is replaced, what is None stays as it is.
+    records with the same one run one after the other. When a record is replaced, an option that is None keeps its old
+    value.
     """
 
     payload: PayloadT
@@ -62,7 +63,7 @@ def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str
 
 
 def _delay_seconds(scheduled_at: datetime | timedelta | None) -> float | None:
-    """None: nothing is said. 0 means that too, so no delay is a microsecond."""
+    """None if the caller gave no time. 0 would mean the same, so a delay of zero becomes a microsecond."""
     if not isinstance(scheduled_at, timedelta):
         return None
     return max(scheduled_at, timedelta(microseconds=1)).total_seconds()

@@ -31,13 +31,13 @@ def encoder_of(flow_name: str) -> Encode:
 
 
 def set_encoders(encoders: Mapping[str, Encode]) -> None:
-    """Of all flows of this process that declare a type; others have none."""
+    """Set the encoders of all flows of this process that declare a type. Other flows have none."""
     _encoders.clear()
     _encoders.update(encoders)
 
 
 def set_encoder(flow_name: str, encode: Encode | None) -> None:
-    """None: by the rule for all values."""
+    """None: encode by the rule for all values."""
     if encode is None:
         _encoders.pop(flow_name, None)
     else:

@@ -1,5 +1,5 @@
-"""The W3C trace context of whoever enqueues, for the record and the hint to carry. An application that never loaded
-OpenTelemetry has none, and pays nothing."""
+"""The W3C trace context of the producer, which the record and the hint carry. An application that never
+loaded OpenTelemetry has none, and pays nothing."""
 
 import sys
 from collections.abc import Generator

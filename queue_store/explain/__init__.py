@@ -1,6 +1,6 @@
 """Why a record is not running, and why a flow is not moving: machine-readable reasons.
 
-A reason is a function with `@reason`. It stands in the module of what decides it, looks at facts, and answers with a
+A reason is a function with `@reason`. It is in the module of the thing that decides it, reads facts, and returns a
 `Reason` or None. A new thing that can hold a record back needs its reason here.
 """
 

@@ -17,7 +17,7 @@ def completed(facts: Facts) -> Reason | None:
 
 @reason("failed", of=("failed",))
 def failed(facts: Facts) -> Reason | None:
-    """With crash strikes and without a failed attempt it was given up because its processes died."""
+    """A record with crash strikes and no failed attempt failed because its processes died."""
     record = facts.record
     text = (
         f"It failed at {record.updated_at:%Y-%m-%d %H:%M:%S %Z} after {record.retry_count} failed attempt(s) and "

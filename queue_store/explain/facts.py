@@ -71,7 +71,7 @@ class FlowFacts:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """`serving`: of those alive, the ones that have the flow. `open`: of those, the ones that are not stopping."""
+    """`serving`: the living processes that have the flow. `open`: the serving ones that are not stopping."""
 
     alive: int
     serving: int
@@ -149,7 +149,7 @@ class Facts:
 
     @cached_property
     def runs(self) -> list[AliveRun]:
-        """Up to RUNS_SHOWN, or as many as the flow's cap."""
+        """At most RUNS_SHOWN runs, or as many as the flow's cap."""
         limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
         rows = self.cursor.execute(sql("explain/runs"), {"flow_name": self.flow_name, "limit": limit})
         return rows_as(rows, AliveRun)
@@ -161,7 +161,7 @@ class Facts:
 
     @cached_property
     def hung_handlers(self) -> list[HungHandler]:
-        """Of all flows: they hold the worker processes that others wait for."""
+        """The hung handlers of all flows, because they hold worker processes that other flows wait for."""
         return read_hung_handlers(self.cursor, self.settings)
 
     @cached_property

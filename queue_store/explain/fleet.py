@@ -20,7 +20,7 @@ def no_worker_for_flow(facts: Facts) -> Reason | None:
     name = facts.flow_name
     if not facts.flow.is_registered:
         text = (
-            f"{name} is no flow that anybody registered. When it is mistyped: `queuectl move {name} FLOW` or "
+            f"{name} is not a flow that anybody registered. When it is mistyped: `queuectl move {name} FLOW` or "
             f"`queuectl cancel --flow {name}`. When it is new: deploy it."
         )
     elif not facts.workers.alive:

@@ -24,7 +24,7 @@ def handler_hung(facts: Facts) -> Reason | None:
 
 @reason("handler_hung", of=("pending", FLOW))
 def workers_held_up(facts: Facts) -> Reason | None:
-    """Blocks where such handlers, of whatever flow, hold all worker processes that serve the flow."""
+    """Blocks if hung handlers of any flow hold all worker processes that serve this flow."""
     serving = set(facts.workers.serving_ids)
     hung = [h for h in facts.hung_handlers if h.handler.worker_process_id in serving]
     if serving and serving == {h.handler.worker_process_id for h in hung}:

@@ -1,4 +1,4 @@
-"""What decides over a processing record: its owner, or rescue."""
+"""Reasons why a processing record does not finish: its owner, or rescue, decides."""
 
 from datetime import timedelta
 

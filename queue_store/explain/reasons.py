@@ -13,7 +13,7 @@ FLOW = "flow"  # what is explained is a flow as a whole; otherwise a record of t
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`is_blocking`: nothing moves until it is gone. `until`: when it goes away by itself, where that is known."""
+    """`is_blocking`: nothing moves until it is gone. `until`: when it goes away on its own, if that is known."""
 
     code: str
     text: str
@@ -50,7 +50,7 @@ def registered_codes() -> list[str]:
 
 
 def judge_all(facts: "Facts", subject: str) -> list[Reason]:
-    """What blocks comes first."""
+    """Reasons that block come first."""
     found = [judge(facts) for _, subjects, judge in _judges if subject in subjects]
     return sorted((answer for answer in found if answer), key=lambda answer: not answer.is_blocking)
 

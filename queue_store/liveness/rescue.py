@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Rescued:
-    """What one sweep gave back."""
+    """The records that one sweep gave back."""
 
     dead_run_ids: list[UUID] = field(default_factory=list[UUID])
     dead_worker_process_ids: list[UUID] = field(default_factory=list[UUID])
@@ -41,7 +41,7 @@ class Rescued:
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
     struck_ids: list[int] = field(default_factory=list[int])
-    open_sessions: list[int] = field(default_factory=list[int])  # of the dead, which this login may not end
+    open_sessions: list[int] = field(default_factory=list[int])  # of dead runs; this login may not end them
 
     @property
     def record_count(self) -> int:
@@ -55,7 +55,7 @@ class Rescue:
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
-        """For those who found nothing to claim: once in a while, however often they ask."""
+        """For processes that found nothing to claim. It sweeps only once in a while, however often they call it."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
         return self.sweep() if is_due else Rescued()
 
@@ -87,8 +87,8 @@ class Rescue:
 
     def sweep_overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
         """Give back records whose run has no row, or that were claimed longer ago than the orphan timeout (default:
-        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. Walks over every processing record: not for every second.
-        What it gives back stands in the log and in the audit."""
+        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. It reads every processing record, so do not call it every
+        second. It writes the ids to the log and to the audit log."""
         timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
         rescued = Rescued()
         while True:
@@ -108,7 +108,8 @@ class Rescue:
                 return rescued
 
     def _note_overdue(self, cursor: Cursor[Any], record_ids: list[int]) -> None:
-        """In the log and in the audit: no run that we know of leaves such records, so somebody changed the tables."""
+        """Write the ids to the log and to the audit log. No known run leaves such records behind, so somebody
+        has changed the tables."""
         if not record_ids:
             return
         shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")
@@ -141,7 +142,7 @@ class Rescue:
                 # First the sessions: an open transaction of a frozen process holds locks on what is rescued next.
                 self._terminate_sessions(flow_instance_id, lease_seconds, rescued)
                 self._declare_run_dead(flow_instance_id, lease_seconds, death, rescued)
-            except ConflictError as error:  # of one: the others need not wait for the next sweep
+            except ConflictError as error:  # of one run: the others need not wait for the next sweep
                 logger.warning("run %s is declared dead at the next sweep: %s", flow_instance_id, error)
 
     def _terminate_sessions(

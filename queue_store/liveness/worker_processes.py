@@ -51,7 +51,8 @@ _NOTHING: dict[str, object] = {f.name: None for f in fields(InHand)}
 
 @dataclass(frozen=True, slots=True)
 class EndRequest:
-    """What an operator asks of a process: to end the handler of this record under this claim. All None: nothing."""
+    """An operator's request to a process to end the handler of this record under this claim. All None: no
+    request."""
 
     record_id: int | None
     claim_number: int | None
@@ -61,7 +62,7 @@ class EndRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProcessToEnd:
-    """`record_id`: of the handler that an operator wants to end."""
+    """`record_id`: the record whose handler an operator wants to end."""
 
     worker_process_id: UUID
     pid: int
@@ -97,7 +98,7 @@ def beat(
     clock_skew_seconds: float | None = None,
     in_hand: InHand | None = None,
 ) -> EndRequest | None:
-    """None: this process was declared dead, which is final. It must stop working and start anew."""
+    """Returns None if this process was declared dead, which is final. It must stop working and start anew."""
     parameters: dict[str, object] = {
         "worker_process_id": worker_process_id,
         "pool_in_use": pool_in_use,
@@ -110,7 +111,7 @@ def beat(
 
 
 def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndRequest) -> None:
-    """It came too late. One that came after it stays."""
+    """Remove a request that came too late. A newer request stays."""
     parameters = {
         "worker_process_id": worker_process_id,
         "record_id": request.record_id,
@@ -120,13 +121,13 @@ def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndR
 
 
 def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
-    """Of these processes, those that were asked to end a handler which still holds its record."""
+    """Returns those of these processes that were asked to end a handler which still holds its record."""
     parameters = {"worker_process_ids": list(worker_process_ids)}
     return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 
 
 def clock_skew_seconds(cursor: Cursor[Any]) -> float | None:
-    """By how much this host's clock is ahead of the database's; None when the answer took too long to tell."""
+    """How far this host's clock is ahead of the database's; None if the answer took too long for a comparison."""
     asked_at, asked = time.time(), time.monotonic()
     database_at = float(cursor.execute(sql("liveness/database_clock")).fetchall()[0][0])
     took_seconds = time.monotonic() - asked
@@ -135,7 +136,7 @@ def clock_skew_seconds(cursor: Cursor[Any]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class RunNews:
-    """What a run learns when it beats."""
+    """The news that a run reads with each heartbeat."""
 
     cancelled_ids: list[int]
     flow_is_open: bool
@@ -143,7 +144,7 @@ class RunNews:
 
 
 def beat_run(cursor: Cursor[Any], flow_instance_id: UUID, counts: RunCounts) -> RunNews | None:
-    """None: the run was declared dead and must stop."""
+    """Returns None if the run was declared dead and must stop."""
     parameters = {"flow_instance_id": flow_instance_id} | counts.parameters()
     return row_as(cursor.execute(sql("runs/beat_run"), parameters), RunNews)
 

@@ -34,7 +34,8 @@ class MaintenanceRun:
 
     @contextmanager
     def chunk(self) -> Generator[Cursor[Any]]:
-        """One transaction of work. The heartbeat comes first: whoever was declared abandoned changes nothing more.
+        """One transaction of work. The heartbeat comes first, so that a run that was declared abandoned
+        changes nothing more.
 
         Raises MaintenanceError."""
         with self.database.transaction() as cursor:

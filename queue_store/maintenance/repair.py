@@ -11,7 +11,7 @@ from queue_store.maintenance.maintenance_run import MaintenanceRun
 
 RECORDS_AT_ONCE = 1_000
 FOLDED = ("rollups_that_disagree", "overall_counts_that_disagree")
-"""What a fold writes too: repaired while nobody folds."""
+"""Tables that a fold also writes: they are repaired while nobody folds."""
 REPAIRS = (
     "impossible_states",
     "claims_without_a_run",

@@ -1,5 +1,5 @@
-"""Moving jobs, batch by batch. In one transaction a batch is locked in the other system, written as records, and marked
-there: whatever happens, each job is in one of the two, and no worker of either runs it twice."""
+"""Moving jobs, batch by batch. One transaction locks a batch in the other system, writes its records, and marks the
+jobs as moved. So each job is always in exactly one of the two systems, and no worker of either runs it twice."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -70,7 +70,8 @@ def move_in(
     """Moves all jobs that wait and can be moved. Jobs that a worker takes during the move stay. `dry_run` does the
     same and rolls each batch back. `progress` receives the number of jobs looked at. Safe to repeat and to interrupt.
 
-    Raises QueueStoreError for a source that is not there, and IngestionStoppedError; batches before that are moved."""
+    Raises QueueStoreError for a source that does not exist, and IngestionStoppedError; the batches before the error
+    stay moved."""
     done = Moved()
     left: dict[tuple[str, str], Left] = {}
     seen_early: set[Any] = set()

@@ -14,8 +14,9 @@ from queue_store.errors import QueueStoreError
 
 @dataclass(slots=True)
 class Job:
-    """A waiting job, locked in the caller's transaction. `name`: of its task. `flow_name`: the flow that it becomes a
-    record of. `problem`: why it cannot be moved. `came_early`: before its turn, with others that it belongs to."""
+    """A waiting job, locked in the caller's transaction. `name`: the name of its task. `flow_name`: the flow
+    of the record that it becomes. `problem`: why it cannot be moved. `came_early`: before its turn, with
+    others that it belongs to."""
 
     id: Any
     name: str
@@ -38,12 +39,12 @@ class Source(Protocol):
 
     @property
     def label(self) -> str:
-        """As the audit log names it."""
+        """The name of the source in the audit log."""
         ...
 
     @property
     def schema(self) -> str | None:
-        """Of its tables; None: the search_path finds them."""
+        """The schema of its tables; None if the search_path finds them."""
         ...
 
     def check(self, cursor: Cursor[Any]) -> None:

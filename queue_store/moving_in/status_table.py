@@ -13,7 +13,7 @@ from queue_store.enqueueing import NewRecord
 from queue_store.moving_in.source import Job, Waiting, require_columns, statement, table_of
 
 NO_JSON = "its payload is text that is not JSON"
-NO_INSTANT = "its time is no instant with a time zone"
+NO_INSTANT = "its time is not an instant with a time zone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A row of audit_log, in the transaction that does what it tells of."""
+"""Writes a row of audit_log, in the transaction of the change that it records."""
 
 from typing import Any
 

@@ -70,7 +70,8 @@ def write_backup(database: DatabaseManager, path: Path) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Of a file that was read as a whole and is in order. Raises BackupError."""
+    """Read the manifest of a backup, after checking that the whole file is readable and complete. Raises
+    BackupError."""
     return checked_manifest(path, TABLES)
 
 
@@ -87,10 +88,10 @@ def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
 def restore_backup(
     database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
 ) -> Manifest:
-    """In one transaction: all of it or nothing. `replace`: what is there is dropped first. A stop of all
+    """Restores everything in one transaction, or nothing. `replace`: what is there is dropped first. A stop of all
     flows stays, and the audit log keeps what was done since the backup.
 
-    Raises BackupError for a file of another schema, or when records are there and `replace` is not said.
+    Raises BackupError for a file of another schema, or if the queue has records and `replace` is False.
     """
     manifest = read_manifest(path)
     check_fits(database, manifest)

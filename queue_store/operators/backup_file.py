@@ -81,7 +81,7 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
         raise _NotOursError("its manifest is too large")
     said: Any = json.loads(archive.read(MANIFEST))
     if not isinstance(said, dict):
-        raise _NotOursError("its manifest is no object")
+        raise _NotOursError("its manifest is not an object")
     manifest = Manifest(**cast(dict[str, Any], said))
     datetime.fromisoformat(manifest.made_at)
     if not isinstance(cast(object, manifest.schema_version), str):

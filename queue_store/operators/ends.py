@@ -20,7 +20,7 @@ HANDLER_ENDED = "HandlerEndedError"  # the exception type of the attempt that is
 
 @dataclass(frozen=True, slots=True)
 class AskedToEnd:
-    """The process that was asked. `crash_strikes`: of the record, before."""
+    """The process that was asked. `crash_strikes`: how many the record had before."""
 
     record_id: int
     claim_number: int
@@ -73,7 +73,7 @@ def ask_to_end(
     claim_number: int | None = None,
 ) -> EndResult:
     """Ask the processes that work on these records to end their handlers. `claim_number`: only under this claim; None:
-    under the present one. Raises UnknownRecordError for what is no id."""
+    under the present one. Raises UnknownRecordError for a value that is not an id."""
     ids = sorted(set(record_ids))
     for record_id in ids:
         check_record_id(record_id)
@@ -97,7 +97,7 @@ def ask_to_end(
 
 
 def read_answer(cursor: Cursor[Any], asked: AskedToEnd) -> EndAnswer | None:
-    """None: its process has not answered yet."""
+    """Returns None if the process has not answered yet."""
     parameters = {
         "record_id": asked.record_id,
         "claim_number": asked.claim_number,

@@ -137,12 +137,12 @@ class Operators:
         return self._ids("operators/failed_ids_of_group", {"error_group": error_group, "limit": limit})
 
     def purge_records(self, record_ids: Iterable[int], *, actor: str) -> list[int]:
-        """purge, of finished records by name. Returns the ids that are gone."""
+        """Purge these finished records. Returns the ids that were deleted."""
         return self._change_all(actor, "purge", "arrows/purge_ids", {}, record_ids)
 
     def change_priority(self, record_ids: Iterable[int], priority: int, *, actor: str) -> list[int]:
-        """Of pending records; 0 is the most urgent, 9 the least. Returns the ids that were changed. Raises
-        PayloadRejectedError."""
+        """Change the priority of pending records; 0 is the most urgent, 9 the least. Returns the ids that
+        were changed. Raises PayloadRejectedError."""
         check_priority(priority)
         return self._change_all(
             actor, "change priority", "operators/change_priority", {"priority": priority}, record_ids
@@ -159,14 +159,14 @@ class Operators:
             return unknown_flows.check_flow_or_records(cursor, flow_name)
 
     def move(self, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
-        """Give the pending and failed records of a name that is no flow to a flow, with their attempts and counts.
+        """Give the pending and failed records of a name that is not a flow to a flow, with their attempts and counts.
 
         Raises UnknownFlowError, RegisteredFlowError.
         """
         return unknown_flows.move(self.database, flow_name, to_flow_name, actor=actor)
 
     def pause(self, flow_name: str, *, actor: str, reason: str | None = None) -> list[str]:
-        """Claim nothing more of it. Returns the flow's name, or nothing when it was paused already. Raises
+        """Stop claims of the flow. Returns the flow's name, or nothing if it was paused already. Raises
         UnknownFlowError."""
         return self._switch("pause", flow_name, actor, reason)
 
@@ -174,7 +174,7 @@ class Operators:
         return self._switch("resume", flow_name, actor, None)
 
     def stop_ingestion(self, flow_name: str | None, *, actor: str, reason: str | None = None) -> list[str]:
-        """Refuse every new record but the runs' own; None: of all flows."""
+        """Refuse every new record of the flow (None: of every flow), except the follow-up records of runs."""
         return self._switch(
             "stop_flow_ingestion" if flow_name else "stop_ingestion", flow_name, actor, reason
         )
@@ -185,7 +185,7 @@ class Operators:
         )
 
     def stop_processing(self, *, actor: str, reason: str | None = None) -> list[str]:
-        """Nothing more is claimed, in the whole cluster. What runs, ends."""
+        """Nothing more is claimed, in the whole cluster. Running records finish."""
         return self._switch("stop_processing", None, actor, reason)
 
     def resume_processing(self, *, actor: str) -> list[str]:
@@ -224,7 +224,7 @@ class Operators:
     def _change(
         self, actor: str, action: str, statement: str, parameters: dict[str, Any]
     ) -> list[tuple[Any, ...]]:
-        """One chunk of records. The audit tells which ids were meant, or what was looked for."""
+        """Change one chunk of records. The audit log says which ids were meant, or which search."""
         with self.database.transaction() as cursor:
             rows = cursor.execute(sql(statement), parameters).fetchall()
             details = {k: v for k, v in parameters.items() if k != "ids" and isinstance(v, str | int)}

@@ -58,7 +58,8 @@ def shown_ids(ids: Sequence[int]) -> str:
 
 
 def in_chunks(record_ids: Iterable[int]) -> Iterable[list[int]]:
-    """In id order: everybody locks in the same order. Raises UnknownRecordError, before anything is changed."""
+    """In id order, because every statement locks in this order. Raises UnknownRecordError, before anything is
+    changed."""
     known = list(record_ids)
     for record_id in known:
         check_record_id(record_id)

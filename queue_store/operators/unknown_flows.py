@@ -1,4 +1,4 @@
-"""Names that are no flow but have records: somebody enqueued by SQL, and mistyped. Nobody works on them."""
+"""Names that are not flows but have records: somebody enqueued by SQL, and mistyped. Nobody works on them."""
 
 from functools import partial
 from typing import Any
@@ -41,8 +41,8 @@ def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> Non
 
 
 def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
-    """Raises RegisteredFlowError for the name of a flow: whoever works on its records must not lose them. Raises
-    UnknownFlowError for a name without records."""
+    """Raises RegisteredFlowError for the name of a flow: the workers of that flow must not lose its records.
+    Raises UnknownFlowError for a name without records."""
     if check_flow_or_records(cursor, flow_name):
         raise RegisteredFlowError(
             f"{flow_name} is a registered flow: only the records of a name that is none are moved"

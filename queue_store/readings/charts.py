@@ -75,7 +75,7 @@ def read_charts(cursor: Cursor[Any], span: ChartSpan, flow_name: str | None = No
     assert row is not None
 
     def rows(statement: str) -> Cursor[Any]:
-        # Never as a prepared statement: a plan for any span reads minutes as if they were as many as for a week.
+        # Not a prepared statement, because a plan for any span would read minutes as if for a week.
         return cursor.execute(sql(statement), parameters, prepare=False)
 
     return Charts(

@@ -67,7 +67,7 @@ class CounterReader:
         self._before: dict[str, Counters] | None = None
 
     def read(self, cursor: Cursor[Any]) -> dict[str, Counters]:
-        """By flow: what happened since the first reading."""
+        """The counts since the first reading, by flow."""
         counted = self._count(cursor)
         if self._before is None:
             self._before = counted
@@ -75,7 +75,7 @@ class CounterReader:
         return {name: counter.minus(self._before.get(name, empty)) for name, counter in counted.items()}
 
     def _count(self, cursor: Cursor[Any]) -> dict[str, Counters]:
-        """From the full hour of the first reading on: hours are the finest that is kept."""
+        """Counts from the full hour of the first reading on, because no finer unit than hours is kept."""
         row = cursor.execute("SELECT date_trunc('hour', now())").fetchone()
         assert row is not None
         hour: datetime = row[0]

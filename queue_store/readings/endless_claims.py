@@ -12,7 +12,8 @@ from queue_store.settings import ProcessorSettings
 
 @dataclass(frozen=True, slots=True)
 class EndlessClaims:
-    """Those of one flow. `most_claims`: of any of them, in a row. `record_ids`: ten at most."""
+    """The endlessly claimed records of one flow. `most_claims`: the most claims in a row of any of them.
+    `record_ids`: at most ten."""
 
     flow_name: str
     record_count: int

@@ -42,7 +42,8 @@ class WorkerProcessReading:
 
     @property
     def processors_percent(self) -> float | None:
-        """Of the processors that it may use; `cpu_percent` is of one."""
+        """The load as a share of all processors that the process may use; `cpu_percent` is relative to one
+        processor."""
         if self.cpu_percent is None:
             return None
         return round(self.cpu_percent / (self.processor_count or 1), 1)
@@ -87,7 +88,8 @@ class Fleet:
 
     @property
     def pool_utilization_percent(self) -> float | None:
-        """Of what all worker processes together may open; None without any."""
+        """Connections in use, as a share of those that all worker processes together may open; None if there
+        are none."""
         if not self.pool_capacity:
             return None
         return round(100 * self.pool_in_use / self.pool_capacity, 1)

@@ -14,7 +14,7 @@ from queue_store.database.statements import sql
 @dataclass(frozen=True, slots=True)
 class FlowCounts:
     """`is_approximate`: pending is taken from the totals, `due` is a lower bound. `is_registered`: False for a name
-    that has records and is no flow, such as a mistyped one: nobody works on them."""
+    that has records and is not a flow, such as a mistyped one: nobody works on them."""
 
     flow_name: str
     total: int

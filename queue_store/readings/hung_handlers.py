@@ -60,7 +60,7 @@ class HungHandler:
 def read_hung_handlers(
     cursor: Cursor[Any], settings: ProcessorSettings, baselines: Mapping[str, Baseline] | None = None
 ) -> list[HungHandler]:
-    """Those that hang, the longest first. `baselines`: where the caller has read them."""
+    """The handlers that hang, the longest first. `baselines`: pass them if they were read already."""
     in_hand = read_handlers_in_hand(cursor, settings)
     if not in_hand:
         return []
@@ -70,7 +70,7 @@ def read_hung_handlers(
 
 
 def read_handlers_in_hand(cursor: Cursor[Any], settings: ProcessorSettings) -> list[HandlerInHand]:
-    """Those that have run for as long as the lowest threshold, the longest first."""
+    """The handlers that have run for at least the lowest threshold, the longest first."""
     thresholds = settings.alert_thresholds
     parameters = {
         "lease_seconds": settings.lease_seconds,
@@ -85,7 +85,7 @@ def _judge(
     baselines: Mapping[str, Baseline],
     thresholds: Thresholds,
 ) -> list[HungHandler]:
-    """Those that are quiet for longer than their flow allows."""
+    """The handlers that have been quiet for longer than their flow allows."""
     hung: list[HungHandler] = []
     for handler in in_hand:
         usual_seconds = _usual_seconds(day.get(handler.flow_name), baselines.get(handler.flow_name))

@@ -45,15 +45,15 @@ CHECKS = (
     IntegrityCheck("overall_counts_that_disagree", "queuectl repair", scans_history=True),
     IntegrityCheck(
         "states_beyond_repair",
-        "look with queuectl show, then correct or delete the row by hand, or restore a backup",
+        "inspect the row with queuectl show, then correct or delete the row by hand, or restore a backup",
         scans_history=True,
     ),
 )
 
 
 def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: bool = False) -> list[Violation]:
-    """At most a hundred rows for each check. `full`: the scans of the whole table as well. `at_a_glance`, for who asks
-    again and again: few records of each status, and of busy runs none."""
+    """At most a hundred rows for each check. `full`: run the scans of the whole table as well. `at_a_glance`, for
+    callers that ask again and again: read few records of each status, and none of busy runs."""
     limit = RECORDS_AT_A_GLANCE if at_a_glance else RECORDS_AT_MOST
     parameters = {"limit": limit, "at_a_glance": at_a_glance}
     violations: list[Violation] = []

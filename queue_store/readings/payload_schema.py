@@ -11,8 +11,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class PayloadSchema:
-    """`version`: of the payloads that the newest registered code takes. `schema`: JSON Schema. Both are None for a flow
-    that takes any JSON."""
+    """`version`: the payload version that the newest registered code takes. `schema`: JSON Schema. Both are
+    None for a flow that takes any JSON."""
 
     flow_name: str
     version: int | None
@@ -20,5 +20,5 @@ class PayloadSchema:
 
 
 def read_payload_schema(cursor: Cursor[Any], flow_name: str) -> PayloadSchema | None:
-    """None: there is no such flow."""
+    """Returns None if there is no such flow."""
     return row_as(cursor.execute(sql("readings/payload_schema"), {"flow_name": flow_name}), PayloadSchema)

@@ -1,4 +1,4 @@
-"""The records that an index knows of a run, of a worker, or of a kind of error."""
+"""Records of a run, of a worker, or with a kind of error, as far as an index finds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ RECORDS_AT_MOST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class WorkerFilter:
-    """One process by its id, or all processes of a host, or those with a pid there."""
+    """One process by its id, all processes of a host, or the processes of a host with this pid."""
 
     worker_process_id: UUID | None = None
     hostname: str | None = None
@@ -33,7 +33,8 @@ class SearchedRun:
 
 
 def find_runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None) -> list[SearchedRun]:
-    """The run, and the newest RUNS_AT_MOST of the worker; of both those that are one and the same."""
+    """The run with this id, or the newest RUNS_AT_MOST runs of the worker. With both, the run if it is one of
+    these."""
     if worker is None:
         return _runs(cursor, run_id, WorkerFilter())
     found = _runs(cursor, None, worker)
@@ -41,7 +42,8 @@ def find_runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | N
 
 
 def record_ids_of_runs(cursor: Cursor[Any], run_ids: Sequence[UUID]) -> list[int]:
-    """Those that they have claimed now or attempted without success: the newest RECORDS_AT_MOST of each kind."""
+    """The records that these runs have claimed now or attempted without success: the newest RECORDS_AT_MOST
+    of each."""
     parameters = {"run_ids": list(run_ids), "limit": RECORDS_AT_MOST}
     return _ids(cursor, "readings/record_ids_of_runs", parameters)
 
@@ -49,7 +51,8 @@ def record_ids_of_runs(cursor: Cursor[Any], run_ids: Sequence[UUID]) -> list[int
 def record_ids_of_group(
     cursor: Cursor[Any], error_group: str, flow_name: str | None, limit: int = RECORDS_AT_MOST
 ) -> list[int]:
-    """Of the newest attempts that ended so, `limit` of them: an id for each, the same record more than once."""
+    """The record ids of the newest `limit` attempts that ended with this kind of error; an id may appear more
+    than once."""
     parameters = {"error_group": error_group, "flow_name": flow_name, "limit": limit}
     return _ids(cursor, "readings/record_ids_of_group", parameters)
 
@@ -66,5 +69,5 @@ def _runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter) -> lis
 
 
 def _ids(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[int]:
-    # Never as a prepared statement: a plan for any status cannot use the partial indexes.
+    # Not a prepared statement, because a plan for any status cannot use the partial indexes.
     return [row[0] for row in cursor.execute(sql(statement), parameters, prepare=False).fetchall()]

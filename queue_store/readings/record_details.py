@@ -14,7 +14,7 @@ from queue_store.errors import UnknownRecordError
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One that failed or crashed: the history of a record that did not succeed at once."""
+    """An attempt that failed or crashed. Together they are the history of a record that did not succeed at once."""
 
     attempt_number: int
     claim_number: int

@@ -28,8 +28,9 @@ KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """None: does not matter. `key`: a dedup, order or correlation key. `run_id`, `worker`: who had the record last, or
-    attempted it without success. `error_group`: of any attempt. `before_id`: where the last page ended."""
+    """None: any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the last to have the
+    record, or one that attempted it without success. `error_group`: the kind of error of any attempt.
+    `before_id`: where the last page ended."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -88,7 +89,8 @@ def find_records(
 ) -> RecordPage:
     """Newest first. A page may hold fewer records than asked for, or none, and have a next page nevertheless.
 
-    Searched for by key, run or worker, those that an index knows stand on the first page, wherever they are.
+    In a search by key, run or worker, the records that an index finds come on the first page, however old
+    they are.
     """
     wanted, of_runs = _with_runs(cursor, wanted)
     if of_runs["run_ids"] == []:
@@ -111,8 +113,8 @@ def find_records(
 
 
 def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]:
-    """Of pending or of failed records, all that a search is for, in no order. Raises TooManyMatchesError when more than
-    ATTEMPTS_AT_MOST attempts ended with the error that it is for."""
+    """All pending records, or all failed ones, that match a search, in no particular order. Raises
+    TooManyMatchesError when more than ATTEMPTS_AT_MOST attempts ended with the error that it is for."""
     wanted, of_runs = _with_runs(cursor, wanted)
     parameters = (
         _parameters(cursor, wanted, limit, limit) | of_runs | {"group_ids": _all_of_group(cursor, wanted)}
@@ -137,7 +139,7 @@ def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_m
 
 
 def _with_runs(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[RecordFilter, dict[str, Any]]:
-    """What runs worked on was created before they ended: nothing newer is looked at."""
+    """Runs worked only on records created before the runs ended, so newer records are not read."""
     if wanted.run_id is None and wanted.worker is None:
         return wanted, {"run_ids": None, "run_record_ids": []}
     runs = find_runs(cursor, wanted.run_id, wanted.worker)
@@ -181,12 +183,12 @@ def _all_of_group(cursor: Cursor[Any], wanted: RecordFilter) -> list[int] | None
 
 
 def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RecordRow]:
-    # Never as a prepared statement: a plan for any status cannot use the partial indexes.
+    # Not a prepared statement, because a plan for any status cannot use the partial indexes.
     return rows_as(cursor.execute(sql(statement), parameters, prepare=False), RecordRow)
 
 
 def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
-    """Records of one status lie scattered over the table: fewer of them are looked at."""
+    """Records of one status are scattered over the table, so fewer of them are read."""
     look_at_most = min(parameters["look_at_most"], LOOK_AT_SCATTERED)
     parameters |= {"look_at_most": look_at_most}
     rows = rows_as(
@@ -199,7 +201,7 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Half a page at most: on each page some records are looked at one by one, so that the search comes to an end."""
+    """Half a page at most: each page also reads some records one by one, so that the search ends at some time."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 

@@ -16,8 +16,8 @@ ROWS_AT_MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
-    """`records_…`: by outcome, as the last heartbeat or the end of the run says. Of the process nothing is known where
-    its row is gone."""
+    """`records_…`: by outcome, as the last heartbeat or the end of the run says. The fields of the process
+    are None if its row has been deleted."""
 
     flow_instance_id: UUID
     flow_name: str
@@ -82,7 +82,7 @@ def read_run_details(cursor: Cursor[Any], flow_instance_id: UUID) -> RunDetails:
 def read_records_of_run(
     cursor: Cursor[Any], flow_instance_id: UUID, limit: int = ROWS_AT_MOST
 ) -> list[RecordOfRun]:
-    """Those that it has claimed now, oldest first."""
+    """The records that the run has claimed now, oldest first."""
     parameters = {"flow_instance_id": flow_instance_id, "limit": limit}
     return rows_as(cursor.execute(sql("readings/records_of_run"), parameters, prepare=False), RecordOfRun)
 
@@ -90,6 +90,6 @@ def read_records_of_run(
 def read_attempts_of_run(
     cursor: Cursor[Any], flow_instance_id: UUID, limit: int = ROWS_AT_MOST
 ) -> list[AttemptOfRun]:
-    """Those that did not succeed, newest first."""
+    """The attempts of the run that did not succeed, newest first."""
     parameters = {"flow_instance_id": flow_instance_id, "limit": limit}
     return rows_as(cursor.execute(sql("readings/attempts_of_run"), parameters), AttemptOfRun)

@@ -42,10 +42,10 @@ class RunOfProcess:
 
 
 def read_runs_of_processes(cursor: Cursor[Any]) -> list[RunOfProcess]:
-    """Those that are alive."""
+    """The runs that are alive."""
     return rows_as(cursor.execute(sql("readings/runs_of_processes")), RunOfProcess)
 
 
 def read_runs(cursor: Cursor[Any], limit: int = RUNS_AT_MOST) -> list[RunRow]:
-    """Those alive first, oldest first; then those that are over, newest first."""
+    """First the living runs, oldest first, then the finished ones, newest first."""
     return rows_as(cursor.execute(sql("readings/runs"), {"limit": limit}), RunRow)

@@ -56,7 +56,7 @@ class AuditRow:
 
 
 def read_newest_occurrences(cursor: Cursor[Any]) -> list[ScheduleRow]:
-    """Of each entry of the schedule, its newest one."""
+    """The newest occurrence of each entry of the schedule."""
     return rows_as(cursor.execute(sql("readings/newest_occurrences")), ScheduleRow)
 
 

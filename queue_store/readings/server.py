@@ -14,7 +14,8 @@ LONG_IDLE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """`long_idle_count`: of those idle in a transaction, those that are for more than LONG_IDLE_SECONDS."""
+    """`long_idle_count`: the connections that have been idle in a transaction for more than
+    LONG_IDLE_SECONDS."""
 
     application_name: str
     connection_count: int
@@ -26,7 +27,7 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionHolder:
-    """One application under one login, of whatever database of the server."""
+    """One application under one login, in any database of the server."""
 
     database_name: str
     user_name: str | None
@@ -82,7 +83,7 @@ def read_server(cursor: Cursor[Any]) -> ServerReading:
 
 
 def read_database_bytes(cursor: Cursor[Any]) -> int:
-    """What the database takes on disk."""
+    """The size of the database on disk."""
     row = cursor.execute(sql("readings/database_bytes")).fetchone()
     if row is None:
         raise LookupError("the size of the database was not told")

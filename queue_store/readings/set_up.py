@@ -26,7 +26,8 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """`roles`: those of ours that the login has. `missing`: what any role of ours lacks, as sentences."""
+    """`roles`: those of our roles that the login has. `missing`: the rights that any of our roles lacks, as
+    sentences."""
 
     login: str
     is_owner: bool
@@ -39,7 +40,7 @@ class Rights:
 
 @dataclass(frozen=True, slots=True)
 class OwnConnectionLimit:
-    """Of the database or of a login, in addition to the server's."""
+    """A connection limit of the database or of a login, in addition to the server's limit."""
 
     holder: str
     connection_limit: int

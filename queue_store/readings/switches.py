@@ -12,8 +12,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """`what`: paused, ingestion stopped or processing stopped; `flow_name` None: of all flows. `seconds`: for how long.
-    `actor`: who did it; None where no audit row tells."""
+    """`what`: paused, ingestion stopped or processing stopped; `flow_name`: None for a stop of all flows.
+    `seconds`: for how long. `actor`: who did it; None if no audit row says so."""
 
     what: str
     flow_name: str | None
@@ -24,7 +24,7 @@ class Switch:
 
     @property
     def sentence(self) -> str:
-        """Of what, since when, by whom and why, without a full stop."""
+        """What is stopped, since when, by whom and why, without a full stop."""
         return (
             f"{self.flow_name or 'all flows'}: {self.what} since {self.since:%Y-%m-%d %H:%M:%S %Z}"
             + (f" by {self.actor}" if self.actor else "")

@@ -1,7 +1,7 @@
-"""Which errors are the most frequent, grouped so that numbers and ids inside a message do not split a group.
+"""The most frequent errors, grouped so that numbers and ids inside a message do not split a group.
 
-All attempts are counted when they are written, by whole hours. Beyond the 100 most frequent kinds of a flow in an hour
-the rest is the kind OTHER. Windows of less than an hour look at the newest attempts.
+All attempts are counted when they are written, by whole hours. The 100 most frequent kinds of a flow and hour are kept
+apart; all others count as the kind OTHER. Windows of less than an hour read the newest attempts instead.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class ErrorGroup:
 def read_top_errors(
     cursor: Cursor[Any], seconds: float, groups: int = 10, flow_name: str | None = None
 ) -> list[ErrorGroup]:
-    """`seconds`: the window; it begins with the full hour before, unless it is shorter than an hour."""
+    """`seconds`: the length of the window. A window of an hour or more is extended back to the full hour."""
     parameters = {"seconds": seconds, "groups": groups, "flow_name": flow_name}
     if seconds < HOUR_SECONDS:
         newest = sql("readings/newest_errors")

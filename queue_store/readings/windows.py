@@ -47,14 +47,14 @@ class Window:
 
     @property
     def success_rate_percent(self) -> float | None:
-        """Of the records that came to an end; from 20 on."""
+        """The share of finished records that completed; None for fewer than 20."""
         if self.outcomes < MINIMUM_OUTCOMES:
             return None
         return round(100 * self.completed / self.outcomes, 2)
 
     @property
     def error_rate_percent(self) -> float | None:
-        """Of the attempts, those that raised; from 20 on."""
+        """The share of attempts that raised; None for fewer than 20."""
         if self.attempts < MINIMUM_OUTCOMES:
             return None
         return round(100 * (self.failed + self.retried) / self.attempts, 2)
@@ -112,8 +112,8 @@ def read_window(
     *,
     with_histograms: bool = True,
 ) -> dict[str, Window]:
-    """By flow, of those named or of all; flows in which nothing happened are left out. Without histograms, which are
-    the dearest part, percentiles are None."""
+    """The windows by flow, for the named flows or for all. Flows in which nothing happened are left out. Without
+    histograms, which are the most expensive part, percentiles are None."""
     parameters = {
         "seconds": seconds,
         "flow_names": None if flow_names is None else list(flow_names),
@@ -126,7 +126,7 @@ def read_window(
 def read_recent_outcomes(
     cursor: Cursor[Any], seconds_by_flow: Mapping[str, float]
 ) -> dict[str, RecentOutcomes]:
-    """By flow, each over a time of its own. One statement, however many flows there are."""
+    """The windows by flow, each with its own length. One statement, however many flows there are."""
     parameters = {"flow_names": list(seconds_by_flow), "seconds": list(seconds_by_flow.values())}
     found = rows_as(cursor.execute(sql("readings/recent_outcomes"), parameters), RecentOutcomes)
     return {recent.flow_name: recent for recent in found}

@@ -1,4 +1,5 @@
-"""What may be stored as a payload, a result or a progress: one rule for all of them, whoever writes and however.
+"""What may be stored as a payload, a result or a progress: one rule for all of them, for every writer and
+every way to write.
 
 An accepted value arrives as it was given, but for what docs/flows.md lists under "Values". Any other is refused
 with its place, such as `payload.items[3].price`. SQL can store more than that, and a handler is not given it.

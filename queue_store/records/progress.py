@@ -1,4 +1,4 @@
-"""What a handler says of how far it is."""
+"""The progress that a handler reports."""
 
 from typing import Any
 

@@ -60,7 +60,7 @@ class Record:
         return self._instant(self.claimed_microseconds)
 
     def _instant(self, microseconds: int) -> datetime:
-        """In the time zone of the database session."""
+        """The instant in the time zone of the database session."""
         return (_POSTGRES_EPOCH + timedelta(microseconds=microseconds)).astimezone(self.timezone)
 
     @property
@@ -114,7 +114,7 @@ Outcome = Completed | Failure | Snooze | Cancelled
 
 @dataclass(slots=True)
 class Written:
-    """What became of outcomes that were written, by arrow, and which were refused by the fence. `flows_to_hint`: flow
+    """The ids whose outcomes were written, by arrow, and those that the fence refused. `flows_to_hint`: flow
     and Celery queue of the follow-up records that were enqueued."""
 
     completed_ids: list[int] = field(default_factory=list[int])

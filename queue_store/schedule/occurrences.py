@@ -40,9 +40,9 @@ def lead(
     lease_seconds: float,
     ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
-    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval. First in its
-    transaction: one that freezes in the middle of it holds the lease's row, and the server ends its session for the
-    others."""
+    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval.
+    Call it first in a transaction: a beat that freezes during that transaction holds the lease's row until
+    the server ends its session."""
     limit_idle_in_transaction(cursor)
     parameters: dict[str, Any] = {
         "beat_id": beat_id,
@@ -74,7 +74,8 @@ def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
 
 
 def take(database: DatabaseManager, entry: str, due_at: datetime) -> Taken | None:
-    """None: it is done already, or somebody works on this or another occurrence of the entry."""
+    """Returns None if the occurrence is done already, or somebody works on this or another occurrence of the
+    entry."""
     parameters = {"entry": entry, "due_at": due_at, "silent_seconds": SILENT_SECONDS}
     try:
         with database.transaction() as cursor:

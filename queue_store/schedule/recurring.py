@@ -26,8 +26,8 @@ def database_time(cursor: Cursor[Any]) -> datetime:
 def enqueue_occurrence(
     cursor: Cursor[Any], flow_name: str, due_at: datetime, encoded_payload: bytes
 ) -> int | None:
-    """The id of the new record, whose `scheduled_at` is the time of the occurrence. None: somebody was quicker, or
-    the flow is new."""
+    """The id of the new record, whose `scheduled_at` is the time of the occurrence. Returns None if somebody
+    was quicker, or the flow is new."""
     parameters = {
         "entry": entry_of(flow_name),
         "flow_name": flow_name,

@@ -52,7 +52,7 @@ class AppriseChannel:
 
 
 def channels_of(contact: str, settings: ProcessorSettings) -> list[Channel]:
-    """Those that the contact's setting names; none for a contact that nobody configured."""
+    """The channels that the contact's setting names; none for a contact that nobody configured."""
     if contact == "log":
         return [LogChannel()]
     urls: tuple[str, ...] = getattr(settings, f"contact_{contact}")

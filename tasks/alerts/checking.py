@@ -33,8 +33,8 @@ def check_queue(
     """`notify` False: neither store alerts nor send anything. `process_kind` says to operators which processes have the
     channels.
 
-    A database that cannot be reached, does not answer or takes no writes is the only finding, and the contacts hear of
-    it. Raises SchemaVersionError where there is nothing to judge yet.
+    A database that cannot be reached, does not answer or takes no writes is the only finding, and the contacts are
+    told. Raises SchemaVersionError where there is nothing to judge yet.
     """
     try:
         judgement = judge_everything(database, settings, registers_as=process_kind if notify else None)
@@ -96,5 +96,5 @@ def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
 
 
 def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
-    """While a rule fails, nobody knows whether its trouble is over: no alert is resolved."""
+    """While a rule fails, no alert is resolved, because its trouble may not be over."""
     return () if any(finding.code == RULE_FAILED for finding in findings) else JUDGED_CODES

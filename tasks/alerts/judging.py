@@ -29,9 +29,9 @@ ANSWER_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`judged_at`: the database's time at its beginning. `attempts`: the try at which the database answered.
-    `held_keys`: of alerts about which a stop lets nobody judge: they stay as they are. `takes_writes`: False on a
-    standby or a server set read-only, where the findings are those of the past."""
+    """`judged_at`: the database's time when the judgement began. `attempts`: how many tries it took until the database
+    answered. `held_keys`: the keys of alerts that cannot be judged because of a stop; they stay as they are.
+    `takes_writes`: False on a standby or a read-only server, whose findings may be out of date."""
 
     judged_at: datetime
     findings: list[Finding]

@@ -22,7 +22,7 @@ WORKER = "worker"  # the kind of process
 
 
 def reachable_contacts(settings: ProcessorSettings) -> list[str]:
-    """Those that this process has a channel to; the log first."""
+    """The contacts that this process has a channel to, the log first."""
     return [contact for contact in (alerts.LOG, *alerts.CONTACTS) if channels_of(contact, settings)]
 
 
@@ -38,7 +38,7 @@ def register_contacts(database: DatabaseManager, settings: ProcessorSettings, pr
 
 
 def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """For a worker that does not judge: another process may have judged that has no channel. Returns how many were
+    """For a worker that does not judge. The process that judged may have no channel. Returns how many were
     sent. Raises QueueStoreError."""
     return _send(database, settings, register_contacts(database, settings, WORKER))
 
@@ -55,7 +55,7 @@ def _send(database: DatabaseManager, settings: ProcessorSettings, recipients: li
 
 
 def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Until one cannot be sent."""
+    """Send the contact's notifications in order, until one cannot be sent."""
     for sent in range(NOTIFICATIONS_AT_ONCE):
         try:
             with database.transaction() as cursor:

@@ -24,7 +24,7 @@ _BACK = {
 
 
 class UnusableDatabase:
-    """On one machine, for one user, environment, database and code of a finding."""
+    """The state on one machine, for one user, environment, database and code of a finding."""
 
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
         self._file = StateFile(settings, database.name, code.removeprefix("database_"))
@@ -40,8 +40,8 @@ class UnusableDatabase:
         return len(notified)
 
     def is_back(self) -> int:
-        """Notify the contacts that heard of it; those that cannot be reached are notified the next time.
-        Returns how many were."""
+        """Notify the contacts that were told of the trouble. A contact that cannot be reached is notified the next
+        time. Returns how many were notified."""
         state = self._read()
         if state is None:
             return 0

@@ -14,8 +14,8 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 5.0
-ANSWER_SECONDS = 10.0  # of a whole call, however the answer drips
-# IPv6 addresses that stand for one of IPv4, and where it begins in them: a gateway would take us to it.
+ANSWER_SECONDS = 10.0  # for a whole call, however slowly the answer arrives
+# IPv6 networks that embed an IPv4 address, and the byte where it begins: a gateway would take us to that address.
 TRANSLATED = (
     (ipaddress.ip_network("::ffff:0:0/96"), 12),
     (ipaddress.ip_network("::/96"), 12),

@@ -1,4 +1,4 @@
-"""The functions that a flow is declared with: whether they can be called as they will be called."""
+"""Checks that the functions with which a flow is declared accept the arguments that they will get."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ POLICY_ARGUMENTS = ("failed_attempts", "error")
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Of an `async def`, and of an object whose `__call__` is one."""
+    """Whether it is an `async def`, or an object whose `__call__` is one."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 

@@ -90,7 +90,7 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Until the attempt is stopped; None without a time limit."""
+        """How long until the attempt is stopped; None without a time limit."""
         return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
 
     @property
@@ -112,8 +112,8 @@ class FlowContext(Generic[PayloadT]):
     def enqueue(self, flow_name: str, payload: Any, **options: Unpack[RecordOptions]) -> None:
         """Enqueue another record in the transaction that completes this one: it exists exactly when this one is
         completed, whatever kind of handler this is, and also while ingestion is stopped. Where an unfinished record
-        has the same `dedup_key`, it is skipped. Unless told otherwise it keeps this one's correlation id, and its
-        trace where no span is current. Raises PayloadRejectedError, UnknownFlowError."""
+        has the same `dedup_key`, it is skipped. Unless told otherwise, it keeps this record's correlation id, and this
+        record's trace if no span is current. Raises PayloadRejectedError, UnknownFlowError."""
         options.setdefault("correlation_id", self.correlation_id or None)
         parameters = check_record(NewRecord(payload, **options), encoder_of(flow_name))
         parameters["trace_context"] = parameters["trace_context"] or self.record.trace_context

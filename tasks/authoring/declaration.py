@@ -1,4 +1,4 @@
-"""Whether a flow is declared rightly: checked at import, so that nothing of it can fail in the middle of a batch."""
+"""Checks at import that a flow is declared correctly, so that no option can fail in the middle of a batch."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -85,22 +85,23 @@ class Flow:
 
     @property
     def record_class(self) -> type[Record]:
-        """Of the records that a run of it claims."""
+        """The class of the records that a run of this flow claims."""
         return Record if self.payload_type is None else self.payload_type.record_class
 
     @property
     def max_crash_strikes(self) -> int | None:
-        """Of a record. None: the setting of this name."""
+        """The limit for one record. None: use the setting of the same name."""
         return None
 
     @property
     def needs_main_thread(self) -> bool:
-        """Whether its handler is interrupted by a signal. It runs elsewhere only while no hint can be sent."""
+        """Whether a signal interrupts its handler. Such a handler runs in another thread only while no hint can be
+        sent."""
         return False
 
     @property
     def most_unwritten_seconds(self) -> float:
-        """How long an outcome may wait to be written: a crash repeats what was not."""
+        """How long an outcome may wait to be written. A crash repeats the records whose outcomes were not."""
         return math.inf
 
     @property
@@ -120,5 +121,5 @@ class Flow:
         return settings.max_retries if self.max_retries is None else self.max_retries
 
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
-        """None: the error is permanent."""
+        """Returns None if the error is permanent."""
         return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)

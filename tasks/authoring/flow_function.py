@@ -1,4 +1,4 @@
-"""What `@flow` makes of a function, for the eyes of a type checker: it is called as before, and enqueues for itself.
+"""The object that `@flow` makes of a function, as type checkers see it: it is called as before, and can enqueue.
 
     send_invoice.enqueue(session, Order(order_id=17))
 
@@ -107,8 +107,8 @@ class BatchDecorator(Protocol):
 
 
 def give_enqueue_functions(handler: Callable[..., Any], flow_name: str) -> None:
-    """What takes no attributes, such as a bound method, is enqueued by the flow's name only, and so is a function that
-    is declared as several flows."""
+    """A handler that takes no attributes, such as a bound method, can be enqueued by the flow's name only. So can a
+    function that is declared as several flows."""
     names: list[str] = getattr(handler, FLOW_NAMES, [])
     if flow_name not in names:
         names.append(flow_name)

@@ -74,7 +74,7 @@ def remember(application: Application) -> None:
 
 
 def applications() -> list[Application]:
-    """Those that are remembered, and still there."""
+    """The remembered applications that still exist."""
     return [application for reference in _applications if (application := reference()) is not None]
 
 
@@ -85,8 +85,7 @@ def _is_sample_by_default(settings: ProcessorSettings) -> bool:
 
 
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
-    """Of those that were loaded and that FLOW_MODULES names: neither they nor their submodules declare a flow, nor do
-    they import one."""
+    """The loaded modules of FLOW_MODULES that import no flow, and that declare none, not even in their submodules."""
     handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
     handlers += applications()
@@ -109,13 +108,14 @@ def _any_error_as_problem(place: str, problems: list[str]) -> Generator[None]:
 
 
 def all_flows() -> list[Flow]:
-    """Those that were loaded, whatever Celery queue they belong to."""
+    """All flows that were loaded, for any Celery queue."""
     return list(_flows.values())
 
 
 @contextmanager
 def empty_registry() -> Generator[None]:
-    """For tests that declare flows: none is registered, and afterwards only those that were."""
+    """For tests that declare flows. Inside, no flow is registered; afterwards the earlier ones are registered
+    again."""
     flows, remembered = dict(_flows), list(_applications)
     _flows.clear()
     _applications.clear()

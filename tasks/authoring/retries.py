@@ -77,8 +77,8 @@ def retry_delay_seconds(
     failed_attempts: int,
     error: BaseException,
 ) -> float | None:
-    """None: no further attempt. The policy of the nearest class of the error decides, else `backoff`. A value that was
-    refused is refused again, so that nothing is attempted again for it unless `retry_on` says so."""
+    """Returns None for no further attempt. The policy of the error's nearest class decides, otherwise `backoff`. A
+    refused value would be refused again, so the record is not retried unless `retry_on` says so."""
     if isinstance(error, PermanentError):
         return None
     otherwise = PERMANENT if isinstance(error, PayloadRejectedError) else backoff
@@ -91,7 +91,7 @@ def retry_delay_seconds(
 
 
 def _own_delay_seconds(policy: DelayFunction, failed_attempts: int, error: BaseException) -> float:
-    """What the author's function says; when it fails itself, which it must not, the default back-off."""
+    """The delay that the author's function returns, or the default back-off if the function itself fails."""
     try:
         delay = policy(failed_attempts, error)
         if is_number_between(delay, 0, LONGEST_DELAY_SECONDS):

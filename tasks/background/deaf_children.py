@@ -1,6 +1,6 @@
 """A child whose handler holds the interpreter, or that is frozen, cannot hear that an operator wants to end that
-handler. The worker's main process hears it instead, and kills the child: the next one strikes the record and gives back
-the others.
+handler. The worker's main process sees the request instead, and kills the child. The child that follows it gives the
+record a crash strike and gives back the others.
 
 The main process keeps no connection, because children are forked from it. It asks only while a child with a record in
 flight is silent, over a connection of that moment."""
@@ -75,7 +75,7 @@ class DeafChildrenWatch:
         return deaf
 
     def _end(self, request: ProcessToEnd, deaf: dict[int, BusyChild]) -> None:
-        """Only if nothing of it has changed since the look."""
+        """End the child, but only if it is still the same one with the same record."""
         child = deaf.get(request.pid)
         if (
             child is None

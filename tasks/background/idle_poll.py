@@ -72,10 +72,10 @@ class IdlePoll(threading.Thread):
             self._services.run_lock.release()
 
     def _waiting(self) -> FlowWithWork | None:
-        """Of the flows whose due records have waited for longer than any hint takes, the one that this process has
-        not run for longest: the one that waits longest could have work without end. Among those that it never ran, one
-        with the fewest runs: where the records of one flow kill each process at once, its dead runs let another flow
-        be first."""
+        """Choose among the flows whose due records have waited for longer than any hint takes. It is the one that this
+        process has not run for the longest time; the flow that waits longest could have endless work. Among those that
+        it never ran, one with the fewest runs: where the records of one flow kill each process at once, its dead runs
+        let another flow be first."""
         with self._services.database.transaction() as cursor:
             flows = with_work(cursor, self._services.celery_queues)
         is_reachable = self._services.hints.is_broker_reachable()

@@ -1,7 +1,8 @@
 """Tasks of applications that are not durable, in the same worker: never at the same time as a run in one child.
 
-A message starts them in the main thread of a child, where a run that was begun without a hint may be at work in another
-thread: it gives back what it has not started, and the task waits for it. Their time limits count from there.
+A message starts them in the main thread of a child. A run that began without a hint may be active there in another
+thread: it gives back the records that it has not started, and the task waits for it. Their time limits count from
+there.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Pool children that start a Python of their own instead of being forked, as is usual on macOS.
 
 A fork has everything that the main process prepared. A spawned child has only what the pool pickles for it: Celery's
-application. Ours is not copied. Its place is taken by what the child needs of the main process: the shared slots, the
-names of the Celery queues, and settings that were changed after the configuration was read.
+application. Our application is not copied. Instead the pool pickles what the child needs from the main process: the
+shared slots, the names of the Celery queues, and settings that were changed after the configuration was read.
 """
 
 from importlib import import_module

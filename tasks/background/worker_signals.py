@@ -72,7 +72,8 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 def import_what_handlers_need(flows: Iterable[Flow]) -> None:
-    """Before the fork, once, and not in each pool child while its first record waits. Other workers do without it."""
+    """Runs once before the fork, and not in each pool child while its first record waits. Other workers do without
+    it."""
     if any(flow.needs_sqlalchemy for flow in flows):
         from queue_store.database import held_with_sqlalchemy, sqlalchemy_engine  # noqa: F401
 
@@ -93,7 +94,7 @@ def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -
 
 
 def serve_own_queues() -> list[str]:
-    """`-Q slow` means the Celery queue of this queue's flows, also where its name in the broker is another one."""
+    """`-Q slow` means the Celery queue for flows of the queue `slow`, even if it has another name in the broker."""
     flows = load_flows(load_processor_settings()).values()
     declared = {flow.queue for flow in flows} | {"flows", "control"}
     named = sorted(app.amqp.queues.consume_from)
@@ -133,7 +134,7 @@ def let_children_work(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_children(**_: Any) -> None:
-    """In the main process: every child sees it between two records."""
+    """Runs in the main process; every child sees it between two records."""
     shared_slots.stop()
 
 
@@ -204,7 +205,7 @@ def _survive_group_sigterm() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if os.getpid() == pid:
             shared_slots.stop()
-        else:  # a process that a handler forked, and ends now
+        else:  # a process that a handler forked, which is to end now
             os.kill(os.getpid(), number)
 
     if is_pool_child():

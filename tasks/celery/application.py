@@ -116,7 +116,7 @@ class DurableCelery(Celery):
         return task
 
     def register_task(self, task: Any, **options: Any) -> Any:
-        """As Celery's, for a task that is a class."""
+        """Register a task that is a class, as Celery does."""
         task = task() if isinstance(task, type) else task
         name = task.name or self.gen_task_name(type(task).__name__, type(task).__module__)
         if self.is_durable(name):
@@ -186,7 +186,7 @@ class DurableCelery(Celery):
 
 
 class _PlainSender:
-    """For hints, which are messages."""
+    """Sends hints as plain Celery messages, not as records."""
 
     def __init__(self, app: DurableCelery) -> None:
         self.conf = app.conf

@@ -13,12 +13,12 @@ from .refusals import refuse
 
 WITHOUT_END = 1_000_000  # retries
 MOST_DECLARED = 1_000
-UNWRITTEN_SECONDS = 0.02  # of a task that is not to be repeated
+UNWRITTEN_SECONDS = 0.02  # how long a task's outcome may wait if it must not be repeated
 REFUSED = {
     "rate_limit": "limit how many run at a time with `queuectl tune`",
-    "expires": "a record waits until it is processed; queuectl cancel takes it back",
+    "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "serializer": "records hold JSON",
-    "compression": "Postgres compresses large payloads by itself",
+    "compression": "Postgres compresses large payloads on its own",
     "link": "say link= in a call",
 }
 

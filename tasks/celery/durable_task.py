@@ -11,10 +11,11 @@ from .refusals import refuse
 
 
 class DurableTask(Task):
-    """In front of the class that a task would have. Outside of a record, such as in `apply()`, it is Celery's."""
+    """A base class placed before the class that a task would have. Outside of a record, such as in `apply()`, it
+    behaves like Celery's."""
 
     abstract = True
-    most_retries: int | None = None  # of the record, whatever a call of retry() says
+    most_retries: int | None = None  # the record's limit; retry() cannot raise it
 
     def retry(  # type: ignore[override]
         self,
@@ -102,7 +103,7 @@ class DurableTask(Task):
 
 @cache
 def as_durable(base: type) -> type:
-    """The class with ours in front of it."""
+    """A subclass of DurableTask and `base`, in this order."""
     if issubclass(base, DurableTask):
         return base
     options = {"abstract": True, "__module__": base.__module__}

@@ -26,7 +26,7 @@ from .task_ids import task_id_of
 
 
 class Running:
-    """A record in hand, which the request of its task carries. `result`: what is kept of the return value."""
+    """A running record, which the request of its task carries. `result`: what is kept of the return value."""
 
     __slots__ = ("record_id", "result")
 
@@ -43,7 +43,7 @@ class TaskHandler:
         self.task = task
         self.__module__ = task.__module__
         self.__qualname__ = getattr(task, "__qualname__", type(task).__qualname__)
-        # Read here, because a worker takes the limits of its tasks over from Celery's pool.
+        # The limits are read here, because our worker applies them instead of Celery's pool.
         self.hard_seconds: float | None = task.time_limit or app.conf.task_time_limit
         self.soft_seconds: float | None = task.soft_time_limit or app.conf.task_soft_time_limit
         self.hostname = f"celery@{socket.gethostname()}"
@@ -73,7 +73,7 @@ class TaskHandler:
         return running.result
 
     def delay_after(self, error: BaseException) -> float | None:
-        """None: the task does not want to be retried after this error."""
+        """Returns None if the task does not want to be retried after this error."""
         return self._retry[1] if self._retry is not None and self._retry[0] is error else None
 
     def _soft_limit(self) -> Any:
@@ -133,7 +133,7 @@ class TaskHandler:
     def _enqueue_link(
         self, link: dict[str, Any], retval: Any, said: dict[str, Any], context: FlowContext
     ) -> None:
-        """In the transaction that completes this record."""
+        """Enqueue the linked task in the transaction that completes this record."""
         args = link["args"] if link["immutable"] else [retval, *link["args"]]
         task_id = said.get("task_id") or task_id_of(context.record_id)
         payload = {

@@ -23,9 +23,9 @@ REFUSED = {
     "chain": "let each task call the next one, or say link=",
     "group_id": "call the tasks one after the other in one transaction: they are enqueued together",
     "group_index": "call the tasks one after the other in one transaction: they are enqueued together",
-    "expires": "a record waits until it is processed; queuectl cancel takes it back",
+    "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "link_error": "catch the error in the task, or connect to the signal task_failure",
-    "compression": "Postgres compresses large payloads by itself",
+    "compression": "Postgres compresses large payloads on its own",
     "replaced_task_nesting": "self.replace() is not supported: call the other task",
     "stamped_headers": "pass headers=",
     "shadow": "a record bears the name of its task",
@@ -52,7 +52,7 @@ class CallOptions:
 def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
     """Raises NotDurableError."""
     said = {option: value for option, value in given.items() if _says_something(value)}
-    if said.get("reply_to") == app.thread_oid:  # of a frozen signature, such as the one task of a chain
+    if said.get("reply_to") == app.thread_oid:  # a frozen signature sets it, such as the only task of a chain
         del said["reply_to"]
     if refused := next((option for option in REFUSED if option in said), None):
         raise refuse(f"{name}: {refused} is not supported", REFUSED[refused])
@@ -91,7 +91,7 @@ def _check_publishing(name: str, said: dict[str, Any]) -> None:
 
 
 def _check_declared(app: Any, name: str, said: dict[str, Any]) -> None:
-    """A flow has one queue and one pair of limits, whoever calls it."""
+    """A flow has one queue and one pair of limits for all callers."""
     app.check_queue(name, said.get("queue"))
     task = app.tasks.get(name)
     for option in ("time_limit", "soft_time_limit"):

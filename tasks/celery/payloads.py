@@ -1,4 +1,4 @@
-"""What the record of a task says: `{"args": […], "kwargs": {…}}`, and what goes along where there is something."""
+"""The payload of a task's record: `{"args": […], "kwargs": {…}}`, and further keys for options that were given."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

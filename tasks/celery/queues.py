@@ -1,4 +1,4 @@
-"""Which queue a task belongs to: a flow has one, whoever calls it."""
+"""Which queue a task belongs to: a flow has one queue for all callers."""
 
 from typing import Any
 

@@ -100,8 +100,8 @@ class DurableBackend(BaseBackend):
         store_result: bool = True,
         state: str = states.SUCCESS,
     ) -> None:
-        """The record's handler takes the result from the request. Raises EncodeError, which fails the task, where the
-        application wants results; otherwise one that is no JSON is not kept."""
+        """The record's handler takes the result from the request. A result that is not JSON raises EncodeError, which
+        fails the task, if the application wants results; otherwise it is not kept."""
         running = getattr(request, "durable", None)
         if running is None or not store_result or result is None:
             return
@@ -167,8 +167,8 @@ class DurableBackend(BaseBackend):
 
 
 class BesideBackend:
-    """For an application of which some tasks are durable: the backend of the others, which asks the record where an id
-    is that of a durable task."""
+    """For an application with durable and other tasks: the backend of the others, which asks the record if the id is
+    that of a durable task."""
 
     def __init__(self, durable: DurableBackend, plain: Any) -> None:
         self._durable = durable

@@ -13,7 +13,7 @@ def task_id_of(record_id: int) -> str:
 
 
 def record_id_of(task_id: str) -> int | None:
-    """None: no id of this kind."""
+    """Returns None for any other kind of id."""
     try:
         number = UUID(task_id).int
     except (ValueError, AttributeError, TypeError):

@@ -21,8 +21,8 @@ Outside = Literal["commit", "error"]
 
 class CallersTransaction:
     """`transaction`: a function that returns the caller's session or connection, or None outside of a transaction;
-    "django:" with the alias of a database; or None: nobody has one. `outside`: what a call outside of a transaction
-    does: "commit" a record in a transaction of its own, or raise an "error"."""
+    "django:" with the alias of a database; or None if there are no transactions. `outside`: what a call outside of a
+    transaction does: "commit" a record in a transaction of its own, or raise an "error"."""
 
     def __init__(self, transaction: Transaction, outside: Outside) -> None:
         if not (transaction is None or callable(transaction) or _names_django(transaction)):
@@ -41,7 +41,7 @@ class CallersTransaction:
         return transaction.removeprefix(DJANGO) if isinstance(transaction, str) else None
 
     def current(self) -> Any:
-        """What a record is written through; None outside of a transaction, where that is allowed. Raises
+        """The connection through which a record is written; None outside of a transaction, if that is allowed. Raises
         NotDurableError."""
         connection = self.open_one()
         if connection is None and self._outside == "error":
@@ -106,7 +106,7 @@ def _of_django(alias: str) -> Any:
 
 
 def _commits_by_itself(connection: Any) -> bool:
-    """A session or a connection of SQLAlchemy begins a transaction by itself, and its owner commits it."""
+    """A session or a connection of SQLAlchemy begins a transaction implicitly, and its owner commits it."""
     if isinstance(connection, psycopg.Cursor):
         connection = connection.connection
     if is_connection(connection):

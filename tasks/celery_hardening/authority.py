@@ -27,7 +27,7 @@ def enter(place: Place) -> None:
 
 @contextmanager
 def for_an_occurrence() -> Generator[None]:
-    """What is called within may act: its occurrence was taken in Postgres."""
+    """Code called within this context may act, because its occurrence was taken in Postgres."""
     token = _occurrence.set(True)
     try:
         yield
@@ -41,5 +41,6 @@ def may_wake() -> bool:
 
 
 def may_act() -> bool:
-    """In a worker for an occurrence only; anywhere else a person calls."""
+    """Whether this code may change records. In a worker only for an occurrence; elsewhere always: a person calls
+    it."""
     return _place is Place.ELSEWHERE or _occurrence.get()

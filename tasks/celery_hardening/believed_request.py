@@ -14,7 +14,8 @@ LONGEST_WAIT = timedelta(seconds=60)
 
 
 class UnlimitedRequest(Request):
-    """Without the sender's time limit: Celery would end the process, and with it the records that it has in flight."""
+    """It ignores the sender's time limit, at which Celery would end the process with the records that it has in
+    flight."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)
@@ -34,8 +35,8 @@ class UnlimitedRequest(Request):
 
 
 class OwnRequest(UnlimitedRequest):
-    """Of a task of ours: without an instant in the future, which would keep the message in the memory of the worker.
-    Only a task that tries again may wait, and not for long. And without a payload where others see the arguments.
+    """A request for a task of ours. It ignores an ETA, which would keep the message in the worker's memory: only a
+    task that tries again may wait, and not for long. It also hides the payload where others see the arguments.
 
     No message that wakes expires here: the sender's clock would be compared with this host's, and one that is wrong by
     seconds would discard all of them. A late one finds nothing to do. Only a record to enqueue has an expiry that its
@@ -52,7 +53,7 @@ class OwnRequest(UnlimitedRequest):
         super().__init__(message, headers=believed, task=task, **options)
 
     def info(self, safe: bool = False) -> Any:
-        """For Celery's remote control, which asks for the arguments themselves."""
+        """Used by Celery's remote control, which would show the arguments."""
         return super().info(safe=safe or self.task.hides_arguments)
 
 

@@ -1,5 +1,5 @@
-"""What a message must look like before Celery takes it: what its worker dies of, or what fills its memory, is refused
-where it can still be caught."""
+"""Rules that a message must meet before Celery takes it. A message that would kill the worker or fill its memory is
+refused while the error can still be caught."""
 
 import bz2
 import lzma

@@ -1,6 +1,6 @@
 """The quarantine for messages that kill workers: single ones, and the whole list of a Celery queue when a worker ended
-again and again while it served it. Of a single message only a note is kept, without its body, which may hold a payload;
-a list is kept as it was. Redis keeps a bounded number of both for a bounded time."""
+again and again while it served it. For a single message only a note is kept, without the body, which may hold a
+payload. A list is kept as it was. Redis keeps a bounded number of both for a bounded time."""
 
 import json
 import logging
@@ -77,7 +77,7 @@ def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
 def news(client: Any) -> list[Note]:
     """Return the notes of the last hour, the newest first; none where the broker just went away.
 
-    A writer to the broker can write there, too: a text that is no note of ours is left out.
+    A writer to the broker can write there, too: a text that is not a note of ours is left out.
     """
     try:
         now, texts = _now(client), client.lrange(notes_key(), 0, KEPT_NOTES - 1)

@@ -105,7 +105,7 @@ class ResilientConsumer(Consumer):
         if maintain_pool is not None:
             maintain_pool()
 
-    # Celery logs the whole of a message that it does not understand, with whatever stands in it.
+    # Celery would log the whole message that it does not understand, with everything in it.
     def on_unknown_message(self, body: Any, message: Any) -> None:
         self._drop(message, LookupError("it names no task"))
 

@@ -9,7 +9,7 @@ from .believed_request import UnlimitedRequest
 
 
 class OutOfMemoryError(Exception):
-    """In place of MemoryError."""
+    """Raised instead of MemoryError."""
 
 
 class ResilientTask(Task):

@@ -95,12 +95,12 @@ class CommandGroup(click.Group):
             raise click.UsageError(error.message.removesuffix(".") + meant, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does it, but from the sources: importing all commands for their help takes a second."""
+        """Like click's method, but it reads the help from the sources: importing all commands would take a second."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, _first_sentence(name)) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
-        # Interrupted in the middle of a statement, it would warn of its rollback in addition to our message.
+        # When psycopg is interrupted in a statement, it would log its rollback in addition to our message.
         logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
             return super().invoke(ctx)
@@ -111,7 +111,7 @@ class CommandGroup(click.Group):
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="processing-queue")
 def main() -> None:
-    """Look at and steer the processing queue. DATABASE_URL names the database."""
+    """Observe and control the processing queue. DATABASE_URL names the database."""
 
 
 def _first_sentence(command: str) -> str:
@@ -122,6 +122,6 @@ def _first_sentence(command: str) -> str:
 
 
 def _function_name(command: str) -> str:
-    """Of its module as well. `import` is a word of the language."""
+    """The name of the command's function and module. `import` is a keyword of Python."""
     name = command.replace("-", "_")
     return f"{name}_" if iskeyword(name) else name

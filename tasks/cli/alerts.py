@@ -13,13 +13,14 @@ DAY_SECONDS = 86_400
 
 @click.command()
 @click.option(
-    "--acknowledge", type=click.IntRange(1, 2**63 - 1), metavar="ID", help="You look after it: no escalation."
+    "--acknowledge",
+    type=click.IntRange(1, 2**63 - 1),
+    metavar="ID",
+    help="Take responsibility for this alert: it is not escalated any more.",
 )
 @click.option("--test", "test_channels", is_flag=True, help="Send a test message to every contact.")
-@click.option(
-    "--forget", metavar="CONTACT", help="The contact was removed from all settings: nobody misses it."
-)
-@click.option("--resolved", is_flag=True, help="Also those that were resolved in the last 7 days.")
+@click.option("--forget", metavar="CONTACT", help="Forget a contact that was removed from all settings.")
+@click.option("--resolved", is_flag=True, help="Also list alerts that were resolved in the last 7 days.")
 @actor_option
 @json_option
 def alerts(

@@ -6,7 +6,7 @@ from .frame import json_option, say, write_json, write_table
 @click.command()
 @json_option
 def capacity(as_json: bool) -> None:
-    """How much is waiting, how many containers are wanted, and for how long the present ones will do."""
+    """Show how many records wait, how many containers are wanted, and how long the present ones will suffice."""
     from ..monitoring import calculate_capacity_utilization
 
     found = calculate_capacity_utilization()
@@ -18,7 +18,7 @@ def capacity(as_json: bool) -> None:
         ("what", "figure"),
         [
             ("records pending and processing", found["current_load"]),
-            ("records an hour that the containers can do", f"{found['theoretical_capacity']:g}"),
+            ("records an hour that the containers can process", f"{found['theoretical_capacity']:g}"),
             ("utilization", f"{found['utilization_percent']:g} %"),
             ("containers configured", found["containers"]),
             ("containers wanted", found["wanted_containers"]),

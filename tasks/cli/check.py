@@ -26,7 +26,7 @@ FIRST_LINE_LENGTH = 300
     type=click.Choice(LEVELS[1:]),
     default=LEVELS[1],
     show_default=True,
-    help="Exit with 0 below this level, as a probe wants it.",
+    help="Exit with 0 below this level, for probes that know only 0 and failure.",
 )
 @click.option("--database", is_flag=True, help="Show the database's connections and its longest transaction.")
 @click.option("--performance", is_flag=True, help="Show rates and the top errors of the last 24 hours.")
@@ -34,7 +34,7 @@ FIRST_LINE_LENGTH = 300
 def check(notify: bool, fail_on: str, database: bool, performance: bool, as_json: bool) -> None:
     """Judge the queue, without any worker or beat.
 
-    The first line says all in one. Exit code, as in Nagios: 0 healthy, 1 warning, 2 critical or emergency, 3 nothing
+    The first line sums up the result. Exit code, as in Nagios: 0 healthy, 1 warning, 2 critical or emergency, 3 nothing
     can be judged.
     """
     try:

@@ -31,7 +31,7 @@ NOT_EMPTY = 4
     type=BoundedNumber(0, 24 * 3600),
     default=600.0,
     show_default=True,
-    help="Seconds to wait at most.",
+    help="The longest time to wait, in seconds.",
 )
 @reason_option
 @actor_option
@@ -78,7 +78,7 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 def _wait(
     queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
 ) -> "tuple[UnfinishedCounts, int]":
-    """What is left at the end, and how many transactions from before the stop are still open."""
+    """Returns the unfinished records at the end, and how many transactions from before the stop are still open."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
     writers = _open_writers(queue)

@@ -15,7 +15,12 @@ LOOK_SECONDS = 0.2
 
 @click.command()
 @click.argument("record_ids", nargs=-1, required=True, type=click.IntRange(1, 2**63 - 1), metavar="ID...")
-@click.option("--claim", "claim_number", type=click.IntRange(1), help="Only under this claim; with one ID.")
+@click.option(
+    "--claim",
+    "claim_number",
+    type=click.IntRange(1),
+    help="Only under this claim number, and with exactly one ID.",
+)
 @click.option(
     "--wait",
     "wait_seconds",
@@ -35,7 +40,7 @@ def end(
     actor: str,
     as_json: bool,
 ) -> None:
-    """End handlers that hang, with their processes. One attempt is charged, other records are given back."""
+    """End handlers that hang, with their processes. Their records are charged an attempt; others are given back."""
     if claim_number is not None and len(record_ids) > 1:
         raise click.UsageError("--claim is for one record: name one ID.")
     from queue_store.operators import ends

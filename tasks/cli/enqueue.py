@@ -15,20 +15,22 @@ SHOWN_LINES = 10
 @click.argument("file", type=click.File("rb"))
 @click.option("--flow", "flow_name", required=True, help="The flow to run on each record.")
 @click.option(
-    "--format", "file_format", type=click.Choice(["csv", "jsonl"]), help="By default by the file's name."
+    "--format", "file_format", type=click.Choice(["csv", "jsonl"]), help="By default the file's name decides."
 )
-@click.option("--delimiter", default=",", show_default=True, help="Between the fields of a CSV line.")
+@click.option(
+    "--delimiter", default=",", show_default=True, help="The character between the fields of a CSV line."
+)
 @click.option(
     "--numbers", is_flag=True, help="CSV: turn fields that are numbers into numbers, empty ones into null."
 )
-@click.option("--skip-invalid", is_flag=True, help="Go on after lines that cannot be read, and report them.")
+@click.option("--skip-invalid", is_flag=True, help="Skip lines that cannot be read, and report them.")
 @click.option("--dedup-by", metavar="FIELD", help="The field whose value becomes the dedup_key.")
 @click.option(
     "--on-duplicate",
     type=click.Choice(["raise", "skip", "replace"]),
     default="raise",
     show_default=True,
-    help="When an unfinished record has the same dedup_key.",
+    help="What to do when an unfinished record has the same dedup_key.",
 )
 @click.option("--priority", type=click.IntRange(0, 9), help="Smaller first. 5 by default.")
 @click.option(
@@ -141,7 +143,9 @@ def _report(
     if counts["duplicates"]:
         text += f" {plural(counts['duplicates'], 'duplicate')}."
     if counts["running_duplicates"]:
-        text += f" {counts['running_duplicates']} of them run already: their payloads were not replaced."
+        text += (
+            f" {counts['running_duplicates']} of them are running already: their payloads were not replaced."
+        )
     if lines.problem_count:
         text += f" {plural(lines.problem_count, 'line')} skipped."
     say(text)
@@ -164,5 +168,5 @@ def _format(file: BinaryIO, file_format: str | None) -> str:
     suffix = str(getattr(file, "name", "")).lower().rpartition(".")[2]
     known = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
     if suffix not in known:
-        raise click.UsageError("Say --format csv or --format jsonl: the name does not tell.")
+        raise click.UsageError("Give --format csv or --format jsonl: the file's name does not say which.")
     return known[suffix]

@@ -13,7 +13,7 @@ from .frame import say, write_json
 
 FAILED = 1
 DATABASE_UNAVAILABLE = 3
-WRONG_USAGE = 64  # EX_USAGE of sysexits.h: 2 is the level critical for whoever probes with check
+WRONG_USAGE = 64  # EX_USAGE of sysexits.h; 2 means critical to a probe that runs `check`
 INTERRUPTED = 130
 
 

@@ -27,7 +27,7 @@ Table = tuple[tuple[str, ...], Sequence[tuple[object, ...]]]
 )
 @json_option
 def failures(hours: float, flow_name: str | None, limit: int, by_record: bool, as_json: bool) -> None:
-    """Which errors there were, by kind, most frequent first.
+    """Show the errors by kind, most frequent first.
 
     Numbers and ids inside a message do not split a kind. Retried attempts count too; those that failed for good are
     in a column of their own.
@@ -50,7 +50,7 @@ def failures(hours: float, flow_name: str | None, limit: int, by_record: bool, a
 
 def _since(counted_since: datetime, hours: float) -> str:
     if hours < 1:
-        return f"Of the newest attempts since {counted_since:%Y-%m-%d %H:%M %Z}."
+        return f"Counted from the newest attempts, since {counted_since:%Y-%m-%d %H:%M %Z}."
     return f"All attempts are counted, by whole hours, since {counted_since:%Y-%m-%d %H:%M %Z}."
 
 

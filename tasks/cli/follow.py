@@ -13,7 +13,7 @@ from .live import QueueLook, interval_option, lines_option, look_at_queue, times
 @click.option("--until-empty", is_flag=True, help="End when nothing of the flow is pending or processing.")
 @lines_option
 def follow(flow_name: str, interval: float, times: int | None, until_empty: bool, as_json: bool) -> None:
-    """Write a line about a flow every few seconds, and why it does not move when it does not."""
+    """Write a line about a flow every few seconds, with the reason when it does not move."""
     from queue_store.database.bounded_read import bounded_read
     from queue_store.explain import explain_flow
 

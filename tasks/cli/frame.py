@@ -57,9 +57,9 @@ actor_option = click.option(
     "--actor",
     default=_default_actor,
     show_default="QUEUECTL_ACTOR or the login name",
-    help="Who does this, for the audit log.",
+    help="The name to write into the audit log.",
 )
-reason_option = click.option("--reason", help="Why, for those who look at the queue later.")
+reason_option = click.option("--reason", help="The reason, shown to everybody who looks at the queue later.")
 
 
 @contextmanager
@@ -77,7 +77,8 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def migrated_database(command: str) -> Generator["DatabaseManager"]:
-    """One whose schema is the right one. Enough for a command that reads, and imports less. Raises SettingsError."""
+    """A database with the right schema version. For a command that only reads; it imports less. Raises
+    SettingsError."""
     from queue_store.database import schema
     from queue_store.settings import load_processor_settings
 
@@ -89,7 +90,7 @@ def migrated_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def processor(command: str) -> Generator["DistributedProcessor"]:
-    """One on a database whose schema is the right one."""
+    """A DistributedProcessor on a database with the right schema version."""
     from queue_store.distributed_processor import DistributedProcessor
 
     with migrated_database(command) as database:
@@ -142,7 +143,7 @@ def write_json(value: object) -> None:
 
 
 def write_json_line(value: object) -> None:
-    """For what goes on: a document a line."""
+    """For live commands: one document per line."""
     click.echo(json.dumps(value, default=_as_json))
 
 

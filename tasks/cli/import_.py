@@ -37,7 +37,9 @@ def table_option(name: str, wanted: str, **options: Any) -> Any:
 @click.argument("table", required=False)
 @click.option("--flow", "flows", multiple=True, metavar="[TASK=]FLOW",
     help="The flow of a task, by default the one of the same name. Table: the flow.")  # fmt: skip
-@click.option("--schema", help="Of the other system's tables. By default the search_path finds them.")
+@click.option(
+    "--schema", help="The schema of the other system's tables. By default the search_path finds them."
+)
 @click.option("--split-locks", is_flag=True, help="Procrastinate: also locks that several flows share.")
 @table_option("--status-column", "the column of the status. [default: status]")
 @table_option("--pending", "a status of rows that wait; may be repeated. [default: pending]", multiple=True)
@@ -73,7 +75,7 @@ def import_(
     """Turn the waiting jobs of Procrastinate, PgQueuer or a status table in the same database into records.
 
     Each batch is one transaction that locks the jobs, writes the records and takes the jobs from the other system: no
-    worker runs one twice, and to repeat the command moves nothing twice. Look first with --dry-run. Exit 1 when some
+    worker runs a job twice, and repeating the command moves no job twice. Look first with --dry-run. Exit 1 when some
     jobs cannot be moved.
     """
     chosen = _source(source, table, flows, schema, split_locks, of_table)

@@ -31,11 +31,11 @@ interval_option = click.option(
     help="Seconds between looks.",
 )
 times_option = click.option(
-    "--times", type=click.IntRange(1), help="Look so often, then end (default: until Ctrl-C)."
+    "--times", type=click.IntRange(1), help="Look this many times, then end (default: until Ctrl-C)."
 )
 
 lines_option = click.option(
-    "--json", "as_json", is_flag=True, help="Write one JSON document a line, at each look."
+    "--json", "as_json", is_flag=True, help="Write one JSON document per line at each look."
 )
 
 
@@ -48,8 +48,8 @@ class QueueLook:
     replica_lag_seconds: float | None
 
     def rows(self, limit: int | None = None) -> list[list[str]]:
-        """A row for each flow, and one for all of them when there are several. With more flows than `limit`: those
-        with most to do."""
+        """A row for each flow, and one for all of them when there are several. If there are more flows than `limit`,
+        those with the most records to do."""
         flows = self.flows
         if limit is not None and len(flows) > limit:
             flows = sorted(flows, key=lambda flow: -(flow.pending + flow.processing + flow.failed))[:limit]

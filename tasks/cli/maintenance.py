@@ -32,7 +32,7 @@ ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
     type=click.IntRange(1, 2**31 - 1),
     default=3,
     show_default=True,
-    help="Only with fewer failed attempts.",
+    help="Only records with fewer failed attempts than this.",
 )
 @click.option("--purge-old-records", is_flag=True, help="Delete what is older than its retention.")
 @click.option(

@@ -92,7 +92,7 @@ def _recover(
 
 
 def _resumed(ingestion: bool, processing: bool) -> str:
-    """What was stopped before the recovery stays so, until whoever stopped it resumes it."""
+    """Says what stays stopped: whatever was stopped before the recovery, until somebody resumes it."""
     stays = [
         name for name, was_open in (("ingestion", ingestion), ("processing", processing)) if not was_open
     ]
@@ -112,6 +112,6 @@ def _wait_for_runs(database: "DatabaseManager", wait_seconds: float) -> None:
         if not running:
             return
         if time.monotonic() - began >= wait_seconds:
-            say(f"   {running} run(s) still work; the backup is consistent all the same", err=True)
+            say(f"   {running} run(s) still work; the backup is consistent nevertheless", err=True)
             return
         time.sleep(0.5)

@@ -5,7 +5,7 @@ from .frame import actor_option, json_option, processor, say, write_json
 
 @click.command()
 @click.argument("flow_name", metavar="[FLOW]", required=False)
-@click.option("--ingestion", is_flag=True, help="Accept new records again: of the flow, or of all.")
+@click.option("--ingestion", is_flag=True, help="Accept new records of the flow, or of all flows, again.")
 @click.option("--processing", is_flag=True, help="Claim again, in the whole cluster.")
 @click.option("--all", "everything", is_flag=True, help="Both, for all flows.")
 @actor_option

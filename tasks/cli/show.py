@@ -16,7 +16,7 @@ LAST_COLUMNS = ("payload", "result")
 @click.option("--tracebacks", is_flag=True, help="With the traceback of every failed attempt.")
 @json_option
 def show(record_id: int, tracebacks: bool, as_json: bool) -> None:
-    """Everything about one record."""
+    """Show everything about one record."""
     from queue_store.explain import explain_record
     from queue_store.readings.record_details import read_record_details
 

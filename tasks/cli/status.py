@@ -16,7 +16,7 @@ HEADINGS = ("flow", "pending", "due", "processing", "completed", "failed", "canc
 @click.option("--flow", "flow_name", help="Only this flow.")
 @json_option
 def status(flow_name: str | None, as_json: bool) -> None:
-    """How many records each flow has, and what is stopped."""
+    """Show how many records each flow has, and what is stopped."""
     from queue_store.readings.flow_counts import add_up, read_flow_counts
     from queue_store.readings.switches import read_switches
 
@@ -40,7 +40,7 @@ def status(flow_name: str | None, as_json: bool) -> None:
     for flow in flows:
         if not flow.is_registered:
             name = flow.flow_name
-            say(f"{name} is no flow: queuectl move {name} FLOW, or queuectl cancel --flow {name}")
+            say(f"{name} is not a flow: queuectl move {name} FLOW, or queuectl cancel --flow {name}")
 
 
 def _state(flow: "FlowCounts", switches: "Switches") -> str:

@@ -17,9 +17,11 @@ from .frame import (
 @click.option(
     "--ingestion",
     is_flag=True,
-    help="Refuse new records: of the flow, or of all. A run's own follow-ups pass.",
+    help="Refuse new records of the flow, or of all flows. Follow-up records of runs are still accepted.",
 )
-@click.option("--processing", is_flag=True, help="Claim nothing more, in the whole cluster. What runs, ends.")
+@click.option(
+    "--processing", is_flag=True, help="Stop claiming records, in the whole cluster. Running records finish."
+)
 @click.option("--all", "everything", is_flag=True, help="Both, for all flows.")
 @reason_option
 @yes_option
@@ -35,7 +37,7 @@ def stop(
     actor: str,
     as_json: bool,
 ) -> None:
-    """Stop what comes in, what is worked on, or both. Undone by queuectl resume with the same options."""
+    """Stop ingestion, processing, or both. `queuectl resume` with the same options undoes it."""
     ingestion, processing = ingestion or everything, processing or everything
     if not ingestion and not processing:
         raise click.UsageError("Say what to stop: --ingestion, --processing or --all.")

@@ -45,7 +45,7 @@ def tail(flow_name: str | None, interval: float, times: int | None, as_json: boo
 
 
 def _clock(at: datetime) -> str:
-    """Of the database's clock, in this host's time zone."""
+    """The time by the database's clock, in this host's time zone."""
     return at.astimezone().strftime("%H:%M:%S")
 
 

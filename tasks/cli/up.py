@@ -49,7 +49,7 @@ class StopRequested(BaseException):
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".data"),
     show_default=True,
-    help="Where the embedded servers keep their data and everything its log.",
+    help="The directory for the embedded servers' data and for all logs.",
 )
 @click.option(
     "--sample/--no-sample",
@@ -193,7 +193,7 @@ def process_sample(supervisor: Supervisor, database: DatabaseManager, report: Up
 
 @contextmanager
 def stop_on_signals() -> Generator[None]:
-    """The first signal stops everything in order; those that follow do not disturb that."""
+    """The first signal stops everything in order; later signals do not disturb that."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, frame: FrameType | None) -> None:

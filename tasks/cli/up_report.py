@@ -26,7 +26,7 @@ MESSAGE_LENGTH = 160
 
 
 class UpReport:
-    """Plain lines where the output is no terminal; a progress bar where it is one. `as_json`: all of that on stderr,
+    """Writes plain lines, or a progress bar if the output is a terminal. `as_json`: all of that on stderr,
     and the summary as a document on stdout."""
 
     def __init__(self, directory: Path, *, is_elsewhere: bool, as_json: bool = False) -> None:
@@ -134,7 +134,7 @@ def _status_table(counts: Mapping[str, int]) -> Table:
 
 
 def _error_table(errors: Sequence[ErrorGroup]) -> Table:
-    """Text, not markup: what stands in a message is not ours."""
+    """Text, not markup: the contents of a message are not ours."""
     table = Table("attempts", "failed", "error", title="errors since the start", title_justify="left")
     for group in errors:
         message = Text(redact(group.error_message, MESSAGE_LENGTH).replace("\n", " "))

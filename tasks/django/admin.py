@@ -77,7 +77,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description="attempts")
     def attempts_so_far(self, record: Any) -> Any:
-        """Those that failed or crashed."""
+        """The attempts that failed or crashed."""
         rows = (
             (attempt.finished_at, attempt.outcome, attempt.exception_type, attempt.error_message)
             for attempt in record.attempts.using(queue_alias())
@@ -117,7 +117,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
 @admin.register(Flow)
 class FlowAdmin(ReadOnlyAdmin):
-    """Flows; each task is one."""
+    """Flows. Each task is a flow."""
 
     list_display = ("flow_name", "celery_queue", "max_retries", "paused_at", "ingestion_stopped_at")
     search_fields = ("flow_name",)

@@ -47,7 +47,7 @@ class ProcessingQueueBackend(BaseTaskBackend):
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
         """The record exists when the transaction of the database alias is committed; without one it exists at once.
 
-        Raises InvalidTask, TypeError for arguments that are no JSON, PayloadRejectedError for what a record cannot
+        Raises InvalidTask, TypeError for arguments that are not JSON, PayloadRejectedError for what a record cannot
         hold, IngestionStoppedError, DatabaseUnavailableError.
         """
         self.validate_task(task)

@@ -58,7 +58,8 @@ def check_databases(
 ) -> list[checks.CheckMessage]:
     """Whether the databases that are checked hold the queue, at this code's version, and are the one that workers use.
 
-    Warnings: `manage.py migrate` runs this too, and must not be kept from making Django's own tables first.
+    Problems are warnings only, because `manage.py migrate` runs this check too, and must be able to make Django's own
+    tables first.
     """
     aliases = {backend.flow_settings.database for backend in our_backends()} & set(databases or ())
     return [message for alias in sorted(aliases) for message in _check_database(alias)]

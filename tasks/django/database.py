@@ -13,7 +13,7 @@ from queue_store.settings import DatabaseSettings
 
 
 def driver_connection(alias: str) -> Any:
-    """The connection of psycopg 3 beneath Django's, in whatever transaction Django has open. Raises Django's
+    """The connection of psycopg 3 beneath Django's, in any transaction that Django has open. Raises Django's
     TransactionManagementError where that transaction is broken already."""
     connection = connections[alias]
     connection.ensure_connection()
@@ -37,7 +37,7 @@ def database_url(alias: str) -> DatabaseUrl:
 
 @contextmanager
 def opened_manager(alias: str) -> Generator[DatabaseManager]:
-    """For what operators do, each in a transaction of its own. Its connections are closed at the end."""
+    """A manager for actions of operators, each in a transaction of its own. Its connections are closed at the end."""
     is_pooled = connections[alias].settings_dict.get("DISABLE_SERVER_SIDE_CURSORS", False)
     settings = DatabaseSettings(database_url(alias), pool_size=1, max_overflow=1, pgbouncer=is_pooled)
     manager = DatabaseManager(alias, settings, application_name="processing_queue django")

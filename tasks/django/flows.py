@@ -22,7 +22,7 @@ from .our_backends import our_backends
 from .payloads import named_task
 from .task_library import InvalidTask
 
-CELERY_QUEUE = "flows"  # of Django's queue `default`
+CELERY_QUEUE = "flows"  # the Celery queue for Django's queue `default`
 
 
 def declare_tasks() -> dict[str, Flow]:
@@ -44,7 +44,7 @@ def celery_queue(queue_name: str) -> str:
 
 
 def _flows_of(path: str) -> list[Flow]:
-    """One for the queue that the task declares, and one for each other that `using()` may name."""
+    """One flow for the queue that the task declares, and one for each other queue that `using()` may name."""
     try:
         task = named_task(path)
     except InvalidTask as error:

@@ -16,7 +16,7 @@ from .task_library import TaskContext, TaskError, TaskResultStatus, normalize_js
 
 
 class UnsupportedResultError(PermanentError, TypeError):
-    """A task returned what is no JSON. To do its work again would change nothing."""
+    """A task returned what is not JSON. To do its work again would change nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,8 @@ class QueueModel(models.Model):
 
 
 def _table(name: str) -> str:
-    """In the queue's schema, whatever the login's search path is: Django takes a quoted name as it is."""
+    """Names the queue's schema, so that the login's search path does not matter: Django takes a quoted name as it
+    is."""
     return f'"{queue_schema()}"."{name}"'
 
 

@@ -2,7 +2,7 @@
 
     {"args": [17], "kwargs": {"copies": 2}}
 
-What `using()` changed stands next to them, so that the result tells of the same task. A producer in SQL may leave out
+The payload also holds what `using()` changed, so that the result shows the same task. A producer in SQL may leave out
 everything that is empty.
 """
 
@@ -29,7 +29,7 @@ def record_priority(priority: int) -> int:
 
 
 def aware(instant: datetime) -> datetime:
-    """With USE_TZ = False Django's instants are of the time zone of TIME_ZONE."""
+    """With USE_TZ = False, Django's instants are in the time zone TIME_ZONE."""
     return timezone.make_aware(instant) if timezone.is_naive(instant) else instant
 
 
@@ -41,13 +41,13 @@ def named_task(module_path: str) -> Any:
         raise InvalidTask(f"{module_path} cannot be imported: {error}") from None
     if not isinstance(found, Task) or found.module_path != module_path:
         raise InvalidTask(
-            f"{module_path} is no task, but a worker finds a task by this name: give the task the name of its function"
+            f"{module_path} is not a task, but a worker finds a task by this name: name the task like its function"
         )
     return found
 
 
 def flow_name(task: Any) -> str:
-    """Of a task in its declared queue its path; in another queue the path and the queue's name."""
+    """The path of the task. In another queue than the declared one, the path and the queue's name."""
     declared = named_task(task.module_path)
     if task.queue_name == declared.queue_name:
         return str(task.module_path)

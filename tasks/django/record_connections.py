@@ -18,7 +18,7 @@ class TransactionLeftOpenError(Exception):
 
 @contextmanager
 def connections_of_a_record() -> Generator[None]:
-    """For the thread that runs the task. Raises TransactionLeftOpenError."""
+    """The connections of the thread that runs the task. Raises TransactionLeftOpenError."""
     before = _begin()
     try:
         yield
@@ -30,7 +30,7 @@ def connections_of_a_record() -> Generator[None]:
 
 @asynccontextmanager
 async def async_connections_of_a_record() -> AsyncGenerator[None]:
-    """For an asynchronous task: its connections belong to the one thread in which `sync_to_async` runs."""
+    """The connections of an asynchronous task, which belong to the one thread in which `sync_to_async` runs."""
     before = await sync_to_async(_begin)()
     try:
         yield
@@ -60,7 +60,7 @@ def _end(before: dict[str, int]) -> list[str]:
 
 
 def _depth(connection: Any) -> int:
-    """How many transactions and savepoints are open. One without atomic(), by set_autocommit(False), counts too."""
+    """How many transactions and savepoints are open. A transaction begun by set_autocommit(False) counts too."""
     if connection.connection is None:
         return 0
     if connection.in_atomic_block:

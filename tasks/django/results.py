@@ -26,7 +26,7 @@ _OWN_KINDS = ("WorkerProcessDied", "ClaimWithoutOutcome")
 
 
 def read_result(database: str, alias: str, result_id: str) -> Any:
-    """Read over Django's connection, so that what its open transaction enqueued is found. Raises
+    """Reads over Django's connection, so that records enqueued in its open transaction are found. Raises
     TaskResultDoesNotExist."""
     try:
         record_id = int(result_id) if str(result_id).isascii() and str(result_id).isdigit() else None
@@ -41,7 +41,7 @@ def read_result(database: str, alias: str, result_id: str) -> Any:
 
 
 def running_result(task: Any, context: FlowContext, attempts: Sequence[Attempt]) -> Any:
-    """The result as it is while a worker works on the record. `attempts`: those before, newest first. Raises
+    """The result as it is while a worker works on the record. `attempts`: the earlier attempts, newest first. Raises
     PermanentError."""
     args, kwargs = arguments_of(context.payload)
     record = context.record
@@ -128,7 +128,7 @@ def _errors(attempts: Sequence[Attempt]) -> list[Any]:
 
 
 def exception_path(name: str, traceback: str) -> str:
-    """Where the class of an exception is found. Its module stands in the traceback, but for Python's own."""
+    """Where the class of an exception is found. The traceback names its module, unless it is one of Python's own."""
     if name in _OWN_KINDS:
         return f"processing_queue.django.errors.{name}"
     modules = re.findall(rf"^[\s|]*(?:([\w.]+)\.)?{re.escape(name)}(?::|$)", traceback, re.MULTILINE)

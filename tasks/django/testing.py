@@ -45,7 +45,7 @@ class QueueTestRunner(DiscoverRunner):
     """TEST_RUNNER: test databases have the queue's tables, and know the tasks."""
 
     def setup_databases(self, **kwargs: Any) -> Any:
-        """Before Django copies the database for processes that run side by side."""
+        """Call it before Django copies the database for parallel test processes."""
         prepare_test_databases()
         return super().setup_databases(**kwargs)
 
@@ -77,8 +77,8 @@ def run_tasks(*, also_later: bool = False) -> int:
 
 
 def empty_queue() -> None:
-    """For the setUp of a TransactionTestCase, whose records stay when the test ends. Raises nothing that a TestCase
-    needs: what that enqueues is rolled back."""
+    """For the setUp of a TransactionTestCase, whose records stay when the test ends. A TestCase does not need it: its
+    records are rolled back."""
     with opened_manager(queue_alias()) as manager, manager.engine.begin() as connection:
         connection.execute(delete(processing_queue))
         connection.execute(delete(flow_execution_logs))

@@ -6,7 +6,7 @@ from ..monitoring.rules.broker_rules import NEXT_STEPS
 from .diagnosis import Diagnosis, ok, warning
 
 NO_EVICTION = "noeviction"
-VISIBILITY_SECONDS = 3_600  # Celery's default, and what nobody has to change
+VISIBILITY_SECONDS = 3_600  # Celery's default, which nobody needs to change
 
 
 def broker() -> Diagnosis:
@@ -30,7 +30,7 @@ def broker() -> Diagnosis:
     if wrong:
         return wrong
     if set_up is None:
-        return ok("it answers; what it says about itself was not readable.")
+        return ok("it answers, but its description of itself could not be read.")
     return ok(f"{set_up.product} {set_up.version} answers; it evicts nothing.")
 
 

@@ -1,4 +1,4 @@
-"""All checks, one after the other. One that cannot look says so, and the others go on."""
+"""All checks, one after the other. A check that cannot be made says so, and the others continue."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping

@@ -7,7 +7,7 @@ from .facts import QueueFacts, ServerFacts
 
 OLDEST_SERVER = 150_000
 NEEDED_EXTENSION = "plpgsql"
-WAIT_SECONDS = 30.0  # of PgBouncer; docs/performance.md advises 10
+WAIT_SECONDS = 30.0  # PgBouncer's limit; docs/performance.md advises 10
 
 
 def database(facts: ServerFacts) -> Diagnosis:
@@ -69,7 +69,7 @@ def pooler(facts: ServerFacts) -> Diagnosis:
 
 
 def clocks(facts: QueueFacts) -> Diagnosis:
-    """Those of the workers' hosts, and this one's."""
+    """The clocks of the workers' hosts and of this host."""
     if found := of_findings(judge(facts.snapshot, ["wrong_clock"])):
         return found
     ahead = facts.server.clock_ahead_seconds

@@ -1,4 +1,4 @@
-"""Run a command that ends when the process that started it ends, however that one dies.
+"""Run a command that ends when the process that started it ends, even if that process is killed.
 
 Started as a script by `start_child`: it drops root's rights, ties its life to its parent's and becomes the command.
 Linux sends a signal on the parent's death. A change of user clears that request, so it is made last. Elsewhere a
@@ -70,7 +70,7 @@ def start_child(
 def stop_tied(
     process: subprocess.Popen[bytes], *, first: signal.Signals | None, bound_seconds: float
 ) -> bool:
-    """Ask the process to end; kill it and its children after the bound. True when it ended by itself."""
+    """Ask the process to end; kill it and its children after the bound. True if it ended on its own."""
     if first is not None and process.poll() is None:
         process.send_signal(first)
     try:

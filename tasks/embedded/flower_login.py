@@ -11,7 +11,7 @@ CONFIGURED = ("FLOWER_BASIC_AUTH", "FLOWER_AUTH")
 
 
 def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """What to add to Flower's environment: nothing where a login is configured."""
+    """The variables to add to Flower's environment; none if a login is configured."""
     if any(environ.get(name) for name in CONFIGURED):
         return {}
     file = directory / FILE_NAME
@@ -23,7 +23,7 @@ def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def shown_login(directory: Path, is_terminal: bool) -> str:
-    """For whoever started it: the password on a terminal only, so that no log keeps it."""
+    """For the person who started it. The password is shown on a terminal only, so that no log keeps it."""
     file = directory / FILE_NAME
     if not file.exists():
         return "with the login that you configured"

@@ -1,7 +1,8 @@
 """Where the embedded servers keep their data and programs, so that the user they run as can reach them.
 
 Postgres refuses to run as root. Started by root, the servers run as an unprivileged user, who may not be able
-to enter root's home. No directory is ever opened to others: what lies in a private place is put elsewhere.
+to enter root's home. No directory is ever opened to others: files that would be in a private directory are put
+elsewhere.
 """
 
 import hashlib

@@ -31,7 +31,8 @@ def redis_program(user: ServerUser | None) -> Path:
     """The `valkey-server` of the wheel, or a `redis-server` or `valkey-server` on PATH."""
     program = _valkey_of_the_wheel() or shutil.which("redis-server") or shutil.which("valkey-server")
     if program is not None:
-        # Never its target: Debian's redis-server is a link to redis-check-rdb, which becomes what it is called.
+        # Never the link's target: Debian's redis-server is a link to redis-check-rdb, which acts by the name under
+        # which it is started.
         own = Path(program).absolute()
         return reachable_directory([own], user) / own.name
     raise EmbeddedServerError(

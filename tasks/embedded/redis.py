@@ -59,7 +59,7 @@ class EmbeddedRedis:
 
     @property
     def is_running(self) -> bool:
-        """False: it was not started, or it has ended by itself."""
+        """False: it was not started, or it has ended on its own."""
         return self._process is not None and self._process.poll() is None
 
     @property

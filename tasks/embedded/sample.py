@@ -64,7 +64,7 @@ class Sample:
         return (self.ended_at or time.monotonic()) - self.began_at
 
     def completed_per_second(self, database: DatabaseManager) -> float:
-        """Without the waits of the records that are tried again."""
+        """The rate, leaving out the waits before retries."""
         completed = [record_id for record_id, status in self.statuses.items() if status == "completed"]
         with database.transaction() as cursor:
             seconds = read_seconds_of_work(cursor, completed)
@@ -76,7 +76,7 @@ class Sample:
 
     @property
     def surprises(self) -> list[str]:
-        """What did not end as it should, in words."""
+        """The records that did not end as they should, in words."""
         return [
             f"record {record_id} is {self.statuses.get(record_id, 'gone')}, and should be {status}"
             for record_id, status in self.expected.items()

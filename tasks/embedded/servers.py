@@ -19,7 +19,7 @@ EMBEDDED_ENVIRONMENT = "DEVELOPMENT"
 
 
 class EmbeddedServers:
-    """Postgres where no database URL is configured, Redis where no broker URL is."""
+    """Starts Postgres if no database URL is configured, and Redis if no broker URL is."""
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -69,7 +69,7 @@ class EmbeddedServers:
     def _write_environment_file(self, settings: Mapping[str, str]) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
         self.environment_file.unlink(missing_ok=True)
-        # The broker's password stands there.
+        # It contains the broker's password.
         self.environment_file.touch(mode=0o600, exist_ok=False)
         self.environment_file.write_text("".join(lines))
 

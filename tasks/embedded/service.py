@@ -15,8 +15,9 @@ RESTART_PAUSE_SECONDS = 5.0
 
 
 class Service:
-    """A process that is started again when it ends by itself. Until it `has_been_up`, up to a limit, because wrong
-    settings do not mend themselves; after that without end, with a pause between the starts."""
+    """A process that is started again when it ends on its own. Until it `has_been_up`, it is started only a limited
+    number of times, because wrong settings do not mend themselves; after that any number of times, with a pause
+    between the starts."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class Service:
             self._process.send_signal(signal.SIGTERM)
 
     def wait_until_stopped(self) -> bool:
-        """After `ask_to_stop`: kill it after the bound. True when it ended by itself."""
+        """After `ask_to_stop`: kill it after the bound. True if it ended on its own."""
         process, self._process = self._process, None
-        # Not asked twice: to Celery a second signal means to hurry.
+        # It is not asked twice, because a second signal tells Celery to hurry.
         return process is None or stop_tied(process, first=None, bound_seconds=self._stop_bound_seconds)

@@ -37,12 +37,12 @@ class Supervisor:
             service.start()
 
     def everything_is_up(self) -> None:
-        """What ends from here on is started again, however often."""
+        """From now on, every service that ends is started again, however often."""
         for service in self._services:
             service.has_been_up = True
 
     def watch(self) -> None:
-        """One look at everything: what ended is started again. Raises when it does not stay up."""
+        """Check every service once, and start those again that ended. Raises if one does not stay up."""
         happened = [*self._servers.restart_if_ended()]
         happened += [event for service in self._services if (event := service.restart_if_ended())]
         for event in happened:
@@ -66,7 +66,7 @@ class Supervisor:
             service.ask_to_stop()
         for service in self._services:
             if not service.wait_until_stopped():
-                self._report(f"{service.name} did not stop by itself and was killed")
+                self._report(f"{service.name} did not stop on its own and was killed")
         self._servers.stop()
 
 

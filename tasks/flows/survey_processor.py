@@ -1,7 +1,7 @@
 """The sample flow: answers of the American National Election Studies 1996 become results in `processed_surveys`.
 
-The results are written over the connection that the handler is given, and so in the same COMMIT that completes the
-record: there is never a completed record without its result, nor a result twice.
+The handler writes the results over the connection that it is given, and so in the COMMIT that completes the record. No
+record is completed without its result, and no result is written twice.
 """
 
 from typing import Any

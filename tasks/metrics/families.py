@@ -20,7 +20,7 @@ HELP = {
     "completed": "Records that completed.",
     "failed": "Records that failed for good.",
     "retried": "Attempts that failed and are retried.",
-    "snoozed": "Records whose handler asked for later.",
+    "snoozed": "Records whose handler asked to be called later.",
     "released": "Records that a run gave back without starting them.",
     "rescued": "Records taken back from dead runs.",
     "crashed": "Crash strikes: records that were worked on when their process died.",
@@ -51,7 +51,7 @@ def _records(flows: Sequence[FlowCounts]) -> Iterator[Metric]:
         labels=["flow"],
     )
     stopped = GaugeMetricFamily(
-        "processing_queue_flow_stopped", "1 where nothing is claimed by an operator's order.", labels=["flow"]
+        "processing_queue_flow_stopped", "1 if an operator stopped claims.", labels=["flow"]
     )
     for flow in flows:
         for status in STATUSES:
@@ -73,7 +73,7 @@ def _counters(counters: dict[str, Counters]) -> Iterator[Metric]:
         "processing_queue_processing_duration_seconds", "How long handlers took.", labels=["flow"]
     )
     wait = HistogramMetricFamily(
-        "processing_queue_wait_duration_seconds", "From due to claimed.", labels=["flow"]
+        "processing_queue_wait_duration_seconds", "The time from due to claimed.", labels=["flow"]
     )
     for name, counter in counters.items():
         processing.add_metric([name], _buckets(counter.processing_histogram), counter.processing_seconds)
@@ -97,10 +97,16 @@ def _fleet(reading: Reading) -> Iterator[Metric]:
     if signs.worker_seconds is not None:
         age = max(0, signs.worker_seconds)
         yield _gauge(
-            "heartbeat_age_seconds", "Since any worker process, dead ones included, gave a sign.", age
+            "heartbeat_age_seconds",
+            "Seconds since the last heartbeat of any worker process, dead ones included.",
+            age,
         )
     if signs.beat_seconds is not None:
-        yield _gauge("beat_last_tick_age_seconds", "Since any beat gave a sign.", max(0, signs.beat_seconds))
+        yield _gauge(
+            "beat_last_tick_age_seconds",
+            "Seconds since the last sign of life of any beat.",
+            max(0, signs.beat_seconds),
+        )
     yield _gauge("pool_connections_in_use", "Connections in use in the workers' pools.", fleet.pool_in_use)
     yield _gauge("pool_connections_capacity", "Connections that the workers may open.", fleet.pool_capacity)
 
@@ -108,11 +114,13 @@ def _fleet(reading: Reading) -> Iterator[Metric]:
 def _server(reading: Reading) -> Iterator[Metric]:
     server = reading.server
     yield _gauge("server_connections", "Connections to the database server.", server.connection_count)
-    yield _gauge("server_connections_limit", "Connections that it allows.", server.connection_limit)
+    yield _gauge(
+        "server_connections_limit", "Connections that the database server allows.", server.connection_limit
+    )
     held = max((snapshot.seconds or 0 for snapshot in reading.snapshots), default=0)
     yield _gauge("held_snapshot_age_seconds", "The oldest snapshot, which holds back vacuum.", held)
     began = max((snapshot.transactions for snapshot in reading.snapshots), default=0)
-    text = "Transactions that began since then, also where a standby or a replication slot holds it."
+    text = "Transactions begun since the oldest snapshot of a session, a standby or a replication slot."
     yield _gauge("held_snapshot_age_transactions", text, began)
     endless = sum(flow.record_count for flow in reading.endless_claims)
     yield _gauge("endless_claims", "Records claimed again and again without an outcome.", endless)
@@ -132,7 +140,7 @@ def _replica(reading: Reading) -> Iterator[Metric]:
         "replica_up", "1 while the replica answers, from which records are counted.", lag is not None
     )
     if lag is not None:
-        yield _gauge("replica_lag_seconds", "How far the replica is behind.", max(0, lag))
+        yield _gauge("replica_lag_seconds", "How many seconds the replica is behind.", max(0, lag))
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -41,7 +41,7 @@ class FlowLabels:
         return labelled
 
     def split(self, flows: Sequence[FlowCounts]) -> list[FlowCounts]:
-        """Those with a label of their own, and the sum of the others."""
+        """The counts of the flows that have a label of their own, and the sum of the others."""
         own = [flow for flow in flows if flow.flow_name in self._own]
         others = [flow for flow in flows if flow.flow_name not in self._own]
         return [*own, add_up(others, OTHERS)] if others else own

@@ -28,9 +28,9 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class BrokerReading:
-    """`quarantine_notes`: those of the last hour, the newest first; empty for a broker that is not Redis.
-    `error_reply`: with which it answers a write, such as READONLY; None where it does what it is asked.
-    `control_messages`: how many wait in the Celery queue control; None where nobody can tell."""
+    """`quarantine_notes`: the notes of the last hour, the newest first; empty for a broker that is not Redis.
+    `error_reply`: the error with which it answers a write, such as READONLY; None if the write succeeds.
+    `control_messages`: how many wait in the Celery queue `control`; None if that cannot be read."""
 
     is_reachable: bool
     quarantine_notes: Sequence[Note] = ()
@@ -58,7 +58,7 @@ def read_broker() -> BrokerReading:
 
 
 def _error_reply(client: Any) -> str | None:
-    """The error with which the broker answers a write; None for none, and where there is no answer at all."""
+    """The error with which the broker answers a write; None if there is no error, or no answer at all."""
     from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
     try:

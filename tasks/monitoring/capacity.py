@@ -10,14 +10,14 @@ from .databases import database_named, read_beside
 from .rules import flow_rules
 from .snapshot import Snapshot, take_snapshot
 
-CONNECTIONS_EACH = 2  # of a worker process: its run and its heartbeat
+CONNECTIONS_EACH = 2  # for each worker process: its run and its heartbeat
 GROWTH_DAYS = 28
 GROWTH_MINIMUM_DAYS = 7
 WEEK_DAYS = 7
 
 
 def calculate_capacity_utilization() -> dict[str, Any]:
-    """The load, what the configured containers can do, and how many are wanted.
+    """The load, the capacity of the configured containers, and how many containers are wanted.
 
     Theoretical: CONTAINERS containers, each BATCH_SIZE records a batch and CAPACITY_RATE_PER_HOUR batches an hour.
     Raises DatabaseUnavailableError.
@@ -45,13 +45,13 @@ def calculate_capacity_utilization() -> dict[str, Any]:
 
 
 def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
-    """ceil(pending / (batch_size * target_processing_rate)): enough to be done with what waits within an hour. What is
-    for later or stopped does not wait."""
+    """ceil(pending / (batch_size * target_processing_rate)): enough to process all waiting records within an hour.
+    Records that are due later, or whose flow is stopped, do not count as waiting."""
     return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
 
 
 def maximum_containers(snapshot: Snapshot) -> int:
-    """As many as the server has connections for: two for each worker process, in addition to those that others use."""
+    """How many containers the server has connections for: two for each worker process, and those that others use."""
     fleet, server = snapshot.fleet, snapshot.server
     hosts = {process.hostname for process in fleet.alive}
     processes_each = math.ceil(len(fleet.alive) / len(hosts)) if hosts else 1
@@ -60,7 +60,8 @@ def maximum_containers(snapshot: Snapshot) -> int:
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
-    """A line through the daily arrivals: in how many days it reaches the capacity. None: too few days, or no growth."""
+    """Fits a line to the daily arrivals, and says in how many days it reaches the capacity. None: too few days, or no
+    growth."""
     if len(days) < GROWTH_MINIMUM_DAYS:
         return {
             "days_seen": len(days),
@@ -84,7 +85,8 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
 
 
 def _trend(values: list[float]) -> tuple[float, float]:
-    """The slope, and the level today. From two weeks on over averages of seven days: weekends are no trend."""
+    """The slope, and the level today. With two weeks of days or more it uses averages of seven days, because weekends
+    are not a trend."""
     if len(values) < 2 * WEEK_DAYS:
         return _line(values)
     averages = [

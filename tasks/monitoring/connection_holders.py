@@ -1,4 +1,5 @@
-"""Who held the server's connections when somebody last looked: told when it lets nobody in to look."""
+"""Remembers who held the server's connections, so that the finding can name them when the server accepts no
+connection."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime

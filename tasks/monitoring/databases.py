@@ -29,8 +29,8 @@ def database_named(name: str = DEFAULT_DATABASE) -> DatabaseManager:
 
 
 def read_beside(database: DatabaseManager, read: Callable[[Cursor[Any]], T]) -> tuple[T, str | None]:
-    """What was read from the replica; from the primary where there is none, or where it cannot be reached: the text
-    says so. Raises DatabaseUnavailableError."""
+    """Read from the replica, or from the primary if there is no replica or it cannot be reached; the returned text
+    then says why. Raises DatabaseUnavailableError."""
     problem: str | None = None
     if database.settings.replica_url is not None:
         try:

@@ -33,8 +33,9 @@ def distributed_system_maintenance(
     actor: str = "a Python caller",
     on_progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Any]:
-    """What was chosen, one after the other; a dry run (the default) says what would be done and changes nothing.
-    `on_progress`, for callers in this process, hears after each chunk which operation affected how many rows so far.
+    """Run the chosen operations one after the other. A dry run (the default) says what would be done and changes
+    nothing. `on_progress`, for callers in this process, is called after each chunk with the operation and the number
+    of rows so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
     reset. Raises ValueError for wrong arguments, MaintenanceError when the same is running already,
@@ -78,7 +79,8 @@ def monthly_retention() -> dict[str, Any]:
 
 
 def nightly_review() -> dict[str, Any]:
-    """Correct the counts after changes past the arrows, and learn what is usual at each hour of the week."""
+    """Correct the counts after changes of status without an arrow, and learn what is usual at each hour of the
+    week."""
     database = database_named()
     with maintenance.begin(database, "nightly_review", dry_run=False, actor="schedule") as run:
         with run.chunk():

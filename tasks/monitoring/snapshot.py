@@ -37,8 +37,8 @@ RATE_MINIMUM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`recent`: by flow, what happened while its oldest due record waited, where that is ten minutes or more.
-    `schedule`, `broker`: None where nobody looked at them."""
+    """`recent`: for each flow whose oldest due record has waited for ten minutes or more, what happened in that time.
+    `schedule`, `broker`: None if they were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -65,8 +65,7 @@ class Snapshot:
 
     @property
     def open(self) -> FlowCounts:
-        """All flows together that nobody stopped: what waits there waits for workers. Under a name that is no flow it
-        waits for somebody to move or cancel it."""
+        """The sum of all registered flows that nobody stopped: their due records wait for workers."""
         return add_up(flow for flow in self.flows if flow.is_registered and not flow.is_stopped)
 
 
@@ -113,7 +112,8 @@ def _rate_windows(flows: list[FlowCounts]) -> dict[str, float]:
 
 
 def rate_window_seconds(flow: FlowCounts) -> float | None:
-    """Over how long the rate of a flow is judged: while due work waits, an hour at most. None: nothing to judge."""
+    """The time over which the rate of a flow is judged: as long as due work has waited, but at most an hour. None if
+    there is nothing to judge."""
     waited_seconds = flow.oldest_due_seconds or 0
     if not flow.due or not flow.is_registered or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
         return None

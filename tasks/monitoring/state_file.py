@@ -21,7 +21,7 @@ class StateFile:
         self.path = directory / name
 
     def read(self) -> Any:
-        """None where there is none; a file that somebody else put there is not believed."""
+        """Returns None if there is no file; a file of another user is ignored."""
         try:
             if self.path.is_symlink() or self.path.stat().st_uid != os.getuid():
                 return None

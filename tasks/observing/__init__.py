@@ -10,10 +10,10 @@ from queue_store.runs.run import Run
 
 
 class Observer(Protocol):
-    """What it returns is entered before and left after."""
+    """Each method returns a context that is entered before the observed step and left after it."""
 
     def run(self, run: Run, trace_context: str | None) -> AbstractContextManager[None]:
-        """A run that claimed something. `trace_context`: of the hint that it began with."""
+        """A run that claimed something. `trace_context`: the trace context of the hint that it began with."""
         ...
 
     def attempt(self, record: Record) -> AbstractContextManager[None]: ...
@@ -27,7 +27,7 @@ _observers: list[Observer] = []
 
 
 def observe_with(observer: Observer) -> None:
-    """From now on, for the runs that begin."""
+    """Observe all runs that begin from now on."""
     if observer not in _observers:
         _observers.append(observer)
 

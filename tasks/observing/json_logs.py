@@ -44,7 +44,8 @@ def _task() -> dict[str, Any]:
 
 
 def _bound(record: logging.LogRecord) -> dict[str, Any]:
-    """What the caller gave as `extra`. Celery's own hold whole messages, arguments included."""
+    """The values that the caller gave as `extra`. Celery's own values are left out: they hold whole messages with
+    arguments."""
     if record.name.startswith("celery."):
         return {}
     given = {name: value for name, value in vars(record).items() if name not in OWN_ATTRIBUTES}
@@ -52,7 +53,7 @@ def _bound(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _told(name: object, value: object) -> object:
-    """Without secrets, also those that only their name gives away."""
+    """Without secrets, including values that only their name shows to be secret."""
     if value is None or isinstance(value, bool | int | float):
         return value if redact(f"{name}={value}") == f"{name}={value}" else HIDDEN
     if isinstance(value, Mapping):

@@ -1,10 +1,10 @@
 """OpenTelemetry: a span for each run, in the trace of the hint that it began with, and one for each attempt, in the
-trace of whoever enqueued the record and linked to its run. A call of a batch handler is one span of the run, linked
-to whoever enqueued its records.
+trace of the record's producer and linked to its run. A call of a batch handler is one span of the run, linked to the
+traces of the records' producers.
 
-On with the setting TRACING and the extra `tracing`. Where spans go is said by OpenTelemetry's own variables
-(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …). An enqueue inside of a span carries its context in the record;
-applications in other languages write a W3C traceparent into `trace_context`.
+The setting TRACING and the extra `tracing` switch it on. OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT,
+OTEL_SERVICE_NAME …) say where spans go. An enqueue inside of a span carries its context in the record; applications in
+other languages write a W3C traceparent into `trace_context`.
 """
 
 import logging
@@ -33,7 +33,7 @@ COUNTS = ("records_claimed", "records_completed", "records_retried", "records_fa
 
 
 class Tracing:
-    """Of one process, which has one run at a time."""
+    """The tracing of one process, which has one run at a time."""
 
     def __init__(self, tracer: "Tracer") -> None:
         self._tracer = tracer
@@ -61,7 +61,7 @@ class Tracing:
 
     @contextmanager
     def attempt(self, record: Record) -> Generator[None]:
-        """The span of one attempt. A snooze is no error."""
+        """The span of one attempt. A snooze is not an error."""
         from opentelemetry.trace import SpanKind
 
         attributes = _attributes(record.flow_name, record.flow_instance_id) | {
@@ -106,7 +106,7 @@ def _attributes(flow_name: str, flow_instance_id: object) -> dict[str, Any]:
 
 
 def _context(trace_context: str | None) -> "Context":
-    """Without one, or with nonsense, a trace begins."""
+    """Without a valid trace context, a new trace begins."""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator().extract({"traceparent": trace_context or ""})
@@ -143,7 +143,7 @@ def check_tracing() -> None:
 
 
 def trace_attempts() -> Tracing:
-    """In a worker process, after the fork: exporters have threads."""
+    """Call it in a worker process after the fork, because exporters have threads."""
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider
@@ -159,7 +159,8 @@ def trace_attempts() -> Tracing:
 
 
 def flush_spans() -> None:
-    """Before the process ends. Not for longer than a few seconds: the exporter goes on trying for its own time."""
+    """Before the process ends. Waits for a few seconds at most: the exporter would keep trying for its own time
+    limit."""
     from opentelemetry import trace
 
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)

@@ -1,4 +1,5 @@
-"""What can be done from the page: the operators' arrows. Each answers how many it was, and in a sentence what."""
+"""The actions of the page: the operators' arrows. Each answers how many records it changed, and says it in a
+sentence."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ ON_THE_LINE = {"failed": "reset", "pending": "cancel"}
 
 
 def reset(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Of ids, of all of one kind of error, or of all failed ones that a search finds."""
+    """Reset the records with these ids, all with one kind of error, or all failed ones that a search finds."""
     ids, search = _meant(arguments, "failed")
     if arguments.switch("dry_run"):
         with reading(replica=False) as cursor:
@@ -50,7 +51,7 @@ def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def end(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Of one record, under the claim that the page showed."""
+    """End the handler of one record, under the claim that the page showed."""
     record_id, claim_number = arguments.needed_whole("id", 1), arguments.needed_whole("claim", 1, 2**31 - 1)
     reason = arguments.text("reason")
     result = ask_to_end(page_database(), [record_id], actor=actor, reason=reason, claim_number=claim_number)
@@ -73,7 +74,8 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """The pending and failed records of a name that is no flow, to a flow. A dry run may leave out `to_flow`."""
+    """Move the pending and failed records of a name that is not a flow to a flow. A dry run may leave out
+    `to_flow`."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     pending, failed = _movable(name, to_flow)
     if arguments.switch("dry_run"):
@@ -88,14 +90,16 @@ def pause(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     paused = _operators().pause(name, actor=actor, reason=arguments.text("reason"))
     return _said(
-        len(paused), f"flow(s) paused: {name}" if paused else f"flow(s) changed: {name} was paused before"
+        len(paused), f"flow(s) paused: {name}" if paused else f"flow(s) changed: {name} was paused already"
     )
 
 
 def resume(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     resumed = _operators().resume(name, actor=actor)
-    return _said(len(resumed), f"flow(s) resumed: {name}" if resumed else f"flow(s) changed: {name} was open")
+    return _said(
+        len(resumed), f"flow(s) resumed: {name}" if resumed else f"flow(s) changed: {name} was not paused"
+    )
 
 
 def acknowledge(arguments: Arguments, actor: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def has_replica() -> bool:
 
 
 def replica_lag_seconds() -> float | None:
-    """None: the replica does not answer."""
+    """Returns None if the replica does not answer."""
     try:
         return read_replica_lag(page_database())
     except DatabaseUnavailableError as error:

@@ -38,7 +38,7 @@ _wrong_logins = WrongLogins()
 
 
 class BehindTheDoor(tornado.web.RequestHandler):
-    """Before each of Flower's handlers and ours, by inheritance."""
+    """A base class placed before each of Flower's handlers and ours."""
 
     scripts = " 'unsafe-inline'"  # a page of Flower's has one
     is_open = False
@@ -62,7 +62,7 @@ class BehindTheDoor(tornado.web.RequestHandler):
             await before
 
     def write_error(self, status_code: int, **details: Any) -> None:
-        """Flower shows the traceback, and the settings of the process, to whoever asked."""
+        """Flower itself would show the traceback, and the settings of the process, to anybody who asks."""
         if status_code != 500:
             super().write_error(status_code, **details)
         elif not self._finished:
@@ -81,7 +81,7 @@ class BehindTheDoor(tornado.web.RequestHandler):
 
 
 def install_door(handlers: list[Any], settings: dict[str, Any]) -> None:
-    """Before Flower's application is built."""
+    """Call it before Flower's application is built."""
     handlers[:] = [_behind_the_door(entry) for entry in handlers]
     settings["static_handler_class"] = guarded(StaticFileHandler)
     settings["xsrf_cookie_kwargs"] = {"samesite": "Strict"}
@@ -111,7 +111,7 @@ def _with_door(handler_class: Any, *, is_open: bool) -> type:
 
 
 class LoginBehindTheDoor(LoginHandler):
-    """Flower makes a handler of the class of its provider instead: of that one, behind the door."""
+    """Flower makes a handler of its provider's class instead, so that class gets the door too."""
 
     def __new__(cls, application: Any, *arguments: Any, **details: Any) -> Any:
         provider = symbol_by_name(application.options.auth_provider or NotFoundErrorHandler)
@@ -124,7 +124,9 @@ def _start_http_server(application: Flower) -> int | None:
     if not guard.has_login(options):
         if not options.unix_socket and options.address not in LOOPBACK:
             where = options.address or "this machine"
-            raise SystemExit(f"Flower would show everything to whoever reaches {where}: {guard.LOGIN_HINT}.")
+            raise SystemExit(
+                f"Flower would show everything to anybody who reaches {where}: {guard.LOGIN_HINT}."
+            )
         if strtobool(os.environ.get("FLOWER_UNAUTHENTICATED_API") or "false"):
             raise SystemExit(
                 "FLOWER_UNAUTHENTICATED_API would let every page in a browser of this machine run tasks: unset it, "

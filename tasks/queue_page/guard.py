@@ -52,7 +52,7 @@ def _user(handler: Any) -> Any:
 
 
 def _check_host(handler: Any) -> None:
-    """A page of another site can give its name our address; its requests still say that name."""
+    """Another site can point its own host name to our address (DNS rebinding). Its requests still carry that name."""
     name = handler.request.host_name
     if not options_of(handler).unix_socket and name not in ("127.0.0.1", "localhost", "::1"):
         raise tornado.web.HTTPError(403, f"Without a login only http://localhost is answered: {LOGIN_HINT}.")

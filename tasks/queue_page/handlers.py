@@ -165,7 +165,7 @@ class ExportHandler(JsonHandler):
 
 
 class MetricsHandler(JsonHandler):
-    """Flower's own, but off the event loop: our collector asks the database."""
+    """Flower's own metrics, but read outside the event loop, because our collector asks the database."""
 
     async def get(self) -> None:
         cast(Flower, self.application).purge_offline_worker_metrics()

@@ -1,4 +1,4 @@
-"""Putting the page into Flower, whoever starts it: `celery -A processing_queue flower`."""
+"""Adds the page to Flower, also when `celery -A processing_queue flower` starts it."""
 
 import functools
 import sys
@@ -6,7 +6,8 @@ from typing import Any
 
 
 def install_in_flower_command() -> None:
-    """Celery's command line has Flower's command loaded before it loads the application. Anywhere else: nothing."""
+    """Celery's command line loads Flower's command before the application, so it can be wrapped. In any other program,
+    do nothing."""
     module = sys.modules.get("flower.command")
     command = getattr(module, "flower", None)
     if command is None or getattr(command.callback, "has_queue_page", False):
@@ -25,7 +26,7 @@ def _with_queue_page(start: Any) -> Any:
 
 
 def install() -> None:
-    """Before Flower's application is built. Once in a process."""
+    """Call it before Flower's application is built. Once in a process."""
     import flower.urls
     from flower.options import options
 

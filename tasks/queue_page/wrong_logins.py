@@ -17,14 +17,14 @@ WAITING_AT_ONCE = 20
 
 
 class WrongLogins:
-    """Of each address, the newest ADDRESSES of them: how many, and when the last one was."""
+    """Counts wrong logins by address, with the time of the last one, for the newest ADDRESSES addresses."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._waiting = 0
 
     async def delay(self, address: str) -> None:
-        """One more: waits twice as long as the last time. Raises HTTPError(429) where too many wait already."""
+        """Count one more, and wait twice as long as the last time. Raises HTTPError(429) if too many wait already."""
         count = self._count(address)
         seconds = min(FIRST_SECONDS * 2 ** min(count - 1, 20), LONGEST_SECONDS)
         logger.warning("wrong login no. %d from %s: answered after %.1f s", count, address, seconds)

@@ -52,7 +52,7 @@ class Report:
 
     @property
     def plots(self) -> dict[str, dict[str, Points]]:
-        """Series by name, by title."""
+        """The series of each plot: values by name, under the plot's title."""
         charts = self.charts
         per_minute = 60 / charts.span.bucket_seconds
         counted: dict[str, Points] = {

@@ -29,7 +29,7 @@ def as_markdown(report: Report) -> str:
 
 
 def _plots(report: Report) -> str:
-    """Fenced, so that the characters stand below each other."""
+    """In a code fence, so that the characters are aligned."""
     lines = [f"from {report.start:%d %b %H:%M} to {report.at:%d %b %H:%M %Z}"]
     for title, series in report.plots.items():
         lines += ["", title]
@@ -48,6 +48,6 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """What records say must neither end the cell nor become markup."""
+    """Escapes text from records, which must neither end the cell nor become markup."""
     escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split()))
     return escaped or "-"

@@ -1,7 +1,8 @@
 """When was an entry due last, and when is it due next?
 
-Where the clocks are put back an hour comes twice. A crontab that names its hours is due in the first one only. One with
-`*` or `*/n` hours means elapsed time, and is due in both. A time that the clocks skip is the one an hour later.
+When the clocks are put back, an hour comes twice. A crontab that names its hours is due in the first one only. One with
+`*` or `*/n` hours means elapsed time, and is due in both. An entry at a time that the clocks skip is due an hour
+later.
 """
 
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def _is_on(table: crontab, day: date) -> bool:
 
 
 def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetime]:
-    """In no order; some more than once."""
+    """In no particular order, and some more than once."""
     twice = _means_elapsed_time(table) and _has_change_of_clocks(day, timezone)
     for hour in table.hour:
         for minute in table.minute:
@@ -73,7 +74,7 @@ def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetim
             yield local.astimezone(UTC)
             if twice:
                 second = local.replace(fold=1).astimezone(UTC)
-                # Of a time that is skipped, fold=1 is an earlier time.
+                # For a time that the clocks skip, fold=1 would give an earlier time.
                 if second.astimezone(timezone).replace(tzinfo=None, fold=0) == local.replace(tzinfo=None):
                     yield second
 

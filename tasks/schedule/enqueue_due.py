@@ -1,5 +1,6 @@
-"""Recurring flows: what is due becomes a record. Level-triggered: whoever looks, whenever, there is exactly one record
-for each occurrence. `fan_out` looks every few seconds, and idle worker processes do, so that no beat is needed."""
+"""Recurring flows: each due occurrence becomes a record. Level-triggered: any process may look at any time, and there
+is still exactly one record for each occurrence. `fan_out` looks every few seconds, and idle worker processes do, so
+that no beat is needed."""
 
 import logging
 from collections.abc import Iterable

@@ -33,7 +33,7 @@ def run_occurrence(entry: str, due_at: str) -> str | None:
     due = _instant(due_at)
     if due is None:
         logger.warning(
-            "%s was hinted for %s, which is no instant with a time zone", entry, ascii(due_at)[:80]
+            "%s was hinted for %s, which is not an instant with a time zone", entry, ascii(due_at)[:80]
         )
         return None
     database = database_named()

@@ -43,7 +43,8 @@ class OccurrenceScheduler(Scheduler):
         self._is_looking = False
         super().__init__(*args, **kwargs)
 
-    # Read when they are first used: beat makes a scheduler for its banner before it names wrong settings.
+    # The settings are read on first use, because beat makes a scheduler for its banner before it reports wrong
+    # settings.
     @cached_property
     def _heartbeat_file(self) -> str:
         return load_processor_settings().heartbeat_file
@@ -116,7 +117,7 @@ class OccurrenceScheduler(Scheduler):
         return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
 
     def _ticks(self) -> dict[str, datetime]:
-        """Of the plain intervals that this beat has hinted."""
+        """When this beat last hinted each plain interval."""
         entries: dict[str, Any] = self.get_schedule() or {}
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 

@@ -55,14 +55,14 @@ class QueueTester:
         on_duplicate: OnDuplicate = "raise",
         **options: Unpack[RecordOptions],
     ) -> int:
-        """A record of its own; what the application enqueues is found by `records`. Returns its id."""
+        """Enqueue a record for the test, and return its id. `records` finds those that the application enqueues."""
         enqueued = self._processor.enqueue(self._name(flow), payload, on_duplicate=on_duplicate, **options)
         return enqueued.id
 
     def run(
         self, flow: str | Callable[..., Any], payload: object, **options: Unpack[RecordOptions]
     ) -> Row[Any]:
-        """Enqueue one record, work on its flow until nothing of it is due, and return the record as it is then."""
+        """Enqueue one record, run its flow until no record of the flow is due, and return the record as it is then."""
         record_id = self.enqueue(flow, payload, **options)
         self.drain(flow)
         return self.record(record_id)
@@ -95,10 +95,10 @@ class QueueTester:
     def records(
         self, flow: str | Callable[..., Any] | None = None, status: str | None = None
     ) -> Sequence[Row[Any]]:
-        """What was enqueued and committed, oldest first; of a flow, and in a status, where these are given. Raises
-        QueueStoreError for what is no status: a test would find that there are none."""
+        """The committed records, oldest first; only those of `flow` and with `status`, if given. Raises
+        QueueStoreError for an unknown status, because a test would otherwise find no records."""
         if status is not None and status not in STATUSES:
-            raise QueueStoreError(f"{status!r} is no status: it must be one of {', '.join(STATUSES)}")
+            raise QueueStoreError(f"{status!r} is not a status: it must be one of {', '.join(STATUSES)}")
         conditions: list[ColumnElement[bool]] = []
         if flow is not None:
             conditions.append(processing_queue.c.flow_name == self._name(flow))
@@ -107,8 +107,8 @@ class QueueTester:
         return self._rows(*conditions)
 
     def pass_time(self, delta: timedelta) -> None:
-        """As if that much time had passed: every instant of every record, and every occurrence of a recurring flow,
-        moves into the past. Recurring flows are looked at before and after, as a worker would have done.
+        """Act as if that much time had passed: move every instant of every record, and every occurrence of a recurring
+        flow, into the past. Recurring flows are checked before and after, as a worker would have done.
         Raises QueueStoreError for a time that does not pass."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(

@@ -19,7 +19,7 @@ class _ReadableJson(TypeDecorator[Any]):
 
 
 def readable(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
-    """The same columns. A number that Python does not hold is text there, cut."""
+    """The same columns, but a number too long for Python to convert is read as a shortened text."""
     return [
         type_coerce(cast(column, Text), _ReadableJson()).label(column.key)
         if isinstance(column.type, JSONB)

@@ -1,4 +1,5 @@
-"""What the heartbeat tells the loop of its run, and what handlers ask of it. Written by one thread, read by others."""
+"""The state that the heartbeat shares with the loop of its run and with handlers. One thread writes it, others read
+it."""
 
 import asyncio
 import os
@@ -22,7 +23,7 @@ from .time_limit import masked
 
 
 class Handlers(Protocol):
-    """What the heartbeat asks of the handlers that its run has in hand."""
+    """The heartbeat's view of the handlers that are running in its run."""
 
     def oldest(self) -> InHand | None: ...
 
@@ -41,14 +42,14 @@ class CurrentRun:
     is_lost: bool = False
     flow_is_closed: bool = False
     process_is_full: bool = False
-    is_in_the_way: bool = False  # of something else that this process is to do
+    is_in_the_way: bool = False  # something else waits for this process
     batch_size: int | None = None  # for the next claim, when operators changed it
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])
     handlers: Handlers | None = None
     progress_reports: int = 0
-    claim_slice: Callable[[], None] | None = None  # claims what the express slice in hand has not finished
-    server_identity: str | None = None  # of the server that this run began on, where it is known
+    claim_slice: Callable[[], None] | None = None  # claims the rest of the express slice
+    server_identity: str | None = None  # of the server on which this run began, if known
     pid: int = field(default_factory=os.getpid)
 
     @property

@@ -25,11 +25,11 @@ class EventLoop:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """From another thread: waits for the result."""
+        """Call it from another thread. It waits for the result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     def close(self) -> None:
-        """What handlers left behind is cancelled."""
+        """Cancels the tasks that handlers left behind."""
         self._is_closing = True
         self.loop.call_soon_threadsafe(self._cancel_all)
         self._thread.join(1)

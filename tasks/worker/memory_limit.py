@@ -16,7 +16,7 @@ def memory_limit_bytes(cgroup_limits: tuple[Path, ...] = CGROUP_LIMITS) -> int:
 
 
 def _read(path: Path) -> int | None:
-    """None where the file is missing or says that there is no limit."""
+    """Returns None if the file is missing or says that there is no limit."""
     try:
         text = path.read_text().strip()
     except OSError:

@@ -9,7 +9,8 @@ MOST_BATCHES = 1_000
 
 @dataclass(slots=True)
 class QuickBatches:
-    """`slice_size`: of the next slice, as far as its length in time allows; 0: no slice was quick yet."""
+    """`slice_size`: how many records the next slice may have, judged by how long the last ones took; 0: no slice was
+    quick yet."""
 
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES
@@ -29,11 +30,11 @@ class QuickBatches:
             self.in_a_row = ENOUGH_BATCHES
 
     def note_batch(self, seconds: float, *, is_clean: bool) -> None:
-        """Of a batch that was claimed. `is_clean`: all of its records were completed, and none reported progress."""
+        """Note a batch that was claimed. `is_clean`: all of its records were completed, and none reported progress."""
         self.in_a_row = self.in_a_row + 1 if is_clean and seconds < LONG_SECONDS else 0
 
     def note_slice(self, seconds: float, size: int) -> None:
-        """Of a slice that was not thrown back."""
+        """Note a slice that was not thrown back."""
         self.wanted = max(ENOUGH_BATCHES, self.wanted - 1)
         if seconds < LONG_SECONDS / 5:
             self.slice_size = max(self.slice_size, 2 * size)
@@ -41,8 +42,8 @@ class QuickBatches:
             self.slice_size = size // 2
 
     def note_thrown_back(self) -> None:
-        """A slice became long, was rolled back or had a failure, or what was next had to be claimed. A flow of which
-        this happens now and then is tried less and less often."""
+        """Note that a slice became long, was rolled back or had a failure, or that the next records had to be claimed.
+        A flow to which this happens now and then is tried less and less often."""
         self.in_a_row = 0
         self.slice_size = 0
         self.wanted = min(2 * self.wanted, MOST_BATCHES)

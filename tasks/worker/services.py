@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerServices:
-    """What runs, heartbeats and tasks of this process share. Created after the fork, never before."""
+    """The services that runs, heartbeats and tasks of this process share. Created after the fork, never before."""
 
     def __init__(self, settings: ProcessorSettings, celery_queues: list[str]) -> None:
         self.settings = settings
@@ -103,7 +103,7 @@ class WorkerServices:
             worker_processes.register(cursor, self.process)
 
     def close(self) -> None:
-        """Say goodbye: what is not said here, the lease says later."""
+        """Tell the database that this process ends. If that fails, its lease runs out later."""
         self.slots.leave()
         with self.database.transaction() as cursor:
             worker_processes.end(cursor, self.process.worker_process_id)

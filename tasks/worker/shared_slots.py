@@ -1,8 +1,8 @@
-"""What the processes of one worker tell each other without a database: memory that they share.
+"""Memory through which the processes of one worker tell each other things without a database.
 
 Each pool child has the slot of its pool index and keeps there who it is, which record it has in flight and when its
-heartbeat last ran. A child that starts finds in its slot what its predecessor left: when that one did not say goodbye,
-it crashed, and on what. The main process finds the children that hear nothing.
+heartbeat last ran. A child that starts reads its predecessor's slot: it learns whether the predecessor crashed, and on
+which record. The main process finds the children that no longer react.
 """
 
 import mmap
@@ -35,8 +35,8 @@ def is_pool_child() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A child that died without saying goodbye. `record_id`: what it had in flight, or NOTHING_IN_FLIGHT; None where
-    that is not known."""
+    """A child that died without saying goodbye. `record_id`: the record that it had in flight, or NOTHING_IN_FLIGHT;
+    None if that is not known."""
 
     worker_process_id: UUID
     record_id: int | None
@@ -54,7 +54,7 @@ class BusyChild:
 
 
 class SharedSlots:
-    """Created in the worker's main process. A forked child has the same memory; another one is handed its file."""
+    """Created in the worker's main process. A forked child has the same memory; a spawned child receives its file."""
 
     def __init__(self) -> None:
         self.worker_id = uuid4()
@@ -63,7 +63,7 @@ class SharedSlots:
         self._offset = _FLAGS
 
     def hand_over(self) -> tuple[UUID, Any]:
-        """In the main process, while a child is spawned: the arguments of `take_over` there."""
+        """Returns the arguments of `take_over`. Call it in the main process while it spawns a child."""
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  (as long as children are spawned)
             self._file.write(self._memory[:])
@@ -72,7 +72,7 @@ class SharedSlots:
         return self.worker_id, DupFd(self._file.fileno())
 
     def take_over(self, worker_id: UUID, file: Any) -> None:
-        """In a spawned child, before anything else."""
+        """Call it in a spawned child before anything else."""
         self.worker_id = worker_id
         descriptor = file.detach()
         self._memory = mmap.mmap(descriptor, _SIZE)
@@ -95,7 +95,7 @@ class SharedSlots:
 
     @property
     def is_first(self) -> bool:
-        """Of the children of this worker."""
+        """Whether this child has the first slot of its worker."""
         return self._offset == _FLAGS
 
     def enter(self, worker_process_id: UUID) -> Predecessor | None:
@@ -117,14 +117,15 @@ class SharedSlots:
         _HEARD_AT.pack_into(self._memory, self._offset + 24, time.monotonic())
 
     def busy_child(self, index: int) -> BusyChild | None:
-        """For the main process. None: the child of this pool index has nothing in flight."""
+        """For the main process. Returns None if the child of this pool index has nothing in flight."""
         identity, record_id, heard_at = _SLOT.unpack_from(self._memory, _offset(index))
         if identity == bytes(16) or record_id == NOTHING_IN_FLIGHT:
             return None
         return BusyChild(index, UUID(bytes=identity), record_id, heard_at)
 
     def blame(self, index: int, record_id: int) -> None:
-        """In the main process, before it kills the child of this pool index: its successor strikes this record."""
+        """Call it in the main process before it kills the child of this pool index. The child's successor gives this
+        record a crash strike."""
         _IN_HAND.pack_into(self._memory, _offset(index) + 16, record_id)
 
     def leave(self) -> None:

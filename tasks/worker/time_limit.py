@@ -1,8 +1,8 @@
 """Stopping a handler that takes too long, in the main thread: an interval timer whose signal raises into it.
 
 The timer rings again and again, because a handler may swallow the first exception. Around calls of the store the
-exception is held back: in the middle of a COMMIT it would leave nobody knowing whether that happened. A signal mask
-cannot do that, because the signal of the process is then delivered to another thread, and raises here all the same.
+exception is held back: in the middle of a COMMIT, nobody would know whether that COMMIT happened. A signal mask cannot
+do that, because the signal of the process is then delivered to another thread, and raises here all the same.
 """
 
 import ctypes

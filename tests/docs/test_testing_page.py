@@ -57,7 +57,7 @@ def test_what_would_make_a_test_pass_for_nothing_is_refused(
     tester = QueueTester()
     wrong: Any = "complete"
     with pytest.raises(
-        QueueStoreError, match="'complete' is no status: it must be one of pending, processing"
+        QueueStoreError, match="'complete' is not a status: it must be one of pending, processing"
     ):
         tester.records(status=wrong)
     for wrong in (timedelta(minutes=-1), 60):

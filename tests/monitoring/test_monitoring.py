@@ -275,7 +275,7 @@ def test_thresholds_are_the_runbooks_and_settings_change_them(
         ('{"failed_records_warning": true}', "must be a number, 0 or more"),
         ('{"failed_records_warning": 200}', "must not be above failed_records_critical"),
         ('{"success_rate_warning": 70}', "must not be below success_rate_critical"),
-        ('{"flows": {"alpha": {"response_time_warning": 1}}}', "is not judged by flow"),
+        ('{"flows": {"alpha": {"response_time_warning": 1}}}', "cannot be set for one flow"),
         ('{"flows": []}', "flows must be an object"),
     ],
 )

@@ -84,7 +84,7 @@ def test_what_cannot_be_moved_is_counted_by_reason(jobs: Importing) -> None:
     assert document["moved"] == {"invoice": 1}
     assert sorted(left["reason"] for left in document["left"]) == [
         "its payload is text that is not JSON",
-        "its time is no instant with a time zone",
+        "its time is not an instant with a time zone",
         "priority: must be a whole number from 0 to 9, not 17",
     ]
 

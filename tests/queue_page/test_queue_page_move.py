@@ -1,4 +1,4 @@
-"""Records of a name that is no flow are moved to a flow from the page: counted first, guarded, and audited."""
+"""Records of a name that is not a flow are moved to a flow from the page: counted first, guarded, and audited."""
 
 import os
 from collections.abc import Iterator

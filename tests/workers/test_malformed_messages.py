@@ -62,7 +62,7 @@ MALFORMED: dict[str, str | bytes] = {
     "an object as eta": message(headers={"eta": {"a": 1}}),
     "an expiry that is a list": message(headers={"expires": [1]}),
     "retries of text": message(headers={"retries": "many"}),
-    "no JSON at all": "this is no JSON",
+    "no JSON at all": "this is not JSON",
     "a JSON scalar": "5",
     "an empty object": "{}",
     "properties that are null": json.dumps(json.loads(message()) | {"properties": None}),

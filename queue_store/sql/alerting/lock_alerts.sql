@@ -1,2 +1,2 @@
--- One judges at a time.
+-- Only one process judges at a time.
 LOCK TABLE public.alerts IN SHARE ROW EXCLUSIVE MODE

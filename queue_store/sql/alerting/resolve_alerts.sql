@@ -1,5 +1,4 @@
--- The findings of these alerts are gone. Only codes that were judged now are resolved, and nothing that somebody has seen
--- who judged later.
+-- The findings of these alerts are gone. Resolves only alerts whose code was judged now, and none that a later judgement has seen.
 UPDATE public.alerts SET resolved_at = clock_timestamp()
 WHERE resolved_at IS NULL AND code = ANY(%(judged_codes)s) AND alert_key <> ALL(%(seen_keys)s)
     AND (%(judged_at)s::timestamptz IS NULL OR last_seen_at <= %(judged_at)s::timestamptz)

@@ -1,6 +1,6 @@
--- The next notification for a contact. It is taken before it is sent, so that two senders never send the same one. One
--- that was taken long ago and never marked is sent again, with the same id. A contact gets the notifications of an alert
--- in order.
+-- The next notification for a contact. It is taken before it is sent, so that two senders never send the same one. A
+-- notification that was taken long ago and never marked as sent is sent again, with the same id. A contact gets the
+-- notifications of an alert in order.
 WITH next AS MATERIALIZED (
     SELECT n.id FROM public.alert_notices n
     WHERE n.sent_at IS NULL AND n.dropped_at IS NULL AND n.contact = %(contact)s AND n.try_count < %(tries)s

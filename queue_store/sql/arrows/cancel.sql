@@ -1,6 +1,6 @@
--- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. So is one that
--- somebody has locked, such as an express slice: nobody waits for a handler, least of all the handler itself.
--- Returns each id that was found live, with what happened: 'cancelled' or 'asked'.
+-- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. A record
+-- that somebody has locked, such as an express slice, is also only asked: cancel never waits for a handler, which may
+-- be the caller itself. Returns each id that was found live, with what happened: 'cancelled' or 'asked'.
 WITH live AS MATERIALIZED (
     SELECT q.id, q.status, q.flow_name FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('pending', 'processing')
@@ -17,7 +17,7 @@ WITH live AS MATERIALIZED (
 ), asked AS (
     INSERT INTO public.cancel_requests (record_id, requested_by, reason)
     SELECT id, %(actor)s, %(reason)s FROM live WHERE id NOT IN (SELECT id FROM cancelled)
-    ON CONFLICT (record_id) DO NOTHING  -- whoever asks first is named; nobody waits for a row lock here
+    ON CONFLICT (record_id) DO NOTHING  -- the first to ask is named; nobody waits for a row lock here
 ), counted AS (
     INSERT INTO public.rollup_deltas (flow_name, cancelled)
     SELECT flow_name, count(*) FROM cancelled GROUP BY flow_name

@@ -1,4 +1,4 @@
--- purge: finished → gone, the oldest ids first. Returns the ids. Triggers take along what belongs to the records.
+-- purge: finished → gone, the oldest ids first. Returns the ids. Triggers delete the rows that belong to the records.
 WITH victim AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id > %(after_id)s AND q.status = %(status)s AND q.status IN ('completed', 'failed', 'cancelled')

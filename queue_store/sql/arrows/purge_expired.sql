@@ -6,7 +6,7 @@ WITH page AS MATERIALIZED (
     WHERE id > %(after_id)s ORDER BY id LIMIT %(limit)s
 ), doomed AS MATERIALIZED (
     SELECT q.id, q.status FROM public.processing_queue q JOIN page USING (id)
-    -- A row that changed since the page was read is looked at again, the page is not.
+    -- A row that changed since the page was read is checked again; the page as a whole is not.
     WHERE q.updated_at = page.updated_at AND q.status = page.status AND (
         page.status = 'completed' AND page.completed_at < now() - make_interval(secs => %(completed_seconds)s)
         OR page.status = 'cancelled' AND page.updated_at < now() - make_interval(secs => %(cancelled_seconds)s)

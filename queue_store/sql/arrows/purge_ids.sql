@@ -1,4 +1,4 @@
--- purge: finished → gone, of the records named. Triggers take along what belongs to them.
+-- purge: finished → gone, of the records named. Triggers delete the rows that belong to them.
 WITH finished AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('completed', 'failed', 'cancelled')

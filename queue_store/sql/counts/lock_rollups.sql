@@ -1,4 +1,4 @@
--- One folds at a time; no row: somebody else is at it. Moves the mark up to the candidate once every transaction
+-- Only one process folds at a time; returns no row if another one is folding. Moves the mark up to the candidate once every transaction
 -- that could have added a delta below it has ended.
 WITH mine AS MATERIALIZED (
     SELECT 1 FROM public.rollup_progress FOR NO KEY UPDATE SKIP LOCKED

@@ -1,5 +1,5 @@
 -- enqueue: → pending, for what was staged, but for duplicates of live records and of each other: the first one wins.
--- In the order of dedup_key, so that two bulks with the same keys do not deadlock.
+-- Rows are inserted in the order of dedup_key, so that two bulks with the same keys do not deadlock.
 -- Returns each duplicate's position with the id of its live twin (NULL where that was committed just now).
 WITH inserted AS (
     INSERT INTO public.processing_queue (id, flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id,

@@ -1,5 +1,5 @@
 -- The run whose express slice holds a pending record. The row's xmax is the transaction that locked it last. While that
--- is open, its session holds the advisory lock of its run: this tells which run it is. A replica knows no locks.
+-- is open, its session holds the advisory lock of its run: this tells which run it is. A replica does not see these locks.
 -- 1886483061: the lock's class, queue_store/runs/sessions.py.
 SELECT r.flow_instance_id, r.state, w.hostname, w.pid, r.started_at, r.heartbeat_at
 FROM public.processing_queue q

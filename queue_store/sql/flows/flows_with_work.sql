@@ -1,6 +1,6 @@
 -- The open flows that have work that can be claimed: how many records at least (counted up to a bound), how long the
 -- oldest has waited, how many runs are alive and may be, and how many worker processes serve the flow.
--- Of a flow with order keys count the records without one and the heads of the keys, by steps from key to key.
+-- In a flow with order keys, only the records without a key and the first record of each key count; the query steps from key to key.
 SELECT f.flow_name, f.celery_queue, coalesce(f.batch_size_override, f.batch_size) AS batch_size,
     due.records AS due_records, due.waited_seconds, alive.runs AS alive_runs, coalesce(f.max_runs_override, f.max_runs) AS max_runs,
     (SELECT count(*) FROM public.worker_processes w

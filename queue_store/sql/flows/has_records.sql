@@ -1,4 +1,4 @@
--- Whether a name is a flow, and whether it has records, by the counts.
+-- Says whether a name is a flow, and, by the counts, whether it has records.
 SELECT EXISTS (SELECT FROM public.flows WHERE flow_name = %(flow_name)s) AS is_registered,
     coalesce((SELECT total FROM public.rollup_totals WHERE flow_name = %(flow_name)s), 0)
     + coalesce((SELECT sum(enqueued - purged) FROM public.rollup_deltas

@@ -1,4 +1,4 @@
--- Failures that lie more than ten minutes apart are not one trouble.
+-- Failures that are more than ten minutes apart do not count as one problem.
 UPDATE public.flows
 SET claims_failing_since = CASE WHEN claims_failed_at > clock_timestamp() - interval '10 minutes'
         THEN claims_failing_since ELSE clock_timestamp() END,

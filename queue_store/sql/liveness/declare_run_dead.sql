@@ -1,5 +1,5 @@
--- A run is declared dead, which is final. One that was running leaves suspects; one that was stopping does not.
--- With a lease: unless its heartbeat arrived since.
+-- Declares a run dead, which is final. A run that was running leaves suspects; a run that was stopping does not. With
+-- `lease_seconds`, a run whose heartbeat has arrived since is left alone.
 UPDATE public.flow_execution_logs
 SET died_running = (state = 'running'), state = 'dead', finished_at = clock_timestamp(),
     suspect_record_id = %(suspect_record_id)s, error_message = %(error_message)s

@@ -1,6 +1,6 @@
--- Runs that were silent for longer than the lease. Nobody is silent before one lease has passed since the server came
--- back: after an outage every heartbeat is stale. The checkpointer is younger than the server after a crash of another
--- session.
+-- Runs that were silent for longer than the lease. No run counts as silent until one lease has passed since the
+-- server came back, because after an outage every heartbeat is stale. After another session has crashed, the
+-- checkpointer has a later start than the server.
 SELECT r.flow_instance_id
 FROM public.flow_execution_logs r
 WHERE r.state IN ('running', 'stopping')

@@ -1,4 +1,4 @@
--- Worker processes that beat, and whose code knows none of these schema versions as its newest one.
+-- Living worker processes whose code has none of these schema versions as its newest one.
 SELECT format('%%s (process %%s)', w.hostname, w.pid) FROM public.worker_processes w
 WHERE w.state IN ('running', 'stopping') AND w.heartbeat_at > now() - interval '1 minute'
     AND coalesce(w.versions ->> 'schema', '') <> ALL(%(served)s)

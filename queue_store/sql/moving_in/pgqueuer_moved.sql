@@ -1,4 +1,4 @@
--- As PgQueuer cancels jobs: the row leaves, and its log says so.
+-- Cancels jobs as PgQueuer itself does: it deletes the row and writes to its log.
 WITH moved AS (
     DELETE FROM {jobs} WHERE id = ANY(%(ids)s) AND status = 'queued'
     RETURNING id, priority, entrypoint

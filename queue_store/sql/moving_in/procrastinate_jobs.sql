@@ -1,4 +1,4 @@
--- Jobs that wait, by id, locked: a worker of Procrastinate that looks for work passes them by.
+-- Waiting jobs by id. They are locked, so a worker of Procrastinate that looks for work skips them.
 SELECT id, task_name, args, priority, scheduled_at, queueing_lock, lock
 FROM {jobs} WHERE status = 'todo' AND id > %(after_id)s
 ORDER BY id LIMIT %(limit)s

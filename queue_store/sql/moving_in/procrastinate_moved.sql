@@ -1,2 +1,2 @@
--- As Procrastinate cancels jobs that wait; its triggers note the event.
+-- Cancels waiting jobs as Procrastinate itself does; its triggers record the event.
 UPDATE {jobs} SET status = 'cancelled' WHERE id = ANY(%(ids)s) AND status = 'todo'

@@ -1,4 +1,4 @@
--- A pending record becomes more or less urgent. One that somebody has locked is in hand, and stays as it is. Returns the ids that were changed.
+-- A pending record becomes more or less urgent. A locked record is being worked on, and stays as it is. Returns the ids that were changed.
 WITH pending AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'pending'

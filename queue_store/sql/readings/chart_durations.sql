@@ -1,5 +1,5 @@
--- How long records took and waited, bucket by bucket: minutes, or hours where a bucket is longer than a minute. See
--- chart_counts.sql for where all flows, or one flow, are read.
+-- How long records took and waited, bucket by bucket: minutes, or hours where a bucket is longer than a minute.
+-- chart_counts.sql says which tables are read for all flows and for one flow.
 WITH minutes_from AS MATERIALIZED (
     SELECT coalesce(date_trunc('hour', min(minute)) + interval '1 hour', 'infinity') AS at FROM public.rollup_overall
 ), counted AS (

@@ -1,14 +1,14 @@
--- How many records each flow has, or one (`flow_name`), by status. Finished ones and the total are exact: folded totals
--- and what is not folded yet. Live ones are counted in their partial indexes up to a limit; beyond it they are what is
--- left over. More than ten flows share ten times the limit, but each has a tenth of it at least: a thousand flows cost
--- ten times as much as ten, and not a hundred times.
--- Of busy runs, the processing ones are what their last heartbeats say (processing_counts). So are the records that an
--- express slice holds: they count as processing, and not as pending.
--- Every LIMIT has the order of its index: without it the planner may walk over millions of finished rows. Counting
--- begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
--- `level` steps from priority to priority that a flow has pending records of: most flows have one, and there are ten.
--- A name that is no flow and has no record any more is left out. `names` adds up instead of joining: the planner takes the
--- names for few, and would compare each with all.
+-- How many records each flow has, or one (`flow_name`), by status. Finished records and the total are exact: they add
+-- folded totals and deltas not folded yet. Live records are counted in their partial indexes up to a limit; beyond
+-- it, they are the rest of the total. More than ten flows share ten times the limit, but each has at least a tenth of
+-- it: a thousand flows cost ten times as much as ten, not a hundred times. For busy runs, the number of processing
+-- records comes from their last heartbeats (processing_counts). That includes the records that an express slice
+-- holds: they count as processing, not as pending. Every LIMIT has the order of its index: without it the planner may
+-- walk over millions of finished rows. Counting begins with the newest, because the oldest lie behind the dead index
+-- entries of everything claimed since the last vacuum. `level` steps through the priorities at which a flow has
+-- pending records: most flows have one, and there are at most ten. A name that is not a flow and has no records any
+-- more is left out. `names` sums instead of joining, because the planner expects few names and would compare each
+-- with all.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled

@@ -1,5 +1,5 @@
--- The records that these runs have claimed now, or attempted without success, the newest ones: indexes know both. What
--- they completed no index knows.
+-- The newest records that these runs have claimed now or attempted without success. Both have an index; the records
+-- that they completed have none.
 (SELECT id FROM public.processing_queue WHERE flow_instance_id = ANY(%(run_ids)s::uuid[]) AND status = 'processing'
 ORDER BY id DESC LIMIT %(limit)s)
 UNION

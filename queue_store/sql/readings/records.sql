@@ -1,5 +1,5 @@
--- Records newest first, below an id. However rare they are, only so many rows are looked at; the last column says
--- through which id. That bounds the time; the next page goes on there.
+-- Records newest first, below an id. Only `look_at_most` rows are read, however few match; this bounds the time. The
+-- last column says down to which id, and the next page goes on there.
 WITH looked_at AS MATERIALIZED (
     SELECT * FROM public.processing_queue
     WHERE id < %(before_id)s AND id >= %(from_id)s

@@ -1,6 +1,6 @@
 -- How far this server is behind the one it follows; 0 where it follows none. A replica that has replayed all that it
--- received is not behind while it receives; one that is cut off is as far behind as its last transaction is old. One
--- that has replayed no transaction yet knows nothing that is newer than its start.
+-- received is not behind while it receives; one that is cut off is as far behind as its last transaction is old. A
+-- replica that has not replayed a transaction yet has no data newer than its start.
 SELECT CASE
     WHEN NOT pg_is_in_recovery() THEN 0
     WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()

@@ -1,4 +1,4 @@
--- The run that each worker process has now: one at a time.
+-- The current run of each worker process. A process has one run at a time.
 SELECT worker_process_id, flow_instance_id, flow_name, started_at FROM public.flow_execution_logs
 WHERE state IN ('running', 'stopping')
 ORDER BY started_at

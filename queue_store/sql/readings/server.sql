@@ -1,13 +1,13 @@
 SELECT current_setting('server_version') AS server_version,
     current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
         AS connection_limit,
-    -- A monitor sees of others' sessions whose they are, and of what database, but not of what type.
+    -- A monitor sees the user and the database of other users' sessions, but not their type.
     (SELECT count(*) FROM pg_stat_activity
         WHERE coalesce(backend_type, 'client backend') = 'client backend' AND usesysid IS NOT NULL AND datid IS NOT NULL)
         AS connection_count,
     extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
     pg_is_in_recovery() AS is_replica,
-    -- A login of its own may be read-only on a server that takes writes, as one that only watches is.
+    -- On a server that takes writes, a single login may still be read-only, for example one that only monitors.
     pg_is_in_recovery() OR EXISTS (SELECT FROM pg_settings
         WHERE name = 'default_transaction_read_only' AND setting = 'on'
             AND source NOT IN ('user', 'database user', 'client', 'session')) AS takes_no_writes

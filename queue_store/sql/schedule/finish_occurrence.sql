@@ -1,5 +1,5 @@
 -- Finished; or, after an error, due again until it was tried often enough. A worker that had to wait for another is
--- excused: that was no try.
+-- excused: that was not an attempt.
 UPDATE public.schedule_occurrences
 SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'
         WHEN %(excused)s OR take_number - excused_count < %(tries)s THEN 'due' ELSE 'failed' END,

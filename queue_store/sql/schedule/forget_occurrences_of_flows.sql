@@ -1,2 +1,2 @@
--- Recurring flows begin anew; for the tests of those who write flows.
+-- Recurring flows start again from the beginning; for the tests of flow authors.
 DELETE FROM public.schedule_occurrences WHERE entry LIKE 'flow:%%'

@@ -1,4 +1,4 @@
--- An entry is due. Noticed by several, it is one row. The first one ever is skipped: a new installation does not make
+-- An entry is due. It gets one row, even if several processes notice it. The first one ever is skipped: a new installation does not make
 -- up for last month. Older ones that nobody took are skipped too: one run makes up for all that were missed.
 WITH noticed AS (
     INSERT INTO public.schedule_occurrences (entry, due_at, state)

@@ -1,2 +1,2 @@
--- As if time had passed since every occurrence of a recurring flow; for the tests of those who write flows.
+-- Moves every occurrence of a recurring flow into the past, as if time had passed; for the tests of flow authors.
 UPDATE public.schedule_occurrences SET due_at = due_at - make_interval(secs => %(seconds)s) WHERE entry LIKE 'flow:%%'

@@ -1,4 +1,4 @@
--- One takes it. No row: it is done, or somebody works on it or on another of the same entry.
+-- One takes it. Returns no row if the occurrence is done, or somebody works on it or on another one of the same entry.
 UPDATE public.schedule_occurrences o
 SET state = 'running', taken_at = clock_timestamp(), heartbeat_at = clock_timestamp(), take_number = o.take_number + 1
 WHERE o.entry = %(entry)s AND o.due_at = %(due_at)s

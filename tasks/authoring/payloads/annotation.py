@@ -15,7 +15,8 @@ _PLAIN_ORIGINS = (dict, list, Mapping, MutableMapping, Sequence, Union, UnionTyp
 
 
 def payload_annotation(annotation: Any, *, is_batch: bool) -> Any:
-    """Of a batch handler the X of `list[FlowContext[X]]`. Raises ValueError for a type that is no FlowContext."""
+    """The type of the payload: for a batch handler, the X of `list[FlowContext[X]]`. Raises ValueError for a type that
+    is not a FlowContext."""
     if not is_batch:
         return annotation
     for part in _parts(annotation):
@@ -31,7 +32,7 @@ def payload_annotation(annotation: Any, *, is_batch: bool) -> Any:
 
 
 def is_plain(annotation: Any) -> bool:
-    """Whether this says no more than that the payload is JSON."""
+    """Whether the annotation asks for plain JSON and nothing more specific."""
     if isinstance(annotation, TypeVar) or annotation in _PLAIN or annotation in _PLAIN_ORIGINS:
         return True
     if isinstance(annotation, NewType):

@@ -14,7 +14,7 @@ _IS_NAME = re.compile(r"\w+").fullmatch
 
 
 class Codec(Protocol):
-    """Objects of one type, and their JSON."""
+    """Converts objects of one type to JSON and back."""
 
     def decode(self, encoded: bytes) -> Any:
         """The object. Raises PayloadRejectedError with the path of the field."""
@@ -30,7 +30,7 @@ class Codec(Protocol):
 
 
 class PlainCodec:
-    """For payloads without a type: what the rule for all values says."""
+    """For payloads without a type, by the rule for all values."""
 
     def decode(self, encoded: bytes) -> Any:
         return decode_json(encoded)
@@ -43,7 +43,7 @@ class PlainCodec:
 
 
 def path_of(places: Sequence[str | int]) -> str:
-    """Such as `payload.lines[3].price`."""
+    """The path of a field, such as `payload.lines[3].price`."""
     path = "payload"
     for place in places:
         if isinstance(place, int):
@@ -54,7 +54,7 @@ def path_of(places: Sequence[str | int]) -> str:
 
 
 def rejected(problems: Sequence[tuple[str, str]]) -> PayloadRejectedError:
-    """One error for all that does not fit: pairs of path and problem, at least one."""
+    """One error for all fields that do not fit. `problems`: pairs of path and problem, at least one."""
     (field, problem), *others = problems
     shown = "".join(f"; {path}: {other}" for path, other in others[: SHOWN_PROBLEMS - 1])
     left_out = len(others) - (SHOWN_PROBLEMS - 1)

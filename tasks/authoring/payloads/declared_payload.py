@@ -1,4 +1,4 @@
-"""From what a flow declares to the type of its payloads. All problems are ValueErrors, found at import."""
+"""Finds the type of a flow's payloads from its declaration. All problems are ValueErrors, found at import."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ _NO_OBJECTS = ("array", "string", "integer", "number", "boolean", "null")
 
 
 def payload_type(flow_name: str, annotation: Any, options: Mapping[str, Any]) -> PayloadType | None:
-    """None: the payload is given as it is. Raises ValueError."""
+    """Returns None if the handler takes the payload as it is. Raises ValueError."""
     annotation = payload_annotation(annotation, is_batch=bool(options.get("batch")))
     version = options.get("version")
     if is_plain(annotation):

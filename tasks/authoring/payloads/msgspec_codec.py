@@ -1,4 +1,4 @@
-"""Types that msgspec decodes: its Structs, dataclasses, TypedDicts, and what is built of them."""
+"""Types that msgspec decodes: its Structs, dataclasses, TypedDicts, and types built from them."""
 
 import re
 from typing import Any

@@ -1,7 +1,7 @@
-"""The payloads of one flow: how they are checked and stored, and what a handler is given of them.
+"""The payloads of one flow: how they are checked and stored, and what a handler receives.
 
-A payload's version stands in the payload, as `"$version"`. So whoever writes records can say it, in Python and in SQL,
-and a payload that replaces another one brings its own. Version 1 is not written.
+A payload carries its version as `"$version"`. So any producer can set it, in Python or SQL, and a payload that replaces
+another one brings its own. Version 1 is not written.
 """
 
 import logging
@@ -40,7 +40,7 @@ class PayloadType:
         self.record_class = _record_class(self.decode)
 
     def encode(self, payload: object) -> bytes:
-        """As it is stored. Raises PayloadRejectedError for what a worker could not decode."""
+        """The payload as it is stored. Raises PayloadRejectedError for a payload that a worker could not decode."""
         plain = self._codec.plain(payload)
         if self.version > 1 and VERSION_KEY not in _as_object(plain):
             plain = {VERSION_KEY: self.version, **plain}
@@ -53,7 +53,8 @@ class PayloadType:
         return encoded
 
     def decode(self, encoded: bytes) -> Any:
-        """What the handler is given. Raises PayloadRejectedError, and SnoozeRecord for a version ahead of this code."""
+        """The payload as the handler receives it. Raises PayloadRejectedError, and SnoozeRecord for a version ahead of
+        this code."""
         if self.version == 1 and _MARK not in encoded:
             return self._codec.decode(encoded)
         payload = decode_json(encoded)

@@ -1,4 +1,4 @@
-"""Types that Pydantic decodes: its models, its dataclasses, and what is built of them."""
+"""Types that Pydantic decodes: its models, its dataclasses, and types built from them."""
 
 import json
 from typing import Any
@@ -37,8 +37,8 @@ class PydanticCodec:
             raise PayloadRejectedError("payload", "nested too deeply for its type") from None
 
     def plain(self, value: Any) -> Any:
-        """By alias, and without computed fields: what `decode` takes. The check of `decode` finds what is of another
-        type, so that no warning has to."""
+        """By alias and without computed fields, because `decode` takes this form. Warnings are off, because `decode`
+        then refuses values of another type."""
         try:
             plain = self._serialize(value, mode="json", by_alias=True, round_trip=True, warnings=False)
         except PydanticSerializationError as error:

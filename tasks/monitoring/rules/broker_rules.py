@@ -8,7 +8,7 @@ from ...celery_hardening.quarantine import notes_key
 from ..snapshot import Snapshot
 from .register import rule
 
-# By the code with which a reply begins.
+# The next step by the code with which a reply begins.
 NEXT_STEPS = {
     "READONLY": "it is a replica now: point CELERY_BROKER_URL to the primary, or REPLICAOF NO ONE",
     "MASTERDOWN": "it is a replica without its primary: point CELERY_BROKER_URL to the primary",

@@ -1,4 +1,4 @@
-"""Rules about the people who must hear of alerts."""
+"""Rules about the contacts that must be told of alerts."""
 
 from collections.abc import Iterator
 

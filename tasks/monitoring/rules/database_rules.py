@@ -48,7 +48,7 @@ def pool_utilization(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("server_connections")
 def connections(snapshot: Snapshot) -> Iterator[Finding]:
-    """What the server may take, and what the pools may open."""
+    """Compares the open connections with the server's limit, and with what the pools may open."""
     server = snapshot.server
     judged = snapshot.settings.alert_thresholds.judge("pool_utilization", server.connections_percent)
     if judged:

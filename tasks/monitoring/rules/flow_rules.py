@@ -11,14 +11,14 @@ from .register import rule
 
 BACKLOG_RECORDS = 500
 BACKLOG_SECONDS = 1_800.0
-BACKLOG_LOOKS = 20  # of thirty, one a minute: some are missing while nobody folds
+BACKLOG_LOOKS = 20  # of the last thirty, one a minute; some are missing while nobody folds
 BASELINE_WEEKS = 2
 BASELINE_OUTCOMES_PER_HOUR = 20.0
 
 
 @rule("success_rate")
 def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Of the last hour where that had enough outcomes, else of the last day."""
+    """Judges the last hour if it had enough outcomes, otherwise the last day."""
     for flow in snapshot.flows:
         windows = (snapshot.hour.get(flow.flow_name), snapshot.day.get(flow.flow_name))
         window = next((w for w in windows if w and w.success_rate_percent is not None), None)
@@ -108,7 +108,8 @@ def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("orphaned_records")
 def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
-    """Those that rescue should have given back by now: right after a crash there are others for some seconds."""
+    """Judges only orphans that rescue should have given back by now. Right after a crash there are others for some
+    seconds."""
     by_flow: dict[str, int] = {}
     for group in snapshot.orphans:
         by_flow[group.flow_name] = by_flow.get(group.flow_name, 0) + group.late_count

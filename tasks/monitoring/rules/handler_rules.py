@@ -32,7 +32,7 @@ def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def is_held_up(snapshot: Snapshot, flow_name: str) -> bool:
-    """Whether handlers that hang, of whatever flow, hold every living worker process that serves this flow."""
+    """Whether hung handlers of any flow hold every living worker process that serves this flow."""
     serving = {p.worker_process_id for p in snapshot.fleet.alive if flow_name in p.flow_names}
     return bool(serving) and serving <= {hung.handler.worker_process_id for hung in snapshot.hung_handlers}
 

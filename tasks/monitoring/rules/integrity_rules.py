@@ -34,7 +34,7 @@ def corruption(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("wrong_counts")
 def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
-    """Not corruption of the records: somebody changed a status by hand, and the counts did not learn of it."""
+    """Not corruption of the records: somebody changed a status by hand, and the counts do not include it."""
     for violation in snapshot.violations:
         if violation.check.name == COUNTS_CHECK:
             yield Finding(
@@ -48,7 +48,7 @@ def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("lost_evidence")
 def lost_evidence(snapshot: Snapshot) -> Iterator[Finding]:
-    """The records are as they should be. But of what happened to them something was lost, or changed afterwards."""
+    """The records are as they should be. But part of their history was lost, or changed afterwards."""
     found = [violation for violation in snapshot.violations if violation.check.name in EVIDENCE]
     if found:
         yield Finding(

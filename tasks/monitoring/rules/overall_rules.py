@@ -16,7 +16,7 @@ NEXT_STEP = "see which flows and which kinds of errors they are: queuectl failur
 
 @rule("success_rate")
 def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Of the last hour where that had enough outcomes, else of the last day."""
+    """Judges the last hour if it had enough outcomes, otherwise the last day."""
     windows = (
         _window(snapshot, snapshot.hour, HOUR_SECONDS, "success_rate"),
         _window(snapshot, snapshot.day, DAY_SECONDS, "success_rate"),
@@ -51,7 +51,7 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Unless the total shows it."""
+    """Left out if the total already shows it."""
     if any(failed_records(snapshot)) or any(flow_rules.failed_records(snapshot)):
         return
     count = _window(snapshot, snapshot.hour, HOUR_SECONDS, "failed_records").failed

@@ -1,4 +1,4 @@
-"""Rules about beat and the schedule. Work goes on without them, maintenance does not."""
+"""Rules about beat and the schedule. Records are processed without them, but maintenance is not done."""
 
 from collections.abc import Iterator
 
@@ -47,7 +47,7 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("control_queue")
 def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
-    """Beat sends to it, and nobody takes what it sends. Without a beat, that is the finding."""
+    """Beat sends to it, and nobody takes what it sends. Without a beat, the finding is the missing beat."""
     unserved_seconds = snapshot.schedule.control_unserved_seconds if snapshot.schedule else None
     messages = (snapshot.broker and snapshot.broker.control_messages) or 0
     queue = celery_queue_name("control")
@@ -103,7 +103,7 @@ def maintenance_failed(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("counts_corrected")
 def counts_corrected(snapshot: Snapshot) -> Iterator[Finding]:
-    """Until a review finds nothing."""
+    """The finding stays until a review finds nothing."""
     if snapshot.schedule and (corrected := snapshot.schedule.corrected_flows):
         names = ", ".join(corrected[:5])
         yield Finding(

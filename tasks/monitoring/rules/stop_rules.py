@@ -16,8 +16,8 @@ UNKNOWN_ACTOR = "somebody who left no audit row"
 
 @rule("forgotten_stop")
 def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
-    """Ingestion that is stopped for long, or processing that is while records are due. One finding for each flow, and
-    one for all flows."""
+    """Ingestion was stopped long ago, or processing was stopped long ago and records are due. One finding for each
+    flow, and one for stops of all flows."""
     hours = snapshot.settings.stop_reminder_hours
     by_flow: dict[str | None, list[Switch]] = {}
     for switch in snapshot.switches.stopped:
@@ -37,7 +37,8 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def keys_held_by_stops(snapshot: Snapshot) -> list[str]:
-    """The keys of alerts that a stop neither causes nor ends: what they tell of still waits, and is only not judged."""
+    """The keys of alerts that a stop neither causes nor ends. Their records still wait, but cannot be judged during
+    the stop."""
     stopped = [flow for flow in snapshot.flows if flow.is_registered and flow.is_stopped and flow.due]
     if not stopped:
         return []
@@ -61,7 +62,7 @@ def _due(snapshot: Snapshot, flow_name: str | None) -> int:
 
 
 def _sentence(stops: list[Switch]) -> str:
-    """Both stops of `stop --all` are mostly one person's, for one reason."""
+    """One person usually makes both stops with `stop --all`, for one reason."""
     first = stops[0]
     what = " and ".join(stop.what for stop in stops)
     return (

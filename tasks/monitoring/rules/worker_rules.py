@@ -54,7 +54,7 @@ def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("unknown_flow")
 def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
-    """A mistyped name in a plain INSERT: no worker will ever have it. One that is new is registered within a deploy."""
+    """A mistyped name in a plain INSERT: no worker will ever have it. A new flow is registered within a deploy."""
     known = [flow.flow_name for flow in snapshot.flows if flow.is_registered]
     for flow in snapshot.flows:
         is_young = flow.due == flow.pending and (flow.oldest_due_seconds or 0) < WAIT_SECONDS
@@ -64,7 +64,7 @@ def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="unknown_flow",
             level="critical" if flow.due else "warning",
-            message=f"{name}: {flow.pending} pending records have this name, and it is no flow.",
+            message=f"{name}: {flow.pending} pending records have this name, and it is not a flow.",
             next_step=f"give them to a flow: queuectl move {name} {closest(name, known) or 'FLOW'}; "
             f"or queuectl cancel --flow {name}; when the flow is new: queuectl register",
             flow_name=name,

@@ -31,8 +31,8 @@ VIEWS: dict[str, View] = {
     "database": database.database,
     "stops": stops.stops,
 }
-# These read from the replica, if there is one. The primary tells who is alive, because a late replica takes a worker
-# for silent, and a server tells about itself only.
+# These read from the replica, if there is one. The primary is asked who is alive, because a late replica sees living
+# workers as silent, and each server knows only itself.
 LARGE_VIEWS = {VIEWS[name] for name in ("charts", "records", "failures", "attempts", "audit")}
 
 

@@ -19,7 +19,7 @@ def failures(request: ViewRequest) -> dict[str, Any]:
 
 
 def attempts(request: ViewRequest) -> dict[str, Any]:
-    """A page of them; with the first one the newest traceback."""
+    """A page of attempts. The first page includes the newest traceback."""
     arguments = request.arguments
     group = arguments.needed_text("group")
     before_at, before_id = arguments.instant("before_at"), arguments.whole("before_id")

@@ -31,8 +31,8 @@ def run(request: ViewRequest) -> dict[str, Any]:
 
 
 def processes(request: ViewRequest) -> dict[str, Any]:
-    """Those that are alive or silent, and those that died in the last hour, with the run that each has. A process that
-    serves many flows names the first of them."""
+    """The worker processes that are alive or silent, and those that died in the last hour, each with its run. A
+    process that serves many flows names the first of them."""
     fleet = read_fleet(request.cursor, request.settings)
     running = {run.worker_process_id: run for run in read_runs_of_processes(request.cursor)}
     return {

@@ -36,7 +36,7 @@ def held_snapshot(seconds: float) -> Level:
 
 
 def worst(flows: list[dict[str, Any]]) -> dict[str, Level]:
-    """Of all flows: alerts judge flow by flow, so that a large one does not hide a small one."""
+    """The worst level of any flow. Alerts judge flow by flow, so that a large one does not hide a small one."""
     order: list[Level] = [None, "warning", "critical"]
     names = ("success_rate", "failed", "oldest_due")
     return {name: max((f["levels"][name] for f in flows), key=order.index, default=None) for name in names}

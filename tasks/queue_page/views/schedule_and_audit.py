@@ -53,7 +53,8 @@ def _when(schedule: Any) -> str:
 
 
 def _next(schedule: Any, last_tick_at: datetime | None) -> datetime | None:
-    """Of a plain interval: one interval after the last hint; None before the first one."""
+    """When the entry is due next. For a plain interval: one interval after the last hint; None before the first
+    hint."""
     seconds = _seconds(schedule)
     if seconds is not None:
         return last_tick_at and last_tick_at + timedelta(seconds=seconds)

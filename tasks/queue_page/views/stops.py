@@ -1,4 +1,4 @@
-"""What operators stopped: on every page, for as long as it lasts."""
+"""The stops by operators. Every page shows them for as long as they last."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ STOPS_AT_MOST = 20
 
 
 def stops(request: ViewRequest) -> dict[str, Any]:
-    """Those of all flows first."""
+    """All stops, those of all flows first."""
     stopped = read_switches(request.cursor).stopped
     return {"count": len(stopped), "stops": [_said(stop) for stop in stopped[:STOPS_AT_MOST]]}
 

@@ -1,6 +1,7 @@
--- Failed records whose last attempt is gone from the history, or says something else. Looks at the newest of each flow.
--- Retention takes the oldest attempts first: what failed an hour after the oldest that is left must have its attempt.
--- Where none is left, that holds for the last day, which no retention reaches.
+-- Failed records whose last attempt is gone from the history, or says something else. Looks at the newest of each
+-- flow. Retention deletes the oldest attempts first, so a record that failed more than an hour after the oldest
+-- remaining attempt must have its own. If no attempt remains, only the last day is checked, because no retention is
+-- shorter than a day.
 WITH kept AS MATERIALIZED (
     SELECT least((SELECT min(finished_at) FROM public.record_attempts), now() - interval '1 day') + interval '1 hour' AS since
 )

@@ -1,4 +1,4 @@
--- Attempts that their record cannot have had: of a claim that has not happened, or of a record that is not there.
+-- Attempts that cannot have happened: their claim was never made, or their record does not exist.
 SELECT format('attempt of claim %%s, the record %%s', a.claim_number,
     CASE WHEN q.id IS NULL THEN 'does not exist' ELSE format('was claimed %%s time(s)', q.claim_number) END) AS problem,
     a.record_id

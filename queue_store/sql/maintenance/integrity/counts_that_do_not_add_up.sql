@@ -1,6 +1,7 @@
 -- Flows whose live records are not what the total less the finished ones leaves over: a status was changed past the
 -- arrows. Flows with more live records than the limit are left to the nightly recount; at a glance also those with a
--- busy run. Counting begins with the newest: before the oldest lie the entries of all that was claimed since the last vacuum.
+-- busy run. Counting begins with the newest, because the oldest lie behind the dead index entries of everything
+-- claimed since the last vacuum.
 WITH seen AS MATERIALIZED ( -- the flows of the newest records: also those whose counts are lost
     SELECT DISTINCT flow_name::text FROM (
         SELECT flow_name FROM public.processing_queue ORDER BY id DESC

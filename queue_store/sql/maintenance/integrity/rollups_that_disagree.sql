@@ -1,6 +1,6 @@
 -- Hours whose counts are not the sum of their minutes: both are written by one statement, so one of them was lost or
--- changed. At a glance the last three hours. Retention takes the oldest minutes first. Where folding sessions had time
--- zones of half an hour, hours do not begin where these do, and nothing is compared.
+-- changed. With `at_a_glance` it reads only the last three hours. Retention deletes the oldest minutes first. If a
+-- folding session's time zone was off by half an hour, its hours begin at other minutes and are not compared.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', greatest(
         least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day') + interval '1 hour',

@@ -1,5 +1,5 @@
--- Instants in the future become now; of live records, a pending one loses what only a claimed one has, a processing
--- one without an owner is pending again, a failed one without a message gets one. Scans the table.
+-- Instants in the future become now. A pending record loses the values that only a claimed one has. A processing
+-- record without an owner becomes pending. A failed record without a message gets one. Scans the table.
 WITH found AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.status = 'pending'

@@ -1,4 +1,4 @@
--- Minutes of all flows together are added up anew where they are not the sum of the flows' minutes.
+-- Recomputes overall minutes that are not the sum of the flows' minutes.
 WITH wrong AS MATERIALIZED (
     SELECT minute, m.minute IS NULL AS is_of_no_flow
     FROM (

@@ -32,11 +32,11 @@ function buttons(name, done) {
     cancelAll(name, done), records(name));
 }
 
-// Of a name that is no flow.
+// Of a name that is not a flow.
 function buttonsOfNone(name, meant, done, moved) {
   return el("div", { class: "queue-buttons" },
     button("Move to a flow", { action: "move", body: { flow: name }, dryRun: true, done: moved,
-      question: `${name} is no flow: nobody works on its records. They become those of a flow, with their attempts.`,
+      question: `${name} is not a flow: nobody works on its records. They become those of a flow, with their attempts.`,
       fields: [["to_flow", "Flow", { required: true, maxlength: 63, value: meant }]] }),
     cancelAll(name, done), records(name));
 }
