@@ -123,7 +123,7 @@ def wrong_clock(snapshot: Snapshot) -> Iterator[Finding]:
         level="warning",
         message=f"The clocks of {len(skews)} host(s) differ from the database's by more than {CLOCK_SKEW_SECONDS:g} s: "
         f"{named}.",
-        next_step="start NTP on them (timedatectl, chronyc tracking); when it is all of them, look at the database's "
+        next_step="start NTP on them (timedatectl, chronyc tracking); if all hosts differ, look at the database's "
         "host",
         figure=abs(skews[hosts[0]]),
         threshold=CLOCK_SKEW_SECONDS,

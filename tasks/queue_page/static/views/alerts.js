@@ -25,7 +25,7 @@ function columns() {
 function acknowledge(alert, done) {
   if (alert.acknowledged_by) return `by ${alert.acknowledged_by}`;
   return button("Acknowledge", { action: "acknowledge", body: { alert: alert.id }, done,
-    question: `You look after it; it is not escalated any more: ${alert.message}` });
+    question: `You take responsibility for it, and it is not escalated any more: ${alert.message}` });
 }
 
 function told(alert) {
