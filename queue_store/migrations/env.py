@@ -13,15 +13,18 @@ from typing import Any
 import psycopg.errors
 from alembic import context
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from queue_store.database.driver_errors import cause_of, database_errors
 from queue_store.database.statements import sql
 from queue_store.database.versions import FIRST, LAST_OF_BEFORE
 from queue_store.errors import SchemaVersionError
+from queue_store.migrations.short_waits import waits
 from queue_store.queue_schema import queue_schema
 
 TRY_AGAIN_SECONDS = 0.2
 SAY_AGAIN_SECONDS = 10.0
+IN_THE_WAY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema)
 
 logger = logging.getLogger(__name__)
@@ -90,23 +93,40 @@ def _holders(guard: Any) -> str:
     return "; ".join(row[0] for row in rows) or "it ends just now"
 
 
-with alone(), engine.connect() as connection:
-    connection.exec_driver_sql("SET lock_timeout = '5s'")
+def apply(connection: Connection) -> None:
+    """All that is missing. What was applied before an error holds: each migration has its own transaction."""
+    connection.exec_driver_sql(
+        sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
+    )
     connection.commit()
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
+
+
+def apply_in_free_moments(connection: Connection) -> None:
+    for seconds in waits(connection.connection.driver_connection, logger.warning):
+        connection.exec_driver_sql(f"SET lock_timeout = '{1000 * seconds:.0f}ms'")
+        connection.commit()
+        try:
+            apply(connection)
+        except database_errors() as error:
+            connection.rollback()
+            if not isinstance(cause_of(error), IN_THE_WAY):
+                raise
+        else:
+            break
+
+
+with alone(), engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        version_table="schema_version",
+        version_table_schema=queue_schema(),
+        transaction_per_migration=True,
+    )
     try:
-        connection.exec_driver_sql(
-            sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
-        )
-        connection.commit()
-        context.configure(
-            connection=connection,
-            version_table="schema_version",
-            version_table_schema=queue_schema(),
-            transaction_per_migration=True,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
-        connection.commit()
+        apply_in_free_moments(connection)
     finally:
         connection.rollback()
         connection.exec_driver_sql("RESET lock_timeout")
