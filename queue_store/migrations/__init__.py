@@ -34,7 +34,6 @@ def build_index(revision_file: str, index: str) -> None:
     An unfinished index of this name is dropped, a finished one is kept: a migration may be tried several times."""
     driver = _driver()
     with op.get_context().autocommit_block():
-        [moment] = driver.execute("SELECT current_setting('lock_timeout')").fetchone()
         driver.execute("SET lock_timeout = 0")
         try:
             for (statement,) in driver.execute(
@@ -44,7 +43,7 @@ def build_index(revision_file: str, index: str) -> None:
             if driver.execute(sql("migration/has_index"), {"index": index}).fetchone() != (True,):
                 _run(Path(revision_file).with_suffix("") / f"{index}.sql", in_transaction=False)
         finally:
-            driver.execute(f"SET lock_timeout = '{moment}'")
+            driver.execute("RESET lock_timeout")
 
 
 def _run(path: Path, *, in_transaction: bool) -> None:

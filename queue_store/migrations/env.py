@@ -13,7 +13,7 @@ from typing import Any
 import psycopg.errors
 from alembic import context
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 
 from queue_store.database.driver_errors import cause_of, database_errors
 from queue_store.database.statements import sql
@@ -94,7 +94,7 @@ def _holders(guard: Any) -> str:
 
 
 def apply(connection: Connection) -> None:
-    """All that is missing. What was applied before an error holds: each migration has its own transaction."""
+    """All that is missing. Each migration has its own transaction: an error takes back the last one only."""
     connection.exec_driver_sql(
         sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
     )
@@ -105,17 +105,32 @@ def apply(connection: Connection) -> None:
 
 
 def apply_in_free_moments(connection: Connection) -> None:
-    for seconds in waits(connection.connection.driver_connection, logger.warning):
-        connection.exec_driver_sql(f"SET lock_timeout = '{1000 * seconds:.0f}ms'")
-        connection.commit()
-        try:
-            apply(connection)
-        except database_errors() as error:
-            connection.rollback()
-            if not isinstance(cause_of(error), IN_THE_WAY):
-                raise
-        else:
-            break
+    driver: Any = connection.connection.driver_connection
+    for seconds in waits(driver, logger.warning):
+        with lock_timeout(connection, driver, seconds):
+            try:
+                apply(connection)
+            except database_errors() as error:
+                connection.rollback()
+                if not isinstance(cause_of(error), IN_THE_WAY):
+                    raise
+            else:
+                break
+
+
+@contextmanager
+def lock_timeout(connection: Connection, driver: Any, seconds: float) -> Generator[None]:
+    """Of each transaction, and not of the session: through a pooler, others use it as well."""
+
+    def set_lock_timeout(_: Connection) -> None:
+        if not driver.autocommit:
+            driver.execute(f"SET LOCAL lock_timeout = '{1000 * seconds:.0f}ms'")
+
+    event.listen(connection, "begin", set_lock_timeout)
+    try:
+        yield
+    finally:
+        event.remove(connection, "begin", set_lock_timeout)
 
 
 with alone(), engine.connect() as connection:
@@ -125,9 +140,4 @@ with alone(), engine.connect() as connection:
         version_table_schema=queue_schema(),
         transaction_per_migration=True,
     )
-    try:
-        apply_in_free_moments(connection)
-    finally:
-        connection.rollback()
-        connection.exec_driver_sql("RESET lock_timeout")
-        connection.commit()
+    apply_in_free_moments(connection)

@@ -16,8 +16,6 @@ from tests.support.locks import uncommitted, wait_until_blocked
 from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 
-pytestmark = direct_only
-
 NEXT = "0901_next"
 COLUMN = "ALTER TABLE processing_queue ADD COLUMN colour text"
 INDEX = "CREATE INDEX CONCURRENTLY by_update ON public.processing_queue (updated_at)"
@@ -127,6 +125,7 @@ def test_a_migration_without_a_free_moment_gives_up_and_says_who_was_in_the_way(
     insert_within(database, 3)
 
 
+@direct_only
 def test_an_index_waits_for_older_transactions_and_keeps_nobody_waiting(
     database: DatabaseManager, following: Build
 ) -> None:
@@ -141,6 +140,7 @@ def test_an_index_waits_for_older_transactions_and_keeps_nobody_waiting(
     assert rows(database, INDEXES) == [(index, True)]
 
 
+@direct_only
 def test_an_unfinished_index_is_built_anew(database: DatabaseManager, following: Build) -> None:
     following.add_migration(NEXT, versions.latest_version(), "expand", COLUMN, by_update=INDEX)
     url = database.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -156,6 +156,7 @@ def test_an_unfinished_index_is_built_anew(database: DatabaseManager, following:
     assert index != left_behind
 
 
+@direct_only
 def test_a_finished_index_is_kept_when_the_rest_is_tried_again(
     database: DatabaseManager, following: Build
 ) -> None:

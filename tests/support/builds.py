@@ -64,7 +64,7 @@ class Build:
         return self._run(*QUEUECTL, *arguments)
 
     def queuectl_started(self, *arguments: str) -> subprocess.Popen[str]:
-        """Whoever starts it waits for its end."""
+        """In the background. The caller waits for its end."""
         return subprocess.Popen(
             [sys.executable, *QUEUECTL, *arguments],
             cwd=self.directory,

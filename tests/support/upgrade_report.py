@@ -54,8 +54,9 @@ See [docs/upgrading.md](../upgrading.md).
 | lock free again after at most, in stages that migrate | {bound:.0f} ms | {lock_bound:.0f} ms |
 
 The lock is the one that each INSERT and UPDATE takes. A session on the server takes it every other millisecond, and
-lets it go. "Longest wait" is what this session waited at most. "Free after at most" is the longest time between two
-moments at which it had the lock: no conflicting lock was held for longer. What it waits for the processor is in both.
+lets it go. "Longest wait" is the longest time that this session waited. "Free after at most" is the longest time
+between two moments at which it had the lock: no conflicting lock was held for longer. Both include the time for which
+the session waits for the processor.
 """
 
 
