@@ -4,6 +4,7 @@ All sessions that come after a waiting ALTER TABLE wait behind it. So a migratio
 is not free by then, the migration is rolled back, lets the others work and tries again.
 """
 
+import random
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from queue_store.database.statements import sql
 from queue_store.errors import SchemaVersionError
 
 MOMENT_SECONDS = 0.05
-PAUSE = 4  # times as long as the wait before it: others wait for a fifth of the time at most
+PAUSE = 4  # times as long as the wait before it, on average: others wait for a fifth of the time at most
 LONGER_AFTER_SECONDS = 60.0
 LONGEST_SECONDS = 2.0  # a one-COMMIT slice is shorter
 GIVE_UP_AFTER_SECONDS = 300.0
@@ -25,7 +26,8 @@ def waits(driver: Any, say: Any) -> Iterator[float]:
     began, seconds = time.monotonic(), MOMENT_SECONDS
     while (passed := time.monotonic() - began) < GIVE_UP_AFTER_SECONDS:
         yield seconds
-        time.sleep(PAUSE * seconds)
+        # Not in step with transactions that come at regular times.
+        time.sleep(PAUSE * seconds * random.uniform(0.5, 1.5))  # noqa: S311
         if passed > LONGER_AFTER_SECONDS:
             seconds = min(2 * seconds, LONGEST_SECONDS)
             say("no moment was free; now everybody may wait for %.1f s: %s", seconds, _in_the_way(driver))

@@ -14,7 +14,7 @@ from tests.workers.processes import wait_until
 
 RECORDS_PER_TRANSACTION = 5
 PAUSE_SECONDS = 0.02
-SLOW_SECONDS = 0.5
+SLOW_SECONDS = 0.3
 
 
 class Producer(threading.Thread):
