@@ -42,7 +42,7 @@ THROUGH_PGBOUNCER := arrows counts enqueueing liveness operators run_loop runs s
 	workers/test_rescue_of_the_dead.py queue_page/test_queue_page.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers schema test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail test-pretix promotion-evidence kill-evidence test-postgres bench-celery docs artefacts
+.PHONY: help run servers schema test test-long test-broker-away rescue-evidence recovery-evidence test-mixed-day chaos drill compose-test test-browser sbom supply-chain test-package test-postgres15 test-pgbouncer test-spawn test-schema test-lowest lint audit bench bench-smoke licences lock wheels clean python-ok same-python bench-monitoring bench-queue-page bench-start bench-worker test-django test-wagtail test-pretix promotion-evidence kill-evidence upgrade-evidence test-postgres bench-celery docs artefacts
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -84,6 +84,10 @@ promotion-evidence: $(VENV)/dev.stamp ## End a primary under load, promote its s
 kill-evidence: $(VENV)/dev.stamp ## Kill workers, producer and Redis of a Celery application, write docs/evidence/random-kills.md (ORDERS=100000)
 	@ORDERS=$(or $(ORDERS),100000) KILLS_REPORT=docs/evidence/random-kills.md \
 		$(BIN)/python -m pytest tests/applications/test_random_kills.py $(ARGS)
+
+upgrade-evidence: $(VENV)/dev.stamp ## Let two releases work side by side under load, write docs/evidence/upgrade.md (ROWS=1000000)
+	@UPGRADE_ROWS=$(or $(ROWS),1000000) UPGRADE_SECONDS=10 UPGRADE_REPORT=docs/evidence/upgrade.md \
+		$(BIN)/python -m pytest tests/database/test_upgrade_under_load.py $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
 	@$(TESTS) -m package $(ARGS)

@@ -2,12 +2,17 @@
 
 Names without a schema are names in the queue's schema. Where a function or a statement outside of a transaction needs a
 schema it says `public`, for which the queue's own schema is put.
+
+A migration may be tried several times, until its locks are free (`short_waits`).
 """
 
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 
+from queue_store.database.statements import sql
+from queue_store.migrations.short_waits import let_vacuum_go
 from queue_store.queue_schema import in_queue_schema
 
 SEARCH_PATH = b"SET LOCAL search_path = public, pg_temp; "
@@ -24,8 +29,32 @@ def run_files(revision_file: str, names: tuple[str, ...]) -> None:
         _run(Path(revision_file).with_suffix("") / f"{name}.sql", in_transaction=True)
 
 
+def build_index(revision_file: str, index: str) -> None:
+    """Execute INDEX.sql of that folder, a CREATE INDEX CONCURRENTLY. It may wait for long, because nobody waits for it.
+    An unfinished index of this name is dropped, a finished one is kept: a migration may be tried several times."""
+    driver = _driver()
+    with op.get_context().autocommit_block():
+        driver.execute("SET lock_timeout = 0")
+        try:
+            for (statement,) in driver.execute(
+                sql("migration/unfinished_index"), {"index": index}
+            ).fetchall():
+                driver.execute(statement)
+            if driver.execute(sql("migration/has_index"), {"index": index}).fetchone() != (True,):
+                _run(Path(revision_file).with_suffix("") / f"{index}.sql", in_transaction=False)
+        finally:
+            driver.execute("RESET lock_timeout")
+
+
 def _run(path: Path, *, in_transaction: bool) -> None:
+    driver = _driver()
+    text = path.read_bytes()
+    if in_transaction:
+        let_vacuum_go(driver)
+    driver.execute(in_queue_schema(SEARCH_PATH + text if in_transaction else text))
+
+
+def _driver() -> Any:
     driver = op.get_bind().connection.driver_connection
     assert driver is not None
-    text = path.read_bytes()
-    driver.execute(in_queue_schema(SEARCH_PATH + text if in_transaction else text))
+    return driver

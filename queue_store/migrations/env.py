@@ -13,15 +13,18 @@ from typing import Any
 import psycopg.errors
 from alembic import context
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
+from queue_store.database.driver_errors import cause_of, database_errors
 from queue_store.database.statements import sql
 from queue_store.database.versions import FIRST, LAST_OF_BEFORE
 from queue_store.errors import SchemaVersionError
+from queue_store.migrations.short_waits import waits
 from queue_store.queue_schema import queue_schema
 
 TRY_AGAIN_SECONDS = 0.2
 SAY_AGAIN_SECONDS = 10.0
+IN_THE_WAY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema)
 
 logger = logging.getLogger(__name__)
@@ -90,24 +93,51 @@ def _holders(guard: Any) -> str:
     return "; ".join(row[0] for row in rows) or "it ends just now"
 
 
-with alone(), engine.connect() as connection:
-    connection.exec_driver_sql("SET lock_timeout = '5s'")
+def apply(connection: Connection) -> None:
+    """All that is missing. Each migration has its own transaction: an error takes back the last one only."""
+    connection.exec_driver_sql(
+        sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
+    )
     connection.commit()
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
+
+
+def apply_in_free_moments(connection: Connection) -> None:
+    driver: Any = connection.connection.driver_connection
+    for seconds in waits(driver, logger.warning):
+        with lock_timeout(connection, driver, seconds):
+            try:
+                apply(connection)
+            except database_errors() as error:
+                connection.rollback()
+                if not isinstance(cause_of(error), IN_THE_WAY):
+                    raise
+            else:
+                break
+
+
+@contextmanager
+def lock_timeout(connection: Connection, driver: Any, seconds: float) -> Generator[None]:
+    """Of each transaction, and not of the session: through a pooler, others use it as well."""
+
+    def set_lock_timeout(_: Connection) -> None:
+        if not driver.autocommit:
+            driver.execute(f"SET LOCAL lock_timeout = '{1000 * seconds:.0f}ms'")
+
+    event.listen(connection, "begin", set_lock_timeout)
     try:
-        connection.exec_driver_sql(
-            sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
-        )
-        connection.commit()
-        context.configure(
-            connection=connection,
-            version_table="schema_version",
-            version_table_schema=queue_schema(),
-            transaction_per_migration=True,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
-        connection.commit()
+        yield
     finally:
-        connection.rollback()
-        connection.exec_driver_sql("RESET lock_timeout")
-        connection.commit()
+        event.remove(connection, "begin", set_lock_timeout)
+
+
+with alone(), engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        version_table="schema_version",
+        version_table_schema=queue_schema(),
+        transaction_per_migration=True,
+    )
+    apply_in_free_moments(connection)

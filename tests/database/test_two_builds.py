@@ -1,10 +1,6 @@
 """Code of one release works on the schema of the next, forward and back, and refuses the one after that: with copies of
 this code that have further migrations."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,70 +12,15 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.errors import SchemaVersionError
 from queue_store.liveness import worker_processes
 from tests.arrows.test_two_versions import take_every_arrow
+from tests.support.builds import Build
 from tests.support.servers import connect
 from tests.support.store import store_on
 
-ROOT = Path(__file__).parents[2]
 EXPANDED, CONTRACTED = "0901_expanded", "0902_contracted"
-MIGRATION = '''"""{said}
-
-Kind: {kind}.
-Locks: processing_queue for a moment.
-Safe while workers run: yes.
-"""
-
-from queue_store.migrations import run_file
-
-revision = "{version}"
-down_revision = "{before}"
-
-
-def upgrade() -> None:
-    run_file(__file__)
-'''
 EXPAND = (
     "ALTER TABLE processing_queue ADD COLUMN colour text; CREATE TABLE colours (colour text PRIMARY KEY);"
 )
 CONTRACT = "ALTER TABLE flow_execution_logs DROP COLUMN leaves_unfinished;"
-
-
-class Build:
-    """A copy of this code."""
-
-    def __init__(self, directory: Path, url: str) -> None:
-        self.directory = directory
-        self._environment = {**os.environ, "DATABASE_URL": url, "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
-        for name in ("queue_store", "tasks"):
-            shutil.copytree(ROOT / name, directory / name)
-        shutil.copy(ROOT / "celeryconfig.py", directory)
-
-    def add_migration(self, version: str, before: str, kind: str, statements: str) -> None:
-        file = self.directory / "queue_store/migrations/versions" / version
-        text = MIGRATION.format(said=version, kind=kind, version=version, before=before)
-        file.with_suffix(".py").write_text(text)
-        file.with_suffix(".sql").write_text(statements)
-
-    def serves_code_from(self, version: str) -> None:
-        file = self.directory / "queue_store/database/versions.py"
-        line = f'SERVES_CODE_FROM = "{versions.SERVES_CODE_FROM}"'
-        assert line in file.read_text()
-        file.write_text(file.read_text().replace(line, f'SERVES_CODE_FROM = "{version}"'))
-
-    def queuectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run("-c", "from tasks.cli import main; main()", *arguments)
-
-    def celery(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run("-m", "celery", "-A", "tasks", *arguments)
-
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.directory,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Producers that note what they tried and what was acknowledged, as applications see it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -13,17 +14,20 @@ from tests.workers.processes import wait_until
 
 RECORDS_PER_TRANSACTION = 5
 PAUSE_SECONDS = 0.02
+SLOW_SECONDS = 0.3
 
 
 class Producer(threading.Thread):
     """Enqueues into one flow, transaction after transaction, and connects again where a connection breaks. Any other
-    error fails the test. A key is used once: whoever sees no acknowledgement does not repeat."""
+    error fails the test. A key is used once: whoever sees no acknowledgement does not repeat. `held_seconds`: how long
+    each transaction stays open, as where an application has more to do in it."""
 
-    def __init__(self, url: str, prefix: str, flow_name: str) -> None:
+    def __init__(self, url: str, prefix: str, flow_name: str, held_seconds: float = 0) -> None:
         super().__init__(name=prefix, daemon=True)
         self.tried: list[list[str]] = []
         self.ids: dict[str, int] = {}
         self._url, self._prefix, self._flow_name = url, prefix, flow_name
+        self._held_seconds = held_seconds
         self._stopped = threading.Event()
 
     @property
@@ -54,14 +58,21 @@ class Producer(threading.Thread):
         self.tried.append(keys)
         with connection.transaction():
             ids = {key: enqueue(connection, self._flow_name, {}, correlation_id=key).id for key in keys}
+            time.sleep(self._held_seconds)
         self.ids.update(ids)
 
 
 @contextmanager
-def running_producers(url: str, flow_name: str = "with_effect", count: int = 2) -> Iterator[list[Producer]]:
-    """From the moment on at which a worker has registered the flow."""
+def running_producers(
+    url: str, flow_name: str = "with_effect", count: int = 2, slow: int = 0
+) -> Iterator[list[Producer]]:
+    """From the moment on at which a worker has registered the flow. `slow`: so many more, each with a transaction that
+    is open nearly all the time."""
     wait_until(lambda: _is_registered(url, flow_name), f"the flow {flow_name}", timeout_seconds=60)
-    producers = [Producer(url, f"{flow_name}-{number}", flow_name) for number in range(count)]
+    producers = [
+        Producer(url, f"{flow_name}-{number}", flow_name, 0 if number < count else SLOW_SECONDS)
+        for number in range(count + slow)
+    ]
     for producer in producers:
         producer.start()
     try:

@@ -21,14 +21,17 @@ START_OPTIONS = (f"--pool-start-method={START_METHOD}",) if START_METHOD else ()
 
 
 class CeleryProcess:
-    """One `celery -A processing_queue …` process in a process group of its own."""
+    """One `celery -A …` process of this application in a process group of its own."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], log: Path, checkout: Path = ROOT
+    ) -> None:
         self.log = log
+        application = "processing_queue" if checkout == ROOT else "tasks"
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "processing_queue", *arguments],
-                cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                [sys.executable, "-m", "celery", "-A", application, *arguments],
+                cwd=checkout, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
     @property
@@ -65,12 +68,15 @@ def running_worker(
     flows: str = FLOWS,
     settings: dict[str, str] | None = None,
     options: tuple[str, ...] = START_OPTIONS,
+    checkout: Path = ROOT,
 ) -> Iterator[CeleryProcess]:
-    """A worker that is ready. `settings`: names without the prefix, such as LEASE_SECONDS."""
+    """A worker that is ready. `settings`: names without the prefix, such as LEASE_SECONDS. `checkout`: where another
+    build is."""
     process = CeleryProcess(
         ["worker", "-Q", queues, f"--concurrency={concurrency}", *WORKER_OPTIONS, *options],
         environment | with_prefix({"FLOW_MODULES": flows} | (settings or {})),
         log,
+        checkout,
     )
     try:
         process.wait_for_log(" ready.")

@@ -1,0 +1,54 @@
+"""How a migration asks for a lock that keeps workers and producers waiting.
+
+All sessions that come after a waiting ALTER TABLE wait behind it. So a migration waits only for a moment. When the lock
+is not free by then, the migration is rolled back, lets the others work and tries again.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from queue_store.database.statements import sql
+from queue_store.errors import SchemaVersionError
+
+MOMENT_SECONDS = 0.05
+PAUSE = 4  # times as long as the wait before it, on average: others wait for a fifth of the time at most
+LONGER_AFTER_SECONDS = 60.0
+LONGEST_SECONDS = 2.0  # a one-COMMIT slice is shorter
+GIVE_UP_AFTER_SECONDS = 300.0
+FOR_VACUUM = "5s"
+
+
+def waits(driver: Any, say: Any) -> Iterator[float]:
+    """How many seconds each try may wait for a lock, until the caller stops asking: a moment at first, and longer after
+    a minute without success, which `say` is told. Raises SchemaVersionError when it gives up."""
+    began, seconds = time.monotonic(), MOMENT_SECONDS
+    while (passed := time.monotonic() - began) < GIVE_UP_AFTER_SECONDS:
+        yield seconds
+        # Not in step with transactions that come at regular times.
+        time.sleep(PAUSE * seconds * random.uniform(0.5, 1.5))  # noqa: S311
+        if passed > LONGER_AFTER_SECONDS:
+            seconds = min(2 * seconds, LONGEST_SECONDS)
+            say("no moment was free; now everybody may wait for %.1f s: %s", seconds, _in_the_way(driver))
+    raise SchemaVersionError(
+        f"no moment was free for a migration in {GIVE_UP_AFTER_SECONDS:.0f} s. "
+        f"The oldest transactions that are in the way: {_in_the_way(driver)}. End them, then migrate again"
+    )
+
+
+def let_vacuum_go(driver: Any) -> None:
+    """Take a lock that conflicts with vacuum, but with no reader or writer. Postgres cancels an autovacuum only for a
+    session that has waited for a second, which is longer than a moment."""
+    if driver.execute(sql("migration/has_queue")).fetchone() != (True,):
+        return
+    [moment] = driver.execute("SELECT current_setting('lock_timeout')").fetchone()
+    driver.execute(f"SET LOCAL lock_timeout = '{FOR_VACUUM}'")
+    driver.execute(sql("migration/lock_out_vacuum"))
+    driver.execute(f"SET LOCAL lock_timeout = '{moment}'")
+
+
+def _in_the_way(driver: Any) -> str:
+    rows = driver.execute(sql("migration/in_the_way")).fetchall()
+    driver.rollback()
+    return "; ".join(row[0] for row in rows) or "they end just now"

@@ -1,0 +1,70 @@
+"""Measures for how long the lock that writers of processing_queue need was not to be had."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import psycopg
+
+from tests.support.store import in_background
+
+# One session that takes the lock of an INSERT, lets it go and sleeps, again and again. At both ends of a noted time it
+# had the lock, so that no lock that conflicts with it can have been held for longer. The server's clock and loop, so
+# that a busy client adds nothing.
+NOTES = "CREATE UNLOGGED TABLE lock_probes (had_before timestamptz, asked timestamptz, had timestamptz)"
+PROBE = """
+DO $$
+DECLARE
+    had_before timestamptz := clock_timestamp();
+    asked timestamptz;
+    had timestamptz;
+BEGIN
+    LOOP
+        asked := clock_timestamp();
+        LOCK TABLE processing_queue IN ROW EXCLUSIVE MODE;
+        had := clock_timestamp();
+        IF had - had_before > interval '3 ms' THEN
+            INSERT INTO lock_probes VALUES (had_before, asked, had);
+        END IF;
+        had_before := had;
+        COMMIT;
+        PERFORM pg_sleep(0.001);
+    END LOOP;
+END $$
+"""
+LONGEST = """
+SELECT coalesce(max(extract(epoch FROM had - asked)), 0)::float8,
+    coalesce(max(extract(epoch FROM had - had_before)), 0)::float8
+FROM lock_probes WHERE had >= to_timestamp(%s) AND had_before < to_timestamp(%s)
+"""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """`longest_ms`: what a writer waited. `bound_ms`: between two moments at which a writer had the lock."""
+
+    longest_ms: float
+    bound_ms: float
+
+
+@contextmanager
+def probed(url: str) -> Iterator[None]:
+    """The lock is asked for all the time."""
+    with psycopg.connect(url, autocommit=True, application_name="prober") as connection:
+        connection.execute(NOTES)
+        connection.execute("SET synchronous_commit = off")
+        probes = in_background(lambda: connection.execute(PROBE))
+        try:
+            yield
+        finally:
+            connection.cancel_safe()
+            with suppress(psycopg.errors.QueryCanceled):
+                probes.result(60)
+
+
+def waits(url: str, began: float, ended: float) -> Waits:
+    """Those of a time."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(LONGEST, [began, ended]).fetchone()
+    assert row is not None
+    return Waits(1000 * row[0], 1000 * row[1])
