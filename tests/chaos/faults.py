@@ -109,6 +109,7 @@ def restart_postgres(world: World) -> InjectedFault | None:
     """SIGQUIT: immediate, without a checkpoint; recovery from the write-ahead log follows."""
     before = world.query("SELECT pg_postmaster_start_time()")
     world.mark()
+    world.postgres_crashed_at.append(time.time())
     world.postgres.process.send_signal(signal.SIGQUIT)
     world.postgres.process.wait(20)
     world.postgres.start()
@@ -126,6 +127,7 @@ def crash_postgres(world: World) -> InjectedFault | None:
     if not rows:
         return None
     world.mark()
+    world.postgres_crashed_at.append(time.time())
     os.kill(rows[0][0], signal.SIGKILL)
     wait_for(lambda: world.query_again(recovered_at) != before)
     return InjectedFault(f"session {rows[0][0]} crashed")

@@ -61,7 +61,7 @@ class RunLoopScenario:
     def notice(self) -> Callable[..., None]:
         def notice(payload: dict[str, Any], context: FlowContext) -> None:
             with self.calls.open("a") as calls:
-                calls.write(f"{context.record_id}\t{context.claim_number}\n")
+                calls.write(ledger.call(context.record))
             self.meet(payload, context, None)
 
         return notice
