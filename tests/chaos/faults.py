@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import psycopg
 
+from tests.chaos.children import child_in_a_slice
 from tests.chaos.fault import InjectedFault, wait_for
 from tests.chaos.host_faults import freeze, is_running
 from tests.chaos.world import LEASE_SECONDS, QUEUES, World
@@ -215,7 +216,9 @@ def double_messages(world: World) -> InjectedFault | None:
 
 
 def _any_child(world: World) -> int | None:
-    """One that works, where there is one."""
+    """One that works, where there is one. With express every other one works on a slice."""
+    if world.is_express and world.rng.random() < 0.5 and (pid := child_in_a_slice(world)):
+        return pid
     children = [pid for worker in world.workers for pid in world.pool_children(worker)]
     busy = world.query(
         "SELECT w.pid FROM worker_processes w JOIN flow_execution_logs r USING (worker_process_id)"
