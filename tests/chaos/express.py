@@ -15,8 +15,8 @@ from tasks.run_loop.express import may_be_express
 from tasks.worker.quick_batches import QuickBatches
 
 MODULE = "tests.chaos.flows_under_chaos"
-SUSPICIOUS_SECONDS = 2.0
-LOOK_AGAIN_SECONDS = 1.0
+SUSPICIOUS_SECONDS = 0.5
+LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:

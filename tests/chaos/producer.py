@@ -29,7 +29,8 @@ PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # behind P
 USUAL = (93.6, 5, 1, 0.4)
 TROUBLED = (86.6, 10, 2, 1.4)
 CLEAN_BATCHES = 0.7
-FLOW_NAMES = ["transfer", "notice", *(["letter"] if is_express() else [])]
+BURST = 10 if is_express() else 1  # batches of one flow at once: slices follow full claims only
+FLOW_NAMES = ["transfer", "notice"] if not is_express() else [*3 * ["transfer"], *5 * ["notice"], "letter"]
 INSERT = """
 INSERT INTO processing_queue (flow_name, payload, correlation_id)
 SELECT %(flow_name)s, p.payload, p.payload ->> 'key' FROM unnest(%(payloads)s::jsonb[]) AS p(payload)
@@ -42,10 +43,12 @@ def keys(batch: str) -> list[str]:
 
 def produce(url: str, directory: Path, journal: int, prefix: str, per_second: float) -> None:
     rng = random.Random(prefix)
-    due_at = time.monotonic()
+    due_at, flow_name = time.monotonic(), ""
     connection: psycopg.Connection[Any] | None = None
     for number in itertools.count():
-        due_at = max(due_at + 1 / per_second, time.monotonic() - 1)
+        if number % BURST == 0:
+            flow_name = rng.choice(FLOW_NAMES)
+            due_at = max(due_at + BURST / per_second, time.monotonic() - 1)
         time.sleep(max(0.0, due_at - time.monotonic()))
         while (directory / "hold").exists() and not (directory / "stop").exists():
             time.sleep(0.05)
@@ -60,12 +63,11 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
                     url, connect_timeout=5, application_name="producer", prepare_threshold=PREPARE_THRESHOLD
                 )
             with connection.transaction():
-                _insert(connection, batch, rng)
+                _insert(connection, flow_name, batch, rng)
             _note(journal, {"acknowledged": batch})
 
 
-def _insert(connection: psycopg.Connection[Any], batch: str, rng: random.Random) -> None:
-    flow_name = rng.choice(FLOW_NAMES)
+def _insert(connection: psycopg.Connection[Any], flow_name: str, batch: str, rng: random.Random) -> None:
     payloads = _payloads(flow_name, batch, rng)
     if rng.random() < 0.5:
         parameters = {"flow_name": flow_name, "payloads": [json.dumps(payload) for payload in payloads]}

@@ -242,9 +242,6 @@ class World:
             return worker.children()
         return []
 
-    def is_child(self, pid: int) -> bool:
-        return any(pid in self.pool_children(worker) for worker in self.workers)
-
     def proxied_children(self) -> list[int]:
         return [pid for worker in self.workers[1::2] for pid in [worker.pid, *self.pool_children(worker)]]
 
