@@ -55,7 +55,7 @@ EXPRESS_RULES = {
         WHERE h.old_status = 'pending' AND h.status = 'completed' AND NOT EXISTS (
             SELECT FROM flow_execution_logs r
             WHERE r.flow_instance_id = h.flow_instance_id AND r.flow_name = h.flow_name)""",
-    "one claim or slice called more handlers than a batch": """
+    "a slice called more handlers than a batch": """
         SELECT c.flow_instance_id::text, count(*) FROM ledger.calls c
         JOIN processing_queue q ON q.id = c.record_id JOIN flows f USING (flow_name)
         GROUP BY c.flow_instance_id, c.claimed_at, f.batch_size HAVING count(*) > f.batch_size""",
