@@ -127,7 +127,7 @@ test-schema: ## Run the tests of the store with the queue in a schema of its own
 test-lowest: ## Run the tests of the store and of workers with the oldest libraries that are allowed, as .ci/lowest.txt names them
 	@$(MAKE) --no-print-directory test VENV=.venv-lowest DEV_LOCK=.ci/lowest.lock ARGS="$(or $(ARGS),$(ON_LOWEST))"
 
-chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour)
+chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour; --express, --pgbouncer)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 drill: $(VENV)/dev.stamp ## Make thirty troubles for real, see that each is told, and alone (ARGS="--report FILE.md"; ARGS="beat" chooses, ARGS=--list names)

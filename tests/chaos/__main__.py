@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.chaos.plans import LONG, SHORT
+from tests.chaos.plans import LONG, SHORT, sized
 from tests.chaos.report import write_report, write_verdict
 from tests.chaos.run import ChaosRun
 from tests.support.servers import reachable_directory
@@ -18,11 +18,15 @@ def main() -> int:
         "--report", type=Path, help="where to write the report (Markdown); the proofs go next to it"
     )
     parser.add_argument("--pgbouncer", action="store_true", help="everything goes through a PgBouncer")
+    parser.add_argument("--express", action="store_true", help="every flow that may be express is")
+    parser.add_argument("--records", type=int, help="how many, at the same pace")
+    parser.add_argument("--faults", type=int, help="how many, at the same pace")
     chosen = parser.parse_args()
     proofs = chosen.report.with_suffix(".jsonl") if chosen.report else None
+    plan = sized(LONG if chosen.long else SHORT, chosen.records, chosen.faults, express=chosen.express)
     with reachable_directory() as directory:
         run = ChaosRun(
-            directory, LONG if chosen.long else SHORT, chosen.seed, proofs, pgbouncer=chosen.pgbouncer
+            directory, plan, chosen.seed, proofs, pgbouncer=chosen.pgbouncer, express=chosen.express
         )
         result = run.execute()
         text = write_report(result)

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import psycopg
 
+from tests.chaos.children import child_in_a_slice
 from tests.chaos.fault import InjectedFault, wait_for
 from tests.chaos.host_faults import freeze, is_running
 from tests.chaos.world import LEASE_SECONDS, QUEUES, World
@@ -109,6 +110,7 @@ def restart_postgres(world: World) -> InjectedFault | None:
     """SIGQUIT: immediate, without a checkpoint; recovery from the write-ahead log follows."""
     before = world.query("SELECT pg_postmaster_start_time()")
     world.mark()
+    world.postgres_crashed_at.append(time.time())
     world.postgres.process.send_signal(signal.SIGQUIT)
     world.postgres.process.wait(20)
     world.postgres.start()
@@ -126,6 +128,7 @@ def crash_postgres(world: World) -> InjectedFault | None:
     if not rows:
         return None
     world.mark()
+    world.postgres_crashed_at.append(time.time())
     os.kill(rows[0][0], signal.SIGKILL)
     wait_for(lambda: world.query_again(recovered_at) != before)
     return InjectedFault(f"session {rows[0][0]} crashed")
@@ -213,7 +216,9 @@ def double_messages(world: World) -> InjectedFault | None:
 
 
 def _any_child(world: World) -> int | None:
-    """One that works, where there is one."""
+    """One that works, where there is one. With express every other one works on a slice."""
+    if world.is_express and world.rng.random() < 0.5 and (pid := child_in_a_slice(world)):
+        return pid
     children = [pid for worker in world.workers for pid in world.pool_children(worker)]
     busy = world.query(
         "SELECT w.pid FROM worker_processes w JOIN flow_execution_logs r USING (worker_process_id)"

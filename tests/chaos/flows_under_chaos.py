@@ -9,8 +9,12 @@ import psycopg
 
 from queue_store.errors import DatabaseUnavailableError
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord, flow
+from tests.chaos import express, ledger
 from tests.chaos.hostile import misuse
+from tests.chaos.switch import is_express
 
+if is_express():
+    express.be_eager()
 BACKOFF = Backoff(first_seconds=0.3, factor=1, jitter=0)
 SETTINGS = ("role", "search_path", "app.tenant", "session_replication_role")
 EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%s, %s)"
@@ -24,24 +28,36 @@ def transfer(payload: dict[str, Any], connection: psycopg.Connection, context: F
     connection.execute(EFFECT, (context.record_id, context.claim_number))
     if payload["how"] == "hostile" and context.claim_number <= HOSTILE_CLAIMS:
         return misuse(payload["do"], connection)
+    if is_express():
+        time.sleep(payload.get("seconds", 0))
     return behave(payload, context)
 
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF)
 def notice(payload: dict[str, Any], context: FlowContext) -> Any:
     """Its effect is a line in a file, which no transaction takes back."""
-    if os.getpid() not in _calls:
-        _calls[os.getpid()] = os.open(os.environ["CHAOS_CALLS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(_calls[os.getpid()], f"{context.record_id}\t{context.claim_number}\n".encode())
-    if payload["how"] == "hostile" and context.claim_number <= HOSTILE_CLAIMS:
-        return misuse(payload["do"])
-    time.sleep(payload.get("seconds", 0))
-    return behave(payload, context)
+    return write_a_line(payload, context)
+
+
+@flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=False)
+def letter(payload: dict[str, Any], context: FlowContext) -> Any:
+    """As `notice`, and never express. Only runs with `--express` have any."""
+    return write_a_line(payload, context)
 
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=True)
 def receipt(payload: dict[str, Any]) -> None:
     """What the others leave behind them."""
+
+
+def write_a_line(payload: dict[str, Any], context: FlowContext) -> Any:
+    if os.getpid() not in _calls:
+        _calls[os.getpid()] = os.open(os.environ["CHAOS_CALLS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(_calls[os.getpid()], ledger.call(context.record).encode())
+    if payload["how"] == "hostile" and context.claim_number <= HOSTILE_CLAIMS:
+        return misuse(payload["do"])
+    time.sleep(payload.get("seconds", 0))
+    return behave(payload, context)
 
 
 def behave(payload: dict[str, Any], context: FlowContext) -> dict[str, int] | None:

@@ -12,6 +12,7 @@ ENDS_ITSELF = "ends itself"  # for the log of Postgres
 MISUSES = {
     "transfer": [*PROCESS, *RETURNS, *SQL, *DRIVER],
     "notice": [*PROCESS, *RETURNS],
+    "letter": [*PROCESS, *RETURNS],
 }
 
 

@@ -10,6 +10,8 @@ from queue_store.database.statements import sql
 from queue_store.database.vacuum import vacuum_forgotten_tables
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from tests.chaos import ledger, neighbour
+from tests.chaos.express import flows_that_may_be_express
+from tests.chaos.express_rules import lost_attempts, slice_counts
 from tests.chaos.innocents import ended_innocents
 from tests.chaos.result import Result
 from tests.chaos.world import HINTS_BOUND, World
@@ -31,7 +33,10 @@ def judge(world: World, result: Result) -> None:
             "SELECT count(*), count(*) FILTER (WHERE payload ->> 'how' = 'hostile') FROM processing_queue"
         ).fetchone()
         result.record_count, result.hostile_count = row or (0, 0)
-        ledger.enter(connection, world.journals, world.calls)
+        express_flows = flows_that_may_be_express(by_itself=world.is_express)
+        ledger.enter(connection, world.journals, world.calls, express_flows, world.postgres_crashed_at)
+        result.slice_counts = slice_counts(connection)
+        result.lost_attempts = lost_attempts(connection)
         result.recoveries = world.marks.recoveries(connection)
         result.repeated_records, result.most_calls = ledger.repeats(connection)
         result.waits = ledger.waits(connection)

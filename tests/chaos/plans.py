@@ -1,8 +1,9 @@
 """How much of what: the short run and the long one. Quotas are enforced; a fault that found no target is tried
 again until its number is reached or the run's longest time is over."""
 
+import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.chaos import faults, host_faults
 from tests.chaos.fault import Fault
@@ -108,6 +109,31 @@ LONG = Plan(
     longest_seconds=3_300,
     drain_bound_seconds=400,
 )
+
+
+SLICES = "records completed in slices"  # of this part of all, at least, with express on
+SHARE_OF_SLICES = 0.1
+
+
+def sized(plan: Plan, records: int | None, faults: int | None, *, express: bool) -> Plan:
+    """The plan for so many records and faults, at the same pace. Where they differ, it takes as long as the larger."""
+    of_records = 1.0 if records is None else records / plan.quotas["records"]
+    of_faults = 1.0 if faults is None else faults / plan.quotas["faults"]
+    quotas = {
+        name: int(wanted * (of_records if "records" in name else of_faults))
+        for name, wanted in plan.quotas.items()
+    }
+    if express:
+        quotas[SLICES] = int(quotas["records"] * SHARE_OF_SLICES)
+    longer = max(of_records, of_faults)
+    return replace(
+        plan,
+        counts={fault: math.ceil(count * of_faults) for fault, count in plan.counts.items()},
+        quotas=quotas,
+        record_count=math.ceil(plan.record_count * of_records),
+        seconds=plan.seconds * longer,
+        longest_seconds=plan.longest_seconds * longer,
+    )
 
 
 def schedule(plan: Plan, seed: int) -> list[tuple[float, Fault]]:

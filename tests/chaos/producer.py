@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,16 @@ import psycopg
 from queue_store.enqueueing import NewRecord, enqueue_many
 from queue_store.errors import QueueStoreError
 from tests.chaos.hostile import MISUSES
+from tests.chaos.switch import is_express
 from tests.support.pgbouncer import SETTING
 
 BATCH_SIZE = 50
 PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # behind PgBouncer nothing is prepared
+USUAL = (93.6, 5, 1, 0.4)
+TROUBLED = (86.6, 10, 2, 1.4)
+CLEAN_BATCHES = 0.7
+BURST = 10 if is_express() else 1  # batches of one flow at once: slices follow full claims only
+FLOW_NAMES = ["transfer", "notice"] if not is_express() else [*3 * ["transfer"], *5 * ["notice"], "letter"]
 INSERT = """
 INSERT INTO processing_queue (flow_name, payload, correlation_id)
 SELECT %(flow_name)s, p.payload, p.payload ->> 'key' FROM unnest(%(payloads)s::jsonb[]) AS p(payload)
@@ -36,10 +43,12 @@ def keys(batch: str) -> list[str]:
 
 def produce(url: str, directory: Path, journal: int, prefix: str, per_second: float) -> None:
     rng = random.Random(prefix)
-    due_at = time.monotonic()
+    due_at, flow_name = time.monotonic(), ""
     connection: psycopg.Connection[Any] | None = None
     for number in itertools.count():
-        due_at = max(due_at + 1 / per_second, time.monotonic() - 1)
+        if number % BURST == 0:
+            flow_name = rng.choice(FLOW_NAMES)
+            due_at = max(due_at + BURST / per_second, time.monotonic() - 1)
         time.sleep(max(0.0, due_at - time.monotonic()))
         while (directory / "hold").exists() and not (directory / "stop").exists():
             time.sleep(0.05)
@@ -54,13 +63,12 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
                     url, connect_timeout=5, application_name="producer", prepare_threshold=PREPARE_THRESHOLD
                 )
             with connection.transaction():
-                _insert(connection, batch, rng)
+                _insert(connection, flow_name, batch, rng)
             _note(journal, {"acknowledged": batch})
 
 
-def _insert(connection: psycopg.Connection[Any], batch: str, rng: random.Random) -> None:
-    flow_name = rng.choice(["transfer", "notice"])
-    payloads = [_payload(flow_name, key, rng) for key in keys(batch)]
+def _insert(connection: psycopg.Connection[Any], flow_name: str, batch: str, rng: random.Random) -> None:
+    payloads = _payloads(flow_name, batch, rng)
     if rng.random() < 0.5:
         parameters = {"flow_name": flow_name, "payloads": [json.dumps(payload) for payload in payloads]}
         connection.execute(INSERT, parameters)
@@ -71,8 +79,25 @@ def _insert(connection: psycopg.Connection[Any], batch: str, rng: random.Random)
         time.sleep(0.05)  # between statement and COMMIT, where a kill does the most harm
 
 
-def _payload(flow_name: str, key: str, rng: random.Random) -> dict[str, Any]:
-    how = rng.choices(["ok", "retry", "fail", "hostile"], [93.6, 5, 1, 0.4])[0]
+def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, Any]]:
+    """A slice ends at the first record that is not completed at once. So with express most batches have none, and the
+    others have more of them."""
+    if not is_express():
+        return [_payload(flow_name, key, rng) for key in keys(batch)]
+    if rng.random() < CLEAN_BATCHES:
+        return [{"key": key, "how": "ok", "seconds": _pause(rng)} for key in keys(batch)]
+    return [_payload(flow_name, key, rng, TROUBLED) for key in keys(batch)]
+
+
+def _pause(rng: random.Random) -> float:
+    """Faults must meet slices, and some slices must become long."""
+    return rng.choices([0, 0.02, 0.15], [97.5, 2.2, 0.3])[0]
+
+
+def _payload(
+    flow_name: str, key: str, rng: random.Random, weights: Sequence[float] = USUAL
+) -> dict[str, Any]:
+    how = rng.choices(["ok", "retry", "fail", "hostile"], weights)[0]
     if how == "hostile":
         return {"key": key, "how": how, "do": rng.choice(MISUSES[flow_name])}
     return {

@@ -20,6 +20,7 @@ def write_report(report: Result) -> str:
         "finished; where it took none, until the next claim by anybody. Outages count from their beginning.",
         _recovery(report),
         "## Outside effects\n\n" + _repeats(report),
+        *(["## Express\n\n" + _express(report)] if report.is_express else []),
         "## Rules\n\n" + _rules(report),
         "## Processes that ended by themselves\n\n" + _ends(report),
     ]
@@ -39,7 +40,7 @@ def _head(report: Result) -> str:
     ) + (f" QUOTAS WERE MISSED: {report.missed}." if report.missed else " Every quota was reached.")
     busy = report.seconds.get("faults", 0.0) + report.seconds.get("drain", 0.0)
     return (
-        f"# Chaos run, seed {report.seed}\n\n"
+        f"# Chaos run{' with express' if report.is_express else ''}, seed {report.seed}\n\n"
         f"**{verdict}** {report.record_count:,} records, {report.fault_count:,} faults, at most "
         f"{report.most_hints} hints outstanding, {report.record_count / max(1.0, busy):.0f} records/s while faults "
         f"went on. A due record waited {report.waits[0]} s (p99) or {report.waits[1]} s (longest) for its claim. "
@@ -77,6 +78,16 @@ def _repeats(report: Result) -> str:
         f"## Crash strikes\n\n{strikes} strikes on {struck} records, {most} on one of them. With the default of 3 "
         f"strikes {condemned} innocent record(s) would have been failed: nobody can tell them from poison when "
         f"processes are killed at random. This run allows 1,000."
+    )
+
+
+def _express(report: Result) -> str:
+    slices = _table(
+        ["flow", "completed in slices"], [[name, f"{n:,}"] for name, n in report.slice_counts.items()]
+    )
+    return (
+        f"{report.lost_attempts:,} calls were made in slices that ended without an outcome. Their records were claimed "
+        f"and called again.\n\n{slices}"
     )
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.chaos.plans import GROUPS
+from tests.chaos.plans import GROUPS, SLICES
 
 
 @dataclass
 class Result:
     seed: int
     quotas: dict[str, int]
+    is_express: bool = False
     started_at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
     faults: Counter[str] = field(default_factory=Counter[str])
     retries: Counter[str] = field(default_factory=Counter[str])
@@ -19,11 +20,13 @@ class Result:
     acknowledged: int = 0
     record_count: int = 0
     hostile_count: int = 0
+    slice_counts: dict[str, int] = field(default_factory=dict[str, int])
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     violations: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     repeated_records: int = 0
     most_calls: int = 0
     killed_children: int = 0
+    lost_attempts: int = 0
     waits: tuple[float, float] = (0.0, 0.0)
     strikes: tuple[int, ...] = (0, 0, 0, 0)
     empty_claim_buffers: int = -1
@@ -45,6 +48,8 @@ class Result:
             return self.record_count
         if quota == "hostile records":
             return self.hostile_count
+        if quota == SLICES:
+            return sum(self.slice_counts.values())
         return self.fault_count if quota == "faults" else self.group(quota)
 
     @property

@@ -47,12 +47,19 @@ class BrokenOffError(Exception):
 
 class ChaosRun:
     def __init__(
-        self, directory: Path, plan: Plan, seed: int, proofs: Path | None = None, *, pgbouncer: bool = False
+        self,
+        directory: Path,
+        plan: Plan,
+        seed: int,
+        proofs: Path | None = None,
+        *,
+        pgbouncer: bool = False,
+        express: bool = False,
     ) -> None:
         self.plan = plan
         per_producer = plan.record_count / BATCH_SIZE / PRODUCERS
-        self.world = World(directory, per_producer / (plan.seconds * 0.9), seed, pgbouncer)
-        self.result = Result(seed, dict(plan.quotas))
+        self.world = World(directory, per_producer / (plan.seconds * 0.9), seed, pgbouncer, express)
+        self.result = Result(seed, dict(plan.quotas), is_express=express)
         self.proofs = Proofs(proofs or directory / "proofs.jsonl")
         self._rng = random.Random(seed)
         self._numbers = itertools.count()

@@ -230,7 +230,7 @@ class Scenario:
 
     def note_calls(self, records: Sequence[Record]) -> None:
         with self.calls.open("a") as calls:
-            calls.writelines(f"{record.id}\t{record.claim_number}\n" for record in records)
+            calls.writelines(map(ledger.call, records))
 
     def after_broken_write(self, run: Run, records: Sequence[Record]) -> None:
         """Nobody knows what happened: ask."""

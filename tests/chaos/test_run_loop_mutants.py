@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,9 @@ WHERE datname = current_database() AND application_name LIKE '%%processing_queue
 class RunLoopScenario:
     """Records of two flows, each hazard once."""
 
+    options = OPTIONS
+    express_flows: Sequence[str] = ()
+
     def __init__(self, worker: Worker, directory: Path) -> None:
         self.worker = worker
         self.journal, self.calls = directory / "journal", directory / "calls"
@@ -45,7 +48,7 @@ class RunLoopScenario:
         self.met: set[str] = set()
         with psycopg.connect(self.url) as connection:
             ledger.prepare(connection)
-        self.flows = [worker.declare(self.transfer(), **OPTIONS), worker.declare(self.notice(), **OPTIONS)]
+        self.flows = [worker.declare(handler, **self.options) for handler in (self.transfer(), self.notice())]
 
     def transfer(self) -> Callable[..., None]:
         def transfer(
@@ -61,7 +64,7 @@ class RunLoopScenario:
     def notice(self) -> Callable[..., None]:
         def notice(payload: dict[str, Any], context: FlowContext) -> None:
             with self.calls.open("a") as calls:
-                calls.write(f"{context.record_id}\t{context.claim_number}\n")
+                calls.write(ledger.call(context.record))
             self.meet(payload, context, None)
 
         return notice
@@ -88,7 +91,7 @@ class RunLoopScenario:
         )
         self.worker.services.rescue.sweep()
         with psycopg.connect(self.url) as connection:
-            ledger.enter(connection, [self.journal], self.calls)
+            ledger.enter(connection, [self.journal], self.calls, self.express_flows)
             return ledger.violations(connection)
 
     def work_off(self) -> None:

@@ -29,6 +29,7 @@ from tests.chaos.neighbour import State, settle
 from tests.chaos.producer import BATCH_SIZE
 from tests.chaos.proxy import Proxy
 from tests.chaos.recovery import IN_HAND, Mark, Marks
+from tests.chaos.switch import SWITCH
 from tests.support.pgbouncer import PgBouncer, running_pgbouncer
 from tests.support.schemas import SEARCH_PATH
 from tests.support.servers import connect
@@ -77,6 +78,7 @@ class World:
     batches_per_second: float
     seed: int
     has_pgbouncer: bool = False
+    is_express: bool = False
     most_hints: int = 0
     most_idle_in_transaction: int = 0
     killed_children: int = 0
@@ -99,6 +101,7 @@ class World:
         self.calls = self.directory / "calls"
         self.pgbouncer: PgBouncer | None = None
         self.ended_by_faults: set[int] = set()
+        self.postgres_crashed_at: list[float] = []
         self.leaving: list[CeleryProcess] = []
         self.clocks: list[Clock] = []
         self.marks = Marks()
@@ -286,6 +289,7 @@ class World:
         """What a supervisor of the servers does."""
         if not self.postgres.is_running:
             self.unexpected_ends.append("Postgres")
+            self.postgres_crashed_at.append(time.time())
             self.postgres.start()
         if not self.redis.is_running:
             self.unexpected_ends.append("Redis")
@@ -342,8 +346,8 @@ class World:
         pool = {"POOL_SIZE": "2", "MAX_OVERFLOW": "4", "PGBOUNCER": str(self.has_pgbouncer).lower()}
         return (
             {**os.environ, "DATABASE_URL": database_url, "CELERY_BROKER_URL": self.redis.url()}
-            | {"CHAOS_CALLS": str(self.calls)}
-            | with_prefix(WORKER_SETTINGS)
+            | {"CHAOS_CALLS": str(self.calls), SWITCH: str(self.is_express).lower()}
+            | with_prefix(WORKER_SETTINGS | {"EXPRESS_BY_ITSELF": str(self.is_express).lower()})
             | {f"DEVELOPMENT_GLOBAL_RPA_DB_{name}": value for name, value in pool.items()}
         )
 

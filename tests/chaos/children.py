@@ -1,0 +1,28 @@
+"""Which pool child works on an express slice just now."""
+
+import re
+import time
+
+from queue_store.queue_schema import server_wide_name
+from tests.chaos.world import World
+
+LOOK_SECONDS = 1.0
+# What a session said last: that of plain handlers read the mark, that of one COMMIT wrote an effect in its transaction.
+IN_A_SLICE = """
+SELECT application_name FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'idle in transaction'
+    AND (query LIKE '%%pg_current_xact_id_if_assigned%%' OR query LIKE 'INSERT INTO effects%%')
+ORDER BY query LIKE 'INSERT%%', xact_start DESC
+"""
+
+
+def child_in_a_slice(world: World) -> int | None:
+    """None: none was seen within a second."""
+    of_worker = re.compile(rf"{server_wide_name()} worker (\d+)")
+    children = {pid for worker in world.workers for pid in world.pool_children(worker)}
+    deadline = time.monotonic() + LOOK_SECONDS
+    while time.monotonic() < deadline:
+        for (name,) in world.query(IN_A_SLICE, {}):
+            if (match := of_worker.fullmatch(name)) and int(match[1]) in children:
+                return int(match[1])
+    return None

@@ -1,0 +1,95 @@
+"""What the ledger demands of express slices, and of the claims and calls of all flows because of them.
+
+A call names its record, its claim number, its run, and when the record was claimed or held. The call of an owner is one
+whose claim is in the history. Any other call is an express attempt whose slice ended without an outcome: of a flow that
+may be express, once before the record is claimed. A crash of Postgres may take back the mark of a lock that it had not
+yet flushed; then the record may have another attempt.
+"""
+
+from typing import Any
+
+import psycopg
+
+PREPARE = """
+CREATE TABLE ledger.express_flows (flow_name text PRIMARY KEY);
+CREATE TABLE ledger.crashes (at timestamptz NOT NULL);
+CREATE VIEW ledger.claims AS
+SELECT * FROM ledger.history WHERE status = 'processing' OR (old_status, status) = ('pending', 'completed');
+"""
+FIND_LOST_ATTEMPTS = """
+CREATE TABLE ledger.lost_attempts AS
+SELECT c.*, q.flow_name, EXISTS (
+    SELECT FROM ledger.crashes x
+    WHERE abs(ledger.microseconds(x.at) - c.claimed_at) < 1000000) AS mark_may_be_lost
+FROM ledger.calls c JOIN processing_queue q ON q.id = c.record_id
+WHERE NOT EXISTS (
+    SELECT FROM ledger.claims h WHERE h.record_id = c.record_id AND h.claim_number = c.claim_number
+        AND h.flow_instance_id = c.flow_instance_id AND h.claimed_at = c.claimed_at);
+"""
+
+EXPRESS_RULES = {
+    "an outside effect was done twice under one claim": """
+        SELECT record_id, claim_number FROM ledger.calls
+        GROUP BY record_id, claim_number, flow_instance_id, claimed_at HAVING count(*) > 1""",
+    "a handler ran under a claim that never was": """
+        SELECT c.record_id, c.claim_number FROM ledger.lost_attempts c
+        WHERE c.flow_name NOT IN (SELECT flow_name FROM ledger.express_flows) OR NOT EXISTS (
+            SELECT FROM ledger.claims h WHERE h.record_id = c.record_id AND h.claim_number = c.claim_number)""",
+    "a record had more than one express attempt before its claim": """
+        SELECT record_id, claim_number, count(*) FROM ledger.lost_attempts WHERE NOT mark_may_be_lost
+        GROUP BY record_id, claim_number HAVING count(*) > 1""",
+    "a record whose express attempt was lost was completed in a slice under the same claim": """
+        SELECT c.record_id, c.claim_number FROM ledger.lost_attempts c
+        JOIN ledger.history h ON h.record_id = c.record_id AND h.claim_number = c.claim_number
+        WHERE h.old_status = 'pending' AND h.status = 'completed' AND NOT c.mark_may_be_lost""",
+    "a record that had failed or was struck was completed in a slice": """
+        SELECT h.record_id, h.claim_number FROM ledger.history h
+        WHERE h.old_status = 'pending' AND h.status = 'completed' AND (h.retry_count > 0 OR EXISTS (
+            SELECT FROM record_attempts a WHERE a.record_id = h.record_id AND a.claim_number < h.claim_number))""",
+    "an attempt or a strike was charged for a claim that never was": """
+        SELECT a.record_id, a.claim_number, a.outcome FROM record_attempts a WHERE NOT EXISTS (
+            SELECT FROM ledger.history h WHERE h.record_id = a.record_id AND h.claim_number = a.claim_number
+                AND h.status = 'processing' AND h.flow_instance_id = a.flow_instance_id)""",
+    "a record was completed in a slice of no run of its flow": """
+        SELECT h.record_id, h.flow_instance_id::text FROM ledger.history h
+        WHERE h.old_status = 'pending' AND h.status = 'completed' AND NOT EXISTS (
+            SELECT FROM flow_execution_logs r
+            WHERE r.flow_instance_id = h.flow_instance_id AND r.flow_name = h.flow_name)""",
+    "a slice called more handlers than a batch": """
+        SELECT c.flow_instance_id::text, count(*) FROM ledger.calls c
+        JOIN processing_queue q ON q.id = c.record_id JOIN flows f USING (flow_name)
+        GROUP BY c.flow_instance_id, c.claimed_at, f.batch_size HAVING count(*) > f.batch_size""",
+    "claim numbers did not rise by one": """
+        SELECT record_id FROM (
+            SELECT record_id, claim_number, row_number() OVER (PARTITION BY record_id ORDER BY number) AS expected
+            FROM ledger.claims) h WHERE claim_number <> expected""",
+    "an arrow was taken that does not exist": """
+        SELECT record_id, old_status, status FROM ledger.history
+        WHERE (old_status, status) NOT IN (('pending', 'processing'), ('processing', 'completed'),
+                ('processing', 'pending'), ('processing', 'failed'))
+            AND NOT ((old_status, status) = ('pending', 'completed')
+                AND flow_name IN (SELECT flow_name FROM ledger.express_flows))""",
+    "a record was claimed before it was due": """
+        SELECT record_id FROM ledger.claims
+        WHERE at < scheduled_at OR claimed_at < ledger.microseconds(scheduled_at)""",
+    "a claim took more than a batch": """
+        SELECT h.transaction_id, count(*) FROM ledger.claims h JOIN flows f USING (flow_name)
+        GROUP BY h.transaction_id, h.flow_name, f.batch_size HAVING count(*) > f.batch_size""",
+}
+SLICE_COUNTS = """
+SELECT flow_name, count(*) FROM ledger.history WHERE old_status = 'pending' AND status = 'completed'
+GROUP BY flow_name ORDER BY flow_name
+"""
+LOST_ATTEMPTS = "SELECT count(*) FROM ledger.lost_attempts"
+
+
+def slice_counts(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """How many records of each flow were completed in slices."""
+    return dict(connection.execute(SLICE_COUNTS).fetchall())
+
+
+def lost_attempts(connection: psycopg.Connection[Any]) -> int:
+    """How many calls of handlers were repeated because their slice ended without an outcome."""
+    row = connection.execute(LOST_ATTEMPTS).fetchone()
+    assert row is not None
+    return row[0]

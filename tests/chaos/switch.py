@@ -1,0 +1,9 @@
+"""Whether this process belongs to a run with `--express`."""
+
+import os
+
+SWITCH = "CHAOS_EXPRESS"
+
+
+def is_express() -> bool:
+    return os.environ.get(SWITCH) == "true"

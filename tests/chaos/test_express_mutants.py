@@ -1,0 +1,106 @@
+"""Express slices of the real run loop, whose sessions break, and whose run is declared dead. The ledger finds each
+mutant of their statements, and nothing in the right ones."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from queue_store.database import statements
+from queue_store.runs import express, held_commit
+from tasks.worker.quick_batches import QuickBatches
+from tests.chaos.express_rules import SLICE_COUNTS
+from tests.chaos.test_run_loop_mutants import OPTIONS, RunLoopScenario
+from tests.support.flow_runs import running_worker
+
+DECLARE_DEAD = "UPDATE flow_execution_logs SET state = 'dead', finished_at = now() WHERE finished_at IS NULL"
+
+URGENT = """
+UPDATE processing_queue SET priority = 1 WHERE correlation_id LIKE 'urgent/%%'
+"""
+
+
+class ExpressScenario(RunLoopScenario):
+    options = OPTIONS | {"express": True, "batch_size": 10}
+    express_flows = ("transfer", "notice")
+
+    def meet(self, payload: dict[str, Any], context: Any, connection: Any) -> None:
+        """`run dies`: the first call, which is in a slice, has no outcome, and the second one has."""
+        if payload["hazard"] == "run dies" and "run dies" not in self.met:
+            with psycopg.connect(self.url, application_name="hazard", autocommit=True) as rival:
+                rival.execute(DECLARE_DEAD)
+            payload = payload | {"hazard": "session breaks"}
+            self.met.add("run dies")
+        super().meet(payload, context, connection)
+
+    def perform(self) -> dict[str, Any]:
+        self.enqueue("notice", "dies", {25: {"hazard": "run dies"}, 37: {"how": "retry"}})
+        self.worker.run(self.flows[1])
+        self.enqueue("notice", "urgent", {})
+        self.worker.query(URGENT)  # so that the next run comes to the lost ones with a slice
+        self.work_off()
+        self.enqueue("notice", "breaks", {25: {"hazard": "write breaks"}})
+        self.enqueue("transfer", "rolled back", {25: {"hazard": "slice breaks"}, 44: {"how": "retry"}})
+        return super().perform()
+
+    def slices(self) -> set[str]:
+        return {row.flow_name for row in self.worker.query(SLICE_COUNTS)}
+
+
+@pytest.fixture
+def scenario(
+    own_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ExpressScenario]:
+    monkeypatch.setattr(QuickBatches, "are_enough", True)
+    monkeypatch.setattr(express, "SUSPICIOUS_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
+    with running_worker(own_database_url, monkeypatch, max_crash_strikes=1000) as worker:
+        yield ExpressScenario(worker, tmp_path)
+
+
+# statement, what stands there, what the mutant says, and a rule that it breaks
+MUTANTS: dict[str, tuple[str, bytes, bytes, str]] = {
+    "an express attempt after a lost one": (
+        "runs/hold_records",
+        b"q.xmax = 0 AND",
+        b"",
+        "a record whose express attempt was lost was completed in a slice under the same claim",
+    ),
+    "a slice of nobody": (
+        "arrows/complete_held",
+        b"flow_instance_id = %(flow_instance_id)s, claim",
+        b"flow_instance_id = gen_random_uuid(), claim",
+        "a record was completed in a slice of no run of its flow",
+    ),
+    "completions that are not counted": (
+        "arrows/complete_held",
+        b"        count(*), cardinality(",
+        b"        0, cardinality(",
+        "the counters do not match what happened",
+    ),
+}
+
+
+def test_right_slices_break_no_rule(scenario: ExpressScenario) -> None:
+    assert scenario.perform() == {}
+    assert scenario.met == {"run dies", "session breaks", "write breaks", "slice breaks", "stolen"}
+    assert scenario.slices() == {"transfer", "notice"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_wrong_slice_is_caught(
+    scenario: ExpressScenario, monkeypatch: pytest.MonkeyPatch, mutant: str
+) -> None:
+    name, before, after, rule = MUTANTS[mutant]
+    original = statements.sql(name)
+    assert before in original, "the mutant does not fit the statement any more"
+
+    def sql(wanted: str) -> bytes:
+        return original.replace(before, after) if wanted == name else statements.sql(wanted)
+
+    for module in (express, held_commit):
+        monkeypatch.setattr(module, "sql", sql)
+    assert rule in scenario.perform()
