@@ -140,7 +140,7 @@ def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> di
 
 
 def add_finished(written: Written, finished: Mapping[int, str]) -> None:
-    """`finished`: the status of those that were written before, which are not refused then."""
+    """`finished`: the status of records whose outcome was written earlier; these are not refused."""
     for by_status, ids in (
         ("completed", written.completed_ids),
         ("failed", written.failed_ids),

@@ -193,7 +193,7 @@ class Run:
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
         """End as if this process had died with the record in flight: it gets a crash strike, the others nothing.
-        None: nobody knows which it was, so that all become suspects."""
+        None: it is unknown which record was in flight, so all become suspects."""
         death = {
             "error_message": error_message,
             "suspect_record_id": suspect_record_id,

@@ -177,7 +177,7 @@ class Attempts:
             logger.exception("the hook `failed` of flow %s failed itself", self.flow.name)
 
     def _will_retry(self, record: Record, outcome: Outcome) -> bool | None:
-        """None: this is no failure."""
+        """Returns None if this is not a failure."""
         if isinstance(outcome, Snooze | Cancelled | Completed):
             return None
         return outcome.retry_delay_seconds is not None and record.retry_count < self.run_side.max_retries

@@ -61,7 +61,8 @@ class BatchAttempts(Attempts):
         error: BaseException,
         transaction: GivenTransaction | None,
     ) -> list[Outcome]:
-        """A call that was given up for a record that was asked to stop charges no other: those come again."""
+        """If one record was asked to stop, the call is abandoned and only that record is charged; the others are
+        claimed again."""
         records = [context.record for context in contexts]
         asked = [record for record in records if self.run_side.is_cancelled(record)]
         if isinstance(error, RecordCancelled) and asked:

@@ -22,7 +22,7 @@ def low_water(concurrency: int, batch_size: int) -> int:
 
 
 class Watcher(Protocol):
-    """Of what is done. It may want the last batch to end before the next one is claimed."""
+    """Watches which calls are done. It may want the last batch to end before the next one is claimed."""
 
     def note_done(self, count: int) -> None: ...
 

@@ -58,7 +58,7 @@ def run_flow(
             with services.failing_claims.watch(flow.name):
                 records = run.begin()
         except CommitUnknownError as error:
-            # It may have happened: then nobody works on what was claimed.
+            # The COMMIT may have happened; in that case no worker runs the claimed records.
             end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)
             raise
         if records:

@@ -139,8 +139,8 @@ class OneCommit:
     def _blame(
         self, records: list[Record], error: BaseException, *, is_spoiled: bool = False
     ) -> RollBackError:
-        """Nobody knows which of several records made our statement or the COMMIT fail. So each is done again alone,
-        and then an error is its own."""
+        """Nobody knows which of several records made our statement or the COMMIT fail. So each record is run again
+        alone, and an error then belongs to that record."""
         if len(records) == 1:
             outcome = self.attempts.outcome_of(records[0], time.monotonic(), explained(error))
             return RollBackError([outcome], is_spoiled=is_spoiled)

@@ -69,8 +69,8 @@ class SliceConnection(Protocol):
         ...
 
     def end(self) -> None:
-        """Nothing that a handler did to the session outlasts the run. Behind PgBouncer the session is another one by
-        now, and each slice has left its own as it was."""
+        """Nothing that a handler did to the session outlasts the run. Behind PgBouncer this may be another session
+        by now; each slice restored its own."""
         ...
 
 

@@ -57,7 +57,7 @@ class SliceInHand:
                 self._settle([record for record in self.records if record.id not in finished])
 
     def claimed(self, records: Sequence[Record]) -> list[Record]:
-        """Those of the records that `claim_rest` has claimed."""
+        """The records that `claim_rest` has claimed."""
         return [record for record in records if record.id in self._claimed_ids]
 
     def roll_back(self) -> None:
