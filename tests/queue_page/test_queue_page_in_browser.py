@@ -60,9 +60,7 @@ def test_every_page_is_shown(
             browser.screenshot(Path(directory) / f"{name}-{size}-{theme}.png")
 
 
-def test_a_login_in_the_address_does_no_harm(
-    browser: Browser, page_url: tuple[str, DatabaseManager]
-) -> None:
+def test_a_login_in_the_address_does_no_harm(browser: Browser, page_url: tuple[str, DatabaseManager]) -> None:
     address = page_url[0].replace("http://", f"http://{USER}:{PASSWORD}@")
     browser.call("Page.navigate", url=f"{address}/queue")
     browser.wait(f"document.baseURI.includes('@') && ({SHOWN})")
