@@ -8,7 +8,9 @@ from psycopg import Cursor
 from queue_store.errors import UnknownFlowError
 from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import FLOW, Reason, judge_all
+from queue_store.flows import read_flow_names
 from queue_store.settings import ProcessorSettings
+from queue_store.suggestions import closest, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,9 @@ def explain_flow(cursor: Cursor[Any], settings: ProcessorSettings, flow_name: st
     facts = Facts(cursor, settings, flow_name)
     waiting = facts.waiting
     if not facts.flow.is_registered and not waiting.due_count and not waiting.next_due_at:
+        meant = did_you_mean(closest(flow_name, read_flow_names(cursor)))
         raise UnknownFlowError(
-            f"no flow {flow_name!r} is registered and no record waits for it: "
+            f"no flow {flow_name!r} is registered and no record waits for it{meant or ':'} "
             "`queuectl status` shows the flows that are known"
         )
     return Explanation(f"flow {flow_name}", flow_name, None, judge_all(facts, FLOW))

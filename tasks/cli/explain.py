@@ -1,10 +1,19 @@
+from typing import NoReturn
+
 import click
 
 from .frame import json_option, processor, say, write_json
 
 
+class RecordId(click.IntRange):
+    def fail(
+        self, message: str, param: click.Parameter | None = None, ctx: click.Context | None = None
+    ) -> NoReturn:
+        super().fail(f"{message} A record is named by its id, a flow with --flow NAME.", param, ctx)
+
+
 @click.command()
-@click.argument("record_id", type=click.IntRange(1, 2**63 - 1), required=False)
+@click.argument("record_id", type=RecordId(1, 2**63 - 1), required=False)
 @click.option("--flow", "flow_name", help="Explain a flow as a whole instead of a record.")
 @json_option
 def explain(record_id: int | None, flow_name: str | None, as_json: bool) -> None:

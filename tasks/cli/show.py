@@ -38,13 +38,18 @@ def show(record_id: int, tracebacks: bool, as_json: bool) -> None:
         if part is not None:
             say(f"\n{title}")
             _show_columns(part)
-    oldest_first = details.attempts[::-1]
-    if oldest_first:
-        say("\nattempts that did not succeed")
-        rows = [(_number(a), a.outcome, a.finished_at, a.error_message) for a in oldest_first]
-        write_table(("attempt", "outcome", "finished", "error"), rows)
+    if details.attempts:
+        _show_attempts(record_id, details.attempts[::-1], tracebacks)
+
+
+def _show_attempts(record_id: int, oldest_first: "list[Attempt]", tracebacks: bool) -> None:
+    say("\nattempts that did not succeed")
+    rows = [(_number(a), a.outcome, a.finished_at, a.exception_type, a.error_message) for a in oldest_first]
+    write_table(("attempt", "outcome", "finished", "type", "error"), rows)
     for attempt in oldest_first if tracebacks else []:
         say(f"\nattempt {_number(attempt)}\n{attempt.traceback or 'no traceback'}")
+    if not tracebacks and any(attempt.traceback for attempt in oldest_first):
+        say(f"`queuectl show {record_id} --tracebacks` shows where they were raised.")
 
 
 def _number(attempt: "Attempt") -> object:

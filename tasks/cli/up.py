@@ -118,10 +118,12 @@ def run(
         report.summary(summary)
         if not once:
             report.what_next(servers)
-        while not once:
-            supervisor.watch()
-            time.sleep(WATCH_PERIOD_SECONDS)
-        report.stopping()
+        try:
+            while not once:
+                supervisor.watch()
+                time.sleep(WATCH_PERIOD_SECONDS)
+        finally:
+            report.stopping()
         return summary.ended_as_expected
 
 

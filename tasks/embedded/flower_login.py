@@ -28,4 +28,5 @@ def shown_login(directory: Path, is_terminal: bool) -> str:
     if not file.exists():
         return "with the login that you configured"
     password = file.read_text().strip().partition(":")[2]
-    return f"as {USER}, password {password}" if is_terminal else f"as {USER}, password in {file}"
+    where = password if is_terminal else f"after the colon in {file}"
+    return f"as {USER}, password {where}"

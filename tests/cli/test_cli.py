@@ -140,6 +140,26 @@ def test_texts_in_the_data_cannot_steer_the_terminal(queuectl: QueueCtl) -> None
         assert not set(output) & {"\x1b", "\x07", "\u202e"}
 
 
+def test_show_names_the_type_of_an_error_and_where_its_traceback_is(
+    queuectl: QueueCtl, processor: DistributedProcessor
+) -> None:
+    record_id = processor.enqueue("survey", {"article": "cake"}).id
+    assert "--tracebacks" not in queuectl("show", record_id).stdout
+    with queuectl.database.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id,"
+            " outcome, exception_type, error_message, error_group, traceback)"
+            " VALUES (%s, 1, 1, 'survey', gen_random_uuid(), 'retried', 'KeyError', %s, 'g', 'in price_order')",
+            (record_id, "'cake'"),
+        )
+    text = queuectl("show", record_id).stdout
+    assert "KeyError\t'cake'" in text
+    assert f"`queuectl show {record_id} --tracebacks`" in text
+    with_tracebacks = queuectl("show", record_id, "--tracebacks").stdout
+    assert "in price_order" in with_tracebacks
+    assert "`queuectl show" not in with_tracebacks.partition("attempts that did not succeed")[2]
+
+
 def test_failures_are_grouped_by_kind(queuectl: QueueCtl) -> None:
     assert "No errors" in queuectl("failures").stdout
     with queuectl.database.transaction() as cursor:

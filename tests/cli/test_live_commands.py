@@ -210,6 +210,14 @@ def test_explain_says_why_as_text_and_as_json(queue: DatabaseManager) -> None:
         assert CliRunner().invoke(main, ["explain", *wrong]).exit_code == 64
 
 
+def test_explain_says_how_a_flow_is_named(queue: DatabaseManager) -> None:
+    assert "a flow with --flow NAME" in CliRunner().invoke(main, ["explain", "alpha"]).output
+    mistyped = CliRunner().invoke(main, ["explain", "--flow", "alpa"])
+    assert (mistyped.exit_code, "did you mean alpha?" in mistyped.output) == (1, True)
+    unlike = CliRunner().invoke(main, ["explain", "--flow", "zzz"])
+    assert "no record waits for it: `queuectl status`" in unlike.output
+
+
 def test_the_report_needs_nothing_else_and_escapes_what_records_say(
     queue: DatabaseManager, tmp_path: Path
 ) -> None:

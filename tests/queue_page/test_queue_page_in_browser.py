@@ -11,6 +11,7 @@ import pytest
 
 from queue_store.database.manager import DatabaseManager
 from tests.support.browser import Browser
+from tests.support.flower_process import PASSWORD, USER
 from tests.support.page_browser import (
     MARKS,
     PAGES,
@@ -57,6 +58,13 @@ def test_every_page_is_shown(
                 "!document.querySelector('.queue-figures') || document.querySelector('.queue-chart')"
             )
             browser.screenshot(Path(directory) / f"{name}-{size}-{theme}.png")
+
+
+def test_a_login_in_the_address_does_no_harm(browser: Browser, page_url: tuple[str, DatabaseManager]) -> None:
+    address = page_url[0].replace("http://", f"http://{USER}:{PASSWORD}@")
+    browser.call("Page.navigate", url=f"{address}/queue")
+    browser.wait(f"document.baseURI.includes('@') && ({SHOWN})")
+    assert browser.run(SAYS) == ""
 
 
 def test_charts_go_further_back_and_follow_the_pointer(

@@ -1,13 +1,13 @@
 // Changing things: first what would happen, then a question, then the deed, which leaves an audit row.
 
-import { base, el, mayAct, page } from "./dom.js";
+import { addressOf, el, mayAct, page } from "./dom.js";
 
 function xsrfToken() {
   return document.cookie.split("; ").find((cookie) => cookie.startsWith("_xsrf="))?.slice(6) ?? "";
 }
 
 async function post(action, body) {
-  const response = await fetch(`${base}/api/do/${action}`, {
+  const response = await fetch(addressOf(`/api/do/${action}`), {
     method: "POST",
     credentials: "same-origin",
     headers: { "Content-Type": "application/json", "X-Xsrftoken": xsrfToken() },

@@ -1,6 +1,6 @@
 // Asking the server, again and again, and showing that it does not answer.
 
-import { base, duration, el, tickAges } from "./dom.js";
+import { addressOf, duration, el, tickAges } from "./dom.js";
 import { redraw } from "./redraw.js";
 
 const REFRESH_MILLISECONDS = 3000;
@@ -13,7 +13,7 @@ setInterval(() => { if (!document.hidden) tickAges(); }, 1000);
 
 export async function ask(name, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  const response = await fetch(`${base}/api/${name}?${new URLSearchParams(given)}`, { credentials: "same-origin" });
+  const response = await fetch(addressOf(`/api/${name}?${new URLSearchParams(given)}`), { credentials: "same-origin" });
   const answer = await response.json().catch(() => ({ error: `the server answered ${response.status}` }));
   if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status });
   showLag(response.headers.get("X-Replica-Lag-Seconds"));

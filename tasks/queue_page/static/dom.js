@@ -13,6 +13,11 @@ export function el(tag, attributes = {}, ...children) {
 
 export const page = document.getElementById("queue-page");
 export const base = page.dataset.base;
+
+// The address without the login that somebody may have typed into it: fetch refuses addresses that have one.
+export function addressOf(path) {
+  return new URL(base + path, location.origin);
+}
 export const mayAct = page.dataset.whyNotAct === "";
 
 export function link(path, text, attributes = {}) {
