@@ -16,7 +16,7 @@ export const base = page.dataset.base;
 
 // The address without the login that somebody may have typed into it: fetch refuses addresses that have one.
 export function addressOf(path) {
-  return new URL(base + path, location.origin);
+  return new URL(base + path, location.origin).href;
 }
 export const mayAct = page.dataset.whyNotAct === "";
 
