@@ -31,8 +31,8 @@ REPORT = """# Two releases side by side under load
 Two producers enqueue five records a transaction, with a pause of {pause} ms, into a queue with {rows:,} other
 rows, {finished:,} of them finished. A worker with two processes runs a one-COMMIT flow. Release n+1 adds two columns,
 a table and an index to the schema (expand), and its flow reads a new column. Release n+2 removes the column that only
-release n read (contract). A third producer keeps each of its transactions open for {slow} ms, so that there
-is hardly a moment in which nobody holds a lock of the table.
+release n read (contract). A third producer keeps each of its transactions open for {slow} ms, so that some
+session holds a lock of the table almost all the time.
 See [docs/upgrading.md](../upgrading.md).
 
 {made_by}
