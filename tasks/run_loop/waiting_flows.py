@@ -1,14 +1,13 @@
 """Where a worker has many flows, a run is followed by runs of others that wait, without a message for each: hundreds of
 flows with a few records each cost no more messages than one with many.
 
-Each process walks over them in a circle, begun anywhere, until it comes to where another one began. Then it goes back from
-its own beginning, towards whoever is on the way there. So two processes meet once, and seldom look what is left.
+Each process walks over them in a circle, begun anywhere, until it comes to where another one began. Then it goes back
+from its own beginning, and meets the one that comes from there. So a process looks seldom at what is left.
 """
 
 import random
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
 
 from queue_store.flows import FlowWithWork, with_work
 
@@ -24,13 +23,10 @@ def run_waiting_flows(services: WorkerServices) -> None:
     if len(services.flows) < MANY_FLOWS:
         return
     ends_at = time.monotonic() + services.settings.time_slice_seconds
-    first_name, goes_back = "", True
+    circle = _Circle()
     while waiting := _waiting(services):
-        goes_back = not goes_back
-        if not goes_back:
-            first_name = waiting[random.randrange(len(waiting))].flow_name  # noqa: S311
         claimed_count = empty_count = 0
-        for flow in _circle(waiting, first_name, goes_back=goes_back):
+        for flow in circle.walk(waiting):
             if services.slots.is_stopping or services.is_full:
                 return
             if time.monotonic() >= ends_at:
@@ -53,7 +49,15 @@ def _waiting(services: WorkerServices) -> list[FlowWithWork]:
     return sorted(ready, key=lambda flow: flow.flow_name)
 
 
-def _circle(flows: Sequence[FlowWithWork], first_name: str, *, goes_back: bool) -> list[FlowWithWork]:
-    first = bisect_left(flows, first_name, key=lambda flow: flow.flow_name)
-    before, after = list(flows[:first]), list(flows[first:])
-    return before[::-1] + after[::-1] if goes_back else after + before
+class _Circle:
+    def __init__(self) -> None:
+        self._began_at: str | None = None  # the last walk, where it went forward
+
+    def walk(self, flows: list[FlowWithWork]) -> list[FlowWithWork]:
+        """`flows`: sorted by name, at least one. Every second walk goes back."""
+        goes_back = self._began_at is not None
+        first_name = self._began_at or flows[random.randrange(len(flows))].flow_name  # noqa: S311
+        self._began_at = None if goes_back else first_name
+        first = bisect_left(flows, first_name, key=lambda flow: flow.flow_name)
+        before, after = flows[:first], flows[first:]
+        return before[::-1] + after[::-1] if goes_back else after + before

@@ -1,5 +1,5 @@
-"""The first statements of a transaction travel with its BEGIN. Whatever becomes of them, what follows on the connection
-is a transaction again: none of its statements is committed before its end."""
+"""The first statements of a transaction travel with its BEGIN. The next transaction on the connection is one again,
+after success and after every failure: none of its statements is committed before its end."""
 
 from contextlib import suppress
 

@@ -50,7 +50,9 @@ def test_it_begins_anywhere_and_ends_where_it_began(worker: Worker, walked: list
     assert worker.statuses() == {"completed": MANY_FLOWS + 4}
 
 
-def test_it_looks_again_after_two_runs_that_found_nothing_and_goes_back(worker: Worker, walked: list[str]) -> None:
+def test_it_looks_again_after_two_runs_that_found_nothing_and_goes_back(
+    worker: Worker, walked: list[str]
+) -> None:
     taken = [name(number) for number in range(FIRST + 3, FIRST + 7)]
 
     def others_come(payload: Any) -> None:
