@@ -62,7 +62,7 @@ def pooler(facts: ServerFacts) -> Diagnosis:
     seconds = float(said.get("query_wait_timeout", 0))
     if not 0 < seconds <= WAIT_SECONDS:
         return warning(
-            f"query_wait_timeout is {seconds:g} s (0: no end): that is how long a statement hangs while Postgres is away.",
+            f"query_wait_timeout is {seconds:g} s (0: no end): a statement hangs that long while Postgres is away.",
             "set query_wait_timeout = 10 and server_login_retry = 1 in pgbouncer.ini",
         )
     return ok(f"PgBouncer, pool_mode {said.get('pool_mode')}, query_wait_timeout {seconds:g} s.")
