@@ -58,7 +58,7 @@ def parse_schema(text: str) -> str:
             f"not {text[:64]!r}"
         )
     if text.startswith("pg_") or text == "information_schema":
-        raise ValueError(f"must not be {text}: Postgres keeps its own things there")
+        raise ValueError(f"must not be {text}: Postgres uses that name itself")
     return text
 
 

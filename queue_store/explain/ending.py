@@ -32,5 +32,5 @@ def failed(facts: Facts) -> Reason | None:
 def cancelled(facts: Facts) -> Reason | None:
     return Reason(
         "cancelled",
-        f"It was cancelled at {facts.record.updated_at:%Y-%m-%d %H:%M:%S %Z}. Enqueue it anew to run it.",
+        f"It was cancelled at {facts.record.updated_at:%Y-%m-%d %H:%M:%S %Z}. Enqueue it again to run it.",
     )

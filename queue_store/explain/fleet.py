@@ -20,8 +20,8 @@ def no_worker_for_flow(facts: Facts) -> Reason | None:
     name = facts.flow_name
     if not facts.flow.is_registered:
         text = (
-            f"{name} is not a flow that anybody registered. When it is mistyped: `queuectl move {name} FLOW` or "
-            f"`queuectl cancel --flow {name}`. When it is new: deploy it."
+            f"{name} is not a registered flow. If it is mistyped: `queuectl move {name} FLOW` or "
+            f"`queuectl cancel --flow {name}`. If it is new: deploy it."
         )
     elif not facts.workers.alive:
         return None

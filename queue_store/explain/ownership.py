@@ -22,7 +22,7 @@ def owner_gone(facts: Facts) -> Reason | None:
     record = facts.record
     if record.run_state not in ("dead", "ended"):
         return None
-    text = f"Its {record.owner} is {record.run_state}: the next look of rescue gives it back."
+    text = f"Its {record.owner} is {record.run_state}: the next check of rescue gives it back."
     return Reason("owner_gone", text, until=facts.now)
 
 

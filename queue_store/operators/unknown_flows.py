@@ -45,7 +45,7 @@ def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
     Raises UnknownFlowError for a name without records."""
     if check_flow_or_records(cursor, flow_name):
         raise RegisteredFlowError(
-            f"{flow_name} is a registered flow: only the records of a name that is none are moved"
+            f"{flow_name} is a registered flow: only records of a name that is no flow can be moved"
         )
 
 

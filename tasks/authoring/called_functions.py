@@ -42,5 +42,5 @@ def check_policy(policy: object, option: str) -> None:
     if not callable(policy):
         return
     if is_async(policy):
-        raise ValueError(f"{option} must be a plain function: nobody awaits it")
+        raise ValueError(f"{option} must be a plain function: it is not awaited")
     check_callable_with(policy, option, POLICY_ARGUMENTS)

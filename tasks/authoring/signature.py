@@ -30,7 +30,7 @@ def read_signature(handler: Handler) -> Signature:
         elif is_sync_transaction(annotation) or is_async_transaction(annotation):
             if found.transaction is not None:
                 raise ValueError(
-                    f"{found.transaction} and {parameter.name}: there is one transaction to ask for"
+                    f"{found.transaction} and {parameter.name}: a handler can take one transaction only"
                 )
             found.transaction, found.transaction_type = parameter.name, annotation
         elif parameter.default is inspect.Parameter.empty and parameter.kind not in (

@@ -37,7 +37,7 @@ NOT_EMPTY = 4
 @actor_option
 @json_option
 def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str, as_json: bool) -> None:
-    """Stop the ingestion of a flow and wait until nothing of it is pending or processing.
+    """Stop the ingestion of a flow and wait until none of its records is pending or processing.
 
     Workers go on, and transactions that enqueued before the stop are waited for. Exits with 0 when the flow is empty,
     with 4 when the time is over first. Ingestion stays stopped either way, until: queuectl resume FLOW --ingestion.
@@ -59,7 +59,7 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
     elif not left.total and writer_count:
         say(
             f"{flow_name} may not be empty after {timeout_seconds:g} s: {writer_count} transaction(s) that wrote to "
-            "the queue before the stop are still open: see pg_stat_activity for who holds them. Ingestion stays "
+            "the queue before the stop are still open: pg_stat_activity shows their sessions. Ingestion stays "
             "stopped.",
             err=True,
         )

@@ -40,14 +40,16 @@ def table_option(name: str, wanted: str, **options: Any) -> Any:
 @click.option(
     "--schema", help="The schema of the other system's tables. By default the search_path finds them."
 )
-@click.option("--split-locks", is_flag=True, help="Procrastinate: also locks that several flows share.")
+@click.option(
+    "--split-locks", is_flag=True, help="Procrastinate: also move jobs whose lock several flows share."
+)
 @table_option("--status-column", "the column of the status. [default: status]")
 @table_option("--pending", "a status of rows that wait; may be repeated. [default: pending]", multiple=True)
 @table_option("--moved", "the status that rows get which became records. [default: moved]")
 @table_option("--id-column", "the column that identifies a row. [default: id]")
 @table_option("--payload", "the column that holds the payload as JSON.")
 @table_option(
-    "--columns", "the columns that make up the payload, with commas. By default all but the status."
+    "--columns", "the columns of the payload, separated by commas. By default all except the status."
 )
 @table_option("--priority", "the column of the priority, 0 to 9, smaller first.")
 @table_option("--scheduled-at", "the column of the time to begin at.")
@@ -180,4 +182,4 @@ def _say_moved(done: "Moved", what: str, *, err: bool = False) -> None:
         ids = ", ".join(map(str, left.ids)) + (" …" if left.count > len(left.ids) else "")
         say(f"  stays: {plural(left.count, 'job')} of {left.name}: {left.reason} (ids {ids})", err=err)
     if done.running:
-        say(f"{plural(done.running, 'job')} still in the hands of the old workers.", err=err)
+        say(f"{plural(done.running, 'job')} still held by the old workers.", err=err)

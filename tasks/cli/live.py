@@ -28,14 +28,14 @@ interval_option = click.option(
     type=BoundedNumber(0.2, 3_600),
     default=2.0,
     show_default=True,
-    help="Seconds between looks.",
+    help="Seconds between updates.",
 )
 times_option = click.option(
-    "--times", type=click.IntRange(1), help="Look this many times, then end (default: until Ctrl-C)."
+    "--times", type=click.IntRange(1), help="Update this many times, then end (default: until Ctrl-C)."
 )
 
 lines_option = click.option(
-    "--json", "as_json", is_flag=True, help="Write one JSON document per line at each look."
+    "--json", "as_json", is_flag=True, help="Write one JSON document per line at each update."
 )
 
 

@@ -11,7 +11,7 @@ from .frame import json_option, write_json
 @click.option("--address", default="127.0.0.1", show_default=True, help="0.0.0.0 serves every interface.")
 @json_option
 def metrics_server(port: int, address: str, as_json: bool) -> None:
-    """Serve Prometheus metrics of the queue, for those who run no Flower. Ends at SIGTERM or Ctrl-C."""
+    """Serve the queue's Prometheus metrics where no Flower runs. Ends at SIGTERM or Ctrl-C."""
     from prometheus_client import CollectorRegistry, start_http_server
 
     from ..metrics.collector import register_collector

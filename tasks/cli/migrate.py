@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say which migrations are missing, and what each one locks.")
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
-    """Bring the database to the schema of this version, and the roles to the rights that it needs. May be repeated."""
+    """Migrate the database to the schema of this version, and give the roles their rights. May be repeated."""
     from queue_store.database.quick_look import has_nothing_to_migrate
     from queue_store.database.versions import latest_version
 
@@ -69,4 +69,7 @@ def _grant_again(database: "DatabaseManager") -> None:
     try:
         roles.grant_roles(database)
     except (QueueStoreError, psycopg.errors.InsufficientPrivilege) as error:
-        say(f"The roles may lack rights on what is new. Run `queuectl grant-roles`: {error}", err=True)
+        say(
+            f"The roles may lack rights on new tables and functions. Run `queuectl grant-roles`: {error}",
+            err=True,
+        )

@@ -23,7 +23,7 @@ from .frame import (
 @actor_option
 @json_option
 def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
-    """Give the pending and failed records of a name that is not a flow to a flow, with their attempts and counts.
+    """Move the pending and failed records of a name that is no flow to a flow, with their attempts and counts.
 
     For records that somebody enqueued by SQL under a mistyped name. Exit 1 when some stay, because an unfinished record
     of the flow has their dedup_key.

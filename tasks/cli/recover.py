@@ -19,14 +19,18 @@ _RESUME = "queuectl resume --all"
     "--backup", "file", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A new file."
 )
 @click.option(
-    "--wait-seconds", type=BoundedNumber(0, 3600), default=60, show_default=True, help="For running work."
+    "--wait-seconds",
+    type=BoundedNumber(0, 3600),
+    default=60,
+    show_default=True,
+    help="How long to wait for running work.",
 )
 @click.option("--no-resume", is_flag=True, help="Leave everything stopped at the end.")
 @yes_option
 @actor_option
 @json_option
 def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: str, as_json: bool) -> None:
-    """Stop, back up, analyse, repair, analyse again, resume: the drill, and the real thing.
+    """Stop, back up, analyse, repair, analyse again and resume. For drills and for emergencies.
 
     If repair leaves a problem, everything stays stopped, and the exit code is 1. Earlier stops stay.
     """
@@ -50,7 +54,7 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
         if processing_was_open and not no_resume:
             queue.resume_processing(actor=actor)
     if no_resume:
-        tell(f"5. Not resumed, as you said. Go on with: {_RESUME}")
+        tell(f"5. Not resumed, because of --no-resume. Go on with: {_RESUME}")
     else:
         tell(f"5. {_resumed(bool(ingestion_was_open), bool(processing_was_open))}")
     if as_json:

@@ -11,7 +11,7 @@ from .frame import actor_option, confirm, json_option, processor, say, write_jso
 @actor_option
 @json_option
 def repair(dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
-    """Put right what queuectl validate finds, as far as that needs no guessing."""
+    """Repair what queuectl validate finds, where the right value is certain."""
     from queue_store import maintenance
 
     if not dry_run:

@@ -24,7 +24,7 @@ def report(form: str, output: Path | None, send: bool, as_json: bool) -> None:
     from ..report.sending import send_report
 
     if send and (output is not None or form != "html"):
-        raise click.UsageError("--send sends the HTML report: it goes without --output and --format")
+        raise click.UsageError("--send sends the HTML report: do not combine it with --output or --format")
     with processor("report") as queue:
         if send:
             _tell(send_report(queue.database, queue.settings), as_json)
@@ -44,7 +44,7 @@ def report(form: str, output: Path | None, send: bool, as_json: bool) -> None:
 def _tell(sent_count: int, as_json: bool) -> None:
     if not sent_count:
         raise click.ClickException(
-            "nobody is to get it: name URLs of Apprise in the setting REPORT_RECIPIENTS"
+            "there are no recipients: name URLs of Apprise in the setting REPORT_RECIPIENTS"
         )
     if as_json:
         write_json({"sent_count": sent_count})

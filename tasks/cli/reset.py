@@ -51,7 +51,9 @@ def reset(
     text = f"{plural(len(done.reset_ids))} reset."
     if done.skipped_ids:
         shown = ", ".join(map(str, done.skipped_ids[:20]))
-        text += f" Skipped, not failed or with an unfinished twin of the same dedup_key: {shown}"
+        text += (
+            f" Skipped, because they have not failed or an unfinished record has the same dedup_key: {shown}"
+        )
     _report(
         as_json, text, {"is_dry_run": False, "reset_ids": done.reset_ids, "skipped_ids": done.skipped_ids}
     )

@@ -7,13 +7,13 @@ from .frame import actor_option, confirm, json_option, plural, processor, say, w
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Drop what is in the queue now.")
+@click.option("--replace", is_flag=True, help="Delete what is in the queue now.")
 @click.option("--dry-run", is_flag=True, help="Check the file, say what it holds, and do nothing.")
 @yes_option
 @actor_option
 @json_option
 def restore(file: Path, replace: bool, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
-    """Bring back what queuectl backup wrote: all of it or nothing.
+    """Restore a file that queuectl backup wrote: all of it or nothing.
 
     Stop processing and ingestion first: queuectl stop --all. They stay stopped: queuectl resume --all.
     """
@@ -25,7 +25,7 @@ def restore(file: Path, replace: bool, dry_run: bool, yes: bool, actor: str, as_
         with processor("restore") as queue:
             check_fits(queue.database, manifest)
     else:
-        confirm(f"Restore {what}{', and drop what is there now' if replace else ''}?", yes)
+        confirm(f"Restore {what}{', and delete what is there now' if replace else ''}?", yes)
         with processor("restore") as queue:
             restore_backup(queue.database, file, replace=replace, actor=actor)
     if as_json:

@@ -13,7 +13,7 @@ from .frame import actor_option, json_option, processor, say, write_json
 def resume(
     flow_name: str | None, ingestion: bool, processing: bool, everything: bool, actor: str, as_json: bool
 ) -> None:
-    """Go on with a paused flow (queuectl resume FLOW), or with what queuectl stop stopped.
+    """Resume a paused flow (queuectl resume FLOW), or whatever queuectl stop has stopped.
 
     Single flows that were paused or stopped stay so until you name them.
     """

@@ -42,7 +42,7 @@ def _wrong(set_up: BrokerSetUp) -> Diagnosis | None:
         )
     if set_up.eviction_policy not in ("", NO_EVICTION):
         return warning(
-            f"maxmemory-policy is {set_up.eviction_policy}: a full Redis throws hints away, silently.",
+            f"maxmemory-policy is {set_up.eviction_policy}: a full Redis then drops hints silently.",
             "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
         )
     seconds = app.conf.broker_transport_options.get("visibility_timeout", VISIBILITY_SECONDS)

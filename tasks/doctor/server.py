@@ -44,7 +44,7 @@ def extensions(facts: ServerFacts) -> Diagnosis:
     if NEEDED_EXTENSION not in facts.set_up.extensions:
         return problem(
             f"The language {NEEDED_EXTENSION} is missing: triggers and functions of the schema need it.",
-            f"CREATE EXTENSION {NEEDED_EXTENSION}, then restore a backup: what was dropped with it is gone",
+            f"CREATE EXTENSION {NEEDED_EXTENSION}, then restore a backup: objects that were dropped with it are gone",
         )
     return ok(f"{NEEDED_EXTENSION} is there; no other is needed.")
 
@@ -62,7 +62,7 @@ def pooler(facts: ServerFacts) -> Diagnosis:
     seconds = float(said.get("query_wait_timeout", 0))
     if not 0 < seconds <= WAIT_SECONDS:
         return warning(
-            f"query_wait_timeout is {seconds:g} s (0: no end): while Postgres is away, a statement hangs for so long.",
+            f"query_wait_timeout is {seconds:g} s (0: no end): a statement hangs that long while Postgres is away.",
             "set query_wait_timeout = 10 and server_login_retry = 1 in pgbouncer.ini",
         )
     return ok(f"PgBouncer, pool_mode {said.get('pool_mode')}, query_wait_timeout {seconds:g} s.")

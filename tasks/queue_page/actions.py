@@ -107,7 +107,7 @@ def acknowledge(arguments: Arguments, actor: str) -> dict[str, Any]:
         done = alerts.acknowledge(cursor, arguments.needed_whole("alert", 1), actor)
     return _said(
         int(done),
-        "alert acknowledged" if done else "alerts changed: it is resolved or somebody did so before",
+        "alert acknowledged" if done else "alerts changed: already resolved or acknowledged",
     )
 
 

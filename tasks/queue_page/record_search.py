@@ -33,7 +33,7 @@ def filter_of(arguments: Arguments) -> RecordFilter:
         before_id=arguments.whole("before_id", 1) or MAXIMUM_ID,
     )
     if wanted.payload_value is not None and wanted.payload_key is None:
-        raise BadInputError("payload_key is missing: a value is looked for under its key")
+        raise BadInputError("payload_key is missing: name the field in which to look for the value")
     if wanted.created_from and wanted.created_before and wanted.created_from >= wanted.created_before:
         raise BadInputError("from must be earlier than before")
     return wanted

@@ -119,7 +119,7 @@ async def plain_connection_in_async(payload: Any, connection: "psycopg.Connectio
         (keyword_only, "needs a first parameter"),
         (stranger, "parameter engine must be annotated"),
         (untyped, "parameter connection must be annotated"),
-        (two, "there is one transaction"),
+        (two, "a handler can take one transaction only"),
         (unresolved, "cannot be resolved"),
         (generator, "must not be a generator"),
         (async_connection_in_plain, "a plain handler takes its transaction as one of sqlalchemy.Connection"),

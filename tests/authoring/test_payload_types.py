@@ -65,7 +65,7 @@ def test_what_is_built_of_types_has_a_type(annotation: Any) -> None:
         (list[Unknown], "cannot decode"),
         (Callable[[], int], "cannot decode"),
         (HoldsUnknown, "which pydantic cannot decode"),
-        (Versioned, "is where the version of a payload stands"),
+        (Versioned, "holds the version of a payload"),
     ],
 )
 def test_what_nobody_can_decode_is_refused(annotation: Any, problem: str) -> None:

@@ -292,7 +292,7 @@ def test_a_worker_process_of_another_python_is_named(patient: Patient) -> None:
         (
             120,
             "warning",
-            "query_wait_timeout is 120 s (0: no end): while Postgres is away, a statement hangs",
+            "query_wait_timeout is 120 s (0: no end): a statement hangs that long",
         ),
     ],
 )

@@ -53,9 +53,7 @@ def check_versions(version: int | None, upgrades: object) -> None:
 def _check_schema(schema: dict[str, Any], version: int) -> None:
     root = rooted(schema)
     if VERSION_KEY in root.get("properties", {}):
-        raise ValueError(
-            f"{VERSION_KEY} is where the version of a payload stands: no field can have that name"
-        )
+        raise ValueError(f"{VERSION_KEY} holds the version of a payload: no field can have that name")
     if version > 1 and root.get("type") in _NO_OBJECTS:
         raise ValueError("version needs a payload that is an object, such as a model or a dataclass")
 

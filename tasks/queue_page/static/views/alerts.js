@@ -54,7 +54,7 @@ function contactTable(contacts) {
     ["Channel last seen", (c) => when(c.last_seen_at)],
     ["In", (c) => `${c.process_kind}, ${c.pid} on ${c.hostname}`],
     ["Waiting", (c) => number(c.waiting_count), "number"],
-  ], contacts, "No process has a channel to anybody: alerts go to the log alone. Set CONTACT_PRIMARY for the workers of the control queue.");
+  ], contacts, "No process has a channel to anybody: alerts go to the log only. Set CONTACT_PRIMARY for the workers of the control queue.");
 }
 
 function name(contact) {

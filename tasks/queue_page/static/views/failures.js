@@ -19,7 +19,7 @@ export function show(view) {
 function draw({ groups }, done) {
   const since = groups.length ? el("p", { class: "queue-muted" },
     `Counted by whole hours, since ${new Date(groups[0].counted_since).toLocaleString()}. `,
-    "Beyond 100 kinds of a flow in an hour the rest is counted as other.") : null;
+    "Per flow and hour, 100 kinds are counted separately; all others are counted as other.") : null;
   return card(null, since, table("Failures by error", [
     ["Error", (g) => g.error_group === OTHER ? el("span", {}, "other kinds") : link(`/failures?group=${encodeURIComponent(g.error_group)}`, errorText(g), { class: "queue-error-text" })],
     ["Attempts", (g) => number(g.error_count) + (g.is_capped ? " +" : ""), "number"],

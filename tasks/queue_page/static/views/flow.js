@@ -25,7 +25,7 @@ export function show(view, name) {
 function buttons(name, done) {
   return el("div", { class: "queue-buttons" },
     button("Pause", { action: "pause", body: { flow: name }, done,
-      question: `Nothing more of ${name} is claimed; what runs, ends.`, fields: [["reason", "Reason, for those who look later", { maxlength: 200 }]] }),
+      question: `Nothing more of ${name} is claimed; running records finish.`, fields: [["reason", "Reason, for those who look later", { maxlength: 200 }]] }),
     button("Resume", { action: "resume", body: { flow: name }, done, question: `${name} is claimed again.` }),
     button("Reset all failed", { action: "reset", body: { flow: name, status: "failed" }, dryRun: true, done,
       question: "Every failed record of this flow is tried once more." }),

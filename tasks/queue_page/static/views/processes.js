@@ -14,7 +14,7 @@ const ORDERS = {
 export function show(view) {
   const said = el("div", {});
   let lease = null;
-  const list = shortList("Those that beat, and those that died in the last hour",
+  const list = shortList("Living processes, and those that died in the last hour",
     { names: "processes", filterBy: "host, queue or flow", textOf, orders: ORDERS, draw: (rows, count) => processTable(rows, count, lease) });
   view.append(el("h1", {}, "Worker processes"), said, list.element);
   live(said, () => ask("processes"), ({ processes, lease_seconds: seconds }) => {
