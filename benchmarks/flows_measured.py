@@ -16,8 +16,8 @@ def no_op(payload: dict[str, Any]) -> None:
     pass
 
 
-@flow(express=True)
-def no_op_express(payload: dict[str, Any]) -> None:
+@flow(express=False)
+def no_op_claimed(payload: dict[str, Any]) -> None:
     pass
 
 
@@ -44,8 +44,8 @@ def no_op_batch(records: list[FlowContext]) -> None:
     pass
 
 
-@flow(batch=True, batch_size=1000, express=True)
-def no_op_batch_express(records: list[FlowContext]) -> None:
+@flow(batch=True, batch_size=1000, express=False)
+def no_op_batch_claimed(records: list[FlowContext]) -> None:
     pass
 
 
@@ -54,7 +54,7 @@ def writes_row(payload: dict[str, Any], connection: psycopg.Connection[Any], con
     connection.execute(INSERT_ROW, (context.record_id, payload["n"] * 2))
 
 
-flow(name="writes_row_express", express=True)(writes_row)
+flow(name="writes_row_claimed", express=False)(writes_row)
 
 
 def _one_of_many(payload: dict[str, Any]) -> None:

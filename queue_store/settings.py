@@ -38,7 +38,7 @@ class ProcessorSettings:
     schema: str = parsed(PUBLIC, parse_schema)  # the schema of the database that holds the queue
     batch_size: int = whole(100, 1, 10_000)
     express_batch_size: int = whole(500, 0, 10_000)  # 0: no flow is express
-    express_by_itself: bool = parsed(False, parse_switch)  # False: only flows that ask for it
+    express_by_itself: bool = parsed(True, parse_switch)  # False: only flows that ask for it
     max_retries: int = whole(3, 0, 1_000)
     cleanup_timeout_hours: float = real(2, 0.001, 24 * 365)
     containers: int = whole(3, 1, 10_000)

@@ -18,6 +18,8 @@ from queue_store.errors import CommitUnknownError, DatabaseUnavailableError, Que
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+BEGIN = b"BEGIN"
+
 
 class Transaction(Protocol):
     """The methods of SQLAlchemy's Transaction that this module uses."""
@@ -28,6 +30,8 @@ class Transaction(Protocol):
 
 class HeldConnection:
     """One connection from the pool, kept for many transactions."""
+
+    _in_autocommit: Driver | None = None  # by `first_pipeline`
 
     def __init__(self, pool: ConnectionPool, url: Address) -> None:
         """Raises psycopg.OperationalError and PoolExhaustedError."""
@@ -73,16 +77,32 @@ class HeldConnection:
         """
         transaction = self._begin()
         try:
-            with OwnCursor(self.driver, binary=True) as cursor:
-                yield cursor
-        except BaseException as error:
-            with suppress(Exception):
-                if not self.is_invalidated and self._is_stuck():
-                    self.invalidate()
-                self._roll_back(transaction)
-            self._raise_translated(error)
-            raise
-        self.commit(transaction)
+            try:
+                with OwnCursor(self.driver, binary=True) as cursor:
+                    yield cursor
+            except BaseException as error:
+                with suppress(Exception):
+                    if not self.is_invalidated and self._is_stuck():
+                        self.invalidate()
+                    self._roll_back(transaction)
+                self._raise_translated(error)
+                raise
+            self.commit(transaction)
+        finally:
+            self._let_driver_begin()
+
+    @contextmanager
+    def first_pipeline(self, cursor: Cursor[Any]) -> Generator[None]:
+        """The first statements of the transaction of this cursor, in one round trip together with BEGIN. Left to
+        itself, psycopg waits for the answer to BEGIN before it sends them."""
+        is_first = self.driver.pgconn.transaction_status == TransactionStatus.IDLE
+        if is_first:
+            self._in_autocommit = self.driver
+            self.driver.autocommit = True  # that is: no BEGIN by psycopg, until the transaction ends
+        with self.driver.pipeline():
+            if is_first:
+                cursor.execute(BEGIN)
+            yield
 
     @contextmanager
     def outside_transaction(self) -> Generator[Cursor[Any]]:
@@ -103,6 +123,7 @@ class HeldConnection:
         forget its prepared statements, and prepare each one again only after five executions."""
         if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
             self.driver.rollback()  # raises the error
+        self._let_driver_begin()
 
     def commit(self, transaction: Transaction) -> None:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:
@@ -123,6 +144,16 @@ class HeldConnection:
             if meaning is None:
                 raise
             raise meaning from error
+
+    def _let_driver_begin(self) -> None:
+        """After `first_pipeline`: what follows must not be committed statement by statement."""
+        driver, self._in_autocommit = self._in_autocommit, None
+        if driver is None or driver.closed:
+            return
+        try:
+            driver.autocommit = False
+        except psycopg.Error:
+            self.invalidate()
 
     def _take(self) -> Driver:
         return self._pool.take()

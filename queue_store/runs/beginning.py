@@ -25,7 +25,7 @@ def register_and_claim(
     known. If it has changed, everything is undone and done again."""
     at_once = at_once and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
-    with cursor.connection.pipeline():
+    with held.first_pipeline(cursor):
         cursor.execute(sql("runs/lock_flow"), run_parameters)
         registering.execute(sql("runs/register_run"), run_parameters)
         if at_once:

@@ -109,7 +109,7 @@ class Run:
         the run is not running. Atomic. `prefetch`: the run still works on its last batch, so it wants no suspects.
         `or_end`: the run ends if the batch is empty."""
         with self.held.transaction() as cursor:
-            with cursor.connection.pipeline():  # with its BEGIN
+            with self.held.first_pipeline(cursor):
                 cursor.execute(sql("runs/plan_once"), self.parameters)
             records = self.claimer.claim(cursor, self.batch_size, prefetch=prefetch)
             if or_end and not records:
@@ -128,7 +128,7 @@ class Run:
             return self._write_and_end(outcomes), []
         statements, written = self.outcome_statements(outcomes), Written()
         with self.held.transaction() as cursor:
-            with cursor.connection.pipeline():
+            with self.held.first_pipeline(cursor):
                 writers = self._send_statements(cursor, statements)
                 self.claimer.send(cursor, self.batch_size)
             read_all_written(writers, statements, written)
@@ -218,7 +218,7 @@ class Run:
         is refused."""
         statements, written = self.outcome_statements(outcomes), Written()
         with self.held.transaction() as cursor:
-            with cursor.connection.pipeline():
+            with self.held.first_pipeline(cursor):
                 writers = self._send_statements(cursor, statements)
                 ending = send_end_if_idle(cursor, self.parameters, self.counts, len(outcomes))
             read_all_written(writers, statements, written)
@@ -251,6 +251,6 @@ class Run:
 
     def _write_alone(self, statement: NamedStatement) -> list[tuple[Any, ...]]:
         with self.held.transaction() as cursor:
-            with cursor.connection.pipeline():
+            with self.held.first_pipeline(cursor):
                 [writer] = self._send_statements(cursor, [statement])
             return writer.fetchall()

@@ -10,7 +10,6 @@ from typing import TypeVar
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
 from queue_store.records.record import Completed, Outcome, Record, Written
 from queue_store.runs.express import HeldSlice
-from queue_store.settings import ProcessorSettings
 
 from ..exceptions import RunLostError
 from ..worker.current_run import CurrentRun
@@ -32,7 +31,7 @@ class Delivery:
     def __init__(
         self,
         current: CurrentRun,
-        settings: ProcessorSettings,
+        micro_batch_seconds: float,
         slots: SharedSlots,
         hint: Callable[[str, str], object],
         time_slice: TimeSlice,
@@ -41,7 +40,7 @@ class Delivery:
         self.slots = slots
         self._hint = hint
         self._run = current.run
-        self._micro_batch_seconds = settings.micro_batch_seconds
+        self._micro_batch_seconds = micro_batch_seconds
         self.setbacks = 0  # outcomes other than completed
         self._outcomes: list[Outcome] = []
         self._flush_at = 0.0

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import replace
 
 from queue_store.errors import CommitUnknownError, QueueStoreError
 from queue_store.records.record import Outcome, Record
@@ -76,11 +75,9 @@ class _RunLoop:
         self._flow = flow
         self._run = run
         self._current = CurrentRun(run, server_identity=services.server_identity)
-        settings = services.settings
-        if flow.most_unwritten_seconds < settings.micro_batch_seconds:
-            settings = replace(settings, micro_batch_seconds=flow.most_unwritten_seconds)
+        micro_batch_seconds = min(services.settings.micro_batch_seconds, flow.most_unwritten_seconds)
         self._delivery = Delivery(
-            self._current, settings, services.slots, services.hints.send, TimeSlice(services, flow)
+            self._current, micro_batch_seconds, services.slots, services.hints.send, TimeSlice(services, flow)
         )
         own_this_process()
         self._process_state = ProcessState()

@@ -282,7 +282,8 @@ def test_a_batch_size_of_nothing_turns_it_off_everywhere(express: bool | None) -
     assert not may_be_express(flow, ProcessorSettings(express_batch_size=0, express_by_itself=True))
 
 
-def test_without_the_setting_only_a_flow_that_asks_for_it_is_express() -> None:
-    settings = ProcessorSettings()
+def test_a_setting_leaves_express_to_flows_that_ask_for_it() -> None:
+    assert may_be_express(declare(print, {}), ProcessorSettings())
+    settings = ProcessorSettings(express_by_itself=False)
     assert not may_be_express(declare(print, {}), settings)
     assert may_be_express(declare(print, {"express": True}), settings)

@@ -1,4 +1,5 @@
-"""A process that goes from one waiting flow to the next walks in a circle, and looks again where others were first."""
+"""A process that goes from one waiting flow to the next walks in a circle. Where others were first it looks again, and
+goes back from its own beginning."""
 
 from typing import Any
 
@@ -49,7 +50,9 @@ def test_it_begins_anywhere_and_ends_where_it_began(worker: Worker, walked: list
     assert worker.statuses() == {"completed": MANY_FLOWS + 4}
 
 
-def test_it_looks_again_after_two_runs_that_found_nothing(worker: Worker, walked: list[str]) -> None:
+def test_it_looks_again_after_two_runs_that_found_nothing_and_goes_back(
+    worker: Worker, walked: list[str]
+) -> None:
     taken = [name(number) for number in range(FIRST + 3, FIRST + 7)]
 
     def others_come(payload: Any) -> None:
@@ -63,4 +66,6 @@ def test_it_looks_again_after_two_runs_that_found_nothing(worker: Worker, walked
     in_vain = taken[:EMPTY_RUNS]
     assert walked[3 : 3 + EMPTY_RUNS] == in_vain
     assert [flow for flow in walked if flow in taken] == in_vain
+    back_from_its_beginning = [*range(FIRST)[::-1], *range(FIRST + 7, MANY_FLOWS + 4)[::-1]]
+    assert walked[3 + EMPTY_RUNS :] == [name(number) for number in back_from_its_beginning]
     assert worker.statuses() == {"completed": MANY_FLOWS, "pending": 4}

@@ -171,6 +171,41 @@ def test_nothing_is_held_while_the_flow_or_the_run_is_not_open(store: Store, clo
     assert hold(run, 10, LEASE_SECONDS) is None
 
 
+def test_a_record_that_is_not_due_is_not_held(store: Store) -> None:
+    run = begun(store)
+    due, _ = store.enqueue(2)
+    store.execute("UPDATE processing_queue SET scheduled_at = now() + interval '1 h' WHERE id <> %s", (due,))
+    assert ids(held(run).records) == [due]
+
+
+@pytest.mark.parametrize("is_completed", [True, False])
+def test_nothing_is_written_under_the_number_of_another_claim(store: Store, is_completed: bool) -> None:
+    run = begun(store)
+    [record_id] = store.enqueue(1)
+    in_hand = held(run)
+    [record] = in_hand.records
+    record.claim_number += 1
+    written, claimed_ids = (
+        in_hand.settle(completed([record])) if is_completed else in_hand.settle([], [record])
+    )
+    assert (written.completed_ids, claimed_ids) == ([], set())
+    assert store.status(record_id) == "pending"
+
+
+@pytest.mark.parametrize("is_completed", [True, False])
+def test_a_record_that_its_own_slice_cancelled_stays_cancelled(store: Store, is_completed: bool) -> None:
+    run = begun(store)
+    [record_id] = store.enqueue(1)
+    in_hand = held(run)
+    run.held.driver.execute("UPDATE processing_queue SET status = 'cancelled' WHERE id = %s", (record_id,))
+    [record] = in_hand.records
+    written, claimed_ids = (
+        in_hand.settle(completed([record])) if is_completed else in_hand.settle([], [record])
+    )
+    assert (written.completed_ids, claimed_ids) == ([], set())
+    assert store.status(record_id) == "cancelled"
+
+
 def test_a_slice_never_holds_more_than_was_asked_for(own_database_url: str) -> None:
     manager = connect(own_database_url)
     with store_on(manager) as store:
