@@ -40,8 +40,7 @@ from queue_store.runs.sessions import run_parameters
 
 @dataclass
 class Run:
-    """Leaving the context gives the connection back. One thread claims and writes. Heartbeats use another
-    connection."""
+    """Leaving it returns the connection. One thread claims and writes. Heartbeats use another connection."""
 
     database: DatabaseManager
     options: RunOptions
@@ -92,8 +91,7 @@ class Run:
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
-        """Register and claim the first batch in one transaction. If the batch is empty, nothing was written and the
-        run is not registered."""
+        """Register and claim the first batch in one transaction. An empty batch: nothing was written."""
         with self.held.transaction() as cursor:
             self.batch_size, records = register_and_claim(
                 self.held, cursor, self.parameters, self.claimer, self.batch_size
@@ -105,8 +103,8 @@ class Run:
         return self._claimed(records)
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
-        """The next batch, never larger than the batch size. It is empty if nothing is due, the flow is not open, or
-        the run is not running. Atomic. `prefetch`: the run still works on its last batch, so it wants no suspects.
+        """The next batch, never larger than the batch size. Empty if nothing is due, the flow is not open, or the
+        run is not running. Atomic. `prefetch`: the run still works on its last batch, so it wants no suspects.
         `or_end`: the run ends if the batch is empty."""
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
@@ -120,8 +118,7 @@ class Run:
     def exchange(self, outcomes: Sequence[Outcome], *, or_end: bool = False) -> tuple[Written, list[Record]]:
         """Write outcomes and claim the next batch, in one transaction and one round trip. The claim is left out if
         it needs more than one statement. So an empty batch does not mean that nothing is due: then call `claim`,
-        unless the run is ended. `or_end`: if the run's only batch was short and nothing is due, the run ends
-        instead."""
+        unless the run is ended. `or_end`: if its only batch was short and nothing is due, the run ends instead."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
         if or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer):
@@ -138,17 +135,15 @@ class Run:
         return written, self._claimed(records)
 
     def write(self, outcomes: Sequence[Outcome]) -> Written:
-        """Write outcomes in one transaction. Refused ids are returned. Idempotent: the fence refuses a second
-        writing."""
+        """Write outcomes in one transaction. Idempotent: the fence refuses a second writing."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
         self.counts.add(written)
         return written
 
     def write_again(self, outcomes: Sequence[Outcome]) -> Written:
-        """Write outcomes again, after a COMMIT that may or may not have happened. Outcomes that were written the
-        first time are told apart from refused ones. But a record that was retried or snoozed the first time counts
-        as refused."""
+        """Write outcomes again, after a COMMIT that may or may not have happened. Outcomes written the first time do
+        not count as refused, except those of records that were retried or snoozed."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
             finished = cursor.execute(
@@ -190,7 +185,7 @@ class Run:
 
     def end(self, error_message: str | None = None, *, leaves_unfinished: bool = False) -> None:
         """Idempotent. Rescue finds records that are still processing under this run. `leaves_unfinished`: their
-        claims count as claims without an outcome, and a record may have a limited number of these."""
+        claims count as claims without an outcome, which are limited."""
         if self.is_ended:
             return
         with self.held.transaction() as cursor:
@@ -214,8 +209,7 @@ class Run:
             send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
 
     def _write_and_end(self, outcomes: Sequence[Outcome]) -> Written:
-        """Write the outcomes and end the run in one transaction. The run goes on if something is due or an outcome
-        is refused."""
+        """Use one transaction. The run goes on if something is due or an outcome is refused."""
         statements, written = self.outcome_statements(outcomes), Written()
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
@@ -231,7 +225,7 @@ class Run:
         return written
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
-        """Call this in a pipeline. Each statement has its own cursor, which the caller reads after the pipeline."""
+        """For use in a pipeline. Each statement has its own cursor, to be read afterwards."""
         cursor.execute(sql("runs/plan_once"), self.parameters)
         writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
         for writer, statement in zip(writers, statements, strict=True):
@@ -239,7 +233,7 @@ class Run:
         return writers
 
     def _claimed(self, records: list[Record]) -> list[Record]:
-        """Call this after the COMMIT. It also checks the size, because a wrong plan could claim too many records."""
+        """Call this after the COMMIT. It checks the size, because a wrong plan could claim too many."""
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
         self.last_was_full = len(records) == self.batch_size
