@@ -19,12 +19,7 @@ KEPT_LISTS = 5
 NEWS_SECONDS = 3600.0
 NOTE_BYTES = 4_000
 TEXT_LENGTH = 200
-PRIORITY_SUFFIXES = (
-    "",
-    "\x06\x163",
-    "\x06\x166",
-    "\x06\x169",
-)  # kombu's lists for priorities
+PRIORITY_SUFFIXES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # kombu's lists for priorities
 
 MARK = ".quarantined."
 MOST_MESSAGES = 1_000_000_000
