@@ -1,6 +1,7 @@
 """The Postgres side of the task system.
 
-This package exports what applications need, and loads each name when it is first used: the command line stays quick.
+This package exports what applications need. It loads each name when it is first used, so that the command line
+starts quickly.
 """
 
 import warnings

@@ -10,7 +10,8 @@ NEEDS = ("click", "celery")
 
 
 def main() -> None:
-    """Runs `queuectl`. Exits with 1 and a sentence where a file hides the package or the extra `worker` is missing."""
+    """Runs `queuectl`. Exits with 1 and an explanation if a file hides the package or the extra `worker` is
+    missing."""
     hiding = _hiding_file()
     if hiding:
         sys.exit(
@@ -26,7 +27,7 @@ def main() -> None:
 
 
 def _hiding_file() -> str | None:
-    """The file that `import processing_queue` takes instead of ours."""
+    """The file that `import processing_queue` loads instead of our package."""
     spec = find_spec(PACKAGE)
     if spec is None:
         return None

@@ -96,7 +96,7 @@ class DatabaseUrl:
 
 
 def parse_database_url(text: str) -> DatabaseUrl:
-    """Raises ValueError whose message never holds the URL: it may carry a password."""
+    """Raises a ValueError whose message never contains the URL, because it may carry a password."""
     hosts: Sequence[str] = ()
     if match := _HOSTS_IN_FRONT.fullmatch(text):
         hosts = match["hosts"].split(",")
@@ -113,7 +113,7 @@ def parse_database_url(text: str) -> DatabaseUrl:
 
 
 def addresses(url: Address) -> str:
-    """Where its servers are, for people: `h1:5432, h2:5433`."""
+    """The addresses of its servers, for people: `h1:5432, h2:5433`."""
     hosts = str(url.query.get("host") or url.host or "the local socket").split(",")
     ports = str(url.query.get("port") or url.port or DEFAULT_PORT).split(",")
     if len(ports) == 1:
@@ -122,7 +122,7 @@ def addresses(url: Address) -> str:
 
 
 def _parse(text: str) -> tuple[DatabaseUrl, dict[str, list[str]]]:
-    """The URL without its query, and the query: an option may come more than once."""
+    """The URL without its query, and the query, in which an option may come more than once."""
     match = _URL.match(text)
     try:
         if match is None:

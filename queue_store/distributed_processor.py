@@ -1,4 +1,4 @@
-"""The facade of the queue: every arrow of the state machine can be reached from here."""
+"""The facade of the queue. It gives access to every arrow of the state machine."""
 
 import warnings
 from collections.abc import Coroutine, Generator, Iterable
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 class DistributedProcessor(Operators):
-    """Enqueues, opens runs (which claim, complete, retry, fail, snooze and release), rescues, and does what operators
-    ask for. Each call is a transaction of its own; to enqueue in yours, use `queue_store.enqueue`."""
+    """Enqueues, opens runs, rescues, and does what operators ask for. Runs claim, complete, retry, fail, snooze and
+    release records. Each call is a transaction of its own. To enqueue in your own transaction, use
+    `queue_store.enqueue`."""
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class DistributedProcessor(Operators):
     def open_run(
         self, options: RunOptions, worker_process_id: UUID, celery_task_id: str | None = None
     ) -> Generator[Run]:
-        """A run that was not registered yet: its first claim does that. Ended at the end, whatever happens."""
+        """A new run. Its first claim registers it. It is ended when the context ends, whatever happens."""
         position = QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims)
         with Run(self.database, options, position, worker_process_id, celery_task_id) as run:
             try:

@@ -1,4 +1,5 @@
-"""What can go wrong, by what the caller can do about it. Every message says what is wrong and what to do next."""
+"""The errors of this package, one class for each way in which a caller can react. Every message says what is wrong
+and what to do next."""
 
 
 class QueueStoreError(Exception):
@@ -20,15 +21,16 @@ class DatabaseUnavailableError(QueueStoreError):
 
 
 class ConnectionLimitError(DatabaseUnavailableError):
-    """The server is running, but accepts no connection: those of the server, the database or the login are used up."""
+    """The server is running, but accepts no connection. The connection limit of the server, the database or the
+    login is reached."""
 
 
 class ReadOnlyServerError(DatabaseUnavailableError):
-    """The server answers and takes no writes: a standby, or set read-only. Nothing was written."""
+    """The server answers but takes no writes, because it is a standby or was set read-only. Nothing was written."""
 
 
 class CommitUnknownError(DatabaseUnavailableError):
-    """The connection broke during COMMIT: it may have happened or not. Read the rows again; never guess."""
+    """The connection broke during COMMIT, which may have happened or not. Read the rows again; never guess."""
 
 
 class ConflictError(QueueStoreError):
@@ -94,8 +96,8 @@ class AlreadyRunningError(MaintenanceError):
 
 
 class NotFinishedError(QueueStoreError, TimeoutError):
-    """A record that was waited for has not ended in the time that was given."""
+    """A record that the caller waits for has not ended within the timeout."""
 
 
 class BackupError(QueueStoreError):
-    """A backup cannot be written, or cannot be restored here."""
+    """A backup cannot be written, or cannot be restored into this database."""

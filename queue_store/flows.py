@@ -1,4 +1,4 @@
-"""The flows as the database knows them: what workers declared, what operators set, and which have work."""
+"""The flows in the database: what workers declared, what operators set, and which flows have work."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,14 +39,15 @@ class FlowWithWork:
 
     @property
     def runs_wanted(self) -> int:
-        """How many more runs would find a batch and a worker process each."""
+        """How many more runs would each find a batch and a worker process."""
         batches = -(-self.due_records // self.batch_size)
         room = min(max(1, self.worker_processes), self.max_runs or self.worker_processes or 1)
         return max(0, min(batches, room - self.alive_runs))
 
 
 def register(cursor: Cursor[Any], declarations: Sequence[FlowDeclaration]) -> None:
-    """Idempotent; in the order of names, so that workers that start together do not deadlock."""
+    """Idempotent. It locks flows in the order of their names, so that workers which start together do not
+    deadlock."""
     for declaration in sorted(declarations, key=lambda d: d.flow_name):
         cursor.execute(
             sql("flows/register_flow"),
@@ -68,9 +69,9 @@ def with_work(
     *,
     except_flow_name: str | None = None,
 ) -> list[FlowWithWork]:
-    """Open flows with due work, longest waiting first; of all Celery queues, or of those given. A flow that is being
-    run need not be asked: looking for its due records reads the dead index entries of everything claimed since the
-    last vacuum."""
+    """Open flows with due work, longest waiting first, of all Celery queues or of those given. `except_flow_name`
+    leaves out a flow that is being run: looking for its due records would read the dead index entries of everything
+    claimed since the last vacuum."""
     rows = cursor.execute(
         sql("flows/flows_with_work"),
         {

@@ -1,7 +1,7 @@
-"""The schema that holds the queue. It is the queue's identity as well: two queues with different schemas may share a
+"""The schema that holds the queue. It also identifies the queue: two queues with different schemas may share a
 database and a broker.
 
-A process works with one queue. In `public` all names are plain, as they were before the schema could be chosen.
+A process works with one queue. In the schema `public`, names have no prefix.
 """
 
 import os
@@ -14,7 +14,7 @@ from queue_store.settings import environment_name
 
 LITERAL = re.compile(rb"'public'")
 IDENTIFIER = re.compile(rb"\bpublic\b")
-# These names belong to the whole server: roles, and the application_name of workers.
+# Names of the whole server: roles, and the application_name of workers.
 OF_THE_SERVER = re.compile(
     rb"\bprocessing_queue(?=_(?:producer|flow_producer|worker|monitor|admin)\b| worker )"
 )
@@ -31,7 +31,8 @@ def queue_schema() -> str:
 
 
 def in_queue_schema(statement: bytes) -> bytes:
-    """The statement, which names the schema `public` and the roles of its queue, for the schema and roles of ours.
+    """Our files name the schema `public` and the roles of its queue. Replaces these with the schema and roles of our
+    queue.
 
     For our own files only: it replaces words anywhere in the text. Raises SettingsError.
     """
@@ -57,13 +58,13 @@ def role_name(role: str) -> str:
 
 
 def celery_queue_name(queue: str, schema: str | None = None) -> str:
-    """The name in the broker of a Celery queue that a flow calls `queue`. `schema`: None for the one of the process.
-    Raises SettingsError."""
+    """The name that the Celery queue `queue` of a flow has in the broker. `schema`: None for the schema of this
+    process. Raises SettingsError."""
     schema = schema or queue_schema()
     return queue if schema == PUBLIC else f"{schema}.{queue}"
 
 
 def broker_key(kind: str) -> str:
-    """The first part of a key in Redis that is ours, without the colon at its end. Raises SettingsError."""
+    """The first part of our keys in Redis, without the colon at its end. Raises SettingsError."""
     schema = queue_schema()
     return f"processing_queue:{kind}" if schema == PUBLIC else f"processing_queue:{schema}:{kind}"

@@ -1,4 +1,4 @@
-"""What may be shown or stored of a text that somebody else wrote: an exception, a traceback, an answer.
+"""Makes a text that somebody else wrote fit to show or store: an exception, a traceback, an answer.
 
 Secrets are recognised by their form, so this is the second line of defence: the first is not to put them
 into texts.
@@ -10,13 +10,13 @@ READ_LIMIT = 200_000
 HIDDEN = "***"
 _CUT = " […] "
 
-# Controls but newline and tab, and the marks that turn the direction of what follows.
+# Control characters except newline and tab, and marks that change the direction of the following text.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-_])"
 )
 
-# How well-known services begin their keys, as their own secret scanners know them (autumn 2026).
+# The prefixes of well-known services' keys, as listed by their own secret scanners (autumn 2026).
 _TOKENS_BY_PREFIX = re.compile(
     r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}"
     r"|xox[abeprs]-[\w-]{10,255}|xapp-[\w-]{10,255}|sk-[\w-]{20,255}|[sr]k_(?:live|test)_\w{10,255}|whsec_[\w+/=]{16,255}"
@@ -25,7 +25,7 @@ _TOKENS_BY_PREFIX = re.compile(
     r"|NRAK-\w{20,64}|hvs\.[\w-]{20,512}|AGE-SECRET-KEY-1\w{20,128}|key-[0-9a-f]{32}|SK[0-9a-f]{32})"
 )
 
-# Repetitions are bounded: the time is linear, whatever the text.
+# Repetitions are bounded, so that the time is linear for any text.
 _SECRETS = (
     (
         re.compile(
@@ -38,7 +38,7 @@ _SECRETS = (
     (re.compile(r"\b(bearer|basic)(\s{1,8})[\w.~+/=-]{6,8192}", re.IGNORECASE), rf"\1\2{HIDDEN}"),
     (re.compile(r"\beyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,8192})?"), HIDDEN),
     (_TOKENS_BY_PREFIX, HIDDEN),
-    (re.compile(r"\b\d{8,10}:AA[\w-]{33}"), HIDDEN),  # a bot of Telegram
+    (re.compile(r"\b\d{8,10}:AA[\w-]{33}"), HIDDEN),  # the token of a Telegram bot
     # Webhooks whose address is their key: Slack, Mattermost and Rocket.Chat, Teams, Discord, Telegram, n8n and Zapier.
     (
         re.compile(
@@ -90,7 +90,7 @@ def redact(text: str, length_limit: int = 4_000) -> str:
 
 
 def _without_cut_word(text: str) -> str:
-    """Cut at READ_LIMIT before the word that lies across it: half a secret has no recognisable form."""
+    """Cuts the text before the word that crosses READ_LIMIT, because half a secret has no recognisable form."""
     if len(text) <= READ_LIMIT:
         return text
     return text[:READ_LIMIT].rsplit(maxsplit=1)[0] + _CUT

@@ -1,4 +1,5 @@
-"""The kinds of settings: each is a field with its default, and a parser that raises ValueError with what is wrong."""
+"""The kinds of settings. Each is a field with its default and a parser, which raises a ValueError that says what is
+wrong."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 PUBLIC = "public"
-SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,31}")  # with it, no role has a longer name than Postgres keeps
+SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,31}")  # so that no role's name is longer than Postgres allows
 
 
 def number(kind: type, default: float, minimum: float, maximum: float) -> Any:
@@ -73,4 +74,4 @@ def parsed(default: Any, parse: Callable[[str], Any], *, secret: bool = False) -
 
 
 def contact() -> Any:
-    return parsed((), parse_names, secret=True)  # the URLs of channels carry tokens
+    return parsed((), parse_names, secret=True)  # URLs of channels contain tokens

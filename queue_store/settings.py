@@ -1,7 +1,7 @@
 """Settings from the environment: `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_<SETTING>` and
 `<ENVIRONMENT>_GLOBAL_<DATABASE>_<SETTING>`, where `ENVIRONMENT` names the environment (default DEVELOPMENT).
 
-Every setting is here once, with its default and its bounds. All wrong ones are reported together.
+Every setting is defined here once, with its default and its bounds. All wrong settings are reported together.
 """
 
 import os
@@ -50,22 +50,24 @@ class ProcessorSettings:
     fan_out_seconds: float = real(2, 0.1, 3600)
     cursor_seconds: float = real(2, 0, 60)
     aging_claims: int = whole(20, 2, 1_000_000)
-    statement_timeout_seconds: float = real(600, 1, 86_400)  # of workers, handlers' statements included
+    statement_timeout_seconds: float = real(
+        600, 1, 86_400
+    )  # for workers, including the statements of handlers
     lock_timeout_seconds: float = real(60, 1, 86_400)
     max_memory_mb: int = whole(0, 0, 1_048_576)  # the limit of one worker process; 0: only the container's
     max_crash_strikes: int = whole(3, 1, 1_000)
-    max_unfinished_claims: int = whole(5, 1, 1_000)  # in a row; then a record is claimed alone
+    max_unfinished_claims: int = whole(5, 1, 1_000)  # in a row; after them a record is claimed alone
     payload_limit_bytes: int = whole(65_536, 256, 1_048_576)
     timezone: str = parsed("UTC", parse_timezone)
     show_payloads: bool = parsed(False, parse_switch)
     tracing: bool = parsed(False, parse_switch)
     flow_modules: tuple[str, ...] = parsed(("processing_queue.flows.survey_processor",), parse_names)
     enqueue_by_message: tuple[str, ...] = parsed((), parse_names)  # flows a message may enqueue; * for all
-    proxy_user_header: str = parsed("", str)  # in which a proxy in front of Flower names the user
+    proxy_user_header: str = parsed("", str)  # header with the user, from a proxy before Flower
     log_format: str = parsed("text", parse_log_format)
     heartbeat_file: str = parsed("", str)  # touched at each heartbeat, for the health checks of containers
     alert_thresholds: Thresholds = field(default_factory=Thresholds, metadata={"parse": parse_thresholds})
-    stop_reminder_hours: float = real(1, 0, 24 * 365)  # when a stop with waiting records is a finding
+    stop_reminder_hours: float = real(1, 0, 24 * 365)  # after this, a stop with waiting records is a finding
     baseline_drop_percent: float = real(50, 1, 99)
     capacity_rate_per_hour: float = real(12, 0.01, 1_000_000)
     contact_primary: tuple[str, ...] = contact()
@@ -87,7 +89,8 @@ class ProcessorSettings:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """How one named database is reached. Each name, in capitals, ends `<ENVIRONMENT>_GLOBAL_<DATABASE>_…`."""
+    """How to reach one named database. The variable of each setting is `<ENVIRONMENT>_GLOBAL_<DATABASE>_` and its
+    name in capitals."""
 
     url: DatabaseUrl = field(repr=False)
     replica_url: DatabaseUrl | None = field(default=None, repr=False)
@@ -132,7 +135,7 @@ def load_database_settings(
 
 
 def wrong_settings(*, database_is_needed: bool = True) -> list[str]:
-    """All that the two above complain of. Where no database is needed, one that is not configured is not missed."""
+    """All problems that the two functions above report. If no database is needed, a missing URL is not a problem."""
     problems: list[str] = []
     for load in (load_processor_settings, load_database_settings if database_is_needed else _load_configured):
         try:
@@ -143,7 +146,7 @@ def wrong_settings(*, database_is_needed: bool = True) -> list[str]:
 
 
 def default_pool_size(containers: int) -> int:
-    """Two connections for each container, five at least: the operations runbook's formula."""
+    """Two connections for each container, but at least five, as the operations runbook says."""
     return max(5, containers * 2)
 
 
@@ -155,7 +158,7 @@ def environment_name(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def database_url_text(environ: Mapping[str, str] = os.environ) -> str:
-    """The URL of the default database as it was given; nothing where it is missing or another setting is wrong."""
+    """The URL of the default database as it was given. Empty if it is missing or another setting is wrong."""
     prefix = f"{environment_name(environ)}_GLOBAL_{DEFAULT_DATABASE.upper()}_"
     if _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})[1]:
         return ""

@@ -1,4 +1,4 @@
-"""The state of a task for the program that enqueued it: its record."""
+"""The state of a task, read from its record, for the program that enqueued it."""
 
 from dataclasses import dataclass
 from datetime import datetime

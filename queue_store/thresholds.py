@@ -1,8 +1,9 @@
-"""When a figure is worth a warning, and when it is critical. The defaults are the operations runbook's; where its table
-and its code block differ (failed records), the code block and its alert levels decide.
+"""When a figure is worth a warning, and when it is critical. The defaults are those of the operations runbook. Where
+its table and its code block differ (failed records), the code block and its alert levels apply.
 
-A handler hangs when it is quiet for `hung_handler_factor` times its flow's usual time and `hung_handler_seconds` at
-least; in a flow without history, for `hung_handler_seconds_without_history`."""
+A handler hangs if it is quiet for `hung_handler_factor` times its flow's usual time, and for at least
+`hung_handler_seconds`. In a flow without history it hangs if it is quiet for
+`hung_handler_seconds_without_history`."""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ MAXIMUM = 1e12
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """`flows`: what a flow has of its own; the rest is as for all."""
+    """`flows`: the thresholds that single flows have for themselves. All others apply to every flow."""
 
     overall: Mapping[str, float] = field(default_factory=lambda: dict(ALERT_THRESHOLDS))
     flows: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
@@ -47,7 +48,7 @@ class Thresholds:
     def judge(
         self, figure_name: str, figure: float, flow_name: str | None = None
     ) -> tuple[str, float] | None:
-        """The level that the figure reaches, with its threshold; None when all is well."""
+        """The level that the figure reaches, with the threshold of that level. None if all is well."""
         thresholds = self.of(flow_name)
         for level in ("critical", "warning"):
             threshold = thresholds[f"{figure_name}_{level}"]
@@ -59,7 +60,7 @@ class Thresholds:
 def parse_thresholds(text: str) -> Thresholds:
     """From JSON: `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
 
-    Raises ValueError that names everything that is wrong.
+    Raises a ValueError that names everything that is wrong.
     """
     try:
         given = json.loads(text)

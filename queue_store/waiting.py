@@ -1,4 +1,4 @@
-"""Waiting for records to end. However many are awaited in a process, one thread asks for all of them at once."""
+"""Waits for records to end. One thread of the process asks for all awaited records at once."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from queue_store.records.record import check_record_id
 
 SHORTEST_PERIOD_SECONDS = 0.02
 LONGEST_PERIOD_SECONDS = 0.5
-PERIODS_PER_AGE = 10  # who just began to wait is looked at often, who waits for long less so
+PERIODS_PER_AGE = 10  # at first a record is looked at often, later less often
 FINISHED = ("completed", "failed", "cancelled")
 
 
@@ -37,10 +37,10 @@ class FinishedRecord:
 
 
 def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """Return once the record has ended, well or badly. Commit it first. To wait without limit:
+    """Return when the record has ended, in whatever status. Commit the record first. To wait without limit:
     `timeout_seconds=math.inf`.
 
-    Raises UnknownRecordError, NotFinishedError when the time is over, or QueueStoreError for a timeout that is not a
+    Raises UnknownRecordError, NotFinishedError after the timeout, or QueueStoreError for a timeout that is not a
     number of seconds.
     """
     seconds = _checked(timeout_seconds)
@@ -63,7 +63,7 @@ async def wait_for_async(database: DatabaseManager, record_id: int, timeout_seco
 
 
 def _checked(timeout_seconds: object) -> float | None:
-    """None: without end."""
+    """Returns None for an endless wait."""
     if (
         isinstance(timeout_seconds, bool)
         or not isinstance(timeout_seconds, int | float)
@@ -76,8 +76,8 @@ def _checked(timeout_seconds: object) -> float | None:
 
 
 class Poll:
-    """The thread lives, and refers to the manager, only while somebody waits: the manager is a key of a weak
-    dictionary, and its value must not keep it alive."""
+    """The thread exists, and refers to the manager, only while somebody waits. The manager is a key of a weak
+    dictionary, so this value must not keep it alive."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None
@@ -88,8 +88,8 @@ class Poll:
         self.pid = os.getpid()
 
     def add(self, database: DatabaseManager, record_id: int) -> Future[FinishedRecord]:
-        """Raises UnknownRecordError for a value that cannot be an id, so that it does not fail the query of others who
-        wait."""
+        """Raises UnknownRecordError for a value that cannot be an id. In the common query it would make everybody's
+        wait fail."""
         check_record_id(record_id)
         future: Future[FinishedRecord] = Future()
         with self._lock:
@@ -121,7 +121,7 @@ class Poll:
             with database.transaction() as cursor:
                 rows = cursor.execute(sql("enqueueing/awaited_records"), {"ids": record_ids}).fetchall()
         except (DatabaseUnavailableError, ConflictError):
-            return  # looked at again, until those who wait lose patience
+            return  # looked at again until their timeouts
         except Exception as error:  # noqa: BLE001  (they would wait in vain)
             self._settle(dict.fromkeys(record_ids, error))
             return
@@ -153,7 +153,8 @@ _polls_lock = threading.Lock()
 
 
 def _poll_of(database: DatabaseManager) -> Poll:
-    """A child of a fork has no thread of its parent's."""
+    """The poll of this process. After a fork the child makes its own, because it does not have its parent's
+    thread."""
     with _polls_lock:
         poll = _polls.get(database)
         if poll is None or poll.pid != os.getpid():

@@ -1,7 +1,9 @@
-"""The one door: what authors of flows, producers and operators import, as `from processing_queue import flow, enqueue`.
+"""Everything that authors of flows, producers and operators import, as in `from processing_queue import flow,
+enqueue`.
 
-This package is the Celery side of the task system: it wakes, asks the store, runs flows, and reports. Everything here
-is loaded when it is first used: `queuectl --help` needs neither Celery nor SQLAlchemy, which take a second.
+This package is the Celery side of the task system: it wakes, asks the store, runs flows, and reports. Everything
+here is loaded when it is first used. So `queuectl --help` does not load Celery and SQLAlchemy, which would take a
+second.
 """
 
 import sys
@@ -147,7 +149,7 @@ def _prepare_celery() -> None:
 
 
 class _Package(ModuleType):
-    """The import system binds the module `app` to the name of the application that it exports."""
+    """Keeps the name `app` for the application. Otherwise the import system would bind it to the module `app`."""
 
     app = property(lambda self: __getattr__("app"), lambda self, module: None)
 

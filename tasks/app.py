@@ -11,14 +11,14 @@ from .celery_hardening.own_task import OwnTask
 app = Celery("processing_queue", task_cls="processing_queue.celery_hardening.resilient_task:ResilientTask")
 app.config_from_object(
     "processing_queue.celeryconfig"
-)  # by its path: a pool child under spawn loads it again
+)  # named by its path, because a spawned pool child loads it again
 app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)
 
 
 def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function that a message may start, as the Celery task `name`, and as `old_name` for messages that were
-    sent under it. Its changes must follow from rows in Postgres alone, however often and with whatever arguments it
-    is called."""
+    """Register a function that a message may start, as the Celery task `name`, and as `old_name` for messages that
+    were sent under that name. The function may be called any number of times and with any arguments. Its changes
+    must depend on rows in Postgres alone."""
 
     def register(function: Callable[..., Any]) -> Any:
         app.task(name=old_name, base=OwnTask, wakes=True, **options)(function)
@@ -28,8 +28,8 @@ def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callab
 
 
 def scheduled_task(name: str, *, old_name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function as the Celery task `name`, for entries of the schedule with a time of the clock. Sent as a
-    message the task does nothing. Called by anybody but a worker it does its work."""
+    """Register a function as the Celery task `name`, for entries of the schedule with a time of the clock. If the
+    task is sent as a message, it does nothing. If anybody but a worker calls it, it does its work."""
 
     def register(function: Callable[..., Any]) -> Any:
         if old_name is not None:

@@ -1,11 +1,11 @@
-"""Messages by Apprise (the extra `alerts`), for contacts and for the report. Redirects are refused: a POST that follows
-one becomes a GET without its body, and its answer looks as if somebody had got the message."""
+"""Messages by Apprise (the extra `alerts`), for contacts and for the report. Redirects are refused. A POST that
+follows one becomes a GET without its body, but its answer looks as if somebody had received the message."""
 
 from pathlib import Path
 
 
 class NotDeliveredError(Exception):
-    """Nobody got the message. The text names the URL's scheme, and no secret of it."""
+    """Nobody received the message. The text of this error names the scheme of the URL, but none of its secrets."""
 
 
 def send_to(url: str, title: str, body: str, attachment: Path | None = None) -> None:

@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 @waking_task("processing_queue.claim_batch", old_name="tasks.claim_batch", bind=True)
 def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
-    """Flow `flow_name` may have work: run it. Does nothing when it has none; may be sent any number of times."""
+    """Run the flow `flow_name`, which may have work. Does nothing if it has none. May be sent any number of
+    times."""
     services = worker_services()
     flow = services.flows.get(flow_name) if isinstance(flow_name, str) else None
     if flow is None:
@@ -35,7 +36,7 @@ def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
             run_waiting_flows(services)
     except QueueStoreError as error:
         logger.warning("no run of %s: %s", flow_name, error)
-    except Exception:  # nothing may reach Celery, which would only lose it
+    except Exception:  # no error may reach Celery, which would only lose it
         logger.exception("the run of %s failed", flow_name)
     finally:
         services.run_lock.release()

@@ -1,5 +1,5 @@
-"""Alerts have a life: opened, seen again, raised, escalated, acknowledged, resolved. A change is stored together with
-one notification for each recipient, so that none is sent twice and none is forgotten."""
+"""The life of an alert: opened, seen again, raised, escalated, acknowledged, resolved. Each change is stored
+together with one notification for each recipient, so that none is sent twice and none is forgotten."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LOG = "log"
 CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
 LAST_STEP = {"warning": 1, "critical": 3}
-SAME_RISE_SECONDS = 1_800.0  # up and down and up again within it notifies once
+SAME_RISE_SECONDS = 1_800.0  # a level that is reached twice within it notifies once
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
 UNREACHED_CODE = "contact_without_channel"
@@ -73,7 +73,7 @@ def update(
     judged_at: datetime | None = None,
     held_keys: Sequence[str] = (),
 ) -> None:
-    """Open, raise, escalate and resolve alerts by the findings.
+    """Open, raise, escalate and resolve alerts according to the findings.
 
     Each change is stored with a notification for each recipient, even one that this process cannot reach: another
     process may have the channel, now or later.
@@ -90,8 +90,8 @@ def update(
 
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
-    """The recipients at this escalation step: the log, and one contact of the list; in an emergency all of them. All
-    hear at once, too, when a contact cannot be reached: it may be the one who would hear first."""
+    """The recipients at this escalation step: the log, and one contact of the list. In an emergency all contacts are
+    recipients. So are they when a contact cannot be reached, because it may be the one who is notified first."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]
@@ -112,7 +112,7 @@ def mark_notification(cursor: Cursor[Any], notification: Notification, error_mes
 
 
 def acknowledge(cursor: Cursor[Any], alert_id: int, actor: str) -> bool:
-    """False: there is no such alert, or it is acknowledged or resolved already."""
+    """Returns False if there is no such alert, or if it is acknowledged or resolved already."""
     return (
         cursor.execute(sql("alerting/acknowledge_alert"), {"id": alert_id, "actor": actor}).fetchone()
         is not None
@@ -120,7 +120,7 @@ def acknowledge(cursor: Cursor[Any], alert_id: int, actor: str) -> bool:
 
 
 def read_alerts(cursor: Cursor[Any], resolved_seconds: float = 0) -> list[Alert]:
-    """Live ones first, the worst first; with those resolved within the time given."""
+    """Unresolved alerts, the worst first, then those that were resolved within the last `resolved_seconds`."""
     return rows_as(cursor.execute(sql("alerting/alerts"), {"resolved_seconds": resolved_seconds}), Alert)
 
 

@@ -1,7 +1,8 @@
 """The contacts to which processes have channels, by name. Addresses are secrets and never reach the database.
 
 Any process may judge. So a notification is stored for each recipient, and a process that has the recipient's channel
-sends it. A contact that some process once had, and that none has now, is a finding until it is forgotten.
+sends it. If a process once had a channel to a contact and no process has one now, that is a finding until the
+contact is forgotten.
 """
 
 import os
@@ -36,15 +37,16 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class UnheardAlerts:
-    """Critical alerts and emergencies that nobody was told of or acknowledged, and the longest wait of a
-    notification."""
+    """Critical alerts and emergencies of which nobody was notified and which nobody acknowledged. `waiting_seconds`:
+    the longest wait of a notification."""
 
     alert_count: int = 0
     waiting_seconds: float = 0.0
 
 
 def register(cursor: Cursor[Any], contacts: Sequence[str], process_kind: str) -> None:
-    """This process has channels to these contacts. Writes at most once in FRESH_SECONDS for each kind of process."""
+    """Store that this process has channels to these contacts. Writes at most once in FRESH_SECONDS for each kind of
+    process."""
     parameters = {
         "contacts": list(contacts),
         "process_kind": process_kind,
@@ -60,7 +62,7 @@ def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
 
 
 def contacts_waited_for(cursor: Cursor[Any], contacts: Sequence[str]) -> list[str]:
-    """The contacts that have something to be sent to them, now or at the next try."""
+    """The contacts with notifications that can be sent to them, now or at the next try."""
     parameters = {"contacts": list(contacts), "tries": NOTIFICATION_TRIES}
     return [row[0] for row in cursor.execute(sql("alerting/waited_for"), parameters).fetchall()]
 

@@ -9,7 +9,8 @@ LEVELS = ("healthy", "warning", "critical", "emergency")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`code` and `flow_name` say which trouble it is: seen again, it is the same. `figure` is judged by `threshold`."""
+    """`code` and `flow_name` identify the trouble: a later finding with both is the same trouble. `figure` is
+    compared with `threshold`."""
 
     code: str
     level: str

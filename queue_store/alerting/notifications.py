@@ -39,14 +39,14 @@ class SentOrNot:
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """`at`: the earliest; it happens with the next judgement."""
+    """`at`: the earliest time. The first judgement after it escalates."""
 
     contact: str
     at: datetime
 
 
 def read_notifications(cursor: Cursor[Any], alert_ids: Sequence[int]) -> list[SentOrNot]:
-    """The newest OF_AN_ALERT of each alert, oldest first."""
+    """The newest OF_AN_ALERT notifications of each alert, oldest first."""
     parameters = {
         "alert_ids": list(alert_ids),
         "tries": NOTIFICATION_TRIES,

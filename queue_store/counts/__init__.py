@@ -1,1 +1,1 @@
-"""Rollups and histograms: counting without scanning history."""
+"""Rollups and histograms, which count records without scanning history."""

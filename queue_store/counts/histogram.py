@@ -10,7 +10,7 @@ BOUNDS_SECONDS = (
 
 
 def count_durations(durations_seconds: Iterable[float]) -> list[int]:
-    """One count for each bound (durations up to it) and one for what is longer."""
+    """One count for each bound, of the durations up to it, and one count for longer durations."""
     counts = [0] * (len(BOUNDS_SECONDS) + 1)
     for seconds in durations_seconds:
         counts[bisect_left(BOUNDS_SECONDS, seconds)] += 1
@@ -18,7 +18,8 @@ def count_durations(durations_seconds: Iterable[float]) -> list[int]:
 
 
 def percentile(counts: Sequence[int], share: float) -> float | None:
-    """The duration that `share` (0–1) of the counted ones did not exceed, interpolated; None without any."""
+    """The duration that `share` (0–1) of the counted durations did not exceed, interpolated. None if nothing was
+    counted."""
     total = sum(counts)
     if not total:
         return None

@@ -1,7 +1,8 @@
 """The counts: appended as deltas with every outcome, folded into minutes, hours and totals every few seconds.
 
-Level-triggered: a fold takes what is there, in bounded steps, each one statement; a fold that dies leaves the rest
-for the next one. A reading is folded counts plus unfolded deltas, in one statement: always exact.
+A fold is level-triggered: it takes the deltas that are there, in bounded steps of one statement each. If it dies,
+the next fold takes the rest. A reading adds folded counts and unfolded deltas in one statement, so it is always
+exact.
 """
 
 from dataclasses import dataclass
@@ -13,14 +14,12 @@ from queue_store.database.statements import sql
 DELTAS_AT_ONCE = 5_000
 STEPS_AT_ONCE = 40
 COUNT_LIMIT = 1_000
-ERROR_KINDS = (
-    100  # that are kept apart for a flow and an hour; the migration error_hours bounds each delta alike
-)
+ERROR_KINDS = 100  # kept for each flow and hour; the migration error_hours has the same bound for each delta
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """How much the totals of a flow were off, because somebody changed a status without an arrow."""
+    """By how much the totals of a flow were wrong, because somebody changed a status without an arrow."""
 
     flow_name: str
     total: int
@@ -30,8 +29,8 @@ class Correction:
 
 
 def fold(database: DatabaseManager) -> int:
-    """Fold the waiting deltas and, once a minute, note how deep the queue is. Returns how many deltas were folded:
-    0 also when somebody else folds at this moment."""
+    """Fold the waiting deltas and, once a minute, note how deep the queue is. Returns how many deltas were folded; 0
+    also if another process is folding at this moment."""
     folded = 0
     for _ in range(STEPS_AT_ONCE):
         step = _fold_step(database)
@@ -43,7 +42,7 @@ def fold(database: DatabaseManager) -> int:
 
 
 def recount(database: DatabaseManager) -> list[Correction]:
-    """Count every row and correct the totals: a scan of the table, for once a night."""
+    """Count every row and correct the totals. This scans the whole table, so call it once a night."""
     with database.transaction() as cursor:
         cursor.execute(sql("counts/wait_for_rollups"))
         return rows_as(cursor.execute(sql("counts/recount")), Correction)

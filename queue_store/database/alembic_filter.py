@@ -15,15 +15,16 @@ OUR_TABLES = frozenset({
 
 
 def include_object(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    """Alembic's `include_object`: False for our tables, no matter who declared them.
+    """Alembic's `include_object`: False for our tables, whichever metadata declares them.
 
-    True for everything else, and for a table of the application's own models that has the name of one of ours.
+    True for everything else, including a table of the application's own models that has the same name as one of
+    ours.
     """
     if kind != "table":
         return True
     if not reflected:
         return thing.metadata is not metadata
     is_of_the_application = compare_to is not None and compare_to.metadata is not metadata
-    # None: the first schema of the search_path, perhaps ours
+    # None means the first schema of the search_path, perhaps ours
     is_in_another_schema = thing.schema not in (None, queue_schema())
     return is_of_the_application or is_in_another_schema or name not in OUR_TABLES

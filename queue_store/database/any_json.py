@@ -1,7 +1,7 @@
-"""JSON as Postgres holds it, which is more than a payload may hold: rows come by SQL as well.
+"""JSON as Postgres holds it. It can hold more than a payload may, because SQL writes rows as well.
 
-All that show a document read it by this module. Nothing in it makes the reader fail: a value that Python cannot hold
-becomes text, cut.
+Every view that shows a document reads it through this module. No content makes the reader fail: a value that Python
+cannot hold becomes shortened text.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-EXACT_DIGITS = 100  # of an integer that is shown as a number; Python refuses one of more than 4,300
+EXACT_DIGITS = 100  # at most, of an integer shown as a number; Python refuses more than 4,300
 SHOWN_LEVELS = 100
 SHOWN_CHARACTERS = 40
 
@@ -23,13 +23,14 @@ class Unreadable:
 
 
 def read_as_given(encoded: bytes) -> Any:
-    """The document with exact integers, and with Unreadable for the numbers that cannot be had. Raises RecursionError
-    for about a thousand levels."""
+    """The document with exact integers, and with an Unreadable for each number that Python cannot hold. Raises
+    RecursionError if the document is nested about a thousand levels deep."""
     return _DECODER.decode(encoded.decode())
 
 
 def read_json(encoded: bytes | str) -> Any:
-    """The document for people. Unreadable numbers are text there, and so is a document that is nested too deeply."""
+    """The document for people. It has unreadable numbers as text. A document that is nested too deeply is text as a
+    whole."""
     text = encoded if isinstance(encoded, str) else encoded.decode()
     try:
         document = _SHOWN_DECODER.decode(text)

@@ -1,7 +1,8 @@
 """Arrays of numbers as parameters.
 
-psycopg writes lists element by element in Python, and chooses the type by the largest element, so that one statement is
-prepared once for each size of its ids. These are written at once, and leave the type to the statement's own cast.
+psycopg writes lists element by element in Python. It chooses the array's type by the largest element, so it prepares
+one statement several times, once for each size of its ids. These arrays are written at once, and the statement's own
+cast decides their type.
 """
 
 from collections.abc import Iterable

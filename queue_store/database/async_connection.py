@@ -1,4 +1,4 @@
-"""One asynchronous connection, kept for many transactions: for handlers that ask for an asynchronous
+"""One asynchronous connection, kept for many transactions. It serves handlers that ask for an asynchronous
 transaction."""
 
 from collections.abc import AsyncGenerator
@@ -52,9 +52,11 @@ class AsyncHeldConnection:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator["psycopg.AsyncCursor[Any]"]:
-        """A cursor in a transaction that nobody else can commit or roll back: COMMIT at the end, ROLLBACK on an error.
+        """A cursor in a transaction that nobody else can commit or roll back. It commits at the end, and rolls back
+        on an error.
 
-        Raises ConflictError (call again) or DatabaseUnavailableError, after which nobody knows whether it happened.
+        Raises ConflictError (call again) or DatabaseUnavailableError. After the latter nobody knows whether the
+        transaction was committed.
         """
         outer = await self._begin()
         try:

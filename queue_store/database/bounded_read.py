@@ -1,4 +1,4 @@
-"""Reading without getting in anybody's way: for a short time only, and from the replica what is large."""
+"""Reads that get in nobody's way: they take a short time only, and large ones use the replica."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,11 +16,11 @@ TIMEOUT_SECONDS = 5.0
 def bounded_read(
     database: DatabaseManager, *, replica: bool = False, timeout_seconds: float | None = None
 ) -> Generator[Cursor[Any]]:
-    """A transaction in which no statement takes longer (None: TIMEOUT_SECONDS). Raises DatabaseUnavailableError, also
-    for one that does.
+    """A transaction in which each statement has a time limit (None: TIMEOUT_SECONDS). Raises
+    DatabaseUnavailableError, also for a statement that exceeds the limit.
 
-    Ask the primary about the primary itself, who is alive and who holds snapshots. A replica knows only its own
-    connections, and sees a worker as silent while its heartbeats have not arrived yet.
+    Ask the primary about itself, about who is alive, and about who holds snapshots. A replica knows only its own
+    connections. It takes a worker for silent as long as its heartbeats have not arrived there.
     """
     with database.transaction(replica=replica) as cursor:
         milliseconds = round((timeout_seconds or TIMEOUT_SECONDS) * 1000)
@@ -29,7 +29,7 @@ def bounded_read(
 
 
 def read_replica_lag(database: DatabaseManager) -> float | None:
-    """Seconds; None where no replica is configured. Raises DatabaseUnavailableError."""
+    """The lag in seconds; None if no replica is configured. Raises DatabaseUnavailableError."""
     if database.settings.replica_url is None:
         return None
     with bounded_read(database, replica=True) as cursor:
@@ -37,7 +37,7 @@ def read_replica_lag(database: DatabaseManager) -> float | None:
 
 
 def lag_seconds(cursor: Cursor[Any]) -> float:
-    """How far the server of this transaction is behind the one it follows; 0 where it follows none."""
+    """By how many seconds the server of this transaction is behind the one it follows; 0 if it follows none."""
     row = cursor.execute(sql("readings/replica_lag")).fetchone()
     assert row is not None
     return float(row[0])

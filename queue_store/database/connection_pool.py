@@ -1,8 +1,9 @@
-"""The connections of one process to one server, taken and given back. They are psycopg's own.
+"""The pool of one process for connections to one server. They are plain psycopg connections.
 
-SQLAlchemy has a pool too, but importing it costs more CPU than everything else of ours in the start of a worker. Where
-somebody uses SQLAlchemy, it borrows from here: see `sqlalchemy_engine`. psycopg_pool opens connections in four threads
-of its own, which no fork copies, and tells a caller that the server is away by a timeout without the cause.
+SQLAlchemy has a pool too, but importing SQLAlchemy costs more CPU than everything else in the start of a worker.
+Where somebody uses SQLAlchemy, it borrows connections from here: see `sqlalchemy_engine`. psycopg_pool opens
+connections in four threads of its own, which no fork copies. When the server is away, its callers get a timeout
+without the cause.
 """
 
 import os
@@ -30,12 +31,12 @@ class PoolExhaustedError(Exception):
 
 
 class ConnectionPool:
-    """Thread-safe. After a fork the child does not use it: its manager makes another one. `size`: how many idle
-    connections are kept. `capacity`: how many may be open at a time.
+    """Thread-safe. After a fork the child's manager makes a new pool instead of using this one. `size`: how many
+    idle connections are kept. `capacity`: how many may be open at a time.
 
-    A connection that the server has closed is not handed out. Whether it has is seen at the socket, without a round
-    trip. When one connection broke, the idle ones are asked before they are used again. A pool that is garbage
-    collected closes its idle connections.
+    A connection that the server has closed is not handed out. The socket shows this without a round trip. After one
+    connection breaks, the pool sends each idle one a query before it hands it out. A pool that is garbage collected
+    closes its idle connections.
     """
 
     def __init__(self, connect: Callable[[], Driver], *, size: int, capacity: int) -> None:
@@ -43,8 +44,8 @@ class ConnectionPool:
         self._size = size
         self._capacity = capacity
         self._changed = threading.Condition()
-        self._idle: list[Driver] = []  # the last one given back is the first one taken
-        self._taken: WeakKeyDictionary[Driver, int] = WeakKeyDictionary()  # with the generation of each
+        self._idle: list[Driver] = []  # the last connection given back is the first one taken
+        self._taken: WeakKeyDictionary[Driver, int] = WeakKeyDictionary()  # each with its generation
         self._doubtful: WeakSet[Driver] = WeakSet()
         self._opening_count = 0
         self._generation = 0
@@ -57,7 +58,7 @@ class ConnectionPool:
             return self._opening_count + sum(not driver.closed for driver in self._taken)
 
     def take(self) -> Driver:
-        """Raises psycopg.Error where none can be opened, and PoolExhaustedError."""
+        """Raises psycopg.Error if no connection can be opened, and PoolExhaustedError."""
         while (driver := self._take_idle()) is not None:
             if self._is_usable(driver):
                 return driver
@@ -79,13 +80,14 @@ class ConnectionPool:
             self._close(driver)
 
     def notice_closed(self) -> None:
-        """The connection taken from the pool may be closed by now."""
+        """The caller's connection may be closed by now. The idle ones may be closed too, so they are tested before
+        their next use."""
         with self._changed:
             self._doubtful.update(self._idle)
             self._changed.notify_all()
 
     def dispose(self) -> None:
-        """Close what is idle now, and what is in use when it is given back."""
+        """Close idle connections now, and the others when they are given back."""
         with self._changed:
             idle = self._idle.copy()
             self._idle.clear()
@@ -94,7 +96,7 @@ class ConnectionPool:
             self._close(driver)
 
     def _take_idle(self) -> Driver | None:
-        """Returns None if there is room for another connection, which is then reserved."""
+        """Returns None if no connection is idle and another one may be opened. The room for it is then reserved."""
         with self._changed:
             if not self._changed.wait_for(self._has_room, TIMEOUT_SECONDS):
                 raise PoolExhaustedError
@@ -160,7 +162,7 @@ def _is_reset(driver: Driver) -> bool:
 
 
 def _has_something_to_say(driver: Driver) -> bool:
-    """An idle session has nothing to say, unless the server ends it."""
+    """Whether the socket has data to read. For an idle session this means that the server has ended it."""
     poller = select.poll()
     poller.register(driver.fileno(), select.POLLIN)
     return bool(poller.poll(0))

@@ -1,4 +1,4 @@
-"""Making the database itself, on a server that is ours."""
+"""Creates the database on a server of our own, such as an embedded one."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Cursors for statements of ours: whatever a handler or a pool made of the connection, rows are tuples.
+"""Cursors for our own statements. Rows are tuples, however a handler or a pool has changed the connection.
 
-`connection.cursor()` takes the connection's factories, its row factory and its adapters, all of which belong to the
-user of the connection.
+`connection.cursor()` uses the cursor factory, row factory and adapters of the connection. These belong to the user
+of the connection.
 """
 
 from functools import cache
@@ -28,12 +28,12 @@ class _BinaryJsonbLoader(Loader):
     format = Format.BINARY
 
     def load(self, data: Buffer) -> Any:
-        return read_json(bytes(data)[1:])  # one byte of format version comes first
+        return read_json(bytes(data)[1:])  # the first byte is the version of the format
 
 
 @cache
 def _own_adapters() -> AdaptersMap:
-    """Psycopg's own, with our arrays, and a loader of documents that does not fail."""
+    """Psycopg's own adapters, plus our arrays and a loader of documents that does not fail."""
     adapters = AdaptersMap(psycopg.adapters)
     arrays.register_dumpers(adapters)
     adapters.register_loader("jsonb", _JsonLoader)
@@ -42,7 +42,7 @@ def _own_adapters() -> AdaptersMap:
 
 
 class OwnCursor(psycopg.Cursor[Row]):
-    """A cursor with adapters of our own."""
+    """A cursor with our own adapters."""
 
     def __init__(self, connection: "psycopg.Connection[Any]", *, binary: bool = False) -> None:
         super().__init__(connection, row_factory=tuple_row)

@@ -1,7 +1,7 @@
-"""The one translator of driver errors: what an error of psycopg or SQLAlchemy means to the caller, by SQLSTATE.
+"""Translates driver errors: what an error of psycopg or SQLAlchemy means to the caller, by SQLSTATE.
 
-Every connection uses it, synchronous or asynchronous, ours or a producer's, so that one answer of the server means
-one thing everywhere. The codes are listed in appendix A of the PostgreSQL manual.
+Every connection uses this translator, synchronous or asynchronous, ours or a producer's. So an answer of the server
+means the same everywhere. The codes are listed in appendix A of the PostgreSQL manual.
 """
 
 import psycopg
@@ -29,12 +29,10 @@ UNSAFE_SCHEMA = "PQ003"
 CONFLICTS = ("40001", "40P01")  # a serialization failure, a deadlock: the server has undone the transaction
 LOCK_NOT_AVAILABLE = "55P03"
 IDLE_IN_TRANSACTION = "25P03"
-ENDED_SESSIONS = (IDLE_IN_TRANSACTION, "25P04")  # the other is a transaction that lasted too long
+ENDED_SESSIONS = (IDLE_IN_TRANSACTION, "25P04")  # 25P04: a transaction that lasted too long
 NO_SUCH_SAVEPOINT = "3B001"
 STATEMENT_CANCELLED = "57014"
-READ_ONLY = (
-    "25006"  # of the server, or of a transaction or session that a handler made read-only: ask the server
-)
+READ_ONLY = "25006"  # the server, or a transaction or session that a handler made read-only: ask the server
 UNAVAILABLE_CLASSES = ("08", "28", "53", "57", "58")  # connection, login, resources, operators, the system
 BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03")
 REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
@@ -42,7 +40,7 @@ MISSING_OBJECTS = ("42P01", "42883")
 INSUFFICIENT_PRIVILEGE = "42501"
 
 TOO_MANY_CONNECTIONS = "53300"
-# A refused connection has no SQLSTATE in the driver: these are the texts of Postgres and PgBouncer.
+# The driver gives no SQLSTATE for a refused connection. These are the texts of Postgres and PgBouncer.
 NOT_LET_IN = (
     "too many clients",
     "too many connections",
@@ -67,7 +65,7 @@ ADVICE = {  # by SQLSTATE
 
 
 def database_errors() -> tuple[type[Exception], ...]:
-    """The errors of psycopg, and those in which SQLAlchemy wraps them."""
+    """The errors of psycopg, and the errors of SQLAlchemy that wrap them."""
     return (psycopg.Error, *known_kinds("sqlalchemy.exc", "DBAPIError"))
 
 
@@ -161,7 +159,7 @@ def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
 
 
 def server_takes_no_writes(url: Address) -> ReadOnlyServerError:
-    """For an error READ_ONLY, when the server itself is the reason."""
+    """The error to raise for READ_ONLY, if the server itself is the reason."""
     return ReadOnlyServerError(
         f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary; where this is the primary, "
         "free disk space, then make it writable again (default_transaction_read_only)."
@@ -178,7 +176,7 @@ def _constraint(error: psycopg.Error) -> str | None:
 
 
 def _is_unavailable(error: psycopg.Error) -> bool:
-    """psycopg calls more answers operational than those that are about the server: a missing savepoint, for one."""
+    """psycopg also calls answers operational that are not about the server, such as a missing savepoint."""
     state = error.sqlstate
     if state in ENDED_SESSIONS or _is_out_of_step(error):
         return True
@@ -187,13 +185,13 @@ def _is_unavailable(error: psycopg.Error) -> bool:
 
 
 def _connection_broke(error: psycopg.Error) -> bool:
-    """psycopg calls many other answers operational too, such as a full disk, which a producer gets as they are. The
-    timeouts that end a session it does not."""
+    """psycopg calls many other answers operational too, such as a full disk; a producer gets those unchanged. The
+    timeouts that end a session are not among psycopg's operational errors."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
     return is_operational or error.sqlstate in ENDED_SESSIONS or _is_out_of_step(error)
 
 
 def _is_out_of_step(error: psycopg.Error) -> bool:
-    """psycopg "received 2 results from command 'COMMIT'": the second one is the end of the session. PgBouncer passes
-    both on at once."""
+    """psycopg says "received 2 results from command 'COMMIT'". The second result is the end of the session, and
+    PgBouncer passes on both at once."""
     return isinstance(error, psycopg.InternalError) and error.sqlstate is None

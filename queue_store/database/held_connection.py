@@ -1,4 +1,4 @@
-"""A connection out of a pool, and what it means when it breaks."""
+"""A connection from a pool, and what it means when it breaks."""
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -22,14 +22,14 @@ BEGIN = b"BEGIN"
 
 
 class Transaction(Protocol):
-    """The part of SQLAlchemy's Transaction that is used here."""
+    """The methods of SQLAlchemy's Transaction that this module uses."""
 
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
 
 
 class HeldConnection:
-    """One connection out of the pool, kept for many transactions."""
+    """One connection from the pool, kept for many transactions."""
 
     _in_autocommit: Driver | None = None  # by `first_pipeline`
 
@@ -56,7 +56,7 @@ class HeldConnection:
         return self._driver is None
 
     def invalidate(self) -> None:
-        """Close the session for good. The next transaction opens another one."""
+        """Close the session for good. The next transaction opens a new session."""
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.close()
@@ -70,7 +70,7 @@ class HeldConnection:
 
     @contextmanager
     def transaction(self) -> Generator[Cursor[Any]]:
-        """A cursor in a transaction: COMMIT at the end, ROLLBACK on an error.
+        """A cursor in a transaction, which commits at the end and rolls back on an error.
 
         Raises ConflictError (call again), DatabaseUnavailableError (nothing was written) or, when the
         connection broke during COMMIT, CommitUnknownError.
@@ -106,7 +106,7 @@ class HeldConnection:
 
     @contextmanager
     def outside_transaction(self) -> Generator[Cursor[Any]]:
-        """With autocommit, for statements such as VACUUM. Raises what `transaction` raises."""
+        """A cursor in autocommit mode, for statements such as VACUUM. Raises what `transaction` raises."""
         try:
             self.driver.autocommit = True
             with OwnCursor(self.driver) as cursor:
@@ -119,16 +119,15 @@ class HeldConnection:
                 self.driver.autocommit = False
 
     def undo(self) -> None:
-        """Roll back this transaction, if it executed no definitions (DDL). After a ROLLBACK by psycopg,
-        psycopg would forget its prepared statements, and prepare each one again only after five
-        executions."""
+        """Roll back this transaction, if it executed no definitions (DDL). If psycopg itself rolled back, it would
+        forget its prepared statements, and prepare each one again only after five executions."""
         if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
             self.driver.rollback()  # raises the error
         self._let_driver_begin()
 
     def commit(self, transaction: Transaction) -> None:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:
-            transaction.rollback()  # Postgres would answer COMMIT with ROLLBACK, and nobody would notice
+            transaction.rollback()  # else Postgres would answer COMMIT with ROLLBACK, and nobody would notice
             raise QueueStoreError(
                 "a statement failed in this transaction and its error was hidden, nothing was written: "
                 "let the error pass, or put a savepoint around the statement"
@@ -172,19 +171,19 @@ class HeldConnection:
             return
         try:
             transaction.rollback()
-        except Exception:  # psycopg refuses, for one, when it was interrupted while it began a savepoint
+        except Exception:  # psycopg refuses, for example, if it was interrupted while it began a savepoint
             self.invalidate()
             raise
 
     def _is_stuck(self) -> bool:
-        """Closed, or interrupted in a way that leaves a statement behind which no ROLLBACK can pass."""
+        """Closed, or left in the middle of a statement by an interrupt, so that ROLLBACK would fail."""
         status = self.driver.pgconn.transaction_status
         return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
     def _raise_translated(self, error: BaseException) -> None:
         meaning = translated(error, self._url)
         if meaning is None and (meaning := refused_writes(error, lambda: self.driver, self._url)):
-            self._pool.dispose()  # the idle sessions of the pool lead to the same server
+            self._pool.dispose()  # the idle sessions of the pool are on the same server
         if meaning is None:
             return
         if isinstance(meaning, DatabaseUnavailableError):

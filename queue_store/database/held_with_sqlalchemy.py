@@ -1,4 +1,5 @@
-"""A held connection that handlers and applications use through SQLAlchemy. Imported where somebody does."""
+"""A held connection that handlers and applications use through SQLAlchemy. Imported only where somebody uses
+SQLAlchemy."""
 
 from typing import cast
 
@@ -41,7 +42,7 @@ class HeldWithSqlalchemy(HeldConnection):
     def _begin(self) -> Transaction:
         try:
             return self._connection.begin()
-        except sqlalchemy.exc.OperationalError as error:  # after invalidate it connects again here
+        except sqlalchemy.exc.OperationalError as error:  # after `invalidate` this connects again
             raise unavailable(self._url, error) from error
 
     def _roll_back(self, transaction: Transaction) -> None:

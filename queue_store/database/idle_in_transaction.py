@@ -8,7 +8,7 @@ FROZEN_SECONDS = 3.0  # less than the lease of a beat
 
 
 def limit_idle_in_transaction(cursor: Cursor[Any]) -> None:
-    """Let the server end this session when it is idle in this transaction for longer than FROZEN_SECONDS. Call it first
-    in a transaction that locks rows that others need."""
+    """Let the server end this session if it is idle in this transaction for longer than FROZEN_SECONDS. Call this at
+    the beginning of a transaction that locks rows which others need."""
     milliseconds = str(int(FROZEN_SECONDS * 1000))
     cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (milliseconds,))

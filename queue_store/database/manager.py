@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PRIMARY, REPLICA = "primary", "replica"
 CONNECT_TIMEOUT_SECONDS = 5
 IDLE_IN_TRANSACTION_SECONDS = 300
-# Compiling took two thirds of a monitoring query of 90 ms, on a server that was built with LLVM.
+# Compiling (JIT) took two thirds of a monitoring query of 90 ms, on a server built with LLVM.
 OUR_SESSIONS = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s", "jit": "off"}
 
 
@@ -50,7 +50,7 @@ class DatabaseManager:
         self.settings = settings or load_database_settings(name)
         self.application_name = application_name or "queue_store"
         self.session_settings = OUR_SESSIONS | dict(session_settings or {})
-        self._looked_at: set[str] = set()  # whether a pooler is in front
+        self._looked_at: set[str] = set()  # servers that were checked for a pooler in front of them
         self.begin_anew()
         _managers.add(self)
 
@@ -85,7 +85,7 @@ class DatabaseManager:
 
     @contextmanager
     def hold(self, *, replica: bool = False, with_sqlalchemy: bool = False) -> Generator[HeldConnection]:
-        """`with_sqlalchemy`: for those who use its `sqlalchemy`. Raises DatabaseUnavailableError."""
+        """`with_sqlalchemy`: for callers that use its `sqlalchemy`. Raises DatabaseUnavailableError."""
         server = REPLICA if replica and self.settings.replica_url else PRIMARY
         try:
             held = self._open(server, with_sqlalchemy=with_sqlalchemy)
@@ -124,7 +124,7 @@ class DatabaseManager:
             self._async_engine = None
 
     def dispose(self) -> None:
-        """Close the idle connections now, and those in use when they are given back."""
+        """Close idle connections now, and the others when they are given back."""
         with self._lock:
             for pool in self._pools.values():
                 pool.dispose()
@@ -132,8 +132,8 @@ class DatabaseManager:
             self._engines.clear()
 
     def begin_anew(self) -> None:
-        """Call it in a child after a fork. It does not talk to the server, because the connections belong to the
-        parent. A thread that only the parent has may hold a lock."""
+        """Call this in a child after a fork. It does not talk to the server, because the connections belong to the
+        parent. It makes new locks, because a thread of the parent may have held the old ones."""
         self._lock = threading.RLock()
         self._pools: dict[str, ConnectionPool] = {}
         self._engines: dict[str, Engine] = {}
@@ -185,11 +185,11 @@ class DatabaseManager:
             "tcp_user_timeout": 20_000,
         }
         query = dict(url.query)
-        if self.settings.pgbouncer:  # refuses options: there the login role has to have its timeouts
+        if self.settings.pgbouncer:  # refuses options: set the timeouts on the login role
             parameters["prepare_threshold"] = None
         else:
             ours = " ".join(f"-c {name}={value}" for name, value in self.session_settings.items())
-            query["options"] = f"{ours} {query.get('options', '')}".strip()  # what comes last wins
+            query["options"] = f"{ours} {query.get('options', '')}".strip()  # the last option wins
         return parameters | query | {"client_encoding": "UTF8"}
 
 

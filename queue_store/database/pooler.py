@@ -1,7 +1,7 @@
 """A pooler in transaction mode, such as PgBouncer: each transaction may run in another session of the server.
 
-The state of a session is lost there, or met by somebody else: prepared statements above all. psycopg would run the
-statement of a stranger, at times without an error. So the setting must say that there is one.
+There, the state of a session is lost, or another client gets it; this matters most for prepared statements. psycopg
+would sometimes run another client's statement, without an error. So a setting must say that there is a pooler.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ def name_of_setting(database: str) -> str:
 
 
 def read_console(settings: DatabaseSettings) -> dict[str, str]:
-    """The settings of PgBouncer. Empty where the login is not one of its `admin_users` or `stats_users`."""
+    """The settings of PgBouncer. Empty if the login is not one of its `admin_users` or `stats_users`."""
     parameters: dict[str, Any] = settings.url.set(database="pgbouncer").driver_parameters() | {
         "autocommit": True,
         "connect_timeout": CONSOLE_SECONDS,
@@ -34,8 +34,8 @@ def read_console(settings: DatabaseSettings) -> dict[str, str]:
 
 
 def refuse_unnamed_pooler(connection: Driver, database: str) -> None:
-    """Close the connection and raise SettingsError if it goes through a pooler. A pooler tells the driver
-    another process id than the server's own."""
+    """Close the connection and raise SettingsError if it goes through a pooler. A pooler is recognised because it
+    gives the driver another process id than the server's own."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     connection.rollback()
     if row is None or row[0] == connection.info.backend_pid:

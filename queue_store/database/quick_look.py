@@ -1,4 +1,5 @@
-"""Whether a database has nothing to migrate, asked by psycopg alone: importing SQLAlchemy costs more than asking."""
+"""Asks whether a database has nothing to migrate. It uses psycopg alone, because importing SQLAlchemy costs more
+than the question."""
 
 import psycopg
 
@@ -12,7 +13,8 @@ SCHEMES = ("postgresql://", "postgresql+psycopg://")
 
 
 def has_nothing_to_migrate() -> bool:
-    """False where anything is in doubt, a connection included: the migration itself says what is wrong."""
+    """Returns False in every case of doubt, such as a failed connection. The migration itself then says what is
+    wrong."""
     scheme = next((known for known in SCHEMES if database_url_text().startswith(known)), None)
     if scheme is None:
         return False

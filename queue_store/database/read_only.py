@@ -23,7 +23,7 @@ QUESTION = "readings/takes_no_writes"
 def refused_writes(
     error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: Address
 ) -> ReadOnlyServerError | None:
-    """Asked after the ROLLBACK, in the same session. None also where it cannot be asked."""
+    """Ask after the ROLLBACK, in the same session. Returns None also if the session cannot answer."""
     if sqlstate_of(error) != READ_ONLY:
         return None
     with suppress(*_closed()), OwnCursor(driver()) as cursor:

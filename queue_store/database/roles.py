@@ -1,4 +1,4 @@
-"""The Postgres roles: producers, worker, monitor and admin, each with the least that its work needs."""
+"""The Postgres roles: producers, worker, monitor and admin, each with the fewest rights that its work needs."""
 
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
@@ -10,9 +10,9 @@ ROLES = ("producer", "flow_producer", "worker", "monitor", "admin")
 def grant_roles(database: DatabaseManager) -> tuple[str, ...]:
     """Create the roles where they are missing and grant each one its rights. May be repeated. Returns their names.
 
-    Waits for a migration that runs, and for another one who grants: Postgres refuses two writers of one privilege.
-    Needs a login that owns the tables, and that may create roles where one is missing. Raises QueueStoreError where
-    every login may create objects in the schema, and psycopg.errors.InsufficientPrivilege.
+    Waits for a running migration and for another caller, because Postgres refuses two concurrent changes of one
+    privilege. Needs a login that owns the tables, and that may create roles if one is missing. Raises
+    QueueStoreError if every login may create objects in the schema, and psycopg.errors.InsufficientPrivilege.
     """
     with database.transaction() as cursor:
         cursor.execute(sql("migration/await_schema_version"))

@@ -1,4 +1,5 @@
-"""Rows as dataclasses. A value goes into the field that has its column's name: the order of the columns is free."""
+"""Rows as dataclasses. A value goes into the field that has its column's name, so the order of the columns does not
+matter."""
 
 from dataclasses import fields
 from operator import itemgetter
@@ -17,13 +18,14 @@ def rows_as(cursor: Cursor[Any], kind: type[T]) -> list[T]:
 
 
 def row_as(cursor: Cursor[Any], kind: type[T]) -> T | None:
-    """The first row, None when there is none. Raises LookupError as `rows_as`."""
+    """The first row, or None if there is none. Raises LookupError like `rows_as`."""
     row = cursor.fetchone()
     return None if row is None else kind(*itemgetter(*_positions(cursor, kind))(row))
 
 
 def the_row_as(cursor: Cursor[Any], kind: type[T]) -> T:
-    """The first row of a statement that always returns one. Raises LookupError as `rows_as`, and without a row."""
+    """The first row of a statement that always returns one. Raises LookupError like `rows_as`, and if there is no
+    row."""
     row = row_as(cursor, kind)
     if row is None:
         raise LookupError(f"no row for {kind.__name__}")

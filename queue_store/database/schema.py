@@ -1,6 +1,6 @@
-"""Bringing a database to the schema of this code, and refusing to work on another one.
+"""Brings a database to the schema of this code, and refuses to work on another schema.
 
-Alembic is imported only where there is something to migrate: it costs more CPU than everything else in a start.
+Alembic is imported only if there is something to migrate: it costs more CPU than everything else in a start.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def migrate(engine: "Engine", revision: str = "head") -> None:
-    """Apply the migrations that are missing. Idempotent; two at a time wait for each other.
+    """Apply the migrations that are missing. Idempotent. Two concurrent callers wait for each other.
 
     Raises SchemaVersionError when the database is newer than this code, or older than it can migrate, or cannot hold
     every text, or when a migration would remove what the code of a running worker needs.
@@ -58,8 +58,8 @@ def migrate(engine: "Engine", revision: str = "head") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`description` says what it locks and whether workers may run during it. `is_recognised`: it was executed before
-    the first release, under other names, and is not executed again."""
+    """`description` says what it locks and whether workers may run during it. `is_recognised`: it was executed under
+    other names before the first release, and is not executed again."""
 
     version: str
     description: str
@@ -67,7 +67,7 @@ class Migration:
 
 
 def missing_migrations(engine: "Engine") -> list[Migration]:
-    """Those that `migrate` would apply, in order. Raises SchemaVersionError as `migrate` does."""
+    """The migrations that `migrate` would apply, in order. Raises SchemaVersionError like `migrate`."""
     current = _current_version(engine)
     if current == latest_version():
         return []
@@ -83,8 +83,8 @@ def missing_migrations(engine: "Engine") -> list[Migration]:
 
 
 def check_version(database: DatabaseManager) -> None:
-    """Raises SchemaVersionError unless the schema is the one that this code was written for, or a newer one that says
-    that this code can work on it: while a deployment goes on both versions run."""
+    """Raises SchemaVersionError unless this code can work on the schema. It can if the schema is its own, or a newer
+    one that is marked as compatible with it. During a deployment both versions run."""
     current = version_of(database)
     if current == latest_version():
         return
@@ -98,7 +98,8 @@ def check_version(database: DatabaseManager) -> None:
 
 
 def version_of(database: DatabaseManager) -> str | None:
-    """The version of its schema; None where it has none. Raises DatabaseUnavailableError. Needs no SQLAlchemy."""
+    """The version of the database's schema, or None if it has none. Raises DatabaseUnavailableError. Needs no
+    SQLAlchemy."""
     try:
         with database.transaction() as cursor:
             return _answer(cursor, "migration/version")
@@ -107,7 +108,7 @@ def version_of(database: DatabaseManager) -> str | None:
 
 
 def current_version(engine: "Engine") -> str | None:
-    """The same for those who migrate. Raises DatabaseUnavailableError."""
+    """The same, for callers that migrate. Raises DatabaseUnavailableError."""
     try:
         with engine.connect() as connection:
             return _ask(connection, "migration/version")
@@ -121,7 +122,7 @@ def current_version(engine: "Engine") -> str | None:
 
 
 def _current_version(engine: "Engine") -> str | None:
-    """One that this code can migrate. Raises SchemaVersionError."""
+    """The version of the schema, which this code can migrate. Raises SchemaVersionError if it cannot."""
     current = current_version(engine)
     if current is not None and as_of_today(current) not in known_versions():
         raise SchemaVersionError(_refusal(current))
@@ -138,7 +139,8 @@ def _ask(connection: "Connection", question: str) -> Any:
 
 
 def _check_encoding(engine: "Engine") -> None:
-    """Of a new database: in any other encoding some payloads and error messages could not be written."""
+    """A new database must be in UTF-8: in any other encoding some payloads and error messages could not be
+    written."""
     with engine.connect() as connection:
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
     if encoding != "UTF8":

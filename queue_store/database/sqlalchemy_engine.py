@@ -1,5 +1,5 @@
-"""SQLAlchemy's engine on the connections of a pool of ours: for handlers that are given a connection or a session, and
-for applications. This module imports SQLAlchemy, so it is imported where somebody uses it, and no sooner."""
+"""SQLAlchemy's engine on the connections of our own pool, for applications and for handlers that are given a
+connection or a session. This module imports SQLAlchemy, so it is imported only where somebody uses it."""
 
 import threading
 from typing import Any
@@ -13,7 +13,7 @@ from queue_store.database_url import DatabaseUrl
 
 
 def engine_over(connections: ConnectionPool, url: DatabaseUrl) -> Engine:
-    """It opens no connection of its own."""
+    """The engine opens no connection of its own."""
     return create_engine(make_url(url.render_as_string(hide_password=False)), pool=BorrowingPool(connections))
 
 
@@ -53,7 +53,7 @@ class BorrowingPool(Pool):
         for driver in [driver for driver in list(self._entries) if driver.closed]:
             self._entries.pop(driver, None)
         driver: Any = record.dbapi_connection
-        if driver is None:  # SQLAlchemy has closed it, or its user keeps it
+        if driver is None:  # SQLAlchemy has closed the connection, or its user keeps it
             self._connections.notice_closed()
             return
         self._entries[driver] = record

@@ -1,7 +1,7 @@
 """Recognises SQLAlchemy's objects without importing SQLAlchemy.
 
-Importing it costs each process more CPU than everything else that the queue needs. While nobody has imported it, no
-object of its kinds exists.
+Importing SQLAlchemy costs each process more CPU than everything else that the queue needs. As long as nobody has
+imported it, none of its objects exists.
 """
 
 import sys
@@ -47,7 +47,7 @@ def is_kind(kind: object, module: str, name: str) -> bool:
 
 
 def known_kinds(module: str, name: str) -> tuple[type[Any], ...]:
-    """The class as a tuple of one; empty if its module is not imported, or another thread is just importing
-    it."""
+    """The class as a tuple of one. Empty if its module is not imported, or if another thread is importing it at this
+    moment."""
     kind = getattr(sys.modules.get(module), name, None)
     return () if kind is None else (kind,)

@@ -1,7 +1,7 @@
 """The SQL of this package: one statement per file, named after what it does, with psycopg's `%(name)s` parameters.
 
-Each statement names the schema of every table and function: `public`, for which the queue's own schema is put. So it
-needs no search_path, and works in whatever session it is sent.
+Each statement names the schema of every table and function as `public`, which is replaced by the queue's own schema.
+So it needs no search_path, and works in any session.
 """
 
 from dataclasses import dataclass, field

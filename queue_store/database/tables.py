@@ -1,5 +1,5 @@
-"""The tables that applications read or join, as SQLAlchemy metadata. The migrations make them, never `create_all`:
-what the database promises by constraints, triggers and indexes is not repeated here."""
+"""The tables that applications read or join, as SQLAlchemy metadata. The migrations make them, never `create_all`.
+Constraints, triggers and indexes of the database are not repeated here."""
 
 from typing import Any
 
@@ -124,7 +124,7 @@ flow_execution_logs = Table(
     Column("died_running", Boolean, nullable=False),
     Column("suspect_record_id", BigInteger),
     Column("orphan_count", Integer),
-    Column("backend_pid", Integer),  # this and the next are written by older versions only
+    Column("backend_pid", Integer),  # only older versions write this column and the next one
     _instant("backend_started_at"),
     *(
         Column(name, Integer if name == "batch_count" else BigInteger, nullable=False)

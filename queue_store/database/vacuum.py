@@ -1,5 +1,6 @@
-"""After a crash of Postgres: vacuum and analyse what autovacuum has forgotten, or claims would crawl over dead rows
-for hours. Level-triggered and idempotent: it does nothing for a table that was vacuumed since the crash."""
+"""After a crash of Postgres: vacuum and analyse the tables that autovacuum has forgotten. Otherwise claims would
+read dead rows for hours. Level-triggered and idempotent: it does nothing for a table that was vacuumed since the
+crash."""
 
 from psycopg import sql as identifiers
 
@@ -9,7 +10,7 @@ from queue_store.queue_schema import queue_schema
 
 
 def vacuum_forgotten_tables(database: DatabaseManager) -> list[str]:
-    """Returns the tables that it vacuumed. Skips what somebody else vacuums just now."""
+    """Returns the tables that it vacuumed. Skips a table that somebody else is vacuuming."""
     with database.transaction() as cursor:
         names = [str(row[0]) for row in cursor.execute(sql("maintenance/unvacuumed_tables")).fetchall()]
     if names:
@@ -21,7 +22,7 @@ def vacuum_tables(database: DatabaseManager, names: list[str]) -> None:
     tables = identifiers.SQL(", ").join(identifiers.Identifier(queue_schema(), name) for name in names)
     statement = identifiers.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(tables)
     with database.hold() as held, held.outside_transaction() as cursor:
-        if database.settings.pgbouncer:  # where SET would leak to others
+        if database.settings.pgbouncer:  # where SET would affect other clients
             cursor.execute(statement)
             return
         cursor.execute("SET statement_timeout = 0")

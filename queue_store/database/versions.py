@@ -7,12 +7,14 @@ from pathlib import Path
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
 
-# The oldest code that can work on the newest schema, by the newest migration that this code has. A migration that
-# expands the schema leaves it as it is; one that contracts the schema raises it, and says so in its docstring.
+# The oldest code that can work on the newest schema, named by the newest migration of that code. A migration that
+# expands the schema leaves this value as it is. One that contracts the schema raises it, and says so in its
+# docstring.
 SERVES_CODE_FROM = "0001_initial"
 MARK = re.compile(r"serves code from (\w+) on")
 
-# Before the first release there were 26 migrations. The first one of today makes the schema that the last one left.
+# Before the first release there were 26 migrations. Today's first migration makes the schema that the last of them
+# left.
 FIRST = "0001_initial"
 LAST_OF_BEFORE = "0026"
 MARK_OF_BEFORE = "compatible with the code of schema versions from 0009"
@@ -31,7 +33,8 @@ def known_versions() -> tuple[str, ...]:
 
 
 def as_of_today(version: str | None) -> str | None:
-    """The last version before the first release has the schema of today's first one."""
+    """Today's name of a version. The last version before the first release has the same schema as today's first
+    one."""
     return FIRST if version == LAST_OF_BEFORE else version
 
 

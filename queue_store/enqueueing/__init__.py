@@ -38,7 +38,7 @@ __all__ = [
 
 
 class RecordOptions(TypedDict, total=False):
-    """What NewRecord takes in addition to the payload; described there."""
+    """What NewRecord takes in addition to the payload. NewRecord describes each option."""
 
     priority: int | None
     scheduled_at: datetime | timedelta | None
@@ -61,8 +61,8 @@ def enqueue(
     """Write one record with one statement. It exists when the caller commits.
 
     `on_duplicate`: what to do when an unfinished record of the flow has the same `dedup_key`: "raise"
-    DuplicateRecordError, "skip", or "replace" its payload (DuplicateRecordError when it is running already).
-    `hint_sender`: sessions only; wakes a worker right after the COMMIT. `is_follow_up`: for records that a run
+    DuplicateRecordError, "skip", or "replace" its payload (DuplicateRecordError if it is already running).
+    `hint_sender`: wakes a worker right after the COMMIT; for sessions only. `is_follow_up`: for records that a run
     enqueues itself; they pass when ingestion is stopped.
 
     Raises PayloadRejectedError, UnknownFlowError, DuplicateRecordError, IngestionStoppedError.
@@ -107,10 +107,12 @@ def enqueue_many(
     is_follow_up: bool = False,
     **options: Unpack[RecordOptions],
 ) -> EnqueuedMany:
-    """Write any number of records by COPY, all or none, in bounded memory (but for the ids, when asked for).
+    """Write any number of records by COPY, all or none. Memory is bounded, except for the ids if the caller asks for
+    them.
 
-    Each row is a payload, to which the options apply, or a NewRecord with options of its own, to which none may be
-    given here. "replace" lets the last row with a key win. Raises the same as `enqueue`; errors name the row.
+    Each row is a payload or a NewRecord. The options given here apply to payloads; a NewRecord has its own, and no
+    others may be given. With "replace" the last row with a key wins. Raises the same errors as `enqueue`, and they
+    name the row.
     """
     session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(

@@ -1,4 +1,4 @@
-"""Hints for what was enqueued, sent once it is committed: before that a worker would find nothing."""
+"""Sends hints for enqueued records after their COMMIT. Before that a worker would find nothing."""
 
 import asyncio
 import contextvars
@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 
 def check_hint_sender(sender: object) -> None:
-    """Raises QueueStoreError for what cannot send: said before anything is written, not after the COMMIT."""
+    """Raises QueueStoreError for an object that cannot send. It is called before anything is written, not after the
+    COMMIT."""
     if not callable(getattr(sender, "send", None)):
         raise QueueStoreError(
             f"hint_sender: a {type(sender).__name__} has no method send(flow_name, celery_queue, slot=0): pass a "
@@ -36,8 +37,8 @@ def check_hint_sender(sender: object) -> None:
 
 
 def session_to_hint(connection: object, sender: object) -> "Session | None":
-    """The session whose COMMIT can be heard; None without a sender. Raises QueueStoreError: bare connections do not
-    tell."""
+    """The session whose COMMIT can be observed; None without a sender. Raises QueueStoreError for a bare connection,
+    whose COMMIT cannot be observed."""
     if sender is None:
         return None
     check_hint_sender(sender)
@@ -55,8 +56,8 @@ def session_to_hint(connection: object, sender: object) -> "Session | None":
 
 
 def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
-    """One hint for each flow, however many records; none when the session is rolled back."""
-    from sqlalchemy import event  # the caller has a session, so it is imported
+    """Sends one hint for each flow, however many records were enqueued. Sends none if the session is rolled back."""
+    from sqlalchemy import event  # the caller has a session, so SQLAlchemy is imported
 
     waiting: dict[tuple[str, str], HintSender] = session.info.setdefault(_WAITING, {})
     waiting[enqueued.flow_name, enqueued.celery_queue] = sender
@@ -66,7 +67,7 @@ def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueu
 
 
 def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None:
-    """For connections that do not tell when they commit: call this after the COMMIT. Errors of the sender are not
+    """Call this after the COMMIT of a connection whose COMMIT cannot be observed. Errors of the sender are not
     raised, because the records exist."""
     check_hint_sender(sender)
     for flow_name, celery_queue in {(one.flow_name, one.celery_queue) for one in enqueued}:
@@ -74,7 +75,7 @@ def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None
 
 
 def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
-    """A sender should not raise; if it does, the caller must not notice, because the records are already
+    """A sender should not raise. If it does, the caller must not get the error, because the records are already
     committed."""
     try:
         sender.send(flow_name, celery_queue)
@@ -86,7 +87,7 @@ def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
 
 
 def _send_waiting(session: "Session") -> None:
-    if session.in_nested_transaction():  # the event comes for savepoints as well
+    if session.in_nested_transaction():  # this event also fires for savepoints
         return
     waiting: dict[tuple[str, str], HintSender] = session.info.pop(_WAITING, {})
     for (flow_name, celery_queue), sender in waiting.items():
@@ -94,14 +95,14 @@ def _send_waiting(session: "Session") -> None:
 
 
 def _send(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
-    """Where an event loop runs in this thread it is not kept waiting for the broker."""
+    """If an event loop runs in this thread, it does not wait for the broker."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         send_hint(sender, flow_name, celery_queue)
         return
     context = contextvars.copy_context()  # the span that the hint belongs to
-    with suppress(RuntimeError):  # the loop is at its end: the next fan-out finds the records
+    with suppress(RuntimeError):  # the loop is shutting down: the next fan-out finds the records
         loop.run_in_executor(None, lambda: context.run(send_hint, sender, flow_name, celery_queue))
 
 

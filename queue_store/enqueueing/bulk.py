@@ -27,10 +27,11 @@ CHUNK_BYTES = 4_000_000  # of payloads
 
 @dataclass(slots=True)
 class EnqueuedMany:
-    """Positions count from 0, in the order of the rows that were given.
+    """Positions count from 0, in the order of the given rows.
 
-    `ids`, when asked for, has one for each row: that of the new record or, for a duplicate, of the unfinished record
-    with the same dedup_key. `running_positions`: duplicates whose payload could not be replaced.
+    `ids`, if the caller asked for them, has one id for each row: that of the new record or, for a duplicate, that of
+    the unfinished record with the same dedup_key. `running_positions`: duplicates whose payload could not be
+    replaced.
     """
 
     flow_name: str
@@ -85,7 +86,7 @@ def enqueue_many_steps(
 
 
 def _check_rows(rows: object) -> None:
-    """Text and mappings can be walked over, but are one payload and not many."""
+    """Refuses text and mappings. They are iterable, but each is one payload and not many."""
     if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
         kind = type(cast("object", rows)).__name__
         raise PayloadRejectedError("rows", f"must be a list or another iterable of payloads, not {kind}")
@@ -109,7 +110,7 @@ def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[
 
 
 def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
-    """False: there is a duplicate, and nothing of the chunk was written."""
+    """Returns False if there is a duplicate. Then nothing of the chunk was written."""
     lines = bulk.lines(chunk)
     may_fail = bulk.on_duplicate != "raise"
     ids: list[int] = []
@@ -127,7 +128,8 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
 
 
 def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
-    """False: somebody else enqueued one of the keys at the same time, and nothing of the chunk was written."""
+    """Returns False if somebody else enqueued one of the keys at the same time. Then nothing of the chunk was
+    written."""
     keys = [plain((bulk.options if record is None else record).dedup_key) for _, record in chunk]
     given = list({key for key in keys if key is not None})
     twins = yield NamedStatement(
@@ -198,7 +200,7 @@ def _known(twin_id: int | None, dedup_key: str) -> int:
 
 
 def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[Row]]]:
-    """The rows may come from a cursor on the same connection: no COPY is running while they are fetched."""
+    """Fetches rows only while no COPY is running, because they may come from a cursor on the same connection."""
     first_position = chunk_bytes = 0
     chunk: list[Row] = []
     takes_options = bulk.options != NewRecord(None)
@@ -227,5 +229,5 @@ def _encoded(row: object, position: int, encode: Encode, *, takes_options: bool)
 
 
 def _compact(encoded: bytes) -> bytes:
-    """orjson leaves its results in buffers that are many times larger."""
+    """Copies the bytes, because orjson leaves its results in buffers that are many times larger."""
     return bytes(memoryview(encoded))

@@ -1,4 +1,4 @@
-"""Enqueueing for the sender of a Celery message: in the worker's session, but not in the worker's name."""
+"""Enqueues for the sender of a Celery message. It uses the worker's session, but not the worker's name."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from queue_store.enqueueing.steps import Enqueued, enqueue_steps
 def enqueue_by_message(
     cursor: Cursor[Any], flow_name: str, record: NewRecord, on_duplicate: OnDuplicate
 ) -> Enqueued:
-    """The record's `enqueued_by` is the worker's login with " by message", so it is nobody's own. Everything that the
-    transaction enqueues from here on is marked so. Raises like `queue_store.enqueue`."""
+    """The record's `enqueued_by` is the worker's login followed by " by message", so no login owns the record. Every
+    later record of the transaction is marked in the same way. Raises like `queue_store.enqueue`."""
     cursor.execute(sql("enqueueing/mark_as_message"))
     return run(cursor, enqueue_steps(flow_name, record, on_duplicate, is_follow_up=False))

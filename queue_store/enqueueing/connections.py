@@ -1,4 +1,4 @@
-"""Running the steps on whatever connection the caller has, always in the caller's transaction."""
+"""Runs the steps on any connection that the caller has, always in the caller's transaction."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# psycopg expects one answer to the end of a COPY, and raises a ValueError of Python where there are two. The second is
-# the end of the session. PgBouncer passes both on at once.
+# psycopg expects one answer to the end of a COPY, and raises Python's ValueError if there are two. The second answer
+# is the end of the session. PgBouncer passes on both at once.
 ENDED_WITH_COPY = "the session ended with the COPY"
 
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
@@ -57,7 +57,7 @@ def run(connection: "SyncConnection", steps: Steps[T]) -> T:
 
 
 def run_atomically(connection: "SyncConnection", steps: Steps[T]) -> T:
-    """The same in a savepoint; on a connection in autocommit, in a transaction."""
+    """The same in a savepoint, or in a transaction if the connection is in autocommit."""
     with translated_errors():
         door = _Door(connection)
         door.begin()
@@ -222,7 +222,8 @@ class _AsyncDoor:
 
 @contextmanager
 def translated_errors() -> Generator[None]:
-    """Database errors as what they mean to a producer; those that mean nothing to us pass as they are."""
+    """Translates database errors into what they mean to a producer. An error without a meaning for us passes
+    unchanged."""
     try:
         yield
     except database_errors() as error:
@@ -233,8 +234,8 @@ def translated_errors() -> Generator[None]:
 
 
 def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> bool:
-    """A COPY that is interrupted while it begins is left open by psycopg, and every ROLLBACK after it fails. Once its
-    connection is closed, the server rolls back."""
+    """Whether psycopg left a COPY open because it was interrupted at its beginning. Every ROLLBACK after that fails.
+    The server rolls back when the connection is closed."""
     return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
 
 

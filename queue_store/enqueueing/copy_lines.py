@@ -8,14 +8,14 @@ from queue_store.enqueueing.new_record import DEFAULT_PRIORITY, NewRecord
 from queue_store.errors import PayloadRejectedError
 from queue_store.records.payload import plain_text
 
-Row = tuple[bytes, NewRecord | None]  # a payload as JSON, and the options of its own
+Row = tuple[bytes, NewRecord | None]  # a payload as JSON, and the record with the row's own options
 BLOCK_RECORDS = 100
 NULL = r"\N"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Small ones: Postgres stores the one before while the next is encoded."""
+    """Joins the lines into small blocks, so that Postgres stores one block while the next is encoded."""
     remaining = iter(lines)
     while some := list(islice(remaining, BLOCK_RECORDS)):
         block = b"".join(some)
@@ -27,8 +27,8 @@ def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
 def lines_of(
     flow_name: str, common: NewRecord, now: datetime, chunk: Iterable[Row], *, keeps_unsaid: bool = False
 ) -> Iterator[bytes]:
-    """A row without options of its own has the common ones. Delays count from `now`. `keeps_unsaid`: an option that
-    was not given is NULL, for statements that must tell it from one that was."""
+    """A row without its own options has the common ones. Delays count from `now`. `keeps_unsaid`: an option that was
+    not given becomes NULL instead of its default, for statements that must tell the two apart."""
     begin = flow_name.encode() + b"\t"
     common_end = _end(common, now, keeps_unsaid=keeps_unsaid)
     for encoded, record in chunk:

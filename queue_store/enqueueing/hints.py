@@ -1,7 +1,7 @@
 """Hints: messages that say "flow X may have work". They carry no record, and losing all of them loses nothing.
 
-However many producers and beats hint and however long no worker runs, outstanding hints stay bounded: a short-lived
-key for each flow and slot is taken before a hint is sent, and none is sent to a Celery queue that is long already.
+Outstanding hints stay bounded, however many producers and beats hint and however long no worker runs. Before a hint
+is sent, a short-lived key for its flow and slot is taken. No hint is sent to a Celery queue that is already long.
 """
 
 import logging
@@ -44,9 +44,9 @@ def broker_problem(url: str) -> str | None:
 
 
 def connect(url: str) -> Any:
-    """A client that never waits long. Understands what Celery understands.
+    """A client that never waits long. It understands the same URLs as Celery.
 
-    Raises ValueError for another URL, and ModuleNotFoundError where the broker's client is not installed.
+    Raises ValueError for any other URL, and ModuleNotFoundError if the broker's client is not installed.
     """
     try:
         import redis
@@ -75,8 +75,8 @@ def _as_redis_spells_it(url: str) -> str:
 
 class HintSender(Protocol):
     def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
-        """Never raises and never waits long. True: a hint is outstanding. False: it could not be sent; the next
-        fan-out finds the records."""
+        """Never raises and never waits long. Returns True if a hint is outstanding, and False if it could not be
+        sent. In that case the next fan-out finds the records."""
         ...
 
 
@@ -96,7 +96,8 @@ class CeleryHintSender:
             return False
 
     def started(self, flow_name: str, slot: int) -> None:
-        """A hint arrived and its run is about to look. Producers that commit from now on must hint again."""
+        """A hint arrived, and its run is about to look for records. Producers that commit from now on must hint
+        again."""
         try:
             self._redis().delete(_key(flow_name, slot))
         except Exception as error:  # noqa: BLE001  (nor may it break a run)
@@ -122,7 +123,7 @@ class CeleryHintSender:
         taken, queue_length = pipeline.execute()
         if not taken or queue_length >= MAXIMUM_QUEUE_LENGTH:
             return True
-        if current_trace_context() is None:  # beat's, say: nobody's trace
+        if current_trace_context() is None:  # such as a hint of beat, which has no trace
             self._publish(flow_name, celery_queue, slot, {})
         else:
             with producer_span("hint", flow_name):

@@ -1,4 +1,4 @@
-"""What a producer may say about a record, checked before anything is written."""
+"""What a producer may set for a record. It is checked before anything is written."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from queue_store.records.payload import plain_text
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as DefaultTypeVar
 
-    PayloadT = DefaultTypeVar("PayloadT", default=Any)  # Python 3.13 has it in typing
+    PayloadT = DefaultTypeVar("PayloadT", default=Any)  # in `typing` from Python 3.13 on
 else:
     PayloadT = TypeVar("PayloadT")
 
@@ -30,12 +30,12 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class NewRecord(Generic[PayloadT]):
-    """A payload with what is said about its record.
+    """A payload with the options of its record.
 
     `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the
     database's clock; None is now. `dedup_key`: unique among the flow's records that are not finished. `order_key`:
-    records with the same one run one after the other. When a record is replaced, an option that is None keeps its old
-    value.
+    records with the same key run one after the other. When a record is replaced, an option that is None keeps its
+    old value.
     """
 
     payload: PayloadT
@@ -74,7 +74,7 @@ def plain(key: str | None) -> str | None:
 
 
 def check_options(record: NewRecord) -> None:
-    """Everything but the payload."""
+    """Checks everything but the payload. Raises PayloadRejectedError."""
     if record.priority is not None:
         check_priority(record.priority)
     if record.scheduled_at is not None:
@@ -109,7 +109,7 @@ def check_choice(on_duplicate: object) -> None:
 
 
 def checked_flow_name(flow_name: object) -> str:
-    """As plain text. Raises PayloadRejectedError."""
+    """The name as plain text. Raises PayloadRejectedError."""
     if not isinstance(flow_name, str):
         raise PayloadRejectedError("flow_name", f"must be text, not {type(flow_name).__name__}")
     return plain_text(flow_name)

@@ -1,6 +1,7 @@
-"""How the payloads of a flow become JSON: by the rule for all values, or as the type that the flow declares.
+"""Converts the payloads of a flow to JSON, by the rule for all values or as the type that the flow declares.
 
-A flow whose module this process has imported has its own encoder here. Nobody else can check its type.
+If this process has imported the module of a flow, the flow has its own encoder here. Other processes cannot check
+its type.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ def encode_payload(payload: object) -> bytes:
 
 
 def encoder_of(flow_name: str) -> Encode:
-    """Raises PayloadRejectedError when it is called on a payload that the flow does not take."""
+    """The returned function raises PayloadRejectedError for a payload that the flow does not accept."""
     return _encoders.get(flow_name, encode_payload)
 
 

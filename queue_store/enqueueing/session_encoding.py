@@ -1,4 +1,4 @@
-"""The caller's session speaks UTF-8 while our statements run: every text passes, whatever its encoding is otherwise."""
+"""The caller's session uses UTF-8 while our statements run, whatever its own encoding is. So every text passes."""
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -47,7 +47,8 @@ def _encoding(driver: Connection[Any] | AsyncConnection[Any]) -> str:
 
 
 def _can_go_on(driver: Connection[Any] | AsyncConnection[Any]) -> bool:
-    """False: it is closed, or in a failed transaction, whose ROLLBACK takes back what was set."""
+    """Returns False if the connection is closed or its transaction has failed. The ROLLBACK of that transaction
+    restores the encoding."""
     return driver.info.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
 
 

@@ -1,6 +1,6 @@
 """The rules of enqueueing as generators that ask for statements and are sent the rows.
 
-So there is one implementation, whatever connection runs it: see `queue_store.enqueueing.connections`.
+So one implementation serves every kind of connection: see `queue_store.enqueueing.connections`.
 """
 
 from collections.abc import Generator, Iterator
@@ -28,8 +28,8 @@ Rows = list[tuple[Any, ...]]
 class Copy:
     """A named COPY … FROM STDIN with its text, block by block.
 
-    With `may_meet_duplicates` one that a unique index refused, or that was in a deadlock with a bulk of the same keys,
-    writes nothing and is answered with one row.
+    With `may_meet_duplicates`, a COPY may be refused by a unique index, or by a deadlock with a bulk of the same
+    keys. It then writes nothing, and its answer is one row.
     """
 
     name: str
@@ -43,7 +43,8 @@ Steps = Generator[NamedStatement | Copy, Rows, T]
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """`id` is the new record's or, when `is_duplicate`, that of the unfinished record with the same dedup_key."""
+    """`id` is that of the new record. If `is_duplicate`, it is that of the unfinished record with the same
+    dedup_key."""
 
     id: int
     is_duplicate: bool

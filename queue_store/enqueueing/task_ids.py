@@ -1,4 +1,4 @@
-"""Records that are known by a task id which their producer has chosen."""
+"""Records with a task id that their producer has chosen."""
 
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def enqueue_with_task_id(
     connection: "SyncConnection", flow_name: str, record: NewRecord, task_id: str
 ) -> Enqueued:
-    """Write one record in the caller's transaction. No other record has this task id, as long as this one is kept.
+    """Write one record in the caller's transaction. No other record can have this task id until this one is purged.
 
     Raises PayloadRejectedError, UnknownFlowError, DuplicateRecordError, IngestionStoppedError.
     """

@@ -1,5 +1,5 @@
-"""The W3C trace context of the producer, which the record and the hint carry. An application that never
-loaded OpenTelemetry has none, and pays nothing."""
+"""The W3C trace context of the producer. The record and the hint carry it. An application that has not loaded
+OpenTelemetry has no trace context and no cost."""
 
 import sys
 from collections.abc import Generator
@@ -19,7 +19,7 @@ def current_trace_context() -> str | None:
 
 @contextmanager
 def producer_span(operation: str, flow_name: object) -> Generator[None]:
-    """The span of what a producer does, by the application's own tracer provider."""
+    """A span for an action of a producer, made by the application's own tracer provider."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         yield
@@ -37,5 +37,5 @@ def producer_span(operation: str, flow_name: object) -> Generator[None]:
         try:
             yield
         except BaseException as error:
-            span.set_status(trace.StatusCode.ERROR, type(error).__name__)  # its message may hold a payload
+            span.set_status(trace.StatusCode.ERROR, type(error).__name__)  # its message may contain a payload
             raise

@@ -1,4 +1,4 @@
-"""Asking every reason about one record, or about one flow."""
+"""Evaluates every reason for one record, or for one flow."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +49,7 @@ def explain_record(cursor: Cursor[Any], settings: ProcessorSettings, record_id: 
 
 
 def explain_flow(cursor: Cursor[Any], settings: ProcessorSettings, flow_name: str) -> Explanation:
-    """Raises UnknownFlowError for a name that no worker ever registered and no record has."""
+    """Raises UnknownFlowError if no worker ever registered the name and no record has it."""
     facts = Facts(cursor, settings, flow_name)
     waiting = facts.waiting
     if not facts.flow.is_registered and not waiting.due_count and not waiting.next_due_at:

@@ -71,7 +71,7 @@ class FlowFacts:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """`serving`: the living processes that have the flow. `open`: the serving ones that are not stopping."""
+    """`serving`: the living processes that have the flow. `open`: those of them that are not stopping."""
 
     alive: int
     serving: int

@@ -1,4 +1,4 @@
-"""Who could work: worker processes that are alive and have the flow."""
+"""Reasons about the living worker processes that serve the flow."""
 
 from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import FLOW, Reason, reason

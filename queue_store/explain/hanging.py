@@ -11,7 +11,7 @@ SHOWN = 5
 
 @reason("handler_hung", of=("processing",))
 def handler_hung(facts: Facts) -> Reason | None:
-    """Its own handler, or that of a record of the same run."""
+    """The record's own handler hangs, or that of another record of the same run."""
     record = facts.record
     hung = [h for h in facts.hung_handlers if h.handler.flow_instance_id == record.flow_instance_id]
     if not hung:
@@ -24,7 +24,7 @@ def handler_hung(facts: Facts) -> Reason | None:
 
 @reason("handler_hung", of=("pending", FLOW))
 def workers_held_up(facts: Facts) -> Reason | None:
-    """Blocks if hung handlers of any flow hold all worker processes that serve this flow."""
+    """This reason is blocking if hung handlers of any flow hold all worker processes that serve this flow."""
     serving = set(facts.workers.serving_ids)
     hung = [h for h in facts.hung_handlers if h.handler.worker_process_id in serving]
     if serving and serving == {h.handler.worker_process_id for h in hung}:

@@ -6,7 +6,7 @@ from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import FLOW, Reason, lasting, reason
 
 PROCESSING = ("processing",)
-MISSED_BEATS = 2  # so many are missed before a run is called silent
+MISSED_BEATS = 2  # this many heartbeats are missed before a run is called silent
 
 
 @reason("owner_missing", of=PROCESSING)

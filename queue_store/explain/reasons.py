@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from queue_store.explain.facts import Facts
 
-FLOW = "flow"  # what is explained is a flow as a whole; otherwise a record of this status
+FLOW = "flow"  # in place of a status: the reason explains a flow as a whole, and no record
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ _judges: list[tuple[str, frozenset[str], Judge]] = []
 
 
 def reason(code: str, *, of: tuple[str, ...]) -> Callable[[Judge], Judge]:
-    """Register a reason for records of these statuses, or for `FLOW`. Asked in the order of registration."""
+    """Register a reason for records of these statuses, or for `FLOW`. Reasons are evaluated in the order of
+    registration."""
 
     def register(judge: Judge) -> Judge:
         _judges.append((code, frozenset(of), judge))

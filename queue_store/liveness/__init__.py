@@ -1,1 +1,1 @@
-"""Who is alive, and giving back what the dead left."""
+"""Finds out which processes are alive, and gives back the records of dead ones."""

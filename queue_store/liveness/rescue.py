@@ -1,8 +1,8 @@
-"""Rescue: giving back the records of owners that are gone.
+"""Rescue gives back the records of owners that are gone.
 
-Level-triggered. It does not react to a death; it looks, again and again, for runs that are silent beyond the lease
-and for runs that are over but have records left. Anybody may look at any time, several at once: every step is one
-atomic statement that does nothing the second time.
+It is level-triggered: it does not react to a death. It looks again and again for runs that were silent for longer
+than the lease, and for runs that are over but have records left. Several processes may do this at the same time.
+Every step is one atomic statement, and does nothing the second time.
 """
 
 import logging
@@ -26,7 +26,7 @@ RUNS_AT_ONCE = 20
 RECORDS_AT_ONCE = 1_000
 SHOWN_IDS = 20
 LOOK_AGAIN_SECONDS = 5.0
-NOTHING_IN_FLIGHT = 0  # in place of a record's id: the dead one was between two records
+NOTHING_IN_FLIGHT = 0  # in place of a record's id: the dead process was between two records
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Rescued:
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
     struck_ids: list[int] = field(default_factory=list[int])
-    open_sessions: list[int] = field(default_factory=list[int])  # of dead runs; this login may not end them
+    open_sessions: list[int] = field(default_factory=list[int])  # of dead runs, not ended for lack of rights
 
     @property
     def record_count(self) -> int:
@@ -74,8 +74,9 @@ class Rescue:
     def lost(
         self, worker_process_ids: Sequence[UUID], records_in_flight: Mapping[UUID, int] | None = None
     ) -> Rescued:
-        """The same at once for worker processes that are known to be gone. `records_in_flight`: by worker process, the
-        record that it was working on, or NOTHING_IN_FLIGHT; left out where that is not known."""
+        """Do the same at once for worker processes that are known to be gone. `records_in_flight`: for each worker
+        process, the record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process of which this is not
+        known."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)
@@ -86,7 +87,7 @@ class Rescue:
         return rescued
 
     def sweep_overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
-        """Give back records whose run has no row, or that were claimed longer ago than the orphan timeout (default:
+        """Give back records whose run has no row, or whose claim is older than both the orphan timeout (default:
         CLEANUP_TIMEOUT_HOURS) and their flow's own limit. It reads every processing record, so do not call it every
         second. It writes the ids to the log and to the audit log."""
         timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
@@ -139,10 +140,13 @@ class Rescue:
             runs = cursor.execute(sql(statement), parameters).fetchall()
         for (flow_instance_id,) in runs:
             try:
-                # First the sessions: an open transaction of a frozen process holds locks on what is rescued next.
+                # End the sessions first: an open transaction of a frozen process locks the records that are rescued
+                # next.
                 self._terminate_sessions(flow_instance_id, lease_seconds, rescued)
                 self._declare_run_dead(flow_instance_id, lease_seconds, death, rescued)
-            except ConflictError as error:  # of one run: the others need not wait for the next sweep
+            except (
+                ConflictError
+            ) as error:  # an error about one run: the others need not wait for the next sweep
                 logger.warning("run %s is declared dead at the next sweep: %s", flow_instance_id, error)
 
     def _terminate_sessions(
@@ -205,13 +209,13 @@ class Rescue:
         for flow_instance_id, state in runs:
             try:
                 is_settled = self._give_back_records(flow_instance_id, rescued)
-                if state == "dead" and not is_settled:  # its process woke up, and has locked records again
+                if state == "dead" and not is_settled:  # its process woke up and locked records again
                     self._terminate_sessions(flow_instance_id, None, rescued)
             except ConflictError as error:
                 logger.warning("run %s is settled at the next look: %s", flow_instance_id, error)
 
     def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> bool:
-        """False: somebody has locked records of the run."""
+        """Returns False if somebody has locked records of the run."""
         with self._database.transaction() as cursor:
             rows = cursor.execute(
                 sql("arrows/rescue"),

@@ -16,12 +16,12 @@ from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 from queue_store.runs.run import RunCounts
 
-CLOCK_ANSWER_SECONDS = 1.0  # half of it is the error of the measured skew, at most
+CLOCK_ANSWER_SECONDS = 1.0  # the measured skew is wrong by half of this at most
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
-    """One pool child, from its start. `worker_id` is shared by the children of one worker."""
+    """One pool child from its start on. All children of one worker have the same `worker_id`."""
 
     worker_id: UUID
     hostname: str
@@ -51,8 +51,8 @@ _NOTHING: dict[str, object] = {f.name: None for f in fields(InHand)}
 
 @dataclass(frozen=True, slots=True)
 class EndRequest:
-    """An operator's request to a process to end the handler of this record under this claim. All None: no
-    request."""
+    """An operator's request to a process to end the handler of this record under this claim. All fields are None if
+    there is no request."""
 
     record_id: int | None
     claim_number: int | None
@@ -98,7 +98,7 @@ def beat(
     clock_skew_seconds: float | None = None,
     in_hand: InHand | None = None,
 ) -> EndRequest | None:
-    """Returns None if this process was declared dead, which is final. It must stop working and start anew."""
+    """Returns None if this process was declared dead, which is final. Then it must stop working and start anew."""
     parameters: dict[str, object] = {
         "worker_process_id": worker_process_id,
         "pool_in_use": pool_in_use,
@@ -121,7 +121,7 @@ def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndR
 
 
 def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
-    """Returns those of these processes that were asked to end a handler which still holds its record."""
+    """Returns the processes that were asked to end a handler, if that handler still holds its record."""
     parameters = {"worker_process_ids": list(worker_process_ids)}
     return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 
@@ -150,7 +150,7 @@ def beat_run(cursor: Cursor[Any], flow_instance_id: UUID, counts: RunCounts) -> 
 
 
 def stop(cursor: Cursor[Any], worker_process_id: UUID) -> None:
-    """It and its run stop for a deploy: whatever dies from here on is not a crash. Idempotent."""
+    """The process and its run stop for a deploy. A death from here on is not a crash. Idempotent."""
     cursor.execute(sql("liveness/stop_worker_process"), {"worker_process_id": worker_process_id})
 
 
@@ -159,14 +159,14 @@ def end(cursor: Cursor[Any], worker_process_id: UUID) -> None:
 
 
 def server_identity(cursor: Cursor[Any]) -> str:
-    """Changes when the server is started again or another one takes over."""
+    """A text that changes when the server restarts or another one takes over."""
     row = cursor.execute(sql("liveness/server_identity")).fetchone()
     return str(row[0]) if row else ""
 
 
 def take_sentinel_lease(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: float) -> bool:
-    """Whether this process is the sentinel from now on, for as long as the lease. Call it first in a transaction: it
-    locks the row that beats lead by."""
+    """Whether this process is the sentinel until the lease ends. Call this at the beginning of a transaction,
+    because it locks a row that beats need."""
     limit_idle_in_transaction(cursor)
     parameters = {"worker_process_id": worker_process_id, "lease_seconds": lease_seconds}
     return cursor.execute(sql("liveness/take_sentinel_lease"), parameters).fetchone() is not None

@@ -1,4 +1,4 @@
-"""One execution of a maintenance operation: its row is its lock, its heartbeat, its progress and its log."""
+"""One execution of a maintenance operation. Its row serves as its lock, heartbeat, progress and log."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ SILENT_SECONDS = 120.0
 
 
 def _nobody(_: int) -> None:
-    """Nobody listens."""
+    """The default for `on_progress`: does nothing."""
 
 
 @dataclass(slots=True)
 class MaintenanceRun:
-    """`on_progress` hears how many rows were affected so far."""
+    """`on_progress` is called with the number of rows affected so far."""
 
     database: DatabaseManager
     id: int

@@ -1,4 +1,4 @@
-"""The net below rescue: orphans that were not given back within seconds."""
+"""The safety net for rescue: gives back orphans that rescue did not give back within seconds."""
 
 from queue_store.liveness.rescue import Rescue
 from queue_store.maintenance.maintenance_run import MaintenanceRun
@@ -9,7 +9,7 @@ EVERY_RECORD = 1_000_000_000
 
 
 def clean_up_orphans(run: MaintenanceRun, settings: ProcessorSettings, orphan_timeout_seconds: float) -> int:
-    """Give back every orphan; returns how many, in a dry run how many there are."""
+    """Give back every orphan. Returns how many were given back, or in a dry run how many there are."""
     if run.dry_run:
         with run.chunk() as cursor:
             orphans = read_orphans(cursor, settings, orphan_timeout_seconds, records_at_most=EVERY_RECORD)
@@ -23,7 +23,7 @@ def clean_up_orphans(run: MaintenanceRun, settings: ProcessorSettings, orphan_ti
 def _give_back(run: MaintenanceRun, rescue: Rescue, orphan_timeout_seconds: float) -> None:
     while True:
         with run.chunk():
-            pass  # renews the heartbeat; rescue's own transactions fence themselves
+            pass  # renews the heartbeat only: rescue uses transactions of its own
         rescued = rescue.sweep()
         run.affected_count += rescued.record_count
         if not rescued.record_count and not rescued.dead_run_ids:

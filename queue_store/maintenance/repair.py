@@ -1,4 +1,4 @@
-"""Puts right what the integrity checks find and what can be put right without guessing. The rest is left to people."""
+"""Repairs what the integrity checks find, as far as that needs no guessing. The rest is left to people."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ EVERYTHING = 1_000_000_000
 
 
 def repair(run: MaintenanceRun) -> dict[str, int]:
-    """How many rows each repair put right; a dry run says how many it would."""
+    """Returns how many rows each repair corrected, or in a dry run how many it would correct."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
     repaired[COUNTS] = _correct_counts(run)
     repaired[SEALS] = _seal_anew(run)
@@ -59,7 +59,8 @@ def _correct_counts(run: MaintenanceRun) -> int:
 
 
 def _seal_anew(run: MaintenanceRun) -> int:
-    """The number of problems with the audit log. Lost rows stay lost; a row of the log says what was found."""
+    """Seals the audit log anew, and returns the number of its problems. Lost rows stay lost. A new row of the log
+    says what was found."""
     with run.chunk() as cursor:
         found = _found(cursor, SEALS)
         if found and not run.dry_run:

@@ -50,8 +50,8 @@ def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str
 
 
 def purge_history(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
-    """Everything but the records. Comes before `purge_finished`, which also deletes attempts, so that a dry run counts
-    them here. Returns how many rows of each kind were purged."""
+    """Purges everything but the records. Call this before `purge_finished`, which also deletes attempts, so that a
+    dry run counts all attempts here. Returns how many rows of each kind were purged."""
     purged = {kind: _purge_kind(run, settings, kind) for kind in HISTORY}
     run.result["history_purged"] = purged
     return purged

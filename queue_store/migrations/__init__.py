@@ -1,7 +1,7 @@
 """Forward-only migrations. Each is one SQL file, or a folder of them, next to a revision that says what it locks.
 
-Names without a schema are names in the queue's schema. Where a function or a statement outside of a transaction needs a
-schema it says `public`, for which the queue's own schema is put.
+Names without a schema mean the queue's schema. Functions, and statements outside of a transaction, need a schema:
+they say `public`, which is replaced by the queue's own schema.
 
 A migration may be tried several times, until its locks are free (`short_waits`).
 """
@@ -30,8 +30,9 @@ def run_files(revision_file: str, names: tuple[str, ...]) -> None:
 
 
 def build_index(revision_file: str, index: str) -> None:
-    """Execute INDEX.sql of that folder, a CREATE INDEX CONCURRENTLY. It may wait for long, because nobody waits for it.
-    An unfinished index of this name is dropped, a finished one is kept: a migration may be tried several times."""
+    """Execute INDEX.sql of that folder, a CREATE INDEX CONCURRENTLY. It may wait for a long time, because nobody
+    waits for it. A migration may be tried several times, so an unfinished index of this name is dropped, and a
+    finished one is kept."""
     driver = _driver()
     with op.get_context().autocommit_block():
         driver.execute("SET lock_timeout = 0")

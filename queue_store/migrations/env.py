@@ -1,7 +1,7 @@
 """Runs the migrations on the engine that `queue_store.database.schema` hands over, one migrator at a time.
 
-The lock is one of the table `schema_version`, held by a second session: only its owner can take it, where anybody who
-may log in could hold an advisory lock.
+The lock is on the table `schema_version`, and a second session holds it. Only the owner of the table can take it. An
+advisory lock would be open to everybody who may log in.
 """
 
 import logging
@@ -33,8 +33,9 @@ engine: Engine = context.config.attributes["engine"]
 
 @contextmanager
 def alone() -> Generator[None]:
-    """Waits for the other migrator, and says who it is. Asked for again and again: who waits in a statement has a
-    snapshot, for which CREATE INDEX CONCURRENTLY waits. The session with the lock has none."""
+    """Waits for the other migrator, and says who it is. It asks for the lock again and again, because a session that
+    waits inside a statement has a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. The session with the
+    lock has none."""
     say_at = time.monotonic() + TRY_AGAIN_SECONDS
     with engine.connect() as connection:
         guard: Any = connection.connection.driver_connection
@@ -59,7 +60,7 @@ def _create(guard: Any) -> None:
             if guard.execute(sql(is_there)).fetchone() != (True,):
                 guard.execute(sql(create))
             guard.commit()
-        except TAKEN:  # another one was quicker
+        except TAKEN:  # another migrator was quicker
             guard.rollback()
         except psycopg.errors.InsufficientPrivilege as error:
             guard.rollback()
@@ -94,7 +95,7 @@ def _holders(guard: Any) -> str:
 
 
 def apply(connection: Connection) -> None:
-    """All that is missing. Each migration has its own transaction: an error takes back the last one only."""
+    """Applies all missing migrations. Each one has its own transaction, so an error rolls back the last one only."""
     connection.exec_driver_sql(
         sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
     )
@@ -120,7 +121,7 @@ def apply_in_free_moments(connection: Connection) -> None:
 
 @contextmanager
 def lock_timeout(connection: Connection, driver: Any, seconds: float) -> Generator[None]:
-    """Of each transaction, and not of the session: through a pooler, others use it as well."""
+    """Set in each transaction and not in the session, because behind a pooler others use the session as well."""
 
     def set_lock_timeout(_: Connection) -> None:
         if not driver.autocommit:

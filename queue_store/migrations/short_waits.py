@@ -1,7 +1,7 @@
 """How a migration asks for a lock that keeps workers and producers waiting.
 
-All sessions that come after a waiting ALTER TABLE wait behind it. So a migration waits only for a moment. When the lock
-is not free by then, the migration is rolled back, lets the others work and tries again.
+All sessions that come after a waiting ALTER TABLE wait behind it. So a migration waits only for a moment. If the
+lock is not free by then, the migration rolls back, lets the others work, and tries again.
 """
 
 import random
@@ -13,7 +13,7 @@ from queue_store.database.statements import sql
 from queue_store.errors import SchemaVersionError
 
 MOMENT_SECONDS = 0.05
-PAUSE = 4  # times as long as the wait before it, on average: others wait for a fifth of the time at most
+PAUSE = 4  # times the wait before it, on average: others wait for a fifth of the time at most
 LONGER_AFTER_SECONDS = 60.0
 LONGEST_SECONDS = 2.0  # a one-COMMIT slice is shorter
 GIVE_UP_AFTER_SECONDS = 300.0
@@ -21,12 +21,12 @@ FOR_VACUUM = "5s"
 
 
 def waits(driver: Any, say: Any) -> Iterator[float]:
-    """How many seconds each try may wait for a lock, until the caller stops asking: a moment at first, and longer after
-    a minute without success, which `say` is told. Raises SchemaVersionError when it gives up."""
+    """Yields how many seconds each try may wait for a lock, until the caller stops asking. It is a moment at first.
+    After a minute without success it grows, and `say` is called. Raises SchemaVersionError when it gives up."""
     began, seconds = time.monotonic(), MOMENT_SECONDS
     while (passed := time.monotonic() - began) < GIVE_UP_AFTER_SECONDS:
         yield seconds
-        # Not in step with transactions that come at regular times.
+        # The random factor avoids tries in step with transactions that come at regular times.
         time.sleep(PAUSE * seconds * random.uniform(0.5, 1.5))  # noqa: S311
         if passed > LONGER_AFTER_SECONDS:
             seconds = min(2 * seconds, LONGEST_SECONDS)
@@ -38,8 +38,8 @@ def waits(driver: Any, say: Any) -> Iterator[float]:
 
 
 def let_vacuum_go(driver: Any) -> None:
-    """Take a lock that conflicts with vacuum, but with no reader or writer. Postgres cancels an autovacuum only for a
-    session that has waited for a second, which is longer than a moment."""
+    """Take a lock that conflicts with vacuum, but with no reader or writer. It waits for longer than a moment,
+    because Postgres cancels an autovacuum only for a session that has waited for a second."""
     if driver.execute(sql("migration/has_queue")).fetchone() != (True,):
         return
     [moment] = driver.execute("SELECT current_setting('lock_timeout')").fetchone()

@@ -1,1 +1,2 @@
-"""Waiting jobs of other systems in the same database become records: Procrastinate, PgQueuer, a status table."""
+"""Turns waiting jobs of other systems in the same database into records: Procrastinate, PgQueuer, or a status
+table."""

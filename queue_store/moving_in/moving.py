@@ -1,4 +1,4 @@
-"""Moving jobs, batch by batch. One transaction locks a batch in the other system, writes its records, and marks the
+"""Moves jobs, batch by batch. One transaction locks a batch in the other system, writes its records, and marks the
 jobs as moved. So each job is always in exactly one of the two systems, and no worker of either runs it twice."""
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ SEARCH_PATH = "SELECT set_config('search_path', quote_ident(%s) || ', public', t
 
 @dataclass(slots=True)
 class Left:
-    """Jobs of one task that stay where they are for one reason. `ids`: the first of them."""
+    """Jobs of one task that are not moved, all for the same reason. `ids`: the first of them."""
 
     name: str
     reason: str
@@ -115,11 +115,11 @@ class _Batch:
         self._dry_run = dry_run
 
     def move(self, after_id: Any, limit: int) -> tuple[list[Job], Any]:
-        """The jobs that were taken, each with its problem where it was not moved, and the id to go on behind. Called
-        again after a conflict."""
+        """Returns the jobs that were taken, each with its problem if it was not moved, and the id after which to
+        continue. May be called again after a conflict."""
         try:
             with self._database.transaction() as cursor:
-                if self._source.schema is not None:  # the other system's triggers find their tables by it
+                if self._source.schema is not None:  # for the other system's triggers
                     cursor.execute(SEARCH_PATH, (self._source.schema,))
                 jobs, last_id = self._source.take(cursor, after_id, limit)
                 self._enqueue(cursor, jobs)

@@ -15,7 +15,8 @@ NO_JSON = "its payload is not JSON"
 
 
 class PgQueuer:
-    """The bytes of a payload are read as JSON, none as null; a dedupe_key becomes the dedup_key."""
+    """The bytes of a payload are read as JSON; a missing payload becomes null. A dedupe_key becomes the
+    dedup_key."""
 
     label = "pgqueuer"
 

@@ -14,8 +14,8 @@ SHARED = "its lock is shared with jobs of another flow, and an order_key holds w
 
 
 class Procrastinate:
-    """A queueing_lock becomes the dedup_key, a lock the order_key. `splits_locks`: also where jobs of several flows
-    have one lock, which then holds within each flow only."""
+    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: allow this also if jobs of
+    several flows share a lock. The lock then holds within each flow only."""
 
     label = "procrastinate"
 

@@ -15,8 +15,8 @@ from queue_store.errors import QueueStoreError
 @dataclass(slots=True)
 class Job:
     """A waiting job, locked in the caller's transaction. `name`: the name of its task. `flow_name`: the flow
-    of the record that it becomes. `problem`: why it cannot be moved. `came_early`: before its turn, with
-    others that it belongs to."""
+    of the record that it becomes. `problem`: why it cannot be moved. `came_early`: it was taken before its turn,
+    together with jobs that it belongs to."""
 
     id: Any
     name: str
@@ -28,7 +28,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`running`: jobs that a worker of the other system has in hand. They stay there."""
+    """`running`: jobs that a worker of the other system is running. They stay there."""
 
     waiting: int
     running: int
@@ -48,23 +48,23 @@ class Source(Protocol):
         ...
 
     def check(self, cursor: Cursor[Any]) -> None:
-        """Raises QueueStoreError where its tables are not what they should be."""
+        """Raises QueueStoreError if its tables are not as expected."""
         ...
 
     def count(self, cursor: Cursor[Any]) -> Waiting: ...
 
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
-        """The next waiting jobs behind `after_id` (None: from the first on), locked, and the id to go on behind. Jobs
-        that belong together come together, even when there are more than `limit`."""
+        """Locks and returns the next waiting jobs after `after_id` (None: from the first on), with the id after
+        which to continue. Jobs that belong together come together, even when there are more than `limit`."""
         ...
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
-        """No worker of the other system runs these any more."""
+        """After this, no worker of the other system runs these jobs any more."""
         ...
 
 
 def statement(name: str, **identifiers: Identifier) -> Composed:
-    """`queue_store/sql/moving_in/<name>.sql`. Its tables belong to the other system."""
+    """The statement `queue_store/sql/moving_in/<name>.sql`, for tables of the other system."""
     return SQL(cast("LiteralString", sql(f"moving_in/{name}").decode())).format(**identifiers)
 
 
@@ -88,7 +88,8 @@ def table_of(schema: str | None, name: str) -> Identifier:
 
 
 def level_of(priority: int) -> int:
-    """Both other systems take larger numbers first and begin with 0; ours is 0 to 9, smaller first, 5 by default."""
+    """Converts a priority. Both other systems take larger numbers first, with 0 as their default. Ours is 0 to 9,
+    smaller first, 5 by default."""
     return min(9, max(0, 5 - priority))
 
 

@@ -1,4 +1,4 @@
-"""A status table that somebody wrote by hand: a row for each thing to do, with a column that says what became of it."""
+"""A status table of the application's own: a row for each thing to do, with a column for its status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ NO_INSTANT = "its time is not an instant with a time zone"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column says what. `payload`: one that holds JSON. `fields`: those that make up the payload where there is
-    none; by default all but `status`."""
+    """The meaning of the columns. `payload`: the column that holds JSON. `fields`: the columns that make up the
+    payload if there is no such column; by default all but `status`."""
 
     status: str = "status"
     id: str = "id"

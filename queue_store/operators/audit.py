@@ -1,4 +1,4 @@
-"""Writes a row of audit_log, in the transaction of the change that it records."""
+"""Writes a row of audit_log in the same transaction as the change that the row records."""
 
 from typing import Any
 

@@ -1,6 +1,7 @@
-"""Backup of the queue's tables into one file, and restore: every table in one snapshot, zipped, with a manifest.
+"""Writes a backup of the queue's tables into one file, and restores it. The file is a zip with every table, read in
+one snapshot, and a manifest.
 
-Needs no program of Postgres and no superuser. Business tables are not part of it.
+It needs no program of Postgres and no superuser. The backup does not contain business tables.
 """
 
 import json
@@ -23,7 +24,8 @@ from queue_store.errors import BackupError
 from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manifest, new_backup_file
 from queue_store.queue_schema import queue_schema
 
-# In the order of restoring: records first, because inserting them counts them, and the counts come later.
+# In the order of restoring. Records come first, because inserting them adds counts, which the restored counts then
+# replace.
 TABLES = (
     "processing_queue",
     "rollup_deltas",
@@ -55,7 +57,8 @@ AUDIT = "audit_log"
 
 
 def write_backup(database: DatabaseManager, path: Path) -> Manifest:
-    """Raises BackupError when the file exists. All tables are read in one snapshot; nobody is locked out."""
+    """Raises BackupError when the file exists. All tables are read in one snapshot, and others can go on reading and
+    writing."""
     version = schema.version_of(database) or "nothing"
     counts: dict[str, int] = {}
     columns: dict[str, list[str]] = {}
@@ -88,8 +91,8 @@ def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
 def restore_backup(
     database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
 ) -> Manifest:
-    """Restores everything in one transaction, or nothing. `replace`: what is there is dropped first. A stop of all
-    flows stays, and the audit log keeps what was done since the backup.
+    """Restores everything in one transaction, or nothing. `replace`: the present rows are deleted first. A stop of
+    all flows stays, and the audit log keeps its rows from after the backup.
 
     Raises BackupError for a file of another schema, or if the queue has records and `replace` is False.
     """
@@ -154,7 +157,7 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     records, *others = TABLES
     if _has_rows(cursor, records) and not replace:
         raise BackupError("the queue has records: restore into an empty one, or say --replace")
-    # Apart: emptying the records empties some of the others by a trigger.
+    # A separate statement, because a trigger on it empties some of the other tables.
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     others.remove(AUDIT)
     cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(_in_schema, others))))

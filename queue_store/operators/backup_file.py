@@ -1,4 +1,4 @@
-"""The file of a backup: made for its owner's eyes only, and checked as a whole before anything is done with it."""
+"""The file of a backup. Only its owner may read it. It is checked as a whole before anything is done with it."""
 
 import json
 import os
@@ -22,7 +22,7 @@ DAMAGES = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedErro
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds. `columns`: by table, in the order of its COPY."""
+    """What a backup holds. `columns`: the columns of each table, in the order of its COPY."""
 
     made_at: str
     schema_version: str
@@ -32,7 +32,8 @@ class Manifest:
 
 @contextmanager
 def new_backup_file(path: Path) -> Generator[zipfile.ZipFile]:
-    """Payloads are in it: nobody but its owner may read it, whatever the umask is. Raises BackupError."""
+    """Makes a file that only its owner may read, whatever the umask is, because it contains payloads. Raises
+    BackupError."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -47,7 +48,7 @@ def new_backup_file(path: Path) -> Generator[zipfile.ZipFile]:
 
 
 def check_new_file(path: Path) -> None:
-    """Raises BackupError where `new_backup_file` could not begin: before anything is stopped for it."""
+    """Raises BackupError if `new_backup_file` would fail. Call it before anything is stopped for the backup."""
     if path.exists():
         raise BackupError(f"{path} exists: choose another name")
     if not os.access(path.absolute().parent, os.W_OK):
@@ -57,7 +58,8 @@ def check_new_file(path: Path) -> None:
 
 
 def checked_manifest(path: Path, tables: Sequence[str]) -> Manifest:
-    """Reads the whole file: its manifest, and every table with its check sum and number of rows. Raises BackupError."""
+    """Reads the whole file, checks the checksum and number of rows of every table, and returns the manifest. Raises
+    BackupError."""
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = _manifest(archive)
@@ -102,7 +104,7 @@ def _check_tables(manifest: Manifest, tables: Sequence[str]) -> None:
 
 
 def _check_rows(archive: zipfile.ZipFile, table: str, row_count: int) -> None:
-    """The end of each row is a newline; those within values are escaped."""
+    """Each row ends with a newline. Newlines within values are escaped."""
     found = 0
     with archive.open(f"{table}.copy") as file:
         while data := file.read(READ_BYTES):

@@ -1,4 +1,4 @@
-"""What an operator's arrow would do, without doing it: the same choice of records as in `reset` and `cancel`."""
+"""What an operator's arrow would do, without doing it. It chooses the same records as `reset` and `cancel`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class WouldChange:
-    """`asked_count` are running and would be asked to stop; the skipped ones would stay as they are."""
+    """`asked_count`: records that are running and would be asked to stop. `skipped_count`: records that would stay
+    as they are."""
 
     changed_count: int
     asked_count: int

@@ -1,6 +1,6 @@
-"""Ending a handler that hangs. The request is written for the process that works on the record, and names the record
-and its claim. The process ends itself, or the main process of its worker kills it. A request that comes too late
-changes nothing."""
+"""Ends a handler that hangs. A request is written for the process that works on the record. It names the record and
+its claim. The process ends itself, or the main process of its worker kills it. A request that comes too late changes
+nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class AskedToEnd:
 
 @dataclass(slots=True)
 class EndResult:
-    """`refused`: by record id, why there was nothing to ask."""
+    """`refused`: for each record without a handler to end, the reason, by record id."""
 
     asked: list[AskedToEnd] = field(default_factory=list[AskedToEnd])
     refused: dict[int, str] = field(default_factory=dict[int, str])
@@ -72,8 +72,8 @@ def ask_to_end(
     reason: str | None = None,
     claim_number: int | None = None,
 ) -> EndResult:
-    """Ask the processes that work on these records to end their handlers. `claim_number`: only under this claim; None:
-    under the present one. Raises UnknownRecordError for a value that is not an id."""
+    """Ask the processes that work on these records to end their handlers. `claim_number`: end the handler only under
+    this claim. None means the present claim. Raises UnknownRecordError for a value that is not an id."""
     ids = sorted(set(record_ids))
     for record_id in ids:
         check_record_id(record_id)

@@ -44,7 +44,7 @@ class Operators:
         crash_strikes_below: int | None = None,
         limit: int = MAXIMUM_RECORDS,
     ) -> list[int]:
-        """The ids of failed records, in order. `error`: a part of their error message."""
+        """The ids of failed records, in order. `error`: text that their error message contains."""
         filters: dict[str, object] = {
             "flow_name": flow_name,
             "error": error,
@@ -57,7 +57,8 @@ class Operators:
     def reset(
         self, record_ids: Iterable[int], *, actor: str, search: Mapping[str, object] | None = None
     ) -> ResetResult:
-        """reset: failed → pending. A record with no attempts left gets exactly one. `search`: for the audit."""
+        """reset: failed → pending. A record with no attempts left gets exactly one. `search`: what the audit log
+        says was searched for."""
         done = ResetResult()
         for chunk in in_chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk}
@@ -93,7 +94,8 @@ class Operators:
         reason: str | None = None,
         search: Mapping[str, object] | None = None,
     ) -> CancelResult:
-        """cancel: pending → cancelled at once; a processing record is asked to stop, its owner performs the arrow."""
+        """cancel: pending → cancelled at once. A processing record is asked to stop, and its owner performs the
+        arrow."""
         done = CancelResult()
         for chunk in in_chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk, "actor": actor, "reason": reason}
@@ -113,7 +115,7 @@ class Operators:
         retry_count_at_least: int = 0,
         flow_name: str | None = None,
     ) -> int:
-        """purge: finished → gone, with what belongs to the records. Returns how many."""
+        """purge: finished → gone, with all rows that belong to the records. Returns the number of records."""
         parameters: dict[str, object] = {
             "status": status,
             "older_than": older_than,
@@ -154,7 +156,7 @@ class Operators:
             _check_registered(cursor, flow_name)
 
     def check_flow_or_records(self, flow_name: str) -> bool:
-        """Whether the name is registered. Raises UnknownFlowError for one that is not and has no records either."""
+        """Whether the name is registered. Raises UnknownFlowError if it is not and has no records either."""
         with self.database.transaction() as cursor:
             return unknown_flows.check_flow_or_records(cursor, flow_name)
 
@@ -185,7 +187,7 @@ class Operators:
         )
 
     def stop_processing(self, *, actor: str, reason: str | None = None) -> list[str]:
-        """Nothing more is claimed, in the whole cluster. Running records finish."""
+        """Stop all claims, in the whole cluster. Running records finish."""
         return self._switch("stop_processing", None, actor, reason)
 
     def resume_processing(self, *, actor: str) -> list[str]:
@@ -224,7 +226,7 @@ class Operators:
     def _change(
         self, actor: str, action: str, statement: str, parameters: dict[str, Any]
     ) -> list[tuple[Any, ...]]:
-        """Change one chunk of records. The audit log says which ids were meant, or which search."""
+        """Change one chunk of records. The audit log names the ids, or the search that found them."""
         with self.database.transaction() as cursor:
             rows = cursor.execute(sql(statement), parameters).fetchall()
             details = {k: v for k, v in parameters.items() if k != "ids" and isinstance(v, str | int)}

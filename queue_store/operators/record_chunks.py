@@ -1,4 +1,4 @@
-"""Changing many records: in chunks, in the order of their ids, and again after a conflict."""
+"""Changes many records in chunks, in the order of their ids. A chunk is tried again after a conflict."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ CONFLICTS_RETRIED = 5
 
 @dataclass(slots=True)
 class ResetResult:
-    """`skipped_ids` were not failed (any more), or an unfinished record has their dedup_key."""
+    """`skipped_ids`: records that were not failed (any more), or whose dedup_key an unfinished record has."""
 
     reset_ids: list[int] = field(default_factory=list[int])
     skipped_ids: list[int] = field(default_factory=list[int])
@@ -25,7 +25,8 @@ class ResetResult:
 
 @dataclass(slots=True)
 class CancelResult:
-    """`asked_ids` are running: their owner stops them. `skipped_ids` were finished, or never were."""
+    """`asked_ids`: running records, which their owner stops. `skipped_ids`: records that were finished or do not
+    exist."""
 
     cancelled_ids: list[int] = field(default_factory=list[int])
     asked_ids: list[int] = field(default_factory=list[int])
@@ -34,7 +35,8 @@ class CancelResult:
 
 @dataclass(slots=True)
 class MoveResult:
-    """`skipped_ids` stay: an unfinished record of the other flow has their dedup_key."""
+    """`skipped_ids`: records that were not moved, because an unfinished record of the other flow has their
+    dedup_key."""
 
     pending_ids: list[int] = field(default_factory=list[int])
     failed_ids: list[int] = field(default_factory=list[int])
@@ -58,8 +60,8 @@ def shown_ids(ids: Sequence[int]) -> str:
 
 
 def in_chunks(record_ids: Iterable[int]) -> Iterable[list[int]]:
-    """In id order, because every statement locks in this order. Raises UnknownRecordError, before anything is
-    changed."""
+    """Chunks in the order of ids, because every statement locks in this order. Raises UnknownRecordError before
+    anything is changed."""
     known = list(record_ids)
     for record_id in known:
         check_record_id(record_id)

@@ -1,4 +1,5 @@
-"""Names that are not flows but have records: somebody enqueued by SQL, and mistyped. Nobody works on them."""
+"""Names that are not flows but have records. Usually somebody enqueued by SQL with a mistyped name. No worker
+processes such records."""
 
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from queue_store.suggestions import closest
 
 
 def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
-    """Whether the name is registered. Raises UnknownFlowError for one that is not and has no records either."""
+    """Whether the name is registered. Raises UnknownFlowError if it is not and has no records either."""
     if not is_flow_name(flow_name):
         run(cursor, refuse_flow(flow_name))
     row = cursor.execute(sql("flows/has_records"), {"flow_name": flow_name}).fetchone()
@@ -29,7 +30,7 @@ def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
 
 
 def meant_flow(cursor: Cursor[Any], flow_name: str) -> str | None:
-    """The flow whose name is most like the one that is none."""
+    """The flow whose name is most similar to the mistyped name."""
     return closest(flow_name, read_flow_names(cursor))
 
 
@@ -41,7 +42,7 @@ def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> Non
 
 
 def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
-    """Raises RegisteredFlowError for the name of a flow: the workers of that flow must not lose its records.
+    """Raises RegisteredFlowError for the name of a flow, because the workers of that flow must not lose its records.
     Raises UnknownFlowError for a name without records."""
     if check_flow_or_records(cursor, flow_name):
         raise RegisteredFlowError(

@@ -1,1 +1,1 @@
-"""What can be read of the queue, typed: one statement each, none of which scans history."""
+"""Typed readings of the queue. Each uses one statement, and none scans history."""

@@ -1,4 +1,4 @@
-"""What weighs on the database server: slow statements, held snapshots, and our tables."""
+"""The load on the database server: slow statements, held snapshots, and our tables."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,8 @@ class SlowStatement:
 
 @dataclass(frozen=True, slots=True)
 class HeldSnapshot:
-    """`transactions`: how many began since; vacuum cannot remove what they left behind."""
+    """`transactions`: how many transactions have begun since the snapshot. Vacuum cannot remove the dead rows that
+    they left."""
 
     kind: str
     holder: str

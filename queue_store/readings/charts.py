@@ -1,4 +1,4 @@
-"""Figures over time, in buckets: what charts show."""
+"""The figures that charts show, in buckets of time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class ChartSpan:
-    """`bucket_seconds` of throughput and depth; durations come by minute or by hour."""
+    """`bucket_seconds`: the buckets of throughput and depth. Durations come by minute or by hour."""
 
     name: str
     seconds: int
@@ -75,7 +75,7 @@ def read_charts(cursor: Cursor[Any], span: ChartSpan, flow_name: str | None = No
     assert row is not None
 
     def rows(statement: str) -> Cursor[Any]:
-        # Not a prepared statement, because a plan for any span would read minutes as if for a week.
+        # Not a prepared statement: one plan for all spans would expect to read the minutes of a week.
         return cursor.execute(sql(statement), parameters, prepare=False)
 
     return Charts(

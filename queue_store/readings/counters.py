@@ -1,4 +1,4 @@
-"""Counts that only grow, for those who subtract two readings. They begin at nothing with the first reading."""
+"""Counts that only grow, for callers that subtract two readings. They begin at zero with the first reading."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ BUCKETS = len(BOUNDS_SECONDS) + 1
 
 @dataclass(slots=True)
 class Counters:
-    """Of one flow. `counts` in the order of COUNTED."""
+    """The counters of one flow. `counts`: in the order of COUNTED."""
 
     counts: list[int] = field(default_factory=lambda: [0] * len(COUNTED))
     processing_seconds: float = 0.0
@@ -59,7 +59,7 @@ class Counters:
 
 
 class CounterReader:
-    """Remembers what hours that are over for long add up to, so that a reading stays cheap for years."""
+    """Remembers the sums of hours that ended long ago, so that a reading stays cheap for years."""
 
     def __init__(self) -> None:
         self._settled: dict[str, Counters] = {}

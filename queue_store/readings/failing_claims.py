@@ -1,4 +1,4 @@
-"""Flows whose claims fail, so that nothing of them runs."""
+"""Flows whose claims fail, so that none of their records runs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 AT_LEAST = 3
-FOR_SECONDS = 30.0  # a conflict passes sooner
+FOR_SECONDS = 30.0  # a conflict ends sooner
 
 
 @dataclass(frozen=True, slots=True)

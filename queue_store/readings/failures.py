@@ -14,7 +14,7 @@ NEWEST = (datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1)
 
 @dataclass(frozen=True, slots=True)
 class GroupAttempt:
-    """`status` of its record now; None when it was purged."""
+    """`status`: that of its record now; None if the record was purged."""
 
     record_id: int
     flow_name: str
@@ -32,7 +32,7 @@ def read_group_attempts(
     before: tuple[datetime, int] = NEWEST,
     limit: int = 50,
 ) -> list[GroupAttempt]:
-    """Newest first, below the attempt where the last page ended."""
+    """Newest first, starting after the attempt where the last page ended."""
     parameters = {
         "error_group": error_group,
         "before_at": before[0],

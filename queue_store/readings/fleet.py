@@ -1,4 +1,4 @@
-"""Who works: the worker processes and the runs that are alive."""
+"""The worker processes and the runs that are alive."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,8 @@ RECENT_DEATH_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcessReading:
-    """`clock_skew_seconds`: by how much its host's clock is ahead of the database's; None: not measured yet."""
+    """`clock_skew_seconds`: by how much its host's clock is ahead of the database's. None if it was not measured
+    yet."""
 
     worker_process_id: UUID
     worker_id: UUID

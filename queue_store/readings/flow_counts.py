@@ -14,7 +14,7 @@ from queue_store.database.statements import sql
 @dataclass(frozen=True, slots=True)
 class FlowCounts:
     """`is_approximate`: pending is taken from the totals, `due` is a lower bound. `is_registered`: False for a name
-    that has records and is not a flow, such as a mistyped one: nobody works on them."""
+    that has records but is not a flow, such as a mistyped name. No worker processes its records."""
 
     flow_name: str
     total: int
@@ -32,14 +32,14 @@ class FlowCounts:
 
 
 def read_flow_counts(cursor: Cursor[Any], flow_name: str | None = None) -> list[FlowCounts]:
-    """Every registered flow, and every name that has records without being one; or the one that is named, if it is
-    there."""
+    """Every registered flow, and every other name that has records. With `flow_name`, only this name, if it
+    exists."""
     parameters = {"limit": COUNT_LIMIT, "flow_name": flow_name}
     return rows_as(cursor.execute(sql("readings/flow_counts"), parameters), FlowCounts)
 
 
 def add_up(flows: Iterable[FlowCounts], name: str = "all flows") -> FlowCounts:
-    """Several flows together. `is_stopped`: nothing that waits may be claimed."""
+    """The sum of several flows. `is_stopped`: no waiting record may be claimed."""
     flows = list(flows)
     waits = [flow.oldest_due_seconds for flow in flows if flow.oldest_due_seconds is not None]
     return FlowCounts(

@@ -16,12 +16,12 @@ from queue_store.settings import ProcessorSettings
 from queue_store.thresholds import Thresholds
 
 DAY_SECONDS = 86_400.0
-USUAL_SHARE = 0.95  # of the handler's calls in the last day
+USUAL_SHARE = 0.95  # the percentile of the handler's calls in the last day
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerInHand:
-    """`quiet_seconds`: since it began, or since its last report of progress."""
+    """`quiet_seconds`: the time since it began, or since it last reported progress."""
 
     flow_name: str
     record_id: int
@@ -102,7 +102,7 @@ def _judge(
 
 
 def _usual_seconds(day: Window | None, baseline: Baseline | None) -> float | None:
-    """The longer one of what the last day and this hour of the week say."""
+    """The longer one of two durations: that of the last day, and that of this hour of the week."""
     known = [
         day and day.processing_percentile(USUAL_SHARE),
         baseline and baseline.processing_seconds,

@@ -1,4 +1,4 @@
-"""Is what is stored possible? Each check is a query that must return no rows."""
+"""Checks that the stored data is possible. Each check is a query that must return no rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,8 @@ RECORDS_AT_MOST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class IntegrityCheck:
-    """`scans_history`: reads every row, so it is made only when asked for. `repair`: what puts it right."""
+    """`scans_history`: the check reads every row, so it runs only on request. `repair`: how to correct what it
+    finds."""
 
     name: str
     repair: str
@@ -65,7 +66,8 @@ def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: boo
 
 
 def find_missing_guards(cursor: Cursor[Any]) -> list[str]:
-    """The rules of the schema that are gone, disabled or not valid, and rights that nobody must have, as sentences."""
+    """Sentences about rules of the schema that are gone, disabled or not valid, and about rights that nobody may
+    have."""
     return [
         problem for problem, _ in cursor.execute(sql("maintenance/integrity/missing_guards"), {}).fetchall()
     ]

@@ -33,7 +33,7 @@ def read_orphans(
     *,
     records_at_most: int | None = None,
 ) -> list[OrphanGroup]:
-    """Looks at 50,000 processing records, unless more are asked for."""
+    """Looks at 50,000 processing records, unless the caller asks for more."""
     rows = cursor.execute(
         sql("readings/orphans"),
         {

@@ -1,4 +1,4 @@
-"""Outcomes as they happen: attempts that failed one by one, records that completed by their number."""
+"""Outcomes as they happen: each failed attempt, and the number of completed records."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,8 +25,8 @@ class FailedAttempt:
 
 @dataclass(slots=True)
 class OutcomeReader:
-    """Remembers what it has told. An attempt that commits later than a younger one can be missed: this is for people
-    who watch, not for bookkeeping."""
+    """Remembers what it has returned. It can miss an attempt that commits later than a younger one, so it is for
+    people who watch, not for bookkeeping."""
 
     flow_name: str | None = None
     _after: tuple[datetime, int] | None = None
@@ -34,7 +34,8 @@ class OutcomeReader:
     _completed: dict[str, int] = field(default_factory=dict[str, int])
 
     def read(self, cursor: Cursor[Any]) -> tuple[dict[str, int], list[FailedAttempt]]:
-        """How many completed since the last reading, by flow, and the attempts that failed. The first tells nothing."""
+        """The number of completed records by flow, and the failed attempts, since the last reading. The first
+        reading returns nothing."""
         completed = {name: c.counts[COMPLETED] for name, c in self._counters.read(cursor).items()}
         if self._after is None:
             row = cursor.execute("SELECT now()").fetchone()

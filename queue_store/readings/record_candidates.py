@@ -1,4 +1,4 @@
-"""Records of a run, of a worker, or with a kind of error, as far as an index finds them."""
+"""Records of a run, of a worker, or with a kind of error, if an index finds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class SearchedRun:
 
 
 def find_runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None) -> list[SearchedRun]:
-    """The run with this id, or the newest RUNS_AT_MOST runs of the worker. With both, the run if it is one of
-    these."""
+    """The run with this id, or the newest RUNS_AT_MOST runs of the worker. With both a run and a worker: the run, if
+    it belongs to the worker."""
     if worker is None:
         return _runs(cursor, run_id, WorkerFilter())
     found = _runs(cursor, None, worker)
@@ -69,5 +69,5 @@ def _runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter) -> lis
 
 
 def _ids(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[int]:
-    # Not a prepared statement, because a plan for any status cannot use the partial indexes.
+    # Not a prepared statement: one plan for all statuses cannot use the partial indexes.
     return [row[0] for row in cursor.execute(sql(statement), parameters, prepare=False).fetchall()]

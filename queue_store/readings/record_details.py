@@ -33,7 +33,7 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class RecordDetails:
     """`record` has every column of processing_queue, and the payload's size. `attempts`: newest first. `run` is the
-    record's last owner, None when it never had one or the run's row is gone."""
+    record's last owner. It is None if the record never had one or the run's row is gone."""
 
     record: dict[str, Any]
     attempts: list[Attempt]

@@ -28,9 +28,9 @@ KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """None: any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the last to have the
-    record, or one that attempted it without success. `error_group`: the kind of error of any attempt.
-    `before_id`: where the last page ended."""
+    """None: any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the last owner of the record,
+    or one that attempted it without success. `error_group`: the kind of error of any of its attempts. `before_id`:
+    where the last page ended."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -65,7 +65,8 @@ class RecordRow:
 
 @dataclass(frozen=True, slots=True)
 class _RowOfStatus(RecordRow):
-    """A row without a record has no `id`. Every row says through which id the search looked, and at how many."""
+    """A row without a record has no `id`. Every row says how many rows the search looked at, and down to which
+    id."""
 
     through_id: int | None
     looked_count: int
@@ -76,8 +77,8 @@ class _RowOfStatus(RecordRow):
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """`next_before_id`: where the search goes on; None when everything was looked at. `is_capped`: only the newest
-    RECORDS_AT_MOST attempts of the kind of error were."""
+    """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: it has looked
+    only at the newest RECORDS_AT_MOST attempts with the kind of error."""
 
     records: list[RecordRow]
     next_before_id: int | None
@@ -87,7 +88,7 @@ class RecordPage:
 def find_records(
     cursor: Cursor[Any], wanted: RecordFilter, limit: int = 50, look_at_most: int = LOOK_AT_MOST
 ) -> RecordPage:
-    """Newest first. A page may hold fewer records than asked for, or none, and have a next page nevertheless.
+    """Newest first. A page may hold fewer records than asked for, or none, and still have a next page.
 
     In a search by key, run or worker, the records that an index finds come on the first page, however old
     they are.
@@ -113,8 +114,8 @@ def find_records(
 
 
 def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]:
-    """All pending records, or all failed ones, that match a search, in no particular order. Raises
-    TooManyMatchesError when more than ATTEMPTS_AT_MOST attempts ended with the error that it is for."""
+    """The ids of all pending or all failed records that match a search, in no particular order. Raises
+    TooManyMatchesError if the search is for a kind of error with more than ATTEMPTS_AT_MOST attempts."""
     wanted, of_runs = _with_runs(cursor, wanted)
     parameters = (
         _parameters(cursor, wanted, limit, limit) | of_runs | {"group_ids": _all_of_group(cursor, wanted)}
@@ -139,7 +140,7 @@ def _parameters(cursor: Cursor[Any], wanted: RecordFilter, limit: int, look_at_m
 
 
 def _with_runs(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[RecordFilter, dict[str, Any]]:
-    """Runs worked only on records created before the runs ended, so newer records are not read."""
+    """A run works only on records that were created before its end, so newer records are not read."""
     if wanted.run_id is None and wanted.worker is None:
         return wanted, {"run_ids": None, "run_record_ids": []}
     runs = find_runs(cursor, wanted.run_id, wanted.worker)
@@ -183,7 +184,7 @@ def _all_of_group(cursor: Cursor[Any], wanted: RecordFilter) -> list[int] | None
 
 
 def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RecordRow]:
-    # Not a prepared statement, because a plan for any status cannot use the partial indexes.
+    # Not a prepared statement: one plan for all statuses cannot use the partial indexes.
     return rows_as(cursor.execute(sql(statement), parameters, prepare=False), RecordRow)
 
 
@@ -201,19 +202,21 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Half a page at most: each page also reads some records one by one, so that the search ends at some time."""
+    """Returns half a page at most. The rest of each page reads records one by one, so that the search comes to an
+    end."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 
 def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
-    """Many of them are found soon by looking at all records, newest first."""
+    """Whether few records have this status. If there are many, reading all records from the newest on finds them
+    soon."""
     parameters = {"status": wanted.status, "flow_name": wanted.flow_name, "limit": FEW + 1}
     row = cursor.execute(sql("readings/count_unfinished"), parameters, prepare=False).fetchone()
     return row is not None and row[0] <= FEW
 
 
 def _looked_through(cursor: Cursor[Any], parameters: dict[str, Any]) -> int | None:
-    """None: the lowest id was reached."""
+    """Returns None if the search has reached the lowest id."""
     row = cursor.execute(sql("readings/looked_through"), parameters).fetchone()
     looked_through = row[0] if row else None
     if looked_through is None:
@@ -224,7 +227,8 @@ def _looked_through(cursor: Cursor[Any], parameters: dict[str, Any]) -> int | No
 
 
 def _by_dates(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[int, RecordFilter]:
-    """Ids are given in the order of creation, up to the length of a transaction: dates become ids by halving."""
+    """Turns dates into ids by binary search. Ids are in the order of creation, except within the length of a
+    transaction."""
     from_id = 0 if wanted.created_from is None else _first_id_since(cursor, wanted.created_from)
     if wanted.created_before is not None:
         before_id = min(wanted.before_id, _first_id_since(cursor, wanted.created_before))

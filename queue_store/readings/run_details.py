@@ -1,4 +1,4 @@
-"""Everything that is known about one run: its process, its records by outcome, and what it has in hand."""
+"""Everything that is known about one run: its process, its records by outcome, and its records in hand."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,8 @@ ROWS_AT_MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
-    """`records_…`: by outcome, as the last heartbeat or the end of the run says. The fields of the process
-    are None if its row has been deleted."""
+    """`records_…`: numbers by outcome, as of the run's last heartbeat or its end. The fields of the process are None
+    if its row has been deleted."""
 
     flow_instance_id: UUID
     flow_name: str
@@ -55,7 +55,7 @@ class RecordOfRun:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOfRun:
-    """`status` of its record now; None when it was purged."""
+    """`status`: that of its record now; None if the record was purged."""
 
     record_id: int
     flow_name: str

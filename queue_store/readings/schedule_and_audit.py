@@ -12,7 +12,7 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """The newest occurrence of an entry, and when one last came to its end."""
+    """The newest occurrence of an entry, and when an occurrence last ended."""
 
     entry: str
     due_at: datetime
@@ -38,7 +38,8 @@ class BeatRow:
 
 @dataclass(frozen=True, slots=True)
 class LastSigns:
-    """How long ago the last sign of any was given; None: none is known. A beat that stops in order leaves none."""
+    """How long ago any beat or worker process last gave a sign of life; None if none is known. A beat that shuts
+    down cleanly leaves none."""
 
     beat_seconds: float | None
     worker_seconds: float | None

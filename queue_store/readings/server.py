@@ -37,7 +37,7 @@ class ConnectionHolder:
 
 @dataclass(frozen=True, slots=True)
 class LongestTransaction:
-    """The one whose snapshot holds back vacuum, and who holds it."""
+    """The transaction whose snapshot holds back vacuum, and who holds it."""
 
     pid: int
     application_name: str
@@ -49,9 +49,9 @@ class LongestTransaction:
 
 @dataclass(frozen=True, slots=True)
 class ServerReading:
-    """`takes_no_writes`: a standby, or set read-only.
+    """`takes_no_writes`: the server is a standby, or is set read-only.
 
-    `connections`: to this database. `holders`: the five with most connections to the server."""
+    `connections`: those to this database. `holders`: the five with the most connections to the server."""
 
     server_version: str
     connection_limit: int

@@ -12,7 +12,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """`clock`: the server's time. `tables_without_autovacuum`: of our busy ones."""
+    """`clock`: the server's time. `tables_without_autovacuum`: those of our busy tables for which autovacuum is
+    off."""
 
     server_version_number: int
     clock: datetime

@@ -24,7 +24,7 @@ class Switch:
 
     @property
     def sentence(self) -> str:
-        """What is stopped, since when, by whom and why, without a full stop."""
+        """A sentence without its full stop: what is stopped, since when, by whom and why."""
         return (
             f"{self.flow_name or 'all flows'}: {self.what} since {self.since:%Y-%m-%d %H:%M:%S %Z}"
             + (f" by {self.actor}" if self.actor else "")

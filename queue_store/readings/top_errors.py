@@ -1,7 +1,7 @@
 """The most frequent errors, grouped so that numbers and ids inside a message do not split a group.
 
-All attempts are counted when they are written, by whole hours. The 100 most frequent kinds of a flow and hour are kept
-apart; all others count as the kind OTHER. Windows of less than an hour read the newest attempts instead.
+All attempts are counted when they are written, by whole hours. Each flow and hour keeps its 100 most frequent kinds.
+All others count as the kind OTHER. Windows of less than an hour read the newest attempts instead.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """`error_message` is the newest of its kind. `record_count`: records that met the error for the first time.
-    `is_capped`: only the newest attempts were looked at. `counted_since`: a full hour, unless the window is shorter."""
+    """`error_message` is the newest of its kind. `record_count`: how many records had this error for the first time.
+    `is_capped`: only the newest attempts were looked at. `counted_since`: a full hour, unless the window is
+    shorter."""
 
     error_group: str
     error_message: str

@@ -69,7 +69,7 @@ def read_baselines(cursor: Cursor[Any]) -> dict[str, Baseline]:
 
 
 def renew_baselines(cursor: Cursor[Any], weeks: int = BASELINE_WEEKS) -> int:
-    """Returns how many were learned or learned again."""
+    """Returns how many baselines were learned or updated."""
     return cursor.execute(sql("counts/renew_baselines"), {"weeks": weeks}).rowcount
 
 

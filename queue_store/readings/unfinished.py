@@ -1,4 +1,4 @@
-"""What is left of a flow."""
+"""The unfinished records of a flow."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ UNFINISHED_LIMIT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedCounts:
-    """Each is counted up to UNFINISHED_LIMIT. `future`: pending, and due later."""
+    """Each count stops at UNFINISHED_LIMIT. `future`: pending records that are due later."""
 
     due: int
     future: int

@@ -16,7 +16,7 @@ MINIMUM_OUTCOMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Counts of one flow, or of all. Rates and shares are None where there is too little to judge by."""
+    """Counts of one flow, or of all. Rates and shares are None if there are too few outcomes to judge by."""
 
     seconds: float
     flow_name: str
@@ -54,7 +54,7 @@ class Window:
 
     @property
     def error_rate_percent(self) -> float | None:
-        """The share of attempts that raised; None for fewer than 20."""
+        """The share of attempts that raised an exception; None for fewer than 20."""
         if self.attempts < MINIMUM_OUTCOMES:
             return None
         return round(100 * (self.failed + self.retried) / self.attempts, 2)
@@ -84,7 +84,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RecentOutcomes:
-    """How many records of a flow came to an end in its last `seconds`."""
+    """How many records of a flow ended in its last `seconds`."""
 
     flow_name: str
     seconds: float

@@ -1,8 +1,9 @@
-"""What may be stored as a payload, a result or a progress: one rule for all of them, for every writer and
-every way to write.
+"""The rule for the JSON that may be stored as a payload, a result or a progress. Every writer and every way to write
+follows it.
 
-An accepted value arrives as it was given, but for what docs/flows.md lists under "Values". Any other is refused
-with its place, such as `payload.items[3].price`. SQL can store more than that, and a handler is not given it.
+An accepted value arrives as it was given, except for the changes that docs/flows.md lists under "Values". Any other
+value is refused, and the error names its place, such as `payload.items[3].price`. SQL can store other values, but a
+handler does not receive them.
 """
 
 import math
@@ -22,11 +23,11 @@ RESULT_LIMIT_BYTES = 65_536
 SMALLEST_INTEGER = -(2**63)
 LARGEST_INTEGER = 2**64 - 1
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-_EXPONENT_BEGINS = 1e16  # from here on a float is written with an exponent, which jsonb does not keep
+_EXPONENT_BEGINS = 1e16  # from here on orjson writes an exponent, which jsonb does not keep
 _has_exponent = re.compile(rb"e\+?[0-9]{2,3}(?:[,\]}]|\Z)").search
 
-# Digits and minus signs as 0, all else as a blank: so that long numbers are found at the speed of `find`. An integer of
-# more than 64 bits has 20 of them.
+# Turns digits and minus signs into 0, and all else into a blank. So `find` can search for long numbers quickly. An
+# integer of more than 64 bits has at least 20 of these characters.
 _DIGITS = bytes(0x30 if byte in b"0123456789-" else 0x20 for byte in range(256))
 _LONG_NUMBER = b"0" * 20
 _DEEP_BYTES = 2 * MAXIMUM_DEPTH
@@ -56,11 +57,12 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
 
 
 def decode_json(encoded: bytes, field: str = "payload") -> Any:
-    """What a handler is given. Raises PayloadRejectedError that names the place of what it would not get unchanged:
-    numbers that Python's integers of 64 bits and floats do not hold, and deep nesting."""
-    # A value that may hold a long number or be deep is looked at: digits and brackets in texts count as well.
+    """The value that a handler receives. Raises PayloadRejectedError for a value that would not arrive unchanged,
+    and names its place. Such values are numbers that fit neither an integer of 64 bits nor a float, and deep
+    nesting."""
+    # A value is checked in full if it may hold a long number or be deep. Digits and brackets inside texts count too.
     if len(encoded) < 20 or (
-        encoded.translate(_DIGITS).find(_LONG_NUMBER) < 0  # half of the time that `in` takes
+        encoded.translate(_DIGITS).find(_LONG_NUMBER) < 0  # takes half as long as `in`
         and (len(encoded) <= _DEEP_BYTES or not _is_deep(encoded))
     ):
         try:
@@ -74,12 +76,12 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
 
 
 def _is_deep(encoded: bytes) -> bool:
-    """It may be: brackets in texts count as well."""
+    """Whether the value may be deep. Brackets inside texts count as well."""
     return encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
 
 
 def _encode_carefully(value: object, field: str) -> bytes:
-    """The whole rule; the quick way accepts nothing else and writes the same."""
+    """Applies the whole rule. The quick way accepts nothing more, and writes the same JSON."""
     return orjson.dumps(_checked(value, field, 0, is_written=True), option=_OPTIONS)
 
 
@@ -87,7 +89,8 @@ _TOO_DEEP = f"nested deeper than {MAXIMUM_DEPTH} levels, or refers to itself"
 
 
 def _checked(value: object, place: str, depth: int, *, is_written: bool = False) -> Any:
-    """The value of plain types only. `is_written`: as what is to be encoded, else as what is given to a handler."""
+    """The value, made of plain types only. `is_written`: True for a value that is to be encoded, False for one that
+    a handler receives."""
     if depth > MAXIMUM_DEPTH:
         raise PayloadRejectedError(_shorten(place), _TOO_DEEP)
     if isinstance(value, Enum):
@@ -148,7 +151,8 @@ def _checked_float(value: float, place: str, *, is_written: bool) -> Any:
         raise PayloadRejectedError(_shorten(place), f"{value} is not a JSON number")
     plain = float(value)
     if is_written and abs(plain) >= _EXPONENT_BEGINS:
-        # jsonb would keep the shortest digits with zeros behind them: an integer, and not the one that the float is.
+        # jsonb would keep the shortest digits and add zeros. That would be an integer, but not the value of the
+        # float.
         return orjson.Fragment(f"{Decimal(repr(plain)):f}.0")
     return plain
 

@@ -9,7 +9,8 @@ from queue_store.records.record import Record
 
 
 def report(cursor: Cursor[Any], record: Record, encoded_progress: bytes) -> bool:
-    """Never waits for the record's lock. False: the record is not owned under this claim any more."""
+    """Store the progress without waiting for the record's lock. Returns False if the record is not owned under this
+    claim any more."""
     parameters = {
         "record_id": record.id,
         "claim_number": record.claim_number,

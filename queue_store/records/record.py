@@ -1,4 +1,4 @@
-"""Records as they are handed to a run, and what the run says became of them."""
+"""Records as a run receives them, and the outcomes that the run reports for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 class Record:
     """A claimed record. `(id, flow_instance_id, claim_number)` is the fence of everything written about it.
 
-    `jsonb` and the `…_microseconds` are what Postgres sent. They are decoded where they are asked for: decoding them in
-    every record took a fifth of a worker's CPU, and one bad payload must not break its batch."""
+    `jsonb` and the `…_microseconds` are what Postgres sent. They are decoded on demand: decoding them in every
+    record took a fifth of a worker's CPU. Also, one bad payload must not break its batch."""
 
     id: int
     claim_number: int
@@ -40,7 +40,7 @@ class Record:
     @property
     def payload(self) -> Any:
         """Decoded anew each time. Raises PayloadRejectedError."""
-        return decode_json(self.jsonb[1:])  # one byte of format version comes first
+        return decode_json(self.jsonb[1:])  # the first byte is the version of the format
 
     @property
     def encoded_payload(self) -> bytes:
@@ -96,7 +96,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Snooze:
-    """snooze: the handler asks for later; no attempt is charged."""
+    """snooze: the handler asks to run again later. No attempt is charged."""
 
     record: Record
     delay_seconds: float
@@ -104,7 +104,7 @@ class Snooze:
 
 @dataclass(slots=True)
 class Cancelled:
-    """cancel: the owner gives up a record that was asked to stop. Refused when nobody asked."""
+    """cancel: the owner gives up a record that was asked to stop. Refused if nobody asked."""
 
     record: Record
 
@@ -127,7 +127,7 @@ class Written:
 
 
 def check_record_id(record_id: object) -> None:
-    """Raises UnknownRecordError for what cannot be an id."""
+    """Raises UnknownRecordError for a value that cannot be an id."""
     if type(record_id) is not int or not 0 < record_id < 2**63:
         raise UnknownRecordError(
             f"there is no record {ascii(record_id)[:64]}: an id is a whole number from 1 to 2**63 - 1"

@@ -12,14 +12,14 @@ from queue_store.runs.run import Run
 
 
 async def write_in_async(run: Run, cursor: AsyncCursor[Any], outcomes: Sequence[Outcome]) -> Written:
-    """As `Run.write_in`, in the transaction of this cursor."""
+    """The same as `Run.write_in`, in the transaction of this cursor."""
     return await send_in_async(run, cursor, run.outcome_statements(outcomes), outcomes)
 
 
 async def send_in_async(
     run: Run, cursor: AsyncCursor[Any], statements: Sequence[NamedStatement], outcomes: Sequence[Outcome]
 ) -> Written:
-    """Send the statements of these outcomes, and enqueue the records that accepted ones ask for."""
+    """Send the statements of these outcomes, and enqueue the records that accepted outcomes ask for."""
     written = Written()
     await cursor.execute(sql("runs/plan_once"), run.parameters)
     for statement in statements:

@@ -1,4 +1,4 @@
-"""How a run begins: it is registered and claims its first batch in one transaction, and mostly in one round trip."""
+"""How a run begins. It is registered and claims its first batch in one transaction, usually in one round trip."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ def register_and_claim(
     *,
     at_once: bool = True,
 ) -> tuple[int, list[Record]]:
-    """The batch size of the flow, and the batch. Without records the run must not be: roll back. `at_once`: claim
-    before the batch size is known, which was `batch_size` lately. Where it is another one, all is undone and done
-    again."""
+    """Returns the batch size of the flow, and the batch. If the batch is empty, the caller must roll back: no run is
+    to be registered. `at_once`: claim `batch_size` records, the last known batch size, before the present one is
+    known. If it has changed, everything is undone and done again."""
     at_once = at_once and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):

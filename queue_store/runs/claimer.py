@@ -1,4 +1,4 @@
-"""How a run claims: which statements it sends, and in which order, until it finds something.
+"""How a run claims: the statements that it sends, in this order, until one finds records.
 
 suspects      first of all, in a run's first claim if there are any, in an aging claim, and after other suspects
 the queue     from the position, level by level; or the next record of each order key
@@ -18,7 +18,8 @@ from queue_store.records.record import Record
 from queue_store.runs.options import RunOptions
 from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
-# In a row. A culprit that ends its runs makes suspects of a whole batch: each is claimed alone, and quickly done.
+# In a row. A culprit that ends its runs makes suspects of a whole batch. Each of these is claimed alone and takes
+# little time.
 SUSPECT_CLAIMS = 10
 
 
@@ -33,12 +34,13 @@ class Claimer:
 
     @property
     def claimed_suspects(self) -> bool:
-        """Whether the last claim found suspects, which are claimed in small batches."""
+        """Whether the last claim found suspects. These are claimed in small batches."""
         return self.suspect_claims > 0
 
     @property
     def next_is_for_suspects(self) -> bool:
-        """They come first now and then, or they would wait endlessly in a flow that is never empty."""
+        """Whether the next claim looks for suspects first. Sometimes it must, or suspects would wait endlessly in a
+        flow that is never empty."""
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
     def claim(
@@ -50,8 +52,9 @@ class Claimer:
         prefetch: bool = False,
         was_sent: bool = False,
     ) -> list[Record]:
-        """`suspects_first`: there are some. `prefetch`: the run still works on its last batch, so neither suspects nor
-        a second look are wanted. `was_sent`: the claim from the position was, and found nothing."""
+        """`suspects_first`: there are suspects. `prefetch`: the run still works on its last batch, so it wants
+        neither suspects nor a second look. `was_sent`: the claim from the position was already sent, and found
+        nothing."""
         for_suspects = (suspects_first or self.next_is_for_suspects) and not prefetch
         records = self._claim_suspects(cursor, batch_size) if for_suspects else []
         records = records or self._search(cursor, batch_size, prefetch=prefetch, was_sent=was_sent)
@@ -59,7 +62,7 @@ class Claimer:
         return records
 
     def send(self, cursor: Cursor[Any], batch_size: int, *, is_aging: bool = False) -> None:
-        """Only the claim from the position: it may be sent in a pipeline, and read with `read` afterwards."""
+        """Send only the claim from the position. It may be sent in a pipeline; read it with `read` afterwards."""
         parameters = self._parameters(batch_size)
         if self.position.uses_key_scan:
             self._execute(
@@ -72,7 +75,8 @@ class Claimer:
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
     def sent_alone(self, *, found: bool) -> None:
-        """After its COMMIT. Where it found nothing, the next claim begins with the second look."""
+        """Call this after the COMMIT of a claim made with `send`. If it found nothing, the next claim begins with
+        the second look."""
         self.suspect_claims = 0
         if found:
             self.position.count_claim()
@@ -86,7 +90,7 @@ class Claimer:
         )
 
     def oldest_waiting_level(self, cursor: Cursor[Any]) -> int | None:
-        """The level whose first claimable record has waited longest; None where nothing is due."""
+        """The level whose first claimable record has waited longest; None if no record is due."""
         parameters = {"flow_name": self.options.flow_name} | self.position.bounds()
         row = cursor.execute(sql("runs/oldest_waiting_level"), parameters).fetchone()
         return row[0] if row else None

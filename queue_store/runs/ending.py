@@ -1,4 +1,4 @@
-"""How a run says that it ends, in a transaction of its caller."""
+"""How a run says that it ends, in a transaction of the caller."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,8 +18,8 @@ _LEVELS = NumberArray(LEVELS)
 
 
 def may_end_with(outcomes: Sequence[Outcome], counts: RunCounts, batch_size: int, claimer: Claimer) -> bool:
-    """Whether it is likely that nothing is due: the run claimed once, and less than it wanted. A later
-    transaction sees a record that an outcome makes due again."""
+    """Whether it is likely that nothing is due, because the run claimed only once and found less than it wanted.
+    Outcomes that make a record due again are excluded: this transaction would not see that record."""
     is_short = counts.batch_count == 1 and counts.records_claimed < batch_size
     is_plain = not claimer.claimed_suspects and not claimer.position.uses_key_scan
     return is_short and is_plain and all(outcome.__class__ is Completed for outcome in outcomes)
@@ -28,8 +28,8 @@ def may_end_with(outcomes: Sequence[Outcome], counts: RunCounts, batch_size: int
 def send_end_if_idle(
     cursor: Cursor[Any], run_parameters: dict[str, Any], counts: RunCounts, completed: int
 ) -> OwnCursor:
-    """In a pipeline. The returned cursor has a row where the run ended: it has nothing in hand, and nothing is due.
-    `completed`: so many records are completed in this transaction, and not counted yet."""
+    """Call this in a pipeline. The returned cursor has a row if the run ended, because it has no records in hand and
+    none is due. `completed`: how many records this transaction completes that are not counted yet."""
     counted = replace(counts, records_completed=counts.records_completed + completed)
     ending = OwnCursor(cursor.connection, binary=True)
     ending.execute(sql("runs/end_idle_run"), run_parameters | {"levels": _LEVELS} | counted.parameters())
@@ -45,7 +45,7 @@ def send_end(
     leaves_unfinished: bool = False,
     is_alone: bool = False,
 ) -> None:
-    """In a pipeline. `is_alone`: the caller writes nothing else in the transaction."""
+    """Call this in a pipeline. `is_alone`: the caller writes nothing else in the transaction."""
     end = {"error_message": error_message, "leaves_unfinished": leaves_unfinished, "is_alone": is_alone}
     OwnCursor(cursor.connection).execute(sql("runs/end_run"), run_parameters | end | counts.parameters())
     OwnCursor(cursor.connection).execute(sql("runs/settle_run"), run_parameters)

@@ -4,10 +4,10 @@ hold           locks the next due records in an open transaction; they stay pend
 settle         completes what is completed, claims everything else and writes its outcome; COMMIT
 settle_again   the same in a new transaction, where the first one was lost
 
-A crash rolls back: no attempt was charged, and no claim was counted. The locks leave a mark in the rows, and a row with
-a mark is claimed as always, by everybody. So each record has one express attempt, and a record that kills its process
-is isolated and struck as always. The mark lasts until somebody updates the row, or until vacuum freezes it. Therefore a
-flow of which a run died within `SUSPICIOUS_SECONDS` is not express at all.
+A crash rolls back: no attempt was charged, and no claim was counted. The locks leave a mark in the rows, and every
+run claims a row with a mark as always. So each record has one express attempt. A record that kills its process is
+isolated and struck as always. The mark lasts until somebody updates the row, or until vacuum freezes it. Therefore a
+flow is not express if one of its runs died within the last `SUSPICIOUS_SECONDS`.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ SUSPICIOUS_SECONDS = 600.0
 
 
 class NotExpressError(Exception):
-    """A record that may not be express is next: claim as always. Nothing is held."""
+    """The next record may not be express, so claim as always. No record is locked."""
 
 
 class _RollBackError(Exception):
@@ -42,7 +42,7 @@ class _RollBackError(Exception):
 
 
 class HeldSlice:
-    """Records that a run holds locked, with the claim number that `settle` will write. Not thread-safe."""
+    """Records that a run has locked, with the claim number that `settle` will write. Not thread-safe."""
 
     def __init__(
         self, run: Run, records: list[Record], mark: str, transaction: ExitStack, cursor: Cursor[Any]
@@ -53,15 +53,15 @@ class HeldSlice:
         self._transaction = transaction
         self._cursor = cursor
         self._is_over = False  # its transaction
-        self._counted = len(records)  # in the counts of the run, which its heartbeat shows
+        self._counted = len(records)  # in the run's counts, which its heartbeat writes
         run.counts.batch_count += 1
         run.counts.records_claimed += len(records)
         run.counts.records_held = len(records)
 
     def settle(self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()) -> tuple[Written, set[int]]:
-        """Write the outcomes, claim the `rest`, let go of all other records, and COMMIT. Returns which of the rest
-        were claimed: all, unless the run is dead. Raises what HeldConnection.transaction raises. Called again after
-        that, it is `settle_again`."""
+        """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Returns the claimed records
+        of the rest: all of them, unless the run is dead. Raises what HeldConnection.transaction raises. A second
+        call does the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True
@@ -73,8 +73,8 @@ class HeldSlice:
     def settle_again(
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()
     ) -> tuple[Written, set[int]]:
-        """The same, after a `settle` that may have happened or not. A row is written only while it has the mark of
-        this slice: nobody has changed it since, and nobody else has it in hand."""
+        """Do the same after a `settle` whose COMMIT may have happened or not. It writes a row only if the row still
+        has the mark of this slice. Then nobody has changed the row since, and nobody else works on it."""
         run = self._run
         records = [outcome.record for outcome in outcomes]
         with run.held.transaction() as cursor:
@@ -87,7 +87,7 @@ class HeldSlice:
         return written, claimed_ids.union(record_id for record_id, *_ in owned)
 
     def roll_back(self) -> None:
-        """Let go of all records. Does nothing when the transaction is over."""
+        """Release all records. Does nothing if the transaction is over."""
         self._is_over = True
         with suppress(_RollBackError), self._transaction:
             raise _RollBackError
@@ -111,8 +111,8 @@ class HeldSlice:
 
 
 def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
-    """The next slice. None: nothing is due from the position of the run, or the flow is not open; claim as always then.
-    Raises NotExpressError. The server ends the session when it is idle for `idle_seconds`."""
+    """Returns the next slice, or None if nothing is due from the position of the run or the flow is not open. Claim
+    as always then. Raises NotExpressError. The server ends the session if it is idle for `idle_seconds`."""
     transaction = ExitStack()
     cursor = transaction.enter_context(run.held.transaction())
     with suppress(_RollBackError), transaction:
@@ -134,8 +134,8 @@ def has_died_lately(run: Run) -> bool:
 
 
 def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> tuple[list[Record], str]:
-    """The mark is read outside of the pipeline: psycopg ends a pipeline with a request to flush,
-    which disarms `idle_in_transaction_session_timeout` until the next statement of its own."""
+    """Reads the mark outside of the pipeline. psycopg ends a pipeline with a request to flush, and this disarms
+    `idle_in_transaction_session_timeout` until the next separate statement."""
     parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=False)
     decode_later(cursor)
     with cursor.connection.pipeline():
@@ -147,14 +147,14 @@ def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -
 
 
 def hold_parameters(run: Run, batch_size: int, idle_seconds: float, *, is_one_commit: bool) -> dict[str, Any]:
-    """Of runs/begin_slice.sql and runs/hold_records.sql."""
+    """The parameters of runs/begin_slice.sql and runs/hold_records.sql."""
     parameters = claim_parameters(run.options.flow_name, run.flow_instance_id, batch_size)
     how = {"idle_timeout": f"{round(idle_seconds * 1000)}ms", "is_one_commit": is_one_commit}
     return parameters | run.position.parameters() | how
 
 
 def read_held(run: Run, rows: Sequence[tuple[Any, ...]], batch_size: int) -> list[Record]:
-    """`rows`: of runs/hold_records.sql, by a cursor that decodes later. Raises NotExpressError."""
+    """`rows`: those of runs/hold_records.sql, from a cursor that decodes later. Raises NotExpressError."""
     if len(rows) > batch_size:
         raise AssertionError(f"held {len(rows)} records of {batch_size}")
     run.last_was_full = len(rows) == batch_size

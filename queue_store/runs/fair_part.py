@@ -1,4 +1,4 @@
-"""A fair part of what is due: how many records each process may hold that could work on the flow now."""
+"""A fair part of the due records: how many each process that could work on the flow now may hold."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FairPart:
-    """`is_plenty`: counting stopped at its bound, so that the part is at least this large."""
+    """`is_plenty`: counting stopped at its limit, so the part is at least this large."""
 
     records: int
     is_plenty: bool
 
 
 def fair_part(run: Run, most_each: int) -> FairPart:
-    """Of what is due from the position of the run. `most_each`: a larger part is of no interest. Processes count that
-    have a run of the flow, and idle ones that serve it, as many as the flow may have runs. Raises what
-    HeldConnection.transaction raises."""
+    """A fair part of the records that are due from the position of the run. `most_each`: the largest part of
+    interest. It counts processes that have a run of the flow, and idle processes that serve it, but no more than the
+    flow may have runs. Raises what HeldConnection.transaction raises."""
     parameters = run.parameters | run.position.bounds()
     parameters |= {"flow_name": run.options.flow_name, "most_each": most_each, "most": MOST_COUNTED}
     with run.held.transaction() as cursor:

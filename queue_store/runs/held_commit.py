@@ -3,8 +3,7 @@
 hold_in     locks the next due records in the transaction, before the first handler; they stay pending
 settle_in   completes them with a claim inside, after the last handler
 
-A rollback lets go of the records, and no attempt was charged. queue_store/runs/express.py explains the marks that
-remain.
+A rollback releases the records, and charges no attempt. queue_store/runs/express.py explains the marks that remain.
 """
 
 from collections.abc import Sequence
@@ -23,7 +22,8 @@ from queue_store.runs.run import Run
 
 
 def hold_in(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> list[Record]:
-    """Raises NotExpressError. Empty: nothing is due from the position of the run, or the flow is not open."""
+    """Returns an empty list if nothing is due from the position of the run, or if the flow is not open. Raises
+    NotExpressError."""
     parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=True)
     decode_later(cursor)
     cursor.execute(sql("runs/begin_slice"), parameters)
@@ -46,7 +46,8 @@ async def hold_in_async(
 
 
 def settle_in(run: Run, cursor: Cursor[Any], outcomes: Sequence[Outcome]) -> Written:
-    """The handlers of these records returned. The caller commits, or rolls back where ids were refused."""
+    """Call this when the handlers of these records have returned. The caller then commits, or rolls back if ids were
+    refused."""
     cursor.execute(sql("runs/plan_once"), run.parameters)
     written, _ = write_held(run, cursor, _parameters(run, outcomes), outcomes, [])
     return written

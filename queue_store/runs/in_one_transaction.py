@@ -1,4 +1,5 @@
-"""Runs over one connection, in the transaction that somebody else has open there: for tests that take it back."""
+"""Runs over one connection, inside a transaction that somebody else has open there. This is for tests that roll
+back."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -13,15 +14,16 @@ from queue_store.database.statements import sql
 
 
 class OneConnection:
-    """What a run asks of a DatabaseManager and of the connection that it holds. Each of its transactions is a savepoint
-    where a transaction is open, else a transaction. `current`: the connection, which may be another one each time."""
+    """Takes the place of a DatabaseManager and of the connection that a run holds. Each of its transactions is a
+    savepoint if a transaction is open, and otherwise a transaction. `current`: returns the connection, which may be
+    another one each time."""
 
     def __init__(self, current: Callable[[], psycopg.Connection[Any]]) -> None:
         self._current = current
 
     @contextmanager
     def hold(self, *, with_sqlalchemy: bool = False) -> Generator["OneConnection"]:
-        """No run of a test is given a connection of SQLAlchemy: `with_sqlalchemy` changes nothing."""
+        """`with_sqlalchemy` has no effect: a run of a test gets no SQLAlchemy connection."""
         yield self
 
     @contextmanager
@@ -33,10 +35,10 @@ class OneConnection:
             yield cursor
 
     def undo(self) -> None:
-        """Leave the innermost `transaction`, and take back what it did."""
+        """Leave the innermost `transaction`, and roll back its changes."""
         raise psycopg.Rollback
 
 
 def make_due(cursor: Cursor[Any]) -> None:
-    """Every pending record is due now."""
+    """Make every pending record due now."""
     cursor.execute(sql("runs/make_due"))

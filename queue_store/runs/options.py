@@ -1,4 +1,4 @@
-"""What a run has to know of its flow, and what it counts."""
+"""What a run needs to know of its flow, and what it counts."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from queue_store.records.record import Record, Written
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What a run needs to know of its flow. `max_retries`: attempts after the first; at least 0.
-    `record_class`: what the claimed records are, where their payloads have a type."""
+    `record_class`: the class of the claimed records; a flow whose payloads have a type needs its own."""
 
     flow_name: str
     batch_size: int
     max_retries: int
     record_class: type[Record] = Record
-    with_sqlalchemy: bool = False  # its handlers are given the run's transaction
+    with_sqlalchemy: bool = False  # its handlers receive the run's transaction
 
 
 @dataclass(slots=True)
 class RunCounts:
-    """What a run did so far, as it stands in flow_execution_logs."""
+    """What a run has done so far, as stored in flow_execution_logs."""
 
     batch_count: int = 0
     records_claimed: int = 0
@@ -30,7 +30,7 @@ class RunCounts:
     records_released: int = 0
     records_cancelled: int = 0
     records_refused: int = 0
-    records_held: int = 0  # now, by its express slice
+    records_held: int = 0  # at this moment, by its express slice
 
     def parameters(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in self.__slots__}

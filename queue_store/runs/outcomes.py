@@ -1,7 +1,7 @@
-"""The fenced statements that write what became of a run's records.
+"""The fenced statements that write the outcomes of a run's records.
 
-Built here, executed by whoever holds the transaction: a micro-batch of its own, or a handler's one COMMIT, on a
-synchronous or an asynchronous connection.
+This module builds them, and the holder of the transaction executes them. That may be a separate micro-batch or a
+handler's one COMMIT, on a synchronous or an asynchronous connection.
 """
 
 import time
@@ -23,7 +23,8 @@ T = TypeVar("T", Completed, Failure, Snooze)
 def outcome_statements(
     flow_name: str, flow_instance_id: UUID, outcomes: Sequence[Outcome], max_retries: int
 ) -> list[NamedStatement]:
-    """At most one statement for each arrow, in one order, ids in order: everybody locks in the same order."""
+    """At most one statement for each arrow, always in the same order and with ordered ids, so that everybody locks
+    in the same order."""
     owner = {"flow_name": flow_name, "flow_instance_id": flow_instance_id}
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     failures = _in_id_order([o for o in outcomes if isinstance(o, Failure)])
@@ -51,8 +52,8 @@ def outcome_statements(
 def held_statements(
     run: dict[str, Any], outcomes: Sequence[Outcome], rest: Sequence[Record], max_retries: int
 ) -> list[NamedStatement]:
-    """The same for records that the run holds locked and has not claimed. Other outcomes are claimed first, and
-    so is the `rest`. `run`: the parameters of the claim."""
+    """The same for records that the run has locked but not claimed. Records with an outcome other than completed are
+    claimed first, and so is the `rest`. `run`: the parameters of the claim."""
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     others = [o for o in outcomes if not isinstance(o, Completed)]
     claimed = [*(o.record for o in others), *rest]
@@ -73,7 +74,7 @@ def has_follow_ups(outcomes: Sequence[Outcome]) -> bool:
 
 
 def follow_up_parameters(outcomes: Sequence[Outcome], written: Written) -> list[dict[str, Any]]:
-    """Of the records whose completion was accepted, and of no others."""
+    """The follow-up records of the records whose completion was accepted, and of no others."""
     accepted = set(written.completed_ids)
     completed = [o for o in outcomes if isinstance(o, Completed) and o.record.id in accepted]
     return [follow_up for o in completed for follow_up in o.follow_ups]
@@ -88,7 +89,8 @@ def write_follow_ups(cursor: Cursor[Any], outcomes: Sequence[Outcome], written: 
 
 
 def read_follow_up(parameters: dict[str, Any], row: tuple[Any, ...], written: Written) -> None:
-    """Raises UnknownFlowError: its flow was registered when the handler asked, so somebody has deleted it."""
+    """Raises UnknownFlowError if somebody has deleted the flow, which was registered when the handler asked for the
+    record."""
     _, what, celery_queue = row
     if what == "unknown flow":
         raise UnknownFlowError(
@@ -131,7 +133,7 @@ def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], wri
 
 
 def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> dict[str, Any]:
-    """Of the statement that tells which of the records were finished under this claim before."""
+    """The parameters of the statement that tells which of the records have already finished under this claim."""
     return {
         "flow_instance_id": flow_instance_id,
         "ids": [record.id for record in records],
@@ -140,7 +142,7 @@ def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> di
 
 
 def add_finished(written: Written, finished: Mapping[int, str]) -> None:
-    """`finished`: the status of records whose outcome was written earlier; these are not refused."""
+    """`finished`: the status of records whose outcome was written earlier. These records do not count as refused."""
     for by_status, ids in (
         ("completed", written.completed_ids),
         ("failed", written.failed_ids),
@@ -177,7 +179,7 @@ def _fence(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _ages(outcomes: Sequence[Completed] | Sequence[Failure]) -> dict[str, Any]:
-    """How long ago each began and ended: the database turns ages into instants of its own clock."""
+    """How long ago each handler began and ended. The database turns these ages into instants of its own clock."""
     now = time.monotonic()
     durations = [o.finished - o.started for o in outcomes]
     return {
@@ -189,7 +191,7 @@ def _ages(outcomes: Sequence[Completed] | Sequence[Failure]) -> dict[str, Any]:
 
 
 def _results(outcomes: Sequence[Completed]) -> dict[str, Any]:
-    """NULL instead of an array of NULLs: `unnest` fills up."""
+    """Sends NULL instead of an array of NULLs, because `unnest` fills up missing elements with NULL."""
     results = [o.result.decode() if o.result is not None else None for o in outcomes]
     return {"results": results if any(results) else None}
 

@@ -1,18 +1,19 @@
 """Where a run looks for its next batch.
 
 A claim empties one priority level after the other, the most urgent first. The position holds a cursor for each level:
-the lowest `(scheduled_at, id)` of what was last claimed there. Without it every claim would walk over the index
-entries of all records that were claimed before and that vacuum cannot remove while somebody holds a snapshot.
+the lowest `(scheduled_at, id)` of what was last claimed there. Without the cursors, every claim would read the index
+entries of all records that were claimed before. Vacuum cannot remove these entries while somebody holds a snapshot.
 
     is not set ──a claim found records──▶ is set: a claim starts at the cursors
         ▲                                    │
         └─ drop: the cursors are old, a claim found nothing, or it found an order key
 
-Late commits, retries and rescued records can lie below a cursor, so the cursors are dropped every `cursor_seconds`,
-and a claim that found nothing is made once more without them. Where that walk is long, they are dropped less often.
+Late commits, retries and rescued records can lie below a cursor. So the cursors are dropped every `cursor_seconds`,
+and a claim that found nothing is made once more without them. If a claim without cursors takes long, they are
+dropped less often.
 
-A walk also passes the records behind an earlier one of their order key. So where a claim found nothing but the next
-records of keys, and had to walk far or in vain for them, the next claims scan from key to key instead
+A claim also reads records that wait for an earlier record of their order key. Sometimes a claim finds only the next
+records of keys, after it has read many others or found too few. Then the next claims scan from key to key instead
 (`uses_key_scan`), for as long as the cursors would have lasted or until no key has a record that is due.
 """
 
@@ -30,8 +31,8 @@ from queue_store.runs.sessions import run_parameters
 
 LEVELS = tuple(range(10))
 _BEGINNING = ("2000-01-01 00:00Z", 0)
-WALK_SHARE = 0.05  # of the time, at most, goes into claims without a cursor
-LONGEST_PAUSE_SECONDS = 8.0  # a rescued record is looked for within its twenty seconds
+WALK_SHARE = 0.05  # the largest share of time for claims without a cursor
+LONGEST_PAUSE_SECONDS = 8.0  # so that a rescued record is found within twenty seconds
 SHORT_WALK_SECONDS = 0.02
 _BOUNDS = NumberArray(BOUNDS_SECONDS)
 
@@ -42,7 +43,7 @@ class QueuePosition:
 
     cursor_seconds: float
     aging_claims: int
-    batch_size: int | None = None  # of the flow, as its last run learned it
+    batch_size: int | None = None  # the flow's, as its last run read it
     _lowest: dict[int, tuple[str, int]] = field(default_factory=dict[int, tuple[str, int]])
     _dropped_at: float = 0.0
     _pause_seconds: float = 0.0
@@ -76,7 +77,7 @@ class QueuePosition:
         return self.bounds(first_level)
 
     def bounds(self, first_level: int | None = None) -> dict[str, Any]:
-        """Each level with its cursor; `first_level` before all others."""
+        """Each level with its cursor, beginning with `first_level`."""
         levels = sorted(LEVELS, key=lambda level: (level != first_level, level))
         cursors = [self._lowest.get(level, _BEGINNING) for level in levels]
         return {
@@ -96,11 +97,12 @@ class QueuePosition:
         self._key_scan_until = time.monotonic() + seconds
 
     def resume_full_scan(self) -> None:
-        """No key had a record that is due: look at all records again."""
+        """Look at all records again, because no key had a due record."""
         self._key_scan_until = 0.0
 
     def advance(self, records: Sequence[Record], batch_size: int) -> None:
-        """Records come ordered by level, then `(scheduled_at, id)`: the first of each level is its lowest."""
+        """The records are ordered by level, then by `(scheduled_at, id)`. So the first record of each level is its
+        lowest."""
         if self.uses_key_scan:
             self._after_key = records[-1].order_key or ""
             return
@@ -109,7 +111,7 @@ class QueuePosition:
             self._pause_seconds = min(self._walk_seconds / WALK_SHARE, LONGEST_PAUSE_SECONDS)
         first: dict[int, Record] = {}
         for record in records:
-            if record.order_key is not None:  # records behind it become claimable below the cursor
+            if record.order_key is not None:  # records that wait for it become claimable below the cursor
                 self._begin_key_scan(records, batch_size)
                 self.drop()
                 return
@@ -138,6 +140,6 @@ def read_records(
     timezone: tzinfo,
     record_class: type[Record] = Record,
 ) -> list[Record]:
-    """`rows`: of a cursor that decodes later."""
+    """`rows`: from a cursor that decodes later."""
     owner: tuple[Any, ...] = (flow_name, flow_instance_id, timezone)
     return [record_class(*row, *owner) for row in rows]

@@ -1,9 +1,9 @@
 """A run: the owner of its claims, from its first claim to its end.
 
 The protocol. A run is registered together with its first claim that finds something, and holds one connection for its
-whole life. Everything it writes about a record is fenced by `(id, flow_instance_id, claim_number)`: what was taken
-away from it is refused, and its ids are returned. A run whose COMMIT was interrupted does not know what it owns; it
-must end, and rescue gives back what is left under it.
+whole life. Everything it writes about a record is fenced by `(id, flow_instance_id, claim_number)`. A record that
+was taken away from the run is refused, and its id is returned. A run whose COMMIT was interrupted does not know what
+it owns; it must end, and rescue gives back what is left under it.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ from queue_store.runs.sessions import run_parameters
 
 @dataclass
 class Run:
-    """Leaving it gives the connection back. One thread claims and writes; heartbeats go over another connection."""
+    """Leaving it returns the connection. One thread claims and writes. Heartbeats use another connection."""
 
     database: DatabaseManager
     options: RunOptions
@@ -80,7 +80,7 @@ class Run:
         return self._held
 
     def reopen(self) -> None:
-        """Go on over a new connection. Raises DatabaseUnavailableError, and ClaimLostError where this run is dead."""
+        """Go on over a new connection. Raises DatabaseUnavailableError, and ClaimLostError if this run is dead."""
         self.__exit__()
         with self.held.transaction() as cursor:
             never_was = (
@@ -91,7 +91,7 @@ class Run:
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
-        """Register and claim the first batch in one transaction. Empty: nothing was written, this run never was."""
+        """Register and claim the first batch in one transaction. An empty batch: nothing was written."""
         with self.held.transaction() as cursor:
             self.batch_size, records = register_and_claim(
                 self.held, cursor, self.parameters, self.claimer, self.batch_size
@@ -103,9 +103,9 @@ class Run:
         return self._claimed(records)
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
-        """The next batch, never larger than the batch size. Empty when nothing is due, the flow is not open, or
-        the run is not running. Atomic. `prefetch`: the last batch is still worked on, so no suspects are wanted.
-        `or_end`: where there is none, the run ends."""
+        """The next batch, never larger than the batch size. Empty if nothing is due, the flow is not open, or the
+        run is not running. Atomic. `prefetch`: the run still works on its last batch, so it wants no suspects.
+        `or_end`: the run ends if the batch is empty."""
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
                 cursor.execute(sql("runs/plan_once"), self.parameters)
@@ -116,9 +116,9 @@ class Run:
         return self._claimed(records)
 
     def exchange(self, outcomes: Sequence[Outcome], *, or_end: bool = False) -> tuple[Written, list[Record]]:
-        """Write outcomes and claim the next batch, in one transaction and one round trip. Where the claim needs more
-        than one statement it is left out, so no records do not mean that nothing is due: then call `claim`, unless the
-        run is ended. `or_end`: where the run's only batch was short, it ends here instead, if nothing is due."""
+        """Write outcomes and claim the next batch, in one transaction and one round trip. The claim is left out if
+        it needs more than one statement. So an empty batch does not mean that nothing is due: then call `claim`,
+        unless the run is ended. `or_end`: if its only batch was short and nothing is due, the run ends instead."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
         if or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer):
@@ -135,15 +135,15 @@ class Run:
         return written, self._claimed(records)
 
     def write(self, outcomes: Sequence[Outcome]) -> Written:
-        """In one transaction. Refused ids are returned. Idempotent: the fence refuses a second writing."""
+        """Write outcomes in one transaction. Idempotent: the fence refuses a second writing."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
         self.counts.add(written)
         return written
 
     def write_again(self, outcomes: Sequence[Outcome]) -> Written:
-        """After a writing whose COMMIT may or may not have happened: write what was not written, and tell what was
-        written before from what is refused. A record that was retried or snoozed before counts as refused."""
+        """Write outcomes again, after a COMMIT that may or may not have happened. Outcomes written the first time do
+        not count as refused, except those of records that were retried or snoozed."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
             finished = cursor.execute(
@@ -155,7 +155,7 @@ class Run:
         return written
 
     def write_in(self, cursor: Cursor[Any], outcomes: Sequence[Outcome]) -> Written:
-        """The same, in the caller's transaction: count it with `counts.add` after the COMMIT."""
+        """Write outcomes in the caller's transaction. After the COMMIT the caller must call `counts.add`."""
         written = Written()
         if statements := self.outcome_statements(outcomes):
             with cursor.connection.pipeline():
@@ -184,16 +184,16 @@ class Run:
         return [row[0] for row in rows]
 
     def end(self, error_message: str | None = None, *, leaves_unfinished: bool = False) -> None:
-        """Idempotent. Records that are still processing under this run are found by rescue. `leaves_unfinished`: their
-        claims count as claims without an outcome, of which a record may have a bounded number."""
+        """Idempotent. Rescue finds records that are still processing under this run. `leaves_unfinished`: their
+        claims count as claims without an outcome, which are limited."""
         if self.is_ended:
             return
         with self.held.transaction() as cursor:
             self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished, is_alone=True)
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
-        """End as if this process had died with the record in flight: it gets a crash strike, the others nothing.
-        None: it is unknown which record was in flight, so all become suspects."""
+        """End as if this process had died with this record in flight. The record gets a crash strike, and the others
+        get none. With None it is unknown which record was in flight, so all become suspects."""
         death = {
             "error_message": error_message,
             "suspect_record_id": suspect_record_id,
@@ -204,12 +204,12 @@ class Run:
             cursor.execute(sql("liveness/declare_run_dead"), self.parameters | death)
 
     def end_in(self, cursor: Cursor[Any], error_message: str | None = None, **how: bool) -> None:
-        """The same, in the caller's transaction. `how`: as `send_end` has it."""
+        """End in the caller's transaction. `how`: the options of `send_end`."""
         with cursor.connection.pipeline():
             send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
 
     def _write_and_end(self, outcomes: Sequence[Outcome]) -> Written:
-        """In one transaction. The run goes on where something is due, and where an outcome is refused."""
+        """Use one transaction. The run goes on if something is due or an outcome is refused."""
         statements, written = self.outcome_statements(outcomes), Written()
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
@@ -225,7 +225,7 @@ class Run:
         return written
 
     def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
-        """In a pipeline. Each has a cursor of its own, to be read when the pipeline is over."""
+        """For use in a pipeline. Each statement has its own cursor, to be read afterwards."""
         cursor.execute(sql("runs/plan_once"), self.parameters)
         writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
         for writer, statement in zip(writers, statements, strict=True):
@@ -233,7 +233,7 @@ class Run:
         return writers
 
     def _claimed(self, records: list[Record]) -> list[Record]:
-        """Called after the COMMIT. The size is checked as well: a claim that took more would be a wrong plan."""
+        """Call this after the COMMIT. It checks the size, because a wrong plan could claim too many."""
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
         self.last_was_full = len(records) == self.batch_size

@@ -1,7 +1,8 @@
-"""The database sessions in which a run has a transaction open. Rescue ends those of a dead run: they hold locks.
+"""The database sessions in which a run has a transaction open. Rescue ends the sessions of a dead run, because they
+hold locks.
 
-They are found by an advisory lock that each such transaction takes and that ends with it, never by a process id that
-was noted earlier. Behind a pooler the session of an earlier transaction belongs to somebody else by now.
+They are found by an advisory lock that each such transaction holds until its end. A process id that was noted
+earlier would not do: behind a pooler the session of an earlier transaction may belong to somebody else by now.
 """
 
 from typing import Any
@@ -16,12 +17,13 @@ TERMINATE_TIMEOUT_MILLISECONDS = 2_000
 
 
 def session_lock(flow_instance_id: UUID) -> int:
-    """The key of the lock. It is taken in shared mode, so that two runs whose numbers are equal do not wait."""
+    """The key of the lock. The lock is taken in shared mode, so that two runs with equal keys do not wait for each
+    other."""
     return LOCK_CLASS << 32 | flow_instance_id.int >> 96
 
 
 def run_parameters(flow_instance_id: UUID) -> dict[str, Any]:
-    """Of every statement with which a transaction of a run begins."""
+    """The parameters of every statement that begins a transaction of a run."""
     return {"flow_instance_id": flow_instance_id, "session_lock": session_lock(flow_instance_id)}
 
 
@@ -34,13 +36,13 @@ def find_sessions(cursor: Cursor[Any], flow_instance_id: UUID) -> list[int]:
 def terminate_sessions(
     cursor: Cursor[Any], flow_instance_id: UUID, lease_seconds: float | None = None
 ) -> None:
-    """End what `find_sessions` finds. With a lease: unless the run's heartbeat arrived since. Raises
-    InsufficientPrivilege."""
+    """End the sessions that `find_sessions` finds. With a lease, do so only if no heartbeat of the run has arrived
+    since. Raises InsufficientPrivilege."""
     parameters = {"lease_seconds": lease_seconds, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS}
     cursor.execute(sql("liveness/terminate_sessions"), run_parameters(flow_instance_id) | parameters)
 
 
 async def is_alive(cursor: AsyncCursor[Any], flow_instance_id: UUID) -> bool:
-    """False: the run was declared dead, or has ended."""
+    """Returns False if the run was declared dead or has ended."""
     await cursor.execute(sql("runs/run_alive"), {"flow_instance_id": flow_instance_id})
     return await cursor.fetchone() is not None

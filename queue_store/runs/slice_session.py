@@ -12,7 +12,8 @@ from queue_store.database.statements import sql
 
 Execute = Callable[[bytes, dict[str, Any] | None], Awaitable[list[tuple[Any, ...]]]]
 
-# A handler may set these, to the harm of the next one. The roles come first: the others may need their rights.
+# A handler may change these settings, which could harm the next handler. The roles come first, because the other
+# settings may need their rights.
 WATCHED_SETTINGS = (
     "session_authorization",
     "role",
@@ -32,7 +33,8 @@ WATCHED_SETTINGS = (
 
 
 class SliceSession:
-    """`execute` sends one statement and returns its rows, or none. `settings`: further names to put back."""
+    """`execute` sends one statement and returns its rows, if it has any. `settings`: names of further settings to
+    restore."""
 
     def __init__(
         self, execute: Execute, settings: Sequence[str] = (), idle_in_transaction_seconds: float | None = None
@@ -43,7 +45,7 @@ class SliceSession:
         self._slice = ""
 
     async def open(self, run_parameters: dict[str, Any]) -> None:
-        """The first statement of the transaction."""
+        """Send the first statement of the transaction."""
         idle = self._idle_in_transaction_seconds
         names = dict.fromkeys((*WATCHED_SETTINGS, *self._settings))
         parameters = run_parameters | {
@@ -53,15 +55,16 @@ class SliceSession:
         [[self._slice, *_]] = await self._execute(sql("runs/open_slice"), parameters)
 
     async def put_back(self, and_then: bytes = b"") -> None:
-        """`and_then`: another statement, in the same round trip."""
+        """Restore the settings. `and_then`: another statement to send in the same round trip."""
         statement = sql("runs/put_back_settings")
         await self._execute(statement + b";" + and_then if and_then else statement, None)
 
     async def close(self) -> bool:
-        """False: a handler ended the transaction and began another one, so nothing may be written in this one."""
+        """Returns False if a handler ended the transaction and began another one. Nothing may be written in that
+        one."""
         await self.reset()
         return bool(await self._execute(sql("runs/close_slice"), {"slice": self._slice}))
 
     async def reset(self) -> None:
-        """Settings, temporary tables and locks of a handler last no longer than its slice."""
+        """Remove the settings, temporary tables and locks that a handler left in the session."""
         await self._execute(sql("runs/reset_session"), None)

@@ -1,7 +1,8 @@
-"""The occurrences of the schedule: each time that an entry is due is one row, taken by one.
+"""The occurrences of the schedule. Each time that an entry is due is one row, which one worker takes.
 
-Beats only notice and hint, as often as they like. A missed time is made up for once, by the latest one; a new entry
-begins with its next time. Its worker beats while it works; when it is silent, another takes it over.
+Beats only notice and hint, as often as they like. If several times of an entry were missed, only the latest one is
+run. A new entry begins with its next time. The worker of an occurrence sends heartbeats while it works. If it is
+silent, another worker takes the occurrence over.
 """
 
 from collections.abc import Mapping
@@ -40,9 +41,9 @@ def lead(
     lease_seconds: float,
     ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
-    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval.
-    Call it first in a transaction: a beat that freezes during that transaction holds the lease's row until
-    the server ends its session."""
+    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval. Call this
+    at the beginning of a transaction. If the beat freezes during that transaction, it holds the row of the lease
+    until the server ends its session."""
     limit_idle_in_transaction(cursor)
     parameters: dict[str, Any] = {
         "beat_id": beat_id,
@@ -67,7 +68,8 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 
 
 def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
-    """Occurrences to hint now; they count as hinted. Those that were tried often enough are given up."""
+    """The occurrences to hint now. They count as hinted from now on. Occurrences that were tried often enough are
+    given up."""
     parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS, "tries": TRIES}
     cursor.execute(sql("schedule/abandon_occurrences"), parameters)
     return cursor.execute(sql("schedule/hint_occurrences"), parameters).fetchall()
@@ -86,15 +88,15 @@ def take(database: DatabaseManager, entry: str, due_at: datetime) -> Taken | Non
 
 
 def beat(cursor: Cursor[Any], taken: Taken) -> bool:
-    """False: another took it over."""
+    """Returns False if another worker took the occurrence over."""
     return cursor.execute(sql("schedule/beat_occurrence"), taken.parameters()).fetchone() is not None
 
 
 def finish(
     cursor: Cursor[Any], taken: Taken, error_message: str | None = None, *, excused: bool = False
 ) -> str | None:
-    """The state it has now: finished, due (to be tried again) or failed; None: another took it over. `excused`: the
-    error says that it must wait, which counts as no try."""
+    """The new state of the occurrence: finished, due (to be tried again) or failed. None if another worker took it
+    over. `excused`: the error says that the occurrence must wait, so this does not count as a try."""
     parameters = {
         **taken.parameters(),
         "error_message": error_message,

@@ -1,5 +1,5 @@
 """Recurring records: one for each occurrence of a flow's schedule. They share the table of occurrences with the
-schedule of the maintenance tasks, under entries that begin with `flow:`."""
+schedule of the maintenance tasks. The names of their entries begin with `flow:`."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,8 +26,8 @@ def database_time(cursor: Cursor[Any]) -> datetime:
 def enqueue_occurrence(
     cursor: Cursor[Any], flow_name: str, due_at: datetime, encoded_payload: bytes
 ) -> int | None:
-    """The id of the new record, whose `scheduled_at` is the time of the occurrence. Returns None if somebody
-    was quicker, or the flow is new."""
+    """Returns the id of the new record, whose `scheduled_at` is the time of the occurrence. Returns None if another
+    process was quicker, or if the flow is new."""
     parameters = {
         "entry": entry_of(flow_name),
         "flow_name": flow_name,

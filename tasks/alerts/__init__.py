@@ -1,1 +1,1 @@
-"""Checking the queue: judge it, store the alerts, notify the contacts."""
+"""Checks the queue: judges it, stores the alerts, and notifies the contacts."""

@@ -1,4 +1,4 @@
-"""One check of the queue: judge it, store the alerts, send what the contacts must hear."""
+"""One check of the queue: judges it, stores the alerts, and sends the notifications."""
 
 from dataclasses import dataclass
 
@@ -30,11 +30,11 @@ class CheckResult:
 def check_queue(
     database: DatabaseManager, settings: ProcessorSettings, *, notify: bool, process_kind: str = WORKER
 ) -> CheckResult:
-    """`notify` False: neither store alerts nor send anything. `process_kind` says to operators which processes have the
-    channels.
+    """With `notify=False` it neither stores alerts nor sends anything. `process_kind` tells operators which
+    processes have the channels.
 
-    A database that cannot be reached, does not answer or takes no writes is the only finding, and the contacts are
-    told. Raises SchemaVersionError where there is nothing to judge yet.
+    If the database cannot be reached, does not answer or takes no writes, that is the only finding, and the contacts
+    are notified. Raises SchemaVersionError if there is nothing to judge yet.
     """
     try:
         judgement = judge_everything(database, settings, registers_as=process_kind if notify else None)
@@ -96,5 +96,5 @@ def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
 
 
 def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
-    """While a rule fails, no alert is resolved, because its trouble may not be over."""
+    """The codes whose alerts may be resolved. Empty while a rule fails, because the trouble may not be over."""
     return () if any(finding.code == RULE_FAILED for finding in findings) else JUDGED_CODES

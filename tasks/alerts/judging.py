@@ -1,4 +1,4 @@
-"""A judgement: what is wrong with the queue, the system, the schedule and the broker."""
+"""A judgement finds what is wrong with the queue, the system, the schedule and the broker."""
 
 import time
 from dataclasses import dataclass, replace
@@ -46,10 +46,10 @@ def judge_everything(
 ) -> Judgement:
     """Try up to TRIES times: one broken connection is not an emergency. No try begins after ANSWER_SECONDS.
 
-    `registers_as`: the kind of process as which this one first registers the contacts that it has channels to; None
-    for one that notifies nobody.
+    `registers_as`: this process first registers the contacts that it has channels to, under this kind of process.
+    None for a process that notifies nobody.
 
-    Raises DatabaseUnavailableError when no try has an answer within ANSWER_SECONDS, SchemaVersionError where there is
+    Raises DatabaseUnavailableError if no try has an answer within ANSWER_SECONDS, and SchemaVersionError if there is
     nothing to judge yet.
     """
     ends_at = time.monotonic() + ANSWER_SECONDS
@@ -91,7 +91,7 @@ def _judge(
 
 
 def _refuse_old_schema(database: DatabaseManager) -> None:
-    """While a newer version is deployed, this code judges the newer schema."""
+    """During a deployment of a newer version, this code also judges the newer schema."""
     with database.hold():
         current = schema.version_of(database)
     if versions.is_to_be_migrated(current) or versions.is_too_old(current):

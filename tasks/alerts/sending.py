@@ -1,4 +1,5 @@
-"""Sends notifications. Each is taken, sent and marked: two transactions, with nothing open while it is sent."""
+"""Sends notifications. One transaction takes a notification, and another one marks it as sent. No transaction is
+open while it is sent."""
 
 import logging
 from typing import Any
@@ -18,7 +19,7 @@ from .fan_out_to_contacts import fan_out_to_contacts
 logger = logging.getLogger(__name__)
 
 NOTIFICATIONS_AT_ONCE = 200
-WORKER = "worker"  # the kind of process
+WORKER = "worker"  # a kind of process
 
 
 def reachable_contacts(settings: ProcessorSettings) -> list[str]:
@@ -27,8 +28,8 @@ def reachable_contacts(settings: ProcessorSettings) -> list[str]:
 
 
 def register_contacts(database: DatabaseManager, settings: ProcessorSettings, process_kind: str) -> list[str]:
-    """Tell the others that this process has channels. Only names: the addresses stay here. Returns the contacts that
-    something is to be sent to."""
+    """Tell the other processes which contacts this process has channels to. Only names are stored: the addresses
+    stay here. Returns the contacts with notifications to send."""
     named = [contact for contact in reachable_contacts(settings) if contact != alerts.LOG]
     if not named:
         return []
@@ -38,8 +39,8 @@ def register_contacts(database: DatabaseManager, settings: ProcessorSettings, pr
 
 
 def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """For a worker that does not judge. The process that judged may have no channel. Returns how many were
-    sent. Raises QueueStoreError."""
+    """Send waiting notifications from a worker that does not judge, because the process that judged may have no
+    channel. Returns how many were sent. Raises QueueStoreError."""
     return _send(database, settings, register_contacts(database, settings, WORKER))
 
 
@@ -74,7 +75,7 @@ def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSetting
 
 
 def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) -> str | None:
-    """None, or what went wrong. One way to reach the contact suffices."""
+    """Returns None, or what went wrong. One working channel to the contact suffices."""
     problems: list[str] = []
     channels = channels_of(contact, settings)
     if not channels:
@@ -90,8 +91,8 @@ def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) 
 
 
 def message_of(notification: Notification) -> dict[str, Any]:
-    """The JSON that a webhook gets. `notification_id` stays the same when it is sent again. `notice_id` is its old name
-    and goes with the next version."""
+    """The JSON that a webhook receives. `notification_id` stays the same if the message is sent again. `notice_id`
+    is its old name, which the next version removes."""
     return {
         "notification_id": notification.id,
         "notice_id": notification.id,
@@ -111,7 +112,7 @@ def message_of(notification: Notification) -> dict[str, Any]:
 
 
 def trial_message(contact: str) -> dict[str, Any]:
-    """Says that nothing is wrong."""
+    """A test message, which says that nothing is wrong."""
     return {
         "notification_id": "test",
         "notice_id": "test",

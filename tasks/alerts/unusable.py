@@ -1,7 +1,7 @@
-"""The alerts that must go out without the database: it cannot be reached, or takes no writes.
+"""The alerts that must go out without the database, because it cannot be reached or takes no writes.
 
-A small file remembers who was notified, so that neither a worker that checks every minute nor a cron job that is a new
-process each time notifies twice.
+A small file remembers who was notified. So nobody is notified twice, either by a worker that checks every minute or
+by a cron job that is a new process each time.
 """
 
 import time
@@ -32,7 +32,8 @@ class UnusableDatabase:
         self._code = code
 
     def is_gone(self, finding: Finding) -> int:
-        """Notify all contacts the first time, then those that could not be reached. Returns how many were."""
+        """Notify all contacts the first time, and later those that could not be reached before. Returns how many
+        were notified."""
         state = self._read() or {"since": time.time(), "notified": []}
         recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
         notified = self._notify(recipients, "opened", finding, state["since"])
@@ -77,7 +78,7 @@ class UnusableDatabase:
         return deliver(contact, message, self._settings)
 
     def _read(self) -> dict[str, Any] | None:
-        """The version before wrote `told`."""
+        """Also reads `told`, the name that the previous version wrote."""
         try:
             state = self._file.read()
             notified = state["notified"] if "notified" in state else state["told"]

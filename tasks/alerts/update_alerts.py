@@ -19,8 +19,8 @@ _judged_at = float("-inf")
 
 @waking_task("processing_queue.update_alerts", old_name="tasks.alerts.update_alerts")
 def update_alerts() -> None:
-    """Idempotent. Two calls at the same time wait for each other. At most once in JUDGE_AGAIN_SECONDS in each process,
-    however many messages ask for it."""
+    """Idempotent. Two calls at the same time wait for each other. Each process judges at most once in
+    JUDGE_AGAIN_SECONDS, however many messages ask for it."""
     from .checking import check_queue  # a worker of records judges nothing
 
     global _judged_at  # noqa: PLW0603  (when this process judged last)

@@ -1,7 +1,7 @@
-"""A POST of JSON to a URL that an operator configured, without letting it be turned against our own network.
+"""Posts JSON to a URL that an operator configured, and prevents requests to our own network.
 
-The address is resolved once and that address is connected to. Plain http and private addresses are refused, unless the
-host is listed in WEBHOOK_HOSTS. Redirects are not followed.
+The host name is resolved once, and the connection goes to that address. Plain http and private addresses are
+refused, unless the host is listed in WEBHOOK_HOSTS. Redirects are not followed.
 """
 
 import http.client
@@ -14,7 +14,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 5.0
-ANSWER_SECONDS = 10.0  # for a whole call, however slowly the answer arrives
+ANSWER_SECONDS = 10.0  # for the whole call, however slowly the answer arrives
 # IPv6 networks that embed an IPv4 address, and the byte where it begins: a gateway would take us to that address.
 TRANSLATED = (
     (ipaddress.ip_network("::ffff:0:0/96"), 12),
@@ -22,7 +22,7 @@ TRANSLATED = (
     (ipaddress.ip_network("64:ff9b::/96"), 12),
     (ipaddress.ip_network("2002::/16"), 2),
 )
-# Teredo, and translation as a network of its own chooses it: where they lead nobody can tell.
+# Teredo, and prefixes that a network chooses itself for translation. Nobody can tell where they lead.
 UNKNOWN = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 
@@ -31,12 +31,12 @@ class Webhook:
         try:
             self._parts = urlsplit(url)
             self.host = self._parts.hostname or ""
-        except ValueError:  # such as https://[1: said when it is posted to
+        except ValueError:  # such as https://[1, which `post` reports
             self._parts, self.host = urlsplit(""), ""
         self._is_allowed = self.host in allowed_hosts
 
     def post(self, document: object) -> None:
-        """Raises OSError or ValueError; the text names no secret."""
+        """Raises OSError or ValueError. The text of the error contains no secret."""
         body = json.dumps(document).encode()
         connection = self._connection(self._address())
         try:
@@ -55,7 +55,8 @@ class Webhook:
             raise OSError(f"answered {status}")
 
     def _status(self, connection: http.client.HTTPConnection) -> int:
-        """Each byte of an answer may come in time, and the whole of it never: then the connection is shut."""
+        """The status of the answer. An answer may arrive so slowly that each byte is in time but the whole is not.
+        Then the connection is shut."""
         plain = connection.sock
         timer = threading.Timer(ANSWER_SECONDS, _shut, [plain])
         timer.daemon = True

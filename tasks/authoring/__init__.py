@@ -1,1 +1,1 @@
-"""What the author of a flow writes, and how it is checked and registered."""
+"""The declarations that the author of a flow writes, with their checks and their registry."""

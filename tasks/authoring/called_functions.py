@@ -1,4 +1,4 @@
-"""Checks that the functions with which a flow is declared accept the arguments that they will get."""
+"""Checks that the functions in the declaration of a flow accept the arguments that they will get."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 
 def check_functions(options: Mapping[str, Any]) -> None:
-    """The hooks and the back-off, when they are given. Raises ValueError."""
+    """Checks the hooks and the back-off function, if they are given. Raises ValueError."""
     for option, arguments in HOOK_ARGUMENTS.items():
         if options.get(option) is not None:
             check_callable_with(options[option], option, arguments)
@@ -29,7 +29,7 @@ def check_callable_with(function: Callable[..., Any], option: str, arguments: tu
     """Raises ValueError."""
     try:
         signature = inspect.signature(function)
-    except ValueError:  # written in C, and says nothing of itself
+    except ValueError:  # written in C, without a signature
         return
     try:
         signature.bind(*arguments)
@@ -38,7 +38,7 @@ def check_callable_with(function: Callable[..., Any], option: str, arguments: tu
 
 
 def check_policy(policy: object, option: str) -> None:
-    """A Backoff and PERMANENT are none of our business. Raises ValueError."""
+    """Checks the function of a retry policy. A Backoff or PERMANENT needs no check. Raises ValueError."""
     if not callable(policy):
         return
     if is_async(policy):

@@ -1,4 +1,4 @@
-"""What a handler may know of the record it works on, and say while it works."""
+"""What a handler may read about its record, and what it may report while it works."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ PROGRESS_LIMIT_BYTES = 8_192
 
 
 class RunSide(Protocol):
-    """What a context needs of the run that the record belongs to."""
+    """What a context needs from the run that the record belongs to."""
 
     @property
     def max_retries(self) -> int: ...
@@ -69,7 +69,8 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def attempt_number(self) -> int:
-        """1 for the first; attempts that crashed, were snoozed or released do not count."""
+        """The number of this attempt, from 1 on. Attempts that crashed, were snoozed or were released do not
+        count."""
         return self.record.attempt_number
 
     @property
@@ -95,24 +96,26 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def deadline(self) -> datetime | None:
-        """The same as an instant of this host's clock."""
+        """When the attempt is stopped, by this host's clock; None without a time limit."""
         remaining = self.remaining_seconds
         return None if remaining is None else datetime.now(UTC) + timedelta(seconds=remaining)
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody asked this record to stop. Known within a heartbeat; costs nothing to ask."""
+        """Whether somebody asked this record to stop. A request arrives within a heartbeat. This call costs
+        nothing."""
         return self._run_side.is_cancelled(self.record)
 
     def raise_if_cancelled(self) -> None:
-        """Raises RecordCancelled, which the handler lets pass: the record becomes cancelled."""
+        """Raises RecordCancelled if somebody asked this record to stop. If the handler does not catch it, the record
+        becomes cancelled."""
         if self.is_cancelled:
             raise RecordCancelled(f"record {self.record_id} was asked to stop")
 
     def enqueue(self, flow_name: str, payload: Any, **options: Unpack[RecordOptions]) -> None:
-        """Enqueue another record in the transaction that completes this one: it exists exactly when this one is
-        completed, whatever kind of handler this is, and also while ingestion is stopped. Where an unfinished record
-        has the same `dedup_key`, it is skipped. Unless told otherwise, it keeps this record's correlation id, and this
+        """Enqueue another record in the transaction that completes this one. The new record exists if and only if
+        this one is completed, in every kind of handler and also while ingestion is stopped. It is skipped if an
+        unfinished record has the same `dedup_key`. By default it keeps this record's correlation id, and this
         record's trace if no span is current. Raises PayloadRejectedError, UnknownFlowError."""
         options.setdefault("correlation_id", self.correlation_id or None)
         parameters = check_record(NewRecord(payload, **options), encoder_of(flow_name))
@@ -123,9 +126,9 @@ class FlowContext(Generic[PayloadT]):
         )
 
     def report_progress(self, progress: Any) -> bool:
-        """Store how far the handler is, any JSON of up to 8 kB, at once and over another connection: visible before
-        the handler's transaction commits, and not taken back with it. False: the record belongs to another claim
-        now. Raises PayloadRejectedError, DatabaseUnavailableError."""
+        """Store how far the handler is, as any JSON of up to 8 kB. This happens at once and over another connection.
+        So the progress is visible before the handler's transaction commits, and is not rolled back with it. Returns
+        False if the record belongs to another claim now. Raises PayloadRejectedError, DatabaseUnavailableError."""
         return self._run_side.write_progress(
             self.record, encode_json(progress, PROGRESS_LIMIT_BYTES, "progress")
         )
@@ -137,5 +140,5 @@ class FlowContext(Generic[PayloadT]):
 
     @cached_property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
-        """Says with every line which flow, run, record and attempt it belongs to."""
+        """A logger that adds the flow, run, record and attempt to every line."""
         return logging.LoggerAdapter(logging.getLogger(f"flows.{self.flow_name}"), fields_of(self.record))

@@ -1,8 +1,8 @@
-"""`@flow`: a Python function becomes something that records can be processed with.
+"""`@flow` turns a Python function into a flow, which processes records.
 
-The first parameter receives the record's payload, as the type of its annotation or as JSON. Every other parameter is
-filled by its annotation: `FlowContext`, or one of the connection types, which gives the handler the transaction that
-the record's new status is committed in.
+The first parameter receives the record's payload, as the type of its annotation or as JSON. The annotation of every
+other parameter decides what it receives: `FlowContext`, or one of the connection types. With a connection the
+handler works in the transaction that also commits the record's new status.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ def flow(*, batch: Literal[True], **options: Unpack[OptionsButBatch]) -> BatchDe
 @overload
 def flow(*, batch: Literal[False] = ..., **options: Unpack[OptionsButBatch]) -> Decorator: ...
 def flow(handler: Handler | None = None, /, **options: Any) -> Any:
-    """Register the function as a flow under its own name (or `name=`). The function itself is returned, so that it can
-    be called and tested as what it is; it has `enqueue` and its relatives as attributes. Raises FlowDeclarationError at
-    import."""
+    """Register the function as a flow under its own name (or `name=`). Returns the function itself, so that it can
+    still be called and tested. Its attributes are `enqueue` and the related functions. Raises FlowDeclarationError
+    at import."""
     if handler is None:
         return lambda function: _declare_and_register(function, options)
     return _declare_and_register(handler, options)

@@ -19,7 +19,7 @@ Handler = Callable[..., Any]
 
 
 class OptionsButBatch(TypedDict, total=False):
-    """What `@flow(...)` takes but for `batch`, which decides what the handler is given."""
+    """The options of `@flow(...)` except `batch`, which decides what the handler receives."""
 
     name: str
     queue: str
@@ -44,7 +44,7 @@ class OptionsButBatch(TypedDict, total=False):
 
 
 class FlowOptions(OptionsButBatch, total=False):
-    """What `@flow(...)` takes. docs/flows.md shows each by an example."""
+    """The options of `@flow(...)`. docs/flows.md has an example of each."""
 
     batch: bool
 
@@ -95,23 +95,25 @@ class Flow:
 
     @property
     def needs_main_thread(self) -> bool:
-        """Whether a signal interrupts its handler. Such a handler runs in another thread only while no hint can be
-        sent."""
+        """Whether a signal interrupts its handler at the time limit. Such a handler runs in another thread only
+        while no hint can be sent."""
         return False
 
     @property
     def most_unwritten_seconds(self) -> float:
-        """How long an outcome may wait to be written. A crash repeats the records whose outcomes were not."""
+        """How long an outcome may wait to be written. After a crash, records with unwritten outcomes are processed
+        again."""
         return math.inf
 
     @property
     def celery_queue(self) -> str:
-        """The name of its Celery queue in the broker, which another queue's workers may share."""
+        """The name of its Celery queue in the broker."""
         return celery_queue_name(self.queue)
 
     @property
     def needs_sqlalchemy(self) -> bool:
-        """Its handler is given an object of SQLAlchemy, or, where it is asynchronous, a connection of its engine."""
+        """Whether its handler receives an object of SQLAlchemy. An asynchronous handler gets a connection of
+        SQLAlchemy's engine."""
         return self.transaction_type not in (None, psycopg.Connection)
 
     def batch_size_or_default(self, settings: ProcessorSettings) -> int:

@@ -1,4 +1,4 @@
-"""The object that `@flow` makes of a function, as type checkers see it: it is called as before, and can enqueue.
+"""What `@flow` makes of a function, as type checkers see it. It can be called as before, and can enqueue.
 
     send_invoice.enqueue(session, Order(order_id=17))
 
@@ -42,7 +42,8 @@ ENQUEUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class FlowFunction(Protocol, Generic[First_contra, Payload_contra, Rest, Returned_co]):
-    """A flow's function. Its functions that enqueue take and raise what those of the same name do, but for the flow."""
+    """A flow's function. Its attributes that enqueue have the parameters and errors of the functions with the same
+    names, but they need no flow."""
 
     __name__: str
     __qualname__: str
@@ -107,8 +108,8 @@ class BatchDecorator(Protocol):
 
 
 def give_enqueue_functions(handler: Callable[..., Any], flow_name: str) -> None:
-    """A handler that takes no attributes, such as a bound method, can be enqueued by the flow's name only. So can a
-    function that is declared as several flows."""
+    """A handler that cannot have attributes, such as a bound method, can be enqueued by the flow's name only. The
+    same holds for a function that is declared as several flows."""
     names: list[str] = getattr(handler, FLOW_NAMES, [])
     if flow_name not in names:
         names.append(flow_name)

@@ -29,12 +29,12 @@ class Application(Protocol):
     tasks: Any
 
     def load_tasks(self) -> None:
-        """Import its modules, and register its flows. Raises whatever an import raises."""
+        """Import its modules, and register its flows. Errors of an import are not caught."""
         ...
 
 
 def register(flow: Flow) -> None:
-    """Raises FlowDeclarationError for a second flow of the same name from another place."""
+    """Raises FlowDeclarationError if another place has declared a flow of the same name."""
     known = _flows.get(flow.name)
     if known is not None and place_of(known) != place_of(flow):
         raise FlowDeclarationError(
@@ -45,9 +45,10 @@ def register(flow: Flow) -> None:
 
 
 def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
-    """Import what the settings and the installed packages name, and return all flows. Raises SettingsError.
+    """Import the modules that the settings and the installed packages name, and return all flows. Raises
+    SettingsError.
 
-    Modules in the current directory are found too, behind all others: Python does not look there for a command.
+    Modules in the current directory are found last. For a command, Python itself does not look there.
     """
     if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
         sys.path.append(here)
@@ -69,7 +70,8 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
 
 
 def remember(application: Application) -> None:
-    """From now on `load_flows` loads its tasks, after its own imports. The application is not kept alive."""
+    """Let `load_flows` also load the tasks of this application, after its own imports. This does not keep the
+    application alive."""
     _applications.append(ref(application))
 
 
@@ -79,13 +81,15 @@ def applications() -> list[Application]:
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
-    """An application that has installed flows of its own, and named no modules, does not want the sample."""
+    """Whether the sample is configured only by default. An application that has installed its own flows and named no
+    modules does not want it."""
     is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
     return settings.flow_modules == ProcessorSettings().flow_modules and not is_named
 
 
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
-    """The loaded modules of FLOW_MODULES that import no flow, and that declare none, not even in their submodules."""
+    """The loaded modules of FLOW_MODULES without a flow: neither they nor their submodules declare one, and they
+    import none."""
     handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
     handlers += applications()
@@ -100,7 +104,8 @@ def modules_without_flows(settings: ProcessorSettings) -> list[str]:
 
 @contextmanager
 def _any_error_as_problem(place: str, problems: list[str]) -> Generator[None]:
-    """A module can raise anything, and Celery's signals would swallow it: the worker would be ready and useless."""
+    """Turns any error of a module into a reported problem. Celery's signals would swallow it, and the worker would
+    be ready but useless."""
     try:
         yield
     except Exception as error:  # noqa: BLE001
@@ -108,14 +113,14 @@ def _any_error_as_problem(place: str, problems: list[str]) -> Generator[None]:
 
 
 def all_flows() -> list[Flow]:
-    """All flows that were loaded, for any Celery queue."""
+    """All loaded flows, of every Celery queue."""
     return list(_flows.values())
 
 
 @contextmanager
 def empty_registry() -> Generator[None]:
-    """For tests that declare flows. Inside, no flow is registered; afterwards the earlier ones are registered
-    again."""
+    """For tests that declare flows. The context begins with no registered flow. Afterwards the earlier flows are
+    registered again."""
     flows, remembered = dict(_flows), list(_applications)
     _flows.clear()
     _applications.clear()
@@ -134,6 +139,6 @@ def find_flow(name: str) -> Flow | None:
 
 
 def place_of(flow: Flow) -> str:
-    """Where its handler is written."""
+    """The place of its handler in the source."""
     handler = flow.handler
     return f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"

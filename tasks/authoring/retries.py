@@ -1,4 +1,4 @@
-"""What follows a failed attempt: another one after a delay, or none."""
+"""Decides what follows a failed attempt: another attempt after a delay, or none."""
 
 import logging
 import math
@@ -77,8 +77,8 @@ def retry_delay_seconds(
     failed_attempts: int,
     error: BaseException,
 ) -> float | None:
-    """Returns None for no further attempt. The policy of the error's nearest class decides, otherwise `backoff`. A
-    refused value would be refused again, so the record is not retried unless `retry_on` says so."""
+    """Returns None for no further attempt. The policy of the error's nearest class decides, and otherwise `backoff`.
+    A rejected payload would be rejected again, so it is not retried unless `retry_on` says so."""
     if isinstance(error, PermanentError):
         return None
     otherwise = PERMANENT if isinstance(error, PayloadRejectedError) else backoff

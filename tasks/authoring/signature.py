@@ -1,4 +1,4 @@
-"""What a handler's parameters ask for."""
+"""Reads from a handler's signature what its parameters receive."""
 
 import inspect
 from dataclasses import dataclass

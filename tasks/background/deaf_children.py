@@ -1,9 +1,9 @@
-"""A child whose handler holds the interpreter, or that is frozen, cannot hear that an operator wants to end that
-handler. The worker's main process sees the request instead, and kills the child. The child that follows it gives the
-record a crash strike and gives back the others.
+"""Some children cannot receive an operator's request to end their handler: the handler holds the interpreter, or the
+child is frozen. The worker's main process then sees the request and kills the child. The next child gives the record
+a crash strike and gives back the others.
 
-The main process keeps no connection, because children are forked from it. It asks only while a child with a record in
-flight is silent, over a connection of that moment."""
+The main process keeps no connection, because children are forked from it. It asks only while a child with a record
+in flight is silent, and opens a connection just for that."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ from ..monitoring.deadline import call_with_deadline
 from ..worker.shared_slots import SEVERAL_IN_FLIGHT, BusyChild, SharedSlots, shared_slots
 
 LOOK_SECONDS = 0.5
-DEAF_SECONDS = 1.5  # a heartbeat thread that can run says so every 0.1 s
+DEAF_SECONDS = 1.5  # a heartbeat thread that can run reports every 0.1 s
 ASK_SECONDS = 1.0
 ASK_AGAIN_AFTER_ERROR_SECONDS = 5.0
 ANSWER_SECONDS = 2.0
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class DeafChildren(bootsteps.StartStopStep):
-    """In the main process of a prefork worker."""
+    """Finds and kills such children. Runs in the main process of a prefork worker."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -65,7 +65,7 @@ class DeafChildrenWatch:
             self._end(request, deaf)
 
     def _deaf(self) -> dict[int, BusyChild]:
-        """By pid."""
+        """The deaf children, by pid."""
         heard_before = time.monotonic() - DEAF_SECONDS
         deaf: dict[int, BusyChild] = {}
         for process in list(self._pool._pool):

@@ -1,5 +1,6 @@
-"""The heartbeat of a worker process: says that it and its run are alive, learns what they should know, and looks
-after those who are silent. A thread with its own connection, because the main thread is busy with records."""
+"""The heartbeat of a worker process. It says that the process and its run are alive, reads news for them, and
+rescues the records of silent processes. It is a thread with its own connection, because the main thread is busy with
+records."""
 
 import logging
 import random
@@ -23,8 +24,8 @@ from .recycling import recycle_when_full
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1  # how soon a stop is noticed
-CLOCK_SECONDS = 20.0  # how often this host's clock is compared with the database's
-FOLD_SECONDS = 30.0  # how old rollup deltas become when beat sends no fan_out
+CLOCK_SECONDS = 20.0  # between two comparisons of this host's clock with the database's
+FOLD_SECONDS = 30.0  # the age at which rollup deltas are folded if beat sends no fan_out
 
 
 class Heartbeat(threading.Thread):
@@ -58,8 +59,8 @@ class Heartbeat(threading.Thread):
         return self._services.settings.heartbeat_seconds * random.uniform(0.8, 1)  # noqa: S311
 
     def attempt_in_time(self, duty: Callable[[], None]) -> None:
-        """Return when the duty is done, or half a lease later. A duty that hangs goes on in its thread, and no other
-        begins: behind PgBouncer a statement waits for minutes for a Postgres that is away."""
+        """Return when the duty is done, or after half a lease. A duty that hangs goes on in its thread, and no other
+        duty begins. Behind PgBouncer a statement can wait for minutes while Postgres is away."""
         if self._duty is None or self._duty.done():
             self._duty = start_call(lambda: self.attempt(duty), thread_name="heartbeat_duty")
         if not wait([self._duty], self._services.settings.lease_seconds / 2).done:
@@ -117,7 +118,7 @@ class Heartbeat(threading.Thread):
         return asked is not None
 
     def _end_handler(self, handlers: Handlers | None, request: worker_processes.EndRequest) -> None:
-        """Returns when it is too late for that."""
+        """End the process of this handler. Returns if the request came too late."""
         if handlers is not None:
             handlers.end(request)
         logger.info("record %d is not in hand: its handler cannot be ended any more", request.record_id)

@@ -1,5 +1,5 @@
-"""Work without a hint: a worker process that is idle looks for due records that nobody took up, so that records are
-processed while the broker or beat is away. A thread, because the main thread waits for Celery."""
+"""Work without a hint. An idle worker process looks for due records that nobody has taken, so that records are
+processed while the broker or beat is away. This is a thread, because the main thread waits for Celery."""
 
 import logging
 import random
@@ -36,8 +36,8 @@ class IdlePoll(threading.Thread):
                 logger.exception("the look for due records failed, it goes on")
 
     def end(self, timeout_seconds: float) -> None:
-        """Waits until its run, if any, has given back what it did not start. `timeout_seconds` bounds a shutdown;
-        a child that makes room for another one finishes the record in hand."""
+        """Waits until its run, if there is one, has given back the records that it did not start. `timeout_seconds`
+        limits the wait at a shutdown. A child that makes room for a new one finishes its record first."""
         self._ended.set()
         waited_seconds = 0.0
         while self.is_alive() and waited_seconds < timeout_seconds:
@@ -72,10 +72,10 @@ class IdlePoll(threading.Thread):
             self._services.run_lock.release()
 
     def _waiting(self) -> FlowWithWork | None:
-        """Choose among the flows whose due records have waited for longer than any hint takes. It is the one that this
-        process has not run for the longest time; the flow that waits longest could have endless work. Among those that
-        it never ran, one with the fewest runs: where the records of one flow kill each process at once, its dead runs
-        let another flow be first."""
+        """Choose among the flows whose due records have waited for longer than any hint takes. The choice is the
+        flow that this process has not run for the longest time, because the flow that waits longest could have
+        endless work. Among flows that it never ran, it is one with the fewest runs. So a flow whose records kill
+        every process does not always come first: its dead runs count."""
         with self._services.database.transaction() as cursor:
             flows = with_work(cursor, self._services.celery_queues)
         is_reachable = self._services.hints.is_broker_reachable()

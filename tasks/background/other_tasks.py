@@ -1,8 +1,9 @@
-"""Tasks of applications that are not durable, in the same worker: never at the same time as a run in one child.
+"""Runs the tasks of applications that are not durable in the same worker. Such a task and a run never execute at the
+same time in one child.
 
-A message starts them in the main thread of a child. A run that began without a hint may be active there in another
-thread: it gives back the records that it has not started, and the task waits for it. Their time limits count from
-there.
+A message starts such a task in the main thread of a child. A run that began without a hint may be active in another
+thread of that child. It gives back the records that it has not started, and the task waits for it. The time limit of
+the task begins after this wait.
 """
 
 import logging
@@ -39,20 +40,20 @@ def serve_other_tasks(worker_app: Celery) -> None:
             if name.startswith(CELERYS_OWN) or is_known is task or isinstance(is_known, OwnTask):
                 continue
             _limits[name] = task.time_limit, task.soft_time_limit
-            task.time_limit = task.soft_time_limit = None  # of the pool
+            task.time_limit = task.soft_time_limit = None  # the pool's limit
             task.Request = f"{OtherRequest.__module__}:{OtherRequest.__name__}"
             worker_app.tasks[name] = task
 
 
 def take_limits_from_pool(worker: Any) -> None:
-    """`--time-limit` would end a run in the middle. It holds for the other tasks alone. The pool is there, and has not
-    started yet."""
+    """Apply `--time-limit` to the other tasks only, because it would end a run in the middle. Call this when the
+    pool exists and has not started yet."""
     _default_limits[:] = [worker.time_limit, worker.soft_time_limit]
     worker.pool.options.update(timeout=None, soft_timeout=None)
 
 
 def watch_other_tasks() -> None:
-    """In a pool child."""
+    """Call this in a pool child."""
     signals.task_prerun.connect(_begin, dispatch_uid="processing_queue.begin", weak=False)
     signals.task_postrun.connect(_end, dispatch_uid="processing_queue.end", weak=False)
 
@@ -82,7 +83,8 @@ def _end(task: Any = None, **_: Any) -> None:
 
 
 def _is_other(task: Any) -> bool:
-    """Neither ours, nor the task of a record, nor called by another task as a function."""
+    """Whether the task is neither one of ours, nor the task of a record, nor called as a function by another
+    task."""
     request = task.request
     return (
         not isinstance(task, OwnTask) and getattr(request, "durable", None) is None and not request.is_eager

@@ -1,4 +1,4 @@
-"""A start behind a pooler: PgBouncer goes on refusing for a while after Postgres came back."""
+"""The start behind a pooler. PgBouncer still refuses clients for a while after Postgres has come back."""
 
 import logging
 import time
@@ -9,13 +9,13 @@ from queue_store.errors import DatabaseUnavailableError
 
 PATIENCE_SECONDS = 40.0  # more than twice PgBouncer's server_login_retry, by default 15 s
 TRY_AGAIN_SECONDS = 1.0
-NOT_LOGGED_IN_YET = ("server_login_retry", "query_wait_timeout")  # so PgBouncer refuses a client
+NOT_LOGGED_IN_YET = ("server_login_retry", "query_wait_timeout")  # PgBouncer's words when it refuses a client
 
 logger = logging.getLogger(__name__)
 
 
 def check_schema(application_name: str) -> None:
-    """Raises QueueStoreError, at once unless a pooler says that it will soon try again to log in."""
+    """Raises QueueStoreError. It does so at once, unless a pooler says that it will soon try to log in again."""
     database = DatabaseManager(application_name=application_name)
     ends_at = time.monotonic() + PATIENCE_SECONDS
     try:

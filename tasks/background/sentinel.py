@@ -1,8 +1,8 @@
 """The sentinel: one worker process, elected by a lease row, checks the queue every twenty seconds and rescues orphans.
-So a wedged beat, worker or database is reported although beat sends nothing. It is a thread of its own, because a
+So a stuck beat, worker or database is reported even if beat sends nothing. It is a thread of its own, because a
 check or a webhook may take longer than a heartbeat can wait.
 
-A process imports what a check needs when it makes the first one: most never do."""
+A process imports what a check needs at its first check, because most processes never make one."""
 
 import logging
 import random

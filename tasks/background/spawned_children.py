@@ -1,8 +1,9 @@
 """Pool children that start a Python of their own instead of being forked, as is usual on macOS.
 
-A fork has everything that the main process prepared. A spawned child has only what the pool pickles for it: Celery's
-application. Our application is not copied. Instead the pool pickles what the child needs from the main process: the
-shared slots, the names of the Celery queues, and settings that were changed after the configuration was read.
+A forked child has everything that the main process prepared. A spawned child has only the Celery application that
+the pool pickles for it. Our application is not copied. Instead the pool pickles what the child needs from the main
+process: the shared slots, the names of the Celery queues, and settings that were changed after the configuration was
+read.
 """
 
 from importlib import import_module
@@ -28,7 +29,9 @@ def _what_a_child_needs(pickled: Celery) -> Any:
 def _application_of_the_child(changes: dict[str, Any], slots: Any, queues: list[str]) -> Celery:
     shared_slots.take_over(*slots)
     celery_queues[:] = queues
-    application: Celery = import_module(REAL_NAME).app  # this way, because it connects our signals
+    application: Celery = import_module(
+        REAL_NAME
+    ).app  # imported by this name, because that connects our signals
     application.conf.update(changes)
     return application
 

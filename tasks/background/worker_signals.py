@@ -1,4 +1,5 @@
-"""Celery's signals: a worker's main process only checks and stops; everything else begins in the pool child."""
+"""Handlers of Celery's signals. A worker's main process only checks and stops. Everything else begins in the pool
+child."""
 
 import logging
 import multiprocessing
@@ -72,8 +73,8 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 def import_what_handlers_need(flows: Iterable[Flow]) -> None:
-    """Runs once before the fork, and not in each pool child while its first record waits. Other workers do without
-    it."""
+    """Import these modules once before the fork. Otherwise each pool child would import them while its first record
+    waits. A worker whose flows do not need them skips this."""
     if any(flow.needs_sqlalchemy for flow in flows):
         from queue_store.database import held_with_sqlalchemy, sqlalchemy_engine  # noqa: F401
 
@@ -105,7 +106,8 @@ def serve_own_queues() -> list[str]:
 
 
 def say_what_is_served() -> None:
-    """A flow that nobody serves waits in silence, and so does a module without flows."""
+    """Log which flows this worker serves, and which modules have no flow. Otherwise a flow that nobody serves would
+    wait without any sign."""
     settings = load_processor_settings()
     flows = load_flows(settings).values()
     for module in modules_without_flows(settings):
@@ -134,7 +136,7 @@ def let_children_work(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_children(**_: Any) -> None:
-    """Runs in the main process; every child sees it between two records."""
+    """Ask all children to stop. Runs in the main process, and every child sees the request between two records."""
     shared_slots.stop()
 
 
@@ -187,8 +189,9 @@ def close_worker_process(**_: Any) -> None:
 
 
 def _allow_child_processes() -> None:
-    """Celery's pool marks its children as daemons, and `multiprocessing` lets a daemon start no process. To a process
-    that it spawns it hands its own kind of key only, which is not that of Celery's pool."""
+    """Let handlers start processes. Celery's pool marks its children as daemons, and `multiprocessing` does not let
+    a daemon start a process. It also passes only its own type of key to a spawned process, and the key of Celery's
+    pool has another type."""
     if is_pool_child():
         process: Any = multiprocessing.current_process()
         process.daemon = False
@@ -196,8 +199,8 @@ def _allow_child_processes() -> None:
 
 
 def _survive_group_sigterm() -> None:
-    """A SIGTERM to the whole process group reaches the children too, and would kill them in the middle of a record:
-    the first one only asks to stop."""
+    """A SIGTERM to the whole process group also reaches the children, and would kill them in the middle of a record.
+    So the first SIGTERM only asks them to stop."""
 
     pid = os.getpid()
 
@@ -205,7 +208,7 @@ def _survive_group_sigterm() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if os.getpid() == pid:
             shared_slots.stop()
-        else:  # a process that a handler forked, which is to end now
+        else:  # a process that a handler forked must end now
             os.kill(os.getpid(), number)
 
     if is_pool_child():

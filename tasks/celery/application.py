@@ -1,4 +1,4 @@
-"""The application that takes the place of `celery.Celery`: its tasks are flows, and its calls write records."""
+"""The application that replaces `celery.Celery`. Its tasks are flows, and calls of them write records."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -63,14 +63,14 @@ class DurableCelery(Celery):
         remember(self)
 
     def load_tasks(self) -> None:
-        """What a worker does at its start: import the modules of the tasks, and register each as a flow. Raises
-        whatever an import raises."""
+        """Import the modules of the tasks, and register each task as a flow. A worker does this at its start. Errors
+        of an import are not caught."""
         self.loader.import_default_modules()
         self.finalize()
 
     @cached_property
     def database(self) -> DatabaseManager:
-        """The queue's. Raises SettingsError."""
+        """The queue's database. Raises SettingsError."""
         return self._database or DatabaseManager(application_name=f"{self.main or 'celery'} tasks")
 
     @cached_property
@@ -82,13 +82,13 @@ class DurableCelery(Celery):
         return DurableBackend(self)
 
     def is_durable(self, name: str) -> bool:
-        """Whether calls of the task of this name write records."""
+        """Whether calls of the task with this name write records."""
         return not fnmatchcase(name, CELERYS_OWN) and any(
             fnmatchcase(name, pattern) for pattern in self.durable
         )
 
     def check_queue(self, name: str, queue: Any) -> None:
-        """Raises NotDurableError for another queue than that of the task, where it is known."""
+        """Raises NotDurableError for a queue other than the task's own, if that is known."""
         wanted, declared = flow_queue(self, queue), flow_queue(self, name=name)
         if queue is not None and wanted != declared:
             raise refuse(
@@ -97,14 +97,15 @@ class DurableCelery(Celery):
             )
 
     def task(self, *arguments: Any, **options: Any) -> Any:
-        """As Celery's. Other applications in the process get no copy of the task, unless `shared=True`."""
+        """The same as Celery's. But other applications in the process get no copy of the task, unless
+        `shared=True`."""
         options.setdefault("shared", False)
         return super().task(*arguments, **options)
 
-    def _task_from_fun(  # pyright: ignore[reportIncompatibleMethodOverride]  (it passes the others on)
+    def _task_from_fun(  # pyright: ignore[reportIncompatibleMethodOverride]  (it passes on the others)
         self, fun: Any, name: str | None = None, base: Any = None, **options: Any
     ) -> Any:
-        """Celery makes all tasks here: those of `@app.task` and of `@shared_task`."""
+        """Celery calls this to make each task, for `@app.task` and for `@shared_task`."""
         name = name or self.gen_task_name(fun.__name__, fun.__module__)
         known: Any = self._tasks
         if not self.is_durable(name) or name in known:
@@ -138,7 +139,8 @@ class DurableCelery(Celery):
         task_id: str | None = None,
         **options: Any,
     ) -> Any:
-        """All calls of tasks come here. A retry of a task that a message has started stays Celery's."""
+        """Every call of a task ends here. If a message has started a task, Celery itself handles the retry of that
+        task."""
         said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
         if options.get("retries") or not self.is_durable(name):
             self._refuse_canvas(name, kwargs)
@@ -179,7 +181,8 @@ class DurableCelery(Celery):
         return options
 
     def _get_backend(self) -> Any:
-        """Results of durable tasks are in their records, those of the others where `result_backend` says."""
+        """The results of durable tasks are in their records. The results of other tasks are in the
+        `result_backend`."""
         if self.durable == ("*",):
             return self.durable_backend
         return BesideBackend(self.durable_backend, super()._get_backend())  # type: ignore[misc]

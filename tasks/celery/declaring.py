@@ -1,4 +1,4 @@
-"""A task's declaration as the declaration of its flow."""
+"""Converts a task's declaration into the declaration of its flow."""
 
 import inspect
 import math
@@ -25,7 +25,7 @@ REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class TaskFlow(Flow):
-    """A flow whose handler is a task: the task alone says what is tried again, and when."""
+    """A flow whose handler is a task. Only the task decides what is tried again, and when."""
 
     is_repeated_after_crash: bool = False
 

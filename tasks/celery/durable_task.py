@@ -1,4 +1,5 @@
-"""What a durable task does in its body that is not Celery's own: a retry is that of its record."""
+"""The methods that a durable task calls in its body and that differ from Celery's. For example, a retry is that of
+its record."""
 
 from functools import cache, partial
 from typing import Any
@@ -12,7 +13,7 @@ from .refusals import refuse
 
 class DurableTask(Task):
     """A base class placed before the class that a task would have. Outside of a record, such as in `apply()`, it
-    behaves like Celery's."""
+    behaves like Celery's own class."""
 
     abstract = True
     most_retries: int | None = None  # the record's limit; retry() cannot raise it
@@ -28,8 +29,8 @@ class DurableTask(Task):
         max_retries: int | None = None,
         **options: Any,
     ) -> Any:
-        """Raises Retry, which makes the record pending again; the exception, or MaxRetriesExceededError, when the
-        retries are used up; NotDurableError for what a record cannot do."""
+        """Raises Retry, which makes the record pending again. When the retries are used up, raises the exception or
+        MaxRetriesExceededError. Raises NotDurableError for options that a record cannot follow."""
         request = self.request
         if getattr(request, "durable", None) is None:
             return super().retry(
@@ -72,8 +73,8 @@ class DurableTask(Task):
             )
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
-        """The record is in the transaction, and runs after its COMMIT: the same as `delay()`. A task that runs at once,
-        eagerly, waits for Django's COMMIT."""
+        """The same as `delay()`: the record is in the transaction, and runs after its COMMIT. An eager task waits
+        for Django's COMMIT."""
         return self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **options: Any) -> Any:
@@ -93,7 +94,7 @@ class DurableTask(Task):
         raise refuse("self.add_to_chord()", "chords are not supported")
 
     def update_state(self, *arguments: Any, **options: Any) -> Any:
-        """Celery's, outside of a record."""
+        """Raises NotDurableError in a record. Outside of a record, does the same as Celery's."""
         if getattr(self.request, "durable", None) is not None:
             raise refuse(
                 "self.update_state()", "the record has its own state; write progress into a table of yours"

@@ -1,4 +1,5 @@
-"""The handler of a task's flow: Celery's own tracer runs the body, so that signals, requests and hooks are Celery's."""
+"""The handler of a task's flow. Celery's own tracer runs the body, so that signals, requests and hooks work as in
+Celery."""
 
 import socket
 from collections.abc import Callable
@@ -26,7 +27,8 @@ from .task_ids import task_id_of
 
 
 class Running:
-    """A running record, which the request of its task carries. `result`: what is kept of the return value."""
+    """A running record, which the request of its task carries. `result`: the part of the return value that is
+    kept."""
 
     __slots__ = ("record_id", "result")
 
@@ -36,7 +38,7 @@ class Running:
 
 
 class TaskHandler:
-    """Called with the payload of a record. A run calls it for one record after the other."""
+    """A run calls this with the payload of one record after the other."""
 
     def __init__(self, app: Any, task: Any) -> None:
         self.app = app
@@ -107,7 +109,7 @@ class TaskHandler:
         }
 
     def _settle(self, info: Any, retval: Any, said: dict[str, Any], context: FlowContext) -> None:
-        """Raises what the attempt is charged with."""
+        """Raises the error that the attempt is charged with."""
         if info is None:
             if (link := said.get("link")) is not None:
                 self._enqueue_link(link, retval, said, context)
@@ -152,7 +154,7 @@ class TaskHandler:
 
 
 def _checked(said: Any) -> dict[str, Any]:
-    """Raises PayloadRejectedError for a record that no call of a task has written."""
+    """Raises PayloadRejectedError for a record that was not written by a call of a task."""
     if not isinstance(said, dict):
         raise PayloadRejectedError("payload", 'is not that of a task: {"args": […], "kwargs": {…}}')
     args, kwargs = said.setdefault("args", []), said.setdefault("kwargs", {})

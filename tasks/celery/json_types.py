@@ -1,5 +1,5 @@
-"""Arguments and results as JSON: the types that Celery's own serializer knows, such as datetime, UUID and Decimal,
-arrive as what they were."""
+"""Arguments and results as JSON. The types that Celery's own serializer knows, such as datetime, UUID and Decimal,
+keep their types."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ _MARK = b'"__type__"'
 
 
 def as_json(value: Any, field: str) -> Any:
-    """The value of plain JSON types only. Raises PayloadRejectedError."""
+    """The value, made of plain JSON types only. Raises PayloadRejectedError."""
     try:
         return json.loads(dumps(value))
     except (TypeError, ValueError, RecursionError, EncodeError) as error:
@@ -21,10 +21,11 @@ def as_json(value: Any, field: str) -> Any:
 
 
 def from_json(encoded: bytes, plain: Any) -> Any:
-    """`plain`: what `encoded` holds without Celery's types. It is taken as it is where there are none."""
+    """`plain`: the decoded JSON without Celery's types. It is returned unchanged if `encoded` has none of these
+    types."""
     return loads(encoded) if _MARK in encoded.replace(b" ", b"") else plain
 
 
 def decoded(plain: Any) -> Any:
-    """What `as_json` has made, as it was before."""
+    """The value from which `as_json` made this one."""
     return loads(json.dumps(plain))

@@ -1,4 +1,5 @@
-"""The options of a call: each is kept, without meaning for a record, or refused. None is dropped in silence."""
+"""The options of a call. Each is kept, is known to have no meaning for a record, or is refused. None is dropped
+silently."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from dateutil.parser import isoparse
 
 from .refusals import refuse
 
-# They are about publishing a message, and no message is sent.
+# These options are about publishing a message, and no message is sent.
 WITHOUT_MEANING = frozenset(
     {"producer", "publisher", "connection", "router", "retry", "retry_policy", "result_cls", "task_type",
      "add_to_parent", "delivery_mode", "immediate", "mandatory", "exchange", "routing_key", "serializer"}
@@ -36,7 +37,7 @@ REFUSED = {
 
 @dataclass(slots=True)
 class CallOptions:
-    """What a call of a task says about its record."""
+    """The options of a record that a call of a task sets."""
 
     task_id: str | None = None
     priority: int | None = None
@@ -52,7 +53,7 @@ class CallOptions:
 def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
     """Raises NotDurableError."""
     said = {option: value for option, value in given.items() if _says_something(value)}
-    if said.get("reply_to") == app.thread_oid:  # a frozen signature sets it, such as the only task of a chain
+    if said.get("reply_to") == app.thread_oid:  # set by a frozen signature, such as the only task of a chain
         del said["reply_to"]
     if refused := next((option for option in REFUSED if option in said), None):
         raise refuse(f"{name}: {refused} is not supported", REFUSED[refused])

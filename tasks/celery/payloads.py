@@ -30,7 +30,7 @@ def payload_of(app: Any, args: Any, kwargs: Any, options: CallOptions) -> dict[s
 
 
 def link_of(app: Any, link: Any) -> dict[str, Any]:
-    """The one task that follows a success. Raises NotDurableError."""
+    """The single task to run after a success. Raises NotDurableError."""
     if isinstance(link, Sequence) and not isinstance(link, str):
         if len(link) != 1:
             raise refuse(

@@ -1,4 +1,5 @@
-"""What a durable task does not take. Everything is refused with a sentence, where it is asked for."""
+"""Sentences for everything that a durable task refuses. Each is raised where the unsupported feature is
+requested."""
 
 
 class NotDurableError(Exception):

@@ -1,4 +1,4 @@
-"""What `AsyncResult` reads: the record of the task takes the place of a result backend."""
+"""What `AsyncResult` reads. The record of the task replaces a result backend."""
 
 import math
 import re
@@ -37,13 +37,14 @@ STATES = {
 
 
 class DurableBackend(BaseBackend):
-    """Of one application. Its `store_result` and `mark_as_…` write nothing: the worker writes the record's outcome."""
+    """The backend of one application. Its `store_result` and `mark_as_…` write nothing, because the worker writes
+    the record's outcome."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(app, url="processing-queue://")
 
     def state_of(self, task_id: str) -> TaskState | None:
-        """None: there is no committed record of this task. Raises QueueStoreError."""
+        """Returns None if there is no committed record of this task. Raises QueueStoreError."""
         record_id = record_id_of(task_id)
         with self.app.database.engine.begin() as connection:
             return read_task_state(connection, record_id=record_id, task_id=None if record_id else task_id)
@@ -64,7 +65,7 @@ class DurableBackend(BaseBackend):
         no_ack: bool = True,
         on_interval: Any = None,
     ) -> dict[str, Any]:
-        """Raises celery's TimeoutError, and NotDurableError in the transaction that enqueued the task."""
+        """Raises Celery's TimeoutError. Raises NotDurableError inside the transaction that enqueued the task."""
         ends_at = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             state = self.state_of(task_id)
@@ -80,7 +81,7 @@ class DurableBackend(BaseBackend):
             time.sleep(min(LOOK_SECONDS, max(0.0, ends_at - time.monotonic())))
 
     def forget(self, task_id: str) -> None:
-        """The record is purged. Raises NotDurableError while it is not finished."""
+        """Purge the record. Raises NotDurableError while it is not finished."""
         state = self.state_of(task_id)
         if state is None:
             return
@@ -100,8 +101,8 @@ class DurableBackend(BaseBackend):
         store_result: bool = True,
         state: str = states.SUCCESS,
     ) -> None:
-        """The record's handler takes the result from the request. A result that is not JSON raises EncodeError, which
-        fails the task, if the application wants results; otherwise it is not kept."""
+        """The record's handler takes the result from the request. If the application wants results, one that is not
+        JSON raises EncodeError, which fails the task. Otherwise such a result is not kept."""
         running = getattr(request, "durable", None)
         if running is None or not store_result or result is None:
             return
@@ -192,6 +193,7 @@ class BesideBackend:
 
 
 def _module_of(kind: str, traceback: str) -> str:
-    """Python writes it in front of the type, in the last line but those of the message."""
+    """The module of the exception. In the traceback, Python writes it before the type, in the line where the message
+    begins."""
     found = re.findall(rf"^(?:([\w.]+)\.)?{re.escape(kind)}(?::|$)", traceback, re.MULTILINE)
     return (found[-1] if found else "") or "builtins"

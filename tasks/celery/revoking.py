@@ -12,7 +12,7 @@ from .task_ids import record_id_of
 
 
 class DurableControl(Control):
-    """Celery's remote control; what is said of durable tasks goes to Postgres instead of to the workers."""
+    """Celery's remote control. Commands about durable tasks go to Postgres instead of to the workers."""
 
     app: Any
 
@@ -24,8 +24,8 @@ class DurableControl(Control):
         signal: str = TERM_SIGNAME,
         **options: Any,
     ) -> Any:
-        """A waiting record is cancelled at once, and does not run. One that runs is asked to stop, as
-        `queuectl cancel` does. Raises NotDurableError for `terminate=True`, and for a task that is not committed."""
+        """A waiting record is cancelled at once, and does not run. A running record is asked to stop, as by
+        `queuectl cancel`. Raises NotDurableError for `terminate=True`, and for a task that is not committed."""
         task_ids = [task_id] if isinstance(task_id, str) else list(task_id)
         records = {one: self._record_id(one) for one in task_ids}
         plain = [one for one, record_id in records.items() if record_id is None]

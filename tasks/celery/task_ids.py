@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-MARK = 0x5054_4153_4B00  # the first 48 bits of each
+MARK = 0x5054_4153_4B00  # the first 48 bits of each such id
 _LOW_BITS = 62
 _LOW = (1 << _LOW_BITS) - 1
 

@@ -1,4 +1,4 @@
-"""The transaction that a record is written in: the caller's own where there is one."""
+"""The transaction in which a record is written: the caller's own, if there is one."""
 
 from collections.abc import Callable
 from functools import partial
@@ -59,7 +59,8 @@ class CallersTransaction:
         return None if _commits_by_itself(connection) else connection
 
     def hint_after_commit(self, connection: Any, sender: HintSender, enqueued: Enqueued) -> None:
-        """Where the connection does not tell when it has committed, a worker finds the record within seconds."""
+        """If the connection's COMMIT cannot be observed, no hint is sent, and a worker finds the record within
+        seconds."""
         if self.django_alias is not None:
             from django.db import connections
 
@@ -72,7 +73,7 @@ class CallersTransaction:
 
 
 def write(connection: Any, flow_name: str, record: NewRecord, task_id: str | None) -> Enqueued:
-    """Through the caller's connection. Raises QueueStoreError."""
+    """Write through the caller's connection. Raises QueueStoreError."""
     if task_id is not None:
         return enqueue_with_task_id(connection, flow_name, record, task_id)
     return enqueue(

@@ -1,1 +1,1 @@
-"""What this project changes in Celery, so that no message ends a worker."""
+"""Changes of this project to Celery, so that no message can end a worker."""

@@ -1,5 +1,6 @@
-"""A message only wakes. A writer to the broker can name any task with any arguments, so a task that does more
-than look runs in a worker only for an occurrence of the schedule: a row in Postgres that says that it is due."""
+"""A message only wakes a worker. Anybody who can write to the broker can name any task with any arguments. So a task
+that changes records runs in a worker only for an occurrence of the schedule, which is a row in Postgres that says
+that it is due."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ _occurrence: ContextVar[bool] = ContextVar("occurrence", default=False)
 
 
 def enter(place: Place) -> None:
-    """A worker says where it is: first in its main process, then in each child."""
+    """Note where this code runs: first in a worker's main process, then in each child."""
     global _place  # noqa: PLW0603  (one per process, by nature)
     _place = place
 
@@ -36,11 +37,12 @@ def for_an_occurrence() -> Generator[None]:
 
 
 def may_wake() -> bool:
-    """False in the main process of a worker, where Celery itself calls the tasks that a message names as errbacks."""
+    """Returns False in the main process of a worker. There, Celery itself calls the tasks that a message names as
+    errbacks."""
     return _place is not Place.MAIN_PROCESS
 
 
 def may_act() -> bool:
-    """Whether this code may change records. In a worker only for an occurrence; elsewhere always: a person calls
-    it."""
+    """Whether this code may change records. In a worker it may only for an occurrence. Elsewhere it always may,
+    because a person calls it."""
     return _place is Place.ELSEWHERE or _occurrence.get()

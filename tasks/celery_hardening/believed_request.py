@@ -1,4 +1,4 @@
-"""Celery's request, which believes less of what a message says."""
+"""Celery's request, changed to trust less of what a message says."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ LONGEST_WAIT = timedelta(seconds=60)
 
 
 class UnlimitedRequest(Request):
-    """It ignores the sender's time limit, at which Celery would end the process with the records that it has in
+    """It ignores the sender's time limit. At this limit Celery would end the process, together with the records in
     flight."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
@@ -23,8 +23,8 @@ class UnlimitedRequest(Request):
         super().__init__(message, headers=believed, **options)
 
     def revoked(self) -> bool:
-        """Celery asks when it has reserved a place in the pool, and frees the place only for one that is revoked: an
-        error would take it for as long as the worker lives."""
+        """Celery calls this after it has reserved a place in the pool. It frees the place only if the request is
+        revoked. An error here would block the place for as long as the worker lives."""
         try:
             return super().revoked()
         except Exception:
@@ -35,12 +35,12 @@ class UnlimitedRequest(Request):
 
 
 class OwnRequest(UnlimitedRequest):
-    """A request for a task of ours. It ignores an ETA, which would keep the message in the worker's memory: only a
-    task that tries again may wait, and not for long. It also hides the payload where others see the arguments.
+    """A request for a task of ours. It ignores an ETA, because the message would stay in the worker's memory. Only a
+    task that tries again may wait, and not for long. It also hides the payload wherever others see the arguments.
 
-    No message that wakes expires here: the sender's clock would be compared with this host's, and one that is wrong by
-    seconds would discard all of them. A late one finds nothing to do. Only a record to enqueue has an expiry that its
-    sender meant."""
+    A message that wakes a worker never expires here. Celery compares the sender's clock with this host's, and a
+    difference of seconds could discard all hints. A late hint does no harm: it finds nothing to do. Only messages
+    that enqueue a record keep the expiry that their sender set."""
 
     def __init__(self, message: Any, headers: Any = None, task: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)

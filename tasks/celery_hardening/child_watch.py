@@ -1,5 +1,6 @@
-"""Celery's main process learns of a dead pool child from a pipe that can close a moment before the child can be
-waited for, and then looks again only after five seconds. It should look sooner: a dead child's records wait."""
+"""Replaces dead pool children quickly, because their records wait. Celery's main process learns of a death from a
+pipe. The pipe can close a moment before the system reports the death, and then Celery looks again only after five
+seconds."""
 
 from typing import Any
 
@@ -9,7 +10,7 @@ LOOK_SECONDS = 0.5
 
 
 class ChildWatch(bootsteps.StartStopStep):
-    """In the main process of a prefork worker: replaces a dead child within `LOOK_SECONDS`."""
+    """Replaces a dead child within `LOOK_SECONDS`. Runs in the main process of a prefork worker."""
 
     requires = ("celery.worker.components:Pool",)
 

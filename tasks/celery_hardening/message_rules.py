@@ -10,7 +10,7 @@ from typing import Any
 from kombu import compression
 
 TEXT_LENGTH = 512
-BODY_BYTES = 4_194_304  # a payload of 1 MB, escaped and in base64, is less
+BODY_BYTES = 4_194_304  # more than a payload of 1 MB, escaped and in base64
 _NUMBER = (int, float, type(None))
 _TEXT = (str, type(None))
 _KINDS = {"task": str, "id": str, "retries": (int, type(None)), "eta": _TEXT, "expires": (str, *_NUMBER),
@@ -20,7 +20,8 @@ _KINDS = {"task": str, "id": str, "retries": (int, type(None)), "eta": _TEXT, "e
 
 
 def refuse_bad_headers(headers: Any) -> None:
-    """Raises TypeError for what Celery would take to its pool and die of there, when nobody can catch it any more."""
+    """Raises TypeError for headers that would crash Celery after the message has reached the pool, where nobody can
+    catch the error."""
     if not headers:
         return
     for name, kinds in _KINDS.items():
@@ -40,7 +41,8 @@ def refuse_large_body(body: Any) -> None:
 
 
 def bound_decompression() -> None:
-    """A few kilobytes may claim to be gigabytes. Kombu expands a body before anybody sees the message."""
+    """Limit what a compressed body may expand to, because a few kilobytes can expand to gigabytes. Kombu expands a
+    body before anybody else sees the message."""
     known: dict[str, Callable[[bytes], bytes]] = {
         "application/x-gzip": lambda body: _bounded(zlib.decompressobj().decompress(body, BODY_BYTES)),
         "application/x-bz2": lambda body: _bounded(bz2.BZ2Decompressor().decompress(body, BODY_BYTES)),

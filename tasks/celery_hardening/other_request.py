@@ -8,8 +8,9 @@ LIMITS_HEADER = "limits_in_child"
 
 
 class OtherRequest(UnlimitedRequest):
-    """Celery's pool would end the whole process at a time limit, and with it a run that is at work there. The child
-    itself keeps the limits that the message names: see tasks/background/other_tasks.py."""
+    """It has no time limit in the pool. Celery's pool would end the whole process at the limit, together with a run
+    that works there. The child itself applies the limits that the message names: see
+    tasks/background/other_tasks.py."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
         said = dict(message.headers if headers is None else headers)

@@ -1,4 +1,4 @@
-"""The base of the tasks of this package: what a message may start."""
+"""The base class of the tasks of this package. It decides what a message may start."""
 
 import logging
 from typing import Any
@@ -21,7 +21,7 @@ class OwnTask(ResilientTask):
     tries_again = False
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Does nothing, and says so, where it may not."""
+        """Runs the task if it may run here. Otherwise does nothing, and logs that."""
         if not (authority.may_wake() if self.wakes else authority.may_act()):
             logger.warning(
                 "%s was called by a message and did nothing: the schedule calls it, and people use queuectl",

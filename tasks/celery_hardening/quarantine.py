@@ -1,6 +1,7 @@
-"""The quarantine for messages that kill workers: single ones, and the whole list of a Celery queue when a worker ended
-again and again while it served it. For a single message only a note is kept, without the body, which may hold a
-payload. A list is kept as it was. Redis keeps a bounded number of both for a bounded time."""
+"""The quarantine for messages that kill workers. It takes single messages. It also takes the whole list of a Celery
+queue, if a worker that served it ended again and again. For a single message only a note without the body is kept,
+because the body may contain a payload. A list is kept as it was. Redis keeps a bounded number of both for a bounded
+time."""
 
 import json
 import logging
@@ -18,7 +19,7 @@ KEPT_LISTS = 5
 NEWS_SECONDS = 3600.0
 NOTE_BYTES = 4_000
 TEXT_LENGTH = 200
-PRIORITY_SUFFIXES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # kombu's lists for the priorities
+PRIORITY_SUFFIXES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # kombu's lists for priorities
 
 MARK = ".quarantined."
 MOST_MESSAGES = 1_000_000_000
@@ -38,7 +39,7 @@ class Note:
 
 
 def notes_key() -> str:
-    """The list of notes in Redis, the newest first."""
+    """The key of the list of notes in Redis, the newest first."""
     return broker_key("quarantine")
 
 
@@ -75,9 +76,9 @@ def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
 
 
 def news(client: Any) -> list[Note]:
-    """Return the notes of the last hour, the newest first; none where the broker just went away.
+    """Return the notes of the last hour, the newest first. Empty if the broker just went away.
 
-    A writer to the broker can write there, too: a text that is not a note of ours is left out.
+    Others can write to this list, too. A text that is not one of our notes is left out.
     """
     try:
         now, texts = _now(client), client.lrange(notes_key(), 0, KEPT_NOTES - 1)

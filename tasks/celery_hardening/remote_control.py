@@ -1,4 +1,5 @@
-"""Celery's remote control, without what reaches records or memory: who can write to the broker can use it.
+"""Celery's remote control, without the commands that affect records or memory. Everybody who can write to the broker
+can use it.
 
 A process that is ended with a record in flight costs that record a strike, and after three of them it fails. So a
 message must not end a process, nor set a limit that does.
@@ -6,7 +7,7 @@ message must not end a process, nor set a limit that does.
 
 from celery.worker.control import Panel
 
-# These commands only look, or only delay: a worker that is stopped in order gives its records back.
+# These commands only read, or only cause a delay. A worker that is shut down cleanly gives its records back.
 KEPT = frozenset({
     "active", "active_queues", "add_consumer", "cancel_consumer", "clock", "conf", "disable_events", "dump_active",
     "dump_conf", "dump_reserved", "dump_revoked", "dump_schedule", "dump_tasks", "enable_events", "heartbeat", "hello",

@@ -1,6 +1,6 @@
-"""Celery's consumer, made to survive what Celery lets kill a worker's main process or strand its children: a message
-that it cannot bear, a broker that answers with errors, and a child that dies while the broker is away. Messages are
-hints only: a bad one is dropped."""
+"""Celery's consumer, changed to survive events that would kill a worker's main process or lose its children. These
+are a message that Celery cannot process, a broker that answers with errors, and a child that dies while the broker
+is away. Messages are only hints, so a bad one is dropped."""
 
 import logging
 import time
@@ -26,10 +26,10 @@ class ResilientConsumer(Consumer):
     _events_at = 0.0
 
     def on_send_event_buffered(self) -> None:
-        """Celery would tell Flower of a message before it passes the message to a pool child. So events are sent a
-        little later, many together."""
+        """Celery would send an event to Flower before it passes the message to a pool child. So events are sent a
+        little later, several at once."""
         now = time.monotonic()
-        if self.hub and now >= self._events_at:  # else they are about to be sent, unless the hub was reset
+        if self.hub and now >= self._events_at:  # otherwise they will be sent soon, unless the hub was reset
             self._events_at = now + EVENTS_SECONDS
             self.hub.call_later(EVENTS_SECONDS, self.send_events)
 
@@ -39,7 +39,8 @@ class ResilientConsumer(Consumer):
             dispatcher.flush()
 
     def update_strategies(self) -> None:
-        """Celery's own tasks call whatever task their message names. No message of ours needs them."""
+        """Removes Celery's own tasks, because they call any task that their message names. None of our messages
+        needs them."""
         super().update_strategies()
         for name in [name for name in self.strategies if name.startswith("celery.")]:
             del self.strategies[name]
@@ -60,8 +61,8 @@ class ResilientConsumer(Consumer):
         return on_task_received
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """A broker that refuses commands (a demoted replica, a full one) accepts connections at once: without a pause
-        Celery would connect again several times a second."""
+        """Waits before Celery connects again. A broker that refuses commands, such as a demoted replica or a full
+        one, still accepts connections at once. Without the pause Celery would connect several times a second."""
         super().on_connection_error_after_connected(exc)
         if not isinstance(exc, self.channel_errors):
             return
@@ -72,7 +73,7 @@ class ResilientConsumer(Consumer):
             time.sleep(0.2)
 
     def ensure_connected(self, conn: Any) -> Any:
-        """While Celery connects again its event loop stands still: dead children are replaced here instead."""
+        """Also replaces dead children, because Celery's event loop does not run while Celery connects again."""
         connect = conn.ensure_connection
 
         def ensure_connection(errback: Any, max_retries: Any, callback: Any = None) -> Any:
@@ -89,7 +90,7 @@ class ResilientConsumer(Consumer):
         return connected
 
     def _read_carefully(self, transport: Any) -> None:
-        """Kombu parses what it reads inside Celery's event loop, which an error ends."""
+        """Kombu parses messages inside Celery's event loop, and an error would end this loop."""
         read = transport.on_readable
 
         def on_readable(fileno: int) -> None:
@@ -105,7 +106,7 @@ class ResilientConsumer(Consumer):
         if maintain_pool is not None:
             maintain_pool()
 
-    # Celery would log the whole message that it does not understand, with everything in it.
+    # Celery would log the whole message that it does not understand, including its secrets.
     def on_unknown_message(self, body: Any, message: Any) -> None:
         self._drop(message, LookupError("it names no task"))
 

@@ -1,5 +1,5 @@
-"""The base of our tasks. Celery lets a MemoryError end the worker's main process, where it would end everybody's work
-for a task of one child."""
+"""The base class of our tasks. With Celery's own base, a MemoryError in one child would end the worker's main
+process, and with it the work of all children."""
 
 from typing import Any
 

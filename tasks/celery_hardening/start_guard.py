@@ -1,6 +1,7 @@
-"""A worker that ends again and again may be killed by a message in the broker. Each start is noted in Redis, by the
-worker's node name, which stays the same when a supervisor or an orchestrator starts it again. A clean shutdown removes
-the entry. After three starts without one in two minutes, the lists that the worker serves are quarantined."""
+"""A worker that ends again and again may be killed by a message in the broker. Each start is noted in Redis under
+the worker's node name, which stays the same when a supervisor or an orchestrator restarts the worker. A clean
+shutdown removes the note. After three starts in two minutes without a clean shutdown, the lists that the worker
+serves are quarantined."""
 
 import logging
 import threading
@@ -12,7 +13,7 @@ from queue_store.queue_schema import broker_key
 
 from .quarantine import quarantine_queues
 
-WINDOW_SECONDS = 120  # the pauses of an orchestrator between starts grow: 10 s, 20 s, 40 s
+WINDOW_SECONDS = 120  # the pauses of an orchestrator between restarts grow: 10 s, 20 s, 40 s
 ABNORMAL_ENDS = 3
 END_SECONDS = 2.0
 
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class StartGuard:
-    """Never raises: a broker that is away holds nothing that could kill."""
+    """Never raises, because a broker that is away cannot deliver a message that kills."""
 
     def __init__(self, broker_url: str, node_name: str, worker_id: str) -> None:
         self._broker_url = broker_url
@@ -34,7 +35,8 @@ class StartGuard:
             logger.debug("this start could not be noted: %s", type(error).__name__)
 
     def end(self) -> None:
-        """Waits END_SECONDS at most: looking up a broker's name may take longer than a supervisor waits for an end."""
+        """Waits END_SECONDS at most, because looking up a broker's name may take longer than a supervisor waits for
+        the end."""
         thread = threading.Thread(target=self._end, name="worker ends", daemon=True)
         thread.start()
         thread.join(END_SECONDS)

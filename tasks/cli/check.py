@@ -12,7 +12,7 @@ from .frame import json_option, say, write_json
 if TYPE_CHECKING:
     from queue_store.alerting.findings import Finding
 
-# Nagios' codes, which know no emergency. Wrong usage is 64 in every command.
+# Nagios' codes, which have none for an emergency. Wrong usage is 64 in every command.
 EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 2}
 UNKNOWN = 3
 LEVELS = tuple(EXIT_CODES)
@@ -39,7 +39,7 @@ def check(notify: bool, fail_on: str, database: bool, performance: bool, as_json
     """
     try:
         level = _check(notify, database, performance, as_json)
-    except Exception as error:  # the exit code of a level would be taken for a judgement
+    except Exception as error:  # otherwise the exit code would be taken for a judgement
         failure = meaning_of(error)
         if failure is None:
             logging.getLogger(__name__).exception("check failed")
@@ -93,7 +93,7 @@ def _show_findings(level: str, findings: "Sequence[Finding]") -> None:
 
 
 def _first_line(level: str, messages: Sequence[str]) -> str:
-    """All that a pager or Nagios shows. Text behind a | is a measurement there."""
+    """The only line that a pager or Nagios shows. Nagios reads text after a | as a measurement."""
     if not messages:
         return f"Queue health: {level}"
     worst = " ".join(messages[0].split()).replace("|", "/")

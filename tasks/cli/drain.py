@@ -83,7 +83,7 @@ def _wait(
     said_at = 0.0
     writers = _open_writers(queue)
     while True:
-        writers &= _open_writers(queue)  # before the look, which sees what the others committed
+        writers &= _open_writers(queue)  # before the look, which then sees their commits
         left = look(queue, flow_name)
         now = time.monotonic()
         if (not left.total and not writers) or now >= ends_at:

@@ -1,4 +1,5 @@
-"""What a command that fails says: one message on stderr, with --json one document on stdout, and an exit code."""
+"""The output of a command that fails: one message on stderr, or with --json one document on stdout, and an exit
+code."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,12 @@ from .frame import say, write_json
 
 FAILED = 1
 DATABASE_UNAVAILABLE = 3
-WRONG_USAGE = 64  # EX_USAGE of sysexits.h; 2 means critical to a probe that runs `check`
+WRONG_USAGE = 64  # EX_USAGE of sysexits.h; for a probe that runs `check`, 2 means critical
 INTERRUPTED = 130
 
 
 class UserInterruptError(Exception):
-    """Ctrl-C. Click would put an empty line before what we say."""
+    """Ctrl-C. Click's own error would print an empty line before our message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Failure:
 
 @contextmanager
 def errors_said(arguments: Sequence[str]) -> Generator[None]:
-    """Turns an error into words and SystemExit. An error that is a fault of this program keeps its traceback."""
+    """Turns an error into a message and SystemExit. An error that is a fault of this program keeps its traceback."""
     wants_json = asks_for_json(arguments)
     try:
         yield
@@ -47,13 +48,13 @@ def errors_said(arguments: Sequence[str]) -> Generator[None]:
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
-    """Before they are parsed, because what cannot be parsed is answered by a document too."""
+    """Looks at the arguments before they are parsed, because an error of parsing is also reported as a document."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
 
 
 def meaning_of(error: Exception) -> Failure | None:
-    """None: it is a fault of this program."""
+    """Returns None if the error is a fault of this program."""
     match error:
         case click.ClickException():
             is_usage = isinstance(error, click.UsageError)

@@ -26,7 +26,8 @@ CELL_LENGTH = 200
 
 
 class BoundedNumber(click.FloatRange):
-    """Both ends are given, so that no database and no clock is asked for what it cannot hold; nan is in no range."""
+    """A number with an upper and a lower limit, so that neither a database nor a clock gets a value that it cannot
+    hold. NaN is refused."""
 
     def __init__(self, lowest: float, highest: float, *, min_open: bool = False) -> None:
         super().__init__(lowest, highest, min_open=min_open)
@@ -68,7 +69,7 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
     database = DatabaseManager(application_name=f"queuectl {command}")
     try:
-        with database.hold():  # a clear message where the database is not there
+        with database.hold():  # a clear message if the database is not there
             pass
         yield database
     finally:
@@ -105,7 +106,7 @@ def check_flow(database: "DatabaseManager", flow_name: str) -> None:
 
 
 class LateHintSender:
-    """Imports Celery when there is a hint to send: most commands send none."""
+    """Imports Celery only when there is a hint to send, because most commands send none."""
 
     def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
         from queue_store.enqueueing.hints import CeleryHintSender
@@ -124,7 +125,7 @@ def loaded_flows() -> dict[str, "Flow"]:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask. Without a terminal nobody can answer, and --yes is needed."""
+    """Ask for confirmation. Without a terminal nobody can answer, so --yes is needed."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -133,12 +134,12 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """One line, or several; what others wrote into the data cannot move the cursor or set colours."""
+    """Print one or several lines. Control characters in the data cannot move the cursor or set colours."""
     click.echo(redact(text), err=err)
 
 
 def write_json(value: object) -> None:
-    """Controls are escaped by JSON itself."""
+    """JSON itself escapes control characters."""
     click.echo(json.dumps(value, default=_as_json, indent=2))
 
 
@@ -148,7 +149,7 @@ def write_json_line(value: object) -> None:
 
 
 def write_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Aligned where a person reads, separated by tabs where a program does."""
+    """Columns are aligned on a terminal, and separated by tabs for a program."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [list(headings), *cells]:

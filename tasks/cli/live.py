@@ -1,4 +1,4 @@
-"""What the live commands share: how often they look, and the figures of a flow as a row."""
+"""Common parts of the live commands: how often they look, and the figures of a flow as a row."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -48,8 +48,8 @@ class QueueLook:
     replica_lag_seconds: float | None
 
     def rows(self, limit: int | None = None) -> list[list[str]]:
-        """A row for each flow, and one for all of them when there are several. If there are more flows than `limit`,
-        those with the most records to do."""
+        """A row for each flow, and one for all of them if there are several. If there are more flows than `limit`,
+        only those with the most unfinished records."""
         flows = self.flows
         if limit is not None and len(flows) > limit:
             flows = sorted(flows, key=lambda flow: -(flow.pending + flow.processing + flow.failed))[:limit]

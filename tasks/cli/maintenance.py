@@ -62,7 +62,8 @@ def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
 
 
 class Progress:
-    """Says on stderr, now and then, how far it has come: the first time after a while, for what takes long."""
+    """Reports progress on stderr now and then. The first report comes after a while, so that only long operations
+    report."""
 
     def __init__(self) -> None:
         self._said_at = time.monotonic()

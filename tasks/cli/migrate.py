@@ -58,7 +58,8 @@ def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
 
 
 def _grant_again(database: "DatabaseManager") -> None:
-    """Roles that were granted before lack rights on what a migration added. A failure is said; the migration holds."""
+    """Grant roles again, because existing roles lack rights on tables that a migration added. A failure is reported,
+    and the migration stays."""
     import psycopg.errors
 
     from queue_store.database import roles

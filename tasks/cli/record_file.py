@@ -1,4 +1,4 @@
-"""Records from the lines of a CSV or JSONL file, and what is wrong with the lines that cannot be one."""
+"""Reads records from the lines of a CSV or JSONL file, and says what is wrong with invalid lines."""
 
 import csv
 import json
@@ -147,7 +147,7 @@ def _number(text: str) -> int | float | str | None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets a key come twice; which one was meant nobody can know."""
+    """Refuses a key that comes twice. JSON allows it, but nobody can know which value was meant."""
     unique = dict(pairs)
     if len(unique) < len(pairs):
         raise ValueError("a key comes twice in one object")

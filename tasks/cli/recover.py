@@ -68,7 +68,7 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
 def _recover(
     database: "DatabaseManager", file: Path, actor: str, tell: Callable[[str], None]
 ) -> dict[str, object]:
-    """Raises ClickException when repair leaves something."""
+    """Raises ClickException if problems are left after the repair."""
     from queue_store import maintenance
     from queue_store.operators.backup import write_backup
     from queue_store.readings.integrity import find_violations
@@ -96,7 +96,8 @@ def _recover(
 
 
 def _resumed(ingestion: bool, processing: bool) -> str:
-    """Says what stays stopped: whatever was stopped before the recovery, until somebody resumes it."""
+    """Says what stays stopped. Everything that was stopped before the recovery stays so until somebody resumes
+    it."""
     stays = [
         name for name, was_open in (("ingestion", ingestion), ("processing", processing)) if not was_open
     ]

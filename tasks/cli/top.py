@@ -55,7 +55,7 @@ def top(flow_name: str | None, interval: float, times: int | None, as_json: bool
             while more():
                 _write(*looked())
             return
-        # A screen of its own would be gone with the last look.
+        # A separate screen would disappear together with the last figures.
         own_screen = console.is_terminal and times is None
         with Live(
             _picture(console, *looked()), console=console, screen=own_screen, auto_refresh=False
@@ -87,7 +87,7 @@ def _picture(console: "Console", look: QueueLook, alerts: "Sequence[Alert]") -> 
 
 
 def _table(rows: list[list[str]], width: int) -> "Table":
-    """Columns are left out where there is no room: a figure that is cut says something else."""
+    """Leaves out columns if there is no room for them, because a truncated figure would mislead."""
     from rich.table import Table
     from rich.text import Text
 

@@ -101,7 +101,7 @@ def run(
         report.servers_ready(servers)
         check_broker()
         database = DatabaseManager(application_name="queuectl up")
-        with database.hold():  # a clear message where there is none
+        with database.hold():  # a clear message if there is none
             pass
         schema.migrate(database.engine)
         report.migrated(versions.latest_version())
@@ -128,7 +128,8 @@ def run(
 
 
 def reason_for_no_sample(wants_sample: bool | None, is_loaded: bool, is_embedded: bool) -> str | None:
-    """None: it is enqueued. A database that somebody configured is not filled unasked. Raises UsageError."""
+    """Returns None if the sample is to be enqueued. A database that somebody configured gets it only on request.
+    Raises UsageError."""
     if wants_sample and not is_loaded:
         raise click.UsageError(f"--sample needs its flow: add {SAMPLE_MODULE} to FLOW_MODULES.")
     if wants_sample is False:

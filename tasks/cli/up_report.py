@@ -134,7 +134,7 @@ def _status_table(counts: Mapping[str, int]) -> Table:
 
 
 def _error_table(errors: Sequence[ErrorGroup]) -> Table:
-    """Text, not markup: the contents of a message are not ours."""
+    """The message is shown as plain text and not as markup, because others have written it."""
     table = Table("attempts", "failed", "error", title="errors since the start", title_justify="left")
     for group in errors:
         message = Text(redact(group.error_message, MESSAGE_LENGTH).replace("\n", " "))

@@ -1,4 +1,4 @@
-"""What `queuectl up` found when everything was up and the sample had ended."""
+"""The summary of `queuectl up` after everything has started and the sample has ended."""
 
 import time
 from collections.abc import Sequence

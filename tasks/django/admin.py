@@ -20,7 +20,7 @@ COUNTED_AT_MOST = 10_000
 
 
 class BoundedPaginator(Paginator):
-    """Counts no further than COUNTED_AT_MOST: to count millions of records takes seconds."""
+    """Counts no further than COUNTED_AT_MOST, because counting millions of records takes seconds."""
 
     @cached_property
     def count(self) -> int:
@@ -28,7 +28,7 @@ class BoundedPaginator(Paginator):
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Shows, and changes nothing but by its actions. These need the permission to change."""
+    """Shows rows, and changes them by its actions only. These need Django's permission to change."""
 
     paginator = BoundedPaginator
     show_full_result_count = False

@@ -70,7 +70,7 @@ class ProcessingQueueBackend(BaseTaskBackend):
         return check_backend(self.alias, self.flow_settings.database)
 
     def _write(self, task: Any, payload: dict[str, Any]) -> tuple[int, datetime]:
-        """Returns the record's id, and when it came into being."""
+        """Returns the record's id, and when it was created."""
         alias = self.flow_settings.database
         connection = driver_connection(alias)
         try:

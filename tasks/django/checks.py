@@ -1,4 +1,4 @@
-"""System checks: what would make `enqueue` fail, found at `manage.py check` instead."""
+"""System checks. At `manage.py check` they find problems that would make `enqueue` fail."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from .our_backends import our_backends
 
 
 def check_backend(backend_alias: str, alias: str) -> list[checks.CheckMessage]:
-    """What can be said of a backend and its database's alias without asking that database."""
+    """Checks a backend and the alias of its database without a connection to that database."""
     place = f'TASKS["{backend_alias}"]'
     if alias not in list(connections):
         return [
@@ -56,7 +56,7 @@ def check_driver(alias: str, place: str) -> list[checks.CheckMessage]:
 def check_databases(
     app_configs: object = None, databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[checks.CheckMessage]:
-    """Whether the databases that are checked hold the queue, at this code's version, and are the one that workers use.
+    """Checks that a database holds the queue at this code's version, and that workers use the same database.
 
     Problems are warnings only, because `manage.py migrate` runs this check too, and must be able to make Django's own
     tables first.
@@ -67,7 +67,7 @@ def check_databases(
 
 def _check_database(alias: str) -> list[checks.CheckMessage]:
     if check_driver(alias, "TASKS"):
-        return []  # told by the backend's own check
+        return []  # reported by the backend's own check
     with opened_manager(alias) as database:
         try:
             check_version(database)

@@ -1,4 +1,4 @@
-"""The queue's database as Django knows it: by an alias of DATABASES."""
+"""The queue's database, which Django knows by an alias in DATABASES."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from queue_store.settings import DatabaseSettings
 
 
 def driver_connection(alias: str) -> Any:
-    """The connection of psycopg 3 beneath Django's, in any transaction that Django has open. Raises Django's
-    TransactionManagementError where that transaction is broken already."""
+    """The psycopg 3 connection beneath Django's, with any transaction that Django has open. Raises Django's
+    TransactionManagementError if that transaction is already broken."""
     connection = connections[alias]
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
@@ -22,7 +22,8 @@ def driver_connection(alias: str) -> Any:
 
 
 def database_url(alias: str) -> DatabaseUrl:
-    """The same database for those who open connections of their own, with what OPTIONS say to libpq."""
+    """The URL of the same database, for code that opens its own connections. It includes the libpq parameters of
+    OPTIONS."""
     known = {default.keyword.decode() for default in Conninfo.get_defaults()} - {"client_encoding"}
     parameters = connections[alias].get_connection_params()
     told = {name: str(value) for name, value in parameters.items() if name in known and value is not None}

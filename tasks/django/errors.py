@@ -1,4 +1,5 @@
-"""Names for attempts that no exception ended, so that Django finds a class for each error of a result."""
+"""Exception classes for attempts that did not end with an exception. Django needs a class for each error of a
+result."""
 
 
 class WorkerProcessDied(Exception):  # noqa: N818  (as the record's history calls it)
@@ -6,4 +7,4 @@ class WorkerProcessDied(Exception):  # noqa: N818  (as the record's history call
 
 
 class ClaimWithoutOutcome(Exception):  # noqa: N818
-    """The record was claimed alone, and its run ended without an outcome of it."""
+    """The record was claimed alone, and its run ended without an outcome for it."""

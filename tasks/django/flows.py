@@ -44,7 +44,7 @@ def celery_queue(queue_name: str) -> str:
 
 
 def _flows_of(path: str) -> list[Flow]:
-    """One flow for the queue that the task declares, and one for each other queue that `using()` may name."""
+    """One flow for the queue that the task declares, and one for every other queue that `using()` may name."""
     try:
         task = named_task(path)
     except InvalidTask as error:

@@ -16,13 +16,13 @@ from .task_library import TaskContext, TaskError, TaskResultStatus, normalize_js
 
 
 class UnsupportedResultError(PermanentError, TypeError):
-    """A task returned what is not JSON. To do its work again would change nothing."""
+    """A task returned a value that is not JSON. Another attempt would not help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordContext(TaskContext):
-    """What a task with `takes_context=True` is given: Django's context, and the record's own, to report progress and
-    to ask whether somebody wants it to stop."""
+    """What a task with `takes_context=True` receives: Django's context and the record's own. With the latter it
+    reports progress and asks whether it should stop."""
 
     flow_context: FlowContext
 
@@ -106,7 +106,7 @@ class TaskFlow:
 
 
 def plain_value(returned: Any) -> Any:
-    """As Django's own backends store it. Raises UnsupportedResultError."""
+    """The value in the form that Django's own backends store. Raises UnsupportedResultError."""
     try:
         return normalize_json(returned)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The queue's tables to read from. Nothing here writes: the queue's own statements do, and keep its counts right.
+"""Read-only models of the queue's tables. Only the queue's own statements write, because they keep its counts right.
 
 Unmanaged: `queuectl migrate` makes the tables.
 """

@@ -38,7 +38,7 @@ class Options:
 
 
 def read_options(alias: str, given: Mapping[str, Any]) -> Options:
-    """Raises InvalidTaskBackend for what nobody would look at."""
+    """Raises InvalidTaskBackend for options that nothing would read."""
     place = f'TASKS["{alias}"]["OPTIONS"]'
     known = [option.name for option in fields(Options)]
     for name in given:

@@ -16,11 +16,11 @@ def our_backends() -> Iterator[Any]:
 
 
 def queue_alias() -> str:
-    """The alias of the queue's database: that of the first backend, else `default`."""
+    """The alias of the queue's database: the first backend's, or `default` if there is no backend."""
     return next((backend.flow_settings.database for backend in our_backends()), "default")
 
 
 def page_url() -> str:
-    """Where the Queue page is, without a slash at its end; empty where no backend says it."""
+    """The URL of the Queue page without a slash at its end. Empty if no backend names it."""
     urls = (backend.flow_settings.page_url.rstrip("/") for backend in our_backends())
     return next((url for url in urls if url), "")

@@ -18,7 +18,7 @@ from ..exceptions import PermanentError
 from .task_library import InvalidTask, Task
 
 DEFAULT_PRIORITY = 5  # of a record
-_ABOVE, _BELOW = 20, 25  # -100 to 100, of a task: five levels above 0, four below
+_ABOVE, _BELOW = 20, 25  # a task's priority, -100 to 100: five levels above 0, four below
 
 
 def record_priority(priority: int) -> int:
@@ -29,7 +29,7 @@ def record_priority(priority: int) -> int:
 
 
 def aware(instant: datetime) -> datetime:
-    """With USE_TZ = False, Django's instants are in the time zone TIME_ZONE."""
+    """The instant with a time zone. With USE_TZ = False, Django's instants are in TIME_ZONE."""
     return timezone.make_aware(instant) if timezone.is_naive(instant) else instant
 
 
@@ -55,7 +55,7 @@ def flow_name(task: Any) -> str:
 
 
 def payload_of(task: Any, result: Any) -> dict[str, Any]:
-    """`result`: the arguments as Django made them plain."""
+    """The payload of a task. `result`: it holds the arguments as plain values."""
     declared = named_task(task.module_path)
     changes: dict[str, Any] = {"args": result.args, "kwargs": result.kwargs}
     if task.priority != declared.priority:
@@ -68,7 +68,7 @@ def payload_of(task: Any, result: Any) -> dict[str, Any]:
 
 
 def arguments_of(payload: Any) -> tuple[list[Any], dict[str, Any]]:
-    """Raises PermanentError: a payload of another form never fits."""
+    """Raises PermanentError for a payload of another form, because another attempt would not help."""
     payload = {} if payload is None else payload
     args = payload.get("args", []) if isinstance(payload, dict) else None
     kwargs = payload.get("kwargs", {}) if isinstance(payload, dict) else None
@@ -78,7 +78,7 @@ def arguments_of(payload: Any) -> tuple[list[Any], dict[str, Any]]:
 
 
 def task_of(flow_name: str, payload: Any, alias: str) -> Any:
-    """The task as it was enqueued. Raises InvalidTask where it is gone, or never was one."""
+    """The task as it was enqueued. Raises InvalidTask if the task no longer exists, or never existed."""
     changes = {
         name: payload[name]
         for name in ("priority", "queue_name", "run_after")

@@ -1,7 +1,8 @@
 """Django's connections around each record, as Django itself has them around each request.
 
 Connections that are too old or broken are closed before and after. A transaction that a task leaves open is rolled
-back, and the attempt fails: the next record must not write into it, and its own rows would be lost in silence.
+back, and the attempt fails. Otherwise the next record would write into it, or the task's own rows would be lost
+silently.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -41,7 +42,7 @@ async def async_connections_of_a_record() -> AsyncGenerator[None]:
 
 
 def _begin() -> dict[str, int]:
-    """The depth of the transaction of each alias: within a test one is open already."""
+    """The depth of the open transactions of each alias. Within a test, one is open already."""
     reset_queries()
     _close_old()
     return {connection.alias: _depth(connection) for connection in connections.all(initialized_only=True)}
@@ -54,7 +55,7 @@ def _end(before: dict[str, int]) -> list[str]:
         if _depth(connection) > before.get(connection.alias, 0):
             left_open.append(connection.alias)
             connection.close()
-            del connections[connection.alias]  # it takes itself for open as long as the block lasts
+            del connections[connection.alias]  # Django counts the block as open as long as it lasts
     _close_old()
     return left_open
 
@@ -70,7 +71,7 @@ def _depth(connection: Any) -> int:
 
 def _close_old() -> None:
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:  # that of a test
+        if not connection.in_atomic_block:  # a test's transaction
             connection.close_if_unusable_or_obsolete()
 
 

@@ -1,7 +1,7 @@
 """Helpers for the tests of a Django application: its tasks run in the test's own process and transaction.
 
-Everything is real: records are claimed, run and completed by the queue's own statements. They go over Django's
-connection, in savepoints where a test has a transaction open, so that TestCase takes all of it back.
+Everything is real: records are claimed, run and completed by the queue's own statements. They use Django's
+connection, with savepoints if a test has a transaction open, so that TestCase rolls everything back.
 """
 
 from collections.abc import Callable
@@ -58,12 +58,12 @@ def prepare_test_databases() -> None:
 def run_tasks(*, also_later: bool = False) -> int:
     """Run the tasks that are due, and those that they enqueue, until none is left. Returns how many attempts that took.
 
-    For TestCase and TransactionTestCase. `also_later`: also those with a `run_after`, and further attempts, at once.
-    Time limits are not enforced.
+    For TestCase and TransactionTestCase. `also_later`: also run tasks with a `run_after` and further attempts,
+    without waiting. Time limits are not enforced.
     """
     database = OneConnection(_current_driver(queue_alias()))
     flows = {flow.name: flow for flow in _flows()}
-    own_this_process()  # tests that run side by side are forks
+    own_this_process()  # parallel tests are forks
     attempts = 0
     for _ in range(MAXIMUM_RUNS):
         with database.transaction() as cursor:
@@ -85,8 +85,8 @@ def empty_queue() -> None:
 
 
 def _current_driver(alias: str) -> Callable[[], Any]:
-    """Django may connect anew between tasks, in this thread. Another thread, which reports the progress of an async
-    task, must write into the same transaction."""
+    """Django may connect anew between tasks, in this thread. A second thread reports the progress of an async task,
+    and must write into the same transaction."""
     owner, driver = get_ident(), driver_connection(alias)
 
     def current() -> Any:
@@ -114,7 +114,7 @@ def _prepare(sender: Any, using: str, **_: Any) -> None:
 
 
 def _run(database: OneConnection, flow: Flow) -> int:
-    """One run of the flow, until nothing of it is due. Returns the number of attempts."""
+    """Run the flow until none of its records is due. Returns the number of attempts."""
     settings = load_processor_settings()
     options = RunOptions(
         flow.name, flow.batch_size_or_default(settings), flow.max_retries_or_default(settings)
@@ -132,8 +132,8 @@ def _run(database: OneConnection, flow: Flow) -> int:
 
 
 def _attempt(attempts: Attempts, record: Record) -> Outcome:
-    """Within a test's transaction in a savepoint: a statement that fails must not break the statements after the task,
-    as it would not in a worker."""
+    """Runs one attempt. Inside a test's transaction it uses a savepoint, so that a failed statement of the task does
+    not break later statements. In a worker it would not either."""
     alias = queue_alias()
     savepoint = transaction.savepoint(alias) if connections[alias].in_atomic_block else None
     body = attempts.attempt(record)

@@ -1,5 +1,5 @@
-"""The end of a process whose handler does not stop: what is known is written, the rest is given back, and the pool
-starts a new child. Nobody is charged with a crash."""
+"""Ends a process whose handler does not stop. Known outcomes are written, the other records are given back, and the
+pool starts a new child. No record is charged with a crash."""
 
 import logging
 import time
@@ -31,7 +31,7 @@ def abort_process(
     finished: Sequence[Outcome],
     stuck: Sequence[StuckHandler],
 ) -> None:
-    """Over connections of its own: the run's is in the hands of whoever is stuck. Does not return."""
+    """Uses new connections, because the stuck thread holds the run's connection. Does not return."""
     current.is_lost = True
     failures = [failure for call in stuck for failure in _failures(flow, call)]
     reason = REASON_ENDED if any(call.ended_by for call in stuck) else REASON
@@ -39,7 +39,7 @@ def abort_process(
     for outcomes in (
         [*finished, *failures],
         failures,
-    ):  # what cannot be written is given back, and done again
+    ):  # a record whose outcome cannot be written is given back, and processed again
         try:
             _write_when_possible(services, current, outcomes, reason, ends_session=ends_session)
             break
@@ -58,7 +58,7 @@ def _write_when_possible(
     *,
     ends_session: bool,
 ) -> None:
-    """Waits for a database that is away, but not at a shutdown: the lease says the rest."""
+    """Waits for a database that is away, but not at a shutdown. In that case the run's lease ends the run."""
     while True:
         try:
             return _write(services, current, outcomes, reason, ends_session=ends_session)

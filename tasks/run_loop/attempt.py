@@ -1,4 +1,4 @@
-"""One attempt: the handler is called on one record, and whatever it does becomes an outcome."""
+"""One attempt. The handler is called with one record, and its result or error becomes an outcome."""
 
 import inspect
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class GivenTransaction(Protocol):
-    """What an attempt asks of the transaction that it gives to the handler."""
+    """What an attempt needs from the transaction that it gives to the handler."""
 
     @property
     def given(self) -> Any:
@@ -31,12 +31,13 @@ class GivenTransaction(Protocol):
         ...
 
     async def settle(self) -> None:
-        """After the handler, within its time limit: send what is still held back. Raises what the database says."""
+        """Send what the session still holds back. Call this after the handler, within its time limit. Raises
+        database errors."""
         ...
 
     def charged(self, error: BaseException) -> BaseException:
-        """The error that the attempt is charged with. Raises what lets the caller roll back, where the handler is not
-        to blame."""
+        """The error that the attempt is charged with. If the handler is not to blame, raises an error that lets the
+        caller roll back."""
         ...
 
 
@@ -56,7 +57,7 @@ class Attempts:
         self.around = limits.around if self.observe is None else self._observed
         self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
         self._wants_arguments = flow.context_parameter is not None or flow.transaction_parameter is not None
-        # Nothing comes before, around or after the handler, as in most flows. Saves 0.2 µs a record.
+        # Most flows have nothing to do before, around or after the handler. This case saves 0.2 µs a record.
         is_observed = self.observe is not None or limits.are_enforced
         self._only_calls = not (self._wants_context or self._wants_arguments or is_observed or flow.is_async)
 
@@ -158,7 +159,7 @@ class Attempts:
     async def _call_failed(
         self, record: Record, context: FlowContext | None, error: BaseException, outcome: Outcome
     ) -> None:
-        """What the hook raises changes nothing any more."""
+        """Call the hook. An error of the hook has no effect."""
         will_retry = self._will_retry(record, outcome)
         if will_retry is None:
             return

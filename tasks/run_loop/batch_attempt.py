@@ -1,4 +1,4 @@
-"""One call of a batch handler: n records in, an outcome for each out."""
+"""One call of a batch handler. It takes several records and returns an outcome for each."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ from .guest import end_a_fork
 
 
 class BatchAttempts(Attempts):
-    """The handler returns None (all are completed), a list in the order of the records, or a dictionary by record id;
-    an exception in it is that record's failure, snooze or cancel. An exception that it raises is the failure of all."""
+    """The handler returns None (all are completed), a list in the order of the records, or a dictionary by record
+    id. An exception in the list or dictionary is the failure, snooze or cancel of that record. If the handler raises
+    an exception, all records fail."""
 
     async def attempt_batch(
         self, records: Sequence[Record], transaction: GivenTransaction | None = None
@@ -87,7 +88,7 @@ class BatchAttempts(Attempts):
 
 
 def _by_record_id(contexts: list[FlowContext], returned: Any) -> Mapping[int, Any]:
-    """Raises TypeError or ValueError for what cannot be told apart by record."""
+    """Raises TypeError or ValueError for a return value that cannot be divided by record."""
     ids = [context.record_id for context in contexts]
     if returned is None:
         return dict.fromkeys(ids)

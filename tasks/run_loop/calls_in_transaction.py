@@ -1,4 +1,4 @@
-"""Handlers are called in the open transaction of a slice, one after the other, or once for a batch."""
+"""Calls handlers in the open transaction of a slice, one after the other, or once for a batch."""
 
 import time
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
 
 
 class RollBackError(Exception):
-    """This slice cannot be committed as it is. `decided`: outcomes that are written on their own now."""
+    """This slice cannot be committed as it is. `decided`: outcomes that are now written separately."""
 
     def __init__(self, decided: Sequence[Outcome] = (), *, is_spoiled: bool = False) -> None:
         self.decided = decided
@@ -48,8 +48,8 @@ class CallsInTransaction:
         charges_conflicts: bool,
         seconds: float,
     ) -> list[Outcome] | None:
-        """The outcomes of the handlers that were called: none begins after so many seconds. None: one of them ended the
-        transaction. Raises RollBackError."""
+        """The outcomes of the handlers that were called. No handler begins after this many seconds. Returns None if
+        a handler ended the transaction. Raises RollBackError."""
         self.handler_ran = False
         flow = self._flow
         session = SliceSession(opened.execute, flow.session_settings, flow.idle_in_transaction_seconds)
@@ -78,8 +78,8 @@ class CallsInTransaction:
         *,
         with_savepoints: bool,
     ) -> list[Outcome]:
-        """A record that fails is tried again with savepoints, and then with the settings that the slice began with. So
-        it is not charged for what the one before it did to them."""
+        """A record that fails is tried again with savepoints, and with the settings from the beginning of the slice.
+        So it is not charged for changes that an earlier record made to the settings."""
         outcomes: list[Outcome] = []
         for call in [records] if self._flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self._flow.session_settings):
@@ -102,8 +102,8 @@ class CallsInTransaction:
     async def _call(
         self, call: list[Record], transaction: Transaction, *, with_savepoints: bool
     ) -> list[Outcome]:
-        """What became of the call when the transaction is looked at as well. Raises RollBackError when nothing more
-        can be done in it."""
+        """The outcome of the call, which also depends on the state of the transaction. Raises RollBackError if the
+        transaction is unusable."""
         is_tentative = not with_savepoints and not self._flow.batch
         slots = self._delivery.slots
         slots.put_in_flight(call[0].id if len(call) == 1 else SEVERAL_IN_FLIGHT)

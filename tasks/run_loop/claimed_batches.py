@@ -1,4 +1,5 @@
-"""Whether the batches that a run claims are quick and clean. Express runs follow after some of these."""
+"""Finds out whether the batches that a run claims are quick and clean. After some such batches, runs become
+express."""
 
 import time
 
@@ -7,7 +8,8 @@ from .delivery import Delivery
 
 
 class ClaimedBatches:
-    """Of one run. Where the next batch is claimed before the last one ends, `note` cuts what is done into batches."""
+    """The batches of one run. If the next batch is claimed before the last one ends, `note` divides the finished
+    records into batches."""
 
     def __init__(self, quick: QuickBatches, delivery: Delivery) -> None:
         self._quick = quick
@@ -21,7 +23,7 @@ class ClaimedBatches:
         self._troubles = self._count_troubles()
 
     def note(self, count: int) -> None:
-        """So many handlers have ended."""
+        """Count this many handlers as ended."""
         self._count += count
         if self._count >= self._delivery.current.run.batch_size:
             self.end(is_clean=True)

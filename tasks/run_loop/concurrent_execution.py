@@ -1,5 +1,5 @@
-"""Handlers that run side by side and are kept fed over the borders of batches: the next batch is claimed while the
-tail of the last is still running, never more than one batch in advance."""
+"""Runs handlers concurrently, across the borders of batches. The next batch is claimed while the last records of the
+present one still run, but never more than one batch in advance."""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ CLAIM_AGAIN_SECONDS = 0.5
 
 
 def low_water(concurrency: int, batch_size: int) -> int:
-    """With fewer unstarted records than this the next batch is claimed."""
+    """The next batch is claimed when fewer records than this are not started."""
     return max(2 * concurrency, batch_size // 2)
 
 
@@ -30,7 +30,7 @@ class Watcher(Protocol):
 
 
 class ConcurrentExecution:
-    """For the thread that owns the run."""
+    """Used by the thread that owns the run."""
 
     def __init__(self, run: Run, delivery: Delivery, executor: Executor, concurrency: int) -> None:
         self._run = run
@@ -44,7 +44,7 @@ class ConcurrentExecution:
         self._watcher = watcher
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
-        """Returns the records that were not started. Works on until nothing is due, while it may prefetch."""
+        """Returns the records that were not started. Goes on until no record is due, as long as it may prefetch."""
         slots = self._delivery.slots
         slots.put_in_flight(SEVERAL_IN_FLIGHT)
         self._submit(records)
@@ -59,7 +59,8 @@ class ConcurrentExecution:
         return []
 
     def _submit(self, records: Sequence[Record]) -> None:
-        """A single record is known as the one in flight: when it kills the process, nobody else is suspected."""
+        """A single record is noted as the one in flight, so that no other record is suspected if it kills the
+        process."""
         live = [record for record in records if not self._delivery.is_cancelled(record)]
         for record in records:
             if self._delivery.is_cancelled(record):
@@ -80,7 +81,8 @@ class ConcurrentExecution:
         self._delivery.flush_when_due()
 
     def _claim(self) -> Sequence[Record]:
-        """Suspects, which are claimed in small batches to find the one that kills, are never mixed with others."""
+        """Never mixes suspects with other records. Suspects are claimed in small batches, to find the one that
+        kills."""
         if self._watcher is not None and not self._watcher.may_prefetch():
             return []
         if not self._executor.unreported_count:
@@ -94,7 +96,7 @@ class ConcurrentExecution:
         return records
 
     def _stop(self) -> list[Record]:
-        """The handlers that run are waited for: each has its time limit."""
+        """Waits for the running handlers, because each has its time limit."""
         unstarted = self._executor.withdraw()
         while self._executor.unreported_count:
             self._executor.wake.wait(LOOK_SECONDS)

@@ -1,5 +1,5 @@
-"""Outcomes on their way into the database: collected into micro-batches, written under the fence, and written again
-where a connection broke or a deadlock was resolved against us."""
+"""Delivers outcomes to the database. They are collected into micro-batches and written under the fence. After a
+broken connection or a lost deadlock they are written again."""
 
 import logging
 import random
@@ -48,7 +48,7 @@ class Delivery:
 
     @property
     def must_stop(self) -> bool:
-        """Asked between two records: the rest of the batch is given back."""
+        """Asked between two records. If True, the rest of the batch is given back."""
         current = self.current
         return (
             self.slots.is_stopping
@@ -63,8 +63,8 @@ class Delivery:
         return record.id in self.current.cancelled_ids
 
     def report(self, outcome: Outcome) -> None:
-        """Keep the outcome, and write the micro-batch when it is old enough. The last one of a batch is written
-        together with the next claim."""
+        """Keep the outcome, and write the micro-batch when it is old enough. The last micro-batch of a batch is
+        written together with the next claim."""
         if not self._outcomes:
             self._flush_at = time.monotonic() + self._micro_batch_seconds
         self._outcomes.append(outcome)
@@ -75,7 +75,7 @@ class Delivery:
 
     @property
     def unwritten(self) -> list[Outcome]:
-        """For those who look from another thread."""
+        """For use by other threads."""
         return list(self._outcomes)
 
     def flush_when_due(self) -> None:
@@ -83,7 +83,7 @@ class Delivery:
             self.flush()
 
     def release(self, records: list[Record]) -> None:
-        """Give back what was not started."""
+        """Give back records that were not started."""
         if records:
             self._retried(lambda: self._run.release(records))
 
@@ -93,7 +93,7 @@ class Delivery:
             self.wrote(self._write(outcomes))
 
     def flush_and_claim(self, *, prefetch: bool = False) -> list[Record]:
-        """Raises RunLostError when a claim may have been committed that nobody heard of."""
+        """Raises RunLostError if a claim may have been committed whose answer was lost."""
         outcomes, self._outcomes = self._outcomes, []
         self._run.batch_size = self.current.batch_size or self._run.batch_size
         try:
@@ -140,7 +140,7 @@ class Delivery:
             return self._write_again(write_again)
 
     def _write_again(self, write_again: Callable[[], R]) -> R:
-        """The fence makes it safe to write twice. Raises RunLostError when the database stays away for too long."""
+        """The fence makes it safe to write twice. Raises RunLostError if the database is away for too long."""
         deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:
             try:

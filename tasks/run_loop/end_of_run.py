@@ -1,4 +1,4 @@
-"""How a run ends, whatever happened to it: it says so itself where it can, or its lease does."""
+"""How a run ends, whatever happened to it. It ends itself if it can; otherwise its lease runs out."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | None) -> None:
-    """Waits for a database that is away: a run that cannot say how it ended leaves suspects behind."""
+    """Waits for a database that is away, because a run that cannot report its end leaves suspects behind."""
     deadline = time.monotonic() + SAY_END_SECONDS
     while True:
         try:
@@ -48,7 +48,7 @@ def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
 
 
 def _server_changed(current: CurrentRun) -> bool:
-    """It was started again, or another one took over: no record is to blame for what happened."""
+    """Whether the server was restarted or another one took over. In that case no record is to blame."""
     known = current.server_identity
     with current.run.held.transaction() as cursor:
         return known is not None and server_identity(cursor) != known
@@ -61,7 +61,7 @@ def _warn(current: CurrentRun, error: QueueStoreError) -> None:
 
 
 def _text(failure: BaseException) -> str:
-    """The queue's own errors are written for people; of others the type has to be told."""
+    """The text of the error. The queue's own errors are written for people; other errors need their type."""
     if isinstance(failure, RunLostError | QueueStoreError):
         return str(failure)
     return redact(f"{type(failure).__name__}: {failure}", MESSAGE_LIMIT)

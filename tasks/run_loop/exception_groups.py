@@ -1,4 +1,4 @@
-"""What a group of exceptions means. Every `asyncio.TaskGroup` raises one, even for a single error in it."""
+"""What a group of exceptions means. Every `asyncio.TaskGroup` raises a group, even for a single error."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,14 @@ _MEANINGS = (SnoozeRecord, RecordCancelled, PermanentError)
 
 
 def leaves_of(error: BaseException) -> list[BaseException]:
-    """The exceptions that are no groups, at any depth; the error itself where it is none."""
+    """All exceptions in a group that are not groups themselves, at any depth. The error itself if it is not a
+    group."""
     return list(_leaves(error))
 
 
 def decisive(error: BaseException) -> BaseException:
-    """The leaf that stands for a group whose leaves agree: all ask for a snooze (the longest counts), a cancel or no
-    further attempt, or all are of one type. Otherwise the error itself."""
+    """The leaf that represents a group whose leaves agree. They agree if all ask for a snooze (the longest counts),
+    a cancel or no further attempt, or if all have the same type. Otherwise returns the error itself."""
     leaves = leaves_of(error)
     for meaning in _MEANINGS:
         if all(isinstance(leaf, meaning) for leaf in leaves):

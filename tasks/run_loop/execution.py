@@ -1,4 +1,4 @@
-"""What the ways of running handlers have in common."""
+"""The common interface of the ways to run handlers."""
 
 from typing import Protocol
 

@@ -1,6 +1,7 @@
 """Executors run handlers concurrently: in threads for plain functions, in tasks of the event loop for async ones.
 
-One thread, the owner of the run, submits records and takes outcomes; `wake` tells it that few unstarted ones are left.
+One thread, the owner of the run, submits records and takes outcomes. `wake` tells it that few unstarted records are
+left.
 """
 
 import queue
@@ -32,12 +33,12 @@ class Executor:
 
     @property
     def unreported_count(self) -> int:
-        """Of the records that were submitted: those whose outcome was not taken yet."""
+        """The number of submitted records whose outcome was not taken yet."""
         return self._unreported_count
 
     @property
     def done(self) -> list[Outcome]:
-        """What take_outcomes() would return; for those who look from another thread."""
+        """What take_outcomes() would return. For use by other threads."""
         return list(self._done)
 
     def submit(self, records: Sequence[Record]) -> None:
@@ -53,13 +54,13 @@ class Executor:
         return outcomes
 
     def withdraw(self) -> list[Record]:
-        """The records that were not started: they will not be."""
+        """Returns the records that were not started. They will not be started any more."""
         unstarted = self._withdraw()
         self._unreported_count -= len(unstarted)
         return unstarted
 
     def end(self) -> None:
-        """Nothing is submitted any more, and nothing more is started: it may be somebody else's by now."""
+        """Stop. No more records are submitted or started, because they may belong to another run by now."""
         self.withdraw()
 
     def _submit(self, records: Sequence[Record]) -> None:
@@ -110,9 +111,9 @@ class ThreadExecutor(Executor):
 
 
 class AsyncExecutor(Executor):
-    """Each attempt is a task of its own, so that what a handler does to its task or its context variables ends with
-    it. Everything that begins with _start or _finished runs on the loop. `stops_at_setbacks`: a record that is not
-    completed is the last one that is started, until more are submitted."""
+    """Each attempt is a separate task, so that a handler's changes to its task or context variables end with it.
+    Methods that begin with _start or _finished run on the loop. `stops_at_setbacks`: after a record that does not
+    complete, none is started until more are submitted."""
 
     def __init__(self, attempts: Attempts, concurrency: int, low_water: int, event_loop: EventLoop) -> None:
         super().__init__(attempts, concurrency, low_water)
@@ -151,7 +152,7 @@ class AsyncExecutor(Executor):
 
     def _finished_task(self, record: Record, task: Task[Outcome]) -> None:
         self._tasks.discard(task)
-        if task.cancelled():  # before it began, because a handler cancelled all tasks of the loop
+        if task.cancelled():  # cancelled before it began, because a handler cancelled all tasks of the loop
             self._queue.appendleft(record)
         else:
             outcome = task.result()

@@ -1,10 +1,10 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
 A run begins with a claim. It goes on with slices where the batches of its flow were quick and clean lately, as long as
-each claim or slice is full. Others are claimed as always: suspects, records with an order key, records that failed or
-had their express attempt, and each batch that begins at the longest waiting level. A slice that becomes long is claimed
-by a second thread. A slice ends after a handler that fails. Either way its flow is claimed as always then.
-docs/architecture.md, "Express slices".
+each claim or slice is full. Some records are always claimed: suspects, records with an order key, records that
+failed or had their express attempt, and each batch that begins at the longest waiting level. If a slice becomes
+long, a second thread claims its records. If a handler fails, its slice ends. In both cases the flow is then claimed
+as always. docs/architecture.md, "Express slices".
 """
 
 import time
@@ -29,9 +29,9 @@ from .slice_in_hand import SliceInHand, SliceWatch
 from .slice_size import SliceSize
 
 WAIT_SECONDS = 0.05
-UNWRITTEN_SECONDS = LONG_SECONDS  # an outcome waits for the end of its slice
-FEWEST_RECORDS = 20  # of a batch: the one more round trip of a slice costs more than the write that it saves
-LOOK_AGAIN_SECONDS = 10.0  # whether a run of the flow died; until then its records have their marks
+UNWRITTEN_SECONDS = LONG_SECONDS  # because an outcome waits for the end of its slice
+FEWEST_RECORDS = 20  # of a batch; for a smaller slice, the extra round trip costs more than the saved write
+LOOK_AGAIN_SECONDS = 10.0  # between two questions whether a run of the flow died
 
 Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 
@@ -50,8 +50,9 @@ def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
 
 
 class Express:
-    """The slices of one run, and its claimed batches, whose `execution` it measures. `call`: from the records of one
-    call of the handler to an outcome for each, or the executor that makes the calls. `put_back`: after each slice."""
+    """The slices of one run, and its claimed batches, whose `execution` it measures. `call`: the function that calls
+    the handler with records and returns an outcome for each, or the executor that makes the calls. `put_back`:
+    called after each slice."""
 
     def __init__(
         self,
@@ -88,14 +89,15 @@ class Express:
         self._batches.note(count)
 
     def may_prefetch(self) -> bool:
-        """Claimed records and slices take turns: a slice needs the connection, and the next records."""
+        """False, because a slice needs the connection and the next records. So claimed batches and slices take
+        turns."""
         return not self._is_next()
 
     def next_batch(self) -> list[Record]:
-        """Work on slices as long as they may be next. Then return a batch that was claimed: the rest of a slice that
-        became long, or the one that is next. None where the run must stop."""
+        """Work on slices as long as slices may be next. Then return a claimed batch: the rest of a slice that became
+        long, or the next batch. Returns None if the run must stop."""
         while self._is_next():
-            self._delivery.flush()  # the connection is the slice's from here on
+            self._delivery.flush()  # from here on the slice uses the connection
             if (rest := self._work_on_next()) is None:
                 break
             if rest:
@@ -109,7 +111,8 @@ class Express:
         self._watch.end()
 
     def _is_next(self) -> bool:
-        """Where the last claim was not full, hardly anything is due: what is written with the next claim costs less."""
+        """Whether a slice is next. If the last claim was not full, hardly any record is due, and writing outcomes
+        with the next claim costs less."""
         run, quick = self._run, self._quick
         is_small = run.batch_size < FEWEST_RECORDS and not self._flow.express
         if is_small or not quick.are_enough or not run.last_was_full or self._delivery.must_stop:
@@ -118,7 +121,7 @@ class Express:
         return not must_be_claimed and not (quick.is_suspicious and not self._must_look_again())
 
     def _work_on_next(self) -> list[Record] | None:
-        """Returns what of the slice was claimed and not started. None: claim as always."""
+        """Returns the records of the slice that were claimed but not started. None: claim as always."""
         held = self._hold()
         return None if held is None else self._work_on(SliceInHand(held, self._delivery))
 
@@ -151,7 +154,7 @@ class Express:
         return time.monotonic() >= self._quick.looked_at + LOOK_AGAIN_SECONDS
 
     def _work_on(self, slice_in_hand: SliceInHand) -> list[Record]:
-        """Returns what was claimed and not started."""
+        """Returns the records that were claimed but not started."""
         began_at, delivery = time.monotonic(), self._delivery
         if not self._watch.is_alive():
             self._watch.start()
@@ -173,7 +176,8 @@ class Express:
         return self._keep_a_batch(slice_in_hand.claimed(unstarted))
 
     def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:
-        """What is not quick any more is not kept from others: more than a batch of it is given back."""
+        """Gives back more records than a batch. A flow that is not quick any more must not keep records from other
+        processes."""
         size = self._run.batch_size
         if len(claimed) > size:
             self._delivery.flush()
@@ -181,7 +185,7 @@ class Express:
         return claimed[:size]
 
     def _execute(self, slice_in_hand: SliceInHand) -> list[Record]:
-        """Until it is thrown back. Returns the records that were not started."""
+        """Calls handlers until the slice is thrown back. Returns the records that were not started."""
         if isinstance(self._call, AsyncExecutor):
             return self._execute_async(slice_in_hand, self._call)
         records, slots = slice_in_hand.records, self._delivery.slots

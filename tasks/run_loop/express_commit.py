@@ -1,10 +1,10 @@
 """Express slices of handlers that take the transaction: claim, rows and outcome share one COMMIT, and each record is
 written once.
 
-Such a slice is quick and clean, or it never was. Everything is rolled back when a handler fails, wants to report
-progress or ends the transaction, and when the database or the fence refuses something. Nothing was charged then. The
-records had their express attempt: they are claimed as always, and their handlers are called again. A slice cannot be
-claimed in the middle. So it ends with the handler in hand when it becomes long.
+Such a slice succeeds as a whole or is rolled back. It is rolled back if a handler fails, wants to report progress or
+ends the transaction, or if the database or the fence refuses something. No attempt is charged then. The records have
+had their express attempt, so they are claimed as always, and their handlers are called again. The records of a
+running slice cannot be claimed. So if a slice becomes long, it ends after the handler in hand.
 """
 
 import time
@@ -72,7 +72,8 @@ class ExpressCommit(Express):
         return []
 
     def _commit(self) -> list[Outcome] | None:
-        """Returns the outcomes that were committed. None: nothing was, claim as always. Raises RunLostError."""
+        """Returns the committed outcomes, or None if nothing was committed: then claim as always. Raises
+        RunLostError."""
         self._needs_claims = self._calls.handler_ran = False
         try:
             if self._is_suspicious():
@@ -88,7 +89,7 @@ class ExpressCommit(Express):
         return outcomes
 
     def _roll_back(self, error: Exception) -> None:
-        """Raises RunLostError where the session is lost and no handler is to blame."""
+        """Raises RunLostError if the session is lost and no handler is to blame."""
         is_lost = isinstance(error, DatabaseUnavailableError)
         if is_lost and not (
             self._calls.handler_ran and sqlstate_of(error.__cause__ or error) in OF_A_HANDLER

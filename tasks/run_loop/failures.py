@@ -1,4 +1,4 @@
-"""What is kept of an exception: type, message, traceback, and the group that it belongs to among others."""
+"""What is stored of an exception: type, message, traceback, and its kind."""
 
 import re
 import traceback
@@ -39,12 +39,12 @@ def failure_of(flow: Flow, record: Record, error: BaseException, started: float,
 
 
 def error_group(exception_type: str, message: str) -> str:
-    """The same for messages that differ in ids and numbers only."""
+    """The kind of an error. It is the same for messages that differ only in ids and numbers."""
     return f"{exception_type}: {_VARYING.sub('#', message)}"[:GROUP_LIMIT]
 
 
 def _message(error: BaseException, cause: BaseException) -> str:
-    """Of a group: the texts of its leaves, each once, with their types where they differ."""
+    """The message. For a group it has the text of each different leaf, with types if they differ."""
     leaves = leaves_of(error)
     if cause is error and len(leaves) > 1:
         return f"{_text(error)}: " + "; ".join(f"{type(leaf).__qualname__}: {_text(leaf)}" for leaf in leaves)

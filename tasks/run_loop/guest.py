@@ -1,4 +1,5 @@
-"""A handler is a guest in the worker's process. This module finds and puts back what it changes there, in all modes.
+"""A handler is a guest in the worker's process. This module finds what a handler changes there, and restores it, in
+all modes.
 
     each call     context variables: the call runs in a copy. A fork that comes back from a handler ends at once.
     each batch    signal handlers and mask, working directory, umask, recursion limit, locale, socket timeout, the
@@ -47,7 +48,8 @@ os.register_at_fork(after_in_child=_note_fork)
 
 
 def own_this_process() -> None:
-    """Before a handler runs: this process, itself a fork of the main process, is the one that works."""
+    """Call this before a handler runs. It notes that this process, itself a fork of the main process, is the one
+    that works."""
     global _is_a_fork  # noqa: PLW0603
     _is_a_fork = False
 

@@ -1,5 +1,5 @@
-"""The handlers that a run has in hand, as the heartbeat sees them: it says which one began first, and ends the process
-for one that must not go on."""
+"""The handlers that a run has in hand, as the heartbeat sees them. It says which handler began first, and ends the
+process for a handler that must not go on."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class HandlersInHand:
         self._patience_seconds = patience_seconds
 
     def oldest(self) -> InHand | None:
-        """Of a call with several records, the first one."""
+        """The record of the oldest call; for a call with several records, the first of them."""
         calls = self._limits.calls()
         if not calls:
             return None
@@ -38,8 +38,8 @@ class HandlersInHand:
         )
 
     def end(self, request: EndRequest) -> None:
-        """What an operator asks for: the attempt is charged and the process ends. Other records are given back. Returns
-        when this process does not have the record in hand under this claim."""
+        """End a handler at an operator's request. The attempt is charged, the process ends, and other records are
+        given back. Returns only if this process does not have the record in hand under this claim."""
         for records, started in self._limits.calls():
             for record in records:
                 if (record.id, record.claim_number) == (request.record_id, request.claim_number):

@@ -34,7 +34,8 @@ class Limits:
         return list(self.open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
-        """Raises TimeLimitExceededError in the block, where it can be interrupted. After an exception call `lift`."""
+        """Raises TimeLimitExceededError in the block, if the block can be interrupted. After an exception call
+        `lift`."""
         if self._seconds is None or self._stuck_handlers is None:  # unlimited
             return _NO_LIMIT
         if self._is_async:
@@ -44,7 +45,8 @@ class Limits:
         return _InAThread(records, self._seconds, self._stuck_handlers)
 
     def lift(self, records: list[Record]) -> None:
-        """The limit may ring between the end of the block and its exit, which then does nothing. Idempotent."""
+        """End the limit. It may expire between the end of the block and its exit, and then has no effect.
+        Idempotent."""
         if self._seconds is not None and self._stuck_handlers is not None:
             time_limit.disarm()
             self._stuck_handlers.forget(records)

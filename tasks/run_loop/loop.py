@@ -1,4 +1,4 @@
-"""A run: claim, execute, write, claim again, until nothing is due or somebody wants it to stop."""
+"""A run claims, executes, writes and claims again, until no record is due or somebody wants it to stop."""
 
 import logging
 from collections.abc import Sequence
@@ -42,8 +42,8 @@ def run_flow(
     celery_task_id: str | None = None,
     trace_context: str | None = None,
 ) -> RunCounts:
-    """One run of the flow: nothing at all when nothing is due. Raises DatabaseUnavailableError only before the first
-    claim; later the run ends, and rescue gives back what it leaves."""
+    """Make one run of the flow. Does nothing if no record is due. Raises DatabaseUnavailableError only before the
+    first claim; later the run ends, and rescue gives back the records that it leaves."""
     options = RunOptions(
         flow_name=flow.name,
         batch_size=flow.batch_size_or_default(services.settings),

@@ -11,8 +11,8 @@ R = TypeVar("R")
 
 
 def run_without_waiting(coroutine: Coroutine[Any, Any, R], context: Context | None = None) -> R:
-    """Raises what the coroutine raises, and RuntimeError when it waits: a fault of ours. `context`: to run it in,
-    instead of this one."""
+    """Raises what the coroutine raises, and RuntimeError if the coroutine waits, which would be our bug. `context`:
+    where to run it, instead of the current context."""
     try:
         if context is None:
             coroutine.send(None)

@@ -1,4 +1,4 @@
-"""Handlers that are called on one record, or one batch, after the other, without a transaction of ours."""
+"""Calls handlers with one record, or one batch, after the other, without a transaction of ours."""
 
 from collections.abc import Callable, Sequence
 

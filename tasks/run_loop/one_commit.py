@@ -30,10 +30,10 @@ from .transactions import MISUSE, SessionEndedError, explained
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100
-FAILING_SLICES = 2  # so many in a row, and the next one begins with savepoints
+FAILING_SLICES = 2  # after this many in a row, the next one begins with savepoints
 CONFLICT_TRIES = 10
 
-# Answers to our statements that a handler has caused: the server itself is well.
+# Errors of our statements that a handler has caused. The server itself is healthy.
 OF_A_HANDLER = (*ENDED_SESSIONS, STATEMENT_CANCELLED)
 
 
@@ -52,7 +52,7 @@ class OneCommit:
         self._with_savepoints = False
         self._failing_slices = 0  # in a row
         self._conflicts = 0
-        self._settled_ids: set[int] = set()  # refused, or decided outside of a slice
+        self._settled_ids: set[int] = set()  # refused, or with an outcome outside of a slice
         self._alone_ids: set[int] = set()  # their slice was refused by the database
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
@@ -67,7 +67,7 @@ class OneCommit:
         return []
 
     def work_slice(self, records: list[Record]) -> int:
-        """Returns how many of the records, from the first on, have their outcome committed; 0: do it again."""
+        """Returns how many of the records, from the first on, have a committed outcome. 0: do the slice again."""
         with_savepoints = self._with_savepoints and not self.flow.batch
         try:
             written, outcomes = self.commit(records, with_savepoints=with_savepoints)

@@ -42,7 +42,7 @@ class OpenSlice(Protocol):
     async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows: ...
 
     async def write(self, outcomes: Sequence[Outcome]) -> Written:
-        """As `Run.write_in`."""
+        """The same as `Run.write_in`."""
         ...
 
     async def hold(self, batch_size: int, idle_seconds: float) -> list[Record]:
@@ -60,17 +60,17 @@ class SliceConnection(Protocol):
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[OpenSlice]:
-        """COMMIT at the end, ROLLBACK on an error; nobody else can end it. Raises what
+        """A transaction that commits at the end, rolls back on an error, and that nobody else can end. Raises what
         `HeldConnection.transaction` raises."""
         ...
 
     def recover(self) -> None:
-        """After a handler closed the connection or lost its session. Raises RunLostError."""
+        """Call this after a handler closed the connection or lost its session. Raises RunLostError."""
         ...
 
     def end(self) -> None:
-        """Nothing that a handler did to the session outlasts the run. Behind PgBouncer this may be another session
-        by now; each slice restored its own."""
+        """Undo all changes of handlers to the session. Behind PgBouncer this may be another session by now, but each
+        slice restored its own."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""An express slice while its handlers run: the outcomes so far, and its end, which two threads may bring about."""
+"""An express slice while its handlers run. It holds the outcomes so far. Two threads may end it."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ class SliceInHand:
         return self._is_settled
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
-        """Raises what kept `claim_rest` from writing."""
+        """Raises the error that prevented `claim_rest` from writing."""
         self.has_setbacks = self.has_setbacks or any(o.__class__ is not Completed for o in outcomes)
         with self._lock:
             if not self._is_settled:
@@ -43,14 +43,16 @@ class SliceInHand:
             self._delivery.report(outcome)
 
     def settle(self) -> None:
-        """Write what is finished, and let go of the rest. Raises what kept it or `claim_rest` from that."""
+        """Write the finished records, and release the rest. Raises the error that prevented this, here or in
+        `claim_rest`."""
         with self._lock:
             if not self._is_settled:
                 self._settle([])
         self._check()
 
     def claim_rest(self) -> None:
-        """Write what is finished, and claim the rest, the records in hand included. Idempotent, and never raises."""
+        """Write the finished records, and claim the rest, including the records in hand. Idempotent, and never
+        raises."""
         with self._lock:
             if not self._is_settled:
                 finished = {outcome.record.id for outcome in self._outcomes}
@@ -61,7 +63,7 @@ class SliceInHand:
         return [record for record in records if record.id in self._claimed_ids]
 
     def roll_back(self) -> None:
-        """Let go of everything that is still held. Does nothing after the slice was settled."""
+        """Release everything that is still locked. Does nothing after the slice was settled."""
         with self._lock:
             self._is_settled = True
             self._held.roll_back()
@@ -79,7 +81,8 @@ class SliceInHand:
 
 
 class SliceWatch(threading.Thread):
-    """Claims the rest of a slice that becomes long, whatever its handler does: locks do not last."""
+    """Claims the rest of a slice that becomes long, whatever its handler does. Records must not stay locked for
+    long."""
 
     def __init__(self) -> None:
         super().__init__(name="express", daemon=True)

@@ -1,6 +1,6 @@
 """Handlers that do not stop at their time limit: threads, which nothing can interrupt, C code that never returns to
-the interpreter, and whoever swallows the exception. There the process has to end: first the outcome is written over a
-connection of its own, then the rest of the batch is given back, and nobody gets a crash strike.
+the interpreter, and handlers that swallow the exception. In these cases the process has to end. First the outcome is
+written over a separate connection, then the rest of the batch is given back. No record gets a crash strike.
 """
 
 import logging
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StuckHandler:
-    """One call of a handler, and when this process gives up on it (by time.monotonic()). `ended_by`: the operator who
-    wants it."""
+    """One call of a handler, and when this process gives up on it (by time.monotonic()). `ended_by`: the operator
+    who asked to end it."""
 
     records: Sequence[Record]
     started: float
@@ -68,6 +68,6 @@ class StuckHandlers(threading.Thread):
 
 
 def end_process() -> None:
-    """At once, without waiting for threads. The pool takes this code for a child that is to be replaced."""
+    """End this process at once, without waiting for threads. With this exit code the pool replaces the child."""
     logging.shutdown()
     os._exit(EX_RECYCLE)

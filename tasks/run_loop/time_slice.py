@@ -9,7 +9,7 @@ from ..authoring.flow import Flow
 from ..worker.services import WorkerServices
 
 OTHERS_LOOK_SECONDS = 1.0
-LONGEST_RUN_SECONDS = 600.0  # of a run alone: none that began within the orphan timeout has overdue records
+LONGEST_RUN_SECONDS = 600.0  # of a run that no flow waits for; well within the orphan timeout
 
 
 class TimeSlice:
@@ -22,8 +22,9 @@ class TimeSlice:
         self._ends_at = self._began_at + services.settings.time_slice_seconds
 
     def is_over(self) -> bool:
-        """Others that wait get a hint, and this flow queues up behind them with its own. While nobody waits, or the
-        broker cannot take the hint, the run goes on, at most `LONGEST_RUN_SECONDS` in the first case."""
+        """Whether the run must end. Waiting flows get a hint, and this flow gets its own hint after them. If no flow
+        waits, the run goes on, for at most `LONGEST_RUN_SECONDS`. It also goes on if the broker cannot take the
+        hint."""
         if time.monotonic() < self._ends_at:
             return False
         others = [flow for flow in self._waiting() if flow.runs_wanted]

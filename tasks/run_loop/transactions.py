@@ -1,4 +1,5 @@
-"""The transaction of a slice in the form that the handler asked for, and whether it is still whole afterwards."""
+"""The transaction of a slice in the form that the handler asked for. Also checks whether it is still intact after
+the handler."""
 
 import inspect
 from collections.abc import Sequence
@@ -44,8 +45,8 @@ class SessionEndedError(Exception):
 
 
 class Transaction:
-    """What one handler call after the other is given. Synchronous for a plain handler, asynchronous for an
-    `async def` one: its coroutines wait only in the latter case.
+    """The transaction that the handler receives in one call after the other. It is synchronous for a plain handler
+    and asynchronous for an `async def` one. Its coroutines wait only in the latter case.
 
     `connection`: SQLAlchemy's, None for a handler that is given the driver's.
     `charges_conflicts`: a conflict between transactions is the handler's own failure, after too many in a row.
@@ -99,7 +100,7 @@ class Transaction:
             self._raise_if_misused()
 
     async def close(self) -> None:
-        """Take back what the handler was given, and what it made of the connection."""
+        """Take the connection back from the handler, and undo what the handler did to it."""
         _put_back_factories(self._driver, self._factories)
         session, self._session = self._session, None
         if session is not None:
@@ -107,7 +108,7 @@ class Transaction:
 
     @property
     def is_whole(self) -> bool:
-        """False: the handler ended the transaction or closed the connection."""
+        """Returns False if the handler ended the transaction or closed the connection."""
         if self._connection is None:
             return is_open(self._driver)
         begun = self._begun
@@ -149,7 +150,7 @@ class Transaction:
 
 
 def explained(error: BaseException) -> BaseException:
-    """The error in the words of this system, where the server's own do not say what the handler did."""
+    """An error that says what the handler did, if the server's own message does not."""
     state = sqlstate_of(error)
     if state == IDLE_IN_TRANSACTION or _ended_with(error, (IDLE_IN_TRANSACTION,)):
         explanation: Exception = TransactionTimeoutError(IDLE_TOO_LONG)
@@ -184,8 +185,8 @@ async def _awaited(returned: Any) -> None:
 
 
 def _ended_with(error: BaseException | None, sqlstates: Sequence[str]) -> bool:
-    """A second use of a connection that the server ended only says that it is closed: the error before says
-    why. The causes of a handler's error may form a circle."""
+    """Whether the server ended the session with one of these codes. A second use of the connection only says that it
+    is closed, so the earlier errors are searched, too. The causes of a handler's error may form a circle."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if sqlstate_of(error) in sqlstates:

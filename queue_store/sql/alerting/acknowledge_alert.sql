@@ -1,4 +1,4 @@
--- Somebody looks after it: it is not escalated any more.
+-- Marks an alert as acknowledged. An acknowledged alert is not escalated any more.
 WITH acknowledged AS (
     UPDATE public.alerts SET acknowledged_at = clock_timestamp(), acknowledged_by = %(actor)s
     WHERE id = %(id)s AND resolved_at IS NULL AND acknowledged_at IS NULL

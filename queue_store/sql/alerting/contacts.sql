@@ -1,4 +1,4 @@
--- The contacts that are known, with the process that had a channel last, and the notifications that wait.
+-- The known contacts. Each comes with the process that last had a channel to it, and with its waiting notifications.
 SELECT DISTINCT ON (c.contact) c.contact, c.process_kind, c.hostname, c.pid, c.last_seen_at,
     extract(epoch FROM now() - c.last_seen_at)::float8 AS silent_seconds,
     (SELECT count(*) FROM public.alert_notices n

@@ -1,5 +1,5 @@
--- Escalates alerts that nobody acknowledged and whose level has lasted too long: to the next contact, and a critical
--- alert again each time that period passes.
+-- Escalates unacknowledged alerts whose level has lasted too long to the next contact. A critical alert is escalated
+-- again each time that period passes.
 UPDATE public.alerts
 SET escalation_step = escalation_step + 1, escalated_at = clock_timestamp()
 WHERE resolved_at IS NULL AND acknowledged_at IS NULL AND level = %(level)s AND escalation_step < %(last_step)s

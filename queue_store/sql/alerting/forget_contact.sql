@@ -1,4 +1,4 @@
--- Somebody removed the contact from all settings: nobody is missing, and what waits for it is not sent.
+-- Forgets a contact that somebody removed from all settings. Its waiting notifications are not sent.
 WITH forgotten AS (
     DELETE FROM public.alert_contacts WHERE contact = %(contact)s RETURNING contact
 ), dropped AS (

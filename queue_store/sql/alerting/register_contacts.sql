@@ -1,4 +1,5 @@
--- The process has channels to these contacts. Many processes say so: a row that was seen a moment ago is left alone.
+-- Stores that this process has channels to these contacts. Many processes do so, so a row that was updated a moment
+-- ago is left alone.
 INSERT INTO public.alert_contacts AS known (contact, process_kind, hostname, pid)
 SELECT named.contact, %(process_kind)s, %(hostname)s, %(pid)s
 FROM unnest(%(contacts)s::text[]) AS named (contact)

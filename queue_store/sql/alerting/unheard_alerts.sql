@@ -1,5 +1,6 @@
--- Grave alerts that nobody acknowledged, and the longest time for which people should have heard of one and did not. An
--- alert that says so itself does not count.
+-- Counts critical alerts and emergencies that nobody acknowledged and of which no notification has reached a person.
+-- Also returns how long the oldest of these notifications has waited. The alert that reports this problem does not
+-- count.
 SELECT count(DISTINCT a.id) AS alert_count,
     coalesce(extract(epoch FROM now() - min(n.created_at)), 0)::float8 AS waiting_seconds
 FROM public.alert_notices n

@@ -17,7 +17,7 @@ WITH live AS MATERIALIZED (
 ), asked AS (
     INSERT INTO public.cancel_requests (record_id, requested_by, reason)
     SELECT id, %(actor)s, %(reason)s FROM live WHERE id NOT IN (SELECT id FROM cancelled)
-    ON CONFLICT (record_id) DO NOTHING  -- the first to ask is named; nobody waits for a row lock here
+    ON CONFLICT (record_id) DO NOTHING  -- keeps the name of the first who asked; never waits for a row lock
 ), counted AS (
     INSERT INTO public.rollup_deltas (flow_name, cancelled)
     SELECT flow_name, count(*) FROM cancelled GROUP BY flow_name

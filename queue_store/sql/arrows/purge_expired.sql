@@ -1,12 +1,13 @@
--- purge: finished → gone, in one page of ids. Completed and cancelled by age; failed by age and failed attempts, so
--- that what failed for good early stays; with a third age, if set, whatever its attempts. Returns the page's last id
--- (NULL at the end) and what is purged of it; a dry run finds the same and deletes nothing.
+-- purge: finished → gone, in one page of ids. Completed and cancelled records are purged by age. Failed records are
+-- purged by age and number of failed attempts, so that records which failed for good early stay. A third age, if
+-- set, purges failed records whatever their attempts. Returns the page's last id (NULL at the end) and which of its
+-- records are purged. A dry run finds the same and deletes nothing.
 WITH page AS MATERIALIZED (
     SELECT id, status, completed_at, updated_at, retry_count FROM public.processing_queue
     WHERE id > %(after_id)s ORDER BY id LIMIT %(limit)s
 ), doomed AS MATERIALIZED (
     SELECT q.id, q.status FROM public.processing_queue q JOIN page USING (id)
-    -- A row that changed since the page was read is checked again; the page as a whole is not.
+    -- Checks each row again, because it may have changed since the page was read. The page itself is not read again.
     WHERE q.updated_at = page.updated_at AND q.status = page.status AND (
         page.status = 'completed' AND page.completed_at < now() - make_interval(secs => %(completed_seconds)s)
         OR page.status = 'cancelled' AND page.updated_at < now() - make_interval(secs => %(cancelled_seconds)s)

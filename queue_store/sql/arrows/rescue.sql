@@ -4,7 +4,8 @@
 -- record that was claimed too often without an outcome is isolated, and its next such claim is a crash strike too.
 -- A record that was asked to stop becomes cancelled. Returns each id with its new status and whether it was struck.
 -- Only one session rescues a run at a time. Rows that somebody else has locked are left for the next sweep. So the
--- first sweep counts the orphans once for all sweeps: the last row left over does not count as a lone one.
+-- first sweep counts the orphans for all later sweeps. Otherwise the last row left over would count as a lone
+-- record.
 WITH mine AS MATERIALIZED (
     SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead')

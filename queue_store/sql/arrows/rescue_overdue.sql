@@ -1,7 +1,7 @@
--- rescue: processing → pending, for records that nobody is known to work on: their run has no row, or they were
--- claimed longer ago than the orphan timeout and their flow's own limit, whatever their run says.
--- Seen first and locked by claim number then: the re-check of a row that changed hands since sees its new
--- version, but still the old joined ones, and would take it from its new owner.
+-- rescue: processing → pending, for records that probably nobody works on. Their run has no row, or their claim is
+-- older than both the orphan timeout and their flow's own limit, whatever their run says. The statement first finds
+-- the rows and then locks them by claim number. A row may get a new owner in between. Postgres would then re-check
+-- its new version against the old joined rows, and would take it from the new owner.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number
     FROM public.processing_queue q
@@ -11,7 +11,7 @@ WITH seen AS MATERIALIZED (
         AND (r.flow_instance_id IS NULL
             OR q.claimed_at < now() - make_interval(
                 secs => greatest(%(orphan_timeout_seconds)s, coalesce(f.orphan_timeout_seconds, 0))))
-    ORDER BY q.flow_instance_id, q.id -- in the order of its index
+    ORDER BY q.flow_instance_id, q.id -- the order of the index
     LIMIT %(limit)s
 ), orphan AS MATERIALIZED (
     SELECT q.id, EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled

@@ -1,2 +1,2 @@
--- Every row of the audit log that is restored is sealed as it comes.
+-- Empties the seal of the audit log. Each restored row is sealed again when it is inserted.
 UPDATE public.audit_seal SET number = 0, seal = '', purged_number = 0, purged_seal = ''

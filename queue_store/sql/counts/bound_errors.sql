@@ -1,5 +1,5 @@
--- If a flow had more kinds of errors in an hour than are kept apart, the rarest are added to the kind `other`. Only
--- the last two hours are read, because the fold writes to no other hours.
+-- The hours keep a limited number of kinds of errors for each flow. The rarest beyond it are added to the kind
+-- `other`. Only the last two hours are read, because the fold writes to no other hours.
 WITH crowded AS (
     SELECT hour, flow_name FROM public.error_hours
     WHERE hour >= date_trunc('hour', now()) - interval '1 hour'

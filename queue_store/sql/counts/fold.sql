@@ -1,5 +1,5 @@
--- Moves the oldest deltas into minutes, hours and totals: in one statement, so that each counts exactly once,
--- whatever dies. Returns how many were moved, and how many of them counted errors.
+-- Moves the oldest deltas into minutes, hours and totals. It is one statement, so each delta counts exactly once
+-- even if a process dies. Returns how many deltas were moved, and how many of them counted errors.
 WITH taken AS MATERIALIZED (
     DELETE FROM public.rollup_deltas
     WHERE id = ANY(ARRAY(

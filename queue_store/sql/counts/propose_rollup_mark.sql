@@ -1,4 +1,5 @@
--- `newest_id` was read before this transaction had a number. A session that numbered a delta up to it had one already,
--- because the delta's default takes that first, and so a lower one. (A snapshot's xmax would not do: it lies above
--- the transactions that have ended, not above those that run.)
+-- Proposes `newest_id` as the next mark. It was read before this transaction had a transaction number. Every session
+-- that wrote a delta up to `newest_id` already had its number, so that number is lower. (The delta's default takes
+-- the transaction number first.) The xmax of a snapshot would be wrong: it is above the transactions that have
+-- ended, but not above those that still run.
 UPDATE public.rollup_progress SET candidate_id = %(newest_id)s, candidate_transaction = pg_current_xact_id()

@@ -1,7 +1,7 @@
--- A recurring flow is due. Its record and the note that it was enqueued are written in one transaction, so that each
--- occurrence gets exactly one record, however many processes notice it and however often. The first occurrence ever
--- is noted as skipped: a new flow begins with its next time. Missed ones are made up for by one record, that of the
--- latest.
+-- Enqueues the record of a due occurrence. The same transaction writes the record and marks the occurrence as
+-- enqueued. So each occurrence gets exactly one record, however many processes notice it. The first occurrence ever
+-- is marked as skipped: a new flow begins with its next time. If several occurrences were missed, only the latest
+-- gets a record.
 WITH noted AS (
     INSERT INTO public.schedule_occurrences (entry, due_at, state, taken_at, finished_at)
     SELECT %(entry)s, %(due_at)s,

@@ -1,5 +1,5 @@
--- The due and the future records of a flow: how many are due (counted up to the limit), since when the oldest
--- waits, when the next future one is due, and how many are isolated as suspects.
+-- The pending records of a flow. Returns how many are due (counted up to the limit), since when the oldest has
+-- waited, when the next future record is due, and how many are isolated as suspects.
 SELECT due.record_count AS due_count, due.oldest_at AS oldest_due_at, future.next_at AS next_due_at,
     suspects.record_count AS suspect_count
 FROM (

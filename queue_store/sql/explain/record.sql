@@ -1,5 +1,5 @@
--- What a record itself says, with the run that owns or owned it. Only the server on which rescue runs knows when it
--- came back; a replica knows its own start.
+-- A record, with the run that owns or owned it. `server_came_back_at` is NULL on a replica: rescue runs on the
+-- primary, and a replica knows only its own start.
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.claimed_at, q.completed_at, q.updated_at,
     q.flow_instance_id, q.retry_count, q.crash_strikes, q.batch_limit, q.unfinished_claims, q.order_key, q.error_message,
     c.requested_at AS cancel_requested_at, c.requested_by AS cancel_requested_by,

@@ -1,6 +1,6 @@
--- The run whose express slice holds a pending record. The row's xmax is the transaction that locked it last. While that
--- is open, its session holds the advisory lock of its run: this tells which run it is. A replica does not see these locks.
--- 1886483061: the lock's class, queue_store/runs/sessions.py.
+-- The run whose express slice holds a pending record. The row's xmax is the transaction that locked it last. While
+-- that transaction is open, its session holds the advisory lock of its run. The lock tells which run it is. A
+-- replica does not see these locks. 1886483061 is the lock's class: see queue_store/runs/sessions.py.
 SELECT r.flow_instance_id, r.state, w.hostname, w.pid, r.started_at, r.heartbeat_at
 FROM public.processing_queue q
 JOIN pg_locks opened ON opened.locktype = 'transactionid' AND opened.granted AND opened.mode = 'ExclusiveLock'

@@ -1,6 +1,6 @@
--- A run died while no handler ran, but one of its records was not written yet: that record becomes a suspect, and is
--- not struck this time. No row back: it was one already, or there are several, which become suspects as they do
--- elsewhere.
+-- A run died while no handler ran, and the outcome of one record was not written yet. That record becomes a suspect,
+-- and gets no strike this time. Returns no row if the record was already a suspect, or if the run left several
+-- records. Those become suspects in arrows/rescue.sql.
 UPDATE public.processing_queue q
 SET batch_limit = 1, updated_at = clock_timestamp()
 WHERE q.status = 'processing' AND q.flow_instance_id = %(flow_instance_id)s AND q.batch_limit IS NULL

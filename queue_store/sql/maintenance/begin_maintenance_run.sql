@@ -1,4 +1,4 @@
--- No row: the same operation is running.
+-- Returns no row if the same operation is running already.
 INSERT INTO public.maintenance_runs (operation, dry_run, actor, parameters)
 VALUES (%(operation)s, %(dry_run)s, %(actor)s, %(parameters)s)
 ON CONFLICT (operation) WHERE state = 'running' AND NOT dry_run DO NOTHING

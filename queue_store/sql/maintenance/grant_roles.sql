@@ -1,6 +1,6 @@
--- The five roles, each with the least that its work needs, on the tables and functions of the queue alone: what else
--- lies in the schema is none of theirs. They cannot log in: grant them to login roles of your own.
--- May be repeated. `queuectl migrate` does it after each migration.
+-- The five roles, each with the fewest rights that its work needs. They have rights on the tables and functions of
+-- the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your own. May
+-- be repeated. `queuectl migrate` does it after each migration.
 DO $$
 DECLARE
     wanted text;
@@ -35,7 +35,7 @@ BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', definer);
     FOREACH wanted IN ARRAY ARRAY['processing_queue_producer', 'processing_queue_flow_producer',
         'processing_queue_worker', 'processing_queue_monitor', 'processing_queue_admin'] LOOP
-        -- An owner who may not create roles can grant what is there.
+        -- An owner who may not create roles can still grant rights to existing ones.
         IF to_regrole(wanted) IS NULL THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
@@ -74,7 +74,7 @@ BEGIN
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
     GRANT SELECT ON unblocked_records, running_keys
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
-    -- For the row locks of a claim. Through this view nobody changes what he may not change in the table.
+    -- For the row locks of a claim. This view gives nobody a right to change what they may not change in the table.
     GRANT UPDATE (id) ON unblocked_records TO processing_queue_worker, processing_queue_admin;
 
     -- monitor: reads all but payloads and results.
@@ -89,8 +89,8 @@ BEGIN
             AND column_name NOT IN ('payload', 'result'));
     GRANT EXECUTE ON FUNCTION known_flows TO processing_queue_monitor;
 
-    -- admin: operators, and the worker that serves the Celery queue `control` (retention removes records). It adds to
-    -- the audit log, and takes nothing from it but what is older than a day and retention has done with.
+    -- admin: operators, and the worker that serves the Celery queue `control` (retention removes records). It adds
+    -- to the audit log. It deletes only rows that are older than a day and that retention has already passed.
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON processing_queue, %s TO processing_queue_admin',
         worked);
     GRANT SELECT, INSERT ON audit_log TO processing_queue_admin;
@@ -99,14 +99,15 @@ BEGIN
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
         cancel_own_records, purge_audit, seal_audit_anew TO processing_queue_admin;
 
-    -- Both vacuum what a crash made autovacuum forget. Before Postgres 17 only the tables' owner can.
+    -- Both roles vacuum the tables that autovacuum forgot after a crash. Before Postgres 17 only the owner of a
+    -- table can.
     IF current_setting('server_version_num')::integer >= 170000 THEN
         EXECUTE format('GRANT MAINTAIN ON %s TO processing_queue_worker, processing_queue_admin', vacuumed);
     END IF;
 
-    -- Rescue ends the sessions of the dead, and must see when other roles' sessions began. The monitor gets nothing of
-    -- the kind: pg_read_all_stats shows the statements of all sessions, with the payloads that stand in them.
-    -- Another database of this server may do the same at this moment: before Postgres 16 its commit makes this fail.
+    -- Rescue ends the sessions of the dead, and must see when other roles' sessions began. The monitor has no such
+    -- right: pg_read_all_stats shows the statements of all sessions, including their payloads. Another database of
+    -- this server may do the same at this moment: before Postgres 16 its commit makes this fail.
     FOR attempt IN 1..3 LOOP
         BEGIN
             GRANT pg_read_all_stats, pg_signal_backend TO processing_queue_worker, processing_queue_admin;

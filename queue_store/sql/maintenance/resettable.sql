@@ -1,5 +1,6 @@
--- Failed records that the weekly reset may try again, page by page: fewer failed attempts than given, not killed by
--- crash strikes (a flow may declare its own limit), failed before the page's instant, and without a twin of the same dedup_key that is live or newer.
+-- Failed records that the weekly reset may try again, page by page. Such a record has fewer failed attempts than
+-- `max_retries`, and did not fail by crash strikes (a flow may declare its own limit of them). It failed before the
+-- instant of the page. No live record and no newer record of this kind has the same dedup_key.
 SELECT q.flow_name, q.updated_at, q.id
 FROM public.processing_queue q
 WHERE q.status = 'failed' AND q.retry_count < %(max_retries)s AND q.crash_strikes < %(max_crash_strikes)s

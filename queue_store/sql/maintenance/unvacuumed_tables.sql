@@ -1,5 +1,5 @@
--- Our busy tables of which the server does not know that they were ever vacuumed: a crash wipes its counters, and
--- autovacuum forgets the dead rows that were counted before.
+-- Our busy tables for which the server has no record of a vacuum. A crash wipes the counters of the server, so
+-- autovacuum forgets the dead rows that it had counted.
 SELECT s.relname
 FROM pg_stat_user_tables s
 WHERE s.schemaname = 'public' AND s.last_vacuum IS NULL AND s.last_autovacuum IS NULL

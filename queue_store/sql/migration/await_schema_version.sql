@@ -1,3 +1,3 @@
--- The lock of one who migrates, in its turn. A statement of its own: while it waits it has no snapshot, for which a
--- CREATE INDEX CONCURRENTLY of the other one would wait.
+-- Waits for the lock of the other migrator. It is a separate statement, because it has no snapshot while it waits.
+-- The other migrator's CREATE INDEX CONCURRENTLY would wait for a snapshot.
 LOCK TABLE public.schema_version IN SHARE UPDATE EXCLUSIVE MODE

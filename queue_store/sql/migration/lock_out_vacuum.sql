@@ -1,2 +1,3 @@
--- Conflicts with vacuum and with no reader or writer. To take a stronger lock afterwards, nobody has to wait for vacuum.
+-- Takes a lock that conflicts with vacuum, but with no reader or writer. A stronger lock that is taken afterwards
+-- need not wait for vacuum.
 LOCK TABLE public.processing_queue IN SHARE UPDATE EXCLUSIVE MODE

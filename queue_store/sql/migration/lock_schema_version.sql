@@ -1,2 +1,3 @@
--- Conflicts with itself and with no reader or writer of the table. Nobody but its owner can take it.
+-- Takes a lock that conflicts with itself, but with no reader or writer of the table. Only the owner of the table
+-- can take it.
 LOCK TABLE public.schema_version IN SHARE UPDATE EXCLUSIVE MODE NOWAIT

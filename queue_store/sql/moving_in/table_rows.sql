@@ -1,4 +1,5 @@
--- Rows that wait, by id, locked. Text: the status may be of any type.
+-- Locks waiting rows in the order of their ids. The status is compared as text, because its column may have any
+-- type.
 SELECT source.{id}, to_jsonb(source) FROM {jobs} source
 WHERE source.{status}::text = ANY(%(pending)s)
 ORDER BY source.{id} LIMIT %(limit)s

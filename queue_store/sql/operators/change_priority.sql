@@ -1,4 +1,5 @@
--- A pending record becomes more or less urgent. A locked record is being worked on, and stays as it is. Returns the ids that were changed.
+-- Changes the priority of pending records. A locked record is being worked on, so it stays as it is. Returns the ids
+-- that were changed.
 WITH pending AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'pending'

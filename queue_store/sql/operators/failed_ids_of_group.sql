@@ -7,6 +7,6 @@ SELECT failed.id FROM ended e
 CROSS JOIN LATERAL (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = e.record_id AND q.claim_number = e.claim_number AND q.status = 'failed'
-    OFFSET 0) failed  -- one look by id for each: else the planner may read every failed record
+    OFFSET 0) failed  -- looks up each record by id; otherwise the planner may read every failed record
 ORDER BY failed.id
 LIMIT %(limit)s

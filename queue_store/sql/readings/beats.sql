@@ -1,4 +1,4 @@
--- The beats of the last hour that did not stop in order, and which one leads.
+-- The beats of the last hour, except those that shut down cleanly, and which one leads.
 SELECT b.hostname, b.pid, b.started_at, b.heartbeat_at,
     b.beat_id = l.beat_id AND l.leads_until >= now() AS is_leader, b.ticks
 FROM public.beats b CROSS JOIN public.beat_leader l

@@ -1,2 +1,2 @@
--- Until the end of this transaction, no statement may take longer, and none is compiled.
+-- Limits the duration of each statement until the end of this transaction, and switches off JIT compilation.
 SELECT set_config('statement_timeout', %(timeout)s, true), set_config('jit', 'off', true)

@@ -1,4 +1,5 @@
--- All that was counted from one hour on, by flow; up to another hour, or to this moment with what is not folded yet.
+-- All counts from one hour on, by flow. They end at another hour, or at this moment with the deltas that are not
+-- folded yet.
 WITH happened AS (
     SELECT h.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         reset, refused, purged, processing_seconds, processing_histogram, wait_seconds, wait_histogram

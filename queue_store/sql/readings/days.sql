@@ -1,5 +1,5 @@
--- Records that came in and went out, by full day since the first one that is known, oldest first. A day on which
--- nothing happened is a day with nothing.
+-- How many records came in and went out on each full day since the first known one, oldest first. A day on which
+-- nothing happened has zeros.
 WITH known AS MATERIALIZED (
     SELECT date_trunc('day', hour, 'UTC') AS day, sum(enqueued)::bigint AS enqueued,
         sum(completed + failed)::bigint AS outcomes

@@ -1,14 +1,14 @@
--- How many records each flow has, or one (`flow_name`), by status. Finished records and the total are exact: they add
--- folded totals and deltas not folded yet. Live records are counted in their partial indexes up to a limit; beyond
--- it, they are the rest of the total. More than ten flows share ten times the limit, but each has at least a tenth of
--- it: a thousand flows cost ten times as much as ten, not a hundred times. For busy runs, the number of processing
--- records comes from their last heartbeats (processing_counts). That includes the records that an express slice
--- holds: they count as processing, not as pending. Every LIMIT has the order of its index: without it the planner may
--- walk over millions of finished rows. Counting begins with the newest, because the oldest lie behind the dead index
--- entries of everything claimed since the last vacuum. `level` steps through the priorities at which a flow has
--- pending records: most flows have one, and there are at most ten. A name that is not a flow and has no records any
--- more is left out. `names` sums instead of joining, because the planner expects few names and would compare each
--- with all.
+-- How many records each flow has, or one (`flow_name`), by status. The counts of finished records and the total are
+-- exact: they are the folded totals plus the deltas not folded yet. Live records are counted in their partial
+-- indexes up to a limit; beyond it, they are the rest of the total. More than ten flows share ten times the limit,
+-- but each has at least a tenth of it: a thousand flows cost ten times as much as ten, not a hundred times. For busy
+-- runs, the number of processing records comes from their last heartbeats (processing_counts). That includes the
+-- records that an express slice holds: they count as processing, not as pending. Every LIMIT has the order of its
+-- index: without it the planner may walk over millions of finished rows. Counting begins with the newest, because
+-- the oldest lie behind the dead index entries of everything claimed since the last vacuum. `level` steps through
+-- the priorities at which a flow has pending records: most flows have one, and there are at most ten. A name that is
+-- not a flow and has no records any more is left out. `names` sums instead of joining, because the planner expects
+-- few names and would compare each with all.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled
@@ -86,7 +86,7 @@ WITH counted AS MATERIALIZED (
     FROM live l CROSS JOIN share
 )
 SELECT s.flow_name, s.total, s.all_pending AS pending,
-    -- Beyond the limit: all that are not for later, where those could be counted.
+    -- Beyond the limit, due records are all pending ones that are not for later, if the later ones could be counted.
     CASE WHEN s.due >= s.of_each AND s.future < s.of_each THEN greatest(s.all_pending - s.future, s.free)
         ELSE least(s.free, s.all_pending) END AS due,
     s.processing, s.completed, s.failed, s.cancelled, s.is_approximate,

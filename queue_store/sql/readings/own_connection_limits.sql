@@ -1,4 +1,4 @@
--- Limits of connections that this database, or a login of the workers, has of its own, and how many are open there.
+-- The connection limits of this database and of the workers' logins, and how many connections each has open.
 SELECT 'the database ' || d.datname AS holder, d.datconnlimit AS connection_limit,
     (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid)::integer AS connection_count
 FROM pg_database d

@@ -1,4 +1,5 @@
--- How many records of each flow named came to an end in its own last so many seconds, in whole minutes.
+-- How many records of each named flow ended in its window. Each flow has a window of its own length, in whole
+-- minutes.
 WITH wanted AS MATERIALIZED (
     SELECT w.flow_name, w.seconds, date_trunc('minute', now() - make_interval(secs => w.seconds)) AS since
     FROM unnest(%(flow_names)s::text[], %(seconds)s::float8[]) AS w(flow_name, seconds)

@@ -1,6 +1,6 @@
--- How far this server is behind the one it follows; 0 where it follows none. A replica that has replayed all that it
--- received is not behind while it receives; one that is cut off is as far behind as its last transaction is old. A
--- replica that has not replayed a transaction yet has no data newer than its start.
+-- How many seconds this server is behind the one it follows; 0 if it follows none. A connected replica that has
+-- replayed everything it received is not behind. The lag of a disconnected replica is the age of its last
+-- transaction. A replica that has not replayed a transaction yet has no data newer than its start.
 SELECT CASE
     WHEN NOT pg_is_in_recovery() THEN 0
     WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()

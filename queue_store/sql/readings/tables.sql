@@ -1,4 +1,4 @@
--- How large our tables are, and how much of them is dead.
+-- The sizes of our tables, and their numbers of dead rows.
 SELECT t.relname::text AS table_name, pg_total_relation_size(t.relid) AS bytes, t.n_live_tup AS live_rows, t.n_dead_tup AS dead_rows,
     greatest(t.last_autovacuum, t.last_vacuum) AS vacuumed_at
 FROM pg_stat_user_tables t

@@ -1,7 +1,8 @@
--- What happened in a flow since the instant given, in whole minutes: minutes up to the first full hour, hours from
--- there on, and what is not folded yet. `flow_names` null: in each flow. Histograms, the dearest part with a thousand
--- flows, are added up on demand (`with_histograms`). The bounds are written out where they are used: from a CTE the
--- planner cannot tell that they are narrow, and reads every minute that is kept.
+-- What happened in a flow since the instant given, in whole minutes. It reads minutes up to the first full hour,
+-- hours from there on, and the deltas that are not folded yet. `flow_names` null: in each flow. The histograms are
+-- the most expensive part with a thousand flows, so they are added up only on demand (`with_histograms`). The bounds
+-- are repeated wherever they are used. If they came from a CTE, the planner could not tell that they are narrow, and
+-- would read every minute that is kept.
 WITH happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, wait_seconds,
@@ -34,7 +35,8 @@ SELECT %(seconds)s::float8 AS seconds, h.flow_name, sum(enqueued)::bigint AS enq
     sum(retried)::bigint AS retried, sum(snoozed)::bigint AS snoozed, sum(released)::bigint AS released,
     sum(rescued)::bigint AS rescued, sum(crashed)::bigint AS crashed,
     sum(cancelled)::bigint AS cancelled, sum(refused)::bigint AS refused, sum(purged)::bigint AS purged,
-    -- Bucket by bucket: to unnest the histograms of a month takes many times as long.
+    -- Adds up each position of the histograms by itself, because `unnest` on those of a month takes many times as
+    -- long.
     sum(processing_seconds) AS processing_seconds, CASE WHEN sum(cardinality(p)) > 0 THEN array_replace(ARRAY[
             sum(p[1]), sum(p[2]), sum(p[3]), sum(p[4]), sum(p[5]), sum(p[6]), sum(p[7]), sum(p[8]), sum(p[9]),
             sum(p[10]), sum(p[11]), sum(p[12]), sum(p[13]), sum(p[14]), sum(p[15]), sum(p[16]), sum(p[17]), sum(p[18])

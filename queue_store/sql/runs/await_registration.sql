@@ -1,5 +1,5 @@
--- The begin of a run whose connection broke during COMMIT may still be on its way: this waits until it has happened or
--- not. A row comes back when the run never was; roll it back.
+-- If the connection broke during the COMMIT that registers a run, that COMMIT may still be in progress. This
+-- statement waits until it has happened or not. If it returns a row, the run was never registered: roll back.
 INSERT INTO public.flow_execution_logs (flow_instance_id, flow_name, worker_process_id)
 VALUES (%(flow_instance_id)s, %(flow_name)s, %(worker_process_id)s)
 ON CONFLICT (flow_instance_id) DO NOTHING

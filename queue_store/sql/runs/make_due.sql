@@ -1,2 +1,2 @@
--- For tests: what was to run later, a retry included, is due now.
+-- For tests: makes every record that was to run later due now, retries included.
 UPDATE public.processing_queue SET scheduled_at = now() WHERE status = 'pending' AND scheduled_at > now()

@@ -1,4 +1,5 @@
--- After a COMMIT whose fate is unknown: which of these records are processing under this run's own claims.
+-- Asked after a COMMIT that may or may not have happened. Returns which of these records are processing under this
+-- run's own claims.
 SELECT q.id
 FROM public.processing_queue q
 JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)

@@ -1,5 +1,5 @@
--- How far the owner of a record is. It reads the record without waiting for its lock, which a one-COMMIT slice may
--- hold. Under an older claim nothing is written. Returns the id when it was.
+-- Stores how far the owner of a record is. It reads the record without waiting for its lock, which a one-COMMIT
+-- slice may hold. Under an older claim nothing is written. Returns the id if the progress was written.
 INSERT INTO public.record_progress AS p (record_id, claim_number, progress)
 SELECT q.id, q.claim_number, %(progress)s::jsonb
 FROM public.processing_queue q

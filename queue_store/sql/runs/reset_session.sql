@@ -1,7 +1,7 @@
 -- Takes back whatever a handler left in the session that it was given: role, settings, cursors, channels, locks, tables.
--- A transaction that was opened by `open_slice` may be committed after it.
--- RESET ALL restores the values with which the session began. Behind PgBouncer another client may have begun it, and
--- PgBouncer would take those values for ours from then on. So the values that it passes on to clients are put back as `open_slice` found them.
+-- After this, a transaction that `open_slice` began may be committed. RESET ALL restores the values with which the
+-- session began. Behind PgBouncer another client may have begun the session. PgBouncer would then take that client's
+-- values for ours. So the values that it passes on to clients are put back as `open_slice` found them.
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 RESET statement_timeout;

@@ -1,4 +1,4 @@
--- Passes by a run that another rescuer is looking after.
+-- Marks a run as settled. Skips a run that another process is rescuing at this moment.
 WITH mine AS MATERIALIZED (
     SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead') AND NOT EXISTS (

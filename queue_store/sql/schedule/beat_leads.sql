@@ -1,4 +1,5 @@
--- A beat says that it is there, and takes or renews the lease. True: it leads. The instant is the database's now.
+-- A beat says that it is alive, and takes or renews the lease. Returns whether it leads, and the time by the
+-- database's clock.
 WITH here AS (
     INSERT INTO public.beats AS b (beat_id, hostname, pid, ticks)
     VALUES (%(beat_id)s, %(hostname)s, %(pid)s, %(ticks)s)

@@ -1,4 +1,4 @@
--- A beat that stops in order hands the lease on at once. The last one to stop stays known.
+-- A beat that shuts down cleanly gives up the lease at once. The row of the last beat to stop is kept.
 WITH gone AS (
     DELETE FROM public.beats
     WHERE beat_id <> %(beat_id)s AND (stopped_at IS NOT NULL OR heartbeat_at < now() - interval '7 days')

@@ -1,5 +1,5 @@
--- Finished; or, after an error, due again until it was tried often enough. A worker that had to wait for another is
--- excused: that was not an attempt.
+-- Marks an occurrence as finished. After an error it is due again, until it was tried often enough. If the worker
+-- only had to wait for another one, that does not count as a try.
 UPDATE public.schedule_occurrences
 SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'
         WHEN %(excused)s OR take_number - excused_count < %(tries)s THEN 'due' ELSE 'failed' END,

@@ -1,5 +1,6 @@
--- An entry is due. It gets one row, even if several processes notice it. The first one ever is skipped: a new installation does not make
--- up for last month. Older ones that nobody took are skipped too: one run makes up for all that were missed.
+-- Stores a due occurrence of an entry. It gets one row, even if several processes notice it. The first occurrence
+-- ever is skipped, so a new installation does not make up for last month. Older occurrences that nobody took are
+-- skipped too: one run makes up for all missed ones.
 WITH noticed AS (
     INSERT INTO public.schedule_occurrences (entry, due_at, state)
     SELECT %(entry)s, %(due_at)s,

@@ -1,4 +1,4 @@
-"""What the annotation of a handler's first parameter asks for: an object of a type, or JSON as it is."""
+"""What a handler's first parameter receives according to its annotation: an object of a type, or plain JSON."""
 
 import inspect
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -46,7 +46,7 @@ def is_plain(annotation: Any) -> bool:
 
 
 def codec_of(annotation: Any) -> Codec:
-    """Raises ValueError for a type that nobody here can decode."""
+    """Raises ValueError for a type that no installed library can decode."""
     library = "pydantic" if any(_is_of_pydantic(part) for part in _parts(annotation)) else "msgspec"
     name = _named(annotation)
     try:
@@ -76,7 +76,7 @@ def _way_out(annotation: Any, library: str) -> str:
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """The annotation and all that it is built of."""
+    """The annotation and all types that it contains."""
     yield annotation
     for argument in get_args(annotation):
         yield from _parts(argument)

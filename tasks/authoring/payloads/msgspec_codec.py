@@ -19,7 +19,7 @@ class MsgspecCodec:
     def __init__(self, kind: Any) -> None:
         try:
             self._decode = msgspec.json.Decoder(kind).decode
-            self._schema = msgspec.json.schema(kind)  # refuses classes that it knows nothing of
+            self._schema = msgspec.json.schema(kind)  # refuses classes that msgspec does not know
         except (TypeError, NameError) as error:
             raise ValueError(str(error).partition("\n")[0]) from None
 
@@ -42,7 +42,8 @@ class MsgspecCodec:
 
 
 def _placed(message: str) -> tuple[str, str]:
-    """msgspec names the place behind the problem, and of a field that is missing the object around it."""
+    """Returns place and problem. msgspec names the place after the problem. For a missing field it names the object
+    around the field."""
     found = _PLACE.fullmatch(message)
     problem, path = (found[1], f"payload{found[2]}") if found else (message, "payload")
     if missing := _MISSING.search(problem):

@@ -18,7 +18,7 @@ from ...exceptions import SnoozeRecord
 from .codec import Codec, PlainCodec
 
 VERSION_KEY = "$version"
-AHEAD_SECONDS = 30.0  # until a record whose version is ahead of this worker's code is looked at again
+AHEAD_SECONDS = 30.0  # before a record with a newer version than this code is tried again
 WARNING_SECONDS = 60.0
 _MARK = b'"$version"'
 _UNBOUNDED = 2**40
@@ -53,8 +53,8 @@ class PayloadType:
         return encoded
 
     def decode(self, encoded: bytes) -> Any:
-        """The payload as the handler receives it. Raises PayloadRejectedError, and SnoozeRecord for a version ahead of
-        this code."""
+        """The payload as the handler receives it. Raises PayloadRejectedError, and SnoozeRecord for a version that
+        is newer than this code."""
         if self.version == 1 and _MARK not in encoded:
             return self._codec.decode(encoded)
         payload = decode_json(encoded)
@@ -73,7 +73,7 @@ class PayloadType:
         return self._codec.decode(encode_json(payload, _UNBOUNDED))
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of a record's payload, with its version where that has to be said."""
+        """The JSON Schema of a record's payload. It includes the version if records must state it."""
         schema = rooted(self._codec.schema())
         if self.version == 1:
             return schema
@@ -104,7 +104,7 @@ class PayloadType:
 
 
 def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
-    """Records whose `payload` is what the handler is given."""
+    """A class of records whose `payload` is what the handler receives."""
 
     class TypedRecord(Record):
         __slots__ = ()
@@ -117,7 +117,7 @@ def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
 
 
 def rooted(schema: dict[str, Any]) -> dict[str, Any]:
-    """With the properties at its root: msgspec writes a reference there."""
+    """The schema with the properties at its root, where msgspec writes a reference."""
     name = schema.get("$ref", "").removeprefix("#/$defs/")
     return {**schema["$defs"][name], **{k: v for k, v in schema.items() if k != "$ref"}} if name else schema
 

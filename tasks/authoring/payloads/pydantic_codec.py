@@ -11,7 +11,7 @@ from queue_store.errors import PayloadRejectedError
 
 from .codec import path_of, rejected
 
-MASKED = "**********"  # what Pydantic writes for a SecretStr
+MASKED = "**********"  # Pydantic's text in place of a SecretStr
 
 
 class PydanticCodec:
@@ -37,8 +37,8 @@ class PydanticCodec:
             raise PayloadRejectedError("payload", "nested too deeply for its type") from None
 
     def plain(self, value: Any) -> Any:
-        """By alias and without computed fields, because `decode` takes this form. Warnings are off, because `decode`
-        then refuses values of another type."""
+        """Dumps by alias and without computed fields, because `decode` takes this form. Warnings are off, because
+        `decode` refuses values of another type anyway."""
         try:
             plain = self._serialize(value, mode="json", by_alias=True, round_trip=True, warnings=False)
         except PydanticSerializationError as error:

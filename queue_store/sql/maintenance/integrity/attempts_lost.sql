@@ -1,7 +1,7 @@
--- Failed records whose last attempt is gone from the history, or says something else. Looks at the newest of each
--- flow. Retention deletes the oldest attempts first, so a record that failed more than an hour after the oldest
--- remaining attempt must have its own. If no attempt remains, only the last day is checked, because no retention is
--- shorter than a day.
+-- Failed records whose last attempt is missing from the history or differs from the record. Looks at the newest
+-- records of each flow. Retention deletes the oldest attempts first, so a record that failed more than an hour after
+-- the oldest remaining attempt must have its own. If no attempt remains, only the last day is checked, because no
+-- retention is shorter than a day.
 WITH kept AS MATERIALIZED (
     SELECT least((SELECT min(finished_at) FROM public.record_attempts), now() - interval '1 day') + interval '1 hour' AS since
 )

@@ -1,4 +1,5 @@
--- Claimed by a run of which nothing is known, or under a run that is over and settled. A busy run is neither.
+-- Records that are claimed by an unknown run, or by a run that is over and settled. The records of a busy run are
+-- never among them.
 SELECT format('claimed by run %%s, %%s', q.flow_instance_id,
     CASE WHEN r.flow_instance_id IS NULL THEN 'of which there is no row' ELSE 'which is over and settled' END) AS problem,
     q.id AS record_id

@@ -1,8 +1,8 @@
--- Flows whose live records are not what the total less the finished ones leaves over: a status was changed past the
--- arrows. Flows with more live records than the limit are left to the nightly recount; at a glance also those with a
--- busy run. Counting begins with the newest, because the oldest lie behind the dead index entries of everything
--- claimed since the last vacuum.
-WITH seen AS MATERIALIZED ( -- the flows of the newest records: also those whose counts are lost
+-- Flows whose number of live records is not their total minus their finished records. In such a flow somebody
+-- changed a status without an arrow. The nightly recount checks flows with more live records than the limit. With
+-- `at_a_glance` it also leaves out flows with a busy run. Counting begins with the newest, because the oldest lie
+-- behind the dead index entries of everything claimed since the last vacuum.
+WITH seen AS MATERIALIZED ( -- the flows of the newest records, even if their counts are lost
     SELECT DISTINCT flow_name::text FROM (
         SELECT flow_name FROM public.processing_queue ORDER BY id DESC
         LIMIT CASE WHEN %(at_a_glance)s THEN 20 ELSE %(limit)s::bigint END) newest

@@ -1,6 +1,6 @@
--- Hours whose counts are not the sum of their minutes: both are written by one statement, so one of them was lost or
--- changed. With `at_a_glance` it reads only the last three hours. Retention deletes the oldest minutes first. If a
--- folding session's time zone was off by half an hour, its hours begin at other minutes and are not compared.
+-- Hours whose counts are not the sum of their minutes. One statement writes both, so somebody deleted or changed one
+-- of them. With `at_a_glance` it reads only the last three hours. Retention deletes the oldest minutes first. In
+-- some time zones hours begin at minute 30. Hours that a session with such a time zone has folded are not compared.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', greatest(
         least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day') + interval '1 hour',

@@ -1,4 +1,4 @@
--- Counts by minute; those by hour are kept for longer. A dry run finds the same and deletes nothing.
+-- Purges counts by minute. Counts by hour are kept for longer. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)

@@ -1,12 +1,12 @@
--- rescue: processing → pending, for records whose run has no row, or is over and settled. No attempt is charged.
--- Cancelled where that was asked for.
--- Seen first and locked by claim number then: the re-check of a row that changed hands since sees its new
--- version, but still the old joined ones, and would take it from its new owner.
+-- rescue: processing → pending, for records whose run has no row, or is over and settled. No attempt is charged. A
+-- record that was asked to stop becomes cancelled. The statement first finds the rows and then locks them by claim
+-- number. A row may get a new owner in between. Postgres would then re-check its new version against the old joined
+-- rows, and would take it from the new owner.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number FROM public.processing_queue q
     LEFT JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing' AND (r.flow_instance_id IS NULL OR r.settled_at IS NOT NULL)
-    ORDER BY q.flow_instance_id, q.id -- in the order of its index
+    ORDER BY q.flow_instance_id, q.id -- the order of the index
     LIMIT %(limit)s
 ), found AS MATERIALIZED (
     SELECT q.id, EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled

@@ -1,5 +1,6 @@
--- Counts are more often lost than invented, so the greater count of an hour and its minutes is taken. The difference
--- goes into the first minute of the hour, without a histogram. A lost hour gets the histograms of its minutes.
+-- Repairs hours whose counts are not the sum of their minutes. Counts are more often lost than invented, so the
+-- greater one of both counts is kept. The difference goes into the first minute of the hour, without a histogram. A
+-- lost hour gets the histograms of its minutes.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day')
         + interval '1 hour', 'UTC') AS since
