@@ -5,7 +5,9 @@ from typing import Any, BinaryIO
 
 import click
 
-from .frame import YEAR_HOURS, BoundedNumber, json_option, plural, processor, say, write_json
+from queue_store.plural import plural
+
+from .frame import YEAR_HOURS, BoundedNumber, json_option, processor, say, write_json
 from .record_file import InvalidLinesError, RecordFile
 
 SHOWN_LINES = 10

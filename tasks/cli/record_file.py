@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from queue_store.enqueueing.new_record import NewRecord, check_record
 from queue_store.errors import PayloadRejectedError, QueueStoreError
+from queue_store.plural import plural
 
 REMEMBERED_PROBLEMS = 100
 PROBLEMS_LOOKED_FOR = 10
@@ -58,7 +59,7 @@ class RecordFile:
             elif self.problem_count >= PROBLEMS_LOOKED_FOR:
                 break
         if self._has_failed:
-            raise InvalidLinesError(f"{self.problem_count} line(s) cannot be records")
+            raise InvalidLinesError(f"{plural(self.problem_count, 'line')} cannot be read as records")
 
     @property
     def _has_failed(self) -> bool:

@@ -137,7 +137,7 @@ def _error_table(errors: Sequence[ErrorGroup]) -> Table:
     """Text, not markup: the contents of a message are not ours."""
     table = Table("attempts", "failed", "error", title="errors since the start", title_justify="left")
     for group in errors:
-        message = Text(redact(group.error_message, MESSAGE_LENGTH).replace("\n", " "))
+        message = Text(redact(group.text, MESSAGE_LENGTH).replace("\n", " "))
         table.add_row(str(group.error_count), str(group.failed_count), message)
     return table
 

@@ -101,7 +101,7 @@ def test_top_looks_once_and_leaves_its_picture(queue: DatabaseManager) -> None:
 def test_follow_writes_one_line_each_time_and_what_blocks(queue: DatabaseManager) -> None:
     lines = call("follow", "alpha", "--times", "2", "--interval", "0.2").output.splitlines()
     assert len(lines) == 2
-    assert "3 pending, 0 processing, 2 failed, 40 out/min, 0 run(s); no_worker_alive" in lines[0]
+    assert "3 pending, 0 processing, 2 failed, 40 out/min, 0 runs; no_worker_alive" in lines[0]
 
 
 def test_the_old_name_of_follow_still_works(queue: DatabaseManager) -> None:
@@ -153,8 +153,8 @@ def test_tail_writes_what_happened_and_no_terminal_controls(
 
     monkeypatch.setattr("tasks.cli.tail.time.sleep", instead_of_sleeping)
     output = call("tail", "--times", "2").output
-    assert re.search(r"alpha +completed +5 record\(s\)", output)
-    assert re.search(r"alpha +retried +record 9: red +alert", output)
+    assert re.search(r"alpha +completed +5 records", output)
+    assert re.search(r"alpha +retried +record 9: ValueError: red +alert", output)
     assert "\x1b" not in output
     events = [json.loads(line) for line in call("tail", "--times", "2", "--json").output.splitlines()]
     assert {event["outcome"] for event in events} == {"completed", "retried"}
