@@ -231,7 +231,7 @@ def test_the_report_needs_nothing_else_and_escapes_what_records_say(
     text = file.read_text()
     assert text.count("<svg") == 3
     assert "<polyline" in text
-    assert "&lt;script&gt;" in text
+    assert "ValueError: &lt;script&gt;" in text
     assert not re.search(r"<script|src=|href=|url\(", text)
     markdown = call("report", "--format", "markdown").output
     assert "| alpha | 55 | 40 |" in markdown
@@ -239,7 +239,7 @@ def test_the_report_needs_nothing_else_and_escapes_what_records_say(
     assert enqueued is not None
     assert "█" in enqueued[1]
     assert re.search(r"^pending +[▁▂▃▄▅▆▇█]{48} at most", markdown, re.MULTILINE)
-    assert "\\<script\\>alert(1)\\</script\\> \\| \\[x\\](y)" in markdown
+    assert "ValueError: \\<script\\>alert(1)\\</script\\> \\| \\[x\\](y)" in markdown
 
 
 def test_the_report_of_an_empty_queue_is_a_report(
