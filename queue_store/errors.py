@@ -1,6 +1,8 @@
 """The errors of this package, one class for each way in which a caller can react. Every message says what is wrong
 and what to do next."""
 
+from queue_store.plural import plural, word
+
 
 class QueueStoreError(Exception):
     """Any error of this package."""
@@ -47,7 +49,9 @@ class ClaimLostError(QueueStoreError):
     def __init__(self, record_ids: list[int]) -> None:
         self.record_ids = record_ids
         shown = ", ".join(str(record_id) for record_id in record_ids[:10])
-        super().__init__(f"{len(record_ids)} record(s) belong to another claim now: {shown}")
+        super().__init__(
+            f"{plural(len(record_ids))} {word(len(record_ids), 'belongs', 'belong')} to another claim now: {shown}"
+        )
 
 
 class PayloadRejectedError(QueueStoreError):

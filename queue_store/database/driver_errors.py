@@ -6,6 +6,7 @@ means the same everywhere. The codes are listed in appendix A of the PostgreSQL 
 
 import psycopg
 
+from queue_store.database.refused_logins import advice_on_login
 from queue_store.database.sqlalchemy_kinds import known_kinds
 from queue_store.database_url import Address, addresses
 from queue_store.errors import (
@@ -154,7 +155,10 @@ def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
     if any(text in reason for text in NOT_LET_IN):
         state = TOO_MANY_CONNECTIONS
     kind = ConnectionLimitError if state == TOO_MANY_CONNECTIONS else DatabaseUnavailableError
-    advice = NAME_THE_POOLER if REFUSES_PARAMETERS in reason else ADVICE.get(state, CHECK_CONNECTION)
+    if REFUSES_PARAMETERS in reason:
+        advice = NAME_THE_POOLER
+    else:
+        advice = ADVICE.get(state) or advice_on_login(url, reason) or CHECK_CONNECTION
     return kind(f"{_place(url)} cannot be used: {reason}. {advice}")
 
 

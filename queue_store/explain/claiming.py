@@ -3,6 +3,7 @@
 from queue_store.database.statements import sql
 from queue_store.explain.facts import COUNT_LIMIT, Facts
 from queue_store.explain.reasons import FLOW, Reason, lasting, reason
+from queue_store.plural import plural, word
 
 PENDING = ("pending",)
 
@@ -39,12 +40,15 @@ def waiting_for_retry(facts: Facts) -> Reason | None:
     if seconds <= 0 or not record.retry_count:
         return None
     text = (
-        f"{record.retry_count} attempt(s) failed, the last with: {record.error_message}. "
+        f"{plural(record.retry_count, 'attempt')} failed, the last with: {record.error.rstrip('.')}. "
         f"The next one is due in {lasting(seconds)}, at {record.scheduled_at:%Y-%m-%d %H:%M:%S %Z}."
     )
-    return Reason(
-        "waiting_for_retry", text, until=record.scheduled_at, details={"retry_count": record.retry_count}
-    )
+    details = {
+        "retry_count": record.retry_count,
+        "exception_type": record.exception_type,
+        "error_message": record.error_message,
+    }
+    return Reason("waiting_for_retry", text, until=record.scheduled_at, details=details)
 
 
 @reason("processing_stopped", of=("pending", FLOW))
@@ -101,7 +105,8 @@ def runs_capped(facts: Facts) -> Reason | None:
     if cap is None or len(facts.runs) < cap:
         return None
     holders = [f"{run.flow_instance_id} ({run.hostname}, process {run.pid})" for run in facts.runs[:5]]
-    text = f"The flow may have {cap} run(s) at a time, and they are all taken: {', '.join(holders)}."
+    taken = f"{word(cap, 'it is', 'all are')} taken: {', '.join(holders)}"
+    text = f"The flow may have {plural(cap, 'run')} at a time, and {taken}."
     ids = [str(run.flow_instance_id) for run in facts.runs]
     return Reason("runs_capped", text, is_blocking=False, details={"max_runs": cap, "flow_instance_ids": ids})
 
@@ -129,13 +134,15 @@ def isolated_as_suspect(facts: Facts) -> Reason | None:
     record = facts.record
     if record.batch_limit is None:
         return None
-    company = "alone" if record.batch_limit == 1 else f"with at most {record.batch_limit - 1} others"
+    company = (
+        "alone" if record.batch_limit == 1 else f"with at most {plural(record.batch_limit - 1, 'other')}"
+    )
     why = "It was in the batch of a process that died"
     if record.unfinished_claims > 1:
         why = f"Its last {record.unfinished_claims} claims ended without an outcome"
+    strikes = f" ({plural(record.crash_strikes, 'crash strike')})" if record.crash_strikes else ""
     text = (
-        f"{why}, and it is claimed {company} until the culprit is found "
-        f"({record.crash_strikes} crash strike(s)). Other records come first."
+        f"{why}, and it is claimed {company} until the culprit is found{strikes}. Other records come first."
     )
     return Reason("isolated_as_suspect", text, is_blocking=False, details={"batch_limit": record.batch_limit})
 
@@ -156,8 +163,8 @@ def behind_others(facts: Facts) -> Reason | None:
     ahead = row[0] if row else 0
     if not ahead:
         return None
-    count = f"{ahead}" if ahead < COUNT_LIMIT else f"at least {ahead}"
-    text = f"{count} record(s) of the flow are more urgent or due for longer, and are claimed first."
+    count = plural(ahead) if ahead < COUNT_LIMIT else f"at least {plural(ahead)}"
+    text = f"{count} of the flow {word(ahead, 'is', 'are')} more urgent or due for longer, and claimed first."
     return Reason("behind_others", text, is_blocking=False, details={"ahead": ahead})
 
 
@@ -176,7 +183,7 @@ def isolated_records(facts: Facts) -> Reason | None:
     count = facts.waiting.suspect_count
     if not count:
         return None
-    text = f"{count} record(s) are suspected of killing their process and are claimed in small batches."
+    text = f"{plural(count)} {word(count, 'is', 'are')} suspected of killing a process and claimed in small batches."
     return Reason("isolated_records", text, is_blocking=False, details={"record_count": count})
 
 
@@ -186,9 +193,14 @@ def work_waits(facts: Facts) -> Reason | None:
     if waiting.oldest_due_at is None:
         return None
     waited = lasting((facts.now - waiting.oldest_due_at).total_seconds())
-    count = f"{waiting.due_count}" if waiting.due_count < COUNT_LIMIT else f"At least {waiting.due_count}"
-    runs = f"{len(facts.runs)} run(s) work on it" if facts.runs else "no run works on it yet"
-    text = f"{count} record(s) are due, the oldest for {waited}; {runs}."
+    due, run_count = waiting.due_count, len(facts.runs)
+    count = plural(due) if due < COUNT_LIMIT else f"At least {plural(due)}"
+    runs = (
+        f"{plural(run_count, 'run')} {word(run_count, 'works', 'work')} on it"
+        if facts.runs
+        else "no run works on it yet"
+    )
+    text = f"{count} {word(due, 'is', 'are')} due, the oldest for {waited}; {runs}."
     return Reason("work_waits", text, is_blocking=False, details={"due_count": waiting.due_count})
 
 

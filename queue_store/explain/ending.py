@@ -2,12 +2,13 @@
 
 from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import Reason, reason
+from queue_store.plural import plural
 
 
 @reason("completed", of=("completed",))
 def completed(facts: Facts) -> Reason | None:
     record = facts.record
-    retries = f" after {record.retry_count} failed attempt(s)" if record.retry_count else ""
+    retries = f" after {plural(record.retry_count, 'failed attempt')}" if record.retry_count else ""
     return Reason(
         "completed",
         f"It completed at {record.completed_at:%Y-%m-%d %H:%M:%S %Z}{retries}.",
@@ -19,12 +20,18 @@ def completed(facts: Facts) -> Reason | None:
 def failed(facts: Facts) -> Reason | None:
     """A record with crash strikes and no failed attempt failed because its processes died."""
     record = facts.record
+    counts = [(record.retry_count, "failed attempt"), (record.crash_strikes, "crash strike")]
+    charged = " and ".join(plural(count, noun) for count, noun in counts if count)
     text = (
-        f"It failed at {record.updated_at:%Y-%m-%d %H:%M:%S %Z} after {record.retry_count} failed attempt(s) and "
-        f"{record.crash_strikes} crash strike(s): {(record.error_message or '').rstrip('.')}. "
-        f"`queuectl reset {record.id}` tries it again."
+        f"It failed at {record.updated_at:%Y-%m-%d %H:%M:%S %Z}{f' after {charged}' if charged else ''}: "
+        f"{record.error.rstrip('.')}. `queuectl reset {record.id}` tries it again."
     )
-    details = {"retry_count": record.retry_count, "crash_strikes": record.crash_strikes}
+    details = {
+        "retry_count": record.retry_count,
+        "crash_strikes": record.crash_strikes,
+        "exception_type": record.exception_type,
+        "error_message": record.error_message,
+    }
     return Reason("failed", text, details=details)
 
 

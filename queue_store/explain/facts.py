@@ -11,6 +11,7 @@ from psycopg import Cursor
 from queue_store.database.rows import row_as, rows_as, the_row_as
 from queue_store.database.statements import sql
 from queue_store.errors import UnknownRecordError
+from queue_store.readings.error_text import error_text
 from queue_store.readings.hung_handlers import HungHandler, read_hung_handlers
 from queue_store.settings import ProcessorSettings
 
@@ -35,6 +36,7 @@ class RecordFacts:
     unfinished_claims: int
     order_key: str | None
     error_message: str | None
+    exception_type: str | None
     cancel_requested_at: datetime | None
     cancel_requested_by: str | None
     run_state: str | None
@@ -42,6 +44,11 @@ class RecordFacts:
     hostname: str | None
     pid: int | None
     server_came_back_at: datetime | None  # None on a replica
+
+    @property
+    def error(self) -> str:
+        """The last one, with its type."""
+        return error_text(self.exception_type, self.error_message)
 
     @property
     def owner(self) -> str:

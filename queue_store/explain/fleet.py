@@ -2,6 +2,7 @@
 
 from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import FLOW, Reason, reason
+from queue_store.plural import plural, word
 
 
 @reason("no_worker_alive", of=("pending", FLOW))
@@ -27,7 +28,8 @@ def no_worker_for_flow(facts: Facts) -> Reason | None:
         return None
     else:
         text = (
-            f"{facts.workers.alive} worker process(es) are alive, but none serves {name}: "
+            f"{plural(facts.workers.alive, 'worker process', 'worker processes')} "
+            f"{word(facts.workers.alive, 'is', 'are')} alive, but none serves {name}: "
             f"start one with its module and with -Q {facts.flow.celery_queue}."
         )
     return Reason("no_worker_for_flow", text, details={"alive": facts.workers.alive})
@@ -37,5 +39,9 @@ def no_worker_for_flow(facts: Facts) -> Reason | None:
 def workers_stopping(facts: Facts) -> Reason | None:
     if not facts.workers.serving or facts.workers.open:
         return None
-    text = f"All {facts.workers.serving} worker process(es) that serve {facts.flow_name} are stopping."
+    count = facts.workers.serving
+    which = (
+        "The only worker process that serves" if count == 1 else f"All {count} worker processes that serve"
+    )
+    text = f"{which} {facts.flow_name} {word(count, 'is', 'are')} stopping."
     return Reason("workers_stopping", text)

@@ -4,6 +4,7 @@ from typing import Any
 
 from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import FLOW, Reason, reason
+from queue_store.plural import plural, word
 from queue_store.readings.hung_handlers import HungHandler
 
 SHOWN = 5
@@ -28,12 +29,18 @@ def workers_held_up(facts: Facts) -> Reason | None:
     serving = set(facts.workers.serving_ids)
     hung = [h for h in facts.hung_handlers if h.handler.worker_process_id in serving]
     if serving and serving == {h.handler.worker_process_id for h in hung}:
-        text = f"All {len(serving)} worker process(es) that serve {facts.flow_name} are held by handlers that run far "
-        return Reason("handler_hung", f"{text}longer than usual: {_named(hung)}", details=_details(hung))
+        which = "The only worker process that serves"
+        if len(serving) > 1:
+            which = f"All {len(serving)} worker processes that serve"
+        held = word(len(serving), "is held by a handler that runs", "are held by handlers that run")
+        text = f"{which} {facts.flow_name} {held} far longer than usual: {_named(hung)}"
+        return Reason("handler_hung", text, details=_details(hung))
     own = [h for h in hung if h.handler.flow_name == facts.flow_name]
     if not own or facts.is_of_record:
         return None
-    text = f"{len(own)} handler(s) run far longer than usual: {_named(own)}"
+    text = (
+        f"{plural(len(own), 'handler')} {word(len(own), 'runs', 'run')} far longer than usual: {_named(own)}"
+    )
     return Reason("handler_hung", text, is_blocking=False, details=_details(own))
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from queue_store.explain.facts import Facts
 from queue_store.explain.reasons import FLOW, Reason, lasting, reason
+from queue_store.plural import plural, word
 
 PROCESSING = ("processing",)
 MISSED_BEATS = 2  # this many heartbeats are missed before a run is called silent
@@ -83,5 +84,5 @@ def runs_alive(facts: Facts) -> Reason | None:
     if not facts.runs:
         return None
     places = ", ".join(sorted({run.hostname or "unknown" for run in facts.runs}))
-    text = f"{len(facts.runs)} run(s) are alive, on {places}."
+    text = f"{plural(len(facts.runs), 'run')} {word(len(facts.runs), 'is', 'are')} alive, on {places}."
     return Reason("runs_alive", text, is_blocking=False, details={"run_count": len(facts.runs)})

@@ -19,6 +19,7 @@ from psycopg.types.json import Jsonb
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import ConflictError
+from queue_store.plural import plural
 from queue_store.runs.sessions import find_sessions, terminate_sessions
 from queue_store.settings import ProcessorSettings
 
@@ -115,8 +116,8 @@ class Rescue:
             return
         shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")
         logger.warning(
-            "gave back %d record(s) whose run has no row, or that were claimed longer ago than the orphan timeout: %s",
-            len(record_ids),
+            "gave back %s whose run has no row, or claimed longer ago than the orphan timeout: %s",
+            plural(len(record_ids)),
             shown,
         )
         parameters = {

@@ -8,16 +8,24 @@ from psycopg import Cursor
 
 from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
+from queue_store.readings.error_text import error_text
 
 
 @dataclass(frozen=True, slots=True)
 class FailedRecord:
+    """`exception_type`: None where no attempt is kept that left the message."""
+
     id: int
     flow_name: str
     retry_count: int
     crash_strikes: int
     failed_at: datetime
     error_message: str
+    exception_type: str | None
+
+    @property
+    def text(self) -> str:
+        return error_text(self.exception_type, self.error_message)
 
 
 def read_failed_records(

@@ -9,6 +9,7 @@ from psycopg import Cursor
 from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 from queue_store.readings.counters import COUNTED, CounterReader
+from queue_store.readings.error_text import error_text
 
 ATTEMPTS_AT_ONCE = 200
 COMPLETED = COUNTED.index("completed")
@@ -20,7 +21,12 @@ class FailedAttempt:
     flow_name: str
     record_id: int
     outcome: str
+    exception_type: str
     error_message: str
+
+    @property
+    def text(self) -> str:
+        return error_text(self.exception_type, self.error_message)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """What may a flow's records hold?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,3 +23,11 @@ class PayloadSchema:
 def read_payload_schema(cursor: Cursor[Any], flow_name: str) -> PayloadSchema | None:
     """Returns None if there is no such flow."""
     return row_as(cursor.execute(sql("readings/payload_schema"), {"flow_name": flow_name}), PayloadSchema)
+
+
+def read_payload_problems(cursor: Cursor[Any], flow_name: str, payloads: Sequence[str]) -> list[str | None]:
+    """`payloads`: as JSON. For each what `enqueue_record` would say of it; None for one that fits."""
+    rows = cursor.execute(
+        sql("readings/payload_problems"), {"flow_name": flow_name, "payloads": list(payloads)}
+    )
+    return [row[0] for row in rows]

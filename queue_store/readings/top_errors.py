@@ -12,6 +12,7 @@ from psycopg import Cursor
 
 from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
+from queue_store.readings.error_text import error_text
 
 ATTEMPTS_AT_MOST = 5_000
 HOUR_SECONDS = 3_600
@@ -35,6 +36,14 @@ class ErrorGroup:
     last_at: datetime
     is_capped: bool
     counted_since: datetime
+
+    @property
+    def text(self) -> str:
+        return (
+            "other kinds"
+            if self.error_group == OTHER
+            else error_text(self.exception_type, self.error_message)
+        )
 
 
 def read_top_errors(

@@ -14,6 +14,7 @@ import psutil
 from queue_store.counts import rollups
 from queue_store.errors import QueueStoreError
 from queue_store.liveness import worker_processes
+from queue_store.plural import plural
 
 from ..monitoring.deadline import start_call
 from ..worker.current_run import CurrentRun, Handlers
@@ -147,8 +148,8 @@ class Heartbeat(threading.Thread):
         rescued = self._services.rescue.sweep()
         if rescued.record_count or rescued.dead_run_ids:
             dead = len(rescued.dead_run_ids)
-            whose = f"{dead} dead run(s)" if dead else "runs that were declared dead before"
-            logger.warning("rescued %d record(s) of %s", rescued.record_count, whose)
+            whose = plural(dead, "dead run") if dead else "runs that were declared dead before"
+            logger.warning("rescued %s of %s", plural(rescued.record_count), whose)
         if time.monotonic() - self.last_fold >= FOLD_SECONDS:
             self.last_fold = time.monotonic()
             rollups.fold(self._services.database)
@@ -161,10 +162,10 @@ class Heartbeat(threading.Thread):
         rescued = self._services.rescue.lost([gone.worker_process_id], in_flight)
         self._services.predecessor = None
         logger.warning(
-            "worker process %s died%s; rescued %d record(s)",
+            "worker process %s died%s; rescued %s",
             gone.worker_process_id,
             f" while it worked on record {gone.record_id}" if gone.record_id else "",
-            rescued.record_count,
+            plural(rescued.record_count),
         )
 
     def say_stopping(self) -> None:

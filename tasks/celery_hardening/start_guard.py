@@ -55,8 +55,8 @@ class StartGuard:
             why = f"a worker that serves it ended {ends} times in {WINDOW_SECONDS} s"
             count = quarantine_queues(client, queues, why)
             logger.error(
-                "this worker ended %d times in %d s: the %d message(s) in %s are quarantined, no record is lost",
-                ends, WINDOW_SECONDS, count, ", ".join(queues),
+                "this worker ended %d times in %d s: the messages in %s (%d) are quarantined, no record is lost",
+                ends, WINDOW_SECONDS, ", ".join(queues), count,
             )  # fmt: skip
             client.delete(self._key)
         client.zadd(self._key, {self._member: now})

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import click
 
-from .frame import json_option, migrated_database, plural, say, write_json
+from queue_store.plural import plural
+
+from .frame import json_option, migrated_database, say, write_json
 
 
 @click.command()

@@ -2,12 +2,13 @@ from dataclasses import asdict
 
 import click
 
+from queue_store.plural import plural
+
 from .frame import (
     actor_option,
     confirm,
     dry_run_option,
     json_option,
-    plural,
     processor,
     reason_option,
     say,

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from queue_store.plural import plural, word
+
 from .frame import (
     BoundedNumber,
     actor_option,
@@ -58,9 +60,10 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
         )
     elif not left.total and writer_count:
         say(
-            f"{flow_name} may not be empty after {timeout_seconds:g} s: {writer_count} transaction(s) that wrote to "
-            "the queue before the stop are still open: pg_stat_activity shows their sessions. Ingestion stays "
-            "stopped.",
+            f"{flow_name} may not be empty after {timeout_seconds:g} s: "
+            f"{plural(writer_count, 'transaction')} that wrote to the queue before the stop "
+            f"{word(writer_count, 'is', 'are')} still open: pg_stat_activity shows their sessions. "
+            "Ingestion stays stopped.",
             err=True,
         )
     elif left.total:

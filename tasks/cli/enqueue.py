@@ -5,7 +5,11 @@ from typing import Any, BinaryIO
 
 import click
 
-from .frame import YEAR_HOURS, BoundedNumber, json_option, plural, processor, say, write_json
+from queue_store.enqueueing.payload_encoders import encoder_of
+from queue_store.plural import plural
+
+from .frame import YEAR_HOURS, BoundedNumber, json_option, processor, say, write_json
+from .payload_check import payload_check
 from .record_file import InvalidLinesError, RecordFile
 
 SHOWN_LINES = 10
@@ -59,12 +63,18 @@ def enqueue(
 
     A CSV file needs a header: its names become the payload's keys. All lines or none are enqueued, unless
     --skip-invalid is given.
+
+    A line that does not fit the type of the flow's payload is refused with the place that does not fit: by the type
+    itself if FLOW_MODULES names the flow's module, else by the schema that is stored in the database, which converts
+    nothing.
     """
     if len(delimiter) != 1:
         raise click.UsageError("--delimiter must be one character.")
     lines = RecordFile(file, _format(file, file_format), delimiter, numbers, dedup_by, priority, skip_invalid)
     with processor("enqueue") as queue, _progress(lines) as rows:
         queue.check_flow(flow_name)
+        lines.check = payload_check(queue.database, flow_name)
+        lines.encode = encoder_of(flow_name)
         try:
             if dry_run:
                 counts = {"enqueued": 0, "valid": sum(1 for _ in rows)}

@@ -76,8 +76,12 @@ def _of_the_store(error: Exception) -> Failure | None:
         case SettingsError():
             from queue_store.settings import wrong_settings
 
+            from ..embedded.places import advice_on_addresses
+
             others = wrong_settings(database_is_needed=False)  # else the error says so
-            return Failure(str(SettingsError(error.problems + others)), FAILED)
+            wrong = SettingsError(error.problems + others)
+            advice = advice_on_addresses(wrong.problems)
+            return Failure(f"{wrong}\n{advice}" if advice else str(wrong), FAILED)
         case ConnectionLimitError():
             from queue_store.settings import DEFAULT_DATABASE, load_processor_settings
 

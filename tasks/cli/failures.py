@@ -58,7 +58,7 @@ def _records(cursor: Any, seconds: float, flow_name: str | None, limit: int) -> 
     from queue_store.readings.failed_records import read_failed_records
 
     found = read_failed_records(cursor, seconds, flow_name, limit)
-    rows = [(r.id, r.flow_name, r.retry_count, r.crash_strikes, r.failed_at, r.error_message) for r in found]
+    rows = [(r.id, r.flow_name, r.retry_count, r.crash_strikes, r.failed_at, r.text) for r in found]
     return found, (("id", "flow", "attempts", "crashes", "failed at", "error"), rows)
 
 
@@ -67,7 +67,7 @@ def _kinds(cursor: Any, seconds: float, flow_name: str | None, limit: int) -> tu
 
     found = read_top_errors(cursor, seconds, limit, flow_name)
     rows = [
-        (g.error_count, g.failed_count, g.record_count, ", ".join(g.flow_names), g.last_at, g.error_message)
+        (g.error_count, g.failed_count, g.record_count, ", ".join(g.flow_names), g.last_at, g.text)
         for g in found
     ]
     return found, (("attempts", "failed", "records", "flows", "last", "error"), rows)

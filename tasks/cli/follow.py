@@ -38,5 +38,6 @@ def follow(flow_name: str, interval: float, times: int | None, until_empty: bool
 
 def _line(look: QueueLook, blocking: list[str]) -> str:
     (row,) = look.rows()
-    figures = f"{row[1]} pending, {row[2]} processing, {row[3]} failed, {row[6]} out/min, {row[10]} run(s)"
+    runs = "run" if row[10] == "1" else "runs"
+    figures = f"{row[1]} pending, {row[2]} processing, {row[3]} failed, {row[6]} out/min, {row[10]} {runs}"
     return "; ".join([f"{time.strftime('%H:%M:%S')}  {figures}", *blocking])

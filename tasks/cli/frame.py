@@ -180,7 +180,3 @@ def _as_json(value: object) -> object:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return str(value)
-
-
-def plural(count: int, noun: str = "record") -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

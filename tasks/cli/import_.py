@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from queue_store.plural import plural
+
 from .frame import (
     actor_option,
     confirm,
     dry_run_option,
     json_option,
     loaded_flows,
-    plural,
     processor,
     say,
     write_json,

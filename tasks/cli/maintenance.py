@@ -3,6 +3,8 @@ from typing import Any
 
 import click
 
+from queue_store.plural import plural
+
 from .frame import (
     YEAR_HOURS,
     BoundedNumber,
@@ -10,7 +12,6 @@ from .frame import (
     confirm,
     json_option,
     opened_database,
-    plural,
     say,
     write_json,
     write_table,

@@ -2,12 +2,13 @@ from dataclasses import asdict
 
 import click
 
+from queue_store.plural import plural
+
 from .frame import (
     actor_option,
     confirm,
     dry_run_option,
     json_option,
-    plural,
     processor,
     say,
     write_json,
@@ -35,7 +36,7 @@ def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, a
         with queue.database.transaction() as cursor:
             check_movable(cursor, from_name, flow_name)
             found = next(iter(read_flow_counts(cursor, from_name)))
-        what = f"{found.pending} pending and {found.failed} failed record(s) of {from_name}"
+        what = f"{found.pending} pending and {plural(found.failed, 'failed record')} of {from_name}"
         if dry_run:
             document = {"is_dry_run": True, "pending": found.pending, "failed": found.failed}
             write_json(document) if as_json else say(f"{what} would be moved to {flow_name}.")

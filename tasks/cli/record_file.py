@@ -4,13 +4,21 @@ import csv
 import json
 import os
 import re
+from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NoReturn
 
 from queue_store.enqueueing.new_record import NewRecord, check_record
+from queue_store.enqueueing.payload_encoders import Encode, encode_payload
 from queue_store.errors import PayloadRejectedError, QueueStoreError
+from queue_store.plural import plural
 
+from .payload_check import PayloadCheck
+
+Judged = tuple[int, NewRecord, str | None]  # the line's number, its record, and what is wrong with it
+NOTHING = NewRecord(None)
+BUNCH_LINES = 200
 REMEMBERED_PROBLEMS = 100
 PROBLEMS_LOOKED_FOR = 10
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?")
@@ -22,7 +30,8 @@ class InvalidLinesError(QueueStoreError):
 
 @dataclass
 class RecordFile:
-    """Read once, line by line. Without `skip_invalid` the first wrong line ends it, after a look for a few more."""
+    """Read once, line by line. `encode` and `check` know the type of the payloads. Without `skip_invalid` the first
+    wrong line ends it, after a look for a few more."""
 
     file: BinaryIO
     file_format: str
@@ -31,6 +40,8 @@ class RecordFile:
     dedup_by: str | None = None
     priority: int | None = None
     skip_invalid: bool = False
+    encode: Encode = encode_payload
+    check: PayloadCheck | None = None
     line_number: int = 0
     read_bytes: int = 0
     problem_count: int = 0
@@ -46,25 +57,45 @@ class RecordFile:
 
     def records(self) -> Iterator[NewRecord]:
         """Raises InvalidLinesError."""
-        payloads = self._csv_payloads() if self.file_format == "csv" else self._json_payloads()
-        for line_number, payload in payloads:
-            try:
-                record = self._record(payload)
-            except PayloadRejectedError as error:
-                self._problem(line_number, str(error))
-                continue
-            if not self._has_failed:
+        for line_number, record, problem in self._judged():
+            if problem is not None:
+                self._problem(line_number, problem)
+            elif not self._has_failed:
                 yield record
             elif self.problem_count >= PROBLEMS_LOOKED_FOR:
                 break
         if self._has_failed:
-            raise InvalidLinesError(f"{self.problem_count} line(s) cannot be records")
+            raise InvalidLinesError(f"{plural(self.problem_count, 'line')} cannot be read as records")
 
     @property
     def _has_failed(self) -> bool:
         return bool(self.problem_count) and not self.skip_invalid
 
-    def _record(self, payload: Any) -> NewRecord:
+    def _judged(self) -> Iterator[Judged]:
+        """The lines as records, in bunches that the database checks at once; what is wrong with the others."""
+        bunch: list[tuple[int, NewRecord, str]] = []
+        for line_number, payload in (
+            self._csv_payloads() if self.file_format == "csv" else self._json_payloads()
+        ):
+            try:
+                record, encoded = self._record(payload)
+            except PayloadRejectedError as error:
+                yield line_number, NOTHING, str(error)
+                continue
+            bunch.append((line_number, record, encoded))
+            if self.check is None or len(bunch) >= BUNCH_LINES:
+                yield from self._checked(bunch)
+                bunch = []
+        yield from self._checked(bunch)
+
+    def _checked(self, bunch: list[tuple[int, NewRecord, str]]) -> Iterator[Judged]:
+        check = self.check or (lambda payloads: [None] * len(payloads))
+        problems = check([encoded for _, _, encoded in bunch]) if bunch else []
+        for (line_number, record, _), problem in zip(bunch, problems, strict=True):
+            yield line_number, record, problem
+
+    def _record(self, payload: Any) -> tuple[NewRecord, str]:
+        """With its payload as JSON."""
         key = None
         if self.dedup_by is not None:
             key = payload.get(self.dedup_by) if isinstance(payload, dict) else None
@@ -73,13 +104,12 @@ class RecordFile:
                     self.dedup_by, "is needed for the dedup_key, and there is no such value"
                 )
         record = NewRecord(payload, priority=self.priority, dedup_key=None if key is None else str(key))
-        check_record(record)
-        return record
+        return record, check_record(record, self.encode)["payload"]
 
     def _problem(self, line_number: int, problem: str) -> None:
         self.problem_count += 1
         if len(self.problems) < REMEMBERED_PROBLEMS:
-            self.problems.append((line_number, problem))
+            insort(self.problems, (line_number, problem))  # what the database finds comes late
 
     def _lines(self) -> Iterator[str]:
         for raw in self.file:

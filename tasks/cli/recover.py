@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from queue_store.plural import plural, word
+
 from .frame import BoundedNumber, actor_option, confirm, json_option, processor, say, write_json, yes_option
 
 if TYPE_CHECKING:
@@ -77,16 +79,18 @@ def _recover(
     tell(f"2. Back up: {record_count} records in {file}")
     with database.transaction() as cursor:
         found = find_violations(cursor, full=True)
-    tell(f"3. Analyse: {len(found)} problem(s)")
+    tell(f"3. Analyse: {plural(len(found), 'problem')}")
     with maintenance.begin(database, "repair", dry_run=False, actor=actor) as run:
         repaired = maintenance.repair(run)
-    tell(f"4. Repair: {sum(repaired.values())} row(s)")
+    tell(f"4. Repair: {plural(sum(repaired.values()), 'row')}")
     with database.transaction() as cursor:
         left = find_violations(cursor, full=True)
     for violation in left:
         say(f"   left: {violation.problem}. {violation.check.repair}", err=True)
     if left:
-        raise click.ClickException(f"repair left {len(left)} problem(s), and everything stays stopped")
+        raise click.ClickException(
+            f"repair left {plural(len(left), 'problem')}, and everything stays stopped"
+        )
     return {
         "backup": str(file),
         "record_count": record_count,
@@ -117,6 +121,10 @@ def _wait_for_runs(database: "DatabaseManager", wait_seconds: float) -> None:
         if not running:
             return
         if time.monotonic() - began >= wait_seconds:
-            say(f"   {running} run(s) still work; the backup is consistent nevertheless", err=True)
+            say(
+                f"   {plural(running, 'run')} still {word(running, 'works', 'work')}; "
+                "the backup is consistent nevertheless",
+                err=True,
+            )
             return
         time.sleep(0.5)

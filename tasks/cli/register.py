@@ -1,6 +1,8 @@
 import click
 
-from .frame import json_option, loaded_flows, migrated_database, plural, say, write_json
+from queue_store.plural import plural
+
+from .frame import json_option, loaded_flows, migrated_database, say, write_json
 
 
 @click.command()

@@ -1,11 +1,12 @@
 import click
 
+from queue_store.plural import plural
+
 from .frame import (
     actor_option,
     confirm,
     dry_run_option,
     json_option,
-    plural,
     processor,
     say,
     write_json,

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import click
 
-from .frame import actor_option, confirm, json_option, plural, processor, say, write_json, yes_option
+from queue_store.plural import plural
+
+from .frame import actor_option, confirm, json_option, processor, say, write_json, yes_option
 
 
 @click.command()

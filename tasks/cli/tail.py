@@ -3,6 +3,8 @@ from datetime import datetime
 
 import click
 
+from queue_store.plural import plural
+
 from .frame import check_flow, migrated_database, say, write_json_line
 from .live import interval_option, lines_option, times_option
 
@@ -37,7 +39,7 @@ def tail(flow_name: str | None, interval: float, times: int | None, as_json: boo
                     flow=attempt.flow_name,
                     outcome=attempt.outcome,
                     record=attempt.record_id,
-                    error=attempt.error_message,
+                    error=attempt.text,
                 )
             looks += 1
             if looks != times:
@@ -54,5 +56,5 @@ def _tell(as_json: bool, **event: object) -> None:
         write_json_line(event)
         return
     at, flow, outcome, *rest = event.values()
-    count = f"{rest[0]} record(s)" if "records" in event else f"record {rest[0]}: {rest[1]}"
+    count = plural(int(str(rest[0]))) if "records" in event else f"record {rest[0]}: {rest[1]}"
     say(f"{at}  {flow:<24} {outcome:<10} {' '.join(count.split())}")

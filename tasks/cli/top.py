@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from queue_store.plural import plural
+
 from .frame import processor, write_json_line
 from .live import HEADINGS, QueueLook, interval_option, lines_option, look_at_queue, times_option
 
@@ -75,7 +77,8 @@ def _picture(console: "Console", look: QueueLook, alerts: "Sequence[Alert]") -> 
     from queue_store.explain import lasting
 
     alive, pool = len(look.fleet.alive), look.fleet.pool_utilization_percent
-    line = f"{alive} worker process(es) alive, pool use {'-' if pool is None else f'{pool} %'}"
+    use = "-" if pool is None else f"{pool} %"
+    line = f"{plural(alive, 'worker process', 'worker processes')} alive, pool use {use}"
     if look.replica_lag_seconds is not None:
         line += f", replica {lasting(look.replica_lag_seconds)} behind"
     told = [Text(f"{alert.level}: {alert.message}", style="red") for alert in alerts]

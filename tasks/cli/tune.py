@@ -1,5 +1,7 @@
 import click
 
+from queue_store.plural import plural
+
 from .frame import actor_option, check_flow, json_option, migrated_database, say, write_json
 
 
@@ -34,4 +36,5 @@ def tune(
     if as_json:
         write_json({"flow_name": flow_name, "batch_size": tuned.batch_size, "max_runs": tuned.max_runs})
     else:
-        say(f"{flow_name}: batches of {tuned.batch_size}, {tuned.max_runs or 'any number of'} run(s).")
+        runs = plural(tuned.max_runs, "run") if tuned.max_runs else "any number of runs"
+        say(f"{flow_name}: batches of {tuned.batch_size}, {runs}.")

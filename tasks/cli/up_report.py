@@ -137,7 +137,7 @@ def _error_table(errors: Sequence[ErrorGroup]) -> Table:
     """The message is shown as plain text and not as markup, because others have written it."""
     table = Table("attempts", "failed", "error", title="errors since the start", title_justify="left")
     for group in errors:
-        message = Text(redact(group.error_message, MESSAGE_LENGTH).replace("\n", " "))
+        message = Text(redact(group.text, MESSAGE_LENGTH).replace("\n", " "))
         table.add_row(str(group.error_count), str(group.failed_count), message)
     return table
 

@@ -1,6 +1,8 @@
 import click
 
-from .frame import json_option, migrated_database, plural, say, write_json, write_table
+from queue_store.plural import plural
+
+from .frame import json_option, migrated_database, say, write_json, write_table
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from queue_store.plural import plural, word
 from queue_store.queue_schema import celery_queue_name
 
 from ..monitoring.rules import judge
@@ -23,14 +24,15 @@ def beat(facts: QueueFacts) -> Diagnosis:
         return warning(
             "No beat leads, although one runs.", "look again in a minute; then restart celery beat"
         )
-    return ok(f"{len(facts.beats)} run(s); the one on {leader.hostname} leads.")
+    count = len(facts.beats)
+    return ok(f"{plural(count, 'beat')} {word(count, 'runs', 'run')}; the one on {leader.hostname} leads.")
 
 
 def control_queue(facts: QueueFacts) -> Diagnosis:
     queue = celery_queue_name("control")
     broker = facts.snapshot.broker
     length = broker.control_messages if broker else None
-    waiting = "" if length is None else f" {length} message(s) wait there."
+    waiting = "" if length is None else f" {plural(length, 'message')} {word(length, 'waits', 'wait')} there."
     servers = [p for p in facts.snapshot.fleet.alive if queue in p.celery_queues]
     if not servers:
         return warning(
@@ -48,9 +50,10 @@ def workers(facts: QueueFacts) -> Diagnosis:
             "No living worker process has a flow: records wait.",
             "name the modules of your flows in FLOW_MODULES and start celery -A processing_queue worker -Q flows",
         )
-    hosts = {process.hostname for process in fleet.alive}
+    hosts, alive = {process.hostname for process in fleet.alive}, len(fleet.alive)
     return ok(
-        f"{len(fleet.alive)} process(es) on {len(hosts)} host(s) serve {len(fleet.served_flows)} flow(s)."
+        f"{plural(alive, 'process', 'processes')} on {plural(len(hosts), 'host')} "
+        f"{word(alive, 'serves', 'serve')} {plural(len(fleet.served_flows), 'flow')}."
     )
 
 

@@ -14,6 +14,7 @@ from queue_store.settings import (
     wrong_settings,
 )
 
+from ..embedded.places import advice_on_addresses
 from ..monitoring.capacity import CONNECTIONS_EACH
 from .diagnosis import Diagnosis, ok, problem, warning
 
@@ -23,10 +24,8 @@ NAMED_AT_MOST = 3
 
 def settings() -> Diagnosis:
     if wrong := wrong_settings():
-        return problem(
-            "; ".join(wrong) + ".",
-            "correct these environment variables, and restart the processes that have them",
-        )
+        remedy = "correct these environment variables, and restart the processes that have them"
+        return problem("; ".join(wrong) + ".", advice_on_addresses(wrong).rstrip(".") or remedy)
     odd = [*_of_the_environment(), *_odd(load_processor_settings()), *_odd_pool(load_database_settings())]
     if odd:
         return warning(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from queue_store.plural import plural, word
 from queue_store.queue_schema import server_wide_name
 from queue_store.readings.activity import TableReading
 
@@ -77,6 +78,7 @@ def connections(facts: QueueFacts) -> Diagnosis:
                 "raise max_connections or the CONNECTION LIMIT, put PgBouncer in front, or start fewer processes",
             )
     return ok(
-        f"{server.connection_count} of {server.connection_limit} are open; {processes} worker process(es) need "
+        f"{server.connection_count} of {server.connection_limit} are open; "
+        f"{plural(processes, 'worker process', 'worker processes')} {word(processes, 'needs', 'need')} "
         f"{needed}, and may open up to {facts.snapshot.fleet.pool_capacity}."
     )

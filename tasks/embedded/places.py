@@ -8,6 +8,7 @@ elsewhere.
 import hashlib
 import os
 import pwd
+import shlex
 import shutil
 import stat
 import tempfile
@@ -45,6 +46,26 @@ def data_directory(wanted: Path) -> Path:
         wanted.mkdir(parents=True, exist_ok=True)
         return wanted
     return _own_system_directory() / _key(wanted)
+
+
+def written_environment(wanted: Path = Path(".data")) -> Path | None:
+    """The file in which `queuectl up` has written the addresses of its servers. Creates nothing."""
+    elsewhere = SYSTEM_DIRECTORY / f"processing-queue-{os.geteuid()}" / _key(wanted.absolute())
+    files = (wanted / "environment", elsewhere / "environment")
+    return next((file for file in files if os.access(file, os.R_OK)), None)
+
+
+def advice_on_addresses(problems: Sequence[str]) -> str:
+    """Empty where no URL is missing, or where no `queuectl up` has written its own."""
+    if not any("_URL" in problem and " is missing" in problem for problem in problems):
+        return ""
+    file = written_environment()
+    if file is None:
+        return ""
+    return (
+        f"`queuectl up` (make run) has written the addresses of its servers: `. {shlex.quote(str(file))}` reads them "
+        "into this shell."
+    )
 
 
 def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Path:

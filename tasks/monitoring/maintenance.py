@@ -70,7 +70,7 @@ def monthly_retention() -> dict[str, Any]:
     results = distributed_system_maintenance(purge_old_records=True, dry_run=False, actor="schedule")
     capacity = calculate_capacity_utilization()
     logger.info(
-        "capacity: %s %% used, %s container(s) wanted, %s day(s) until the limit",
+        "capacity: %s %% used, containers wanted: %s, days until the limit: %s",
         capacity["utilization_percent"],
         capacity["wanted_containers"],
         capacity["growth"]["days_until_limit"],

@@ -9,6 +9,7 @@ from queue_store.operators.dry_run import WouldChange, would_cancel, would_reset
 from queue_store.operators.ends import ask_to_end
 from queue_store.operators.operators import Operators
 from queue_store.operators.unknown_flows import check_movable, check_no_flow
+from queue_store.plural import plural, word
 from queue_store.readings.flow_counts import read_flow_counts
 from queue_store.readings.records import find_ids
 from queue_store.records.record import STATUSES
@@ -18,10 +19,15 @@ from .database import page_database, reading
 from .record_search import SEARCHED_FOR, filter_of
 
 Action = Callable[[Arguments, str], dict[str, Any]]
+Words = tuple[str, str]  # for a count of one, and for all others
 MATCHES_AT_MOST = 10_000
-NOT_RESET = "are not failed or have a live twin"
-NOT_MOVED = "stay, because unfinished records of that flow have their dedup_key"
-NOT_CANCELLED = "are finished or do not exist"
+NOTHING = ("", "")
+NOT_RESET = ("is not failed or has a live twin", "are not failed or have a live twin")
+NOT_MOVED = (
+    "stays, because an unfinished record of that flow has its dedup_key",
+    "stay, because unfinished records of that flow have their dedup_key",
+)
+NOT_CANCELLED = ("is finished or does not exist", "are finished or do not exist")
 ON_THE_LINE = {"failed": "reset", "pending": "cancel"}
 
 
@@ -31,10 +37,10 @@ def reset(arguments: Arguments, actor: str) -> dict[str, Any]:
     if arguments.switch("dry_run"):
         with reading(replica=False) as cursor:
             would = would_reset(cursor, ids)
-        return _answer(would, "failed record(s) would be tried again", "", NOT_RESET)
+        return _answer(would, _records("failed", "would be tried again"), NOTHING, NOT_RESET)
     done = _operators().reset(ids, actor=actor, search=search)
     counts = WouldChange(len(done.reset_ids), 0, len(done.skipped_ids))
-    return _answer(counts, "record(s) are pending again", "", NOT_RESET)
+    return _answer(counts, ("record is pending again", "records are pending again"), NOTHING, NOT_RESET)
 
 
 def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
@@ -42,12 +48,12 @@ def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
     if arguments.switch("dry_run"):
         with reading(replica=False) as cursor:
             would = would_cancel(cursor, ids)
-        return _answer(
-            would, "record(s) would be cancelled", "are running and would be asked to stop", NOT_CANCELLED
-        )
+        asked = "is running and would be asked to stop", "are running and would be asked to stop"
+        return _answer(would, _records("", "would be cancelled"), asked, NOT_CANCELLED)
     done = _operators().cancel(ids, actor=actor, reason=arguments.text("reason"), search=search)
     counts = WouldChange(len(done.cancelled_ids), len(done.asked_ids), len(done.skipped_ids))
-    return _answer(counts, "record(s) cancelled", "are running and were asked to stop", NOT_CANCELLED)
+    asked = "is running and was asked to stop", "are running and were asked to stop"
+    return _answer(counts, _records("", "cancelled"), asked, NOT_CANCELLED)
 
 
 def end(arguments: Arguments, actor: str) -> dict[str, Any]:
@@ -65,12 +71,17 @@ def end(arguments: Arguments, actor: str) -> dict[str, Any]:
 def change_priority(arguments: Arguments, actor: str) -> dict[str, Any]:
     ids = arguments.ids() or []
     changed = _operators().change_priority(ids, arguments.needed_whole("priority", 0, 9), actor=actor)
-    return _said(len(changed), "pending record(s) have the new priority")
+    return _said(
+        len(changed), ("pending record has the new priority", "pending records have the new priority")
+    )
 
 
 def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
     purged = _operators().purge_records(arguments.ids() or [], actor=actor)
-    return _said(len(purged), "finished record(s) are gone, with their attempts")
+    return _said(
+        len(purged),
+        ("finished record is gone, with its attempts", "finished records are gone, with their attempts"),
+    )
 
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
@@ -79,35 +90,30 @@ def move(arguments: Arguments, actor: str) -> dict[str, Any]:
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     pending, failed = _movable(name, to_flow)
     if arguments.switch("dry_run"):
-        text = f"{pending} pending and {failed} failed record(s) of {name} would be moved."
+        text = f"{pending} pending and {plural(failed, 'failed record')} of {name} would be moved."
         return {"affected": pending + failed, "counts": {"asked": 0, "skipped": 0}, "text": text}
     done = _operators().move(name, arguments.needed_text("to_flow"), actor=actor)
     counts = WouldChange(len(done.pending_ids) + len(done.failed_ids), 0, len(done.skipped_ids))
-    return _answer(counts, f"record(s) moved to {to_flow}", "", NOT_MOVED)
+    return _answer(counts, _records("", f"moved to {to_flow}"), NOTHING, NOT_MOVED)
 
 
 def pause(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     paused = _operators().pause(name, actor=actor, reason=arguments.text("reason"))
-    return _said(
-        len(paused), f"flow(s) paused: {name}" if paused else f"flow(s) changed: {name} was paused already"
-    )
+    return _said(len(paused), _flows(f"paused: {name}" if paused else f"changed: {name} was paused already"))
 
 
 def resume(arguments: Arguments, actor: str) -> dict[str, Any]:
     name = arguments.needed_text("flow")
     resumed = _operators().resume(name, actor=actor)
-    return _said(
-        len(resumed), f"flow(s) resumed: {name}" if resumed else f"flow(s) changed: {name} was not paused"
-    )
+    return _said(len(resumed), _flows(f"resumed: {name}" if resumed else f"changed: {name} was not paused"))
 
 
 def acknowledge(arguments: Arguments, actor: str) -> dict[str, Any]:
     with page_database().transaction() as cursor:
         done = alerts.acknowledge(cursor, arguments.needed_whole("alert", 1), actor)
     return _said(
-        int(done),
-        "alert acknowledged" if done else "alerts changed: already resolved or acknowledged",
+        int(done), ("alert acknowledged", "alerts changed: already resolved or acknowledged")
     )
 
 
@@ -161,9 +167,10 @@ def _meant(arguments: Arguments, status: str) -> tuple[list[int], dict[str, str]
     return ids, {name: text for name in SEARCHED_FOR if (text := arguments.text(name)) is not None}
 
 
-def _answer(counts: WouldChange, changed: str, asked: str, skipped: str) -> dict[str, Any]:
+def _answer(counts: WouldChange, changed: Words, asked: Words, skipped: Words) -> dict[str, Any]:
     more = [(counts.asked_count, asked), (counts.skipped_count, skipped)]
-    text = "; ".join([f"{counts.changed_count} {changed}", *(f"{n} {what}" for n, what in more if n)])
+    told = [(counts.changed_count, changed), *((n, words) for n, words in more if n)]
+    text = "; ".join(f"{n} {word(n, *words)}" for n, words in told)
     return {
         "affected": counts.changed_count,
         "counts": {"asked": counts.asked_count, "skipped": counts.skipped_count},
@@ -171,5 +178,13 @@ def _answer(counts: WouldChange, changed: str, asked: str, skipped: str) -> dict
     }
 
 
-def _said(count: int, what: str) -> dict[str, Any]:
-    return {"affected": count, "text": f"{count} {what}."}
+def _said(count: int, words: Words) -> dict[str, Any]:
+    return {"affected": count, "text": f"{count} {word(count, *words)}."}
+
+
+def _records(kind: str, what: str) -> Words:
+    return f"{kind} record {what}".lstrip(), f"{kind} records {what}".lstrip()
+
+
+def _flows(what: str) -> Words:
+    return f"flow {what}", f"flows {what}"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from queue_store.alerting.alerts import Alert, read_alerts
 from queue_store.database.bounded_read import bounded_read
 from queue_store.database.manager import DatabaseManager
+from queue_store.plural import plural, word
 from queue_store.readings import windows
 from queue_store.readings.charts import SPANS, Charts, read_charts
 from queue_store.readings.flow_counts import FlowCounts, read_flow_counts
@@ -73,7 +74,7 @@ class Report:
         judged = "too few to judge by" if rate is None else f"{rate:.1f} percent of them succeeded"
         return (
             f"In the last 24 hours {day.enqueued:,} records were enqueued and {day.outcomes:,} came to an end; "
-            f"{judged}. {len(self.alerts)} alert(s) were open."
+            f"{judged}. {plural(len(self.alerts), 'alert')} {word(len(self.alerts), 'was', 'were')} open."
         )
 
 

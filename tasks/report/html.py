@@ -17,10 +17,7 @@ svg { max-width: 100%; height: auto; }
 
 
 def as_html(report: Report) -> str:
-    errors = [
-        [group.error_message, f"{group.error_count:,}", ", ".join(group.flow_names)]
-        for group in report.errors
-    ]
+    errors = [[group.text, f"{group.error_count:,}", ", ".join(group.flow_names)] for group in report.errors]
     alerts = [
         [alert.message, alert.level, "resolved" if alert.resolved_at else "open"] for alert in report.alerts
     ]

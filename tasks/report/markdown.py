@@ -7,10 +7,7 @@ from .sparkline import sparkline
 
 
 def as_markdown(report: Report) -> str:
-    errors = [
-        [group.error_message, f"{group.error_count:,}", ", ".join(group.flow_names)]
-        for group in report.errors
-    ]
+    errors = [[group.text, f"{group.error_count:,}", ", ".join(group.flow_names)] for group in report.errors]
     alerts = [
         [alert.message, alert.level, "resolved" if alert.resolved_at else "open"] for alert in report.alerts
     ]

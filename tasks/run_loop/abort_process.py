@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from queue_store.errors import ConflictError, DatabaseUnavailableError
 from queue_store.liveness import worker_processes
+from queue_store.plural import plural
 from queue_store.records.record import Outcome
 from queue_store.runs.sessions import terminate_sessions
 
@@ -44,7 +45,9 @@ def abort_process(
             _write_when_possible(services, current, outcomes, reason, ends_session=ends_session)
             break
         except Exception:
-            logger.exception("the end of a stuck process cannot be written with %d outcome(s)", len(outcomes))
+            logger.exception(
+                "the end of a stuck process cannot be written with %s", plural(len(outcomes), "outcome")
+            )
     logger.error("%s: records %s of flow %s", reason, [f.record.id for f in failures], flow.name)
     services.slots.leave()
     end_process()

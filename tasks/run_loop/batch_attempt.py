@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from queue_store.plural import plural
 from queue_store.records.record import Cancelled, Outcome, Record, Snooze
 
 from ..authoring.context import FlowContext
@@ -95,7 +96,7 @@ def _by_record_id(contexts: list[FlowContext], returned: Any) -> Mapping[int, An
     if isinstance(returned, Mapping):
         if strangers := set(returned) - set(ids):
             raise ValueError(
-                f"the batch handler returned outcomes for {len(strangers)} record(s) it was not given"
+                f"the batch handler returned outcomes for {plural(len(strangers))} it was not given"
             )
         return returned
     if not isinstance(returned, list | tuple):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailableError
+from queue_store.plural import plural
 from queue_store.records.record import Completed, Outcome, Record, Written
 from queue_store.runs.express import HeldSlice
 
@@ -120,8 +121,8 @@ class Delivery:
             self._hint(flow_name, celery_queue)
         if written.refused_ids:
             logger.warning(
-                "%d record(s) of run %s belong to another claim now, nothing was written for them: %s",
-                len(written.refused_ids), self._run.flow_instance_id, written.refused_ids[:10],
+                "%s of run %s under another claim now, nothing was written there: %s",
+                plural(len(written.refused_ids)), self._run.flow_instance_id, written.refused_ids[:10],
             )  # fmt: skip
 
     def _claim(self, prefetch: bool) -> list[Record]:

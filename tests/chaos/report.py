@@ -4,6 +4,7 @@ import platform
 import subprocess
 from importlib.metadata import version
 
+from queue_store.plural import plural
 from tests.chaos.ledger import RULES
 from tests.chaos.result import Result
 from tests.workers.processes import ROOT
@@ -36,7 +37,9 @@ def write_verdict(report: Result) -> str:
 
 def _head(report: Result) -> str:
     verdict = (
-        "No rule was broken." if not report.violations else f"{len(report.violations)} rule(s) were broken."
+        "No rule was broken."
+        if not report.violations
+        else f"Rules that were broken: {len(report.violations)}."
     ) + (f" QUOTAS WERE MISSED: {report.missed}." if report.missed else " Every quota was reached.")
     busy = report.seconds.get("faults", 0.0) + report.seconds.get("drain", 0.0)
     return (
@@ -76,7 +79,7 @@ def _repeats(report: Result) -> str:
         f"{report.repeated_records / max(1, report.killed_children):.2f} for each of {report.killed_children} killed "
         f"children, the other faults not counted. These are at-least-once by nature.\n\n"
         f"## Crash strikes\n\n{strikes} strikes on {struck} records, {most} on one of them. With the default of 3 "
-        f"strikes {condemned} innocent record(s) would have been failed: nobody can tell them from poison when "
+        f"strikes {plural(condemned, 'innocent record')} would have been failed: nobody can tell them from poison when "
         f"processes are killed at random. This run allows 1,000."
     )
 

@@ -172,6 +172,28 @@ def test_failures_are_grouped_by_kind(queuectl: QueueCtl) -> None:
     (kind,) = queuectl.json("failures")
     assert (kind["error_count"], kind["error_group"]) == (3, "no order")
     assert queuectl.json("failures", "--flow", "letters") == []
+    assert "ValueError: no order " in queuectl("failures").stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "shown"),
+    [("KeyError", "'cake'", "KeyError: 'cake'"), ("Late", "Late: by 3", "Late: by 3")],
+)
+def test_a_failed_record_is_shown_with_the_type_of_its_error(
+    queuectl: QueueCtl, kind: str, message: str, shown: str
+) -> None:
+    add_failed(queuectl.database, 1, "survey", error_message=message)
+    assert queuectl.json("failures", "--records")[0]["exception_type"] is None
+    with queuectl.database.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id,"
+            " outcome, exception_type, error_message, error_group)"
+            " SELECT id, 1, 1, 'survey', gen_random_uuid(), 'failed', %(kind)s, error_message, 'x'"
+            " FROM processing_queue", {"kind": kind},
+        )  # fmt: skip
+    (record,) = queuectl.json("failures", "--records")
+    assert (record["exception_type"], record["error_message"]) == (kind, message)
+    assert queuectl("failures", "--records").stdout.splitlines()[1].endswith(f"\t{shown}")
 
 
 def test_failures_of_a_flow_are_found_behind_more_frequent_ones_of_others(queuectl: QueueCtl) -> None:

@@ -317,7 +317,7 @@ def test_what_cannot_be_repaired_keeps_everything_stopped(
 
 def test_a_flow_is_tuned_while_it_works(database: DatabaseManager) -> None:
     filling.add_flow(database)
-    assert "batches of 10, 1 run(s)" in queuectl("tune", "alpha", "--batch-size", 10, "--max-runs", 1).output
+    assert "batches of 10, 1 run." in queuectl("tune", "alpha", "--batch-size", 10, "--max-runs", 1).output
     assert as_json("tune", "alpha", "--reset") == {"flow_name": "alpha", "batch_size": 100, "max_runs": None}
     queuectl("tune", "alpha", exit_code=64)
     queuectl("tune", "alpha", "--batch-size", 0, exit_code=64)

@@ -1,5 +1,6 @@
 """For any record that is not running there is a reason, and it is the right one."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -209,3 +210,50 @@ def test_every_explanation_can_be_sent_as_json(database: DatabaseManager, store:
     answer: Any = json.loads(json.dumps(explain(database).as_json()))
     assert answer["code"] == "owner_silent"
     assert answer["reasons"][0]["until"]
+
+
+FAILED = "UPDATE processing_queue SET status = 'failed', error_message = 'boom'"
+ATTEMPT = """
+INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,
+    exception_type, error_message, error_group)
+SELECT id, 1, 1, 'alpha', gen_random_uuid(), 'failed', 'ValueError', 'boom', 'ValueError: boom' FROM processing_queue
+"""
+
+
+@pytest.mark.parametrize(
+    ("retries", "strikes", "charged"),
+    [
+        (1, 0, " after 1 failed attempt: "),
+        (2, 0, " after 2 failed attempts: "),
+        (0, 3, " after 3 crash strikes: "),
+        (2, 1, " after 2 failed attempts and 1 crash strike: "),
+        (0, 0, ": "),
+    ],
+)
+def test_a_failure_counts_what_was_charged_and_names_the_type_of_its_error(
+    database: DatabaseManager, store: Store, retries: int, strikes: int, charged: str
+) -> None:
+    store(OWNER, CLAIMED, FAILED, ATTEMPT)
+    with database.transaction() as cursor:
+        cursor.execute(
+            "UPDATE processing_queue SET retry_count = %(retries)s, crash_strikes = %(strikes)s",
+            {"retries": retries, "strikes": strikes},
+        )
+    reason = explain(database).reasons[0]
+    ended = re.sub(r"\d{4}-\d\d-\d\d \S+ \S+?(?=:? )", "then", reason.text, count=1)
+    assert ended.split("ValueError: boom. ")[0] == f"It failed at then{charged}"
+    assert (reason.details["exception_type"], reason.details["error_message"]) == ("ValueError", "boom")
+
+
+def test_a_wait_for_a_retry_names_the_type_of_the_error(database: DatabaseManager, store: Store) -> None:
+    store(*RECORDS["waiting_for_retry"], ATTEMPT)
+    reason = explain(database).reasons[0]
+    assert reason.text.startswith("1 attempt failed, the last with: ValueError: boom. The next one")
+    assert (reason.details["exception_type"], reason.details["error_message"]) == ("ValueError", "boom")
+
+
+def test_a_message_that_no_attempt_left_has_no_type(database: DatabaseManager, store: Store) -> None:
+    store(OWNER, CLAIMED, FAILED, ATTEMPT, "UPDATE processing_queue SET error_message = 'moved by hand'")
+    reason = explain(database).reasons[0]
+    assert ": moved by hand. " in reason.text
+    assert reason.details["exception_type"] is None

@@ -149,7 +149,7 @@ def test_it_is_critical_and_containers_are_no_advice_when_no_process_is_left(sto
     with store.database.transaction() as cursor:
         explanation = explain_flow(cursor, store.settings, "other")
     assert explanation.code == "handler_hung"
-    assert explanation.text.startswith("All 1 worker process(es) that serve other are held by handlers")
+    assert explanation.text.startswith("The only worker process that serves other is held by a handler")
     assert f"record {record.id} in process 1 on host since" in explanation.text
 
 

@@ -106,7 +106,7 @@ def dead_process() -> WorkerProcessReading:
         (skewed(90), ("wrong_clock", "warning", "worker-0 90 s ahead.")),
         (
             skewed(0, -6, 90),
-            ("wrong_clock", "warning", "2 host(s) differ from the database's by more than 5 s: "),
+            ("wrong_clock", "warning", "2 hosts differ from the database's by more than 5 s: "),
         ),
         (skewed(0, -6, 90), ("wrong_clock", "warning", "worker-2 90 s ahead, worker-1 6 s behind.")),
         (died(3), ("worker_deaths", "warning", "3 worker processes died")),

@@ -101,7 +101,7 @@ def test_unknown_names_are_shown_and_can_be_cancelled(operators: Operators) -> N
 def test_a_dry_run_changes_nothing(operators: Operators) -> None:
     insert(operators.database, "alhpa", None)
     result = queuectl("move", "alhpa", "alpha", "--dry-run")
-    assert result.stdout == "1 pending and 0 failed record(s) of alhpa would be moved to alpha.\n"
+    assert result.stdout == "1 pending and 0 failed records of alhpa would be moved to alpha.\n"
     assert json.loads(queuectl("move", "alhpa", "alpha", "--dry-run", "--json").stdout)["pending"] == 1
     assert counts(operators.database)["alhpa"] == (1, 1, 0)
 

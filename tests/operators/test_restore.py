@@ -95,7 +95,7 @@ def test_corrections_of_the_night_are_a_finding_until_a_night_without(
     execute(database, "UPDATE processing_queue SET status = 'cancelled'")
     nightly_review()
     found = {f.code: f for f in check_queue(database, ProcessorSettings(), notify=False).findings}
-    assert "the counts of 1 flow(s): alpha" in found["counts_corrected"].message
+    assert "the counts of 1 flow: alpha" in found["counts_corrected"].message
     nightly_review()
     found = {f.code: f for f in check_queue(database, ProcessorSettings(), notify=False).findings}
     assert "counts_corrected" not in found

@@ -48,8 +48,8 @@ def test_the_dry_run_of_chosen_records_says_what_is_done_then(
 
 def test_completed_records_and_records_that_do_not_exist_are_not_promised(queue: DatabaseManager) -> None:
     completed = ids(queue, "status = 'completed'")[:3]
-    assert do("reset", ids=[*completed, NOBODY], dry_run=True)["text"].startswith("0 failed record(s)")
-    assert do("cancel", ids=[*completed, NOBODY], dry_run=True)["text"].startswith("0 record(s)")
+    assert do("reset", ids=[*completed, NOBODY], dry_run=True)["text"].startswith("0 failed records")
+    assert do("cancel", ids=[*completed, NOBODY], dry_run=True)["text"].startswith("0 records")
 
 
 def test_twins_are_counted_as_reset_counts_them(queue: DatabaseManager) -> None:

@@ -238,7 +238,7 @@ class TestInTheBrowser:
         )
         count = len(browser.run(IDS))
         browser.click("Reset all found")
-        assert confirm(browser, "Reset all found") == f"{count} record(s) are pending again."
+        assert confirm(browser, "Reset all found") == f"{count} records are pending again."
         browser.open(page_url[0] + "/queue/records?run=17", "document.querySelector('.queue-trouble')")
         assert "run must be an id such as" in browser.run(
             "document.querySelector('#queue-trouble').textContent"

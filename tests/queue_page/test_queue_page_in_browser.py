@@ -107,13 +107,13 @@ def test_each_action_asks_acts_and_says_what_it_did(
     url, database = page_url
     browser.open(url + "/queue/records/18", SHOWN)
     browser.click("Reset")
-    assert confirm(browser, "Reset") == "1 record(s) are pending again."
+    assert confirm(browser, "Reset") == "1 record is pending again."
     browser.click("Change priority")
     browser.wait("document.querySelector('dialog input')")
     browser.run("document.querySelector('dialog input').value = '1'")
     assert confirm(browser, "Change priority").startswith("1 pending")
     browser.click("Cancel")
-    assert confirm(browser, "Cancel") == "1 record(s) cancelled."
+    assert confirm(browser, "Cancel") == "1 record cancelled."
     browser.click("Purge")
     assert confirm(browser, "Purge").startswith("1 finished")
     assert one(database, "SELECT count(*) FROM processing_queue WHERE id = 18") == 0
@@ -121,10 +121,10 @@ def test_each_action_asks_acts_and_says_what_it_did(
 
     browser.open(url + "/queue/flows/thumbnail", SHOWN)
     browser.click("Pause")
-    assert confirm(browser, "Pause") == "1 flow(s) paused: thumbnail."
+    assert confirm(browser, "Pause") == "1 flow paused: thumbnail."
     browser.wait("document.querySelector('.queue-reasons').textContent.includes('flow_paused')")
     browser.click("Resume")
-    assert confirm(browser, "Resume").startswith("1 flow(s) resumed")
+    assert confirm(browser, "Resume").startswith("1 flow resumed")
 
     browser.open(url + "/queue/alerts", SHOWN)
     browser.click("Acknowledge")
@@ -149,7 +149,7 @@ def test_chosen_records_are_cancelled_from_the_list(
         "[...document.querySelectorAll('[name=chosen]')].slice(0, 2).map((b) => (b.checked = true, b.value))"
     )
     browser.click("Cancel chosen")
-    assert confirm(browser, "Cancel chosen") == "2 record(s) cancelled."
+    assert confirm(browser, "Cancel chosen") == "2 records cancelled."
     for record_id in map(int, chosen):
         assert one(database, f"SELECT status FROM processing_queue WHERE id = {record_id}") == "cancelled"  # noqa: S608
 

@@ -28,12 +28,12 @@ def test_chosen_records_are_reset_and_the_others_named(browser: Browser, page_ur
     browser.open(page_url[0] + "/queue/records?status=failed&flow=survey_processor", SHOWN)
     browser.run(CHOOSE_TWO)
     browser.click("Reset chosen")
-    assert said_first(browser) == "2 failed record(s) would be tried again."
-    assert confirm(browser, "Reset chosen") == "2 record(s) are pending again."
+    assert said_first(browser) == "2 failed records would be tried again."
+    assert confirm(browser, "Reset chosen") == "2 records are pending again."
     browser.open(page_url[0] + "/queue/records?status=completed", SHOWN)
     browser.run(CHOOSE_TWO)
     browser.click("Reset chosen")
-    assert said_first(browser).startswith("0 failed record(s) would be tried again; 2 are not failed")
+    assert said_first(browser).startswith("0 failed records would be tried again; 2 are not failed")
     assert browser.run("document.querySelector('dialog button[type=submit]').disabled")
     browser.click("Not now", "dialog")
 
@@ -42,8 +42,8 @@ def test_all_that_were_found_are_reset(browser: Browser, page_url: Page) -> None
     found = count(page_url[1], "status = 'failed' AND error_message LIKE 'Decompression%'")
     browser.open(page_url[0] + "/queue/records?status=failed&error=decompression", SHOWN)
     browser.click("Reset all found")
-    assert said_first(browser) == f"{found} failed record(s) would be tried again."
-    assert confirm(browser, "Reset all found") == f"{found} record(s) are pending again."
+    assert said_first(browser) == f"{found} failed records would be tried again."
+    assert confirm(browser, "Reset all found") == f"{found} records are pending again."
     assert count(page_url[1], "status = 'failed' AND error_message LIKE 'Decompression%'") == 0
 
 
@@ -52,11 +52,11 @@ def test_all_failed_of_a_flow_are_reset_and_all_pending_cancelled(browser: Brows
     browser.open(page_url[0] + "/queue/flows/thumbnail", SHOWN)
     failed = count(page_url[1], f"status = 'failed' AND {flow}")
     browser.click("Reset all failed")
-    assert confirm(browser, "Reset all failed") == f"{failed} record(s) are pending again."
+    assert confirm(browser, "Reset all failed") == f"{failed} records are pending again."
     pending = count(page_url[1], f"status = 'pending' AND {flow}")
     browser.click("Cancel all pending")
-    assert said_first(browser) == f"{pending} record(s) would be cancelled."
-    assert confirm(browser, "Cancel all pending") == f"{pending} record(s) cancelled."
+    assert said_first(browser) == f"{pending} records would be cancelled."
+    assert confirm(browser, "Cancel all pending") == f"{pending} records cancelled."
     assert count(page_url[1], f"status = 'pending' AND {flow}") == 0
 
 

@@ -36,13 +36,13 @@ def test_it_says_how_many_moves_them_and_notes_who_did(queue: DatabaseManager) -
     would = do("move", flow="alhpa", dry_run=True)
     assert (would["affected"], would["text"]) == (
         5,
-        "3 pending and 2 failed record(s) of alhpa would be moved.",
+        "3 pending and 2 failed records of alhpa would be moved.",
     )
     assert do("move", flow="alhpa", to_flow="alpha", dry_run=True)["affected"] == 5
     assert one(queue, COUNT.format("alhpa")) == 5
     done = do("move", flow="alhpa", to_flow="alpha")
     assert done["text"] == (
-        "4 record(s) moved to alpha; 1 stay, because unfinished records of that flow have their dedup_key."
+        "4 records moved to alpha; 1 stays, because an unfinished record of that flow has its dedup_key."
     )
     assert one(queue, COUNT.format("alhpa")) == 1
     assert one(queue, AUDIT) == "ops move alpha"
@@ -118,7 +118,7 @@ class TestInTheBrowser:
         assert browser.run("document.documentElement.scrollWidth <= window.innerWidth")
         if directory := os.environ.get("SCREENSHOTS"):
             browser.screenshot(Path(directory) / f"move-{size}-{theme}.png")
-        assert confirm(browser, "Move to a flow") == "7 record(s) moved to thumbnail."
+        assert confirm(browser, "Move to a flow") == "7 records moved to thumbnail."
         assert one(database, COUNT.format("thumbnail")) == before + 7
         assert one(database, AUDIT) == "ops move thumbnail"
 

@@ -181,7 +181,7 @@ def test_a_task_that_kills_every_worker_is_given_up(database: DatabaseManager) -
         ).fetchone()
     assert row is not None
     assert row[0] == "failed"
-    assert "fell silent, 3 time(s)" in row[1]
+    assert "fell silent, 3 times" in row[1]
 
 
 def test_a_task_that_failed_once_is_made_up_for(

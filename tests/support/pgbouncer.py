@@ -23,6 +23,7 @@ direct_only = pytest.mark.skipif(
     THROUGH_PGBOUNCER, reason="needs one session of the server for one connection"
 )
 PLACES = "/usr/sbin:/usr/local/sbin"
+MISSING = "pgbouncer is not there: apt-get install pgbouncer, or on macOS brew install pgbouncer"
 
 # Round robin: two transactions of one client seldom run in the same session of the server.
 SETTINGS = {
@@ -94,10 +95,9 @@ def running_pgbouncer(directory: Path, server_url: str, **settings: str) -> Iter
     """Skips the test where PgBouncer is missing, unless the whole run is meant to go through it."""
     found = program()
     if found is None:
-        message = "pgbouncer is not there: apt-get install pgbouncer"
         if THROUGH_PGBOUNCER:
-            pytest.exit(message, returncode=1)
-        pytest.skip(message)
+            pytest.exit(MISSING, returncode=1)
+        pytest.skip(MISSING)
     bouncer = PgBouncer(found, directory, server_url, settings)
     bouncer.start()
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
+from queue_store.plural import plural, word
 
 from ...celery_hardening.quarantine import notes_key
 from ..snapshot import Snapshot
@@ -51,11 +52,13 @@ def broker_refuses(snapshot: Snapshot) -> Iterator[Finding]:
 def messages_quarantined(snapshot: Snapshot) -> Iterator[Finding]:
     if snapshot.broker and (notes := snapshot.broker.quarantine_notes):
         count = sum(note.count for note in notes)
-        queues = ", ".join(sorted({note.queue for note in notes}))
+        names = sorted({note.queue for note in notes})
+        queues = ", ".join(names)
         yield Finding(
             code="messages_quarantined",
             level="warning",
-            message=f"{count} message(s) of the Celery queue(s) {queues} were quarantined in the last hour: "
+            message=f"{plural(count, 'message')} of the Celery {word(len(names), 'queue', 'queues')} {queues} "
+            f"{word(count, 'was', 'were')} quarantined in the last hour: "
             f"{notes[0].why}.",
             next_step=f"look at them: redis-cli LRANGE {notes_key()} 0 -1, and find out who writes to the broker",
             figure=count,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from queue_store.alerting.contacts import Contact
 from queue_store.alerting.findings import Finding
+from queue_store.plural import plural, word
 
 from ..snapshot import Snapshot
 from .register import rule
@@ -45,7 +46,8 @@ def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
         code="contact_without_channel",
         level="critical",
         message="Nobody can be notified: no process has a channel to any contact. "
-        f"{unheard.alert_count} grave alert(s) wait to be told, the oldest for {unheard.waiting_seconds / 60:.0f} "
+        f"{plural(unheard.alert_count, 'grave alert')} {word(unheard.alert_count, 'waits', 'wait')} to be told, "
+        f"the oldest for {unheard.waiting_seconds / 60:.0f} "
         f"minutes, more than {SILENT_SECONDS / 60:g}.",
         next_step="set CONTACT_PRIMARY for the workers of the control queue, or acknowledge the alerts: "
         "queuectl alerts",
@@ -57,5 +59,6 @@ def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
 def _described(contact: Contact) -> str:
     return (
         f"{contact.contact} for {contact.silent_seconds / 60:.0f} minutes, last the {contact.process_kind} with pid "
-        f"{contact.pid} on {contact.hostname}, {contact.waiting_count} notification(s) wait"
+        f"{contact.pid} on {contact.hostname}, {plural(contact.waiting_count, 'notification')} "
+        f"{word(contact.waiting_count, 'waits', 'wait')}"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
+from queue_store.plural import plural, word
 from queue_store.readings.windows import Window
 
 from ..snapshot import HOUR_SECONDS, Snapshot
@@ -153,8 +154,8 @@ def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="endless_claims",
             level="warning",
-            message=f"{endless.flow_name}: {endless.record_count} record(s) were claimed up to {endless.most_claims} "
-            f"times without an outcome and are claimed alone: {ids}.",
+            message=f"{endless.flow_name}: {plural(endless.record_count)} {word(endless.record_count, 'was', 'were')} "
+            f"claimed up to {plural(endless.most_claims, 'time')} without an outcome, and now alone: {ids}.",
             next_step=f"see why their runs end: queuectl explain {endless.record_ids[0]}, and the worker's log",
             flow_name=endless.flow_name,
             figure=endless.record_count,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
+from queue_store.plural import plural, word
 from queue_store.readings.hung_handlers import HungHandler
 
 from ..snapshot import Snapshot
@@ -21,7 +22,8 @@ def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="hung_handlers",
             level="critical" if is_held_up(snapshot, flow_name) else "warning",
-            message=f"{flow_name}: {len(of_flow)} handler(s) run far longer than usual: "
+            message=f"{flow_name}: {plural(len(of_flow), 'handler')} "
+            f"{word(len(of_flow), 'runs', 'run')} far longer than usual: "
             + "; ".join(hung.text for hung in of_flow[:SHOWN])
             + ("; …" if len(of_flow) > SHOWN else "."),
             next_step=how_to_end(of_flow) + "; then give the flow time_limit_seconds",

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from queue_store.alerting.findings import Finding, by_severity
+from queue_store.plural import plural
 
 from ..snapshot import Snapshot
 
@@ -55,7 +56,7 @@ def _failed_rules(names: list[str]) -> Iterator[Finding]:
         yield Finding(
             code=RULE_FAILED,
             level="warning",
-            message=f"{len(names)} rule(s) cannot judge: {', '.join(names)}.",
+            message=f"{plural(len(names), 'rule')} cannot judge: {', '.join(names)}.",
             next_step="read the traceback in the log of the process that judged, and report it with the version",
             figure=len(names),
             threshold=0,

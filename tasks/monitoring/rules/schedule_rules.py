@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
 from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH
+from queue_store.plural import plural
 from queue_store.queue_schema import celery_queue_name
 from queue_store.readings.schedule import BEAT_SILENT_SECONDS
 
@@ -109,7 +110,7 @@ def counts_corrected(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="counts_corrected",
             level="warning",
-            message=f"The last nightly review had to correct the counts of {len(corrected)} flow(s): {names}.",
+            message=f"The last nightly review had to correct the counts of {plural(len(corrected), 'flow')}: {names}.",
             next_step="find out who changes statuses past queuectl; by how much they were wrong: SELECT result FROM "
             "maintenance_runs WHERE operation = 'nightly_review' ORDER BY id DESC LIMIT 1",
             figure=len(corrected),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from queue_store.alerting.findings import Finding
+from queue_store.plural import plural
 from queue_store.suggestions import closest
 
 from ..snapshot import Snapshot
@@ -82,7 +83,7 @@ def busy_processors(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="busy_processors",
             level="warning",
-            message=f"The worker processes of {len(busy)} host(s) use more than {BUSY_PERCENT:g} % of their "
+            message=f"The worker processes of {plural(len(busy), 'host')} use more than {BUSY_PERCENT:g} % of their "
             f"processors, {host} {percent:.0f} %.",
             next_step="give the containers more processors, or profile the flow",
             figure=percent,
@@ -98,8 +99,8 @@ def full_memory(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="full_memory",
             level="warning",
-            message=f"The worker processes of {len(full)} host(s) use more than {BUSY_PERCENT:g} % of their memory, "
-            f"{host} {percent:.0f} %.",
+            message=f"The worker processes of {plural(len(full), 'host')} use more than {BUSY_PERCENT:g} % of their "
+            f"memory, {host} {percent:.0f} %.",
             next_step="give the containers more memory, or fewer worker processes each",
             figure=percent,
             threshold=BUSY_PERCENT,
@@ -121,8 +122,8 @@ def wrong_clock(snapshot: Snapshot) -> Iterator[Finding]:
     yield Finding(
         code="wrong_clock",
         level="warning",
-        message=f"The clocks of {len(skews)} host(s) differ from the database's by more than {CLOCK_SKEW_SECONDS:g} s: "
-        f"{named}.",
+        message=f"The clocks of {plural(len(skews), 'host')} differ from the database's by more than "
+        f"{CLOCK_SKEW_SECONDS:g} s: {named}.",
         next_step="start NTP on them (timedatectl, chronyc tracking); if all hosts differ, look at the database's "
         "host",
         figure=abs(skews[hosts[0]]),

@@ -1,0 +1,54 @@
+"""What to do when the server answers and does not let this login into this database.
+
+A refused connection has no SQLSTATE in the driver: it is known by the texts of Postgres and PgBouncer.
+"""
+
+import shlex
+
+from queue_store.database_url import Address
+
+NO_DATABASE = ('database "{name}" does not exist', "no such database: {name}")
+NO_ROLE = ('role "{name}" does not exist', "no such user: {name}", "no such user")
+WRONG_PASSWORD = ("password authentication failed", "SASL authentication failed")
+NO_PASSWORD = ("no password supplied",)
+NOT_ADMITTED = ("no pg_hba.conf entry",)
+
+WRONG = (
+    "The server is there and refuses the login: it has another password, or there is no such role. Correct the user "
+    "and the password in the URL, with %40 in place of @ and %2F in place of /, or set another one as an "
+    "administrator: \\password ROLE in psql."
+)
+MISSING = "Put the password into the URL, or into the file that PGPASSFILE names."
+ADMIT = "Add a line for this host, login and database to the server's pg_hba.conf, and reload it."
+
+
+def advice_on_login(url: Address, reason: str) -> str | None:
+    """None for any other reason. Names the database and the login, never the password."""
+    database, login = url.database or "", getattr(url, "username", None) or ""
+    if _is_in(reason, NO_DATABASE, database):
+        return (
+            f"The server is there and has no database {database}. Create it as a login that may: "
+            f"{_command('createdb', url, database)}, then run queuectl migrate. Or correct its name in the URL."
+        )
+    if _is_in(reason, NO_ROLE, login):
+        return (
+            f"The server is there and has no role {login}. Create it as an administrator: "
+            f"{_command('createuser --pwprompt', url, login)}. Or correct the user in the URL."
+        )
+    for texts, advice in ((WRONG_PASSWORD, WRONG), (NO_PASSWORD, MISSING), (NOT_ADMITTED, ADMIT)):
+        if _is_in(reason, texts):
+            return advice
+    return None
+
+
+def _is_in(reason: str, texts: tuple[str, ...], name: str = "") -> bool:
+    return any(text.format(name=name) in reason for text in texts)
+
+
+def _command(program: str, url: Address, name: str) -> str:
+    """Of one server; where the URL names several, the administrator knows which is the primary."""
+    host, port = url.query.get("host") or url.host, url.query.get("port") or url.port
+    where = ""
+    if host and "," not in str(host):
+        where = f" -h {shlex.quote(str(host))}" + (f" -p {port}" if port else "")
+    return f"`{program}{where} {shlex.quote(name)}`"

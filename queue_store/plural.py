@@ -1,0 +1,11 @@
+"""Counts as people say them: 1 record is, 2 records are, 1,000 records are."""
+
+
+def plural(count: int, noun: str = "record", many: str | None = None) -> str:
+    """`many`: the plural of a noun that does not end in s alone."""
+    return f"{count:,} {word(count, noun, many or f'{noun}s')}"
+
+
+def word(count: int, one: str, many: str) -> str:
+    """The word that fits a count, such as a verb."""
+    return one if count == 1 else many

@@ -1,0 +1,9 @@
+"""An error as every command, the page and the report show it: its type, then its message."""
+
+
+def error_text(exception_type: str | None, error_message: str | None) -> str:
+    """`Type: message`. A message often begins with its type already. One that no attempt left behind has no type."""
+    message = error_message or ""
+    if not exception_type or message.startswith(exception_type):
+        return message
+    return f"{exception_type}: {message}"

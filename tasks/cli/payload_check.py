@@ -1,0 +1,38 @@
+"""What `queuectl enqueue` knows of the type of a flow's payloads: its code, else its stored JSON Schema."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from .frame import loaded_flows
+
+if TYPE_CHECKING:
+    from queue_store.database.manager import DatabaseManager
+
+PayloadCheck = Callable[[Sequence[str]], list[str | None]]
+BY_SCHEMA = (
+    "the stored schema says so; it converts nothing: --numbers, or name the flow's module in FLOW_MODULES and its type "
+    "decides"
+)
+
+
+def payload_check(database: "DatabaseManager", flow_name: str) -> PayloadCheck | None:
+    """None: the flow takes any JSON, or its code is loaded and its encoder checks. The code is imported only for a flow
+    that declares a type. Raises SettingsError."""
+    from queue_store.readings.payload_schema import read_payload_schema
+
+    with database.transaction() as cursor:
+        declared = read_payload_schema(cursor, flow_name)
+    if declared is None or declared.schema is None or flow_name in loaded_flows():
+        return None
+    return _by_schema(database, flow_name)
+
+
+def _by_schema(database: "DatabaseManager", flow_name: str) -> PayloadCheck:
+    from queue_store.readings.payload_schema import read_payload_problems
+
+    def check(payloads: Sequence[str]) -> list[str | None]:
+        with database.transaction() as cursor:
+            problems = read_payload_problems(cursor, flow_name, payloads)
+        return [problem and f"{problem} ({BY_SCHEMA})" for problem in problems]
+
+    return check
