@@ -125,6 +125,12 @@ class HeldConnection:
             self.driver.rollback()  # raises the error
         self._let_driver_begin()
 
+    def undo_to(self, savepoint: str) -> None:
+        """Roll back to the savepoint, under the same conditions as `undo`."""
+        command = f"ROLLBACK TO {savepoint}".encode()
+        if self.driver.pgconn.exec_(command).status != ExecStatus.COMMAND_OK:
+            self.driver.execute(command)  # raises the error
+
     def commit(self, transaction: Transaction) -> None:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:
             transaction.rollback()  # else Postgres would answer COMMIT with ROLLBACK, and nobody would notice

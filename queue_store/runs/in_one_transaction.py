@@ -34,6 +34,12 @@ class OneConnection:
         with driver.transaction(), OwnCursor(driver, binary=True) as cursor:
             yield cursor
 
+    @contextmanager
+    def first_pipeline(self, cursor: Cursor[Any]) -> Generator[None]:
+        """The transaction has begun."""
+        with cursor.connection.pipeline():
+            yield
+
     def undo(self) -> None:
         """Leave the innermost `transaction`, and roll back its changes."""
         raise psycopg.Rollback

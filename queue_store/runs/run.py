@@ -6,7 +6,7 @@ was taken away from the run is refused, and its id is returned. A run whose COMM
 it owns; it must end, and rescue gives back what is left under it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,11 +18,11 @@ from queue_store.database.cursors import OwnCursor
 from queue_store.database.held_connection import HeldConnection
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import NamedStatement, sql
-from queue_store.errors import ClaimLostError
+from queue_store.errors import ClaimLostError, CommitUnknownError
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.beginning import register_and_claim
 from queue_store.runs.claimer import Claimer
-from queue_store.runs.ending import may_end_with, send_end, send_end_if_idle
+from queue_store.runs.ending import send_end
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
     add_finished,
@@ -53,6 +53,14 @@ class Run:
     is_ended: bool = False
     batch_size: int = 0
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
+    new_successor: "Callable[[], Run | None] | None" = (
+        None  # asked for the run that shall begin where this one ends
+    )
+    successor: "Run | None" = None  # which has begun, or is in doubt
+    is_in_doubt: bool = False  # the run before does not know whether this one has begun
+    _first_batch: list[Record] = field(
+        default_factory=list[Record]
+    )  # that the run before claimed for this one
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
 
@@ -63,9 +71,9 @@ class Run:
             "celery_task_id": self.celery_task_id,
         }
         self.claimer = Claimer(self.options, self.flow_instance_id, self.position)
+        self.batch_size = self.batch_size or self.position.batch_size or self.options.batch_size
 
     def __enter__(self) -> "Run":
-        self.batch_size = self.batch_size or self.position.batch_size or self.options.batch_size
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,7 +99,12 @@ class Run:
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
-        """Register and claim the first batch in one transaction. An empty batch: nothing was written."""
+        """Register and claim the first batch in one transaction. An empty batch: nothing was written. A successor
+        returns what was claimed for it. Raises CommitUnknownError if that is unknown."""
+        if self.is_in_doubt:
+            raise CommitUnknownError("the connection broke while the run before ended and this one began")
+        if self.is_registered:
+            return self._first_batch
         with self.held.transaction() as cursor:
             self.batch_size, records = register_and_claim(
                 self.held, cursor, self.parameters, self.claimer, self.batch_size
@@ -101,6 +114,12 @@ class Run:
         self.position.batch_size = self.batch_size
         self.is_registered = bool(records)
         return self._claimed(records)
+
+    def begin_with(self, records: list[Record]) -> None:
+        """After the COMMIT of the run before, which registered this run and claimed these records for it."""
+        self.claimer.sent_alone(found=True)
+        self.is_registered = True
+        self._first_batch = self._claimed(records)
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """The next batch, never larger than the batch size. Empty if nothing is due, the flow is not open, or the
@@ -115,18 +134,15 @@ class Run:
         self.is_ended = or_end and not records
         return self._claimed(records)
 
-    def exchange(self, outcomes: Sequence[Outcome], *, or_end: bool = False) -> tuple[Written, list[Record]]:
+    def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
         """Write outcomes and claim the next batch, in one transaction and one round trip. The claim is left out if
-        it needs more than one statement. So an empty batch does not mean that nothing is due: then call `claim`,
-        unless the run is ended. `or_end`: if its only batch was short and nothing is due, the run ends instead."""
+        it needs more than one statement. So an empty batch does not mean that nothing is due: then call `claim`."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
-        if or_end and may_end_with(outcomes, self.counts, self.batch_size, self.claimer):
-            return self._write_and_end(outcomes), []
         statements, written = self.outcome_statements(outcomes), Written()
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
-                writers = self._send_statements(cursor, statements)
+                writers = self.send_statements(cursor, statements)
                 self.claimer.send(cursor, self.batch_size)
             read_all_written(writers, statements, written)
             records = self.claimer.read(cursor)
@@ -159,7 +175,7 @@ class Run:
         written = Written()
         if statements := self.outcome_statements(outcomes):
             with cursor.connection.pipeline():
-                writers = self._send_statements(cursor, statements)
+                writers = self.send_statements(cursor, statements)
             read_all_written(writers, statements, written)
         write_follow_ups(cursor, outcomes, written)
         return written
@@ -208,23 +224,7 @@ class Run:
         with cursor.connection.pipeline():
             send_end(cursor, self.parameters, self.counts, error_message=error_message, **how)
 
-    def _write_and_end(self, outcomes: Sequence[Outcome]) -> Written:
-        """Use one transaction. The run goes on if something is due or an outcome is refused."""
-        statements, written = self.outcome_statements(outcomes), Written()
-        with self.held.transaction() as cursor:
-            with self.held.first_pipeline(cursor):
-                writers = self._send_statements(cursor, statements)
-                ending = send_end_if_idle(cursor, self.parameters, self.counts, len(outcomes))
-            read_all_written(writers, statements, written)
-            if written.refused_ids:
-                self.held.undo()
-        if written.refused_ids:
-            return self.write(outcomes)
-        self.is_ended = ending.fetchone() is not None
-        self.counts.add(written)
-        return written
-
-    def _send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
+    def send_statements(self, cursor: Cursor[Any], statements: Sequence[NamedStatement]) -> list[OwnCursor]:
         """For use in a pipeline. Each statement has its own cursor, to be read afterwards."""
         cursor.execute(sql("runs/plan_once"), self.parameters)
         writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
@@ -246,5 +246,5 @@ class Run:
     def _write_alone(self, statement: NamedStatement) -> list[tuple[Any, ...]]:
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
-                [writer] = self._send_statements(cursor, [statement])
+                [writer] = self.send_statements(cursor, [statement])
             return writer.fetchall()

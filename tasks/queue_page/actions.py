@@ -112,9 +112,7 @@ def resume(arguments: Arguments, actor: str) -> dict[str, Any]:
 def acknowledge(arguments: Arguments, actor: str) -> dict[str, Any]:
     with page_database().transaction() as cursor:
         done = alerts.acknowledge(cursor, arguments.needed_whole("alert", 1), actor)
-    return _said(
-        int(done), ("alert acknowledged", "alerts changed: already resolved or acknowledged")
-    )
+    return _said(int(done), ("alert acknowledged", "alerts changed: already resolved or acknowledged"))
 
 
 ACTIONS: dict[str, Action] = {

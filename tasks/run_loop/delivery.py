@@ -11,6 +11,7 @@ from queue_store.errors import ClaimLostError, ConflictError, DatabaseUnavailabl
 from queue_store.plural import plural
 from queue_store.records.record import Completed, Outcome, Record, Written
 from queue_store.runs.express import HeldSlice
+from queue_store.runs.succession import exchange_or_end
 
 from ..exceptions import RunLostError
 from ..worker.current_run import CurrentRun
@@ -96,17 +97,18 @@ class Delivery:
     def flush_and_claim(self, *, prefetch: bool = False) -> list[Record]:
         """Raises RunLostError if a claim may have been committed whose answer was lost."""
         outcomes, self._outcomes = self._outcomes, []
-        self._run.batch_size = self.current.batch_size or self._run.batch_size
+        run = self._run
+        run.batch_size = self.current.batch_size or run.batch_size
         try:
-            written, records = self._run.exchange(outcomes, or_end=not prefetch)
+            written, records = run.exchange(outcomes) if prefetch else exchange_or_end(run, outcomes)
         except ConflictError:
             written, records = self._write(outcomes), []
         except DatabaseUnavailableError as error:
             if outcomes:
-                self.wrote(self._write_again(lambda: self._run.write_again(outcomes)))
+                self.wrote(self._write_again(lambda: run.write_again(outcomes)))
             raise RunLostError("the database went away during a claim") from error
         self.wrote(written)
-        return records if records or self._run.is_ended else self._claim(prefetch)
+        return records if records or run.is_ended else self._claim(prefetch)
 
     def settle(self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record]) -> set[int]:
         """Write an express slice, and claim the rest of it. Returns the ids of the rest that were claimed."""

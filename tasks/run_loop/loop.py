@@ -41,18 +41,11 @@ def run_flow(
     flow: Flow,
     celery_task_id: str | None = None,
     trace_context: str | None = None,
+    run: Run | None = None,
 ) -> RunCounts:
     """Make one run of the flow. Does nothing if no record is due. Raises DatabaseUnavailableError only before the
-    first claim; later the run ends, and rescue gives back the records that it leaves."""
-    options = RunOptions(
-        flow_name=flow.name,
-        batch_size=flow.batch_size_or_default(services.settings),
-        max_retries=flow.max_retries_or_default(services.settings),
-        record_class=flow.record_class,
-        with_sqlalchemy=flow.needs_sqlalchemy and not flow.is_async,
-    )
-    position = services.position(flow.name)
-    with Run(services.database, options, position, services.process.worker_process_id, celery_task_id) as run:
+    first claim; later the run ends, and rescue gives back the records that it leaves. `run`: from `new_run`."""
+    with run or new_run(services, flow, celery_task_id) as run:
         try:
             with services.failing_claims.watch(flow.name):
                 records = run.begin()
@@ -67,6 +60,19 @@ def run_flow(
         else:
             services.rescue.look_when_due()
         return run.counts
+
+
+def new_run(services: WorkerServices, flow: Flow, celery_task_id: str | None = None) -> Run:
+    """A run that has not begun."""
+    options = RunOptions(
+        flow_name=flow.name,
+        batch_size=flow.batch_size_or_default(services.settings),
+        max_retries=flow.max_retries_or_default(services.settings),
+        record_class=flow.record_class,
+        with_sqlalchemy=flow.needs_sqlalchemy and not flow.is_async,
+    )
+    position = services.position(flow.name)
+    return Run(services.database, options, position, services.process.worker_process_id, celery_task_id)
 
 
 class _RunLoop:

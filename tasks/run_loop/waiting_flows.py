@@ -1,5 +1,6 @@
 """Where a worker has many flows, a run is followed by runs of others that wait, without a message for each: hundreds of
-flows with a few records each cost no more messages than one with many.
+flows with a few records each cost no more messages than one with many. Where a run has one short batch, the next run
+begins in the transaction that ends it (queue_store/runs/succession.py).
 
 Each process walks over them in a circle, begun anywhere, until it comes to where another one began. Then it goes back
 from its own beginning, and meets the one that comes from there. So a process looks seldom at what is left.
@@ -8,11 +9,14 @@ from its own beginning, and meets the one that comes from there. So a process lo
 import random
 import time
 from bisect import bisect_left
+from functools import partial
+from itertools import zip_longest
 
 from queue_store.flows import FlowWithWork, with_work
+from queue_store.runs.run import Run
 
 from ..worker.services import WorkerServices
-from .loop import run_flow
+from .loop import new_run, run_flow
 
 MANY_FLOWS = 20  # with fewer, each has its hint
 EMPTY_RUNS = 2  # in a row: other processes were here, so look again
@@ -25,20 +29,40 @@ def run_waiting_flows(services: WorkerServices) -> None:
     ends_at = time.monotonic() + services.settings.time_slice_seconds
     circle = _Circle()
     while waiting := _waiting(services):
-        claimed_count = empty_count = 0
-        for flow in circle.walk(waiting):
-            if services.slots.is_stopping or services.is_full:
-                return
-            if time.monotonic() >= ends_at:
-                services.hints.send(flow.flow_name, flow.celery_queue)
-                return
-            claimed = run_flow(services, services.flows[flow.flow_name]).records_claimed
-            claimed_count += claimed
-            empty_count = 0 if claimed else empty_count + 1
-            if claimed_count and empty_count >= EMPTY_RUNS:
-                break
-        if not claimed_count:
+        if not _run_one_after_another(services, circle.walk(waiting), ends_at):
             return
+
+
+def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], ends_at: float) -> bool:
+    """Until others were first. False: nothing was claimed, or no other run may begin."""
+    claimed_count = empty_count = 0
+    successor: Run | None = None
+    for flow, next_flow in zip_longest(flows, flows[1:]):
+        run = successor or _new_run(services, flow, ends_at)
+        if run is None:
+            if not _is_closing(services):
+                services.hints.send(flow.flow_name, flow.celery_queue)
+            return False
+        if next_flow:
+            run.new_successor = partial(_new_run, services, next_flow, ends_at)
+        claimed = run_flow(services, services.flows[flow.flow_name], run=run).records_claimed
+        successor = run.successor
+        claimed_count += claimed
+        empty_count = 0 if claimed else empty_count + 1
+        if claimed_count and empty_count >= EMPTY_RUNS:
+            return True
+    return claimed_count > 0
+
+
+def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Run | None:
+    """None: no other run may begin, or not before other tasks of this process."""
+    if _is_closing(services) or time.monotonic() >= ends_at:
+        return None
+    return new_run(services, services.flows[flow.flow_name])
+
+
+def _is_closing(services: WorkerServices) -> bool:
+    return services.slots.is_stopping or services.is_full
 
 
 def _waiting(services: WorkerServices) -> list[FlowWithWork]:

@@ -1,12 +1,16 @@
 """A process that goes from one waiting flow to the next walks in a circle. Where others were first it looks again, and
 goes back from its own beginning."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from queue_store.errors import CommitUnknownError
+from queue_store.runs.run import Run
 from tasks.run_loop import waiting_flows
 from tasks.run_loop.waiting_flows import EMPTY_RUNS, MANY_FLOWS, run_waiting_flows
+from tests.runs.test_lost_commits import lose_the_answer
 from tests.support.flow_runs import Worker
 
 FIRST = 10
@@ -25,9 +29,9 @@ def walked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     walked: list[str] = []
     run_flow = waiting_flows.run_flow
 
-    def noted(services: Any, flow: Any) -> Any:
+    def noted(services: Any, flow: Any, run: Any) -> Any:
         walked.append(flow.name)
-        return run_flow(services, flow)
+        return run_flow(services, flow, run=run)
 
     monkeypatch.setattr(waiting_flows, "run_flow", noted)
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: min(FIRST, count - 1))
@@ -69,3 +73,60 @@ def test_it_looks_again_after_two_runs_that_found_nothing_and_goes_back(
     back_from_its_beginning = [*range(FIRST)[::-1], *range(FIRST + 7, MANY_FLOWS + 4)[::-1]]
     assert walked[3 + EMPTY_RUNS :] == [name(number) for number in back_from_its_beginning]
     assert worker.statuses() == {"completed": MANY_FLOWS, "pending": 4}
+
+
+def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_process_stops(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is told to stop between the two runs."""
+    begin_with = Run.begin_with
+
+    def stop(run: Run, records: Any) -> None:
+        begin_with(run, records)
+        monkeypatch.setattr(type(worker.services.slots), "is_stopping", True)
+
+    monkeypatch.setattr(Run, "begin_with", stop)
+    for number in range(MANY_FLOWS):
+        worker.declare(lambda payload: None, name=name(number))
+        worker.enqueue(name(number), [1])
+    walk(worker)
+    assert worker.statuses() == {"completed": 1, "pending": MANY_FLOWS - 1}
+    assert worker.query("SELECT FROM flow_execution_logs WHERE state <> 'ended'") == []
+
+
+def test_no_successor_begins_after_the_time_slice(worker: Worker, walked: list[str]) -> None:
+    """Others get their turn: the flow that is next gets a hint."""
+    services = worker.services
+
+    def is_slow(payload: Any) -> None:
+        services.settings = replace(services.settings, time_slice_seconds=0.0)
+
+    for number in range(MANY_FLOWS):
+        worker.declare(is_slow, name=name(number))
+        worker.enqueue(name(number), [1])
+    services.settings = replace(services.settings, time_slice_seconds=0.05)
+    walk(worker)
+    assert 0 < len(walked) < MANY_FLOWS
+
+
+@pytest.mark.parametrize("has_happened", [True, False])
+def test_a_successor_in_doubt_ends_and_its_records_are_charged_nothing(
+    worker: Worker, walked: list[str], monkeypatch: pytest.MonkeyPatch, has_happened: bool
+) -> None:
+    """The answer to the COMMIT is lost that ends one run and begins the next."""
+    record_ids: list[int] = []
+    for number in range(MANY_FLOWS):
+        worker.declare(lambda payload: None, name=name(number))
+        record_ids += worker.enqueue(name(number), [1])
+    loses = worker.declare(
+        lambda payload: lose_the_answer(monkeypatch, has_happened=has_happened), name=name(FIRST)
+    )
+    worker.services.flows[loses.name] = loses
+    with pytest.raises(CommitUnknownError):
+        walk(worker)
+    assert worker.rows(record_ids)[FIRST].status == "completed"
+    worker.services.rescue.sweep()
+    walk(worker)
+    assert worker.statuses() == {"completed": MANY_FLOWS}
+    assert {row.crash_strikes for row in worker.rows(record_ids)} == {0}
+    assert worker.query("SELECT FROM flow_execution_logs WHERE state NOT IN ('ended')") == []

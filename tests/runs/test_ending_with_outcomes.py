@@ -1,5 +1,6 @@
 """A run of one short batch ends in the transaction that writes its outcomes, where nothing else is to be done."""
 
+from queue_store.runs.succession import exchange_or_end
 from tests.support.store import Store, completed, failed, ids
 
 RUN = "SELECT state, records_completed, records_refused, settled_at IS NOT NULL FROM flow_execution_logs"
@@ -8,7 +9,7 @@ RUN = "SELECT state, records_completed, records_refused, settled_at IS NOT NULL 
 def test_it_ends_with_its_outcomes(store: Store) -> None:
     store.enqueue(2)
     run = store.run()
-    _, records = run.exchange(completed(run.begin()), or_end=True)
+    _, records = exchange_or_end(run, completed(run.begin()))
     assert (records, run.is_ended) == ([], True)
     assert store.query(RUN) == [("ended", 2, 0, True)]
 
@@ -21,7 +22,7 @@ def test_a_refused_outcome_is_counted_as_refused(store: Store) -> None:
     store.execute(
         "UPDATE processing_queue SET scheduled_at = now() + interval '1 hour' WHERE status = 'pending'"
     )
-    written, _ = run.exchange(completed(records), or_end=True)
+    written, _ = exchange_or_end(run, completed(records))
     run.end()
     assert written.refused_ids == [records[0].id]
     assert store.query(RUN) == [("ended", 1, 1, True)]
@@ -32,7 +33,7 @@ def test_what_came_meanwhile_is_claimed(store: Store) -> None:
     run = store.run()
     records = run.begin()
     [late] = store.enqueue(1, priority=0)
-    run.exchange(completed(records), or_end=True)
+    exchange_or_end(run, completed(records))
     assert not run.is_ended
     assert ids(run.claim(or_end=True)) == [late]
 
@@ -43,7 +44,7 @@ def test_a_record_below_the_cursor_is_claimed(store: Store) -> None:
     run = store.run()
     records = run.begin()
     [late] = store.enqueue(1, delay=-3600)
-    run.exchange(completed(records), or_end=True)
+    exchange_or_end(run, completed(records))
     assert not run.is_ended
     assert ids(run.claim(or_end=True)) == [late]
 
@@ -52,9 +53,9 @@ def test_with_a_record_in_hand_it_goes_on(store: Store) -> None:
     store.enqueue(2)
     run = store.run()
     records = run.begin()
-    run.exchange(completed(records[:1]), or_end=True)
+    exchange_or_end(run, completed(records[:1]))
     assert not run.is_ended
-    run.exchange(completed(records[1:]), or_end=True)
+    exchange_or_end(run, completed(records[1:]))
     assert run.is_ended
 
 
@@ -63,7 +64,7 @@ def test_what_is_due_later_does_not_keep_it_going(store: Store) -> None:
     run = store.run()
     records = run.begin()
     store.enqueue(1, delay=3600)
-    run.exchange(completed(records), or_end=True)
+    exchange_or_end(run, completed(records))
     assert run.is_ended
 
 
@@ -74,7 +75,7 @@ def test_what_cannot_be_claimed_is_left_to_the_claim(store: Store) -> None:
     records = run.begin()
     store.enqueue(1)
     store.execute("UPDATE flows SET paused_at = now()")
-    run.exchange(completed(records), or_end=True)
+    exchange_or_end(run, completed(records))
     assert not run.is_ended
     assert run.claim(or_end=True) == []
     assert run.is_ended
@@ -87,7 +88,7 @@ def test_with_suspects_it_goes_on(store: Store) -> None:
     records = run.begin()
     [suspect] = store.enqueue(1)
     store.execute("UPDATE processing_queue SET batch_limit = 1 WHERE id = %s", (suspect,))
-    run.exchange(completed(records), or_end=True)
+    exchange_or_end(run, completed(records))
     assert not run.is_ended
     assert ids(run.claim(or_end=True)) == [suspect]
 
@@ -96,7 +97,7 @@ def test_with_a_retry_it_goes_on(store: Store) -> None:
     store.enqueue(1)
     run = store.run()
     records = run.begin()
-    run.exchange(failed(records, retry_delay_seconds=0), or_end=True)
+    exchange_or_end(run, failed(records, retry_delay_seconds=0))
     assert not run.is_ended
     assert ids(run.claim(or_end=True)) == ids(records)
 
@@ -104,5 +105,5 @@ def test_with_a_retry_it_goes_on(store: Store) -> None:
 def test_after_a_full_batch_it_goes_on(store: Store) -> None:
     store.enqueue(10)
     run = store.run()
-    run.exchange(completed(run.begin()), or_end=True)
+    exchange_or_end(run, completed(run.begin()))
     assert not run.is_ended

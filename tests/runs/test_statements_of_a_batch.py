@@ -10,6 +10,7 @@ from psycopg.pq import Trace
 
 from queue_store.records.record import Completed, Outcome, Record, Snooze
 from queue_store.runs.run import Run
+from queue_store.runs.succession import exchange_or_end
 from tests.support.store import Store
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="psycopg traces on Linux only")
@@ -64,6 +65,6 @@ def test_a_run_of_one_short_batch_is_four_round_trips(store: Store, tmp_path: Pa
     run = store.run()
     records: list[Record] = []
     begin = sent(run, tmp_path / "begin", lambda: records.extend(run.begin()))
-    end = sent(run, tmp_path / "end", lambda: run.exchange(completed(records), or_end=True))
+    end = sent(run, tmp_path / "end", lambda: exchange_or_end(run, completed(records)))
     assert run.is_ended
     assert [messages["Sync"] + messages["Query"] for messages in (begin, end)] == [2, 2]
