@@ -4,6 +4,8 @@ The statements are read from `queue_store/sql`, so the limit moves with them. pg
 completion through its variables, which takes one change: the claim's last SELECT gathers them into arrays. As in a run,
 the completion of one batch and the claim of the next share a transaction, the claim begins at a cursor, and plans are
 made once. Unlike a run, pgbench cannot pipeline statements whose results it needs.
+
+`in_slices`: the statements of an express slice, which writes each record once.
 """
 
 import os
@@ -23,6 +25,7 @@ from queue_store.runs.sessions import session_lock
 
 PLAN_ONCE = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"  # as queue_store/sql/runs/plan_once.sql does
 BATCH_SIZE = 100
+SLICE_SIZE = 500
 CLIENTS = 2
 GATHER = """
 SELECT coalesce(array_agg(id ORDER BY id), '{}')::text AS ids,
@@ -30,7 +33,7 @@ SELECT coalesce(array_agg(id ORDER BY id), '{}')::text AS ids,
     coalesce(min(id), :cursor_id) AS cursor_id,
     coalesce(extract(epoch FROM min(scheduled_at)), :cursor_at) AS cursor_at,
     max(length(payload::text)) AS longest_payload
-FROM claimed
+FROM {records}
 \\gset
 """
 REGISTER = """
@@ -38,16 +41,18 @@ INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id)
 """
 
 
-def drain_with_pgbench(servers: BenchServers, connection: Connection[Any], count: int) -> float:
+def drain_with_pgbench(
+    servers: BenchServers, connection: Connection[Any], count: int, *, in_slices: bool = False
+) -> float:
     """Records a second for the pending records of `no_op`."""
     owners = [str(uuid4()) for _ in range(CLIENTS)]
     for owner in owners:
         connection.execute(REGISTER, (owner, "no_op", owner))
     path = servers.directory / "limit.sql"
-    path.write_text(script(owners))
+    path.write_text(script(owners, in_slices=in_slices))
     last = connection.execute("SELECT min(id) - 1 FROM processing_queue WHERE status = 'pending'").fetchone()
     assert last is not None
-    run_pgbench(servers, path, transactions=-(-count // BATCH_SIZE) + 1)
+    run_pgbench(servers, path, transactions=-(-count // (SLICE_SIZE if in_slices else BATCH_SIZE)) + 1)
     connection.execute("UPDATE flow_execution_logs SET state = 'ended', finished_at = now(), settled_at = now() "
                        "WHERE flow_instance_id = ANY(%s::uuid[])", (owners,))  # fmt: skip
     return queue_state.rate_since(connection, last[0], count)
@@ -65,24 +70,35 @@ def run_pgbench(servers: BenchServers, script: Path, transactions: int, clients:
     return answer.stdout
 
 
-def script(owners: list[str]) -> str:
+def script(owners: list[str], *, in_slices: bool = False) -> str:
     """Each client is one run: what is written about a record is fenced by its own id."""
+    body = _slice if in_slices else _batch
     return "\n".join(
-        f"\\if :client_id = {number}\nBEGIN;\n{_complete(owner)};\n{_claim(owner)}COMMIT;\n\\endif"
+        f"\\if :client_id = {number}\nBEGIN;\n{body(owner)}COMMIT;\n\\endif"
         for number, owner in enumerate(owners)
     )
 
 
+def _batch(owner: str) -> str:
+    return f"{_complete(owner)};\n{_claim(owner)}"
+
+
+def _slice(owner: str) -> str:
+    hold = sql("runs/hold_records").decode().rsplit("SELECT * FROM held", 1)[0]
+    complete = _bound(sql("arrows/complete_held").decode(), owner).strip()
+    return f"{_bound(hold, owner, SLICE_SIZE)}{GATHER.replace('{records}', 'held')}{complete};\n"
+
+
 def _claim(owner: str) -> str:
     statement = sql("arrows/claim").decode().rsplit("SELECT * FROM claimed", 1)[0]
-    return _bound(statement, owner) + GATHER
+    return _bound(statement, owner) + GATHER.replace("{records}", "claimed")
 
 
 def _complete(owner: str) -> str:
     return _bound(sql("arrows/complete").decode(), owner).strip()
 
 
-def _bound(statement: str, owner: str) -> str:
+def _bound(statement: str, owner: str, batch_size: int = BATCH_SIZE) -> str:
     """The statement with pgbench's variables, or literals, for psycopg's parameters."""
     ages = "array_fill(0.001::float8, ARRAY[cardinality(:ids::bigint[])])"
     values = {
@@ -92,7 +108,10 @@ def _bound(statement: str, owner: str) -> str:
         "levels": "'{0,1,2,3,4,5,6,7,8,9}'",
         "cursor_ats": "array_fill(to_timestamp(:cursor_at::float8), ARRAY[10])",
         "cursor_ids": "array_fill(:cursor_id::bigint, ARRAY[10])",
-        "batch_size": str(BATCH_SIZE),
+        "batch_size": str(batch_size),
+        "is_one_commit": "false",
+        "mark": "NULL",
+        "claimed_at": "now()",
         "bounds": "'{" + ",".join(map(str, BOUNDS_SECONDS)) + "}'",
         "ids": ":ids",
         "claim_numbers": ":claim_numbers",

@@ -5,20 +5,32 @@ from benchmarks.figures import compare
 from benchmarks.session import Session
 from benchmarks.worker import Worker, running_worker
 
+CLAIMED = "no_op_claimed"
 WANTED = 0.8
+WANTED_OF_SLICES = 0.5
 WANTED_OF_SMALL_FLOWS = 0.8
 
 
 def measure(session: Session) -> None:
     with running_worker(session.servers) as worker:
-        ours(session, worker)  # the first batches of a new process are slower
+        for flow_name in (CLAIMED, "no_op"):
+            ours(session, worker, flow_name)  # the first batches of a new process are slower
         session.note_ratio(
             compare(
-                "no-op drain : limit (pgbench)",
-                lambda: ours(session, worker),
+                "no-op drain, claimed : limit (pgbench, its statements)",
+                lambda: ours(session, worker, CLAIMED),
                 lambda: the_limit(session),
                 pairs=session.pairs,
                 wanted=WANTED,
+            )
+        )
+        session.note_ratio(
+            compare(
+                "no-op drain, express : limit (pgbench, its statements)",
+                lambda: ours(session, worker),
+                lambda: the_limit(session, in_slices=True),
+                pairs=session.pairs,
+                wanted=WANTED_OF_SLICES,
             )
         )
         session.note_ratio(
@@ -40,10 +52,10 @@ def ours(session: Session, worker: Worker, flow_name: str = "no_op") -> float:
     return queue_state.drain(session.connection, worker, session.records, flow_name)
 
 
-def the_limit(session: Session) -> float:
+def the_limit(session: Session, *, in_slices: bool = False) -> float:
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, session.records)
-    return limit.drain_with_pgbench(session.servers, session.connection, session.records)
+    return limit.drain_with_pgbench(session.servers, session.connection, session.records, in_slices=in_slices)
 
 
 def _cpu(session: Session, worker: Worker) -> None:
@@ -65,7 +77,7 @@ def _limit_cpu(session: Session) -> float:
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, session.records)
     before = session.servers.cpu_seconds()
-    limit.drain_with_pgbench(session.servers, session.connection, session.records)
+    limit.drain_with_pgbench(session.servers, session.connection, session.records, in_slices=True)
     return session.servers.cpu_seconds() - before
 
 

@@ -7,8 +7,9 @@ import pytest
 from benchmarks import figures, limit, plots, scaling
 
 
-def test_the_limit_is_made_of_the_systems_own_statements_with_every_parameter_bound() -> None:
-    script = limit.script(["00000000-0000-4000-8000-000000000001"])
+@pytest.mark.parametrize("in_slices", [False, True])
+def test_the_limit_is_made_of_the_systems_own_statements_with_every_parameter_bound(in_slices: bool) -> None:
+    script = limit.script(["00000000-0000-4000-8000-000000000001"], in_slices=in_slices)
     assert "%(" not in script
     assert "FOR NO KEY UPDATE SKIP LOCKED" in script
     assert "SET status = 'completed'" in script
