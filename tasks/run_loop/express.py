@@ -89,7 +89,7 @@ class Express:
         self._batches.note(count)
 
     def may_prefetch(self) -> bool:
-        """False, because a slice needs the connection and the next records. So claimed batches and slices take
+        """False while a slice is next, because it needs the connection and the next records. Batches and slices take
         turns."""
         return not self._is_next()
 
@@ -176,8 +176,8 @@ class Express:
         return self._keep_a_batch(slice_in_hand.claimed(unstarted))
 
     def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:
-        """Gives back more records than a batch. A flow that is not quick any more must not keep records from other
-        processes."""
+        """Gives back all records beyond one batch. A flow that is not quick any more must not keep records from
+        other processes."""
         size = self._run.batch_size
         if len(claimed) > size:
             self._delivery.flush()
