@@ -57,7 +57,7 @@ def run(connection: "SyncConnection", steps: Steps[T]) -> T:
 
 
 def run_atomically(connection: "SyncConnection", steps: Steps[T]) -> T:
-    """The same in a savepoint, or in a transaction if the connection is in autocommit."""
+    """Like `run`, but in a savepoint, or in a transaction if the connection is in autocommit."""
     with translated_errors():
         door = _Door(connection)
         door.begin()

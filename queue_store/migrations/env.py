@@ -91,7 +91,7 @@ def _lock(guard: Any) -> bool:
 def _holders(guard: Any) -> str:
     rows = guard.execute(sql("migration/holders_of_schema_version")).fetchall()
     guard.rollback()
-    return "; ".join(row[0] for row in rows) or "it ends just now"
+    return "; ".join(row[0] for row in rows) or "it has just ended"
 
 
 def apply(connection: Connection) -> None:

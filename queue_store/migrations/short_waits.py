@@ -51,4 +51,4 @@ def let_vacuum_go(driver: Any) -> None:
 def _in_the_way(driver: Any) -> str:
     rows = driver.execute(sql("migration/in_the_way")).fetchall()
     driver.rollback()
-    return "; ".join(row[0] for row in rows) or "they end just now"
+    return "; ".join(row[0] for row in rows) or "they have just ended"

@@ -1,7 +1,7 @@
 """Writes a backup of the queue's tables into one file, and restores it. The file is a zip with every table, read in
 one snapshot, and a manifest.
 
-It needs no program of Postgres and no superuser. The backup does not contain business tables.
+It needs neither Postgres' own programs nor a superuser. The backup does not contain business tables.
 """
 
 import json

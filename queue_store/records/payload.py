@@ -151,8 +151,8 @@ def _checked_float(value: float, place: str, *, is_written: bool) -> Any:
         raise PayloadRejectedError(_shorten(place), f"{value} is not a JSON number")
     plain = float(value)
     if is_written and abs(plain) >= _EXPONENT_BEGINS:
-        # jsonb would keep the shortest digits and add zeros. That would be an integer, but not the value of the
-        # float.
+        # jsonb would write out the exponent as zeros. That would be read as an integer, and its value would not be
+        # exactly that of the float.
         return orjson.Fragment(f"{Decimal(repr(plain)):f}.0")
     return plain
 

@@ -1,4 +1,5 @@
-"""The start behind a pooler. PgBouncer still refuses clients for a while after Postgres has come back."""
+"""Lets a worker that starts wait for its pooler. PgBouncer still refuses clients for a while after Postgres has
+come back."""
 
 import logging
 import time

@@ -88,7 +88,8 @@ class DurableCelery(Celery):
         )
 
     def check_queue(self, name: str, queue: Any) -> None:
-        """Raises NotDurableError for a queue other than the task's own, if that is known."""
+        """Raises NotDurableError if a call names a queue other than the task's own. A task that is neither registered
+        here nor in `task_routes` has the default queue."""
         wanted, declared = flow_queue(self, queue), flow_queue(self, name=name)
         if queue is not None and wanted != declared:
             raise refuse(

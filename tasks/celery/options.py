@@ -37,7 +37,7 @@ REFUSED = {
 
 @dataclass(slots=True)
 class CallOptions:
-    """The options of a record that a call of a task sets."""
+    """The options that a call of a task sets for its record."""
 
     task_id: str | None = None
     priority: int | None = None

@@ -1,4 +1,4 @@
-"""The settings of this process: wrong ones, and combinations that can hardly be meant. Values are never shown."""
+"""The settings of this process: wrong ones, and combinations that are probably a mistake. Values are never shown."""
 
 import os
 import re

@@ -22,7 +22,10 @@ Action = Callable[[Arguments, str], dict[str, Any]]
 Words = tuple[str, str]  # for a count of one, and for all others
 MATCHES_AT_MOST = 10_000
 NOTHING = ("", "")
-NOT_RESET = ("is not failed or has a live twin", "are not failed or have a live twin")
+NOT_RESET = (
+    "is not failed, or an unfinished record has its dedup_key",
+    "are not failed, or unfinished records have their dedup_key",
+)
 NOT_MOVED = (
     "stays, because an unfinished record of that flow has its dedup_key",
     "stay, because unfinished records of that flow have their dedup_key",

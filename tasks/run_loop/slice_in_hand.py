@@ -90,7 +90,7 @@ class SliceWatch(threading.Thread):
         self._ended = threading.Event()
 
     def watch(self, slice_in_hand: SliceInHand, seconds: float) -> None:
-        """`seconds`: from now on, until it is long."""
+        """The slice counts as long after `seconds` from now."""
         self._watched = slice_in_hand, time.monotonic() + seconds
 
     def forget(self) -> None:

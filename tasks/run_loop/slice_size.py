@@ -13,7 +13,7 @@ PLENTY_SECONDS = 0.2  # how long a count is valid; slices are shorter
 
 
 class SliceSize:
-    """Of the slices of one run."""
+    """Decides the sizes of the slices of one run, one after the other."""
 
     def __init__(self, flow: Flow, run: Run, settings: ProcessorSettings, quick: QuickBatches) -> None:
         self._flow = flow

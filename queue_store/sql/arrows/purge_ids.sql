@@ -1,4 +1,4 @@
--- purge: finished → gone, of the records named. Triggers delete the rows that belong to them.
+-- purge: finished → gone, for the records that the caller names. Triggers delete the rows that belong to them.
 WITH finished AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('completed', 'failed', 'cancelled')

@@ -1,5 +1,5 @@
 -- reset: failed → pending, due now. Keeps retry_count, so that a record without attempts left gets exactly one.
--- A record whose live twin has the same dedup_key stays failed. Returns the ids that were reset.
+-- A record stays failed if an unfinished one has the same dedup_key. Returns the ids that were reset.
 WITH twinless AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'failed'
