@@ -26,7 +26,8 @@ def ids(database: DatabaseManager, condition: str) -> list[int]:
 
 
 def add_twins(database: DatabaseManager) -> list[int]:
-    """Two failed records of one dedup_key, of which one can be tried again, and one whose key an unfinished record has: none."""
+    """Two failed records of one dedup_key, of which one can be tried again. And one that cannot: an unfinished record
+    has its key."""
     filling.add_failed(database, 2, "thumbnail", dedup_key="twice failed")
     filling.add_failed(database, 1, "thumbnail", dedup_key="alive again")
     filling.add_records(database, 1, "thumbnail", dedup_key="alive again")
