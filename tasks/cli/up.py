@@ -96,7 +96,7 @@ def run(
     flows = loaded_flows()
     servers = EmbeddedServers(directory, os.environ)
     why_no_sample = reason_for_no_sample(wants_sample, FLOW_NAME in flows, servers.postgres is not None)
-    with Supervisor(servers, report.event) as supervisor:
+    with Supervisor(servers, report.event) as supervisor, saying_that_it_stops(report):
         os.environ.update(servers.start())
         report.servers_ready(servers)
         check_broker()
@@ -118,13 +118,21 @@ def run(
         report.summary(summary)
         if not once:
             report.what_next(servers)
-        try:
-            while not once:
-                supervisor.watch()
-                time.sleep(WATCH_PERIOD_SECONDS)
-        finally:
-            report.stopping()
+        while not once:
+            supervisor.watch()
+            time.sleep(WATCH_PERIOD_SECONDS)
         return summary.ended_as_expected
+
+
+@contextmanager
+def saying_that_it_stops(report: UpReport) -> Generator[None]:
+    """Whatever was going on when it was asked to stop."""
+    try:
+        yield
+    except StopRequested:
+        report.stopping()
+        raise
+    report.stopping()
 
 
 def reason_for_no_sample(wants_sample: bool | None, is_loaded: bool, is_embedded: bool) -> str | None:

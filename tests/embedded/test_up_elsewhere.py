@@ -89,6 +89,14 @@ def test_the_document_is_written_once_and_before_ctrl_c(directory: Path) -> None
     assert json.loads(up.output)["queue_page"].endswith("/queue")
 
 
+def test_ctrl_c_is_answered_during_the_start_too(directory: Path) -> None:
+    up = Up(directory)
+    until(lambda: "Postgres" in up.output, 60)
+    assert up.end(signal.SIGINT) == 0
+    assert "Running." not in up.output
+    assert up.output.index("Stopping …") < up.output.index("Everything has stopped.")
+
+
 def test_a_terminal_sees_a_progress_bar_and_the_password(directory: Path) -> None:
     ours, theirs = pty.openpty()
     command = [QUEUECTL, "up", "--once", "--data-directory", str(directory)]
