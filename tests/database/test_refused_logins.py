@@ -19,7 +19,7 @@ def said_by(url: str, monkeypatch: pytest.MonkeyPatch, command: str = "status") 
     result = CliRunner().invoke(main, [command])
     assert result.exit_code == 3, result.output
     assert SECRET not in result.output
-    return " ".join(result.stderr.split())
+    return " ".join(result.output.split())
 
 
 def changed(url: str, **parts: str) -> str:
