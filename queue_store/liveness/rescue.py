@@ -20,7 +20,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import ConflictError
 from queue_store.plural import plural
-from queue_store.runs.sessions import find_sessions, terminate_sessions
+from queue_store.runs.sessions import find_sessions, terminate_sessions, warn_of_ended_sessions
 from queue_store.settings import ProcessorSettings
 
 RUNS_AT_ONCE = 20
@@ -143,8 +143,10 @@ class Rescue:
             try:
                 # End the sessions first: an open transaction of a frozen process locks the records that are rescued
                 # next.
-                self._terminate_sessions(flow_instance_id, lease_seconds, rescued)
-                self._declare_run_dead(flow_instance_id, lease_seconds, death, rescued)
+                ended = self._terminate_sessions(flow_instance_id, lease_seconds, rescued)
+                is_dead = self._declare_run_dead(flow_instance_id, lease_seconds, death, rescued)
+                if not is_dead:
+                    warn_of_ended_sessions(flow_instance_id, ended)
             except (
                 ConflictError
             ) as error:  # an error about one run: the others need not wait for the next sweep
@@ -152,10 +154,10 @@ class Rescue:
 
     def _terminate_sessions(
         self, flow_instance_id: UUID, lease_seconds: float | None, rescued: Rescued
-    ) -> None:
+    ) -> list[int]:
         try:
             with self._database.transaction() as cursor:
-                terminate_sessions(cursor, flow_instance_id, lease_seconds)
+                return terminate_sessions(cursor, flow_instance_id, lease_seconds)
         except InsufficientPrivilege:
             with self._database.transaction() as cursor:
                 still_open = find_sessions(cursor, flow_instance_id)
@@ -166,10 +168,11 @@ class Rescue:
                     "ends: let all workers log in as one role, or run SELECT pg_terminate_backend(%d) as a superuser",
                     backend_pid, backend_pid,
                 )  # fmt: skip
+            return []
 
     def _declare_run_dead(
         self, flow_instance_id: UUID, lease_seconds: object, death: dict[str, object], rescued: Rescued
-    ) -> None:
+    ) -> bool:
         reason = "its process is gone" if lease_seconds is None else "was silent for longer than the lease"
         parameters = {
             "suspect_record_id": None,
@@ -183,8 +186,10 @@ class Rescue:
                 cursor, flow_instance_id
             ):
                 parameters["suspect_record_id"] = None
-            if cursor.execute(sql("liveness/declare_run_dead"), parameters).fetchone():
-                rescued.dead_run_ids.append(flow_instance_id)
+            is_dead = cursor.execute(sql("liveness/declare_run_dead"), parameters).fetchone() is not None
+        if is_dead:
+            rescued.dead_run_ids.append(flow_instance_id)
+        return is_dead
 
     def _suspect_alone(self, cursor: Cursor[Any], flow_instance_id: UUID) -> bool:
         parameters = {"flow_instance_id": flow_instance_id}

@@ -5,6 +5,8 @@ They are found by an advisory lock that each such transaction holds until its en
 earlier would not do: behind a pooler the session of an earlier transaction may belong to somebody else by now.
 """
 
+import logging
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,8 @@ from queue_store.database.statements import sql
 
 LOCK_CLASS = 0x70717275  # the upper half of the lock's key, `classid` in pg_locks; the lower half is the run
 TERMINATE_TIMEOUT_MILLISECONDS = 2_000
+
+logger = logging.getLogger(__name__)
 
 
 def session_lock(flow_instance_id: UUID) -> int:
@@ -35,11 +39,21 @@ def find_sessions(cursor: Cursor[Any], flow_instance_id: UUID) -> list[int]:
 
 def terminate_sessions(
     cursor: Cursor[Any], flow_instance_id: UUID, lease_seconds: float | None = None
-) -> None:
-    """End the sessions that `find_sessions` finds. With a lease, do so only if no heartbeat of the run has arrived
-    since. Raises InsufficientPrivilege."""
+) -> list[int]:
+    """End the sessions that `find_sessions` finds, and return their process ids. With a lease, do so only if no
+    heartbeat of the run has arrived since. Raises InsufficientPrivilege."""
     parameters = {"lease_seconds": lease_seconds, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS}
-    cursor.execute(sql("liveness/terminate_sessions"), run_parameters(flow_instance_id) | parameters)
+    rows = cursor.execute(sql("liveness/terminate_sessions"), run_parameters(flow_instance_id) | parameters)
+    return [row[0] for row in rows.fetchall()]
+
+
+def warn_of_ended_sessions(flow_instance_id: UUID, backend_pids: Iterable[int]) -> None:
+    """For a run that is alive all the same. Its own transaction may have held up its heartbeat, for example."""
+    for backend_pid in backend_pids:
+        logger.warning(
+            "session %d was ended because run %s was silent, but the run came back: it writes its outcomes again",
+            backend_pid, flow_instance_id,
+        )  # fmt: skip
 
 
 async def is_alive(cursor: AsyncCursor[Any], flow_instance_id: UUID) -> bool:

@@ -13,6 +13,8 @@ ENDED = re.compile(
     r"^(?P<name>[^|\n]*)\|(?P<pid>\d+)\|FATAL:  terminating connection due to administrator command$",
     re.MULTILINE,
 )
+# Rescue says so where a run came back after its session was ended.
+CAME_BACK = re.compile(r"session (?P<pid>\d+) was ended because run \S+ was silent, but the run came back")
 # Rescue ends those of dead runs; a process whose handler does not stop ends its own.
 OF_THE_DEAD = """
 SELECT DISTINCT w.pid FROM flow_execution_logs r JOIN worker_processes w USING (worker_process_id)
@@ -24,13 +26,14 @@ def ended_innocents(world: "World") -> list[tuple[str, int]]:
     """The application name and the process id of each."""
     of_worker = re.compile(rf"{server_wide_name()} worker (\d+)")
     dead = {pid for (pid,) in world.query(OF_THE_DEAD)}
+    logs = (log.read_text(errors="replace") for log in world.directory.glob("*.log"))
+    came_back = {int(line["pid"]) for log in logs for line in CAME_BACK.finditer(log)}
     innocents: list[tuple[str, int]] = []
     for ended in ENDED.finditer(world.postgres.log.read_text(errors="replace")):
         worker = of_worker.fullmatch(ended["name"])
         is_of_the_dead = worker is not None and int(worker[1]) in dead
-        has_reason = (
-            is_of_the_dead or ended["name"] == ENDS_ITSELF or int(ended["pid"]) in world.ended_by_faults
-        )
+        is_known = int(ended["pid"]) in world.ended_by_faults | came_back
+        has_reason = is_of_the_dead or ended["name"] == ENDS_ITSELF or is_known
         if not has_reason:
             innocents.append((ended["name"], int(ended["pid"])))
     return innocents

@@ -1,8 +1,12 @@
-"""A run whose heartbeat arrives between the look of rescue and its death is not declared dead."""
+"""A run whose heartbeat arrives while rescue looks at it is not declared dead."""
 
+import pytest
+
+from queue_store.database.statements import sql
+from queue_store.errors import DatabaseUnavailableError
 from queue_store.liveness import worker_processes
 from tests.support.locks import wait_until_blocked
-from tests.support.store import Store, in_background
+from tests.support.store import Store, completed, in_background
 
 
 def test_a_heartbeat_that_arrives_during_the_sweep_keeps_the_run_alive(store: Store) -> None:
@@ -16,3 +20,34 @@ def test_a_heartbeat_that_arrives_during_the_sweep_keeps_the_run_alive(store: St
         wait_until_blocked(store.database)
     assert rescue.result(30).dead_run_ids == []
     assert store.statuses() == {"processing": 10}
+
+
+def test_a_run_whose_own_transaction_held_up_its_heartbeat_loses_its_session_only(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A slow connection keeps the run's row locked for longer than the lease. Its heartbeat waits for that lock, and
+    arrives when rescue has ended the session."""
+    store.enqueue(10)
+    run, other = store.run(), store.held()
+    records = run.begin()
+    store.age(run)
+
+    def beat() -> object:
+        with other.transaction() as cursor:
+            return worker_processes.beat_run(cursor, run.flow_instance_id, run.counts)
+
+    with pytest.raises(DatabaseUnavailableError), run.held.transaction() as cursor:  # noqa: PT012
+        cursor.execute(sql("runs/plan_once"), run.parameters)
+        [[backend_pid]] = cursor.execute("SELECT pg_backend_pid()").fetchall()
+        cursor.execute(
+            "SELECT FROM flow_execution_logs WHERE flow_instance_id = %s FOR SHARE", [run.flow_instance_id]
+        )
+        heartbeat = in_background(beat)
+        wait_until_blocked(store.database)
+        rescued = store.rescue.sweep()
+        cursor.execute("SELECT")
+    assert heartbeat.result(30) is not None
+    assert rescued.dead_run_ids == []
+    assert f"session {backend_pid} was ended" in caplog.text
+    assert run.write_again(completed(records)).refused_ids == []
+    assert store.statuses() == {"completed": 10}

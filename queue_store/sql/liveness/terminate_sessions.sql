@@ -1,7 +1,7 @@
 -- The open transaction of a frozen process keeps its locks and would block the new owner. The run's advisory lock
 -- identifies its session, as in sessions_of_run.sql. With `lease_seconds`, a run whose heartbeat has arrived since
 -- is left alone.
-SELECT pg_terminate_backend(l.pid, %(timeout_milliseconds)s)
+SELECT l.pid, pg_terminate_backend(l.pid, %(timeout_milliseconds)s)
 FROM pg_locks l
 WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
     AND l.classid = (%(session_lock)s::bigint >> 32)::oid AND l.objid = (%(session_lock)s::bigint & 4294967295)::oid
