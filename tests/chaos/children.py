@@ -1,4 +1,4 @@
-"""Which pool child works on an express slice just now."""
+"""Finds a pool child that is working on an express slice."""
 
 import re
 import time
@@ -17,7 +17,7 @@ ORDER BY query LIKE 'INSERT%%', xact_start DESC
 
 
 def child_in_a_slice(world: World) -> int | None:
-    """None: none was seen within a second."""
+    """Returns None if no such child was seen within a second."""
     of_worker = re.compile(rf"{server_wide_name()} worker (\d+)")
     children = {pid for worker in world.workers for pid in world.pool_children(worker)}
     deadline = time.monotonic() + LOOK_SECONDS

@@ -1,8 +1,8 @@
 """With `--express` every flow that may be express is express, as soon as a claim or a slice was full.
 
-Which flows these are says the product's own predicate. The run lasts minutes, it kills a process every other second,
-and one record in twenty fails. With the product's patience hardly any slice would ever begin: after a death a flow is
-claimed for ten minutes, and after a failure for six batches. So the workers of such a run have none.
+The product's own predicate says which flows these are. The run lasts minutes, it kills a process every other second,
+and one record in twenty fails. With the product's patience hardly any slice would ever begin: after a death a flow
+is claimed for ten minutes, and after a failure for six batches. So the workers of such a run have none.
 """
 
 import runpy
@@ -20,7 +20,7 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:
-    """In a worker, before it forks."""
+    """Runs in a worker before it forks."""
     slices.SUSPICIOUS_SECONDS = SUSPICIOUS_SECONDS
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]

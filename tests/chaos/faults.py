@@ -43,7 +43,7 @@ def kill_worker(world: World) -> InjectedFault | None:
 
 
 def freeze_child(world: World) -> InjectedFault | None:
-    """SIGSTOP for longer than the lease: a zombie that wakes up and finds its records taken."""
+    """Sends SIGSTOP for longer than the lease. The child wakes up as a zombie and finds its records taken."""
     pid = _any_child(world)
     if pid is None:
         return None
@@ -157,7 +157,7 @@ def cut_connections(world: World) -> InjectedFault | None:
 
 
 def stall_connections(world: World) -> InjectedFault | None:
-    """Half-open: nothing comes through and nobody is told."""
+    """Makes connections half-open: nothing comes through, and neither end is told."""
     world.mark(world.proxied_children())
     before = world.proxy.held_count
     world.proxy.stall()

@@ -13,7 +13,7 @@ from tests.chaos.world import LEASE_SECONDS, World
 
 
 def freeze_worker(world: World) -> InjectedFault | None:
-    """The main process alone; its children go on without it."""
+    """Stops only the main process; its children go on without it."""
     return freeze(world.rng.choice(world.workers).pid, LEASE_SECONDS * world.rng.uniform(1.3, 2))
 
 

@@ -1,5 +1,5 @@
-"""The checker. From what producers were told and what handlers did it judges a whole run: each rule is a query that
-returns what breaks it, and must return nothing."""
+"""The ledger judges a whole run from what producers were told and what handlers did. Each rule is a query that
+returns what breaks it. It must return nothing."""
 
 import json
 from collections.abc import Iterable

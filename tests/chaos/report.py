@@ -1,4 +1,4 @@
-"""What a chaos run found, for people."""
+"""Writes what a chaos run found, for people to read."""
 
 import platform
 import subprocess

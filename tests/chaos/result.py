@@ -54,7 +54,7 @@ class Result:
 
     @property
     def missed(self) -> dict[str, int]:
-        """The quotas that were not reached, and what was."""
+        """Returns the quotas that were not reached, and the number that was reached of each."""
         return {
             name: self.reached(name) for name, wanted in self.quotas.items() if self.reached(name) < wanted
         }

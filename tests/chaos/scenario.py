@@ -61,7 +61,7 @@ class Scenario:
         return found | ({"a claimer waited for another one": True} if self.waited else {})
 
     def perform(self, *hazards: str) -> None:
-        """All hazards, or the named ones."""
+        """Performs all hazards, or the named ones."""
         for hazard in hazards or HAZARDS:
             with suppress(DatabaseUnavailableError):
                 getattr(self, hazard)()

@@ -24,7 +24,7 @@ FENCE = (
 
 
 class EffectBeforeCompletion(Scenario):
-    """The business rows are committed first, the status after them."""
+    """The worker commits the business rows first and the status after them."""
 
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
         with run.held.transaction() as cursor:
@@ -35,7 +35,7 @@ class EffectBeforeCompletion(Scenario):
 
 
 class BrokenCommitIsFailure(Scenario):
-    """A broken connection is taken for a failed attempt."""
+    """The worker takes a broken connection for a failed attempt."""
 
     def after_broken_write(self, run: Run, records: Sequence[Record]) -> None:
         run.reopen()
@@ -44,7 +44,7 @@ class BrokenCommitIsFailure(Scenario):
 
 
 class RefusedIdsIgnored(Scenario):
-    """The fence answers, and nobody listens."""
+    """The worker ignores which records the fence refused."""
 
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
         with run.held.transaction() as cursor:

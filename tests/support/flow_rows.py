@@ -13,7 +13,7 @@ def register_flow(database: DatabaseManager, flow_name: str, celery_queue: str =
 
 
 def start_processing(database: DatabaseManager, record_id: int) -> None:
-    """The record as if a run had claimed it just now."""
+    """Changes the record as if a run had claimed it just now."""
     with database.transaction() as cursor:
         cursor.execute(
             "UPDATE processing_queue SET status = 'processing', claimed_at = clock_timestamp(),"

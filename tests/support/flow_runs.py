@@ -70,7 +70,7 @@ class Worker:
         )
 
     def make_due(self) -> None:
-        """Retries and snoozes come back now."""
+        """Makes retries and snoozes due now."""
         self.query("UPDATE processing_queue SET scheduled_at = now() WHERE status = 'pending'")
 
 

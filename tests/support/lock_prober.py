@@ -1,4 +1,4 @@
-"""Measures for how long the lock that writers of processing_queue need was not to be had."""
+"""Measures for how long writers of processing_queue could not get the lock that they need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

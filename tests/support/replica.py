@@ -40,7 +40,7 @@ class Pair:
         )
 
     def hold_back(self) -> None:
-        """From here on the replica replays nothing."""
+        """Makes the replica replay nothing from here on."""
         self._on_replica("SELECT pg_wal_replay_pause()")
         wait_until(
             lambda: self._on_replica("SELECT pg_get_wal_replay_pause_state()") == "paused",
@@ -48,7 +48,7 @@ class Pair:
         )
 
     def go_on(self) -> None:
-        """The replica knows all that was written until now."""
+        """Makes the replica replay again, and waits until it knows all that was written until now."""
         written = self._on(self.primary, "SELECT pg_current_wal_insert_lsn()::text")
         self._on_replica("SELECT pg_wal_replay_resume()")
         wait_until(
@@ -56,11 +56,11 @@ class Pair:
         )
 
     def promote(self) -> None:
-        """The replica takes writes from here on."""
+        """Makes the replica take writes from here on."""
         self._on_replica("SELECT pg_promote()")
 
     def crash(self) -> None:
-        """The primary ends at once, and what it had not sent is gone with it."""
+        """Ends the primary at once. What it had not sent is lost."""
         self.primary.process.send_signal(signal.SIGQUIT)
         self.primary.process.wait(20)
         self.link.cut()

@@ -93,7 +93,7 @@ class Store:
         return Rescue(self.database, self.settings)
 
     def age(self, run: Run, seconds: float = 3600) -> None:
-        """As if the run had been silent for so long."""
+        """Moves the run's heartbeat that far into the past, as if the run had been silent since."""
         self.execute(
             "UPDATE flow_execution_logs SET heartbeat_at = heartbeat_at - make_interval(secs => %s)"
             " WHERE flow_instance_id = %s",
