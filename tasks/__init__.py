@@ -142,7 +142,7 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def _prepare_celery() -> None:
-    """Called once, before the application is first used. Connects its signals, and puts our page into Flower."""
+    """Runs once, before the application is first used. Connects its signals, and puts our page into Flower."""
     import_module(".background.worker_signals", __name__)
     import_module(".observing.json_logs", __name__)
     import_module(".queue_page.install", __name__).install_in_flower_command()

@@ -57,9 +57,9 @@ def hint_waiting_flows(services: WorkerServices) -> int:
 
 
 def to_be_hinted(waiting: Sequence[FlowWithWork]) -> list[FlowWithWork]:
-    """Returns the flows that get hints: usually all. If many flows wait in one Celery queue, only two flows for each
-    worker process that serves it. The process that takes a hint goes on with the others
-    (run_loop/waiting_flows.py)."""
+    """Returns the flows that get hints: usually all, the longest waiting first. If many flows wait in one Celery
+    queue, only two flows for each worker process that serves it. The process that takes a hint goes on with the
+    others (run_loop/waiting_flows.py)."""
     groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
         groups[flow.celery_queue, flow.worker_processes].append(flow)
