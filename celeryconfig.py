@@ -1,5 +1,5 @@
-"""Celery's configuration. The broker carries hints only, so everything here is set for hints: early acknowledgement,
-no prefetching, no results, no Celery retries. Postgres decides about records."""
+"""Celery's configuration. The broker carries hints only, so every setting here is made for hints. There is early
+acknowledgement, no prefetching, no results, and no retries by Celery. Postgres decides about records."""
 
 import os
 
@@ -12,31 +12,32 @@ from queue_store.settings import ProcessorSettings, load_processor_settings
 
 try:
     _settings = load_processor_settings()
-except SettingsError:  # workers and beat name everything that is wrong, and refuse to start
+except SettingsError:  # workers and beat name all wrong settings, and refuse to start
     _settings = ProcessorSettings()
 
 broker_url = os.environ.get("CELERY_BROKER_URL") or None
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # Celery's default gives up after about 46 minutes
-broker_channel_error_retry = True  # a reply such as READONLY would end the worker
+broker_channel_error_retry = True  # otherwise a reply such as READONLY would end the worker
 broker_transport_options = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
 
-# A queue in a schema of its own has Celery queues of its own, and its workers and Flower hear nobody else.
+# A queue in a schema of its own has Celery queues of its own. Its workers and its Flower get no messages of others.
 _flows = celery_queue_name("flows", _settings.schema)
 _control = celery_queue_name("control", _settings.schema)
 control_exchange = celery_queue_name("celery", _settings.schema)
 event_exchange = event_queue_prefix = celery_queue_name("celeryev", _settings.schema)
 
-# `control` carries fan_out and the maintenance schedule; serve it by a worker of its own (-Q control), because
-# long batches in the same pool would starve it. A flow with `queue="slow"` needs a worker with -Q slow.
+# `control` carries fan_out and the maintenance schedule. It needs a worker of its own (-Q control), because long
+# batches in the same pool would starve it. A flow with `queue="slow"` needs a worker with -Q slow.
 task_default_queue = _flows
 task_queues = [Queue(_flows, routing_key=_flows), Queue(_control, routing_key=_control)]
 task_create_missing_queues = True
-# By exact names: an application that shares this configuration may have tasks called `tasks.…` of its own.
+# These are exact names, because an application that shares this configuration may have its own tasks called
+# `tasks.…`.
 _control_tasks = (
     "processing_queue.daily_report",
     "processing_queue.enqueue",
@@ -86,8 +87,9 @@ imports = [
     "processing_queue.schedule.scheduled_tasks",
 ]
 
-# The maintenance schedule, in the time zone above. A crontab is kept in Postgres: noticed by any beat, done once; a
-# time that was missed is made up for once. Plain intervals are only hints.
+# The maintenance schedule, in the time zone above. Postgres keeps the due times of a crontab. Any beat notices them,
+# and each is done once. If times were missed, the task runs once to make up for them. Plain intervals are only
+# hints.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}
 

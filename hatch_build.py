@@ -1,7 +1,7 @@
-"""The build hook: a wheel installs `tasks/` as `processing_queue`, and an editable install makes that name work too.
+"""The build hook. A wheel installs `tasks/` as `processing_queue`. An editable install makes that name work, too.
 
-The console script `queuectl` starts in a module of its own, because a foreign file that hides a package hides every
-module in it as well.
+The console script `queuectl` starts in a module outside the packages. A foreign file that hides a package would also
+hide every module in it.
 """
 
 import tempfile
@@ -50,7 +50,8 @@ def main() -> None:
 
 
 class BuildHook(BuildHookInterface[Any]):
-    """Adds what the package's two names need. `tasks` and `celeryconfig` are never installed by these names."""
+    """Adds the files that the names `processing_queue` and `queuectl` need. No file is installed as `tasks` or
+    `celeryconfig`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root, made = Path(self.root), Path(tempfile.mkdtemp())

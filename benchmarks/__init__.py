@@ -1,1 +1,1 @@
-"""What this system costs and how fast it is: `make bench`, `make bench FULL=1`."""
+"""Measures how fast this system is and what it costs: `make bench`, `make bench FULL=1`."""

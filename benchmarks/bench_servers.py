@@ -1,4 +1,4 @@
-"""The servers that a session of benchmarks runs on: embedded, durable, with Postgres' own defaults."""
+"""The servers that a session of benchmarks runs on. They are embedded and durable, with Postgres' own defaults."""
 
 import os
 import shutil
@@ -20,8 +20,8 @@ from tasks.embedded.programs import postgres_programs
 from tasks.embedded.redis import EmbeddedRedis
 
 DATABASE = "rpa_db"
-# Nothing here buys speed with durability. Timing of statements costs some per cent, for us and for the limit alike,
-# so only counts are tracked.
+# No setting here gives up durability for speed. Timing of statements costs a few percent, for us and for the limit
+# alike. So only counts are tracked.
 SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track_planning": "off",
@@ -31,7 +31,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class BenchServers:
-    """Running servers. `directory`: for logs and files of this session."""
+    """Running servers. `directory` holds logs and files of this session."""
 
     directory: Path
     programs: Path
@@ -47,11 +47,12 @@ class BenchServers:
         return {**os.environ, "DATABASE_URL": self.url, "CELERY_BROKER_URL": self.broker_url}
 
     def cpu_seconds(self) -> float:
-        """Of the server and its sessions."""
+        """The CPU seconds of the server and its sessions."""
         return server_cpu_seconds(self.postgres_pid)
 
     def with_another_database(self, name: str) -> "BenchServers":
-        """A second, migrated database on the same server, with a database of Redis for its hints."""
+        """Creates and migrates a second database on the same server. It has a Redis database of its own for its
+        hints."""
         self.connect().execute(f"CREATE DATABASE {name}".encode()).connection.close()
         url = self.url.replace(f"/{DATABASE}?", f"/{name}?")
         _migrate(url)
@@ -60,7 +61,7 @@ class BenchServers:
 
 @contextmanager
 def running_servers() -> Iterator[BenchServers]:
-    """Ended and removed in the end, however it comes."""
+    """Starts the servers. They are ended and removed in every case."""
     directory = Path(tempfile.mkdtemp(prefix="pq-bench-", dir=os.environ.get("BENCH_DIRECTORY")))
     directory.chmod(0o711)
     postgres = EmbeddedPostgres(directory, settings=SETTINGS)

@@ -1,7 +1,7 @@
-"""Tasks that do nothing, durable and on plain Celery: `make bench-celery` (RECORDS=6000).
+"""Compares tasks that do nothing, durable and on plain Celery: `make bench-celery` (RECORDS=6000).
 
-All waits in the queue before the worker starts, which has two processes. Measured is the time from the first start to
-the last end, once for each in turn. Ratios depend little on the machine.
+All tasks wait in the queue before the worker starts. The worker has two processes. Measures the time from the first
+start to the last end, once for each case. Ratios depend little on the machine.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Rates that are compared: measured in turns, because the machine is never the same for long."""
+"""Compares rates. They are measured in turns, because the speed of a machine changes."""
 
 import statistics
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """`rates` in the order of measuring, ours first in each pair."""
+    """`ours` and `theirs`: the rates, in the order of measuring."""
 
     name: str
     median: float
@@ -53,6 +53,7 @@ def compare(
 
 
 def ratio_of(name: str, ours: list[float], theirs: list[float], wanted: float | None = None) -> Ratio:
-    """The interval is that of all pairs. With five it holds the true median with 94 % (the sign test)."""
+    """The interval spans the ratios of all pairs. With five pairs, it contains the true median with a probability of
+    94 % (the sign test)."""
     ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
     return Ratio(name, statistics.median(ratios), ratios[0], ratios[-1], ours, theirs, wanted)

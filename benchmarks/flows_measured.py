@@ -1,4 +1,4 @@
-"""The flows of the benchmarks. They do next to nothing, so that what is measured is the system."""
+"""The flows of the benchmarks. They do next to nothing, so that the benchmarks measure the system."""
 
 import asyncio
 import time
@@ -70,5 +70,5 @@ def writes_row_or_fails(
     payload: dict[str, Any], connection: psycopg.Connection[Any], context: FlowContext
 ) -> None:
     connection.execute(INSERT_ROW, (context.record_id, payload["n"] * 2))
-    if payload["n"] * 7919 % 1000 < payload["fails_of_1000"]:  # spread, not one after the other
+    if payload["n"] * 7919 % 1000 < payload["fails_of_1000"]:  # the failures are spread over the records
         raise ValueError("it fails after it wrote")

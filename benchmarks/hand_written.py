@@ -1,5 +1,6 @@
-"""What a user would write by hand for the same rows: claim a batch, insert a row for each record and acknowledge the
-batch in one transaction, without savepoints, fence, history or counts. Two of these run at the same time."""
+"""The worker that a user would write by hand for the same rows. In one transaction, it claims a batch, inserts a row
+for each record and acknowledges the batch. It has no savepoints, fence, history or counts. Two of these workers run
+at the same time."""
 
 import sys
 import uuid

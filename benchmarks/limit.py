@@ -1,11 +1,11 @@
-"""What Postgres itself can do: the system's own claim and completion, driven by pgbench.
+"""Measures what Postgres itself can do: pgbench runs the system's own claim and completion.
 
-The statements are read from `queue_store/sql`, so the limit moves with them. pgbench hands the ids of one claim to the
-completion through its variables, which takes one change: the claim's last SELECT gathers them into arrays. As in a run,
-the completion of one batch and the claim of the next share a transaction, the claim begins at a cursor, and plans are
-made once. Unlike a run, pgbench cannot pipeline statements whose results it needs.
+The statements are read from `queue_store/sql`, so the limit changes with them. pgbench passes the ids of one claim
+to the completion through its variables. For that, the claim's last SELECT is changed so that it gathers the ids into
+arrays. As in a run, the completion of one batch and the claim of the next share a transaction. The claim begins at a
+cursor, and plans are made once. Unlike a run, pgbench cannot pipeline statements whose results it needs.
 
-`in_slices`: the statements of an express slice, which writes each record once.
+`in_slices` uses the statements of an express slice, which writes each record once.
 """
 
 import os
@@ -44,7 +44,7 @@ INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id)
 def drain_with_pgbench(
     servers: BenchServers, connection: Connection[Any], count: int, *, in_slices: bool = False
 ) -> float:
-    """Records a second for the pending records of `no_op`."""
+    """Processes the pending records of `no_op`. Returns records a second."""
     owners = [str(uuid4()) for _ in range(CLIENTS)]
     for owner in owners:
         connection.execute(REGISTER, (owner, "no_op", owner))
@@ -71,7 +71,7 @@ def run_pgbench(servers: BenchServers, script: Path, transactions: int, clients:
 
 
 def script(owners: list[str], *, in_slices: bool = False) -> str:
-    """Each client is one run: what is written about a record is fenced by its own id."""
+    """Each client is one run, and its writes are fenced by the id of that run."""
     body = _slice if in_slices else _batch
     return "\n".join(
         f"\\if :client_id = {number}\nBEGIN;\n{body(owner)}COMMIT;\n\\endif"
@@ -99,7 +99,7 @@ def _complete(owner: str) -> str:
 
 
 def _bound(statement: str, owner: str, batch_size: int = BATCH_SIZE) -> str:
-    """The statement with pgbench's variables, or literals, for psycopg's parameters."""
+    """The statement with pgbench's variables, or literals, in place of psycopg's parameters."""
     ages = "array_fill(0.001::float8, ARRAY[cardinality(:ids::bigint[])])"
     values = {
         "flow_instance_id": f"'{owner}'::uuid",

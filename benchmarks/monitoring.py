@@ -1,10 +1,10 @@
-"""How long each monitoring call takes with millions of finished rows: `make bench-monitoring` (ROWS=10000000).
+"""Times each monitoring call with millions of finished rows: `make bench-monitoring` (ROWS=10000000).
 
-Starts a Postgres of its own with default durability, makes the rows, runs every call a number of times, and tells the
-median and the worst. Then it claims and completes records. Every 15 seconds it makes each call once, in another order
-each time. It compares execution times from pg_stat_statements by role, and the CPU of the server's sessions. Writes
-benchmarks/results/monitoring-ten-million.md when there were ten million rows. Exit code 1 when a figure is above its
-bound.
+Starts a Postgres of its own with default durability and makes the rows. Then it runs every call a number of times,
+and reports the median and the worst time. Then it claims and completes records. Every 15 seconds it makes each call
+once, in another order each time. It compares execution times from pg_stat_statements by role, and the CPU of the
+server's sessions. Writes benchmarks/results/monitoring-ten-million.md if there were at least ten million rows. The
+exit code is 1 if a figure is above its bound.
 """
 
 import os
@@ -90,7 +90,7 @@ def monitoring_calls() -> dict[str, Callable[[], Any]]:
 
 
 def measure() -> dict[str, list[float]]:
-    """Milliseconds of each call, without the first one, which fills caches and makes the connection."""
+    """Milliseconds of each call. The first time is left out, because it fills caches and opens the connection."""
     figures: dict[str, list[float]] = {}
     for name, call in monitoring_calls().items():
         figures[name] = [timed(call) for _ in range(TIMES + 1)][1:]
@@ -100,8 +100,8 @@ def measure() -> dict[str, list[float]]:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Each call's percent of the execution time of claims, and of claims and completions. `of_cpu`: the percent of the
-    server's CPU that all calls took together. The rest says how much was polled and processed."""
+    """Each call's execution time in percent of that of claims, and of claims and completions. `of_cpu`: the percent
+    of the server's CPU that all calls took together. The other fields say how much was polled and processed."""
 
     of_claims: dict[str, float]
     of_claims_and_completions: dict[str, float]
@@ -112,7 +112,7 @@ class Shares:
 
 
 def measure_shares(url: str, postmaster_pid: int) -> Shares:
-    """Works and polls at the same time. The server tells their statements apart by their roles."""
+    """Processes records and polls at the same time. The statements of both have different roles."""
     calls = monitoring_calls()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(WORK, {"count": WORK_RECORDS})
@@ -132,7 +132,7 @@ def measure_shares(url: str, postmaster_pid: int) -> Shares:
         watched = dict.fromkeys(names, 0.0)
         for poll in range(len(names)):
             time.sleep(max(0.0, began + (poll + 1) * POLL_SECONDS - time.monotonic()))
-            for name in names[poll:] + names[:poll]:  # the first one walks furthest
+            for name in names[poll:] + names[:poll]:  # the first call walks over the most rows
                 before, _ = executed_milliseconds(connection, "watching")
                 calls[name]()
                 after, _ = executed_milliseconds(connection, "watching")
@@ -172,7 +172,7 @@ def work(url: str, ended: threading.Event, counts: list[int]) -> None:
 
 
 def beat(url: str, ended: threading.Event, run: Run) -> None:
-    """As each worker process does."""
+    """Sends heartbeats of the run, as each worker process does."""
     database = manager(url)
     while not ended.wait(BEAT_SECONDS):
         with database.transaction() as cursor:
@@ -181,7 +181,7 @@ def beat(url: str, ended: threading.Event, run: Run) -> None:
 
 
 def fold(url: str, ended: threading.Event) -> None:
-    """As the control worker does."""
+    """Folds the counts, as the control worker does."""
     database = manager(url)
     while not ended.wait(FOLD_SECONDS):
         rollups.fold(database)
@@ -193,7 +193,7 @@ def as_role(url: str, role: str) -> str:
 
 
 def executed_milliseconds(connection: psycopg.Connection[Any], role: str) -> tuple[float, float]:
-    """Of all statements of the role, and of its claims."""
+    """The milliseconds of all statements of the role, and of its claims."""
     row = connection.execute(EXECUTED, {"role": role}).fetchone()
     assert row is not None
     return row[0], row[1]
@@ -205,7 +205,7 @@ def sessions_of(connection: psycopg.Connection[Any], role: str) -> set[int]:
 
 
 def show_slowest(connection: psycopg.Connection[Any]) -> None:
-    """Which statements of monitoring take the most."""
+    """Prints the statements of monitoring that take the most time."""
     rows = connection.execute(
         "SELECT mean_exec_time, left(regexp_replace(query, '\\s+', ' ', 'g'), 90) FROM pg_stat_statements s"
         " JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'watching' ORDER BY total_exec_time DESC LIMIT 5"

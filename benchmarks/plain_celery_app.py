@@ -1,4 +1,4 @@
-"""A Celery application with one task and no more, which ours is compared with."""
+"""A Celery application with only one task. Ours is compared with it."""
 
 import os
 

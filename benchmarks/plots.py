@@ -1,4 +1,4 @@
-"""Plots as SVG, written by hand: no library is worth it for bars."""
+"""Draws plots as SVG. The code is written by hand, because bars need no library."""
 
 import math
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ DECADES = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
 def ratios(rows: Sequence[tuple[str, float, float, float, float | None]]) -> str:
-    """(name, median, low, high, wanted) on one logarithmic axis: a point with its interval, a line where both are
-    equal, and a mark where the ratio should be."""
+    """Draws rows of (name, median, low, high, wanted) on one logarithmic axis. Each row has a point with its
+    interval, and a mark where the ratio should be. A line shows where both rates are equal."""
     values = [value for _, median, low, high, wanted in rows for value in (median, low, high, wanted or 1)]
     lowest, highest = math.log(min([0.5, *values])), math.log(max([2.0, *values]))
 
@@ -37,7 +37,7 @@ def ratios(rows: Sequence[tuple[str, float, float, float, float | None]]) -> str
 
 
 def bars(groups: Sequence[tuple[str, str, Sequence[tuple[str, float]]]]) -> str:
-    """(group, unit, (name, value)…): the bars of a group have one scale, which begins at nothing."""
+    """Draws groups of (group, unit, (name, value)…). The bars of a group have one scale, which begins at 0."""
     parts = _head(sum(ROW * (len(values) + 1) for _, _, values in groups) + 20)
     y = 20
     for group, unit, values in groups:

@@ -1,11 +1,12 @@
-"""How long each view of the Queue page takes at the server with millions of finished rows: `make bench-queue-page`
-(ROWS=10000000).
+"""Measures how long each view of the Queue page takes with millions of finished rows, at the server: `make
+bench-queue-page` (ROWS=10000000).
 
-Starts a Postgres of its own with default durability, makes the rows as the monitoring benchmark does, asks for every
-view, a dry run of each action and an export a number of times as a browser would, and writes the figures to
-`results/`. The first look counts like the others. Exit code 1 when more than one look in twenty is above the bound.
-Two are exempt. An export is a file of up to 10,000 records, which nobody waits for in front of a page. Before 50,000
-records are changed at once, they are counted exactly: what is said then must be what is done.
+Starts a Postgres of its own with default durability, and makes the rows as the monitoring benchmark does. A number
+of times, it asks for every view, dry runs of actions and an export, as a browser would. It writes the figures to
+`results/`. The first look counts like the others. The exit code is 1 if more than one look in twenty is above the
+bound. Two cases are exempt. An export is a file of up to 10,000 records, and nobody waits for it in front of a page.
+Before 50,000 records are changed at once, they are counted exactly, because the dry run must say exactly what will
+be done.
 """
 
 import os
@@ -28,7 +29,7 @@ from queue_store.settings import load_processor_settings
 from tasks.embedded.postgres import EmbeddedPostgres
 
 BOUND_MILLISECONDS = 100.0
-BOUNDS = {"metrics": 200.0}  # of the endpoint that is no view
+BOUNDS = {"metrics": 200.0}  # for the endpoint that is not a view
 TIMES = 20
 MANY = "dry run: reset, 50,000 of one error"
 EXEMPT = ("export, half an hour", MANY)
@@ -157,7 +158,7 @@ def calls() -> dict[str, Callable[[], Any]]:
 
 
 def metrics_scrape() -> Callable[[], str]:
-    """Each call reads anew, without the answer that the collector keeps for two seconds."""
+    """Each call reads the database. It does not use the answer that the collector keeps for two seconds."""
     from tasks.metrics.collector import QueueCollector
 
     registry = CollectorRegistry()
@@ -176,7 +177,7 @@ def first_word(name: str) -> str:
 
 
 def timed(name: str, call: Callable[[], Any]) -> list[float]:
-    """Milliseconds from the question to the JSON."""
+    """The milliseconds from the question to the JSON."""
     times: list[float] = []
     for _ in range(TIMES):
         began = time.perf_counter()
@@ -187,7 +188,7 @@ def timed(name: str, call: Callable[[], Any]) -> list[float]:
 
 
 def nearly_all(times: list[float]) -> float:
-    """What nineteen of twenty looks do not exceed."""
+    """The time that nineteen of twenty looks do not exceed."""
     return sorted(times)[-1 - len(times) // 20]
 
 

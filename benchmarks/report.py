@@ -1,4 +1,4 @@
-"""The report of a session: JSON with all raw numbers, Markdown to read, and plots."""
+"""Writes the report of a session: JSON with all raw numbers, Markdown for readers, and plots."""
 
 import json
 import os

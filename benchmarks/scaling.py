@@ -1,15 +1,16 @@
-"""Beyond this machine, by calculation: `python -m benchmarks.scaling`.
+"""Calculates the rates of larger machines than this one: `python -m benchmarks.scaling`.
 
-Mean value analysis of a closed network. Each worker process goes round: its own CPU and the handlers (nobody waits for
-anybody there), the server's CPU (a queue for each core, after Seidmann), and the log's flush (one queue, in which
-commits that arrive together share a flush). A batch of 100 records goes round.
+It uses mean value analysis of a closed network, in which batches of 100 records go round. A batch passes three
+stations. At the first, its worker process uses its own CPU and runs the handlers, and no batch waits for another.
+The second is the server's CPU, with a queue for each core, after Seidmann. The third is the log's flush, with one
+queue. Commits that arrive there together share a flush.
 """
 
 from dataclasses import dataclass
 
 BATCH_RECORDS = 100
 PROCESSES_PER_CONTAINER = 2
-LOG_BYTES_PER_RECORD = 1_700  # see docs/performance.md for these three
+LOG_BYTES_PER_RECORD = 1_700  # docs/performance.md explains this and the next two figures
 SERVER_MS_PER_BATCH = 3.4
 WORKER_MS_PER_BATCH = 1.7
 FLUSH_MS = 1.0
@@ -44,7 +45,7 @@ def predict(containers: int, server_cores: int, handler_ms: float) -> Prediction
         records_per_second=records,
         server_busy_percent=100 * batches_per_ms * server_queue,
         log_megabytes_per_second=records * LOG_BYTES_PER_RECORD / 1e6,
-        connections=2 * processes,  # the run's and the heartbeat's
+        connections=2 * processes,  # one for the run, one for the heartbeat
     )
 
 

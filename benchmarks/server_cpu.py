@@ -1,4 +1,4 @@
-"""The CPU that a Postgres server and its sessions have used."""
+"""Reads how much CPU a Postgres server and its sessions have used."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -7,7 +7,8 @@ import psutil
 
 
 def server_cpu_seconds(postmaster_pid: int) -> float:
-    """Of the server and its sessions, ended ones included as far as the postmaster has waited for them."""
+    """The CPU of the server and its sessions. It includes ended sessions that the postmaster has already waited
+    for."""
     postmaster = psutil.Process(postmaster_pid)
     own = postmaster.cpu_times()
     alive = sessions_cpu_seconds(child.pid for child in postmaster.children())
@@ -15,7 +16,7 @@ def server_cpu_seconds(postmaster_pid: int) -> float:
 
 
 def sessions_cpu_seconds(pids: Iterable[int]) -> float:
-    """Since they began; of those that are there."""
+    """The CPU of these sessions since they began. Sessions that have ended are left out."""
     total = 0.0
     for pid in pids:
         with suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""One session of benchmarks: its servers, its sizes, and what was found."""
+"""One session of benchmarks: its servers, its sizes, and its results."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from benchmarks.figures import Ratio
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number that stands alone. `wanted`: what it should not exceed, or not fall below."""
+    """A single number. It should not be above `at_most` or below `at_least`."""
 
     group: str
     name: str
@@ -31,7 +31,8 @@ class Figure:
 
 @dataclass
 class Session:
-    """`records`: how many pass in one measurement of a rate. `is_full`: with peers and large tables."""
+    """`records`: how many records one measurement of a rate processes. `is_full`: the session has peers and large
+    tables."""
 
     servers: BenchServers
     connection: Connection[Any]
@@ -40,10 +41,10 @@ class Session:
     is_full: bool
     name: str = ""
     only_peer: str = ""
-    command: str = ""  # that makes the report again
+    command: str = ""  # the command that makes the report again
     figures: list[Figure] = field(default_factory=list[Figure])
     ratios: list[Ratio] = field(default_factory=list[Ratio])
-    packages: set[str] = field(default_factory=set[str])  # the peers' that were measured
+    packages: set[str] = field(default_factory=set[str])  # the packages of the measured peers
     failed: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:

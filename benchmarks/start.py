@@ -1,9 +1,9 @@
-"""How much CPU a start costs: `make bench-start` (TIMES=5).
+"""Measures how much CPU a start costs: `make bench-start` (TIMES=5).
 
 Compares a worker of ours with a plain Celery worker, both with two processes, from the start to "ready". Ours also
-waits until both processes are registered. Measures `queuectl migrate` on a database that is up to date, and compares
-commands that read with the imports that they cannot avoid. Prints medians. Ratios depend little on the machine. Exit
-code 1 when a figure is above its bound.
+waits until both processes are registered. Measures `queuectl migrate` on a database that is up to date. Compares
+commands that only read with the imports that they cannot avoid. Prints medians. Ratios depend little on the machine.
+The exit code is 1 if a figure is above its bound.
 """
 
 import os
@@ -22,7 +22,7 @@ from benchmarks.bench_servers import BenchServers, running_servers
 WORKER_RATIO = 1.5
 COMMAND_RATIO = 1.3
 MIGRATE_SECONDS = 0.5
-# Commands that read, with what each cannot avoid: the schedule is written in Celery's terms.
+# Commands that only read, with the imports that each cannot avoid. `schedule` needs Celery's classes for schedules.
 READERS = {
     "status": "import click, psycopg",
     "failures": "import click, psycopg",
@@ -36,7 +36,7 @@ OPTIONS = (f"--concurrency={PROCESSES}", "--without-mingle", "--without-gossip",
 def main() -> int:
     times = int(os.environ.get("TIMES", "5"))
     with running_servers() as servers:
-        rounds = [measure(servers, number) for number in range(times + 1)][1:]  # the first one fills caches
+        rounds = [measure(servers, number) for number in range(times + 1)][1:]  # the first round fills caches
     plain, ours, migrate, *of_readers = (statistics.median(column) for column in zip(*rounds, strict=True))
     print(f"plain Celery worker   {plain:.2f} s of CPU until ready")
     print(
@@ -66,7 +66,7 @@ def measure(servers: BenchServers, number: int) -> list[float]:
 
 
 def batched(figures: Sequence[float]) -> list[tuple[float, float]]:
-    """Pairs of CPU seconds: of the imports, and of the command."""
+    """Pairs of CPU seconds: those of the imports, and those of the command."""
     return list(zip(figures[::2], figures[1::2], strict=True))
 
 

@@ -1,4 +1,4 @@
-"""A real Celery worker on the benchmark's servers, and what it used."""
+"""Runs a real Celery worker on the benchmark's servers, and measures its CPU and memory."""
 
 import signal
 import subprocess
@@ -20,8 +20,8 @@ from queue_store.enqueueing.hints import CLAIM_BATCH_TASK, CeleryHintSender
 ROOT = Path(__file__).parents[1]
 FLOWS = "benchmarks.flows_measured"
 READY_SECONDS = 60.0
-MOULD = "mould"  # a queue that nobody consumes
-# Work begins with a hint and not before: the looks of idle processes would begin while a table is being filled.
+MOULD = "mould"  # a queue that no worker consumes
+# Work begins only with a hint. Idle processes that poll would begin while a table is being filled.
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "3600"}
 OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO", "-Q", "flows")
 
@@ -65,13 +65,13 @@ class Worker:
         return [child.pid for child in psutil.Process(self._popen.pid).children()]
 
     def hint(self, flow_name: str = "no_op") -> None:
-        """One hint for each pool child."""
+        """Send one hint for each pool child."""
         for slot in range(self.processes):
             self._hints.started(flow_name, slot)
             self._hints.send(flow_name, "flows", slot)
 
     def pile_up_dead_hints(self, count: int, flow_name: str = "no_op") -> None:
-        """Copies of one message, past every bound, put into the broker in one go."""
+        """Put copies of one message into the broker at once. This bypasses all bounds."""
         self._app.send_task(CLAIM_BATCH_TASK, [flow_name], queue=MOULD)
         with redis.Redis.from_url(self._servers.broker_url) as broker:
             message = broker.rpop(MOULD)
@@ -84,7 +84,7 @@ class Worker:
                 time.sleep(0.1)
 
     def cpu_seconds(self) -> float:
-        """Of the main process and the pool children."""
+        """The CPU seconds of the main process and the pool children."""
         total = 0.0
         for pid in [self._popen.pid, *self.children()]:
             times = psutil.Process(pid).cpu_times()
@@ -92,7 +92,7 @@ class Worker:
         return total
 
     def memory_bytes(self) -> list[int]:
-        """Of the main process and of each pool child."""
+        """The memory of the main process and of each pool child."""
         return [psutil.Process(pid).memory_info().rss for pid in [self._popen.pid, *self.children()]]
 
     def stop(self) -> None:
@@ -110,7 +110,7 @@ class Worker:
 def running_worker(
     servers: BenchServers, processes: int = 2, settings: Mapping[str, str] | None = None
 ) -> Iterator[Worker]:
-    """A worker that is ready; its children are registered."""
+    """Starts a worker and waits until it is ready and its children are registered. Stops it at the end."""
     worker = Worker(servers, processes, settings or {})
     try:
         worker.wait_until_ready()

@@ -1,8 +1,8 @@
-"""Where a worker's CPU goes, step by step: `make bench-worker` (RECORDS=100000).
+"""Measures how much CPU each step of a worker takes: `make bench-worker` (RECORDS=100000).
 
-Works off a no-op flow in this process, with everything that a pool child has but Celery and its heartbeat. Each step
-of a batch is timed by the CPU of its thread, less what the steps inside it take. Prints microseconds a record: of each
-step the tenth of its calls that is quickest ends there, so that what else the machine does counts little.
+Processes a no-op flow in this process, with everything that a pool child has except Celery and its heartbeat. Times
+each step of a batch by the CPU of its thread, without the steps inside it. Prints microseconds a record. The figure
+of a step is the limit of the quickest tenth of its calls. So other programs on the machine have little influence.
 """
 
 import functools
@@ -37,7 +37,7 @@ STEPS: dict[str, tuple[type, str]] = {
 
 
 class Stopwatch:
-    """CPU seconds of each step's calls, less those of the steps that it calls."""
+    """Measures the CPU seconds of each step's calls, without those of the steps that it calls."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)

@@ -1,4 +1,5 @@
-"""The containers' entry point: refuse to start where a file hides this project's packages, then run the command."""
+"""The containers' entry point. It refuses to start if a file hides this project's packages. Otherwise it runs the
+command."""
 
 import os
 import sys
@@ -14,7 +15,7 @@ def main() -> None:
     command = sys.argv[1:]
     if not command:
         sys.exit("Error: no command. Try: queuectl --help")
-    sys.path[0] = str(Path.cwd())  # as Celery has it
+    sys.path[0] = str(Path.cwd())  # as Celery sets it
     packages = PACKAGES | ({"tasks": "tasks"} if names_tasks(command) else {})
     for name in packages:
         if hiding := hiding_file(name):
@@ -34,7 +35,7 @@ def names_tasks(command: list[str]) -> bool:
 
 
 def hiding_file(name: str) -> str | None:
-    """The file that `import NAME` takes, where it is not one of this project."""
+    """The file that `import NAME` would load, if it does not belong to this project."""
     spec = PathFinder.find_spec(name)
     origin = Path(spec.origin).resolve() if spec and spec.origin else None
     if origin is None or origin.is_relative_to(SOURCE) or origin.parent.name == "site-packages":

@@ -123,7 +123,7 @@ _HOMES = {
     "app": "app",
     "flow": "authoring.decorator",
 }
-_OLD_NAMES = {"await_for": "wait_for_async"}  # they go with the next version
+_OLD_NAMES = {"await_for": "wait_for_async"}  # the next version removes them
 
 
 def __getattr__(name: str) -> Any:
@@ -142,7 +142,7 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def _prepare_celery() -> None:
-    """The first use of the application connects its signals, and puts our page into Flower."""
+    """Runs once, before the application is first used. Connects its signals, and puts our page into Flower."""
     import_module(".background.worker_signals", __name__)
     import_module(".observing.json_logs", __name__)
     import_module(".queue_page.install", __name__).install_in_flower_command()

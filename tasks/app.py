@@ -11,7 +11,7 @@ from .celery_hardening.own_task import OwnTask
 app = Celery("processing_queue", task_cls="processing_queue.celery_hardening.resilient_task:ResilientTask")
 app.config_from_object(
     "processing_queue.celeryconfig"
-)  # named by its path, because a spawned pool child loads it again
+)  # a string, because a spawned pool child loads the module again
 app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)
 
 
@@ -28,8 +28,8 @@ def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callab
 
 
 def scheduled_task(name: str, *, old_name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function as the Celery task `name`, for entries of the schedule with a time of the clock. If the
-    task is sent as a message, it does nothing. If anybody but a worker calls it, it does its work."""
+    """Register a function as the Celery task `name`, for schedule entries that name a time of the clock. If the task
+    is sent as a message, it does nothing. If code outside a worker calls it, it does its work."""
 
     def register(function: Callable[..., Any]) -> Any:
         if old_name is not None:

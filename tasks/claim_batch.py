@@ -36,7 +36,7 @@ def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
             run_waiting_flows(services)
     except QueueStoreError as error:
         logger.warning("no run of %s: %s", flow_name, error)
-    except Exception:  # no error may reach Celery, which would only lose it
+    except Exception:  # Celery would only lose the error
         logger.exception("the run of %s failed", flow_name)
     finally:
         services.run_lock.release()

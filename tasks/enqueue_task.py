@@ -1,14 +1,13 @@
-"""The task with which applications that share the broker, and Flower's REST API, enqueue. It is off unless the setting
-ENQUEUE_BY_MESSAGE names the flow, because anybody who can write to the broker can use it.
+"""The task that enqueues a record for applications that share the broker, and for Flower's REST API. It is off
+unless the setting ENQUEUE_BY_MESSAGE names the flow, because anybody who can write to the broker can use it.
 
     record = ["send_invoice", {"order_id": 17}]
     app.send_task("processing_queue.enqueue", record, {"dedup_key": "order 17"}, queue="control")
 
 The record is accepted when its row exists, not when the message is sent. The message is acknowledged after that, so it
 may be delivered twice. With a dedup_key, the second delivery makes no second record while the first record is
-unfinished. A message that is delivered again later makes a second record. It never replaces a payload. The record
-belongs to no login: its
-`enqueued_by` ends with "by message".
+unfinished. A message that is delivered again later makes a second record. The task never replaces a payload. The
+record belongs to no login: its `enqueued_by` ends with "by message".
 """
 
 import random

@@ -1,14 +1,15 @@
-"""What a handler raises to say something else than "this attempt failed", and what a wrong declaration raises."""
+"""Exceptions by which a handler says something other than "this attempt failed", and the exception of a wrong
+declaration."""
 
 from collections.abc import Sequence
 
 
 class PermanentError(Exception):
-    """No further attempt can help: the record fails now, whatever attempts are left."""
+    """No further attempt can help. The record fails now, even if it has attempts left."""
 
 
 class SnoozeRecord(Exception):  # noqa: N818  (a wish, not an error)
-    """Process this record again after `delay_seconds`; no attempt is charged."""
+    """Process this record again after `delay_seconds`. No attempt is charged."""
 
     def __init__(self, delay_seconds: float) -> None:
         if not 0 <= delay_seconds <= 366 * 24 * 3600:
@@ -18,35 +19,36 @@ class SnoozeRecord(Exception):  # noqa: N818  (a wish, not an error)
 
 
 class RecordCancelled(Exception):  # noqa: N818  (an answer, not an error)
-    """The handler gives up a record that was asked to stop: `FlowContext.raise_if_cancelled()` raises it."""
+    """The handler gives up a record that somebody asked to cancel. `FlowContext.raise_if_cancelled()` raises it."""
 
 
 class TimeLimitExceededError(KeyboardInterrupt):
     """The attempt took longer than the flow's `time_limit_seconds`.
 
-    A KeyboardInterrupt, because `except Exception` must not swallow it, and because psycopg sends a cancel to the
-    server and leaves its connection usable for that one exception only.
+    It is a KeyboardInterrupt, because `except Exception` must not swallow it. Also, psycopg sends a cancel to the
+    server and keeps its connection usable only for that exception.
     """
 
 
 class HandlerEndedError(TimeLimitExceededError):
-    """An operator ended the attempt. Retried like one that exceeded its time limit."""
+    """An operator ended the attempt. The record is retried as after an exceeded time limit."""
 
 
 class TransactionTimeoutError(Exception):
-    """A one-COMMIT handler kept its transaction idle, or open, for longer than Postgres allows: the server ended the
-    session. Retried like any failure."""
+    """A one-COMMIT handler kept its transaction idle, or open, for longer than Postgres allows. So the server ended
+    the session. The record is retried as after any failure."""
 
 
 class FlowDeclarationError(Exception):
-    """A flow is declared wrongly. Raised at import, never in the middle of a batch."""
+    """A flow is declared wrongly. This is raised at import, never in the middle of a batch."""
 
 
 class RunLostError(Exception):
-    """This run was declared dead, or does not know what it owns: it must end, and rescue gives back the rest.
+    """This run was declared dead, or does not know which records it owns. It must end, and rescue gives back its
+    records.
 
-    `suspect_record_ids`: the records in whose handler the connection broke. They are treated as if they had killed
-    their process, else one that breaks its connection each time would be tried without end.
+    `suspect_record_ids`: the records during whose handler the connection broke. They are treated as if they had
+    killed their process. Otherwise a record that breaks its connection each time would be tried without end.
     """
 
     def __init__(self, message: str, suspect_record_ids: Sequence[int] = ()) -> None:

@@ -1,4 +1,5 @@
-"""The task that beat sends every few seconds: hint what has work, and look after what was left behind."""
+"""The task that beat sends every few seconds. It hints flows that have work, and takes care of what dead processes
+left."""
 
 import logging
 import random
@@ -48,7 +49,7 @@ def fan_out() -> None:
 
 
 def hint_waiting_flows(services: WorkerServices) -> int:
-    """Returns how many hints are outstanding now for flows with due work."""
+    """Send hints for flows with due work. Returns how many of their hints are outstanding now."""
     with services.database.transaction() as cursor:
         waiting = with_work(cursor)
     hints = [(flow, slot) for flow in to_be_hinted(waiting) for slot in range(flow.runs_wanted)]
@@ -56,8 +57,9 @@ def hint_waiting_flows(services: WorkerServices) -> int:
 
 
 def to_be_hinted(waiting: Sequence[FlowWithWork]) -> list[FlowWithWork]:
-    """All flows, longest waiting first. If many wait in one Celery queue, only two flows for each worker process that
-    serves it: the process that takes a hint goes on with the others (run_loop/waiting_flows.py)."""
+    """Returns the flows that get hints: usually all, the longest waiting first. If many flows wait in one Celery
+    queue, only two flows for each worker process that serves it. The process that takes a hint goes on with the
+    others (run_loop/waiting_flows.py)."""
     groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
         groups[flow.celery_queue, flow.worker_processes].append(flow)

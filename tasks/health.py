@@ -1,5 +1,5 @@
-"""Is the database there, how fast does it answer, and are its connections used up? A health check reports and never
-raises: what it cannot reach, it says."""
+"""Checks whether the database is there, how fast it answers, and whether its connections are used up. If a check
+cannot reach something, it reports that and does not raise."""
 
 import logging
 import time
@@ -32,9 +32,10 @@ ANSWER_SECONDS = 10.0
 
 
 def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = False) -> dict[str, Any]:
-    """`status`: healthy, degraded (slow, or not at the first try) or unhealthy. Never raises.
+    """Returns the health of the database. `status` is healthy, unhealthy, or degraded: slow, wrong schema, or no
+    answer at the first try. Never raises.
 
-    `include_retry`: three tries before it is called unhealthy."""
+    `include_retry`: try three times before the database counts as unhealthy."""
     health: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
     attempts = RETRIES if include_retry else 1
     error: Exception | None = None
@@ -62,7 +63,8 @@ def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = Fa
 
 
 def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
-    """Pool use of the whole fleet, as its heartbeats tell, and as the server sees it. Never raises."""
+    """Returns the pool use of the whole fleet, as its heartbeats report it, and the server's connections. Never
+    raises."""
     pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
     try:
         database, settings = database_named(name), load_processor_settings()
@@ -149,5 +151,5 @@ def _read_pools(database: DatabaseManager, settings: ProcessorSettings) -> tuple
 
 
 def _own_utilization_percent(database: DatabaseManager) -> float:
-    """Where no worker process is alive: of this process' own pool."""
+    """The use of this process' own pool. It is reported if no worker process is alive."""
     return round(100 * database.pool_in_use / database.pool_capacity, 1)

@@ -1,4 +1,4 @@
-"""One package with one real name, `processing_queue`, wherever it lies.
+"""Gives the package one real name, `processing_queue`, wherever its folder is.
 
 The wheel installs this folder as `processing_queue`. The repository and the containers keep it as `tasks`, next to
 `celeryconfig.py`. There the names `tasks`, `tasks.x` and `celeryconfig` mean the same module objects as
@@ -22,7 +22,7 @@ IS_CHECKOUT = FOLDER.name == FOLDER_NAME
 
 
 class SameModule(Loader):
-    """Loads a module by giving out the one that exists under its real name."""
+    """Loads a module by returning the module that exists under its real name."""
 
     def __init__(self, real_name: str) -> None:
         self._real_name = real_name
@@ -32,7 +32,8 @@ class SameModule(Loader):
 
 
 class CheckoutFinder(MetaPathFinder):
-    """Finds what only a checkout has: its folder's name, and Celery's configuration next to the folder."""
+    """Finds the names that only a checkout has: that of its folder, and that of Celery's configuration next to the
+    folder."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -61,15 +62,16 @@ def _is_ours(name: str, file: Path) -> bool:
 
 
 def _origin(name: str) -> Path | None:
-    """The file that `import name` takes from sys.path."""
+    """The file that `import name` would load from sys.path."""
     spec = PathFinder.find_spec(name)
     return Path(spec.origin).resolve() if spec and spec.origin else None
 
 
 def import_by_real_name() -> None:
-    """Makes `import tasks` work in a checkout: import the package by its real name, and make `tasks` the same object.
+    """Makes `import tasks` work in a checkout. It imports the package by its real name, and makes `tasks` the same
+    object.
 
-    Raises ImportError where processing-queue is installed from a wheel as well.
+    Raises ImportError if processing-queue is also installed from a wheel.
     """
     if REAL_NAME not in sys.modules:
         installed = _origin(REAL_NAME)
@@ -91,7 +93,7 @@ def import_by_real_name() -> None:
 
 
 def check_neighbours() -> None:
-    """Raises ImportError where `queue_store` is not the one that belongs to this package, and names the file that
+    """Raises ImportError if `queue_store` is not the package that belongs to this one. The error names the file that
     hides it."""
     store = _origin("queue_store")
     if store is None or store.parent.parent != FOLDER.parent:

@@ -1,4 +1,4 @@
-"""What one would otherwise write: a Celery task for each record, and a table with its status."""
+"""A common alternative: a Celery task for each record, and a table with the statuses."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The peers' environments: made once below BENCH_PEERS (default: .data/bench-peers), from PyPI and npm."""
+"""The peers' environments. They are made once below BENCH_PEERS (default: .data/bench-peers), from PyPI and npm."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ PYTHON_PACKAGES = {
     "pgqueuer": ["pgqueuer==1.6.0", "asyncpg==0.31.0", "uvloop==0.22.1"],
     "procrastinate": ["procrastinate==3.10.0", "psycopg[binary]==3.3.9"],
 }
-# A Node.js of their own: the newest of both need one that is newer than most machines have.
+# The peers get a Node.js of their own. Their newest versions need a newer one than most machines have.
 NODE_PACKAGES = ["node@22.23.3", "graphile-worker@0.18.0", "pg-boss@12.38.0"]
 
 
@@ -19,7 +19,7 @@ def directory() -> Path:
 
 
 def python_of(peer: str) -> Path:
-    """The interpreter of a peer's environment, which is made when it is missing or other versions are wanted."""
+    """The interpreter of a peer's environment. The environment is made if it is missing or has other versions."""
     home = directory() / peer
     if _is_stale(home, PYTHON_PACKAGES[peer]):
         subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
@@ -31,7 +31,8 @@ def python_of(peer: str) -> Path:
 
 
 def node_modules() -> Path:
-    """Where the peers for Node.js are installed, and Node.js itself."""
+    """The directory in which Node.js and its peers are installed. It is made if it is missing or has other
+    versions."""
     home = directory() / "node"
     if _is_stale(home, NODE_PACKAGES):
         home.mkdir(parents=True, exist_ok=True)

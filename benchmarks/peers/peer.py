@@ -1,4 +1,4 @@
-"""A peer's processes: filled, worked off and timed."""
+"""Runs the processes of a peer, and measures them."""
 
 import json
 import os
@@ -25,8 +25,8 @@ Command = Callable[[], list[str]]
 
 @dataclass(frozen=True)
 class Peer:
-    """`left`: a query that is true while jobs are left; None for workers that end when there are none. `packages`: what
-    the report says that was measured. `wanted`: how many times faster we should be."""
+    """`left`: a query that is true while jobs are left. None if the peer's workers end when no jobs are left.
+    `packages`: the packages that the report names. `wanted`: how many times faster we should be."""
 
     name: str
     command: Command
@@ -61,7 +61,7 @@ class PeerProcesses:
         }  # fmt: skip
 
     def fill(self) -> float:
-        """Jobs a second."""
+        """Inserts the jobs. Returns jobs a second."""
         answer = json.loads(self._run("fill", str(self.peer.count)))
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
@@ -69,7 +69,8 @@ class PeerProcesses:
         return answer["count"] / answer["seconds"]
 
     def drain(self) -> float:
-        """Jobs a second, from the first one's start to the last one's."""
+        """Inserts and processes the jobs. Returns jobs a second, from the start of the first job to the start of the
+        last."""
         self.fill()
         with self._workers("work", PROCESSES) as workers:
             if self.peer.left is not None:
@@ -80,7 +81,8 @@ class PeerProcesses:
         return self._rate_of([span for span in spans if span["count"]])
 
     def drain_through_celery(self, left: str) -> float:
-        """A worker of this Celery with two pool children; the broker's queue is filled before it starts."""
+        """Processes the jobs with a worker of this Celery, which has two pool children. The broker's queue is filled
+        before the worker starts."""
         self.fill()
         worker = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "celery_table_driver", "worker", "-c", str(PROCESSES),
@@ -95,9 +97,9 @@ class PeerProcesses:
         return self._rate_of([json.loads(self._run("work"))])
 
     def waits(self, count: int) -> list[float]:
-        """Seconds from just before each COMMIT to the start of the job, in one idle worker."""
+        """The seconds from just before each COMMIT to the start of the job. The peer has one idle worker."""
         with self._workers("listen", 1) as [worker]:
-            time.sleep(3)  # until it listens
+            time.sleep(3)  # until the worker listens
             self._run("produce", str(count))
             time.sleep(1)
             worker.send_signal(signal.SIGTERM)

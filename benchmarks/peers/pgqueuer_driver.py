@@ -1,4 +1,4 @@
-"""PgQueuer on asyncpg: batches of 100, drain mode; to be timed from the outside it listens."""
+"""PgQueuer on asyncpg, with batches of 100. It works in drain mode. To measure latency, it listens."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Procrastinate: twenty jobs at a time, finished ones deleted at once."""
+"""Procrastinate, with twenty jobs at a time. Finished jobs are deleted at once."""
 
 import asyncio
 import json

@@ -1,1 +1,1 @@
-"""The things that are measured, one file for each."""
+"""The workloads. Each has a file of its own."""

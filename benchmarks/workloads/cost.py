@@ -1,4 +1,4 @@
-"""What a record costs: log, commits, buffers, and what stays behind in memory and on disk."""
+"""Measures the cost of a record: log, commits, buffers, and what remains in memory and on disk."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ from queue_store.settings import DatabaseSettings, parse_database_url
 
 KIB = 1024
 LOG_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8"
-# Of the workers: the benchmark itself works without transaction blocks.
+# These are the COMMITs of the workers only, because the benchmark itself uses no transaction blocks.
 COMMITS = "SELECT sum(calls)::float8 FROM pg_stat_statements WHERE query = 'COMMIT'"
 STATEMENTS = """
 SELECT sum(calls)::float8 FROM pg_stat_statements
@@ -61,7 +61,8 @@ def _per_record(session: Session, worker: Worker) -> None:
 
 
 def _of_statements(session: Session) -> None:
-    """What EXPLAIN says of one claim and one completion, nothing of it kept; the plans are those of a run."""
+    """Notes what EXPLAIN says about one claim and one completion. Both are rolled back. Their plans are those of a
+    run."""
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, 10_000)
     database = DatabaseManager(settings=DatabaseSettings(url=parse_database_url(session.servers.url)))
@@ -99,7 +100,7 @@ def _explain(session: Session, name: str, run: Run, statement: bytes, parameters
 
 
 def _after_many(session: Session, worker: Worker, count: int) -> None:
-    """In portions, as they come in life, so that autovacuum has something to do between them."""
+    """Processes the records in portions, as in production, so that autovacuum has work between them."""
     queue_state.empty(session.connection)
     start = worker.memory_bytes()
     portion = session.records

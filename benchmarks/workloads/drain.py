@@ -1,4 +1,5 @@
-"""The no-op drain: how much of what Postgres can do is left when Celery, Python and the promises are added."""
+"""The no-op drain. Measures how much of Postgres' own rate is left with Celery, Python and the system's
+guarantees."""
 
 from benchmarks import limit, queue_state
 from benchmarks.figures import compare
@@ -14,7 +15,7 @@ WANTED_OF_SMALL_FLOWS = 0.8
 def measure(session: Session) -> None:
     with running_worker(session.servers) as worker:
         for flow_name in (CLAIMED, "no_op"):
-            ours(session, worker, flow_name)  # the first batches of a new process are slower
+            ours(session, worker, flow_name)  # because the first batches of a new process are slower
         session.note_ratio(
             compare(
                 "no-op drain, claimed : limit (pgbench, its statements)",
@@ -59,7 +60,7 @@ def the_limit(session: Session, *, in_slices: bool = False) -> float:
 
 
 def _cpu(session: Session, worker: Worker) -> None:
-    """Seconds of CPU hardly depend on what else the machine does; rates do."""
+    """Measures CPU seconds. Unlike rates, they hardly depend on other programs on the machine."""
     thousands = session.records / 1000
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, session.records)

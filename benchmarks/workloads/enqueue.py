@@ -1,4 +1,5 @@
-"""Enqueueing: in bulk against a bare COPY into the same table, and one by one in the caller's transaction."""
+"""Measures enqueueing: in bulk, compared with a bare COPY into the same table, and one by one in the caller's
+transaction."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ def measure(session: Session) -> None:
     payloads = [{"n": n, "text": "x" * 150} for n in range(session.records)]
     lines = [b'no_op\t{"n": %d, "text": "%b"}\n' % (n, b"x" * 150) for n in range(session.records)]
     keyed = [NewRecord(payload, dedup_key=f"key-{payload['n']}") for payload in payloads]
-    # One in ten has the key of another one, so that no COPY can take all.
+    # One record in ten has the key of another record, so that no single COPY can insert all of them.
     repeated = [
         replace(record, dedup_key=f"key-{n - n % 10 if n % 10 == 9 else n}") for n, record in enumerate(keyed)
     ]
@@ -76,6 +77,6 @@ def _one_by_one(session: Session, payloads: list[dict[str, object]]) -> None:
     row = session.connection.execute(CALLS).fetchone()
     assert row is not None
     session.note("enqueue one by one", "in one transaction", rate, "records/s")
-    # BEGIN and COMMIT, the reset, and what looks at the counts are not of the enqueues.
+    # BEGIN, COMMIT, the reset and the query of the counts do not belong to the enqueues. The bound allows for them.
     per_record = round(row[0] / len(payloads), 2)
     session.note("enqueue one by one", "statements added", per_record, "for each record", at_most=1.01)

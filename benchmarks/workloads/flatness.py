@@ -1,4 +1,5 @@
-"""Speed with a history, under a held snapshot, next to long readers, and with dead hints in the broker."""
+"""Measures the speed with a history, under a held snapshot, next to long readers, and with dead hints in the
+broker."""
 
 import itertools
 import threading
@@ -40,7 +41,8 @@ def _drain(session: Session, worker: Worker, count: int | None = None) -> float:
 
 
 def _control(session: Session, worker: Worker) -> None:
-    """The same against the same: how far a ratio strays here when there is nothing to find."""
+    """Compares the drain with itself. This shows how far a ratio strays on this machine if there is no
+    difference."""
     session.note_ratio(
         compare(
             "drain : drain (control)",
@@ -52,7 +54,7 @@ def _control(session: Session, worker: Worker) -> None:
 
 
 def _with_history(session: Session, worker: Worker) -> None:
-    """Two databases on one server, one with finished rows, measured in turns."""
+    """Measures two databases on one server in turns. One of them has finished rows."""
     servers = session.servers.with_another_database("with_history")
     with servers.connect() as connection, running_worker(servers) as historian:
         known = 0
@@ -101,7 +103,7 @@ def _under_a_snapshot(session: Session, worker: Worker) -> None:
 
 
 def _beside_readers(session: Session, worker: Worker) -> None:
-    """The readers' own scans take CPU as well, and more of it on a small machine."""
+    """The scans of the readers take CPU, too, and a larger part of it on a small machine."""
     count = 5 * session.records
 
     def next_to_readers() -> float:
@@ -123,7 +125,8 @@ def _beside_readers(session: Session, worker: Worker) -> None:
 
 @contextmanager
 def _readers(session: Session) -> Iterator[None]:
-    """All four are in their first transaction before this returns; one of them holds a snapshot at any time."""
+    """Starts four readers. All are in their first transaction before the block begins. At any time, one of them
+    holds a snapshot."""
     ended = threading.Event()
     begun = threading.Barrier(READERS + 1)
 
@@ -154,7 +157,8 @@ def _readers(session: Session) -> Iterator[None]:
 
 
 def _with_dead_hints(session: Session, worker: Worker) -> None:
-    """Far more than the bound lets through, as if another client had sent them, in front of the one that counts."""
+    """Puts dead hints in front of the hint that counts, as if another client had sent them. There are far more than
+    the bound allows."""
 
     def with_dead_hints() -> float:
         queue_state.empty(session.connection)

@@ -1,4 +1,4 @@
-"""How soon an idle worker begins: from just before the COMMIT of an enqueue to the start of the handler."""
+"""Measures how soon an idle worker begins: from just before the COMMIT of an enqueue to the start of the handler."""
 
 import time
 
@@ -29,7 +29,7 @@ def measure(session: Session) -> None:
 
 
 def waits_from_idle(session: Session, count: int) -> list[float]:
-    """Seconds, from just before each COMMIT to the start of the handler. A worker has to run."""
+    """The seconds from just before each COMMIT to the start of the handler. A worker must be running."""
     queue_state.empty(session.connection)
     app, engine = _application(session)
     hints = CeleryHintSender(app)
@@ -52,7 +52,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def _steady(session: Session, rate: int, seconds: int) -> None:
-    """A producer that commits ten records a hundred times a second."""
+    """Runs a producer that commits ten records at a time, at the given rate."""
     queue_state.empty(session.connection)
     app, engine = _application(session)
     hints = CeleryHintSender(app)

@@ -1,4 +1,5 @@
-"""Flows that write one row for each record in the transaction of its new status, against the same written by hand."""
+"""Measures flows that write a row for each record in the transaction of its new status. Compares them with the same
+written by hand."""
 
 import statistics
 import subprocess
@@ -36,7 +37,7 @@ def measure(session: Session) -> None:
 
 
 def _curve(session: Session, worker: Worker) -> None:
-    """In turns, so that a busy minute of the machine hits every share."""
+    """Measures all shares in turns, so that a busy minute of the machine affects every share."""
     rates: dict[int, list[float]] = {share: [] for share in SHARES_OF_1000}
     for _ in range(3):
         for share, measured in rates.items():
@@ -70,7 +71,7 @@ def _by_hand(session: Session) -> float:
 
 
 def _work_by_hand(session: Session) -> None:
-    """Both begin when both are connected, as ours are."""
+    """Both hand-written workers begin when both are connected, as our processes do."""
     command = [sys.executable, "-m", "benchmarks.hand_written", session.servers.url]
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
@@ -86,7 +87,7 @@ def _work_by_hand(session: Session) -> None:
 
 
 def _failing(session: Session, worker: Worker, fails_of_1000: int) -> float:
-    """Failed for good at the first attempt, so that a rate is one attempt for each record."""
+    """Some records fail for good at their first attempt, so that each record has one attempt."""
     _fill(session, "writes_row_or_fails")
     session.connection.execute(FAILING, (fails_of_1000,))
     queue_state.settle(session.connection)

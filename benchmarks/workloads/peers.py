@@ -1,5 +1,5 @@
-"""Other systems on the same server, two worker processes each, measured in turns with ours: draining no-op jobs,
-enqueueing in bulk, and how soon an idle worker begins."""
+"""Compares other systems with ours on the same server. Each has two worker processes, and they are measured in turns
+with ours. Measures draining no-op jobs, enqueueing in bulk, and how soon an idle worker begins."""
 
 import subprocess
 import sys
@@ -69,9 +69,9 @@ def _compare(session: Session, worker: Worker, processes: PeerProcesses) -> None
             wanted=peer.wanted,
         )
     )
-    if peer.has_latency:  # while its queue is empty
+    if peer.has_latency:  # the queue of the peer is empty now
         _latency(session, processes)
-    if peer is PG_BOSS:  # which hands a thousand jobs to one call of the handler
+    if peer is PG_BOSS:  # pg-boss passes a thousand jobs to one call of the handler
         in_batches = partial(_ours, session, worker, "no_op_batch")
         session.note_ratio(
             compare(f"drain, handler of 1,000 : {peer.name}", in_batches, rate, pairs=session.pairs)
@@ -102,7 +102,7 @@ def _ours_enqueued(session: Session) -> float:
 
 
 def _latency(session: Session, processes: PeerProcesses) -> None:
-    """Ours before and after theirs, on the same worker."""
+    """Measures ours before and after theirs, on the same worker."""
     before = latency.waits_from_idle(session, LATENCY_JOBS // 2)
     theirs = processes.waits(LATENCY_JOBS)
     ours = before + latency.waits_from_idle(session, LATENCY_JOBS // 2)

@@ -1,4 +1,4 @@
-"""Handlers that wait five milliseconds: the system should not be what they wait for."""
+"""Measures handlers that wait for five milliseconds. The system should not make them wait longer."""
 
 import statistics
 
@@ -8,7 +8,7 @@ from benchmarks.worker import Worker, running_worker
 
 WAIT_SECONDS = 0.005
 PROCESSES = 2
-BATCHES = 20  # an even number, so that both processes have as much to do
+BATCHES = 20  # an even number, so that both processes have the same work
 CASES = {
     "one by one": ("waits", 1),
     "ten threads": ("waits_in_threads", 10),
@@ -19,7 +19,8 @@ CASES = {
 
 
 def measure(session: Session) -> None:
-    """The ideal is what the waits allow, or the rate at which records pass that wait for nothing."""
+    """The ideal is the rate that the waits allow. If handlers that do not wait are slower than that, it is their
+    rate."""
     with running_worker(session.servers, PROCESSES) as worker:
         seconds = min(3.0, session.records / 10_000)
         limit = _median(session, worker, "no_op", session.records)

@@ -1,7 +1,7 @@
-"""The end of a short run and the beginning of the next one, of another flow, in one transaction.
+"""Ends a short run and begins the next run, of another flow, in one transaction.
 
-Where many flows have a few records each, this saves every second COMMIT and half of the round trips. The successor
-begins after a savepoint: if it claims nothing, nothing of it is left.
+If many flows have a few records each, this saves every second COMMIT and half of the round trips. The successor
+begins after a savepoint. If it claims nothing, nothing of it is left.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ SAVEPOINT = "successor"
 
 def exchange_or_end(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
     """Write outcomes and claim the next batch, as `Run.exchange` does. But if the run's only batch was short and
-    nothing is due, the run ends instead, and its successor begins, in the same transaction."""
+    nothing is due, the run ends instead. Its successor then begins in the same transaction."""
     is_plain = not run.claimer.next_is_for_suspects and not has_follow_ups(outcomes)
     if is_plain and may_end_with(outcomes, run.counts, run.batch_size, run.claimer):
         return _end_with(run, outcomes), []
@@ -31,8 +31,8 @@ def exchange_or_end(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, lis
 
 
 def _end_with(run: Run, outcomes: Sequence[Outcome]) -> Written:
-    """The run goes on if something is due or an outcome is refused. Its `successor` is set only if that one has claimed
-    something, or may have."""
+    """The run goes on if something is due or an outcome is refused. `run.successor` is set only if the successor has
+    claimed something, or may have."""
     successor = run.new_successor() if run.new_successor else None
     if successor is None or successor.position.next_is_aging:
         return _write_and_end(run, outcomes, None)
@@ -47,7 +47,7 @@ def _end_with(run: Run, outcomes: Sequence[Outcome]) -> Written:
     except (
         QueueStoreError,
         psycopg.Error,
-    ):  # the successor's fault, perhaps, which its own beginning will show
+    ):  # perhaps the successor's fault, which then shows when it begins by itself
         return _write_and_end(run, outcomes, None)
 
 
@@ -76,7 +76,7 @@ def _write_and_end(run: Run, outcomes: Sequence[Outcome], successor: Run | None)
 
 
 class _Beginning:
-    """The first claim of a run: sent in a pipeline, and read after it."""
+    """The first claim of a run. It is sent in a pipeline, and its result is read after the pipeline."""
 
     def __init__(self, run: Run, cursor: Cursor[Any]) -> None:
         self._run = run
@@ -88,7 +88,7 @@ class _Beginning:
         run.claimer.send(self._claiming, run.batch_size)
 
     def read(self) -> list[Record]:
-        """Empty where nothing is due, and where the run must look for itself: the flow has another batch size by now,
-        or suspects."""
+        """Returns no records if nothing is due. Also returns none if the flow has suspects, or another batch size by
+        now. Then the run must claim by itself."""
         is_as_expected = self._registering.fetchone() == (self._run.batch_size, False)
         return self._run.claimer.read(self._claiming) if is_as_expected else []

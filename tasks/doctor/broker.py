@@ -1,4 +1,4 @@
-"""The broker: it carries hints, so that its trouble makes work slower and loses nothing."""
+"""Checks the broker. It carries hints only, so a broken broker makes work slower, but no record is lost."""
 
 from ..app import app
 from ..monitoring.broker import BROKER_SECONDS, BrokerSetUp, read_broker, read_broker_set_up
@@ -6,7 +6,7 @@ from ..monitoring.rules.broker_rules import NEXT_STEPS
 from .diagnosis import Diagnosis, ok, warning
 
 NO_EVICTION = "noeviction"
-VISIBILITY_SECONDS = 3_600  # Celery's default, which nobody needs to change
+VISIBILITY_SECONDS = 3_600  # Celery's default; nobody needs to change it
 
 
 def broker() -> Diagnosis:

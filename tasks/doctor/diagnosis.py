@@ -10,7 +10,7 @@ LEVELS = ("ok", "warning", "problem")
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`level`: one of LEVELS. `next_step`: how to mend it; empty where nothing is to be mended."""
+    """`level`: one of LEVELS. `next_step`: how to repair it; empty if nothing needs repair."""
 
     level: str
     message: str
@@ -30,7 +30,7 @@ def problem(message: str, next_step: str) -> Diagnosis:
 
 
 def of_findings(findings: Iterable[Finding]) -> Diagnosis | None:
-    """The worst finding, in the doctor's words; None without any."""
+    """Turns the worst finding into a diagnosis. Returns None if there are no findings."""
     ordered = by_severity(findings)
     if not ordered:
         return None

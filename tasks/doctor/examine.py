@@ -1,4 +1,5 @@
-"""All checks, one after the other. A check that cannot be made says so, and the others continue."""
+"""Makes all checks, one after the other. If a check fails, its diagnosis says so, and the other checks are still
+made."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """`diagnoses`: by the name of the check, in order. `not_examined`: the checks that something else kept from it."""
+    """`diagnoses`: by the name of the check, in order. `not_examined`: the checks that were not made, because an
+    earlier problem prevented them."""
 
     diagnoses: dict[str, Diagnosis]
     not_examined: list[str]
@@ -37,7 +39,8 @@ class Examination:
 
 
 def examine(open_database: Callable[[], DatabaseManager]) -> Examination:
-    """`open_database` is called when the settings allow it. Changes nothing. Raises nothing that a check raised."""
+    """Calls `open_database` only if no setting is wrong. Changes nothing. An error in a check becomes its
+    diagnosis."""
     diagnoses = dict(_made(OF_HOST))
     if not wrong_settings():
         diagnoses |= _of_database(open_database())

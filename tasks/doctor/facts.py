@@ -1,4 +1,4 @@
-"""What the doctor's checks look at, read once."""
+"""The facts that the doctor's checks look at. They are read once."""
 
 import time
 from dataclasses import dataclass, replace
@@ -32,9 +32,10 @@ PREPARED_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """`clock_ahead_seconds`: this host's clock before the database's, negative when it is behind; 0 when they differ by
-    less than what the question took. `schema_problem`: why this code cannot work on the schema. `pooler`: the settings
-    that PgBouncer shows; empty where it does not show them, None without one."""
+    """`clock_ahead_seconds`: how far this host's clock is ahead of the database's. Negative if it is behind; 0 if
+    the difference is smaller than the time that the query took. `schema_problem`: why this code cannot work on the
+    schema. `pooler`: the settings that PgBouncer shows. Empty if PgBouncer does not show them; None if there is no
+    PgBouncer."""
 
     settings: ProcessorSettings
     set_up: SetUp

@@ -1,4 +1,4 @@
-"""Beats and workers."""
+"""Checks the beats and the workers."""
 
 from collections import defaultdict
 

@@ -1,4 +1,5 @@
-"""All checks, in the order in which they are shown. Each table needs more than the one before it."""
+"""All checks, in the order in which they are shown. The checks of each table need more than those of the table
+before."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +9,7 @@ from .facts import QueueFacts, ServerFacts
 
 OF_HOST: Mapping[str, Callable[[], Diagnosis]] = {"settings": settings.settings, "broker": broker.broker}
 
-# They need a database that answers.
+# These checks need a database that answers.
 OF_SERVER: Mapping[str, Callable[[ServerFacts], Diagnosis]] = {
     "database": server.database,
     "schema": server.schema,
@@ -18,7 +19,7 @@ OF_SERVER: Mapping[str, Callable[[ServerFacts], Diagnosis]] = {
     "autovacuum": upkeep.autovacuum,
 }
 
-# They need our schema, and a login that may read it.
+# These checks also need our schema, and a login that may read it.
 OF_QUEUE: Mapping[str, Callable[[QueueFacts], Diagnosis]] = {
     "guards": server.guards,
     "clocks": server.clocks,

@@ -1,4 +1,4 @@
-"""The roles, what they may, and who this login is."""
+"""Checks the roles, their rights, and the roles of this login."""
 
 from queue_store.queue_schema import queue_schema, role_name
 
@@ -33,7 +33,7 @@ def roles(facts: ServerFacts) -> Diagnosis:
 
 
 def _without_roles(facts: ServerFacts) -> Diagnosis:
-    """An installation whose processes all log in as the owner needs none."""
+    """If all processes log in as the owner, the installation needs no roles."""
     rights = facts.rights
     others = [login for login in rights.worker_logins if login != rights.login]
     if rights.is_owner and not others:

@@ -1,4 +1,4 @@
-"""The database server, its schema, and the clocks."""
+"""Checks the database server, its schema, and the clocks."""
 
 from ..monitoring.rules import judge
 from ..monitoring.rules.worker_rules import CLOCK_SKEW_SECONDS
@@ -7,7 +7,7 @@ from .facts import QueueFacts, ServerFacts
 
 OLDEST_SERVER = 150_000
 NEEDED_EXTENSION = "plpgsql"
-WAIT_SECONDS = 30.0  # PgBouncer's limit; docs/performance.md advises 10
+WAIT_SECONDS = 30.0  # the most that query_wait_timeout should be; docs/performance.md advises 10
 
 
 def database(facts: ServerFacts) -> Diagnosis:
@@ -69,7 +69,7 @@ def pooler(facts: ServerFacts) -> Diagnosis:
 
 
 def clocks(facts: QueueFacts) -> Diagnosis:
-    """The clocks of the workers' hosts and of this host."""
+    """Compares the clocks of the workers' hosts and of this host with the database's."""
     if found := of_findings(judge(facts.snapshot, ["wrong_clock"])):
         return found
     ahead = facts.server.clock_ahead_seconds

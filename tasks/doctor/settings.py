@@ -1,4 +1,5 @@
-"""The settings of this process: wrong ones, and combinations that are probably a mistake. Values are never shown."""
+"""Checks the settings of this process for wrong values, and for combinations that are probably a mistake. Values are
+never shown."""
 
 import os
 import re
@@ -35,7 +36,7 @@ def settings() -> Diagnosis:
 
 
 def _of_the_environment() -> Iterator[str]:
-    """Variables that nobody reads."""
+    """Finds environment variables that no process reads."""
     prefix = environment_name()
     strangers = sorted(n for n in os.environ if (found := OURS.match(n)) and found[1] != prefix)
     if strangers:

@@ -1,4 +1,4 @@
-"""What keeps the server usable: vacuum, short transactions, and room for connections."""
+"""Checks what keeps the server usable: vacuum, short transactions, and room for connections."""
 
 from datetime import timedelta
 
@@ -56,7 +56,8 @@ def transactions(facts: QueueFacts) -> Diagnosis:
 
 
 def connections(facts: QueueFacts) -> Diagnosis:
-    """What the server may take, and what the fleet needs: two for each worker process."""
+    """Compares the connections that the server allows with those that the fleet needs: two for each worker
+    process."""
     if found := of_findings(judge(facts.snapshot, ["server_connections", "pool_utilization"])):
         return found
     server, processes = facts.snapshot.server, len(facts.snapshot.fleet.alive)

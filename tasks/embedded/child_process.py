@@ -1,8 +1,9 @@
-"""Run a command that ends when the process that started it ends, even if that process is killed.
+"""Runs a command that ends when the process that started it ends, even if that process is killed.
 
-Started as a script by `start_child`: it drops root's rights, ties its life to its parent's and becomes the command.
-Linux sends a signal on the parent's death. A change of user clears that request, so it is made last. Elsewhere a
-watcher, a child of the command, waits for the end of a pipe that the parent holds open.
+`start_child` starts this file as a script. The script drops root's rights, ties its life to its parent's and becomes
+the command. On Linux, the script asks the kernel for a signal when the parent dies. A change of user would clear
+that request, so the script makes it last. On other systems, the command has a child that watches a pipe. The parent
+holds the pipe open, so the pipe ends when the parent does.
 """
 
 import ctypes
@@ -42,7 +43,8 @@ def start_child(
     directory: Path | None = None,
     stdin: bytes | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own: Ctrl-C reaches only the process that stops it in order."""
+    """Start a command in a session of its own. So Ctrl-C does not reach the command, but only the process that stops
+    it in order."""
     uid, gid = (user.uid, user.gid) if user else (-1, -1)
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
     watched, held_open = (NO_PIPE, NO_PIPE) if HAS_DEATH_SIGNAL else os.pipe()
@@ -70,7 +72,8 @@ def start_child(
 def stop_tied(
     process: subprocess.Popen[bytes], *, first: signal.Signals | None, bound_seconds: float
 ) -> bool:
-    """Ask the process to end; kill it and its children after the bound. True if it ended on its own."""
+    """Ask the process to end. After `bound_seconds`, kill it and its children. Returns True if it ended on its
+    own."""
     if first is not None and process.poll() is None:
         process.send_signal(first)
     try:
@@ -100,7 +103,7 @@ def _become(death_signal: int, uid: int, gid: int, parent_pid: int, pipe: int, c
 
 
 def _watch(pipe: int, watched_pid: int, death_signal: int) -> NoReturn:
-    """Signal the command once nobody holds the other end of the pipe. End with the command."""
+    """Signal the command once nobody holds the other end of the pipe. This watcher ends when the command does."""
     os.close(sys.stdin.fileno())
     while os.getppid() == watched_pid:
         if select.select([pipe], [], [], WATCH_SECONDS)[0]:

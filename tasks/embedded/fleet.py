@@ -1,4 +1,4 @@
-"""The processes that `queuectl up` runs besides the servers: what one would start in production too."""
+"""The processes that `queuectl up` runs besides the servers. A production system has the same processes."""
 
 import sys
 from collections import Counter
@@ -23,7 +23,8 @@ def fleet(
     flower_port: int,
     worker_options: Sequence[str],
 ) -> list[Service]:
-    """A worker for the flows, one for the control queue so that long batches cannot starve it, beat and Flower."""
+    """A worker for the flows, a worker for the control queue, beat and Flower. The control queue has its own worker,
+    so that long batches cannot starve it."""
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     commands = {
@@ -43,7 +44,7 @@ def fleet(
 
 
 def processes_by_queue(flow_queues: Sequence[str]) -> Counter[str]:
-    """For each Celery queue, the number of pool children that serve it once all of the fleet's have started."""
+    """For each Celery queue, the number of pool children that serve it once the whole fleet has started."""
     processes = Counter(dict.fromkeys(flow_queues, FLOW_PROCESSES))
     processes[celery_queue_name(CONTROL_QUEUE)] += CONTROL_PROCESSES
     return processes

@@ -1,4 +1,5 @@
-"""The login of the Flower that `queuectl up` starts: made up once for a data directory, unless one is configured."""
+"""The login of the Flower that `queuectl up` starts. If none is configured, it is generated once for each data
+directory."""
 
 import os
 import secrets
@@ -11,7 +12,7 @@ CONFIGURED = ("FLOWER_BASIC_AUTH", "FLOWER_AUTH")
 
 
 def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables to add to Flower's environment; none if a login is configured."""
+    """The variables to add to Flower's environment. There are none if a login is configured."""
     if any(environ.get(name) for name in CONFIGURED):
         return {}
     file = directory / FILE_NAME
@@ -23,7 +24,8 @@ def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def shown_login(directory: Path, is_terminal: bool) -> str:
-    """For the person who started it. The password is shown on a terminal only, so that no log keeps it."""
+    """Says how to log in, to the person who started `queuectl up`. Only a terminal shows the password, so that no
+    log keeps it."""
     file = directory / FILE_NAME
     if not file.exists():
         return "with the login that you configured"

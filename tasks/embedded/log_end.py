@@ -1,4 +1,4 @@
-"""What a person needs to see of a log when its process could not be started."""
+"""The part of a log that a person needs to see when its process could not be started."""
 
 from pathlib import Path
 

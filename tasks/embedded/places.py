@@ -1,8 +1,9 @@
-"""Where the embedded servers keep their data and programs, so that the user they run as can reach them.
+"""Finds directories for the data and programs of the embedded servers. The user that the servers run as can reach
+them.
 
-Postgres refuses to run as root. Started by root, the servers run as an unprivileged user, who may not be able
-to enter root's home. No directory is ever opened to others: files that would be in a private directory are put
-elsewhere.
+Postgres refuses to run as root. If root starts the servers, they run as an unprivileged user. That user may not be
+able to enter root's home. No directory is ever opened to others. Instead, files that would be in a private directory
+are put elsewhere.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ SYSTEM_DIRECTORY = Path("/var/tmp")  # noqa: S108 - ownership is checked before 
 
 
 def server_user() -> ServerUser | None:
-    """The user that servers run as: None means the current one, who is not root."""
+    """The user that servers run as. None means the current user, who is not root."""
     if os.geteuid() != 0:
         return None
     for name in USER_NAMES:
@@ -39,7 +40,8 @@ def server_user() -> ServerUser | None:
 
 
 def data_directory(wanted: Path) -> Path:
-    """The wanted directory, or one in /var/tmp keyed by it when root's servers could not reach it."""
+    """The wanted directory. If root's servers could not reach it: a directory in /var/tmp whose name is derived from
+    it."""
     wanted = wanted.absolute()
     user = server_user()
     if user is None or can_reach(user, wanted):
@@ -49,14 +51,15 @@ def data_directory(wanted: Path) -> Path:
 
 
 def written_environment(wanted: Path = Path(".data")) -> Path | None:
-    """The file in which `queuectl up` has written the addresses of its servers. Creates nothing."""
+    """The file to which `queuectl up` has written the addresses of its servers. Creates nothing."""
     elsewhere = SYSTEM_DIRECTORY / f"processing-queue-{os.geteuid()}" / _key(wanted.absolute())
     files = (wanted / "environment", elsewhere / "environment")
     return next((file for file in files if os.access(file, os.R_OK)), None)
 
 
 def advice_on_addresses(problems: Sequence[str]) -> str:
-    """Empty where no URL is missing, or where no `queuectl up` has written its own."""
+    """Says how to read the addresses that `queuectl up` has written. Empty if no URL is missing or no addresses were
+    written."""
     if not any("_URL" in problem and " is missing" in problem for problem in problems):
         return ""
     file = written_environment()
@@ -69,7 +72,7 @@ def advice_on_addresses(problems: Sequence[str]) -> str:
 
 
 def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Path:
-    """The directory of the sources, or one that holds copies of them which the user can reach."""
+    """The directory of the sources. If the user cannot reach it: a directory with copies that the user can reach."""
     directory = sources[0].parent
     if user is None or can_reach(user, sources[0]):
         return directory
@@ -80,7 +83,8 @@ def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Pat
 
 
 def can_reach(user: ServerUser, path: Path) -> bool:
-    """Whether the user may pass through every existing directory above the path, and above what it links to."""
+    """Whether the user may enter every existing directory above the path, and above the target if the path is a
+    link."""
     directories = {*path.resolve().parents, *path.parent.resolve().parents, path.parent.resolve()}
     return all(_may_pass(user, directory) for directory in directories if directory.exists())
 

@@ -28,7 +28,7 @@ STOP_BOUND_SECONDS = 30.0
 class EmbeddedPostgres:
     """A Postgres server for one data directory, reached through a Unix socket that only its owner may enter.
 
-    It ends when this process ends, however that happens, and the next start recovers from any such end.
+    The server ends when this process ends, however that happens. The next start recovers from any such end.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class EmbeddedPostgres:
         self._socket_directory_is_temporary = False
 
     def start(self) -> None:
-        """Make the data directory when it is new, start the server and wait until it accepts connections."""
+        """Create the data directory if there is none, start the server and wait until it accepts connections."""
         self._prepare_directory()
         self._clear_an_earlier_server()
         if not (self.data_directory / "PG_VERSION").exists():
@@ -57,7 +57,7 @@ class EmbeddedPostgres:
         self._wait_until_ready(self._process)
 
     def stop(self) -> None:
-        """Stop in order (SIGINT is Postgres' fast shutdown)."""
+        """Stop the server in order. SIGINT asks Postgres for a fast shutdown."""
         if self._process is not None:
             stop_tied(self._process, first=signal.SIGINT, bound_seconds=STOP_BOUND_SECONDS)
             self._process = None
@@ -71,7 +71,7 @@ class EmbeddedPostgres:
 
     @property
     def is_running(self) -> bool:
-        """False: it was not started, or it has ended on its own."""
+        """False if the server was not started, or has ended on its own."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
         earlier = self._earlier_server(int(lines[0]))
         if earlier is not None:
             _end(earlier)
-        # A pid that a stranger has inherited would make Postgres refuse to start.
+        # Another program may have the pid in this file by now. Then Postgres would refuse to start.
         pid_file.unlink(missing_ok=True)
 
     def _earlier_server(self, pid: int) -> psutil.Process | None:

@@ -1,4 +1,4 @@
-"""Find the server programs: the environment's wheels first, the system's packages second."""
+"""Finds the server programs, first in the environment's wheels, then in the system's packages."""
 
 import importlib.util
 import platform
@@ -28,11 +28,11 @@ def postgres_programs(user: ServerUser | None) -> Path:
 
 
 def redis_program(user: ServerUser | None) -> Path:
-    """The `valkey-server` of the wheel, or a `redis-server` or `valkey-server` on PATH."""
+    """The `valkey-server` of the wheel. If there is none: a `redis-server` or `valkey-server` on PATH."""
     program = _valkey_of_the_wheel() or shutil.which("redis-server") or shutil.which("valkey-server")
     if program is not None:
-        # Never the link's target: Debian's redis-server is a link to redis-check-rdb, which acts by the name under
-        # which it is started.
+        # Do not follow links: Debian's redis-server is a link to redis-check-rdb. That program does what the name
+        # says under which it is started.
         own = Path(program).absolute()
         return reachable_directory([own], user) / own.name
     raise EmbeddedServerError(

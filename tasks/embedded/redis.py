@@ -22,7 +22,8 @@ STOP_BOUND_SECONDS = 10.0
 
 
 class EmbeddedRedis:
-    """A Valkey or Redis server on a free port of 127.0.0.1, with a password of its own and nothing kept on disk."""
+    """A Valkey or Redis server on a free port of 127.0.0.1. It has a password of its own and keeps nothing on
+    disk."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
@@ -34,10 +35,11 @@ class EmbeddedRedis:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start on a free port and wait until it answers; another port when someone was faster."""
+        """Start the server on a free port and wait until it answers. If another program took the port first, try
+        another port."""
         working_directory = self._prepare_directory()
         for attempt in range(START_ATTEMPTS):
-            # A restart keeps the port that the clients know, when it can.
+            # A restart keeps the port that the clients know, if that port is still free.
             self.port = self.port if self.port and attempt == 0 else free_port()
             self._process = self._launch(working_directory)
             if self._answers(self._process):
@@ -48,7 +50,7 @@ class EmbeddedRedis:
         )
 
     def stop(self) -> None:
-        """Stop the server; it has nothing to save."""
+        """Stop the server. It has nothing to save."""
         if self._process is not None:
             stop_tied(self._process, first=signal.SIGTERM, bound_seconds=STOP_BOUND_SECONDS)
             self._process = None
@@ -59,7 +61,7 @@ class EmbeddedRedis:
 
     @property
     def is_running(self) -> bool:
-        """False: it was not started, or it has ended on its own."""
+        """False if the server was not started, or has ended on its own."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -90,7 +92,7 @@ class EmbeddedRedis:
             appendonly no
             maxmemory-policy noeviction
         """
-        # Through stdin, because everyone may read a process' arguments.
+        # The configuration goes through stdin, because everyone may read a process' arguments.
         return start_child(
             [self._program, "-"],
             log=self.log,
@@ -111,7 +113,7 @@ class EmbeddedRedis:
 
 
 def free_port(first: int | None = None) -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on: any, or the first free one from `first` on."""
+    """A TCP port of 127.0.0.1 that nobody listens on. With `first`: the first free port from that number on."""
     candidates = [0] if first is None else range(first, first + 100)
     for port in candidates:
         with socket.socket() as probe:

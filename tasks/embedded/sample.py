@@ -1,4 +1,4 @@
-"""The sample survey, what should become of it, and what became of it."""
+"""The sample survey: its records, the statuses that they should end in, and those that they did end in."""
 
 import csv
 import time
@@ -40,7 +40,7 @@ class Sample:
         return cls(expected)
 
     def look(self, database: DatabaseManager) -> Counter[str]:
-        """How many of the records are in which status now."""
+        """Counts the records that are in each status now."""
         with database.transaction() as cursor:
             self.statuses = read_statuses(cursor, list(self.expected))
         if self.is_over and self.ended_at is None:
@@ -64,7 +64,7 @@ class Sample:
         return (self.ended_at or time.monotonic()) - self.began_at
 
     def completed_per_second(self, database: DatabaseManager) -> float:
-        """The rate, leaving out the waits before retries."""
+        """The rate without the waits before retries."""
         completed = [record_id for record_id, status in self.statuses.items() if status == "completed"]
         with database.transaction() as cursor:
             seconds = read_seconds_of_work(cursor, completed)
@@ -85,7 +85,7 @@ class Sample:
 
 
 def read_answers(file_name: str) -> Iterator[dict[str, Any]]:
-    """One dictionary for each respondent; whole numbers as numbers, an empty answer as null."""
+    """Yields one dictionary for each respondent. Whole numbers become numbers; an empty answer becomes None."""
     with files("processing_queue.flows").joinpath("data", file_name).open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             yield {question: _answer(text) for question, text in row.items()}

@@ -1,4 +1,4 @@
-"""The embedded servers that this environment needs, because it names none of its own."""
+"""The embedded servers that this environment needs because its settings name no others."""
 
 import shlex
 from collections.abc import Mapping
@@ -34,7 +34,8 @@ class EmbeddedServers:
         self.redis = EmbeddedRedis(directory) if "CELERY_BROKER_URL" in missing else None
 
     def start(self) -> dict[str, str]:
-        """Start what is missing; returns the settings that name it, as `environment_file` does."""
+        """Start the servers that are missing. Returns the settings that name them; `environment_file` holds the same
+        settings."""
         settings: dict[str, str] = {}
         if self.postgres is not None:
             self.postgres.start()
@@ -47,7 +48,8 @@ class EmbeddedServers:
         return settings
 
     def restart_if_ended(self) -> list[str]:
-        """Says what happened, if anything. Raises EmbeddedServerError when a server does not come back."""
+        """Returns a sentence for each server that was restarted. Raises EmbeddedServerError if a server does not
+        come back."""
         happened: list[str] = []
         if self.postgres is not None and self.postgres.process.poll() is not None:
             self.postgres.start()
@@ -69,7 +71,7 @@ class EmbeddedServers:
     def _write_environment_file(self, settings: Mapping[str, str]) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
         self.environment_file.unlink(missing_ok=True)
-        # It contains the broker's password.
+        # The file contains the broker's password.
         self.environment_file.touch(mode=0o600, exist_ok=False)
         self.environment_file.write_text("".join(lines))
 

@@ -15,9 +15,9 @@ RESTART_PAUSE_SECONDS = 5.0
 
 
 class Service:
-    """A process that is started again when it ends on its own. Until it `has_been_up`, it is started only a limited
-    number of times, because wrong settings do not mend themselves; after that any number of times, with a pause
-    between the starts."""
+    """A process that is started again when it ends on its own. Until it `has_been_up`, the number of its restarts is
+    limited, because wrong settings stay wrong. After that, it is restarted any number of times, with a pause if the
+    restarts are frequent."""
 
     def __init__(
         self,
@@ -42,14 +42,15 @@ class Service:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        # SIGKILL when the supervisor dies: its servers end too, so there is nothing to finish in order.
+        # The process gets SIGKILL when the supervisor dies. The servers end too, so the process could not end in
+        # order.
         self._process = start_child(
             self._command, log=self.log, environment=self._environment, death_signal=signal.SIGKILL
         )
 
     def restart_if_ended(self) -> str | None:
-        """Says what happened, if anything. Raises EmbeddedServerError when it ends again and again and
-        never was up."""
+        """Returns a sentence if the process was restarted. Raises EmbeddedServerError if it ends again and again and
+        was never up."""
         if self._process is None or self._process.poll() is None:
             return None
         now = time.monotonic()
@@ -68,7 +69,8 @@ class Service:
             self._process.send_signal(signal.SIGTERM)
 
     def wait_until_stopped(self) -> bool:
-        """After `ask_to_stop`: kill it after the bound. True if it ended on its own."""
+        """Call it after `ask_to_stop`. Kills the process if it takes too long. Returns True if the process ended on
+        its own."""
         process, self._process = self._process, None
-        # It is not asked twice, because a second signal tells Celery to hurry.
+        # No second signal is sent, because it would tell Celery to hurry.
         return process is None or stop_tied(process, first=None, bound_seconds=self._stop_bound_seconds)

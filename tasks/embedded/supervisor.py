@@ -1,4 +1,5 @@
-"""Runs the whole system on one machine: embedded servers, workers, beat and Flower, a process each."""
+"""Runs the whole system on one machine: embedded servers, workers, beat and Flower. Each has a process of its
+own."""
 
 import time
 import urllib.error
@@ -16,7 +17,7 @@ WATCH_PERIOD_SECONDS = 0.2
 
 
 class Supervisor:
-    """Started in the main thread: Linux ends a child with the thread that started it."""
+    """Start it in the main thread, because Linux ends a child with the thread that started it."""
 
     def __init__(self, servers: EmbeddedServers, report: Callable[[str], None]) -> None:
         self._servers = servers
@@ -42,14 +43,15 @@ class Supervisor:
             service.has_been_up = True
 
     def watch(self) -> None:
-        """Check every service once, and start those again that ended. Raises if one does not stay up."""
+        """Check every server and service once, and restart those that ended. Raises EmbeddedServerError if one does
+        not stay up."""
         happened = [*self._servers.restart_if_ended()]
         happened += [event for service in self._services if (event := service.restart_if_ended())]
         for event in happened:
             self._report(event)
 
     def wait_until(self, is_true: Callable[[], bool], what: str) -> None:
-        """Watch until it is true. Raises EmbeddedServerError after a minute."""
+        """Watch the services until `is_true()` is true. Raises EmbeddedServerError after a minute."""
         deadline = time.monotonic() + READY_BOUND_SECONDS
         while not is_true():
             if time.monotonic() > deadline:
@@ -61,7 +63,7 @@ class Supervisor:
             time.sleep(WATCH_PERIOD_SECONDS)
 
     def stop(self) -> None:
-        """Services first and together, then the servers that they need to stop in order."""
+        """Stop all services together, then the servers. The services need the servers to stop in order."""
         for service in self._services:
             service.ask_to_stop()
         for service in self._services:

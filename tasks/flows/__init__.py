@@ -1,1 +1,1 @@
-"""Flows that come with the project: examples that really run."""
+"""The flows that come with the project. They are examples that really run."""

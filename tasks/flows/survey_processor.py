@@ -1,7 +1,7 @@
 """The sample flow: answers of the American National Election Studies 1996 become results in `processed_surveys`.
 
-The handler writes the results over the connection that it is given, and so in the COMMIT that completes the record. No
-record is completed without its result, and no result is written twice.
+The handler writes the results over the connection that it is given. So the COMMIT that completes the record also
+writes its results. No record is completed without its result, and no result is written twice.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ SCALES = {
     "age": (17, 110), "educ": (1, 7), "income": (1, 24), "vote": (0, 1),
 }  # fmt: skip
 
-# The upper ends of the study's income bands in thousands of dollars; the last band is open.
+# The upper ends of the study's income bands in thousands of dollars. The last band has no upper end.
 INCOME_BANDS_THOUSANDS = (
     0, 3, 5, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 22, 25, 30, 35, 40, 45, 50, 60, 75, 90, 105, 130,
 )  # fmt: skip
@@ -31,21 +31,22 @@ INSERT_RESULT = b"""
 
 
 class RegistryUnreachableError(Exception):
-    """The sample's stand-in for an outside service that is away: worth another attempt."""
+    """Stands for an outside service that cannot be reached. A further attempt can succeed."""
 
 
 @flow(max_retries=2, backoff=Backoff(first_seconds=0.5, maximum_seconds=2), batch_size=50)
 def survey_processor(
     payload: dict[str, Any], connection: psycopg.Connection[Any], context: FlowContext
 ) -> dict[str, Any]:
-    """Validates one response, derives what analysts ask for, and stores it."""
+    """Validates one response, derives the figures that analysts ask for, and stores them."""
     result = derive(validate(payload))
     connection.execute(in_queue_schema(INSERT_RESULT), {"record_id": context.record_id, **result})
     return {"nearest_candidate": result["nearest_candidate"]}
 
 
 def validate(payload: dict[str, Any]) -> dict[str, int]:
-    """Raises PermanentError for an answer off its scale, RegistryUnreachableError where trying again can help."""
+    """Raises PermanentError for an answer that is not on its scale, and RegistryUnreachableError if a further
+    attempt can help."""
     if payload.get("tv_news") == "unreachable":
         raise RegistryUnreachableError(
             f"the registry did not answer for respondent {payload.get('respondent_id')}"

@@ -1,1 +1,1 @@
-"""Prometheus metrics, read from the database: in Flower's /metrics, and by `queuectl metrics-server`."""
+"""Prometheus metrics, read from the database. Flower's /metrics and `queuectl metrics-server` serve them."""

@@ -1,4 +1,5 @@
-"""The collector: one reading serves all scrapes of a few seconds. A database that is away is a metric, not an error."""
+"""The collector. One reading serves all scrapes within a few seconds. If the database is away, a metric says so, and
+no error is raised."""
 
 import logging
 import threading
@@ -37,7 +38,7 @@ class QueueCollector(Collector):
         self.read_at = float("-inf")
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: registering must not need the database."""
+        """Describes no metrics, so that registering does not need the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -56,7 +57,7 @@ class QueueCollector(Collector):
         except psycopg.errors.UndefinedTable:
             logger.warning("no metrics: the schema is not there, or another one: queuectl migrate")
             read = []
-        except (QueueStoreError, *database_errors()) as error:  # Flower's own metrics share the scrape
+        except (QueueStoreError, *database_errors()) as error:  # an error would hide Flower's metrics
             logger.warning("no metrics: %s", redact(str(error)))
             read = []
         up.add_metric([], int(bool(read)))

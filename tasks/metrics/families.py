@@ -1,4 +1,5 @@
-"""The metrics by name. Labels are flows (a bounded number of them), statuses and levels; never anything of a record."""
+"""The metrics by name. Labels are flows (a bounded number of them), statuses and levels. No label contains data of a
+record."""
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate

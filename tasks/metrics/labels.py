@@ -1,4 +1,5 @@
-"""Which flows have a label of their own: the busiest ones. All others are told together, so that sums stay right."""
+"""Chooses the flows that have a label of their own: the busiest ones. All others share one label, so that sums stay
+right."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,8 @@ OTHERS = "other_flows"
 
 
 class FlowLabels:
-    """Remembers what was told under each label: a counter must not shrink when a flow gets or loses its own."""
+    """Remembers the counters of each label. A counter must not shrink when a flow gets or loses a label of its
+    own."""
 
     def __init__(self) -> None:
         self._before: dict[str, Counters] = {}
@@ -22,8 +24,8 @@ class FlowLabels:
         return sorted(self._own)
 
     def update(self, flows: Sequence[FlowCounts], counters: Mapping[str, Counters]) -> dict[str, Counters]:
-        """The counters by label. Flows in which nothing happened count as well: an increase from nothing to one is
-        seen only where the nothing was told."""
+        """Returns the counters by label, zeros included. Prometheus sees an increase from 0 to 1 only if it has read
+        the 0."""
         self._name(flows, counters)
         empty = Counters()
         for name, counter in counters.items():
@@ -41,13 +43,14 @@ class FlowLabels:
         return labelled
 
     def split(self, flows: Sequence[FlowCounts]) -> list[FlowCounts]:
-        """The counts of the flows that have a label of their own, and the sum of the others."""
+        """Returns the counts of the flows that have a label of their own, and the sum of the others."""
         own = [flow for flow in flows if flow.flow_name in self._own]
         others = [flow for flow in flows if flow.flow_name not in self._own]
         return [*own, add_up(others, OTHERS)] if others else own
 
     def _name(self, flows: Sequence[FlowCounts], counters: Mapping[str, Counters]) -> None:
-        """A flow with a label keeps it until another is twice as busy, or until it is gone."""
+        """Choose the flows with a label. A flow keeps its label until another flow is twice as busy, or until it is
+        gone."""
 
         def rank(flow: FlowCounts) -> tuple[int, str]:
             counter = counters.get(flow.flow_name)

@@ -1,4 +1,4 @@
-"""Everything that one scrape tells: what is alive from the primary, what is large from the replica."""
+"""Reads everything for one scrape. Counts of records come from the replica, everything else from the primary."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,8 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`records` is None while the replica does not answer, `replica_lag_seconds` also where none is configured."""
+    """`records` and `replica_lag_seconds` are None while the replica does not answer. Without a replica, only
+    `replica_lag_seconds` is None."""
 
     fleet: Fleet
     server: ServerReading

@@ -1,10 +1,10 @@
-"""The operations runbook's functions, as a person or the schedule calls them.
+"""The functions of the operations runbook. A person or the schedule calls them.
 
 from . import distributed_queue_monitoring
 
 distributed_queue_monitoring()["queue_health_assessment"]["queue_health"]
 
-Each is loaded when it is first used: a worker that processes records needs none of them.
+Each function is loaded when it is first used, because a worker that processes records needs none of them.
 """
 
 from importlib import import_module

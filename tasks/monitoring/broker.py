@@ -1,4 +1,4 @@
-"""A look at the broker: it needs no database."""
+"""Looks at the broker. This needs no database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ..celery_hardening.quarantine import Note, news
 BROKER_SECONDS = 2.0
 PROBE_KEY, PROBE_MILLISECONDS = "processing_queue:probe", 1_000
 REPLY_LENGTH = 200
-# The client keeps some codes as classes of errors, and takes them out of the text.
+# The Redis client turns some codes into exception classes, and removes the codes from the text.
 CODES = {
     "ReadOnlyError": "READONLY",
     "OutOfMemoryError": "OOM",
@@ -28,9 +28,9 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class BrokerReading:
-    """`quarantine_notes`: the notes of the last hour, the newest first; empty for a broker that is not Redis.
-    `error_reply`: the error with which it answers a write, such as READONLY; None if the write succeeds.
-    `control_messages`: how many wait in the Celery queue `control`; None if that cannot be read."""
+    """`quarantine_notes`: the notes of the last hour, the newest first. Empty for a broker that is not Redis.
+    `error_reply`: the error with which the broker answers a write, such as READONLY. None if the write succeeds.
+    `control_messages`: how many messages wait in the Celery queue `control`. None if that cannot be read."""
 
     is_reachable: bool
     quarantine_notes: Sequence[Note] = ()
@@ -39,7 +39,7 @@ class BrokerReading:
 
 
 def read_broker() -> BrokerReading:
-    """Never raises: a broker that does not answer in BROKER_SECONDS is not reachable."""
+    """Never raises. A broker that does not answer within BROKER_SECONDS counts as unreachable."""
     if not app.conf.broker_url:
         return BrokerReading(is_reachable=False)
     try:
@@ -74,7 +74,7 @@ def _error_reply(client: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSetUp:
-    """`eviction_policy`: empty where the server does not tell it."""
+    """`eviction_policy`: empty if the server does not tell it."""
 
     product: str
     version: str
@@ -83,7 +83,7 @@ class BrokerSetUp:
 
 
 def read_broker_set_up() -> BrokerSetUp | None:
-    """None for a broker that is not Redis, does not answer, or does not say. Never raises."""
+    """Returns None for a broker that is not Redis, does not answer, or refuses INFO. Never raises."""
     try:
         said: dict[str, Any] = connect(app.conf.broker_url).info()
     except Exception:  # noqa: BLE001  (whatever keeps it from an answer)

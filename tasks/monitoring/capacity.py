@@ -1,4 +1,4 @@
-"""Are there enough containers, and for how long will there be?"""
+"""Calculates whether there are enough containers, and for how long they will be enough."""
 
 import math
 from typing import Any
@@ -10,17 +10,17 @@ from .databases import database_named, read_beside
 from .rules import flow_rules
 from .snapshot import Snapshot, take_snapshot
 
-CONNECTIONS_EACH = 2  # for each worker process: its run and its heartbeat
+CONNECTIONS_EACH = 2  # for each worker process: one for its run, one for its heartbeat
 GROWTH_DAYS = 28
 GROWTH_MINIMUM_DAYS = 7
 WEEK_DAYS = 7
 
 
 def calculate_capacity_utilization() -> dict[str, Any]:
-    """The load, the capacity of the configured containers, and how many containers are wanted.
+    """Returns the load, the capacity of the configured containers, and how many containers are wanted.
 
-    Theoretical: CONTAINERS containers, each BATCH_SIZE records a batch and CAPACITY_RATE_PER_HOUR batches an hour.
-    Raises DatabaseUnavailableError.
+    The theoretical capacity assumes CONTAINERS containers. Each processes CAPACITY_RATE_PER_HOUR batches of
+    BATCH_SIZE records an hour. Raises DatabaseUnavailableError.
     """
     database, settings = database_named(), load_processor_settings()
     snapshot = take_snapshot(database, settings, with_integrity=False)
@@ -51,7 +51,8 @@ def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
 
 
 def maximum_containers(snapshot: Snapshot) -> int:
-    """How many containers the server has connections for: two for each worker process, and those that others use."""
+    """How many containers the server has connections for. A worker process needs two; the connections of other
+    programs are not available."""
     fleet, server = snapshot.fleet, snapshot.server
     hosts = {process.hostname for process in fleet.alive}
     processes_each = math.ceil(len(fleet.alive) / len(hosts)) if hosts else 1
@@ -60,8 +61,8 @@ def maximum_containers(snapshot: Snapshot) -> int:
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
-    """Fits a line to the daily arrivals, and says in how many days it reaches the capacity. None: too few days, or no
-    growth."""
+    """Fits a line to the number of records enqueued each day. Says in how many days that line reaches the capacity;
+    None if there are too few days or there is no growth."""
     if len(days) < GROWTH_MINIMUM_DAYS:
         return {
             "days_seen": len(days),
@@ -85,8 +86,8 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
 
 
 def _trend(values: list[float]) -> tuple[float, float]:
-    """The slope, and the level today. With two weeks of days or more it uses averages of seven days, because weekends
-    are not a trend."""
+    """Returns the slope and today's level. With data of two weeks or more, it uses averages of seven days, because
+    weekends are not a trend."""
     if len(values) < 2 * WEEK_DAYS:
         return _line(values)
     averages = [
@@ -97,7 +98,7 @@ def _trend(values: list[float]) -> tuple[float, float]:
 
 
 def _line(values: list[float]) -> tuple[float, float]:
-    """Least squares: the slope, and the level at the last value."""
+    """Fits a line by least squares. Returns the slope, and the level at the last value."""
     middle, mean = (len(values) - 1) / 2, sum(values) / len(values)
     spread = sum((x - middle) ** 2 for x in range(len(values)))
     slope = sum((x - middle) * (value - mean) for x, value in enumerate(values)) / spread
@@ -117,7 +118,7 @@ def _flows(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _pool(snapshot: Snapshot, settings: ProcessorSettings) -> dict[str, Any]:
-    """The pool that the configured containers want, and what the server can take."""
+    """The pool size that the configured containers need, and the server's connections."""
     pool_size = default_pool_size(settings.containers)
     return {
         "recommended_pool_size": pool_size,

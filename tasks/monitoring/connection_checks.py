@@ -1,4 +1,5 @@
-"""Every look at the database is a sample of how well it can be reached. Looks that failed are noted once it is back."""
+"""Every look at the database is a sample of whether it can be reached. Failed looks are stored once the database is
+back."""
 
 import logging
 from collections import deque
@@ -21,7 +22,8 @@ def remember_failure(database_name: str, attempts: int) -> None:
 
 
 def note_success(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
-    """Returns the success rate of the last day in percent; None where it cannot be written down. Never raises."""
+    """Stores this look and earlier failed ones. Returns the success rate of the last day in percent, or None if they
+    cannot be stored. Never raises."""
     failures = unnoted.get(database.name, deque[int]())
     try:
         with database.transaction() as cursor:

@@ -13,7 +13,7 @@ KIND = "connections"
 
 
 def named(holders: list[ConnectionHolder]) -> str:
-    """`billing in shop as queue_app (80), …`: application, database, login, and how many."""
+    """`billing in shop as queue_app (80), …`: application, database, login, and number of connections."""
     return ", ".join(
         f"{h.application_name} in {h.database_name} as {h.user_name} ({h.connection_count})" for h in holders
     )
@@ -31,7 +31,7 @@ def remember(settings: ProcessorSettings, database_name: str, server: ServerRead
 
 
 def last_known(settings: ProcessorSettings, database_name: str) -> str:
-    """A sentence; it also says where nothing is known."""
+    """Returns a sentence, also if nothing is known."""
     state = StateFile(settings, database_name, KIND).read()
     try:
         at = datetime.fromisoformat(state["at"])

@@ -1,4 +1,4 @@
-"""The databases that monitoring reads, one manager for each in a process, and reading with a time limit."""
+"""The databases that monitoring reads. A process has one manager for each, and each statement has a time limit."""
 
 import logging
 from collections.abc import Callable
@@ -29,8 +29,8 @@ def database_named(name: str = DEFAULT_DATABASE) -> DatabaseManager:
 
 
 def read_beside(database: DatabaseManager, read: Callable[[Cursor[Any]], T]) -> tuple[T, str | None]:
-    """Read from the replica, or from the primary if there is no replica or it cannot be reached; the returned text
-    then says why. Raises DatabaseUnavailableError."""
+    """Read from the replica. If there is none, or it cannot be reached, read from the primary. If the replica cannot
+    be reached, the returned text says why. Raises DatabaseUnavailableError."""
     problem: str | None = None
     if database.settings.replica_url is not None:
         try:

@@ -1,4 +1,4 @@
-"""Calls with a deadline. A thread cannot be stopped: a call that hangs keeps its thread, and its caller goes on."""
+"""Calls with a deadline. A thread cannot be stopped, so a call that hangs keeps its thread. Its caller goes on."""
 
 import threading
 from collections.abc import Callable
@@ -13,8 +13,8 @@ T = TypeVar("T")
 def call_with_deadline(call: Callable[[], T], seconds: float, *, thread_name: str) -> T:
     """Return what the call to the database returns, and raise what it raises.
 
-    Raises DatabaseUnavailableError when the call has not ended after `seconds`. A server that hangs accepts
-    connections, and answers neither with a result nor with an error.
+    Raises DatabaseUnavailableError if the call has not ended after `seconds`. A server that hangs accepts
+    connections, but answers neither with a result nor with an error.
     """
     started = start_call(call, thread_name=thread_name)
     if not wait([started], seconds).done:

@@ -1,4 +1,4 @@
-"""Readings as the plain dictionaries that the monitoring functions return and Celery can carry."""
+"""Turns readings into plain dictionaries. The monitoring functions return them, and Celery can carry them."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -56,7 +56,7 @@ def describe_window(window: Window) -> dict[str, Any]:
 
 
 def describe_fleet(fleet: Fleet) -> dict[str, Any]:
-    """`containers`: by host; a host whose processes are all silent is not healthy."""
+    """`containers` has an entry for each host. A host whose processes are all silent is not healthy."""
     versions = sorted({process.versions.get("processing-queue", "unknown") for process in fleet.alive})
     return {
         "worker_processes_alive": len(fleet.alive),

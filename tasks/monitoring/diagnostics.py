@@ -1,4 +1,4 @@
-"""What is wrong, from every side: records without an owner, the fleet, the database, the integrity of the data."""
+"""Finds everything that is wrong: with orphaned records, the fleet, the database, and the integrity of the data."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from .snapshot import Snapshot, take_snapshot
 def distributed_processing_diagnostics(
     include_orphaned_analysis: bool = True, include_performance_analysis: bool = True
 ) -> dict[str, Any]:
-    """Every issue, the worst first, and what it was judged by. Raises DatabaseUnavailableError."""
+    """Returns every issue, the worst first, and the facts behind the issues. Raises DatabaseUnavailableError."""
     snapshot = take_snapshot(
         database_named(), load_processor_settings(), with_percentiles_of_day=include_performance_analysis
     )

@@ -1,4 +1,4 @@
-"""Maintenance as the schedule, `queuectl maintenance` and a person at a Python prompt call it."""
+"""Maintenance. The schedule, `queuectl maintenance` and a person at a Python prompt call it."""
 
 import logging
 from collections.abc import Callable
@@ -34,11 +34,11 @@ def distributed_system_maintenance(
     on_progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Any]:
     """Run the chosen operations one after the other. A dry run (the default) says what would be done and changes
-    nothing. `on_progress`, for callers in this process, is called after each chunk with the operation and the number
-    of rows so far.
+    nothing. Only callers in this process can pass `on_progress`. It is called after each chunk, with the operation
+    and the number of rows so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
-    reset. Raises ValueError for wrong arguments, MaintenanceError when the same is running already,
+    reset. Raises ValueError for wrong arguments, MaintenanceError if the same operation is running already, and
     DatabaseUnavailableError.
     """
     settings = load_processor_settings()
@@ -59,14 +59,14 @@ def distributed_system_maintenance(
 
 
 def weekly_reset() -> dict[str, Any]:
-    """Say what is wrong with the failed records, then give those another chance that have attempts left."""
+    """Log all issues, then reset the failed records that have attempts left."""
     diagnostics = distributed_processing_diagnostics()
     logger.info("before the weekly reset: %s", "; ".join(diagnostics["issues_found"]) or "no issues")
     return distributed_system_maintenance(reset_failed_records=True, dry_run=False, actor="schedule")
 
 
 def monthly_retention() -> dict[str, Any]:
-    """Purge what is older than its retention, then look at capacity."""
+    """Purge everything that is older than its retention, then log the capacity."""
     results = distributed_system_maintenance(purge_old_records=True, dry_run=False, actor="schedule")
     capacity = calculate_capacity_utilization()
     logger.info(
@@ -79,8 +79,8 @@ def monthly_retention() -> dict[str, Any]:
 
 
 def nightly_review() -> dict[str, Any]:
-    """Correct the counts after changes of status without an arrow, and learn what is usual at each hour of the
-    week."""
+    """Correct the counts, which are wrong if somebody changed a status by hand. Then learn the usual rates of each
+    hour of the week."""
     database = database_named()
     with maintenance.begin(database, "nightly_review", dry_run=False, actor="schedule") as run:
         with run.chunk():

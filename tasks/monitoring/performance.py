@@ -1,4 +1,4 @@
-"""How fast and how well records are processed, in a window that ends now."""
+"""Measures how fast and how well records are processed, in a window that ends now."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -28,9 +28,9 @@ PERFORMANCE_CODES = (
 def processing_performance_monitoring(
     time_window_hours: float = 24, include_error_analysis: bool = True
 ) -> dict[str, Any]:
-    """Rates, durations and success overall and by flow, the top errors, and what to do about them.
+    """Returns rates, durations and success overall and by flow, the top errors, and findings with their next steps.
 
-    Raises ValueError for a window that is not positive, DatabaseUnavailableError.
+    Raises ValueError for a window that is not positive or too long, and DatabaseUnavailableError.
     """
     if isinstance(time_window_hours, bool) or not 0 < time_window_hours <= MAXIMUM_HOURS:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How the queue is: counts, rates, and whether anything is wrong."""
+"""The state of the queue: counts, rates, and whether anything is wrong."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from .snapshot import DAY_SECONDS, HOUR_SECONDS, Snapshot, take_snapshot
 
 
 def distributed_queue_monitoring(include_detailed_metrics: bool = False) -> dict[str, Any]:
-    """Counts overall and by flow, the health of the queue, and the alerts that follow from it.
+    """Returns counts overall and by flow, the health of the queue, and the alerts that follow from it.
 
     Raises DatabaseUnavailableError.
     """

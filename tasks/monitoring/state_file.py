@@ -1,4 +1,4 @@
-"""A small file of this machine, for what must be known without the database."""
+"""A small file on this machine. It holds facts that must be known without the database."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from queue_store.settings import ProcessorSettings, environment_name
 
 
 class StateFile:
-    """One JSON document, for one user, environment, database and schema. It is never relied on: a full disk loses
-    it."""
+    """One JSON document for one user, environment, database and schema. No code relies on it, because a full disk
+    loses it."""
 
     def __init__(self, settings: ProcessorSettings, database_name: str, kind: str) -> None:
         directory = Path(settings.state_directory or tempfile.gettempdir())
@@ -21,7 +21,7 @@ class StateFile:
         self.path = directory / name
 
     def read(self) -> Any:
-        """Returns None if there is no file; a file of another user is ignored."""
+        """Returns None if there is no file. A file of another user is ignored."""
         try:
             if self.path.is_symlink() or self.path.stat().st_uid != os.getuid():
                 return None

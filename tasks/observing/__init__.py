@@ -1,5 +1,5 @@
-"""More of runs and attempts than their outcome: fields in log lines, and spans. Nothing of it is on by
-default, and what is off costs nothing."""
+"""Shows more of runs and attempts than their outcome: fields in log lines, and spans. By default all of this is off.
+Parts that are off cost nothing."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,7 +13,7 @@ class Observer(Protocol):
     """Each method returns a context that is entered before the observed step and left after it."""
 
     def run(self, run: Run, trace_context: str | None) -> AbstractContextManager[None]:
-        """A run that claimed something. `trace_context`: the trace context of the hint that it began with."""
+        """A run that claimed something. `trace_context`: the trace context of the hint that started it."""
         ...
 
     def attempt(self, record: Record) -> AbstractContextManager[None]: ...
@@ -37,7 +37,7 @@ def stop_observing_with(observer: Observer) -> None:
 
 
 def observer() -> Observer | None:
-    """None: nobody observes."""
+    """None if nobody observes."""
     return _AllObservers() if _observers else None
 
 

@@ -1,4 +1,4 @@
-"""The flow, run, record and attempt at hand, for all that any logger logs during it."""
+"""Adds the current flow, run, record and attempt to every line that any logger writes."""
 
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -19,7 +19,8 @@ class BoundFields:
         return _bind(fields_of(record))
 
     def batch(self, records: Sequence[Record]) -> AbstractContextManager[None]:
-        """Which record a line of a batch handler is about only the handler knows: it asks its `context.logger`."""
+        """Only a batch handler knows which record a log line is about. It uses the `logger` of that record's
+        context."""
         first = records[0]
         fields = {"flow": first.flow_name, "run": str(first.flow_instance_id), "records": len(records)}
         return _bind(fields)

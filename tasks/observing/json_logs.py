@@ -1,4 +1,5 @@
-"""Logs as one JSON document a line where the setting LOG_FORMAT is `json`: for containers, whose logs machines read."""
+"""With the setting LOG_FORMAT=json, each log line is one JSON document. It is for containers, because machines read
+their logs."""
 
 import json
 import logging
@@ -38,7 +39,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _task() -> dict[str, Any]:
-    """The Celery task in whose course the line was written."""
+    """The Celery task that was running when the line was written."""
     request = getattr(current_task, "request", None)
     return {"task": current_task.name, "task_id": request.id} if request and request.id else {}
 
@@ -53,7 +54,7 @@ def _bound(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _told(name: object, value: object) -> object:
-    """Without secrets, including values that only their name shows to be secret."""
+    """The value without secrets. A value is also hidden if its name says that it is secret."""
     if value is None or isinstance(value, bool | int | float):
         return value if redact(f"{name}={value}") == f"{name}={value}" else HIDDEN
     if isinstance(value, Mapping):
@@ -69,14 +70,14 @@ def _told(name: object, value: object) -> object:
 def write_json(logger: logging.Logger, **_: Any) -> None:
     try:
         is_wanted = load_processor_settings().log_format == "json"
-    except SettingsError:  # told by the check before the start
+    except SettingsError:  # the check before the start reports it
         return
     if is_wanted:
         log_as_json(logger)
 
 
 def log_as_json(logger: logging.Logger) -> None:
-    """Idempotent."""
+    """May be called repeatedly."""
     for handler in logger.handlers:
         handler.setFormatter(JsonFormatter())
     observe_with(bound_to_logs)

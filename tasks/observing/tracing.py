@@ -1,10 +1,10 @@
-"""OpenTelemetry: a span for each run, in the trace of the hint that it began with, and one for each attempt, in the
-trace of the record's producer and linked to its run. A call of a batch handler is one span of the run, linked to the
-traces of the records' producers.
+"""OpenTelemetry spans. The span of a run is in the trace of the hint that started it. The span of an attempt is in
+the trace of the record's producer, and is linked to the run. A call of a batch handler is one span of the run. It is
+linked to the traces of the records' producers.
 
 The setting TRACING and the extra `tracing` switch it on. OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT,
-OTEL_SERVICE_NAME …) say where spans go. An enqueue inside of a span carries its context in the record; applications in
-other languages write a W3C traceparent into `trace_context`.
+OTEL_SERVICE_NAME …) say where spans go. An enqueue inside a span stores the span's context in the record.
+Applications in other languages write a W3C traceparent into `trace_context`.
 """
 
 import logging
@@ -33,7 +33,7 @@ COUNTS = ("records_claimed", "records_completed", "records_retried", "records_fa
 
 
 class Tracing:
-    """The tracing of one process, which has one run at a time."""
+    """The tracing of one process. A process has one run at a time."""
 
     def __init__(self, tracer: "Tracer") -> None:
         self._tracer = tracer
@@ -41,7 +41,8 @@ class Tracing:
 
     @contextmanager
     def run(self, run: Run, trace_context: str | None) -> Generator[None]:
-        """It stays open for as long as the run, which can be long: attempts are exported before it."""
+        """The span stays open as long as the run, which can be long. So the spans of attempts are exported before
+        it."""
         from opentelemetry.trace import SpanKind
 
         attributes = _attributes(run.options.flow_name, run.flow_instance_id)
@@ -132,12 +133,12 @@ def _errors_in(span: "Span") -> Generator[None]:
     except SnoozeRecord:
         raise
     except BaseException as error:
-        span.set_status(StatusCode.ERROR, type(error).__name__)  # its message may hold secrets
+        span.set_status(StatusCode.ERROR, type(error).__name__)  # the message of the error may hold secrets
         raise
 
 
 def check_tracing() -> None:
-    """Raises SettingsError when the setting is on and the extra is not installed."""
+    """Raises SettingsError if the setting is on and the extra is not installed."""
     if load_processor_settings().tracing and find_spec("opentelemetry") is None:
         raise SettingsError(["TRACING needs the extra: pip install 'processing-queue[tracing]'"])
 
@@ -159,8 +160,8 @@ def trace_attempts() -> Tracing:
 
 
 def flush_spans() -> None:
-    """Before the process ends. Waits for a few seconds at most: the exporter would keep trying for its own time
-    limit."""
+    """Call it before the process ends. It waits for a few seconds at most, because the exporter would keep trying
+    for its own time limit."""
     from opentelemetry import trace
 
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)

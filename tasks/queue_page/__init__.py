@@ -1,6 +1,6 @@
-"""The Queue page: what is in Postgres, shown inside Flower, with actions for operators.
+"""The Queue page. It shows inside Flower what is in Postgres, and has actions for operators.
 
-`install` puts it into Flower's command. `guard` decides who may see and do what. `views` reads, one function for each
-kind of data; `actions` changes, through the operators' arrows, so that everything leaves an audit row. The browser
-gets one template, plain modules of JavaScript, and JSON.
+`install` puts the page into Flower's command. `guard` decides who may see and do what. `views` reads; it has one
+function for each kind of data. `actions` makes changes through the operators' arrows, so that every change leaves an
+audit row. The browser gets one template, plain JavaScript modules, and JSON.
 """

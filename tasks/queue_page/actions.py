@@ -1,5 +1,5 @@
-"""The actions of the page: the operators' arrows. Each answers how many records it changed, and says it in a
-sentence."""
+"""The actions of the page. They use the operators' arrows. Each action returns the number of changed rows, and a
+sentence that says it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ from .database import page_database, reading
 from .record_search import SEARCHED_FOR, filter_of
 
 Action = Callable[[Arguments, str], dict[str, Any]]
-Words = tuple[str, str]  # for a count of one, and for all others
+Words = tuple[str, str]  # the words for a count of one, and for all other counts
 MATCHES_AT_MOST = 10_000
 NOTHING = ("", "")
 NOT_RESET = (
@@ -35,7 +35,8 @@ ON_THE_LINE = {"failed": "reset", "pending": "cancel"}
 
 
 def reset(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Reset the records with these ids, all with one kind of error, or all failed ones that a search finds."""
+    """Reset the records with these ids, all records with one kind of error, or all failed records that a search
+    finds."""
     ids, search = _meant(arguments, "failed")
     if arguments.switch("dry_run"):
         with reading(replica=False) as cursor:
@@ -88,8 +89,8 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Move the pending and failed records of a name that is not a flow to a flow. A dry run may leave out
-    `to_flow`."""
+    """Move pending and failed records to a flow. Their current flow name is not that of a registered flow. A dry run
+    may leave out `to_flow`."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     pending, failed = _movable(name, to_flow)
     if arguments.switch("dry_run"):
@@ -132,7 +133,8 @@ ACTIONS: dict[str, Action] = {
 
 
 def _movable(name: str, to_flow: str | None) -> tuple[int, int]:
-    """How many are pending and failed. Raises UnknownFlowError, RegisteredFlowError, BadInputError for too many."""
+    """How many records are pending, and how many are failed. Raises UnknownFlowError or RegisteredFlowError, and
+    BadInputError for too many records."""
     with reading(replica=False) as cursor:
         if to_flow is None:
             check_no_flow(cursor, name)
@@ -150,7 +152,7 @@ def _operators() -> Operators:
 
 
 def _meant(arguments: Arguments, status: str) -> tuple[list[int], dict[str, str]]:
-    """The ids, and what was searched for, where they were not chosen one by one."""
+    """The ids of the records. If a search chose them, also the search; otherwise an empty dictionary."""
     given = arguments.ids()
     if given is not None:
         return given, {}

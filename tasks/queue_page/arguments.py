@@ -1,4 +1,4 @@
-"""What a browser sent, checked before anybody uses it."""
+"""The arguments that a browser sent. They are checked before any other code uses them."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ IDS_AT_MOST = 10_000
 
 
 class BadInputError(ValueError):
-    """Says which field is wrong, and what it should be."""
+    """The message says which field is wrong, and what it should be."""
 
 
 class Arguments:
@@ -90,7 +90,7 @@ class Arguments:
         return value
 
     def instant(self, name: str) -> datetime | None:
-        """ISO 8601; without a zone it is UTC."""
+        """An instant in ISO 8601. Without a time zone, it is in UTC."""
         text = self.text(name)
         if text is None:
             return None

@@ -1,5 +1,5 @@
-"""Flower's HTTP server with bounds: Tornado takes 100 MB of a request before anybody has logged in, and waits an hour
-for the rest of a line."""
+"""Flower's HTTP server with bounds. By default, Tornado accepts a request of 100 MB before a login, and waits an
+hour for the rest of a line."""
 
 from flower.app import Flower
 from tornado.httpserver import HTTPServer
@@ -9,14 +9,14 @@ from .long_lived import keep_what_is_loaded
 
 BODY_BYTES = 1_048_576
 HEADER_BYTES = 32_768
-HEADER_SECONDS = 10.0  # also between two requests of one connection
+HEADER_SECONDS = 10.0  # also the limit between two requests of one connection
 BODY_SECONDS = 10.0
 SOCKET_OF_ALL, SOCKET_OF_THE_GROUP = 0o777, 0o660
 
 
 def bounded_server(application: Flower) -> int | None:
-    """Listens as Flower's options say. Returns the port, None for a socket in the file system. Without a login that
-    socket is for the owner and the group."""
+    """Listens where Flower's options say. Returns the port, or None for a socket in the file system. If no login is
+    configured, only the owner and the group may use that socket."""
     keep_what_is_loaded()
     options = application.options
     server = HTTPServer(

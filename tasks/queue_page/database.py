@@ -1,4 +1,5 @@
-"""The page's own way to the database: few connections, a limit on each statement, the replica for what is large."""
+"""The page's own access to the database. It uses few connections, limits each statement, and reads large data from
+the replica."""
 
 import logging
 from collections.abc import Generator
@@ -41,6 +42,6 @@ def replica_lag_seconds() -> float | None:
 
 @contextmanager
 def reading(*, replica: bool) -> Generator[Cursor[Any]]:
-    """A slow database ends the reading: it degrades the page, not the queue."""
+    """A slow database ends the reading. So it harms the page, but the page does not harm the queue."""
     with bounded_read(page_database(), replica=replica, timeout_seconds=STATEMENT_SECONDS) as cursor:
         yield cursor

@@ -1,4 +1,5 @@
-"""One door before everything that Flower serves: pages, API, metrics, files, and whatever a newer Flower adds."""
+"""One door in front of everything that Flower serves: pages, API, metrics, files, and anything that a newer Flower
+adds."""
 
 import inspect
 import logging
@@ -21,7 +22,7 @@ from .wrong_logins import WrongLogins
 
 logger = logging.getLogger(__name__)
 
-OPEN_TO_ALL = (LogoutHandler, Healthcheck, StaticFileHandler)  # and the login
+OPEN_TO_ALL = (LogoutHandler, Healthcheck, StaticFileHandler)  # the login page, too
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 READING = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
@@ -38,9 +39,9 @@ _wrong_logins = WrongLogins()
 
 
 class BehindTheDoor(tornado.web.RequestHandler):
-    """A base class placed before each of Flower's handlers and ours."""
+    """A base class that is put before each of Flower's handlers and of ours."""
 
-    scripts = " 'unsafe-inline'"  # a page of Flower's has one
+    scripts = " 'unsafe-inline'"  # one of Flower's pages has an inline script
     is_open = False
 
     def set_default_headers(self) -> None:
@@ -62,7 +63,7 @@ class BehindTheDoor(tornado.web.RequestHandler):
             await before
 
     def write_error(self, status_code: int, **details: Any) -> None:
-        """Flower itself would show the traceback, and the settings of the process, to anybody who asks."""
+        """Flower's own method would show the traceback, and the settings of the process, to anybody."""
         if status_code != 500:
             super().write_error(status_code, **details)
         elif not self._finished:
@@ -111,7 +112,8 @@ def _with_door(handler_class: Any, *, is_open: bool) -> type:
 
 
 class LoginBehindTheDoor(LoginHandler):
-    """Flower makes a handler of its provider's class instead, so that class gets the door too."""
+    """Creates a handler of the provider's class instead, as Flower's LoginHandler does. So the provider's class gets
+    the door, too."""
 
     def __new__(cls, application: Any, *arguments: Any, **details: Any) -> Any:
         provider = symbol_by_name(application.options.auth_provider or NotFoundErrorHandler)
@@ -119,7 +121,7 @@ class LoginBehindTheDoor(LoginHandler):
 
 
 def _start_http_server(application: Flower) -> int | None:
-    """Exits where Flower would show or do more than its switches may open."""
+    """Starts Flower's server. Exits if no login is configured and the options would still open Flower to others."""
     options = application.options
     if not guard.has_login(options):
         if not options.unix_socket and options.address not in LOOPBACK:

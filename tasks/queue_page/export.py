@@ -1,4 +1,4 @@
-"""Records that a search found, as a file. A spreadsheet must not take what records say for formulas."""
+"""Writes the records that a search finds to a file. A spreadsheet must not read text of records as formulas."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ LOOKS_AT_MOST = 100
 
 
 def export(arguments: Arguments, form: str) -> bytes:
-    """Raises BadInputError when there is more than fits: a part that looks like everything would mislead."""
+    """Raises BadInputError if there are more records than fit. A part of them would look like all of them."""
     records = _collect(arguments)
     if form == "json":
         return orjson.dumps(records, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)

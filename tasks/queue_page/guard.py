@@ -1,8 +1,9 @@
 """Who may see and do what.
 
-Flower 2.2 asks for a login only in its API: its pages, with the arguments of tasks, and /metrics are open to whoever
-reaches the port, on every interface. With the Queue page in it, a login guards everything but the health check and the
-files that are the same for all. Without a login Flower serves this machine only, and nothing can be changed.
+Flower 2.2 asks for a login only in its API. Its pages, with the arguments of tasks, and /metrics are open to
+everybody who reaches the port, on every interface. With the Queue page, a login guards everything except the health
+check, and files that are the same for all users. If no login is configured, Flower serves this machine only, and
+nothing can be changed.
 """
 
 from base64 import b64decode
@@ -14,7 +15,7 @@ LOGIN_HINT = "set FLOWER_BASIC_AUTH=NAME:PASSWORD in Flower's environment, or us
 
 
 def options_of(handler: Any) -> Any:
-    """Flower's application carries what its command line said."""
+    """The options of Flower's command line. The application carries them."""
     return handler.application.options
 
 
@@ -35,7 +36,7 @@ def check_login(handler: Any) -> None:
 
 
 def login_name(handler: Any) -> str:
-    """The name of the basic login that was accepted; empty without one."""
+    """The name of the basic login that was accepted. Empty if there was none."""
     _, _, credentials = handler.request.headers.get("Authorization", "").partition(" ")
     try:
         return b64decode(credentials).decode().partition(":")[0]
@@ -44,7 +45,7 @@ def login_name(handler: Any) -> str:
 
 
 def _user(handler: Any) -> Any:
-    """Flower compares credentials as texts, which `hmac` refuses where one of them is not ASCII."""
+    """Flower compares credentials as texts with `hmac`. That raises TypeError if one of them is not ASCII."""
     try:
         return handler.current_user
     except TypeError:
@@ -52,7 +53,8 @@ def _user(handler: Any) -> Any:
 
 
 def _check_host(handler: Any) -> None:
-    """Another site can point its own host name to our address (DNS rebinding). Its requests still carry that name."""
+    """Refuses other host names. Another site can point its own host name to our address (DNS rebinding), but its
+    requests still carry that name."""
     name = handler.request.host_name
     if not options_of(handler).unix_socket and name not in ("127.0.0.1", "localhost", "::1"):
         raise tornado.web.HTTPError(403, f"Without a login only http://localhost is answered: {LOGIN_HINT}.")
@@ -70,7 +72,7 @@ def check_may_act(handler: Any) -> None:
 
 
 def why_not_act(handler: Any) -> str:
-    """Empty where actions are allowed."""
+    """The reason why actions are refused. Empty if they are allowed."""
     try:
         check_may_act(handler)
     except tornado.web.HTTPError as error:

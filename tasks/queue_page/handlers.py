@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ACTOR_LENGTH = 255
-COMPRESSED_FROM_BYTES = 5_000  # a thousand flows are 800,000, and 20,000 compressed
+COMPRESSED_FROM_BYTES = 5_000  # a thousand flows take 800,000 bytes, compressed 20,000
 READING_SECONDS = 10.0
 SLOW_OR_AWAY = "The database is slow or away. The queue goes on; the page tries again."
 _threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="queue page")
@@ -47,7 +47,8 @@ class QueueHandler(BehindTheDoor, BaseHandler):
 
     @property
     def actor(self) -> str:
-        """Who is logged in: the e-mail of the provider, whom the proxy names that knows our login, or the login."""
+        """The person who is logged in. With a provider, this is an e-mail address. With a basic login, it is the
+        person whom a proxy names in its header, or else the name of the login."""
         user = self.current_user
         if isinstance(user, str):
             return user
@@ -74,10 +75,11 @@ class PageHandler(QueueHandler):
 
 
 class JsonHandler(QueueHandler):
-    """Answers JSON, errors too: `{"error": "what is wrong and what to do"}`."""
+    """Answers in JSON. An error has the form `{"error": "what is wrong and what to do"}`."""
 
     async def in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """`seconds`: for a reading, which may be given up. An action may have happened nevertheless."""
+        """`seconds`: the time limit of a reading. An action has none, because it might happen after we gave it
+        up."""
         try:
             running = asyncio.get_running_loop().run_in_executor(_threads, work)
             return await asyncio.wait_for(running, seconds)
@@ -138,7 +140,8 @@ class ActionHandler(JsonHandler):
         self.action = action
 
     def check_xsrf_cookie(self) -> None:
-        """Flower lets requests through that carry a password; browsers send that along for other sites too."""
+        """Flower skips this check for requests that carry a password. But browsers also send the password with
+        requests of other sites."""
         tornado.web.RequestHandler.check_xsrf_cookie(self)
 
     async def post(self) -> None:
@@ -165,7 +168,8 @@ class ExportHandler(JsonHandler):
 
 
 class MetricsHandler(JsonHandler):
-    """Flower's own metrics, but read outside the event loop, because our collector asks the database."""
+    """Serves Flower's own metrics. It reads them outside the event loop, because our collector queries the
+    database."""
 
     async def get(self) -> None:
         cast(Flower, self.application).purge_offline_worker_metrics()

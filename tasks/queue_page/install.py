@@ -1,4 +1,4 @@
-"""Adds the page to Flower, also when `celery -A processing_queue flower` starts it."""
+"""Adds the page to Flower, also if `celery -A processing_queue flower` starts Flower."""
 
 import functools
 import sys
@@ -6,8 +6,8 @@ from typing import Any
 
 
 def install_in_flower_command() -> None:
-    """Celery's command line loads Flower's command before the application, so it can be wrapped. In any other program,
-    do nothing."""
+    """Wrap Flower's command. Celery's command line loads it before the application. In any other program, do
+    nothing."""
     module = sys.modules.get("flower.command")
     command = getattr(module, "flower", None)
     if command is None or getattr(command.callback, "has_queue_page", False):
@@ -26,7 +26,7 @@ def _with_queue_page(start: Any) -> Any:
 
 
 def install() -> None:
-    """Call it before Flower's application is built. Once in a process."""
+    """Call it once in a process, before Flower's application is built."""
     import flower.urls
     from flower.options import options
 

@@ -1,4 +1,4 @@
-"""Templates: ours first, then Flower's, whose navigation bar gets one more entry."""
+"""Finds templates, ours first, then Flower's. Flower's navigation bar gets one more entry."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class PageLoader(Loader):
 
 
 def with_entry(navbar: str) -> str:
-    """Raises RuntimeError for a Flower whose navigation bar looks different."""
+    """Adds our entry to the navigation bar. Raises RuntimeError if Flower's navigation bar looks different."""
     before, found, entries = navbar.partition(FIRST_LIST)
     inside, ended, after = entries.partition(END_OF_ENTRIES)
     if not found or not ended:

@@ -1,4 +1,5 @@
-"""The search for records that a browser asks for, on the page, in an export, and for an action on all it finds."""
+"""The search for records that a browser asks for: on the page, for an export, or for an action on all records
+found."""
 
 import re
 from uuid import UUID
@@ -40,7 +41,7 @@ def filter_of(arguments: Arguments) -> RecordFilter:
 
 
 def _worker(text: str | None) -> WorkerFilter | None:
-    """A process's id, a host, or a process as the pages name it: 101 on worker-1."""
+    """Reads the id of a process, a host name, or a process as the pages name it: 101 on worker-1."""
     if text is None:
         return None
     try:

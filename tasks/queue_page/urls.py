@@ -1,4 +1,4 @@
-"""Where everything of the page is found."""
+"""The URLs of the page."""
 
 from pathlib import Path
 

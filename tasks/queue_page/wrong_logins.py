@@ -1,4 +1,4 @@
-"""Guessing a password takes time and leaves a trace. Nobody is locked out: a right login is never delayed."""
+"""Slows down the guessing of passwords, and logs it. Nobody is locked out: a right login is never delayed."""
 
 import asyncio
 import logging
@@ -24,7 +24,8 @@ class WrongLogins:
         self._waiting = 0
 
     async def delay(self, address: str) -> None:
-        """Count one more, and wait twice as long as the last time. Raises HTTPError(429) if too many wait already."""
+        """Count one more wrong login, and wait twice as long as the last time. Raises HTTPError(429) if too many
+        requests wait already."""
         count = self._count(address)
         seconds = min(FIRST_SECONDS * 2 ** min(count - 1, 20), LONGEST_SECONDS)
         logger.warning("wrong login no. %d from %s: answered after %.1f s", count, address, seconds)

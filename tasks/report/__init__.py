@@ -1,4 +1,4 @@
-"""The report of the last day: one file that needs nothing else, fit to attach to a mail.
+"""The report of the last day. It is one file that needs no others, so that it can be attached to a mail.
 
-A worker imports what writes it when it is time to send one.
+A worker imports the code of the report only when it is time to send one.
 """

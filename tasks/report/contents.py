@@ -1,4 +1,4 @@
-"""What the report tells."""
+"""The contents of the report."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ class Report:
 
     @property
     def table(self) -> list[list[str]]:
-        """A row for each flow, under HEADINGS."""
+        """A row for each flow. HEADINGS names its columns."""
         rows: list[list[str]] = []
         for flow in self.flows:
             window = self.day.get(flow.flow_name, Window(DAY_SECONDS, flow.flow_name))

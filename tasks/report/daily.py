@@ -1,4 +1,4 @@
-"""The task of the schedule's entry `daily_report`."""
+"""The function behind the schedule's entry `daily_report`."""
 
 import logging
 
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def daily_report() -> int:
-    """Send the report of the last day to REPORT_RECIPIENTS, and nothing where there are none. Raises
+    """Send the report of the last day to REPORT_RECIPIENTS. If there are none, send nothing. Raises
     ReportNotSentError, DatabaseUnavailableError."""
     from .sending import send_report  # once a day, in one process
 

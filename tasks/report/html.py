@@ -1,4 +1,4 @@
-"""The report as one HTML file without scripts and without anything to load."""
+"""The report as one HTML file. It has no scripts and loads nothing."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""The report as Markdown, for where pictures do not fit."""
+"""The report as Markdown, for places that show no pictures."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def as_markdown(report: Report) -> str:
 
 
 def _plots(report: Report) -> str:
-    """In a code fence, so that the characters are aligned."""
+    """Draws the plots in a code fence, so that the characters are aligned."""
     lines = [f"from {report.start:%d %b %H:%M} to {report.at:%d %b %H:%M %Z}"]
     for title, series in report.plots.items():
         lines += ["", title]
@@ -45,6 +45,6 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Escapes text from records, which must neither end the cell nor become markup."""
+    """Escapes text from records. Such text must neither end the cell nor become markup."""
     escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split()))
     return escaped or "-"

@@ -1,4 +1,4 @@
-"""The report on its way to the people of the setting REPORT_RECIPIENTS, as an attachment, by Apprise."""
+"""Sends the report as an attachment, by Apprise, to the people of the setting REPORT_RECIPIENTS."""
 
 import logging
 import tempfile
@@ -16,12 +16,13 @@ logger = logging.getLogger(__name__)
 
 
 class ReportNotSentError(QueueStoreError):
-    """Nobody got it. Its text names no secret."""
+    """Nobody received the report. The text of this error contains no secret."""
 
 
 def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Returns to how many it was sent; 0 where nobody is to get it. Raises ReportNotSentError when nobody got it:
-    while somebody did, a second try would send it to them twice. Raises DatabaseUnavailableError."""
+    """Returns the number of people to whom the report was sent; 0 if there are no recipients. Raises
+    ReportNotSentError only if nobody received it. If somebody did, a second try would send it to them twice. Raises
+    DatabaseUnavailableError."""
     if not settings.report_recipients:
         return 0
     report = read_report(database)
@@ -38,7 +39,7 @@ def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
 
 
 def _send(url: str, report: Report, file: Path) -> str | None:
-    """None, or what went wrong."""
+    """Returns None, or a text that says what went wrong."""
     try:
         send_to(url, f"The queue on {report.at:%d %B %Y}", report.sentence, file)
     except NotDeliveredError as error:

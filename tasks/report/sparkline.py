@@ -1,4 +1,4 @@
-"""A line plot out of characters, for where pictures do not fit."""
+"""Draws a line plot with characters, for places that show no pictures."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ COLUMNS = 48
 
 
 def sparkline(points: Points, start: datetime, end: datetime) -> str:
-    """The highest value of each column; the lowest bar is nothing."""
+    """Draws the highest value of each column. The lowest bar stands for 0."""
     width_seconds = (end - start).total_seconds() / COLUMNS
     columns = [0.0] * COLUMNS
     for at, value in points:

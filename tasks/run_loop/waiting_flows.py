@@ -1,9 +1,11 @@
-"""Where a worker has many flows, a run is followed by runs of others that wait, without a message for each: hundreds of
-flows with a few records each cost no more messages than one with many. Where a run has one short batch, the next run
-begins in the transaction that ends it (queue_store/runs/succession.py).
+"""Runs several waiting flows in a row. If a worker has many flows, a run is followed by runs of other waiting flows,
+without a message for each. So hundreds of flows with a few records each cost no more messages than one flow with
+many records. If a run has one short batch, the next run begins in the transaction that ends it
+(queue_store/runs/succession.py).
 
-Each process walks over them in a circle, begun anywhere, until it comes to where another one began. Then it goes back
-from its own beginning, and meets the one that comes from there. So a process looks seldom at what is left.
+Each process walks over the waiting flows in a circle. It begins at a random flow, and stops where another process
+began. Then it walks back from its own beginning, until it meets the process that comes from there. So a process
+seldom has to ask again which flows still wait.
 """
 
 import random
@@ -18,12 +20,13 @@ from queue_store.runs.run import Run
 from ..worker.services import WorkerServices
 from .loop import new_run, run_flow
 
-MANY_FLOWS = 20  # with fewer, each has its hint
-EMPTY_RUNS = 2  # in a row: other processes were here, so look again
+MANY_FLOWS = 20  # if a worker has fewer flows, each has its own hint
+EMPTY_RUNS = 2  # in a row; then other processes were here, so ask again which flows wait
 
 
 def run_waiting_flows(services: WorkerServices) -> None:
-    """Until nothing waits, nothing more can be claimed, or a time slice is over. Raises QueueStoreError."""
+    """Run waiting flows until none waits, nothing more can be claimed, or a time slice is over. Raises
+    QueueStoreError."""
     if len(services.flows) < MANY_FLOWS:
         return
     ends_at = time.monotonic() + services.settings.time_slice_seconds
@@ -34,7 +37,8 @@ def run_waiting_flows(services: WorkerServices) -> None:
 
 
 def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], ends_at: float) -> bool:
-    """Until others were first. False: nothing was claimed, or no other run may begin."""
+    """Run these flows, until other processes were first. Returns False if nothing was claimed, or if no other run
+    may begin."""
     claimed_count = empty_count = 0
     successor: Run | None = None
     for flow, next_flow in zip_longest(flows, flows[1:]):
@@ -55,7 +59,7 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
 
 
 def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Run | None:
-    """None: no other run may begin, or not before other tasks of this process."""
+    """Returns None if no other run may begin, or if other tasks of this process must come first."""
     if _is_closing(services) or time.monotonic() >= ends_at:
         return None
     return new_run(services, services.flows[flow.flow_name])
@@ -66,7 +70,7 @@ def _is_closing(services: WorkerServices) -> bool:
 
 
 def _waiting(services: WorkerServices) -> list[FlowWithWork]:
-    """Sorted by name."""
+    """The flows of this worker that wait for runs, sorted by name."""
     with services.database.transaction() as cursor:
         flows = with_work(cursor, services.celery_queues)
     ready = [flow for flow in flows if flow.flow_name in services.flows and flow.runs_wanted]
@@ -75,10 +79,11 @@ def _waiting(services: WorkerServices) -> list[FlowWithWork]:
 
 class _Circle:
     def __init__(self) -> None:
-        self._began_at: str | None = None  # the last walk, where it went forward
+        self._began_at: str | None = None  # where the last walk began, if it went forward
 
     def walk(self, flows: list[FlowWithWork]) -> list[FlowWithWork]:
-        """`flows`: sorted by name, at least one. Every second walk goes back."""
+        """Returns the flows in the order of the walk. `flows` is sorted by name and not empty. Every second walk
+        goes back."""
         goes_back = self._began_at is not None
         first_name = self._began_at or flows[random.randrange(len(flows))].flow_name  # noqa: S311
         self._began_at = None if goes_back else first_name

@@ -1,4 +1,5 @@
-"""The schedule of maintenance and of recurring flows: beat notices what is due, and a task does it once."""
+"""The schedule of maintenance and of recurring flows. Beat notices due entries, and a task does each of them
+once."""
 
 from ..one_package import check_neighbours
 

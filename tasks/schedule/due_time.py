@@ -1,8 +1,8 @@
-"""When was an entry due last, and when is it due next?
+"""Calculates when an entry was due last, and when it is due next.
 
-When the clocks are put back, an hour comes twice. A crontab that names its hours is due in the first one only. One with
-`*` or `*/n` hours means elapsed time, and is due in both. An entry at a time that the clocks skip is due an hour
-later.
+When the clocks are put back, an hour comes twice. A crontab that names its hours is due in the first one only. A
+crontab with `*` or `*/n` hours means elapsed time, and is due in both. If the clocks skip the time of an entry, the
+entry is due an hour later.
 """
 
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab, schedule
 
-SEARCHED_DAYS = 4 * 366  # a 29th of February is found
+SEARCHED_DAYS = 4 * 366  # long enough to find a 29th of February
 
 
 def is_kept(entry_schedule: Any) -> bool:
-    """Times of the clock are kept as occurrences: a crontab, or an interval with `relative`. A plain interval only
-    hints."""
+    """Whether due times are kept as occurrences. They are for a crontab, and for an interval with `relative`. A
+    plain interval only sends hints."""
     return isinstance(entry_schedule, crontab) or bool(getattr(entry_schedule, "relative", False))
 
 
 def latest_due(entry_schedule: schedule | crontab, now: datetime, timezone: ZoneInfo) -> datetime | None:
-    """The latest time at or before `now`; None when there was none in four years."""
+    """The latest due time at or before `now`. None if there was none in four years."""
     if isinstance(entry_schedule, crontab):
         return _latest_of_crontab(entry_schedule, now, timezone)
     seconds = entry_schedule.run_every.total_seconds()
@@ -30,7 +30,7 @@ def latest_due(entry_schedule: schedule | crontab, now: datetime, timezone: Zone
 
 
 def next_due(entry_schedule: schedule | crontab, now: datetime, timezone: ZoneInfo) -> datetime | None:
-    """The first time after `now`; None when there is none in four years."""
+    """The first due time after `now`. None if there is none in four years."""
     if not isinstance(entry_schedule, crontab):
         seconds = entry_schedule.run_every.total_seconds()
         return datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, UTC)
@@ -66,7 +66,7 @@ def _is_on(table: crontab, day: date) -> bool:
 
 
 def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetime]:
-    """In no particular order, and some more than once."""
+    """The due times on this day, in no particular order. Some are yielded more than once."""
     twice = _means_elapsed_time(table) and _has_change_of_clocks(day, timezone)
     for hour in table.hour:
         for minute in table.minute:
@@ -80,7 +80,7 @@ def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetim
 
 
 def _means_elapsed_time(table: crontab) -> bool:
-    """Its hours are `*` or `*/n`, or all of them."""
+    """Whether the hours of the crontab are `*` or `*/n`, or whether all hours are named."""
     hours = str(getattr(table, "_orig_hour", ""))
     return len(table.hour) == 24 or any(part.strip().startswith("*") for part in hours.split(","))
 

@@ -1,5 +1,5 @@
-"""Recurring flows: each due occurrence becomes a record. Level-triggered: any process may look at any time, and there
-is still exactly one record for each occurrence. `fan_out` looks every few seconds, and idle worker processes do, so
+"""Enqueues recurring flows: each due occurrence becomes a record. Any process may look at any time, and there is
+still exactly one record for each occurrence. `fan_out` looks every few seconds. Idle worker processes look, too, so
 that no beat is needed."""
 
 import logging
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 
 def enqueue_due(database: DatabaseManager, flows: Iterable[Flow], settings: ProcessorSettings) -> list[int]:
-    """Returns the ids of the new records. Times are of the setting TIMEZONE. One flow that cannot be enqueued keeps
-    no other from it. Raises DatabaseUnavailableError."""
+    """Returns the ids of the new records. The schedules use the time zone of the setting TIMEZONE. If one flow
+    cannot be enqueued, the others still are. Raises DatabaseUnavailableError."""
     ids: list[int | None] = []
     for flow in flows:
         if flow.schedule is None:

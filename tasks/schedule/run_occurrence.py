@@ -1,4 +1,5 @@
-"""The task that does what the schedule says: takes an occurrence, calls the entry's task, and says how it ended."""
+"""The task that does what the schedule says. It takes an occurrence, calls the entry's task, and stores how that
+ended."""
 
 import logging
 import threading
@@ -59,7 +60,8 @@ def _instant(text: object) -> datetime | None:
 
 
 def _call(schedule_entry: dict[str, Any]) -> tuple[str | None, bool]:
-    """None, or what went wrong; and whether it was only that the same maintenance is running."""
+    """Returns None, or a text that says what went wrong. The second value is true if the same maintenance was
+    already running."""
     try:
         with for_an_occurrence():
             app.tasks[schedule_entry["task"]](

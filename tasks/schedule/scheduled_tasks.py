@@ -1,6 +1,6 @@
-"""The Celery tasks that the schedule calls at a time of the clock. Sent as a message they do nothing.
+"""The Celery tasks that the schedule calls at a time of the clock. If they are sent as messages, they do nothing.
 
-Each imports its function when it is called: a worker that processes records needs none of them.
+Each task imports its function when it is called, because a worker that processes records needs none of them.
 """
 
 from importlib import import_module

@@ -1,9 +1,10 @@
-"""Celery beat, with the schedule kept in Postgres.
+"""The scheduler of Celery beat. It keeps the schedule in Postgres.
 
-`beat_schedule` in celeryconfig.py stays the one place that says what happens when. Entries with times of the clock are
-noticed as occurrences in the database and hinted until somebody has done them. Plain intervals are hints as such.
-Several beats may run: one leads by a lease, which only saves noise. Where nobody serves a Celery queue, its list stays
-bounded: beat sends nothing more to one that is long already.
+`beat_schedule` in celeryconfig.py stays the only place that says what happens when. Beat stores entries with times
+of the clock as occurrences in the database. It sends hints for an occurrence until a worker has done it. For plain
+intervals, beat only sends hints. Several beats may run. One of them leads by a lease, which only saves needless
+hints. If no worker serves a Celery queue, its list stays bounded, because beat sends nothing to a list that is
+already long.
 """
 
 import logging
@@ -64,7 +65,7 @@ class OccurrenceScheduler(Scheduler):
         self.set_schedule({name: entry for name, entry in entries.items() if name not in self._kept})
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """How long beat may sleep."""
+        """Returns how long beat may sleep, in seconds."""
         touch_liveness_file(self._heartbeat_file)
         self._is_looking = True
         try:
@@ -72,8 +73,9 @@ class OccurrenceScheduler(Scheduler):
         except (
             QueueStoreError,
             psycopg.Error,
-        ) as error:  # the latter: frozen for a while, the session was ended
-            # Hints do no harm, and one of them judges whether the database is there.
+        ) as error:  # psycopg.Error: beat was frozen for a while, and its session was ended
+            # Beat sends its hints all the same. They do no harm, and one of them starts the check that reports a
+            # lost database.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
         finally:
@@ -81,13 +83,14 @@ class OccurrenceScheduler(Scheduler):
         return min(super().tick(*args, **kwargs), LOOK_SECONDS) if leads else LOOK_SECONDS
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Its next time comes, whether it was sent or not."""
+        """Sends the entry, unless its Celery queue is long already. In either case, the entry is due again at its
+        next time."""
         if self._has_room(entry.options.get("queue")):
             super().apply_entry(entry, producer)
 
     def close(self) -> None:
-        """Beat calls it in its signal handler, and again when it has left its loop."""
-        if self._is_looking:  # the look that the signal interrupted holds the lease's row
+        """Beat calls this method in its signal handler, and again when it has left its loop."""
+        if self._is_looking:  # the look that the signal interrupted still locks the lease's row
             return
         try:
             with self.database.transaction() as cursor:
@@ -129,7 +132,7 @@ class OccurrenceScheduler(Scheduler):
                 occurrences.notice(cursor, name, due_at)
 
     def _hint(self, entry: str, due_at: datetime) -> None:
-        """A hint that cannot be sent is sent again later."""
+        """Sends a hint. If that fails, a later look sends it again."""
         if not self._has_room(celery_queue_name("control")):
             return
         try:

@@ -1,7 +1,8 @@
-"""Helpers for the test suites of those who write flows; `tasks.testing.plugin` gives them to pytest.
+"""Helpers for the test suites of authors of flows. The fixture `queue_tester` of `tasks.pytest_plugin` gives them to
+pytest.
 
-Everything is real but the broker: records are enqueued, claimed, run and completed in Postgres, in the test's own
-process and thread. Nobody waits for time to pass; it is written into the rows.
+Everything is real except the broker. Records are enqueued, claimed, run and completed in Postgres, in the test's own
+process and thread. No test waits for time to pass, because `pass_time` changes the times in the rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ INSTANTS = ("scheduled_at", "created_at", "updated_at", "claimed_at", "started_a
 
 
 class QueueTester:
-    """The queue as a test sees it: empty at first, worked on when the test says so."""
+    """The queue as a test sees it. It is empty at first, and its records are processed when the test says so."""
 
     def __init__(self) -> None:
         self._services = _new_services()
@@ -62,14 +63,15 @@ class QueueTester:
     def run(
         self, flow: str | Callable[..., Any], payload: object, **options: Unpack[RecordOptions]
     ) -> Row[Any]:
-        """Enqueue one record, run its flow until no record of the flow is due, and return the record as it is then."""
+        """Enqueue one record, run its flow until no record of the flow is due, and return the record as it is
+        afterwards."""
         record_id = self.enqueue(flow, payload, **options)
         self.drain(flow)
         return self.record(record_id)
 
     def drain(self, *wanted: str | Callable[..., Any]) -> None:
-        """Work until nothing that is due can be claimed, in all flows or these. Retries and snoozed records are due
-        later: `pass_time`."""
+        """Process due records of all flows, or of these, until none can be claimed. Retries and snoozed records are
+        due later: see `pass_time`."""
         self._services.flows = load_flows(self._services.settings)
         names = {self._name(flow) for flow in wanted} or set(self._services.flows)
         due: list[str] = []
@@ -86,7 +88,7 @@ class QueueTester:
         )
 
     def record(self, record_id: int) -> Row[Any]:
-        """A row of processing_queue, every column an attribute. Raises UnknownRecordError."""
+        """A row of processing_queue. Each column is an attribute. Raises UnknownRecordError."""
         found = self._rows(processing_queue.c.id == record_id)
         if not found:
             raise UnknownRecordError(f"there is no record {record_id}")
@@ -95,8 +97,8 @@ class QueueTester:
     def records(
         self, flow: str | Callable[..., Any] | None = None, status: str | None = None
     ) -> Sequence[Row[Any]]:
-        """The committed records, oldest first; only those of `flow` and with `status`, if given. Raises
-        QueueStoreError for an unknown status, because a test would otherwise find no records."""
+        """The committed records, the oldest first. `flow` and `status` select some of them. Raises QueueStoreError
+        for an unknown status, because the test would only find no records."""
         if status is not None and status not in STATUSES:
             raise QueueStoreError(f"{status!r} is not a status: it must be one of {', '.join(STATUSES)}")
         conditions: list[ColumnElement[bool]] = []
@@ -107,9 +109,9 @@ class QueueTester:
         return self._rows(*conditions)
 
     def pass_time(self, delta: timedelta) -> None:
-        """Act as if that much time had passed: move every instant of every record, and every occurrence of a recurring
-        flow, into the past. Recurring flows are checked before and after, as a worker would have done.
-        Raises QueueStoreError for a time that does not pass."""
+        """Act as if that much time had passed. Moves every instant of every record, and every occurrence of a
+        recurring flow, into the past. Enqueues due recurring flows before and after, as a worker would have done.
+        Raises QueueStoreError for a time that cannot pass, such as a negative one."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(
                 f"pass_time takes a timedelta from 0 on, such as timedelta(hours=1), not {delta!r}"
@@ -150,7 +152,7 @@ class QueueTester:
         with self.database.engine.connect() as connection:
             connection.execute(
                 select(func.set_config("DateStyle", "ISO", True))
-            )  # psycopg reads no other one
+            )  # psycopg reads no other style
             return connection.execute(query).all()
 
     def _empty(self) -> None:
@@ -164,7 +166,7 @@ class QueueTester:
 
 
 class _NoHints:
-    """The test itself says when to work."""
+    """Sends no hints, because the test itself says when to process records."""
 
     def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
         return True

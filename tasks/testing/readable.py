@@ -1,4 +1,4 @@
-"""Rows that can be read whatever their documents hold: SQL can store numbers that Python does not have."""
+"""Makes rows readable whatever their JSON documents contain. SQL can store numbers that Python cannot convert."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +19,7 @@ class _ReadableJson(TypeDecorator[Any]):
 
 
 def readable(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
-    """The same columns, but a number too long for Python to convert is read as a shortened text."""
+    """The same columns. But a number that is too long for Python is read as a shortened text."""
     return [
         type_coerce(cast(column, Text), _ReadableJson()).label(column.key)
         if isinstance(column.type, JSONB)

@@ -1,1 +1,1 @@
-"""One worker process: its services, shared slots, time limits and memory."""
+"""The parts of one worker process: its services, shared slots, time limits and memory limit."""

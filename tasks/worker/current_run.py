@@ -1,4 +1,4 @@
-"""The state that the heartbeat shares with the loop of its run and with handlers. One thread writes it, others read
+"""The state that the heartbeat shares with the loop of its run and with handlers. One thread writes it; others read
 it."""
 
 import asyncio
@@ -28,11 +28,11 @@ class Handlers(Protocol):
     def oldest(self) -> InHand | None: ...
 
     def end(self, request: EndRequest) -> None:
-        """Ends the process when it has the record in hand under this claim; otherwise returns."""
+        """Ends the process if it has the record in hand under this claim. Otherwise returns."""
         ...
 
     def end_overdue(self) -> None:
-        """Ends the process when a handler has run for too long."""
+        """Ends the process if a handler has run for too long."""
         ...
 
 
@@ -43,13 +43,13 @@ class CurrentRun:
     flow_is_closed: bool = False
     process_is_full: bool = False
     is_in_the_way: bool = False  # something else waits for this process
-    batch_size: int | None = None  # for the next claim, when operators changed it
+    batch_size: int | None = None  # for the next claim, if operators changed it
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])
     handlers: Handlers | None = None
     progress_reports: int = 0
     claim_slice: Callable[[], None] | None = None  # claims the rest of the express slice
-    server_identity: str | None = None  # of the server on which this run began, if known
+    server_identity: str | None = None  # the server on which this run began, if known
     pid: int = field(default_factory=os.getpid)
 
     @property
@@ -61,14 +61,14 @@ class CurrentRun:
 
     def write_progress(self, record: Record, encoded_progress: bytes) -> bool:
         self.progress_reports += 1
-        if self.claim_slice is not None and os.getpid() == self.pid:  # progress is of claimed records only
+        if self.claim_slice is not None and os.getpid() == self.pid:  # only claimed records can have progress
             with masked():
                 self.claim_slice()
         with self._transaction() as cursor:
             return progress.report(cursor, record, encoded_progress)
 
     def check_flow(self, flow_name: str) -> None:
-        """Raises UnknownFlowError. Asks the database about each flow once."""
+        """Raises UnknownFlowError. Asks the database only once about each flow."""
         if flow_name not in self.known_flows:
             with self._transaction() as cursor:
                 self.known_flows.update(read_flow_names(cursor))
@@ -80,7 +80,7 @@ class CurrentRun:
 
     @contextmanager
     def _transaction(self) -> Generator[Cursor[Any]]:
-        """Raises QueueStoreError in a child process of the handler: no run is registered there."""
+        """Raises QueueStoreError in a child process of the handler, because no run is registered there."""
         if os.getpid() != self.pid:
             raise QueueStoreError(
                 "a child process of a handler cannot use the handler's context: return to the handler what it needs"

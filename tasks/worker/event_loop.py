@@ -1,5 +1,5 @@
-"""The one event loop of a worker process. It has a thread of its own, so that claiming and writing never keep it
-waiting, and a handler that blocks it does not keep finished records from being written."""
+"""The one event loop of a worker process. It has a thread of its own, so that claiming and writing never block it.
+Also, if a handler blocks the loop, finished records are still written."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class EventLoop:
-    """Started after the fork, with the first async flow."""
+    """Create it after the fork, for the first async flow."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -25,7 +25,7 @@ class EventLoop:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Call it from another thread. It waits for the result."""
+        """Run the coroutine and wait for its result. Call it from another thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     def close(self) -> None:
@@ -45,7 +45,8 @@ class EventLoop:
             try:
                 self.loop.run_forever()
             except OSError:
-                # A handler closed the loop's own files. Nothing can run on it any more, nor be ended in order.
+                # A handler closed the loop's own files. No task can run on the loop any more, and none can be ended
+                # in order.
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)
             except BaseException:  # a SystemExit in a task that a handler left behind passes through the loop

@@ -1,4 +1,4 @@
-"""Claims of this process that failed: said in the database, where `queuectl check` reads it."""
+"""Notes failed claims of this process in the database. `queuectl check` reads the notes."""
 
 import logging
 from collections.abc import Generator
@@ -21,11 +21,12 @@ class FailingClaims:
 
     @contextmanager
     def watch(self, flow_name: str) -> Generator[None]:
-        """Around a claim. Raises what the claim raises. Costs nothing where it does not fail."""
+        """Put a claim inside this context. It raises what the claim raises. It costs nothing as long as no claim
+        fails."""
         try:
             yield
         except (DatabaseUnavailableError, CommitUnknownError):
-            raise  # the whole server is in trouble, and others say so
+            raise  # the whole server has a problem, and other findings say so
         except Exception as error:
             self._failing.add(flow_name)
             self._say(flow_name, redact(f"{type(error).__name__}: {error}", ERROR_LIMIT))

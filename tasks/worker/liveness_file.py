@@ -1,6 +1,6 @@
-"""A file whose age says whether this container lives, so that a health check costs a `find` and no connection.
+"""A file whose age says whether this container lives. So a health check costs only a `find`, and no connection.
 
-It says nothing about Postgres or Redis: starting containers again does not bring those back."""
+The file says nothing about Postgres or Redis, because restarting containers would not bring those back."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""How much memory this process may use: its container's limit where there is one, else the machine's memory."""
+"""How much memory this process may use: the limit of its container if there is one, otherwise the machine's
+memory."""
 
 from pathlib import Path
 

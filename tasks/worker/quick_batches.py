@@ -1,22 +1,23 @@
-"""Whether the batches of a flow were quick and clean lately, in this process. Then its runs are express."""
+"""Notes whether the recent batches of a flow in this process were quick and clean. If they were, its runs are
+express."""
 
 from dataclasses import dataclass
 
-LONG_SECONDS = 0.1  # a slice that takes longer is claimed: its locks must not last
+LONG_SECONDS = 0.1  # a slice that takes longer is claimed, because it must not hold its locks for long
 ENOUGH_BATCHES = 3
 MOST_BATCHES = 1_000
 
 
 @dataclass(slots=True)
 class QuickBatches:
-    """`slice_size`: how many records the next slice may have, judged by how long the last ones took; 0: no slice was
-    quick yet."""
+    """`slice_size`: how many records the next slice may have, judged by the times of the last slices. 0 if no slice
+    was quick yet."""
 
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES
     slice_size: int = 0
-    is_trusted: bool = False  # from the beginning on: the author of the flow asks for express
-    is_suspicious: bool = False  # a run of the flow died lately, as somebody saw at `looked_at`
+    is_trusted: bool = False  # the author of the flow asks for express from the start
+    is_suspicious: bool = False  # at `looked_at`, a run of the flow had died lately
     looked_at: float = float("-inf")
 
     @property
@@ -24,7 +25,8 @@ class QuickBatches:
         return self.in_a_row >= self.wanted
 
     def trust(self) -> None:
-        """The first slice needs no quick batches before it. Once one is thrown back, they are needed as always."""
+        """Allow the first slice without quick batches before it. Once a slice is thrown back, quick batches are
+        needed as always."""
         if not self.is_trusted:
             self.is_trusted = True
             self.in_a_row = ENOUGH_BATCHES
@@ -42,8 +44,8 @@ class QuickBatches:
             self.slice_size = size // 2
 
     def note_thrown_back(self) -> None:
-        """Note that a slice became long, was rolled back or had a failure, or that the next records had to be claimed.
-        A flow to which this happens now and then is tried less and less often."""
+        """Note that a slice became long, was rolled back or had a failure, or that the next records had to be
+        claimed. If this happens to a flow again and again, its runs try slices less and less often."""
         self.in_a_row = 0
         self.slice_size = 0
         self.wanted = min(2 * self.wanted, MOST_BATCHES)

@@ -1,4 +1,4 @@
-"""One worker process: everything that lives as long as a pool child does."""
+"""The services of one worker process. They live as long as the pool child."""
 
 import logging
 import os
@@ -56,7 +56,7 @@ class WorkerServices:
         self.process = self._new_process()
         self.run_lock = threading.Lock()  # one run at a time in a process
         self.current_run: CurrentRun | None = None
-        self.is_full = False  # it uses more memory than it may: no run begins any more
+        self.is_full = False  # this process uses too much memory, so no further run begins
         self.server_identity: str | None = None  # as the last heartbeat saw it
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._positions: dict[str, QueuePosition] = {}
@@ -65,7 +65,7 @@ class WorkerServices:
 
     @property
     def event_loop(self) -> EventLoop:
-        """The one that async handlers of this process run on."""
+        """The event loop that runs the async handlers of this process."""
         if self._event_loop is None:
             self._event_loop = EventLoop()
         return self._event_loop
@@ -78,7 +78,7 @@ class WorkerServices:
         return self._positions[flow_name]
 
     def renew(self) -> None:
-        """Go on as a new worker process: the old one was declared dead, and dead is final."""
+        """Go on as a new worker process, because the old one was declared dead, and that is final."""
         self.process = self._new_process()
         self.slots.enter(self.process.worker_process_id)
 

@@ -1,8 +1,8 @@
-"""Memory through which the processes of one worker tell each other things without a database.
+"""Memory that the processes of one worker share, so that they can tell each other facts without a database.
 
-Each pool child has the slot of its pool index and keeps there who it is, which record it has in flight and when its
-heartbeat last ran. A child that starts reads its predecessor's slot: it learns whether the predecessor crashed, and on
-which record. The main process finds the children that no longer react.
+Each pool child has the slot of its pool index. The slot says who the child is, which record it has in flight and
+when its heartbeat last ran. A child that starts reads its predecessor's slot. So it learns whether the predecessor
+crashed, and on which record. The main process reads the slots to find children that no longer react.
 """
 
 import mmap
@@ -29,14 +29,14 @@ SEVERAL_IN_FLIGHT = -1
 
 
 def is_pool_child() -> bool:
-    """False in the solo pool, whose one process is the worker's main one."""
+    """False in the solo pool, because its only process is the main process of the worker."""
     return current_process()._parent_pid is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A child that died without saying goodbye. `record_id`: the record that it had in flight, or NOTHING_IN_FLIGHT;
-    None if that is not known."""
+    """A child that died without leaving its slot. `record_id`: the record that it had in flight, or
+    NOTHING_IN_FLIGHT. None if that is not known."""
 
     worker_process_id: UUID
     record_id: int | None
@@ -44,8 +44,8 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class BusyChild:
-    """A child that works. `record_id`: what it has in flight, or SEVERAL_IN_FLIGHT. `heard_at`: when its heartbeat last
-    ran, by time.monotonic(), which all processes share."""
+    """A child that is working. `record_id`: the record that it has in flight, or SEVERAL_IN_FLIGHT. `heard_at`: when
+    its heartbeat last ran, by time.monotonic(), which is the same in all processes."""
 
     index: int
     worker_process_id: UUID
@@ -54,7 +54,8 @@ class BusyChild:
 
 
 class SharedSlots:
-    """Created in the worker's main process. A forked child has the same memory; a spawned child receives its file."""
+    """Create it in the worker's main process. A forked child has the same memory. A spawned child receives the
+    memory's file."""
 
     def __init__(self) -> None:
         self.worker_id = uuid4()
@@ -80,7 +81,8 @@ class SharedSlots:
 
     @property
     def is_ready(self) -> bool:
-        """Celery gives up a worker whose child dies before this: no record may be touched yet."""
+        """Whether the worker is ready. If a child dies earlier, Celery gives up the whole worker. So no record may
+        be touched before."""
         return self._memory[1] != 0
 
     def make_ready(self) -> None:
@@ -99,7 +101,7 @@ class SharedSlots:
         return self._offset == _FLAGS
 
     def enter(self, worker_process_id: UUID) -> Predecessor | None:
-        """Take this child's slot. Returns the predecessor when it crashed."""
+        """Take this child's slot. Returns the predecessor if it crashed."""
         self._offset = _offset(getattr(current_process(), "index", 0) or 0)
         previous, record_id, _ = _SLOT.unpack_from(self._memory, self._offset)
         _SLOT.pack_into(
@@ -113,11 +115,11 @@ class SharedSlots:
         _IN_HAND.pack_into(self._memory, self._offset + 16, record_id)
 
     def hear(self) -> None:
-        """Says that this child's heartbeat runs."""
+        """Note that this child's heartbeat runs."""
         _HEARD_AT.pack_into(self._memory, self._offset + 24, time.monotonic())
 
     def busy_child(self, index: int) -> BusyChild | None:
-        """For the main process. Returns None if the child of this pool index has nothing in flight."""
+        """Call it in the main process. Returns None if the child of this pool index has nothing in flight."""
         identity, record_id, heard_at = _SLOT.unpack_from(self._memory, _offset(index))
         if identity == bytes(16) or record_id == NOTHING_IN_FLIGHT:
             return None

@@ -1,8 +1,9 @@
-"""Stopping a handler that takes too long, in the main thread: an interval timer whose signal raises into it.
+"""Stops a handler that takes too long in the main thread. An interval timer sends a signal, and the signal raises an
+exception inside the handler.
 
-The timer rings again and again, because a handler may swallow the first exception. Around calls of the store the
-exception is held back: in the middle of a COMMIT, nobody would know whether that COMMIT happened. A signal mask cannot
-do that, because the signal of the process is then delivered to another thread, and raises here all the same.
+The timer rings again and again, because a handler may swallow the first exception. During calls of the store, the
+exception is held back. In the middle of a COMMIT, nobody would know whether that COMMIT happened. A signal mask
+cannot hold it back: the signal would be delivered to another thread, and Python would raise here all the same.
 """
 
 import ctypes
@@ -21,8 +22,8 @@ SOONEST_SECONDS = 0.001  # 0 would disarm the timer
 _armed_seconds: float | None = None
 _is_masked = False
 _has_rung = False
-_soft_error: type[Exception] | None = None  # what the next ring raises; afterwards the time limit goes on
-_hard_at: float | None = None  # the time limit's own ring, by time.monotonic(), while a soft one comes before
+_soft_error: type[Exception] | None = None  # the next ring raises it; afterwards the time limit goes on
+_hard_at: float | None = None  # when the time limit rings, by time.monotonic(), if a soft limit rings before
 
 
 def can_interrupt() -> bool:
@@ -31,15 +32,18 @@ def can_interrupt() -> bool:
 
 
 def install() -> None:
-    """An alarm that a handler has left behind would end the process by its default action. Main thread only."""
+    """Set our signal handler. Without it, an alarm that a flow's handler left behind would end the process. Main
+    thread only."""
     if signal.getsignal(signal.SIGALRM) is not _ring:
         signal.signal(signal.SIGALRM, _ring)
 
 
 def arm(seconds: float) -> None:
-    """From now on the limit raises TimeLimitExceededError into whatever runs. Main thread only.
+    """Start the time limit. When it ends, it raises TimeLimitExceededError in the code that runs then. Main thread
+    only.
 
-    A library may have taken SIGALRM over since the last call, and the default action would end the process."""
+    It sets our signal handler again. A library may have replaced it since the last call, and the signal's default
+    action would end the process."""
     global _armed_seconds  # noqa: PLW0603
     install()
     _armed_seconds = seconds
@@ -47,7 +51,7 @@ def arm(seconds: float) -> None:
 
 
 def disarm() -> None:
-    """Idempotent. Does nothing in other threads and without a limit."""
+    """Stop the time limit. May be called repeatedly. Does nothing in other threads, or if there is no limit."""
     global _armed_seconds  # noqa: PLW0603
     if _armed_seconds is not None and can_interrupt():
         _armed_seconds = None
@@ -56,7 +60,7 @@ def disarm() -> None:
 
 @contextmanager
 def masked() -> Generator[None]:
-    """The limit waits until this block is over. Does nothing in other threads and without a limit."""
+    """The time limit waits until this block is over. Does nothing in other threads, or if there is no limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
     if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
         yield
@@ -79,8 +83,8 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
-    """Raises `error` once into what still runs in the block after `seconds`. A thread that is not the main one hears it
-    when it next runs Python code."""
+    """Raises `error` once in the block if it still runs after `seconds`. In a thread other than the main thread, the
+    error is raised when that thread next runs Python code."""
     global _soft_error, _hard_at
     if not can_interrupt():
         with _soft_limit_of_a_thread(seconds, error):
@@ -100,7 +104,7 @@ def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
 
 
 def _end_soft_limit() -> None:
-    """Idempotent."""
+    """May be called repeatedly."""
     global _soft_error  # noqa: PLW0603
     if _soft_error is None:
         return
@@ -132,7 +136,7 @@ def _soft_limit_of_a_thread(seconds: float, error: type[Exception]) -> Generator
     finally:
         with lock:
             is_over = True
-            _set_async_error(thread, None)  # what has rung, and was not heard yet
+            _set_async_error(thread, None)  # takes back an error that was not raised yet
         timer.cancel()
 
 

@@ -1,4 +1,5 @@
-"""The rules: each looks at a snapshot and yields findings. A rule that needs work to judge is silent without it."""
+"""The rules. Each rule looks at a snapshot and yields findings. A rule that judges how work is done is silent if
+there is no work."""
 
 from . import (
     broker_rules,

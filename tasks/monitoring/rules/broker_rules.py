@@ -1,4 +1,4 @@
-"""Rules about the broker, and about the messages in it. Records are processed without it, but more slowly."""
+"""Rules about the broker and its messages. Without the broker, records are still processed, but more slowly."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from ...celery_hardening.quarantine import notes_key
 from ..snapshot import Snapshot
 from .register import rule
 
-# The next step by the code with which a reply begins.
+# The next step for each code with which an error reply begins.
 NEXT_STEPS = {
     "READONLY": "it is a replica now: point CELERY_BROKER_URL to the primary, or REPLICAOF NO ONE",
     "MASTERDOWN": "it is a replica without its primary: point CELERY_BROKER_URL to the primary",
@@ -36,7 +36,7 @@ def broker_unreachable(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("broker_refuses")
 def broker_refuses(snapshot: Snapshot) -> Iterator[Finding]:
-    """It answers, and with errors."""
+    """The broker answers a write with an error."""
     if snapshot.broker and (reply := snapshot.broker.error_reply):
         yield Finding(
             code="broker_refuses",

@@ -9,12 +9,13 @@ from queue_store.plural import plural, word
 from ..snapshot import Snapshot
 from .register import rule
 
-SILENT_SECONDS = 600.0  # a cron job may check once in some minutes
+SILENT_SECONDS = 600.0  # a cron job may check every few minutes only
 
 
 @rule("contact_without_channel")
 def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
-    """A process had the contact's channel, and none has it now. A contact that nobody ever set is not missed."""
+    """Some process had a channel to the contact, and no process has one now. A contact that was never set yields no
+    finding."""
     missing = [contact for contact in snapshot.contacts if contact.silent_seconds > SILENT_SECONDS]
     if not missing:
         return
@@ -38,7 +39,7 @@ def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("contact_without_channel")
 def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
-    """No contact is set anywhere, and that begins to matter."""
+    """No contact is set anywhere, and an alert has been waiting for one."""
     unheard = snapshot.unheard
     if snapshot.contacts or not unheard.alert_count or unheard.waiting_seconds <= SILENT_SECONDS:
         return

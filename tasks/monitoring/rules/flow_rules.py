@@ -1,4 +1,4 @@
-"""Rules about what becomes of the records of a flow."""
+"""Rules about the records of a flow."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from .register import rule
 
 BACKLOG_RECORDS = 500
 BACKLOG_SECONDS = 1_800.0
-BACKLOG_LOOKS = 20  # of the last thirty, one a minute; some are missing while nobody folds
+BACKLOG_LOOKS = 20  # of the last thirty, one a minute; some are missing if no worker folded
 BASELINE_WEEKS = 2
 BASELINE_OUTCOMES_PER_HOUR = 20.0
 
@@ -42,7 +42,7 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("processing_rate")
 def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judged over the time for which due work has waited."""
+    """Judges the rate over the time for which due work has waited."""
     for flow_name, recent in snapshot.recent.items():
         figure = recent.outcomes_per_hour
         judged = snapshot.settings.alert_thresholds.judge("processing_rate", figure, flow_name)
@@ -59,7 +59,7 @@ def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def how_to_go_faster(snapshot: Snapshot, flow_name: str) -> str:
-    """More containers do not help where handlers hang."""
+    """More containers do not help if handlers hang."""
     if is_held_up(snapshot, flow_name):
         return how_to_end(snapshot.hung_handlers)
     return "see whether workers are alive and busy, then add containers or raise the batch size: queuectl capacity"
@@ -67,7 +67,7 @@ def how_to_go_faster(snapshot: Snapshot, flow_name: str) -> str:
 
 @rule("failed_records")
 def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
-    """All that are failed now, however old."""
+    """Judges all records that are failed now, however old they are."""
     for flow in snapshot.flows:
         judged = snapshot.settings.alert_thresholds.judge("failed_records", flow.failed, flow.flow_name)
         if judged:
@@ -87,7 +87,8 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Failures of the last hour: a new trouble shows although old ones were there, or were reset since."""
+    """Judges the failures of the last hour. It sees a new problem even if the failed records were reset since.
+    Silent if `failed_records` reports the flow."""
     for flow in snapshot.flows:
         window = snapshot.hour.get(flow.flow_name, Window(HOUR_SECONDS, flow.flow_name))
         judged = snapshot.settings.alert_thresholds.judge("failed_records", window.failed, flow.flow_name)
@@ -109,8 +110,8 @@ def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("orphaned_records")
 def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges only orphans that rescue should have given back by now. Right after a crash there are others for some
-    seconds."""
+    """Judges only orphans that rescue should have given back by now. Right after a crash, there are other orphans
+    for some seconds."""
     by_flow: dict[str, int] = {}
     for group in snapshot.orphans:
         by_flow[group.flow_name] = by_flow.get(group.flow_name, 0) + group.late_count
@@ -132,7 +133,7 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("failing_claims")
 def failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
-    """Nothing of the flow runs, although its workers are alive."""
+    """No records of the flow are processed, although its workers are alive."""
     for failing in snapshot.failing_claims:
         yield Finding(
             code="failing_claims",
@@ -148,7 +149,7 @@ def failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("endless_claims")
 def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
-    """Their runs end before they have an outcome. Each further claim is a crash strike."""
+    """The runs of these records end before the records have an outcome. Each further claim is a crash strike."""
     for endless in snapshot.endless_claims:
         ids = ", ".join(str(record_id) for record_id in endless.record_ids)
         yield Finding(
@@ -164,7 +165,7 @@ def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("backlog")
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
-    """More than 500 records that could be claimed wait for longer than half an hour: time for more containers."""
+    """For half an hour, more than 500 claimable records have been waiting. More containers are needed."""
     if not snapshot.depths:
         return
     newest = snapshot.depths[-1].minute
@@ -186,7 +187,7 @@ def backlog(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("rate_below_usual")
 def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
-    """Far fewer outcomes than is usual for this hour of the week, while due work waits."""
+    """The flow has far fewer outcomes than is usual for this hour of the week, while due work waits."""
     share = 1 - snapshot.settings.baseline_drop_percent / 100
     for flow_name, recent in snapshot.recent.items():
         usual = snapshot.baselines.get(flow_name)

@@ -1,4 +1,4 @@
-"""Rules about what must not be in the database."""
+"""Rules about data that must not be in the database."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,8 @@ def corruption(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("wrong_counts")
 def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
-    """Not corruption of the records: somebody changed a status by hand, and the counts do not include it."""
+    """The records are not corrupt. But somebody changed a status by hand, and the counts do not include that
+    change."""
     for violation in snapshot.violations:
         if violation.check.name == COUNTS_CHECK:
             yield Finding(
@@ -48,7 +49,7 @@ def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("lost_evidence")
 def lost_evidence(snapshot: Snapshot) -> Iterator[Finding]:
-    """The records are as they should be. But part of their history was lost, or changed afterwards."""
+    """The records are not corrupt. But part of their history was lost, or was changed afterwards."""
     found = [violation for violation in snapshot.violations if violation.check.name in EVIDENCE]
     if found:
         yield Finding(

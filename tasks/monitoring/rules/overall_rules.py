@@ -1,5 +1,5 @@
-"""Rules about all flows together: many flows that are each a little ill. They are silent where a single flow is as bad,
-and leave out flows with a threshold of their own."""
+"""Rules about all flows together. They find many flows that each have a small problem. They are silent if a single
+flow has a finding that is as bad. They leave out flows with a threshold of their own."""
 
 from collections.abc import Iterator
 
@@ -51,7 +51,7 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Left out if the total already shows it."""
+    """Silent if a finding about the total of failed records already shows the problem."""
     if any(failed_records(snapshot)) or any(flow_rules.failed_records(snapshot)):
         return
     count = _window(snapshot, snapshot.hour, HOUR_SECONDS, "failed_records").failed

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 Rule = Callable[[Snapshot], Iterable[Finding]]
 
 RULE_FAILED = "rule_failed"
-# Codes that no rule has any more. An alert that an earlier version opened with one of them is still resolved.
+# Codes that no rule uses any more. If an earlier version opened an alert with such a code, it can still be resolved.
 RETIRED_CODES = ("messages_set_aside",)
 
 _rules: list[tuple[str, Rule]] = []
@@ -36,7 +36,7 @@ def registered_codes() -> list[str]:
 def judge(snapshot: Snapshot, codes: Collection[str] | None = None) -> list[Finding]:
     """Return the findings of the rules with these codes (None: of all rules), the worst first.
 
-    A rule that raises keeps no other from judging: it is a finding of its own, with the code RULE_FAILED.
+    If a rule raises, the other rules still judge. The failure is a finding of its own, with the code RULE_FAILED.
     """
     findings: list[Finding] = []
     failed: list[str] = []

@@ -1,4 +1,4 @@
-"""Rules about beat and the schedule. Records are processed without them, but maintenance is not done."""
+"""Rules about beat and the schedule. Without beat, records are still processed, but maintenance is not done."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,8 @@ from queue_store.readings.schedule import BEAT_SILENT_SECONDS
 from ..snapshot import Snapshot
 from .register import rule
 
-BEAT_RESTART_SECONDS = 60.0  # a deploy stops and starts it
-CONTROL_RESTART_SECONDS = 60.0  # and so it does with its worker
+BEAT_RESTART_SECONDS = 60.0  # a deploy restarts beat
+CONTROL_RESTART_SECONDS = 60.0  # a deploy restarts the worker of that queue, too
 
 
 @rule("beat_silent")
@@ -27,7 +27,7 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
         and first_worker_seconds is not None
         and first_worker_seconds < BEAT_RESTART_SECONDS
     ):
-        return  # the first deploy: beat is still starting
+        return  # the first deploy; beat is still starting
     limit = BEAT_RESTART_SECONDS if has_stopped else BEAT_SILENT_SECONDS
     if silent_seconds is None or silent_seconds > limit:
         if silent_seconds is None:
@@ -48,7 +48,8 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("control_queue")
 def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
-    """Beat sends to it, and nobody takes what it sends. Without a beat, the finding is the missing beat."""
+    """Beat sends messages to the control queue, but no worker takes them, or not fast enough. If no beat runs,
+    `beat_silent` reports that instead."""
     unserved_seconds = snapshot.schedule.control_unserved_seconds if snapshot.schedule else None
     messages = (snapshot.broker and snapshot.broker.control_messages) or 0
     queue = celery_queue_name("control")
@@ -104,7 +105,7 @@ def maintenance_failed(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("counts_corrected")
 def counts_corrected(snapshot: Snapshot) -> Iterator[Finding]:
-    """The finding stays until a review finds nothing."""
+    """The finding stays until a nightly review has nothing to correct."""
     if snapshot.schedule and (corrected := snapshot.schedule.corrected_flows):
         names = ", ".join(corrected[:5])
         yield Finding(

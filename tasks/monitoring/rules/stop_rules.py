@@ -1,5 +1,5 @@
-"""Rules about what operators stopped. While a flow is stopped, nothing judges what waits in it: a stop that was
-forgotten is the only finding that it gets."""
+"""Rules about stops by operators. While a flow is stopped, no rule judges its waiting records. Its only finding is a
+stop that somebody forgot."""
 
 from collections.abc import Iterator
 
@@ -16,8 +16,8 @@ UNKNOWN_ACTOR = "somebody who left no audit row"
 
 @rule("forgotten_stop")
 def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
-    """Ingestion was stopped long ago, or processing was stopped long ago and records are due. One finding for each
-    flow, and one for stops of all flows."""
+    """Ingestion was stopped long ago, or processing was stopped long ago and records are due. Yields one finding for
+    each flow, and one for stops of all flows."""
     hours = snapshot.settings.stop_reminder_hours
     by_flow: dict[str | None, list[Switch]] = {}
     for switch in snapshot.switches.stopped:
@@ -37,8 +37,8 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def keys_held_by_stops(snapshot: Snapshot) -> list[str]:
-    """The keys of alerts that a stop neither causes nor ends. Their records still wait, but cannot be judged during
-    the stop."""
+    """The keys of alerts that stay as they are during a stop. Their records still wait, but cannot be judged until
+    the stop ends."""
     stopped = [flow for flow in snapshot.flows if flow.is_registered and flow.is_stopped and flow.due]
     if not stopped:
         return []
@@ -62,7 +62,8 @@ def _due(snapshot: Snapshot, flow_name: str | None) -> int:
 
 
 def _sentence(stops: list[Switch]) -> str:
-    """One person usually makes both stops with `stop --all`, for one reason."""
+    """Names the first stop's actor and reason only. One person usually makes both stops with `stop --all`, for one
+    reason."""
     first = stops[0]
     what = " and ".join(stop.what for stop in stops)
     return (

@@ -12,12 +12,12 @@ from .register import rule
 WAIT_SECONDS = 60.0
 BUSY_PERCENT = 80.0
 CLOCK_SKEW_SECONDS = 5.0
-DEATHS = 1  # a single one may be frozen and hold what it has
+DEATHS = 1  # even one, because it may be frozen and still hold locks
 
 
 @rule("all_workers_gone")
 def all_workers_gone(snapshot: Snapshot) -> Iterator[Finding]:
-    """Due work waits, or records are held by the dead, and no worker process that runs flows is alive."""
+    """No worker process that runs flows is alive, while due work waits or dead processes hold records."""
     waits = snapshot.open.due and (snapshot.open.oldest_due_seconds or 0) >= WAIT_SECONDS
     stranded = sum(group.late_count for group in snapshot.orphans)
     if snapshot.fleet.served_flows or snapshot.overall.is_stopped or not (waits or stranded):
@@ -35,7 +35,7 @@ def all_workers_gone(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("flow_not_served")
 def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
-    """Workers are alive, but none of them has the flow."""
+    """Worker processes are alive, but none of them has the flow."""
     if not snapshot.fleet.served_flows:
         return
     for flow in snapshot.flows:
@@ -55,7 +55,8 @@ def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("unknown_flow")
 def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
-    """A mistyped name in a plain INSERT: no worker will ever have it. A new flow is registered within a deploy."""
+    """A plain INSERT used a mistyped name, and no worker will ever have such a flow. A new flow is registered during
+    its deploy."""
     known = [flow.flow_name for flow in snapshot.flows if flow.is_registered]
     for flow in snapshot.flows:
         is_young = flow.due == flow.pending and (flow.oldest_due_seconds or 0) < WAIT_SECONDS
@@ -76,7 +77,7 @@ def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("busy_processors")
 def busy_processors(snapshot: Snapshot) -> Iterator[Finding]:
-    """The processes of one host together: one busy process on an idle host is work, not trouble."""
+    """Judges the processes of each host together. One busy process on an idle host is normal."""
     busy = _over(BUSY_PERCENT, _by_host(snapshot, "processors_percent"))
     if busy:
         host, percent = busy[0]
@@ -109,7 +110,8 @@ def full_memory(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("wrong_clock")
 def wrong_clock(snapshot: Snapshot) -> Iterator[Finding]:
-    """No status depends on a host's clock, but its logs and the expiry of messages to enqueue do."""
+    """No status depends on a host's clock. But the host's logs depend on it, and so does the expiry of messages that
+    enqueue."""
     skews: dict[str, float] = {}
     for process in snapshot.fleet.alive:
         skew = process.clock_skew_seconds or 0.0
@@ -143,7 +145,7 @@ def _by_host(snapshot: Snapshot, figure: str) -> dict[str, float]:
 
 
 def _over(limit: float, by_host: dict[str, float]) -> list[tuple[str, float]]:
-    """The highest first."""
+    """The hosts above the limit, the highest figure first."""
     return sorted(((h, p) for h, p in by_host.items() if p > limit), key=lambda item: -item[1])
 
 

@@ -1,4 +1,4 @@
-"""What the page shows, by name. A view is a function of a cursor, the settings and what the browser asked for."""
+"""The views of the page, by name. A view is a function of a cursor, the settings and the browser's arguments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ VIEWS: dict[str, View] = {
     "database": database.database,
     "stops": stops.stops,
 }
-# These read from the replica, if there is one. The primary is asked who is alive, because a late replica sees living
-# workers as silent, and each server knows only itself.
+# These views read from the replica, if there is one. All others read from the primary. A replica that is behind
+# would show living workers as silent, and each server knows only its own state.
 LARGE_VIEWS = {VIEWS[name] for name in ("charts", "records", "failures", "attempts", "audit")}
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`replica_lag_seconds`: None where the answer does not come from a replica."""
+    """`replica_lag_seconds`: None if the answer does not come from a replica."""
 
     answer: Any
     replica_lag_seconds: float | None

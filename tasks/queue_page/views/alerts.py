@@ -1,4 +1,4 @@
-"""Alerts: what is wrong, who was notified, who is next, and who can be reached."""
+"""The alerts: what is wrong, who was notified, who is notified next, and who can be reached."""
 
 from dataclasses import asdict
 from typing import Any

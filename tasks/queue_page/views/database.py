@@ -1,4 +1,4 @@
-"""The database server and the pools: what is slow, and what holds back vacuum."""
+"""The database server and the pools. Shows what is slow, and what holds back vacuum."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What goes wrong, grouped by error, down to the attempts."""
+"""Failures, grouped by error, and their attempts."""
 
 from typing import Any
 

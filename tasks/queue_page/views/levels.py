@@ -1,4 +1,4 @@
-"""Which figures are worth a warning, by the thresholds that alerts have too."""
+"""Judges which figures need a warning, by the same thresholds as alerts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,8 @@ def held_snapshot(seconds: float) -> Level:
 
 
 def worst(flows: list[dict[str, Any]]) -> dict[str, Level]:
-    """The worst level of any flow. Alerts judge flow by flow, so that a large one does not hide a small one."""
+    """The worst level of any flow. Alerts judge each flow by itself, so that a large flow does not hide a small
+    one."""
     order: list[Level] = [None, "warning", "critical"]
     names = ("success_rate", "failed", "oldest_due")
     return {name: max((f["levels"][name] for f in flows), key=order.index, default=None) for name in names}

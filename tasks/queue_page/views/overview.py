@@ -1,4 +1,4 @@
-"""How the queue does, in all and by flow."""
+"""The overview of the queue, as a whole and by flow."""
 
 from dataclasses import fields
 from typing import Any
@@ -50,7 +50,7 @@ def charts(request: ViewRequest) -> Charts:
 
 
 def flow(request: ViewRequest) -> dict[str, Any]:
-    """One flow: its row of the overview, and why it moves or not. Raises UnknownFlowError."""
+    """One flow: its row of the overview, and an explanation why it is processed or not. Raises UnknownFlowError."""
     name = request.arguments.needed_text("flow")
     explanation = explain_flow(request.cursor, request.settings, name)
     found = next(iter(read_flow_counts(request.cursor, name)), None)
@@ -64,7 +64,7 @@ def flow(request: ViewRequest) -> dict[str, Any]:
 
 
 def _runs(fleet: Fleet) -> dict[str, int]:
-    """How many are alive, by flow."""
+    """How many runs are alive, by flow."""
     return {run.flow_name: run.run_count for run in fleet.runs}
 
 

@@ -1,4 +1,4 @@
-"""Finding records, and everything about one record."""
+"""Finds records, and shows everything about one record."""
 
 from typing import Any
 
@@ -76,7 +76,8 @@ def _shown_columns(details: RecordDetails, show_payloads: bool) -> dict[str, Any
 
 
 def _in_hand(record: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
-    """Since when the process has been working on this claim of the record, and who asked to end its handler."""
+    """The time since when the process has been working on this claim of the record, and the person who asked to end
+    its handler."""
     claim = record["id"], record["claim_number"]
     is_in_hand = (run.get("in_hand_record_id"), run.get("in_hand_claim_number")) == claim
     is_asked = (run.get("end_record_id"), run.get("end_claim_number")) == claim
@@ -88,7 +89,7 @@ def _in_hand(record: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
 
 
 def for_browsers(value: Any) -> Any:
-    """Integers of more than 53 bits as text: a browser would round them."""
+    """Turns integers of more than 53 bits into text, because a browser would round them."""
     if isinstance(value, dict):
         return {key: for_browsers(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -97,7 +98,7 @@ def for_browsers(value: Any) -> Any:
 
 
 def outline(value: Any) -> Any:
-    """Which keys a payload has, and of what kind its values are; never the values."""
+    """The keys of a payload, and the kinds of its values, but never the values."""
     if isinstance(value, dict):
         return {str(key)[:HIDDEN_LENGTH]: outline(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -12,7 +12,7 @@ from ..arguments import Arguments
 
 @dataclass(frozen=True, slots=True)
 class ViewRequest:
-    """What a view gets: where it reads, the settings, and what the browser asked for."""
+    """The input of a view: the cursor that it reads with, the settings, and the browser's arguments."""
 
     cursor: Cursor[Any]
     settings: ProcessorSettings

@@ -1,4 +1,4 @@
-"""The schedule, and who did what."""
+"""The schedule, and the audit of who did what."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,8 @@ from .request import ViewRequest
 
 
 def schedule(request: ViewRequest) -> dict[str, Any]:
-    """Every entry that beat has: what Postgres keeps of it, what a beat hinted, and when it is next due."""
+    """Every entry of beat's schedule: its newest occurrence in Postgres, the last hint of a beat, and when it is due
+    next."""
     newest = {row.entry: row for row in read_newest_occurrences(request.cursor)}
     beats = read_beats(request.cursor)
     entries = request.celery_app.conf.beat_schedule
@@ -53,8 +54,8 @@ def _when(schedule: Any) -> str:
 
 
 def _next(schedule: Any, last_tick_at: datetime | None) -> datetime | None:
-    """When the entry is due next. For a plain interval: one interval after the last hint; None before the first
-    hint."""
+    """When the entry is due next. A plain interval is due one interval after the last hint; before the first hint,
+    the result is None."""
     seconds = _seconds(schedule)
     if seconds is not None:
         return last_tick_at and last_tick_at + timedelta(seconds=seconds)

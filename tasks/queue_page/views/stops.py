@@ -1,4 +1,4 @@
-"""The stops by operators. Every page shows them for as long as they last."""
+"""The stops by operators. Every page shows them as long as they last."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ STOPS_AT_MOST = 20
 
 
 def stops(request: ViewRequest) -> dict[str, Any]:
-    """All stops, those of all flows first."""
+    """The number of stops, and the first of them. Stops of all flows come first."""
     stopped = read_switches(request.cursor).stopped
     return {"count": len(stopped), "stops": [_said(stop) for stop in stopped[:STOPS_AT_MOST]]}
 
