@@ -1,1 +1,1 @@
-"""Measures how fast this system is and what it costs: `make bench`, `make bench FULL=1`."""
+"""Measures the speed and the cost of this system: `make bench`, `make bench FULL=1`."""

@@ -53,14 +53,10 @@ class Run:
     is_ended: bool = False
     batch_size: int = 0
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
-    new_successor: "Callable[[], Run | None] | None" = (
-        None  # asked for the run that shall begin where this one ends
-    )
-    successor: "Run | None" = None  # which has begun, or is in doubt
+    new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this one ends
+    successor: "Run | None" = None  # it has begun, or is in doubt
     is_in_doubt: bool = False  # the run before does not know whether this one has begun
-    _first_batch: list[Record] = field(
-        default_factory=list[Record]
-    )  # that the run before claimed for this one
+    _first_batch: list[Record] = field(default_factory=list[Record])  # claimed by the run before
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
 
@@ -116,7 +112,7 @@ class Run:
         return self._claimed(records)
 
     def begin_with(self, records: list[Record]) -> None:
-        """After the COMMIT of the run before, which registered this run and claimed these records for it."""
+        """Take over the records that the run before has claimed for this one. Call it after the COMMIT."""
         self.claimer.sent_alone(found=True)
         self.is_registered = True
         self._first_batch = self._claimed(records)

@@ -1,7 +1,8 @@
 """Ends a short run and begins the next run, of another flow, in one transaction.
 
 If many flows have a few records each, this saves every second COMMIT and half of the round trips. The successor
-begins after a savepoint. If it claims nothing, nothing of it is left.
+begins after a savepoint. If it claims nothing, nothing of it is left. It does not wait for locks for long: if the row
+of its flow stays locked, the run before ends alone.
 """
 
 from collections.abc import Sequence
@@ -44,10 +45,8 @@ def _end_with(run: Run, outcomes: Sequence[Outcome]) -> Written:
         raise
     except DatabaseUnavailableError:
         raise
-    except (
-        QueueStoreError,
-        psycopg.Error,
-    ):  # perhaps the successor's fault, which then shows when it begins by itself
+    except (QueueStoreError, psycopg.Error):
+        # It may be the successor's fault, which then shows when it begins by itself.
         return _write_and_end(run, outcomes, None)
 
 
@@ -83,6 +82,7 @@ class _Beginning:
         self._registering = OwnCursor(cursor.connection, binary=True)
         self._claiming = OwnCursor(cursor.connection, binary=True)
         cursor.execute(f"SAVEPOINT {SAVEPOINT}".encode())
+        cursor.execute(sql("runs/wait_shortly"))
         cursor.execute(sql("runs/lock_flow"), run.parameters)
         self._registering.execute(sql("runs/register_run"), run.parameters)
         run.claimer.send(self._claiming, run.batch_size)

@@ -17,8 +17,8 @@ EXCHANGE = ["BEGIN", "runs/plan_once", "arrows/complete", "arrows/claim"]
 END = ["runs/end_run", "runs/settle_run"]
 LAST_LOOK_AND_END = ["BEGIN", "runs/plan_once", "arrows/claim", "arrows/claim_suspects", *END]
 WRITE_AND_END = ["BEGIN", "runs/plan_once", "arrows/complete", "runs/end_idle_run"]
-SAVEPOINT = ["SAVEPOINT"]
-NAMES = (*BEGIN, *EXCHANGE, *WRITE_AND_END, *LAST_LOOK_AND_END)
+SAVEPOINT = ["SAVEPOINT", "runs/wait_shortly"]
+NAMES = (*BEGIN, *EXCHANGE, *WRITE_AND_END, *LAST_LOOK_AND_END, "runs/wait_shortly")
 
 
 @pytest.fixture
