@@ -21,6 +21,11 @@ MARK_OF_BEFORE = "compatible with the code of schema versions from 0009"
 OF_BEFORE = re.compile(r"00(0[1-9]|1\d|2[0-6])")
 
 
+# The oldest version with the tables and columns of the newest one: its backups fit. A migration that changes tables or
+# columns sets this to its own version.
+TABLES_SINCE = FIRST
+
+
 def latest_version() -> str:
     return known_versions()[-1]
 
@@ -36,6 +41,12 @@ def as_of_today(version: str | None) -> str | None:
     """Today's name of a version. The last version before the first release has the same schema as today's first
     one."""
     return FIRST if version == LAST_OF_BEFORE else version
+
+
+def has_todays_tables(version: str | None) -> bool:
+    """Whether a backup of this version fits into the newest schema."""
+    known = known_versions()
+    return as_of_today(version) in known[known.index(TABLES_SINCE) :]
 
 
 def is_too_old(version: str | None) -> bool:

@@ -12,7 +12,7 @@ CREATE ROLE processing_queue_worker NOLOGIN IN ROLE pg_read_all_stats, pg_signal
 CREATE DOMAIN flow_name AS text;
 
 -- Constraints of domains
-ALTER DOMAIN flow_name ADD CONSTRAINT flow_name_is_plain CHECK ((VALUE ~ '^[A-Za-z_][A-Za-z0-9_.-]{0,254}$'::text)) NOT VALID;
+ALTER DOMAIN flow_name ADD CONSTRAINT flow_name_is_plain CHECK (((length(VALUE) <= 255) AND (VALUE ~ '^[A-Za-z_][A-Za-z0-9_.-]*$'::text))) NOT VALID;
 
 -- Sequences, but for those of identity columns
 CREATE SEQUENCE rollup_deltas_id_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from queue_store.database import schema
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
-from queue_store.database.versions import as_of_today
+from queue_store.database.versions import has_todays_tables
 from queue_store.errors import BackupError
 from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manifest, new_backup_file
 from queue_store.queue_schema import queue_schema
@@ -65,7 +65,7 @@ def write_backup(database: DatabaseManager, path: Path) -> Manifest:
     with new_backup_file(path) as archive, database.transaction() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for table in TABLES:
-            columns[table] = _columns(cursor, table)
+            columns[table] = columns_of(cursor, table)
             counts[table] = copy_out(cursor, table, columns[table], archive)
         manifest = Manifest(datetime.now(UTC).isoformat(), version, counts, columns)
         archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
@@ -81,7 +81,8 @@ def read_manifest(path: Path) -> Manifest:
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
     """Raises BackupError for a backup of another schema."""
     version = schema.version_of(database)
-    if as_of_today(manifest.schema_version) != version:
+    versions = {manifest.schema_version, version}
+    if len(versions) > 1 and not all(map(has_todays_tables, versions)):
         raise BackupError(
             f"the backup is of schema {manifest.schema_version}, the database has {version}: restore it with the "
             "version of processing-queue that wrote it, then migrate"
@@ -135,7 +136,7 @@ def _audit(cursor: Cursor[Any], manifest: Manifest, actor: str) -> None:
     cursor.execute(sql("operators/audit"), parameters)
 
 
-def _columns(cursor: Cursor[Any], table: str) -> list[str]:
+def columns_of(cursor: Cursor[Any], table: str) -> list[str]:
     return [row[0] for row in cursor.execute(sql("backup/table_columns"), {"table": table}).fetchall()]
 
 

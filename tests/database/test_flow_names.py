@@ -1,5 +1,7 @@
 """One rule for the names of flows at every door."""
 
+from typing import Any
+
 import psycopg
 import pytest
 
@@ -51,3 +53,21 @@ def test_capitals_are_no_reason_not_to_say_what_was_meant(database: DatabaseMana
         cursor.execute(ADD_FLOW.encode(), ("shop.SendInvoice",))
     with pytest.raises(UnknownFlowError, match=r"did you mean shop\.SendInvoice\?"):
         DistributedProcessor(database).enqueue("Shop.sendinvoice", {})
+
+
+def test_checking_a_long_name_costs_an_insert_next_to_nothing(database: DatabaseManager) -> None:
+    """A pattern with a count such as {0,254} costs more than all else of a bulk insert."""
+    with database.transaction() as cursor:
+        checked = quickest(cursor, "name::flow_name")
+        bare = quickest(cursor, "name")
+    assert checked < 5 * bare
+
+
+def quickest(cursor: psycopg.Cursor[Any], expression: str) -> float:
+    """The milliseconds that Postgres takes for 20,000 names of 255 characters, in the quickest of five tries."""
+    query = f"""
+        EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) SELECT max(length({expression}))
+        FROM (SELECT repeat('a', 250) || n AS name FROM generate_series(10000, 30000) n OFFSET 0) names
+    """
+    plans = [cursor.execute(query.encode()).fetchall()[0][0][0] for _ in range(5)]
+    return min(float(plan["Execution Time"]) for plan in plans)

@@ -141,6 +141,19 @@ def test_a_backup_of_the_last_one_is_restored(old: Store, tmp_path: Path) -> Non
     assert old.statuses() == {"pending": 3}
 
 
+def test_a_backup_fits_where_the_tables_are_the_same(empty_database_url: str) -> None:
+    manager = connect(empty_database_url)
+    columns: list[dict[str, list[str]]] = []
+    for version in (versions.TABLES_SINCE, versions.latest_version()):
+        schema.migrate(manager.engine, version)
+        with manager.transaction() as cursor:
+            columns.append({table: backup.columns_of(cursor, table) for table in backup.TABLES})
+    manager.dispose()
+    assert columns[0] == columns[1]
+    assert not versions.has_todays_tables("0901_shade")
+    assert not versions.has_todays_tables("0025")
+
+
 def test_workers_of_before_may_start_until_they_are_replaced(old: Store) -> None:
     """They compare the version after these words with their own."""
     schema.migrate(old.database.engine)
