@@ -115,14 +115,21 @@ def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
     as always then. Raises NotExpressError. The server ends the session if it is idle for `idle_seconds`."""
     transaction = ExitStack()
     cursor = transaction.enter_context(run.held.transaction())
-    with suppress(_RollBackError), transaction:
-        records, mark = _lock(run, cursor, batch_size, idle_seconds)
+    with transaction:
+        try:
+            records = _lock(run, cursor, batch_size, idle_seconds)
+        except NotExpressError:
+            run.held.undo()  # keeps the prepared statements
+            raise
         if not records:
-            raise _RollBackError
+            run.held.undo()
+            return None
+        # Read outside of the pipeline. psycopg ends a pipeline with a request to flush, and this disarms
+        # `idle_in_transaction_session_timeout` until the next separate statement.
+        [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
         run.position.advance(records, batch_size)
         run.position.count_claim()
         return HeldSlice(run, records, mark, transaction.pop_all(), cursor)
-    return None
 
 
 def has_died_lately(run: Run) -> bool:
@@ -133,17 +140,13 @@ def has_died_lately(run: Run) -> bool:
     return row is None or bool(row[0])
 
 
-def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> tuple[list[Record], str]:
-    """Reads the mark outside of the pipeline. psycopg ends a pipeline with a request to flush, and this disarms
-    `idle_in_transaction_session_timeout` until the next separate statement."""
+def _lock(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> list[Record]:
     parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=False)
     decode_later(cursor)
     with cursor.connection.pipeline():
         cursor.execute(sql("runs/begin_slice"), parameters)
         cursor.execute(sql("runs/hold_records"), parameters)
-    records = read_held(run, cursor.fetchall(), batch_size)
-    [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
-    return records, mark
+    return read_held(run, cursor.fetchall(), batch_size)
 
 
 def hold_parameters(run: Run, batch_size: int, idle_seconds: float, *, is_one_commit: bool) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """An express slice leaves what a claim and a completion leave, and nothing when it is rolled back."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from queue_store.records.record import Cancelled, Completed, Outcome, Record, Snooze
-from queue_store.runs.express import HeldSlice, hold
+from queue_store.runs.express import HeldSlice, NotExpressError, hold
 from queue_store.runs.run import Run
+from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 from tests.support.store import Store, completed, failed, ids, store_on
 
@@ -221,3 +223,19 @@ def test_a_slice_never_holds_more_than_was_asked_for(own_database_url: str) -> N
             assert len(in_hand.records) == 7
             in_hand.settle(completed(in_hand.records))
     manager.dispose()
+
+
+@direct_only
+@pytest.mark.parametrize("is_due", [False, True], ids=["nothing is due", "the next record is to be claimed"])
+def test_a_slice_that_does_not_begin_leaves_the_statements_prepared(store: Store, is_due: bool) -> None:
+    """psycopg forgets them after a ROLLBACK of its own. Each drain ends with a slice that finds nothing."""
+    run = begun(store)
+    if is_due:
+        store.enqueue(1)
+        store.execute("UPDATE processing_queue SET retry_count = 1 WHERE status = 'pending'")
+    for _ in range(8):  # psycopg prepares what was executed five times
+        with suppress(NotExpressError):
+            assert hold(run, 10, LEASE_SECONDS) is None
+    with run.held.transaction() as cursor:
+        prepared = cursor.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert any("SKIP LOCKED" in row[0] for row in prepared)
