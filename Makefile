@@ -62,7 +62,7 @@ schema: $(VENV)/dev.stamp ## Write queue_store/migrations/schema.sql, after a mi
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, the short chaos, two beats, queuectl up
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, outages, two beats, queuectl up
 	@$(call IN_TWO_PHASES,-n 2 $(AT_ONCE) -m "long and not alone",-m "long and alone")
 
 test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
@@ -90,14 +90,15 @@ upgrade-evidence: $(VENV)/dev.stamp ## Let two releases work side by side under 
 		$(BIN)/python -m pytest tests/database/test_upgrade_under_load.py $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
-	@$(TESTS) -m package $(ARGS)
+	@$(TESTS) -n 2 $(AT_ONCE) -m package $(ARGS)
 
 test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCREENSHOTS=DIRECTORY keeps the pictures)
 	@$(TESTS) -n 2 $(AT_ONCE) -m browser $(ARGS)
 
-test-postgres15: $(VENV)/dev.stamp ## Run the tests of the store on Postgres 15 (POSTGRES15=its bin directory)
+test-postgres15: $(VENV)/dev.stamp ## Run the test suite on Postgres 15, the store in a schema of its own (POSTGRES15=its bin directory)
+	@TEST_POSTGRES_BIN="$(POSTGRES15)" TEST_SCHEMA=own $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(IN_SCHEMA) $(ARGS)
 	@TEST_POSTGRES_BIN="$(POSTGRES15)" $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
-		$(addprefix --ignore=,$(WITHOUT_POSTGRES)) $(ARGS)
+		$(addprefix --ignore=,$(WITHOUT_POSTGRES) $(IN_SCHEMA)) $(ARGS)
 
 test-django: $(VENV)/dev.stamp ## Run the tests of Django's tasks, and Django's own (VENV=.venv-3.12 PYTHON=python3.12: Django 6)
 	@$(TESTS) tests/django tests/docs/test_django_page.py $(ARGS)
@@ -113,7 +114,7 @@ test-postgres: ## Run the tests of the store on another Postgres (POSTGRES=16 or
 	@$(MAKE) --no-print-directory test POSTGRES="$(or $(POSTGRES),17)" ARGS="$(or $(ARGS),$(IN_STORE))"
 
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
-	@$(TESTS) tests/pgbouncer $(ARGS)
+	@$(ON_POSTGRES) $(TESTS) tests/pgbouncer $(ARGS)
 	@TEST_THROUGH_PGBOUNCER=1 $(MAKE) --no-print-directory test ARGS="$(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)"
 
 test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS
