@@ -108,7 +108,7 @@ def version_of(database: DatabaseManager) -> str | None:
 
 
 def current_version(engine: "Engine") -> str | None:
-    """The same, for callers that migrate. Raises DatabaseUnavailableError."""
+    """Like `version_of`, for callers that migrate. Raises DatabaseUnavailableError."""
     try:
         with engine.connect() as connection:
             return _ask(connection, "migration/version")
