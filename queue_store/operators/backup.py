@@ -79,7 +79,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
-    """Raises BackupError for a backup of another schema."""
+    """Raises BackupError for a backup of another schema version."""
     version = schema.version_of(database)
     if as_of_today(manifest.schema_version) != version:
         raise BackupError(
@@ -94,7 +94,7 @@ def restore_backup(
     """Restores everything in one transaction, or nothing. `replace`: the present rows are deleted first. A stop of
     all flows stays, and the audit log keeps its rows from after the backup.
 
-    Raises BackupError for a file of another schema, or if the queue has records and `replace` is False.
+    Raises BackupError for a file of another schema version, or if the queue has records and `replace` is False.
     """
     manifest = read_manifest(path)
     check_fits(database, manifest)
@@ -114,7 +114,7 @@ def _restore(database: DatabaseManager, path: Path, manifest: Manifest, *, repla
         for table in TABLES:
             if (
                 table == "rollup_deltas"
-            ):  # what the insert of the records has counted is in the backup's counts
+            ):  # the backup's counts already include the records that were inserted before
                 cursor.execute(SQL("DELETE FROM {}").format(_in_schema(table)))
             _copy_in(cursor, table, manifest.columns[table], archive)
         cursor.execute(sql("backup/restore_sequences"))

@@ -1,4 +1,4 @@
-"""What operators do to the queue. Each operation leaves a row in audit_log, in the transaction that does it."""
+"""What operators do to the queue. Each operation writes a row of audit_log in the transaction of its change."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -151,7 +151,7 @@ class Operators:
         )
 
     def check_flow(self, flow_name: str) -> None:
-        """Raises UnknownFlowError, with a suggestion."""
+        """Raises UnknownFlowError, which suggests a similar name, if the flow is not registered."""
         with self.database.transaction() as cursor:
             _check_registered(cursor, flow_name)
 

@@ -1,5 +1,5 @@
-"""Names that are not flows but have records. Usually somebody enqueued by SQL with a mistyped name. No worker
-processes such records."""
+"""Names that are not flows but have records. Usually somebody enqueued by SQL with a mistyped name. Such records are
+processed by no worker."""
 
 from functools import partial
 from typing import Any
