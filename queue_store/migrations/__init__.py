@@ -1,4 +1,5 @@
-"""Forward-only migrations. Each is one SQL file, or a folder of them, next to a revision that says what it locks.
+"""Forward-only migrations. Each is one SQL file, or a folder of them, next to a revision that says what the
+migration locks.
 
 Names without a schema belong to the queue's schema. Functions, and statements outside of a transaction, need a
 schema: they say `public`, which is replaced by the queue's own schema.

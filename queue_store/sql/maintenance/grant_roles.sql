@@ -8,7 +8,7 @@ DECLARE
         'open_slices'];
     known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
         'schedule_occurrences', 'rollup_progress'];
-    -- Every SECURITY DEFINER function of ours. A dump that was restored without privileges gave them to PUBLIC.
+    -- Every SECURITY DEFINER function of ours. If a dump was restored without privileges, PUBLIC may call them.
     definer text := 'account_for_insert, account_for_delete, account_for_truncate, cancel_own_records, '
         'enqueue_or_explain, enqueue_record, enqueue_with_task_id, is_limited_producer, known_flows, own_records, '
         'purge_audit, refuse_flows_of_others, seal_audit, seal_audit_anew, sum_minutes';
@@ -22,7 +22,8 @@ DECLARE
     sequences text;
     unsafe text;
 BEGIN
-    -- Otherwise any login could create an operator or a function that the statements of workers would find and call.
+    -- Without this check, any login could create an operator or a function that the statements of workers would find
+    -- and call.
     SELECT quote_ident(nspname) INTO unsafe FROM pg_namespace, aclexplode(nspacl) AS granted
     WHERE granted.grantee = 0 AND granted.privilege_type = 'CREATE'
         AND nspname IN (SELECT 'public' UNION ALL SELECT unnest(current_schemas(false)));
