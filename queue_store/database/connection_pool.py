@@ -145,8 +145,8 @@ class ConnectionPool:
 
 
 def _close_all(idle: list[Driver], pid: int) -> None:
-    """Close the idle connections of a pool that nobody uses any more, except in a forked child: they belong to its
-    parent."""
+    """Close the idle connections of a pool that nobody uses any more, except in a forked child: there they belong to
+    its parent."""
     while idle and pid == os.getpid():
         with suppress(Exception):
             idle.pop().close()

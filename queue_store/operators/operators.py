@@ -57,8 +57,8 @@ class Operators:
     def reset(
         self, record_ids: Iterable[int], *, actor: str, search: Mapping[str, object] | None = None
     ) -> ResetResult:
-        """reset: failed → pending. A record with no attempts left gets exactly one. `search`: what the audit log
-        says was searched for."""
+        """reset: failed → pending. A record with no attempts left gets exactly one. `search`: the search that the
+        audit log is to name."""
         done = ResetResult()
         for chunk in in_chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk}

@@ -1,7 +1,7 @@
 """The fenced statements that write the outcomes of a run's records.
 
-This module builds them, and the holder of the transaction executes them. That may be a separate micro-batch or a
-handler's one COMMIT, on a synchronous or an asynchronous connection.
+This module builds them, and the holder of the transaction executes them. The transaction may be a separate
+micro-batch or a handler's one COMMIT, on a synchronous or an asynchronous connection.
 """
 
 import time
