@@ -1,4 +1,4 @@
-"""The command `queuectl`. It checks whether the command line can be loaded before it loads it."""
+"""The entry point of `queuectl`. Before it loads the command line, it checks whether that can be loaded."""
 
 import sys
 from importlib import import_module

@@ -47,7 +47,7 @@ class Address(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """The parts of a URL, decoded. SQLAlchemy understands what it renders."""
+    """The parts of a URL, decoded. SQLAlchemy understands the text that `render_as_string` makes of them."""
 
     drivername: str
     username: str | None = None

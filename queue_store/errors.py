@@ -72,7 +72,7 @@ class RegisteredFlowError(QueueStoreError):
 
 
 class DuplicateRecordError(QueueStoreError):
-    """A live record of this flow has the same dedup_key already."""
+    """An unfinished record of this flow already has the same dedup_key."""
 
 
 class IngestionStoppedError(QueueStoreError):

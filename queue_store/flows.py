@@ -128,7 +128,7 @@ def tune(
 
 
 def note_failed_claim(cursor: Cursor[Any], flow_name: str, error: str) -> None:
-    """The next claim that does not fail calls `forget_failed_claims`."""
+    """Stores that a claim of the flow failed. The next claim that succeeds calls `forget_failed_claims`."""
     cursor.execute(sql("flows/note_failed_claim"), {"flow_name": flow_name, "error": error})
 
 

@@ -2,7 +2,7 @@
 
 
 def plural(count: int, noun: str = "record", many: str | None = None) -> str:
-    """`many`: the plural of a noun that does not end in s alone."""
+    """`many`: the plural, if it is not the noun with an s."""
     return f"{count:,} {word(count, noun, many or f'{noun}s')}"
 
 

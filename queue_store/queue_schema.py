@@ -31,8 +31,8 @@ def queue_schema() -> str:
 
 
 def in_queue_schema(statement: bytes) -> bytes:
-    """Our files name the schema `public` and the roles of its queue. Replaces these with the schema and roles of our
-    queue.
+    """Our files say `public` for the schema, and use the role names of a queue in that schema. Returns the text with
+    the schema and roles of our queue instead.
 
     For our own files only: it replaces words anywhere in the text. Raises SettingsError.
     """

@@ -2,8 +2,8 @@
 its table and its code block differ (failed records), the code block and its alert levels apply.
 
 A handler hangs if it is quiet for `hung_handler_factor` times its flow's usual time, and for at least
-`hung_handler_seconds`. In a flow without history it hangs if it is quiet for
-`hung_handler_seconds_without_history`."""
+`hung_handler_seconds`. In a flow without history it hangs if it is quiet for longer than all of these:
+`hung_handler_seconds`, `hung_handler_seconds_without_history`, and the flow's time limit."""
 
 import json
 from collections.abc import Mapping

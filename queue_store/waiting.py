@@ -53,7 +53,7 @@ def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) 
 
 
 async def wait_for_async(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """Do the same without blocking the event loop."""
+    """Like `wait_for`, without blocking the event loop."""
     seconds = _checked(timeout_seconds)
     awaited = _poll_of(database).add(database, record_id)
     try:
@@ -77,7 +77,7 @@ def _checked(timeout_seconds: object) -> float | None:
 
 class Poll:
     """The thread exists, and refers to the manager, only while somebody waits. The manager is a key of a weak
-    dictionary, so this value must not keep it alive."""
+    dictionary, and this poll is its value, which must not keep the manager alive."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None
@@ -88,8 +88,8 @@ class Poll:
         self.pid = os.getpid()
 
     def add(self, database: DatabaseManager, record_id: int) -> Future[FinishedRecord]:
-        """Raises UnknownRecordError for a value that cannot be an id. In the common query it would make everybody's
-        wait fail."""
+        """Raises UnknownRecordError for a value that cannot be an id. Such a value would make the common query fail,
+        and with it everybody's wait."""
         check_record_id(record_id)
         future: Future[FinishedRecord] = Future()
         with self._lock:

@@ -1,1 +1,1 @@
-"""Findings, alerts with a life, and their notifications."""
+"""Findings, the alerts that follow from them, and the notifications to contacts."""

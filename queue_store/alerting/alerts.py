@@ -16,7 +16,7 @@ LOG = "log"
 CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
 LAST_STEP = {"warning": 1, "critical": 3}
-SAME_RISE_SECONDS = 1_800.0  # a level that is reached twice within it notifies once
+SAME_RISE_SECONDS = 1_800.0  # within this time, a level that is reached twice notifies once
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
 UNREACHED_CODE = "contact_without_channel"
@@ -78,8 +78,9 @@ def update(
     Each change is stored with a notification for each recipient, even one that this process cannot reach: another
     process may have the channel, now or later.
 
-    An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, stays as it is. So does one that was
-    updated after `judged_at`, the database's time at the beginning of the judgement: a newer judgement already won."""
+    An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, stays as it is. An alert that was
+    updated after `judged_at`, the database's time at the beginning of the judgement, also stays: a newer judgement
+    already won."""
     cursor.execute(sql("alerting/lock_alerts"))
     for finding in findings:
         _see(cursor, finding, judged_at)
@@ -90,8 +91,8 @@ def update(
 
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
-    """The recipients at this escalation step: the log, and one contact of the list. In an emergency all contacts are
-    recipients. So are they when a contact cannot be reached, because it may be the one who is notified first."""
+    """The recipients at this escalation step: the log, and one contact of the list. All contacts are recipients in
+    an emergency, and also when a contact cannot be reached, because that contact may be the first of the list."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]

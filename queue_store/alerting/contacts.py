@@ -37,8 +37,8 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class UnheardAlerts:
-    """Critical alerts and emergencies of which nobody was notified and which nobody acknowledged. `waiting_seconds`:
-    the longest wait of a notification."""
+    """Critical alerts and emergencies that nobody was notified of and nobody acknowledged. `waiting_seconds`: the
+    longest wait of a notification."""
 
     alert_count: int = 0
     waiting_seconds: float = 0.0

@@ -39,7 +39,7 @@ class SentOrNot:
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """`at`: the earliest time. The first judgement after it escalates."""
+    """`at`: the first judgement after this time escalates the alert."""
 
     contact: str
     at: datetime

@@ -29,8 +29,8 @@ class Correction:
 
 
 def fold(database: DatabaseManager) -> int:
-    """Fold the waiting deltas and, once a minute, note how deep the queue is. Returns how many deltas were folded; 0
-    also if another process is folding at this moment."""
+    """Fold the waiting deltas and, once a minute, note how deep the queue is. Returns how many deltas were folded.
+    It also returns 0 if another process is folding at this moment."""
     folded = 0
     for _ in range(STEPS_AT_ONCE):
         step = _fold_step(database)

@@ -1,1 +1,1 @@
-"""The door to Postgres: connections, statements, schema, roles, and what a driver error means."""
+"""Access to Postgres: connections, statements, schema, roles, and what a driver error means."""

@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-EXACT_DIGITS = 100  # at most, of an integer shown as a number; Python refuses more than 4,300
+EXACT_DIGITS = 100  # an integer with more digits is shown as text; Python refuses more than 4,300
 SHOWN_LEVELS = 100
 SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A number that Python does not hold. `what`: which kind; `shown`: its beginning, and how long it is."""
+    """A number that Python cannot hold. `what`: the kind of number. `shown`: its beginning and its length."""
 
     what: str
     shown: str
@@ -29,8 +29,8 @@ def read_as_given(encoded: bytes) -> Any:
 
 
 def read_json(encoded: bytes | str) -> Any:
-    """The document for people. It has unreadable numbers as text. A document that is nested too deeply is text as a
-    whole."""
+    """The document as people are shown it, with unreadable numbers as text. All of a document that is nested too
+    deeply becomes one text."""
     text = encoded if isinstance(encoded, str) else encoded.decode()
     try:
         document = _SHOWN_DECODER.decode(text)

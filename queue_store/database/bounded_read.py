@@ -20,7 +20,7 @@ def bounded_read(
     DatabaseUnavailableError, also for a statement that exceeds the limit.
 
     Ask the primary about itself, about who is alive, and about who holds snapshots. A replica knows only its own
-    connections. It takes a worker for silent as long as its heartbeats have not arrived there.
+    connections, and a worker looks silent there until its heartbeats have been replicated.
     """
     with database.transaction(replica=replica) as cursor:
         milliseconds = round((timeout_seconds or TIMEOUT_SECONDS) * 1000)
@@ -29,7 +29,7 @@ def bounded_read(
 
 
 def read_replica_lag(database: DatabaseManager) -> float | None:
-    """The lag in seconds; None if no replica is configured. Raises DatabaseUnavailableError."""
+    """The replica's lag in seconds; None if no replica is configured. Raises DatabaseUnavailableError."""
     if database.settings.replica_url is None:
         return None
     with bounded_read(database, replica=True) as cursor:

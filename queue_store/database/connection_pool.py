@@ -1,9 +1,9 @@
 """The pool of one process for connections to one server. They are plain psycopg connections.
 
 SQLAlchemy has a pool too, but importing SQLAlchemy costs more CPU than everything else in the start of a worker.
-Where somebody uses SQLAlchemy, it borrows connections from here: see `sqlalchemy_engine`. psycopg_pool opens
-connections in four threads of its own, which no fork copies. When the server is away, its callers get a timeout
-without the cause.
+Where SQLAlchemy is used, it borrows its connections from here: see `sqlalchemy_engine`. psycopg_pool opens
+connections in four threads of its own, which no fork copies. While the server is away, psycopg_pool gives its
+callers a timeout without the cause.
 """
 
 import os
@@ -45,7 +45,8 @@ class ConnectionPool:
         self._capacity = capacity
         self._changed = threading.Condition()
         self._idle: list[Driver] = []  # the last connection given back is the first one taken
-        self._taken: WeakKeyDictionary[Driver, int] = WeakKeyDictionary()  # each with its generation
+        # For each connection in use, the pool's generation when it was taken.
+        self._taken: WeakKeyDictionary[Driver, int] = WeakKeyDictionary()
         self._doubtful: WeakSet[Driver] = WeakSet()
         self._opening_count = 0
         self._generation = 0
@@ -80,8 +81,8 @@ class ConnectionPool:
             self._close(driver)
 
     def notice_closed(self) -> None:
-        """The caller's connection may be closed by now. The idle ones may be closed too, so they are tested before
-        their next use."""
+        """A connection that is in use may be closed by now. The idle ones may be closed too, so they are tested
+        before their next use."""
         with self._changed:
             self._doubtful.update(self._idle)
             self._changed.notify_all()
@@ -144,8 +145,8 @@ class ConnectionPool:
 
 
 def _close_all(idle: list[Driver], pid: int) -> None:
-    """Close the idle connections of a pool that nobody uses any more. After a fork they belong to the
-    parent."""
+    """Close the idle connections of a pool that nobody uses any more, except in a forked child: there they belong to
+    its parent."""
     while idle and pid == os.getpid():
         with suppress(Exception):
             idle.pop().close()

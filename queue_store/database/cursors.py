@@ -51,7 +51,7 @@ class OwnCursor(psycopg.Cursor[Row]):
 
 
 class OwnAsyncCursor(psycopg.AsyncCursor[Row]):
-    """The same over an asynchronous connection."""
+    """Like `OwnCursor`, over an asynchronous connection."""
 
     def __init__(self, connection: "psycopg.AsyncConnection[Any]", *, binary: bool = False) -> None:
         super().__init__(connection, row_factory=tuple_row)

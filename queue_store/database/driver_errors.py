@@ -33,7 +33,7 @@ IDLE_IN_TRANSACTION = "25P03"
 ENDED_SESSIONS = (IDLE_IN_TRANSACTION, "25P04")  # 25P04: a transaction that lasted too long
 NO_SUCH_SAVEPOINT = "3B001"
 STATEMENT_CANCELLED = "57014"
-READ_ONLY = "25006"  # the server, or a transaction or session that a handler made read-only: ask the server
+READ_ONLY = "25006"  # a read-only server, or a handler made its session read-only: ask the server
 UNAVAILABLE_CLASSES = ("08", "28", "53", "57", "58")  # connection, login, resources, operators, the system
 BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03")
 REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
@@ -135,7 +135,7 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
         return PayloadRejectedError(error.diag.constraint_name or "record", message)
     if error.sqlstate in MISSING_OBJECTS:
         return SchemaVersionError(f"{message}: run `queuectl migrate`")
-    if error.sqlstate == INSUFFICIENT_PRIVILEGE and error.diag.message_hint:  # of ours: it says who may
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE and error.diag.message_hint:  # our own hint says who may
         return QueueStoreError(f"{message}. {error.diag.message_hint}")
     if error.sqlstate == INSUFFICIENT_PRIVILEGE:
         return QueueStoreError(
@@ -180,7 +180,8 @@ def _constraint(error: psycopg.Error) -> str | None:
 
 
 def _is_unavailable(error: psycopg.Error) -> bool:
-    """psycopg also calls answers operational that are not about the server, such as a missing savepoint."""
+    """OperationalError alone does not tell: psycopg also raises it for answers that are not about the server, such
+    as a missing savepoint."""
     state = error.sqlstate
     if state in ENDED_SESSIONS or _is_out_of_step(error):
         return True
@@ -189,8 +190,8 @@ def _is_unavailable(error: psycopg.Error) -> bool:
 
 
 def _connection_broke(error: psycopg.Error) -> bool:
-    """psycopg calls many other answers operational too, such as a full disk; a producer gets those unchanged. The
-    timeouts that end a session are not among psycopg's operational errors."""
+    """psycopg also raises OperationalError for many other answers, such as a full disk; a producer gets those
+    unchanged. For the timeouts that end a session it raises other errors."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
     return is_operational or error.sqlstate in ENDED_SESSIONS or _is_out_of_step(error)
 

@@ -1,4 +1,4 @@
-"""A connection from a pool, and what it means when it breaks."""
+"""A connection from a pool, and the errors that say what has happened when it breaks."""
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -93,12 +93,12 @@ class HeldConnection:
 
     @contextmanager
     def first_pipeline(self, cursor: Cursor[Any]) -> Generator[None]:
-        """The first statements of the transaction of this cursor, in one round trip together with BEGIN. Left to
+        """Sends the first statements of this cursor's transaction in one round trip, together with BEGIN. Left to
         itself, psycopg waits for the answer to BEGIN before it sends them."""
         is_first = self.driver.pgconn.transaction_status == TransactionStatus.IDLE
         if is_first:
             self._in_autocommit = self.driver
-            self.driver.autocommit = True  # that is: no BEGIN by psycopg, until the transaction ends
+            self.driver.autocommit = True  # so psycopg sends no BEGIN of its own until the transaction ends
         with self.driver.pipeline():
             if is_first:
                 cursor.execute(BEGIN)
@@ -152,7 +152,8 @@ class HeldConnection:
             raise meaning from error
 
     def _let_driver_begin(self) -> None:
-        """After `first_pipeline`: what follows must not be committed statement by statement."""
+        """Ends the autocommit mode that `first_pipeline` began: later statements must not be committed one by
+        one."""
         driver, self._in_autocommit = self._in_autocommit, None
         if driver is None or driver.closed:
             return

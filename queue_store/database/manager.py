@@ -1,4 +1,4 @@
-"""The one door to a database: its pools and transactions."""
+"""All access to a database goes through this module: its pools and its transactions."""
 
 import os
 import threading
@@ -59,17 +59,17 @@ class DatabaseManager:
 
     @property
     def engine(self) -> "Engine":
-        """SQLAlchemy's, on the same connections."""
+        """SQLAlchemy's engine, on the same connections."""
         return self._engine(PRIMARY)
 
     @property
     def replica_engine(self) -> "Engine":
-        """The replica for monitoring reads, or the primary if no replica is configured."""
+        """The engine for monitoring reads: of the replica, or of the primary if no replica is configured."""
         return self._engine(REPLICA if self.settings.replica_url else PRIMARY)
 
     @property
     def async_engine(self) -> "AsyncEngine":
-        """For one event loop: its connections belong to the loop that opened them."""
+        """Use this engine on one event loop only: its connections belong to the loop that opened them."""
         from sqlalchemy.ext.asyncio import create_async_engine
 
         if self._async_engine is None:
@@ -85,7 +85,8 @@ class DatabaseManager:
 
     @contextmanager
     def hold(self, *, replica: bool = False, with_sqlalchemy: bool = False) -> Generator[HeldConnection]:
-        """`with_sqlalchemy`: for callers that use its `sqlalchemy`. Raises DatabaseUnavailableError."""
+        """Lends a connection from the pool. `with_sqlalchemy`: for callers that use its attribute `sqlalchemy`.
+        Raises DatabaseUnavailableError."""
         server = REPLICA if replica and self.settings.replica_url else PRIMARY
         try:
             held = self._open(server, with_sqlalchemy=with_sqlalchemy)
@@ -185,7 +186,7 @@ class DatabaseManager:
             "tcp_user_timeout": 20_000,
         }
         query = dict(url.query)
-        if self.settings.pgbouncer:  # refuses options: set the timeouts on the login role
+        if self.settings.pgbouncer:  # PgBouncer refuses options: set the timeouts on the login role
             parameters["prepare_threshold"] = None
         else:
             ours = " ".join(f"-c {name}={value}" for name, value in self.session_settings.items())

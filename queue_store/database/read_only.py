@@ -23,7 +23,8 @@ QUESTION = "readings/takes_no_writes"
 def refused_writes(
     error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: Address
 ) -> ReadOnlyServerError | None:
-    """Ask after the ROLLBACK, in the same session. Returns None also if the session cannot answer."""
+    """The error to raise if the server takes no writes. Call this after the ROLLBACK, because it asks in the same
+    session. Also returns None if the session cannot answer."""
     if sqlstate_of(error) != READ_ONLY:
         return None
     with suppress(*_closed()), OwnCursor(driver()) as cursor:
@@ -36,7 +37,7 @@ def refused_writes(
 async def refused_writes_in_async(
     error: BaseException, driver: Callable[[], Awaitable["psycopg.AsyncConnection[Any]"]], url: Address
 ) -> ReadOnlyServerError | None:
-    """The same over an asynchronous connection."""
+    """Like `refused_writes`, over an asynchronous connection."""
     if sqlstate_of(error) != READ_ONLY:
         return None
     with suppress(*_closed()):

@@ -23,7 +23,8 @@ ADMIT = "Add a line for this host, login and database to the server's pg_hba.con
 
 
 def advice_on_login(url: Address, reason: str) -> str | None:
-    """None for any other reason. Names the database and the login, never the password."""
+    """What to do about this reason; None if it is not about the login. Names the database and the login, never the
+    password."""
     database, login = url.database or "", getattr(url, "username", None) or ""
     if _is_in(reason, NO_DATABASE, database):
         return (
@@ -46,7 +47,8 @@ def _is_in(reason: str, texts: tuple[str, ...], name: str = "") -> bool:
 
 
 def _command(program: str, url: Address, name: str) -> str:
-    """Of one server; where the URL names several, the administrator knows which is the primary."""
+    """The command to run, with the server's address. If the URL names several servers, the address is left out: the
+    administrator knows which one is the primary."""
     host, port = url.query.get("host") or url.host, url.query.get("port") or url.port
     where = ""
     if host and "," not in str(host):

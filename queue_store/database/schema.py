@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 def migrate(engine: "Engine", revision: str = "head") -> None:
     """Apply the migrations that are missing. Idempotent. Two concurrent callers wait for each other.
 
-    Raises SchemaVersionError when the database is newer than this code, or older than it can migrate, or cannot hold
-    every text, or when a migration would remove what the code of a running worker needs.
+    Raises SchemaVersionError if the schema is newer than this code or too old to be migrated by it, if the database
+    cannot hold every text, or if a migration would remove what the code of a running worker needs.
     """
     current = _current_version(engine)
     if current is None:
@@ -108,7 +108,7 @@ def version_of(database: DatabaseManager) -> str | None:
 
 
 def current_version(engine: "Engine") -> str | None:
-    """The same, for callers that migrate. Raises DatabaseUnavailableError."""
+    """Like `version_of`, for callers that migrate. Raises DatabaseUnavailableError."""
     try:
         with engine.connect() as connection:
             return _ask(connection, "migration/version")

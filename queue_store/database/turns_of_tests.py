@@ -1,4 +1,4 @@
-"""Tests that empty the queue of one database take turns, as with `pytest -n 2`."""
+"""Lets tests that empty the queue of the same database take turns, for example under `pytest -n 2`."""
 
 import time
 from collections.abc import Generator

@@ -110,9 +110,9 @@ def enqueue_many(
     """Write any number of records by COPY, all or none. Memory is bounded, except for the ids if the caller asks for
     them.
 
-    Each row is a payload or a NewRecord. The options given here apply to payloads; a NewRecord has its own, and no
-    others may be given. With "replace" the last row with a key wins. Raises the same errors as `enqueue`, and they
-    name the row.
+    Each row is a payload or a NewRecord. The options given here apply to payloads. A NewRecord has options of its
+    own: with such rows, give the call none. With "replace" the last row with a key wins. Raises the same errors as
+    `enqueue`, and they name the row.
     """
     session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(

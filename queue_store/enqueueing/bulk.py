@@ -110,7 +110,7 @@ def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[
 
 
 def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
-    """Returns False if there is a duplicate. Then nothing of the chunk was written."""
+    """Returns False if there is a duplicate. In that case nothing of the chunk was written."""
     lines = bulk.lines(chunk)
     may_fail = bulk.on_duplicate != "raise"
     ids: list[int] = []
@@ -128,8 +128,8 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
 
 
 def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
-    """Returns False if somebody else enqueued one of the keys at the same time. Then nothing of the chunk was
-    written."""
+    """Returns False if somebody else enqueued one of the keys at the same time. In that case nothing of the chunk
+    was written."""
     keys = [plain((bulk.options if record is None else record).dedup_key) for _, record in chunk]
     given = list({key for key in keys if key is not None})
     twins = yield NamedStatement(

@@ -63,7 +63,7 @@ def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str
 
 
 def _delay_seconds(scheduled_at: datetime | timedelta | None) -> float | None:
-    """None if the caller gave no time. 0 would mean the same, so a delay of zero becomes a microsecond."""
+    """None if the caller gave no delay. 0 would mean the same, so a delay of zero becomes a microsecond."""
     if not isinstance(scheduled_at, timedelta):
         return None
     return max(scheduled_at, timedelta(microseconds=1)).total_seconds()

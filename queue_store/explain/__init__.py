@@ -1,7 +1,8 @@
 """Why a record is not running, and why a flow is not moving: machine-readable reasons.
 
-A reason is a function with `@reason`. It reads facts and returns a `Reason` or None. Its module is named after what
-decides it. If a new feature can hold a record back, it needs a reason here.
+A reason is a function with `@reason`. It reads facts and returns a `Reason` or None. Its module is named after the
+part of the queue that decides the matter, such as `claiming`. If a new feature can hold a record back, it needs a
+reason here.
 """
 
 from queue_store.explain import claiming, ending, fleet, hanging, ownership

@@ -18,7 +18,7 @@ def completed(facts: Facts) -> Reason | None:
 
 @reason("failed", of=("failed",))
 def failed(facts: Facts) -> Reason | None:
-    """A record with crash strikes and no failed attempt failed because its processes died."""
+    """If a failed record has crash strikes but no failed attempt, it failed because its processes died."""
     record = facts.record
     counts = [(record.retry_count, "failed attempt"), (record.crash_strikes, "crash strike")]
     charged = " and ".join(plural(count, noun) for count, noun in counts if count)

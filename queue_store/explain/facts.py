@@ -47,7 +47,7 @@ class RecordFacts:
 
     @property
     def error(self) -> str:
-        """The last one, with its type."""
+        """The record's last error, with its type."""
         return error_text(self.exception_type, self.error_message)
 
     @property
@@ -132,7 +132,7 @@ class Facts:
 
     @property
     def record(self) -> RecordFacts:
-        """Only for reasons of records."""
+        """The record itself; only for reasons that are about records."""
         assert self._record is not None
         return self._record
 
@@ -156,7 +156,7 @@ class Facts:
 
     @cached_property
     def runs(self) -> list[AliveRun]:
-        """At most RUNS_SHOWN runs, or as many as the flow's cap."""
+        """At most RUNS_SHOWN runs, or as many as the flow may have, if that is more."""
         limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
         rows = self.cursor.execute(sql("explain/runs"), {"flow_name": self.flow_name, "limit": limit})
         return rows_as(rows, AliveRun)

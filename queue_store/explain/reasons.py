@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from queue_store.explain.facts import Facts
 
-FLOW = "flow"  # in place of a status: the reason explains a flow as a whole, and no record
+FLOW = "flow"  # in place of a status: the reason explains a flow as a whole, not a single record
 
 
 @dataclass(frozen=True, slots=True)

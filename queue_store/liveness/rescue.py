@@ -42,7 +42,7 @@ class Rescued:
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
     struck_ids: list[int] = field(default_factory=list[int])
-    open_sessions: list[int] = field(default_factory=list[int])  # of dead runs, not ended for lack of rights
+    open_sessions: list[int] = field(default_factory=list[int])  # of dead runs; this login may not end them
 
     @property
     def record_count(self) -> int:
@@ -56,7 +56,8 @@ class Rescue:
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
-        """For processes that found nothing to claim. It sweeps only once in a while, however often they call it."""
+        """For processes that found nothing to claim. It sweeps at most once in LOOK_AGAIN_SECONDS, however often
+        they call it."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
         return self.sweep() if is_due else Rescued()
 
@@ -75,9 +76,9 @@ class Rescue:
     def lost(
         self, worker_process_ids: Sequence[UUID], records_in_flight: Mapping[UUID, int] | None = None
     ) -> Rescued:
-        """Do the same at once for worker processes that are known to be gone. `records_in_flight`: for each worker
-        process, the record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process of which this is not
-        known."""
+        """Do what `sweep` does, at once, for worker processes that are known to be gone. `records_in_flight`: for
+        each worker process, the record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process if neither
+        is known."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)

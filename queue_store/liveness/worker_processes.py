@@ -150,7 +150,8 @@ def beat_run(cursor: Cursor[Any], flow_instance_id: UUID, counts: RunCounts) -> 
 
 
 def stop(cursor: Cursor[Any], worker_process_id: UUID) -> None:
-    """The process and its run stop for a deploy. A death from here on is not a crash. Idempotent."""
+    """The process and its run stop for a deploy. If the process dies from now on, that does not count as a crash.
+    Idempotent."""
     cursor.execute(sql("liveness/stop_worker_process"), {"worker_process_id": worker_process_id})
 
 
@@ -173,5 +174,5 @@ def take_sentinel_lease(cursor: Cursor[Any], worker_process_id: UUID, lease_seco
 
 
 def processes_by_queue(cursor: Cursor[Any], since: datetime) -> Counter[str]:
-    """For each Celery queue, the number of worker processes that started since then and beat now."""
+    """For each Celery queue, the number of running worker processes that started at `since` or later."""
     return Counter(dict(cursor.execute(sql("liveness/processes_by_queue"), {"since": since}).fetchall()))

@@ -1,7 +1,8 @@
-"""Forward-only migrations. Each is one SQL file, or a folder of them, next to a revision that says what it locks.
+"""Forward-only migrations. Each is one SQL file, or a folder of them, next to a revision that says what the
+migration locks.
 
-Names without a schema mean the queue's schema. Functions, and statements outside of a transaction, need a schema:
-they say `public`, which is replaced by the queue's own schema.
+Names without a schema belong to the queue's schema. Functions, and statements outside of a transaction, need a
+schema: they say `public`, which is replaced by the queue's own schema.
 
 A migration may be tried several times, until its locks are free (`short_waits`).
 """
@@ -24,15 +25,15 @@ def run_file(revision_file: str, *, in_transaction: bool = True) -> None:
 
 
 def run_files(revision_file: str, names: tuple[str, ...]) -> None:
-    """Execute these .sql files of the folder of the same name as the revision, in this order."""
+    """Execute these .sql files, in this order. Their folder has the name of the revision."""
     for name in names:
         _run(Path(revision_file).with_suffix("") / f"{name}.sql", in_transaction=True)
 
 
 def build_index(revision_file: str, index: str) -> None:
-    """Execute INDEX.sql of that folder, a CREATE INDEX CONCURRENTLY. It may wait for a long time, because nobody
-    waits for it. A migration may be tried several times, so an unfinished index of this name is dropped, and a
-    finished one is kept."""
+    """Execute INDEX.sql of the revision's folder, a CREATE INDEX CONCURRENTLY. This may wait for a long time,
+    because it holds nobody up. A migration may be tried several times, so an unfinished index of this name is
+    dropped, and a finished one is kept."""
     driver = _driver()
     with op.get_context().autocommit_block():
         driver.execute("SET lock_timeout = 0")

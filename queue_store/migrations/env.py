@@ -34,8 +34,8 @@ engine: Engine = context.config.attributes["engine"]
 @contextmanager
 def alone() -> Generator[None]:
     """Waits for the other migrator, and says who it is. It asks for the lock again and again, because a session that
-    waits inside a statement has a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. The session with the
-    lock has none."""
+    waits inside a statement has a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. The session that
+    holds the lock has no snapshot."""
     say_at = time.monotonic() + TRY_AGAIN_SECONDS
     with engine.connect() as connection:
         guard: Any = connection.connection.driver_connection

@@ -13,7 +13,7 @@ from queue_store.database.statements import sql
 from queue_store.errors import SchemaVersionError
 
 MOMENT_SECONDS = 0.05
-PAUSE = 4  # times the wait before it, on average: others wait for a fifth of the time at most
+PAUSE = 4  # times as long as the wait before it, on average: others wait for at most a fifth of the time
 LONGER_AFTER_SECONDS = 60.0
 LONGEST_SECONDS = 2.0  # a one-COMMIT slice is shorter
 GIVE_UP_AFTER_SECONDS = 300.0
@@ -21,8 +21,9 @@ FOR_VACUUM = "5s"
 
 
 def waits(driver: Any, say: Any) -> Iterator[float]:
-    """Yields how many seconds each try may wait for a lock, until the caller stops asking. It is a moment at first.
-    After a minute without success it grows, and `say` is called. Raises SchemaVersionError when it gives up."""
+    """Yields how many seconds each try may wait for a lock, until the caller stops asking. The first waits are a
+    moment long. After a minute without success they grow, and `say` is called. Raises SchemaVersionError when it
+    gives up."""
     began, seconds = time.monotonic(), MOMENT_SECONDS
     while (passed := time.monotonic() - began) < GIVE_UP_AFTER_SECONDS:
         yield seconds

@@ -67,8 +67,8 @@ def move_in(
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Moved:
-    """Moves all jobs that wait and can be moved. Jobs that a worker takes during the move stay. `dry_run` does the
-    same and rolls each batch back. `progress` receives the number of jobs looked at. Safe to repeat and to interrupt.
+    """Moves all jobs that wait and can be moved, except those that a worker takes during the move. `dry_run` does
+    the same but rolls back. `progress` receives the number of jobs looked at. Safe to repeat and to interrupt.
 
     Raises QueueStoreError for a source that does not exist, and IngestionStoppedError; the batches before the error
     stay moved."""

@@ -79,7 +79,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
-    """Raises BackupError for a backup of another schema."""
+    """Raises BackupError for a backup of another schema version."""
     version = schema.version_of(database)
     versions = {manifest.schema_version, version}
     if len(versions) > 1 and not all(map(has_todays_tables, versions)):
@@ -95,7 +95,7 @@ def restore_backup(
     """Restores everything in one transaction, or nothing. `replace`: the present rows are deleted first. A stop of
     all flows stays, and the audit log keeps its rows from after the backup.
 
-    Raises BackupError for a file of another schema, or if the queue has records and `replace` is False.
+    Raises BackupError for a file of another schema version, or if the queue has records and `replace` is False.
     """
     manifest = read_manifest(path)
     check_fits(database, manifest)
@@ -115,7 +115,7 @@ def _restore(database: DatabaseManager, path: Path, manifest: Manifest, *, repla
         for table in TABLES:
             if (
                 table == "rollup_deltas"
-            ):  # what the insert of the records has counted is in the backup's counts
+            ):  # the backup's counts already include the records that were inserted before
                 cursor.execute(SQL("DELETE FROM {}").format(_in_schema(table)))
             _copy_in(cursor, table, manifest.columns[table], archive)
         cursor.execute(sql("backup/restore_sequences"))

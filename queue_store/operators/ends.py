@@ -32,7 +32,7 @@ class AskedToEnd:
 
 @dataclass(slots=True)
 class EndResult:
-    """`refused`: for each record without a handler to end, the reason, by record id."""
+    """`refused`: why a record has no handler to end, by record id."""
 
     asked: list[AskedToEnd] = field(default_factory=list[AskedToEnd])
     refused: dict[int, str] = field(default_factory=dict[int, str])

@@ -1,4 +1,4 @@
-"""What operators do to the queue. Each operation leaves a row in audit_log, in the transaction that does it."""
+"""What operators do to the queue. Each operation writes a row of audit_log in the transaction of its change."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -57,8 +57,8 @@ class Operators:
     def reset(
         self, record_ids: Iterable[int], *, actor: str, search: Mapping[str, object] | None = None
     ) -> ResetResult:
-        """reset: failed → pending. A record with no attempts left gets exactly one. `search`: what the audit log
-        says was searched for."""
+        """reset: failed → pending. A record with no attempts left gets exactly one. `search`: the search that the
+        audit log is to name."""
         done = ResetResult()
         for chunk in in_chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk}
@@ -151,7 +151,7 @@ class Operators:
         )
 
     def check_flow(self, flow_name: str) -> None:
-        """Raises UnknownFlowError, with a suggestion."""
+        """Raises UnknownFlowError, which suggests a similar name, if the flow is not registered."""
         with self.database.transaction() as cursor:
             _check_registered(cursor, flow_name)
 
@@ -161,7 +161,8 @@ class Operators:
             return unknown_flows.check_flow_or_records(cursor, flow_name)
 
     def move(self, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
-        """Give the pending and failed records of a name that is not a flow to a flow, with their attempts and counts.
+        """Move the pending and failed records of a name that is not a flow to a flow, with their attempts and
+        counts.
 
         Raises UnknownFlowError, RegisteredFlowError.
         """

@@ -1,5 +1,5 @@
-"""Names that are not flows but have records. Usually somebody enqueued by SQL with a mistyped name. No worker
-processes such records."""
+"""Names that are not flows but have records. Usually somebody enqueued by SQL with a mistyped name. Such records are
+processed by no worker."""
 
 from functools import partial
 from typing import Any
@@ -51,7 +51,7 @@ def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
 
 
 def move(database: DatabaseManager, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
-    """Give the pending and failed records of the name to a flow, in chunks. Raises what check_movable raises."""
+    """Move the pending and failed records of the name to a flow, in chunks. Raises what check_movable raises."""
     with database.transaction() as cursor:
         check_movable(cursor, flow_name, to_flow_name)
     done, after_id = MoveResult(), 0

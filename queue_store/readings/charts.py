@@ -13,7 +13,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class ChartSpan:
-    """`bucket_seconds`: the buckets of throughput and depth. Durations come by minute or by hour."""
+    """`bucket_seconds`: the length of the buckets for throughput and depth. Durations have buckets of a minute or an
+    hour."""
 
     name: str
     seconds: int

@@ -2,7 +2,8 @@
 
 
 def error_text(exception_type: str | None, error_message: str | None) -> str:
-    """`Type: message`. A message often begins with its type already. One that no attempt left behind has no type."""
+    """`Type: message`. A message often begins with its type already. A message that comes from no attempt has no
+    type."""
     message = error_message or ""
     if not exception_type or message.startswith(exception_type):
         return message

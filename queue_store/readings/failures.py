@@ -14,7 +14,7 @@ NEWEST = (datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1)
 
 @dataclass(frozen=True, slots=True)
 class GroupAttempt:
-    """`status`: that of its record now; None if the record was purged."""
+    """`status`: the record's present status; None if the record was purged."""
 
     record_id: int
     flow_name: str

@@ -14,7 +14,7 @@ from queue_store.database.statements import sql
 @dataclass(frozen=True, slots=True)
 class FlowCounts:
     """`is_approximate`: pending is taken from the totals, `due` is a lower bound. `is_registered`: False for a name
-    that has records but is not a flow, such as a mistyped name. No worker processes its records."""
+    that has records but is not a flow, such as a mistyped name. Its records are processed by no worker."""
 
     flow_name: str
     total: int
@@ -39,7 +39,7 @@ def read_flow_counts(cursor: Cursor[Any], flow_name: str | None = None) -> list[
 
 
 def add_up(flows: Iterable[FlowCounts], name: str = "all flows") -> FlowCounts:
-    """The sum of several flows. `is_stopped`: no waiting record may be claimed."""
+    """The sum of several flows. `is_stopped`: records are due, and none of them may be claimed."""
     flows = list(flows)
     waits = [flow.oldest_due_seconds for flow in flows if flow.oldest_due_seconds is not None]
     return FlowCounts(

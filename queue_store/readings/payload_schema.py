@@ -26,7 +26,8 @@ def read_payload_schema(cursor: Cursor[Any], flow_name: str) -> PayloadSchema | 
 
 
 def read_payload_problems(cursor: Cursor[Any], flow_name: str, payloads: Sequence[str]) -> list[str | None]:
-    """`payloads`: as JSON. For each what `enqueue_record` would say of it; None for one that fits."""
+    """`payloads`: as JSON. Returns for each payload the problem that `enqueue_record` would report; None for a
+    payload that fits."""
     rows = cursor.execute(
         sql("readings/payload_problems"), {"flow_name": flow_name, "payloads": list(payloads)}
     )

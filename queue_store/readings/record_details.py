@@ -14,7 +14,7 @@ from queue_store.errors import UnknownRecordError
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt that failed or crashed. Together they are the history of a record that did not succeed at once."""
+    """An unsuccessful attempt. All attempts of a record are the history of its failures and crashes."""
 
     attempt_number: int
     claim_number: int

@@ -28,9 +28,9 @@ KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """None: any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the last owner of the record,
-    or one that attempted it without success. `error_group`: the kind of error of any of its attempts. `before_id`:
-    where the last page ended."""
+    """None: any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run or worker that owned
+    the record last, or that attempted it without success. `error_group`: the kind of error of any of its attempts.
+    `before_id`: where the last page ended."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -77,8 +77,8 @@ class _RowOfStatus(RecordRow):
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: it has looked
-    only at the newest RECORDS_AT_MOST attempts with the kind of error."""
+    """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: the search has
+    looked only at the newest RECORDS_AT_MOST attempts with the kind of error."""
 
     records: list[RecordRow]
     next_before_id: int | None
@@ -202,8 +202,8 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Returns half a page at most. The rest of each page reads records one by one, so that the search comes to an
-    end."""
+    """Returns half a page at most. The rest of each page comes from reading all records in order, so that the search
+    reaches its end."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 
@@ -227,8 +227,8 @@ def _looked_through(cursor: Cursor[Any], parameters: dict[str, Any]) -> int | No
 
 
 def _by_dates(cursor: Cursor[Any], wanted: RecordFilter) -> tuple[int, RecordFilter]:
-    """Turns dates into ids by binary search. Ids are in the order of creation, except within the length of a
-    transaction."""
+    """Turns dates into ids by binary search. Ids are in the order of creation, except for records whose transactions
+    overlapped."""
     from_id = 0 if wanted.created_from is None else _first_id_since(cursor, wanted.created_from)
     if wanted.created_before is not None:
         before_id = min(wanted.before_id, _first_id_since(cursor, wanted.created_before))

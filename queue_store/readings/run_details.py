@@ -55,7 +55,7 @@ class RecordOfRun:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOfRun:
-    """`status`: that of its record now; None if the record was purged."""
+    """`status`: the record's present status; None if the record was purged."""
 
     record_id: int
     flow_name: str

@@ -10,15 +10,15 @@ from queue_store.database.statements import sql
 from queue_store.queue_schema import celery_queue_name
 
 LATE_SECONDS = 600.0
-BEAT_SILENT_SECONDS = 20.0  # with the sentinel's pause, it is reported within a minute
+BEAT_SILENT_SECONDS = 20.0  # so silence is reported within a minute, with the sentinel's pause
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleReading:
     """`beat_silent_seconds`: None if there never was a beat. `first_worker_seconds`: how long ago the first known
     worker process started; None without any. `beat_has_stopped`: the last beat shut down cleanly.
-    `control_unserved_seconds`: for how long no worker process serves the Celery queue control while a beat sends to
-    it; None without a beat."""
+    `control_unserved_seconds`: for how long no worker process has served the Celery queue `control` while a beat
+    sends to it; None without a beat."""
 
     beat_silent_seconds: float | None
     first_worker_seconds: float | None

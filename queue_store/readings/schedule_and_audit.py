@@ -38,8 +38,8 @@ class BeatRow:
 
 @dataclass(frozen=True, slots=True)
 class LastSigns:
-    """How long ago any beat or worker process last gave a sign of life; None if none is known. A beat that shuts
-    down cleanly leaves none."""
+    """How long ago any beat or worker process last gave a sign of life; None if none is known. The last beat that
+    shut down cleanly still counts, because its row is kept."""
 
     beat_seconds: float | None
     worker_seconds: float | None

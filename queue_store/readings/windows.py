@@ -84,7 +84,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RecentOutcomes:
-    """How many records of a flow ended in its last `seconds`."""
+    """How many records of a flow ended in the last `seconds`."""
 
     flow_name: str
     seconds: float
@@ -126,7 +126,8 @@ def read_window(
 def read_recent_outcomes(
     cursor: Cursor[Any], seconds_by_flow: Mapping[str, float]
 ) -> dict[str, RecentOutcomes]:
-    """The windows by flow, each with its own length. One statement, however many flows there are."""
+    """The outcomes by flow, each in a window of its own length. Sends one statement, however many flows there
+    are."""
     parameters = {"flow_names": list(seconds_by_flow), "seconds": list(seconds_by_flow.values())}
     found = rows_as(cursor.execute(sql("readings/recent_outcomes"), parameters), RecentOutcomes)
     return {recent.flow_name: recent for recent in found}

@@ -39,7 +39,7 @@ class Record:
 
     @property
     def payload(self) -> Any:
-        """Decoded anew each time. Raises PayloadRejectedError."""
+        """Decoded again at each access. Raises PayloadRejectedError."""
         return decode_json(self.jsonb[1:])  # the first byte is the version of the format
 
     @property
@@ -70,8 +70,8 @@ class Record:
 
 @dataclass(slots=True)
 class Completed:
-    """complete: the handler returned. Instants are of `time.monotonic()`. `follow_ups`: records that are enqueued in
-    the same transaction, as parameters of the statement enqueue."""
+    """complete: the handler returned. `started` and `finished` are instants of `time.monotonic()`. `follow_ups`:
+    records that are enqueued in the same transaction, as parameters of the statement enqueue."""
 
     record: Record
     started: float

@@ -22,7 +22,7 @@ def register_and_claim(
 ) -> tuple[int, list[Record]]:
     """Returns the batch size of the flow, and the batch. If the batch is empty, the caller must roll back: no run is
     to be registered. `at_once`: claim `batch_size` records, the last known batch size, before the present one is
-    known. If it has changed, everything is undone and done again."""
+    known. If the batch size has changed, everything is undone and done again."""
     at_once = at_once and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):

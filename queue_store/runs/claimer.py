@@ -1,9 +1,9 @@
 """How a run claims: the statements that it sends, in this order, until one finds records.
 
-suspects      first of all, in a run's first claim if there are any, in an aging claim, and after other suspects
-the queue     from the position, level by level; or the next record of each order key
+suspects      only in a run's first claim if there are any, in an aging claim, and after a claim that found suspects
+the queue     from the position, level by level; during a key scan, the next record of each order key
 the queue     once more without the key scan, then without the position: a late commit may lie below it
-suspects      when nothing else is due
+suspects      if nothing else was found
 """
 
 from typing import Any
@@ -18,8 +18,8 @@ from queue_store.records.record import Record
 from queue_store.runs.options import RunOptions
 from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
-# In a row. A culprit that ends its runs makes suspects of a whole batch. Each of these is claimed alone and takes
-# little time.
+# In a row. If a record ends its runs without an outcome, its whole batch becomes suspects. Each of these is claimed
+# alone and takes little time.
 SUSPECT_CLAIMS = 10
 
 
@@ -39,8 +39,8 @@ class Claimer:
 
     @property
     def next_is_for_suspects(self) -> bool:
-        """Whether the next claim looks for suspects first. Sometimes it must, or suspects would wait endlessly in a
-        flow that is never empty."""
+        """Whether the next claim looks for suspects first. Sometimes it must look for them, or suspects would wait
+        endlessly in a flow that is never empty."""
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
     def claim(

@@ -1,13 +1,14 @@
 """Express slices: a run holds records locked while their handlers run, and one UPDATE claims and completes them.
 
-hold           locks the next due records in an open transaction; they stay pending
-settle         completes what is completed, claims everything else and writes its outcome; COMMIT
-settle_again   the same in a new transaction, where the first one was lost
+hold           locks the next due records in a transaction that stays open; the records stay pending
+settle         completes what is completed, claims other records, and writes the outcomes that these have; COMMIT
+settle_again   does the same in a new transaction if the first one was lost
 
-A crash rolls back: no attempt was charged, and no claim was counted. The locks leave a mark in the rows, and every
-run claims a row with a mark as always. So each record has one express attempt. A record that kills its process is
-isolated and struck as always. The mark lasts until somebody updates the row, or until vacuum freezes it. Therefore a
-flow is not express if one of its runs died within the last `SUSPICIOUS_SECONDS`.
+A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the
+rows, and runs claim a row with a mark in the normal way. So each record has at most one express attempt, and a
+record that kills its process is isolated and struck like any other. The mark lasts until somebody updates the row,
+or until vacuum freezes it. Because vacuum can remove the mark, a flow has no express slices if one of its runs died
+within the last `SUSPICIOUS_SECONDS`.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ SUSPICIOUS_SECONDS = 600.0
 
 
 class NotExpressError(Exception):
-    """The next record may not be express, so claim as always. No record is locked."""
+    """The next record may not be part of an express slice, so claim it in the normal way. No record is locked."""
 
 
 class _RollBackError(Exception):
@@ -59,9 +60,9 @@ class HeldSlice:
         run.counts.records_held = len(records)
 
     def settle(self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()) -> tuple[Written, set[int]]:
-        """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Returns the claimed records
-        of the rest: all of them, unless the run is dead. Raises what HeldConnection.transaction raises. A second
-        call does the same as `settle_again`."""
+        """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Also returns the ids of the
+        `rest` that it claimed: all of them, unless the run is dead. Raises what HeldConnection.transaction raises. A
+        second call does the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True
@@ -111,8 +112,9 @@ class HeldSlice:
 
 
 def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
-    """Returns the next slice, or None if nothing is due from the position of the run or the flow is not open. Claim
-    as always then. Raises NotExpressError. The server ends the session if it is idle for `idle_seconds`."""
+    """Returns the next slice, or None if nothing is due from the position of the run or the flow is not open. In
+    that case claim in the normal way. Raises NotExpressError. The server ends the session if it is idle for
+    `idle_seconds`."""
     transaction = ExitStack()
     cursor = transaction.enter_context(run.held.transaction())
     with transaction:

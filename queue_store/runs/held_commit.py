@@ -1,7 +1,7 @@
 """An express slice inside a handler's own transaction: the handler's rows and the records' outcomes share its COMMIT.
 
-hold_in     locks the next due records in the transaction, before the first handler; they stay pending
-settle_in   completes them with a claim inside, after the last handler
+hold_in     before the first handler: locks the next due records in the transaction; they stay pending
+settle_in   after the last handler: claims and completes them with one UPDATE
 
 A rollback releases the records, and charges no attempt. queue_store/runs/express.py explains the marks that remain.
 """
@@ -35,7 +35,7 @@ def hold_in(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float)
 async def hold_in_async(
     run: Run, cursor: AsyncCursor[Any], batch_size: int, idle_seconds: float
 ) -> list[Record]:
-    """The same over an asynchronous connection."""
+    """Like `hold_in`, over an asynchronous connection."""
     parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=True)
     decode_later(cursor)
     await cursor.execute(sql("runs/begin_slice"), parameters)
@@ -54,7 +54,7 @@ def settle_in(run: Run, cursor: Cursor[Any], outcomes: Sequence[Outcome]) -> Wri
 
 
 async def settle_in_async(run: Run, cursor: AsyncCursor[Any], outcomes: Sequence[Outcome]) -> Written:
-    """The same over an asynchronous connection."""
+    """Like `settle_in`, over an asynchronous connection."""
     statements = held_statements(_parameters(run, outcomes), outcomes, [], run.options.max_retries)
     return await send_in_async(run, cursor, statements, outcomes)
 

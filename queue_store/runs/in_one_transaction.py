@@ -36,7 +36,7 @@ class OneConnection:
 
     @contextmanager
     def first_pipeline(self, cursor: Cursor[Any]) -> Generator[None]:
-        """The transaction has begun."""
+        """Sends no BEGIN, because the transaction has begun already."""
         with cursor.connection.pipeline():
             yield
 

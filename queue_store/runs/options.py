@@ -14,7 +14,7 @@ class RunOptions:
     batch_size: int
     max_retries: int
     record_class: type[Record] = Record
-    with_sqlalchemy: bool = False  # its handlers receive the run's transaction
+    with_sqlalchemy: bool = False  # the flow's handlers receive the run's transaction
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class RunCounts:
     records_released: int = 0
     records_cancelled: int = 0
     records_refused: int = 0
-    records_held: int = 0  # at this moment, by its express slice
+    records_held: int = 0  # by the run's express slice, at this moment
 
     def parameters(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in self.__slots__}

@@ -1,7 +1,7 @@
 """The fenced statements that write the outcomes of a run's records.
 
-This module builds them, and the holder of the transaction executes them. That may be a separate micro-batch or a
-handler's one COMMIT, on a synchronous or an asynchronous connection.
+This module builds them, and the holder of the transaction executes them. The transaction may be a separate
+micro-batch or a handler's one COMMIT, on a synchronous or an asynchronous connection.
 """
 
 import time
@@ -52,8 +52,8 @@ def outcome_statements(
 def held_statements(
     run: dict[str, Any], outcomes: Sequence[Outcome], rest: Sequence[Record], max_retries: int
 ) -> list[NamedStatement]:
-    """The same for records that the run has locked but not claimed. Records with an outcome other than completed are
-    claimed first, and so is the `rest`. `run`: the parameters of the claim."""
+    """Like `outcome_statements`, for records that the run has locked but not claimed. Records with an outcome other
+    than completed are claimed first, and so is the `rest`. `run`: the parameters of the claim."""
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     others = [o for o in outcomes if not isinstance(o, Completed)]
     claimed = [*(o.record for o in others), *rest]

@@ -39,7 +39,8 @@ _BOUNDS = NumberArray(BOUNDS_SECONDS)
 
 @dataclass(slots=True)
 class QueuePosition:
-    """The cursors of one flow in one process. `aging_claims`: every N-th claim starts at the longest waiting level."""
+    """The cursors of one flow in one process. `aging_claims`: every N-th claim starts at the level that has waited
+    longest."""
 
     cursor_seconds: float
     aging_claims: int
@@ -63,7 +64,7 @@ class QueuePosition:
 
     @property
     def next_is_aging(self) -> bool:
-        """Whether the next claim is an N-th one."""
+        """Whether the next claim is such an N-th claim."""
         return (self._claim_count + 1) % self.aging_claims == 0
 
     def count_claim(self) -> None:

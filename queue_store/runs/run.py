@@ -40,7 +40,8 @@ from queue_store.runs.sessions import run_parameters
 
 @dataclass
 class Run:
-    """Leaving it returns the connection. One thread claims and writes. Heartbeats use another connection."""
+    """The end of its context gives the connection back. One thread claims and writes. Heartbeats use another
+    connection."""
 
     database: DatabaseManager
     options: RunOptions
@@ -95,8 +96,9 @@ class Run:
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
-        """Register and claim the first batch in one transaction. An empty batch: nothing was written. A successor
-        returns what was claimed for it. Raises CommitUnknownError if that is unknown."""
+        """Register and claim the first batch in one transaction. If the batch is empty, nothing was written. A
+        successor returns the batch that the run before has claimed for it. Raises CommitUnknownError if it is
+        unknown whether the run has begun."""
         if self.is_in_doubt:
             raise CommitUnknownError("the connection broke while the run before ended and this one began")
         if self.is_registered:
@@ -132,7 +134,8 @@ class Run:
 
     def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
         """Write outcomes and claim the next batch, in one transaction and one round trip. The claim is left out if
-        it needs more than one statement. So an empty batch does not mean that nothing is due: then call `claim`."""
+        it must look for suspects first, or if outcomes have follow-up records. So an empty batch does not mean that
+        nothing is due: call `claim` to find out."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
         statements, written = self.outcome_statements(outcomes), Written()
@@ -182,7 +185,7 @@ class Run:
         )
 
     def release(self, records: Sequence[Record]) -> list[int]:
-        """Give back records that were not started. Returns the ids that were accepted."""
+        """Give back records that were not started. Returns the ids that the fence accepted."""
         rows = self._write_alone(release_statement(self.options.flow_name, self.flow_instance_id, records))
         released = [record_id for record_id, status in rows if status == "pending"]
         self.counts.records_released += len(released)
@@ -190,14 +193,14 @@ class Run:
         return [row[0] for row in rows]
 
     def cancel(self, records: Sequence[Record]) -> list[int]:
-        """Perform the cancel that was asked for. Returns the ids that were accepted."""
+        """Cancel records that were asked to stop. Returns the ids that the fence accepted."""
         rows = self._write_alone(cancel_statement(self.options.flow_name, self.flow_instance_id, records))
         self.counts.records_cancelled += len(rows)
         return [row[0] for row in rows]
 
     def end(self, error_message: str | None = None, *, leaves_unfinished: bool = False) -> None:
-        """Idempotent. Rescue finds records that are still processing under this run. `leaves_unfinished`: their
-        claims count as claims without an outcome, which are limited."""
+        """Idempotent. Records that are still processing under this run are left to rescue. `leaves_unfinished`:
+        their claims count as claims without an outcome, which are limited."""
         if self.is_ended:
             return
         with self.held.transaction() as cursor:

@@ -40,15 +40,16 @@ def find_sessions(cursor: Cursor[Any], flow_instance_id: UUID) -> list[int]:
 def terminate_sessions(
     cursor: Cursor[Any], flow_instance_id: UUID, lease_seconds: float | None = None
 ) -> list[int]:
-    """End the sessions that `find_sessions` finds, and return their process ids. With a lease, do so only if no
-    heartbeat of the run has arrived since. Raises InsufficientPrivilege."""
+    """End the sessions that `find_sessions` finds, and return their process ids. With `lease_seconds`, do so only if
+    the run has sent no heartbeat for that long. Raises InsufficientPrivilege."""
     parameters = {"lease_seconds": lease_seconds, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS}
     rows = cursor.execute(sql("liveness/terminate_sessions"), run_parameters(flow_instance_id) | parameters)
     return [row[0] for row in rows.fetchall()]
 
 
 def warn_of_ended_sessions(flow_instance_id: UUID, backend_pids: Iterable[int]) -> None:
-    """For a run that is alive all the same. Its own transaction may have held up its heartbeat, for example."""
+    """Call this if the run turned out to be alive. For example, its own transaction may have held up its
+    heartbeat."""
     for backend_pid in backend_pids:
         logger.warning(
             "session %d was ended because run %s was silent, but the run came back: it writes its outcomes again",

@@ -1,8 +1,8 @@
 """The database session of a one-COMMIT slice, which our statements share with a handler.
 
-open       the session is as it was when it connected; settings are kept; nobody can commit
-put_back   before a record: the kept settings apply again
-close      before our own statements: the same, and it tells whether the transaction is still the same one
+open       the session is as it was when it connected; its settings are stored; from here on nobody can commit
+put_back   before each record: restores the stored settings
+close      before our own statements: resets the session, and tells whether the transaction is still the same one
 """
 
 from collections.abc import Awaitable, Callable, Sequence

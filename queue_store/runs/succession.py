@@ -46,7 +46,7 @@ def _end_with(run: Run, outcomes: Sequence[Outcome]) -> Written:
     except DatabaseUnavailableError:
         raise
     except (QueueStoreError, psycopg.Error):
-        # It may be the successor's fault, which then shows when it begins by itself.
+        # The successor may have caused the error, which shows again when it begins by itself.
         return _write_and_end(run, outcomes, None)
 
 
@@ -88,7 +88,7 @@ class _Beginning:
         run.claimer.send(self._claiming, run.batch_size)
 
     def read(self) -> list[Record]:
-        """Returns no records if nothing is due. Also returns none if the flow has suspects, or another batch size by
-        now. Then the run must claim by itself."""
+        """Returns no records if nothing is due, if the flow has suspects, or if its batch size has changed. The run
+        must then begin by itself."""
         is_as_expected = self._registering.fetchone() == (self._run.batch_size, False)
         return self._run.claimer.read(self._claiming) if is_as_expected else []

@@ -1,8 +1,8 @@
 """The occurrences of the schedule. Each time that an entry is due is one row, which one worker takes.
 
-Beats only notice and hint, as often as they like. If several times of an entry were missed, only the latest one is
-run. A new entry begins with its next time. The worker of an occurrence sends heartbeats while it works. If it is
-silent, another worker takes the occurrence over.
+Beats only store these rows and send hints, as often as they like. If several times of an entry were missed, only the
+latest one is run. A new entry begins with its next time. The worker of an occurrence sends heartbeats while it
+works. If it is silent, another worker takes the occurrence over.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
--- Escalates unacknowledged alerts whose level has lasted too long to the next contact. A critical alert is escalated
--- again each time that period passes.
+-- Escalates an unacknowledged alert to the next contact when its level has lasted for longer than the level's
+-- period. A critical alert is escalated again each time this period passes.
 UPDATE public.alerts
 SET escalation_step = escalation_step + 1, escalated_at = clock_timestamp()
 WHERE resolved_at IS NULL AND acknowledged_at IS NULL AND level = %(level)s AND escalation_step < %(last_step)s

@@ -1,6 +1,7 @@
--- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. A record
--- that somebody has locked, such as an express slice, is also only asked: cancel never waits for a handler, which may
--- be the caller itself. Returns each id that was found live, with what happened: 'cancelled' or 'asked'.
+-- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. A pending
+-- record that is locked, for example by an express slice, is also only asked: cancel never waits for a handler,
+-- because that handler may be the caller. Returns each id whose record is unfinished, with what happened:
+-- 'cancelled' or 'asked'.
 WITH live AS MATERIALIZED (
     SELECT q.id, q.status, q.flow_name FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('pending', 'processing')

@@ -1,11 +1,11 @@
 -- rescue: processing → pending, or failed, for the records of one run that is ended or dead. No attempt is charged.
--- If the run died while running, the record known to have been in flight gets a crash strike. If no such record is
--- known, a lone record gets the strike; several become suspects that are claimed again in batches of half the size. A
--- record that was claimed too often without an outcome is isolated, and its next such claim is a crash strike too.
--- A record that was asked to stop becomes cancelled. Returns each id with its new status and whether it was struck.
--- Only one session rescues a run at a time. Rows that somebody else has locked are left for the next sweep. So the
--- first sweep counts the orphans for all later sweeps. Otherwise the last row left over would count as a lone
--- record.
+-- If the run was running when it died, and not stopping, the record known to have been in flight gets a crash
+-- strike. If no such record is known, a lone record gets the strike; several become suspects that are claimed again
+-- in batches of half the size. A record that was claimed too often without an outcome is isolated, and its next such
+-- claim is a crash strike too. A record that was asked to stop becomes cancelled. Returns each id with its new
+-- status and whether it was struck. Only one session rescues a run at a time. Rows that somebody else has locked are
+-- left for the next sweep. Therefore the first sweep stores the number of orphans: otherwise the last row left over
+-- would count as a lone record in a later sweep.
 WITH mine AS MATERIALIZED (
     SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead')
@@ -29,7 +29,7 @@ WITH mine AS MATERIALIZED (
         EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM public.processing_queue q JOIN gone ON gone.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing'
-    ORDER BY q.id + 0 -- sorted: a planner that believes the table is empty would read all of it in the key's order
+    ORDER BY q.id + 0 -- `+ 0` forces a sort: a planner that believes the table is empty would read all of it by id
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT o.id, o.claim_number, o.retry_count, o.cancelled, gone.flow_name, gone.flow_instance_id,

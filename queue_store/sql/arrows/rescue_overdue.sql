@@ -1,7 +1,8 @@
 -- rescue: processing → pending, for records that probably nobody works on. Their run has no row, or their claim is
 -- older than both the orphan timeout and their flow's own limit, whatever their run says. The statement first finds
--- the rows and then locks them by claim number. A row may get a new owner in between. Postgres would then re-check
--- its new version against the old joined rows, and would take it from the new owner.
+-- the rows and then locks them by claim number, because a row may get a new owner in between. In a single step,
+-- Postgres would check the row's new version against the old joined rows, and would take the record from its new
+-- owner.
 WITH seen AS MATERIALIZED (
     SELECT q.id, q.claim_number
     FROM public.processing_queue q

@@ -1,5 +1,5 @@
--- snooze: processing → pending at a later time, on the handler's wish; no attempt is charged.
--- Cancelled instead where that was asked for. Returns the accepted ids with their new status.
+-- snooze: processing → pending at a later time, at the handler's request; no attempt is charged. A record that was
+-- asked to stop becomes cancelled instead. Returns the accepted ids with their new status.
 WITH outcome AS MATERIALIZED (
     SELECT * FROM unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[], %(delays)s::float8[])
         AS o(id, claim_number, delay)

@@ -1,2 +1,3 @@
--- Restored records are not new, so a stop of ingestion does not refuse them. Live records come back as they were.
+-- Restored records are not new, so a stop of ingestion does not refuse them. Unfinished records come back as they
+-- were.
 SELECT set_config('processing_queue.follow_up', 'on', true), set_config('processing_queue.restoring', 'on', true)

@@ -1,4 +1,4 @@
--- Says whether a name is a flow, and whether it has records. The counts answer the latter.
+-- Says whether a name is a flow, and whether it has records. The second answer comes from the counts.
 SELECT EXISTS (SELECT FROM public.flows WHERE flow_name = %(flow_name)s) AS is_registered,
     coalesce((SELECT total FROM public.rollup_totals WHERE flow_name = %(flow_name)s), 0)
     + coalesce((SELECT sum(enqueued - purged) FROM public.rollup_deltas

@@ -1,4 +1,5 @@
--- For each Celery queue, how many worker processes serve it that started at or after an instant and beat now.
+-- For each Celery queue, how many running worker processes serve it. Only processes that started at `since` or later
+-- count.
 SELECT celery_queue, count(*)
 FROM public.worker_processes, unnest(celery_queues) AS celery_queue
 WHERE state = 'running' AND started_at >= %(since)s

@@ -1,4 +1,4 @@
--- A worker process and its run stop for a deploy: a death from here on is not a crash.
+-- A worker process and its run stop for a deploy. If the process dies from now on, that does not count as a crash.
 WITH process AS (
     UPDATE public.worker_processes SET state = 'stopping'
     WHERE worker_process_id = %(worker_process_id)s AND state = 'running'

@@ -1,6 +1,6 @@
 -- The five roles, each with the fewest rights that its work needs. They have rights on the tables and functions of
--- the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your own. May
--- be repeated. `queuectl migrate` does it after each migration.
+-- the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your own. This
+-- may be repeated: `queuectl migrate` does so after each migration.
 DO $$
 DECLARE
     wanted text;
@@ -8,7 +8,7 @@ DECLARE
         'open_slices'];
     known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
         'schedule_occurrences', 'rollup_progress'];
-    -- Every SECURITY DEFINER function of ours. A dump that was restored without privileges gave them to PUBLIC.
+    -- Every SECURITY DEFINER function of ours. If a dump was restored without privileges, PUBLIC may call them.
     definer text := 'account_for_insert, account_for_delete, account_for_truncate, cancel_own_records, '
         'enqueue_or_explain, enqueue_record, enqueue_with_task_id, is_limited_producer, known_flows, own_records, '
         'purge_audit, refuse_flows_of_others, seal_audit, seal_audit_anew, sum_minutes';
@@ -22,7 +22,8 @@ DECLARE
     sequences text;
     unsafe text;
 BEGIN
-    -- Otherwise any login could put an operator or a function where the statements of workers find it, and call it.
+    -- Without this check, any login could create an operator or a function that the statements of workers would find
+    -- and call.
     SELECT quote_ident(nspname) INTO unsafe FROM pg_namespace, aclexplode(nspacl) AS granted
     WHERE granted.grantee = 0 AND granted.privilege_type = 'CREATE'
         AND nspname IN (SELECT 'public' UNION ALL SELECT unnest(current_schemas(false)));
@@ -50,14 +51,14 @@ BEGIN
     WHERE s.relkind = 'S' AND d.refobjid = ANY(
         SELECT to_regclass('public.' || name) FROM unnest(live || known || kept || read_only || 'processing_queue'::text) name);
 
-    -- producer: puts records in, reads and cancels what it has put in, by id. flow_producer: the same, but only for the
-    -- flows that producer_flows names.
+    -- producer: enqueues records, and reads and cancels its own records by id. flow_producer: the same, but only for
+    -- the flows that producer_flows names.
     GRANT INSERT (flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id, trace_context)
         ON processing_queue TO processing_queue_producer, processing_queue_flow_producer;
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
         cancel_own_records TO processing_queue_producer, processing_queue_flow_producer;
 
-    -- worker: moves records along. It cannot change what a record says, nor remove one.
+    -- worker: processes records. It cannot UPDATE a record's payload, priority or keys, and cannot delete a record.
     EXECUTE format('GRANT SELECT ON processing_queue, %s TO processing_queue_worker', everything);
     EXECUTE format('GRANT USAGE ON SEQUENCE %s TO processing_queue_worker', sequences);
     GRANT INSERT ON processing_queue TO processing_queue_worker;
@@ -74,7 +75,8 @@ BEGIN
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
     GRANT SELECT ON unblocked_records, running_keys
         TO processing_queue_worker, processing_queue_monitor, processing_queue_admin;
-    -- For the row locks of a claim. This view gives nobody a right to change what they may not change in the table.
+    -- The row locks of a claim need this right. Through the view, nobody can change what they may not change in the
+    -- table.
     GRANT UPDATE (id) ON unblocked_records TO processing_queue_worker, processing_queue_admin;
 
     -- monitor: reads all but payloads and results.
@@ -89,8 +91,9 @@ BEGIN
             AND column_name NOT IN ('payload', 'result'));
     GRANT EXECUTE ON FUNCTION known_flows TO processing_queue_monitor;
 
-    -- admin: operators, and the worker that serves the Celery queue `control` (retention removes records). It adds
-    -- to the audit log. It deletes only rows that are older than a day and that retention has already passed.
+    -- admin: for operators, and for the worker that serves the Celery queue `control`, because retention deletes
+    -- records. It can add rows to the audit log. It can delete them only by purge_audit, which keeps the rows of the
+    -- last day.
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON processing_queue, %s TO processing_queue_admin',
         worked);
     GRANT SELECT, INSERT ON audit_log TO processing_queue_admin;
@@ -105,9 +108,10 @@ BEGIN
         EXECUTE format('GRANT MAINTAIN ON %s TO processing_queue_worker, processing_queue_admin', vacuumed);
     END IF;
 
-    -- Rescue ends the sessions of the dead, and must see when other roles' sessions began. The monitor has no such
-    -- right: pg_read_all_stats shows the statements of all sessions, including their payloads. Another database of
-    -- this server may do the same at this moment: before Postgres 16 its commit makes this fail.
+    -- Rescue ends the sessions of dead runs, and must see when other roles' sessions began. The monitor has no such
+    -- right: pg_read_all_stats shows the statements of all sessions, including their payloads. A session in another
+    -- database of this server may grant the same at this moment. Before Postgres 16, its commit makes this statement
+    -- fail.
     FOR attempt IN 1..3 LOOP
         BEGIN
             GRANT pg_read_all_stats, pg_signal_backend TO processing_queue_worker, processing_queue_admin;

@@ -1,5 +1,5 @@
--- Our busy tables for which the server has no record of a vacuum. A crash wipes the counters of the server, so
--- autovacuum forgets the dead rows that it had counted.
+-- Our busy tables for which the server remembers no vacuum. A crash wipes the counters of the server, so autovacuum
+-- forgets the dead rows that it had counted.
 SELECT s.relname
 FROM pg_stat_user_tables s
 WHERE s.schemaname = 'public' AND s.last_vacuum IS NULL AND s.last_autovacuum IS NULL

@@ -1,4 +1,5 @@
--- Waiting jobs by id. They are locked, so a worker of Procrastinate that looks for work skips them.
+-- Waiting jobs in the order of their ids. They are locked, so a worker of Procrastinate that looks for work skips
+-- them.
 SELECT id, task_name, args, priority, scheduled_at, queueing_lock, lock
 FROM {jobs} WHERE status = 'todo' AND id > %(after_id)s
 ORDER BY id LIMIT %(limit)s

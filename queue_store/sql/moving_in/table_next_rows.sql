@@ -1,4 +1,4 @@
--- Like the first page of rows, but after the row `after_id`.
+-- Like table_rows.sql, for the rows after `after_id`.
 SELECT source.{id}, to_jsonb(source) FROM {jobs} source
 WHERE source.{status}::text = ANY(%(pending)s) AND source.{id} > %(after_id)s
 ORDER BY source.{id} LIMIT %(limit)s

@@ -1,4 +1,4 @@
--- How long records took and waited, bucket by bucket: minutes, or hours where a bucket is longer than a minute.
+-- How long records took and waited, by minute, or by hour if the chart's buckets are longer than a minute.
 -- chart_counts.sql says which tables are read for all flows and for one flow.
 WITH minutes_from AS MATERIALIZED (
     SELECT coalesce(date_trunc('hour', min(minute)) + interval '1 hour', 'infinity') AS at FROM public.rollup_overall

@@ -1,4 +1,5 @@
--- What the server says about the connections to this database. A monitor does not see the state of other users' sessions.
+-- What the server says about the connections to this database. A login with the role monitor does not see the state
+-- of other users' sessions.
 SELECT coalesce(nullif(a.application_name, ''), '(no name)') AS application_name, count(*) AS connection_count,
     count(*) FILTER (WHERE a.state = 'active') AS active_count,
     count(*) FILTER (WHERE a.wait_event_type = 'Lock') AS waiting_count,

@@ -1,4 +1,5 @@
--- How many records of a flow are due, wait for their time, and are processing; each counted up to the limit.
+-- How many records of a flow are due, how many wait for their time, and how many are processing. Each count stops at
+-- the limit.
 SELECT
     (SELECT count(*) FROM (
         SELECT FROM generate_series(0, 9) AS level(priority)

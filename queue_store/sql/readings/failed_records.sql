@@ -1,4 +1,4 @@
--- Failed records, newest first; of one flow, or of all. The type of an error is that of the newest attempt, if it left
+-- Failed records of one flow, or of all, newest first. The type of an error is that of the newest attempt that left
 -- the record's message.
 SELECT q.id, q.flow_name, q.retry_count, q.crash_strikes, q.updated_at AS failed_at, q.error_message,
     (SELECT a.exception_type FROM public.record_attempts a

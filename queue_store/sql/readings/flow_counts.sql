@@ -1,14 +1,15 @@
--- How many records each flow has, or one (`flow_name`), by status. The counts of finished records and the total are
--- exact: they are the folded totals plus the deltas not folded yet. Live records are counted in their partial
--- indexes up to a limit; beyond it, they are the rest of the total. More than ten flows share ten times the limit,
--- but each has at least a tenth of it: a thousand flows cost ten times as much as ten, not a hundred times. For busy
--- runs, the number of processing records comes from their last heartbeats (processing_counts). That includes the
--- records that an express slice holds: they count as processing, not as pending. Every LIMIT has the order of its
--- index: without it the planner may walk over millions of finished rows. Counting begins with the newest, because
--- the oldest lie behind the dead index entries of everything claimed since the last vacuum. `level` steps through
--- the priorities at which a flow has pending records: most flows have one, and there are at most ten. A name that is
--- not a flow and has no records any more is left out. `names` sums instead of joining, because the planner expects
--- few names and would compare each with all.
+-- The number of records by status, for each flow or for one (`flow_name`). The counts of finished records and the
+-- total are exact: they are the folded totals plus the deltas not folded yet. Unfinished records are counted in
+-- their partial indexes up to a limit. Beyond it, their number is what remains of the total. More than ten flows
+-- share ten times the limit, but each has at least a tenth of it: a thousand flows cost ten times as much as ten,
+-- not a hundred times. For busy runs, the number of processing records comes from their last heartbeats
+-- (processing_counts). That includes the records that an express slice holds: they count as processing, not as
+-- pending. Every LIMIT has the order of its index: without that order the planner may read millions of finished
+-- rows. Counting begins with the newest records, because the oldest lie behind the dead index entries of everything
+-- claimed since the last vacuum. `level` steps through the priorities at which a flow has pending records: most
+-- flows have one, and there are at most ten. A name that is not a flow and has no records any more is left out.
+-- `names` adds rows up instead of joining tables: the planner expects few names, and a join would compare each with
+-- all.
 WITH counted AS MATERIALIZED (
     SELECT t.flow_name, sum(t.total)::bigint AS total, sum(t.completed)::bigint AS completed,
         sum(t.failed)::bigint AS failed, sum(t.cancelled)::bigint AS cancelled

@@ -1,4 +1,4 @@
--- The newest occurrence of each entry of the schedule, and the last one that has ended.
+-- The newest occurrence of each entry of the schedule, and when an occurrence of the entry last finished.
 WITH newest AS MATERIALIZED (
     SELECT DISTINCT ON (entry) entry, due_at, state, taken_at, finished_at, take_number, error_message
     FROM public.schedule_occurrences ORDER BY entry, due_at DESC

@@ -1,5 +1,5 @@
--- The newest records that these runs have claimed now or attempted without success. Both have an index; the records
--- that they completed have none.
+-- The newest records that these runs have claimed now or attempted without success. Indexes find these records. No
+-- index finds the records that a run has completed.
 (SELECT id FROM public.processing_queue WHERE flow_instance_id = ANY(%(run_ids)s::uuid[]) AND status = 'processing'
 ORDER BY id DESC LIMIT %(limit)s)
 UNION

@@ -1,4 +1,5 @@
--- The newest runs of a worker process, of the processes of a host, or one run. `finished_at` is null for one that is alive.
+-- One run by its id, or the newest runs of a worker process or of the processes of a host. `finished_at` is NULL
+-- while a run is alive.
 (SELECT r.flow_instance_id, r.finished_at FROM public.flow_execution_logs r WHERE r.flow_instance_id = %(run_id)s)
 UNION ALL
 (SELECT r.flow_instance_id, r.finished_at

@@ -1,5 +1,5 @@
--- The most frequent errors since the full hour in which the window begins, of all attempts: folded counts and what is
--- not folded yet. `flow_name` null: of all flows.
+-- The most frequent errors since the full hour in which the window begins. All attempts count: the folded counts and
+-- the deltas that are not folded yet. `flow_name` null: of all flows.
 WITH span AS MATERIALIZED (
     SELECT date_trunc('hour', now() - make_interval(secs => %(seconds)s)) AS since
 ), happened AS (

@@ -1,6 +1,7 @@
--- The owner ends its run. The next statement asks whether the run has left records processing. This one may have
--- waited for a claim, and its snapshot would not show what that claim took. With `is_alone` the COMMIT does not wait
--- for the disk. If a crash of the server undoes it, the run's lease ends the run.
+-- The owner ends its run. A separate statement asks afterwards whether the run has left records processing: this
+-- statement may have waited for a claim, and its snapshot would not show the records of that claim. With `is_alone`
+-- the COMMIT does not wait for the disk. If a crash of the server undoes the COMMIT, rescue declares the run dead
+-- after the lease.
 UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), error_message = %(error_message)s,
     leaves_unfinished = %(leaves_unfinished)s,

@@ -1,5 +1,6 @@
--- Stores how far the owner of a record is. It reads the record without waiting for its lock, which a one-COMMIT
--- slice may hold. Under an older claim nothing is written. Returns the id if the progress was written.
+-- Stores the progress that a record's handler reports. The statement reads the record without waiting for its lock,
+-- which a one-COMMIT slice may hold. Under an older claim nothing is written. Returns the id if the progress was
+-- written.
 INSERT INTO public.record_progress AS p (record_id, claim_number, progress)
 SELECT q.id, q.claim_number, %(progress)s::jsonb
 FROM public.processing_queue q

@@ -1,3 +1,4 @@
--- Bounds the waits for locks in the rest of this transaction, or until ROLLBACK TO a savepoint before it. The transaction
--- of a run that ends keeps its row locked. If it waited here for the row of another flow, its heartbeats would wait too.
+-- Bounds the waits for locks from here until the end of this transaction, or until it is rolled back to an earlier
+-- savepoint. The transaction of a run that ends keeps the run's row locked. If the transaction waited here for the
+-- row of another flow, the run's heartbeats would wait too.
 SELECT set_config('lock_timeout', '50ms', true)

@@ -1,5 +1,5 @@
--- Gives up occurrences that were tried too often. Each time the worker that took the occurrence fell silent: its
--- task probably kills its worker.
+-- Gives up occurrences that were tried too often. In each try, the worker that took the occurrence fell silent: the
+-- task of the occurrence probably kills its worker.
 UPDATE public.schedule_occurrences
 SET state = 'failed', finished_at = clock_timestamp(),
     error_message = format('every worker that took it fell silent, %%s: read the logs of the control worker',

@@ -1,7 +1,7 @@
--- Flows whose number of live records is not their total minus their finished records. In such a flow somebody
--- changed a status without an arrow. The nightly recount checks flows with more live records than the limit. With
--- `at_a_glance` it also leaves out flows with a busy run. Counting begins with the newest, because the oldest lie
--- behind the dead index entries of everything claimed since the last vacuum.
+-- Flows whose number of unfinished records is not their total minus their finished records. In such a flow somebody
+-- changed a status without an arrow. The nightly recount checks flows with more unfinished records than the limit.
+-- With `at_a_glance` it also leaves out flows with a busy run. Counting begins with the newest records, because the
+-- oldest lie behind the dead index entries of everything claimed since the last vacuum.
 WITH seen AS MATERIALIZED ( -- the flows of the newest records, even if their counts are lost
     SELECT DISTINCT flow_name::text FROM (
         SELECT flow_name FROM public.processing_queue ORDER BY id DESC
@@ -23,7 +23,7 @@ WITH seen AS MATERIALIZED ( -- the flows of the newest records, even if their co
     GROUP BY t.flow_name
 ), busy AS MATERIALIZED (
     SELECT flow_instance_id, flow_name FROM public.busy_runs() WHERE %(at_a_glance)s
-), processing AS MATERIALIZED ( -- one walk for all flows
+), processing AS MATERIALIZED ( -- one scan for all flows
     SELECT q.flow_name, count(*) AS processing
     FROM public.processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM busy), 10 * %(limit)s::bigint) q
     GROUP BY q.flow_name

@@ -1,4 +1,4 @@
--- Counts by hour. A dry run finds the same and deletes nothing.
+-- Purges counts by hour. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_hours
     WHERE hour < now() - make_interval(secs => %(audit_seconds)s)

@@ -1,4 +1,4 @@
--- Runs that are settled: nothing is processing under them. A dry run finds the same and deletes nothing.
+-- Purges runs that are settled: no record is processing under them. A dry run finds the same and deletes nothing.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.flow_execution_logs
     WHERE settled_at IS NOT NULL AND finished_at < now() - make_interval(secs => %(history_seconds)s)
