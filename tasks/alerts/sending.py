@@ -1,5 +1,5 @@
-"""Sends notifications. One transaction takes a notification, and another one marks it as sent. No transaction is
-open while it is sent."""
+"""Sends notifications. One transaction takes a notification, and a later one marks it as sent. No transaction is
+open while the notification is sent."""
 
 import logging
 from typing import Any

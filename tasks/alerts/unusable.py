@@ -24,7 +24,8 @@ _BACK = {
 
 
 class UnusableDatabase:
-    """The state on one machine, for one user, environment, database and code of a finding."""
+    """Remembers on this machine who was notified that the database cannot be used. The state is separate for each
+    user, environment, database and code of a finding."""
 
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
         self._file = StateFile(settings, database.name, code.removeprefix("database_"))

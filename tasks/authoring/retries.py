@@ -38,8 +38,9 @@ def is_number_between(value: object, minimum: float, maximum: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The delay before the n-th retry: `first_seconds * factor ** (n - 1)`, at most `maximum_seconds`, shortened at
-    random by up to the share `jitter`, so that records that failed together do not come back together."""
+    """The delay before the n-th retry is `first_seconds * factor ** (n - 1)`, but at most `maximum_seconds`. It is
+    then shortened at random by up to the share `jitter`, so that records that failed together are not retried
+    together."""
 
     first_seconds: float = 5.0
     factor: float = 2.0

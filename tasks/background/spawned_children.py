@@ -31,7 +31,7 @@ def _application_of_the_child(changes: dict[str, Any], slots: Any, queues: list[
     celery_queues[:] = queues
     application: Celery = import_module(
         REAL_NAME
-    ).app  # imported by this name, because that connects our signals
+    ).app  # an import by this name connects our signals
     application.conf.update(changes)
     return application
 

@@ -120,7 +120,7 @@ def say_what_is_served() -> None:
         logger.warning(
             "does not serve the Celery queue %s: some worker must, with -Q %s, for: %s", queue, queue, names
         )
-    if applications():  # their other tasks have queues of their own
+    if applications():  # their tasks that are not durable have other queues
         return
     served = {flow.celery_queue for flow in flows} | {celery_queue_name("control")}
     for queue in set(celery_queues) - served:
@@ -157,7 +157,7 @@ def open_worker_process(**_: Any) -> None:
     _survive_group_sigterm()
     _allow_child_processes()
     time_limit.install()
-    import_what_handlers_need(all_flows())  # again only where children are spawned
+    import_what_handlers_need(all_flows())  # already done before a fork, but not in a spawned child
     services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
     serve_other_tasks(app)
     watch_other_tasks()

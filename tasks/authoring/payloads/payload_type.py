@@ -104,7 +104,7 @@ class PayloadType:
 
 
 def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
-    """A class of records whose `payload` is what the handler receives."""
+    """A subclass of Record whose `payload` is the object that the handler receives."""
 
     class TypedRecord(Record):
         __slots__ = ()
@@ -117,7 +117,7 @@ def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
 
 
 def rooted(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with the properties at its root, where msgspec writes a reference."""
+    """The same JSON Schema with the properties at its root. msgspec writes a reference there."""
     name = schema.get("$ref", "").removeprefix("#/$defs/")
     return {**schema["$defs"][name], **{k: v for k, v in schema.items() if k != "$ref"}} if name else schema
 
