@@ -38,8 +38,8 @@ def is_number_between(value: object, minimum: float, maximum: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The delay before the n-th retry is `first_seconds * factor ** (n - 1)`, but at most `maximum_seconds`. It is
-    then shortened at random by up to the share `jitter`, so that records that failed together are not retried
+    """The delay before the n-th retry is `first_seconds * factor ** (n - 1)`, but at most `maximum_seconds`. A
+    random part of it, up to the share `jitter`, is left out, so that records that failed together are not retried
     together."""
 
     first_seconds: float = 5.0

@@ -169,8 +169,8 @@ class DurableBackend(BaseBackend):
 
 
 class BesideBackend:
-    """For an application that also has tasks which are not durable. Results of durable tasks are read from their
-    records, and all others from the application's own backend."""
+    """The backend of an application that also has tasks which are not durable. It reads results of durable tasks
+    from their records, and all others from the application's own backend."""
 
     def __init__(self, durable: DurableBackend, plain: Any) -> None:
         self._durable = durable

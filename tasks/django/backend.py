@@ -45,7 +45,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
         _validated_paths.add(task.module_path)
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """The record exists when the transaction of the database alias is committed; without one it exists at once.
+        """The record exists as soon as the open transaction of the database alias is committed. If no transaction is
+        open, the record exists at once.
 
         Raises InvalidTask, TypeError for arguments that are not JSON, PayloadRejectedError for what a record cannot
         hold, IngestionStoppedError, DatabaseUnavailableError.

@@ -48,13 +48,13 @@ class QueueModel(models.Model):
 
 
 def _table(name: str) -> str:
-    """Names the queue's schema, so that the login's search path does not matter: Django takes a quoted name as it
-    is."""
+    """The table's name with the queue's schema, so that the login's search path does not matter. Django does not
+    quote a name that is already quoted."""
     return f'"{queue_schema()}"."{name}"'
 
 
 class Flow(QueueModel):
-    """A registered flow: each task is one."""
+    """A registered flow. Each task of Django is a flow."""
 
     flow_name = models.TextField(primary_key=True)
     celery_queue = models.TextField()

@@ -1,8 +1,8 @@
-"""Django's connections around each record, as Django itself has them around each request.
+"""Manages Django's connections for each record, as Django itself does for each request.
 
-Connections that are too old or broken are closed before and after. A transaction that a task leaves open is rolled
-back, and the attempt fails. Otherwise the next record would write into it, or the task's own rows would be lost
-silently.
+Connections that are too old or broken are closed before and after each record. A transaction that a task leaves open
+is rolled back, and the attempt fails. Otherwise the next record would write into that transaction, or the task's own
+rows would be lost silently.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -42,20 +42,21 @@ async def async_connections_of_a_record() -> AsyncGenerator[None]:
 
 
 def _begin() -> dict[str, int]:
-    """The depth of the open transactions of each alias. Within a test, one is open already."""
+    """How many transactions and savepoints are open, for each alias. Within a test, a transaction is open
+    already."""
     reset_queries()
     _close_old()
     return {connection.alias: _depth(connection) for connection in connections.all(initialized_only=True)}
 
 
 def _end(before: dict[str, int]) -> list[str]:
-    """The aliases of transactions that were left open; they are rolled back."""
+    """Rolls back the transactions that were left open, and returns their aliases."""
     left_open: list[str] = []
     for connection in connections.all(initialized_only=True):
         if _depth(connection) > before.get(connection.alias, 0):
             left_open.append(connection.alias)
             connection.close()
-            del connections[connection.alias]  # Django counts the block as open as long as it lasts
+            del connections[connection.alias]  # a connection in a block of `atomic()` stays in the block
     _close_old()
     return left_open
 
