@@ -88,7 +88,7 @@ def import_by_real_name() -> None:
         except BaseException:
             del sys.modules[REAL_NAME]
             raise
-    sys.modules.pop(f"{FOLDER_NAME}.{Path(__file__).stem}", None)  # this copy was loaded to get here
+    sys.modules.pop(f"{FOLDER_NAME}.{Path(__file__).stem}", None)  # Python loaded this module under that name, too
     sys.modules[FOLDER_NAME] = sys.modules[REAL_NAME]
 
 

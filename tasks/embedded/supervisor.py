@@ -17,7 +17,7 @@ WATCH_PERIOD_SECONDS = 0.2
 
 
 class Supervisor:
-    """Start it in the main thread, because Linux ends a child with the thread that started it."""
+    """Call `start` in the main thread, because on Linux the children end when the thread that started them ends."""
 
     def __init__(self, servers: EmbeddedServers, report: Callable[[str], None]) -> None:
         self._servers = servers
