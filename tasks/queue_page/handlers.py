@@ -140,8 +140,8 @@ class ActionHandler(JsonHandler):
         self.action = action
 
     def check_xsrf_cookie(self) -> None:
-        """Flower skips this check for requests that carry a password. But browsers also send the password with
-        requests of other sites."""
+        """Flower skips this check for requests that carry a password. We make it for all requests, because a browser
+        also sends the password when another site causes the request."""
         tornado.web.RequestHandler.check_xsrf_cookie(self)
 
     async def post(self) -> None:

@@ -16,7 +16,7 @@ SEARCHED_DAYS = 4 * 366  # long enough to find a 29th of February
 
 
 def is_kept(entry_schedule: Any) -> bool:
-    """Whether due times are kept as occurrences. They are for a crontab, and for an interval with `relative`. A
+    """Whether due times are kept as occurrences. They are kept for a crontab, and for an interval with `relative`. A
     plain interval only sends hints."""
     return isinstance(entry_schedule, crontab) or bool(getattr(entry_schedule, "relative", False))
 

@@ -1,5 +1,5 @@
 """The one event loop of a worker process. It has a thread of its own, so that claiming and writing never block it.
-Also, if a handler blocks the loop, finished records are still written."""
+So finished records are still written while a handler blocks the loop."""
 
 import asyncio
 import logging

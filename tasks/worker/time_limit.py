@@ -1,9 +1,10 @@
 """Stops a handler that takes too long in the main thread. An interval timer sends a signal, and the signal raises an
 exception inside the handler.
 
-The timer rings again and again, because a handler may swallow the first exception. During calls of the store, the
+The timer repeats the signal, because a handler may swallow the first exception. During calls of the store, the
 exception is held back. In the middle of a COMMIT, nobody would know whether that COMMIT happened. A signal mask
-cannot hold it back: the signal would be delivered to another thread, and Python would raise here all the same.
+cannot hold the exception back: the signal would be delivered to another thread, and Python would still raise the
+exception in the main thread.
 """
 
 import ctypes
@@ -22,12 +23,12 @@ SOONEST_SECONDS = 0.001  # 0 would disarm the timer
 _armed_seconds: float | None = None
 _is_masked = False
 _has_rung = False
-_soft_error: type[Exception] | None = None  # the next ring raises it; afterwards the time limit goes on
-_hard_at: float | None = None  # when the time limit rings, by time.monotonic(), if a soft limit rings before
+_soft_error: type[Exception] | None = None  # raised at the next signal; afterwards the time limit goes on
+_hard_at: float | None = None  # while a soft limit uses the timer: when the time limit ends, by time.monotonic()
 
 
 def can_interrupt() -> bool:
-    """Python delivers signals to the main thread only."""
+    """Whether this is the main thread. Python calls signal handlers only there."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -60,7 +61,8 @@ def disarm() -> None:
 
 @contextmanager
 def masked() -> Generator[None]:
-    """The time limit waits until this block is over. Does nothing in other threads, or if there is no limit."""
+    """In this block, the time limit raises nothing. If its time is over by then, it raises at the end of the block.
+    Does nothing in other threads, or if there is no limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
     if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
         yield
@@ -136,7 +138,7 @@ def _soft_limit_of_a_thread(seconds: float, error: type[Exception]) -> Generator
     finally:
         with lock:
             is_over = True
-            _set_async_error(thread, None)  # takes back an error that was not raised yet
+            _set_async_error(thread, None)  # withdraws an error that was not raised yet
         timer.cancel()
 
 
