@@ -1,7 +1,7 @@
 """The alerts that must go out without the database, because it cannot be reached or takes no writes.
 
-A small file remembers who was notified. So nobody is notified twice, either by a worker that checks every minute or
-by a cron job that is a new process each time.
+A small file remembers who was notified. So nobody is notified twice, neither by a worker that checks every minute
+nor by a cron job that is a new process each time.
 """
 
 import time

@@ -91,7 +91,7 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def remaining_seconds(self) -> float | None:
-        """How long until the attempt is stopped; None without a time limit."""
+        """The seconds until the attempt is stopped; None without a time limit."""
         return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
 
     @property

@@ -71,8 +71,8 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
 
 
 def remember(application: Application) -> None:
-    """Let `load_flows` also load the tasks of this application, after its own imports. This does not keep the
-    application alive."""
+    """Let `load_flows` also load the tasks of this application, after it has imported all modules. This does not
+    keep the application alive."""
     _applications.append(ref(application))
 
 

@@ -1,9 +1,9 @@
 """Some children cannot receive an operator's request to end their handler: the handler holds the interpreter, or the
 child is frozen. The worker's main process then sees the request and kills the child. The next child gives the record
-a crash strike and gives back the others.
+a crash strike, and gives back the other records.
 
-The main process keeps no connection, because children are forked from it. It asks only while a child with a record
-in flight is silent, and opens a connection just for that."""
+The main process keeps no connection, because children are forked from it. It asks the database only while a child
+with a record in flight is silent, and opens a connection just for that."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker process. It says that the process and its run are alive, reads news for them, and
+"""The heartbeat of a worker process. It says that the process and its run are alive, reads what they must know, and
 rescues the records of silent processes. It is a thread with its own connection, because the main thread is busy with
 records."""
 

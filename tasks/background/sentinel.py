@@ -2,7 +2,7 @@
 So a stuck beat, worker or database is reported even if beat sends nothing. It is a thread of its own, because a
 check or a webhook may take longer than a heartbeat can wait.
 
-A process imports what a check needs at its first check, because most processes never make one."""
+The modules for a check are imported at a process' first check, because most processes never make one."""
 
 import logging
 import random

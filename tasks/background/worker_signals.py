@@ -190,8 +190,8 @@ def close_worker_process(**_: Any) -> None:
 
 def _allow_child_processes() -> None:
     """Let handlers start processes. Celery's pool marks its children as daemons, and `multiprocessing` does not let
-    a daemon start a process. It also passes only its own type of key to a spawned process, and the key of Celery's
-    pool has another type."""
+    a daemon start a process. It also needs an authentication key of its own type to spawn a process, and Celery's
+    pool sets a key of another type."""
     if is_pool_child():
         process: Any = multiprocessing.current_process()
         process.daemon = False

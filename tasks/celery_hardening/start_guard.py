@@ -13,7 +13,7 @@ from queue_store.queue_schema import broker_key
 
 from .quarantine import quarantine_queues
 
-WINDOW_SECONDS = 120  # the pauses of an orchestrator between restarts grow: 10 s, 20 s, 40 s
+WINDOW_SECONDS = 120  # an orchestrator's pauses between restarts grow: 10 s, 20 s, 40 s
 ABNORMAL_ENDS = 3
 END_SECONDS = 2.0
 

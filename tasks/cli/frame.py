@@ -78,8 +78,8 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def migrated_database(command: str) -> Generator["DatabaseManager"]:
-    """A database with the right schema version. For a command that only reads; it imports less. Raises
-    SettingsError."""
+    """A database with the right schema version. A command that only reads uses this, because it imports less than
+    `processor`. Raises SettingsError."""
     from queue_store.database import schema
     from queue_store.settings import load_processor_settings
 

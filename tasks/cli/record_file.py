@@ -30,8 +30,9 @@ class InvalidLinesError(QueueStoreError):
 
 @dataclass
 class RecordFile:
-    """Read once, line by line. `encode` and `check` know the type of the payloads. Without `skip_invalid` the first
-    wrong line ends it, after a look for a few more."""
+    """A file that is read once, line by line. `encode` and `check` know the type of the payloads. Without
+    `skip_invalid`, no record is returned after the first wrong line, but reading goes on until a few more wrong
+    lines are found."""
 
     file: BinaryIO
     file_format: str

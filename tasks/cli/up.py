@@ -126,7 +126,7 @@ def run(
 
 @contextmanager
 def saying_that_it_stops(report: UpReport) -> Generator[None]:
-    """Whatever was going on when it was asked to stop."""
+    """Says that everything stops, at the end of the block or when somebody asks to stop."""
     try:
         yield
     except StopRequested:
@@ -204,7 +204,7 @@ def process_sample(supervisor: Supervisor, database: DatabaseManager, report: Up
 
 @contextmanager
 def stop_on_signals() -> Generator[None]:
-    """The first signal stops everything in order; later signals do not disturb that."""
+    """The first signal stops everything properly, and later signals do not disturb that."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -212,7 +212,7 @@ def stop_on_signals() -> Generator[None]:
             signal.signal(other, signal.SIG_IGN)
         raise StopRequested
 
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup asks
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
     earlier = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield

@@ -20,7 +20,7 @@ ERRORS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """`surprises`: what did not end as it should, in words."""
+    """`surprises`: a sentence for each record that did not end as it should."""
 
     record_count: int
     ended_count: int

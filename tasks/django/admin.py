@@ -77,7 +77,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description="attempts")
     def attempts_so_far(self, record: Any) -> Any:
-        """The attempts that failed or crashed."""
+        """The record's unsuccessful attempts."""
         rows = (
             (attempt.finished_at, attempt.outcome, attempt.exception_type, attempt.error_message)
             for attempt in record.attempts.using(queue_alias())

@@ -64,7 +64,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """Raises TaskResultDoesNotExist: not committed yet, rolled back, purged, or no task of this application."""
+        """Raises TaskResultDoesNotExist if the record is not committed yet, was rolled back or purged, or is not for
+        a task of this application."""
         return read_result(self.flow_settings.database, self.alias, result_id)
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:

@@ -111,7 +111,7 @@ class Record(QueueModel):
 
 
 class Attempt(QueueModel):
-    """An attempt at a record that failed or crashed."""
+    """An unsuccessful attempt at a record."""
 
     pk = models.CompositePrimaryKey("record_id", "claim_number")
     record = models.ForeignKey(Record, models.DO_NOTHING, related_name="attempts", db_constraint=False)
@@ -134,7 +134,7 @@ class Attempt(QueueModel):
 
 
 class Run(QueueModel):
-    """One execution of a flow in one worker process, which owns what it claims."""
+    """One execution of a flow in one worker process. A run owns the records that it claims."""
 
     flow_instance_id = models.UUIDField(primary_key=True)
     flow_name = models.TextField()

@@ -19,7 +19,8 @@ class TransactionLeftOpenError(Exception):
 
 @contextmanager
 def connections_of_a_record() -> Generator[None]:
-    """The connections of the thread that runs the task. Raises TransactionLeftOpenError."""
+    """Manages the connections of the thread that runs the task, around this block. Raises
+    TransactionLeftOpenError."""
     before = _begin()
     try:
         yield
@@ -31,7 +32,8 @@ def connections_of_a_record() -> Generator[None]:
 
 @asynccontextmanager
 async def async_connections_of_a_record() -> AsyncGenerator[None]:
-    """The connections of an asynchronous task, which belong to the one thread in which `sync_to_async` runs."""
+    """Manages the connections of an asynchronous task, around this block. They belong to the one thread in which
+    `sync_to_async` runs."""
     before = await sync_to_async(_begin)()
     try:
         yield
@@ -56,7 +58,7 @@ def _end(before: dict[str, int]) -> list[str]:
         if _depth(connection) > before.get(connection.alias, 0):
             left_open.append(connection.alias)
             connection.close()
-            del connections[connection.alias]  # a connection in a block of `atomic()` stays in the block
+            del connections[connection.alias]  # this object would still count as inside of `atomic()`
     _close_old()
     return left_open
 

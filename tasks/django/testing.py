@@ -87,8 +87,8 @@ def empty_queue() -> None:
 
 
 def _current_driver(alias: str) -> Callable[[], Any]:
-    """Django may connect anew between tasks, in this thread. A second thread reports the progress of an async task,
-    and must write into the same transaction."""
+    """Returns a function that returns the driver's connection. Django may connect anew between tasks, but only in
+    this thread. A second thread reports the progress of an async task, and must write into the same transaction."""
     owner, driver = get_ident(), driver_connection(alias)
 
     def current() -> Any:

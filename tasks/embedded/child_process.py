@@ -43,8 +43,8 @@ def start_child(
     directory: Path | None = None,
     stdin: bytes | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own. So Ctrl-C does not reach the command, but only the process that stops
-    it in order."""
+    """Start a command in a session of its own. So Ctrl-C does not reach the command, but only its parent, which
+    stops the command properly."""
     uid, gid = (user.uid, user.gid) if user else (-1, -1)
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
     watched, held_open = (NO_PIPE, NO_PIPE) if HAS_DEATH_SIGNAL else os.pipe()

@@ -63,7 +63,8 @@ class Supervisor:
             time.sleep(WATCH_PERIOD_SECONDS)
 
     def stop(self) -> None:
-        """Stop all services together, then the servers. The services need the servers to stop in order."""
+        """Stop all services together, then the servers. Without the servers, the services could not stop
+        properly."""
         for service in self._services:
             service.ask_to_stop()
         for service in self._services:

@@ -42,7 +42,7 @@ class Tracing:
     @contextmanager
     def run(self, run: Run, trace_context: str | None) -> Generator[None]:
         """The span stays open as long as the run, which can be long. So the spans of attempts are exported before
-        it."""
+        that of the run."""
         from opentelemetry.trace import SpanKind
 
         attributes = _attributes(run.options.flow_name, run.flow_instance_id)

@@ -78,8 +78,8 @@ class JsonHandler(QueueHandler):
     """Answers in JSON. An error has the form `{"error": "what is wrong and what to do"}`."""
 
     async def in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """`seconds`: the time limit of a reading. An action has none, because it might happen after we gave it
-        up."""
+        """`seconds`: the time limit of a reading. An action has no time limit, because it might still happen after
+        we had given it up."""
         try:
             running = asyncio.get_running_loop().run_in_executor(_threads, work)
             return await asyncio.wait_for(running, seconds)

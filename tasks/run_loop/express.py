@@ -2,9 +2,9 @@
 
 A run begins with a claim. If the batches of its flow were quick and clean lately, it goes on with slices, as long as
 each claim or slice is full. Some records are always claimed: suspects, records with an order key, records that
-failed or had their express attempt, and each batch that begins at the longest waiting level. If a slice becomes
-long, a second thread claims its records. If a handler fails, its slice ends. In both cases, the records of the flow
-are then claimed as always. See docs/architecture.md, "Express slices".
+failed or had their express attempt, and each batch that begins with the priority whose records have waited longest.
+If a slice becomes long, a second thread claims its records. If a handler fails, its slice ends. In both cases, the
+records of the flow are then claimed as always. See docs/architecture.md, "Express slices".
 """
 
 import time
@@ -38,9 +38,9 @@ Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 
 def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
     """Whether runs of the flow may be express; queue_store/sql/runs/hold_records.sql decides for each record. A flow
-    with concurrency, or with its own limit of one crash strike, is never express. A flow that did not ask for it
-    must also allow more than one crash strike, because the first crash of an express attempt is not counted, and its
-    outcomes must be allowed to wait."""
+    with concurrency, or with its own limit of one crash strike, is never express. A flow that did not ask for it is
+    not express if outcomes may not wait, or if MAX_CRASH_STRIKES is 1: an express attempt that crashes is not
+    counted, so a record would get one attempt too many."""
     is_off = flow.express is False or settings.express_batch_size == 0
     if is_off or flow.concurrency > 1 or flow.max_crash_strikes == 1:
         return False

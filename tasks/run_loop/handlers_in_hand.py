@@ -1,5 +1,5 @@
-"""The handlers that a run has in hand, for the heartbeat. It asks here which handler began first, and ends the
-process here if a handler must not go on."""
+"""The handlers that a run has in hand. Through this class, the heartbeat learns which handler began first, and ends
+the process if a handler must not go on."""
 
 import time
 from collections.abc import Callable

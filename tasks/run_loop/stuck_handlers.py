@@ -48,7 +48,7 @@ class StuckHandlers(threading.Thread):
         self._calls[records[0].id] = StuckHandler(records, now, gives_up_at, limit_seconds)
 
     def forget(self, records: Sequence[Record]) -> None:
-        """It has ended."""
+        """Note that the call has ended."""
         self._calls.pop(records[0].id, None)
 
     def calls(self) -> list[StuckHandler]:

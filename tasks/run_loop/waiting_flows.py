@@ -59,7 +59,8 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
 
 
 def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Run | None:
-    """Returns None if no other run may begin, or if other tasks of this process must come first."""
+    """Returns None if no further run may begin, because the process is stopping or too large, or because its time
+    slice is over."""
     if _is_closing(services) or time.monotonic() >= ends_at:
         return None
     return new_run(services, services.flows[flow.flow_name])

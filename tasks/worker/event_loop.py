@@ -46,7 +46,7 @@ class EventLoop:
                 self.loop.run_forever()
             except OSError:
                 # A handler closed the loop's own files. No task can run on the loop any more, and none can be ended
-                # in order.
+                # properly.
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)
             except BaseException:  # a SystemExit in a task that a handler left behind passes through the loop

@@ -78,7 +78,7 @@ class WorkerServices:
         return self._positions[flow_name]
 
     def renew(self) -> None:
-        """Go on under a new process id of ours, because the old one was declared dead, which is final."""
+        """Go on with a new id of the worker process, because the old one was declared dead, which is final."""
         self.process = self._new_process()
         self.slots.enter(self.process.worker_process_id)
 

@@ -2,7 +2,7 @@
 exception inside the handler.
 
 The timer repeats the signal, because a handler may swallow the first exception. During calls of the store, the
-exception is held back. In the middle of a COMMIT, nobody would know whether that COMMIT happened. A signal mask
+exception is held back. If it interrupted a COMMIT, nobody would know whether the COMMIT happened. A signal mask
 cannot hold the exception back: the signal would be delivered to another thread, and Python would still raise the
 exception in the main thread.
 """
@@ -43,8 +43,8 @@ def arm(seconds: float) -> None:
     """Start the time limit. When it ends, it raises TimeLimitExceededError in the code that runs then. Main thread
     only.
 
-    It sets our signal handler again. A library may have replaced it since the last call, and the signal's default
-    action would end the process."""
+    This also sets our signal handler again, because a library may have replaced the handler since the last call. The
+    signal's default action would end the process."""
     global _armed_seconds  # noqa: PLW0603
     install()
     _armed_seconds = seconds
@@ -106,7 +106,7 @@ def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
 
 
 def _end_soft_limit() -> None:
-    """May be called repeatedly."""
+    """Ends the soft limit, and lets the time limit go on. May be called repeatedly."""
     global _soft_error  # noqa: PLW0603
     if _soft_error is None:
         return

@@ -1,7 +1,7 @@
 """The payloads of one flow: how they are checked and stored, and what a handler receives.
 
-A payload carries its version as `"$version"`. So any producer can set it, in Python or SQL, and a payload that replaces
-another one brings its own. Version 1 is not written.
+A payload carries its version as `"$version"`. So any producer can set the version, in Python or SQL, and a payload
+that replaces another one brings its own version. Version 1 is not written.
 """
 
 import logging
