@@ -1,4 +1,4 @@
-"""Messages by Apprise (the extra `alerts`), for contacts and for the report. Redirects are refused: a POST that
+"""Sends messages by Apprise (the extra `alerts`), to contacts and for the report. Redirects are refused: a POST that
 follows a redirect becomes a GET without a body, and its answer looks as if somebody had received the message."""
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each task of this Django application as a flow of its own. Name this module in FLOW_MODULES.
+"""Registers each task of this Django application as a flow of its own. Name this module in FLOW_MODULES.
 
 Needs DJANGO_SETTINGS_MODULE. Imports the module `tasks` of each installed app, and those of OPTIONS["modules"].
 """

@@ -1,4 +1,4 @@
-"""A task and its arguments as the payload of a record, and back.
+"""Converts a task and its arguments into the payload of a record, and back.
 
     {"args": [17], "kwargs": {"copies": 2}}
 

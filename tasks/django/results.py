@@ -1,4 +1,4 @@
-"""A record as the result of a task: its status, and the errors of all attempts."""
+"""Shows a record as the result of a task, with its status and the errors of all attempts."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
-"""Pages, data, actions and exports over HTTP. SQL runs in threads of our own, never on Flower's event loop."""
+"""Serves the pages, data, actions and exports over HTTP. SQL runs in threads of our own, never on Flower's event
+loop."""
 
 import asyncio
 import gzip

@@ -31,8 +31,8 @@ class GivenTransaction(Protocol):
         ...
 
     async def settle(self) -> None:
-        """Send what the session still holds back. Call this after the handler, within its time limit. Raises
-        database errors."""
+        """Send the statements that SQLAlchemy's session has not sent yet. Call this after the handler, within its
+        time limit. Raises database errors."""
         ...
 
     def charged(self, error: BaseException) -> BaseException:

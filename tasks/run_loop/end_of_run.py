@@ -61,7 +61,8 @@ def _warn(current: CurrentRun, error: QueueStoreError) -> None:
 
 
 def _text(failure: BaseException) -> str:
-    """The text of the error. The queue's own errors are written for people; other errors need their type."""
+    """The text of the error. For errors that are not the queue's own, it includes the type, because only the queue's
+    own texts are written for people."""
     if isinstance(failure, RunLostError | QueueStoreError):
         return str(failure)
     return redact(f"{type(failure).__name__}: {failure}", MESSAGE_LIMIT)

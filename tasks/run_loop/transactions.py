@@ -94,8 +94,8 @@ class Transaction:
         return self._connection
 
     async def settle(self) -> None:
-        """Send what SQLAlchemy's session still holds back. Raises the database's errors, and PermanentError if
-        nothing more can be done in this transaction."""
+        """Send the statements that SQLAlchemy's session has not sent yet. Raises the database's errors, and
+        PermanentError if nothing more can be done in this transaction."""
         self._raise_if_misused()
         if self._session is not None:
             await _awaited(self._session.commit())
