@@ -40,8 +40,8 @@ def install() -> None:
 
 
 def arm(seconds: float) -> None:
-    """Start the time limit. When it ends, it raises TimeLimitExceededError in the code that runs then. Main thread
-    only.
+    """Start the time limit. When the time is over, TimeLimitExceededError is raised in the code that runs then. Main
+    thread only.
 
     This also sets our signal handler again, because a library may have replaced the handler since the last call. The
     signal's default action would end the process."""
