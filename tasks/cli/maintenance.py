@@ -63,7 +63,8 @@ def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
 
 
 class Progress:
-    """Reports progress on stderr every PROGRESS_SECONDS. So only an operation that takes longer reports anything."""
+    """Reports progress on stderr, at most every PROGRESS_SECONDS. So only an operation that takes longer reports
+    anything."""
 
     def __init__(self) -> None:
         self._said_at = time.monotonic()

@@ -31,8 +31,8 @@ def redis_program(user: ServerUser | None) -> Path:
     """The `valkey-server` of the wheel, or else a `redis-server` or `valkey-server` on PATH."""
     program = _valkey_of_the_wheel() or shutil.which("redis-server") or shutil.which("valkey-server")
     if program is not None:
-        # Do not follow links: Debian's redis-server is a link to redis-check-rdb. That program acts as a server only
-        # if it is started under the name redis-server.
+        # Do not follow links: Debian's redis-server is a link to redis-check-rdb. Started under that name, the
+        # program checks files instead of serving.
         own = Path(program).absolute()
         return reachable_directory([own], user) / own.name
     raise EmbeddedServerError(
