@@ -1,8 +1,8 @@
 """Calculates when an entry was due last, and when it is due next.
 
-When the clocks are put back, an hour comes twice. A crontab that names its hours is due in the first one only. A
-crontab with `*` or `*/n` hours means elapsed time, and is due in both. If the clocks skip the time of an entry, the
-entry is due an hour later.
+When the clocks are put back, an hour comes twice. A crontab that names its hours is due only in the first of the
+two. A crontab with `*` or `*/n` hours means elapsed time, and is due in both. If the clocks skip the time of an
+entry, the entry is due an hour later.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 `beat_schedule` in celeryconfig.py stays the only place that says what happens when. Beat stores entries with times
 of the clock as occurrences in the database. It sends hints for an occurrence until a worker has done it. For plain
-intervals, beat only sends hints. Several beats may run. One of them leads by a lease, which only saves needless
+intervals, beat only sends hints. Several beats may run. One of them holds a lease and leads, only to save needless
 hints. If no worker serves a Celery queue, its list stays bounded, because beat sends nothing to a list that is
 already long.
 """
