@@ -1,7 +1,7 @@
 """Helpers for the tests of a Django application: its tasks run in the test's own process and transaction.
 
-Everything is real: records are claimed, run and completed by the queue's own statements. They use Django's
-connection, with savepoints if a test has a transaction open, so that TestCase rolls everything back.
+Everything is real: records are claimed, run and completed by the queue's own statements. These statements use
+Django's connection, with savepoints if a test has a transaction open, so that TestCase rolls everything back.
 """
 
 from collections.abc import Callable

@@ -117,7 +117,7 @@ def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
 
 
 def rooted(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same JSON Schema with the properties at its root, if msgspec has written a reference there instead."""
+    """The same JSON Schema, but with the properties at its root. msgspec may write a reference there instead."""
     name = schema.get("$ref", "").removeprefix("#/$defs/")
     return {**schema["$defs"][name], **{k: v for k, v in schema.items() if k != "$ref"}} if name else schema
 
