@@ -53,7 +53,8 @@ class CallOptions:
 def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
     """Raises NotDurableError."""
     said = {option: value for option, value in given.items() if _says_something(value)}
-    if said.get("reply_to") == app.thread_oid:  # Celery sets it in `freeze()`, such as for the only task of a chain
+    # Celery sets `reply_to` in `freeze()`, such as for the only task of a chain.
+    if said.get("reply_to") == app.thread_oid:
         del said["reply_to"]
     if refused := next((option for option in REFUSED if option in said), None):
         raise refuse(f"{name}: {refused} is not supported", REFUSED[refused])

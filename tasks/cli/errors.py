@@ -78,7 +78,7 @@ def _of_the_store(error: Exception) -> Failure | None:
 
             from ..embedded.places import advice_on_addresses
 
-            others = wrong_settings(database_is_needed=False)  # a missing database is reported by `error` itself
+            others = wrong_settings(database_is_needed=False)  # `error` reports a missing database
             wrong = SettingsError(error.problems + others)
             advice = advice_on_addresses(wrong.problems)
             return Failure(f"{wrong}\n{advice}" if advice else str(wrong), FAILED)

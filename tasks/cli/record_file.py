@@ -16,7 +16,7 @@ from queue_store.plural import plural
 
 from .payload_check import PayloadCheck
 
-Judged = tuple[int, NewRecord, str | None]  # the line's number, its record, and the problem of the line, or None
+Judged = tuple[int, NewRecord, str | None]  # the line's number, its record, and its problem or None
 NOTHING = NewRecord(None)
 BUNCH_LINES = 200
 REMEMBERED_PROBLEMS = 100
@@ -110,7 +110,7 @@ class RecordFile:
     def _problem(self, line_number: int, problem: str) -> None:
         self.problem_count += 1
         if len(self.problems) < REMEMBERED_PROBLEMS:
-            insort(self.problems, (line_number, problem))  # sorted in, because the database finds problems later
+            insort(self.problems, (line_number, problem))  # sorted in: the database finds problems later
 
     def _lines(self) -> Iterator[str]:
         for raw in self.file:

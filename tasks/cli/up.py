@@ -212,7 +212,8 @@ def stop_on_signals() -> Generator[None]:
             signal.signal(other, signal.SIG_IGN)
         raise StopRequested
 
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+    # An ignored signal, such as SIGHUP under nohup, stays ignored.
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     earlier = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield

@@ -18,7 +18,8 @@ from ..exceptions import PermanentError
 from .task_library import InvalidTask, Task
 
 DEFAULT_PRIORITY = 5  # of a record
-_ABOVE, _BELOW = 20, 25  # of a task's priorities per level of a record: five levels for 1 to 100, four for -1 to -100
+# So many priorities of a task share one priority of a record, above 0 and below 0.
+_ABOVE, _BELOW = 20, 25
 
 
 def record_priority(priority: int) -> int:

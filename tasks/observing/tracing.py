@@ -150,7 +150,7 @@ def trace_attempts() -> Tracing:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # an application may have set a provider of its own
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # may be the application's
         provider = TracerProvider()
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         trace.set_tracer_provider(provider)

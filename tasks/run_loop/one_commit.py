@@ -52,8 +52,8 @@ class OneCommit:
         self._with_savepoints = False
         self._failing_slices = 0  # in a row
         self._conflicts = 0
-        self._settled_ids: set[int] = set()  # refused by the fence, or their outcome is written outside of a slice
-        self._alone_ids: set[int] = set()  # each gets a slice of its own, because the database refused a larger one
+        self._settled_ids: set[int] = set()  # refused by the fence, or written outside of a slice
+        self._alone_ids: set[int] = set()  # run one by one, because the database refused their slice
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
         """Returns the records that were not started. Raises RunLostError when a COMMIT was interrupted."""

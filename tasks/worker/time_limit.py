@@ -24,7 +24,8 @@ _armed_seconds: float | None = None
 _is_masked = False
 _has_rung = False
 _soft_error: type[Exception] | None = None  # raised at the next signal; afterwards the time limit goes on
-_hard_at: float | None = None  # while a soft limit uses the timer: when the time limit ends, by time.monotonic()
+# While a soft limit uses the timer: when the time limit ends, by time.monotonic().
+_hard_at: float | None = None
 
 
 def can_interrupt() -> bool:
