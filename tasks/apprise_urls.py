@@ -1,5 +1,5 @@
-"""Messages by Apprise (the extra `alerts`), for contacts and for the report. Redirects are refused. A POST that
-follows one becomes a GET without its body, but its answer looks as if somebody had received the message."""
+"""Sends messages by Apprise (the extra `alerts`), to contacts and for the report. Redirects are refused: a POST that
+follows a redirect becomes a GET without a body, and its answer looks as if somebody had received the message."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def send_to(url: str, title: str, body: str, attachment: Path | None = None) -> 
     if not channel.add(url):
         raise NotDeliveredError(f"{scheme}: Apprise does not know this kind of URL")
     for service in channel:
-        service.redirects = False  # whatever the URL says
+        service.redirects = False  # even if the URL allows redirects
     if not channel.notify(title=title, body=body, attach=str(attachment) if attachment else None):
         raise NotDeliveredError(
             f"{scheme}: the message was not accepted; if the address redirects, name the one that it leads to"

@@ -16,8 +16,7 @@ logger = logging.getLogger(__name__)
 
 @waking_task("processing_queue.claim_batch", old_name="tasks.claim_batch", bind=True)
 def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
-    """Run the flow `flow_name`, which may have work. Does nothing if it has none. May be sent any number of
-    times."""
+    """Run the flow `flow_name` if it has work. The message may be sent any number of times."""
     services = worker_services()
     flow = services.flows.get(flow_name) if isinstance(flow_name, str) else None
     if flow is None:
@@ -36,7 +35,7 @@ def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
             run_waiting_flows(services)
     except QueueStoreError as error:
         logger.warning("no run of %s: %s", flow_name, error)
-    except Exception:  # Celery would only lose the error
+    except Exception:  # otherwise Celery would lose the error
         logger.exception("the run of %s failed", flow_name)
     finally:
         services.run_lock.release()

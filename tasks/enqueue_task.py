@@ -6,8 +6,8 @@ unless the setting ENQUEUE_BY_MESSAGE names the flow, because anybody who can wr
 
 The record is accepted when its row exists, not when the message is sent. The message is acknowledged after that, so it
 may be delivered twice. With a dedup_key, the second delivery makes no second record while the first record is
-unfinished. A message that is delivered again later makes a second record. The task never replaces a payload. The
-record belongs to no login: its `enqueued_by` ends with "by message".
+unfinished. If the message is delivered again after the first record has finished, it makes a second record. The task
+never replaces a payload. The record belongs to no login: its `enqueued_by` ends with "by message".
 """
 
 import random
@@ -52,8 +52,9 @@ def enqueue(
     order_key: str | None = None,
     correlation_id: str | None = None,
 ) -> None:
-    """Enqueue one record. Without a `dedup_key`, the id of the message serves as one. A wrong payload fails, visibly
-    in Flower and in the log; while the database is away or ingestion is stopped, the message waits."""
+    """Enqueue one record. Without a `dedup_key`, the id of the message serves as one. With a wrong payload the task
+    fails, and Flower and the log show that. While the database is away or ingestion is stopped, the message
+    waits."""
     try:
         services = worker_services()
         _refuse_unless_allowed(services.settings, flow_name, on_duplicate)

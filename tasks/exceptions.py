@@ -47,8 +47,9 @@ class RunLostError(Exception):
     """This run was declared dead, or does not know which records it owns. It must end, and rescue gives back its
     records.
 
-    `suspect_record_ids`: the records during whose handler the connection broke. They are treated as if they had
-    killed their process. Otherwise a record that breaks its connection each time would be tried without end.
+    `suspect_record_ids`: the records whose handler was running when the connection broke. They are treated as if
+    they had killed their process. Otherwise a record that breaks its connection each time would be tried without
+    end.
     """
 
     def __init__(self, message: str, suspect_record_ids: Sequence[int] = ()) -> None:

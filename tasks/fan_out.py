@@ -29,7 +29,7 @@ _thorough_at = 0.0
 def fan_out() -> None:
     """Idempotent. Sends one hint for each run that would find work, unless that run's last hint is still
     outstanding."""
-    global _thorough_at  # noqa: PLW0603  (when this process looks thoroughly again)
+    global _thorough_at  # noqa: PLW0603  (when this process next looks thoroughly)
     services = worker_services()
     is_thorough = time.monotonic() >= _thorough_at
     if is_thorough:
@@ -49,7 +49,7 @@ def fan_out() -> None:
 
 
 def hint_waiting_flows(services: WorkerServices) -> int:
-    """Send hints for flows with due work. Returns how many of their hints are outstanding now."""
+    """Send hints for flows with due work. Returns how many hints for these flows are outstanding now."""
     with services.database.transaction() as cursor:
         waiting = with_work(cursor)
     hints = [(flow, slot) for flow in to_be_hinted(waiting) for slot in range(flow.runs_wanted)]
@@ -58,8 +58,8 @@ def hint_waiting_flows(services: WorkerServices) -> int:
 
 def to_be_hinted(waiting: Sequence[FlowWithWork]) -> list[FlowWithWork]:
     """Returns the flows that get hints: usually all, the longest waiting first. If many flows wait in one Celery
-    queue, only two flows for each worker process that serves it. The process that takes a hint goes on with the
-    others (run_loop/waiting_flows.py)."""
+    queue, only two of them for each worker process that serves the queue get hints. The process that takes a hint
+    goes on with the other flows (run_loop/waiting_flows.py)."""
     groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
         groups[flow.celery_queue, flow.worker_processes].append(flow)

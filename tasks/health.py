@@ -151,5 +151,5 @@ def _read_pools(database: DatabaseManager, settings: ProcessorSettings) -> tuple
 
 
 def _own_utilization_percent(database: DatabaseManager) -> float:
-    """The use of this process' own pool. It is reported if no worker process is alive."""
+    """The use of this process' own pool, which is reported if no worker process is alive."""
     return round(100 * database.pool_in_use / database.pool_capacity, 1)

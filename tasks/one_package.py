@@ -88,7 +88,8 @@ def import_by_real_name() -> None:
         except BaseException:
             del sys.modules[REAL_NAME]
             raise
-    sys.modules.pop(f"{FOLDER_NAME}.{Path(__file__).stem}", None)  # this copy was loaded to get here
+    # Python has loaded this module under its name in the folder, too.
+    sys.modules.pop(f"{FOLDER_NAME}.{Path(__file__).stem}", None)
     sys.modules[FOLDER_NAME] = sys.modules[REAL_NAME]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .testing import QueueTester
 
 DATABASE_NAME = "processing_queue_test"
-IS_FOR_TESTS = re.compile(r"(?<![a-z])tests?(?![a-z])", re.IGNORECASE)  # neither `latest` nor `contest`
+IS_FOR_TESTS = re.compile(r"(?<![a-z])tests?(?![a-z])", re.IGNORECASE)  # does not match `latest` or `contest`
 
 
 @pytest.fixture(scope="session")

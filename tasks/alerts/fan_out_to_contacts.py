@@ -1,4 +1,4 @@
-"""Calls for all contacts at the same time: a channel that hangs does not delay the other contacts."""
+"""Calls a function for all contacts at the same time: a channel that hangs does not delay the other contacts."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -12,12 +12,12 @@ SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
-# Contacts whose channel still hangs. A thread cannot be stopped, so each contact has one at most.
+# Contacts whose channel still hangs. A thread cannot be stopped, so each contact has at most one thread.
 _busy: set[str] = set()
 
 
 def fan_out_to_contacts(call: Callable[[str], T], contacts: Iterable[str]) -> dict[str, T]:
-    """Call for each contact in a thread of its own, and return the results by contact.
+    """Run `call` for each contact in a thread of its own, and return the results by contact.
 
     Leaves out a contact whose call raises, or has not ended after SECONDS. While such a call still hangs, later
     calls leave the contact out, too.

@@ -44,7 +44,8 @@ class Judgement:
 def judge_everything(
     database: DatabaseManager, settings: ProcessorSettings, *, registers_as: str | None = None
 ) -> Judgement:
-    """Try up to TRIES times: one broken connection is not an emergency. No try begins after ANSWER_SECONDS.
+    """Tries up to TRIES times, because one broken connection is not an emergency. No new try begins after
+    ANSWER_SECONDS.
 
     `registers_as`: this process first registers the contacts that it has channels to, under this kind of process.
     None for a process that notifies nobody.

@@ -1,5 +1,5 @@
-"""Sends notifications. One transaction takes a notification, and another one marks it as sent. No transaction is
-open while it is sent."""
+"""Sends notifications. One transaction takes a notification, and a later one marks it as sent. No transaction is
+open while the notification is sent."""
 
 import logging
 from typing import Any
@@ -45,8 +45,9 @@ def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> i
 
 
 def send_notifications(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Returns how many were sent. A channel that fails is tried again later, and does not delay the others.
-    Notifications for a contact without a channel in this process are left to other processes."""
+    """Sends notifications to these contacts, and returns how many were sent. A channel that fails is tried again
+    later, and does not delay the other contacts. Notifications for a contact without a channel in this process are
+    left to other processes."""
     return _send(database, settings, reachable_contacts(settings))
 
 
@@ -75,7 +76,8 @@ def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSetting
 
 
 def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) -> str | None:
-    """Returns None, or what went wrong. One working channel to the contact suffices."""
+    """Sends the message over all channels that this process has to the contact. Returns None if at least one of them
+    worked, or else what went wrong."""
     problems: list[str] = []
     channels = channels_of(contact, settings)
     if not channels:

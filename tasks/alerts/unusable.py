@@ -1,7 +1,7 @@
 """The alerts that must go out without the database, because it cannot be reached or takes no writes.
 
-A small file remembers who was notified. So nobody is notified twice, either by a worker that checks every minute or
-by a cron job that is a new process each time.
+A small file remembers who was notified. So nobody is notified twice, neither by a worker that checks every minute
+nor by a cron job that is a new process each time.
 """
 
 import time
@@ -24,7 +24,8 @@ _BACK = {
 
 
 class UnusableDatabase:
-    """The state on one machine, for one user, environment, database and code of a finding."""
+    """Remembers on this machine who was notified that the database cannot be used. The state is separate for each
+    user, environment, database and code of a finding."""
 
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
         self._file = StateFile(settings, database.name, code.removeprefix("database_"))

@@ -1,4 +1,4 @@
-"""The task that keeps the alerts: every minute, from the control queue."""
+"""The task that keeps the alerts up to date. Beat sends it every minute to the control queue."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ _judged_at = float("-inf")
 def update_alerts() -> None:
     """Idempotent. Two calls at the same time wait for each other. Each process judges at most once in
     JUDGE_AGAIN_SECONDS, however many messages ask for it."""
-    from .checking import check_queue  # a worker of records judges nothing
+    from .checking import check_queue  # imported here, because a worker for flows never judges
 
     global _judged_at  # noqa: PLW0603  (when this process judged last)
     if time.monotonic() < _judged_at + JUDGE_AGAIN_SECONDS:

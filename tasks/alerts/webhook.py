@@ -1,7 +1,7 @@
 """Posts JSON to a URL that an operator configured, and prevents requests to our own network.
 
-The host name is resolved once, and the connection goes to that address. Plain http and private addresses are
-refused, unless the host is listed in WEBHOOK_HOSTS. Redirects are not followed.
+The host name is resolved once. The address found is checked, and the connection goes to it. Plain http and private
+addresses are refused, unless the host is listed in WEBHOOK_HOSTS. Redirects are not followed.
 """
 
 import http.client
@@ -15,14 +15,15 @@ from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0  # for the whole call, however slowly the answer arrives
-# IPv6 networks that embed an IPv4 address, and the byte where it begins: a gateway would take us to that address.
+# IPv6 networks whose addresses contain an IPv4 address, and the byte where it begins. A gateway would connect us to
+# the IPv4 address.
 TRANSLATED = (
     (ipaddress.ip_network("::ffff:0:0/96"), 12),
     (ipaddress.ip_network("::/96"), 12),
     (ipaddress.ip_network("64:ff9b::/96"), 12),
     (ipaddress.ip_network("2002::/16"), 2),
 )
-# Teredo, and prefixes that a network chooses itself for translation. Nobody can tell where they lead.
+# Teredo, and the prefix that each network translates in its own way: nobody can tell where such an address leads.
 UNKNOWN = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 
@@ -31,7 +32,7 @@ class Webhook:
         try:
             self._parts = urlsplit(url)
             self.host = self._parts.hostname or ""
-        except ValueError:  # such as https://[1, which `post` reports
+        except ValueError:  # such as https://[1; `post` reports it
             self._parts, self.host = urlsplit(""), ""
         self._is_allowed = self.host in allowed_hosts
 

@@ -13,7 +13,7 @@ POLICY_ARGUMENTS = ("failed_attempts", "error")
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether it is an `async def`, or an object whose `__call__` is one."""
+    """Whether the function is an `async def`, or an object whose `__call__` is one."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 

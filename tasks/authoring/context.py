@@ -91,7 +91,7 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def remaining_seconds(self) -> float | None:
-        """How long until the attempt is stopped; None without a time limit."""
+        """The seconds until the attempt is stopped; None without a time limit."""
         return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
 
     @property
@@ -134,7 +134,7 @@ class FlowContext(Generic[PayloadT]):
         )
 
     async def report_progress_async(self, progress: Any) -> bool:
-        """The same without keeping the event loop waiting."""
+        """Like `report_progress`, but does not block the event loop."""
         encoded = encode_json(progress, PROGRESS_LIMIT_BYTES, "progress")
         return await self._run_side.write_progress_async(self.record, encoded)
 

@@ -90,13 +90,13 @@ class Flow:
 
     @property
     def max_crash_strikes(self) -> int | None:
-        """The limit for one record. None: use the setting of the same name."""
+        """The number of crash strikes after which a record fails. None: use the setting of the same name."""
         return None
 
     @property
     def needs_main_thread(self) -> bool:
-        """Whether a signal interrupts its handler at the time limit. Such a handler runs in another thread only
-        while no hint can be sent."""
+        """Whether a signal interrupts the flow's handler at the time limit. Such a handler runs outside of the main
+        thread only while no hint can be sent."""
         return False
 
     @property
@@ -107,13 +107,13 @@ class Flow:
 
     @property
     def celery_queue(self) -> str:
-        """The name of its Celery queue in the broker."""
+        """The name of the flow's Celery queue in the broker."""
         return celery_queue_name(self.queue)
 
     @property
     def needs_sqlalchemy(self) -> bool:
-        """Whether its handler receives an object of SQLAlchemy. An asynchronous handler gets a connection of
-        SQLAlchemy's engine."""
+        """Whether the flow's handler receives an object of SQLAlchemy. This is also true for psycopg's
+        AsyncConnection, because an asynchronous handler's connection comes from SQLAlchemy's engine."""
         return self.transaction_type not in (None, psycopg.Connection)
 
     def batch_size_or_default(self, settings: ProcessorSettings) -> int:
@@ -123,5 +123,5 @@ class Flow:
         return settings.max_retries if self.max_retries is None else self.max_retries
 
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
-        """Returns None if the error is permanent."""
+        """The delay before the next attempt; None if there is none, because the error is permanent."""
         return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)

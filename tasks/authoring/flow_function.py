@@ -42,8 +42,8 @@ ENQUEUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class FlowFunction(Protocol, Generic[First_contra, Payload_contra, Rest, Returned_co]):
-    """A flow's function. Its attributes that enqueue have the parameters and errors of the functions with the same
-    names, but they need no flow."""
+    """A flow's function. Its methods that enqueue have the parameters and errors of the functions of the same names,
+    but without the parameter for the flow's name."""
 
     __name__: str
     __qualname__: str

@@ -48,7 +48,8 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
     """Import the modules that the settings and the installed packages name, and return all flows. Raises
     SettingsError.
 
-    Modules in the current directory are found last. For a command, Python itself does not look there.
+    Modules in the current directory are found, too, but last. Python itself does not look there when it runs an
+    installed command.
     """
     if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
         sys.path.append(here)
@@ -70,8 +71,8 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
 
 
 def remember(application: Application) -> None:
-    """Let `load_flows` also load the tasks of this application, after its own imports. This does not keep the
-    application alive."""
+    """Let `load_flows` also load the tasks of this application, after it has imported all modules. This does not
+    keep the application alive."""
     _applications.append(ref(application))
 
 
@@ -81,15 +82,15 @@ def applications() -> list[Application]:
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
-    """Whether the sample is configured only by default. An application that has installed its own flows and named no
-    modules does not want it."""
+    """Whether FLOW_MODULES names the sample only because nobody has set it. If an installed package brings flows,
+    the sample is not wanted then."""
     is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
     return settings.flow_modules == ProcessorSettings().flow_modules and not is_named
 
 
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
-    """The loaded modules of FLOW_MODULES without a flow: neither they nor their submodules declare one, and they
-    import none."""
+    """The loaded modules of FLOW_MODULES that have no flow: neither the module nor a submodule declares one, and the
+    module imports none."""
     handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
     handlers += applications()
@@ -104,8 +105,8 @@ def modules_without_flows(settings: ProcessorSettings) -> list[str]:
 
 @contextmanager
 def _any_error_as_problem(place: str, problems: list[str]) -> Generator[None]:
-    """Turns any error of a module into a reported problem. Celery's signals would swallow it, and the worker would
-    be ready but useless."""
+    """Turns any error of a module into a reported problem. Celery's signals would swallow the error, and the worker
+    would be ready but useless."""
     try:
         yield
     except Exception as error:  # noqa: BLE001
@@ -139,6 +140,6 @@ def find_flow(name: str) -> Flow | None:
 
 
 def place_of(flow: Flow) -> str:
-    """The place of its handler in the source."""
+    """The module and the name of the flow's handler."""
     handler = flow.handler
     return f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"

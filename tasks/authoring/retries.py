@@ -38,8 +38,9 @@ def is_number_between(value: object, minimum: float, maximum: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The delay before the n-th retry: `first_seconds * factor ** (n - 1)`, at most `maximum_seconds`, shortened at
-    random by up to the share `jitter`, so that records that failed together do not come back together."""
+    """The delay before the n-th retry is `first_seconds * factor ** (n - 1)`, but at most `maximum_seconds`. A
+    random part of it, up to the share `jitter`, is left out, so that records that failed together are not retried
+    together."""
 
     first_seconds: float = 5.0
     factor: float = 2.0
@@ -58,7 +59,7 @@ class Backoff:
 
     @classmethod
     def fixed(cls, seconds: float, jitter: float = 0.0) -> "Backoff":
-        """The same delay before every retry."""
+        """A back-off with the same delay before every retry."""
         return cls(seconds, 1.0, max(seconds, 0), jitter)
 
     def delay_seconds(self, failed_attempts: int) -> float:
@@ -77,8 +78,9 @@ def retry_delay_seconds(
     failed_attempts: int,
     error: BaseException,
 ) -> float | None:
-    """Returns None for no further attempt. The policy of the error's nearest class decides, and otherwise `backoff`.
-    A rejected payload would be rejected again, so it is not retried unless `retry_on` says so."""
+    """Returns None for no further attempt. If `retry_on` has a policy for the error's class or one of its base
+    classes, the policy for the nearest class decides. Otherwise `backoff` does. A rejected payload would be rejected
+    again, so it is not retried unless `retry_on` says so."""
     if isinstance(error, PermanentError):
         return None
     otherwise = PERMANENT if isinstance(error, PayloadRejectedError) else backoff
@@ -91,7 +93,8 @@ def retry_delay_seconds(
 
 
 def _own_delay_seconds(policy: DelayFunction, failed_attempts: int, error: BaseException) -> float:
-    """The delay that the author's function returns, or the default back-off if the function itself fails."""
+    """The delay that the author's function returns. If the function fails or returns no delay, the default back-off
+    decides."""
     try:
         delay = policy(failed_attempts, error)
         if is_number_between(delay, 0, LONGEST_DELAY_SECONDS):

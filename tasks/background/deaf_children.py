@@ -1,9 +1,9 @@
 """Some children cannot receive an operator's request to end their handler: the handler holds the interpreter, or the
 child is frozen. The worker's main process then sees the request and kills the child. The next child gives the record
-a crash strike and gives back the others.
+a crash strike, and gives back the other records.
 
-The main process keeps no connection, because children are forked from it. It asks only while a child with a record
-in flight is silent, and opens a connection just for that."""
+The main process keeps no connection, because children are forked from it. It asks the database only while a child
+with a record in flight is silent, and opens a connection just for that."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class DeafChildren(bootsteps.StartStopStep):
-    """Finds and kills such children. Runs in the main process of a prefork worker."""
+    """Finds and kills children that cannot receive the request. Runs in the main process of a prefork worker."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -42,7 +42,7 @@ class DeafChildren(bootsteps.StartStopStep):
 
 
 class DeafChildrenWatch:
-    """`pool`: billiard's, whose `_pool` holds the living children with their indexes."""
+    """`pool`: billiard's pool. Its attribute `_pool` lists the living children with their indexes."""
 
     def __init__(self, pool: Any, slots: SharedSlots) -> None:
         self._pool = pool
@@ -75,7 +75,7 @@ class DeafChildrenWatch:
         return deaf
 
     def _end(self, request: ProcessToEnd, deaf: dict[int, BusyChild]) -> None:
-        """End the child, but only if it is still the same one with the same record."""
+        """Kill the child that the request names, but only if it is still working on the same record."""
         child = deaf.get(request.pid)
         if (
             child is None

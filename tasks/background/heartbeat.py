@@ -1,4 +1,4 @@
-"""The heartbeat of a worker process. It says that the process and its run are alive, reads news for them, and
+"""The heartbeat of a worker process. It says that the process and its run are alive, reads what they must know, and
 rescues the records of silent processes. It is a thread with its own connection, because the main thread is busy with
 records."""
 
@@ -60,8 +60,8 @@ class Heartbeat(threading.Thread):
         return self._services.settings.heartbeat_seconds * random.uniform(0.8, 1)  # noqa: S311
 
     def attempt_in_time(self, duty: Callable[[], None]) -> None:
-        """Return when the duty is done, or after half a lease. A duty that hangs goes on in its thread, and no other
-        duty begins. Behind PgBouncer a statement can wait for minutes while Postgres is away."""
+        """Runs the duty in another thread, and returns when it is done, or after half a lease: behind PgBouncer a
+        statement can wait for minutes while Postgres is away. While a duty still hangs, no other duty begins."""
         if self._duty is None or self._duty.done():
             self._duty = start_call(lambda: self.attempt(duty), thread_name="heartbeat_duty")
         if not wait([self._duty], self._services.settings.lease_seconds / 2).done:
@@ -85,7 +85,7 @@ class Heartbeat(threading.Thread):
         self.attempt(self._report_predecessor)
         recycle_when_full(self._services, self._process.memory_info().rss)
         silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
-        # If this process was stuck, it must not judge others: the database may have stood still for all.
+        # If this process was stuck, it must not judge others: the database may have stood still for every process.
         if silence_seconds < self._services.settings.lease_seconds:
             self._look_after_others()
 

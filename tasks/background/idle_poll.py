@@ -36,8 +36,9 @@ class IdlePoll(threading.Thread):
                 logger.exception("the look for due records failed, it goes on")
 
     def end(self, timeout_seconds: float) -> None:
-        """Waits until its run, if there is one, has given back the records that it did not start. `timeout_seconds`
-        limits the wait at a shutdown. A child that makes room for a new one finishes its record first."""
+        """Ends this thread. If the thread has a run, this waits until the run has given back the records that it did
+        not start. `timeout_seconds` limits the wait at a shutdown. If this child is only replaced by a new one,
+        there is no limit: the run finishes its record first."""
         self._ended.set()
         waited_seconds = 0.0
         while self.is_alive() and waited_seconds < timeout_seconds:
@@ -74,8 +75,9 @@ class IdlePoll(threading.Thread):
     def _waiting(self) -> FlowWithWork | None:
         """Choose among the flows whose due records have waited for longer than any hint takes. The choice is the
         flow that this process has not run for the longest time, because the flow that waits longest could have
-        endless work. Among flows that it never ran, it is one with the fewest runs. So a flow whose records kill
-        every process does not always come first: its dead runs count."""
+        endless work. Among flows that this process never ran, the choice is one with the fewest runs. So a flow
+        whose records kill every process does not always come first, because runs of dead processes are counted until
+        they are declared dead."""
         with self._services.database.transaction() as cursor:
             flows = with_work(cursor, self._services.celery_queues)
         is_reachable = self._services.hints.is_broker_reachable()

@@ -1,5 +1,5 @@
-"""Runs the tasks of applications that are not durable in the same worker. Such a task and a run never execute at the
-same time in one child.
+"""Runs an application's tasks that are not durable in the same worker as flows. Such a task and a run never execute
+at the same time in one child.
 
 A message starts such a task in the main thread of a child. A run that began without a hint may be active in another
 thread of that child. It gives back the records that it has not started, and the task waits for it. The time limit of

@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 
 def check_schema(application_name: str) -> None:
-    """Raises QueueStoreError. It does so at once, unless a pooler says that it will soon try to log in again."""
+    """Raises QueueStoreError if this code cannot use the database or its schema. If PgBouncer says that it will log
+    in again soon, this first waits for up to PATIENCE_SECONDS."""
     database = DatabaseManager(application_name=application_name)
     ends_at = time.monotonic() + PATIENCE_SECONDS
     try:

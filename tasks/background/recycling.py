@@ -1,5 +1,6 @@
-"""Replaces a worker process that uses too much memory. It ends its run after the record in flight, gives back the
-rest, and makes room for a new process. Celery's own limit acts only after a task, and a run can be long."""
+"""Replaces a worker process that uses too much memory. The process ends its run after the record in flight, gives
+back the other records, and makes room for a new process. Celery's own limit acts only after a task, and a run can be
+long."""
 
 import logging
 
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def recycle_when_full(services: WorkerServices, memory_bytes: int) -> None:
-    """Called at each heartbeat, in its thread. Ends the process between two runs."""
+    """Called at each heartbeat, in the heartbeat's thread. Ends the process between two runs."""
     limit_bytes = services.settings.max_memory_mb * MEGABYTE
     if not services.is_full and (not limit_bytes or memory_bytes <= limit_bytes or not is_pool_child()):
         return

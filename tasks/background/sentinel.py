@@ -2,7 +2,7 @@
 So a stuck beat, worker or database is reported even if beat sends nothing. It is a thread of its own, because a
 check or a webhook may take longer than a heartbeat can wait.
 
-A process imports what a check needs at its first check, because most processes never make one."""
+The modules for a check are imported at a process' first check, because most processes never make one."""
 
 import logging
 import random
@@ -49,8 +49,8 @@ class Sentinel(threading.Thread):
         self._ended.set()
 
     def check(self) -> None:
-        """Take or renew the lease. Its holder rescues, and checks the queue every CHECK_SECONDS. In every other
-        worker, one process sends the notifications that it has channels for.
+        """Takes or renews the lease. Every CHECK_SECONDS, the holder of the lease rescues orphans and checks the
+        queue. In every other worker, one process sends the notifications that it has channels for.
 
         Raises InsufficientPrivilege where this login may not be the sentinel."""
         database, settings = self._services.database, self._services.settings

@@ -29,9 +29,7 @@ def _what_a_child_needs(pickled: Celery) -> Any:
 def _application_of_the_child(changes: dict[str, Any], slots: Any, queues: list[str]) -> Celery:
     shared_slots.take_over(*slots)
     celery_queues[:] = queues
-    application: Celery = import_module(
-        REAL_NAME
-    ).app  # imported by this name, because that connects our signals
+    application: Celery = import_module(REAL_NAME).app  # an import by this name connects our signals
     application.conf.update(changes)
     return application
 

@@ -120,7 +120,7 @@ def say_what_is_served() -> None:
         logger.warning(
             "does not serve the Celery queue %s: some worker must, with -Q %s, for: %s", queue, queue, names
         )
-    if applications():  # their other tasks have queues of their own
+    if applications():  # their tasks that are not durable have other queues
         return
     served = {flow.celery_queue for flow in flows} | {celery_queue_name("control")}
     for queue in set(celery_queues) - served:
@@ -157,7 +157,7 @@ def open_worker_process(**_: Any) -> None:
     _survive_group_sigterm()
     _allow_child_processes()
     time_limit.install()
-    import_what_handlers_need(all_flows())  # again only where children are spawned
+    import_what_handlers_need(all_flows())  # already done before a fork, but not in a spawned child
     services = open_services(celery_queues or [celery_queue_name("flows"), celery_queue_name("control")])
     serve_other_tasks(app)
     watch_other_tasks()
@@ -190,8 +190,8 @@ def close_worker_process(**_: Any) -> None:
 
 def _allow_child_processes() -> None:
     """Let handlers start processes. Celery's pool marks its children as daemons, and `multiprocessing` does not let
-    a daemon start a process. It also passes only its own type of key to a spawned process, and the key of Celery's
-    pool has another type."""
+    a daemon start a process. It also needs an authentication key of its own type to spawn a process, and Celery's
+    pool sets a key of another type."""
     if is_pool_child():
         process: Any = multiprocessing.current_process()
         process.daemon = False

@@ -1,4 +1,5 @@
-"""Existing Celery applications: `from processing_queue.celery import DurableCelery` in place of `celery.Celery`.
+"""For existing Celery applications, which use `from processing_queue.celery import DurableCelery` in place of
+`celery.Celery`.
 
 Each task becomes a flow, and each `delay()` a record in the caller's transaction. docs/celery-applications.md says what
 is supported, what is refused, and what changes.

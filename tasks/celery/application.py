@@ -29,11 +29,12 @@ CELERYS_OWN = "celery.*"
 class DurableCelery(Celery):
     """`celery.Celery` whose tasks are durable.
 
-    `transaction`: a function that returns the session or connection in use, or None outside of a transaction;
-    "django:default", or another alias; None: each call commits a record of its own. `outside_transaction`: "commit"
-    such a record, or raise an "error". `durable`: patterns of the names of durable tasks, such as ["shop.billing.*"];
-    the other tasks stay as they are. `on_crash`: what becomes of a task without `acks_late=True` whose process died:
-    "fail", or "repeat". `database`: the queue's; by default the one that DATABASE_URL names.
+    `transaction`: a function that returns the caller's session or connection, or None outside of a transaction; or
+    "django:" with the alias of a database; or None if each call commits its own record. `outside_transaction`: what
+    a call outside of a transaction does: "commit" its record at once, or raise an "error". `durable`: patterns of
+    the names of durable tasks, such as ["shop.billing.*"]; the other tasks stay as they are. `on_crash`: what
+    happens to a task without `acks_late=True` whose process died: "fail" or "repeat". `database`: the database of
+    the queue; by default the one that DATABASE_URL names.
 
     Raises NotDurableError for wrong values.
     """
@@ -98,12 +99,12 @@ class DurableCelery(Celery):
             )
 
     def task(self, *arguments: Any, **options: Any) -> Any:
-        """The same as Celery's. But other applications in the process get no copy of the task, unless
+        """Like Celery's decorator `task`. But other applications in the process get no copy of the task, unless
         `shared=True`."""
         options.setdefault("shared", False)
         return super().task(*arguments, **options)
 
-    def _task_from_fun(  # pyright: ignore[reportIncompatibleMethodOverride]  (it passes on the others)
+    def _task_from_fun(  # pyright: ignore[reportIncompatibleMethodOverride]  (it passes on the other options)
         self, fun: Any, name: str | None = None, base: Any = None, **options: Any
     ) -> Any:
         """Celery calls this to make each task, for `@app.task` and for `@shared_task`."""
@@ -140,8 +141,8 @@ class DurableCelery(Celery):
         task_id: str | None = None,
         **options: Any,
     ) -> Any:
-        """Every call of a task ends here. If a message has started a task, Celery itself handles the retry of that
-        task."""
+        """Every call that Celery would send as a message comes through here. If a message has started a task, Celery
+        itself handles the retry of that task."""
         said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
         if options.get("retries") or not self.is_durable(name):
             self._refuse_canvas(name, kwargs)
@@ -149,7 +150,7 @@ class DurableCelery(Celery):
         return self._enqueue(name, args, kwargs, said)
 
     def _refuse_canvas(self, name: str, kwargs: Any) -> None:
-        """Celery's own tasks, such as celery.map, call the tasks that they are given."""
+        """Refuses Celery's own tasks, such as celery.map, if they would call a durable task."""
         called = (kwargs or {}).get("task") if isinstance(kwargs, dict) else None
         inner = called.get("task") if isinstance(called, dict) else None
         if fnmatchcase(name, CELERYS_OWN) and (self.durable == ("*",) or (inner and self.is_durable(inner))):

@@ -1,5 +1,5 @@
-"""The methods that a durable task calls in its body and that differ from Celery's. For example, a retry is that of
-its record."""
+"""The methods that a durable task calls in its body and that differ from Celery's. For example, `retry()` retries
+the record."""
 
 from functools import cache, partial
 from typing import Any
@@ -12,8 +12,8 @@ from .refusals import refuse
 
 
 class DurableTask(Task):
-    """A base class placed before the class that a task would have. Outside of a record, such as in `apply()`, it
-    behaves like Celery's own class."""
+    """The first base class of a durable task, in front of the class that the task would have otherwise. Outside of a
+    record, such as in `apply()`, it behaves like Celery's own class."""
 
     abstract = True
     most_retries: int | None = None  # the record's limit; retry() cannot raise it
@@ -73,8 +73,8 @@ class DurableTask(Task):
             )
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
-        """The same as `delay()`: the record is in the transaction, and runs after its COMMIT. An eager task waits
-        for Django's COMMIT."""
+        """Does the same as `delay()`, because the record is written in the transaction and can run only after the
+        COMMIT. With `task_always_eager`, the task waits for Django's COMMIT."""
         return self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **options: Any) -> Any:
@@ -94,7 +94,7 @@ class DurableTask(Task):
         raise refuse("self.add_to_chord()", "chords are not supported")
 
     def update_state(self, *arguments: Any, **options: Any) -> Any:
-        """Raises NotDurableError in a record. Outside of a record, does the same as Celery's."""
+        """Raises NotDurableError while a record runs. Otherwise it does the same as Celery's method."""
         if getattr(self.request, "durable", None) is not None:
             raise refuse(
                 "self.update_state()", "the record has its own state; write progress into a table of yours"

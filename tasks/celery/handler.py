@@ -27,8 +27,8 @@ from .task_ids import task_id_of
 
 
 class Running:
-    """A running record, which the request of its task carries. `result`: the part of the return value that is
-    kept."""
+    """A running record. The request of the record's task carries this object. `result`: the return value as it will
+    be stored, or None."""
 
     __slots__ = ("record_id", "result")
 

@@ -1,5 +1,5 @@
-"""Arguments and results as JSON. The types that Celery's own serializer knows, such as datetime, UUID and Decimal,
-keep their types."""
+"""Converts arguments and results into JSON, and back. The types that Celery's own serializer knows, such as
+datetime, UUID and Decimal, keep their types."""
 
 import json
 from typing import Any

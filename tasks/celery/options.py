@@ -1,5 +1,5 @@
-"""The options of a call. Each is kept, is known to have no meaning for a record, or is refused. None is dropped
-silently."""
+"""The options of a call. Each option is kept, is known to have no meaning for a record, or is refused. No unknown
+option is dropped silently."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,7 +53,8 @@ class CallOptions:
 def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
     """Raises NotDurableError."""
     said = {option: value for option, value in given.items() if _says_something(value)}
-    if said.get("reply_to") == app.thread_oid:  # set by a frozen signature, such as the only task of a chain
+    # Celery sets `reply_to` in `freeze()`, such as for the only task of a chain.
+    if said.get("reply_to") == app.thread_oid:
         del said["reply_to"]
     if refused := next((option for option in REFUSED if option in said), None):
         raise refuse(f"{name}: {refused} is not supported", REFUSED[refused])
@@ -92,7 +93,8 @@ def _check_publishing(name: str, said: dict[str, Any]) -> None:
 
 
 def _check_declared(app: Any, name: str, said: dict[str, Any]) -> None:
-    """A flow has one queue and one pair of limits for all callers."""
+    """Raises NotDurableError if a call names another queue or other limits than the task declares. A flow has the
+    same ones for all callers."""
     app.check_queue(name, said.get("queue"))
     task = app.tasks.get(name)
     for option in ("time_limit", "soft_time_limit"):

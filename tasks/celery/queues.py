@@ -7,8 +7,8 @@ OF_MESSAGES = ("exchange", "exchange_type", "routing_key")  # of a route
 
 
 def flow_queue(app: Any, queue: Any = None, *, name: str | None = None) -> str:
-    """The flow's name for a Celery queue of a task or a call. Celery's default queue becomes the default queue of
-    flows."""
+    """The queue of a flow, for a task (`name`) or for the Celery queue that a call names. Celery's default queue
+    becomes the default queue of flows."""
     if name is not None:
         queue = getattr(app.tasks.get(name), "queue", None) or route_of(app, name).get("queue")
     queue = getattr(queue, "name", queue)
@@ -16,7 +16,7 @@ def flow_queue(app: Any, queue: Any = None, *, name: str | None = None) -> str:
 
 
 def route_of(app: Any, name: str) -> dict[str, Any]:
-    """The entry of the task in `task_routes`: its queue, and options of its calls."""
+    """The entry of the task in `task_routes`: the queue and the options for calls of the task."""
     if not app.conf.task_routes:
         return {}
     route = app.amqp.router.lookup_route(name, (), {}, {}, app.tasks.get(name))

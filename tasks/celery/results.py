@@ -101,8 +101,9 @@ class DurableBackend(BaseBackend):
         store_result: bool = True,
         state: str = states.SUCCESS,
     ) -> None:
-        """The record's handler takes the result from the request. If the application wants results, one that is not
-        JSON raises EncodeError, which fails the task. Otherwise such a result is not kept."""
+        """Puts the result into the request, from which the record's handler takes it. If a result is not JSON or is
+        too large, an application with a `result_backend` gets EncodeError, which fails the task. In any other
+        application, such a result is not kept."""
         running = getattr(request, "durable", None)
         if running is None or not store_result or result is None:
             return
@@ -168,8 +169,8 @@ class DurableBackend(BaseBackend):
 
 
 class BesideBackend:
-    """For an application with durable and other tasks: the backend of the others, which asks the record if the id is
-    that of a durable task."""
+    """The backend of an application that also has tasks which are not durable. It reads results of durable tasks
+    from their records, and all others from the application's own backend."""
 
     def __init__(self, durable: DurableBackend, plain: Any) -> None:
         self._durable = durable
@@ -193,7 +194,7 @@ class BesideBackend:
 
 
 def _module_of(kind: str, traceback: str) -> str:
-    """The module of the exception. In the traceback, Python writes it before the type, in the line where the message
-    begins."""
+    """The module of the exception's class. In a traceback, Python writes it in front of the class, in the line where
+    the message begins."""
     found = re.findall(rf"^(?:([\w.]+)\.)?{re.escape(kind)}(?::|$)", traceback, re.MULTILINE)
     return (found[-1] if found else "") or "builtins"

@@ -1,4 +1,4 @@
-"""`revoke()`: the record of the task is cancelled."""
+"""`revoke()` of a durable task cancels the task's record."""
 
 from typing import Any
 

@@ -107,7 +107,8 @@ def _of_django(alias: str) -> Any:
 
 
 def _commits_by_itself(connection: Any) -> bool:
-    """A session or a connection of SQLAlchemy begins a transaction implicitly, and its owner commits it."""
+    """Whether each statement would be committed at once, because the connection is in autocommit and no transaction
+    is open. Otherwise SQLAlchemy or the driver begins a transaction, which the owner of the connection commits."""
     if isinstance(connection, psycopg.Cursor):
         connection = connection.connection
     if is_connection(connection):

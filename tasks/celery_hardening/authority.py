@@ -1,6 +1,6 @@
 """A message only wakes a worker. Anybody who can write to the broker can name any task with any arguments. So a task
-that changes records runs in a worker only for an occurrence of the schedule, which is a row in Postgres that says
-that it is due."""
+that changes records runs in a worker only for an occurrence of the schedule. An occurrence is a row in Postgres,
+which says that the task is due."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

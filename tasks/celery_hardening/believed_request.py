@@ -14,8 +14,8 @@ LONGEST_WAIT = timedelta(seconds=60)
 
 
 class UnlimitedRequest(Request):
-    """It ignores the sender's time limit. At this limit Celery would end the process, together with the records in
-    flight."""
+    """A request that ignores the sender's time limit. At this limit Celery would end the process, together with the
+    records in flight."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)
@@ -36,7 +36,8 @@ class UnlimitedRequest(Request):
 
 class OwnRequest(UnlimitedRequest):
     """A request for a task of ours. It ignores an ETA, because the message would stay in the worker's memory. Only a
-    task that tries again may wait, and not for long. It also hides the payload wherever others see the arguments.
+    task that uses Celery's retry may wait for its ETA, and only if that is soon. The request also hides the payload
+    wherever others see the arguments.
 
     A message that wakes a worker never expires here. Celery compares the sender's clock with this host's, and a
     difference of seconds could discard all hints. A late hint does no harm: it finds nothing to do. Only messages
@@ -53,7 +54,7 @@ class OwnRequest(UnlimitedRequest):
         super().__init__(message, headers=believed, task=task, **options)
 
     def info(self, safe: bool = False) -> Any:
-        """Used by Celery's remote control, which would show the arguments."""
+        """Celery's remote control shows what this returns, so the arguments are left out if they hold a payload."""
         return super().info(safe=safe or self.task.hides_arguments)
 
 

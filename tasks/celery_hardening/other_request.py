@@ -8,8 +8,8 @@ LIMITS_HEADER = "limits_in_child"
 
 
 class OtherRequest(UnlimitedRequest):
-    """It has no time limit in the pool. Celery's pool would end the whole process at the limit, together with a run
-    that works there. The child itself applies the limits that the message names: see
+    """The request has no time limit in the pool. Celery's pool would end the whole process at the limit, together
+    with a run that works there. The child itself applies the limits that the message names: see
     tasks/background/other_tasks.py."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The base class of the tasks of this package. It decides what a message may start."""
+"""The base class of the tasks of this package. It decides which of these tasks a message may start."""
 
 import logging
 from typing import Any
@@ -11,8 +11,8 @@ logger = logging.getLogger(__name__)
 
 
 class OwnTask(ResilientTask):
-    """`wakes`: a message may start it. `hides_arguments`: they hold a payload. `tries_again`: it uses Celery's
-    retry."""
+    """`wakes`: a message may start the task. `hides_arguments`: nobody may see the arguments, because they hold a
+    payload. `tries_again`: the task uses Celery's retry."""
 
     abstract = True
     Request = f"{OwnRequest.__module__}:OwnRequest"

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`count` messages of the Celery queue `queue` were quarantined at `at`, by Redis' clock. `key`: their list."""
+    """`count` messages of the Celery queue `queue` were quarantined at `at`, by Redis' clock. `key`: the key of the
+    list that holds them."""
 
     queue: str
     count: int
@@ -44,7 +45,7 @@ def notes_key() -> str:
 
 
 def keep_message(broker_url: str, queue: str, headers: Any, body: Any, why: str) -> None:
-    """Never raises: the message is dropped in any case."""
+    """Keeps a note of a message that is dropped. Never raises, because the message is dropped in any case."""
     said = headers if isinstance(headers, dict) else {}
     note = {
         "queue": _shown(queue),
@@ -121,6 +122,6 @@ def _shown(text: object) -> str:
 
 
 def _now(client: Any) -> float:
-    """Redis' clock: hosts' clocks differ and jump."""
+    """The time by Redis' clock, because hosts' clocks differ and jump."""
     seconds, microseconds = client.time()
     return float(seconds) + microseconds / 1e6

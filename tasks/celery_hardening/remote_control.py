@@ -1,8 +1,8 @@
 """Celery's remote control, without the commands that affect records or memory. Everybody who can write to the broker
 can use it.
 
-A process that is ended with a record in flight costs that record a strike, and after three of them it fails. So a
-message must not end a process, nor set a limit that does.
+A process that is ended with a record in flight costs that record a crash strike, and after three of them the record
+fails. So a message must neither end a process nor set a limit at which a process is ended.
 """
 
 from celery.worker.control import Panel

@@ -29,7 +29,7 @@ class ResilientConsumer(Consumer):
         """Celery would send an event to Flower before it passes the message to a pool child. So events are sent a
         little later, several at once."""
         now = time.monotonic()
-        if self.hub and now >= self._events_at:  # otherwise they will be sent soon, unless the hub was reset
+        if self.hub and now >= self._events_at:  # otherwise a call is planned, unless the hub was reset
             self._events_at = now + EVENTS_SECONDS
             self.hub.call_later(EVENTS_SECONDS, self.send_events)
 

@@ -13,7 +13,7 @@ from queue_store.queue_schema import broker_key
 
 from .quarantine import quarantine_queues
 
-WINDOW_SECONDS = 120  # the pauses of an orchestrator between restarts grow: 10 s, 20 s, 40 s
+WINDOW_SECONDS = 120  # an orchestrator's pauses between restarts grow: 10 s, 20 s, 40 s
 ABNORMAL_ENDS = 3
 END_SECONDS = 2.0
 
@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 
 
 class StartGuard:
-    """Never raises, because a broker that is away cannot deliver a message that kills."""
+    """Notes the starts of one worker. It never raises: if the broker is away, it cannot deliver a message that kills
+    the worker."""
 
     def __init__(self, broker_url: str, node_name: str, worker_id: str) -> None:
         self._broker_url = broker_url

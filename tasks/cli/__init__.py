@@ -1,7 +1,7 @@
 """`queuectl`: each command is a module of its own, imported when it is called.
 
 Exit codes: 0 done, 1 it failed or found trouble, 3 the database cannot be used, 64 wrong usage, 130 interrupted.
-`check`, `doctor`, `drain` and `up` say what theirs mean.
+`check`, `doctor`, `drain` and `up` explain their own exit codes.
 """
 
 import ast
@@ -59,7 +59,7 @@ COMMANDS = (
     "up",
     "validate",
 )
-OLD_COMMANDS = {"watch": "follow"}  # they go with the next version
+OLD_COMMANDS = {"watch": "follow"}  # the next version removes them
 
 
 class CommandGroup(click.Group):

@@ -39,7 +39,7 @@ def check(notify: bool, fail_on: str, database: bool, performance: bool, as_json
     """
     try:
         level = _check(notify, database, performance, as_json)
-    except Exception as error:  # otherwise the exit code would be taken for a judgement
+    except Exception as error:  # otherwise the exit code would look like a judgement
         failure = meaning_of(error)
         if failure is None:
             logging.getLogger(__name__).exception("check failed")
@@ -76,7 +76,7 @@ def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> st
                 "health": level,
                 "findings": [finding.as_dict() for finding in result.findings],
                 "notifications_sent": result.notifications_sent,
-                "notices_sent": result.notifications_sent,  # the old name, for one version
+                "notices_sent": result.notifications_sent,  # the old name, which the next version removes
                 **details,
             }
         )
@@ -93,7 +93,8 @@ def _show_findings(level: str, findings: "Sequence[Finding]") -> None:
 
 
 def _first_line(level: str, messages: Sequence[str]) -> str:
-    """The only line that a pager or Nagios shows. Nagios reads text after a | as a measurement."""
+    """The first line of the output, which is all that a pager or Nagios shows. Nagios would read text after a | as a
+    measurement."""
     if not messages:
         return f"Queue health: {level}"
     worst = " ".join(messages[0].split()).replace("|", "/")

@@ -81,12 +81,13 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 def _wait(
     queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
 ) -> "tuple[UnfinishedCounts, int]":
-    """Returns the unfinished records at the end, and how many transactions from before the stop are still open."""
+    """Returns the counts of unfinished records at the end of the wait, and the number of transactions that began
+    before the stop and are still open."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
     writers = _open_writers(queue)
     while True:
-        writers &= _open_writers(queue)  # before the look, which then sees their commits
+        writers &= _open_writers(queue)  # first, so that the counts include what these writers have committed
         left = look(queue, flow_name)
         now = time.monotonic()
         if (not left.total and not writers) or now >= ends_at:

@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 
 class UserInterruptError(Exception):
-    """Ctrl-C. Click's own error would print an empty line before our message."""
+    """Ctrl-C. With click's own Abort, click would print an empty line before our message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _of_the_store(error: Exception) -> Failure | None:
 
             from ..embedded.places import advice_on_addresses
 
-            others = wrong_settings(database_is_needed=False)  # else the error says so
+            others = wrong_settings(database_is_needed=False)  # `error` reports a missing database
             wrong = SettingsError(error.problems + others)
             advice = advice_on_addresses(wrong.problems)
             return Failure(f"{wrong}\n{advice}" if advice else str(wrong), FAILED)
@@ -102,7 +102,7 @@ def _of_the_store(error: Exception) -> Failure | None:
 
 def _say(error: Exception, message: str) -> None:
     if isinstance(error, click.ClickException):
-        error.show()  # with the command's usage
+        error.show()  # click also shows how to use the command
     else:
         say(
             message if isinstance(error, (click.Abort, UserInterruptError)) else f"Error: {message}", err=True

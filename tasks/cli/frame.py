@@ -50,7 +50,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be
 def _default_actor() -> str:
     try:
         return os.environ.get("QUEUECTL_ACTOR") or getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # in a container, the user may have no name
         return f"uid {os.getuid()}"
 
 
@@ -69,7 +69,7 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
     database = DatabaseManager(application_name=f"queuectl {command}")
     try:
-        with database.hold():  # a clear message if the database is not there
+        with database.hold():  # raises a clear error now if the database cannot be reached
             pass
         yield database
     finally:
@@ -78,8 +78,8 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def migrated_database(command: str) -> Generator["DatabaseManager"]:
-    """A database with the right schema version. For a command that only reads; it imports less. Raises
-    SettingsError."""
+    """A database with the right schema version. A command that only reads uses this, because it imports less than
+    `processor`. Raises SettingsError."""
     from queue_store.database import schema
     from queue_store.settings import load_processor_settings
 
@@ -106,7 +106,7 @@ def check_flow(database: "DatabaseManager", flow_name: str) -> None:
 
 
 class LateHintSender:
-    """Imports Celery only when there is a hint to send, because most commands send none."""
+    """A hint sender that imports Celery only when there is a hint to send, because most commands send none."""
 
     def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
         from queue_store.enqueueing.hints import CeleryHintSender
@@ -139,17 +139,17 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def write_json(value: object) -> None:
-    """JSON itself escapes control characters."""
+    """Needs no protection against control characters, because JSON escapes them."""
     click.echo(json.dumps(value, default=_as_json, indent=2))
 
 
 def write_json_line(value: object) -> None:
-    """For live commands: one document per line."""
+    """Writes one document per line, for live commands."""
     click.echo(json.dumps(value, default=_as_json))
 
 
 def write_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns are aligned on a terminal, and separated by tabs for a program."""
+    """On a terminal, columns are aligned. Otherwise they are separated by tabs, for a program."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [list(headings), *cells]:

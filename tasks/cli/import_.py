@@ -82,7 +82,7 @@ def import_(
     jobs cannot be moved.
     """
     chosen = _source(source, table, flows, schema, split_locks, of_table)
-    loaded_flows()  # so that their payload types are checked
+    loaded_flows()  # so that payloads are checked against the flows' types
     with processor("import") as queue:
         if dry_run or not yes:
             would = _move(queue, chosen, actor, batch_size, dry_run=True)

@@ -48,8 +48,8 @@ class QueueLook:
     replica_lag_seconds: float | None
 
     def rows(self, limit: int | None = None) -> list[list[str]]:
-        """A row for each flow, and one for all of them if there are several. If there are more flows than `limit`,
-        only those with the most unfinished records."""
+        """A row for each flow, and a last row for the sum of all flows if there are several. If there are more flows
+        than `limit`, only those with the most pending, processing and failed records have a row."""
         flows = self.flows
         if limit is not None and len(flows) > limit:
             flows = sorted(flows, key=lambda flow: -(flow.pending + flow.processing + flow.failed))[:limit]
@@ -64,7 +64,7 @@ class QueueLook:
         return rows
 
     def document(self) -> dict[str, Any]:
-        """The same figures by name, for a program."""
+        """The figures of `rows`, by name and for all flows, for a program."""
         return {
             "flows": [
                 asdict(flow) | _figures(self.minute.get(flow.flow_name), self.hour.get(flow.flow_name))

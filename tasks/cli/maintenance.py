@@ -63,8 +63,8 @@ def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
 
 
 class Progress:
-    """Reports progress on stderr now and then. The first report comes after a while, so that only long operations
-    report."""
+    """Reports progress on stderr, at most every PROGRESS_SECONDS. So only an operation that takes longer reports
+    anything."""
 
     def __init__(self) -> None:
         self._said_at = time.monotonic()

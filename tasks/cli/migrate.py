@@ -45,7 +45,7 @@ def migrate(dry_run: bool, as_json: bool) -> None:
 
 
 def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
-    """Return the version before and what was missing."""
+    """Return the schema's version before, and the migrations that were missing."""
     from queue_store.database import schema
 
     with opened_database("migrate") as database:
@@ -58,8 +58,8 @@ def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
 
 
 def _grant_again(database: "DatabaseManager") -> None:
-    """Grant roles again, because existing roles lack rights on tables that a migration added. A failure is reported,
-    and the migration stays."""
+    """Grant roles again, because existing roles lack rights on tables that a migration added. If that fails, it is
+    reported, and the migration is kept."""
     import psycopg.errors
 
     from queue_store.database import roles

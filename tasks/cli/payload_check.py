@@ -1,4 +1,5 @@
-"""What `queuectl enqueue` knows of the type of a flow's payloads: its code, else its stored JSON Schema."""
+"""Checks payloads for `queuectl enqueue`: by the flow's code if this process can load it, otherwise by the JSON
+Schema that is stored."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -16,8 +17,9 @@ BY_SCHEMA = (
 
 
 def payload_check(database: "DatabaseManager", flow_name: str) -> PayloadCheck | None:
-    """None: the flow takes any JSON, or its code is loaded and its encoder checks. The code is imported only for a flow
-    that declares a type. Raises SettingsError."""
+    """A check by the flow's stored JSON Schema. None if the flow takes any JSON, or if its code is loaded, because
+    its encoder then checks payloads. The code is imported only for a flow that declares a type. Raises
+    SettingsError."""
     from queue_store.readings.payload_schema import read_payload_schema
 
     with database.transaction() as cursor:

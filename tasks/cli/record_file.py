@@ -16,7 +16,7 @@ from queue_store.plural import plural
 
 from .payload_check import PayloadCheck
 
-Judged = tuple[int, NewRecord, str | None]  # the line's number, its record, and what is wrong with it
+Judged = tuple[int, NewRecord, str | None]  # the line's number, its record, and its problem or None
 NOTHING = NewRecord(None)
 BUNCH_LINES = 200
 REMEMBERED_PROBLEMS = 100
@@ -30,8 +30,9 @@ class InvalidLinesError(QueueStoreError):
 
 @dataclass
 class RecordFile:
-    """Read once, line by line. `encode` and `check` know the type of the payloads. Without `skip_invalid` the first
-    wrong line ends it, after a look for a few more."""
+    """A file that is read once, line by line. `encode` and `check` know the type of the payloads. Without
+    `skip_invalid`, no record is returned after the first wrong line, but reading goes on until a few more wrong
+    lines are found."""
 
     file: BinaryIO
     file_format: str
@@ -72,7 +73,7 @@ class RecordFile:
         return bool(self.problem_count) and not self.skip_invalid
 
     def _judged(self) -> Iterator[Judged]:
-        """The lines as records, in bunches that the database checks at once; what is wrong with the others."""
+        """Yields each line as a record, or with its problem. Lines are checked by the database in bunches."""
         bunch: list[tuple[int, NewRecord, str]] = []
         for line_number, payload in (
             self._csv_payloads() if self.file_format == "csv" else self._json_payloads()
@@ -95,7 +96,7 @@ class RecordFile:
             yield line_number, record, problem
 
     def _record(self, payload: Any) -> tuple[NewRecord, str]:
-        """With its payload as JSON."""
+        """Returns the record, and its payload as JSON."""
         key = None
         if self.dedup_by is not None:
             key = payload.get(self.dedup_by) if isinstance(payload, dict) else None
@@ -109,7 +110,7 @@ class RecordFile:
     def _problem(self, line_number: int, problem: str) -> None:
         self.problem_count += 1
         if len(self.problems) < REMEMBERED_PROBLEMS:
-            insort(self.problems, (line_number, problem))  # what the database finds comes late
+            insort(self.problems, (line_number, problem))  # sorted in: the database finds problems later
 
     def _lines(self) -> Iterator[str]:
         for raw in self.file:
@@ -177,7 +178,8 @@ def _number(text: str) -> int | float | str | None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses a key that comes twice. JSON allows it, but nobody can know which value was meant."""
+    """Refuses an object with the same key twice. JSON allows such an object, but nobody can know which value was
+    meant."""
     unique = dict(pairs)
     if len(unique) < len(pairs):
         raise ValueError("a key comes twice in one object")

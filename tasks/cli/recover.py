@@ -100,8 +100,8 @@ def _recover(
 
 
 def _resumed(ingestion: bool, processing: bool) -> str:
-    """Says what stays stopped. Everything that was stopped before the recovery stays so until somebody resumes
-    it."""
+    """Says what is still stopped. Everything that was stopped before the recovery stays stopped until somebody
+    resumes it."""
     stays = [
         name for name, was_open in (("ingestion", ingestion), ("processing", processing)) if not was_open
     ]

@@ -53,7 +53,7 @@ def _show_attempts(record_id: int, oldest_first: "list[Attempt]", tracebacks: bo
 
 
 def _number(attempt: "Attempt") -> object:
-    """The attempt's number. A crash has none, because it is charged as a strike and not as an attempt."""
+    """The attempt's number. A crash has no number, because it is charged as a crash strike and not as an attempt."""
     return "-" if attempt.outcome == "crashed" else attempt.attempt_number
 
 

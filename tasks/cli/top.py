@@ -90,7 +90,7 @@ def _picture(console: "Console", look: QueueLook, alerts: "Sequence[Alert]") -> 
 
 
 def _table(rows: list[list[str]], width: int) -> "Table":
-    """Leaves out columns if there is no room for them, because a truncated figure would mislead."""
+    """Leaves out columns for which there is no room, because a truncated figure would mislead."""
     from rich.table import Table
     from rich.text import Text
 

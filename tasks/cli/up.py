@@ -37,7 +37,7 @@ SAMPLE_BOUND_SECONDS = 120.0
 
 
 class StopRequested(BaseException):
-    """Ctrl-C, SIGTERM or a closed terminal."""
+    """Raised at Ctrl-C, at SIGTERM or when the terminal is closed."""
 
 
 @click.command()
@@ -101,7 +101,7 @@ def run(
         report.servers_ready(servers)
         check_broker()
         database = DatabaseManager(application_name="queuectl up")
-        with database.hold():  # a clear message if there is none
+        with database.hold():  # raises a clear error now if the database cannot be reached
             pass
         schema.migrate(database.engine)
         report.migrated(versions.latest_version())
@@ -126,7 +126,7 @@ def run(
 
 @contextmanager
 def saying_that_it_stops(report: UpReport) -> Generator[None]:
-    """Whatever was going on when it was asked to stop."""
+    """Says that everything stops, at the end of the block or when somebody asks to stop."""
     try:
         yield
     except StopRequested:
@@ -136,8 +136,8 @@ def saying_that_it_stops(report: UpReport) -> Generator[None]:
 
 
 def reason_for_no_sample(wants_sample: bool | None, is_loaded: bool, is_embedded: bool) -> str | None:
-    """Returns None if the sample is to be enqueued. A database that somebody configured gets it only on request.
-    Raises UsageError."""
+    """Returns None if the sample is to be enqueued. A database that somebody configured gets the sample only on
+    request. Raises UsageError."""
     if wants_sample and not is_loaded:
         raise click.UsageError(f"--sample needs its flow: add {SAMPLE_MODULE} to FLOW_MODULES.")
     if wants_sample is False:
@@ -150,7 +150,7 @@ def reason_for_no_sample(wants_sample: bool | None, is_loaded: bool, is_embedded
 
 
 def check_broker() -> None:
-    """Raises EmbeddedServerError that names the broker without its password."""
+    """Raises EmbeddedServerError if the broker does not answer. The error names the broker without the password."""
     url = os.environ["CELERY_BROKER_URL"]
     try:
         with redis.Redis.from_url(url, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
@@ -181,7 +181,7 @@ def start_fleet(
             return processes_by_queue(queues) <= worker_processes.processes_by_queue(cursor, since)
 
     supervisor.wait_until(every_process_beats, "Starting the workers")
-    supervisor.start([flower])  # last: the records should not wait for it
+    supervisor.start([flower])  # last, because the records should not wait for Flower
     return f"http://127.0.0.1:{port}/"
 
 
@@ -204,7 +204,7 @@ def process_sample(supervisor: Supervisor, database: DatabaseManager, report: Up
 
 @contextmanager
 def stop_on_signals() -> Generator[None]:
-    """The first signal stops everything in order; later signals do not disturb that."""
+    """The first signal stops everything properly, and later signals do not disturb that."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -212,7 +212,8 @@ def stop_on_signals() -> Generator[None]:
             signal.signal(other, signal.SIG_IGN)
         raise StopRequested
 
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup asks
+    # An ignored signal, such as SIGHUP under nohup, stays ignored.
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     earlier = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield

@@ -26,8 +26,8 @@ MESSAGE_LENGTH = 160
 
 
 class UpReport:
-    """Writes plain lines, or a progress bar if the output is a terminal. `as_json`: all of that on stderr,
-    and the summary as a document on stdout."""
+    """Writes plain lines, or a progress bar if the output is a terminal. With `as_json`, all of that goes to stderr,
+    and the summary is written to stdout as a document."""
 
     def __init__(self, directory: Path, *, is_elsewhere: bool, as_json: bool = False) -> None:
         self._as_json = as_json
@@ -143,7 +143,7 @@ def _error_table(errors: Sequence[ErrorGroup]) -> Table:
 
 
 def _psql(servers: EmbeddedServers) -> str:
-    """The one on PATH, or the one that came with the embedded server."""
+    """The command for psql: the one on PATH, or the one that came with the embedded server."""
     if servers.postgres is None or shutil.which("psql"):
         return "psql"
     return shlex.quote(str(servers.postgres.programs / "psql"))

@@ -20,7 +20,7 @@ ERRORS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """`surprises`: what did not end as it should, in words."""
+    """`surprises`: a sentence for each record that did not end as it should."""
 
     record_count: int
     ended_count: int
@@ -67,7 +67,7 @@ def result_of(sample: Sample, database: DatabaseManager) -> SampleResult:
 def read_summary(
     database: DatabaseManager, sample: SampleResult | None, began: float, queue_page: str, logs: str
 ) -> Summary:
-    """`began`: by the monotonic clock."""
+    """`began`: when this command began, by the monotonic clock."""
     with database.transaction() as cursor:
         counts = add_up(read_flow_counts(cursor))
         window = add_up_windows(read_window(cursor, WINDOW_SECONDS).values(), WINDOW_SECONDS)

@@ -1,4 +1,4 @@
-"""The queue in Django's admin: to look at, and to reset, cancel and pause as `queuectl` does."""
+"""The queue in Django's admin. It shows the queue, and can reset, cancel and pause as `queuectl` does."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class BoundedPaginator(Paginator):
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Shows rows, and changes them by its actions only. These need Django's permission to change."""
+    """Shows rows, and changes them only by actions. The actions need Django's permission `change`."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -43,11 +43,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def has_operate_permission(self, request: Any) -> bool:
-        """Asked by Django for actions with `permissions=["operate"]`."""
+        """Django calls this for actions with `permissions=["operate"]`."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def operate(self, request: Any, operation: Any) -> None:
-        """Call `operation(operators, actor)` and show the sentence that it returns, or the error's."""
+        """Call `operation(operators, actor)`, and show the sentence that it returns or the text of its error."""
         try:
             with opened_manager(queue_alias()) as database:
                 sentence = operation(Operators(database), request.user.get_username())
@@ -77,7 +77,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description="attempts")
     def attempts_so_far(self, record: Any) -> Any:
-        """The attempts that failed or crashed."""
+        """The record's unsuccessful attempts."""
         rows = (
             (attempt.finished_at, attempt.outcome, attempt.exception_type, attempt.error_message)
             for attempt in record.attempts.using(queue_alias())

@@ -45,7 +45,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
         _validated_paths.add(task.module_path)
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """The record exists when the transaction of the database alias is committed; without one it exists at once.
+        """The record exists as soon as the open transaction of the database alias is committed. If no transaction is
+        open, the record exists at once.
 
         Raises InvalidTask, TypeError for arguments that are not JSON, PayloadRejectedError for what a record cannot
         hold, IngestionStoppedError, DatabaseUnavailableError.
@@ -63,7 +64,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """Raises TaskResultDoesNotExist: not committed yet, rolled back, purged, or no task of this application."""
+        """Raises TaskResultDoesNotExist if the record is not committed yet, was rolled back or purged, or is not for
+        a task of this application."""
         return read_result(self.flow_settings.database, self.alias, result_id)
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:

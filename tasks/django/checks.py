@@ -1,4 +1,4 @@
-"""System checks. At `manage.py check` they find problems that would make `enqueue` fail."""
+"""System checks. `manage.py check` runs them, and they find problems that would make `enqueue` fail."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def check_backend(backend_alias: str, alias: str) -> list[checks.CheckMessage]:
 
 
 def check_driver(alias: str, place: str) -> list[checks.CheckMessage]:
-    """The database must be Postgres, through psycopg 3."""
+    """Checks that the database is Postgres, and that Django reaches it through psycopg 3."""
     connection = connections[alias]
     if connection.vendor != "postgresql":
         return [
@@ -67,7 +67,7 @@ def check_databases(
 
 def _check_database(alias: str) -> list[checks.CheckMessage]:
     if check_driver(alias, "TASKS"):
-        return []  # reported by the backend's own check
+        return []  # check_backend reports these problems
     with opened_manager(alias) as database:
         try:
             check_version(database)

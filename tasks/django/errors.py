@@ -2,7 +2,7 @@
 result."""
 
 
-class WorkerProcessDied(Exception):  # noqa: N818  (as the record's history calls it)
+class WorkerProcessDied(Exception):  # noqa: N818  (this name is also in the record's history)
     """The process died while it worked on the record."""
 
 

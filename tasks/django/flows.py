@@ -1,4 +1,4 @@
-"""Each task of this Django application as a flow of its own. Name this module in FLOW_MODULES.
+"""Registers each task of this Django application as a flow of its own. Name this module in FLOW_MODULES.
 
 Needs DJANGO_SETTINGS_MODULE. Imports the module `tasks` of each installed app, and those of OPTIONS["modules"].
 """
@@ -26,7 +26,7 @@ CELERY_QUEUE = "flows"  # the Celery queue for Django's queue `default`
 
 
 def declare_tasks() -> dict[str, Flow]:
-    """The flows of all tasks that have a backend of ours, by name. Raises FlowDeclarationError."""
+    """The flows of all tasks whose backend is one of ours, by name. Raises FlowDeclarationError."""
     autodiscover_modules("tasks")
     for backend in our_backends():
         for module in backend.flow_settings.modules:
@@ -39,7 +39,7 @@ def declare_tasks() -> dict[str, Flow]:
 
 
 def celery_queue(queue_name: str) -> str:
-    """The Celery queue of a queue in Django: `-Q flows` serves Django's `default`."""
+    """The Celery queue for a queue of Django: `-Q flows` serves Django's queue `default`."""
     return CELERY_QUEUE if queue_name == "default" else queue_name
 
 

@@ -21,8 +21,8 @@ class UnsupportedResultError(PermanentError, TypeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordContext(TaskContext):
-    """What a task with `takes_context=True` receives: Django's context and the record's own. With the latter it
-    reports progress and asks whether it should stop."""
+    """What a task with `takes_context=True` receives: Django's context and the record's own. Through the record's
+    context, the task reports progress and asks whether it should stop."""
 
     flow_context: FlowContext
 
@@ -37,14 +37,14 @@ class TaskFlow:
         self.is_async = iscoroutinefunction(task.func)
 
     def handler(self) -> Any:
-        """Called with the payload and the context of the record."""
+        """Returns the function that a run calls with the payload and the context of a record."""
         handler = self._async_handler() if self.is_async else self._plain_handler()
         handler.__module__ = self._task.func.__module__
         handler.__qualname__ = self._task.func.__qualname__
         return handler
 
     def failed_hook(self) -> Any:
-        """Tells Django of a task that has failed for good."""
+        """Returns the function that tells Django when a task has failed for good."""
         return self._async_failed() if self.is_async else self._plain_failed()
 
     def _plain_handler(self) -> Any:

@@ -48,13 +48,13 @@ class QueueModel(models.Model):
 
 
 def _table(name: str) -> str:
-    """Names the queue's schema, so that the login's search path does not matter: Django takes a quoted name as it
-    is."""
+    """The table's name with the queue's schema, so that the login's search path does not matter. Django does not
+    quote a name that is already quoted."""
     return f'"{queue_schema()}"."{name}"'
 
 
 class Flow(QueueModel):
-    """A registered flow: each task is one."""
+    """A registered flow. Each task of Django is a flow."""
 
     flow_name = models.TextField(primary_key=True)
     celery_queue = models.TextField()
@@ -111,7 +111,7 @@ class Record(QueueModel):
 
 
 class Attempt(QueueModel):
-    """An attempt at a record that failed or crashed."""
+    """An unsuccessful attempt at a record."""
 
     pk = models.CompositePrimaryKey("record_id", "claim_number")
     record = models.ForeignKey(Record, models.DO_NOTHING, related_name="attempts", db_constraint=False)
@@ -134,7 +134,7 @@ class Attempt(QueueModel):
 
 
 class Run(QueueModel):
-    """One execution of a flow in one worker process, which owns what it claims."""
+    """One execution of a flow in one worker process. A run owns the records that it claims."""
 
     flow_instance_id = models.UUIDField(primary_key=True)
     flow_name = models.TextField()

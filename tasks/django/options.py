@@ -18,9 +18,10 @@ FLOW_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`database`: the alias of the Postgres that holds the queue. `flow`: options of @flow for every task; `flows`:
-    for single tasks, by their path. `modules`: where tasks are declared, besides each app's `tasks`. `hint_sender`:
-    an object with `send`, or its path. `page_url`: where the Queue page is, for links of the admin."""
+    """`database`: the alias of the Postgres that holds the queue. `flow`: options of @flow for every task. `flows`:
+    options of @flow for single tasks, by the path of the task. `modules`: where tasks are declared, besides each
+    app's `tasks`. `hint_sender`: an object with `send`, or its path. `page_url`: where the Queue page is, for links
+    of the admin."""
 
     database: str = "default"
     flow: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -38,7 +39,7 @@ class Options:
 
 
 def read_options(alias: str, given: Mapping[str, Any]) -> Options:
-    """Raises InvalidTaskBackend for options that nothing would read."""
+    """Raises InvalidTaskBackend for unknown options."""
     place = f'TASKS["{alias}"]["OPTIONS"]'
     known = [option.name for option in fields(Options)]
     for name in given:

@@ -1,4 +1,4 @@
-"""A task and its arguments as the payload of a record, and back.
+"""Converts a task and its arguments into the payload of a record, and back.
 
     {"args": [17], "kwargs": {"copies": 2}}
 
@@ -18,11 +18,13 @@ from ..exceptions import PermanentError
 from .task_library import InvalidTask, Task
 
 DEFAULT_PRIORITY = 5  # of a record
-_ABOVE, _BELOW = 20, 25  # a task's priority, -100 to 100: five levels above 0, four below
+# So many priorities of a task share one priority of a record, above 0 and below 0.
+_ABOVE, _BELOW = 20, 25
 
 
 def record_priority(priority: int) -> int:
-    """A task's priority, -100 to 100 and larger first, as a record's, 0 to 9 and smaller first. 0 becomes 5."""
+    """Converts a task's priority into that of a record. A task's is between -100 and 100, and larger ones come
+    first. A record's is between 0 and 9, and smaller ones come first. 0 becomes 5."""
     if priority > 0:
         return DEFAULT_PRIORITY + -priority // _ABOVE
     return DEFAULT_PRIORITY - priority // _BELOW
@@ -47,7 +49,7 @@ def named_task(module_path: str) -> Any:
 
 
 def flow_name(task: Any) -> str:
-    """The path of the task. In another queue than the declared one, the path and the queue's name."""
+    """The path of the task. If the task is not in its declared queue, the queue's name is added."""
     declared = named_task(task.module_path)
     if task.queue_name == declared.queue_name:
         return str(task.module_path)
@@ -55,7 +57,7 @@ def flow_name(task: Any) -> str:
 
 
 def payload_of(task: Any, result: Any) -> dict[str, Any]:
-    """The payload of a task. `result`: it holds the arguments as plain values."""
+    """The payload of a task. `result` holds the arguments as plain values."""
     declared = named_task(task.module_path)
     changes: dict[str, Any] = {"args": result.args, "kwargs": result.kwargs}
     if task.priority != declared.priority:

@@ -1,8 +1,8 @@
-"""Django's connections around each record, as Django itself has them around each request.
+"""Manages Django's connections for each record, as Django itself does for each request.
 
-Connections that are too old or broken are closed before and after. A transaction that a task leaves open is rolled
-back, and the attempt fails. Otherwise the next record would write into it, or the task's own rows would be lost
-silently.
+Connections that are too old or broken are closed before and after each record. A transaction that a task leaves open
+is rolled back, and the attempt fails. Otherwise the next record would write into that transaction, or the task's own
+rows would be lost silently.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -19,7 +19,8 @@ class TransactionLeftOpenError(Exception):
 
 @contextmanager
 def connections_of_a_record() -> Generator[None]:
-    """The connections of the thread that runs the task. Raises TransactionLeftOpenError."""
+    """Manages the connections of the thread that runs the task, around this block. Raises
+    TransactionLeftOpenError."""
     before = _begin()
     try:
         yield
@@ -31,7 +32,8 @@ def connections_of_a_record() -> Generator[None]:
 
 @asynccontextmanager
 async def async_connections_of_a_record() -> AsyncGenerator[None]:
-    """The connections of an asynchronous task, which belong to the one thread in which `sync_to_async` runs."""
+    """Manages the connections of an asynchronous task, around this block. They belong to the one thread in which
+    `sync_to_async` runs."""
     before = await sync_to_async(_begin)()
     try:
         yield
@@ -42,20 +44,21 @@ async def async_connections_of_a_record() -> AsyncGenerator[None]:
 
 
 def _begin() -> dict[str, int]:
-    """The depth of the open transactions of each alias. Within a test, one is open already."""
+    """How many transactions and savepoints are open, for each alias. Within a test, a transaction is open
+    already."""
     reset_queries()
     _close_old()
     return {connection.alias: _depth(connection) for connection in connections.all(initialized_only=True)}
 
 
 def _end(before: dict[str, int]) -> list[str]:
-    """The aliases of transactions that were left open; they are rolled back."""
+    """Rolls back the transactions that were left open, and returns their aliases."""
     left_open: list[str] = []
     for connection in connections.all(initialized_only=True):
         if _depth(connection) > before.get(connection.alias, 0):
             left_open.append(connection.alias)
             connection.close()
-            del connections[connection.alias]  # Django counts the block as open as long as it lasts
+            del connections[connection.alias]  # this object would still count as inside of `atomic()`
     _close_old()
     return left_open
 

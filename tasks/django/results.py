@@ -1,4 +1,4 @@
-"""A record as the result of a task: its status, and the errors of all attempts."""
+"""Shows a record as the result of a task, with its status and the errors of all attempts."""
 
 import re
 from collections.abc import Sequence
@@ -63,7 +63,8 @@ def running_result(task: Any, context: FlowContext, attempts: Sequence[Attempt])
 
 
 def previous_attempts(database: str, context: FlowContext) -> list[Attempt]:
-    """Newest first. A record that was claimed for the first time has none, so the database is not asked."""
+    """The record's earlier attempts, newest first. A record that is claimed for the first time has none, so the
+    database is not asked."""
     if context.claim_number == 1:
         return []
     with OwnCursor(driver_connection(database)) as cursor:
@@ -117,7 +118,7 @@ def _worker_ids(attempts: Sequence[Attempt]) -> list[str]:
 
 
 def _errors(attempts: Sequence[Attempt]) -> list[Any]:
-    """Oldest first, as in Django's results."""
+    """The errors of the attempts, oldest first, as in Django's results."""
     return [
         TaskError(
             exception_class_path=exception_path(attempt.exception_type, attempt.traceback or ""),
@@ -128,7 +129,8 @@ def _errors(attempts: Sequence[Attempt]) -> list[Any]:
 
 
 def exception_path(name: str, traceback: str) -> str:
-    """The dotted path of an exception's class. The traceback names its module, unless it is built in."""
+    """The dotted path of an exception's class. The traceback names the class's module, unless the class is built
+    in."""
     if name in _OWN_KINDS:
         return f"processing_queue.django.errors.{name}"
     modules = re.findall(rf"^[\s|]*(?:([\w.]+)\.)?{re.escape(name)}(?::|$)", traceback, re.MULTILINE)

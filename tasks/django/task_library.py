@@ -1,6 +1,6 @@
-"""The tasks of this Django: its own from 6.0 on, else those of the backport `django-tasks`.
+"""The task library of the installed Django: Django's own from 6.0 on, otherwise the backport `django-tasks`.
 
-Both have the same names, but for the exceptions: the backport's end in `Error`.
+Both use the same names, except for exceptions: in the backport, these end in `Error`.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """Helpers for the tests of a Django application: its tasks run in the test's own process and transaction.
 
-Everything is real: records are claimed, run and completed by the queue's own statements. They use Django's
-connection, with savepoints if a test has a transaction open, so that TestCase rolls everything back.
+Everything is real: records are claimed, run and completed by the queue's own statements. These statements use
+Django's connection, with savepoints if a test has a transaction open, so that TestCase rolls everything back.
 """
 
 from collections.abc import Callable
@@ -42,10 +42,11 @@ MAXIMUM_RUNS = 1_000
 
 
 class QueueTestRunner(DiscoverRunner):
-    """TEST_RUNNER: test databases have the queue's tables, and know the tasks."""
+    """A class for TEST_RUNNER. With it, test databases have the queue's tables, and the tasks are registered there
+    as flows."""
 
     def setup_databases(self, **kwargs: Any) -> Any:
-        """Call it before Django copies the database for parallel test processes."""
+        """Prepares the database before Django copies it for parallel test processes."""
         prepare_test_databases()
         return super().setup_databases(**kwargs)
 
@@ -56,14 +57,15 @@ def prepare_test_databases() -> None:
 
 
 def run_tasks(*, also_later: bool = False) -> int:
-    """Run the tasks that are due, and those that they enqueue, until none is left. Returns how many attempts that took.
+    """Run the tasks that are due and the tasks that these enqueue, until none is due. Returns the number of
+    attempts.
 
     For TestCase and TransactionTestCase. `also_later`: also run tasks with a `run_after` and further attempts,
     without waiting. Time limits are not enforced.
     """
     database = OneConnection(_current_driver(queue_alias()))
     flows = {flow.name: flow for flow in _flows()}
-    own_this_process()  # parallel tests are forks
+    own_this_process()  # Django forks for parallel tests
     attempts = 0
     for _ in range(MAXIMUM_RUNS):
         with database.transaction() as cursor:
@@ -85,8 +87,8 @@ def empty_queue() -> None:
 
 
 def _current_driver(alias: str) -> Callable[[], Any]:
-    """Django may connect anew between tasks, in this thread. A second thread reports the progress of an async task,
-    and must write into the same transaction."""
+    """Returns a function that returns the driver's connection. Django may connect anew between tasks, but only in
+    this thread. A second thread reports the progress of an async task, and must write into the same transaction."""
     owner, driver = get_ident(), driver_connection(alias)
 
     def current() -> Any:
@@ -133,7 +135,7 @@ def _run(database: OneConnection, flow: Flow) -> int:
 
 def _attempt(attempts: Attempts, record: Record) -> Outcome:
     """Runs one attempt. Inside a test's transaction it uses a savepoint, so that a failed statement of the task does
-    not break later statements. In a worker it would not either."""
+    not break later statements. A failed statement would not break them in a worker either."""
     alias = queue_alias()
     savepoint = transaction.savepoint(alias) if connections[alias].in_atomic_block else None
     body = attempts.attempt(record)

@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """`diagnoses`: by the name of the check, in order. `not_examined`: the checks that were not made, because an
-    earlier problem prevented them."""
+    """`diagnoses`: one for each check that was made, by its name and in order. `not_examined`: the checks that were
+    not made, because an earlier problem prevented them."""
 
     diagnoses: dict[str, Diagnosis]
     not_examined: list[str]

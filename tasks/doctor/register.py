@@ -1,5 +1,5 @@
-"""All checks, in the order in which they are shown. The checks of each table need more than those of the table
-before."""
+"""All checks, in the order in which they are shown. The checks of each table have more prerequisites than those of
+the table above."""
 
 from collections.abc import Callable, Mapping
 

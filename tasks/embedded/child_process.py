@@ -1,9 +1,9 @@
 """Runs a command that ends when the process that started it ends, even if that process is killed.
 
-`start_child` starts this file as a script. The script drops root's rights, ties its life to its parent's and becomes
-the command. On Linux, the script asks the kernel for a signal when the parent dies. A change of user would clear
-that request, so the script makes it last. On other systems, the command has a child that watches a pipe. The parent
-holds the pipe open, so the pipe ends when the parent does.
+`start_child` starts this file as a script. The script drops root's rights, makes sure that it ends with its parent,
+and becomes the command. On Linux, the script asks the kernel for a signal when the parent dies. A change of user
+would clear that request, so the script makes it last. On other systems, the command has a child that watches a pipe.
+The parent holds the pipe open, so the pipe ends when the parent does.
 """
 
 import ctypes
@@ -43,8 +43,8 @@ def start_child(
     directory: Path | None = None,
     stdin: bytes | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own. So Ctrl-C does not reach the command, but only the process that stops
-    it in order."""
+    """Start a command in a session of its own. So Ctrl-C does not reach the command, but only its parent, which
+    stops the command properly."""
     uid, gid = (user.uid, user.gid) if user else (-1, -1)
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
     watched, held_open = (NO_PIPE, NO_PIPE) if HAS_DEATH_SIGNAL else os.pipe()

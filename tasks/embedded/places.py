@@ -40,8 +40,8 @@ def server_user() -> ServerUser | None:
 
 
 def data_directory(wanted: Path) -> Path:
-    """The wanted directory. If root's servers could not reach it: a directory in /var/tmp whose name is derived from
-    it."""
+    """Returns the wanted directory. If root starts servers that could not reach it, this is instead a directory in
+    /var/tmp whose name is derived from the wanted one."""
     wanted = wanted.absolute()
     user = server_user()
     if user is None or can_reach(user, wanted):
@@ -72,7 +72,8 @@ def advice_on_addresses(problems: Sequence[str]) -> str:
 
 
 def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Path:
-    """The directory of the sources. If the user cannot reach it: a directory with copies that the user can reach."""
+    """Returns the directory of the sources. If the user cannot reach them, this is instead a directory with copies
+    that the user can reach."""
     directory = sources[0].parent
     if user is None or can_reach(user, sources[0]):
         return directory

@@ -57,7 +57,7 @@ class EmbeddedPostgres:
         self._wait_until_ready(self._process)
 
     def stop(self) -> None:
-        """Stop the server in order. SIGINT asks Postgres for a fast shutdown."""
+        """Stop the server properly. SIGINT asks Postgres for a fast shutdown."""
         if self._process is not None:
             stop_tied(self._process, first=signal.SIGINT, bound_seconds=STOP_BOUND_SECONDS)
             self._process = None

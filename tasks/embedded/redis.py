@@ -50,7 +50,7 @@ class EmbeddedRedis:
         )
 
     def stop(self) -> None:
-        """Stop the server. It has nothing to save."""
+        """Stop the server, which has nothing to save."""
         if self._process is not None:
             stop_tied(self._process, first=signal.SIGTERM, bound_seconds=STOP_BOUND_SECONDS)
             self._process = None

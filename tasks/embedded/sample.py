@@ -1,4 +1,4 @@
-"""The sample survey: its records, the statuses that they should end in, and those that they did end in."""
+"""The sample survey: its records, the status in which each should end, and the status in which it did."""
 
 import csv
 import time
@@ -64,7 +64,7 @@ class Sample:
         return (self.ended_at or time.monotonic()) - self.began_at
 
     def completed_per_second(self, database: DatabaseManager) -> float:
-        """The rate without the waits before retries."""
+        """The rate while records were processed, without the waits before retries."""
         completed = [record_id for record_id, status in self.statuses.items() if status == "completed"]
         with database.transaction() as cursor:
             seconds = read_seconds_of_work(cursor, completed)
@@ -76,7 +76,7 @@ class Sample:
 
     @property
     def surprises(self) -> list[str]:
-        """The records that did not end as they should, in words."""
+        """A sentence for each record that did not end as it should."""
         return [
             f"record {record_id} is {self.statuses.get(record_id, 'gone')}, and should be {status}"
             for record_id, status in self.expected.items()

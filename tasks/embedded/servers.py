@@ -19,7 +19,7 @@ EMBEDDED_ENVIRONMENT = "DEVELOPMENT"
 
 
 class EmbeddedServers:
-    """Starts Postgres if no database URL is configured, and Redis if no broker URL is."""
+    """Starts Postgres if no database URL is configured, and Redis if no broker URL is configured."""
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -34,8 +34,8 @@ class EmbeddedServers:
         self.redis = EmbeddedRedis(directory) if "CELERY_BROKER_URL" in missing else None
 
     def start(self) -> dict[str, str]:
-        """Start the servers that are missing. Returns the settings that name them; `environment_file` holds the same
-        settings."""
+        """Start the servers that are missing. Returns the settings with their URLs, and writes the same settings
+        into `environment_file`."""
         settings: dict[str, str] = {}
         if self.postgres is not None:
             self.postgres.start()
@@ -77,7 +77,7 @@ class EmbeddedServers:
 
 
 def missing_urls(environ: Mapping[str, str]) -> list[str]:
-    """Which of the two URLs no setting names."""
+    """The names of those of the two URLs that are not configured."""
     database_url = f"{environment_name(environ)}_GLOBAL_{DATABASE.upper()}_URL"
     missing: list[str] = []
     if not environ.get("DATABASE_URL") and not environ.get(database_url):

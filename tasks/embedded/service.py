@@ -42,8 +42,8 @@ class Service:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        # The process gets SIGKILL when the supervisor dies. The servers end too, so the process could not end in
-        # order.
+        # The process gets SIGKILL when the supervisor dies. The servers end too, so the process could not end
+        # properly.
         self._process = start_child(
             self._command, log=self.log, environment=self._environment, death_signal=signal.SIGKILL
         )

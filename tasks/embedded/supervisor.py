@@ -17,7 +17,7 @@ WATCH_PERIOD_SECONDS = 0.2
 
 
 class Supervisor:
-    """Start it in the main thread, because Linux ends a child with the thread that started it."""
+    """Call `start` in the main thread, because on Linux the children end when the thread that started them ends."""
 
     def __init__(self, servers: EmbeddedServers, report: Callable[[str], None]) -> None:
         self._servers = servers
@@ -63,7 +63,8 @@ class Supervisor:
             time.sleep(WATCH_PERIOD_SECONDS)
 
     def stop(self) -> None:
-        """Stop all services together, then the servers. The services need the servers to stop in order."""
+        """Stop all services together, then the servers. Without the servers, the services could not stop
+        properly."""
         for service in self._services:
             service.ask_to_stop()
         for service in self._services:

@@ -67,7 +67,7 @@ def _error_reply(client: Any) -> str | None:
         code = CODES.get(type(error).__name__, "")
         text = " ".join(str(error).split())
         return redact(text if text.startswith(code) else f"{code} {text}", REPLY_LENGTH)
-    except Exception:  # noqa: BLE001  (whatever is wrong with it, it cannot be reached)
+    except Exception:  # noqa: BLE001  (after any other error, the broker counts as unreachable)
         return None
     return None
 
@@ -86,7 +86,7 @@ def read_broker_set_up() -> BrokerSetUp | None:
     """Returns None for a broker that is not Redis, does not answer, or refuses INFO. Never raises."""
     try:
         said: dict[str, Any] = connect(app.conf.broker_url).info()
-    except Exception:  # noqa: BLE001  (whatever keeps it from an answer)
+    except Exception:  # noqa: BLE001  (any error means that there is no answer)
         return None
     is_valkey = "valkey_version" in said
     return BrokerSetUp(

@@ -1,4 +1,4 @@
-"""Remembers who held the server's connections, so that the finding can name them when the server accepts no
+"""Remembers who held the server's connections, so that a finding can name the holders when the server accepts no
 connection."""
 
 from dataclasses import asdict
@@ -31,7 +31,7 @@ def remember(settings: ProcessorSettings, database_name: str, server: ServerRead
 
 
 def last_known(settings: ProcessorSettings, database_name: str) -> str:
-    """Returns a sentence, also if nothing is known."""
+    """Returns a sentence, even if nothing is known."""
     state = StateFile(settings, database_name, KIND).read()
     try:
         at = datetime.fromisoformat(state["at"])

@@ -1,4 +1,5 @@
-"""The databases that monitoring reads. A process has one manager for each, and each statement has a time limit."""
+"""The databases that monitoring reads. A process has one manager for each database, and each statement has a time
+limit."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""Calls with a deadline. A thread cannot be stopped, so a call that hangs keeps its thread. Its caller goes on."""
+"""Calls with a deadline. Each call has a thread of its own. A thread cannot be stopped, so a call that hangs keeps
+its thread, but the caller goes on."""
 
 import threading
 from collections.abc import Callable

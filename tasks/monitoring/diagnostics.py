@@ -1,4 +1,4 @@
-"""Finds everything that is wrong: with orphaned records, the fleet, the database, and the integrity of the data."""
+"""Finds everything that is wrong with orphaned records, the fleet, the database and the integrity of the data."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Maintenance. The schedule, `queuectl maintenance` and a person at a Python prompt call it."""
+"""The functions of maintenance. The schedule, `queuectl maintenance` and people at a Python prompt call them."""
 
 import logging
 from collections.abc import Callable
@@ -34,8 +34,8 @@ def distributed_system_maintenance(
     on_progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Any]:
     """Run the chosen operations one after the other. A dry run (the default) says what would be done and changes
-    nothing. Only callers in this process can pass `on_progress`. It is called after each chunk, with the operation
-    and the number of rows so far.
+    nothing. Only callers in this process can pass `on_progress`. It is called after each chunk, with the name of the
+    operation and the number of rows so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
     reset. Raises ValueError for wrong arguments, MaintenanceError if the same operation is running already, and

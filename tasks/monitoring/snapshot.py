@@ -37,8 +37,8 @@ RATE_MINIMUM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`recent`: the outcomes of each flow whose oldest due record has waited for ten minutes or more, during that
-    time. `schedule` and `broker` are None if they were not read."""
+    """`recent`: for each flow whose oldest due record has waited for ten minutes or more, the outcomes during this
+    wait, but of an hour at most. `schedule` and `broker` are None if they were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float

@@ -11,8 +11,8 @@ from queue_store.settings import ProcessorSettings, environment_name
 
 
 class StateFile:
-    """One JSON document for one user, environment, database and schema. No code relies on it, because a full disk
-    loses it."""
+    """One JSON document for one user, environment, database and schema. No code relies on the document, because it
+    is lost if the disk is full."""
 
     def __init__(self, settings: ProcessorSettings, database_name: str, kind: str) -> None:
         directory = Path(settings.state_directory or tempfile.gettempdir())

@@ -13,13 +13,14 @@ class Observer(Protocol):
     """Each method returns a context that is entered before the observed step and left after it."""
 
     def run(self, run: Run, trace_context: str | None) -> AbstractContextManager[None]:
-        """A run that claimed something. `trace_context`: the trace context of the hint that started it."""
+        """Observes a run that has claimed something. `trace_context`: the trace context of the hint that started
+        it."""
         ...
 
     def attempt(self, record: Record) -> AbstractContextManager[None]: ...
 
     def batch(self, records: Sequence[Record]) -> AbstractContextManager[None]:
-        """One call of a batch handler."""
+        """Observes one call of a batch handler."""
         ...
 
 

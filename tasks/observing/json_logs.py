@@ -70,14 +70,14 @@ def _told(name: object, value: object) -> object:
 def write_json(logger: logging.Logger, **_: Any) -> None:
     try:
         is_wanted = load_processor_settings().log_format == "json"
-    except SettingsError:  # the check before the start reports it
+    except SettingsError:  # the check at the worker's start reports this
         return
     if is_wanted:
         log_as_json(logger)
 
 
 def log_as_json(logger: logging.Logger) -> None:
-    """May be called repeatedly."""
+    """Makes all handlers of this logger write JSON. May be called repeatedly."""
     for handler in logger.handlers:
         handler.setFormatter(JsonFormatter())
     observe_with(bound_to_logs)

@@ -42,7 +42,7 @@ class Tracing:
     @contextmanager
     def run(self, run: Run, trace_context: str | None) -> Generator[None]:
         """The span stays open as long as the run, which can be long. So the spans of attempts are exported before
-        it."""
+        that of the run."""
         from opentelemetry.trace import SpanKind
 
         attributes = _attributes(run.options.flow_name, run.flow_instance_id)
@@ -150,7 +150,7 @@ def trace_attempts() -> Tracing:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # an application may have set its own
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # may be the application's
         provider = TracerProvider()
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         trace.set_tracer_provider(provider)

@@ -1,5 +1,5 @@
 """The actions of the page. They use the operators' arrows. Each action returns the number of changed rows, and a
-sentence that says it."""
+sentence about them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -89,8 +89,8 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Move pending and failed records to a flow. Their current flow name is not that of a registered flow. A dry run
-    may leave out `to_flow`."""
+    """Move pending and failed records whose flow name is not registered to a registered flow. A dry run may leave
+    out `to_flow`."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     pending, failed = _movable(name, to_flow)
     if arguments.switch("dry_run"):
@@ -133,8 +133,8 @@ ACTIONS: dict[str, Action] = {
 
 
 def _movable(name: str, to_flow: str | None) -> tuple[int, int]:
-    """How many records are pending, and how many are failed. Raises UnknownFlowError or RegisteredFlowError, and
-    BadInputError for too many records."""
+    """How many records of this name are pending, and how many are failed. Raises UnknownFlowError or
+    RegisteredFlowError, and BadInputError for too many records."""
     with reading(replica=False) as cursor:
         if to_flow is None:
             check_no_flow(cursor, name)
@@ -152,7 +152,8 @@ def _operators() -> Operators:
 
 
 def _meant(arguments: Arguments, status: str) -> tuple[list[int], dict[str, str]]:
-    """The ids of the records. If a search chose them, also the search; otherwise an empty dictionary."""
+    """The ids of the records that the action is for. The dictionary holds the search or the kind of error that chose
+    them, and is empty if the browser sent the ids."""
     given = arguments.ids()
     if given is not None:
         return given, {}

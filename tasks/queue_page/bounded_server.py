@@ -9,7 +9,7 @@ from .long_lived import keep_what_is_loaded
 
 BODY_BYTES = 1_048_576
 HEADER_BYTES = 32_768
-HEADER_SECONDS = 10.0  # also the limit between two requests of one connection
+HEADER_SECONDS = 10.0  # also the longest pause between two requests over one connection
 BODY_SECONDS = 10.0
 SOCKET_OF_ALL, SOCKET_OF_THE_GROUP = 0o777, 0o660
 

@@ -1,5 +1,5 @@
-"""One door in front of everything that Flower serves: pages, API, metrics, files, and anything that a newer Flower
-adds."""
+"""One check in front of everything that Flower serves: pages, API, metrics, files, and anything that a newer Flower
+adds. We call it the door."""
 
 import inspect
 import logging
@@ -22,7 +22,7 @@ from .wrong_logins import WrongLogins
 
 logger = logging.getLogger(__name__)
 
-OPEN_TO_ALL = (LogoutHandler, Healthcheck, StaticFileHandler)  # the login page, too
+OPEN_TO_ALL = (LogoutHandler, Healthcheck, StaticFileHandler)  # LoginBehindTheDoor is open, too
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 READING = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
@@ -112,8 +112,8 @@ def _with_door(handler_class: Any, *, is_open: bool) -> type:
 
 
 class LoginBehindTheDoor(LoginHandler):
-    """Creates a handler of the provider's class instead, as Flower's LoginHandler does. So the provider's class gets
-    the door, too."""
+    """Creates a handler of the login provider's class, as Flower's LoginHandler does, and puts it behind the
+    door."""
 
     def __new__(cls, application: Any, *arguments: Any, **details: Any) -> Any:
         provider = symbol_by_name(application.options.auth_provider or NotFoundErrorHandler)

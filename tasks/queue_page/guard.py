@@ -53,8 +53,8 @@ def _user(handler: Any) -> Any:
 
 
 def _check_host(handler: Any) -> None:
-    """Refuses other host names. Another site can point its own host name to our address (DNS rebinding), but its
-    requests still carry that name."""
+    """Without a login, refuses requests to other host names than this machine's own. Another site can point its host
+    name to our address (DNS rebinding), but its requests still carry that name."""
     name = handler.request.host_name
     if not options_of(handler).unix_socket and name not in ("127.0.0.1", "localhost", "::1"):
         raise tornado.web.HTTPError(403, f"Without a login only http://localhost is answered: {LOGIN_HINT}.")

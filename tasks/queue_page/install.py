@@ -1,4 +1,4 @@
-"""Adds the page to Flower, also if `celery -A processing_queue flower` starts Flower."""
+"""Adds the page to Flower, even if `celery -A processing_queue flower` starts Flower."""
 
 import functools
 import sys
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def install_in_flower_command() -> None:
-    """Wrap Flower's command. Celery's command line loads it before the application. In any other program, do
+    """Wrap Flower's command, which Celery's command line loads before the application. In any other program, do
     nothing."""
     module = sys.modules.get("flower.command")
     command = getattr(module, "flower", None)

@@ -17,7 +17,8 @@ WAITING_AT_ONCE = 20
 
 
 class WrongLogins:
-    """Counts wrong logins by address, with the time of the last one, for the newest ADDRESSES addresses."""
+    """Counts the wrong logins from each address, and remembers the time of the last one. Only the newest ADDRESSES
+    addresses are kept."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()

@@ -53,7 +53,7 @@ class Report:
 
     @property
     def plots(self) -> dict[str, dict[str, Points]]:
-        """The series of each plot: values by name, under the plot's title."""
+        """The series of each plot, by the plot's title. A series has a name and values."""
         charts = self.charts
         per_minute = 60 / charts.span.bucket_seconds
         counted: dict[str, Points] = {

@@ -21,8 +21,8 @@ class ReportNotSentError(QueueStoreError):
 
 def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
     """Returns the number of people to whom the report was sent; 0 if there are no recipients. Raises
-    ReportNotSentError only if nobody received it. If somebody did, a second try would send it to them twice. Raises
-    DatabaseUnavailableError."""
+    ReportNotSentError only if nobody received it. If somebody received it, a second try would send it to that person
+    again. Raises DatabaseUnavailableError."""
     if not settings.report_recipients:
         return 0
     report = read_report(database)

@@ -32,7 +32,8 @@ def abort_process(
     finished: Sequence[Outcome],
     stuck: Sequence[StuckHandler],
 ) -> None:
-    """Uses new connections, because the stuck thread holds the run's connection. Does not return."""
+    """Writes the outcomes that are known, and ends this process. Uses new connections, because the stuck thread
+    holds the run's connection. Does not return."""
     current.is_lost = True
     failures = [failure for call in stuck for failure in _failures(flow, call)]
     reason = REASON_ENDED if any(call.ended_by for call in stuck) else REASON
@@ -40,7 +41,7 @@ def abort_process(
     for outcomes in (
         [*finished, *failures],
         failures,
-    ):  # a record whose outcome cannot be written is given back, and processed again
+    ):  # without `finished`, those records are given back and processed again
         try:
             _write_when_possible(services, current, outcomes, reason, ends_session=ends_session)
             break

@@ -1,4 +1,4 @@
-"""One attempt. The handler is called with one record, and its result or error becomes an outcome."""
+"""One attempt. Calls the handler with one record, and turns the result or the error into an outcome."""
 
 import inspect
 import logging
@@ -23,16 +23,16 @@ logger = logging.getLogger(__name__)
 
 
 class GivenTransaction(Protocol):
-    """What an attempt needs from the transaction that it gives to the handler."""
+    """The transaction that an attempt gives to the handler, with the methods that the attempt itself needs."""
 
     @property
     def given(self) -> Any:
-        """What the handler receives."""
+        """The connection or session that the handler receives."""
         ...
 
     async def settle(self) -> None:
-        """Send what the session still holds back. Call this after the handler, within its time limit. Raises
-        database errors."""
+        """Send the statements that SQLAlchemy's session has not sent yet. Call this after the handler, within its
+        time limit. Raises database errors."""
         ...
 
     def charged(self, error: BaseException) -> BaseException:
@@ -44,8 +44,8 @@ class GivenTransaction(Protocol):
 class Attempts:
     """Calls the handler of one flow for one run.
 
-    Its methods are coroutines that wait only where the handler does: see `one_body`. They never raise what a handler
-    raises, SystemExit and MemoryError included, because that must not reach Celery.
+    Its methods are coroutines that wait only where the handler does: see `one_body`. They never raise an error of a
+    handler, not even SystemExit or MemoryError, because it must not reach Celery.
     """
 
     def __init__(self, flow: Flow, run_side: RunSide, limits: Limits) -> None:
@@ -57,14 +57,15 @@ class Attempts:
         self.around = limits.around if self.observe is None else self._observed
         self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
         self._wants_arguments = flow.context_parameter is not None or flow.transaction_parameter is not None
-        # Most flows have nothing to do before, around or after the handler. This case saves 0.2 µs a record.
+        # Most flows have nothing to do before, around or after the handler. Treating them separately saves 0.2 µs a
+        # record.
         is_observed = self.observe is not None or limits.are_enforced
         self._only_calls = not (self._wants_context or self._wants_arguments or is_observed or flow.is_async)
 
     async def attempt(
         self, record: Record, transaction: GivenTransaction | None = None, *, is_tentative: bool = False
     ) -> Outcome:
-        """`is_tentative`: a failure will be rolled back and attempted again at once."""
+        """`is_tentative`: after a failure, the caller rolls back and attempts the record again at once."""
         started = time.monotonic()
         context = self.context(record, started) if self._wants_context else None
         records = [record]
@@ -126,7 +127,8 @@ class Attempts:
         error: BaseException,
         transaction: GivenTransaction | None = None,
     ) -> Outcome:
-        """Raises what `transaction` makes of an error that is not the handler's fault."""
+        """The outcome for this error. If the handler is not to blame, raises the error that `transaction.charged`
+        raises."""
         if transaction is not None:
             error = transaction.charged(error)
         cause = decisive(error)
@@ -178,7 +180,7 @@ class Attempts:
             logger.exception("the hook `failed` of flow %s failed itself", self.flow.name)
 
     def _will_retry(self, record: Record, outcome: Outcome) -> bool | None:
-        """Returns None if this is not a failure."""
+        """Whether the record will be retried. None if the outcome is not a failure."""
         if isinstance(outcome, Snooze | Cancelled | Completed):
             return None
         return outcome.retry_delay_seconds is not None and record.retry_count < self.run_side.max_retries

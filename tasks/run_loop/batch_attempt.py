@@ -14,9 +14,9 @@ from .guest import end_a_fork
 
 
 class BatchAttempts(Attempts):
-    """The handler returns None (all are completed), a list in the order of the records, or a dictionary by record
-    id. An exception in the list or dictionary is the failure, snooze or cancel of that record. If the handler raises
-    an exception, all records fail."""
+    """Calls a batch handler. The handler returns None (all records are completed), a list in the order of the
+    records, or a dictionary by record id. An exception in the list or dictionary means that its record fails, is
+    snoozed or is cancelled. If the handler raises an exception, all records fail."""
 
     async def attempt_batch(
         self, records: Sequence[Record], transaction: GivenTransaction | None = None
@@ -44,7 +44,8 @@ class BatchAttempts(Attempts):
             return outcomes + self._all(contexts, started, error, transaction)
 
     def _decoded(self, records: Sequence[Record], started: float) -> tuple[list[FlowContext], list[Outcome]]:
-        """A payload that cannot be decoded fails alone."""
+        """Returns the contexts of the records, and outcomes for records whose payload cannot be decoded. Only those
+        records fail."""
         contexts: list[FlowContext] = []
         outcomes: list[Outcome] = []
         for record in records:
@@ -63,8 +64,8 @@ class BatchAttempts(Attempts):
         error: BaseException,
         transaction: GivenTransaction | None,
     ) -> list[Outcome]:
-        """If one record was asked to stop, the call is abandoned and only that record is charged; the others are
-        claimed again."""
+        """The outcomes after the handler raised. If it gave up because records were asked to stop, only those are
+        cancelled, and the others are claimed again without a charge. Otherwise all records have the same outcome."""
         records = [context.record for context in contexts]
         asked = [record for record in records if self.run_side.is_cancelled(record)]
         if isinstance(error, RecordCancelled) and asked:
@@ -89,7 +90,7 @@ class BatchAttempts(Attempts):
 
 
 def _by_record_id(contexts: list[FlowContext], returned: Any) -> Mapping[int, Any]:
-    """Raises TypeError or ValueError for a return value that cannot be divided by record."""
+    """Raises TypeError or ValueError for a return value that does not say which value belongs to which record."""
     ids = [context.record_id for context in contexts]
     if returned is None:
         return dict.fromkeys(ids)

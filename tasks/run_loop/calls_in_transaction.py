@@ -21,7 +21,8 @@ ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
 
 
 class RollBackError(Exception):
-    """This slice cannot be committed as it is. `decided`: outcomes that are now written separately."""
+    """This slice cannot be committed as it is. `decided`: outcomes that are written separately after the
+    rollback."""
 
     def __init__(self, decided: Sequence[Outcome] = (), *, is_spoiled: bool = False) -> None:
         self.decided = decided
@@ -30,14 +31,14 @@ class RollBackError(Exception):
 
 
 class CallsInTransaction:
-    """The calls of one run."""
+    """Calls the handler for one run, in the transactions of its slices."""
 
     def __init__(self, flow: Flow, run: Run, delivery: Delivery, attempts: BatchAttempts) -> None:
         self._flow = flow
         self._run = run
         self._delivery = delivery
         self._attempts = attempts
-        self.handler_ran = False  # in the last slice
+        self.handler_ran = False  # whether the last slice called the handler
 
     async def call_all(
         self,
@@ -48,8 +49,8 @@ class CallsInTransaction:
         charges_conflicts: bool,
         seconds: float,
     ) -> list[Outcome] | None:
-        """The outcomes of the handlers that were called. No handler begins after this many seconds. Returns None if
-        a handler ended the transaction. Raises RollBackError."""
+        """The outcomes of the records for which the handler was called. After `seconds`, no further call begins.
+        Returns None if a handler ended the transaction. Raises RollBackError."""
         self.handler_ran = False
         flow = self._flow
         session = SliceSession(opened.execute, flow.session_settings, flow.idle_in_transaction_seconds)
@@ -78,8 +79,9 @@ class CallsInTransaction:
         *,
         with_savepoints: bool,
     ) -> list[Outcome]:
-        """A record that fails is tried again with savepoints, and with the settings from the beginning of the slice.
-        So it is not charged for changes that an earlier record made to the settings."""
+        """If a record fails in a slice without savepoints, the slice is rolled back and done again with them. With
+        savepoints, each record begins with the settings from the beginning of the slice. So no record is charged for
+        changes that an earlier record made to the settings."""
         outcomes: list[Outcome] = []
         for call in [records] if self._flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self._flow.session_settings):
@@ -102,7 +104,7 @@ class CallsInTransaction:
     async def _call(
         self, call: list[Record], transaction: Transaction, *, with_savepoints: bool
     ) -> list[Outcome]:
-        """The outcome of the call, which also depends on the state of the transaction. Raises RollBackError if the
+        """The outcomes of the call, which also depend on the state of the transaction. Raises RollBackError if the
         transaction is unusable."""
         is_tentative = not with_savepoints and not self._flow.batch
         slots = self._delivery.slots
@@ -115,7 +117,7 @@ class CallsInTransaction:
             called = [await AsGuest(self._attempts.attempt(call[0], transaction, is_tentative=is_tentative))]
         try:
             await transaction.close()
-        except Exception as error:  # noqa: BLE001  (the session could not be closed)
+        except Exception as error:  # noqa: BLE001  (the handler's session could not be closed)
             now = time.monotonic()
             called = [self._attempts.outcome_of(record, now, error, transaction) for record in call]
         if not transaction.is_clean:

@@ -23,7 +23,7 @@ class ClaimedBatches:
         self._troubles = self._count_troubles()
 
     def note(self, count: int) -> None:
-        """Count this many handlers as ended."""
+        """Count this many records as finished."""
         self._count += count
         if self._count >= self._delivery.current.run.batch_size:
             self.end(is_clean=True)

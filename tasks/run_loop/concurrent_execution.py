@@ -1,5 +1,5 @@
-"""Runs handlers concurrently, across the borders of batches. The next batch is claimed while the last records of the
-present one still run, but never more than one batch in advance."""
+"""Runs handlers concurrently, and does not wait for a batch to end. The next batch is claimed while the last records
+of the current batch still run, but never more than one batch in advance."""
 
 import time
 from collections.abc import Sequence
@@ -17,12 +17,13 @@ CLAIM_AGAIN_SECONDS = 0.5
 
 
 def low_water(concurrency: int, batch_size: int) -> int:
-    """The next batch is claimed when fewer records than this are not started."""
+    """The next batch is claimed when fewer unstarted records than this are left."""
     return max(2 * concurrency, batch_size // 2)
 
 
 class Watcher(Protocol):
-    """Watches which calls are done. It may want the last batch to end before the next one is claimed."""
+    """Watches which calls are done. If `may_prefetch` is False, the next batch is claimed only when the current
+    batch has ended."""
 
     def note_done(self, count: int) -> None: ...
 
@@ -44,7 +45,8 @@ class ConcurrentExecution:
         self._watcher = watcher
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
-        """Returns the records that were not started. Goes on until no record is due, as long as it may prefetch."""
+        """Runs these records, and claims and runs further batches as long as it may prefetch and records are due.
+        Returns the records that were not started."""
         slots = self._delivery.slots
         slots.put_in_flight(SEVERAL_IN_FLIGHT)
         self._submit(records)
@@ -59,8 +61,8 @@ class ConcurrentExecution:
         return []
 
     def _submit(self, records: Sequence[Record]) -> None:
-        """A single record is noted as the one in flight, so that no other record is suspected if it kills the
-        process."""
+        """If only one record runs, that record is noted as the one in flight. So no other record is suspected if it
+        kills the process."""
         live = [record for record in records if not self._delivery.is_cancelled(record)]
         for record in records:
             if self._delivery.is_cancelled(record):
@@ -96,7 +98,7 @@ class ConcurrentExecution:
         return records
 
     def _stop(self) -> list[Record]:
-        """Waits for the running handlers, because each has its time limit."""
+        """Waits for the handlers that are running, and returns the records that were not started."""
         unstarted = self._executor.withdraw()
         while self._executor.unreported_count:
             self._executor.wake.wait(LOOK_SECONDS)

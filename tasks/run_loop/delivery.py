@@ -1,5 +1,5 @@
-"""Delivers outcomes to the database. They are collected into micro-batches and written under the fence. After a
-broken connection or a lost deadlock they are written again."""
+"""Delivers outcomes to the database. Outcomes are collected into micro-batches and written under the fence. If the
+connection breaks, or if Postgres ends a deadlock by cancelling the write, they are written again."""
 
 import logging
 import random
@@ -95,7 +95,8 @@ class Delivery:
             self.wrote(self._write(outcomes))
 
     def flush_and_claim(self, *, prefetch: bool = False) -> list[Record]:
-        """Raises RunLostError if a claim may have been committed whose answer was lost."""
+        """Write the outcomes and claim the next batch. Raises RunLostError if the database went away, because the
+        claim may have been committed."""
         outcomes, self._outcomes = self._outcomes, []
         run = self._run
         run.batch_size = self.current.batch_size or run.batch_size
@@ -111,7 +112,8 @@ class Delivery:
         return records if records or run.is_ended else self._claim(prefetch)
 
     def settle(self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record]) -> set[int]:
-        """Write an express slice, and claim the rest of it. Returns the ids of the rest that were claimed."""
+        """Write the outcomes of an express slice, and claim the other records of the slice (`rest`). Returns the ids
+        of those that were claimed."""
         written, claimed_ids = self._written(
             lambda: held.settle(outcomes, rest), lambda: held.settle_again(outcomes, rest)
         )
@@ -143,7 +145,8 @@ class Delivery:
             return self._write_again(write_again)
 
     def _write_again(self, write_again: Callable[[], R]) -> R:
-        """The fence makes it safe to write twice. Raises RunLostError if the database is away for too long."""
+        """Write outcomes again that may have been written. The fence makes that safe. Raises RunLostError if the
+        database is away for too long."""
         deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:
             try:

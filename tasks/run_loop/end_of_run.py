@@ -1,4 +1,4 @@
-"""How a run ends, whatever happened to it. It ends itself if it can; otherwise its lease runs out."""
+"""Ends a run, whatever happened to it. If the run cannot write that it ended, its lease runs out."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | None) -> None:
-    """Waits for a database that is away, because a run that cannot report its end leaves suspects behind."""
+    """Waits for a database that is away, because the records of a run that cannot report its end become suspects."""
     deadline = time.monotonic() + SAY_END_SECONDS
     while True:
         try:
@@ -48,7 +48,7 @@ def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
 
 
 def _server_changed(current: CurrentRun) -> bool:
-    """Whether the server was restarted or another one took over. In that case no record is to blame."""
+    """Whether the server was restarted, or another server took over. In that case no record is to blame."""
     known = current.server_identity
     with current.run.held.transaction() as cursor:
         return known is not None and server_identity(cursor) != known
@@ -61,7 +61,8 @@ def _warn(current: CurrentRun, error: QueueStoreError) -> None:
 
 
 def _text(failure: BaseException) -> str:
-    """The text of the error. The queue's own errors are written for people; other errors need their type."""
+    """The text of the error. For errors that are not the queue's own, it includes the type, because only the queue's
+    own texts are written for people."""
     if isinstance(failure, RunLostError | QueueStoreError):
         return str(failure)
     return redact(f"{type(failure).__name__}: {failure}", MESSAGE_LIMIT)

@@ -1,7 +1,7 @@
 """Executors run handlers concurrently: in threads for plain functions, in tasks of the event loop for async ones.
 
-One thread, the owner of the run, submits records and takes outcomes. `wake` tells it that few unstarted records are
-left.
+One thread, the owner of the run, submits records and takes outcomes. `wake` tells this thread that few unstarted
+records are left.
 """
 
 import queue
@@ -33,12 +33,12 @@ class Executor:
 
     @property
     def unreported_count(self) -> int:
-        """The number of submitted records whose outcome was not taken yet."""
+        """The number of submitted records whose outcome has not been taken yet."""
         return self._unreported_count
 
     @property
     def done(self) -> list[Outcome]:
-        """What take_outcomes() would return. For use by other threads."""
+        """The outcomes that take_outcomes() would return. For use by other threads."""
         return list(self._done)
 
     def submit(self, records: Sequence[Record]) -> None:
@@ -54,13 +54,13 @@ class Executor:
         return outcomes
 
     def withdraw(self) -> list[Record]:
-        """Returns the records that were not started. They will not be started any more."""
+        """Returns the records that were not started, and never starts them."""
         unstarted = self._withdraw()
         self._unreported_count -= len(unstarted)
         return unstarted
 
     def end(self) -> None:
-        """Stop. No more records are submitted or started, because they may belong to another run by now."""
+        """Stop, and start no further record, because the records may belong to another run by now."""
         self.withdraw()
 
     def _submit(self, records: Sequence[Record]) -> None:
@@ -111,9 +111,9 @@ class ThreadExecutor(Executor):
 
 
 class AsyncExecutor(Executor):
-    """Each attempt is a separate task, so that a handler's changes to its task or context variables end with it.
-    Methods that begin with _start or _finished run on the loop. `stops_at_setbacks`: after a record that does not
-    complete, none is started until more are submitted."""
+    """Each attempt is a separate asyncio task, so that a handler's changes to the task or to context variables end
+    with the attempt. Methods whose names begin with _start or _finished run on the loop. `stops_at_setbacks`: after
+    a record that does not complete, no record is started until more are submitted."""
 
     def __init__(self, attempts: Attempts, concurrency: int, low_water: int, event_loop: EventLoop) -> None:
         super().__init__(attempts, concurrency, low_water)

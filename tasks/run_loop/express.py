@@ -1,10 +1,10 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
-A run begins with a claim. It goes on with slices where the batches of its flow were quick and clean lately, as long as
+A run begins with a claim. If the batches of its flow were quick and clean lately, it goes on with slices, as long as
 each claim or slice is full. Some records are always claimed: suspects, records with an order key, records that
-failed or had their express attempt, and each batch that begins at the longest waiting level. If a slice becomes
-long, a second thread claims its records. If a handler fails, its slice ends. In both cases the flow is then claimed
-as always. docs/architecture.md, "Express slices".
+failed or had their express attempt, and each batch that begins with the priority whose records have waited longest.
+If a slice becomes long, a second thread claims its records. If a handler fails, its slice ends. In both cases, the
+records of the flow are then claimed as always. See docs/architecture.md, "Express slices".
 """
 
 import time
@@ -29,16 +29,18 @@ from .slice_in_hand import SliceInHand, SliceWatch
 from .slice_size import SliceSize
 
 WAIT_SECONDS = 0.05
-UNWRITTEN_SECONDS = LONG_SECONDS  # because an outcome waits for the end of its slice
+UNWRITTEN_SECONDS = LONG_SECONDS  # an outcome is written only at the end of its slice
 FEWEST_RECORDS = 20  # of a batch; for a smaller slice, the extra round trip costs more than the saved write
-LOOK_AGAIN_SECONDS = 10.0  # between two questions whether a run of the flow died
+LOOK_AGAIN_SECONDS = 10.0  # between two looks whether a run of the flow died
 
 Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 
 
 def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
-    """The predicate of flows. The one of records is in queue_store/sql/runs/hold_records.sql. Where nobody asked for
-    it, no record that fails at its first crash has an attempt more, and no outcome that must be written soon waits."""
+    """Whether runs of the flow may be express; queue_store/sql/runs/hold_records.sql decides for each record. A flow
+    with concurrency, or with its own limit of one crash strike, is never express. A flow that did not ask for it is
+    not express if outcomes may not wait, or if MAX_CRASH_STRIKES is 1: an express attempt that crashes is not
+    counted, so a record would get one attempt too many."""
     is_off = flow.express is False or settings.express_batch_size == 0
     if is_off or flow.concurrency > 1 or flow.max_crash_strikes == 1:
         return False
@@ -50,9 +52,9 @@ def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
 
 
 class Express:
-    """The slices of one run, and its claimed batches, whose `execution` it measures. `call`: the function that calls
-    the handler with records and returns an outcome for each, or the executor that makes the calls. `put_back`:
-    called after each slice."""
+    """Works on the slices of one run, and measures how its claimed batches are executed (`execution`). `call`: the
+    function that calls the handler with records and returns an outcome for each, or the executor that makes the
+    calls. `put_back`: called after each slice, to undo changes of handlers."""
 
     def __init__(
         self,
@@ -89,13 +91,13 @@ class Express:
         self._batches.note(count)
 
     def may_prefetch(self) -> bool:
-        """False while a slice is next, because it needs the connection and the next records. Batches and slices take
-        turns."""
+        """False while a slice is next, because the slice needs the connection and the next records. A run never
+        works on a batch and a slice at the same time."""
         return not self._is_next()
 
     def next_batch(self) -> list[Record]:
         """Work on slices as long as slices may be next. Then return a claimed batch: the rest of a slice that became
-        long, or the next batch. Returns None if the run must stop."""
+        long, or the next batch. Returns an empty list if the run must stop or no record is due."""
         while self._is_next():
             self._delivery.flush()  # from here on the slice uses the connection
             if (rest := self._work_on_next()) is None:
@@ -121,12 +123,14 @@ class Express:
         return not must_be_claimed and not (quick.is_suspicious and not self._must_look_again())
 
     def _work_on_next(self) -> list[Record] | None:
-        """Returns the records of the slice that were claimed but not started. None: claim as always."""
+        """Returns the records of the slice that were claimed but not started. None if no slice can be held, so that
+        the next batch must be claimed as always."""
         held = self._hold()
         return None if held is None else self._work_on(SliceInHand(held, self._delivery))
 
     def _hold(self) -> HeldSlice | None:
-        """None: claim as always. Raises RunLostError."""
+        """Locks the records of the next slice. None if the next batch must be claimed as always. Raises
+        RunLostError."""
         run = self._run
         run.batch_size = self._delivery.current.batch_size or run.batch_size
         try:

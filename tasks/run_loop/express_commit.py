@@ -1,10 +1,10 @@
-"""Express slices of handlers that take the transaction: claim, rows and outcome share one COMMIT, and each record is
-written once.
+"""Express slices for handlers that take the transaction. The claim, the handler's rows and the outcome share one
+COMMIT, and each record is written once.
 
 Such a slice succeeds as a whole or is rolled back. It is rolled back if a handler fails, wants to report progress or
 ends the transaction, or if the database or the fence refuses something. No attempt is charged then. The records have
 had their express attempt, so they are claimed as always, and their handlers are called again. The records of a
-running slice cannot be claimed. So if a slice becomes long, it ends after the handler in hand.
+running slice cannot be claimed. So if a slice becomes long, it ends after the current handler.
 """
 
 import time
@@ -31,11 +31,11 @@ from .transactions import SessionEndedError
 
 
 class ClaimFirst(BaseException):
-    """A handler asks for something that needs a claimed record. Its slice is rolled back."""
+    """Raised in a handler that asks for something that needs a claimed record. The slice is rolled back."""
 
 
 class ExpressCommit(Express):
-    """The slices of one run, and its claimed batches, which `one_commit` executes."""
+    """Works on the slices of one run. `one_commit` executes the run's claimed batches."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class ExpressCommit(Express):
         super().__init__(services, flow, run, delivery, one_commit, lambda _: [], put_back)
         self._calls = one_commit.calls
         self._connection = one_commit.connection
-        self._needs_claims = False  # a handler of this slice asked for what only a claimed record has
+        self._needs_claims = False  # a handler of this slice asked for something that needs a claimed record
 
     def _work_on_next(self) -> list[Record] | None:
         run, current, began_at = self._run, self._delivery.current, time.monotonic()
@@ -72,8 +72,8 @@ class ExpressCommit(Express):
         return []
 
     def _commit(self) -> list[Outcome] | None:
-        """Returns the committed outcomes, or None if nothing was committed: then claim as always. Raises
-        RunLostError."""
+        """Returns the committed outcomes. None if nothing was committed, so that the records must be claimed as
+        always. Raises RunLostError."""
         self._needs_claims = self._calls.handler_ran = False
         try:
             if self._is_suspicious():
@@ -101,7 +101,8 @@ class ExpressCommit(Express):
         self._quick.note_thrown_back()
 
     async def _slice(self, size: int) -> tuple[Written, list[Outcome]]:
-        """At most `size` records, in one transaction. Raises RollBackError, NotExpressError."""
+        """Holds at most `size` records, calls their handlers and completes them, in one transaction. Raises
+        RollBackError, NotExpressError."""
         run = self._run
         async with self._connection.transaction() as opened:
             records = await opened.hold(size, self._settings.lease_seconds)

@@ -1,4 +1,4 @@
-"""What is stored of an exception: type, message, traceback, and its kind."""
+"""Turns an exception into what is stored of it: the type, message, traceback and kind of the error."""
 
 import re
 import traceback
@@ -21,8 +21,8 @@ _VARYING = re.compile(
 
 
 def failure_of(flow: Flow, record: Record, error: BaseException, started: float, finished: float) -> Failure:
-    """The outcome of an attempt that raised. Secrets are taken out, lengths are bounded. Never raises, whatever the
-    exception does when it is asked for its text."""
+    """The outcome of an attempt that raised. Secrets are removed, and lengths are bounded. Never raises, even if the
+    exception cannot give its text."""
     cause = decisive(error)
     exception_type = redact(type(cause).__qualname__, TYPE_LIMIT)
     message = redact(_message(error, cause) or exception_type, MESSAGE_LIMIT) or exception_type
@@ -44,7 +44,8 @@ def error_group(exception_type: str, message: str) -> str:
 
 
 def _message(error: BaseException, cause: BaseException) -> str:
-    """The message. For a group it has the text of each different leaf, with types if they differ."""
+    """The message of an error. For a group, it has the text of each different exception in the group, with their
+    types if these differ."""
     leaves = leaves_of(error)
     if cause is error and len(leaves) > 1:
         return f"{_text(error)}: " + "; ".join(f"{type(leaf).__qualname__}: {_text(leaf)}" for leaf in leaves)

@@ -1,12 +1,12 @@
-"""A handler is a guest in the worker's process. This module finds what a handler changes there, and restores it, in
-all modes.
+"""A handler runs in the worker's process like a guest. Its changes to the process are restored, in each way of
+running handlers:
 
     each call     context variables: the call runs in a copy. A fork that comes back from a handler ends at once.
     each batch    signal handlers and mask, working directory, umask, recursion limit, locale, socket timeout, the
                   event loop of the thread, logging switched off
     each slice    the database session: queue_store/runs/slice_session.py; its transaction: transactions.py
 
-docs/flows.md tells authors about it, in "What a handler may do".
+The section "What a handler may do" of docs/flows.md explains this to authors.
 """
 
 import asyncio
@@ -33,7 +33,8 @@ SIGNALS = [
     signal.SIGUSR1, signal.SIGUSR2,
 ]  # fmt: skip
 
-# What `signal.getsignal` wraps: the wrapper looks for an Enum of each handler, which takes ten times as long.
+# The function inside of `signal.getsignal`, which also looks for an Enum of each handler and takes ten times as
+# long.
 _handler_of = import_module("_signal").getsignal
 
 _is_a_fork = False
@@ -48,15 +49,16 @@ os.register_at_fork(after_in_child=_note_fork)
 
 
 def own_this_process() -> None:
-    """Call this before a handler runs. It notes that this process, itself a fork of the main process, is the one
-    that works."""
+    """Call this before a handler runs. It notes that this process is a worker, although it is a fork of the main
+    process."""
     global _is_a_fork  # noqa: PLW0603
     _is_a_fork = False
 
 
 def end_a_fork() -> None:
-    """A child that a handler forked must not come back as a second worker on the same connections. `os._exit` runs no
-    exit handler and closes no connection in an orderly way, which the server would take for the parent's end."""
+    """A child that a handler forked must not come back as a second worker on the same connections. `os._exit` runs
+    no exit handler and does not close connections properly. If the child closed them, the server would end the
+    parent's sessions."""
     if _is_a_fork:
         os._exit(FORKED_EXIT)
 
@@ -67,8 +69,8 @@ def run_as_guest(body: Coroutine[Any, Any, R]) -> R:
 
 
 class AsGuest(Awaitable[R]):
-    """Awaits the body of an asynchronous handler in a copy of the context, without a task of its own: whoever cancels
-    the handler's task cancels the body."""
+    """Awaits the body of an asynchronous handler in a copy of the context, without a task of its own, so that
+    cancelling the handler's task cancels the body."""
 
     def __init__(self, body: Coroutine[Any, Any, R]) -> None:
         self._body = body
@@ -124,7 +126,7 @@ class ProcessState:
 
 
 def _directory() -> str | None:
-    """None: it was removed."""
+    """The working directory. None if it was removed."""
     try:
         return os.getcwd()  # noqa: PTH109  (a string is compared faster)
     except OSError:
@@ -132,7 +134,7 @@ def _directory() -> str | None:
 
 
 def _umask() -> int:
-    """It can only be read by setting it."""
+    """The umask, which can be read only by setting it."""
     umask = os.umask(0o077)
     os.umask(umask)
     return umask

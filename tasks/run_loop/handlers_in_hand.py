@@ -1,5 +1,5 @@
-"""The handlers that a run has in hand, as the heartbeat sees them. It says which handler began first, and ends the
-process for a handler that must not go on."""
+"""The handlers that a run has in hand. Through this class, the heartbeat learns which handler began first, and ends
+the process if a handler must not go on."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from .stuck_handlers import StuckHandler
 
 
 class HandlersInHand:
-    """`give_up` ends the process and does not return. `patience_seconds`: for a handler without a time limit."""
+    """`give_up` ends the process and does not return. `patience_seconds`: how long a handler without a time limit
+    may run."""
 
     def __init__(
         self, run: Run, limits: Limits, give_up: Callable[[list[StuckHandler]], None], patience_seconds: float
@@ -52,8 +53,8 @@ class HandlersInHand:
                     self._give_up([StuckHandler([record], started, now, now - started, ended_by=who)])
 
     def end_overdue(self) -> None:
-        """Flows without a time limit are bounded too. Shortly before the orphan timeout this process ends and charges
-        the attempt; otherwise the record could hang one process after another without a charge."""
+        """Handlers without a time limit are bounded, too. Shortly before the orphan timeout, this process charges
+        the attempt and ends. Otherwise the record could hang one process after another without a charge."""
         if self._limits.are_enforced:
             return
         hung_before = time.monotonic() - self._patience_seconds

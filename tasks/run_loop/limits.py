@@ -1,4 +1,4 @@
-"""The time limit of a flow, around every call of its functions, in each way of running them."""
+"""Applies the time limit of a flow to every call of the flow's functions, in each way of running them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ _NO_LIMIT = nullcontext[None]()
 class Limits:
     """`stuck_handlers` ends the process of a handler that does not stop. None: the flow has no time limit.
 
-    `open_calls`: the calls of the handler that run now, by the id of their first record. `Attempts` keeps them."""
+    `open_calls`: the calls of the handler that are running, by the id of their first record. `Attempts` keeps the
+    dictionary."""
 
     def __init__(self, flow: Flow, stuck_handlers: StuckHandlers | None = None) -> None:
         self._seconds = flow.time_limit_seconds
@@ -29,13 +30,13 @@ class Limits:
         self.open_calls: dict[int, tuple[list[Record], float]] = {}
 
     def calls(self) -> list[tuple[Sequence[Record], float]]:
-        """The calls of the handler that run now, the first one first, each with its records and its beginning by
+        """The calls of the handler that are running, the oldest first. Each has its records and its beginning by
         `time.monotonic()`. For other threads."""
         return list(self.open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
-        """Raises TimeLimitExceededError in the block, if the block can be interrupted. After an exception call
-        `lift`."""
+        """Raises TimeLimitExceededError in the block, if the block can be interrupted. Call `lift` after an
+        exception."""
         if self._seconds is None or self._stuck_handlers is None:  # unlimited
             return _NO_LIMIT
         if self._is_async:
@@ -45,15 +46,15 @@ class Limits:
         return _InAThread(records, self._seconds, self._stuck_handlers)
 
     def lift(self, records: list[Record]) -> None:
-        """End the limit. It may expire between the end of the block and its exit, and then has no effect.
-        Idempotent."""
+        """End the limit. If it expires while the block is being left, it interrupts the block's own exit, and would
+        still be running. Idempotent."""
         if self._seconds is not None and self._stuck_handlers is not None:
             time_limit.disarm()
             self._stuck_handlers.forget(records)
 
 
 class _InAThread:
-    """Nothing can interrupt it."""
+    """The limit of a call in a thread, which nothing can interrupt."""
 
     can_be_interrupted = False
 
@@ -82,7 +83,8 @@ class _InTheMainThread(_InAThread):
 
 
 class _OnTheLoop(_InAThread):
-    """`asyncio.timeout` is asynchronous in form only: neither its beginning nor its end waits."""
+    """The limit of a call on the event loop. Entering and leaving `asyncio.timeout` never waits, so both work
+    without `await`."""
 
     can_be_interrupted = True
 

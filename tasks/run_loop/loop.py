@@ -33,7 +33,7 @@ from .time_slice import TimeSlice
 
 logger = logging.getLogger(__name__)
 
-HUNG_SHARE = 0.9  # of the orphan timeout, which counts from the claim
+HUNG_SHARE = 0.9  # the share of the orphan timeout, which begins at the claim
 
 
 def run_flow(
@@ -44,13 +44,15 @@ def run_flow(
     run: Run | None = None,
 ) -> RunCounts:
     """Make one run of the flow. Does nothing if no record is due. Raises DatabaseUnavailableError only before the
-    first claim; later the run ends, and rescue gives back the records that it leaves. `run`: from `new_run`."""
+    first claim; later the run ends, and rescue gives back the records that the run leaves. `run`: a run that
+    `new_run` has made."""
     with run or new_run(services, flow, celery_task_id) as run:
         try:
             with services.failing_claims.watch(flow.name):
                 records = run.begin()
         except CommitUnknownError as error:
-            # The COMMIT may have happened; in that case no worker runs the claimed records.
+            # The COMMIT may have happened. In that case records are claimed, but nobody runs them, so the run must
+            # end.
             end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)
             raise
         if records:

@@ -1,6 +1,7 @@
 """One body for plain and asynchronous handlers: a coroutine that waits only where the handler does.
 
-The event loop runs it for an `async def` handler. For a plain one it never waits, so its first step is its last.
+The event loop runs the coroutine for an `async def` handler. For a plain handler the coroutine never waits, so it
+ends in its first step.
 """
 
 from collections.abc import Coroutine
@@ -12,7 +13,7 @@ R = TypeVar("R")
 
 def run_without_waiting(coroutine: Coroutine[Any, Any, R], context: Context | None = None) -> R:
     """Raises what the coroutine raises, and RuntimeError if the coroutine waits, which would be our bug. `context`:
-    where to run it, instead of the current context."""
+    the context to run the coroutine in, instead of the current one."""
     try:
         if context is None:
             coroutine.send(None)

@@ -32,7 +32,7 @@ class OneByOne:
 
 
 class BatchByBatch:
-    """`call`: the batch handler, from records to an outcome for each."""
+    """`call`: calls the batch handler with records, and returns an outcome for each."""
 
     def __init__(self, call: Callable[[Sequence[Record]], list[Outcome]], delivery: Delivery) -> None:
         self._call = call

@@ -1,13 +1,13 @@
 """Handlers that take the transaction: their rows and the records' new statuses are committed together, in slices.
 
-A slice is at most `SLICE_SECONDS` or `SLICE_RECORDS` long, because a transaction that is held for longer keeps vacuum
-from working. It runs without savepoints first. When a record does not complete, the slice is rolled back and done
-again with a savepoint around each record, so that the record takes only its own writes back; where records fail in
-one slice after the other, the next ones begin with savepoints. Just before the COMMIT the fenced UPDATE tells which
-records still belong to this run; when any does not, everything is rolled back and done again without it.
+A slice ends after `SLICE_SECONDS` or `SLICE_RECORDS`, because a long transaction keeps vacuum from working. It runs
+without savepoints first. When a record does not complete, the slice is rolled back and done again with a savepoint
+around each record, so that only that record's writes are rolled back. If records fail in several slices in a row,
+the next slices begin with savepoints. Just before the COMMIT, the fenced UPDATE tells which records still belong to
+this run. If a record does not, everything is rolled back and done again without that record.
 
-A batch handler's slice is its batch. Its writes cannot be told apart by record, so when some fail, they are rolled
-back and the handler is called again without those.
+A batch handler's slice is its batch. Nobody can tell which of its writes belong to which record. So when some
+records fail, all writes are rolled back, and the handler is called again without those records.
 """
 
 import time
@@ -30,7 +30,7 @@ from .transactions import MISUSE, SessionEndedError, explained
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100
-FAILING_SLICES = 2  # after this many in a row, the next one begins with savepoints
+FAILING_SLICES = 2  # after this many failing slices in a row, the next slice begins with savepoints
 CONFLICT_TRIES = 10
 
 # Errors of our statements that a handler has caused. The server itself is healthy.
@@ -38,7 +38,7 @@ OF_A_HANDLER = (*ENDED_SESSIONS, STATEMENT_CANCELLED)
 
 
 class OneCommit:
-    """The slices of one run."""
+    """Works on the slices of one run."""
 
     def __init__(
         self, flow: Flow, run: Run, delivery: Delivery, attempts: BatchAttempts, connection: SliceConnection
@@ -52,8 +52,8 @@ class OneCommit:
         self._with_savepoints = False
         self._failing_slices = 0  # in a row
         self._conflicts = 0
-        self._settled_ids: set[int] = set()  # refused, or with an outcome outside of a slice
-        self._alone_ids: set[int] = set()  # their slice was refused by the database
+        self._settled_ids: set[int] = set()  # refused by the fence, or written outside of a slice
+        self._alone_ids: set[int] = set()  # run one by one, because the database refused their slice
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
         """Returns the records that were not started. Raises RunLostError when a COMMIT was interrupted."""
@@ -67,7 +67,8 @@ class OneCommit:
         return []
 
     def work_slice(self, records: list[Record]) -> int:
-        """Returns how many of the records, from the first on, have a committed outcome. 0: do the slice again."""
+        """Returns how many of the records, from the first on, have a committed outcome. 0 means that the slice must
+        be done again."""
         with_savepoints = self._with_savepoints and not self.flow.batch
         try:
             written, outcomes = self.commit(records, with_savepoints=with_savepoints)
@@ -130,7 +131,8 @@ class OneCommit:
         return len(remaining) if self.flow.batch else SLICE_RECORDS
 
     def _note_failures(self, outcomes: list[Outcome]) -> None:
-        """A slice that is done twice costs less than savepoints in every slice, unless most slices need them."""
+        """Decides whether the next slice begins with savepoints. Doing a slice twice costs less than savepoints in
+        every slice, unless most slices need them."""
         has_failures = any(not isinstance(outcome, Completed) for outcome in outcomes)
         self._failing_slices = self._failing_slices + 1 if has_failures else 0
         self.delivery.setbacks += has_failures

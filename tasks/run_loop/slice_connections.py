@@ -1,6 +1,7 @@
-"""The connection that slices run on: the run's own for plain handlers, an asynchronous one for `async def` handlers.
+"""The connection that slices run on. For plain handlers it is the run's own, for `async def` handlers an
+asynchronous one.
 
-Both have the same coroutines. Those of the plain one never wait: see `one_body`.
+Both have the same coroutines. With a plain connection, these never wait: see `one_body`.
 """
 
 from collections.abc import AsyncGenerator, Coroutine, Sequence
@@ -42,7 +43,7 @@ class OpenSlice(Protocol):
     async def execute(self, statement: bytes, parameters: dict[str, Any] | None = None) -> Rows: ...
 
     async def write(self, outcomes: Sequence[Outcome]) -> Written:
-        """The same as `Run.write_in`."""
+        """Does the same as `Run.write_in`."""
         ...
 
     async def hold(self, batch_size: int, idle_seconds: float) -> list[Record]:
@@ -60,8 +61,8 @@ class SliceConnection(Protocol):
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[OpenSlice]:
-        """A transaction that commits at the end, rolls back on an error, and that nobody else can end. Raises what
-        `HeldConnection.transaction` raises."""
+        """A transaction that nobody else can end. It commits at the end of the block, and rolls back on an error.
+        Raises what `HeldConnection.transaction` raises."""
         ...
 
     def recover(self) -> None:
@@ -69,8 +70,8 @@ class SliceConnection(Protocol):
         ...
 
     def end(self) -> None:
-        """Undo all changes of handlers to the session. Behind PgBouncer this may be another session by now, but each
-        slice restored its own."""
+        """Undo all changes of handlers to the session. Behind PgBouncer, the connection may have another session by
+        now. There each slice has already undone the changes to its own session."""
         ...
 
 
@@ -148,14 +149,15 @@ class AsyncSliceConnection:
             yield _AsyncSlice(self._run, cursor, held.sqlalchemy, await held.driver())
 
     def recover(self) -> None:
-        """The next slice opens another one."""
+        """Closes the connection. The next slice opens another one."""
         self.run(self._close())
 
     def end(self) -> None:
         self.run(self._end())
 
     async def _open(self) -> AsyncHeldConnection:
-        """Raises RunLostError: the handlers of a dead run need not be called any more."""
+        """Opens the connection if it is not open. Raises RunLostError if the run is dead, because its handlers need
+        not be called any more."""
         if self._held is None:
             held = await AsyncHeldConnection.open(self._run.database.async_engine)
             async with held.transaction() as cursor:

@@ -1,4 +1,4 @@
-"""An express slice while its handlers run. It holds the outcomes so far. Two threads may end it."""
+"""An express slice while its handlers run. It holds the outcomes so far. Either of two threads may settle it."""
 
 import threading
 import time
@@ -13,8 +13,9 @@ LOOK_SECONDS = 0.02
 
 
 class SliceInHand:
-    """The thread of the run calls the handlers, reports their outcomes and settles the slice. Another thread may claim
-    the rest at any time; only one of them uses the connection of the run."""
+    """The thread of the run calls the handlers, reports their outcomes and settles the slice. Another thread may
+    claim the other records at any time. A lock ensures that only one of the two threads uses the run's
+    connection."""
 
     def __init__(self, held: HeldSlice, delivery: Delivery) -> None:
         self.records = held.records
@@ -23,7 +24,7 @@ class SliceInHand:
         self._outcomes: list[Outcome] = []
         self._lock = threading.Lock()
         self._is_settled = False
-        self.has_setbacks = False  # an outcome is not completed
+        self.has_setbacks = False  # whether a record was not completed
         self._claimed_ids: set[int] = set()
         self._failure: BaseException | None = None
 
@@ -32,7 +33,8 @@ class SliceInHand:
         return self._is_settled
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
-        """Raises the error that prevented `claim_rest` from writing."""
+        """Keep the outcomes for `settle`; after `claim_rest`, deliver them. Raises the error that prevented
+        `claim_rest` from writing."""
         self.has_setbacks = self.has_setbacks or any(o.__class__ is not Completed for o in outcomes)
         with self._lock:
             if not self._is_settled:
@@ -43,23 +45,23 @@ class SliceInHand:
             self._delivery.report(outcome)
 
     def settle(self) -> None:
-        """Write the finished records, and release the rest. Raises the error that prevented this, here or in
-        `claim_rest`."""
+        """Write the outcomes of the finished records, and release the others. Raises the error that prevented this,
+        or that prevented an earlier `claim_rest`."""
         with self._lock:
             if not self._is_settled:
                 self._settle([])
         self._check()
 
     def claim_rest(self) -> None:
-        """Write the finished records, and claim the rest, including the records in hand. Idempotent, and never
-        raises."""
+        """Write the outcomes of the finished records, and claim all others, including those whose handler is
+        running. Idempotent, and never raises."""
         with self._lock:
             if not self._is_settled:
                 finished = {outcome.record.id for outcome in self._outcomes}
                 self._settle([record for record in self.records if record.id not in finished])
 
     def claimed(self, records: Sequence[Record]) -> list[Record]:
-        """The records that `claim_rest` has claimed."""
+        """Those of the records that `claim_rest` has claimed."""
         return [record for record in records if record.id in self._claimed_ids]
 
     def roll_back(self) -> None:
@@ -81,8 +83,8 @@ class SliceInHand:
 
 
 class SliceWatch(threading.Thread):
-    """Claims the rest of a slice that becomes long, whatever its handler does. Records must not stay locked for
-    long."""
+    """Claims the rest of a slice that becomes long, even while its handler runs. Otherwise the records would stay
+    locked for long."""
 
     def __init__(self) -> None:
         super().__init__(name="express", daemon=True)

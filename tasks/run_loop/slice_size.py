@@ -9,7 +9,7 @@ from queue_store.settings import ProcessorSettings
 from ..authoring.flow import Flow
 from ..worker.quick_batches import QuickBatches
 
-PLENTY_SECONDS = 0.2  # how long a count is valid; slices are shorter
+PLENTY_SECONDS = 0.2  # how long a count of due records is used; most slices are shorter
 
 
 class SliceSize:
@@ -24,8 +24,9 @@ class SliceSize:
         self._counted_at = 0.0
 
     def next(self) -> int:
-        """A batch size set by the author or an operator is respected. A batch handler that did not ask for express
-        never gets more records than an ordinary batch. Raises what `fair_part` raises."""
+        """Returns the size of the next slice. If the author or an operator has set a batch size, that is the size. A
+        batch handler that did not ask for express never gets more records than an ordinary batch. Raises what
+        `fair_part` raises."""
         size = self._run.batch_size
         is_set = self._flow.batch_size is not None or size != self._settings.batch_size
         if is_set or (self._flow.batch and not self._flow.express) or not self._run.last_was_full:

@@ -1,5 +1,5 @@
-"""Handlers that do not stop at their time limit: threads, which nothing can interrupt, C code that never returns to
-the interpreter, and handlers that swallow the exception. In these cases the process has to end. First the outcome is
+"""Finds handlers that do not stop at their time limit. Nothing can interrupt a thread, C code may never return to
+the interpreter, and a handler may swallow the exception. In these cases the process has to end. First the outcome is
 written over a separate connection, then the rest of the batch is given back. No record gets a crash strike.
 """
 
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StuckHandler:
-    """One call of a handler, and when this process gives up on it (by time.monotonic()). `ended_by`: the operator
-    who asked to end it."""
+    """One call of a handler. `gives_up_at`: when this process will end because of it, by time.monotonic().
+    `ended_by`: the operator who asked to end it."""
 
     records: Sequence[Record]
     started: float
@@ -33,7 +33,7 @@ class StuckHandler:
 
 
 class StuckHandlers(threading.Thread):
-    """Looks after the calls of one run of a flow with a time limit. Other flows pay nothing for it."""
+    """Watches the calls of one run, if the flow has a time limit. Runs of other flows have no such thread."""
 
     def __init__(self, give_up: Callable[[list[StuckHandler]], None]) -> None:
         super().__init__(name="stuck_handlers", daemon=True)
@@ -42,17 +42,17 @@ class StuckHandlers(threading.Thread):
         self._ended = threading.Event()
 
     def watch(self, records: Sequence[Record], limit_seconds: float, *, can_be_interrupted: bool) -> None:
-        """One call of the handler begins."""
+        """Note that a call of the handler begins."""
         now = time.monotonic()
         gives_up_at = now + limit_seconds + (GRACE_SECONDS if can_be_interrupted else 0)
         self._calls[records[0].id] = StuckHandler(records, now, gives_up_at, limit_seconds)
 
     def forget(self, records: Sequence[Record]) -> None:
-        """It has ended."""
+        """Note that the call has ended."""
         self._calls.pop(records[0].id, None)
 
     def calls(self) -> list[StuckHandler]:
-        """Those that run now, the first one first."""
+        """The calls that are running, the oldest first."""
         return list(self._calls.values())
 
     def run(self) -> None:

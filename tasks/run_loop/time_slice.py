@@ -1,4 +1,4 @@
-"""Fairness between flows: how long a run goes on while other flows wait for a worker process."""
+"""Limits how long a run goes on while other flows wait for a worker process."""
 
 import time
 
@@ -9,7 +9,7 @@ from ..authoring.flow import Flow
 from ..worker.services import WorkerServices
 
 OTHERS_LOOK_SECONDS = 1.0
-LONGEST_RUN_SECONDS = 600.0  # of a run that no flow waits for; well within the orphan timeout
+LONGEST_RUN_SECONDS = 600.0  # if no other flow waits; well within the orphan timeout
 
 
 class TimeSlice:

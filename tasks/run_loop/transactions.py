@@ -1,5 +1,5 @@
-"""The transaction of a slice in the form that the handler asked for. Also checks whether it is still intact after
-the handler."""
+"""The transaction of a slice in the form that the handler asked for. Also checks whether the transaction is still
+intact after the handler."""
 
 import inspect
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
     from sqlalchemy.orm import Session
 
-SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # an administrator, a crash of another session, a shutdown
+SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # by an administrator, after a crash, at a shutdown
 
 MISUSE = (
     "the handler must not commit, roll back or close the transaction it was given, nor hide an error in it"
@@ -41,16 +41,18 @@ Driver = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 class SessionEndedError(Exception):
     """Postgres ended the session because a handler of this slice left its transaction idle or open for too long. The
-    one that notices it need not be the one that did it."""
+    handler that notices this need not be the handler that did it."""
 
 
 class Transaction:
-    """The transaction that the handler receives in one call after the other. It is synchronous for a plain handler
-    and asynchronous for an `async def` one. Its coroutines wait only in the latter case.
+    """The transaction that all calls of a slice receive, one after the other. It is synchronous for a plain handler
+    and asynchronous for an `async def` one. Its coroutines wait only for an `async def` handler.
 
-    `connection`: SQLAlchemy's, None for a handler that is given the driver's.
-    `charges_conflicts`: a conflict between transactions is the handler's own failure, after too many in a row.
-    `is_alone`: the slice has one record, which is to blame for whatever happens to its session.
+    `connection`: a connection of SQLAlchemy. None if the handler is given the driver's connection.
+    `charges_conflicts`: whether a conflict between transactions counts as the handler's failure, because too many
+    slices in a row had one.
+    `is_alone`: whether the slice has only one record. That record is then to blame for whatever happens to the
+    session.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class Transaction:
         self._begun: Any = None if connection is None else connection.get_transaction()
 
     def open(self, record_ids: list[int]) -> None:
-        """For the call of the handler on these records."""
+        """Prepare the transaction for the handler's call with these records."""
         self._record_ids = record_ids
         options: dict[str, Any] = {"expire_on_commit": False, "join_transaction_mode": self._join_mode}
         if self._session_type is not None:
@@ -92,8 +94,8 @@ class Transaction:
         return self._connection
 
     async def settle(self) -> None:
-        """Send what the session still holds. Raises what the database says to it, and PermanentError when nothing
-        more can be done in this transaction."""
+        """Send the statements that SQLAlchemy's session has not sent yet. Raises the database's errors, and
+        PermanentError if nothing more can be done in this transaction."""
         self._raise_if_misused()
         if self._session is not None:
             await _awaited(self._session.commit())
@@ -116,15 +118,16 @@ class Transaction:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the next call can begin: SQLAlchemy refuses every statement while a savepoint of its own, left open
-        or broken, lasts."""
+        """Whether the next call can begin. It cannot if the handler left a savepoint of SQLAlchemy open or broken,
+        because SQLAlchemy then refuses every statement."""
         return self.is_whole and (
             self._connection is None or self._connection.get_nested_transaction() is None
         )
 
     def charged(self, error: BaseException) -> BaseException:
-        """A conflict between transactions is resolved by doing the slice again, and a lost connection ends the run: no
-        attempt is charged for either. Raises ConflictError, RunLostError or SessionEndedError."""
+        """The error that the attempt is charged with. Raises ConflictError, RunLostError or SessionEndedError if no
+        attempt must be charged: after a conflict between transactions, the slice is done again, and a lost
+        connection ends the run."""
         if is_conflict(error) and not self._charges_conflicts:
             kind = type(cause_of(error)).__name__
             raise ConflictError(f"{kind} in a handler: the slice is done again") from error
@@ -150,7 +153,7 @@ class Transaction:
 
 
 def explained(error: BaseException) -> BaseException:
-    """An error that says what the handler did, if the server's own message does not."""
+    """The error, or another one that says what the handler did if the server's own message does not."""
     state = sqlstate_of(error)
     if state == IDLE_IN_TRANSACTION or _ended_with(error, (IDLE_IN_TRANSACTION,)):
         explanation: Exception = TransactionTimeoutError(IDLE_TOO_LONG)
@@ -165,7 +168,7 @@ def explained(error: BaseException) -> BaseException:
 
 
 def is_open(driver: Driver) -> bool:
-    """A closed connection is in no transaction."""
+    """Whether a transaction is open. If the connection is closed, none is."""
     return driver.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -185,8 +188,9 @@ async def _awaited(returned: Any) -> None:
 
 
 def _ended_with(error: BaseException | None, sqlstates: Sequence[str]) -> bool:
-    """Whether the server ended the session with one of these codes. A second use of the connection only says that it
-    is closed, so the earlier errors are searched, too. The causes of a handler's error may form a circle."""
+    """Whether the server ended the session with one of these codes. A later use of the connection only raises an
+    error that says that the connection is closed. So the earlier errors in the chain of causes are searched, too.
+    This chain may be a circle."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if sqlstate_of(error) in sqlstates:

@@ -21,7 +21,7 @@ from ..worker.services import WorkerServices
 from .loop import new_run, run_flow
 
 MANY_FLOWS = 20  # if a worker has fewer flows, each has its own hint
-EMPTY_RUNS = 2  # in a row; then other processes were here, so ask again which flows wait
+EMPTY_RUNS = 2  # after so many in a row, other processes were here, so ask again which flows wait
 
 
 def run_waiting_flows(services: WorkerServices) -> None:
@@ -37,8 +37,8 @@ def run_waiting_flows(services: WorkerServices) -> None:
 
 
 def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], ends_at: float) -> bool:
-    """Run these flows, until other processes were first. Returns False if nothing was claimed, or if no other run
-    may begin."""
+    """Run these flows until several in a row have no work left, because other processes were first. Returns False if
+    nothing was claimed, or if no other run may begin."""
     claimed_count = empty_count = 0
     successor: Run | None = None
     for flow, next_flow in zip_longest(flows, flows[1:]):
@@ -59,7 +59,8 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
 
 
 def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Run | None:
-    """Returns None if no other run may begin, or if other tasks of this process must come first."""
+    """Returns None if no further run may begin, because the process is stopping or too large, or because its time
+    slice is over."""
     if _is_closing(services) or time.monotonic() >= ends_at:
         return None
     return new_run(services, services.flows[flow.flow_name])
@@ -79,7 +80,7 @@ def _waiting(services: WorkerServices) -> list[FlowWithWork]:
 
 class _Circle:
     def __init__(self) -> None:
-        self._began_at: str | None = None  # where the last walk began, if it went forward
+        self._began_at: str | None = None  # the flow at which the last walk began, if that walk went forward
 
     def walk(self, flows: list[FlowWithWork]) -> list[FlowWithWork]:
         """Returns the flows in the order of the walk. `flows` is sorted by name and not empty. Every second walk

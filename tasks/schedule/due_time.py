@@ -1,8 +1,8 @@
 """Calculates when an entry was due last, and when it is due next.
 
-When the clocks are put back, an hour comes twice. A crontab that names its hours is due in the first one only. A
-crontab with `*` or `*/n` hours means elapsed time, and is due in both. If the clocks skip the time of an entry, the
-entry is due an hour later.
+When the clocks are put back, an hour comes twice. A crontab that names its hours is due only in the first of the
+two. A crontab with `*` or `*/n` hours means elapsed time, and is due in both. If the clocks skip the time of an
+entry, the entry is due an hour later.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SEARCHED_DAYS = 4 * 366  # long enough to find a 29th of February
 
 
 def is_kept(entry_schedule: Any) -> bool:
-    """Whether due times are kept as occurrences. They are for a crontab, and for an interval with `relative`. A
+    """Whether due times are kept as occurrences. They are kept for a crontab, and for an interval with `relative`. A
     plain interval only sends hints."""
     return isinstance(entry_schedule, crontab) or bool(getattr(entry_schedule, "relative", False))
 

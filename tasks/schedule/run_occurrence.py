@@ -26,7 +26,8 @@ ERROR_LENGTH = 2_000
 
 @waking_task("processing_queue.run_occurrence", old_name="tasks.schedule.run_occurrence")
 def run_occurrence(entry: str, due_at: str) -> str | None:
-    """Idempotent: an occurrence that is taken or over is left alone. Returns its state, None when left alone."""
+    """Idempotent: an occurrence that is already taken or has ended is left alone. Returns the state of the
+    occurrence, or None if it was left alone."""
     schedule_entry = app.conf.beat_schedule.get(entry) if isinstance(entry, str) else None
     if schedule_entry is None:
         logger.warning("the schedule has no entry %s any more", ascii(entry)[:80])
@@ -60,14 +61,14 @@ def _instant(text: object) -> datetime | None:
 
 
 def _call(schedule_entry: dict[str, Any]) -> tuple[str | None, bool]:
-    """Returns None, or a text that says what went wrong. The second value is true if the same maintenance was
-    already running."""
+    """Calls the entry's task. The first value is None, or a text that says what went wrong. The second value is true
+    if the same maintenance was already running."""
     try:
         with for_an_occurrence():
             app.tasks[schedule_entry["task"]](
                 *schedule_entry.get("args", ()), **schedule_entry.get("kwargs", {})
             )
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is written down and tried again)
+    except Exception as error:  # noqa: BLE001  (any error is stored, and the task is tried again)
         problem = redact(f"{type(error).__name__}: {error}", ERROR_LENGTH)
         return problem, isinstance(error, AlreadyRunningError)
     return None, False

@@ -2,7 +2,7 @@
 
 `beat_schedule` in celeryconfig.py stays the only place that says what happens when. Beat stores entries with times
 of the clock as occurrences in the database. It sends hints for an occurrence until a worker has done it. For plain
-intervals, beat only sends hints. Several beats may run. One of them leads by a lease, which only saves needless
+intervals, beat only sends hints. Several beats may run. One of them holds a lease and leads, only to save needless
 hints. If no worker serves a Celery queue, its list stays bounded, because beat sends nothing to a list that is
 already long.
 """
@@ -74,8 +74,8 @@ class OccurrenceScheduler(Scheduler):
             QueueStoreError,
             psycopg.Error,
         ) as error:  # psycopg.Error: beat was frozen for a while, and its session was ended
-            # Beat sends its hints all the same. They do no harm, and one of them starts the check that reports a
-            # lost database.
+            # Beat sends its hints even so. They do no harm, and one of them starts the check that reports a lost
+            # database.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
         finally:
@@ -89,8 +89,9 @@ class OccurrenceScheduler(Scheduler):
             super().apply_entry(entry, producer)
 
     def close(self) -> None:
-        """Beat calls this method in its signal handler, and again when it has left its loop."""
-        if self._is_looking:  # the look that the signal interrupted still locks the lease's row
+        """Hands the schedule on to another beat. Beat calls this method in its signal handler, and again when it has
+        left its loop."""
+        if self._is_looking:  # the signal interrupted `look`, which still locks the lease's row
             return
         try:
             with self.database.transaction() as cursor:
@@ -120,7 +121,7 @@ class OccurrenceScheduler(Scheduler):
         return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
 
     def _ticks(self) -> dict[str, datetime]:
-        """When this beat last hinted each plain interval."""
+        """When this beat last sent a hint for each entry with a plain interval."""
         entries: dict[str, Any] = self.get_schedule() or {}
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 

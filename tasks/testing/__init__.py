@@ -109,7 +109,7 @@ class QueueTester:
         return self._rows(*conditions)
 
     def pass_time(self, delta: timedelta) -> None:
-        """Act as if that much time had passed. Moves every instant of every record, and every occurrence of a
+        """Act as if this much time had passed. Moves every instant of every record, and every occurrence of a
         recurring flow, into the past. Enqueues due recurring flows before and after, as a worker would have done.
         Raises QueueStoreError for a time that cannot pass, such as a negative one."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
@@ -152,7 +152,7 @@ class QueueTester:
         with self.database.engine.connect() as connection:
             connection.execute(
                 select(func.set_config("DateStyle", "ISO", True))
-            )  # psycopg reads no other style
+            )  # psycopg understands only this style
             return connection.execute(query).all()
 
     def _empty(self) -> None:

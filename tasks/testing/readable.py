@@ -1,4 +1,5 @@
-"""Makes rows readable whatever their JSON documents contain. SQL can store numbers that Python cannot convert."""
+"""Makes rows readable even if their JSON documents contain numbers that Python cannot convert. SQL can store such
+numbers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +20,7 @@ class _ReadableJson(TypeDecorator[Any]):
 
 
 def readable(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
-    """The same columns. But a number that is too long for Python is read as a shortened text."""
+    """The same columns, but a number in JSON that is too long for Python is read as a shortened text."""
     return [
         type_coerce(cast(column, Text), _ReadableJson()).label(column.key)
         if isinstance(column.type, JSONB)

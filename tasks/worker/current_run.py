@@ -42,7 +42,7 @@ class CurrentRun:
     is_lost: bool = False
     flow_is_closed: bool = False
     process_is_full: bool = False
-    is_in_the_way: bool = False  # something else waits for this process
+    is_in_the_way: bool = False  # something else waits until this run ends
     batch_size: int | None = None  # for the next claim, if operators changed it
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])
@@ -68,7 +68,7 @@ class CurrentRun:
             return progress.report(cursor, record, encoded_progress)
 
     def check_flow(self, flow_name: str) -> None:
-        """Raises UnknownFlowError. Asks the database only once about each flow."""
+        """Raises UnknownFlowError. Asks the database only once about each flow that exists."""
         if flow_name not in self.known_flows:
             with self._transaction() as cursor:
                 self.known_flows.update(read_flow_names(cursor))

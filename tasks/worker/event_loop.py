@@ -1,5 +1,5 @@
 """The one event loop of a worker process. It has a thread of its own, so that claiming and writing never block it.
-Also, if a handler blocks the loop, finished records are still written."""
+So finished records are still written while a handler blocks the loop."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ class EventLoop:
                 self.loop.run_forever()
             except OSError:
                 # A handler closed the loop's own files. No task can run on the loop any more, and none can be ended
-                # in order.
+                # properly.
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)
             except BaseException:  # a SystemExit in a task that a handler left behind passes through the loop

@@ -21,12 +21,12 @@ class FailingClaims:
 
     @contextmanager
     def watch(self, flow_name: str) -> Generator[None]:
-        """Put a claim inside this context. It raises what the claim raises. It costs nothing as long as no claim
-        fails."""
+        """Make a claim inside this context. The context raises what the claim raises. It needs the database only if
+        a claim fails, or succeeds after a failure."""
         try:
             yield
         except (DatabaseUnavailableError, CommitUnknownError):
-            raise  # the whole server has a problem, and other findings say so
+            raise  # the whole server has a problem, which other findings report
         except Exception as error:
             self._failing.add(flow_name)
             self._say(flow_name, redact(f"{type(error).__name__}: {error}", ERROR_LIMIT))

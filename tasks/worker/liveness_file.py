@@ -1,4 +1,4 @@
-"""A file whose age says whether this container lives. So a health check costs only a `find`, and no connection.
+"""A file whose age says whether this container is alive. So a health check needs only `find`, and no connection.
 
 The file says nothing about Postgres or Redis, because restarting containers would not bring those back."""
 

@@ -16,8 +16,8 @@ class QuickBatches:
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES
     slice_size: int = 0
-    is_trusted: bool = False  # the author of the flow asks for express from the start
-    is_suspicious: bool = False  # at `looked_at`, a run of the flow had died lately
+    is_trusted: bool = False  # the author asked for express, so the first slice needed no quick batches
+    is_suspicious: bool = False  # whether a run of the flow had died lately, at `looked_at`
     looked_at: float = float("-inf")
 
     @property

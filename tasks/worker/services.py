@@ -57,7 +57,7 @@ class WorkerServices:
         self.run_lock = threading.Lock()  # one run at a time in a process
         self.current_run: CurrentRun | None = None
         self.is_full = False  # this process uses too much memory, so no further run begins
-        self.server_identity: str | None = None  # as the last heartbeat saw it
+        self.server_identity: str | None = None  # the identity that the last heartbeat read
         self.predecessor = shared_slots.enter(self.process.worker_process_id)
         self._positions: dict[str, QueuePosition] = {}
         self.quick_batches: defaultdict[str, QuickBatches] = defaultdict(QuickBatches)  # by flow
@@ -78,7 +78,7 @@ class WorkerServices:
         return self._positions[flow_name]
 
     def renew(self) -> None:
-        """Go on as a new worker process, because the old one was declared dead, and that is final."""
+        """Go on with a new id of the worker process, because the old one was declared dead, which is final."""
         self.process = self._new_process()
         self.slots.enter(self.process.worker_process_id)
 
@@ -103,7 +103,7 @@ class WorkerServices:
             worker_processes.register(cursor, self.process)
 
     def close(self) -> None:
-        """Tell the database that this process ends. If that fails, its lease runs out later."""
+        """Tell the database that this process ends. If that fails, the lease of the process runs out later."""
         self.slots.leave()
         with self.database.transaction() as cursor:
             worker_processes.end(cursor, self.process.worker_process_id)

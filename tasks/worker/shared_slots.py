@@ -66,7 +66,7 @@ class SharedSlots:
     def hand_over(self) -> tuple[UUID, Any]:
         """Returns the arguments of `take_over`. Call it in the main process while it spawns a child."""
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  (as long as children are spawned)
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  (it stays open as long as children are spawned)
             self._file.write(self._memory[:])
             self._file.flush()
             self._memory = mmap.mmap(self._file.fileno(), _SIZE)
@@ -81,8 +81,8 @@ class SharedSlots:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is ready. If a child dies earlier, Celery gives up the whole worker. So no record may
-        be touched before."""
+        """Whether the worker is ready. If a child dies before that, Celery gives up the whole worker. So no record
+        may be touched before."""
         return self._memory[1] != 0
 
     def make_ready(self) -> None:

@@ -1,9 +1,10 @@
 """Stops a handler that takes too long in the main thread. An interval timer sends a signal, and the signal raises an
 exception inside the handler.
 
-The timer rings again and again, because a handler may swallow the first exception. During calls of the store, the
-exception is held back. In the middle of a COMMIT, nobody would know whether that COMMIT happened. A signal mask
-cannot hold it back: the signal would be delivered to another thread, and Python would raise here all the same.
+The timer repeats the signal, because a handler may swallow the first exception. During calls of the store, the
+exception is held back. If it interrupted a COMMIT, nobody would know whether the COMMIT happened. A signal mask
+cannot hold the exception back: the signal would be delivered to another thread, and Python would still raise the
+exception in the main thread.
 """
 
 import ctypes
@@ -22,12 +23,13 @@ SOONEST_SECONDS = 0.001  # 0 would disarm the timer
 _armed_seconds: float | None = None
 _is_masked = False
 _has_rung = False
-_soft_error: type[Exception] | None = None  # the next ring raises it; afterwards the time limit goes on
-_hard_at: float | None = None  # when the time limit rings, by time.monotonic(), if a soft limit rings before
+_soft_error: type[Exception] | None = None  # raised at the next signal; afterwards the time limit goes on
+# While a soft limit uses the timer: when the time limit ends, by time.monotonic().
+_hard_at: float | None = None
 
 
 def can_interrupt() -> bool:
-    """Python delivers signals to the main thread only."""
+    """Whether this is the main thread. Python calls signal handlers only there."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -39,11 +41,11 @@ def install() -> None:
 
 
 def arm(seconds: float) -> None:
-    """Start the time limit. When it ends, it raises TimeLimitExceededError in the code that runs then. Main thread
-    only.
+    """Start the time limit. When the time is over, TimeLimitExceededError is raised in the code that runs then. Main
+    thread only.
 
-    It sets our signal handler again. A library may have replaced it since the last call, and the signal's default
-    action would end the process."""
+    This also sets our signal handler again, because a library may have replaced the handler since the last call. The
+    signal's default action would end the process."""
     global _armed_seconds  # noqa: PLW0603
     install()
     _armed_seconds = seconds
@@ -60,7 +62,8 @@ def disarm() -> None:
 
 @contextmanager
 def masked() -> Generator[None]:
-    """The time limit waits until this block is over. Does nothing in other threads, or if there is no limit."""
+    """In this block, the time limit raises nothing. If its time is over by then, it raises at the end of the block.
+    Does nothing in other threads, or if there is no limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
     if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
         yield
@@ -104,7 +107,7 @@ def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
 
 
 def _end_soft_limit() -> None:
-    """May be called repeatedly."""
+    """Ends the soft limit, and lets the time limit go on. May be called repeatedly."""
     global _soft_error  # noqa: PLW0603
     if _soft_error is None:
         return
@@ -136,7 +139,7 @@ def _soft_limit_of_a_thread(seconds: float, error: type[Exception]) -> Generator
     finally:
         with lock:
             is_over = True
-            _set_async_error(thread, None)  # takes back an error that was not raised yet
+            _set_async_error(thread, None)  # withdraws an error that was not raised yet
         timer.cancel()
 
 

@@ -21,7 +21,7 @@ class Codec(Protocol):
         ...
 
     def plain(self, value: Any) -> Any:
-        """The object as dictionaries, lists, texts and numbers. Raises PayloadRejectedError."""
+        """The object as dictionaries, lists, strings, numbers, True, False and None. Raises PayloadRejectedError."""
         ...
 
     def schema(self) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class Codec(Protocol):
 
 
 class PlainCodec:
-    """For payloads without a type, by the rule for all values."""
+    """For payloads without a type: any JSON is accepted, and handlers receive it as plain Python values."""
 
     def decode(self, encoded: bytes) -> Any:
         return decode_json(encoded)

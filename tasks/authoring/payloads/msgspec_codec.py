@@ -42,8 +42,8 @@ class MsgspecCodec:
 
 
 def _placed(message: str) -> tuple[str, str]:
-    """Returns place and problem. msgspec names the place after the problem. For a missing field it names the object
-    around the field."""
+    """Splits msgspec's message into the path of the field and the problem. msgspec names the path after the problem.
+    For a missing field, it names the path of the object that should have the field."""
     found = _PLACE.fullmatch(message)
     problem, path = (found[1], f"payload{found[2]}") if found else (message, "payload")
     if missing := _MISSING.search(problem):

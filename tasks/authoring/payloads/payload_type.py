@@ -1,7 +1,7 @@
 """The payloads of one flow: how they are checked and stored, and what a handler receives.
 
-A payload carries its version as `"$version"`. So any producer can set it, in Python or SQL, and a payload that replaces
-another one brings its own. Version 1 is not written.
+A payload carries its version as `"$version"`. So any producer can set the version, in Python or SQL, and a payload
+that replaces another one brings its own version. Version 1 is not written.
 """
 
 import logging
@@ -104,7 +104,7 @@ class PayloadType:
 
 
 def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
-    """A class of records whose `payload` is what the handler receives."""
+    """A subclass of Record whose `payload` is the object that the handler receives."""
 
     class TypedRecord(Record):
         __slots__ = ()
@@ -117,7 +117,7 @@ def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
 
 
 def rooted(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with the properties at its root, where msgspec writes a reference."""
+    """The same JSON Schema, but with the properties at its root. msgspec may write a reference there instead."""
     name = schema.get("$ref", "").removeprefix("#/$defs/")
     return {**schema["$defs"][name], **{k: v for k, v in schema.items() if k != "$ref"}} if name else schema
 

@@ -11,7 +11,7 @@ from queue_store.errors import PayloadRejectedError
 
 from .codec import path_of, rejected
 
-MASKED = "**********"  # Pydantic's text in place of a SecretStr
+MASKED = "**********"  # the text that Pydantic writes instead of a SecretStr
 
 
 class PydanticCodec:

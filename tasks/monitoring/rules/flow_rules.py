@@ -12,7 +12,7 @@ from .register import rule
 
 BACKLOG_RECORDS = 500
 BACKLOG_SECONDS = 1_800.0
-BACKLOG_LOOKS = 20  # of the last thirty, one a minute; some are missing if no worker folded
+BACKLOG_LOOKS = 20  # of the last 30 minutes; a minute in which no worker folded is missing
 BASELINE_WEEKS = 2
 BASELINE_OUTCOMES_PER_HOUR = 20.0
 

@@ -14,8 +14,8 @@ SHOWN = 5
 
 @rule("hung_handlers")
 def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
-    """Yields one finding for each flow. It is critical if hung handlers hold every worker process that serves the
-    flow."""
+    """Yields one finding for each flow. A finding is critical if hung handlers hold every worker process that serves
+    the flow."""
     by_flow: dict[str, list[HungHandler]] = {}
     for hung in snapshot.hung_handlers:
         by_flow.setdefault(hung.handler.flow_name, []).append(hung)

@@ -27,7 +27,7 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
         and first_worker_seconds is not None
         and first_worker_seconds < BEAT_RESTART_SECONDS
     ):
-        return  # the first deploy; beat is still starting
+        return  # in the first deploy, beat is still starting
     limit = BEAT_RESTART_SECONDS if has_stopped else BEAT_SILENT_SECONDS
     if silent_seconds is None or silent_seconds > limit:
         if silent_seconds is None:

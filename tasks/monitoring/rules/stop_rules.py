@@ -1,5 +1,5 @@
-"""Rules about stops by operators. While a flow is stopped, no rule judges its waiting records. Its only finding is a
-stop that somebody forgot."""
+"""Rules about stops by operators. While a flow is stopped, no rule judges its waiting records. Its only finding then
+is the stop itself, if somebody forgot it."""
 
 from collections.abc import Iterator
 
@@ -37,8 +37,8 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def keys_held_by_stops(snapshot: Snapshot) -> list[str]:
-    """The keys of alerts that stay as they are during a stop. Their records still wait, but cannot be judged until
-    the stop ends."""
+    """The keys of alerts that stay as they are during a stop. The records that these alerts are about still wait,
+    but cannot be judged until the stop ends."""
     stopped = [flow for flow in snapshot.flows if flow.is_registered and flow.is_stopped and flow.due]
     if not stopped:
         return []

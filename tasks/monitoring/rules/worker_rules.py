@@ -12,7 +12,7 @@ from .register import rule
 WAIT_SECONDS = 60.0
 BUSY_PERCENT = 80.0
 CLOCK_SKEW_SECONDS = 5.0
-DEATHS = 1  # even one, because it may be frozen and still hold locks
+DEATHS = 1  # one is enough: a dead process may be frozen and still hold locks
 
 
 @rule("all_workers_gone")
@@ -55,8 +55,8 @@ def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("unknown_flow")
 def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
-    """A plain INSERT used a mistyped name, and no worker will ever have such a flow. A new flow is registered during
-    its deploy."""
+    """Records wait under a name that is not a registered flow, such as a mistyped name in a plain INSERT. A new flow
+    does not have this problem, because its deploy registers it."""
     known = [flow.flow_name for flow in snapshot.flows if flow.is_registered]
     for flow in snapshot.flows:
         is_young = flow.due == flow.pending and (flow.oldest_due_seconds or 0) < WAIT_SECONDS
@@ -145,7 +145,7 @@ def _by_host(snapshot: Snapshot, figure: str) -> dict[str, float]:
 
 
 def _over(limit: float, by_host: dict[str, float]) -> list[tuple[str, float]]:
-    """The hosts above the limit, the highest figure first."""
+    """The hosts whose figure is above the limit, with the highest figure first."""
     return sorted(((h, p) for h, p in by_host.items() if p > limit), key=lambda item: -item[1])
 
 
