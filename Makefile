@@ -63,7 +63,7 @@ test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while o
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, outages, two beats, queuectl up
-	@$(call IN_TWO_PHASES,-n 2 $(AT_ONCE) -m "long and not alone",-m "long and alone")
+	@$(call IN_TWO_PHASES,$(THREE_AT_ONCE) -m "long and not alone",-m "long and alone")
 
 test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \

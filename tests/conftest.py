@@ -21,11 +21,12 @@ SETTING = re.compile(r"_(GLOBAL_[A-Z0-9]+(_[A-Z0-9]+)*|DISTRIBUTED_PROCESSOR_[A-
 
 
 LONGEST = ("workers", "chaos", "compose", "mixed_day", "docs", "bad_input", "model", "embedded", "cli")
+LONGEST_FILE = "test_message_fuzz"  # ten thousand messages: most of `make test-long` for one process
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start processes take longest. They run first, so that the suite does not wait for them at its end."""
-    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+    items.sort(key=lambda item: (item.path.stem != LONGEST_FILE, item.path.parent.name not in LONGEST))
 
 
 @pytest.fixture(scope="session")
