@@ -1,4 +1,4 @@
-"""Each decision record has the same sections, is listed, and names what holds it."""
+"""Each decision record has the same sections, is listed, and names its tests."""
 
 import re
 from pathlib import Path
@@ -16,8 +16,8 @@ def test_a_record_has_its_sections_in_order_and_names_a_test(record: Path) -> No
     text = record.read_text()
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
     assert re.match(r"# \d+\. .+\n\n\*\*Status:\*\* (accepted|replaced by \[.+\]\(.+\)), .+\.\n", text)
-    held_by = text.partition("**Held by**")[2]
-    assert re.search(r"`tests/[\w/]+(\.py|/)`", held_by)
+    tested_by = text.partition("**Tested by**")[2]
+    assert re.search(r"`tests/[\w/]+(\.py|/)`", tested_by)
 
 
 def test_the_list_names_each_record_once_in_order() -> None:
