@@ -98,7 +98,7 @@ class Run:
         """Register and claim the first batch in one transaction. An empty batch: nothing was written. A successor
         returns what was claimed for it. Raises CommitUnknownError if that is unknown."""
         if self.is_in_doubt:
-            raise CommitUnknownError("the connection broke while the run before ended and this one began")
+            raise CommitUnknownError("the connection broke while the previous run ended and this one began")
         if self.is_registered:
             return self._first_batch
         with self.held.transaction() as cursor:

@@ -20,7 +20,7 @@ ERRORS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """`surprises`: what did not end as it should, in words."""
+    """`surprises`: sentences about the records that did not end as they should."""
 
     record_count: int
     ended_count: int
@@ -32,7 +32,7 @@ class SampleResult:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The rate and the duration are those of the last hour; None where nothing ended in it."""
+    """The rate and the duration are those of the last hour; None if nothing ended in it."""
 
     waiting_count: int
     worker_processes_alive: int

@@ -81,7 +81,7 @@ BROKEN_LINES: dict[str, tuple[str, bytes, int, str]] = {
     "NaN": ("jsonl", b'{"a": NaN}\n', 1, "NaN is not a JSON number"),
     "1e400": ("jsonl", b'{"a": 1e400}\n', 1, "inf is not a JSON number"),
     "beyond 64 bits": ("jsonl", b'{"a": 123456789012345678901234567890}\n', 1, "beyond 64 bits"),
-    "a key twice": ("jsonl", b'{"a": 1, "a": 2}\n', 1, "a key comes twice"),
+    "a key twice": ("jsonl", b'{"a": 1, "a": 2}\n', 1, "a key appears twice"),
     "NUL in JSON": ("jsonl", rb'{"a": "\u0000"}' + b"\n", 1, "NUL"),
     "a lone surrogate": ("jsonl", rb'{"a": "\ud800"}' + b"\n", 1, "surrogate"),
     "nested too deeply": ("jsonl", b"[" * 5_000 + b"]" * 5_000 + b"\n", 1, "nested"),

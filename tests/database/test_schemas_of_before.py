@@ -61,7 +61,7 @@ def test_the_last_one_is_recognised_and_keeps_what_it_has(old: Store) -> None:
     assert "run `queuectl migrate`" in queuectl("status", exit_code=1).output
     assert "is recognised" in queuectl("migrate", "--dry-run").stdout
     assert version_rows(old) == ["0026"]
-    assert "The schema of 0026 is the one of 0001_initial: it is recognised" in queuectl("migrate").stdout
+    assert "The schema 0026 is the same as 0001_initial: it is recognised" in queuectl("migrate").stdout
     assert version_rows(old) == [versions.latest_version()]
     assert old.statuses() == {"pending": 3}
     assert "already" in queuectl("migrate").stdout

@@ -85,7 +85,7 @@ def test_a_stop_is_told_with_who_why_and_since_when(
     )
     assert ("new records are refused" in finding.message) == (stop not in WITHOUT_DUE_RECORDS)
     assert (finding.level, finding.flow_name, finding.threshold) == ("warning", flow_name, 0)
-    assert finding.next_step == f"ask ben whether it is still meant, then {next_step}"
+    assert finding.next_step == f"ask ben whether that is still intended, then {next_step}"
 
 
 @pytest.mark.parametrize("stop", [stop for stop, *_ in STOPS])
