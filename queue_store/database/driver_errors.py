@@ -139,8 +139,8 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
         return QueueStoreError(f"{message}. {error.diag.message_hint}")
     if error.sqlstate == INSUFFICIENT_PRIVILEGE:
         return QueueStoreError(
-            f"{message}: this login needs the role {role_name('producer')}; for enqueue_many with ids, or with "
-            f"duplicates to skip or replace, {role_name('admin')}"
+            f"{message}: this login needs the role {role_name('producer')}; enqueue_many with ids, or with duplicates "
+            f"to skip or replace, needs the role {role_name('admin')}"
         )
     return None
 

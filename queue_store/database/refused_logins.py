@@ -28,7 +28,8 @@ def advice_on_login(url: Address, reason: str) -> str | None:
     if _is_in(reason, NO_DATABASE, database):
         return (
             f"The server is there and has no database {database}. Create it with a login that may do so: "
-            f"{_command('createdb', url, database)}, then run queuectl migrate. Or correct the database's name in the URL."
+            f"{_command('createdb', url, database)}, then run queuectl migrate. Or correct the database's name in the "
+            "URL."
         )
     if _is_in(reason, NO_ROLE, login):
         return (

@@ -49,6 +49,6 @@ def _wrong(set_up: BrokerSetUp) -> Diagnosis | None:
     if seconds < VISIBILITY_SECONDS:
         return warning(
             f"visibility_timeout is {seconds:g} s: messages are delivered again while they are worked on.",
-            "remove it from broker_transport_options: Celery's default is right, because a record's row names its owner",
+            "remove it from broker_transport_options: Celery's default will do, because a record's row names its owner",
         )
     return None

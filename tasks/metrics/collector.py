@@ -61,7 +61,9 @@ class QueueCollector(Collector):
             logger.warning("no metrics: %s", redact(str(error)))
             read = []
         up.add_metric([], int(bool(read)))
-        seconds = GaugeMetricFamily("processing_queue_scrape_duration_seconds", "How long it took to read these metrics.")
+        seconds = GaugeMetricFamily(
+            "processing_queue_scrape_duration_seconds", "How long it took to read these metrics."
+        )
         seconds.add_metric([], time.monotonic() - began)
         yield from (up, seconds, *read)
 

@@ -37,7 +37,7 @@ def check_versions(version: int | None, upgrades: object) -> None:
     if version is None:
         raise ValueError("upgrade needs version: the version of the payloads that this code takes")
     if upgrades is not None and not isinstance(upgrades, Mapping):
-        raise ValueError("upgrade must be a dictionary from a version to the function that upgrades payloads of this version")
+        raise ValueError("upgrade must be a dictionary from each version to the function that upgrades from it")
     steps: Mapping[Any, Any] = upgrades or {}
     if missing := [step for step in range(1, version) if step not in steps]:
         shown = ", ".join(map(str, missing[:5]))

@@ -59,7 +59,7 @@ def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _described(contact: Contact) -> str:
     return (
-        f"{contact.contact} for {contact.silent_seconds / 60:.0f} minutes (the last was the {contact.process_kind} with "
-        f"pid {contact.pid} on {contact.hostname}; {plural(contact.waiting_count, 'notification')} "
+        f"{contact.contact} for {contact.silent_seconds / 60:.0f} minutes (the last was the {contact.process_kind} "
+        f"with pid {contact.pid} on {contact.hostname}; {plural(contact.waiting_count, 'notification')} "
         f"{word(contact.waiting_count, 'waits', 'wait')})"
     )

@@ -199,8 +199,8 @@ def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 code="rate_below_usual",
                 level="warning",
-                message=f"{flow_name}: {recent.outcomes_per_hour:g} records an hour. Usual at this hour of the week are "
-                f"{usual.outcomes_per_hour:g}. The limit is {100 * share:g} % of that: {threshold:g}.",
+                message=f"{flow_name}: {recent.outcomes_per_hour:g} records an hour. Usual at this hour of the week "
+                f"are {usual.outcomes_per_hour:g}. The limit is {100 * share:g} % of that: {threshold:g}.",
                 next_step="compare with the last deploy, the database's response time and the top errors: "
                 "queuectl check --performance",
                 flow_name=flow_name,

@@ -69,8 +69,8 @@ def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
             code="control_queue",
             level="warning",
             message=f"{messages} messages wait in the Celery queue {queue}: its workers do not keep up.",
-            next_step="see what they are busy with, and whether they hang: queuectl maintenance --history; more workers "
-            "do no harm",
+            next_step="see what they are busy with, and whether they hang: queuectl maintenance --history; more "
+            "workers do no harm",
             figure=messages,
             threshold=MAXIMUM_QUEUE_LENGTH,
         )
