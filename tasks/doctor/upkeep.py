@@ -74,8 +74,8 @@ def connections(facts: QueueFacts) -> Diagnosis:
         if judged:
             say = problem if wanted > limit else warning
             return say(
-                f"{processes} worker processes need {needed} connections. With those of others that makes {wanted}, "
-                f"and {holder} allows {limit}.",
+                f"{processes} worker processes need {needed} connections. Together with other clients, {wanted} are "
+                f"needed; {holder} allows {limit}.",
                 "raise max_connections or the CONNECTION LIMIT, put PgBouncer in front, or start fewer processes",
             )
     return ok(
