@@ -78,8 +78,8 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def migrated_database(command: str) -> Generator["DatabaseManager"]:
-    """Yields a database with the right schema version, for a command that only reads. Imports less than
-    `processor`. Raises SettingsError."""
+    """A database with the right schema version. For a command that only reads; it imports less. Raises
+    SettingsError."""
     from queue_store.database import schema
     from queue_store.settings import load_processor_settings
 

@@ -30,8 +30,8 @@ class InvalidLinesError(QueueStoreError):
 
 @dataclass
 class RecordFile:
-    """Reads a file once, line by line. `encode` and `check` know the type of the payloads. Without `skip_invalid`, no
-    record is yielded after the first wrong line; the lines after it are only searched for a few more problems."""
+    """Read once, line by line. `encode` and `check` know the type of the payloads. Without `skip_invalid` the first
+    wrong line ends it, after a look for a few more."""
 
     file: BinaryIO
     file_format: str

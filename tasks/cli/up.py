@@ -126,7 +126,7 @@ def run(
 
 @contextmanager
 def saying_that_it_stops(report: UpReport) -> Generator[None]:
-    """Reports the stop, whatever was going on when it was requested."""
+    """Whatever was going on when it was asked to stop."""
     try:
         yield
     except StopRequested:

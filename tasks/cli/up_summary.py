@@ -20,7 +20,7 @@ ERRORS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """`surprises`: sentences about the records that did not end as they should."""
+    """`surprises`: what did not end as it should, in words."""
 
     record_count: int
     ended_count: int

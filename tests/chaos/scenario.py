@@ -261,7 +261,7 @@ class Scenario:
             journal.write(json.dumps({"tried": batch}) + "\n" + json.dumps({"acknowledged": batch}) + "\n")
 
     def settle(self) -> None:
-        """Lets new runs process what is due until nothing is left, for a limited time."""
+        """What is due is worked off by fresh runs until nothing is left, for a bounded time."""
         deadline = time.monotonic() + 3
         self.store.close()
         while self.unfinished() and time.monotonic() < deadline:

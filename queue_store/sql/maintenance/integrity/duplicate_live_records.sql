@@ -1,4 +1,4 @@
--- Two live records of one flow with the same dedup_key.
+-- Two unfinished records of one flow with the same dedup_key.
 SELECT format('%%s unfinished records of %%s have the dedup_key %%s', count(*), flow_name, dedup_key) AS problem,
     max(id) AS record_id
 FROM (
