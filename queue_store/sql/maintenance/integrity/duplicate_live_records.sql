@@ -1,5 +1,5 @@
--- Two unfinished records of one flow with the same dedup_key.
-SELECT format('%%s unfinished records of %%s have the dedup_key %%s', count(*), flow_name, dedup_key) AS problem,
+-- Two live records of one flow with the same dedup_key.
+SELECT format('%%s live records of %%s with the dedup_key %%s', count(*), flow_name, dedup_key) AS problem,
     max(id) AS record_id
 FROM (
     SELECT id, flow_name, dedup_key FROM public.processing_queue

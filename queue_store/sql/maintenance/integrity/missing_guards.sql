@@ -25,8 +25,8 @@ WHERE NOT EXISTS (
     SELECT FROM pg_trigger t
     WHERE t.tgrelid = 'public.rollup_minutes'::regclass AND t.tgname = guard.name AND t.tgenabled IN ('O', 'A'))
 UNION ALL
--- This happens, for example, when a dump is restored without privileges. queuectl grant-roles revokes the right.
-SELECT format('every login may call %%s, which runs with the rights of its owner', p.oid::regprocedure), NULL
+-- A dump that was restored without privileges, say. queuectl grant-roles takes it back.
+SELECT format('everybody may call %%s, which runs as its owner', p.oid::regprocedure), NULL
 FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege(0::oid, p.oid, 'EXECUTE')
     AND p.proname IN ('account_for_insert', 'account_for_delete', 'account_for_truncate', 'cancel_own_records',
