@@ -69,9 +69,7 @@ def _checked(timeout_seconds: object) -> float | None:
         or not isinstance(timeout_seconds, int | float)
         or not timeout_seconds >= 0
     ):
-        raise QueueStoreError(
-            f"timeout_seconds must be 0 or more seconds, not {timeout_seconds!r:.64}"
-        )
+        raise QueueStoreError(f"timeout_seconds must be 0 or more seconds, not {timeout_seconds!r:.64}")
     return None if timeout_seconds > threading.TIMEOUT_MAX else timeout_seconds
 
 

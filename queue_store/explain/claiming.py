@@ -141,9 +141,7 @@ def isolated_as_suspect(facts: Facts) -> Reason | None:
     if record.unfinished_claims > 1:
         why = f"Its last {record.unfinished_claims} claims ended without an outcome"
     strikes = f" ({plural(record.crash_strikes, 'crash strike')})" if record.crash_strikes else ""
-    text = (
-        f"{why}. It is claimed {company} until the culprit is found{strikes}, and after all other records."
-    )
+    text = f"{why}. It is claimed {company} until the culprit is found{strikes}, and after all other records."
     return Reason("isolated_as_suspect", text, is_blocking=False, details={"batch_limit": record.batch_limit})
 
 
@@ -183,7 +181,9 @@ def isolated_records(facts: Facts) -> Reason | None:
     count = facts.waiting.suspect_count
     if not count:
         return None
-    text = f"{plural(count)} may have killed a process and {word(count, 'is', 'are')} claimed in small batches."
+    text = (
+        f"{plural(count)} may have killed a process and {word(count, 'is', 'are')} claimed in small batches."
+    )
     return Reason("isolated_records", text, is_blocking=False, details={"record_count": count})
 
 

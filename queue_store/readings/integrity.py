@@ -40,7 +40,9 @@ CHECKS = (
     IntegrityCheck("sequence_behind", "queuectl repair"),
     IntegrityCheck("attempts_lost", "queuectl repair"),
     IntegrityCheck("rollups_that_disagree", "queuectl repair"),
-    IntegrityCheck("broken_seals", "find out who writes there; then queuectl repair, which accepts what is left"),
+    IntegrityCheck(
+        "broken_seals", "find out who writes there; then queuectl repair, which accepts what is left"
+    ),
     IntegrityCheck("impossible_states", "queuectl repair", scans_history=True),
     IntegrityCheck("totals_that_do_not_add_up", "queuectl repair", scans_history=True),
     IntegrityCheck("overall_counts_that_disagree", "queuectl repair", scans_history=True),

@@ -180,7 +180,9 @@ def _check_together(flow: Flow) -> None:
     if flow.express and flow.concurrency > 1:
         raise ValueError("express needs a handler without concurrency")
     if flow.concurrency > 1 and flow.batch:
-        raise ValueError("a batch handler is called once for a batch: concurrency has no meaning, leave it out")
+        raise ValueError(
+            "a batch handler is called once for a batch: concurrency has no meaning, leave it out"
+        )
     if not flow.is_async and any(is_async(hook) for hook in hooks):
         raise ValueError("a hook is async, but the handler is not")
     if flow.batch and hooks:

@@ -122,7 +122,9 @@ class Heartbeat(threading.Thread):
         """End the process of this handler. Returns if the request came too late."""
         if handlers is not None:
             handlers.end(request)
-        logger.info("record %d is not being processed here any more: there is no handler to end", request.record_id)
+        logger.info(
+            "record %d is not being processed here any more: there is no handler to end", request.record_id
+        )
         with self._services.database.transaction() as cursor:
             worker_processes.drop_end_request(cursor, self._services.process.worker_process_id, request)
 

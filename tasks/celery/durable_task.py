@@ -59,7 +59,9 @@ class DurableTask(Task):
         self, args: Any, kwargs: Any, throw: bool, max_retries: int | None, options: dict[str, Any]
     ) -> None:
         if args is not None or kwargs is not None:
-            raise refuse("retry() with other arguments", "a record keeps its payload: call the task again instead")
+            raise refuse(
+                "retry() with other arguments", "a record keeps its payload: call the task again instead"
+            )
         if not throw:
             raise refuse("retry(throw=False)", "retry() must end the task by raising: leave out throw")
         if said := {option for option, value in options.items() if value is not None}:

@@ -25,7 +25,9 @@ SHOWN_LINES = 10
     "--delimiter", default=",", show_default=True, help="The character between the fields of a CSV line."
 )
 @click.option(
-    "--numbers", is_flag=True, help="CSV: turn fields that are numbers into numbers, and empty fields into null."
+    "--numbers",
+    is_flag=True,
+    help="CSV: turn fields that are numbers into numbers, and empty fields into null.",
 )
 @click.option("--skip-invalid", is_flag=True, help="Skip lines that cannot be read, and report them.")
 @click.option("--dedup-by", metavar="FIELD", help="The field whose value becomes the dedup_key.")

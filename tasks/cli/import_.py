@@ -133,7 +133,9 @@ def _status_table(
     if moved in pending:
         raise click.UsageError("--moved must differ from --pending")
     if of_table["payload"] and of_table["columns"]:
-        raise click.UsageError("the payload is in one column or in several: pass --payload or --columns, not both")
+        raise click.UsageError(
+            "the payload is in one column or in several: pass --payload or --columns, not both"
+        )
     fields = tuple(filter(None, (name.strip() for name in (of_table["columns"] or "").split(","))))
     columns = Columns(
         status=of_table["status_column"] or "status",

@@ -119,7 +119,8 @@ class RecordFile:
                 text = raw.decode("utf-8-sig" if self.line_number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 self._problem(
-                    self.line_number, f"is not UTF-8: byte {raw[error.start]:#04x} at position {error.start + 1}"
+                    self.line_number,
+                    f"is not UTF-8: byte {raw[error.start]:#04x} at position {error.start + 1}",
                 )
                 continue
             yield text

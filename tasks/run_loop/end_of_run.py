@@ -57,7 +57,8 @@ def _server_changed(current: CurrentRun) -> bool:
 def _warn(current: CurrentRun, error: QueueStoreError) -> None:
     logger.warning(
         "run %s could not record its end; it is declared dead when its lease ends: %s",
-        current.run.flow_instance_id, error,
+        current.run.flow_instance_id,
+        error,
     )
 
 

@@ -102,7 +102,10 @@ def test_after_a_while_a_migration_waits_longer_and_says_so(
         assert process.stderr is not None
         with uncommitted(database, INSERT):
             said = process.stderr.readline()
-            assert "no moment was free: the next try may make others wait for 0.1 s; in the way: session " in said
+            assert (
+                "no moment was free: the next try may make others wait for 0.1 s; in the way: session "
+                in said
+            )
             assert "the next try may make others wait for 0.2 s" in process.stderr.readline()
         assert ended(process) == 0
 

@@ -12,7 +12,7 @@ SELECT current_setting('server_version_num')::integer AS server_version_number, 
                 WHERE option_name = 'autovacuum_enabled' AND NOT option_value::boolean)
         ORDER BY 1) AS tables_without_autovacuum,
     ARRAY(SELECT problem FROM (
-        SELECT format('%%s has been prepared since %%s', p.gid, to_char(p.prepared, 'YYYY-MM-DD HH24:MI:SS TZ')) AS problem
+        SELECT format('%%s is prepared since %%s', p.gid, to_char(p.prepared, 'YYYY-MM-DD HH24:MI:SS TZ')) AS problem
         FROM pg_prepared_xacts p
         WHERE p.database = current_database()
             AND p.prepared < clock_timestamp() - make_interval(secs => %(prepared_seconds)s)
