@@ -156,7 +156,7 @@ def test_it_asks_before_it_moves(jobs: Importing) -> None:
         (["table", "jobs", "--flow", "a", "--flow", "b"], "name the table and one flow"),
         (["table", "jobs", "--flow", "a", "--moved", "pending"], "--moved must differ from --pending"),
         (["table", "jobs", "--flow", "a", "--payload", "b", "--columns", "c"], "--payload or --columns"),
-        (["procrastinate", "jobs"], "drop jobs"),
+        (["procrastinate", "jobs"], "leave out jobs"),
         (["procrastinate", "--flow", "invoice"], "--flow takes TASK=FLOW, not invoice"),
         (["pgqueuer", "--id-column", "number"], "--id-column is only for queuectl import table"),
         (["celery"], "'celery' is not one of"),

@@ -36,7 +36,7 @@ NESTED = re.compile(r"\( SELECT\b|\(|\)|\b\w+\.")
 
 
 def described(connection: psycopg.Connection[Any]) -> str:
-    """The queue's schema as SQL. Whatever the schema's name is, the text calls it `public`, and names the roles
+    """The queue's schema as SQL. Whichever name the schema has, the text calls it `public`, and names the roles
     accordingly. Leaves out the row and the comment of `schema_version`, which `migrate` writes."""
     name = queue_schema()
     with connection.transaction():
