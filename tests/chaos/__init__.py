@@ -1,5 +1,4 @@
-"""The chaos run: real servers, workers, beats and producers under a seeded schedule of faults, and the ledger that
-judges the run.
+"""Real servers, workers, beats and producers under a seeded schedule of faults; and the ledger that judges the run.
 
-`make chaos` runs for minutes and writes a report. `test_chaos.py` is the short form.
+`make chaos` runs it for a minute, and with `--long` for half an hour. `--report` writes a report.
 """

@@ -72,7 +72,12 @@ BROKEN_LINES: dict[str, tuple[str, bytes, int, str]] = {
     "a quote never closed": ("csv", b'a,b\n1,2\n"1,2\n', 3, "is not CSV: unexpected end of data"),
     "a quote in the middle": ("csv", b'a,b\n"1"x,2\n', 2, "is not CSV"),
     "after two lines in one field": ("csv", b'a,b\n"1\n1",2\n3\n', 4, "has 1 fields"),
-    "latin-1 in CSV": ("csv", "a,b\n1,2\nM\xfcller,2\n".encode("latin-1"), 3, "is not UTF-8: byte 0xfc at position 2"),
+    "latin-1 in CSV": (
+        "csv",
+        "a,b\n1,2\nM\xfcller,2\n".encode("latin-1"),
+        3,
+        "is not UTF-8: byte 0xfc at position 2",
+    ),
     "NUL in CSV": ("csv", b"a,b\n1,\x00\n", 2, "payload.b: text must not contain NUL"),
     "two columns of a name": ("csv", b"a,a\n1,2\n", 1, "a different name for each column"),
     "a column without a name": ("csv", b"a,\n1,2\n", 1, "a different name for each column"),
