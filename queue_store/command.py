@@ -20,7 +20,7 @@ def main() -> None:
         )
     if missing := [name for name in NEEDS if find_spec(name) is None]:
         sys.exit(
-            f"Error: queuectl needs {' and '.join(missing)}, which a producer does not: "
+            f"Error: queuectl needs {' and '.join(missing)}, which an installation for producers does not have: "
             "pip install 'processing-queue[worker]'"
         )
     import_module(f"{PACKAGE}.cli").main()

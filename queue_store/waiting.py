@@ -69,9 +69,7 @@ def _checked(timeout_seconds: object) -> float | None:
         or not isinstance(timeout_seconds, int | float)
         or not timeout_seconds >= 0
     ):
-        raise QueueStoreError(
-            f"timeout_seconds must be a number of seconds from 0 on, not {timeout_seconds!r:.64}"
-        )
+        raise QueueStoreError(f"timeout_seconds must be 0 or more seconds, not {timeout_seconds!r:.64}")
     return None if timeout_seconds > threading.TIMEOUT_MAX else timeout_seconds
 
 
@@ -167,7 +165,7 @@ def _outcome(
 ) -> FinishedRecord | Exception:
     if status is None:
         return UnknownRecordError(
-            f"there is no record {record_id}: it was not committed yet, rolled back, or purged"
+            f"there is no record {record_id}: it is not committed yet, was rolled back, or was purged"
         )
     return FinishedRecord(record_id, status, result, error_message)
 

@@ -24,5 +24,5 @@ def send_to(url: str, title: str, body: str, attachment: Path | None = None) -> 
         service.redirects = False  # even if the URL allows redirects
     if not channel.notify(title=title, body=body, attach=str(attachment) if attachment else None):
         raise NotDeliveredError(
-            f"{scheme}: the message was not accepted; if the address redirects, name the one that it leads to"
+            f"{scheme}: the message was not accepted; if the address redirects, use the address to which it redirects"
         )

@@ -45,7 +45,7 @@ def fan_out() -> None:
     except QueueStoreError as error:
         logger.warning("no fan-out: %s", error)
     except Exception:
-        logger.exception("the fan-out failed, the next one goes on")
+        logger.exception("the fan-out failed; the next one is tried as usual")
 
 
 def hint_waiting_flows(services: WorkerServices) -> int:

@@ -52,16 +52,16 @@ NOT_LET_IN = (
 TAKES_NO_WRITES = "this server takes no writes (standby, or set read-only, often because its disk is full)"
 REFUSES_PARAMETERS = "unsupported startup parameter: options"  # says PgBouncer
 NAME_THE_POOLER = (
-    "PgBouncer is in front of it: set <ENVIRONMENT>_GLOBAL_<DATABASE>_PGBOUNCER=true, for example "
+    "PgBouncer is in front of the database: set <ENVIRONMENT>_GLOBAL_<DATABASE>_PGBOUNCER=true, for example "
     "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER=true, and take `options` out of the URL."
 )
-CHECK_CONNECTION = "Check that Postgres runs there, that the network lets you through, and the URL."
+CHECK_CONNECTION = "Check the URL, that Postgres runs there, and that the network lets you through."
 ADVICE = {  # by SQLSTATE
-    "53100": "Free disk space on its host; nothing was written.",
+    "53100": "Free disk space on the server's host; nothing was written.",
     TOO_MANY_CONNECTIONS: "Close what nobody needs, put a pooler in front, or raise the limit: max_connections, or the "
     "CONNECTION LIMIT of the login or the database. A superuser is still let in and sees who holds them: SELECT "
     "datname, usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC.",
-    "53200": "Its host is out of memory: work with less at once, or give it more.",
+    "53200": "The server's host is out of memory: give it more, or process less data at once.",
 }
 
 
@@ -103,7 +103,7 @@ def translated(error: BaseException, url: Address) -> QueueStoreError | None:
     if is_conflict(cause) or cause.sqlstate == LOCK_NOT_AVAILABLE:
         return ConflictError(f"{type(cause).__name__}: nothing was written, call again")
     if _constraint(cause) == RUNNING_KEY:
-        return ConflictError("another record of its order_key runs: nothing was written, call again")
+        return ConflictError("another record with the same order_key runs: nothing was written, call again")
     if cause.sqlstate == INGESTION_STOPPED:
         return IngestionStoppedError(str(cause.diag.message_primary))
     if cause.sqlstate == UNSAFE_SCHEMA:
@@ -139,8 +139,8 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
         return QueueStoreError(f"{message}. {error.diag.message_hint}")
     if error.sqlstate == INSUFFICIENT_PRIVILEGE:
         return QueueStoreError(
-            f"{message}: this login needs the role {role_name('producer')}; for enqueue_many with ids, or with "
-            f"duplicates to skip or replace, {role_name('admin')}"
+            f"{message}: this login needs the role {role_name('producer')}; enqueue_many with ids, or with duplicates "
+            f"to skip or replace, needs the role {role_name('admin')}"
         )
     return None
 
@@ -165,7 +165,7 @@ def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
 def server_takes_no_writes(url: Address) -> ReadOnlyServerError:
     """The error to raise for READ_ONLY, if the server itself is the reason."""
     return ReadOnlyServerError(
-        f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary; where this is the primary, "
+        f"{_place(url)} cannot be used: {TAKES_NO_WRITES}. Point the URL to the primary. If this is the primary, "
         "free disk space, then make it writable again (default_transaction_read_only)."
     )
 

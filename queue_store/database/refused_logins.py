@@ -14,9 +14,9 @@ NO_PASSWORD = ("no password supplied",)
 NOT_ADMITTED = ("no pg_hba.conf entry",)
 
 WRONG = (
-    "The server is there and refuses the login: it has another password, or there is no such role. Correct the user "
-    "and the password in the URL, with %40 in place of @ and %2F in place of /, or set another one as an "
-    "administrator: \\password ROLE in psql."
+    "The server is there and refuses the login: the password is another one, or there is no such role. Correct the "
+    "user and the password in the URL, with %40 in place of @ and %2F in place of /. Or let an administrator set a new "
+    "password: \\password ROLE in psql."
 )
 MISSING = "Put the password into the URL, or into the file that PGPASSFILE names."
 ADMIT = "Add a line for this host, login and database to the server's pg_hba.conf, and reload it."
@@ -28,8 +28,9 @@ def advice_on_login(url: Address, reason: str) -> str | None:
     database, login = url.database or "", getattr(url, "username", None) or ""
     if _is_in(reason, NO_DATABASE, database):
         return (
-            f"The server is there and has no database {database}. Create it as a login that may: "
-            f"{_command('createdb', url, database)}, then run queuectl migrate. Or correct its name in the URL."
+            f"The server is there and has no database {database}. Create it with a login that may do so: "
+            f"{_command('createdb', url, database)}, then run queuectl migrate. Or correct the database's name in the "
+            "URL."
         )
     if _is_in(reason, NO_ROLE, login):
         return (

@@ -38,6 +38,7 @@ def _positions(cursor: Cursor[Any], kind: type[Any]) -> list[int]:
     wanted = [field.name for field in fields(kind)]
     if missing := [name for name in wanted if names.count(name) != 1]:
         raise LookupError(
-            f"{kind.__name__} needs one column of each name: {', '.join(missing)}; there are {names}"
+            f"{kind.__name__} needs exactly one column with each of these names: {', '.join(missing)}; the columns are "
+            f"{names}"
         )
     return [names.index(name) for name in wanted]

@@ -29,7 +29,7 @@ from queue_store.database.versions import (
 from queue_store.errors import SchemaVersionError
 from queue_store.queue_schema import in_queue_schema
 
-RECOGNISED = f"""The schema of {LAST_OF_BEFORE} is the one of {FIRST}: it is recognised, and only its name changes.
+RECOGNISED = f"""The schema {LAST_OF_BEFORE} is the same as {FIRST}: it is recognised, and only its name changes.
 
 Locks: nothing. Safe while workers run: yes."""
 
@@ -178,7 +178,7 @@ def _refusal(current: str) -> str:
     if is_too_old(current):
         return (
             f"the schema is at {current}, which is older than the first release. "
-            f"This code migrates from {LAST_OF_BEFORE} on: migrate to {LAST_OF_BEFORE} "
+            f"This code can migrate {LAST_OF_BEFORE} and newer schemas: migrate to {LAST_OF_BEFORE} "
             "with the code that docs/upgrading.md names, then migrate again"
         )
     return (

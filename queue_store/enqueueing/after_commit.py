@@ -31,7 +31,7 @@ def check_hint_sender(sender: object) -> None:
     COMMIT."""
     if not callable(getattr(sender, "send", None)):
         raise QueueStoreError(
-            f"hint_sender: a {type(sender).__name__} has no method send(flow_name, celery_queue, slot=0): pass a "
+            f"hint_sender: {type(sender).__name__} has no method send(flow_name, celery_queue, slot=0): pass a "
             "CeleryHintSender(app), or an object of your own with that method"
         )
 
@@ -50,8 +50,8 @@ def session_to_hint(connection: object, sender: object) -> "Session | None":
     if is_session(session):
         return session
     raise QueueStoreError(
-        f"a {type(connection).__name__} does not tell when it has committed, so no hint can follow: pass a session, "
-        "or call send_hints() after the commit"
+        f"the COMMIT of a {type(connection).__name__} cannot be observed, so no hint can follow it: pass a session, "
+        "or call send_hints() after the COMMIT"
     )
 
 

@@ -219,7 +219,7 @@ def _encoded(row: object, position: int, encode: Encode, *, takes_options: bool)
     try:
         if isinstance(row, NewRecord):
             if takes_options:
-                raise PayloadRejectedError("NewRecord", "has options of its own: give the call none")
+                raise PayloadRejectedError("NewRecord", "has options of its own: pass none to the call")
             record = cast("NewRecord", row)
             check_options(record)
             return _compact(encode(record.payload)), record

@@ -243,5 +243,5 @@ def _wrong_connection(connection: object, driver: object) -> QueueStoreError:
     return QueueStoreError(
         f"cannot enqueue through {type(connection).__name__} ({type(driver).__module__}.{type(driver).__name__}): "
         "pass a SQLAlchemy session or connection on postgresql+psycopg://, or a connection of psycopg 3; "
-        "asynchronous ones to the functions that begin with a"
+        "pass an asynchronous one to a function whose name begins with a, such as aenqueue"
     )

@@ -27,7 +27,7 @@ def broker_problem(url: str) -> str | None:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        return "must be a URL like redis://host:6379/0: its port is not one"
+        return "must be a URL like redis://host:6379/0: its port is not a port number"
     if parts.scheme not in ("redis", "rediss", "redis+socket"):
         return "must begin with redis:// or rediss://: hints travel through Redis only"
     if parts.scheme != "redis+socket" and not re.fullmatch(r"/?\d*", parts.path):

@@ -16,7 +16,7 @@ def in_express_slice(facts: Facts) -> Reason | None:
     place = f" in process {run.pid} on {run.hostname}" if run.hostname else ""
     text = (
         f"It is in the express slice of run {run.flow_instance_id}{place}, which holds its lock while handlers run. "
-        "It is completed or claimed in a moment."
+        "It will be completed or claimed in a moment."
     )
     return Reason("in_express_slice", text, details={"flow_instance_id": str(run.flow_instance_id)})
 
@@ -58,8 +58,8 @@ def processing_stopped(facts: Facts) -> Reason | None:
         return None
     return Reason(
         "processing_stopped",
-        f"Processing is stopped for all flows since {flow.processing_stopped_at:%Y-%m-%d %H:%M:%S %Z}: "
-        f"{flow.processing_stop_reason or 'no reason given'}. `queuectl resume --all` lets it go on.",
+        f"Processing has been stopped for all flows since {flow.processing_stopped_at:%Y-%m-%d %H:%M:%S %Z}: "
+        f"{flow.processing_stop_reason or 'no reason given'}. `queuectl resume --all` resumes it.",
     )
 
 
@@ -70,8 +70,8 @@ def flow_paused(facts: Facts) -> Reason | None:
         return None
     return Reason(
         "flow_paused",
-        f"The flow {facts.flow_name} is paused since {flow.paused_at:%Y-%m-%d %H:%M:%S %Z}: "
-        f"{flow.pause_reason or 'no reason given'}. `queuectl resume {facts.flow_name}` lets it go on.",
+        f"The flow {facts.flow_name} has been paused since {flow.paused_at:%Y-%m-%d %H:%M:%S %Z}: "
+        f"{flow.pause_reason or 'no reason given'}. `queuectl resume {facts.flow_name}` resumes it.",
     )
 
 
@@ -82,7 +82,7 @@ def claims_fail(facts: Facts) -> Reason | None:
         return None
     return Reason(
         "claims_fail",
-        f"Claims of the flow {facts.flow_name} fail since {flow.claims_failing_since:%Y-%m-%d %H:%M:%S %Z}: "
+        f"Claims of the flow {facts.flow_name} have failed since {flow.claims_failing_since:%Y-%m-%d %H:%M:%S %Z}: "
         f"{flow.claims_error}",
     )
 
@@ -95,7 +95,7 @@ def ingestion_stopped(facts: Facts) -> Reason | None:
         return None
     whose = "for all flows" if flow.all_ingestion_stopped_at else f"for {facts.flow_name}"
     why = flow.all_ingestion_stop_reason or flow.ingestion_stop_reason or "no reason given"
-    text = f"New records are refused {whose} since {since:%Y-%m-%d %H:%M:%S %Z}: {why}."
+    text = f"New records have been refused {whose} since {since:%Y-%m-%d %H:%M:%S %Z}: {why}."
     return Reason("ingestion_stopped", text, is_blocking=False)
 
 
@@ -105,8 +105,8 @@ def runs_capped(facts: Facts) -> Reason | None:
     if cap is None or len(facts.runs) < cap:
         return None
     holders = [f"{run.flow_instance_id} ({run.hostname}, process {run.pid})" for run in facts.runs[:5]]
-    taken = f"{word(cap, 'it is', 'all are')} taken: {', '.join(holders)}"
-    text = f"The flow may have {plural(cap, 'run')} at a time, and {taken}."
+    active = f"{word(cap, 'It is', 'All are')} active now: {', '.join(holders)}"
+    text = f"The flow may have {plural(cap, 'run')} at a time. {active}."
     ids = [str(run.flow_instance_id) for run in facts.runs]
     return Reason("runs_capped", text, is_blocking=False, details={"max_runs": cap, "flow_instance_ids": ids})
 
@@ -141,9 +141,7 @@ def isolated_as_suspect(facts: Facts) -> Reason | None:
     if record.unfinished_claims > 1:
         why = f"Its last {record.unfinished_claims} claims ended without an outcome"
     strikes = f" ({plural(record.crash_strikes, 'crash strike')})" if record.crash_strikes else ""
-    text = (
-        f"{why}, and it is claimed {company} until the culprit is found{strikes}. Other records come first."
-    )
+    text = f"{why}. It is claimed {company} until the culprit is found{strikes}, and after all other records."
     return Reason("isolated_as_suspect", text, is_blocking=False, details={"batch_limit": record.batch_limit})
 
 
@@ -164,7 +162,7 @@ def behind_others(facts: Facts) -> Reason | None:
     if not ahead:
         return None
     count = plural(ahead) if ahead < COUNT_LIMIT else f"at least {plural(ahead)}"
-    text = f"{count} of the flow {word(ahead, 'is', 'are')} more urgent or due for longer, and claimed first."
+    text = f"{count} of the flow {word(ahead, 'is', 'are')} claimed first, as more urgent or due for longer."
     return Reason("behind_others", text, is_blocking=False, details={"ahead": ahead})
 
 
@@ -174,7 +172,7 @@ def waiting_for_claim(facts: Facts) -> Reason | None:
     if record.scheduled_at > facts.now:
         return None
     waited = lasting((facts.now - record.scheduled_at).total_seconds())
-    text = f"It is due for {waited} and waits for a worker process to claim it."
+    text = f"It has been due for {waited} and waits for a worker process to claim it."
     return Reason("waiting_for_claim", text, is_blocking=False)
 
 
@@ -183,7 +181,9 @@ def isolated_records(facts: Facts) -> Reason | None:
     count = facts.waiting.suspect_count
     if not count:
         return None
-    text = f"{plural(count)} {word(count, 'is', 'are')} suspected of killing a process and claimed in small batches."
+    text = (
+        f"{plural(count)} may have killed a process and {word(count, 'is', 'are')} claimed in small batches."
+    )
     return Reason("isolated_records", text, is_blocking=False, details={"record_count": count})
 
 
@@ -196,9 +196,9 @@ def work_waits(facts: Facts) -> Reason | None:
     due, run_count = waiting.due_count, len(facts.runs)
     count = plural(due) if due < COUNT_LIMIT else f"At least {plural(due)}"
     runs = (
-        f"{plural(run_count, 'run')} {word(run_count, 'works', 'work')} on it"
+        f"{plural(run_count, 'run')} {word(run_count, 'works', 'work')} on the flow"
         if facts.runs
-        else "no run works on it yet"
+        else "no run works on the flow yet"
     )
     text = f"{count} {word(due, 'is', 'are')} due, the oldest for {waited}; {runs}."
     return Reason("work_waits", text, is_blocking=False, details={"due_count": waiting.due_count})

@@ -14,7 +14,7 @@ MISSED_BEATS = 2  # this many heartbeats are missed before a run is called silen
 def owner_missing(facts: Facts) -> Reason | None:
     if facts.record.run_state is not None:
         return None
-    text = f"Its run {facts.record.flow_instance_id} does not exist: rescue gives it back within a minute."
+    text = f"Its run {facts.record.flow_instance_id} does not exist: rescue gives the record back within a minute."
     return Reason("owner_missing", text)
 
 
@@ -23,7 +23,7 @@ def owner_gone(facts: Facts) -> Reason | None:
     record = facts.record
     if record.run_state not in ("dead", "ended"):
         return None
-    text = f"Its {record.owner} is {record.run_state}: the next check of rescue gives it back."
+    text = f"Its {record.owner} is {record.run_state}: the next sweep of rescue gives the record back."
     return Reason("owner_gone", text, until=facts.now)
 
 
@@ -39,7 +39,7 @@ def owner_silent(facts: Facts) -> Reason | None:
     rescue_at = max(record.run_heartbeat_at, record.server_came_back_at or record.run_heartbeat_at) + lease
     text = (
         f"Its {record.owner} has been silent for {lasting(silent_seconds)}. "
-        f"Unless it beats again, the record is rescued from {rescue_at:%Y-%m-%d %H:%M:%S %Z} on."
+        f"Unless a heartbeat arrives, the record is rescued at or soon after {rescue_at:%Y-%m-%d %H:%M:%S %Z}."
     )
     return Reason("owner_silent", text, until=rescue_at)
 
@@ -50,7 +50,7 @@ def claimed_too_long_ago(facts: Facts) -> Reason | None:
     limit_seconds = max(facts.settings.cleanup_timeout_hours * 3600, facts.flow.orphan_timeout_seconds)
     if record.claimed_at is None or (facts.now - record.claimed_at).total_seconds() <= limit_seconds:
         return None
-    text = f"It was claimed longer ago than the orphan timeout of {lasting(limit_seconds)}: rescue takes it soon."
+    text = f"It was claimed longer ago than the orphan timeout of {lasting(limit_seconds)}: rescue gives it back soon."
     return Reason("claimed_too_long_ago", text)
 
 
@@ -61,7 +61,7 @@ def cancel_asked(facts: Facts) -> Reason | None:
         return None
     ago = lasting((facts.now - record.cancel_requested_at).total_seconds())
     text = (
-        f"{record.cancel_requested_by} asked {ago} ago to cancel it; its owner does so when the handler looks, or "
+        f"{record.cancel_requested_by} asked {ago} ago to cancel it. That happens when the handler checks for it, or "
         f"returns. `queuectl end {record.id}` ends a handler that does neither."
     )
     return Reason("cancel_asked", text, is_blocking=False)

@@ -117,7 +117,7 @@ class Rescue:
             return
         shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")
         logger.warning(
-            "gave back %s whose run has no row, or claimed longer ago than the orphan timeout: %s",
+            "gave back %s, whose run has no row or whose claim is older than the orphan timeout: %s",
             plural(len(record_ids)),
             shown,
         )
@@ -151,7 +151,7 @@ class Rescue:
             except (
                 ConflictError
             ) as error:  # an error about one run: the others need not wait for the next sweep
-                logger.warning("run %s is declared dead at the next sweep: %s", flow_instance_id, error)
+                logger.warning("run %s will be declared dead at the next sweep: %s", flow_instance_id, error)
 
     def _terminate_sessions(
         self, flow_instance_id: UUID, lease_seconds: float | None, rescued: Rescued
@@ -219,7 +219,7 @@ class Rescue:
                 if state == "dead" and not is_settled:  # its process woke up and locked records again
                     self._terminate_sessions(flow_instance_id, None, rescued)
             except ConflictError as error:
-                logger.warning("run %s is settled at the next look: %s", flow_instance_id, error)
+                logger.warning("run %s will be settled at the next sweep: %s", flow_instance_id, error)
 
     def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> bool:
         """Returns False if somebody has locked records of the run."""

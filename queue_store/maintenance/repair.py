@@ -11,7 +11,7 @@ from queue_store.maintenance.maintenance_run import MaintenanceRun
 
 RECORDS_AT_ONCE = 1_000
 FOLDED = ("rollups_that_disagree", "overall_counts_that_disagree")
-"""Tables that a fold also writes: they are repaired while nobody folds."""
+"""The repairs of tables that a fold also writes. They are made while folds are blocked."""
 REPAIRS = (
     "impossible_states",
     "claims_without_a_run",

@@ -73,7 +73,7 @@ def _missing_right(guard: Any, error: psycopg.Error) -> str:
     grant = "GRANT CREATE, USAGE ON SCHEMA {} TO {}" if has_schema else "CREATE SCHEMA {} AUTHORIZATION {}"
     needed = SQL(grant).format(schema, login).as_string(guard)
     return (
-        f"the schema {queue_schema()} is not this login's to build in ({error.diag.message_primary}): "
+        f"this login may not build the schema {queue_schema()} ({error.diag.message_primary}): "
         f"let the owner of the {'schema' if has_schema else 'database'} run `{needed}`, then migrate again"
     )
 

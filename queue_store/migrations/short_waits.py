@@ -31,7 +31,8 @@ def waits(driver: Any, say: Any) -> Iterator[float]:
         time.sleep(PAUSE * seconds * random.uniform(0.5, 1.5))  # noqa: S311
         if passed > LONGER_AFTER_SECONDS:
             seconds = min(2 * seconds, LONGEST_SECONDS)
-            say("no moment was free; now everybody may wait for %.1f s: %s", seconds, _in_the_way(driver))
+            say("no moment was free: the next try may make others wait for %.1f s; in the way: %s",
+                seconds, _in_the_way(driver))  # fmt: skip
     raise SchemaVersionError(
         f"no moment was free for a migration in {GIVE_UP_AFTER_SECONDS:.0f} s. "
         f"The oldest transactions that are in the way: {_in_the_way(driver)}. End them, then migrate again"

@@ -10,7 +10,9 @@ from queue_store.moving_in.source import Job, Waiting, level_of, mapped, require
 
 COLUMNS = ("id", "task_name", "args", "priority", "scheduled_at", "queueing_lock", "lock", "status")
 IN_USE = "its lock is held by a job that runs: import again when that has ended"
-SHARED = "its lock is shared with jobs of another flow, and an order_key holds within one: see --split-locks"
+SHARED = (
+    "its lock is shared with jobs of another flow, but an order_key holds within one flow: see --split-locks"
+)
 
 
 class Procrastinate:

@@ -109,7 +109,7 @@ def read_answer(cursor: Cursor[Any], asked: AskedToEnd) -> EndAnswer | None:
     if state.status == "processing" and state.claim_number == asked.claim_number:
         if state.is_asked or not state.is_alive:
             return None
-        return EndAnswer(False, "its handler does not run: it waits in the batch; nothing was ended")
+        return EndAnswer(False, "its handler does not run: the record waits in its batch; nothing was ended")
     now = f"it is {state.status} now"
     if state.exception_type == HANDLER_ENDED:
         return EndAnswer(True, f"ended, one attempt is charged; {now}")

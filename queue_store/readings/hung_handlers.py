@@ -48,9 +48,9 @@ class HungHandler:
     def text(self) -> str:
         """Names the record, process, host and time."""
         handler = self.handler
-        usual = "nothing is known of its usual time"
+        usual = "its usual time is not known"
         if self.usual_seconds is not None:
-            usual = f"usual are at most {self.usual_seconds:.3g} s"
+            usual = f"usually at most {self.usual_seconds:.3g} s"
         return (
             f"record {handler.record_id} in process {handler.pid} on {handler.hostname} since "
             f"{handler.since:%Y-%m-%d %H:%M:%S %Z} ({handler.running_seconds:.0f} s; {usual})"

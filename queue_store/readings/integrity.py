@@ -30,7 +30,7 @@ class Violation:
 
 CHECKS = (
     IntegrityCheck(
-        "missing_guards", "restore the schema's rule that is named, by hand; rights: queuectl grant-roles"
+        "missing_guards", "restore this rule of the schema by hand; for rights: queuectl grant-roles"
     ),
     IntegrityCheck("impossible_live_states", "queuectl repair"),
     IntegrityCheck("claims_without_a_run", "queuectl repair"),
@@ -40,7 +40,9 @@ CHECKS = (
     IntegrityCheck("sequence_behind", "queuectl repair"),
     IntegrityCheck("attempts_lost", "queuectl repair"),
     IntegrityCheck("rollups_that_disagree", "queuectl repair"),
-    IntegrityCheck("broken_seals", "find out who writes there, then queuectl repair accepts what is left"),
+    IntegrityCheck(
+        "broken_seals", "find out who writes there; then queuectl repair, which accepts what is left"
+    ),
     IntegrityCheck("impossible_states", "queuectl repair", scans_history=True),
     IntegrityCheck("totals_that_do_not_add_up", "queuectl repair", scans_history=True),
     IntegrityCheck("overall_counts_that_disagree", "queuectl repair", scans_history=True),

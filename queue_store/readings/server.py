@@ -86,5 +86,5 @@ def read_database_bytes(cursor: Cursor[Any]) -> int:
     """The size of the database on disk."""
     row = cursor.execute(sql("readings/database_bytes")).fetchone()
     if row is None:
-        raise LookupError("the size of the database was not told")
+        raise LookupError("the statement for the database's size returned no row")
     return int(row[0])

@@ -121,7 +121,7 @@ def _checked_object(
         _check_text(name, place)
         plain[name] = _checked(inner, f"{place}.{name}", depth + 1, is_written=is_written)
     if len(plain) < len(value):
-        raise PayloadRejectedError(_shorten(place), "a key comes twice in one object")
+        raise PayloadRejectedError(_shorten(place), "a key appears twice in one object")
     return plain
 
 

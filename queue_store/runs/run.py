@@ -100,7 +100,7 @@ class Run:
         successor returns the batch that the run before has claimed for it. Raises CommitUnknownError if it is
         unknown whether the run has begun."""
         if self.is_in_doubt:
-            raise CommitUnknownError("the connection broke while the run before ended and this one began")
+            raise CommitUnknownError("the connection broke while the previous run ended and this one began")
         if self.is_registered:
             return self._first_batch
         with self.held.transaction() as cursor:

@@ -29,7 +29,7 @@ def fan_out_to_contacts(call: Callable[[str], T], contacts: Iterable[str]) -> di
         if future not in ended:
             continue
         if error := future.exception():
-            logger.error("nothing could be sent to %s", contact, exc_info=error)
+            logger.error("sending to %s failed", contact, exc_info=error)
         else:
             results[contact] = future.result()
     return results

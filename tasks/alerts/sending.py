@@ -68,7 +68,7 @@ def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSetting
             with database.transaction() as cursor:
                 alerts.mark_notification(cursor, notification, problem)
         except QueueStoreError as error:
-            logger.warning("not everything could be sent to %s: %s", contact, error)
+            logger.warning("some notifications could not be sent to %s: %s", contact, error)
             return sent
         if problem is not None:
             return sent
@@ -123,5 +123,5 @@ def trial_message(contact: str) -> dict[str, Any]:
         "contact": contact,
         "code": "test",
         "message": f"This is a test of the channel of {contact}. Nothing is wrong.",
-        "next_step": "nothing is to be done",
+        "next_step": "nothing needs to be done",
     }

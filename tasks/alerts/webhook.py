@@ -69,14 +69,14 @@ class Webhook:
 
     def _address(self) -> tuple[str, int]:
         if not self.host or self._parts.scheme not in ("http", "https"):
-            raise ValueError("not a URL of a webhook: it must be like https://host/path")
+            raise ValueError("not the URL of a webhook: it must look like https://host/path")
         if self._parts.scheme == "http" and not self._is_allowed:
             raise ValueError("plain http: use https, or list the host in WEBHOOK_HOSTS")
         port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
         found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)
         address = str(found[0][4][0])
         if not self._is_allowed and not _is_public(address):
-            raise ValueError("a private address: list the host in WEBHOOK_HOSTS if that is meant")
+            raise ValueError("a private address: list the host in WEBHOOK_HOSTS if it is meant")
         return address, port
 
     def _connection(self, address: tuple[str, int]) -> http.client.HTTPConnection:

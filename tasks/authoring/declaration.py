@@ -180,9 +180,11 @@ def _check_together(flow: Flow) -> None:
     if flow.express and flow.concurrency > 1:
         raise ValueError("express needs a handler without concurrency")
     if flow.concurrency > 1 and flow.batch:
-        raise ValueError("a batch handler is called once for a batch: concurrency has no meaning, drop it")
+        raise ValueError(
+            "a batch handler is called once for a batch: concurrency has no meaning, leave it out"
+        )
     if not flow.is_async and any(is_async(hook) for hook in hooks):
-        raise ValueError("a hook is async, the handler is not")
+        raise ValueError("a hook is async, but the handler is not")
     if flow.batch and hooks:
         raise ValueError("hooks are called for single records: a batch handler does their work itself")
     if flow.batch and flow.context_parameter is not None:
@@ -203,7 +205,7 @@ def _check_transaction(flow: Flow) -> None:
         return
     if flow.concurrency > 1:
         raise ValueError(
-            "concurrent handlers cannot share one transaction: drop concurrency or the transaction parameter"
+            "concurrent handlers cannot share one transaction: leave out concurrency or the transaction parameter"
         )
     if flow.is_async != is_async_transaction(transaction_type):
         names = ASYNC_TRANSACTIONS if flow.is_async else SYNC_TRANSACTIONS

@@ -59,7 +59,7 @@ class DeafChildrenWatch:
             requests = call_with_deadline(lambda: _read(ids), ANSWER_SECONDS, thread_name="deaf_children")
         except QueueStoreError as error:
             self._ask_at = time.monotonic() + ASK_AGAIN_AFTER_ERROR_SECONDS
-            logger.warning("cannot ask whether to end a child that is silent: %s", error)
+            logger.warning("cannot read whether a silent child is to be ended: %s", error)
             return
         for request in requests:
             self._end(request, deaf)
@@ -87,7 +87,7 @@ class DeafChildrenWatch:
         self._slots.blame(child.index, request.record_id)
         os.kill(request.pid, signal.SIGKILL)
         logger.error(
-            "killed child %d, which heard nothing: %s ended the handler of record %d",
+            "killed child %d, which did not react when %s asked to end the handler of record %d",
             request.pid, request.requested_by, request.record_id,
         )  # fmt: skip
 

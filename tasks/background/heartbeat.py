@@ -73,7 +73,7 @@ class Heartbeat(threading.Thread):
         except QueueStoreError as error:
             logger.warning("no heartbeat: %s", error)
         except Exception:
-            logger.exception("the heartbeat failed, it goes on")
+            logger.exception("a heartbeat failed; the next one is tried as usual")
 
     def beat(self) -> None:
         if not self._is_registered:
@@ -122,7 +122,9 @@ class Heartbeat(threading.Thread):
         """End the process of this handler. Returns if the request came too late."""
         if handlers is not None:
             handlers.end(request)
-        logger.info("record %d is not in hand: its handler cannot be ended any more", request.record_id)
+        logger.info(
+            "record %d is not being processed here any more: there is no handler to end", request.record_id
+        )
         with self._services.database.transaction() as cursor:
             worker_processes.drop_end_request(cursor, self._services.process.worker_process_id, request)
 
@@ -136,7 +138,7 @@ class Heartbeat(threading.Thread):
 
     def _was_declared_dead(self) -> None:
         logger.warning(
-            "this worker process was silent for longer than its lease and was declared dead: it starts anew"
+            "this worker process was silent for longer than its lease and was declared dead: it registers again"
         )
         current = self._services.current_run
         if current is not None:

@@ -31,9 +31,9 @@ class IdlePoll(threading.Thread):
             try:
                 self._look()
             except QueueStoreError as error:
-                logger.warning("no look for due records: %s", error)
+                logger.warning("could not look for due records: %s", error)
             except Exception:
-                logger.exception("the look for due records failed, it goes on")
+                logger.exception("looking for due records failed; the next look is tried as usual")
 
     def end(self, timeout_seconds: float) -> None:
         """Ends this thread. If the thread has a run, this waits until the run has given back the records that it did

@@ -39,5 +39,5 @@ def _end(services: WorkerServices, memory_bytes: int) -> None:
         with services.database.transaction() as cursor:
             worker_processes.end(cursor, services.process.worker_process_id)
     except QueueStoreError as error:
-        logger.warning("could not say goodbye, the lease will: %s", error)
+        logger.warning("not deregistered; this process is declared dead when its lease ends: %s", error)
     end_process()

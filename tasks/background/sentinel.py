@@ -41,9 +41,9 @@ class Sentinel(threading.Thread):
                 self._say_who_may()
                 return
             except QueueStoreError as error:
-                logger.warning("no check of the queue: %s", error)
+                logger.warning("could not check the queue: %s", error)
             except Exception:
-                logger.exception("the check of the queue failed, the next one goes on")
+                logger.exception("a check of the queue failed; the next one is tried as usual")
 
     def end(self) -> None:
         self._ended.set()

@@ -118,7 +118,10 @@ def say_what_is_served() -> None:
     for queue in elsewhere if here else []:
         names = ", ".join(sorted(flow.name for flow in flows if flow.celery_queue == queue))
         logger.warning(
-            "does not serve the Celery queue %s: some worker must, with -Q %s, for: %s", queue, queue, names
+            "does not serve the Celery queue %s: another worker must (-Q %s), for flows %s",
+            queue,
+            queue,
+            names,
         )
     if applications():  # their tasks that are not durable have other queues
         return
@@ -183,7 +186,7 @@ def close_worker_process(**_: Any) -> None:
     try:
         call_with_deadline(worker_services().close, CLOSE_SECONDS, thread_name="goodbye")
     except QueueStoreError as error:
-        logger.warning("could not say goodbye, the lease will: %s", error)
+        logger.warning("not deregistered; this process is declared dead when its lease ends: %s", error)
     if worker_services().settings.tracing:
         flush_spans()
 

@@ -55,7 +55,7 @@ class DurableCelery(Celery):
         if isinstance(durable, str) or not all(isinstance(pattern, str) for pattern in durable):
             raise refuse(f"durable={durable!r}", 'pass a list of patterns, such as ["shop.billing.*"]')
         if on_crash not in ("fail", "repeat"):
-            raise refuse(f"on_crash={on_crash!r}", 'say "fail" or "repeat"')
+            raise refuse(f"on_crash={on_crash!r}", 'pass "fail" or "repeat"')
         self.transaction = CallersTransaction(transaction, outside_transaction)
         self.durable = tuple(durable)
         self.on_crash = on_crash

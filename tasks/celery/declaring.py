@@ -19,7 +19,7 @@ REFUSED = {
     "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "serializer": "records hold JSON",
     "compression": "Postgres compresses large payloads on its own",
-    "link": "say link= in a call",
+    "link": "pass link= in a call",
 }
 
 

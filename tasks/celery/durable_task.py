@@ -59,9 +59,11 @@ class DurableTask(Task):
         self, args: Any, kwargs: Any, throw: bool, max_retries: int | None, options: dict[str, Any]
     ) -> None:
         if args is not None or kwargs is not None:
-            raise refuse("retry() with other arguments", "a record keeps its payload: call the task anew")
+            raise refuse(
+                "retry() with other arguments", "a record keeps its payload: call the task again instead"
+            )
         if not throw:
-            raise refuse("retry(throw=False)", "the retry is what the task ends with: let it raise")
+            raise refuse("retry(throw=False)", "retry() must end the task by raising: leave out throw")
         if said := {option for option, value in options.items() if value is not None}:
             raise refuse(
                 f"retry({', '.join(sorted(said))}=…)", "a retry takes exc, countdown, eta and max_retries"
@@ -69,7 +71,7 @@ class DurableTask(Task):
         if max_retries is not None and self.most_retries is not None and max_retries > self.most_retries:
             raise refuse(
                 f"retry(max_retries={max_retries})",
-                f"the record has {self.most_retries}; declare more: @app.task(max_retries={max_retries})",
+                f"the record may have {self.most_retries}; declare more: @app.task(max_retries={max_retries})",
             )
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
@@ -97,7 +99,7 @@ class DurableTask(Task):
         """Raises NotDurableError while a record runs. Otherwise it does the same as Celery's method."""
         if getattr(self.request, "durable", None) is not None:
             raise refuse(
-                "self.update_state()", "the record has its own state; write progress into a table of yours"
+                "self.update_state()", "the record has its own state; write progress into a table of your own"
             )
         return super().update_state(*arguments, **options)
 

@@ -129,7 +129,7 @@ class TaskHandler:
         if isinstance(when, datetime):
             when = (maybe_make_aware(when, self.app.timezone) - datetime.now(UTC)).total_seconds()
         if float(when) > LONGEST_DELAY_SECONDS:
-            raise refuse(f"a retry in {float(when):.0f} s", "the longest delay is a year")
+            raise refuse(f"a retry after {float(when):.0f} s", "the longest delay is a year")
         return max(0.0, float(when))
 
     def _enqueue_link(
@@ -156,7 +156,7 @@ class TaskHandler:
 def _checked(said: Any) -> dict[str, Any]:
     """Raises PayloadRejectedError for a record that was not written by a call of a task."""
     if not isinstance(said, dict):
-        raise PayloadRejectedError("payload", 'is not that of a task: {"args": […], "kwargs": {…}}')
+        raise PayloadRejectedError("payload", 'is not the payload of a task: {"args": […], "kwargs": {…}}')
     args, kwargs = said.setdefault("args", []), said.setdefault("kwargs", {})
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise PayloadRejectedError("payload", "args must be a list, and kwargs an object")

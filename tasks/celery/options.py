@@ -21,7 +21,7 @@ KEPT = frozenset(
 )  # fmt: skip
 REFUSED = {
     "chord": "let the last task find out that it is the last one, for instance by counting rows",
-    "chain": "let each task call the next one, or say link=",
+    "chain": "let each task call the next one, or pass link=",
     "group_id": "call the tasks one after the other in one transaction: they are enqueued together",
     "group_index": "call the tasks one after the other in one transaction: they are enqueued together",
     "expires": "a record waits until it is processed; queuectl cancel cancels it",
@@ -29,7 +29,7 @@ REFUSED = {
     "compression": "Postgres compresses large payloads on its own",
     "replaced_task_nesting": "self.replace() is not supported: call the other task",
     "stamped_headers": "pass headers=",
-    "shadow": "a record bears the name of its task",
+    "shadow": "a record has the name of its task",
     "route_name": "declare the queue at the task",
     "reply_to": "read the result with AsyncResult",
 }

@@ -133,7 +133,7 @@ class DurableBackend(BaseBackend):
         record_id = record_id_of(task_id)
         if read_task_state(connection, record_id=record_id, task_id=None if record_id else task_id):
             raise refuse(
-                "get() in the transaction that enqueued the task", "nobody sees it yet: COMMIT first"
+                "get() in the transaction that enqueued the task", "no worker can see it yet: COMMIT first"
             )
 
     def _meta(self, task_id: str, state: TaskState) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class CallersTransaction:
                 'pass a function that returns the session or connection in use, "django:default", or None',
             )
         if outside not in ("commit", "error"):
-            raise refuse(f"outside_transaction={outside!r}", 'say "commit" or "error"')
+            raise refuse(f"outside_transaction={outside!r}", 'pass "commit" or "error"')
         self._transaction = transaction
         self._outside = outside
 
@@ -47,7 +47,7 @@ class CallersTransaction:
         if connection is None and self._outside == "error":
             raise refuse(
                 "a durable task was called outside of a transaction",
-                'begin one, or say outside_transaction="commit" at the application',
+                'begin one, or pass outside_transaction="commit" to the application',
             )
         return connection
 

@@ -28,7 +28,7 @@ class UnlimitedRequest(Request):
         try:
             return super().revoked()
         except Exception:
-            logger.exception("a message of %s cannot be judged and is dropped", self.type)
+            logger.exception("a message for %s cannot be checked for revocation and is dropped", self.type)
             self.acknowledge()
             task_ready(self)
             return True

@@ -59,7 +59,7 @@ def _bounded(expanded: bytes) -> bytes:
 
 
 def _unbounded(body: bytes) -> bytes:
-    raise ValueError("this way to compress a message cannot be bounded: use gzip")
+    raise ValueError("the size of a message that is compressed this way cannot be bounded: use gzip")
 
 
 def _not_compressed(body: bytes) -> bytes:

@@ -57,7 +57,7 @@ def keep_message(broker_url: str, queue: str, headers: Any, body: Any, why: str)
     try:
         _note(connect(broker_url), note)
     except Exception as error:  # noqa: BLE001
-        logger.warning("a dropped message could not be kept: %s", type(error).__name__)
+        logger.warning("a dropped message could not be put into the quarantine: %s", type(error).__name__)
 
 
 def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:

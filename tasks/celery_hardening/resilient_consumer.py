@@ -131,7 +131,7 @@ class ResilientConsumer(Consumer):
 
     def _note(self, queue: str, headers: Any, body: Any, error: Exception) -> None:
         logger.error(
-            "a message in %s that Celery cannot bear is quarantined: %s", shown(queue), type(error).__name__
+            "a message in %s that Celery cannot handle is quarantined: %s", shown(queue), type(error).__name__
         )
         assert self.app is not None
         keep_message(self.app.conf.broker_url, queue, headers, body, f"it raised {type(error).__name__}")

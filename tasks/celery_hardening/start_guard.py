@@ -53,7 +53,7 @@ class StartGuard:
         client.zremrangebyscore(self._key, 0, now - WINDOW_SECONDS)
         ends = int(client.zcard(self._key))
         if ends >= ABNORMAL_ENDS:
-            why = f"a worker that serves it ended {ends} times in {WINDOW_SECONDS} s"
+            why = f"a worker that serves this queue ended {ends} times in {WINDOW_SECONDS} s"
             count = quarantine_queues(client, queues, why)
             logger.error(
                 "this worker ended %d times in %d s: the messages in %s (%d) are quarantined, no record is lost",

@@ -11,7 +11,7 @@ from .frame import json_option, migrated_database, say, write_json
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def backup(file: Path, as_json: bool) -> None:
-    """Write all tables of the queue into a new FILE, in one snapshot, while everything goes on."""
+    """Write all tables of the queue into a new FILE, from one snapshot. The queue goes on working."""
     from queue_store.operators.backup import write_backup
 
     with migrated_database("backup") as database:

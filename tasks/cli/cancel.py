@@ -53,10 +53,10 @@ def cancel(
         done = queue.cancel(ids, actor=actor, reason=reason)
     text = f"{plural(len(done.cancelled_ids))} cancelled."
     if done.asked_ids:
-        text += f" {plural(len(done.asked_ids), 'running record')} asked to stop, when the handler looks."
+        text += f" {plural(len(done.asked_ids), 'running record')} asked to stop when the handler checks or returns."
         text += " `queuectl end ID` ends one that hangs."
     if done.skipped_ids:
-        text += f" Skipped, finished or unknown: {', '.join(map(str, done.skipped_ids[:20]))}"
+        text += f" Skipped as finished or unknown: {', '.join(map(str, done.skipped_ids[:20]))}"
     _report(as_json, text, {"is_dry_run": False, **asdict(done)})
     if record_ids and done.skipped_ids:
         raise SystemExit(1)

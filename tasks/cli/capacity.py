@@ -6,7 +6,7 @@ from .frame import json_option, say, write_json, write_table
 @click.command()
 @json_option
 def capacity(as_json: bool) -> None:
-    """Show how many records wait, how many containers are wanted, and how long the present ones are enough."""
+    """Show how many records wait, how many containers are wanted, and how long the present ones will suffice."""
     from ..monitoring import calculate_capacity_utilization
 
     found = calculate_capacity_utilization()
@@ -36,11 +36,11 @@ def capacity(as_json: bool) -> None:
     )
     if found["needed_containers"] > found["maximum_containers"]:
         say(
-            f"{found['needed_containers']} containers are needed, and the server has connections for "
-            f"{found['maximum_containers']}: raise its max_connections, or put a pooler in front.",
+            f"{found['needed_containers']} containers are needed, but the server has connections for "
+            f"{found['maximum_containers']} only: raise its max_connections, or put a pooler in front.",
             err=True,
         )
     if found["replica_problem"]:
         say(f"The history was {found['replica_problem']}", err=True)
     if growth["records_per_day"] is None:
-        say(f"Growth needs 7 full days of history, there are {growth['days_seen']}.")
+        say(f"The growth is computed from 7 full days of history; so far there are {growth['days_seen']}.")

@@ -26,16 +26,16 @@ FIRST_LINE_LENGTH = 300
     type=click.Choice(LEVELS[1:]),
     default=LEVELS[1],
     show_default=True,
-    help="Exit with 0 below this level, for probes that only tell 0 from failure.",
+    help="Exit with 0 below this level. For probes that only distinguish 0 from failure.",
 )
 @click.option("--database", is_flag=True, help="Show the database's connections and its longest transaction.")
 @click.option("--performance", is_flag=True, help="Show rates and the top errors of the last 24 hours.")
 @json_option
 def check(notify: bool, fail_on: str, database: bool, performance: bool, as_json: bool) -> None:
-    """Judge the queue, without any worker or beat.
+    """Judge the queue. This needs no worker and no beat.
 
-    The first line sums up the result. Exit code, as in Nagios: 0 healthy, 1 warning, 2 critical or emergency, 3 nothing
-    can be judged.
+    The first line sums up the result. Exit code, as in Nagios: 0 healthy, 1 warning, 2 critical or emergency, 3 the
+    queue cannot be judged.
     """
     try:
         level = _check(notify, database, performance, as_json)

@@ -49,4 +49,4 @@ def _show(found: "Examination") -> None:
         next_step = f" Next: {diagnosis.next_step}" if diagnosis.next_step else ""
         say(f"{diagnosis.level:<8} {name}: {' '.join(diagnosis.message.split())}{next_step}")
     if found.not_examined:
-        say(f"Not examined until then: {', '.join(found.not_examined)}.")
+        say(f"Not examined because of the problem above: {', '.join(found.not_examined)}.")

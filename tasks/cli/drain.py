@@ -41,8 +41,9 @@ NOT_EMPTY = 4
 def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str, as_json: bool) -> None:
     """Stop the ingestion of a flow and wait until none of its records is pending or processing.
 
-    Workers go on, and transactions that enqueued before the stop are waited for. Exits with 0 when the flow is empty,
-    with 4 when the time is over first. Ingestion stays stopped either way, until: queuectl resume FLOW --ingestion.
+    Workers go on. The command also waits for transactions that enqueued before the stop. Exits with 0 when the flow is
+    empty, with 4 when the timeout passes first. Ingestion stays stopped either way, until: queuectl resume FLOW
+    --ingestion.
     """
     with processor("drain") as queue:
         queue.stop_ingestion(flow_name, actor=actor, reason=reason or "drained")
@@ -60,9 +61,9 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
         )
     elif not left.total and writer_count:
         say(
-            f"{flow_name} may not be empty after {timeout_seconds:g} s: "
+            f"It is not certain that {flow_name} is empty after {timeout_seconds:g} s: "
             f"{plural(writer_count, 'transaction')} that wrote to the queue before the stop "
-            f"{word(writer_count, 'is', 'are')} still open: pg_stat_activity shows their sessions. "
+            f"{word(writer_count, 'is', 'are')} still open. pg_stat_activity shows their sessions. "
             "Ingestion stays stopped.",
             err=True,
         )

@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.2
     "--claim",
     "claim_number",
     type=click.IntRange(1),
-    help="Only under this claim number, and with exactly one ID.",
+    help="End the handler only if its record still has this claim number. Needs exactly one ID.",
 )
 @click.option(
     "--wait",
@@ -40,7 +40,8 @@ def end(
     actor: str,
     as_json: bool,
 ) -> None:
-    """End handlers that hang, with their processes. Their records are charged an attempt; others are given back."""
+    """End handlers that hang, with their processes. Their records are charged an attempt. Other records of these
+    processes are given back."""
     if claim_number is not None and len(record_ids) > 1:
         raise click.UsageError("--claim is for one record: name one ID.")
     from queue_store.operators import ends
@@ -76,6 +77,9 @@ def _wait(
             break
         time.sleep(LOOK_SECONDS)
     for one in waiting:
-        text = f"process {one.pid} on {one.hostname} was asked and has not answered; its lease ends it if it is silent"
+        text = (
+            f"process {one.pid} on {one.hostname} was asked and has not answered; if it stays silent, rescue gives the "
+            "record back when its lease ends"
+        )
         answers[one.record_id] = EndAnswer(False, text)
     return answers

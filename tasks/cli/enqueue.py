@@ -25,7 +25,9 @@ SHOWN_LINES = 10
     "--delimiter", default=",", show_default=True, help="The character between the fields of a CSV line."
 )
 @click.option(
-    "--numbers", is_flag=True, help="CSV: turn fields that are numbers into numbers, empty ones into null."
+    "--numbers",
+    is_flag=True,
+    help="CSV: turn fields that are numbers into numbers, and empty fields into null.",
 )
 @click.option("--skip-invalid", is_flag=True, help="Skip lines that cannot be read, and report them.")
 @click.option("--dedup-by", metavar="FIELD", help="The field whose value becomes the dedup_key.")
@@ -41,7 +43,7 @@ SHOWN_LINES = 10
     "--delay-seconds",
     type=BoundedNumber(0, 10 * YEAR_HOURS * 3600),
     default=0.0,
-    help="When to begin, from now.",
+    help="In how many seconds the records are due.",
 )
 @click.option("--dry-run", is_flag=True, help="Read and check the file; enqueue nothing.")
 @json_option
@@ -64,9 +66,9 @@ def enqueue(
     A CSV file needs a header: its names become the payload's keys. All lines or none are enqueued, unless
     --skip-invalid is given.
 
-    A line that does not fit the type of the flow's payload is refused with the place that does not fit: by the type
-    itself if FLOW_MODULES names the flow's module, else by the schema that is stored in the database, which converts
-    nothing.
+    A line that does not fit the type of the flow's payload is refused, and the message names the place. If FLOW_MODULES
+    names the flow's module, the type itself checks the line. Otherwise the schema that is stored in the database checks
+    it, and converts nothing.
     """
     if len(delimiter) != 1:
         raise click.UsageError("--delimiter must be one character.")
@@ -113,7 +115,7 @@ def _due(rows: Iterable[Any], delay: timedelta) -> Iterator[Any]:
 
 @contextmanager
 def _progress(lines: RecordFile) -> Generator[Iterator[Any]]:
-    """A bar on stderr where that is a terminal."""
+    """Shows a progress bar on stderr if that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -29,8 +29,8 @@ Table = tuple[tuple[str, ...], Sequence[tuple[object, ...]]]
 def failures(hours: float, flow_name: str | None, limit: int, by_record: bool, as_json: bool) -> None:
     """Show the errors by kind, most frequent first.
 
-    Numbers and ids inside a message do not split a kind. Retried attempts count too; those that failed for good are
-    in a column of their own.
+    Messages that differ only in numbers and ids are one kind. Retried attempts count, too. A separate column counts
+    those that failed for good.
     """
     seconds = hours * 3600
     with migrated_database("failures") as database:

@@ -91,7 +91,7 @@ def migrated_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def processor(command: str) -> Generator["DistributedProcessor"]:
-    """A DistributedProcessor on a database with the right schema version."""
+    """Yields a DistributedProcessor on a database with the right schema version."""
     from queue_store.distributed_processor import DistributedProcessor
 
     with migrated_database(command) as database:
@@ -129,7 +129,7 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Without a terminal, say --yes (or look first with --dry-run).")
+        raise click.UsageError(f"{question} Without a terminal, pass --yes (or look first with --dry-run).")
     click.confirm(question, abort=True, err=True)
 
 

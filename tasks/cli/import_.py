@@ -37,7 +37,7 @@ def table_option(name: str, wanted: str, **options: Any) -> Any:
 @click.argument("source", type=click.Choice(["procrastinate", "pgqueuer", "table"]))
 @click.argument("table", required=False)
 @click.option("--flow", "flows", multiple=True, metavar="[TASK=]FLOW",
-    help="The flow of a task, by default the one of the same name. Table: the flow.")  # fmt: skip
+    help="The flow for a task; by default the flow of the same name. For a table: its flow.")  # fmt: skip
 @click.option(
     "--schema", help="The schema of the other system's tables. By default the search_path finds them."
 )
@@ -46,14 +46,14 @@ def table_option(name: str, wanted: str, **options: Any) -> Any:
 )
 @table_option("--status-column", "the column of the status. [default: status]")
 @table_option("--pending", "a status of rows that wait; may be repeated. [default: pending]", multiple=True)
-@table_option("--moved", "the status that rows get which became records. [default: moved]")
+@table_option("--moved", "the new status of rows that have become records. [default: moved]")
 @table_option("--id-column", "the column that identifies a row. [default: id]")
 @table_option("--payload", "the column that holds the payload as JSON.")
 @table_option(
     "--columns", "the columns of the payload, separated by commas. By default all except the status."
 )
 @table_option("--priority", "the column of the priority, 0 to 9, smaller first.")
-@table_option("--scheduled-at", "the column of the time to begin at.")
+@table_option("--scheduled-at", "the column of the time at which a record is due.")
 @table_option("--dedup-key", "the column of the dedup_key.")
 @table_option("--order-key", "the column of the order_key.")
 @click.option("--batch-size", type=click.IntRange(1, 10_000), default=1_000, show_default=True,
@@ -110,9 +110,9 @@ def _source(
     if source == "table":
         return _status_table(table, flows, schema, of_table)
     if table is not None:
-        raise click.UsageError(f"{source} has tables of known names: drop {table}")
+        raise click.UsageError(f"the tables of {source} have known names: leave out {table}")
     if given := [name for name in OF_TABLES if of_table[name]]:
-        raise click.UsageError(f"--{given[0].replace('_', '-')} is for a table")
+        raise click.UsageError(f"--{given[0].replace('_', '-')} is only for queuectl import table")
     pairs = [flow.partition("=") for flow in flows]
     if wrong := [task for task, _, flow in pairs if not task or not flow]:
         raise click.UsageError(f"--flow takes TASK=FLOW, not {wrong[0]}")
@@ -131,9 +131,11 @@ def _status_table(
         raise click.UsageError("name the table and one flow: queuectl import table NAME --flow FLOW")
     pending, moved = of_table["pending"] or ("pending",), of_table["moved"] or "moved"
     if moved in pending:
-        raise click.UsageError("--moved must be another status than --pending")
+        raise click.UsageError("--moved must differ from --pending")
     if of_table["payload"] and of_table["columns"]:
-        raise click.UsageError("the payload is one column, or several: --payload or --columns")
+        raise click.UsageError(
+            "the payload is in one column or in several: pass --payload or --columns, not both"
+        )
     fields = tuple(filter(None, (name.strip() for name in (of_table["columns"] or "").split(","))))
     columns = Columns(
         status=of_table["status_column"] or "status",

@@ -24,10 +24,10 @@ from .frame import (
 @actor_option
 @json_option
 def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
-    """Move the pending and failed records of a name that is no flow to a flow, with their attempts and counts.
+    """Move the pending and failed records under NAME, which is not a flow, to a flow, with their attempts and counts.
 
-    For records that somebody enqueued by SQL under a mistyped name. Exit 1 when some stay, because an unfinished record
-    of the flow has their dedup_key.
+    For records that somebody enqueued by SQL under a mistyped name. Exit 1 if some records stay because an unfinished
+    record of the flow has their dedup_key.
     """
     from queue_store.operators.unknown_flows import check_movable
     from queue_store.readings.flow_counts import read_flow_counts

@@ -15,7 +15,7 @@ from .frame import json_option, say, write_json
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="The directory to write them to.",
+    help="The directory for both files.",
 )
 @json_option
 def new_flow(name: str, directory: Path, as_json: bool) -> None:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 PayloadCheck = Callable[[Sequence[str]], list[str | None]]
 BY_SCHEMA = (
-    "the stored schema says so; it converts nothing: --numbers, or name the flow's module in FLOW_MODULES and its type "
-    "decides"
+    "by the stored schema, which converts nothing: pass --numbers, or name the flow's module in FLOW_MODULES so that "
+    "its type decides"
 )
 
 

@@ -102,7 +102,7 @@ class RecordFile:
             key = payload.get(self.dedup_by) if isinstance(payload, dict) else None
             if key is None or isinstance(key, dict | list):
                 raise PayloadRejectedError(
-                    self.dedup_by, "is needed for the dedup_key, and there is no such value"
+                    self.dedup_by, "is needed for the dedup_key, but the line has no usable value"
                 )
         record = NewRecord(payload, priority=self.priority, dedup_key=None if key is None else str(key))
         return record, check_record(record, self.encode)["payload"]
@@ -120,7 +120,8 @@ class RecordFile:
                 text = raw.decode("utf-8-sig" if self.line_number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 self._problem(
-                    self.line_number, f"is not UTF-8: byte {raw[error.start]:#04x} at {error.start + 1}"
+                    self.line_number,
+                    f"is not UTF-8: byte {raw[error.start]:#04x} at position {error.start + 1}",
                 )
                 continue
             yield text
@@ -182,7 +183,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     meant."""
     unique = dict(pairs)
     if len(unique) < len(pairs):
-        raise ValueError("a key comes twice in one object")
+        raise ValueError("a key appears twice in one object")
     return unique
 
 

@@ -107,7 +107,7 @@ def _resumed(ingestion: bool, processing: bool) -> str:
     ]
     if not stays:
         return "Resumed"
-    return f"{' and '.join(stays).capitalize()} stopped as before. Go on with: {_RESUME}"
+    return f"{' and '.join(stays).capitalize()} still stopped, as before. Go on with: {_RESUME}"
 
 
 def _wait_for_runs(database: "DatabaseManager", wait_seconds: float) -> None:

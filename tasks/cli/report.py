@@ -12,7 +12,9 @@ from .frame import json_option, processor, say, write_json
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write (default: standard output).",
 )
-@click.option("--send", is_flag=True, help="Send it to the setting REPORT_RECIPIENTS instead.")
+@click.option(
+    "--send", is_flag=True, help="Send it to the recipients in the setting REPORT_RECIPIENTS instead."
+)
 @json_option
 def report(form: str, output: Path | None, send: bool, as_json: bool) -> None:
     """Write a report of the last day: one file with figures, plots, errors and alerts."""
@@ -44,7 +46,7 @@ def report(form: str, output: Path | None, send: bool, as_json: bool) -> None:
 def _tell(sent_count: int, as_json: bool) -> None:
     if not sent_count:
         raise click.ClickException(
-            "there are no recipients: name URLs of Apprise in the setting REPORT_RECIPIENTS"
+            "there are no recipients: name Apprise URLs in the setting REPORT_RECIPIENTS"
         )
     if as_json:
         write_json({"sent_count": sent_count})

@@ -35,7 +35,7 @@ def reset(
 ) -> None:
     """Give failed records another chance: they are pending again, due now.
 
-    Attempts stay counted: a record that had used them up gets exactly one more.
+    The attempts so far still count: a record that has used up its attempts gets exactly one more.
     """
     if bool(record_ids) == bool(flow_name or error or everything):
         raise click.UsageError("Name records by their ids, or choose them by --flow, --error or --all.")
@@ -53,7 +53,7 @@ def reset(
     if done.skipped_ids:
         shown = ", ".join(map(str, done.skipped_ids[:20]))
         text += (
-            f" Skipped, because they have not failed or an unfinished record has the same dedup_key: {shown}"
+            f" Skipped, because they are not failed or an unfinished record has the same dedup_key: {shown}"
         )
     _report(
         as_json, text, {"is_dry_run": False, "reset_ids": done.reset_ids, "skipped_ids": done.skipped_ids}

@@ -21,7 +21,7 @@ def resume(
     if flow_name and processing:
         raise click.UsageError(f"--processing is for all flows; for one: queuectl resume {flow_name}")
     if not (flow_name or ingestion or processing):
-        raise click.UsageError("Name a flow, or say --ingestion, --processing or --all.")
+        raise click.UsageError("Name a flow, or pass --ingestion, --processing or --all.")
     resumed: dict[str, list[str]] = {}
     with processor("resume") as queue:
         if ingestion:

@@ -9,8 +9,8 @@ from .frame import check_flow, json_option, migrated_database, say, write_json
 def schema(flow_name: str, as_json: bool) -> None:
     """Show the JSON Schema of a flow's payloads, as its newest registered code declares it.
 
-    Without --json the schema alone, for a validator or a code generator. With it the flow's name and the version of the
-    payloads as well.
+    Without --json, shows the schema alone, for a validator or a code generator. With --json, also shows the flow's name
+    and the version of the payloads.
     """
     from dataclasses import asdict
 
@@ -30,4 +30,4 @@ def schema(flow_name: str, as_json: bool) -> None:
     else:
         write_json(found.schema)
         if found.version and found.version > 1:
-            say(f"Version {found.version}: a payload says so, else it is taken for version 1.", err=True)
+            say(f"Version {found.version}. A payload that names no version counts as version 1.", err=True)

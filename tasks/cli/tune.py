@@ -11,17 +11,17 @@ from .frame import actor_option, check_flow, json_option, migrated_database, say
 @click.option(
     "--max-runs", type=click.IntRange(1, 10_000), help="Runs at the same time, in the whole cluster."
 )
-@click.option("--reset", "to_declared", is_flag=True, help="Both as the flow declares them.")
+@click.option("--reset", "to_declared", is_flag=True, help="Go back to both values that the flow declares.")
 @actor_option
 @json_option
 def tune(
     flow_name: str, batch_size: int | None, max_runs: int | None, to_declared: bool, actor: str, as_json: bool
 ) -> None:
-    """Change a flow's batch size or number of runs while it works; it follows within seconds."""
+    """Change a flow's batch size or number of runs while it works. Workers follow within seconds."""
     from queue_store.flows import tune as tune_flow
 
     if to_declared == bool(batch_size or max_runs):
-        raise click.UsageError("Say --batch-size, --max-runs or both; or --reset alone.")
+        raise click.UsageError("Pass --batch-size, --max-runs or both; or --reset alone.")
     with migrated_database("tune") as database:
         check_flow(database, flow_name)
         with database.transaction() as cursor:

@@ -55,8 +55,8 @@ class StopRequested(BaseException):
     "--sample/--no-sample",
     "wants_sample",
     default=None,
-    help="Enqueue the sample survey. Without either: only into an embedded database, and only where its flow is "
-    "loaded.",
+    help="Enqueue the sample survey, or not. By default it is enqueued into an embedded database only, and only if "
+    "its flow is loaded.",
 )
 @click.option(
     "--json",
@@ -74,8 +74,8 @@ def up(
 ) -> None:
     """Run servers, workers, beat and Flower here, and process a sample survey.
 
-    Postgres and Redis are embedded where DATABASE_URL and CELERY_BROKER_URL name none. Your own flows are served
-    instead of the sample's where FLOW_MODULES names them.
+    An embedded Postgres is started if DATABASE_URL names none, and an embedded Redis if CELERY_BROKER_URL names none.
+    If FLOW_MODULES names your own flows, they are served instead of the sample's.
     """
     worker_options = [f"--pool-start-method={pool_start_method}"] if pool_start_method else []
     directory = reachable_data_directory(data_directory)
@@ -145,7 +145,7 @@ def reason_for_no_sample(wants_sample: bool | None, is_loaded: bool, is_embedded
     if not is_loaded:
         return f"FLOW_MODULES does not name {SAMPLE_MODULE}"
     if wants_sample is None and not is_embedded:
-        return "the database is one that you configured (--sample enqueues it there)"
+        return "you configured the database yourself (--sample enqueues the sample there)"
     return None
 
 
@@ -159,7 +159,7 @@ def check_broker() -> None:
         where = urlsplit(url)
         raise EmbeddedServerError(
             f"the broker at {where.hostname}:{where.port or 6379} does not answer: "
-            "check that Redis runs there, that the network lets you through, and CELERY_BROKER_URL"
+            "check CELERY_BROKER_URL, that Redis runs there, and that the network lets you through"
         ) from None
 
 

@@ -71,8 +71,8 @@ class UpReport:
     def sample_ended(self, sample: SampleResult) -> None:
         self._console.print(
             f"{sample.ended_count} of {sample.record_count} records ended in {sample.seconds:.1f} s, "
-            f"with the waits before retries. Without them: {sample.completed_per_second:.0f} completed a second. "
-            f"Failed, and wrong on purpose: {sample.failed_on_purpose_count}."
+            f"including the waits before retries. Without these waits: {sample.completed_per_second:.0f} completed a "
+            f"second. Failed, because they are wrong on purpose: {sample.failed_on_purpose_count}."
         )
         if not sample.surprises:
             self._console.print("Every record reached its expected end.")

@@ -32,7 +32,7 @@ class SampleResult:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The rate and the duration are those of the last hour; None where nothing ended in it."""
+    """The rate and the duration are those of the last hour; None if nothing ended in it."""
 
     waiting_count: int
     worker_processes_alive: int

@@ -6,10 +6,10 @@ from .frame import json_option, migrated_database, say, write_json, write_table
 
 
 @click.command()
-@click.option("--full", is_flag=True, help="Read every record, not only the live ones: a scan of the table.")
+@click.option("--full", is_flag=True, help="Also read finished records. This scans the whole table.")
 @json_option
 def validate(full: bool, as_json: bool) -> None:
-    """Look for what must not be in the queue. Exit 1 when something is found."""
+    """Look for data that must not be in the queue. Exit 1 if something is found."""
     from queue_store.readings.integrity import CHECKS, find_violations
 
     with migrated_database("validate") as database, database.transaction() as cursor:

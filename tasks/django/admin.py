@@ -96,7 +96,7 @@ class RecordAdmin(ReadOnlyAdmin):
         def operation(operators: Operators, actor: str) -> str:
             done = operators.reset(ids, actor=actor)
             return (
-                f"{len(done.reset_ids)} reset; {len(done.skipped_ids)} are not failed, "
+                f"{len(done.reset_ids)} reset; {len(done.skipped_ids)} skipped, because they are not failed "
                 "or unfinished records have their dedup_key."
             )
 

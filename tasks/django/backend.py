@@ -85,8 +85,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
             )
         except UnknownFlowError as error:
             raise InvalidTask(
-                f"{error} Workers register tasks of the modules that FLOW_MODULES=processing_queue.django.flows "
-                "imports: each app's `tasks`, and OPTIONS['modules']."
+                f"{error} With FLOW_MODULES=processing_queue.django.flows, workers register the tasks of these "
+                "modules: `tasks` of each app, and OPTIONS['modules']."
             ) from error
         if sender := self.flow_settings.sender():
             transaction.on_commit(partial(send_hints, sender, enqueued), using=alias, robust=True)

@@ -43,7 +43,8 @@ def named_task(module_path: str) -> Any:
         raise InvalidTask(f"{module_path} cannot be imported: {error}") from None
     if not isinstance(found, Task) or found.module_path != module_path:
         raise InvalidTask(
-            f"{module_path} is not a task, but a worker finds a task by this name: name the task like its function"
+            f"a worker finds this task by the name {module_path}, which names something else: give the task the name "
+            "of its function"
         )
     return found
 

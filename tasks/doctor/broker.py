@@ -30,7 +30,7 @@ def broker() -> Diagnosis:
     if wrong:
         return wrong
     if set_up is None:
-        return ok("it answers, but its description of itself could not be read.")
+        return ok("it answers, but its INFO could not be read.")
     return ok(f"{set_up.product} {set_up.version} answers; it evicts nothing.")
 
 
@@ -49,6 +49,6 @@ def _wrong(set_up: BrokerSetUp) -> Diagnosis | None:
     if seconds < VISIBILITY_SECONDS:
         return warning(
             f"visibility_timeout is {seconds:g} s: messages are delivered again while they are worked on.",
-            "remove it from broker_transport_options: ownership is in the row, and nothing has to be set",
+            "remove it from broker_transport_options: Celery's default will do, because a record's row names its owner",
         )
     return None

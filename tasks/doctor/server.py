@@ -28,14 +28,14 @@ def schema(facts: ServerFacts) -> Diagnosis:
         return problem(
             f"{facts.schema_problem}.", "run queuectl migrate with the newest version of this program"
         )
-    return ok(f"at {facts.schema_version}, which this code works on.")
+    return ok(f"at {facts.schema_version}, which fits this code.")
 
 
 def guards(facts: QueueFacts) -> Diagnosis:
     if facts.missing_guards:
         return problem(
             "; ".join(facts.missing_guards) + ".",
-            "restore the rule that is named by hand; for rights: queuectl grant-roles",
+            "restore this rule of the schema by hand; for rights: queuectl grant-roles",
         )
     return ok("all constraints, keys and triggers of the schema are there and enabled.")
 

@@ -32,7 +32,7 @@ def settings() -> Diagnosis:
         return warning(
             "; ".join(odd) + ".", "see README.md, Settings: change them, or remove what has no effect"
         )
-    return ok(f"valid, of the environment {environment_name()}.")
+    return ok(f"valid, for the environment {environment_name()}.")
 
 
 def _of_the_environment() -> Iterator[str]:
@@ -54,7 +54,7 @@ def _odd(found: ProcessorSettings) -> Iterator[str]:
     if found.lock_timeout_seconds > found.statement_timeout_seconds:
         yield "LOCK_TIMEOUT_SECONDS is above STATEMENT_TIMEOUT_SECONDS and has no effect"
     if 0 < found.retention_any_failed_days < found.retention_failed_days:
-        yield "RETENTION_ANY_FAILED_DAYS is below RETENTION_FAILED_DAYS, which has no effect then"
+        yield "RETENTION_FAILED_DAYS has no effect, because RETENTION_ANY_FAILED_DAYS is lower"
 
 
 def _odd_pool(found: DatabaseSettings) -> Iterator[str]:

@@ -52,7 +52,7 @@ def transactions(facts: QueueFacts) -> Diagnosis:
             "COMMIT PREPARED or ROLLBACK PREPARED with its name, as its owner",
         )
     found = of_findings(judge(facts.snapshot, ["held_snapshot", "idle_in_transaction"]))
-    return found or ok("none is open for long, and none is prepared and forgotten.")
+    return found or ok("none has been open for long, and no prepared one was forgotten.")
 
 
 def connections(facts: QueueFacts) -> Diagnosis:
@@ -74,8 +74,8 @@ def connections(facts: QueueFacts) -> Diagnosis:
         if judged:
             say = problem if wanted > limit else warning
             return say(
-                f"{processes} worker processes need {needed} connections, with those of others {wanted}; {holder} "
-                f"allows {limit}.",
+                f"{processes} worker processes need {needed} connections. Together with other clients, {wanted} are "
+                f"needed; {holder} allows {limit}.",
                 "raise max_connections or the CONNECTION LIMIT, put PgBouncer in front, or start fewer processes",
             )
     return ok(

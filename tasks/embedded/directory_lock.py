@@ -22,7 +22,7 @@ class DirectoryLock:
             holder = os.read(self._descriptor, 20).decode() or "unknown"
             os.close(self._descriptor)
             raise EmbeddedServerError(
-                f"Another one is running on {self._path.parent} (process {holder.strip()}). "
+                f"Another `queuectl up` is running on {self._path.parent} (process {holder.strip()}). "
                 "Stop it with Ctrl-C, or choose another place with --data-directory."
             ) from None
         os.ftruncate(self._descriptor, 0)

@@ -90,7 +90,7 @@ class EmbeddedPostgres:
         if not can_reach(self._user, self.data_directory):
             raise EmbeddedServerError(
                 f"The server runs as {self._user.name}, who cannot enter {self.directory}. "
-                "Choose a data directory whose parents everyone may pass."
+                "Choose a data directory whose parent directories every user may enter."
             )
         _give(self.data_directory, self._user)
 

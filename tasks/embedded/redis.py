@@ -78,7 +78,7 @@ class EmbeddedRedis:
             if not can_reach(self._user, working_directory):
                 raise EmbeddedServerError(
                     f"The server runs as {self._user.name}, who cannot enter {self.directory}. "
-                    "Choose a data directory whose parents everyone may pass."
+                    "Choose a data directory whose parent directories every user may enter."
                 )
             shutil.chown(working_directory, self._user.uid, self._user.gid)
         return working_directory

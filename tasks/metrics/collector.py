@@ -55,13 +55,15 @@ class QueueCollector(Collector):
         try:
             read = list(families(read_all(self._database, self._settings, self._counters), self._labels))
         except psycopg.errors.UndefinedTable:
-            logger.warning("no metrics: the schema is not there, or another one: queuectl migrate")
+            logger.warning("no metrics: the schema is missing or has another version: run queuectl migrate")
             read = []
         except (QueueStoreError, *database_errors()) as error:  # an error would hide Flower's metrics
             logger.warning("no metrics: %s", redact(str(error)))
             read = []
         up.add_metric([], int(bool(read)))
-        seconds = GaugeMetricFamily("processing_queue_scrape_duration_seconds", "How long the reading took.")
+        seconds = GaugeMetricFamily(
+            "processing_queue_scrape_duration_seconds", "How long it took to read these metrics."
+        )
         seconds.add_metric([], time.monotonic() - began)
         yield from (up, seconds, *read)
 

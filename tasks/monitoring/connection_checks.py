@@ -32,7 +32,7 @@ def note_success(database: DatabaseManager, attempts: int, response_time_ms: flo
             note_connection_check(cursor, attempts, 1, response_time_ms)
             rate = read_connection_success(cursor).success_rate_percent
     except (QueueStoreError, psycopg.Error) as error:
-        logger.warning("a look at %s could not be noted: %s", database.name, error)
+        logger.warning("a check of %s could not be recorded: %s", database.name, error)
         return None
     failures.clear()
     return rate

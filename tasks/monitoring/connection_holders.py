@@ -41,4 +41,4 @@ def last_known(settings: ProcessorSettings, database_name: str) -> str:
             f"{int(state['limit'])} connections were open, most of them by: {holders}."
         )
     except (TypeError, KeyError, ValueError):
-        return "Nobody looked from this machine before, so that who holds them is not known here."
+        return "It is not known here who holds them, because nobody has looked from this machine before."

@@ -39,14 +39,14 @@ def _collect(arguments: Arguments) -> list[RecordRow]:
             records += page.records
             if len(records) > RECORDS_AT_MOST:
                 raise BadInputError(
-                    f"that is more than an export of {RECORDS_AT_MOST} records holds: narrow the search by dates"
+                    f"more records match than the {RECORDS_AT_MOST} that an export can hold: narrow the search by dates"
                 )
             if page.next_before_id is None:
                 return records
             wanted = replace(wanted, before_id=page.next_before_id)
     raise BadInputError(
-        f"the {LOOKS_AT_MOST * LOOK_AT_MOST} newest records were looked at and {len(records)} records match so far; "
-        "older ones were not looked at: narrow the search by dates"
+        f"only the {LOOKS_AT_MOST * LOOK_AT_MOST} newest records were looked at, of which {len(records)} match: "
+        "narrow the search by dates"
     )
 
 

@@ -16,5 +16,5 @@ def daily_report() -> int:
 
     sent_count = send_report(database_named(), load_processor_settings())
     if sent_count:
-        logger.info("the daily report was sent to %d", sent_count)
+        logger.info("the daily report was sent; recipients: %d", sent_count)
     return sent_count

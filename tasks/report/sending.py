@@ -34,7 +34,9 @@ def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
     if not sent_count:
         raise ReportNotSentError(f"the report was not sent: {'; '.join(problems)}")
     for problem in problems:
-        logger.warning("the report was not sent to one of %d: %s", len(settings.report_recipients), problem)
+        logger.warning(
+            "the report was not sent to one of %d recipients: %s", len(settings.report_recipients), problem
+        )
     return sent_count
 
 

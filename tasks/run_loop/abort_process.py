@@ -47,7 +47,7 @@ def abort_process(
             break
         except Exception:
             logger.exception(
-                "the end of a stuck process cannot be written with %s", plural(len(outcomes), "outcome")
+                "the end of a stuck process and %s could not be written", plural(len(outcomes), "outcome")
             )
     logger.error("%s: records %s of flow %s", reason, [f.record.id for f in failures], flow.name)
     services.slots.leave()

@@ -125,7 +125,7 @@ class Delivery:
             self._hint(flow_name, celery_queue)
         if written.refused_ids:
             logger.warning(
-                "%s of run %s under another claim now, nothing was written there: %s",
+                "another claim has taken %s of run %s, so nothing was written there: %s",
                 plural(len(written.refused_ids)), self._run.flow_instance_id, written.refused_ids[:10],
             )  # fmt: skip
 

@@ -56,7 +56,9 @@ def _server_changed(current: CurrentRun) -> bool:
 
 def _warn(current: CurrentRun, error: QueueStoreError) -> None:
     logger.warning(
-        "run %s could not say that it ended, its lease will: %s", current.run.flow_instance_id, error
+        "run %s could not record its end; it is declared dead when its lease ends: %s",
+        current.run.flow_instance_id,
+        error,
     )
 
 

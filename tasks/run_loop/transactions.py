@@ -130,7 +130,7 @@ class Transaction:
         connection ends the run."""
         if is_conflict(error) and not self._charges_conflicts:
             kind = type(cause_of(error)).__name__
-            raise ConflictError(f"{kind} in a handler: the slice is done again") from error
+            raise ConflictError(f"{kind} in a handler: the slice is processed again") from error
         if self._driver.broken or (
             self._driver.closed and isinstance(cause_of(error), psycopg.OperationalError)
         ):

@@ -33,7 +33,7 @@ def enqueue_due(database: DatabaseManager, flows: Iterable[Flow], settings: Proc
         except DatabaseUnavailableError:
             raise
         except Exception:
-            logger.exception("the flow %s is due by its schedule and could not be enqueued", flow.name)
+            logger.exception("the flow %s is due by its schedule, but no record could be enqueued", flow.name)
     return [record_id for record_id in ids if record_id is not None]
 
 

@@ -97,7 +97,7 @@ class OccurrenceScheduler(Scheduler):
             with self.database.transaction() as cursor:
                 occurrences.leave(cursor, self._beat_id)
         except (QueueStoreError, psycopg.Error) as error:
-            logger.warning("could not hand on the schedule, the lease will: %s", error)
+            logger.warning("could not give up the lead; another beat can lead when the lease ends: %s", error)
         self.database.dispose()
         super().close()
 

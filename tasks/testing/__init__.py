@@ -114,7 +114,7 @@ class QueueTester:
         Raises QueueStoreError for a time that cannot pass, such as a negative one."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(
-                f"pass_time takes a timedelta from 0 on, such as timedelta(hours=1), not {delta!r}"
+                f"pass_time takes a timedelta of 0 or more, such as timedelta(hours=1), not {delta!r}"
             )
         self._enqueue_due()
         columns = processing_queue.c

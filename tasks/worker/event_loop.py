@@ -50,5 +50,5 @@ class EventLoop:
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)
             except BaseException:  # a SystemExit in a task that a handler left behind passes through the loop
-                logger.exception("a task of a handler broke out of the event loop, which goes on")
+                logger.exception("a task of a handler raised through the event loop; the loop goes on")
         self.loop.close()

@@ -43,4 +43,4 @@ class FailingClaims:
                 else:
                     flow_store.note_failed_claim(cursor, flow_name, error)
         except Exception:
-            logger.exception("it could not be noted how the claims of %s went", flow_name)
+            logger.exception("could not record whether claims of %s fail", flow_name)

@@ -15,4 +15,4 @@ def touch_liveness_file(heartbeat_file: str) -> None:
     try:
         Path(heartbeat_file).touch()
     except OSError as error:
-        logger.warning("no sign of life, name another HEARTBEAT_FILE: %s", error)
+        logger.warning("cannot touch the HEARTBEAT_FILE, name another one: %s", error)

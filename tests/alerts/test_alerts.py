@@ -301,7 +301,7 @@ def test_a_channel_that_fails_is_tried_again_with_the_same_number(
         ("https://127.0.0.1/hook", "private address"),
         ("https://[::ffff:10.0.0.1]/hook", "private address"),
         ("https://169.254.169.254/hook", "private address"),
-        ("https:///hook", "not a URL"),
+        ("https:///hook", "not the URL of a webhook"),
         ("nonsense://hush", "nonsense"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_contact_that_no_process_has_any_more_is_found_and_everybody_else_hear
     register(database, "primary", minutes_ago=11)
     (found,) = missing(database)
     assert found.level == "warning"
-    assert f"primary for 11 minutes, last the worker with pid {os.getpid()}" in found.message
+    assert f"primary for 11 minutes (the last was the worker with pid {os.getpid()}" in found.message
     assert (found.figure or 0) > (found.threshold or 0) == contact_rules.SILENT_SECONDS
     assert "CONTACT_PRIMARY" in found.next_step
     told = rows(

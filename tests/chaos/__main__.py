@@ -1,5 +1,5 @@
-"""`make chaos`: a run of chosen length, and its report. Exits with 1 when a rule was broken or a quota was missed,
-and with 75 when a program is missing and nothing could be looked at."""
+"""`make chaos`: a run of chosen length, and its report. Exits with 1 if a rule was broken or a quota was missed, and
+with 75 if a program is missing, so that nothing could be tested."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from tests.chaos.run import ChaosRun
 from tests.support.pgbouncer import MISSING, program
 from tests.support.servers import reachable_directory
 
-NOT_DONE = 75  # .ci/run takes it for a check that was skipped
+NOT_DONE = 75  # .ci/run counts such a check as skipped
 
 
 def main() -> int:

@@ -7,7 +7,8 @@ from queue_store.queue_schema import server_wide_name
 from tests.chaos.world import World
 
 LOOK_SECONDS = 1.0
-# What a session said last: that of plain handlers read the mark, that of one COMMIT wrote an effect in its transaction.
+# Recognises a session by its last statement. A session of plain handlers has read the mark. A session of a
+# one-COMMIT flow has written an effect in its transaction.
 IN_A_SLICE = """
 SELECT application_name FROM pg_stat_activity
 WHERE datname = current_database() AND state = 'idle in transaction'

@@ -1,8 +1,10 @@
-"""With `--express` every flow that may be express is express, as soon as a claim or a slice was full.
+"""With `--express`, every flow that may be express is processed in express slices as soon as a claim or a slice was
+full.
 
 The product's own predicate says which flows these are. The run lasts minutes, it kills a process every other second,
-and one record in twenty fails. With the product's patience hardly any slice would ever begin: after a death a flow
-is claimed for ten minutes, and after a failure for six batches. So the workers of such a run have none.
+and one record in twenty fails. The product waits before it tries express slices again: ten minutes after a death,
+and six batches after a failure. With these waits hardly any slice would ever begin, so the workers of such a run
+have almost none.
 """
 
 import runpy
@@ -20,14 +22,15 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:
-    """Runs in a worker before it forks."""
+    """Shortens these waits. A worker calls this before it forks."""
     slices.SUSPICIOUS_SECONDS = SUSPICIOUS_SECONDS
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]
 
 
 def flows_that_may_be_express(*, by_itself: bool) -> list[str]:
-    """Their names, of the flows of a chaos run. `by_itself`: with the setting EXPRESS_BY_ITSELF."""
+    """The names of the chaos run's flows that may be express. `by_itself`: the value of the setting
+    EXPRESS_BY_ITSELF."""
     settings = ProcessorSettings(express_by_itself=by_itself)
     with empty_registry():
         runpy.run_module(MODULE)

@@ -1,9 +1,10 @@
-"""What the ledger demands of express slices, and of the claims and calls of all flows because of them.
+"""The ledger's rules about express slices, and the rules about claims and calls of all flows that express slices
+make necessary.
 
-A call names its record, its claim number, its run, and when the record was claimed or held. The call of an owner is one
-whose claim is in the history. Any other call is an express attempt whose slice ended without an outcome: of a flow that
-may be express, once before the record is claimed. A crash of Postgres may take back the mark of a lock that it had not
-yet flushed; then the record may have another attempt.
+A call names its record, its claim number, its run, and when the record was claimed or held. A call whose claim is in
+the history is the call of an owner. Any other call is an express attempt whose slice ended without an outcome. Only
+a flow that may be express has such calls, and a record has one at most before it is claimed. A crash of Postgres may
+lose the mark of a lock that it had not yet flushed; then the record may have another attempt.
 """
 
 from typing import Any
@@ -84,12 +85,12 @@ LOST_ATTEMPTS = "SELECT count(*) FROM ledger.lost_attempts"
 
 
 def slice_counts(connection: psycopg.Connection[Any]) -> dict[str, int]:
-    """How many records of each flow were completed in slices."""
+    """Returns how many records of each flow were completed in slices."""
     return dict(connection.execute(SLICE_COUNTS).fetchall())
 
 
 def lost_attempts(connection: psycopg.Connection[Any]) -> int:
-    """How many calls of handlers were repeated because their slice ended without an outcome."""
+    """Returns how many calls of handlers were repeated because their slice ended without an outcome."""
     row = connection.execute(LOST_ATTEMPTS).fetchone()
     assert row is not None
     return row[0]

@@ -1,4 +1,4 @@
-"""What a fault is, and what the faults share."""
+"""Defines a fault, and helpers that the faults share."""
 
 import time
 from collections.abc import Callable
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """What proves the fault. `later`: what has to be done after so many seconds; then it is that which says what
-    proves the fault, or None when it was not one."""
+    """`proof`: what proves that the fault happened. If `later` is given, it is called after `later_seconds`, and
+    returns the proof instead; None if the fault did not happen."""
 
     proof: str | None
     later_seconds: float = 0.0

@@ -1,5 +1,5 @@
-"""The faults. Each one is injected into the world and returns what proves that it happened, or None when it found no
-target. Some leave something to be done later, such as SIGCONT."""
+"""The faults. Each function injects a fault into the world. It returns the proof that the fault happened, or None if
+it found no target. Some faults have to be ended later, for instance by SIGCONT."""
 
 import os
 import signal
@@ -28,7 +28,8 @@ def kill_child(world: World) -> InjectedFault | None:
 
 
 def kill_worker(world: World) -> InjectedFault | None:
-    """The main process and its children at once, as when a container is killed. Started again a second later."""
+    """Kills the main process and its children at once, as when a container is killed, and starts a new worker in its
+    place."""
     number = world.rng.randrange(len(world.workers))
     worker = world.workers[number]
     if worker.popen.poll() is not None:
@@ -52,7 +53,7 @@ def freeze_child(world: World) -> InjectedFault | None:
 
 
 def deploy(world: World) -> InjectedFault | None:
-    """SIGTERM, as in a rolling restart; the successor starts at once."""
+    """Sends SIGTERM, as in a rolling restart. The successor starts at once."""
     number = world.rng.randrange(len(world.workers))
     worker = world.workers[number]
     if worker.popen.poll() is not None:
@@ -107,7 +108,8 @@ def terminate_backend(world: World) -> InjectedFault | None:
 
 
 def restart_postgres(world: World) -> InjectedFault | None:
-    """SIGQUIT: immediate, without a checkpoint; recovery from the write-ahead log follows."""
+    """Sends SIGQUIT: the server stops immediately and without a checkpoint, so it recovers from the write-ahead
+    log."""
     before = world.query("SELECT pg_postmaster_start_time()")
     world.mark()
     world.postgres_crashed_at.append(time.time())
@@ -119,7 +121,7 @@ def restart_postgres(world: World) -> InjectedFault | None:
 
 
 def crash_postgres(world: World) -> InjectedFault | None:
-    """kill -9 of one session: Postgres throws out everybody and recovers."""
+    """Kills one session with SIGKILL. Postgres then ends all other sessions and recovers."""
     recovered_at = "SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
     before = world.query(recovered_at)
     rows = world.query(
@@ -157,7 +159,7 @@ def cut_connections(world: World) -> InjectedFault | None:
 
 
 def stall_connections(world: World) -> InjectedFault | None:
-    """Makes connections half-open: nothing comes through, and neither end is told."""
+    """Makes connections half-open: nothing comes through, and neither end notices."""
     world.mark(world.proxied_children())
     before = world.proxy.held_count
     world.proxy.stall()
@@ -206,7 +208,7 @@ def drop_redis_clients(world: World) -> InjectedFault | None:
 
 
 def double_messages(world: World) -> InjectedFault | None:
-    """Every hint that waits is there twice, and old ones are replayed."""
+    """Doubles every waiting hint, and replays old ones."""
     broker = world.broker
     messages: list[Any] = [message for queue in QUEUES for message in broker.lrange(queue, 0, -1)]  # type: ignore[union-attr]
     world.replayed = (world.replayed + messages)[-20:]
@@ -216,7 +218,7 @@ def double_messages(world: World) -> InjectedFault | None:
 
 
 def _any_child(world: World) -> int | None:
-    """One that works, where there is one. With express every other one works on a slice."""
+    """Prefers a child that is working. With express, half of the time, prefers a child that works on a slice."""
     if world.is_express and world.rng.random() < 0.5 and (pid := child_in_a_slice(world)):
         return pid
     children = [pid for worker in world.workers for pid in world.pool_children(worker)]

@@ -1,5 +1,6 @@
-"""What the workers do with the records: one effect inside the one COMMIT, one outside of any transaction; some report
-progress, return a result and enqueue a follow-up. A few misuse the process and the session that they are given."""
+"""The flows of the chaos run. The effects of `transfer` are inside its one COMMIT; those of `notice` and `letter`
+are outside of any transaction. Some records report progress, return a result and enqueue a follow-up. A few misuse
+the process and the session that they are given."""
 
 import os
 import time
@@ -24,7 +25,8 @@ _calls: dict[int, int] = {}
 
 @flow(batch_size=100, max_retries=5, backoff=BACKOFF, session_settings=SETTINGS)
 def transfer(payload: dict[str, Any], connection: psycopg.Connection, context: FlowContext) -> Any:
-    """Its effect stands in a table without a unique constraint: a doubled one must show."""
+    """Writes its effect into a table without a unique constraint, so that the ledger sees an effect that was written
+    twice."""
     connection.execute(EFFECT, (context.record_id, context.claim_number))
     if payload["how"] == "hostile" and context.claim_number <= HOSTILE_CLAIMS:
         return misuse(payload["do"], connection)
@@ -35,19 +37,19 @@ def transfer(payload: dict[str, Any], connection: psycopg.Connection, context: F
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF)
 def notice(payload: dict[str, Any], context: FlowContext) -> Any:
-    """Its effect is a line in a file, which no transaction takes back."""
+    """Writes its effect as a line into a file, which no transaction can roll back."""
     return write_a_line(payload, context)
 
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=False)
 def letter(payload: dict[str, Any], context: FlowContext) -> Any:
-    """As `notice`, and never express. Only runs with `--express` have any."""
+    """Does the same as `notice`, but is never express. Only runs with `--express` have records of it."""
     return write_a_line(payload, context)
 
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=True)
 def receipt(payload: dict[str, Any]) -> None:
-    """What the others leave behind them."""
+    """Processes the follow-ups of the other flows."""
 
 
 def write_a_line(payload: dict[str, Any], context: FlowContext) -> Any:
@@ -70,6 +72,6 @@ def behave(payload: dict[str, Any], context: FlowContext) -> dict[str, int] | No
     try:
         context.report_progress({"claim": context.claim_number})
         context.enqueue("receipt", {"key": f"of {context.record_id}", "how": "ok"})
-    except DatabaseUnavailableError:  # both ask over a connection of their own, which may be cut
+    except DatabaseUnavailableError:  # both calls use a connection of their own, which may be cut
         raise SnoozeRecord(0.1) from None
     return {"claim": context.claim_number}

@@ -1,4 +1,4 @@
-"""What some of the handlers do wrong, as in tests/hostile."""
+"""The misuses that some of the handlers commit, as in tests/hostile."""
 
 import time
 from typing import Any

@@ -1,4 +1,5 @@
-"""Which sessions were ended without a reason, by the log of Postgres: neither by a fault nor for a dead run."""
+"""Finds sessions that were ended without a reason, that is, neither by a fault nor because their run was dead. Reads
+the log of Postgres."""
 
 import re
 from typing import TYPE_CHECKING
@@ -13,9 +14,9 @@ ENDED = re.compile(
     r"^(?P<name>[^|\n]*)\|(?P<pid>\d+)\|FATAL:  terminating connection due to administrator command$",
     re.MULTILINE,
 )
-# Rescue says so where a run came back after its session was ended.
+# Rescue logs this if a run came back after its session was ended.
 CAME_BACK = re.compile(r"session (?P<pid>\d+) was ended because run \S+ was silent, but the run came back")
-# Rescue ends those of dead runs; a process whose handler does not stop ends its own.
+# Rescue ends the sessions of dead runs. A process whose handler does not stop ends its own sessions.
 OF_THE_DEAD = """
 SELECT DISTINCT w.pid FROM flow_execution_logs r JOIN worker_processes w USING (worker_process_id)
 WHERE r.state = 'dead' OR r.error_message LIKE 'a handler did not stop%'
@@ -23,7 +24,7 @@ WHERE r.state = 'dead' OR r.error_message LIKE 'a handler did not stop%'
 
 
 def ended_innocents(world: "World") -> list[tuple[str, int]]:
-    """The application name and the process id of each."""
+    """Returns the application name and the process id of each such session."""
     of_worker = re.compile(rf"{server_wide_name()} worker (\d+)")
     dead = {pid for (pid,) in world.query(OF_THE_DEAD)}
     logs = (log.read_text(errors="replace") for log in world.directory.glob("*.log"))

@@ -1,4 +1,4 @@
-"""After the run: the ledger's rules, and the numbers that the report gives."""
+"""Applies the ledger's rules after the run, and reads the figures for the report."""
 
 import os
 import re
@@ -61,7 +61,8 @@ def judge(world: World, result: Result) -> None:
 
 
 def _buffers_of_an_empty_claim(world: World) -> int:
-    """After the vacuum that the system itself does for tables that a crash made autovacuum forget."""
+    """Counts the buffers that an empty claim reads. First vacuums the tables that autovacuum forgot in a crash, as
+    the system itself would do."""
     manager = connect(world.postgres.url())
     vacuum_forgotten_tables(manager)
     manager.dispose()

@@ -1,5 +1,5 @@
-"""The ledger judges a whole run from what producers were told and what handlers did. Each rule is a query that
-returns what breaks it. It must return nothing."""
+"""The ledger judges a whole run by what producers were told and what handlers did. Each rule is a query that returns
+the violations of the rule. It must return nothing."""
 
 import json
 from collections.abc import Iterable
@@ -156,12 +156,12 @@ SELECT count(*), coalesce(max(calls), 0)::integer FROM (
 
 
 def prepare(connection: psycopg.Connection[Any]) -> None:
-    """Before the run: the table for effects, and a trigger that notes every arrow that a record takes."""
+    """Makes the table for effects, and a trigger that notes every arrow of a record. Called before the run."""
     connection.execute(PREPARE + PREPARE_EXPRESS)
 
 
 def call(record: Record) -> str:
-    """How a handler notes that it was called."""
+    """The line by which a handler notes that it was called."""
     return f"{record.id}\t{record.claim_number}\t{record.flow_instance_id}\t{record.claimed_microseconds}\n"
 
 
@@ -172,7 +172,8 @@ def enter(
     express_flows: Iterable[str] = (),
     crashed_at: Iterable[float] = (),
 ) -> None:
-    """After the run: what producers and handlers noted, which flows may be express, and when Postgres crashed."""
+    """Enters what producers and handlers noted, which flows may be express, and when Postgres crashed. Called after
+    the run."""
     from tests.chaos.producer import keys
 
     batches: dict[str, bool] = {}
@@ -204,14 +205,15 @@ def enter(
 
 
 def violations(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
-    """Each rule that was broken, with up to five examples. Empty: the run was correct."""
+    """Returns each rule that was broken, with up to five examples. Empty if the run was correct."""
     connection.execute("SET LOCAL jit = off")
     found = {rule: connection.execute(query.encode()).fetchmany(5) for rule, query in RULES.items()}
     return {rule: examples for rule, examples in found.items() if examples}
 
 
 def repeats(connection: psycopg.Connection[Any]) -> tuple[int, int]:
-    """How many records had an outside effect more than once, and how often one of them at most."""
+    """Returns how many records had an outside effect more than once, and the highest number of effects of one
+    record."""
     row = connection.execute(REPEATS).fetchone()
     assert row is not None
     return row[0], row[1]
@@ -232,14 +234,15 @@ FROM processing_queue
 
 
 def waits(connection: psycopg.Connection[Any]) -> tuple[float, float]:
-    """For how many seconds a due record waited for its claim: the 99th percentile and the longest."""
+    """Returns for how many seconds due records waited for their claims: the 99th percentile and the longest wait."""
     row = connection.execute(WAITS).fetchone()
     assert row is not None
     return round(row[0], 2), round(row[1], 2)
 
 
 def strikes(connection: psycopg.Connection[Any]) -> tuple[int, ...]:
-    """Records that were struck, strikes, the most for one record, and records that have three or more."""
+    """Returns the number of records with crash strikes, the number of strikes, the most strikes of one record, and
+    the number of records with three or more."""
     row = connection.execute(STRIKES).fetchone()
     assert row is not None
     return tuple(row)

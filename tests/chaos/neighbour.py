@@ -1,5 +1,6 @@
-"""With TEST_SCHEMA the tormented queue lies in that schema, and another one in `public` next to it. The other one has
-no worker, but all that tempts one: a due record, and a record of a run and a process that fell silent long ago."""
+"""With TEST_SCHEMA, the tested queue is in that schema, and a second queue is in `public`. The second queue has no
+worker. But it has records that a wrong worker would take: a due record, and a record whose run and process fell
+silent long ago."""
 
 import psycopg
 
@@ -33,7 +34,8 @@ State = list[tuple[str, str]]
 
 
 def settle(url: str) -> State:
-    """Make it, before anything else runs in this process. Returns what it looks like; nothing where there is none."""
+    """Makes the second queue. Must be called before anything else runs in this process. Returns the state of that
+    queue; empty if there is none."""
     if TEST_SCHEMA == PUBLIC:
         return []
     with in_schema(PUBLIC):

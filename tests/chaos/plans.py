@@ -1,5 +1,5 @@
-"""How much of what: the short run and the long one. Quotas are enforced; a fault that found no target is tried
-again until its number is reached or the run's longest time is over."""
+"""The plans of the short and the long run: how many faults of each kind, and how many records. Quotas are enforced.
+A fault that found no target is tried again until its number is reached or the run's longest time is over."""
 
 import math
 import random
@@ -9,8 +9,8 @@ from tests.chaos import faults, host_faults
 from tests.chaos.fault import Fault
 
 KILLS = ("kill_child", "kill_worker", "kill_beat", "kill_producer")
-# These wait until every worker is up, all others until one is: on a busy machine a worker takes longer to start than
-# the next blow takes to come, and one that never starts proves nothing.
+# These faults wait until every worker is up; all others wait until one is up. On a busy machine the next fault would
+# come before a worker has started, and a worker that never starts proves nothing.
 HEAVY = (
     *("kill_worker", "freeze_worker", "deploy", "restart_postgres", "crash_postgres", "exhaust_connections"),
     *("restart_redis", "cut_connections", "stall_connections"),
@@ -111,12 +111,13 @@ LONG = Plan(
 )
 
 
-SLICES = "records completed in slices"  # of this part of all, at least, with express on
+SLICES = "records completed in slices"  # with express, at least this share of all records
 SHARE_OF_SLICES = 0.1
 
 
 def sized(plan: Plan, records: int | None, faults: int | None, *, express: bool) -> Plan:
-    """The plan for so many records and faults, at the same pace. Where they differ, it takes as long as the larger."""
+    """The plan for so many records and faults, at the same pace. It takes as long as the larger of the two numbers
+    needs."""
     of_records = 1.0 if records is None else records / plan.quotas["records"]
     of_faults = 1.0 if faults is None else faults / plan.quotas["faults"]
     quotas = {
@@ -137,7 +138,7 @@ def sized(plan: Plan, records: int | None, faults: int | None, *, express: bool)
 
 
 def schedule(plan: Plan, seed: int) -> list[tuple[float, Fault]]:
-    """When to do what: the same for the same seed."""
+    """Returns the faults and their times, which are the same for the same seed."""
     rng = random.Random(seed)
     planned = [fault for fault, count in plan.counts.items() for _ in range(count)]
     rng.shuffle(planned)

@@ -1,8 +1,8 @@
-"""A producer as a process of its own: `python -m tests.chaos.producer URL JOURNAL PREFIX BATCHES_PER_SECOND`.
+"""A producer that is a process of its own: `python -m tests.chaos.producer URL JOURNAL PREFIX BATCHES_PER_SECOND`.
 
-Before each COMMIT it notes in its journal what it tries, after it what was acknowledged. It can be killed at any
-moment; its successor uses another prefix. While there is a file `hold` next to the journal it waits, and it ends when
-there is a file `stop`.
+Before each COMMIT, it notes in its journal what it tries. After the COMMIT, it notes what was acknowledged. It can
+be killed at any moment; its successor uses another prefix. It waits while there is a file `hold` next to the
+journal, and ends when there is a file `stop`.
 """
 
 import itertools
@@ -25,11 +25,11 @@ from tests.chaos.switch import is_express
 from tests.support.pgbouncer import SETTING
 
 BATCH_SIZE = 50
-PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # behind PgBouncer nothing is prepared
+PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # none behind PgBouncer
 USUAL = (93.6, 5, 1, 0.4)
 TROUBLED = (86.6, 10, 2, 1.4)
 CLEAN_BATCHES = 0.7
-BURST = 10 if is_express() else 1  # batches of one flow at once: slices follow full claims only
+BURST = 10 if is_express() else 1  # batches of one flow at once, because slices follow full claims only
 FLOW_NAMES = ["transfer", "notice"] if not is_express() else [*3 * ["transfer"], *5 * ["notice"], "letter"]
 INSERT = """
 INSERT INTO processing_queue (flow_name, payload, correlation_id)
@@ -56,7 +56,8 @@ def produce(url: str, directory: Path, journal: int, prefix: str, per_second: fl
             return
         batch = f"{prefix}-{number}"
         _note(journal, {"tried": batch})
-        # Where it fails nothing is acknowledged: the ledger knows what that may mean.
+        # After an error nothing is acknowledged. The ledger allows for both results, because the COMMIT may have
+        # happened.
         with suppress(psycopg.Error, QueueStoreError):
             if connection is None or connection.closed:
                 connection = psycopg.connect(
@@ -80,8 +81,8 @@ def _insert(connection: psycopg.Connection[Any], flow_name: str, batch: str, rng
 
 
 def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, Any]]:
-    """A slice ends at the first record that is not completed at once. So with express most batches have none, and the
-    others have more of them."""
+    """A slice ends at the first record that is not completed at once. So with express, most batches have no such
+    record, and the others have more of them."""
     if not is_express():
         return [_payload(flow_name, key, rng) for key in keys(batch)]
     if rng.random() < CLEAN_BATCHES:
@@ -90,7 +91,7 @@ def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, 
 
 
 def _pause(rng: random.Random) -> float:
-    """Faults must meet slices, and some slices must become long."""
+    """Some records take long, so that faults meet slices, and some slices become long."""
     return rng.choices([0, 0.02, 0.15], [97.5, 2.2, 0.3])[0]
 
 

@@ -1,4 +1,4 @@
-"""What happened, written to disk as it happens: a run that breaks off still tells."""
+"""Writes to disk what happens, as it happens, so that it is known even after a run that broke off."""
 
 import json
 import time

@@ -1,4 +1,5 @@
-"""A TCP proxy before a Unix socket that can stall (half-open connections), cut (in mid-message), and delay."""
+"""A TCP proxy in front of a Unix socket. It can stall connections (half-open), cut them (in mid-message), and delay
+them."""
 
 import asyncio
 import threading
@@ -16,7 +17,7 @@ class Proxy:
         self.target = target
         self.port = 0
         self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(lambda _loop, _context: None)  # cut connections are its business
+        self._loop.set_exception_handler(lambda _loop, _context: None)  # it cuts connections on purpose
         self._writers: list[asyncio.StreamWriter] = []
         self._flowing = asyncio.Event()
         self._delay_seconds = 0.0
@@ -35,7 +36,8 @@ class Proxy:
         self._loop.close()
 
     def stall(self) -> None:
-        """From the return on nothing that arrives is forwarded and nothing is closed, until `flow` is called."""
+        """After this method has returned, nothing that arrives is forwarded and nothing is closed, until `flow` is
+        called."""
         self._do(self._stall())
 
     def flow(self) -> None:

@@ -1,6 +1,7 @@
-"""How long it takes after a fault until the records that it took from their owners run again.
+"""Measures the time from a fault until a record that it took from its owner runs again.
 
-Where a fault takes nothing from anybody (the broker's, beat's), it is the time until the next claim by anybody.
+If a fault takes no record from an owner, such as a fault of the broker or of beat, measures the time until the next
+claim of any record.
 """
 
 import statistics
@@ -40,7 +41,7 @@ FROM ledger.marks m
 
 @dataclass(frozen=True)
 class Mark:
-    """Taken just before a fault."""
+    """The records that were in flight just before a fault."""
 
     injected_at: float
     claim_numbers: dict[int, int]
@@ -52,7 +53,7 @@ class Mark:
 
 @dataclass
 class Marks:
-    """The answer stands in the ledger's history when the run is over."""
+    """Keeps the marks during the run. After the run, the times of recovery are read from the ledger's history."""
 
     marks: list[tuple[str, Mark]] = field(default_factory=list[tuple[str, Mark]])
 

@@ -1,4 +1,4 @@
-"""Writes what a chaos run found, for people to read."""
+"""Writes the report of a chaos run."""
 
 import platform
 import subprocess
@@ -29,7 +29,8 @@ def write_report(report: Result) -> str:
 
 
 def write_verdict(report: Result) -> str:
-    """The last lines of a bad run, for those who see only the end of a log. Empty: no rule was broken."""
+    """The last lines of a bad run, for readers who see only the end of a log. Empty if no rule was broken and no
+    quota was missed."""
     lines = [f"Broken: {rule}, for example {examples}" for rule, examples in report.violations.items()]
     lines += [f"Missed: {quota}, {reached} were reached" for quota, reached in report.missed.items()]
     return "".join(f"{line}\n" for line in lines)

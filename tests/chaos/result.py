@@ -1,4 +1,4 @@
-"""What a run found."""
+"""The result of a run."""
 
 from collections import Counter
 from dataclasses import dataclass, field

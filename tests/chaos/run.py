@@ -1,4 +1,5 @@
-"""One run: faults by a seeded schedule while producers produce, then silence until all is done, then judgement."""
+"""One run: faults by a seeded schedule while producers produce, then no more faults until all records are done, then
+the judgement."""
 
 import heapq
 import itertools
@@ -29,7 +30,8 @@ TICK_SECONDS = 0.1
 OBSERVE_SECONDS = 0.5
 SAY_SECONDS = 30.0
 PRODUCERS = 2
-# A fault that meets another one at work, or a machine that is too busy, is tried again.
+# A fault that fails with one of these errors is tried again. It has met the effects of another fault, or the machine
+# is too busy.
 TROUBLE = (
     psycopg.Error,
     redis.RedisError,
@@ -71,7 +73,8 @@ class ChaosRun:
             self._plan(at, lambda fault=fault: self._inject(fault))
 
     def execute(self) -> Result:
-        """Whatever happens there is a result; where the run broke off it says so and is a violation."""
+        """Returns a result in every case. If the run broke off, the result says so, and this counts as a
+        violation."""
         before = signal.signal(signal.SIGTERM, _break_off)
         try:
             self._timed("start", self.world.start)
@@ -201,13 +204,13 @@ class ChaosRun:
         heapq.heappush(self._agenda, (at, next(self._numbers), action))
 
     def _drain(self) -> None:
-        """After the last fault the backlog must be gone within the bound."""
+        """Waits until the backlog is gone, which must happen within the bound."""
         started = time.monotonic()
         self.result.acknowledged = self.world.acknowledged_count()
         self._say()
         while self.world.unfinished_count() != 0:
             if time.monotonic() - started > self.plan.drain_bound_seconds:
-                break  # the ledger says what is left
+                break  # the ledger reports what is left
             self.world.mend_servers()
             self.world.observe()
             time.sleep(OBSERVE_SECONDS)

@@ -1,7 +1,7 @@
-"""A short run in one process whose races are forced: every hazard that the ledger must be able to see, once.
+"""A short run in one process, with forced races. Each hazard that the ledger must be able to see happens once.
 
-The chaos run meets them by chance and in masses; here each comes up for certain, so that a mutant that would survive
-it is known within a second.
+In the chaos run, hazards happen by chance and in masses. Here each one happens with certainty, so that a mutant that
+the ledger does not catch is known within a second.
 """
 
 import json
@@ -201,7 +201,7 @@ class Scenario:
             remaining = [record for record in remaining if record.id not in refused]
 
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
-        """Returns what was refused; then nothing was committed."""
+        """Returns the ids that the fence refused. If there are any, nothing was committed."""
         written = None
         with suppress(_RefusedError), run.held.transaction() as cursor:
             self.effects(cursor, [r for r in records if r.payload["how"] != "fail"])
@@ -233,13 +233,13 @@ class Scenario:
             calls.writelines(map(ledger.call, records))
 
     def after_broken_write(self, run: Run, records: Sequence[Record]) -> None:
-        """Nobody knows what happened: ask."""
+        """Writes again, because it is not known whether the first write was committed."""
         run.reopen()
         run.write_again(completed(records))
         run.end()
 
     def die(self, run: Run) -> None:
-        """Silent for longer than the lease, though it can still reach the database."""
+        """Makes the run silent for longer than the lease, although it can still reach the database."""
         self.beat(run)
         self.store.age(run, 60)
         self.store.rescue.sweep()

@@ -1,4 +1,4 @@
-"""Whether this process belongs to a run with `--express`."""
+"""Tells whether this process belongs to a run with `--express`."""
 
 import os
 

@@ -1,5 +1,5 @@
-"""Express slices of the real run loop, whose sessions break, and whose run is declared dead. The ledger finds each
-mutant of their statements, and nothing in the right ones."""
+"""Express slices of the real run loop, with sessions that break and a run that is declared dead. The ledger finds
+each mutant of their statements, and finds nothing wrong with the right statements."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,8 @@ class ExpressScenario(RunLoopScenario):
     express_flows = ("transfer", "notice")
 
     def meet(self, payload: dict[str, Any], context: Any, connection: Any) -> None:
-        """`run dies`: the first call, which is in a slice, has no outcome, and the second one has."""
+        """Of a record with the hazard `run dies`, the first call is in a slice and has no outcome; the second call
+        has one."""
         if payload["hazard"] == "run dies" and "run dies" not in self.met:
             with psycopg.connect(self.url, application_name="hazard", autocommit=True) as rival:
                 rival.execute(DECLARE_DEAD)
@@ -39,7 +40,7 @@ class ExpressScenario(RunLoopScenario):
         self.enqueue("notice", "dies", {25: {"hazard": "run dies"}, 37: {"how": "retry"}})
         self.worker.run(self.flows[1])
         self.enqueue("notice", "urgent", {})
-        self.worker.query(URGENT)  # so that the next run comes to the lost ones with a slice
+        self.worker.query(URGENT)  # so that the next run works on the lost records in a slice
         self.work_off()
         self.enqueue("notice", "breaks", {25: {"hazard": "write breaks"}})
         self.enqueue("transfer", "rolled back", {25: {"hazard": "slice breaks"}, 44: {"how": "retry"}})
@@ -60,7 +61,7 @@ def scenario(
         yield ExpressScenario(worker, tmp_path)
 
 
-# statement, what stands there, what the mutant says, and a rule that it breaks
+# name of the statement, its text, the mutant's text, and a rule that the mutant breaks
 MUTANTS: dict[str, tuple[str, bytes, bytes, str]] = {
     "an express attempt after a lost one": (
         "runs/hold_records",

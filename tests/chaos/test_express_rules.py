@@ -1,4 +1,5 @@
-"""The ledger's rules of claims, calls and express slices: each finds a made-up violation, and lets pass what may be."""
+"""The ledger's rules about claims, calls and express slices. Each one finds an invented violation, and accepts what
+is allowed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -54,8 +55,8 @@ def instant(seconds: float) -> datetime:
 
 
 class Story:
-    """What is said to have happened to records, in a transaction that is rolled back. `notice` may be express, `letter`
-    may not."""
+    """An invented history of records, in a transaction that is rolled back. `notice` may be express, `letter` may
+    not."""
 
     def __init__(self, connection: psycopg.Connection[Any], directory: Path) -> None:
         self.connection = connection
@@ -101,7 +102,7 @@ class Story:
             calls.write(f"{record}\t{claim}\t{run}\t{microseconds}\n")
 
     def slice(self, *records: int, **more: Any) -> UUID:
-        """A right one."""
+        """A slice that breaks no rule."""
         run = self.run()
         for record in records:
             self.call(record, run, taken=more.get("taken", TAKEN))
@@ -109,7 +110,7 @@ class Story:
         return run
 
     def claimed(self, record: int, claim: int = 1, flow_name: str = "notice", taken: float = TAKEN) -> UUID:
-        """As always."""
+        """A record that is claimed and completed as usual."""
         run = self.run(flow_name)
         self.arrow(record, "pending → processing", run, claim, at=taken, taken=taken, flow_name=flow_name)
         self.call(record, run, claim, taken)
@@ -155,7 +156,7 @@ def lost_and_claimed(story: Story) -> None:
 
 
 def lost_and_tried_again_after_a_claim(story: Story) -> None:
-    """The claim was given back, and took the mark of the lock with it."""
+    """The claim was given back, which also removed the mark of the lock."""
     record, run = story.record(), story.run()
     story.lost(record)
     story.arrow(record, "pending → processing", run, 1, at=1, taken=1)
@@ -172,7 +173,7 @@ def held_again_after_a_crash_of_postgres(story: Story) -> None:
 
 
 def converted(story: Story) -> None:
-    """A slice that became long, and a record of it that failed."""
+    """A slice that became long and was claimed, with a record that failed."""
     record, run = story.record(), story.run()
     story.call(record, run)
     story.arrow(record, "pending → processing", run)
@@ -272,7 +273,7 @@ def a_jump(story: Story) -> None:
 
 
 def held_before_it_was_due(story: Story) -> None:
-    """The handler ran before, and the row was written after it."""
+    """The handler ran before the record was due, and the row was written afterwards."""
     story.slice(story.record(), due=0.02)
 
 
@@ -280,7 +281,7 @@ def completed_late(story: Story) -> None:
     story.slice(story.record(), taken=200, at=200)
 
 
-# The rows of a story are of one transaction, so that a third record in it is one too many of a batch of two.
+# All rows of a story are written by one transaction. With batches of two, a third record in it is one too many.
 WRONG: list[tuple[Callable[[Story], None], Sequence[str]]] = [
     (a_slice_of_a_flow_that_may_not, [NO_ARROW]),
     (an_express_attempt_of_a_flow_that_may_not, [NEVER_CLAIMED]),

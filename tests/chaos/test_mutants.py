@@ -54,7 +54,7 @@ class RefusedIdsIgnored(Scenario):
 
 
 class AcknowledgedBeforeCommit(Scenario):
-    """A producer says that it has committed, and has not."""
+    """A producer says that it has committed, but has not."""
 
     def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
         if batch == "deploy":
@@ -112,7 +112,7 @@ WORKERS: dict[type[Scenario], str] = {
     NotDone: "deploy",
 }
 
-# hazard, statement, what stands there, what the mutant says
+# hazard, name of the statement, its text, the mutant's text
 STATEMENTS: dict[str, tuple[str, str, bytes, bytes]] = {
     "no fence": ("zombie_wakes_up", "arrows/complete", FENCE, b"AND q.status <> 'failed'"),
     "no claim number in the fence": (
@@ -217,7 +217,8 @@ def test_a_wrong_statement_is_caught(
 
 
 def is_caught(scenario: Scenario, hazard: str) -> bool:
-    """By the ledger, or before it by a constraint of the database or a check of the store."""
+    """Whether the mutant is caught by the ledger, or earlier by a constraint of the database or a check of the
+    store."""
     try:
         scenario.perform(hazard)
     except DatabaseUnavailableError:

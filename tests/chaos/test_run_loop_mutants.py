@@ -1,4 +1,5 @@
-"""The real run loop, broken on purpose: the ledger finds each mutant of it, and nothing in the right one."""
+"""The real run loop, broken on purpose. The ledger finds each mutant of it, and finds nothing wrong with the right
+run loop."""
 
 import json
 import os
@@ -36,7 +37,7 @@ WHERE datname = current_database() AND application_name LIKE '%%processing_queue
 
 
 class RunLoopScenario:
-    """Records of two flows, each hazard once."""
+    """Records of two flows that meet each hazard once."""
 
     options = OPTIONS
     express_flows: Sequence[str] = ()
@@ -203,7 +204,7 @@ def test_a_connection_that_is_shared_across_a_fork_is_caught(
     process = subprocess.Popen([sys.executable, "-c", FORKED.format(mutant=mutant)], start_new_session=True)
     try:
         exit_code = process.wait(20)
-    except subprocess.TimeoutExpired:  # both wait for an answer that the other one has read
+    except subprocess.TimeoutExpired:  # each waits for an answer that the other one has read
         exit_code = 1
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

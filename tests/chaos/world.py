@@ -1,4 +1,4 @@
-"""Everything that a run consists of, as real processes of this machine, and the means to inject faults."""
+"""All real processes of a run, on this machine, and the means to inject faults into them."""
 
 import os
 import random
@@ -35,7 +35,7 @@ from tests.support.schemas import SEARCH_PATH
 from tests.support.servers import connect
 from tests.workers.processes import ROOT, CeleryProcess, wait_until, with_prefix
 
-# fsync cannot be tested by killing processes: what was written reaches the kernel, and the kernel lives.
+# Killing processes cannot test fsync, because the kernel survives and keeps what was written.
 POSTGRES_SETTINGS = {
     "fsync": "off",
     "max_connections": "70",
@@ -44,7 +44,8 @@ POSTGRES_SETTINGS = {
     "log_line_prefix": "%a|%p|",  # read by tests/chaos/innocents.py
     **SEARCH_PATH,
 }
-# As docs/performance.md advises: what waits for a Postgres that is away fails soon, and log-ins are tried again soon.
+# As docs/performance.md advises: statements that wait for an unavailable Postgres fail soon, and log-ins are tried
+# again soon.
 PGBOUNCER_SETTINGS = {"default_pool_size": "40", "query_wait_timeout": "10", "server_login_retry": "1"}
 LEASE_SECONDS = 2.0
 WORKER_SETTINGS = {
@@ -142,7 +143,7 @@ class World:
         return Path(str(self.postgres.socket_directory), ".s.PGSQL.5432")
 
     def _start_pgbouncer(self) -> Path:
-        """Everybody but the observer goes through it. Returns its Unix socket."""
+        """Starts the PgBouncer that all processes except the observer use. Returns its Unix socket."""
         directory = self.directory / "postgres"
         settings = PGBOUNCER_SETTINGS | {"unix_socket_dir": str(self.postgres.socket_directory)}
         self.pgbouncer = self._stack.enter_context(
@@ -169,7 +170,7 @@ class World:
         self._stack.close()
 
     def url(self, number: int) -> str:
-        """Every other worker reaches Postgres through the proxy."""
+        """Every second worker reaches Postgres through the proxy."""
         if number % 2:
             return f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"
         return self.server_url
@@ -197,7 +198,7 @@ class World:
         return CeleryProcess(arguments, self._environment(self.server_url), log)
 
     def new_producer(self, number: int) -> None:
-        """The successor of the one of this number, where there was one."""
+        """Starts a producer with this number. If there was one before, the new one is its successor."""
         journal = self.directory / f"journal-{number}-{self._next()}"
         journal.touch()
         self.journals.append(journal)
@@ -213,7 +214,8 @@ class World:
             )
 
     def query(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """As an observer whom no fault meets. Nothing is retried. Raises psycopg.OperationalError."""
+        """Queries as an observer that no fault affects on purpose. Retries nothing. Raises
+        psycopg.OperationalError."""
         if self._observer is None or self._observer.closed:
             self._observer = psycopg.connect(
                 self.postgres.url(), autocommit=True, application_name="observer", connect_timeout=3
@@ -221,7 +223,7 @@ class World:
         return self._observer.execute(statement.encode(), parameters).fetchall()
 
     def query_again(self, statement: str) -> list[tuple[Any, ...]]:
-        """After a fault of Postgres: the first answer over a new connection."""
+        """Returns the first answer after a fault of Postgres, over a new connection."""
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -246,11 +248,12 @@ class World:
         return [pid for worker in self.workers[1::2] for pid in [worker.pid, *self.pool_children(worker)]]
 
     def mark(self, pids: list[int] | None = None) -> None:
-        """Just before a fault: what these processes, or all, have in flight."""
+        """Remembers which records these processes, or all, have in flight. Called just before a fault."""
         self.marked = Mark.now(self.query(IN_HAND, {"pids": pids}))
 
     def observe(self) -> None:
-        """Called many times a second: hints, the backlog, idle sessions, and processes that ended by themselves."""
+        """Looks at hints, the backlog, idle sessions, and processes that ended by themselves. Called twice a
+        second."""
         with suppress(psycopg.OperationalError):
             [(self.backlog,)] = self.query(BACKLOG)
             up = {pid for (pid,) in self.query(UP)}
@@ -276,7 +279,7 @@ class World:
             producer.wait()
 
     def acknowledged_count(self) -> int:
-        """Of records, by the producers' journals."""
+        """The number of acknowledged records, according to the producers' journals."""
         for journal in self.journals:
             position, count = self._read.get(journal, (0, 0))
             with journal.open("rb") as lines:
@@ -286,7 +289,7 @@ class World:
         return BATCH_SIZE * sum(count for _, count in self._read.values())
 
     def mend_servers(self) -> None:
-        """What a supervisor of the servers does."""
+        """Restarts a server that ended, as a supervisor would."""
         if not self.postgres.is_running:
             self.unexpected_ends.append("Postgres")
             self.postgres_crashed_at.append(time.time())
@@ -296,7 +299,7 @@ class World:
             self.redis.start()
 
     def _revive(self) -> None:
-        """What a supervisor of the machine does: start again what ended."""
+        """Restarts workers, beats and producers that ended, as a supervisor would."""
         for number, worker in enumerate(self.workers):
             if worker.popen.poll() is not None:
                 self.unexpected_ends.append(f"worker: {_last_words(worker)}")
@@ -319,7 +322,7 @@ class World:
         return -1
 
     def shut_down(self) -> None:
-        """A clean end of all processes, and the last look of rescue."""
+        """Ends all processes cleanly, and lets rescue sweep until nothing is alive."""
         for process in [*self.beats, *self.workers]:
             try:
                 process.terminate(60)
@@ -360,7 +363,7 @@ class World:
 
 
 def _quiet_port() -> int:
-    """Below the range that outgoing connections take their ports from: nobody takes it while Redis is down."""
+    """A port below the range for outgoing connections, so that nobody takes it while Redis is down."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as tried, suppress(OSError):

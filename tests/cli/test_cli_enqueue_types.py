@@ -39,7 +39,7 @@ def stored(worker: Worker) -> list[Any]:
 def test_the_stored_schema_refuses_with_the_line_and_the_place(worker: Worker, kind: Kind) -> None:
     worker.declare(handler_of(kind.order, print))
     said = enqueue(STORED, WRONG, MISSING, STORED, exit_code=1).stderr
-    assert f"line 2: {PATH}: must be integer, not string (the stored schema says so" in said
+    assert f"line 2: {PATH}: must be integer, not string (by the stored schema" in said
     assert f"line 3: {PATH}: a required field is missing" in said
     assert "Nothing was enqueued." in said
     assert stored(worker) == []
@@ -96,7 +96,7 @@ def test_a_flow_without_a_type_imports_no_code(worker: Worker, monkeypatch: pyte
 def test_the_help_says_what_is_checked() -> None:
     said = " ".join(CliRunner().invoke(main, ["enqueue", "--help"]).output.split())
     assert "does not fit the type of the flow's payload" in said
-    assert "by the schema that is stored in the database, which converts nothing" in said
+    assert "the schema that is stored in the database checks it, and converts nothing" in said
 
 
 def test_a_csv_field_is_text_and_the_way_out_is_named(worker: Worker, tmp_path: Path) -> None:

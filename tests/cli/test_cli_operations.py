@@ -74,7 +74,7 @@ def test_check_works_without_worker_and_beat_and_says_so(database: DatabaseManag
     assert "Celery beat has never run" in queuectl("check", exit_code=1).output
     beat_is_alive(database)
     execute(database, "UPDATE beats SET heartbeat_at = now() - interval '2 minutes'")
-    assert "Celery beat is silent for 12" in queuectl("check", exit_code=1).output
+    assert "Celery beat has been silent for 12" in queuectl("check", exit_code=1).output
 
 
 def test_check_says_that_the_broker_is_away(
@@ -148,7 +148,7 @@ def test_capacity(database: DatabaseManager) -> None:
     filling.add_flow(database)
     filling.add_records(database, 1_201)
     assert as_json("capacity")["wanted_containers"] == 2
-    assert "Growth needs 7 full days of history, there are 0." in queuectl("capacity").output
+    assert "7 full days of history; so far there are 0." in queuectl("capacity").output
 
 
 def test_maintenance_is_dry_unless_told_and_asks(database: DatabaseManager) -> None:

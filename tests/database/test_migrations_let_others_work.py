@@ -101,10 +101,12 @@ def test_after_a_while_a_migration_waits_longer_and_says_so(
     with migrating(following) as process:
         assert process.stderr is not None
         with uncommitted(database, INSERT):
+            said = process.stderr.readline()
             assert (
-                "no moment was free; now everybody may wait for 0.1 s: session " in process.stderr.readline()
+                "no moment was free: the next try may make others wait for 0.1 s; in the way: session "
+                in said
             )
-            assert "now everybody may wait for 0.2 s" in process.stderr.readline()
+            assert "the next try may make others wait for 0.2 s" in process.stderr.readline()
         assert ended(process) == 0
 
 

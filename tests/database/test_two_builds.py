@@ -67,7 +67,7 @@ def test_this_code_works_on_the_schema_of_the_next_release(
     take_every_arrow(database)
     done = this.queuectl("status")
     assert done.returncode == 0, done.stderr
-    assert f"at {EXPANDED}, which this code works on." in this.queuectl("doctor").stdout
+    assert f"at {EXPANDED}, which fits this code." in this.queuectl("doctor").stdout
     assert following.queuectl("status").returncode == 0
 
 

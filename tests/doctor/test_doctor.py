@@ -43,7 +43,7 @@ def test_a_line_for_each_check(patient: Patient) -> None:
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
     assert [line[9:].partition(":")[0] for line in lines] == EVERYTHING
-    assert lines[0] == "ok       settings: valid, of the environment DEVELOPMENT."
+    assert lines[0] == "ok       settings: valid, for the environment DEVELOPMENT."
     assert lines[-1].startswith("warning  beat: Celery beat has never run: ")
     assert " Next: start `celery -A processing_queue beat`" in lines[-1]
 
@@ -79,7 +79,7 @@ def test_a_server_that_is_away(patient: Patient, monkeypatch: pytest.MonkeyPatch
     *_, database, rest = result.stdout.splitlines()
     assert result.exit_code == 2
     assert database.startswith("problem  database: the database rpa_db at 127.0.0.1:1 cannot be used: ")
-    assert rest.startswith("Not examined until then: schema, extensions, pooler, ")
+    assert rest.startswith("Not examined because of the problem above: schema, extensions, pooler, ")
     assert "hush" not in result.output
 
 

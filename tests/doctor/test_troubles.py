@@ -90,7 +90,7 @@ def test_a_trouble_in_the_database(trouble: str, patient: Patient) -> None:
         (f"{OWN}URL", "postgresql://me:hush@elsewhere/rpa_db", "warning", "DATABASE_URL wins"),
         (f"{PREFIX}CLEANUP_TIMEOUT_HOURS", "0.002", "warning", "records are taken from living runs"),
         (f"{PREFIX}LOCK_TIMEOUT_SECONDS", "700", "warning", "has no effect"),
-        (f"{PREFIX}RETENTION_ANY_FAILED_DAYS", "2", "warning", "RETENTION_FAILED_DAYS, which has no effect"),
+        (f"{PREFIX}RETENTION_ANY_FAILED_DAYS", "2", "warning", "RETENTION_FAILED_DAYS has no effect"),
     ],
 )
 def test_a_wrong_or_odd_setting(

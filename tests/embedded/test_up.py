@@ -37,9 +37,9 @@ def up(directory: Path) -> Iterator[Up]:
 def test_the_sample_ends_as_expected_and_the_summary_says_where_to_look(up: Up, directory: Path) -> None:
     assert "Every record reached its expected end." in up.output
     for shown in (
-        r"952 of 952 records ended in [\d.]+ s, with the waits before retries.",
-        r"Without them: [1-9]\d* completed a second.",
-        "Failed, and wrong on purpose: 8.",
+        r"952 of 952 records ended in [\d.]+ s, including the waits before retries.",
+        r"Without these waits: [1-9]\d* completed a second.",
+        "Failed, because they are wrong on purpose: 8.",
         r"completed +│ +944 ",
         r"failed +│ +8 ",
         r"│ 6 +│ 2 +│ RegistryUnreachableError: the registry did not answer",

@@ -183,7 +183,7 @@ def test_an_asynchronous_connection_given_to_the_synchronous_function_is_refused
         engine = create_async_engine(database.engine.url)
         async with engine.connect() as connection:
             assert isinstance(connection, AsyncConnection)
-            with pytest.raises(QueueStoreError, match="begin with a"):
+            with pytest.raises(QueueStoreError, match="begins with a"):
                 enqueue(connection, "send_invoice", {})  # type: ignore[arg-type]
         await engine.dispose()
 

@@ -23,7 +23,7 @@ def test_what_is_given_back_without_a_run_is_logged_and_audited(
         cursor.execute(CLAIMED_BY_NOBODY.encode(), (record_id,))
     with caplog.at_level(logging.WARNING):
         assert store.rescue.sweep_overdue().pending_ids == [record_id]
-    assert "gave back 1 record whose run has no row, or claimed longer ago" in caplog.text
+    assert "gave back 1 record, whose run has no row or whose claim is older" in caplog.text
     audit = "SELECT actor, action, target, affected_count FROM audit_log"
     assert store.query(audit) == [("rescue", "rescue overdue", f"records {record_id}", 1)]
     caplog.clear()

@@ -79,13 +79,13 @@ def test_a_stop_is_told_with_who_why_and_since_when(
     stop(Operators(database))
     (finding,) = found(database)
     assert finding.message.startswith(begins)
-    assert "by ben (moving), more than 0 h: " in finding.message
+    assert "by ben (moving), for more than 0 h: " in finding.message
     assert ("20 due records wait" in finding.message) == (
         stop not in (stop_ingestion, stop_ingestion_of_the_flow)
     )
     assert ("new records are refused" in finding.message) == (stop not in WITHOUT_DUE_RECORDS)
     assert (finding.level, finding.flow_name, finding.threshold) == ("warning", flow_name, 0)
-    assert finding.next_step == f"ask ben whether it is still meant, then {next_step}"
+    assert finding.next_step == f"ask ben whether that is still intended, then {next_step}"
 
 
 @pytest.mark.parametrize("stop", [stop for stop, *_ in STOPS])
@@ -113,7 +113,7 @@ def test_an_hour_is_long_by_default_and_a_plain_update_has_no_author(
     troubles.healthy(database)
     troubles.execute(database, "UPDATE flows SET paused_at = now() - interval '61 minutes'")
     (finding,) = found(database)
-    assert "by somebody who left no audit row (no reason given), more than 1 h" in finding.message
+    assert "by somebody who left no audit row (no reason given), for more than 1 h" in finding.message
     assert (finding.figure, finding.threshold) == (pytest.approx(1.02, abs=0.01), 1)
 
 

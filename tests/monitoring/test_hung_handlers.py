@@ -63,7 +63,7 @@ def test_it_is_named_with_its_process_and_host_and_since_when(store: Store) -> N
     )
     since = store.value("SELECT in_hand_since FROM worker_processes WHERE in_hand_since IS NOT NULL")
     assert f"record {record.id} in process 1 on host since {since:%Y-%m-%d %H:%M:%S %Z}" in finding.message
-    assert "usual are at most 0.2" in finding.message
+    assert "usually at most 0.2" in finding.message
     assert f"queuectl end {record.id}" in finding.next_step
 
 

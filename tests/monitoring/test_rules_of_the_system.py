@@ -96,7 +96,7 @@ def dead_process() -> WorkerProcessReading:
         (connected(81), ("server_connections", "warning", "81 of 100 connections")),
         (connected(96), ("server_connections", "critical", "more than 95 %")),
         (idle(5), None),
-        (idle(3, 3), ("idle_in_transaction", "warning", "6 connections are idle in a transaction")),
+        (idle(3, 3), ("idle_in_transaction", "warning", "6 connections have been idle in a transaction")),
         (held(300), None),
         (held(301), ("held_snapshot", "warning", "pid 4711, report, ben")),
         (held(3_601), ("held_snapshot", "critical", "open for 60 minutes")),

@@ -143,7 +143,7 @@ def test_stopped_ingestion_stops_the_import(jobs: Importing, database: DatabaseM
 def test_it_asks_before_it_moves(jobs: Importing) -> None:
     add(jobs, urgency=1)
     result = jobs.command("table jobs", *HERE, exit_code=64)
-    assert "say --yes" in result.output
+    assert "pass --yes" in result.output
     assert "1 job would be moved." in result.output
     assert jobs.records() == []
 
@@ -154,11 +154,11 @@ def test_it_asks_before_it_moves(jobs: Importing) -> None:
         (["table"], "name the table and one flow"),
         (["table", "jobs"], "name the table and one flow"),
         (["table", "jobs", "--flow", "a", "--flow", "b"], "name the table and one flow"),
-        (["table", "jobs", "--flow", "a", "--moved", "pending"], "must be another status"),
+        (["table", "jobs", "--flow", "a", "--moved", "pending"], "--moved must differ from --pending"),
         (["table", "jobs", "--flow", "a", "--payload", "b", "--columns", "c"], "--payload or --columns"),
-        (["procrastinate", "jobs"], "drop jobs"),
+        (["procrastinate", "jobs"], "leave out jobs"),
         (["procrastinate", "--flow", "invoice"], "--flow takes TASK=FLOW, not invoice"),
-        (["pgqueuer", "--id-column", "number"], "--id-column is for a table"),
+        (["pgqueuer", "--id-column", "number"], "--id-column is only for queuectl import table"),
         (["celery"], "'celery' is not one of"),
     ],
 )

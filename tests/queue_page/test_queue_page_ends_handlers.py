@@ -71,7 +71,7 @@ class TestInABrowser:
         browser.open(f"{url}/queue/records/{record_id}", SHOWN)
         shown = browser.run("document.querySelector('#queue-view').textContent")
         assert "Its handler runs far longer than usual" in shown
-        assert "In hand since" in shown
+        assert "Handler running since" in shown
         browser.click("End its handler")
         browser.run("document.querySelector('dialog input[name=reason]').value = 'hangs'; 0")
         assert "was asked to end the handler" in confirm(browser, "End its handler")

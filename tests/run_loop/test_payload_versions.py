@@ -136,7 +136,7 @@ def test_a_version_that_is_none_fails_its_record(worker: Worker, version: object
         ({"version": 2}, "no step from version 1"),
         ({"version": 4, "upgrade": STEPS}, "no step from version 3"),
         ({"version": 3, "upgrade": {2: add_net}}, "no step from version 1"),
-        ({"version": 2, "upgrade": STEPS}, "a step from 2, and the version is 2"),
+        ({"version": 2, "upgrade": STEPS}, "a step from version 2, but the newest version is 2"),
         ({"upgrade": STEPS}, "upgrade needs version"),
         ({"version": 2, "upgrade": [add_currency]}, "must be a dictionary"),
         ({"version": 2, "upgrade": {1: "add_currency"}}, r"upgrade\[1\] must be a plain function"),

@@ -94,4 +94,4 @@ def test_a_beat_that_stopped_in_order_has_time_to_start_again(
         cursor.execute("DELETE FROM beats WHERE stopped_at IS NOT NULL")
     found = beat_findings(database)
     third.close()
-    assert found == ["Celery beat is silent for N s: scheduled maintenance does not happen."]
+    assert found == ["Celery beat has been silent for N s: scheduled maintenance does not happen."]

@@ -68,7 +68,7 @@ def test_maintenance_by_message_changes_nothing(worker: Worker, caplog: pytest.L
     for name in ("weekly_reset", "monthly_retention", "nightly_review"):
         assert ours()[f"tasks.monitoring.{name}"].apply().result is None
     assert worker.statuses() == {"failed": 3}
-    assert "did nothing: the schedule calls it" in caplog.text
+    assert "did nothing: only the schedule may call it" in caplog.text
 
 
 @pytest.mark.usefixtures("in_a_worker")

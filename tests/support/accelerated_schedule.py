@@ -1,7 +1,7 @@
 """An application whose time runs faster: `celery -A tests.support.accelerated_schedule beat`.
 
-A period takes half a second. With ACCELERATED_FROM, an instant in seconds, each hour of the crontabs takes a minute
-from then on.
+One entry is due every half second. If ACCELERATED_FROM, an instant in seconds, is set, there are crontabs instead,
+and from that instant on each of their hours takes a minute.
 """
 
 import os

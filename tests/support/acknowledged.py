@@ -1,4 +1,4 @@
-"""Producers that note what they tried and what was acknowledged, as applications see it."""
+"""Producers that note what they tried to enqueue and what was acknowledged, as an application sees it."""
 
 import threading
 import time
@@ -18,9 +18,9 @@ SLOW_SECONDS = 0.3
 
 
 class Producer(threading.Thread):
-    """Enqueues into one flow, transaction after transaction, and connects again where a connection breaks. Any other
-    error fails the test. A key is used once: whoever sees no acknowledgement does not repeat. `held_seconds`: how long
-    each transaction stays open, as where an application has more to do in it."""
+    """Enqueues into one flow, transaction after transaction, and connects again if the connection breaks. Any other
+    error fails the test. Each key is used once: a transaction without an acknowledgement is not repeated.
+    `held_seconds`: how long each transaction stays open, as if an application did more work in it."""
 
     def __init__(self, url: str, prefix: str, flow_name: str, held_seconds: float = 0) -> None:
         super().__init__(name=prefix, daemon=True)
@@ -38,7 +38,7 @@ class Producer(threading.Thread):
         return list(self.ids)
 
     def stop(self) -> None:
-        """It finishes the transaction in hand."""
+        """Stop after the current transaction."""
         self._stopped.set()
         self.join(60)
         assert not self.is_alive(), f"{self.name} waits for an answer"
@@ -66,8 +66,8 @@ class Producer(threading.Thread):
 def running_producers(
     url: str, flow_name: str = "with_effect", count: int = 2, slow: int = 0
 ) -> Iterator[list[Producer]]:
-    """From the moment on at which a worker has registered the flow. `slow`: so many more, each with a transaction that
-    is open nearly all the time."""
+    """Starts the producers as soon as a worker has registered the flow. `slow`: so many additional producers, each
+    with a transaction that is open nearly all the time."""
     wait_until(lambda: _is_registered(url, flow_name), f"the flow {flow_name}", timeout_seconds=60)
     producers = [
         Producer(url, f"{flow_name}-{number}", flow_name, 0 if number < count else SLOW_SECONDS)
@@ -90,5 +90,5 @@ def _is_registered(url: str, flow_name: str) -> bool:
 
 
 def acknowledged_by(producers: list[Producer]) -> int:
-    """How many records, as of now."""
+    """The number of records acknowledged until now."""
     return sum(producer.acknowledged_count for producer in producers)

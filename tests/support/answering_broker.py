@@ -1,4 +1,4 @@
-"""Between a client and its Redis: passes everything on, or answers each command with an error."""
+"""A server between a client and its Redis. It passes everything on, or answers each command with an error."""
 
 import socket
 import threading
@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 
 class AnsweringBroker:
-    """`reply`: such as "LOADING Redis is loading the dataset in memory"; None passes on."""
+    """`reply`: the error with which it answers, such as "LOADING Redis is loading the dataset in memory". If None,
+    it passes everything on."""
 
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
@@ -62,7 +63,7 @@ def answering_broker(url: str) -> Iterator[AnsweringBroker]:
 
 
 def _command(commands: BinaryIO) -> bytes:
-    """One array of strings, as a client sends it; nothing at the end."""
+    """Reads one command, an array of strings. Empty if the client has closed the connection."""
     head = commands.readline()
     parts = [head]
     for _ in range(int(head[1:] or 0)):

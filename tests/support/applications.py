@@ -1,4 +1,4 @@
-"""Applications as others have them, to see that installing the wheel changes nothing in them."""
+"""Typical applications of others, to test that installing the wheel changes nothing in them."""
 
 import textwrap
 from dataclasses import dataclass, field
@@ -103,7 +103,8 @@ def test_their_configuration_is_theirs():
 
 @dataclass(frozen=True)
 class Application:
-    """The files of an application, where its Celery application is, and whether it is installed as editable."""
+    """The files of an application, the place of its Celery application, and whether the application is installed as
+    editable."""
 
     files: dict[str, str]
     celery_application: str = "tasks"

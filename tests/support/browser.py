@@ -1,4 +1,5 @@
-"""A headless Chromium, driven through its DevTools protocol. Synchronous: one thread talks, nobody sleeps for luck."""
+"""A headless Chromium, driven through its DevTools protocol. Synchronous: only one thread talks to it, and waits are
+for conditions, never for a fixed time."""
 
 import asyncio
 import base64
@@ -41,11 +42,11 @@ def result(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 class NavigatedError(AssertionError):
-    """The page gave way to another one before it answered."""
+    """The browser left the page before the page answered."""
 
 
 class Browser:
-    """One tab. `problems`: what the console called an error, and answers of 500 and more."""
+    """One tab. `problems`: errors in the console, and answers with a status of 500 or more."""
 
     def __init__(self, profile: Path, user: str = "", password: str = "") -> None:
         assert CHROMIUM is not None
@@ -91,14 +92,15 @@ class Browser:
         self.wait(f"!window.isLeft && location.href.startsWith({json.dumps(url)}) && ({ready})")
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page; a promise is awaited."""
+        """Returns the value of an expression in the page. Awaits a promise."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise AssertionError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def wait(self, condition: str) -> Any:
-        """Until it holds, also across a change of page; an element counts as true. Returns its value."""
+        """Waits until the condition is true, also across a change of page. An element counts as true. Returns the
+        value."""
         answer = f"const v = ({condition}); return v instanceof Node ? true : v"
         script = f"(() => {{ try {{ {answer} }} catch {{ return false }} }})()"
         deadline = time.monotonic() + WAIT_SECONDS
@@ -113,7 +115,7 @@ class Browser:
             self._loop.run_until_complete(asyncio.sleep(0.05))
 
     def click(self, text: str, inside: str = "#queue-page") -> None:
-        """The button or link with this text."""
+        """Clicks the button or link with this text, as soon as it is there and enabled."""
         find = (
             f"[...document.querySelectorAll({json.dumps(inside + ' button, ' + inside + ' a')})]"
             f".find((e) => e.textContent.trim() === {json.dumps(text)} && !e.disabled)"

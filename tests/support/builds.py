@@ -1,4 +1,4 @@
-"""Copies of this code that have further migrations: the next releases, as builds of their own."""
+"""Copies of this code with additional migrations, which stand for the next releases."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ class Build:
         shutil.copy(ROOT / "celeryconfig.py", directory)
 
     def add_migration(self, version: str, before: str, kind: str, statements: str, **indexes: str) -> None:
-        """`indexes`: what is built CONCURRENTLY, by name."""
+        """`indexes`: the statements that build an index CONCURRENTLY, by the name of the index."""
         file = self.directory / "queue_store/migrations/versions" / version
         text = MIGRATION.format(said=version, kind=kind, version=version, before=before)
         for index, statement in indexes.items():
@@ -55,7 +55,7 @@ class Build:
         )
 
     def change(self, name: str, text: str, instead: str) -> None:
-        """In one file."""
+        """Replaces a text that stands once in a file."""
         file = self.directory / name
         assert file.read_text().count(text) == 1, text
         file.write_text(file.read_text().replace(text, instead))

@@ -1,4 +1,4 @@
-"""A virtual environment as an application has it, outside of this checkout."""
+"""A virtual environment like that of an application, outside of this checkout."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ LONGEST_SECONDS = 240
 
 
 def run(command: Sequence[str | Path], cwd: Path, exit_code: int | None = 0, **environment: str) -> str:
-    """The output of a command, its errors included."""
+    """Runs a command. Returns its output, including stderr."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
     answer = subprocess.run(
         command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=LONGEST_SECONDS
@@ -38,7 +38,7 @@ class CleanEnvironment:
         venv.create(place, with_pip=True)
         environment = cls(place)
         locked = ("--require-hashes", "--only-binary", ":all:", "-r", ROOT / lock)
-        environment.pip("install", "--no-compile", *locked)  # what a test imports is compiled then
+        environment.pip("install", "--no-compile", *locked)  # a module is compiled when a test imports it
         return environment
 
     @property

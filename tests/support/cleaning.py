@@ -1,4 +1,4 @@
-"""Give each test a database as the migrations left it, in about a millisecond."""
+"""Gives each test a database in the state after the migrations, in about a millisecond."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -25,14 +25,14 @@ ORDER BY ordinal_position
 
 
 class DatabaseCleaner:
-    """Empties every table but those that are kept, and puts back the rows that the migrations had inserted."""
+    """Empties all tables except the kept ones, and restores the rows that the migrations had inserted."""
 
     def __init__(self, url: str, kept: Sequence[str] = KEPT) -> None:
         self._url = url
         self._kept = list(kept)
 
     def remember_seeds(self) -> None:
-        """Keep the rows of the freshly migrated tables; called once, before the first test."""
+        """Keep the rows of the freshly migrated tables. Called once, before the first test."""
         with psycopg.connect(self._url) as connection:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SEEDS)))
             for table in self._tables(connection):
@@ -43,7 +43,8 @@ class DatabaseCleaner:
                 )
 
     def clean(self) -> None:
-        """Triggers and foreign keys are off during it: order does not matter and nothing is counted."""
+        """Triggers and foreign keys are switched off, so the order of the tables does not matter and nothing is
+        counted."""
         with psycopg.connect(self._url) as connection:
             connection.execute("SET LOCAL lock_timeout = '10s'")
             connection.execute("SET LOCAL session_replication_role = replica")

@@ -1,5 +1,5 @@
-"""Everything that `migrate` and `grant_roles` make, as SQL that makes it again: the same text on every version of
-Postgres. What `pg_dump` writes changes from one version to the next.
+"""Describes everything that `migrate` and `grant_roles` make, as SQL that would make it again. The text is the same
+on every version of Postgres, unlike the text that `pg_dump` writes.
 
 `python -m tests.support.described_schema` writes queue_store/migrations/schema.sql.
 """
@@ -36,8 +36,8 @@ NESTED = re.compile(r"\( SELECT\b|\(|\)|\b\w+\.")
 
 
 def described(connection: psycopg.Connection[Any]) -> str:
-    """The queue's schema in words, named `public` like the roles of a queue there, whatever its name is. Leaves out the
-    row of `schema_version` and its comment, which `migrate` keeps."""
+    """The queue's schema as SQL. Whichever name the schema has, the text calls it `public`, and names the roles
+    accordingly. Leaves out the row and the comment of `schema_version`, which `migrate` writes."""
     name = queue_schema()
     with connection.transaction():
         connection.execute("SELECT set_config('search_path', quote_ident(%s), true)", [name])
@@ -53,7 +53,8 @@ def described(connection: psycopg.Connection[Any]) -> str:
 
 
 def _in_public(text: str, name: str) -> str:
-    """The text as if the queue were in `public`. Postgres quotes a name only where it must."""
+    """The text as if the queue were in `public`. Handles names with and without quotes, because Postgres quotes only
+    the names that need it."""
     if name == PUBLIC:
         return text
     text = re.sub(rf'"{name}"\.|\b{name}\.(?=\w)', "public.", text)
@@ -74,8 +75,8 @@ def _rows(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def _alike(statement: str) -> str:
-    """Before Postgres 16 a view on one table names each of its columns with that table, the later ones only in nested
-    selects."""
+    """Makes the text of a view the same for all versions. Before Postgres 16, a view on one table qualifies each
+    column with that table; later versions do so only in nested selects."""
     own = OWN_TABLE.search(statement)
     if not statement.startswith("CREATE VIEW") or own is None:
         return statement

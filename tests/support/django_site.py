@@ -1,4 +1,4 @@
-"""Django in the tests' own process: it can be configured once."""
+"""Configures Django in the tests' own process, which is possible only once."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from sqlalchemy.engine import make_url
 
 
 def configure_django(url: str) -> None:
-    """The application `tests.django.shop`, on this database. Only the database changes afterwards. The environment
-    stays as it was: Celery configures Django in each process that finds DJANGO_SETTINGS_MODULE there."""
+    """Configures the application `tests.django.shop` on this database. Further calls change only the database. The
+    environment is restored, because Celery configures Django in each process that finds DJANGO_SETTINGS_MODULE
+    there."""
     import django
     from django.db import connections
 
@@ -24,7 +25,7 @@ def configure_django(url: str) -> None:
 
 
 def database_settings(url: str, test_name: str | None = None) -> dict[str, Any]:
-    """An entry of DATABASES."""
+    """Returns an entry for DATABASES."""
     parsed = make_url(url)
     return {
         "ENGINE": "django.db.backends.postgresql",

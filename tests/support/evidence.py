@@ -1,4 +1,4 @@
-"""What every report in docs/evidence says about its making."""
+"""The paragraph by which every report in docs/evidence says how it was made."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ LIBRARIES = ("celery", "kombu", "psycopg", "redis", "SQLAlchemy")
 
 
 def made_by(command: str, postgres_url: str, redis_url: str) -> str:
-    """One paragraph: command, time, versions, machine and how busy it was."""
+    """The paragraph names the command, the time, the versions, the machine and its load."""
     with psycopg.connect(postgres_url) as connection:
         row = connection.execute("SHOW server_version").fetchone()
     with redis.Redis.from_url(redis_url) as client:

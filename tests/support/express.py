@@ -1,4 +1,4 @@
-"""What handlers of express runs see of their own records."""
+"""Handlers of express runs that look at their own records."""
 
 import asyncio
 import time

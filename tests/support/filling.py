@@ -1,4 +1,4 @@
-"""Puts rows of every kind into the queue, in the past where a test wants it: nobody waits."""
+"""Puts rows of every kind into the queue. A test can put them into the past instead of waiting."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ SHORT_LEASE = {
 
 
 def alive() -> datetime:
-    """A heartbeat that is not silent, however long the test takes."""
+    """The time of a heartbeat that counts as alive, however long the test takes."""
     return datetime.now(UTC) + timedelta(hours=1)
 
 
@@ -28,7 +28,7 @@ def add_flow(database: DatabaseManager, flow_name: str = "alpha", **columns: Any
 
 
 def add_records(database: DatabaseManager, count: int, flow_name: str = "alpha", **columns: Any) -> None:
-    """Pending ones unless `columns` say otherwise; `age_seconds` moves scheduled_at into the past."""
+    """The records are pending unless `columns` say otherwise. `age_seconds` moves scheduled_at into the past."""
     age_seconds = columns.pop("age_seconds", 0)
     with database.transaction() as cursor:
         restore_rows(cursor)
@@ -51,7 +51,7 @@ def add_failed(database: DatabaseManager, count: int, flow_name: str = "alpha", 
 def add_outcomes(
     database: DatabaseManager, flow_name: str = "alpha", minutes_ago: float = 5, **counts: Any
 ) -> None:
-    """As if they had been counted so long ago; rows are not made, so the totals stay as they are."""
+    """Adds counts as if records had ended so long ago. Makes no records, so the totals stay as they are."""
     columns = {
         "completed_adjusted": -counts.get("completed", 0),
         "failed_adjusted": -counts.get("failed", 0),

@@ -1,4 +1,4 @@
-"""Flows as rows, where a test needs no worker that registers them."""
+"""Adds flows as rows, for tests that need no worker to register them."""
 
 from queue_store.database.manager import DatabaseManager
 

@@ -1,4 +1,4 @@
-"""Runs of a flow in this process, on a real database: what a worker process does, without Celery around it."""
+"""Runs of a flow in this process, on a real database. They do what a worker process does, but without Celery."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -49,7 +49,8 @@ class Worker:
         return run_flow(self.services, flow)
 
     def process(self, handler: Callable[..., Any], payloads: Iterable[Any], **options: Any) -> list[Any]:
-        """Declare, enqueue, run once; returns the records' rows in the order of the payloads."""
+        """Declare a flow, enqueue the payloads, and run the flow once. Returns the records' rows in the order of the
+        payloads."""
         flow = self.declare(handler, **options)
         ids = self.enqueue(flow.name, payloads)
         self.run(flow)

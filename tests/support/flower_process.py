@@ -1,4 +1,4 @@
-"""The documented command, as an operator starts it: `celery -A processing_queue flower`."""
+"""Starts Flower by the documented command, as an operator does: `celery -A processing_queue flower`."""
 
 import base64
 import http.client
@@ -66,7 +66,8 @@ class FlowerProcess:
         login: bool = True,
         headers: dict[str, str] | None = None,
     ) -> "Answer":
-        # Without a login from another address each time: wrong logins of one are answered later and later.
+        # A request without a login uses another address each time, because answers to wrong logins from one address
+        # become slower and slower.
         source = None if login else (f"127.{randrange(256)}.{randrange(256)}.{randrange(1, 255)}", 0)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=source)
         token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -82,7 +83,7 @@ class FlowerProcess:
     def do(
         self, action: str, body: Any, *, headers: dict[str, str] | None = None, **options: Any
     ) -> "Answer":
-        """As the page does it: with the token that its cookie carries."""
+        """Does an action as the page does it, with the token from its cookie."""
         headers = {
             **(headers or {}),
             "Cookie": "_xsrf=2|1234abcd|0123456789abcdef0123456789abcdef|1700000000",

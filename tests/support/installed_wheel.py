@@ -1,4 +1,4 @@
-"""The built wheel, and an environment that holds it and nothing of the checkout."""
+"""The built wheel, and an environment that contains the wheel and nothing of the checkout."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin directory of a new environment that holds the locked dependencies and the wheel."""
+    """The bin directory of a new environment that contains the locked dependencies and the wheel."""
     environment = CleanEnvironment.create(tmp_path_factory.mktemp("clean environment"), "requirements.lock")
     environment.pip("install", "--no-deps", wheel)
     return environment.place / "bin"

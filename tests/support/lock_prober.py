@@ -8,9 +8,9 @@ import psycopg
 
 from tests.support.store import in_background
 
-# One session that takes the lock of an INSERT, lets it go and sleeps, again and again. At both ends of a noted time it
-# had the lock, so that no lock that conflicts with it can have been held for longer. The server's clock and loop, so
-# that a busy client adds nothing.
+# One session takes the lock of an INSERT, releases it and sleeps, again and again. At both ends of a noted time it
+# had the lock, so no conflicting lock can have been held for longer than that time. The loop and the clock are the
+# server's, so that a busy client adds nothing.
 NOTES = "CREATE UNLOGGED TABLE lock_probes (had_before timestamptz, asked timestamptz, had timestamptz)"
 PROBE = """
 DO $$
@@ -41,7 +41,8 @@ FROM lock_probes WHERE had >= to_timestamp(%s) AND had_before < to_timestamp(%s)
 
 @dataclass(frozen=True)
 class Waits:
-    """`longest_ms`: what a writer waited. `bound_ms`: between two moments at which a writer had the lock."""
+    """`longest_ms`: the longest wait of a writer. `bound_ms`: the longest time between two moments at which a writer
+    had the lock."""
 
     longest_ms: float
     bound_ms: float
@@ -49,7 +50,7 @@ class Waits:
 
 @contextmanager
 def probed(url: str) -> Iterator[None]:
-    """The lock is asked for all the time."""
+    """Asks for the lock again and again until the end of the block."""
     with psycopg.connect(url, autocommit=True, application_name="prober") as connection:
         connection.execute(NOTES)
         connection.execute("SET synchronous_commit = off")
@@ -63,7 +64,7 @@ def probed(url: str) -> Iterator[None]:
 
 
 def waits(url: str, began: float, ended: float) -> Waits:
-    """Those of a time."""
+    """The waits between two times."""
     with psycopg.connect(url) as connection:
         row = connection.execute(LONGEST, [began, ended]).fetchone()
     assert row is not None

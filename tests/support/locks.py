@@ -1,4 +1,4 @@
-"""Forcing a race: hold a lock, wait until the rival waits for it, let go."""
+"""Helpers that force a race: hold a lock, wait until the rival waits for it, and release it."""
 
 import time
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def wait_until_blocked(database: DatabaseManager, sessions: int = 1) -> None:
 
 @contextmanager
 def uncommitted(database: DatabaseManager, statement: str) -> Iterator[None]:
-    """Executed over another connection, and rolled back at the end."""
+    """Executes the statement over another connection, and rolls it back at the end of the block."""
     url = database.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
         connection.execute(statement.encode())
@@ -37,8 +37,8 @@ def uncommitted(database: DatabaseManager, statement: str) -> Iterator[None]:
 
 
 def behind_a_gate(statement: bytes, first_read: bytes) -> bytes:
-    """The statement, stopped between its snapshot and its row locks by the advisory lock 8. `first_read`: the WHERE of
-    what it reads first."""
+    """Returns the statement with a wait for the advisory lock 8 between its snapshot and its row locks.
+    `first_read`: the text of the statement's first read, with its WHERE."""
     for before, after in [
         (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),
         (first_read, first_read.replace(b"WHERE ", b"WHERE EXISTS (SELECT FROM gate) AND ")),

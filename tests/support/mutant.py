@@ -1,6 +1,6 @@
-"""A plugin of pytest that changes one statement before anything else imports it: `pytest -p tests.support.mutant`.
+"""A pytest plugin that changes one statement before anything else imports it: `pytest -p tests.support.mutant`.
 
-MUTANT is a JSON list: the name of the statement, what stands there, and what shall stand there instead.
+MUTANT is a JSON list: the name of the statement, the text to replace, and the text of the mutant.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Three releases of this code: a rename of a column of processing_queue by expand, deploy and contract."""
+"""Three releases of this code, which rename a column of processing_queue by expand, deploy and contract."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ CONTRACT = "ALTER TABLE processing_queue DROP COLUMN shade"
 
 
 class Release:
-    """A build and its workers."""
+    """A build that can start workers."""
 
     def __init__(self, name: str, directory: Path, url: str, broker_url: str, column: str) -> None:
         self.name = name

@@ -1,8 +1,8 @@
-"""Statements as they would be without the views and functions that shorten them."""
+"""Rewrites statements to what they would be without the views and functions that shorten them."""
 
 import re
 
-SCHEMA = rb'(?:(?:public|"\w+")\.)?'  # of the queue, which statements of today name
+SCHEMA = rb'(?:(?:public|"\w+")\.)?'  # the queue's schema, which today's statements name
 HINT = re.compile(SCHEMA + rb"\bunindexed\(([\w.]+)\)")
 ASKS_WHETHER_ONE_RUNS = re.compile(
     rb"\s+AND NOT EXISTS \(\s+SELECT FROM " + SCHEMA + rb"processing_queue running.+?OFFSET 0\)", re.DOTALL
@@ -19,12 +19,12 @@ IS_UNBLOCKED = b"""(q.order_key IS NULL OR (
 
 
 def before_unindexed(statement: bytes) -> bytes:
-    """Where the hint to the planner has no name."""
+    """Writes out the hint to the planner instead of calling `unindexed`."""
     return HINT.sub(rb"\1 || ''", statement)
 
 
 def before_unblocked_records(statement: bytes) -> bytes:
-    """Where each statement writes out when a record of an order key may be claimed."""
+    """Writes out the condition under which a record with an order key may be claimed."""
     older = re.sub(
         rb"FROM " + SCHEMA + rb"unblocked_records q\s+WHERE",
         b"FROM processing_queue q WHERE " + IS_UNBLOCKED + b" AND",
@@ -44,7 +44,7 @@ def before_unblocked_records(statement: bytes) -> bytes:
 
 
 def before_one_of_a_key(statement: bytes) -> bytes:
-    """Where nobody asks whether another record of the key runs."""
+    """Also leaves out the check whether another record with the same key is running."""
     older, count = ASKS_WHETHER_ONE_RUNS.subn(b"", before_unblocked_records(statement))
     assert count
     return older

@@ -1,4 +1,4 @@
-"""A browser in front of a page with data, for the tests that click; `page_url` and `browser` are fixtures."""
+"""A browser on a page with data, for tests that click. `page_url` and `browser` are fixtures."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -83,7 +83,7 @@ def one(database: DatabaseManager, query: str) -> Any:
 
 
 def confirm(browser: Browser, label: str) -> str:
-    """Presses the button in the dialog, and returns what it says then."""
+    """Presses the button in the dialog, and returns what the dialog then says."""
     browser.wait("document.querySelector('dialog[open] button[type=submit]:not(:disabled)')")
     browser.click(label, "dialog")
     text = browser.wait("document.querySelector('dialog .queue-done')?.textContent")

@@ -1,4 +1,5 @@
-"""A queue with a past: what the Queue page is looked at with. The past fits the present, and the alerts fit both."""
+"""A queue with a history, to look at the Queue page with. The history fits the present rows, and the alerts fit
+both."""
 
 from queue_store.database.manager import DatabaseManager
 
@@ -142,7 +143,8 @@ VALUES (now() - interval '3 hours', 'schedule', 'reset', 'records 17, 25', 2, '{
 
 
 def fill(database: DatabaseManager, count: int = 240, minutes: int = 180) -> None:
-    """Three flows; `count` records in every status; `minutes` of history, which goes on while a test takes its time."""
+    """Makes three flows, `count` records in every status, and `minutes` of history. The history also covers the time
+    that a test takes."""
     parameters = {"count": count, "minutes": minutes}
     with database.transaction() as cursor:
         for statement in (

@@ -1,4 +1,4 @@
-"""Flower with the page and data behind it: `flower` and `page_database` are fixtures."""
+"""Flower with the Queue page and data. `flower` and `page_database` are fixtures."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -32,7 +32,7 @@ def page_database_url(postgres_server: PostgresServer, template_database: str) -
     manager = connect(url)
     fill(manager)
     rollups.fold(manager)
-    rollups.recount(manager)  # the filling changed statuses past the arrows
+    rollups.recount(manager)  # `fill` changed statuses without arrows
     manager.dispose()
     yield url
     postgres_server.drop_database(name)

@@ -16,7 +16,7 @@ from tasks.embedded.places import server_user
 from tasks.embedded.redis import free_port
 from tests.workers.processes import wait_until
 
-# `make test-pgbouncer` sets it: every database of the suite is reached through PgBouncer then.
+# If `make test-pgbouncer` has set this, every database of the suite is reached through PgBouncer.
 THROUGH_PGBOUNCER = bool(os.environ.get("TEST_THROUGH_PGBOUNCER"))
 SETTING = "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER"
 direct_only = pytest.mark.skipif(
@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 class PgBouncer:
-    """In front of one server, on a port of 127.0.0.1. Everybody who connects is let in as `postgres`."""
+    """A PgBouncer in front of one server, on a port of 127.0.0.1. It logs every client in as `postgres`."""
 
     def __init__(self, program: str, directory: Path, server_url: str, settings: dict[str, str]) -> None:
         self.port = free_port()
@@ -69,7 +69,7 @@ class PgBouncer:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database or self._url.database}"
 
     def command(self, command: str) -> list[tuple[object, ...]]:
-        """One of its console: SHOW POOLS, PAUSE, RESUME, KILL."""
+        """Executes a command of its console: SHOW POOLS, PAUSE, RESUME, KILL."""
         with psycopg.connect(
             self.url("pgbouncer"), autocommit=True, cursor_factory=psycopg.ClientCursor
         ) as console:
@@ -86,13 +86,14 @@ class PgBouncer:
 
 
 def program() -> str | None:
-    """Debian puts it where only root's PATH leads."""
+    """The path of pgbouncer. Also looks in the directories that only root has in PATH, because Debian installs it
+    there."""
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path=PLACES)
 
 
 @contextmanager
 def running_pgbouncer(directory: Path, server_url: str, **settings: str) -> Iterator[PgBouncer]:
-    """Skips the test where PgBouncer is missing, unless the whole run is meant to go through it."""
+    """Skips the test if PgBouncer is missing. But if the whole suite is to go through PgBouncer, ends the suite."""
     found = program()
     if found is None:
         if THROUGH_PGBOUNCER:

@@ -1,4 +1,4 @@
-"""What a promotion under load did to records, judged by what producers were told."""
+"""Judges by the producers' acknowledgements what a promotion under load did to records."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -29,9 +29,9 @@ EFFECTS = b"CREATE TABLE effects (record_id bigint NOT NULL, claim_number intege
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of records that were enqueued and processed while another server took over. `lost_although_received`: of those
-    that it had when it received nothing more. `reused_ids`: ids that were acknowledged for a lost record and belong to
-    another one now."""
+    """Counts of records that were enqueued and processed while another server took over. `lost_although_received`:
+    lost records that the new server already had when it stopped receiving. `reused_ids`: ids that were acknowledged
+    for a lost record and that belong to another record now."""
 
     acknowledged: int
     lost: int
@@ -68,7 +68,7 @@ class Promotion:
 
 
 def judged(queue: Queue, producers: Iterable[Producer], received: Iterable[str] = ()) -> Outcome:
-    """What always holds, asserted; the rest, counted. `received`: the keys that the standby had."""
+    """Asserts what must always hold, and counts the rest. `received`: the keys that the standby had."""
     rows = queue.rows("SELECT correlation_id, id, claim_number, retry_count FROM processing_queue")
     there = {key: record_id for key, record_id, _, _ in rows}
     acknowledged: dict[str, int] = {}

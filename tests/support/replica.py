@@ -1,4 +1,4 @@
-"""A second server that follows a first one, for what reads from a replica, and for its promotion."""
+"""A second server that follows a first one, for tests that read from a replica or promote it."""
 
 import shutil
 import signal
@@ -22,8 +22,8 @@ SETTINGS = FAST_SETTINGS | {"shared_buffers": "16MB", "max_connections": "40", "
 
 @dataclass(frozen=True)
 class Pair:
-    """The migrated database on both servers. The replica reports its oldest snapshot and has no slot. All that it
-    receives goes through the link."""
+    """The migrated database on both servers. The replica reports its oldest snapshot and has no replication slot. It
+    receives everything through the link."""
 
     primary: EmbeddedPostgres
     replica: EmbeddedPostgres
@@ -48,7 +48,7 @@ class Pair:
         )
 
     def go_on(self) -> None:
-        """Makes the replica replay again, and waits until it knows all that was written until now."""
+        """Makes the replica replay again, and waits until it has replayed everything that was written until now."""
         written = self._on(self.primary, "SELECT pg_current_wal_insert_lsn()::text")
         self._on_replica("SELECT pg_wal_replay_resume()")
         wait_until(
@@ -78,7 +78,7 @@ class Pair:
 
 @contextmanager
 def on_ports(pair: Pair) -> Iterator[dict[str, int]]:
-    """A TCP port for each of the two, for URLs that name both."""
+    """Yields a TCP port for each of the two servers, for URLs that name both."""
     with ExitStack() as stack:
         ports: dict[str, int] = {}
         for name, server in (("primary", pair.primary), ("standby", pair.replica)):
@@ -90,8 +90,8 @@ def on_ports(pair: Pair) -> Iterator[dict[str, int]]:
 
 @contextmanager
 def running_pair(primary_settings: Mapping[str, str] | None = None) -> Iterator[Pair]:
-    """The replica begins as a copy of the stopped primary's files. `primary_settings`: of the primary while it has the
-    replica; the replica's name is `standby`."""
+    """The replica begins as a copy of the stopped primary's files. Its name is `standby`. `primary_settings`:
+    additional settings of the primary from the start of the replica on."""
     with reachable_directory() as directory, ExitStack() as stack:
         primary = EmbeddedPostgres(directory / "primary", settings=SETTINGS)
         stack.callback(primary.stop)

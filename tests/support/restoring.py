@@ -1,13 +1,13 @@
-"""Rows as they come back from a backup: no INSERT of anybody else may make a claimed record."""
+"""Inserts rows as a restore does. Only a restore may insert records that are already claimed or finished."""
 
 from typing import Any
 
 from psycopg import Cursor
 
-# For the WHERE of an INSERT … SELECT: for the rest of its transaction.
+# Belongs into the WHERE of an INSERT … SELECT. It allows such rows for the rest of the transaction.
 RESTORED = "set_config('processing_queue.restoring', 'on', true) = 'on'"
 
 
 def restore_rows(cursor: Cursor[Any]) -> None:
-    """Until the end of the transaction."""
+    """Allows such rows until the end of the transaction."""
     cursor.execute(f"SELECT {RESTORED}".encode())

@@ -1,4 +1,5 @@
-"""`make servers`: keeps a Postgres and a Redis for tests running until Ctrl-C. No test run has to start them then."""
+"""`make servers`: keeps a Postgres and a Redis for tests running until Ctrl-C, so that no test run has to start
+them."""
 
 import signal
 import sys

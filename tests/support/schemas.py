@@ -1,7 +1,8 @@
-"""Queues in schemas of their own. A process works with one queue and reads its schema once: tests change it here.
+"""Queues in schemas of their own. A process works with one queue and reads the name of its schema once; here tests
+can change that name.
 
-`make test-schema` sets TEST_SCHEMA. Then every test database has its queue in that schema, and the schema is the first
-one on its search_path, so that the SQL of tests is the same.
+`make test-schema` sets TEST_SCHEMA. Then every test database has its queue in that schema. The schema is the first
+one on the search_path, so that the SQL of tests need not name it.
 """
 
 import os
@@ -18,19 +19,19 @@ SEARCH_PATH = (
     {} if TEST_SCHEMA == "public" else {"search_path": f"{TEST_SCHEMA}, public"}
 )  # of a whole server
 
-os.environ[VARIABLE] = TEST_SCHEMA  # of this process and of those that it starts
+os.environ[VARIABLE] = TEST_SCHEMA  # for this process and its children
 OPEN_SCHEMA = f"GRANT USAGE ON SCHEMA {TEST_SCHEMA} TO PUBLIC".encode()  # as Postgres opens public
 
 
 def forget_schema() -> None:
-    """What this process has kept of the schema."""
+    """Forgets the name of the schema that this process has cached."""
     queue_schema.cache_clear()
     statements.sql.cache_clear()
 
 
 @contextmanager
 def in_schema(name: str) -> Generator[None]:
-    """This process works with the queue in that schema."""
+    """Lets this process work with the queue in that schema."""
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = name
     forget_schema()

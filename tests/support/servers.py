@@ -1,4 +1,4 @@
-"""The servers that the suite runs against, and the databases it makes there."""
+"""The servers on which the suite runs, and the databases that it makes there."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ MIGRATIONS = Path(schema.__file__).parents[1] / "migrations"
 POSTGRES_VARIABLE = "TEST_POSTGRES_URL"
 REDIS_VARIABLE = "TEST_REDIS_URL"
 
-# Durability is not what this server is for; promises about a crash of Postgres start a server of their own.
+# This server need not be durable. Tests of promises about a crash of Postgres start a server of their own.
 FAST_SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -45,8 +45,8 @@ FAST_SETTINGS = {
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A server with rights to create databases, known by the URL of one of its databases. Tests reach their databases
-    through the PgBouncer, where there is one."""
+    """A server on which the login may create databases. `url` names one of its databases. If there is a PgBouncer,
+    tests reach their databases through it."""
 
     url: str
     is_embedded: bool
@@ -59,7 +59,7 @@ class PostgresServer:
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def create_database(self, *, template: str = "template1") -> str:
-        """Make a database and return its name; from a template it costs about 0.1 s."""
+        """Make a database and return its name. From a template, this takes about 0.1 s."""
         name = f"test_{uuid.uuid4().hex[:12]}"
         self._execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
@@ -70,8 +70,8 @@ class PostgresServer:
         return name
 
     def template_database(self) -> str:
-        """The name of a migrated database that has no connections, to copy others from. A server that outlives this
-        session keeps it until a migration changes."""
+        """The name of a migrated database without connections, from which others can be copied. A server that
+        outlives this session keeps that database until a migration changes."""
         if self.is_embedded:
             return self._migrated_database()
         name = f"test_template_{TEST_SCHEMA}_{_migrations_digest()}"
@@ -115,7 +115,8 @@ def connect(url: str, **settings: Any) -> DatabaseManager:
 
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """The server of TEST_POSTGRES_URL, or one started here; behind PgBouncer with TEST_THROUGH_PGBOUNCER."""
+    """The server of TEST_POSTGRES_URL, or one that is started here. With TEST_THROUGH_PGBOUNCER, it is behind
+    PgBouncer."""
     if THROUGH_PGBOUNCER:
         with start_postgres() as server, reachable_directory() as directory:
             with running_pgbouncer(directory, server.url) as pgbouncer:
@@ -130,7 +131,7 @@ def running_postgres() -> Iterator[PostgresServer]:
 
 @contextmanager
 def running_redis() -> Iterator[str]:
-    """The URL of the server of TEST_REDIS_URL, or of one started here."""
+    """The value of TEST_REDIS_URL, or the URL of a server that is started here."""
     if url := os.environ.get(REDIS_VARIABLE):
         yield url
         return
@@ -155,7 +156,7 @@ def start_postgres() -> Iterator[PostgresServer]:
 
 @contextmanager
 def start_redis() -> Iterator[str]:
-    """The URL of an embedded Redis."""
+    """Starts an embedded Redis. Yields its URL."""
     with reachable_directory() as directory:
         server = EmbeddedRedis(directory)
         server.start()
@@ -167,7 +168,8 @@ def start_redis() -> Iterator[str]:
 
 @contextmanager
 def reachable_directory() -> Iterator[Path]:
-    """A temporary directory that the embedded servers' user may enter; pytest's own are closed to others."""
+    """A temporary directory that the embedded servers' user may enter. Other users may not enter pytest's own
+    directories."""
     directory = Path(tempfile.mkdtemp(prefix="pq-test-"))
     directory.chmod(0o711)
     try:

@@ -1,4 +1,4 @@
-"""A flow, its records and runs on it, made by the store's own methods; and rivals that are forced to wait."""
+"""A flow, its records and its runs, made by the store's own methods, and rivals that are forced to wait."""
 
 import threading
 import time
@@ -39,7 +39,7 @@ ONE_IS_WAITING = (
 
 
 class Store:
-    """The flow `sample` and whatever a test does with it. Each run has a connection of its own."""
+    """The flow `sample`, and helpers for what a test does with it. Each run has a connection of its own."""
 
     def __init__(self, database: DatabaseManager, **options: Any) -> None:
         self.database = database
@@ -55,7 +55,7 @@ class Store:
         self.execute(ADD_FLOW, parameters)
 
     def enqueue(self, count: int = 1, **columns: Any) -> list[int]:
-        """Due now, in the order of their ids, unless the columns say otherwise."""
+        """Unless `columns` say otherwise, the records are due now, in the order of their ids. Returns the ids."""
         columns = {"flow_name": "sample", "priority": 5, "order_key": None, "delay": 0, **columns}
         return [row[0] for row in self.query(ENQUEUE, {"count": count, **columns})]
 
@@ -69,7 +69,7 @@ class Store:
         return process.worker_process_id
 
     def run(self, **options: Any) -> Run:
-        """One that did not begin yet. `batch_size` is the flow's."""
+        """A run that has not begun. Its `batch_size` also becomes the flow's."""
         run_options = replace(self.options, **options)
         self.execute(
             "UPDATE flows SET batch_size = %s WHERE flow_name = %s",
@@ -93,7 +93,7 @@ class Store:
         return Rescue(self.database, self.settings)
 
     def age(self, run: Run, seconds: float = 3600) -> None:
-        """Moves the run's heartbeat that far into the past, as if the run had been silent since."""
+        """Moves the run's heartbeat so many seconds into the past, as if the run had been silent since then."""
         self.execute(
             "UPDATE flow_execution_logs SET heartbeat_at = heartbeat_at - make_interval(secs => %s)"
             " WHERE flow_instance_id = %s",
@@ -101,7 +101,8 @@ class Store:
         )
 
     def _lease_seconds(self) -> float:
-        """Nobody is silent before the server was up for one lease: a young server gets a shorter one."""
+        """No run counts as silent before the server has been up for one lease. So the lease is shorter if the server
+        has just started."""
         return min(10.0, 0.9 * float(self.value(UPTIME)))
 
     def make_due(self) -> None:
@@ -125,14 +126,15 @@ class Store:
         return str(self.value("SELECT status FROM processing_queue WHERE id = %s", (record_id,)))
 
     def wait_until_blocked(self, held: HeldConnection) -> None:
-        """Until the session waits for somebody's lock. Behind PgBouncer nobody knows which session that is."""
+        """Wait until this connection's session waits for a lock. Behind PgBouncer it is not known which session that
+        is, so any session will do."""
         if self.database.settings.pgbouncer:
             self.wait_until_a_session_is_blocked()
             return
         self._wait_for(IS_WAITING, (held.driver.info.backend_pid,))
 
     def wait_until_a_session_is_blocked(self) -> None:
-        """Until any session of this database waits for somebody's lock."""
+        """Wait until any session of this database waits for a lock."""
         self._wait_for(ONE_IS_WAITING)
 
     def _wait_for(self, question: str, parameters: Any = None) -> None:
@@ -158,7 +160,7 @@ def ids(records: Sequence[Record]) -> list[int]:
 
 
 def in_background(work: Callable[[], T]) -> Future[T]:
-    """Its result, or what it raised, from a thread of its own."""
+    """Does the work in a thread of its own. The future holds the result or the error."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -181,6 +183,6 @@ def store_on(database: DatabaseManager, **options: Any) -> Iterator[Store]:
 
 
 def exchange(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
-    """As the run loop does between two batches."""
+    """Writes the outcomes and claims the next batch, as the run loop does between two batches."""
     written, records = run.exchange(outcomes)
     return written, records or run.claim()

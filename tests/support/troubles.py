@@ -1,4 +1,4 @@
-"""A queue in each state that the runbook describes, healthy ones included."""
+"""Brings a queue into each state that the runbook describes, including healthy states."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def execute(database: DatabaseManager, statement: str, **parameters: Any) -> Non
 
 
 def healthy(database: DatabaseManager) -> None:
-    """Work waits for a moment, is done, and hardly anything fails."""
+    """Records wait only for a moment, are processed, and hardly any fails."""
     filling.add_flow(database)
     filling.add_worker_process(database, "alpha")
     filling.add_records(database, 20, age_seconds=30)
@@ -24,7 +24,7 @@ def healthy(database: DatabaseManager) -> None:
 
 
 def contact_gone(database: DatabaseManager) -> None:
-    """One of two contacts has no process any more."""
+    """No process has a channel to one of the two contacts any more."""
     healthy(database)
     execute(
         database,
@@ -47,7 +47,7 @@ def some_failures(database: DatabaseManager) -> None:
 
 
 def many_flows_a_little_ill(database: DatabaseManager) -> None:
-    """Twelve flows, each with fewer failed records than are worth a warning."""
+    """Twelve flows, each with fewer failed records than a warning needs."""
     for number in range(12):
         filling.add_failed(database, 45, f"flow_{number}")
 
@@ -59,7 +59,7 @@ def one_flow_ill_and_many_a_little(database: DatabaseManager) -> None:
 
 
 def many_flows_with_few_outcomes(database: DatabaseManager) -> None:
-    """Of each flow too few records ended to say anything."""
+    """In each flow, too few records ended to judge it."""
     for number in range(4):
         filling.add_flow(database, f"flow_{number}")
         filling.add_outcomes(database, f"flow_{number}", completed=1, failed=10)
@@ -151,7 +151,7 @@ def backlogged(database: DatabaseManager) -> None:
 
 
 def looked_at_for_half_an_hour(database: DatabaseManager) -> None:
-    """As if the depth had been what it is now."""
+    """Writes the present depth for each of the last 31 minutes."""
     rollups.fold(database)
     execute(
         database,
@@ -162,7 +162,8 @@ def looked_at_for_half_an_hour(database: DatabaseManager) -> None:
 
 
 def paused_with_a_fresh_record_elsewhere(database: DatabaseManager) -> None:
-    """600 wait in a flow that is paused; in another flow one is due since a moment, and it has no worker yet."""
+    """600 records wait in a paused flow. One record of another flow has just become due, and no worker has that flow
+    yet."""
     filling.add_flow(database, "alpha", paused_at=filling.alive())
     filling.add_flow(database, "beta")
     filling.add_records(database, 600, age_seconds=4_000)
@@ -171,7 +172,7 @@ def paused_with_a_fresh_record_elsewhere(database: DatabaseManager) -> None:
 
 
 def much_for_later(database: DatabaseManager) -> None:
-    """One record is late, thousands are for next month."""
+    """One record is late; thousands are due next month."""
     filling.add_flow(database)
     filling.add_worker_process(database, "alpha")
     filling.add_outcomes(database, completed=3_000)
@@ -207,7 +208,7 @@ def flow_unknown_to_workers(database: DatabaseManager) -> None:
 
 
 def name_mistyped(database: DatabaseManager) -> None:
-    """By a plain INSERT, in the past and for later."""
+    """Records under a mistyped name, as a plain INSERT writes them."""
     healthy(database)
     filling.add_records(database, 700, "alhpa", age_seconds=3_600)
     looked_at_for_half_an_hour(database)
@@ -251,7 +252,7 @@ def paused(database: DatabaseManager) -> None:
 
 
 def pause_forgotten(database: DatabaseManager) -> None:
-    """As `queuectl pause alpha --reason "moving the printers"` leaves it, three hours ago."""
+    """The state three hours after `queuectl pause alpha --reason "moving the printers"`."""
     healthy(database)
     execute(
         database,
@@ -266,7 +267,7 @@ def pause_forgotten(database: DatabaseManager) -> None:
 
 
 def control_unserved(database: DatabaseManager) -> None:
-    """While a beat sends to it for two minutes."""
+    """No worker serves the control queue, to which a beat has been sending for two minutes."""
     healthy(database)
     execute(database, "UPDATE beats SET started_at = now() - interval '2 minutes'")
 

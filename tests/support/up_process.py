@@ -26,7 +26,7 @@ class Up:
         environment: dict[str, str] | None = None,
         **popen: Any,
     ) -> None:
-        """`environment`: in addition to ours. `popen`: what Popen takes besides."""
+        """`environment`: variables in addition to those of this process. `popen`: further arguments of Popen."""
         ours = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         self.process = subprocess.Popen(
             [*command, "--data-directory", str(directory), *options],
@@ -55,7 +55,8 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def pid_of(self, word: str) -> int | None:
-        """Of the main process of a service: the one directly below us whose command line has the word."""
+        """The pid of a service's main process, which is the direct child of `queuectl up` whose command line
+        contains the word."""
         for child in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
                 if word in " ".join(child.cmdline()):

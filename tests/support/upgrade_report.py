@@ -1,4 +1,4 @@
-"""What an upgrade under load did, stage by stage, and to every record."""
+"""Reports what an upgrade under load did, stage by stage and to every record."""
 
 import math
 import statistics
@@ -91,14 +91,14 @@ class Stage:
 
 
 class Stages:
-    """In their order, without anything between them."""
+    """The stages in their order, without gaps between them."""
 
     def __init__(self) -> None:
         self.all: list[Stage] = []
 
     @contextmanager
     def stage(self, name: str, seconds: float, *, migrates: bool = False) -> Iterator[None]:
-        """It lasts for `seconds` after what is done in it."""
+        """The stage lasts for `seconds` more after its block has ended."""
         began = self.all[-1].ended if self.all else time.time()
         self.all.append(Stage(name, began, migrates))
         yield

@@ -1,20 +1,21 @@
-"""The three statements that claim. Each way brings records, and makes a run send that statement first."""
+"""One function for each of the three statements that claim. It enqueues records so that a run sends this statement
+first, and returns their ids."""
 
 from tests.support.store import Store
 
 
 def from_the_position(store: Store, count: int) -> list[int]:
-    """arrows/claim.sql"""
+    """For arrows/claim.sql."""
     return store.enqueue(count)
 
 
 def next_of_each_key(store: Store, count: int) -> list[int]:
-    """arrows/claim_next_of_each_key.sql, once the run's position scans keys."""
+    """For arrows/claim_next_of_each_key.sql, which a run sends once its position scans keys."""
     return [store.enqueue(1, order_key=f"key {number:04}")[0] for number in range(count)]
 
 
 def suspects(store: Store, count: int) -> list[int]:
-    """arrows/claim_suspects.sql, which a run sends first when it begins and in an aging claim."""
+    """For arrows/claim_suspects.sql, which a run sends first when it begins and in an aging claim."""
     expected = store.enqueue(count)
     store.execute("UPDATE processing_queue SET batch_limit = %s WHERE id = ANY(%s)", (count, expected))
     return expected

@@ -28,7 +28,7 @@ def test_it_names_the_flow_and_the_error_until_a_claim_succeeds(store: Store) ->
     assert findings(store) == []  # not for long yet
     store.execute(AGE)
     [message] = findings(store)
-    assert message.startswith("sample: claims fail since ")
+    assert message.startswith("sample: claims have failed since ")
     assert "ValueError: integer out of range" in message
     with store.database.transaction() as cursor:
         reasons = explain_flow(cursor, store.settings, "sample").reasons

@@ -55,7 +55,7 @@ def codec_of(annotation: Any) -> Codec:
         if error.name != library:
             raise
         raise ValueError(
-            f"the payload is annotated {name}, which {library} decodes, and that is not installed: "
+            f"the payload is annotated {name}, which needs {library} for decoding, but {library} is not installed: "
             f"pip install 'processing-queue[{library}]'"
         ) from None
     try:

@@ -37,13 +37,17 @@ def check_versions(version: int | None, upgrades: object) -> None:
     if version is None:
         raise ValueError("upgrade needs version: the version of the payloads that this code takes")
     if upgrades is not None and not isinstance(upgrades, Mapping):
-        raise ValueError("upgrade must be a dictionary of functions by the version they upgrade from")
+        raise ValueError(
+            "upgrade must be a dictionary from each version to the function that upgrades from it"
+        )
     steps: Mapping[Any, Any] = upgrades or {}
     if missing := [step for step in range(1, version) if step not in steps]:
         shown = ", ".join(map(str, missing[:5]))
         raise ValueError(f"upgrade has no step from version {shown}: records of that version may still wait")
     if unknown := [step for step in steps if step not in range(1, version)]:
-        raise ValueError(f"upgrade has a step from {unknown[0]!r}, and the version is {version}")
+        raise ValueError(
+            f"upgrade has a step from version {unknown[0]!r}, but the newest version is {version}"
+        )
     for step, function in steps.items():
         if not callable(function) or is_async(function):
             raise ValueError(f"upgrade[{step}] must be a plain function from payload to payload")

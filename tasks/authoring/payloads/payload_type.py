@@ -130,5 +130,5 @@ def _as_object(plain: Any) -> dict[str, Any]:
 
 def _checked_version(version: object) -> int:
     if type(version) is not int or version < 1:
-        raise PayloadRejectedError(f"payload.{VERSION_KEY}", "must be a whole number from 1 on")
+        raise PayloadRejectedError(f"payload.{VERSION_KEY}", "must be a whole number, 1 or more")
     return version

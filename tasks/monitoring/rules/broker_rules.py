@@ -11,7 +11,8 @@ from .register import rule
 
 # The next step for each code with which an error reply begins.
 NEXT_STEPS = {
-    "READONLY": "it is a replica now: point CELERY_BROKER_URL to the primary, or REPLICAOF NO ONE",
+    "READONLY": "it is a replica now: point CELERY_BROKER_URL to the primary, or make this one primary (REPLICAOF NO "
+    "ONE)",
     "MASTERDOWN": "it is a replica without its primary: point CELERY_BROKER_URL to the primary",
     "NOREPLICAS": "bring back its replicas, or lower min-replicas-to-write",
     "MISCONF": "it cannot write its snapshot: look at its disk and its log",

@@ -25,12 +25,12 @@ def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
         code="contact_without_channel",
         level="critical" if nobody else "warning",
         message=("Nobody can be notified. " if nobody else "")
-        + "No process has a channel to "
+        + "No process has had a channel to "
         + "; ".join(_described(contact) for contact in missing)
         + f". That is more than {SILENT_SECONDS / 60:g} minutes.",
         next_step="start that process again, or set "
         + ", ".join(f"CONTACT_{contact.contact.upper()}" for contact in missing)
-        + " for the workers of the control queue; if it was removed on purpose: "
+        + " for the workers of the control queue; if the contact was removed on purpose: "
         + f"queuectl alerts --forget {missing[0].contact}",
         figure=figure,
         threshold=SILENT_SECONDS,
@@ -47,7 +47,7 @@ def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
         code="contact_without_channel",
         level="critical",
         message="Nobody can be notified: no process has a channel to any contact. "
-        f"{plural(unheard.alert_count, 'grave alert')} {word(unheard.alert_count, 'waits', 'wait')} to be told, "
+        f"{plural(unheard.alert_count, 'grave alert')} {word(unheard.alert_count, 'waits', 'wait')} to be sent, "
         f"the oldest for {unheard.waiting_seconds / 60:.0f} "
         f"minutes, more than {SILENT_SECONDS / 60:g}.",
         next_step="set CONTACT_PRIMARY for the workers of the control queue, or acknowledge the alerts: "
@@ -59,7 +59,7 @@ def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _described(contact: Contact) -> str:
     return (
-        f"{contact.contact} for {contact.silent_seconds / 60:.0f} minutes, last the {contact.process_kind} with pid "
-        f"{contact.pid} on {contact.hostname}, {plural(contact.waiting_count, 'notification')} "
-        f"{word(contact.waiting_count, 'waits', 'wait')}"
+        f"{contact.contact} for {contact.silent_seconds / 60:.0f} minutes (the last was the {contact.process_kind} "
+        f"with pid {contact.pid} on {contact.hostname}; {plural(contact.waiting_count, 'notification')} "
+        f"{word(contact.waiting_count, 'waits', 'wait')})"
     )

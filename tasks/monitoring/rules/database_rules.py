@@ -72,7 +72,7 @@ def takes_no_writes(snapshot: Snapshot) -> Iterator[Finding]:
             code="database_takes_no_writes",
             level="emergency",
             message=f"The database server takes no writes: it is {kind}.",
-            next_step="point the URL to the primary, or free its disk and set it writable again; see docs/runbook.md, "
+            next_step="point the URL to the primary, or free its disk and make it writable again; see docs/runbook.md, "
             "The database takes no writes",
         )
 
@@ -84,8 +84,8 @@ def idle_in_transaction(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="idle_in_transaction",
             level="warning",
-            message=f"{count} connections are idle in a transaction for more than {LONG_IDLE_SECONDS:g} s, more than "
-            f"{IDLE_IN_TRANSACTION}.",
+            message=f"{count} connections have been idle in a transaction for more than {LONG_IDLE_SECONDS:g} s. "
+            f"The limit is {IDLE_IN_TRANSACTION}.",
             next_step="find the application that does not commit: queuectl check --database",
             figure=count,
             threshold=IDLE_IN_TRANSACTION,
@@ -103,7 +103,7 @@ def held_snapshot(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 code="held_snapshot",
                 level=level,
-                message=f"A transaction is open for {longest.seconds / 60:.0f} minutes: pid {longest.pid}, "
+                message=f"A transaction has been open for {longest.seconds / 60:.0f} minutes: pid {longest.pid}, "
                 f"{longest.application_name or 'no name'}, {longest.user_name}, {longest.state}.",
                 next_step=f"ask its owner, or end it: SELECT pg_terminate_backend({longest.pid})",
                 figure=longest.seconds,

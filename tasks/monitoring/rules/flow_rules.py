@@ -124,7 +124,7 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
                 level=judged[0],
                 message=f"{flow_name}: {count} orphaned records ({', '.join(causes)}), more than {judged[1]:g}.",
                 next_step="queuectl maintenance --cleanup-orphaned-records --no-dry-run; "
-                "then see why rescue did not: is the worker of the control queue alive?",
+                "then see why rescue did not give them back: is the worker of the control queue alive?",
                 flow_name=flow_name,
                 figure=count,
                 threshold=judged[1],
@@ -138,7 +138,7 @@ def failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="failing_claims",
             level="critical",
-            message=f"{failing.flow_name}: claims fail since {failing.since:%Y-%m-%d %H:%M:%S %Z}, "
+            message=f"{failing.flow_name}: claims have failed since {failing.since:%Y-%m-%d %H:%M:%S %Z}, "
             f"{failing.failed_count} so far: {failing.error}",
             next_step="put right what the error names; for missing rights or tables: queuectl migrate, then "
             "queuectl grant-roles",
@@ -156,7 +156,8 @@ def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
             code="endless_claims",
             level="warning",
             message=f"{endless.flow_name}: {plural(endless.record_count)} {word(endless.record_count, 'was', 'were')} "
-            f"claimed up to {plural(endless.most_claims, 'time')} without an outcome, and now alone: {ids}.",
+            f"claimed up to {plural(endless.most_claims, 'time')} without an outcome, and "
+            f"{word(endless.record_count, 'is', 'are')} now claimed alone: {ids}.",
             next_step=f"see why their runs end: queuectl explain {endless.record_ids[0]}, and the worker's log",
             flow_name=endless.flow_name,
             figure=endless.record_count,
@@ -177,8 +178,8 @@ def backlog(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="backlog",
             level="warning",
-            message=f"At least {least} due records have been waiting for more than 30 minutes, "
-            f"more than {BACKLOG_RECORDS}.",
+            message=f"At least {least} due records have been waiting for more than 30 minutes. "
+            f"The limit is {BACKLOG_RECORDS}.",
             next_step="see how many containers are wanted: queuectl capacity",
             figure=least,
             threshold=BACKLOG_RECORDS,
@@ -198,8 +199,8 @@ def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 code="rate_below_usual",
                 level="warning",
-                message=f"{flow_name}: {recent.outcomes_per_hour:g} records an hour, usual at this hour of the week "
-                f"are {usual.outcomes_per_hour:g}: below {threshold:g}, {100 * share:g} % of it.",
+                message=f"{flow_name}: {recent.outcomes_per_hour:g} records an hour. Usual at this hour of the week "
+                f"are {usual.outcomes_per_hour:g}. The limit is {100 * share:g} % of that: {threshold:g}.",
                 next_step="compare with the last deploy, the database's response time and the top errors: "
                 "queuectl check --performance",
                 flow_name=flow_name,

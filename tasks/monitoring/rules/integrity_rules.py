@@ -42,7 +42,7 @@ def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
                 code="wrong_counts",
                 level="warning",
                 message=f"The counts do not add up: {violation.problem}.",
-                next_step="find out who changes statuses past queuectl, then correct the counts: queuectl repair",
+                next_step="find out who changes statuses without queuectl, then correct the counts: queuectl repair",
             )
             return
 
@@ -55,7 +55,7 @@ def lost_evidence(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="lost_evidence",
             level="critical",
-            message=f"Something was taken from the history, or changed in it: {found[0].problem}.",
+            message=f"Something was removed from the history, or changed in it: {found[0].problem}.",
             next_step="find out who writes to the queue's tables by hand, then queuectl validate and queuectl repair",
             figure=len(found),
             threshold=0,

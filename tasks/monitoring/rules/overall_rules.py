@@ -76,8 +76,8 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
         count,
         flow_rules.orphaned_records,
         f"{count} orphaned records, more than",
-        next_step="queuectl maintenance --cleanup-orphaned-records --no-dry-run; then see why rescue did not: is the "
-        "worker of the control queue alive?",
+        next_step="queuectl maintenance --cleanup-orphaned-records --no-dry-run; then see why rescue did not give "
+        "them back: is the worker of the control queue alive?",
     )
 
 

@@ -35,12 +35,12 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
         elif has_stopped:
             since = f"was stopped {silent_seconds:.0f} s ago and was not started again"
         else:
-            since = f"is silent for {silent_seconds:.0f} s"
+            since = f"has been silent for {silent_seconds:.0f} s"
         yield Finding(
             code="beat_silent",
             level="warning",
             message=f"Celery beat {since}: scheduled maintenance does not happen.",
-            next_step="start `celery -A processing_queue beat`, twice if one is not enough",
+            next_step="start `celery -A processing_queue beat`; a second one takes over if the first one ends",
             figure=silent_seconds,
             threshold=limit,
         )
@@ -59,7 +59,7 @@ def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
             code="control_queue",
             level="warning",
             message=f"No worker has served the Celery queue {queue} for {unserved_seconds:.0f} s: hints, alerts and "
-            f"maintenance by schedule wait{wait}.",
+            f"scheduled maintenance wait{wait}.",
             next_step="start its worker: celery -A processing_queue worker -Q control --concurrency=1",
             figure=unserved_seconds,
             threshold=CONTROL_RESTART_SECONDS,
@@ -69,8 +69,8 @@ def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
             code="control_queue",
             level="warning",
             message=f"{messages} messages wait in the Celery queue {queue}: its workers do not keep up.",
-            next_step="see what they are busy with, and whether they hang: queuectl maintenance --history; more of "
-            "them do no harm",
+            next_step="see what they are busy with, and whether they hang: queuectl maintenance --history; more "
+            "workers do no harm",
             figure=messages,
             threshold=MAXIMUM_QUEUE_LENGTH,
         )
@@ -83,7 +83,7 @@ def maintenance_late(snapshot: Snapshot) -> Iterator[Finding]:
             code="maintenance_late",
             level="warning",
             message=f"Scheduled maintenance is due and was not done: {', '.join(sorted(set(late)))}.",
-            next_step="see whether the worker of the control queue is alive: "
+            next_step="see whether the worker of the control queue is alive; if not, start it: "
             "celery -A processing_queue worker -Q control",
             figure=len(late),
             threshold=0,
@@ -112,7 +112,7 @@ def counts_corrected(snapshot: Snapshot) -> Iterator[Finding]:
             code="counts_corrected",
             level="warning",
             message=f"The last nightly review had to correct the counts of {plural(len(corrected), 'flow')}: {names}.",
-            next_step="find out who changes statuses past queuectl; by how much they were wrong: SELECT result FROM "
+            next_step="find out who changes statuses without queuectl; how wrong the counts were: SELECT result FROM "
             "maintenance_runs WHERE operation = 'nightly_review' ORDER BY id DESC LIMIT 1",
             figure=len(corrected),
             threshold=0,

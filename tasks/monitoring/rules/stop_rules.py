@@ -28,8 +28,8 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="forgotten_stop",
             level="warning",
-            message=f"{_sentence(stops)}, more than {hours:g} h: {_effect(stops, _due(snapshot, flow_name))}.",
-            next_step=f"ask {longest.actor or 'the operators'} whether it is still meant, then {_resume(stops)}",
+            message=f"{_sentence(stops)}, for more than {hours:g} h: {_effect(stops, _due(snapshot, flow_name))}.",
+            next_step=f"ask {longest.actor or 'the operators'} whether that is still intended, then {_resume(stops)}",
             flow_name=flow_name,
             figure=round(longest.seconds / 3600, 2),
             threshold=hours,

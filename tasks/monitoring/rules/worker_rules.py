@@ -66,9 +66,9 @@ def unknown_flow(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="unknown_flow",
             level="critical" if flow.due else "warning",
-            message=f"{name}: {flow.pending} pending records have this name, and it is not a flow.",
-            next_step=f"give them to a flow: queuectl move {name} {closest(name, known) or 'FLOW'}; "
-            f"or queuectl cancel --flow {name}; when the flow is new: queuectl register",
+            message=f"{name}: {flow.pending} pending records have this name, which is not a flow.",
+            next_step=f"move them to a flow: queuectl move {name} {closest(name, known) or 'FLOW'}; "
+            f"or cancel them: queuectl cancel --flow {name}; if the flow is new: queuectl register",
             flow_name=name,
             figure=flow.pending,
             threshold=0,
@@ -85,7 +85,7 @@ def busy_processors(snapshot: Snapshot) -> Iterator[Finding]:
             code="busy_processors",
             level="warning",
             message=f"The worker processes of {plural(len(busy), 'host')} use more than {BUSY_PERCENT:g} % of their "
-            f"processors, {host} {percent:.0f} %.",
+            f"processors; {host} uses most, {percent:.0f} %.",
             next_step="give the containers more processors, or profile the flow",
             figure=percent,
             threshold=BUSY_PERCENT,
@@ -101,7 +101,7 @@ def full_memory(snapshot: Snapshot) -> Iterator[Finding]:
             code="full_memory",
             level="warning",
             message=f"The worker processes of {plural(len(full), 'host')} use more than {BUSY_PERCENT:g} % of their "
-            f"memory, {host} {percent:.0f} %.",
+            f"memory; {host} uses most, {percent:.0f} %.",
             next_step="give the containers more memory, or fewer worker processes each",
             figure=percent,
             threshold=BUSY_PERCENT,
@@ -159,7 +159,7 @@ def deaths(snapshot: Snapshot) -> Iterator[Finding]:
             level="warning",
             message=f"{len(dead)} worker process{'es' if len(dead) > 1 else ''} died or fell silent in the last hour, "
             f"on {', '.join(hosts[:5])}.",
-            next_step="look for frozen processes, for records that kill theirs (queuectl failures), "
+            next_step="look for frozen processes, for records that kill their process (queuectl failures), "
             "for the kernel's OOM killer",
             figure=len(dead),
             threshold=DEATHS,

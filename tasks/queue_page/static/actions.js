@@ -1,4 +1,4 @@
-// Changing things: first what would happen, then a question, then the deed, which leaves an audit row.
+// Changing things: the page shows what would happen, asks a question, and then makes the change, which leaves an audit row.
 
 import { addressOf, el, mayAct, page } from "./dom.js";
 
@@ -18,7 +18,7 @@ async function post(action, body) {
   return answer;
 }
 
-// dryRun: ask the server first how many it would be. fields: what else to ask for, [name, label, attributes].
+// dryRun: ask the server first how many records would change. fields: what else to ask for, [name, label, attributes].
 export function button(label, { action, body, question, dryRun = false, fields = [], danger = false, done = () => {} }) {
   return el("button", {
     type: "button",
@@ -69,7 +69,7 @@ async function confirmAndDo({ label, action, body, question, dryRun, fields, dan
   }
 }
 
-// The page was perhaps drawn anew meanwhile: then to the same button, or to the heading where it is gone.
+// The page may have been redrawn since. Then the focus goes to the same button, or to the heading if the button is gone.
 function returnFocus(opener, label) {
   const again = opener?.isConnected && opener !== document.body ? opener
     : [...page.querySelectorAll("button")].find((one) => one.textContent === label);

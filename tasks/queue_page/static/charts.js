@@ -39,7 +39,7 @@ function swatch(place) {
     svg("line", { x1: 0, y1: 4, x2: 22, y2: 4, class: `queue-line queue-line-${place}`, "stroke-dasharray": DASHES[place] }));
 }
 
-// A line ends where nothing is known; what is idle is known to be 0.
+// A line ends where nothing is known. In an idle time the value is known: it is 0.
 function parts(points, x, y, gap) {
   const found = [[]];
   let last = null;

@@ -1,4 +1,4 @@
-// Asking the server, again and again, and showing that it does not answer.
+// Asks the server again and again, and shows when it does not answer.
 
 import { addressOf, duration, el, tickAges } from "./dom.js";
 import { redraw } from "./redraw.js";
@@ -20,14 +20,14 @@ export async function ask(name, query = {}) {
   return answer;
 }
 
-// `lag`: null where the answer does not come from a replica.
+// `lag`: null if the answer does not come from a replica.
 function showLag(lag) {
   if (lag === null) return;
   const isLate = Number(lag) > LATE_REPLICA_SECONDS;
   showTrouble(isLate ? `Lists and charts come from a replica that is ${duration(Number(lag))} behind.` : "", "replica");
 }
 
-// `part`: of the page; what one part has to say is taken back by that part only.
+// `part`: the part of the page that has the trouble. Only the same part can remove its text.
 export function showTrouble(text, part = "page") {
   if (text) troubles.set(part, text); else troubles.delete(part);
   const said = [...new Set(troubles.values())];
@@ -39,7 +39,7 @@ export function troubleOf(error) {
   return error.message === "Failed to fetch" ? "Flower does not answer. Trying again …" : error.message;
 }
 
-// Keeps a region of the page fresh: nothing is drawn when nothing changed, and an answer to an older question is dropped.
+// Keeps a region of the page up to date. Draws nothing if nothing changed, and drops the answer to an older question.
 export function live(region, load, draw) {
   let shown = null;
   let timer = null;

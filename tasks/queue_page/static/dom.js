@@ -14,7 +14,7 @@ export function el(tag, attributes = {}, ...children) {
 export const page = document.getElementById("queue-page");
 export const base = page.dataset.base;
 
-// The address without the login that somebody may have typed into it: fetch refuses addresses that have one.
+// The address without a login that somebody may have typed into it: fetch refuses addresses with a login.
 export function addressOf(path) {
   return new URL(base + path, location.origin).href;
 }
@@ -81,7 +81,7 @@ function ago(text) {
   return seconds >= 0 ? `${duration(Math.max(seconds, 0.001))} ago` : `in ${duration(-seconds)}`;
 }
 
-// Ages go on by themselves, whether or not the server has something new.
+// Ages are updated even if the server has nothing new.
 export function tickAges() {
   const marked = document.getSelection();
   document.querySelectorAll("#queue-page time").forEach((time) => {
@@ -94,12 +94,12 @@ export function badge(text, kind = text) {
   return el("span", { class: `queue-badge queue-is-${kind}` }, text);
 }
 
-// Texts of the server mark what can be typed: `queuectl reset 10`.
+// In the server's texts, backticks mark what can be typed: `queuectl reset 10`.
 export function prose(text) {
   return text.split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
 }
 
-// The frames quietly, the error so that it is seen first.
+// Shows the places of the frames in a muted colour and the error in bold, so that the error is seen first.
 export function traceback(text) {
   const rows = text.trimEnd().split("\n");
   const last = rows.findLastIndex((row) => /^\S/.test(row));
@@ -118,7 +118,7 @@ export function tile(label, value, note = "", kind = "") {
     el("div", { class: "queue-tile-note" }, note));
 }
 
-// As many columns as make even rows.
+// `columns`: as many as make the rows equally long.
 export function tiles(columns, ...content) {
   return el("div", { class: "queue-tiles", "data-columns": columns }, ...content);
 }

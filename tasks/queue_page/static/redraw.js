@@ -1,9 +1,9 @@
-// Drawing a region anew without taking from the reader what they hold: focus, marked text, scrolling, what is open.
+// Redraws a region, and keeps the reader's focus, marked text, scroll position and open details.
 
 const FOCUSABLE = "a, button, input, select, [tabindex], summary";
 const SCROLLED = ".queue-scroll, .queue-code";
 
-// False: not now, text is marked inside.
+// Returns false if nothing was drawn, because text inside is marked.
 export function redraw(region, content) {
   const selection = document.getSelection();
   if (!selection.isCollapsed && region.contains(selection.anchorNode)) return false;
@@ -23,7 +23,7 @@ function keyOf(details) {
   return details.dataset.key ?? details.querySelector("summary")?.textContent;
 }
 
-// By what it says, then by its place: a row more must not move the focus to another button.
+// Finds an element by its text, then by its place: an additional row must not move the focus to another button.
 function placeOf(region, element) {
   const all = [...region.querySelectorAll(FOCUSABLE)];
   const like = all.filter((one) => labelOf(one) === labelOf(element));

@@ -1,4 +1,4 @@
-// The marks of an axis: few, even, and numbers that people count in.
+// The marks of an axis: few, at equal distances, and at round numbers.
 
 const STEPS = [1, 2, 2.5, 5, 10];
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];

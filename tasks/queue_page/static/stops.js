@@ -1,4 +1,4 @@
-// Above every page: what is stopped, by whom, since when and why, for as long as it lasts.
+// The banner above every page says what is stopped, by whom, since when and why, as long as something is stopped.
 
 import { ask, live } from "./data.js";
 import { badge, el, flowLink, number, when } from "./dom.js";
@@ -20,6 +20,6 @@ function banner(stops, count) {
 
 function line(stop) {
   return el("li", {}, badge(stop.what, "warning"), " ", stop.flow_name ? flowLink(stop.flow_name) : el("b", {}, "all flows"),
-    " ", when(stop.since), stop.actor ? ` by ${stop.actor}` : ", by whom the audit does not tell",
+    " ", when(stop.since), stop.actor ? ` by ${stop.actor}` : ", by whom the audit does not say",
     stop.reason ? `: ${stop.reason}` : ", without a reason");
 }

@@ -1,5 +1,6 @@
-"""Read by every interpreter that has this directory on its PYTHONPATH: `time.time` is wrong by as many seconds as the
-first number in the file CHAOS_CLOCK says; the second one says what was seen last. C code is not fooled."""
+"""Python runs this module in every interpreter that has this directory on its PYTHONPATH. It makes `time.time` wrong
+by the number of seconds that stands first in the file CHAOS_CLOCK. The second number in the file is the error that a
+process read last. C code still sees the right time."""
 
 import mmap
 import os

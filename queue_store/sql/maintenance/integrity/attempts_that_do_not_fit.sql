@@ -1,5 +1,5 @@
 -- Attempts that cannot have happened: their claim was never made, or their record does not exist.
-SELECT format('attempt of claim %%s, the record %%s', a.claim_number,
+SELECT format('there is an attempt of claim %%s, but the record %%s', a.claim_number,
     CASE WHEN q.id IS NULL THEN 'does not exist' WHEN q.claim_number = 1 THEN 'was claimed once'
         ELSE format('was claimed %%s times', q.claim_number) END) AS problem,
     a.record_id

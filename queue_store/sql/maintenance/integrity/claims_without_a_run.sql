@@ -1,7 +1,7 @@
 -- Records that are claimed by an unknown run, or by a run that is over and settled. The records of a busy run are
 -- never among them.
 SELECT format('claimed by run %%s, %%s', q.flow_instance_id,
-    CASE WHEN r.flow_instance_id IS NULL THEN 'of which there is no row' ELSE 'which is over and settled' END) AS problem,
+    CASE WHEN r.flow_instance_id IS NULL THEN 'which has no row' ELSE 'which is over and settled' END) AS problem,
     q.id AS record_id
 FROM public.processing_but_of_runs(ARRAY(SELECT flow_instance_id FROM public.busy_runs()), %(limit)s) q
 LEFT JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id

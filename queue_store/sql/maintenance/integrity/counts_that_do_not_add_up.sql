@@ -38,12 +38,12 @@ WITH seen AS MATERIALIZED ( -- the flows of the newest records, even if their co
             SELECT FROM public.processing_queue q WHERE q.status = 'pending' AND q.flow_name = c.flow_name
             ORDER BY q.priority DESC, q.scheduled_at DESC, q.id DESC LIMIT %(limit)s) capped) pending
 )
-SELECT format('flow %%s has %%s live records, its counts say %%s', flow_name, actual_live, live) AS problem,
+SELECT format('flow %%s has %%s unfinished records, but its counts say %%s', flow_name, actual_live, live) AS problem,
     NULL::bigint AS record_id
 FROM live
 WHERE is_exact AND actual_live <> live
 UNION ALL
-SELECT format('flow %%s has records, its counts are lost', flow_name), NULL FROM live
+SELECT format('flow %%s has records, but its counts are lost', flow_name), NULL FROM live
 WHERE is_lost AND NOT (is_exact AND actual_live <> live)
 UNION ALL
 SELECT format('flow %%s has counts below zero', flow_name), NULL FROM live

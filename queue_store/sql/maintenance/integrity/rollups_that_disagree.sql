@@ -18,7 +18,7 @@ WITH kept AS MATERIALIZED (
     FROM public.rollup_hours WHERE hour >= (SELECT since FROM kept)
         AND hour >= now() - CASE WHEN %(at_a_glance)s THEN interval '5 hours' ELSE interval '200 years' END
 )
-SELECT format('flow %%s, hour %%s: %%s in its minutes, %%s in the hour', flow_name,
+SELECT format('flow %%s, hour %%s: %%s by the counts of its minutes, %%s by the count of the hour', flow_name,
         to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(m.counted, 0), coalesce(h.counted, 0)) AS problem,
     NULL::bigint AS record_id
 FROM by_minute m FULL JOIN by_hour h USING (hour, flow_name)

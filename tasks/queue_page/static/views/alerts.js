@@ -25,7 +25,7 @@ function columns() {
 function acknowledge(alert, done) {
   if (alert.acknowledged_by) return `by ${alert.acknowledged_by}`;
   return button("Acknowledge", { action: "acknowledge", body: { alert: alert.id }, done,
-    question: `You take responsibility for it, and it is not escalated any more: ${alert.message}` });
+    question: `You take responsibility for this alert, which is not escalated any more: ${alert.message}` });
 }
 
 function told(alert) {
@@ -43,7 +43,7 @@ function outcome(n) {
     "being sent": [badge("being sent", "processing")],
     failing: [badge(`tried ${n.try_count}×`, "failed"), ` ${error}`],
     "given up": [badge("given up", "failed"), ` after ${n.try_count} tries: ${error}`],
-    dropped: ["not told, it was resolved first"],
+    dropped: ["not told, because the alert was resolved first"],
     "without channel": ["nobody has a channel"],
   }[n.state];
 }

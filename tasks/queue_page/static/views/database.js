@@ -12,7 +12,7 @@ export function show(view) {
       ...(replica ? [tile("Replica", replica.lag_seconds === null ? "no answer" : duration(replica.lag_seconds), "behind the primary",
         replica.lag_seconds === null ? "warning" : "")] : []),
       tile("Size", bytes(server.database_bytes), "of the whole database"),
-      tile("Oldest snapshot", snapshots.length ? duration(snapshots[0].seconds) : "none", snapshots.length ? snapshots[0].holder : "vacuum is free",
+      tile("Oldest snapshot", snapshots.length ? duration(snapshots[0].seconds) : "none", snapshots.length ? snapshots[0].holder : "nothing holds back vacuum",
         kind(levels.snapshot))),
     card("Who holds back vacuum", table("Held snapshots", [
       ["Holder", (s) => s.holder], ["Kind", (s) => s.kind], ["State", (s) => s.state ?? "–"],

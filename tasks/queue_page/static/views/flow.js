@@ -25,18 +25,18 @@ export function show(view, name) {
 function buttons(name, done) {
   return el("div", { class: "queue-buttons" },
     button("Pause", { action: "pause", body: { flow: name }, done,
-      question: `Nothing more of ${name} is claimed; running records finish.`, fields: [["reason", "Reason, for those who look later", { maxlength: 200 }]] }),
-    button("Resume", { action: "resume", body: { flow: name }, done, question: `${name} is claimed again.` }),
+      question: `No more records of ${name} are claimed; running records finish.`, fields: [["reason", "Reason, for those who look later", { maxlength: 200 }]] }),
+    button("Resume", { action: "resume", body: { flow: name }, done, question: `Records of ${name} are claimed again.` }),
     button("Reset all failed", { action: "reset", body: { flow: name, status: "failed" }, dryRun: true, done,
       question: "Every failed record of this flow is tried once more." }),
     cancelAll(name, done), records(name));
 }
 
-// Of a name that is not a flow.
+// The buttons for a name that is not a flow.
 function buttonsOfNone(name, meant, done, moved) {
   return el("div", { class: "queue-buttons" },
     button("Move to a flow", { action: "move", body: { flow: name }, dryRun: true, done: moved,
-      question: `${name} is not a flow: nobody works on its records. They become those of a flow, with their attempts.`,
+      question: `${name} is not a flow: no worker processes its records. They are moved to a flow, with their attempts.`,
       fields: [["to_flow", "Flow", { required: true, maxlength: 63, value: meant }]] }),
     cancelAll(name, done), records(name));
 }

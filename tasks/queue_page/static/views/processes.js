@@ -45,7 +45,7 @@ function processTable(processes, count, lease) {
     ["Process", (p) => el("span", {}, `${p.pid} on ${p.hostname}`)],
     ["State", (p) => badge(p.is_alive ? p.state : p.state === "dead" ? "dead" : "silent", p.is_alive ? p.state : "dead")],
     ["Run", (p) => (p.run ? el("span", {}, flowLink(p.run.flow_name), " in ", link(`/runs/${p.run.flow_instance_id}`, p.run.flow_instance_id.slice(0, 8)), ", ", when(p.run.started_at)) : "none")],
-    ["In hand", (p) => (p.in_hand_record_id === null ? "–" : el("span", {}, link(`/records/${p.in_hand_record_id}`, `record ${p.in_hand_record_id}`), " since ", when(p.in_hand_since)))],
+    ["Working on", (p) => (p.in_hand_record_id === null ? "–" : el("span", {}, link(`/records/${p.in_hand_record_id}`, `record ${p.in_hand_record_id}`), " since ", when(p.in_hand_since)))],
     ["Heartbeat", (p) => `${duration(Math.max(p.silent_seconds, 0))} ago; lease ${duration(lease)}`],
     ["Started", (p) => when(p.started_at)],
     ["Queues", (p) => p.celery_queues.join(", ")],

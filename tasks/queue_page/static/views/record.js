@@ -31,7 +31,7 @@ function draw({ record, attempts, explanation: answer, payload_is_shown: shown }
       ["Dedup key", record.dedup_key], ["Order key", record.order_key], ["Correlation", record.correlation_id],
       ["Progress", record.progress && JSON.stringify(record.progress)],
       ["Cancel asked", record.cancel_requested_at && el("span", {}, record.cancel_requested_by, ", ", when(record.cancel_requested_at))],
-      ["In hand since", record.in_hand_since && when(record.in_hand_since)],
+      ["Handler running since", record.in_hand_since && when(record.in_hand_since)],
       ["End asked", record.end_requested_at && el("span", {}, record.end_requested_by, ", ", when(record.end_requested_at))],
       ["Error", record.error_message],
     ])),
@@ -64,10 +64,10 @@ function buttons(record, done, gone) {
   return el("div", { class: "queue-buttons" },
     record.status === "failed" ? button("Reset", { action: "reset", body: { ids }, done, question: "It becomes pending and is tried once more." }) : null,
     finished ? null : button("Cancel", { action: "cancel", body: { ids }, danger: true, done,
-      question: record.status === "processing" ? "Its run is asked to stop it." : "It is never processed.", fields: [["reason", "Reason", { maxlength: 200 }]] }),
+      question: record.status === "processing" ? "Its run is asked to stop it." : "It will never be processed.", fields: [["reason", "Reason", { maxlength: 200 }]] }),
     record.status === "processing" ? button("End its handler", { action: "end", body: { id: record.id, claim: record.claim_number }, danger: true, done,
       question: "Its process ends. One attempt is charged, and the process' other records are given back.", fields: [["reason", "Reason", { maxlength: 200 }]] }) : null,
     record.status === "pending" ? button("Change priority", { action: "priority", body: { ids }, done,
       question: "0 is the most urgent, 9 the least.", fields: [["priority", "Priority", { type: "number", min: 0, max: 9, required: true, value: record.priority }]] }) : null,
-    finished ? button("Purge", { action: "purge", body: { ids }, danger: true, done: gone, question: "The record and its attempts are deleted for ever." }) : null);
+    finished ? button("Purge", { action: "purge", body: { ids }, danger: true, done: gone, question: "The record and its attempts are deleted for good." }) : null);
 }

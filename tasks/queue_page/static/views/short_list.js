@@ -1,4 +1,4 @@
-// A list that may be long: filtered, sorted, and the first of it, so that a thousand rows fit on a phone.
+// A list that may be long. It can be filtered and sorted, and shows only its first rows, so that it fits on a phone.
 
 import { card, el, number } from "../dom.js";
 import { redraw } from "../redraw.js";
@@ -7,8 +7,8 @@ const FIRST_ON_DESK = 25;
 const FIRST_ON_PHONE = 8;
 const PHONE = "(max-width: 600px)";
 
-// names: what the rows are. textOf: of a row, in which the filter looks. orders: name => comparison. draw: (rows, count) => table.
-// What the reader chose stays while the figures change.
+// names: what the rows are. textOf(row): the text in which the filter looks. orders: name => comparison.
+// draw: (rows, count) => table. The reader's choices stay while the figures change.
 export function shortList(title, { names, filterBy, textOf, orders, draw }) {
   let all = [];
   let isOpen = false;
