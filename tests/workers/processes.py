@@ -18,6 +18,8 @@ WORKER_OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO")
 # `make test-spawn` sets it to `spawn`.
 START_METHOD = os.environ.get("TEST_POOL_START_METHOD")
 START_OPTIONS = (f"--pool-start-method={START_METHOD}",) if START_METHOD else ()
+# How many pool children have registered themselves and their flows: a hint that comes before finds nothing to claim.
+REGISTERED = "SELECT count(*) FROM worker_processes WHERE ended_at IS NULL AND EXISTS (SELECT FROM flows)"
 
 
 class CeleryProcess:
