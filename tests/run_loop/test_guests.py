@@ -348,7 +348,7 @@ def test_a_time_limit_rings_although_a_library_took_its_signal(worker: Worker, a
         else:
             time.sleep(5)
 
-    rows = worker.process(waits, [0, 1], name="waits", time_limit_seconds=0.2, max_retries=0)
+    rows = worker.process(waits, [0, 1], name="waits", time_limit_seconds=1.0, max_retries=0)
     assert [row.status for row in rows] == ["completed", "failed"]
 
 
