@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from tasks.cli import main
 from tests.workers.conftest import Queue
-from tests.workers.processes import running_worker, wait_until
+from tests.workers.processes import IN_HAND, running_worker, wait_until
 
 # Nobody's lease ends, so that only the request can.
 SETTINGS = {"IDLE_POLL_SECONDS": "0.2", "LEASE_SECONDS": "60", "MAX_CRASH_STRIKES": "1", "MAX_RETRIES": "0"}
@@ -24,9 +24,6 @@ INSERT INTO processing_queue (flow_name, payload)
 SELECT %(flow_name)s, jsonb_build_object('seconds', CASE n WHEN 3 THEN 600 ELSE 0 END) FROM generate_series(1, 5) n
 RETURNING id
 """
-IN_HAND = (
-    "SELECT in_hand_record_id FROM worker_processes WHERE in_hand_record_id IS NOT NULL AND state = 'running'"
-)
 CHARGES = "SELECT status, retry_count, crash_strikes, count(*) FROM processing_queue GROUP BY 1, 2, 3 ORDER BY 1 DESC"
 
 
