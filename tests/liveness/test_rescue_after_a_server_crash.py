@@ -61,7 +61,9 @@ def test_nobody_is_rescued_before_one_lease_has_passed_since_the_recovery(lonely
     store.age(run)
     store.execute("UPDATE worker_processes SET heartbeat_at = heartbeat_at - interval '1 hour'")
     crash(store)
-    age_of_the_server = float(store.value(AGE))  # by the time of the sweep it is older, and the recovery is younger
+    age_of_the_server = float(
+        store.value(AGE)
+    )  # by the time of the sweep it is older, and the recovery is younger
     store.settings = replace(store.settings, lease_seconds=age_of_the_server)
     rescued = store.rescue.sweep()
     assert (rescued.dead_run_ids, rescued.dead_worker_process_ids) == ([], [])

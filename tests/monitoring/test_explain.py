@@ -12,7 +12,9 @@ from queue_store.explain import Explanation, explain_flow, explain_record, regis
 from queue_store.settings import ProcessorSettings
 from tests.support.restoring import RESTORED
 
-SETTINGS = ProcessorSettings(heartbeat_seconds=60, lease_seconds=600)  # nobody falls silent while a test looks
+SETTINGS = ProcessorSettings(
+    heartbeat_seconds=60, lease_seconds=600
+)  # nobody falls silent while a test looks
 RUN = "0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01"
 
 FLOW = """

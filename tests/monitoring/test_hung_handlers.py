@@ -21,6 +21,7 @@ from tests.support.store import Store
 
 LOOK_SECONDS = 10  # from a heartbeat to the look at it, on a busy machine
 
+
 def in_hand(store: Store, seconds: float, *, count: int = 1) -> list[Record]:
     """The records of a run whose process says that it has had the first one in hand for so long."""
     store.enqueue(count)
@@ -35,7 +36,8 @@ def beat(store: Store, record: Record, process_id: UUID, run_id: UUID, seconds: 
         said = InHand(record.id, record.claim_number, seconds, "sample", run_id)
         assert worker_processes.beat(cursor, process_id, in_hand=said)
         cursor.execute(
-            "UPDATE worker_processes SET heartbeat_at = %s WHERE worker_process_id = %s", (alive(), process_id)
+            "UPDATE worker_processes SET heartbeat_at = %s WHERE worker_process_id = %s",
+            (alive(), process_id),
         )
 
 
