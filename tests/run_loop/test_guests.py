@@ -163,7 +163,7 @@ def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, is_async:
     """The silence of 306 s, compressed: its limit is the flow's."""
 
     def wait_until_ended(pid: int) -> None:
-        alive = "SELECT FROM pg_stat_activity WHERE pid = %(pid)s"
+        alive = "SELECT pid FROM pg_stat_activity WHERE pid = %(pid)s"
         wait_until(lambda: not effects.query(alive, pid=pid), "the end of the session")
 
     def plain(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
