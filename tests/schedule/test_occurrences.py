@@ -119,7 +119,7 @@ def weekly_task(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
     """The errors that the entry's task raises, one a call; without any it succeeds."""
     errors: list[Exception] = []
 
-    @app.task(name="tests.weekly")
+    @app.task(name="tests.weekly", shared=False)  # or later applications of this process would have it, twice
     def weekly() -> None:
         if errors:
             raise errors.pop()
