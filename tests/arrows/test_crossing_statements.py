@@ -120,7 +120,7 @@ def test_a_process_that_froze_in_its_begin_does_not_hold_up_its_flow(store: Stor
 
 
 def test_a_sentinel_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idle_in_transaction, "FROZEN_SECONDS", 0.3)
+    monkeypatch.setattr(idle_in_transaction, "FROZEN_SECONDS", 1.0)
     sentinel, beat = store.held(), store.held()
     with sentinel.driver.cursor() as cursor:
         assert worker_processes.take_sentinel_lease(cursor, uuid4(), 25.0)

@@ -44,6 +44,8 @@ class _RefusedError(Exception):
 class Scenario:
     """The hazards, and the one worker that acts in them. Mutants are subclasses, or replace a statement."""
 
+    settle_seconds = 3.0  # what a mutant has not finished by then, it does not finish
+
     def __init__(self, store: Store, directory: Path) -> None:
         self.store = store
         self.journal = directory / "journal"
@@ -261,8 +263,8 @@ class Scenario:
             journal.write(json.dumps({"tried": batch}) + "\n" + json.dumps({"acknowledged": batch}) + "\n")
 
     def settle(self) -> None:
-        """What is due is worked off by fresh runs until nothing is left, for a bounded time."""
-        deadline = time.monotonic() + 3
+        """What is due is worked off by fresh runs until nothing is left, or `settle_seconds` are over."""
+        deadline = time.monotonic() + self.settle_seconds
         self.store.close()
         while self.unfinished() and time.monotonic() < deadline:
             self.store.rescue.sweep()

@@ -85,6 +85,7 @@ MUTANTS: dict[str, tuple[str, bytes, bytes, str]] = {
 
 
 def test_right_slices_break_no_rule(scenario: ExpressScenario) -> None:
+    scenario.work_off_seconds = 60
     assert scenario.perform() == {}
     assert scenario.met == {"run dies", "session breaks", "write breaks", "slice breaks", "stolen"}
     assert scenario.slices() == {"transfer", "notice"}

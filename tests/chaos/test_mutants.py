@@ -194,6 +194,7 @@ def mutate(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes, bytes], Non
 
 def test_the_scenario_of_the_right_system_breaks_no_rule(own_store: Store, tmp_path: Path) -> None:
     scenario = Scenario(own_store, tmp_path)
+    scenario.settle_seconds = 60
     scenario.perform()
     assert scenario.violations() == {}
     assert own_store.value("SELECT count(*) FROM processing_queue") == 600

@@ -15,6 +15,7 @@ from queue_store.database.versions import latest_version
 from queue_store.operators.backup import TABLES
 from tasks.app import app
 from tasks.cli import main
+from tests.counts.test_rollups import fold_until
 from tests.support import filling
 from tests.support.cleaning import TABLES as ALL_TABLES
 from tests.support.restoring import RESTORED
@@ -260,9 +261,7 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
 
 def test_what_is_counted_after_a_restore_is_folded(database: DatabaseManager, tmp_path: Path) -> None:
     filling.add_records(database, 20)
-    for _ in range(3):
-        rollups.fold(database)
-    assert rows(database, "SELECT folded_through_id >= 20 FROM rollup_progress") == [(True,)]
+    fold_until(database, "SELECT folded_through_id >= 20 FROM rollup_progress")
     queuectl("backup", tmp_path / "queue.zip")
     queuectl("restore", tmp_path / "queue.zip", "--replace", "--yes")
     filling.add_records(database, 3)

@@ -94,7 +94,7 @@ def test_a_health_check_notices_processes_that_stand_still(containers: Container
 
 def test_flower_is_reached_on_the_loopback_with_its_password_only(containers: Containers) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"http://127.0.0.1:{containers.flower_port}/api/workers", timeout=5)
+        urllib.request.urlopen(f"http://127.0.0.1:{containers.flower_port}/api/workers", timeout=30)
     assert refused.value.code == 401
     refused.value.close()
 

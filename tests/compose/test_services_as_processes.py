@@ -139,12 +139,12 @@ def test_flower_answers_its_health_check_and_asks_the_api_for_a_password(deploym
         wait_until(lambda: deployment.is_healthy("flower"), "a healthy Flower", deployment.log("flower"), 60)
         api = f"http://127.0.0.1:{deployment.port}/api/workers"
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(api, timeout=5)
+            urllib.request.urlopen(api, timeout=30)
         assert refused.value.code == 401
         refused.value.close()
         credentials = base64.b64encode(FLOWER_USER.encode()).decode()
         request = urllib.request.Request(api, headers={"Authorization": f"Basic {credentials}"})
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310  (our own URL)
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  (our own URL)
             assert answer.status == 200
     assert not deployment.is_healthy("flower")
 

@@ -6,7 +6,7 @@ import pytest
 
 from queue_store.counts import rollups
 from queue_store.database.manager import DatabaseManager
-from queue_store.readings.charts import SPANS, Charts, read_charts
+from queue_store.readings.charts import SPANS, read_charts
 
 SUMS = """
 SELECT minute, sum(enqueued), sum(completed), sum(failed), sum(retried), sum(cancelled),
@@ -39,11 +39,6 @@ def fold(database: DatabaseManager, count: int = 30) -> None:
     with database.transaction() as cursor:
         cursor.execute(DELTAS, {"count": count})
     rollups.fold(database)
-
-
-def charts(database: DatabaseManager, span: str) -> Charts:
-    with database.transaction() as cursor:
-        return read_charts(cursor, SPANS[span])
 
 
 def test_folds_add_to_it(database: DatabaseManager) -> None:
@@ -91,10 +86,10 @@ def test_a_week_shows_hours_whose_minutes_are_purged(database: DatabaseManager) 
     with database.transaction() as cursor:
         cursor.execute(DELTAS, {"count": 450})  # six days and some hours
     rollups.fold(database)
-    before = charts(database, "7d")
-    with database.transaction() as cursor:
+    with database.transaction() as cursor:  # in which no hour ends
+        before = read_charts(cursor, SPANS["7d"])
         cursor.execute("DELETE FROM rollup_minutes WHERE minute < now() - interval '2 days'")
-    after = charts(database, "7d")
+        after = read_charts(cursor, SPANS["7d"])
     assert sum(bucket.completed for bucket in after.counts) == 900
     assert after.counts == before.counts
     assert after.durations == before.durations

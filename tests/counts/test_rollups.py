@@ -11,6 +11,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from tests.support.locks import wait_until_blocked
 from tests.support.servers import connect
+from tests.workers.processes import wait_until
 
 TOTALS = "SELECT flow_name, total, completed, failed, cancelled FROM rollup_totals ORDER BY flow_name"
 
@@ -122,12 +123,19 @@ def add_late_delta(database: DatabaseManager) -> None:
         cursor.execute("INSERT INTO rollup_deltas (flow_name, enqueued) VALUES ('late', 1)")
 
 
-def test_the_mark_follows_the_fold(database: DatabaseManager) -> None:
-    add_deltas(database, 5)
-    for _ in range(3):
+def fold_until(database: DatabaseManager, question: str) -> None:
+    def is_so_after_a_fold() -> bool:
         rollups.fold(database)
+        return rows(database, question) == [(True,)]
+
+    wait_until(is_so_after_a_fold, question)
+
+
+def test_the_mark_follows_the_fold(database: DatabaseManager) -> None:
+    """When every older transaction is over, those of autovacuum among them."""
+    add_deltas(database, 5)
     marked = "SELECT folded_through_id = pg_sequence_last_value('rollup_deltas_id_seq') FROM rollup_progress"
-    assert rows(database, marked) == [(True,)]
+    fold_until(database, marked)
 
 
 def test_folding_while_many_write_loses_and_doubles_nothing(database: DatabaseManager) -> None:

@@ -2,6 +2,7 @@
 
 import time
 
+import psycopg
 import pytest
 
 from queue_store.database.manager import DatabaseManager
@@ -59,8 +60,10 @@ def test_a_vacuum_may_take_longer_than_a_statement(own_database_url: str) -> Non
     database = DatabaseManager(
         settings=DatabaseSettings(url=parse_database_url(own_database_url)), session_settings=slow
     )
-    with database.transaction() as cursor:
-        cursor.execute("INSERT INTO processing_queue (flow_name) SELECT 'alpha' FROM generate_series(1, 300)")
+    with psycopg.connect(own_database_url) as patient:
+        patient.execute(
+            "INSERT INTO processing_queue (flow_name) SELECT 'alpha' FROM generate_series(1, 300)"
+        )
     with pytest.raises(DatabaseUnavailableError, match="statement timeout"), database.transaction() as cursor:
         cursor.execute("SELECT pg_sleep(5)")
     began = time.monotonic()

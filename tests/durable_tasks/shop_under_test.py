@@ -44,13 +44,13 @@ def plain_slow(text: str) -> None:
     effect(text)
 
 
-@app.task(name="plain.endless", time_limit=1)
+@app.task(name="plain.endless", time_limit=3)  # on a slow machine, long enough for its effect
 def plain_endless(text: str) -> None:
     effect(text)
     time.sleep(300)
 
 
-@app.task(name="plain.too_slow", soft_time_limit=0.2)
+@app.task(name="plain.too_slow", soft_time_limit=1)
 def plain_too_slow(text: str) -> None:
     from celery.exceptions import SoftTimeLimitExceeded
 

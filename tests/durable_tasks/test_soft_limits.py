@@ -8,9 +8,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 from tasks.background.other_tasks import serve_other_tasks
 from tests.durable_tasks.conftest import Shop
 
+SOFT_SECONDS = 0.5  # on a slow machine, long enough to come into the `try`
+
 
 def test_a_soft_limit_raises_celerys_own_exception(shop: Shop) -> None:
-    @shop.task(soft_time_limit=0.05, time_limit=60)
+    @shop.task(soft_time_limit=SOFT_SECONDS, time_limit=60)
     def sleep() -> str:
         try:
             time.sleep(30)
@@ -24,7 +26,7 @@ def test_a_soft_limit_raises_celerys_own_exception(shop: Shop) -> None:
 
 
 def test_a_worker_that_takes_the_limits_of_tasks_over_leaves_those_of_records(shop: Shop) -> None:
-    @shop.task(soft_time_limit=0.05)
+    @shop.task(soft_time_limit=SOFT_SECONDS)
     def sleep() -> None:
         time.sleep(30)
 
@@ -37,7 +39,7 @@ def test_a_worker_that_takes_the_limits_of_tasks_over_leaves_those_of_records(sh
 
 
 def test_a_soft_limit_works_without_a_hard_one(shop: Shop) -> None:
-    @shop.task(soft_time_limit=0.05)
+    @shop.task(soft_time_limit=SOFT_SECONDS)
     def sleep() -> None:
         time.sleep(30)
 
@@ -48,7 +50,7 @@ def test_a_soft_limit_works_without_a_hard_one(shop: Shop) -> None:
 
 
 def test_the_hard_limit_goes_on_after_the_soft_one(shop: Shop) -> None:
-    @shop.task(soft_time_limit=0.05, time_limit=0.2)
+    @shop.task(soft_time_limit=SOFT_SECONDS, time_limit=2 * SOFT_SECONDS)
     def sleep() -> None:
         try:
             time.sleep(30)

@@ -131,7 +131,10 @@ def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
 
     def bulk() -> None:
         rows = keyed(*first, "x", "y", "z")
-        results.append(processor.enqueue_many("send_invoice", rows, on_duplicate="skip"))
+        with processor.database.transaction() as cursor:
+            # Postgres looks for a deadlock once. It must not look before ours waits, too.
+            cursor.execute("SET LOCAL deadlock_timeout = '2s'")
+            results.append(enqueue_many(cursor, "send_invoice", rows, on_duplicate="skip"))
 
     other = threading.Thread(target=bulk)
     with processor.database.transaction() as cursor:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import math
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from queue_store.records.record import Completed
 from queue_store.runs.run import RunOptions
 from tests.support.flow_rows import register_flow
 
+LONG_SECONDS = 60
 NOBODY = 2**62  # an id that no record has
 
 
@@ -37,7 +39,7 @@ def processor(database: DatabaseManager) -> Iterator[DistributedProcessor]:
     yield DistributedProcessor(database)
     for thread in threading.enumerate():  # a look on its way would outlive the pool of the test
         if thread.name == "queue_store wait_for":
-            thread.join(timeout=5)
+            thread.join(timeout=LONG_SECONDS)
 
 
 def complete_all(processor: DistributedProcessor) -> None:
@@ -102,13 +104,14 @@ def test_one_poll_serves_all_who_wait(
     assert ids is not None
 
     async def some() -> list[FinishedRecord]:
-        return await asyncio.gather(*(processor.wait_for_async(i, 10) for i in ids[50:]))
+        return await asyncio.gather(*(processor.wait_for_async(i, LONG_SECONDS) for i in ids[50:]))
 
     with ThreadPoolExecutor(51) as pool:
-        waiters = [pool.submit(processor.wait_for, record_id, 10) for record_id in ids[:50]]
+        waiters = [pool.submit(processor.wait_for, record_id, LONG_SECONDS) for record_id in ids[:50]]
         coroutines = pool.submit(asyncio.run, some())
         while 100 not in asked:
             assert any(not waiter.done() for waiter in waiters)
+            time.sleep(0.01)
         names = [thread.name for thread in threading.enumerate()]
         assert names.count("queue_store wait_for") == 1
         complete_all(processor)
@@ -125,7 +128,7 @@ def test_the_poll_ends_with_the_last_who_waits(processor: DistributedProcessor) 
     processor.wait_for(record_id, timeout_seconds=30)
     for thread in threading.enumerate():
         if thread.name == "queue_store wait_for":
-            thread.join(timeout=5)
+            thread.join(timeout=LONG_SECONDS)
             assert not thread.is_alive()
 
 
@@ -153,7 +156,7 @@ def test_what_cannot_be_an_id_harms_nobody_who_waits_already(
 ) -> None:
     good = processor.enqueue("survey", {}).id
     with ThreadPoolExecutor() as pool:
-        waiter = pool.submit(processor.wait_for, good, 10)
+        waiter = pool.submit(processor.wait_for, good, LONG_SECONDS)
         with pytest.raises(UnknownRecordError, match="whole number from 1"):
             processor.wait_for(record_id, 1)
         with pytest.raises(UnknownRecordError, match="whole number from 1"):
@@ -172,7 +175,7 @@ def test_a_poll_that_died_is_started_again(
         with pytest.raises(NotFinishedError):
             processor.wait_for(record_id, 0.2)
     complete_all(processor)
-    assert processor.wait_for(record_id, 10).status == "completed"
+    assert processor.wait_for(record_id, LONG_SECONDS).status == "completed"
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), -1, "5", True, None])
@@ -195,7 +198,7 @@ def test_a_manager_that_was_waited_with_is_not_kept(database: DatabaseManager) -
         waiting.wait_for(manager, NOBODY, timeout_seconds=30)
     for thread in threading.enumerate():
         if thread.name == "queue_store wait_for":
-            thread.join(timeout=5)
+            thread.join(timeout=LONG_SECONDS)
     manager.dispose()
     kept = weakref.ref(manager)
     del manager

@@ -75,9 +75,8 @@ def test_the_others_are_not_declared_dead_with_a_lost_one(store: Store) -> None:
     lost.begin()
     mine = ids(other.begin())
     store.rescue.lost([lost.worker_process_id])
-    assert [
-        row[0] for row in store.query("SELECT id FROM processing_queue WHERE status = 'processing'")
-    ] == mine
+    processing = "SELECT id FROM processing_queue WHERE status = 'processing' ORDER BY id"
+    assert [row[0] for row in store.query(processing)] == mine
 
 
 def test_what_an_ended_run_left_is_given_back(store: Store) -> None:

@@ -38,8 +38,9 @@ def execute(database: DatabaseManager, statement: str) -> None:
 
 
 def test_totals_are_right_with_ten_thousand_names(
-    database: DatabaseManager, collector: QueueCollector
+    database: DatabaseManager, collector: QueueCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tasks.metrics.reading.TIMEOUT_SECONDS", 60.0)
     add_flow(database, "zebra")
     add_records(database, 50, "zebra", age_seconds=300)
     execute(database, MANY)

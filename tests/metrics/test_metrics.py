@@ -125,8 +125,9 @@ def test_hours_that_are_over_are_remembered_and_not_read_again(database: Databas
 
 
 def test_a_reading_serves_the_scrapes_of_a_moment(
-    database: DatabaseManager, collector: QueueCollector
+    database: DatabaseManager, collector: QueueCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tasks.metrics.collector.FRESH_SECONDS", 600.0)
     add_flow(database)
     first = scrape(collector)
     add_records(database, 1)

@@ -12,7 +12,9 @@ from queue_store.explain import Explanation, explain_flow, explain_record, regis
 from queue_store.settings import ProcessorSettings
 from tests.support.restoring import RESTORED
 
-SETTINGS = ProcessorSettings()
+SETTINGS = ProcessorSettings(
+    heartbeat_seconds=60, lease_seconds=600
+)  # nobody falls silent while a test looks
 RUN = "0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01"
 
 FLOW = """
@@ -72,7 +74,7 @@ def codes(explanation: Explanation) -> list[str]:
     return [reason.code for reason in explanation.reasons]
 
 
-SILENT = "UPDATE flow_execution_logs SET heartbeat_at = now() - interval '8 seconds'"
+SILENT = "UPDATE flow_execution_logs SET heartbeat_at = now() - interval '500 seconds'"
 RECORDS: dict[str, list[str]] = {
     "waiting_for_claim": [PENDING],
     "not_due_yet": [PENDING, "UPDATE processing_queue SET scheduled_at = now() + interval '1 hour'"],

@@ -16,7 +16,10 @@ from queue_store.thresholds import Thresholds
 from tasks.monitoring.rules.flow_rules import processing_rate
 from tasks.monitoring.rules.handler_rules import hung_handlers
 from tasks.monitoring.snapshot import take_snapshot
+from tests.support.filling import alive
 from tests.support.store import Store
+
+LOOK_SECONDS = 10  # from a heartbeat to the look at it, on a busy machine
 
 
 def in_hand(store: Store, seconds: float, *, count: int = 1) -> list[Record]:
@@ -32,6 +35,10 @@ def beat(store: Store, record: Record, process_id: UUID, run_id: UUID, seconds: 
     with store.database.transaction() as cursor:
         said = InHand(record.id, record.claim_number, seconds, "sample", run_id)
         assert worker_processes.beat(cursor, process_id, in_hand=said)
+        cursor.execute(
+            "UPDATE worker_processes SET heartbeat_at = %s WHERE worker_process_id = %s",
+            (alive(), process_id),
+        )
 
 
 def findings(store: Store) -> list[Finding]:
@@ -55,12 +62,8 @@ def test_it_is_named_with_its_process_and_host_and_since_when(store: Store) -> N
     usually(store, 0.2)
     (record,) = in_hand(store, 61)
     (finding,) = findings(store)
-    assert (finding.level, finding.flow_name, finding.figure, finding.threshold) == (
-        "warning",
-        "sample",
-        61,
-        60,
-    )
+    assert (finding.level, finding.flow_name, finding.threshold) == ("warning", "sample", 60)
+    assert 61 <= (finding.figure or 0) < 61 + LOOK_SECONDS
     since = store.value("SELECT in_hand_since FROM worker_processes WHERE in_hand_since IS NOT NULL")
     assert f"record {record.id} in process 1 on host since {since:%Y-%m-%d %H:%M:%S %Z}" in finding.message
     assert "usually at most 0.2" in finding.message
@@ -70,11 +73,11 @@ def test_it_is_named_with_its_process_and_host_and_since_when(store: Store) -> N
 @pytest.mark.parametrize(
     ("usual_seconds", "running_seconds", "is_named"),
     [
-        (0.2, 59, False),
+        (0.2, 60 - LOOK_SECONDS, False),
         (0.2, 61, True),
         (20, 190, False),
         (20, 310, True),
-        (None, 299, False),
+        (None, 300 - LOOK_SECONDS, False),
         (None, 301, True),
     ],
 )
@@ -114,7 +117,7 @@ def test_a_report_of_progress_is_a_sign_of_life(store: Store) -> None:
     assert findings(store) == []
     store.execute("UPDATE record_progress SET updated_at = now() - interval '301 seconds'")
     (finding,) = findings(store)
-    assert finding.figure == 301
+    assert 301 <= (finding.figure or 0) < 301 + LOOK_SECONDS
 
 
 def test_a_record_that_has_ended_since_the_last_heartbeat_is_not_named(store: Store) -> None:

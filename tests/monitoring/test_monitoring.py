@@ -177,7 +177,7 @@ def test_a_window_that_makes_no_sense_is_refused(hours: float) -> None:
 def test_health_of_a_database_that_answers(database: DatabaseManager) -> None:
     health = database_health_check("rpa_db", include_retry=True)
     assert (health["status"], health["connection"], health["error"]) == ("healthy", "ok", None)
-    assert 0 < health["response_time_ms"] < 1_000
+    assert 0 < health["response_time_ms"] < 60_000
     assert health["connection_success_rate_percent"] == 100
 
 

@@ -16,7 +16,7 @@ from queue_store.enqueueing import enqueue, send_hints
 from queue_store.enqueueing.hints import CeleryHintSender
 from tests.own_schema.conftest import Queues
 from tests.support.schemas import in_schema
-from tests.workers.processes import START_OPTIONS, CeleryProcess, running_worker, wait_until
+from tests.workers.processes import REGISTERED, START_OPTIONS, CeleryProcess, running_worker, wait_until
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("public", "a", "b")
@@ -99,6 +99,8 @@ def test_a_hint_wakes_the_workers_of_its_own_queue(
             for name in ("public", "b")
         }  # fmt: skip
         queuectl(queues, "a", "register")
+        for name, worker in workers.items():
+            wait_until(lambda: queues.rows(REGISTERED, name) == [(1,)], "its registration", worker.log)  # noqa: B023
         with in_schema("a"), queues.database.engine.begin() as connection:
             enqueued = enqueue(connection, "mark", {"queue": "a"})
         with in_schema("a"):

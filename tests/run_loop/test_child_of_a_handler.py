@@ -27,4 +27,4 @@ def test_a_child_reports_no_progress(worker: Worker) -> None:
 
     [row] = worker.process(work, [1])
     assert (row.status, row.result) == ("completed", REFUSED)
-    assert worker.query("SELECT FROM record_progress") == []
+    assert worker.query("SELECT record_id FROM record_progress") == []

@@ -107,7 +107,7 @@ def test_a_time_limit_stops_a_handler_in_a_slice_and_charges_it_alone(worker: Wo
         while payload == 3:
             pass
 
-    flow = worker.declare(handle, name="sample", batch_size=2, express=True, time_limit_seconds=0.2)
+    flow = worker.declare(handle, name="sample", batch_size=2, express=True, time_limit_seconds=1.0)
     record_ids = worker.enqueue("sample", range(6))
     worker.run(flow)
     rows = worker.rows(record_ids)

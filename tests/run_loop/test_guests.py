@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,9 @@ from sqlalchemy import Connection
 
 from tasks import PERMANENT, Backoff, FlowContext, PermanentError, SnoozeRecord
 from tests.support.flow_runs import Worker
+from tests.workers.processes import wait_until
 
+PID = "SELECT pg_backend_pid()"
 TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("TENANT", default="nobody")
 INSERT = (
     "INSERT INTO effects SELECT %(id)s, current_setting('app.tenant', true), current_setting('search_path')"
@@ -53,6 +54,15 @@ def doing_async(statements: list[str]) -> Any:
             await connection.execute(statement.encode())
 
     return handler
+
+
+def slow_inserts(worker: Worker, when: str) -> None:
+    """Each insert of an effect takes longer than the timeout of one record. `when`: what CREATE TRIGGER says of it."""
+    worker.query(
+        "CREATE OR REPLACE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM pg_sleep(0.15); RETURN NEW; END$$"
+    )
+    worker.query(f"CREATE {when} FOR EACH ROW EXECUTE FUNCTION sleep()")
 
 
 def effects_of(worker: Worker, ids: list[int]) -> list[int]:
@@ -95,7 +105,7 @@ def test_set_constraints_is_no_commit(effects: Worker, make: Any) -> None:
         "SET search_path = pg_temp",
         "SET ROLE pg_monitor",
         "SET SESSION AUTHORIZATION pg_monitor",
-        "SET statement_timeout = '1ms'",
+        "SET statement_timeout = '100ms'",
         "SET session_replication_role = replica",
         "SET DateStyle = German",
         "CREATE TEMPORARY TABLE processing_queue (id bigint)",
@@ -103,7 +113,9 @@ def test_set_constraints_is_no_commit(effects: Worker, make: Any) -> None:
     ],
 )
 def test_our_statements_do_not_mind_its_settings(effects: Worker, make: Any, statement: str) -> None:
-    """Nor does the next slice."""
+    """Nor does the next slice. At the end of each slice, the statement that checks its constraints is slow."""
+    if "timeout" in statement:
+        slow_inserts(effects, "CONSTRAINT TRIGGER slow AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED")
     flow = effects.declare(make([statement]), name="sets", batch_size=2, max_retries=0)
     ids = effects.enqueue("sets", [0, 1, 0, 0])
     effects.run(flow)
@@ -125,13 +137,8 @@ def test_a_named_setting_is_put_back_before_each_record(effects: Worker, make: A
 
 @pytest.mark.parametrize("make", [doing, doing_async])
 def test_nobody_is_charged_for_the_timeout_of_another_record(effects: Worker, make: Any) -> None:
-    flow = effects.declare(make(["SET LOCAL statement_timeout = '1ms'"]), name="hurries", max_retries=0)
-    slow = "CREATE TRIGGER slow BEFORE INSERT ON effects FOR EACH ROW EXECUTE FUNCTION sleep()"
-    effects.query(
-        "CREATE OR REPLACE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END$$"
-    )
-    effects.query(slow)
+    flow = effects.declare(make(["SET LOCAL statement_timeout = '100ms'"]), name="hurries", max_retries=0)
+    slow_inserts(effects, "TRIGGER slow BEFORE INSERT ON effects")
     ids = effects.enqueue("hurries", [1, 0, 0])
     effects.run(flow)
     assert [(row.status, row.retry_count) for row in effects.rows(ids)] == [("completed", 0)] * 3
@@ -144,7 +151,7 @@ def test_nobody_is_charged_for_a_transaction_that_others_made_long(effects: Work
 
     def lasts(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
         connection.execute(INSERT, {"id": context.record_id})
-        connection.execute("SET LOCAL transaction_timeout = '400ms'" if payload else "SELECT pg_sleep(0.25)")
+        connection.execute("SET LOCAL transaction_timeout = '1s'" if payload else "SELECT pg_sleep(0.6)")
 
     rows = effects.process(lasts, [1, 0, 0], name="lasts", max_retries=0)
     assert [(row.status, row.retry_count) for row in rows] == [("completed", 0)] * 3
@@ -155,21 +162,26 @@ def test_nobody_is_charged_for_a_transaction_that_others_made_long(effects: Work
 def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, is_async: bool) -> None:
     """The silence of 306 s, compressed: its limit is the flow's."""
 
+    def wait_until_ended(pid: int) -> None:
+        alive = "SELECT pid FROM pg_stat_activity WHERE pid = %(pid)s"
+        wait_until(lambda: not effects.query(alive, pid=pid), "the end of the session")
+
     def plain(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
         connection.execute(INSERT, {"id": context.record_id})
         if payload:
+            [[pid]] = connection.execute(PID).fetchall()
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
-            ended.wait(0.3)
+            wait_until_ended(pid)
 
     async def asynchronous(
         payload: Any, connection: "psycopg.AsyncConnection[Any]", context: FlowContext
     ) -> None:
         await connection.execute(INSERT, {"id": context.record_id})
         if payload:
+            [[pid]] = await (await connection.execute(PID)).fetchall()
             await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
-            await asyncio.sleep(0.3)
+            await asyncio.to_thread(wait_until_ended, pid)
 
-    ended = threading.Event()
     rows = effects.process(asynchronous if is_async else plain, [0, 1, 0], name="silent", max_retries=0)
     assert [(row.status, row.retry_count, row.crash_strikes) for row in rows] == [
         ("completed", 0, 0), ("failed", 1, 0), ("completed", 0, 0),
@@ -336,7 +348,7 @@ def test_a_time_limit_rings_although_a_library_took_its_signal(worker: Worker, a
         else:
             time.sleep(5)
 
-    rows = worker.process(waits, [0, 1], name="waits", time_limit_seconds=0.2, max_retries=0)
+    rows = worker.process(waits, [0, 1], name="waits", time_limit_seconds=1.0, max_retries=0)
     assert [row.status for row in rows] == ["completed", "failed"]
 
 

@@ -1,8 +1,8 @@
 """A handler's rows and its record's new status are committed together, and a record takes only its own writes back."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import psycopg
@@ -15,10 +15,12 @@ from queue_store.liveness.worker_processes import server_identity
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord
 from tasks.run_loop import one_commit
 from tests.support.flow_runs import Worker
+from tests.support.locks import wait_until_blocked
+from tests.support.store import in_background
 
 END_SESSIONS = """
-SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-WHERE state = 'idle in transaction' AND pid <> pg_backend_pid()
+SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity
+WHERE state = 'idle in transaction' AND datname = current_database() AND pid <> pg_backend_pid()
 """
 INSERT = "INSERT INTO effects (record_id, what) VALUES (%(record_id)s, %(what)s)"
 
@@ -230,30 +232,28 @@ def test_a_deadlock_with_somebody_else_charges_nobody(effects: Worker) -> None:
         effects.services.database.settings.url.set(drivername="postgresql").render_as_string(False)
     )
     tried: list[int] = []
+    waiting: list[Future[None]] = []
+
+    def update_and_commit() -> None:
+        rival.execute("UPDATE effects SET what = 'z' WHERE record_id = -1")
+        rival.commit()
 
     def deadlock(payload: dict[str, Any], connection: Connection, context: FlowContext) -> None:
         connection.exec_driver_sql("UPDATE effects SET what = 'y' WHERE record_id = -1")
         if not tried:
             tried.append(1)
-            rival.execute("SET deadlock_timeout = '10s'")
+            rival.execute("SET deadlock_timeout = '60s'")
             rival.execute("UPDATE effects SET what = 'z' WHERE record_id = -2")
-            threading.Thread(target=lambda: (
-                rival.execute("UPDATE effects SET what = 'z' WHERE record_id = -1"), rival.commit(),
-            )).start()  # fmt: skip
-            wait_for_a_waiting_session(effects)
+            waiting.append(in_background(update_and_commit))
+            wait_until_blocked(effects.services.database)
         connection.exec_driver_sql("UPDATE effects SET what = 'y' WHERE record_id = -2")
         connection.exec_driver_sql(INSERT, row(payload, context))
 
     rows = effects.process(deadlock, payloads("a", "b"), max_retries=0)
+    waiting[0].result(30)
     rival.close()
     assert [(row.status, row.retry_count) for row in rows] == [("completed", 0)] * 2
     assert tried == [1]
-
-
-def wait_for_a_waiting_session(worker: Worker) -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    while not worker.query(waiting)[0].count:
-        pass
 
 
 @pytest.mark.parametrize("handler", [with_connection, with_async_connection])

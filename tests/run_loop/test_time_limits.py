@@ -14,6 +14,7 @@ from tasks.worker.time_limit import arm, disarm, masked
 from tests.support.flow_runs import Worker
 
 LIMIT_SECONDS = 0.2
+LIMIT_OF_STATEMENTS_SECONDS = 1.0  # the quick ones among them wait for the server
 
 
 def spin(payload: Any) -> None:
@@ -68,7 +69,9 @@ def test_a_statement_in_the_given_transaction_is_stopped_too(worker: Worker) -> 
     def slow_statement(payload: Any, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_sleep(60)" if payload == "slow" else "SELECT 1")
 
-    rows = worker.process(slow_statement, ["a", "slow", "b"], time_limit_seconds=LIMIT_SECONDS, max_retries=0)
+    rows = worker.process(
+        slow_statement, ["a", "slow", "b"], time_limit_seconds=LIMIT_OF_STATEMENTS_SECONDS, max_retries=0
+    )
     assert [row.status for row in rows] == ["completed", "failed", "completed"]
     assert "time limit" in rows[1].error_message
     assert worker.query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(60)%%' "
@@ -83,7 +86,7 @@ def test_the_handler_knows_its_deadline(worker: Worker) -> None:
 
     worker.process(look, [1], time_limit_seconds=30)
     worker.process(look, [1], name="unlimited")
-    assert 29 < seen[0] <= 30
+    assert 15 < seen[0] <= 30
     assert seen[1].tzinfo is not None
     assert seen[2:] == [None, None]
 
@@ -93,11 +96,11 @@ def test_the_limit_waits_until_a_call_of_the_store_is_over() -> None:
 
     def handler() -> None:
         with masked():
-            time.sleep(0.2)  # an interrupted sleep would not come back from here
+            signal.raise_signal(signal.SIGALRM)  # the limit rings here, however slow this machine is
             steps.append("stored")
         steps.append("interrupted too late")
 
-    arm(0.05)
+    arm(600)
     with pytest.raises(TimeLimitExceededError):
         handler()
     disarm()
@@ -106,7 +109,7 @@ def test_the_limit_waits_until_a_call_of_the_store_is_over() -> None:
 
 
 def test_a_limit_that_rings_after_the_handler_returned_does_nothing() -> None:
-    arm(0.05)
+    arm(600)
     disarm()
     signal.raise_signal(signal.SIGALRM)
     assert time_limit.can_interrupt()

@@ -14,8 +14,9 @@ BURY = """
 UPDATE flow_execution_logs SET state = 'dead', finished_at = clock_timestamp() WHERE state = 'running'
 """
 END_SESSION = """
-SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-WHERE application_name LIKE '%%processing_queue worker%%' AND pid <> pg_backend_pid()
+SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity
+WHERE application_name LIKE '%%processing_queue worker%%' AND datname = current_database()
+    AND pid <> pg_backend_pid()
 """
 
 

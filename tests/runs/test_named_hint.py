@@ -24,6 +24,9 @@ KEPT_BY_RUNS = sorted(set(LOOKS) - {"flows/flows_with_work"})
 def own_store(own_database_url: str) -> Iterator[Store]:
     manager = connect(own_database_url)
     with store_on(manager, batch_size=500) as store:
+        store.execute(
+            "ALTER TABLE processing_queue SET (autovacuum_enabled = off)"
+        )  # it would change the plans
         store.add_flow()
         yield store
     manager.dispose()

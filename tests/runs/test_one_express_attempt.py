@@ -144,11 +144,11 @@ def test_a_session_that_freezes_in_a_slice_is_ended_by_the_server(own_database_u
         store.add_flow()
         run, other = begun(store), begun(store)
         record_ids = store.enqueue(2)
-        in_hand = hold(run, 10, 0.2)
+        in_hand = hold(run, 10, 1.0)
         assert in_hand is not None
         waiting = store.held()
         with waiting.transaction() as cursor:  # until the server has ended the session
-            cursor.execute("SET LOCAL lock_timeout = '10s'")
+            cursor.execute("SET LOCAL lock_timeout = '30s'")
             cursor.execute("SELECT FROM processing_queue WHERE id = %s FOR UPDATE", (record_ids[0],))
         assert ids(other.claim()) == record_ids
         with pytest.raises(DatabaseUnavailableError):

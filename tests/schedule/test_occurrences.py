@@ -119,7 +119,7 @@ def weekly_task(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
     """The errors that the entry's task raises, one a call; without any it succeeds."""
     errors: list[Exception] = []
 
-    @app.task(name="tests.weekly")
+    @app.task(name="tests.weekly", shared=False)  # or later applications of this process would have it, twice
     def weekly() -> None:
         if errors:
             raise errors.pop()
@@ -212,7 +212,7 @@ def test_an_entry_that_was_removed_is_left_alone(database: DatabaseManager) -> N
 def test_a_beat_that_freezes_inside_its_transaction_does_not_keep_the_lease(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("queue_store.database.idle_in_transaction.FROZEN_SECONDS", 0.3)
+    monkeypatch.setattr("queue_store.database.idle_in_transaction.FROZEN_SECONDS", 1.0)
     gone = (DatabaseUnavailableError, psycopg.errors.IdleInTransactionSessionTimeout)
     with database.hold() as frozen, pytest.raises(gone), frozen.transaction() as cursor:  # noqa: PT012
         assert occurrences.lead(cursor, uuid4(), "frozen", 1, 5.0)[0]
@@ -226,7 +226,7 @@ def test_one_beat_leads_until_it_leaves_or_its_lease_is_over(database: DatabaseM
 
     def leads(beat_id: Any) -> bool:
         with database.transaction() as cursor:
-            return occurrences.lead(cursor, beat_id, "host", 1, 5.0)[0]
+            return occurrences.lead(cursor, beat_id, "host", 1, 600.0)[0]
 
     assert leads(first)
     assert not leads(second)

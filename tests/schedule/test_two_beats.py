@@ -84,7 +84,7 @@ def test_the_schedule_goes_on_when_the_leading_beat_is_killed_or_frozen(
         os.kill(frozen, signal.SIGCONT)
         goes_on(database)
         assert {killed, frozen} < {beat.pid for beat in beats}
-    wait_until(lambda: not value(database, FINISHED.replace("finished", "running")), 5)
+    wait_until(lambda: not value(database, FINISHED.replace("finished", "running")), 30)
     assert value(database, "SELECT count(*) FROM audit_log WHERE action = 'tick'") == value(
         database, FINISHED
     )
@@ -143,7 +143,7 @@ def test_two_beats_keep_every_time_of_the_clock_once_while_each_is_killed_and_fr
             os.kill(target, signal.SIGKILL)
             goes_on(database)
             replace(target)
-    wait_until(lambda: not value(database, FINISHED.replace("finished", "running")), 5)
+    wait_until(lambda: not value(database, FINISHED.replace("finished", "running")), 30)
     with database.transaction() as cursor:
         traces = cursor.execute(TRACES.encode()).fetchall()
     assert {entry for entry, _, _ in traces} >= {"every_minute", "every_five_minutes"}

@@ -68,7 +68,7 @@ def test_an_unknown_choice_for_duplicates_is_refused_at_once(logins: Logins, cho
     """NULL looped until the statement's time was over, and took an id in each turn."""
     shop = logins.connect("test_shop", "producer")
     shop.execute((REPLACE % "shop").encode())
-    shop.execute("SET statement_timeout = '2s'")
+    shop.execute("SET statement_timeout = '20s'")
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="raise, skip or replace"):
         shop.execute(
             "SELECT enqueue_or_explain('sample', '{}', 5::smallint, NULL, 0, 'a', "

@@ -4,7 +4,6 @@ import base64
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from random import randrange
 from typing import Any
 from urllib.parse import urlsplit
 
+from tasks.embedded.redis import free_port
 from tests.support.pgbouncer import SETTING as SETTING_OF_PGBOUNCER, THROUGH_PGBOUNCER
 
 START_SECONDS = 60.0
@@ -21,9 +21,7 @@ USER, PASSWORD = "ops", "correct horse"
 
 class FlowerProcess:
     def __init__(self, environment: dict[str, str], log: Path, *options: str, login: bool = True) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port(randrange(20_000, 30_000))  # below those that the system gives to connections
         self.log = log
         self.prefix = next((o.partition("=")[2] for o in options if o.startswith("--url-prefix=")), "")
         arguments = [f"--port={self.port}", *options, *([f"--basic-auth={USER}:{PASSWORD}"] if login else [])]

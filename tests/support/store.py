@@ -20,6 +20,7 @@ from queue_store.runs.run import Run, RunOptions
 from queue_store.settings import ProcessorSettings
 
 T = TypeVar("T")
+PATIENCE_SECONDS = 30
 
 ADD_FLOW = """
 INSERT INTO flows (flow_name, celery_queue, batch_size, max_runs, max_retries, orphan_timeout_seconds)
@@ -138,7 +139,7 @@ class Store:
         self._wait_for(ONE_IS_WAITING)
 
     def _wait_for(self, question: str, parameters: Any = None) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.value(question, parameters):
             assert time.monotonic() < deadline, "nobody waits for a lock"
             time.sleep(0.005)

@@ -81,4 +81,4 @@ def until(is_true: Callable[[], object], bound_seconds: float = 30) -> None:
 
 
 def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return psutil.wait_procs(processes, timeout=15)[1]
+    return psutil.wait_procs(processes, timeout=30)[1]

@@ -66,13 +66,13 @@ def with_effect(payload: dict[str, Any], connection: Connection, context: FlowCo
         time.sleep(seconds)
 
 
-@flow(concurrency=2, time_limit_seconds=1, max_retries=0)
+@flow(concurrency=2, time_limit_seconds=3, max_retries=0)
 def unstoppable(payload: dict[str, Any]) -> None:
     """In a thread, where nothing can interrupt it."""
     time.sleep(payload.get("seconds", 0))
 
 
-@flow(time_limit_seconds=0.5, max_retries=0)
+@flow(time_limit_seconds=2, max_retries=0)
 def deaf(payload: dict[str, Any]) -> None:
     """Swallows whatever is raised into it, as C code that never looks at signals does."""
     deadline = time.monotonic() + payload.get("seconds", 0)

@@ -18,6 +18,12 @@ WORKER_OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO")
 # `make test-spawn` sets it to `spawn`.
 START_METHOD = os.environ.get("TEST_POOL_START_METHOD")
 START_OPTIONS = (f"--pool-start-method={START_METHOD}",) if START_METHOD else ()
+# How many pool children have registered themselves and their flows: a hint that comes before finds nothing to claim.
+REGISTERED = "SELECT count(*) FROM worker_processes WHERE ended_at IS NULL AND EXISTS (SELECT FROM flows)"
+# What a heartbeat says of a handler. Before it began, the death of its process is charged to nobody.
+IN_HAND = (
+    "SELECT in_hand_record_id FROM worker_processes WHERE in_hand_record_id IS NOT NULL AND state = 'running'"
+)
 
 
 class CeleryProcess:

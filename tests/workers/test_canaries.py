@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 from click.testing import CliRunner
 from sqlalchemy.engine import make_url
 
+from queue_store.enqueueing.hints import CeleryHintSender
 from tasks.cli import main
 from tests.support.flower_process import PASSWORD, FlowerProcess
 from tests.support.page_flower import DATA_PATHS, PAGE_PATHS
@@ -53,6 +55,7 @@ def test_no_secret_reaches_a_log_redis_a_command_a_page_or_a_metric(
         running_worker(environment, log, queues="flows,control", flows=FLOWS),
     ):
         with running_beat(environment, tmp_path / "beat.log"):
+            assert hint("tells", redis_url)  # by chance the worker needs none
             for flow_name in ("tells", "tells_in_one_commit", "tells_async", "tells_in_its_result"):
                 queue.insert(flow_name, 3, PAYLOAD)
             wait_until(lambda: queue.counts() == {"failed": 9, "completed": 3}, "every end", log)
@@ -71,6 +74,11 @@ def test_no_secret_reaches_a_log_redis_a_command_a_page_or_a_metric(
     # A person who asks for one record at the command line sees its payload: the database's own rights guard it.
     assert {line.partition(" ")[0] for line in where_told(said, "canary-in-the-payload")} == {"show"}
     assert where_told(said, "canary-in-the-result") == []
+
+
+def hint(flow_name: str, redis_url: str) -> bool:
+    with Celery(broker=redis_url, set_as_current=False) as app:
+        return CeleryHintSender(app).send(flow_name, "flows")
 
 
 def where_told(said: dict[str, str], secret: str) -> list[str]:

@@ -15,7 +15,7 @@ def test_a_second_flow_gets_its_turn_while_the_first_has_work_for_minutes(
         wait_until(lambda: queue.counts().get("processing", 0) > 0, "the first flow at work", log)
         queue.insert("quick", 10)
         done = "SELECT count(*) FROM processing_queue WHERE flow_name = 'quick' AND status = 'completed'"
-        wait_until(lambda: queue.value(done) == 10, "the second flow", log, timeout_seconds=15)
+        wait_until(lambda: queue.value(done) == 10, "the second flow", log)
         first = "SELECT count(*) FROM processing_queue WHERE flow_name = 'sleepy' AND status = 'completed'"
         before = queue.value(first)
         wait_until(lambda: queue.value(first) > before, "the first flow again", log)

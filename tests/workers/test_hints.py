@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from queue_store import enqueue
 from queue_store.enqueueing.hints import MAXIMUM_QUEUE_LENGTH, CeleryHintSender, connect
 from tests.workers.conftest import Queue
-from tests.workers.processes import running_beat, running_worker, wait_until
+from tests.workers.processes import REGISTERED, running_beat, running_worker, wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -24,9 +24,6 @@ def upstream_application(redis_url: str) -> Celery:
     app = Celery("upstream", broker=redis_url)
     app.conf.task_create_missing_queues = True
     return app
-
-
-REGISTERED = "SELECT count(*) FROM worker_processes WHERE ended_at IS NULL AND EXISTS (SELECT FROM flows)"
 
 
 def explicitly(queue: Queue, hints: CeleryHintSender) -> None:
@@ -46,7 +43,6 @@ def test_an_idle_worker_starts_within_fifty_milliseconds_at_the_median_after_a_h
     app = upstream_application(redis_url)
     hints = CeleryHintSender(app)
     with running_worker(settings_environment, log, settings={"IDLE_POLL_SECONDS": "60"}):
-        # A hint that comes before a child has registered its flows finds nothing to claim, and the next look is far.
         wait_until(lambda: queue.value(REGISTERED) == 2, "both children to be registered", log)
         for way in (explicitly, by_a_session):
             for _ in range(21):

@@ -17,5 +17,6 @@ def test_a_process_that_outgrows_its_bound_is_replaced_in_the_middle_of_a_batch(
         wait_until(lambda: queue.counts() == {"completed": 60}, "all records", log, 60)
     assert queue.rows("SELECT max(retry_count), max(crash_strikes) FROM processing_queue") == [(0, 0)]
     assert queue.value("SELECT count(*) FROM worker_processes WHERE state = 'ended'") >= 2
-    assert queue.value("SELECT max(memory_bytes) / 1048576 FROM worker_processes") < 600
+    # Without a bound it would be more than 1000.
+    assert queue.value("SELECT max(memory_bytes) / 1048576 FROM worker_processes") < 800
     assert queue.value("SELECT sum(records_released) FROM flow_execution_logs") > 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.conftest import Queue
-from tests.workers.processes import START_METHOD, running_worker, wait_until
+from tests.workers.processes import IN_HAND, START_METHOD, running_worker, wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -44,7 +44,7 @@ def test_a_killed_child_is_rescued_in_time_and_only_its_record_is_struck(
     settings = {"IDLE_POLL_SECONDS": "0.3"}
     with running_worker(settings_environment, log, concurrency=1, settings=settings) as worker:
         queue.insert("sleepy", 5, '{"seconds": 30}')
-        wait_until(lambda: queue.counts().get("processing") == 5, "a batch in flight", log)
+        wait_until(lambda: queue.rows(IN_HAND) != [], "a handler in hand", log)
         queue.rows("UPDATE processing_queue SET payload = '{\"seconds\": 0}' RETURNING id")
         os.kill(worker.children()[0], signal.SIGKILL)
         seconds = wait_until(

@@ -8,7 +8,7 @@ import celery
 import pytest
 
 from tests.workers.conftest import Queue
-from tests.workers.processes import running_worker, wait_until
+from tests.workers.processes import IN_HAND, running_worker, wait_until
 
 pytestmark = pytest.mark.skipif(
     (celery.VERSION.major, celery.VERSION.minor) < (5, 7), reason="Celery has the option from 5.7 on"
@@ -33,7 +33,7 @@ def test_the_successor_of_a_killed_child_finds_its_record_in_the_shared_slot(
 ) -> None:
     with running_worker(settings_environment, log, concurrency=1, settings=SETTINGS, options=SPAWN) as worker:
         queue.insert("sleepy", 5, '{"seconds": 30}')
-        wait_until(lambda: queue.counts().get("processing") == 5, "a batch in flight", log)
+        wait_until(lambda: queue.rows(IN_HAND) != [], "a handler in hand", log)
         queue.rows("UPDATE processing_queue SET payload = '{\"seconds\": 0}' RETURNING id")
         os.kill(worker.children()[0], signal.SIGKILL)
         wait_until(lambda: queue.counts() == {"completed": 5}, "all processed", log)

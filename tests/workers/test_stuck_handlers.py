@@ -19,9 +19,8 @@ def test_the_process_of_a_stuck_handler_is_replaced(
         settings_environment, log, concurrency=1, settings={"IDLE_POLL_SECONDS": "0.2"}
     ) as worker:
         first = worker.children()
-        seconds = wait_until(lambda: queue.counts() == {"completed": 10, "failed": 1}, "the end of all", log)
+        wait_until(lambda: queue.counts() == {"completed": 10, "failed": 1}, "the end of all", log, 60)
         wait_until(lambda: worker.children() not in ([], first), "another child", log)
-    assert seconds < 30
     assert queue.rows("SELECT DISTINCT crash_strikes FROM processing_queue") == [(0,)]
     assert queue.rows("SELECT retry_count, count(*) FROM processing_queue GROUP BY 1 ORDER BY 1") == [
         (0, 10),

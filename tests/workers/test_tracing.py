@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.workers.conftest import Queue
-from tests.workers.processes import ROOT, running_worker, wait_until, with_prefix
+from tests.workers.processes import REGISTERED, ROOT, running_worker, wait_until, with_prefix
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra `tracing` is not installed")
 
@@ -96,6 +96,7 @@ def test_one_trace_leads_from_the_producer_to_the_attempt(
     environment = settings_environment | collector.settings()
     settings = {"TRACING": "true", "IDLE_POLL_SECONDS": "60", "LOG_FORMAT": "json"}
     with running_worker(environment, log, concurrency=1, settings=settings) as worker:
+        wait_until(lambda: queue.value(REGISTERED) == 1, "the child to be registered", log)
         produce(flow_name, environment)
         wait_until(lambda: queue.counts() == {"completed": 1}, "the record", log)
         assert not [span for span in collector.spans if span.name.startswith("run ")]

@@ -16,7 +16,7 @@ from tasks.monitoring.rules import judge
 from tasks.monitoring.snapshot import take_snapshot
 from tests.chaos.clock import SHIM, Clock
 from tests.workers.conftest import Queue
-from tests.workers.processes import running_worker, wait_until
+from tests.workers.processes import REGISTERED, running_worker, wait_until
 from tests.workers.test_malformed_messages import message
 
 
@@ -33,7 +33,7 @@ def test_messages_of_a_host_whose_clock_is_behind_are_followed(
     nothing = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     settings = {"IDLE_POLL_SECONDS": "600"}  # only a message starts a run
     with running_worker(settings_environment, log, queues="flows,control", concurrency=1, settings=settings):
-        wait_until(lambda: queue.value("SELECT count(*) FROM worker_processes") == 1, "its registration", log)
+        wait_until(lambda: queue.value(REGISTERED) == 1, "its registration", log)
         queue.insert("quick", 5)
         if start == "a hint":
             redis_client.lpush("flows", expired("processing_queue.claim_batch", None))
