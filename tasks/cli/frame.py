@@ -129,7 +129,9 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Without a terminal, pass --yes (or look first with --dry-run).")
+        options = [name for option in click.get_current_context().command.params for name in option.opts]
+        look_first = " (or look first with --dry-run)" if "--dry-run" in options else ""
+        raise click.UsageError(f"{question} Without a terminal, pass --yes{look_first}.")
     click.confirm(question, abort=True, err=True)
 
 

@@ -213,7 +213,7 @@ def test_failures_of_a_flow_are_found_behind_more_frequent_ones_of_others(queuec
 def test_reset_asks_first_and_leaves_a_trace(queuectl: QueueCtl) -> None:
     add_failed(queuectl.database, 2, "survey", error_message="timeout at host 1")
     add_failed(queuectl.database, 1, "survey")
-    assert "--yes" in queuectl("reset", "--all", exit_code=64).stderr
+    assert "pass --yes (or look first with --dry-run)" in queuectl("reset", "--all", exit_code=64).stderr
     assert queuectl.json("reset", "--error", "TIMEOUT", "--dry-run")["found_ids"]
     assert queuectl.statuses == ["failed"] * 3
     assert "2 records reset" in queuectl("reset", "--error", "TIMEOUT", "--yes").stdout
@@ -252,7 +252,7 @@ def test_pause_and_resume_a_flow(queuectl: QueueCtl) -> None:
 
 
 def test_stop_and_resume_everything(queuectl: QueueCtl) -> None:
-    assert "--yes" in queuectl("stop", "--all", exit_code=64).stderr
+    assert "pass --yes." in queuectl("stop", "--all", exit_code=64).stderr
     queuectl("stop", "--all", "--yes", "--reason", "fire")
     assert {s["what"] for s in queuectl.json("status")["switches"]["stopped"]} == {
         "processing stopped",
