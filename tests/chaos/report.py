@@ -42,9 +42,11 @@ def _head(report: Result) -> str:
         if not report.violations
         else f"Rules that were broken: {len(report.violations)}."
     ) + (f" QUOTAS WERE MISSED: {report.missed}." if report.missed else " Every quota was reached.")
+    kind = " with express" if report.is_express else ""
+    kind += ", through PgBouncer" if report.has_pgbouncer else ""
     busy = report.seconds.get("faults", 0.0) + report.seconds.get("drain", 0.0)
     return (
-        f"# Chaos run{' with express' if report.is_express else ''}, seed {report.seed}\n\n"
+        f"# Chaos run{kind}, seed {report.seed}\n\n"
         f"**{verdict}** {report.record_count:,} records, {report.fault_count:,} faults, at most "
         f"{report.most_hints} hints outstanding, {report.record_count / max(1.0, busy):.0f} records/s while faults "
         f"went on. A due record waited {report.waits[0]} s (p99) or {report.waits[1]} s (longest) for its claim. "

@@ -13,6 +13,7 @@ class Result:
     seed: int
     quotas: dict[str, int]
     is_express: bool = False
+    has_pgbouncer: bool = False
     started_at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
     faults: Counter[str] = field(default_factory=Counter[str])
     retries: Counter[str] = field(default_factory=Counter[str])

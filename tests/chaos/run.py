@@ -61,7 +61,7 @@ class ChaosRun:
         self.plan = plan
         per_producer = plan.record_count / BATCH_SIZE / PRODUCERS
         self.world = World(directory, per_producer / (plan.seconds * 0.9), seed, pgbouncer, express)
-        self.result = Result(seed, dict(plan.quotas), is_express=express)
+        self.result = Result(seed, dict(plan.quotas), is_express=express, has_pgbouncer=pgbouncer)
         self.proofs = Proofs(proofs or directory / "proofs.jsonl")
         self._rng = random.Random(seed)
         self._numbers = itertools.count()
