@@ -67,7 +67,7 @@ class ProcessorSettings:
     log_format: str = parsed("text", parse_log_format)
     heartbeat_file: str = parsed("", str)  # touched at each heartbeat, for the health checks of containers
     alert_thresholds: Thresholds = field(default_factory=Thresholds, metadata={"parse": parse_thresholds})
-    stop_reminder_hours: float = real(1, 0, 24 * 365)  # after this, a stop with waiting records is a finding
+    stop_reminder_hours: float = real(1, 0, 24 * 365)  # a stop that lasts longer is a finding
     baseline_drop_percent: float = real(50, 1, 99)
     capacity_rate_per_hour: float = real(12, 0.01, 1_000_000)
     contact_primary: tuple[str, ...] = contact()

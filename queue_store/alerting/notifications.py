@@ -46,7 +46,7 @@ class Escalation:
 
 
 def read_notifications(cursor: Cursor[Any], alert_ids: Sequence[int]) -> list[SentOrNot]:
-    """The newest OF_AN_ALERT notifications of each alert, oldest first."""
+    """For each alert, its newest notifications to people, at most OF_AN_ALERT, the oldest first."""
     parameters = {
         "alert_ids": list(alert_ids),
         "tries": NOTIFICATION_TRIES,

@@ -57,7 +57,7 @@ def session_to_hint(connection: object, sender: object) -> "Session | None":
 
 def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueued | EnqueuedMany) -> None:
     """Sends one hint for each flow, however many records were enqueued. Sends none if the session is rolled back."""
-    from sqlalchemy import event  # the caller has a session, so SQLAlchemy is imported
+    from sqlalchemy import event  # the caller has a session, so SQLAlchemy is imported already
 
     waiting: dict[tuple[str, str], HintSender] = session.info.setdefault(_WAITING, {})
     waiting[enqueued.flow_name, enqueued.celery_queue] = sender

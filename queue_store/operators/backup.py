@@ -162,7 +162,7 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     others.remove(AUDIT)
     cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(_in_schema, others))))
-    if _has_rows(cursor, AUDIT):  # only its owner may
+    if _has_rows(cursor, AUDIT):  # skipped if empty, because only the table's owner may truncate it
         cursor.execute(SQL("TRUNCATE {}").format(_in_schema(AUDIT)))
         cursor.execute(sql("backup/forget_seals"))
     cursor.execute(sql("backup/prepare_restore"))

@@ -22,6 +22,7 @@ class EndlessClaims:
 
 
 def read_endless_claims(cursor: Cursor[Any], settings: ProcessorSettings) -> list[EndlessClaims]:
-    """The flows that have such records. A record was isolated when its claims reached MAX_UNFINISHED_CLAIMS."""
+    """The flows with records that were claimed again and again without an outcome. Such a record was isolated when
+    its claims reached MAX_UNFINISHED_CLAIMS."""
     parameters = {"max_unfinished_claims": settings.max_unfinished_claims}
     return rows_as(cursor.execute(sql("readings/endless_claims"), parameters), EndlessClaims)

@@ -5,10 +5,10 @@ settle         completes what is completed, claims other records, and writes the
 settle_again   does the same in a new transaction if the first one was lost
 
 A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the
-rows, and runs claim a row with a mark in the normal way. So each record has at most one express attempt, and a
-record that kills its process is isolated and struck like any other. The mark lasts until somebody updates the row,
-or until vacuum freezes it. Because vacuum can remove the mark, a flow has no express slices if one of its runs died
-within the last `SUSPICIOUS_SECONDS`.
+rows, and runs claim a row with a mark in the normal way. So each record has at most one express attempt. A record
+that kills its process is isolated and gets a crash strike, just as without express slices. The mark lasts until
+somebody updates the row, or until vacuum freezes it. Because vacuum can remove the mark, a flow has no express
+slices if one of its runs died within the last `SUSPICIOUS_SECONDS`.
 """
 
 from collections.abc import Sequence

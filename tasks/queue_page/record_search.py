@@ -36,7 +36,7 @@ def filter_of(arguments: Arguments) -> RecordFilter:
     if wanted.payload_value is not None and wanted.payload_key is None:
         raise BadInputError("payload_key is missing: name the field in which to look for the value")
     if wanted.created_from and wanted.created_before and wanted.created_from >= wanted.created_before:
-        raise BadInputError("from must be earlier than before")
+        raise BadInputError("the parameter from must be earlier than the parameter before")
     return wanted
 
 

@@ -83,8 +83,8 @@ class ConcurrentExecution:
         self._delivery.flush_when_due()
 
     def _claim(self) -> Sequence[Record]:
-        """Never mixes suspects with other records. Suspects are claimed in small batches, to find the one that
-        kills."""
+        """Never mixes suspects with other records. Suspects are claimed in small batches, to find the record that
+        kills its process."""
         if self._watcher is not None and not self._watcher.may_prefetch():
             return []
         if not self._executor.unreported_count:

@@ -33,8 +33,8 @@ class SliceInHand:
         return self._is_settled
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep the outcomes for `settle`; after `claim_rest`, deliver them. Raises the error that prevented
-        `claim_rest` from writing."""
+        """Keep the outcomes for `settle`. If `claim_rest` has been called before, deliver them at once instead.
+        Raises the error that prevented `claim_rest` from writing."""
         self.has_setbacks = self.has_setbacks or any(o.__class__ is not Completed for o in outcomes)
         with self._lock:
             if not self._is_settled:

@@ -42,13 +42,13 @@ class StuckHandlers(threading.Thread):
         self._ended = threading.Event()
 
     def watch(self, records: Sequence[Record], limit_seconds: float, *, can_be_interrupted: bool) -> None:
-        """Note that a call of the handler begins."""
+        """A call of the handler begins: watch it from now on."""
         now = time.monotonic()
         gives_up_at = now + limit_seconds + (GRACE_SECONDS if can_be_interrupted else 0)
         self._calls[records[0].id] = StuckHandler(records, now, gives_up_at, limit_seconds)
 
     def forget(self, records: Sequence[Record]) -> None:
-        """Note that the call has ended."""
+        """The call has ended: stop watching it."""
         self._calls.pop(records[0].id, None)
 
     def calls(self) -> list[StuckHandler]:

@@ -3,11 +3,11 @@
 -- if false, this record and those after it must be claimed in the normal way. A lock leaves its xmax in the row,
 -- after COMMIT and after ROLLBACK, until the row is updated or frozen. So xmax = 0 means that no slice has held this
 -- record and ended without its outcome. A record that failed before is claimed in the normal way. So slices can cost
--- a record at most one attempt. `is_one_commit`: nobody can claim the records of this slice while a handler runs.
--- Records with a dedup_key are left out of such a slice. The record's own handler could replace the payload, and
--- would not be called again. Others who replace the payload would have to wait for the handler. The run is not
--- locked here: its own heartbeat would wait for the handlers. The statement that writes the outcomes checks the run
--- (arrows/complete_held.sql).
+-- a record at most one attempt. `is_one_commit`: the handlers write in this transaction, so the records of the slice
+-- cannot be claimed while a handler runs. Records with a dedup_key are left out of such a slice. The record's own
+-- handler could replace the payload, and would not be called again. Others who replace the payload would have to
+-- wait for the handler. The run is not locked here: its own heartbeat would wait for the handlers. The statement
+-- that writes the outcomes checks the run (arrows/complete_held.sql).
 WITH open AS MATERIALIZED (
     SELECT FROM public.flow_execution_logs run
     JOIN public.flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
