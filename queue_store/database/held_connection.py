@@ -93,8 +93,8 @@ class HeldConnection:
 
     @contextmanager
     def first_pipeline(self, cursor: Cursor[Any]) -> Generator[None]:
-        """Sends the first statements of this cursor's transaction in one round trip, together with BEGIN. Left to
-        itself, psycopg waits for the answer to BEGIN before it sends them."""
+        """Sends the first statements of this cursor's transaction in one round trip, together with BEGIN. Without
+        this, psycopg waits for the answer to BEGIN before it sends other statements."""
         is_first = self.driver.pgconn.transaction_status == TransactionStatus.IDLE
         if is_first:
             self._in_autocommit = self.driver
@@ -178,12 +178,13 @@ class HeldConnection:
             return
         try:
             transaction.rollback()
-        except Exception:  # psycopg refuses, for example, if it was interrupted while it began a savepoint
+        except Exception:  # psycopg may refuse, for example if it was interrupted while it began a savepoint
             self.invalidate()
             raise
 
     def _is_stuck(self) -> bool:
-        """Closed, or left in the middle of a statement by an interrupt, so that ROLLBACK would fail."""
+        """Whether the connection is closed, or was left in the middle of a statement by an interrupt: ROLLBACK would
+        fail."""
         status = self.driver.pgconn.transaction_status
         return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 

@@ -22,7 +22,7 @@ def vacuum_tables(database: DatabaseManager, names: list[str]) -> None:
     tables = identifiers.SQL(", ").join(identifiers.Identifier(queue_schema(), name) for name in names)
     statement = identifiers.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(tables)
     with database.hold() as held, held.outside_transaction() as cursor:
-        if database.settings.pgbouncer:  # SET would affect its other clients
+        if database.settings.pgbouncer:  # SET would affect other clients of PgBouncer
             cursor.execute(statement)
             return
         cursor.execute("SET statement_timeout = 0")

@@ -121,7 +121,8 @@ def apply_in_free_moments(connection: Connection) -> None:
 
 @contextmanager
 def lock_timeout(connection: Connection, driver: Any, seconds: float) -> Generator[None]:
-    """Set in each transaction and not in the session, because behind a pooler others use the session as well."""
+    """The timeout is set in each transaction and not in the session, because behind a pooler others use the session
+    as well."""
 
     def set_lock_timeout(_: Connection) -> None:
         if not driver.autocommit:

@@ -16,8 +16,9 @@ SHARED = (
 
 
 class Procrastinate:
-    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: allow this also if jobs of
-    several flows share a lock. The lock then holds within each flow only."""
+    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: also move jobs if those of
+    several flows share a lock. Each flow then has an order_key of its own, so their records no longer wait for each
+    other."""
 
     label = "procrastinate"
 

@@ -35,11 +35,11 @@ SUSPICIOUS_SECONDS = 600.0
 
 
 class NotExpressError(Exception):
-    """The next record may not be part of an express slice, so claim it in the normal way. No record is locked."""
+    """The next record cannot be part of an express slice, so claim it in the normal way. No record is locked."""
 
 
 class _RollBackError(Exception):
-    """Ends the transaction of a slice that is not settled."""
+    """Leaves the transaction of a slice, which then rolls back."""
 
 
 class HeldSlice:

@@ -64,7 +64,7 @@ class QueuePosition:
 
     @property
     def next_is_aging(self) -> bool:
-        """Whether the next claim is such an N-th claim."""
+        """Whether the next claim is an N-th claim, as `aging_claims` says."""
         return (self._claim_count + 1) % self.aging_claims == 0
 
     def count_claim(self) -> None:

@@ -55,7 +55,7 @@ class Run:
     batch_size: int = 0
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this one ends
-    successor: "Run | None" = None  # it has begun, or is in doubt
+    successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
     is_in_doubt: bool = False  # the run before does not know whether this one has begun
     _first_batch: list[Record] = field(default_factory=list[Record])  # claimed by the run before
     _connections: ExitStack = field(default_factory=ExitStack)
@@ -232,7 +232,8 @@ class Run:
         return writers
 
     def _claimed(self, records: list[Record]) -> list[Record]:
-        """Call this after the COMMIT. It checks the size, because a wrong plan could claim too many."""
+        """Call this after the COMMIT. It checks the size of the batch, because a wrong plan could claim too many
+        records."""
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
         self.last_was_full = len(records) == self.batch_size
