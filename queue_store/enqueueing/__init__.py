@@ -58,7 +58,7 @@ def enqueue(
     is_follow_up: bool = False,
     **options: Unpack[RecordOptions],
 ) -> Enqueued:
-    """Write one record with one statement. It exists when the caller commits.
+    """Write one record with one statement. The record exists once the caller has committed.
 
     `on_duplicate`: what to do when an unfinished record of the flow has the same `dedup_key`: "raise"
     DuplicateRecordError, "skip", or "replace" its payload (DuplicateRecordError if it is already running).

@@ -95,7 +95,8 @@ def _holders(guard: Any) -> str:
 
 
 def apply(connection: Connection) -> None:
-    """Applies all missing migrations. Each one has its own transaction, so an error rolls back the last one only."""
+    """Applies all missing migrations. Each one has its own transaction, so an error rolls back only the migration
+    that failed."""
     connection.exec_driver_sql(
         sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
     )

@@ -17,8 +17,7 @@ SHARED = (
 
 class Procrastinate:
     """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: also move jobs if those of
-    several flows share a lock. Each flow then has an order_key of its own, so their records no longer wait for each
-    other."""
+    several flows share a lock. Records with this order_key then wait only for records of their own flow."""
 
     label = "procrastinate"
 

@@ -158,7 +158,7 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     records, *others = TABLES
     if _has_rows(cursor, records) and not replace:
         raise BackupError("the queue has records: restore into an empty queue, or pass --replace")
-    # A separate statement, because a trigger on it empties some of the other tables.
+    # This table has a statement of its own, because a trigger on it empties some of the other tables.
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     others.remove(AUDIT)
     cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(_in_schema, others))))

@@ -53,7 +53,7 @@ class HeldSlice:
         self._mark = mark
         self._transaction = transaction
         self._cursor = cursor
-        self._is_over = False  # its transaction
+        self._is_over = False  # whether its transaction is over
         self._counted = len(records)  # in the run's counts, which its heartbeat writes
         run.counts.batch_count += 1
         run.counts.records_claimed += len(records)
@@ -74,8 +74,8 @@ class HeldSlice:
     def settle_again(
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()
     ) -> tuple[Written, set[int]]:
-        """Do the same after a `settle` whose COMMIT may have happened or not. It writes a row only if the row still
-        has the mark of this slice. Then nobody has changed the row since, and nobody else works on it."""
+        """Do the same after a `settle` whose COMMIT may have happened or not. Writes a row only if the row still has
+        the mark of this slice: nobody has changed the row since the slice locked it, and nobody else works on it."""
         run = self._run
         records = [outcome.record for outcome in outcomes]
         with run.held.transaction() as cursor:

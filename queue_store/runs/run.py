@@ -121,7 +121,7 @@ class Run:
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """The next batch, never larger than the batch size. Empty if nothing is due, the flow is not open, or the
-        run is not running. Atomic. `prefetch`: the run still works on its last batch, so it wants no suspects.
+        run is not running. Atomic. `prefetch`: the run still works on its last batch, so it looks for no suspects.
         `or_end`: the run ends if the batch is empty."""
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
@@ -207,8 +207,9 @@ class Run:
             self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished, is_alone=True)
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
-        """End as if this process had died with this record in flight. The record gets a crash strike, and the others
-        get none. With None it is unknown which record was in flight, so all become suspects."""
+        """End as if this process had died with this record in flight, which then gets a crash strike. None: it is
+        unknown which record was in flight. Then the run's only record gets the strike, or its several records become
+        suspects."""
         death = {
             "error_message": error_message,
             "suspect_record_id": suspect_record_id,
