@@ -119,8 +119,9 @@ class HeldConnection:
                 self.driver.autocommit = False
 
     def undo(self) -> None:
-        """Roll back this transaction, if it executed no definitions (DDL). If psycopg itself rolled back, it would
-        forget its prepared statements, and prepare each one again only after five executions."""
+        """Roll back this transaction. Call this only if the transaction executed no definitions (DDL). If psycopg
+        itself rolled back, it would forget its prepared statements, and prepare each one again only after five
+        executions."""
         if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
             self.driver.rollback()  # raises the error
         self._let_driver_begin()

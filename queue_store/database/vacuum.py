@@ -10,7 +10,8 @@ from queue_store.queue_schema import queue_schema
 
 
 def vacuum_forgotten_tables(database: DatabaseManager) -> list[str]:
-    """Returns the tables that it vacuumed. Skips a table that somebody else is vacuuming."""
+    """Returns the tables that had to be vacuumed, including those that VACUUM skipped because somebody else had
+    locked them."""
     with database.transaction() as cursor:
         names = [str(row[0]) for row in cursor.execute(sql("maintenance/unvacuumed_tables")).fetchall()]
     if names:

@@ -1,7 +1,7 @@
 """Express slices: a run holds records locked while their handlers run, and one UPDATE claims and completes them.
 
 hold           locks the next due records in a transaction that stays open; the records stay pending
-settle         completes what is completed, claims other records, and writes the outcomes that these have; COMMIT
+settle         completes records with the outcome completed; claims others and writes their outcomes; then COMMIT
 settle_again   does the same in a new transaction if the first one was lost
 
 A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the
