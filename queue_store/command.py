@@ -1,4 +1,5 @@
-"""The entry point of `queuectl`. Before it loads the command line, it checks whether that can be loaded."""
+"""The entry point of `queuectl`. Before it loads the command line, it checks whether the command line can be
+loaded."""
 
 import sys
 from importlib import import_module

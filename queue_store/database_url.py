@@ -2,7 +2,7 @@
 
 Several hosts may be written as SQLAlchemy does, `?host=h1:5432&host=h2:5433`, or as libpq does, `h1:5432,h2:5433`.
 Both become `?host=h1,h2&port=5432,5433`, which every library understands. `target_session_attrs=read-write` chooses
-the one that takes writes.
+the server that takes writes.
 """
 
 import re
@@ -113,7 +113,7 @@ def parse_database_url(text: str) -> DatabaseUrl:
 
 
 def addresses(url: Address) -> str:
-    """The addresses of its servers, for people: `h1:5432, h2:5433`."""
+    """The addresses of the URL's servers, for people: `h1:5432, h2:5433`."""
     hosts = str(url.query.get("host") or url.host or "the local socket").split(",")
     ports = str(url.query.get("port") or url.port or DEFAULT_PORT).split(",")
     if len(ports) == 1:

@@ -68,7 +68,7 @@ class UnknownFlowError(QueueStoreError):
 
 
 class RegisteredFlowError(QueueStoreError):
-    """This works only with names that are not flows."""
+    """The call accepts only names that are not flows."""
 
 
 class DuplicateRecordError(QueueStoreError):
@@ -92,7 +92,7 @@ class UnknownRunError(QueueStoreError):
 
 
 class MaintenanceError(QueueStoreError):
-    """The same maintenance is running already, or this one was declared abandoned."""
+    """The same maintenance is running already, or this execution of it was declared abandoned."""
 
 
 class AlreadyRunningError(MaintenanceError):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """`exception_type` and `traceback` are those of the last failed attempt."""
+    """`exception_type` and `traceback` are those of the last unsuccessful attempt."""
 
     record_id: int
     flow_name: str

@@ -28,7 +28,8 @@ FINISHED = ("completed", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class FinishedRecord:
-    """`result` is what the handler of a completed record returned; `error_message` why a failed one failed."""
+    """`result` is what the handler of a completed record returned; `error_message` says why a failed record
+    failed."""
 
     id: int
     status: str

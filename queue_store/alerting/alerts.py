@@ -79,8 +79,8 @@ def update(
     process may have the channel, now or later.
 
     An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, stays as it is. An alert that was
-    updated after `judged_at`, the database's time at the beginning of the judgement, also stays: a newer judgement
-    already won."""
+    updated after `judged_at`, the database's time at the beginning of the judgement, also stays as it is: a newer
+    judgement has already decided about it."""
     cursor.execute(sql("alerting/lock_alerts"))
     for finding in findings:
         _see(cursor, finding, judged_at)
@@ -91,8 +91,9 @@ def update(
 
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
-    """The recipients at this escalation step: the log, and one contact of the list. All contacts are recipients in
-    an emergency, and also when a contact cannot be reached, because that contact may be the first of the list."""
+    """The recipients at this escalation step: the log, and one contact of the list. In an emergency, all contacts
+    are recipients. The alert that a contact cannot be reached also goes to all of them, because that contact may be
+    the first of the list."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]

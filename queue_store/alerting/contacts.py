@@ -1,8 +1,9 @@
-"""The contacts to which processes have channels, by name. Addresses are secrets and never reach the database.
+"""The names of the contacts to which processes have channels. Their addresses are secrets and never reach the
+database.
 
 Any process may judge. So a notification is stored for each recipient, and a process that has the recipient's channel
-sends it. If a process once had a channel to a contact and no process has one now, that is a finding until the
-contact is forgotten.
+sends it. If a process once had a channel to a contact and no process has one now, the alert rules report a finding
+until the contact is forgotten.
 """
 
 import os
@@ -78,8 +79,9 @@ def forget_silent(cursor: Cursor[Any]) -> None:
 
 
 def forget(cursor: Cursor[Any], contact: str, actor: str) -> bool:
-    """Drop the notifications that wait for the contact, and note it in the audit log.
+    """Drop the notifications that wait for the contact, and write a row of the audit log.
 
-    A process that still has the channel registers the contact again. Returns False if no process has registered it."""
+    A process that still has the channel registers the contact again. Returns False if no process has registered the
+    contact."""
     row = cursor.execute(sql("alerting/forget_contact"), {"contact": contact, "actor": actor}).fetchone()
     return bool(row and row[0])

@@ -1,4 +1,5 @@
-"""JSON as Postgres holds it. It can hold more than a payload may, because SQL writes rows as well.
+"""JSON as Postgres holds it. The database can hold values that a payload may not have, because SQL writes rows as
+well.
 
 Every view that shows a document reads it through this module. No content makes the reader fail: a value that Python
 cannot hold becomes shortened text.

@@ -1,4 +1,4 @@
-"""Reads that get in nobody's way: they take a short time only, and large ones use the replica."""
+"""Reads that do not slow down other sessions: they take only a short time, and large ones use the replica."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

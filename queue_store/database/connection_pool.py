@@ -1,7 +1,7 @@
-"""The pool of one process for connections to one server. They are plain psycopg connections.
+"""The pool of one process for connections to one server. The connections are those of psycopg, without a wrapper.
 
 SQLAlchemy has a pool too, but importing SQLAlchemy costs more CPU than everything else in the start of a worker.
-Where SQLAlchemy is used, it borrows its connections from here: see `sqlalchemy_engine`. psycopg_pool opens
+Where SQLAlchemy is used, it borrows its connections from this pool: see `sqlalchemy_engine`. psycopg_pool opens
 connections in four threads of its own, which no fork copies. While the server is away, psycopg_pool gives its
 callers a timeout without the cause.
 """
@@ -32,11 +32,11 @@ class PoolExhaustedError(Exception):
 
 class ConnectionPool:
     """Thread-safe. After a fork the child's manager makes a new pool instead of using this one. `size`: how many
-    idle connections are kept. `capacity`: how many may be open at a time.
+    idle connections are kept. `capacity`: how many connections may be open at a time.
 
     A connection that the server has closed is not handed out. The socket shows this without a round trip. After one
-    connection breaks, the pool sends each idle one a query before it hands it out. A pool that is garbage collected
-    closes its idle connections.
+    connection breaks, the pool tests each idle connection with a query before it hands the connection out. A pool
+    that is garbage collected closes its idle connections.
     """
 
     def __init__(self, connect: Callable[[], Driver], *, size: int, capacity: int) -> None:
@@ -97,7 +97,8 @@ class ConnectionPool:
             self._close(driver)
 
     def _take_idle(self) -> Driver | None:
-        """Returns None if no connection is idle and another one may be opened. The room for it is then reserved."""
+        """Returns None if no connection is idle and the caller may open another one, which already counts as in
+        use."""
         with self._changed:
             if not self._changed.wait_for(self._has_room, TIMEOUT_SECONDS):
                 raise PoolExhaustedError

@@ -135,7 +135,7 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
         return PayloadRejectedError(error.diag.constraint_name or "record", message)
     if error.sqlstate in MISSING_OBJECTS:
         return SchemaVersionError(f"{message}: run `queuectl migrate`")
-    if error.sqlstate == INSUFFICIENT_PRIVILEGE and error.diag.message_hint:  # our own hint says who may
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE and error.diag.message_hint:  # our hint says what to do
         return QueueStoreError(f"{message}. {error.diag.message_hint}")
     if error.sqlstate == INSUFFICIENT_PRIVILEGE:
         return QueueStoreError(
@@ -146,7 +146,7 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
 
 
 def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
-    """Says which server, and why, in one line and without the password."""
+    """The error says which server cannot be used, and why, in one line and without the password."""
     cause = cause_of(error)
     reason = " ".join(str(cause).split())[:600].rstrip(".?")
     for secret in (url.password, url.query.get("password")):
@@ -180,8 +180,8 @@ def _constraint(error: psycopg.Error) -> str | None:
 
 
 def _is_unavailable(error: psycopg.Error) -> bool:
-    """OperationalError alone does not tell: psycopg also raises it for answers that are not about the server, such
-    as a missing savepoint."""
+    """The class OperationalError alone does not mean that the server is unavailable: psycopg also raises it for
+    other answers, such as a missing savepoint."""
     state = error.sqlstate
     if state in ENDED_SESSIONS or _is_out_of_step(error):
         return True
@@ -191,12 +191,12 @@ def _is_unavailable(error: psycopg.Error) -> bool:
 
 def _connection_broke(error: psycopg.Error) -> bool:
     """psycopg also raises OperationalError for many other answers, such as a full disk; a producer gets those
-    unchanged. For the timeouts that end a session it raises other errors."""
+    unchanged. For the timeouts that end a session, psycopg raises errors of other classes."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
     return is_operational or error.sqlstate in ENDED_SESSIONS or _is_out_of_step(error)
 
 
 def _is_out_of_step(error: psycopg.Error) -> bool:
-    """psycopg says "received 2 results from command 'COMMIT'". The second result is the end of the session, and
-    PgBouncer passes on both at once."""
+    """True if psycopg says "received 2 results from command 'COMMIT'". The second result is the end of the session,
+    and PgBouncer passes on both at once."""
     return isinstance(error, psycopg.InternalError) and error.sqlstate is None

@@ -93,8 +93,8 @@ class HeldConnection:
 
     @contextmanager
     def first_pipeline(self, cursor: Cursor[Any]) -> Generator[None]:
-        """Sends the first statements of this cursor's transaction in one round trip, together with BEGIN. Left to
-        itself, psycopg waits for the answer to BEGIN before it sends them."""
+        """Sends the first statements of this cursor's transaction in one round trip, together with BEGIN. Without
+        this, psycopg waits for the answer to BEGIN before it sends other statements."""
         is_first = self.driver.pgconn.transaction_status == TransactionStatus.IDLE
         if is_first:
             self._in_autocommit = self.driver
@@ -119,8 +119,9 @@ class HeldConnection:
                 self.driver.autocommit = False
 
     def undo(self) -> None:
-        """Roll back this transaction, if it executed no definitions (DDL). If psycopg itself rolled back, it would
-        forget its prepared statements, and prepare each one again only after five executions."""
+        """Roll back this transaction. Call this only if the transaction executed no definitions (DDL). If psycopg
+        itself rolled back, it would forget its prepared statements, and prepare each one again only after five
+        executions."""
         if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
             self.driver.rollback()  # raises the error
         self._let_driver_begin()
@@ -178,12 +179,13 @@ class HeldConnection:
             return
         try:
             transaction.rollback()
-        except Exception:  # psycopg refuses, for example, if it was interrupted while it began a savepoint
+        except Exception:  # psycopg may refuse, for example if it was interrupted while it began a savepoint
             self.invalidate()
             raise
 
     def _is_stuck(self) -> bool:
-        """Closed, or left in the middle of a statement by an interrupt, so that ROLLBACK would fail."""
+        """Whether the connection is closed, or was left in the middle of a statement by an interrupt: ROLLBACK would
+        fail."""
         status = self.driver.pgconn.transaction_status
         return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 

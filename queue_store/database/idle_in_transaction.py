@@ -1,4 +1,4 @@
-"""A process that is frozen in the middle of a transaction must not hold up the others for minutes."""
+"""A process that is frozen in the middle of a transaction must not hold up other processes for minutes."""
 
 from typing import Any
 

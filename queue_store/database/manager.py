@@ -85,8 +85,8 @@ class DatabaseManager:
 
     @contextmanager
     def hold(self, *, replica: bool = False, with_sqlalchemy: bool = False) -> Generator[HeldConnection]:
-        """Lends a connection from the pool. `with_sqlalchemy`: for callers that use its attribute `sqlalchemy`.
-        Raises DatabaseUnavailableError."""
+        """Lends a connection from the pool. `with_sqlalchemy`: for callers that use the attribute `sqlalchemy` of
+        the connection. Raises DatabaseUnavailableError."""
         server = REPLICA if replica and self.settings.replica_url else PRIMARY
         try:
             held = self._open(server, with_sqlalchemy=with_sqlalchemy)
@@ -119,7 +119,7 @@ class DatabaseManager:
         return self._pool(PRIMARY).in_use
 
     async def dispose_async(self) -> None:
-        """Call it on the event loop that used the asynchronous engine."""
+        """Call this on the event loop that used the asynchronous engine."""
         if self._async_engine is not None:
             await self._async_engine.dispose()
             self._async_engine = None

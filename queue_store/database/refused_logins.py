@@ -1,6 +1,6 @@
 """What to do when the server answers and does not let this login into this database.
 
-A refused connection has no SQLSTATE in the driver: it is known by the texts of Postgres and PgBouncer.
+A refused connection has no SQLSTATE in the driver: it is recognised by the texts of Postgres and PgBouncer.
 """
 
 import shlex

@@ -58,8 +58,8 @@ def migrate(engine: "Engine", revision: str = "head") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`description` says what it locks and whether workers may run during it. `is_recognised`: it was executed under
-    other names before the first release, and is not executed again."""
+    """`description` says what the migration locks and whether workers may run during it. `is_recognised`: it was
+    executed under other names before the first release, and is not executed again."""
 
     version: str
     description: str
@@ -83,8 +83,9 @@ def missing_migrations(engine: "Engine") -> list[Migration]:
 
 
 def check_version(database: DatabaseManager) -> None:
-    """Raises SchemaVersionError unless this code can work on the schema. It can if the schema is its own, or a newer
-    one that is marked as compatible with it. During a deployment both versions run."""
+    """Raises SchemaVersionError unless this code can work on the schema. It can if the schema has the version of
+    this code, or a newer version that is marked as compatible with this code. During a deployment, code of both
+    versions runs."""
     current = version_of(database)
     if current == latest_version():
         return
@@ -122,7 +123,7 @@ def current_version(engine: "Engine") -> str | None:
 
 
 def _current_version(engine: "Engine") -> str | None:
-    """The version of the schema, which this code can migrate. Raises SchemaVersionError if it cannot."""
+    """The version of the schema. Raises SchemaVersionError if this code cannot migrate that version."""
     current = current_version(engine)
     if current is not None and as_of_today(current) not in known_versions():
         raise SchemaVersionError(_refusal(current))

@@ -10,7 +10,8 @@ from queue_store.queue_schema import queue_schema
 
 
 def vacuum_forgotten_tables(database: DatabaseManager) -> list[str]:
-    """Returns the tables that it vacuumed. Skips a table that somebody else is vacuuming."""
+    """Returns the tables that had to be vacuumed, including those that VACUUM skipped because somebody else had
+    locked them."""
     with database.transaction() as cursor:
         names = [str(row[0]) for row in cursor.execute(sql("maintenance/unvacuumed_tables")).fetchall()]
     if names:
@@ -22,7 +23,7 @@ def vacuum_tables(database: DatabaseManager, names: list[str]) -> None:
     tables = identifiers.SQL(", ").join(identifiers.Identifier(queue_schema(), name) for name in names)
     statement = identifiers.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(tables)
     with database.hold() as held, held.outside_transaction() as cursor:
-        if database.settings.pgbouncer:  # SET would affect its other clients
+        if database.settings.pgbouncer:  # SET would affect other clients of PgBouncer
             cursor.execute(statement)
             return
         cursor.execute("SET statement_timeout = 0")

@@ -58,7 +58,7 @@ def enqueue(
     is_follow_up: bool = False,
     **options: Unpack[RecordOptions],
 ) -> Enqueued:
-    """Write one record with one statement. It exists when the caller commits.
+    """Write one record with one statement. The record exists once the caller has committed.
 
     `on_duplicate`: what to do when an unfinished record of the flow has the same `dedup_key`: "raise"
     DuplicateRecordError, "skip", or "replace" its payload (DuplicateRecordError if it is already running).
@@ -110,8 +110,8 @@ def enqueue_many(
     """Write any number of records by COPY, all or none. Memory is bounded, except for the ids if the caller asks for
     them.
 
-    Each row is a payload or a NewRecord. The options given here apply to payloads. A NewRecord has options of its
-    own: with such rows, give the call none. With "replace" the last row with a key wins. Raises the same errors as
+    Each row is a payload or a NewRecord. `options` apply to rows that are payloads. A NewRecord has options of its
+    own: if any row is one, give no `options`. With "replace" the last row with a key wins. Raises the same errors as
     `enqueue`, and they name the row.
     """
     session = session_to_hint(connection, hint_sender)

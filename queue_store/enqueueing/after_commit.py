@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 
 def check_hint_sender(sender: object) -> None:
-    """Raises QueueStoreError for an object that cannot send. It is called before anything is written, not after the
-    COMMIT."""
+    """Raises QueueStoreError for an object that cannot send. Callers check the sender before anything is written,
+    not after the COMMIT."""
     if not callable(getattr(sender, "send", None)):
         raise QueueStoreError(
             f"hint_sender: {type(sender).__name__} has no method send(flow_name, celery_queue, slot=0): pass a "
@@ -95,7 +95,8 @@ def _send_waiting(session: "Session") -> None:
 
 
 def _send(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
-    """If an event loop runs in this thread, it does not wait for the broker."""
+    """If an event loop runs in this thread, a thread of its executor sends the hint, and the loop does not wait for
+    the broker."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

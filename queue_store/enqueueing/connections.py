@@ -1,4 +1,4 @@
-"""Runs the steps on any connection that the caller has, always in the caller's transaction."""
+"""Runs the steps of enqueueing on any connection that the caller has, always in the caller's transaction."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

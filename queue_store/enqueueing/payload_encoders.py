@@ -1,7 +1,7 @@
-"""Converts the payloads of a flow to JSON, by the rule for all values or as the type that the flow declares.
+"""Converts the payloads of a flow to JSON: as the type that the flow declares, or else by the rule for all values.
 
 If this process has imported the module of a flow, the flow has its own encoder here. Other processes cannot check
-its type.
+the type of its payloads.
 """
 
 from collections.abc import Callable, Mapping

@@ -43,7 +43,7 @@ Steps = Generator[NamedStatement | Copy, Rows, T]
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """`id` is that of the new record. If `is_duplicate`, it is that of the unfinished record with the same
+    """`id` is that of the new record or, if `is_duplicate`, that of the unfinished record with the same
     dedup_key."""
 
     id: int

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def enqueue_with_task_id(
     connection: "SyncConnection", flow_name: str, record: NewRecord, task_id: str
 ) -> Enqueued:
-    """Write one record in the caller's transaction. No other record can have this task id until this one is purged.
+    """Write one record in the caller's transaction. No other record can have this task id until this record is
+    purged.
 
     Raises PayloadRejectedError, UnknownFlowError, DuplicateRecordError, IngestionStoppedError.
     """

@@ -156,7 +156,7 @@ class Facts:
 
     @cached_property
     def runs(self) -> list[AliveRun]:
-        """At most RUNS_SHOWN runs, or as many as the flow may have, if that is more."""
+        """At most RUNS_SHOWN runs, or the flow's limit of runs, whichever is more."""
         limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
         rows = self.cursor.execute(sql("explain/runs"), {"flow_name": self.flow_name, "limit": limit})
         return rows_as(rows, AliveRun)

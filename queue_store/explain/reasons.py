@@ -13,7 +13,8 @@ FLOW = "flow"  # in place of a status: the reason explains a flow as a whole, no
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`is_blocking`: nothing moves until it is gone. `until`: when it goes away on its own, if that is known."""
+    """`is_blocking`: the record, or the flow, waits as long as this reason exists. `until`: when the reason ends on
+    its own, if that is known."""
 
     code: str
     text: str

@@ -56,8 +56,8 @@ class Rescue:
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
-        """For processes that found nothing to claim. It sweeps at most once in LOOK_AGAIN_SECONDS, however often
-        they call it."""
+        """For processes that found nothing to claim. Sweeps at most once in LOOK_AGAIN_SECONDS, however often they
+        call this."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
         return self.sweep() if is_due else Rescued()
 

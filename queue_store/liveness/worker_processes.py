@@ -98,7 +98,8 @@ def beat(
     clock_skew_seconds: float | None = None,
     in_hand: InHand | None = None,
 ) -> EndRequest | None:
-    """Returns None if this process was declared dead, which is final. Then it must stop working and start anew."""
+    """Returns None if this process was declared dead, which is final. The process must then stop working and start
+    anew."""
     parameters: dict[str, object] = {
         "worker_process_id": worker_process_id,
         "pool_in_use": pool_in_use,
@@ -111,7 +112,7 @@ def beat(
 
 
 def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndRequest) -> None:
-    """Remove a request that came too late. A newer request stays."""
+    """Remove a request to this process that came too late. A newer request stays."""
     parameters = {
         "worker_process_id": worker_process_id,
         "record_id": request.record_id,
@@ -121,7 +122,8 @@ def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndR
 
 
 def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
-    """Returns the processes that were asked to end a handler, if that handler still holds its record."""
+    """Returns those of the processes that were asked to end a handler whose record is still processing under the
+    same claim."""
     parameters = {"worker_process_ids": list(worker_process_ids)}
     return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 
@@ -136,7 +138,7 @@ def clock_skew_seconds(cursor: Cursor[Any]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class RunNews:
-    """The news that a run reads with each heartbeat."""
+    """What a run learns with each heartbeat."""
 
     cancelled_ids: list[int]
     flow_is_open: bool

@@ -31,9 +31,9 @@ def run_files(revision_file: str, names: tuple[str, ...]) -> None:
 
 
 def build_index(revision_file: str, index: str) -> None:
-    """Execute INDEX.sql of the revision's folder, a CREATE INDEX CONCURRENTLY. This may wait for a long time,
-    because it holds nobody up. A migration may be tried several times, so an unfinished index of this name is
-    dropped, and a finished one is kept."""
+    """Execute INDEX.sql of the revision's folder, a CREATE INDEX CONCURRENTLY. The statement may wait for a long
+    time, because nobody has to wait for it. A migration may be tried several times, so an unfinished index of this
+    name is dropped, and a finished one is kept."""
     driver = _driver()
     with op.get_context().autocommit_block():
         driver.execute("SET lock_timeout = 0")

@@ -95,7 +95,8 @@ def _holders(guard: Any) -> str:
 
 
 def apply(connection: Connection) -> None:
-    """Applies all missing migrations. Each one has its own transaction, so an error rolls back the last one only."""
+    """Applies all missing migrations. Each one has its own transaction, so an error rolls back only the migration
+    that failed."""
     connection.exec_driver_sql(
         sql("migration/recognise").decode(), {"before": LAST_OF_BEFORE, "first": FIRST}
     )
@@ -121,7 +122,8 @@ def apply_in_free_moments(connection: Connection) -> None:
 
 @contextmanager
 def lock_timeout(connection: Connection, driver: Any, seconds: float) -> Generator[None]:
-    """Set in each transaction and not in the session, because behind a pooler others use the session as well."""
+    """The timeout is set in each transaction and not in the session, because behind a pooler others use the session
+    as well."""
 
     def set_lock_timeout(_: Connection) -> None:
         if not driver.autocommit:

@@ -13,7 +13,8 @@ from queue_store.database.statements import sql
 from queue_store.errors import SchemaVersionError
 
 MOMENT_SECONDS = 0.05
-PAUSE = 4  # times as long as the wait before it, on average: others wait for at most a fifth of the time
+# A pause is on average four times as long as the wait before it, so others wait for at most a fifth of the time.
+PAUSE = 4
 LONGER_AFTER_SECONDS = 60.0
 LONGEST_SECONDS = 2.0  # a one-COMMIT slice is shorter
 GIVE_UP_AFTER_SECONDS = 300.0

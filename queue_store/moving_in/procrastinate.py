@@ -16,8 +16,8 @@ SHARED = (
 
 
 class Procrastinate:
-    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: allow this also if jobs of
-    several flows share a lock. The lock then holds within each flow only."""
+    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: also move jobs if those of
+    several flows share a lock. Records with this order_key then wait only for records of their own flow."""
 
     label = "procrastinate"
 

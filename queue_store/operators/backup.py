@@ -1,7 +1,7 @@
 """Writes a backup of the queue's tables into one file, and restores it. The file is a zip with every table, read in
 one snapshot, and a manifest.
 
-It needs neither Postgres' own programs nor a superuser. The backup does not contain business tables.
+Neither Postgres' own programs nor a superuser is needed. The backup does not contain business tables.
 """
 
 import json
@@ -93,7 +93,7 @@ def restore_backup(
     database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
 ) -> Manifest:
     """Restores everything in one transaction, or nothing. `replace`: the present rows are deleted first. A stop of
-    all flows stays, and the audit log keeps its rows from after the backup.
+    all flows stays in force, and the audit log keeps its rows from after the backup.
 
     Raises BackupError for a file of another schema version, or if the queue has records and `replace` is False.
     """
@@ -158,7 +158,7 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     records, *others = TABLES
     if _has_rows(cursor, records) and not replace:
         raise BackupError("the queue has records: restore into an empty queue, or pass --replace")
-    # A separate statement, because a trigger on it empties some of the other tables.
+    # This table has a statement of its own, because a trigger on it empties some of the other tables.
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     others.remove(AUDIT)
     cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(_in_schema, others))))

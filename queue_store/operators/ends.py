@@ -1,6 +1,6 @@
-"""Ends a handler that hangs. A request is written for the process that works on the record. It names the record and
-its claim. The process ends itself, or the main process of its worker kills it. A request that comes too late changes
-nothing."""
+"""Ends a handler that hangs. A request is written for the process that works on the record. The request names the
+record and its claim. The process ends itself, or the main process of its worker kills it. A request that comes too
+late changes nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ HANDLER_ENDED = "HandlerEndedError"  # the exception type of the attempt that is
 
 @dataclass(frozen=True, slots=True)
 class AskedToEnd:
-    """The process that was asked. `crash_strikes`: how many the record had before."""
+    """The process that was asked to end its handler. `crash_strikes`: how many the record had before."""
 
     record_id: int
     claim_number: int
@@ -40,7 +40,7 @@ class EndResult:
 
 @dataclass(frozen=True, slots=True)
 class EndAnswer:
-    """What became of a request."""
+    """What became of a request to end a handler."""
 
     is_ended: bool
     text: str

@@ -169,7 +169,7 @@ class Operators:
         return unknown_flows.move(self.database, flow_name, to_flow_name, actor=actor)
 
     def pause(self, flow_name: str, *, actor: str, reason: str | None = None) -> list[str]:
-        """Stop claims of the flow. Returns the flow's name, or nothing if it was paused already. Raises
+        """Stop claims of the flow. Returns the flow's name, or an empty list if the flow was paused already. Raises
         UnknownFlowError."""
         return self._switch("pause", flow_name, actor, reason)
 
@@ -177,7 +177,7 @@ class Operators:
         return self._switch("resume", flow_name, actor, None)
 
     def stop_ingestion(self, flow_name: str | None, *, actor: str, reason: str | None = None) -> list[str]:
-        """Refuse every new record of the flow (None: of every flow), except the follow-up records of runs."""
+        """Refuse every new record of the flow (None: of every flow), except the records that runs enqueue."""
         return self._switch(
             "stop_flow_ingestion" if flow_name else "stop_ingestion", flow_name, actor, reason
         )
@@ -188,7 +188,7 @@ class Operators:
         )
 
     def stop_processing(self, *, actor: str, reason: str | None = None) -> list[str]:
-        """Stop all claims, in the whole cluster. Running records finish."""
+        """Stop all claims, in the whole cluster. Handlers that are running finish."""
         return self._switch("stop_processing", None, actor, reason)
 
     def resume_processing(self, *, actor: str) -> list[str]:

@@ -13,7 +13,7 @@ from queue_store.readings.error_text import error_text
 
 @dataclass(frozen=True, slots=True)
 class FailedRecord:
-    """`exception_type`: None if no stored attempt left the message."""
+    """`exception_type`: None if no stored attempt has the error message of the record."""
 
     id: int
     flow_name: str

@@ -21,7 +21,7 @@ USUAL_SHARE = 0.95  # the percentile of the handler's calls in the last day
 
 @dataclass(frozen=True, slots=True)
 class HandlerInHand:
-    """`quiet_seconds`: the time since it began, or since it last reported progress."""
+    """`quiet_seconds`: the time since the handler began, or since it last reported progress."""
 
     flow_name: str
     record_id: int
@@ -38,7 +38,7 @@ class HandlerInHand:
 
 @dataclass(frozen=True, slots=True)
 class HungHandler:
-    """`usual_seconds`: None for a flow without history. `allowed_seconds`: how long it may be quiet."""
+    """`usual_seconds`: None for a flow without history. `allowed_seconds`: how long the handler may be quiet."""
 
     handler: HandlerInHand
     usual_seconds: float | None
@@ -46,7 +46,7 @@ class HungHandler:
 
     @property
     def text(self) -> str:
-        """Names the record, process, host and time."""
+        """The record, the process, the host, and for how long the handler has run."""
         handler = self.handler
         usual = "its usual time is not known"
         if self.usual_seconds is not None:

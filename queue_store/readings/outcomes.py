@@ -31,8 +31,8 @@ class FailedAttempt:
 
 @dataclass(slots=True)
 class OutcomeReader:
-    """Remembers what it has returned. It can miss an attempt that commits later than a younger one, so it is for
-    people who watch, not for bookkeeping."""
+    """Remembers what it has returned. It can miss an attempt whose transaction commits later than that of a newer
+    attempt. So it is for people who watch, not for bookkeeping."""
 
     flow_name: str | None = None
     _after: tuple[datetime, int] | None = None

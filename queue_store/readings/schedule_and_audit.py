@@ -26,7 +26,7 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class BeatRow:
-    """`ticks`: when it last hinted each entry of a plain interval, as ISO 8601."""
+    """`ticks`: when the beat last hinted each entry with a plain interval, as ISO 8601."""
 
     hostname: str
     pid: int

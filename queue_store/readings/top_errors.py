@@ -1,4 +1,4 @@
-"""The most frequent errors, grouped so that numbers and ids inside a message do not split a group.
+"""The most frequent errors, in groups: errors whose messages differ only in numbers and ids are one group.
 
 All attempts are counted when they are written, by whole hours. Each flow and hour keeps its 100 most frequent kinds.
 All others count as the kind OTHER. Windows of less than an hour read the newest attempts instead.

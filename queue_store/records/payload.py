@@ -60,9 +60,10 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
     """The value that a handler receives. Raises PayloadRejectedError for a value that would not arrive unchanged,
     and names its place. Such values are numbers that fit neither an integer of 64 bits nor a float, and deep
     nesting."""
-    # A value is checked in full if it may hold a long number or be deep. Digits and brackets inside texts count too.
+    # A value is checked in full if it may hold a long number or be nested too deeply. Digits and brackets inside
+    # texts count too.
     if len(encoded) < 20 or (
-        encoded.translate(_DIGITS).find(_LONG_NUMBER) < 0  # takes half as long as `in`
+        encoded.translate(_DIGITS).find(_LONG_NUMBER) < 0  # `find` takes half as long as `in`
         and (len(encoded) <= _DEEP_BYTES or not _is_deep(encoded))
     ):
         try:
@@ -76,12 +77,13 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
 
 
 def _is_deep(encoded: bytes) -> bool:
-    """Whether the value may be deep. Brackets inside texts count as well."""
+    """Whether the value may be nested too deeply. Brackets inside texts count as well."""
     return encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
 
 
 def _encode_carefully(value: object, field: str) -> bytes:
-    """Applies the whole rule. The quick way accepts nothing more, and writes the same JSON."""
+    """Applies the whole rule. `orjson.dumps` with the checks of `encode_json` accepts no other values, and writes
+    the same JSON."""
     return orjson.dumps(_checked(value, field, 0, is_written=True), option=_OPTIONS)
 
 

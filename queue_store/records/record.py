@@ -19,7 +19,7 @@ class Record:
     """A claimed record. `(id, flow_instance_id, claim_number)` is the fence of everything written about it.
 
     `jsonb` and the `…_microseconds` are what Postgres sent. They are decoded on demand: decoding them in every
-    record took a fifth of a worker's CPU. Also, one bad payload must not break its batch."""
+    record took a fifth of a worker's CPU. Decoding on demand also keeps one bad payload from breaking its batch."""
 
     id: int
     claim_number: int

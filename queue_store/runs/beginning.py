@@ -1,4 +1,4 @@
-"""How a run begins. It is registered and claims its first batch in one transaction, usually in one round trip."""
+"""How a run begins: one transaction registers the run and claims its first batch, usually in one round trip."""
 
 from typing import Any
 
@@ -22,7 +22,8 @@ def register_and_claim(
 ) -> tuple[int, list[Record]]:
     """Returns the batch size of the flow, and the batch. If the batch is empty, the caller must roll back: no run is
     to be registered. `at_once`: claim `batch_size` records, the last known batch size, before the present one is
-    known. If the batch size has changed, everything is undone and done again."""
+    known. If the batch size has changed, or the flow has suspects, the transaction is rolled back and begins
+    again."""
     at_once = at_once and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):

@@ -24,7 +24,8 @@ SUSPECT_CLAIMS = 10
 
 
 class Claimer:
-    """Claims for one run, in the caller's transaction. After its COMMIT call `position.advance`."""
+    """Claims for one run, in the caller's transaction. Call `position.advance` after the COMMIT of that
+    transaction."""
 
     def __init__(self, options: RunOptions, flow_instance_id: UUID, position: QueuePosition) -> None:
         self.options = options
@@ -52,9 +53,9 @@ class Claimer:
         prefetch: bool = False,
         was_sent: bool = False,
     ) -> list[Record]:
-        """`suspects_first`: there are suspects. `prefetch`: the run still works on its last batch, so it wants
-        neither suspects nor a second look. `was_sent`: the claim from the position was already sent, and found
-        nothing."""
+        """`suspects_first`: there are suspects. `prefetch`: the run still works on its last batch, so it looks
+        neither for suspects nor a second time after a key scan. `was_sent`: the claim from the position was already
+        sent, and found nothing."""
         for_suspects = (suspects_first or self.next_is_for_suspects) and not prefetch
         records = self._claim_suspects(cursor, batch_size) if for_suspects else []
         records = records or self._search(cursor, batch_size, prefetch=prefetch, was_sent=was_sent)
@@ -75,8 +76,8 @@ class Claimer:
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
     def sent_alone(self, *, found: bool) -> None:
-        """Call this after the COMMIT of a claim made with `send`. If it found nothing, the next claim begins with
-        the second look."""
+        """Call this after the COMMIT of a claim made with `send`. If that claim found nothing, and was no key scan,
+        the next claim begins without the position."""
         self.suspect_claims = 0
         if found:
             self.position.count_claim()

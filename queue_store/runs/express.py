@@ -1,7 +1,7 @@
 """Express slices: a run holds records locked while their handlers run, and one UPDATE claims and completes them.
 
 hold           locks the next due records in a transaction that stays open; the records stay pending
-settle         completes what is completed, claims other records, and writes the outcomes that these have; COMMIT
+settle         completes records with the outcome completed; claims others and writes their outcomes; then COMMIT
 settle_again   does the same in a new transaction if the first one was lost
 
 A crash rolls the transaction back: no attempt is charged, and no claim is counted. The locks leave a mark in the
@@ -35,11 +35,11 @@ SUSPICIOUS_SECONDS = 600.0
 
 
 class NotExpressError(Exception):
-    """The next record may not be part of an express slice, so claim it in the normal way. No record is locked."""
+    """The next record cannot be part of an express slice, so claim it in the normal way. No record is locked."""
 
 
 class _RollBackError(Exception):
-    """Ends the transaction of a slice that is not settled."""
+    """Leaves the transaction of a slice, which then rolls back."""
 
 
 class HeldSlice:
@@ -53,7 +53,7 @@ class HeldSlice:
         self._mark = mark
         self._transaction = transaction
         self._cursor = cursor
-        self._is_over = False  # its transaction
+        self._is_over = False  # whether its transaction is over
         self._counted = len(records)  # in the run's counts, which its heartbeat writes
         run.counts.batch_count += 1
         run.counts.records_claimed += len(records)
@@ -74,8 +74,8 @@ class HeldSlice:
     def settle_again(
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()
     ) -> tuple[Written, set[int]]:
-        """Do the same after a `settle` whose COMMIT may have happened or not. It writes a row only if the row still
-        has the mark of this slice. Then nobody has changed the row since, and nobody else works on it."""
+        """Do the same after a `settle` whose COMMIT may have happened or not. Writes a row only if the row still has
+        the mark of this slice: nobody has changed the row since the slice locked it, and nobody else works on it."""
         run = self._run
         records = [outcome.record for outcome in outcomes]
         with run.held.transaction() as cursor:

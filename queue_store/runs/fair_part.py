@@ -1,4 +1,5 @@
-"""A fair part of the due records: how many each process that could work on the flow now may hold."""
+"""A fair part of the due records: how many each process may hold, so that all processes that could work on the flow
+now get equal parts."""
 
 from dataclasses import dataclass
 
@@ -18,8 +19,8 @@ class FairPart:
 
 def fair_part(run: Run, most_each: int) -> FairPart:
     """A fair part of the records that are due from the position of the run. `most_each`: the largest part of
-    interest. It counts processes that have a run of the flow, and idle processes that serve the flow, but no more
-    processes than the flow may have runs. Raises what HeldConnection.transaction raises."""
+    interest. The processes that share are those with a run of the flow and the idle ones that serve the flow, but no
+    more than the flow may have runs. Raises what HeldConnection.transaction raises."""
     parameters = run.parameters | run.position.bounds()
     parameters |= {"flow_name": run.options.flow_name, "most_each": most_each, "most": MOST_COUNTED}
     with run.held.transaction() as cursor:

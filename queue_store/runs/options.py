@@ -1,4 +1,4 @@
-"""What a run needs to know of its flow, and what it counts."""
+"""What a run needs to know about its flow, and what the run counts."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from queue_store.records.record import Record, Written
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run needs to know of its flow. `max_retries`: attempts after the first; at least 0.
-    `record_class`: the class of the claimed records; a flow whose payloads have a type needs its own."""
+    """What a run needs to know about its flow. `max_retries`: attempts after the first; at least 0. `record_class`:
+    the class of the claimed records; a flow whose payloads have a type needs its own."""
 
     flow_name: str
     batch_size: int

@@ -12,9 +12,9 @@ Late commits, retries and rescued records can lie below a cursor. So the cursors
 and a claim that found nothing is made once more without them. If a claim without cursors takes long, they are
 dropped less often.
 
-A claim also reads records that wait for an earlier record of their order key. Sometimes a claim finds only the next
-records of keys, after it has read many others or found too few. Then the next claims scan from key to key instead
-(`uses_key_scan`), for as long as the cursors would have lasted or until no key has a record that is due.
+A claim also reads records that wait for an earlier record of their order key. Sometimes all records that a claim
+finds have an order key, and the claim took long or found fewer than it wanted. Then the next claims scan from key to
+key instead (`uses_key_scan`), for as long as the cursors would have lasted or until no key has a record that is due.
 """
 
 import time
@@ -64,7 +64,7 @@ class QueuePosition:
 
     @property
     def next_is_aging(self) -> bool:
-        """Whether the next claim is such an N-th claim."""
+        """Whether the next claim is an N-th claim, as `aging_claims` says."""
         return (self._claim_count + 1) % self.aging_claims == 0
 
     def count_claim(self) -> None:

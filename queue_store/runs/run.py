@@ -55,7 +55,7 @@ class Run:
     batch_size: int = 0
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this one ends
-    successor: "Run | None" = None  # it has begun, or is in doubt
+    successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
     is_in_doubt: bool = False  # the run before does not know whether this one has begun
     _first_batch: list[Record] = field(default_factory=list[Record])  # claimed by the run before
     _connections: ExitStack = field(default_factory=ExitStack)
@@ -121,7 +121,7 @@ class Run:
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """The next batch, never larger than the batch size. Empty if nothing is due, the flow is not open, or the
-        run is not running. Atomic. `prefetch`: the run still works on its last batch, so it wants no suspects.
+        run is not running. Atomic. `prefetch`: the run still works on its last batch, so it looks for no suspects.
         `or_end`: the run ends if the batch is empty."""
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
@@ -207,8 +207,9 @@ class Run:
             self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished, is_alone=True)
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
-        """End as if this process had died with this record in flight. The record gets a crash strike, and the others
-        get none. With None it is unknown which record was in flight, so all become suspects."""
+        """End as if this process had died with this record in flight, which then gets a crash strike. None: it is
+        unknown which record was in flight. Then the run's only record gets the strike, or its several records become
+        suspects."""
         death = {
             "error_message": error_message,
             "suspect_record_id": suspect_record_id,
@@ -232,7 +233,7 @@ class Run:
         return writers
 
     def _claimed(self, records: list[Record]) -> list[Record]:
-        """Call this after the COMMIT. It checks the size, because a wrong plan could claim too many."""
+        """Call this after the COMMIT. Checks the size, because a wrong plan could claim too many records."""
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
         self.last_was_full = len(records) == self.batch_size

@@ -1,8 +1,9 @@
 """The database sessions in which a run has a transaction open. Rescue ends the sessions of a dead run, because they
 hold locks.
 
-They are found by an advisory lock that each such transaction holds until its end. A process id that was noted
-earlier would not do: behind a pooler the session of an earlier transaction may belong to somebody else by now.
+These sessions are found by an advisory lock that each transaction of a run holds until its end. A process id that
+was noted earlier would not be enough: behind a pooler the session of an earlier transaction may belong to somebody
+else by now.
 """
 
 import logging

@@ -60,8 +60,8 @@ class SliceSession:
         await self._execute(statement + b";" + and_then if and_then else statement, None)
 
     async def close(self) -> bool:
-        """Returns False if a handler ended the transaction and began another one. Nothing may be written in that
-        one."""
+        """Returns False if a handler ended the transaction and began another one. Nothing may be written in the new
+        transaction."""
         await self.reset()
         return bool(await self._execute(sql("runs/close_slice"), {"slice": self._slice}))
 

@@ -1,8 +1,8 @@
 """Ends a short run and begins the next run, of another flow, in one transaction.
 
 If many flows have a few records each, this saves every second COMMIT and half of the round trips. The successor
-begins after a savepoint. If it claims nothing, nothing of it is left. It does not wait for locks for long: if the row
-of its flow stays locked, the run before ends alone.
+begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes it. It does not wait
+for locks for long: if the row of its flow stays locked, the first run ends without a successor.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,8 @@ def _end_with(run: Run, outcomes: Sequence[Outcome]) -> Written:
     except DatabaseUnavailableError:
         raise
     except (QueueStoreError, psycopg.Error):
-        # The successor may have caused the error, which shows again when it begins by itself.
+        # The successor may have caused the error. If so, it raises the error again when it begins in its own
+        # transaction.
         return _write_and_end(run, outcomes, None)
 
 
@@ -89,6 +90,6 @@ class _Beginning:
 
     def read(self) -> list[Record]:
         """Returns no records if nothing is due, if the flow has suspects, or if its batch size has changed. The run
-        must then begin by itself."""
+        must then begin in its own transaction."""
         is_as_expected = self._registering.fetchone() == (self._run.batch_size, False)
         return self._run.claimer.read(self._claiming) if is_as_expected else []

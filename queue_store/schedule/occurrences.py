@@ -41,9 +41,9 @@ def lead(
     lease_seconds: float,
     ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
-    """Whether this beat leads, and the database's time. `ticks`: when it last hinted each plain interval. Call this
-    at the beginning of a transaction. If the beat freezes during that transaction, it holds the row of the lease
-    until the server ends its session."""
+    """Whether this beat leads, and the database's time. `ticks`: when the beat last hinted each entry with a plain
+    interval. Call this at the beginning of a transaction. If the beat freezes during that transaction, it holds the
+    row of the lease until the server ends its session."""
     limit_idle_in_transaction(cursor)
     parameters: dict[str, Any] = {
         "beat_id": beat_id,

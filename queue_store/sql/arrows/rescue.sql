@@ -1,11 +1,12 @@
 -- rescue: processing → pending, or failed, for the records of one run that is ended or dead. No attempt is charged.
 -- If the run was running when it died, and not stopping, the record known to have been in flight gets a crash
--- strike. If no such record is known, a lone record gets the strike; several become suspects that are claimed again
--- in batches of half the size. A record that was claimed too often without an outcome is isolated, and its next such
--- claim is a crash strike too. A record that was asked to stop becomes cancelled. Returns each id with its new
--- status and whether it was struck. Only one session rescues a run at a time. Rows that somebody else has locked are
--- left for the next sweep. Therefore the first sweep stores the number of orphans: otherwise the last row left over
--- would count as a lone record in a later sweep.
+-- strike. If no such record is known, and the run left only one, that one gets the strike. If it left several, they
+-- become suspects, which are claimed again in batches of at most half their number. A record that was claimed too
+-- often without an outcome is isolated. If it is then claimed alone, and again gets no outcome, that is a crash
+-- strike too. A record that was asked to stop becomes cancelled. Returns each id with its new status and whether the
+-- record got a strike. Only one session rescues a run at a time. Rows that somebody else has locked are left for the
+-- next sweep. Therefore the first sweep stores the number of orphans: otherwise a later sweep that finds one
+-- remaining row would take it for the only record of the run.
 WITH mine AS MATERIALIZED (
     SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead')

@@ -1,5 +1,5 @@
--- Only one process folds at a time; returns no row if another one is folding. Moves the mark up to the candidate once every transaction
--- that could have added a delta below it has ended.
+-- Only one process folds at a time; returns no row if another one is folding. Moves the mark up to the candidate
+-- once every transaction that could have added a delta below the candidate has ended.
 WITH mine AS MATERIALIZED (
     SELECT 1 FROM public.rollup_progress FOR NO KEY UPDATE SKIP LOCKED
 )

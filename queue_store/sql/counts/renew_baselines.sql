@@ -1,7 +1,7 @@
--- Learns what is usual from the full hours of the last weeks. It starts with the first hour in which the flow did
--- something. An hour in which the flow did nothing counts if the flow did something in that week. Weeks are seven
--- days each, and the last one ends now. A baseline is forgotten if it cannot be learned again, because the flow or
--- its hours are gone.
+-- Learns what is usual from the full hours of the last weeks. For each flow, learning starts with the first hour in
+-- which the flow did something. An hour in which the flow did nothing counts if the flow did something in that week.
+-- Weeks are seven days each, and the last one ends now. A baseline is forgotten if it cannot be learned again,
+-- because the flow or its hours are gone.
 WITH hour_counts AS MATERIALIZED (
     SELECT flow_name, hour, completed, completed + failed AS outcomes, completed + failed + retried AS attempts,
         processing_seconds, (extract(epoch FROM date_trunc('hour', now()) - hour)::bigint - 1) / 604800 AS weeks_ago

@@ -1,2 +1,3 @@
--- Marks the records that this transaction enqueues from here on as sent by message. See enqueue_or_explain.
+-- From here on, every record that this transaction enqueues is marked as sent by message. See the SQL function
+-- enqueue_or_explain.
 SELECT set_config('processing_queue.by_message', 'on', true)

@@ -1,5 +1,5 @@
--- The state of a task with its last failed attempt. The task is found by the id of its record, or by the task id
--- that its producer chose.
+-- The state of a task, and its last unsuccessful attempt. The task is found by the id of its record, or by the task
+-- id that its producer chose.
 SELECT q.id, q.flow_name, q.status, q.result, q.error_message, q.retry_count, q.completed_at, q.payload, q.claimed_at,
     attempt.exception_type, attempt.traceback
 FROM public.processing_queue q

@@ -1,4 +1,4 @@
--- Failures that are more than ten minutes apart do not count as one problem.
+-- Counts a failed claim of the flow. Failures that are more than ten minutes apart do not count as one problem.
 UPDATE public.flows
 SET claims_failing_since = CASE WHEN claims_failed_at > clock_timestamp() - interval '10 minutes'
         THEN claims_failing_since ELSE clock_timestamp() END,

@@ -1,4 +1,4 @@
--- No worker claims any more records; those that are running finish.
+-- No worker claims any more records, but handlers that are running finish.
 UPDATE public.queue_control SET processing_stopped_at = clock_timestamp(), processing_stop_reason = %(reason)s
 WHERE processing_stopped_at IS NULL
 RETURNING 'all flows'

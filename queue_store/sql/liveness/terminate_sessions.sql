@@ -1,6 +1,6 @@
--- The open transaction of a frozen process keeps its locks and would block the new owner. The run's advisory lock
--- identifies its session, as in sessions_of_run.sql. With `lease_seconds`, a run that has sent a heartbeat within
--- that time is left alone.
+-- Ends the sessions of a run, because the open transaction of a frozen process keeps its locks and would block the
+-- new owner of the records. The run's advisory lock identifies these sessions, as in sessions_of_run.sql. With
+-- `lease_seconds`, a run that has sent a heartbeat within that time is left alone.
 SELECT l.pid, pg_terminate_backend(l.pid, %(timeout_milliseconds)s)
 FROM pg_locks l
 WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted

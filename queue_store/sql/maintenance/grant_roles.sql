@@ -8,7 +8,8 @@ DECLARE
         'open_slices'];
     known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
         'schedule_occurrences', 'rollup_progress'];
-    -- Every SECURITY DEFINER function of ours. If a dump was restored without privileges, PUBLIC may call them.
+    -- Every SECURITY DEFINER function of ours. If a dump was restored without privileges, PUBLIC may call them until
+    -- they are revoked here.
     definer text := 'account_for_insert, account_for_delete, account_for_truncate, cancel_own_records, '
         'enqueue_or_explain, enqueue_record, enqueue_with_task_id, is_limited_producer, known_flows, own_records, '
         'purge_audit, refuse_flows_of_others, seal_audit, seal_audit_anew, sum_minutes';
@@ -79,7 +80,7 @@ BEGIN
     -- table.
     GRANT UPDATE (id) ON unblocked_records TO processing_queue_worker, processing_queue_admin;
 
-    -- monitor: reads all but payloads and results.
+    -- monitor: reads everything but payloads and results.
     EXECUTE format('GRANT SELECT ON %s TO processing_queue_monitor', everything);
     REVOKE SELECT ON processed_surveys, open_slices FROM processing_queue_monitor;
     EXECUTE format('GRANT SELECT ON SEQUENCE %s TO processing_queue_monitor', sequences);
@@ -102,16 +103,16 @@ BEGIN
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
         cancel_own_records, purge_audit, seal_audit_anew TO processing_queue_admin;
 
-    -- Both roles vacuum the tables that autovacuum forgot after a crash. Before Postgres 17 only the owner of a
-    -- table can.
+    -- The roles worker and admin vacuum the tables that autovacuum forgot after a crash. Before Postgres 17 only the
+    -- owner of a table can.
     IF current_setting('server_version_num')::integer >= 170000 THEN
         EXECUTE format('GRANT MAINTAIN ON %s TO processing_queue_worker, processing_queue_admin', vacuumed);
     END IF;
 
     -- Rescue ends the sessions of dead runs, and must see when other roles' sessions began. The monitor has no such
     -- right: pg_read_all_stats shows the statements of all sessions, including their payloads. A session in another
-    -- database of this server may grant the same at this moment. Before Postgres 16, its commit makes this statement
-    -- fail.
+    -- database of this server may be granting the same rights at this moment. Before Postgres 16, the COMMIT of that
+    -- session makes this statement fail.
     FOR attempt IN 1..3 LOOP
         BEGIN
             GRANT pg_read_all_stats, pg_signal_backend TO processing_queue_worker, processing_queue_admin;

@@ -1,6 +1,7 @@
--- What happened, bucket by bucket, oldest first. For all flows it reads the overall minutes, and the hours from
--- before the first minute that is kept. For one flow it reads the flow's minutes, or its hours if a bucket is an hour
--- or longer. Deltas that are not folded yet are added. A bucket in which nothing happened has zeros.
+-- What happened, bucket by bucket, oldest first. For all flows it reads the overall minutes. If a bucket is an hour
+-- or longer, it also reads the hours before the first minute that is kept. For one flow it reads the flow's minutes,
+-- or its hours if a bucket is an hour or longer. Deltas that are not folded yet are added. A bucket in which nothing
+-- happened has zeros.
 WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
 ), minutes_from AS MATERIALIZED (

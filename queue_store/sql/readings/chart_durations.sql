@@ -27,7 +27,7 @@ WITH minutes_from AS MATERIALIZED (
     WHERE h.flow_name = %(flow_name)s AND %(bucket_seconds)s > 60
         AND h.hour >= now() - make_interval(secs => %(seconds)s)
 )
--- Adds up each position of the histograms by itself, because `unnest` takes many times as long.
+-- Adds up the histograms position by position, because `unnest` takes many times as long.
 SELECT bucket AS at, CASE WHEN sum(cardinality(p)) > 0 THEN array_replace(ARRAY[
             sum(p[1]), sum(p[2]), sum(p[3]), sum(p[4]), sum(p[5]), sum(p[6]), sum(p[7]), sum(p[8]), sum(p[9]),
             sum(p[10]), sum(p[11]), sum(p[12]), sum(p[13]), sum(p[14]), sum(p[15]), sum(p[16]), sum(p[17]), sum(p[18])

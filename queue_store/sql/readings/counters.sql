@@ -1,5 +1,5 @@
--- All counts by flow, from `from_hour` up to `before_hour`. If that is NULL, they reach up to this moment, with the
--- deltas that are not folded yet.
+-- All counts by flow, from `from_hour` up to `before_hour`. If `before_hour` is NULL, the counts reach up to this
+-- moment, with the deltas that are not folded yet.
 WITH happened AS (
     SELECT h.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         reset, refused, purged, processing_seconds, processing_histogram, wait_seconds, wait_histogram

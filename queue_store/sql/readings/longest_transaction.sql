@@ -1,4 +1,4 @@
--- The oldest transaction of this database, whose snapshot holds back vacuum, and who holds it.
+-- The session with the oldest open transaction in this database. The snapshot of this transaction holds back vacuum.
 SELECT a.pid, a.application_name, a.usename::text AS user_name, host(a.client_addr) AS client_address, a.state,
     extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds
 FROM pg_stat_activity a

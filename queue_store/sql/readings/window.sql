@@ -35,8 +35,7 @@ SELECT %(seconds)s::float8 AS seconds, h.flow_name, sum(enqueued)::bigint AS enq
     sum(retried)::bigint AS retried, sum(snoozed)::bigint AS snoozed, sum(released)::bigint AS released,
     sum(rescued)::bigint AS rescued, sum(crashed)::bigint AS crashed,
     sum(cancelled)::bigint AS cancelled, sum(refused)::bigint AS refused, sum(purged)::bigint AS purged,
-    -- Adds up each position of the histograms by itself, because `unnest` on those of a month takes many times as
-    -- long.
+    -- Adds up the histograms position by position, because `unnest` on those of a month takes many times as long.
     sum(processing_seconds) AS processing_seconds, CASE WHEN sum(cardinality(p)) > 0 THEN array_replace(ARRAY[
             sum(p[1]), sum(p[2]), sum(p[3]), sum(p[4]), sum(p[5]), sum(p[6]), sum(p[7]), sum(p[8]), sum(p[9]),
             sum(p[10]), sum(p[11]), sum(p[12]), sum(p[13]), sum(p[14]), sum(p[15]), sum(p[16]), sum(p[17]), sum(p[18])

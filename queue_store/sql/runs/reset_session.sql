@@ -1,7 +1,8 @@
 -- Takes back whatever a handler left in the session that it was given: role, settings, cursors, channels, locks, tables.
 -- After this, a transaction that `open_slice` began may be committed. RESET ALL restores the values with which the
 -- session began. Behind PgBouncer another client may have begun the session. PgBouncer would then take that client's
--- values for ours. So the values that it passes on to clients are put back as `open_slice` found them.
+-- values for ours. So the settings that PgBouncer passes on to clients are put back to the values that `open_slice`
+-- found.
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 RESET statement_timeout;

@@ -1,4 +1,5 @@
--- A beat that shuts down cleanly gives up the lease at once. The row of the last beat to stop is kept.
+-- A beat that shuts down cleanly gives up the lease at once. The row of this beat is kept. Rows of beats that
+-- stopped before, or were silent for a week, are deleted.
 WITH gone AS (
     DELETE FROM public.beats
     WHERE beat_id <> %(beat_id)s AND (stopped_at IS NOT NULL OR heartbeat_at < now() - interval '7 days')

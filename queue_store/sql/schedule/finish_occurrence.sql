@@ -1,5 +1,5 @@
--- Marks an occurrence as finished. After an error it is due again, until it was tried often enough. If the worker
--- only had to wait for another one, that does not count as a try.
+-- Marks an occurrence as finished. After an error the occurrence is due again, until it was tried often enough. If
+-- the worker found that the occurrence has to wait for another run of its operation, that does not count as a try.
 UPDATE public.schedule_occurrences
 SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'
         WHEN %(excused)s OR take_number - excused_count < %(tries)s THEN 'due' ELSE 'failed' END,

@@ -1,5 +1,5 @@
--- A worker takes an occurrence. Returns no row if it is done, or if somebody works on it or on another occurrence of
--- the same entry.
+-- A worker takes an occurrence. Returns no row if the occurrence is done, or if somebody works on it. If somebody
+-- works on another occurrence of the entry, the index schedule_occurrences_alone refuses this statement.
 UPDATE public.schedule_occurrences o
 SET state = 'running', taken_at = clock_timestamp(), heartbeat_at = clock_timestamp(), take_number = o.take_number + 1
 WHERE o.entry = %(entry)s AND o.due_at = %(due_at)s

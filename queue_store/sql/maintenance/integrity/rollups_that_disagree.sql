@@ -1,7 +1,7 @@
 -- Hours whose counts are not the sum of their minutes. One statement writes both, so somebody deleted or changed one
--- of them. With `at_a_glance` it reads only the last three hours. Retention deletes the oldest minutes first, so
--- hours of more than a day ago are compared only from the oldest minute on. In some time zones hours begin at minute
--- 30. Hours that a session with such a time zone has folded are not compared.
+-- of them. With `at_a_glance` it reads only the last three hours. Retention deletes the oldest minutes first, so an
+-- hour of more than a day ago is compared only if all its minutes are still kept. In some time zones hours begin at
+-- minute 30. Hours that a session with such a time zone has folded are not compared.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', greatest(
         least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day') + interval '1 hour',

@@ -1,4 +1,4 @@
--- Purges attempts of records that are themselves kept longer. A dry run finds the same and deletes nothing.
+-- Purges attempts of records that are themselves kept longer. A dry run counts the same rows but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.record_attempts
     WHERE finished_at < now() - make_interval(secs => %(history_seconds)s)

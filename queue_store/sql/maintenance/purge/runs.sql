@@ -1,4 +1,4 @@
--- Purges runs that are settled: no record is processing under them. A dry run finds the same and deletes nothing.
+-- Purges runs that are settled: no record is processing under them. A dry run counts the same rows but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.flow_execution_logs
     WHERE settled_at IS NOT NULL AND finished_at < now() - make_interval(secs => %(history_seconds)s)

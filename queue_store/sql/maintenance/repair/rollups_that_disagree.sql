@@ -1,5 +1,5 @@
 -- Repairs hours whose counts are not the sum of their minutes. Counts are more often lost than invented, so the
--- greater one of both counts is kept. The difference goes into the first minute of the hour, without a histogram. A
+-- greater of the two counts is kept. The difference goes into the first minute of the hour, without a histogram. A
 -- lost hour gets the histograms of its minutes.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day')
