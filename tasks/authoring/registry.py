@@ -1,5 +1,5 @@
-"""The flows of this process: those of the modules named in the setting FLOW_MODULES, and of the entry points
-`processing_queue.flows` of installed packages."""
+"""The flows of this process. They come from the modules that the setting FLOW_MODULES names, and from the entry
+points `processing_queue.flows` of installed packages."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ class Application(Protocol):
     tasks: Any
 
     def load_tasks(self) -> None:
-        """Import its modules, and register its flows. Errors of an import are not caught."""
+        """Import the application's modules, and register its flows. Errors of an import are not caught."""
         ...
 
 

@@ -45,7 +45,7 @@ class Attempts:
     """Calls the handler of one flow for one run.
 
     Its methods are coroutines that wait only where the handler does: see `one_body`. They never raise an error of a
-    handler, not even SystemExit or MemoryError, because it must not reach Celery.
+    handler, not even SystemExit or MemoryError, because no such error may reach Celery.
     """
 
     def __init__(self, flow: Flow, run_side: RunSide, limits: Limits) -> None:

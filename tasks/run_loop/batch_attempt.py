@@ -64,8 +64,9 @@ class BatchAttempts(Attempts):
         error: BaseException,
         transaction: GivenTransaction | None,
     ) -> list[Outcome]:
-        """The outcomes after the handler raised. If it gave up because records were asked to stop, only those are
-        cancelled, and the others are claimed again without a charge. Otherwise all records have the same outcome."""
+        """The outcomes after the handler raised an exception. If the handler gave up because some records were asked
+        to stop, only these records are cancelled, and the others are claimed again without a charge. Otherwise all
+        records have the same outcome."""
         records = [context.record for context in contexts]
         asked = [record for record in records if self.run_side.is_cancelled(record)]
         if isinstance(error, RecordCancelled) and asked:

@@ -1,5 +1,5 @@
 """Delivers outcomes to the database. Outcomes are collected into micro-batches and written under the fence. If the
-connection breaks, or if Postgres ends a deadlock by cancelling the write, they are written again."""
+connection breaks, or if Postgres ends a deadlock by cancelling the write, the outcomes are written again."""
 
 import logging
 import random

@@ -94,7 +94,7 @@ class OneCommit:
         return len(outcomes)
 
     def commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
-        """One slice. Raises RollBackError."""
+        """Works on one slice and commits it. Raises RollBackError."""
         return self.connection.run(self._commit(records, with_savepoints=with_savepoints))
 
     def check_fence(self, written: Written) -> None:

@@ -115,7 +115,7 @@ class SharedSlots:
         _IN_HAND.pack_into(self._memory, self._offset + 16, record_id)
 
     def hear(self) -> None:
-        """Note that this child's heartbeat runs."""
+        """Store the present time as the time of this child's last heartbeat."""
         _HEARD_AT.pack_into(self._memory, self._offset + 24, time.monotonic())
 
     def busy_child(self, index: int) -> BusyChild | None:

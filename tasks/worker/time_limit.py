@@ -86,8 +86,8 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
-    """Raises `error` once in the block if it still runs after `seconds`. In a thread other than the main thread, the
-    error is raised when that thread next runs Python code."""
+    """Raises `error` once in the block if the block still runs after `seconds`. In a thread other than the main
+    thread, the error is raised when that thread next runs Python code."""
     global _soft_error, _hard_at
     if not can_interrupt():
         with _soft_limit_of_a_thread(seconds, error):
