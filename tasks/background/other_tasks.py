@@ -2,8 +2,8 @@
 at the same time in one child.
 
 A message starts such a task in the main thread of a child. A run that began without a hint may be active in another
-thread of that child. It gives back the records that it has not started, and the task waits for it. The time limit of
-the task begins after this wait.
+thread of that child. The run then gives back the records that it has not started, and the task waits for the run to
+end. The time limit of the task begins after this wait.
 """
 
 import logging

@@ -60,8 +60,8 @@ def run_tasks(*, also_later: bool = False) -> int:
     """Run the tasks that are due and the tasks that these enqueue, until none is due. Returns the number of
     attempts.
 
-    For TestCase and TransactionTestCase. `also_later`: also run tasks with a `run_after` and further attempts,
-    without waiting. Time limits are not enforced.
+    For TestCase and TransactionTestCase. `also_later`: also run further attempts, and tasks whose `run_after` is in
+    the future, without waiting. Time limits are not enforced.
     """
     database = OneConnection(_current_driver(queue_alias()))
     flows = {flow.name: flow for flow in _flows()}

@@ -2,9 +2,9 @@
 the trace of the record's producer, and is linked to the run. A call of a batch handler is one span of the run. It is
 linked to the traces of the records' producers.
 
-The setting TRACING and the extra `tracing` switch it on. OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT,
-OTEL_SERVICE_NAME …) say where spans go. An enqueue inside a span stores the span's context in the record.
-Applications in other languages write a W3C traceparent into `trace_context`.
+The setting TRACING switches tracing on; it needs the extra `tracing`. OpenTelemetry's own variables
+(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …) say where spans go. An enqueue inside a span stores the span's
+context in the record. Applications in other languages write a W3C traceparent into `trace_context`.
 """
 
 import logging
@@ -150,7 +150,7 @@ def trace_attempts() -> Tracing:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # may be the application's
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # otherwise, use the application's own provider
         provider = TracerProvider()
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         trace.set_tracer_provider(provider)

@@ -98,7 +98,7 @@ class QueueTester:
         self, flow: str | Callable[..., Any] | None = None, status: str | None = None
     ) -> Sequence[Row[Any]]:
         """The committed records, the oldest first. `flow` and `status` select some of them. Raises QueueStoreError
-        for an unknown status, because the test would only find no records."""
+        for an unknown status. Otherwise a misspelt status would simply find no records."""
         if status is not None and status not in STATUSES:
             raise QueueStoreError(f"{status!r} is not a status: it must be one of {', '.join(STATUSES)}")
         conditions: list[ColumnElement[bool]] = []

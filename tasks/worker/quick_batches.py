@@ -36,7 +36,7 @@ class QuickBatches:
         self.in_a_row = self.in_a_row + 1 if is_clean and seconds < LONG_SECONDS else 0
 
     def note_slice(self, seconds: float, size: int) -> None:
-        """Count a slice to which nothing happened that `note_thrown_back` names."""
+        """Count a slice that ended without any of the events that `note_thrown_back` names."""
         self.wanted = max(ENOUGH_BATCHES, self.wanted - 1)
         if seconds < LONG_SECONDS / 5:
             self.slice_size = max(self.slice_size, 2 * size)
