@@ -32,8 +32,8 @@ class SameModule(Loader):
 
 
 class CheckoutFinder(MetaPathFinder):
-    """Finds the names that only a checkout has: that of its folder, and that of Celery's configuration next to the
-    folder."""
+    """Finds the two names that only a checkout has: the name of its folder, and the name of Celery's configuration
+    next to the folder."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

@@ -21,7 +21,7 @@ _judged_at = float("-inf")
 def update_alerts() -> None:
     """Idempotent. If two calls run at the same time, one waits while the other stores alerts. Each process judges at
     most once in JUDGE_AGAIN_SECONDS, however many messages ask for it."""
-    from .checking import check_queue  # imported here, because a worker for flows never judges
+    from .checking import check_queue  # imported here, because a worker for flows never runs this task
 
     global _judged_at  # noqa: PLW0603  (when this process judged last)
     if time.monotonic() < _judged_at + JUDGE_AGAIN_SECONDS:

@@ -82,8 +82,8 @@ def applications() -> list[Application]:
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
-    """Whether FLOW_MODULES names the sample only because nobody has set it. If an installed package brings flows,
-    the sample is not wanted then."""
+    """Whether FLOW_MODULES names the sample only because nobody has set it. In that case, the sample is not loaded
+    if an installed package has flows."""
     is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
     return settings.flow_modules == ProcessorSettings().flow_modules and not is_named
 

@@ -52,7 +52,7 @@ _starts: list[StartGuard] = []
 
 @celeryd_init.connect
 def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
-    """Refuses to start with wrong settings or flows, another schema or an unsupported pool."""
+    """Refuses to start with wrong settings or flows, an unusable schema or an unsupported pool."""
     from .deaf_children import DeafChildren
 
     enter(Place.MAIN_PROCESS)
@@ -193,8 +193,8 @@ def close_worker_process(**_: Any) -> None:
 
 def _allow_child_processes() -> None:
     """Let handlers start processes. Celery's pool marks its children as daemons, and `multiprocessing` does not let
-    a daemon start a process. It also needs an authentication key of its own type to spawn a process, and Celery's
-    pool sets a key of another type."""
+    a daemon start a process. To spawn a process, `multiprocessing` also needs an authentication key of its own type,
+    and Celery's pool sets a key of another type."""
     if is_pool_child():
         process: Any = multiprocessing.current_process()
         process.daemon = False

@@ -1,6 +1,6 @@
 """OpenTelemetry spans. The span of a run is in the trace of the hint that started it. The span of an attempt is in
-the trace of the record's producer, and is linked to the run. A call of a batch handler is one span of the run. It is
-linked to the traces of the records' producers.
+the trace of the record's producer, and is linked to the run. A call of a batch handler is one span of the run. This
+span is linked to the traces of the records' producers.
 
 The setting TRACING switches tracing on; it needs the extra `tracing`. OpenTelemetry's own variables
 (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …) say where spans go. An enqueue inside a span stores the span's
@@ -160,8 +160,8 @@ def trace_attempts() -> Tracing:
 
 
 def flush_spans() -> None:
-    """Call it before the process ends. It waits for a few seconds at most, because the exporter would keep trying
-    for its own time limit."""
+    """Exports the last spans before the process ends. Waits for a few seconds at most, because the exporter would
+    keep trying until its own time limit."""
     from opentelemetry import trace
 
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)

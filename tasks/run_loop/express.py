@@ -39,7 +39,7 @@ Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
     """Whether runs of the flow may be express; queue_store/sql/runs/hold_records.sql decides for each record. A flow
     with concurrency, or with its own limit of one crash strike, is never express. A flow that did not ask to be
-    express is not express if its outcomes must not wait for the end of a slice. It is not express either if
+    express is not express if its outcomes must not wait for the end of a slice. Such a flow is also not express if
     MAX_CRASH_STRIKES is 1: an express attempt that crashes is not counted, so a record would get one attempt too
     many."""
     is_off = flow.express is False or settings.express_batch_size == 0

@@ -1,4 +1,4 @@
-"""The task that does what the schedule says. It takes an occurrence, calls the entry's task, and stores how that
+"""The task that does what the schedule says. It takes an occurrence, calls the entry's task, and stores how the call
 ended."""
 
 import logging

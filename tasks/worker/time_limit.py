@@ -62,8 +62,8 @@ def disarm() -> None:
 
 @contextmanager
 def masked() -> Generator[None]:
-    """In this block, the time limit raises nothing. If its time is over by then, it raises at the end of the block.
-    Does nothing in other threads, or if there is no limit."""
+    """In this block, the time limit raises nothing. If the time is over by the end of the block, the exception is
+    raised there. Does nothing in other threads, or if there is no limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
     if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
         yield
