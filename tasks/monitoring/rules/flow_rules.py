@@ -87,8 +87,8 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the failures of the last hour. It sees a new problem even if the failed records were reset since.
-    Silent if `failed_records` reports the flow."""
+    """Judges the failures of the last hour. This rule sees a new problem even if the failed records were reset
+    since. Silent if `failed_records` reports the flow."""
     for flow in snapshot.flows:
         window = snapshot.hour.get(flow.flow_name, Window(HOUR_SECONDS, flow.flow_name))
         judged = snapshot.settings.alert_thresholds.judge("failed_records", window.failed, flow.flow_name)
