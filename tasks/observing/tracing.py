@@ -150,7 +150,7 @@ def trace_attempts() -> Tracing:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # otherwise, use the application's own provider
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # else it is the application's
         provider = TracerProvider()
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         trace.set_tracer_provider(provider)

@@ -57,8 +57,7 @@ class Attempts:
         self.around = limits.around if self.observe is None else self._observed
         self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
         self._wants_arguments = flow.context_parameter is not None or flow.transaction_parameter is not None
-        # Most flows have nothing to do before, around or after the handler. Treating them separately saves 0.2 µs a
-        # record.
+        # Most flows need nothing but the call of the handler. Treating these flows separately saves 0.2 µs a record.
         is_observed = self.observe is not None or limits.are_enforced
         self._only_calls = not (self._wants_context or self._wants_arguments or is_observed or flow.is_async)
 

@@ -16,7 +16,7 @@ from .guest import end_a_fork
 class BatchAttempts(Attempts):
     """Calls a batch handler. The handler returns None (all records are completed), a list in the order of the
     records, or a dictionary by record id. An exception in the list or dictionary means that its record fails, is
-    snoozed or is cancelled. If the handler raises an exception, all records fail."""
+    snoozed or is cancelled. If the handler raises an exception, the exception applies to all records: see `_all`."""
 
     async def attempt_batch(
         self, records: Sequence[Record], transaction: GivenTransaction | None = None

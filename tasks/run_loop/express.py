@@ -53,9 +53,9 @@ def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
 
 
 class Express:
-    """Works on the slices of one run, and measures how its claimed batches are executed (`execution`). `call`: the
-    function that calls the handler with records and returns an outcome for each, or the executor that makes the
-    calls. `put_back`: called after each slice, to undo changes of handlers."""
+    """Works on the slices of one run. `execution`: executes the run's claimed batches, and this class notes how
+    quick and clean they are. `call`: the function that calls the handler with records and returns an outcome for
+    each, or the executor that makes the calls. `put_back`: called after each slice, to undo changes of handlers."""
 
     def __init__(
         self,

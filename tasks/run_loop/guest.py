@@ -105,7 +105,7 @@ class ProcessState:
         self._logging_disabled = logging.root.manager.disable
 
     def put_back(self) -> None:
-        """Idempotent. A change that cannot be put back, such as a removed directory, stays."""
+        """Restore that state. Idempotent. A change that cannot be put back, such as a removed directory, stays."""
         if self._is_main_thread:
             for number, handler in self._signals.items():
                 if handler is not None and _handler_of(number) is not handler:
