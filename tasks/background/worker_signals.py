@@ -95,7 +95,7 @@ def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -
 
 
 def serve_own_queues() -> list[str]:
-    """`-Q slow` means the Celery queue for flows of the queue `slow`, even if it has another name in the broker."""
+    """`-Q slow` means the Celery queue for flows of the queue `slow`, even if that Celery queue has another name."""
     flows = load_flows(load_processor_settings()).values()
     declared = {flow.queue for flow in flows} | {"flows", "control"}
     named = sorted(app.amqp.queues.consume_from)

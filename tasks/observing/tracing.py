@@ -2,7 +2,7 @@
 the trace of the record's producer, and is linked to the run. A call of a batch handler is one span of the run. This
 span is linked to the traces of the records' producers.
 
-The setting TRACING switches tracing on; it needs the extra `tracing`. OpenTelemetry's own variables
+The setting TRACING switches tracing on. Tracing needs the extra `tracing`. OpenTelemetry's own variables
 (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …) say where spans go. An enqueue inside a span stores the span's
 context in the record. Applications in other languages write a W3C traceparent into `trace_context`.
 """

@@ -169,7 +169,7 @@ class ExportHandler(JsonHandler):
 
 
 class MetricsHandler(JsonHandler):
-    """Serves Flower's own metrics. It reads them outside the event loop, because our collector queries the
+    """Serves Flower's own metrics. The metrics are read outside the event loop, because our collector queries the
     database."""
 
     async def get(self) -> None:
