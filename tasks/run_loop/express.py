@@ -190,7 +190,7 @@ class Express:
         return claimed[:size]
 
     def _execute(self, slice_in_hand: SliceInHand) -> list[Record]:
-        """Calls handlers until a record is not completed, another thread claims the slice, or the run must stop.
+        """Calls handlers until a record is not completed, the rest of the slice is claimed, or the run must stop.
         Returns the records that were not started."""
         if isinstance(self._call, AsyncExecutor):
             return self._execute_async(slice_in_hand, self._call)

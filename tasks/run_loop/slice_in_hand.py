@@ -1,5 +1,5 @@
-"""An express slice while its handlers run. It holds the outcomes so far. One of two threads writes them: the thread
-of the run at the end, or another thread that claims the rest."""
+"""An express slice while its handlers run. It holds the outcomes so far. `settle` writes them at the end, or
+`claim_rest` writes them earlier, often in another thread."""
 
 import threading
 import time
