@@ -1,5 +1,6 @@
 """Sends messages by Apprise (the extra `alerts`), to contacts and for the report. Redirects are refused: a POST that
-follows a redirect becomes a GET without a body, and its answer looks as if somebody had received the message."""
+follows a redirect becomes a GET without a body, and the answer to that GET looks as if somebody had received the
+message."""
 
 from pathlib import Path
 

@@ -25,8 +25,8 @@ class RecordCancelled(Exception):  # noqa: N818  (an answer, not an error)
 class TimeLimitExceededError(KeyboardInterrupt):
     """The attempt took longer than the flow's `time_limit_seconds`.
 
-    It is a KeyboardInterrupt, because `except Exception` must not swallow it. Also, psycopg sends a cancel to the
-    server and keeps its connection usable only for that exception.
+    It is a KeyboardInterrupt, because `except Exception` must not swallow it. Also, psycopg cancels the statement on
+    the server, and keeps the connection usable, only for a KeyboardInterrupt.
     """
 
 

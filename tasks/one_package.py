@@ -32,8 +32,8 @@ class SameModule(Loader):
 
 
 class CheckoutFinder(MetaPathFinder):
-    """Finds the names that only a checkout has: that of its folder, and that of Celery's configuration next to the
-    folder."""
+    """Finds the two names that only a checkout has: the name of its folder, and the name of Celery's configuration
+    next to the folder."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -88,14 +88,14 @@ def import_by_real_name() -> None:
         except BaseException:
             del sys.modules[REAL_NAME]
             raise
-    # Python has loaded this module under its name in the folder, too.
+    # Python has also loaded this module as `tasks.one_package`.
     sys.modules.pop(f"{FOLDER_NAME}.{Path(__file__).stem}", None)
     sys.modules[FOLDER_NAME] = sys.modules[REAL_NAME]
 
 
 def check_neighbours() -> None:
     """Raises ImportError if `queue_store` is not the package that belongs to this one. The error names the file that
-    hides it."""
+    was found instead."""
     store = _origin("queue_store")
     if store is None or store.parent.parent != FOLDER.parent:
         if store and (store.parent.parent / FOLDER_NAME / Path(__file__).name).exists():

@@ -33,8 +33,8 @@ def check_queue(
     """With `notify=False` it neither stores alerts nor sends anything. `process_kind` tells operators which
     processes have the channels.
 
-    If the database cannot be reached, does not answer or takes no writes, that is the only finding, and the contacts
-    are notified. Raises SchemaVersionError if there is nothing to judge yet.
+    If the database cannot be reached, does not answer or takes no writes, that is the only finding. With
+    `notify=True`, the contacts are notified of it. Raises SchemaVersionError if there is nothing to judge yet.
     """
     try:
         judgement = judge_everything(database, settings, registers_as=process_kind if notify else None)

@@ -45,9 +45,9 @@ def send_what_waits(database: DatabaseManager, settings: ProcessorSettings) -> i
 
 
 def send_notifications(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Sends notifications to these contacts, and returns how many were sent. A channel that fails is tried again
-    later, and does not delay the other contacts. Notifications for a contact without a channel in this process are
-    left to other processes."""
+    """Sends notifications to the contacts that this process has a channel to, and returns how many were sent. A
+    channel that fails is tried again later, and does not delay the other contacts. Notifications for a contact
+    without a channel in this process are left to other processes."""
     return _send(database, settings, reachable_contacts(settings))
 
 

@@ -62,7 +62,7 @@ class UnusableDatabase:
         return len(notified)
 
     def _notify(self, recipients: list[str], change: str, finding: Finding, since: float) -> list[str]:
-        """Returns those who were reached."""
+        """Returns the contacts that were reached."""
         problems = fan_out_to_contacts(lambda c: self._deliver(c, change, finding, since), recipients)
         return [contact for contact, problem in problems.items() if problem is None]
 

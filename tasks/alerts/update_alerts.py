@@ -19,9 +19,9 @@ _judged_at = float("-inf")
 
 @waking_task("processing_queue.update_alerts", old_name="tasks.alerts.update_alerts")
 def update_alerts() -> None:
-    """Idempotent. Two calls at the same time wait for each other. Each process judges at most once in
-    JUDGE_AGAIN_SECONDS, however many messages ask for it."""
-    from .checking import check_queue  # imported here, because a worker for flows never judges
+    """Idempotent. If two calls run at the same time, one waits while the other stores alerts. Each process judges at
+    most once in JUDGE_AGAIN_SECONDS, however many messages ask for it."""
+    from .checking import check_queue  # imported here, because a worker for flows never runs this task
 
     global _judged_at  # noqa: PLW0603  (when this process judged last)
     if time.monotonic() < _judged_at + JUDGE_AGAIN_SECONDS:

@@ -26,7 +26,7 @@ def check_functions(options: Mapping[str, Any]) -> None:
 
 
 def check_callable_with(function: Callable[..., Any], option: str, arguments: tuple[str, ...]) -> None:
-    """Raises ValueError."""
+    """Raises ValueError if the function does not accept these arguments."""
     try:
         signature = inspect.signature(function)
     except ValueError:  # written in C, without a signature

@@ -107,8 +107,8 @@ class FlowContext(Generic[PayloadT]):
         return self._run_side.is_cancelled(self.record)
 
     def raise_if_cancelled(self) -> None:
-        """Raises RecordCancelled if somebody asked this record to stop. If the handler does not catch it, the record
-        becomes cancelled."""
+        """Raises RecordCancelled if somebody asked this record to stop. If the handler does not catch the error, the
+        record becomes cancelled."""
         if self.is_cancelled:
             raise RecordCancelled(f"record {self.record_id} was asked to stop")
 

@@ -123,5 +123,5 @@ class Flow:
         return settings.max_retries if self.max_retries is None else self.max_retries
 
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
-        """The delay before the next attempt; None if there is none, because the error is permanent."""
+        """The delay before the next attempt. None if the error is permanent, so that no attempt follows."""
         return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)

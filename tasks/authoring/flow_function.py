@@ -100,7 +100,7 @@ class Decorator(Protocol):
 
 
 class BatchDecorator(Protocol):
-    """`@flow(batch=True, …)`: the payload's type is that of the FlowContexts."""
+    """`@flow(batch=True, …)`: the payload's type is the P of `list[FlowContext[P]]`."""
 
     def __call__(
         self, handler: Callable[Concatenate[list[FlowContext[P]], Rest], R], /
@@ -108,8 +108,8 @@ class BatchDecorator(Protocol):
 
 
 def give_enqueue_functions(handler: Callable[..., Any], flow_name: str) -> None:
-    """A handler that cannot have attributes, such as a bound method, can be enqueued by the flow's name only. The
-    same holds for a function that is declared as several flows."""
+    """Gives the handler the attribute `enqueue` and the related functions. A flow can be enqueued only by its name
+    if its handler cannot have attributes (such as a bound method), or is declared as several flows."""
     names: list[str] = getattr(handler, FLOW_NAMES, [])
     if flow_name not in names:
         names.append(flow_name)

@@ -1,5 +1,5 @@
-"""The flows of this process: those of the modules named in the setting FLOW_MODULES, and of the entry points
-`processing_queue.flows` of installed packages."""
+"""The flows of this process. They come from the modules that the setting FLOW_MODULES names, and from the entry
+points `processing_queue.flows` of installed packages."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ class Application(Protocol):
     tasks: Any
 
     def load_tasks(self) -> None:
-        """Import its modules, and register its flows. Errors of an import are not caught."""
+        """Import the application's modules, and register its flows. Errors of an import are not caught."""
         ...
 
 
@@ -82,8 +82,8 @@ def applications() -> list[Application]:
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
-    """Whether FLOW_MODULES names the sample only because nobody has set it. If an installed package brings flows,
-    the sample is not wanted then."""
+    """Whether FLOW_MODULES names the sample only because nobody has set it. In that case, the sample is not loaded
+    if an installed package has flows."""
     is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
     return settings.flow_modules == ProcessorSettings().flow_modules and not is_named
 

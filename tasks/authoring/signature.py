@@ -18,7 +18,7 @@ class Signature:
 
 
 def read_signature(handler: Handler) -> Signature:
-    """Raises ValueError."""
+    """Raises ValueError for a function that cannot be a handler."""
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise ValueError("a handler returns its result: it must not be a generator")
     payload, *others = _parameters(handler)

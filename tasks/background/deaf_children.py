@@ -65,7 +65,7 @@ class DeafChildrenWatch:
             self._end(request, deaf)
 
     def _deaf(self) -> dict[int, BusyChild]:
-        """The deaf children, by pid."""
+        """The busy children whose heartbeat has not run for DEAF_SECONDS, by pid."""
         heard_before = time.monotonic() - DEAF_SECONDS
         deaf: dict[int, BusyChild] = {}
         for process in list(self._pool._pool):

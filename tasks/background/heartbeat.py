@@ -1,6 +1,6 @@
-"""The heartbeat of a worker process. It says that the process and its run are alive, reads what they must know, and
-rescues the records of silent processes. It is a thread with its own connection, because the main thread is busy with
-records."""
+"""The heartbeat of a worker process. The heartbeat reports that the process and its run are alive, reads what they
+must know, and rescues the records of silent processes. It runs in a thread with its own connection, because the main
+thread is busy with records."""
 
 import logging
 import random

@@ -36,8 +36,8 @@ class IdlePoll(threading.Thread):
                 logger.exception("looking for due records failed; the next look is tried as usual")
 
     def end(self, timeout_seconds: float) -> None:
-        """Ends this thread. If the thread has a run, this waits until the run has given back the records that it did
-        not start. `timeout_seconds` limits the wait at a shutdown. If this child is only replaced by a new one,
+        """Ends this thread. If the thread has a run, the call waits until the run has given back the records that it
+        did not start. `timeout_seconds` limits the wait at a shutdown. If this child is only replaced by a new one,
         there is no limit: the run finishes its record first."""
         self._ended.set()
         waited_seconds = 0.0

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def check_schema(application_name: str) -> None:
     """Raises QueueStoreError if this code cannot use the database or its schema. If PgBouncer says that it will log
-    in again soon, this first waits for up to PATIENCE_SECONDS."""
+    in to Postgres again soon, first waits for up to PATIENCE_SECONDS."""
     database = DatabaseManager(application_name=application_name)
     ends_at = time.monotonic() + PATIENCE_SECONDS
     try:

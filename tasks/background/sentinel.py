@@ -50,7 +50,8 @@ class Sentinel(threading.Thread):
 
     def check(self) -> None:
         """Takes or renews the lease. Every CHECK_SECONDS, the holder of the lease rescues orphans and checks the
-        queue. In every other worker, one process sends the notifications that it has channels for.
+        queue. A process that makes no check sends the waiting notifications that it has channels for, if it is the
+        first process of its worker.
 
         Raises InsufficientPrivilege where this login may not be the sentinel."""
         database, settings = self._services.database, self._services.settings

@@ -52,7 +52,7 @@ _starts: list[StartGuard] = []
 
 @celeryd_init.connect
 def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
-    """Refuses to start with wrong settings or flows, another schema or an unsupported pool."""
+    """Refuses to start with wrong settings or flows, an unusable schema or an unsupported pool."""
     from .deaf_children import DeafChildren
 
     enter(Place.MAIN_PROCESS)
@@ -95,7 +95,7 @@ def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -
 
 
 def serve_own_queues() -> list[str]:
-    """`-Q slow` means the Celery queue for flows of the queue `slow`, even if it has another name in the broker."""
+    """`-Q slow` means the Celery queue for flows of the queue `slow`, even if that Celery queue has another name."""
     flows = load_flows(load_processor_settings()).values()
     declared = {flow.queue for flow in flows} | {"flows", "control"}
     named = sorted(app.amqp.queues.consume_from)
@@ -193,8 +193,8 @@ def close_worker_process(**_: Any) -> None:
 
 def _allow_child_processes() -> None:
     """Let handlers start processes. Celery's pool marks its children as daemons, and `multiprocessing` does not let
-    a daemon start a process. It also needs an authentication key of its own type to spawn a process, and Celery's
-    pool sets a key of another type."""
+    a daemon start a process. To spawn a process, `multiprocessing` also needs an authentication key of its own type,
+    and Celery's pool sets a key of another type."""
     if is_pool_child():
         process: Any = multiprocessing.current_process()
         process.daemon = False

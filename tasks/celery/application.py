@@ -29,12 +29,12 @@ CELERYS_OWN = "celery.*"
 class DurableCelery(Celery):
     """`celery.Celery` whose tasks are durable.
 
-    `transaction`: a function that returns the caller's session or connection, or None outside of a transaction; or
-    "django:" with the alias of a database; or None if each call commits its own record. `outside_transaction`: what
-    a call outside of a transaction does: "commit" its record at once, or raise an "error". `durable`: patterns of
-    the names of durable tasks, such as ["shop.billing.*"]; the other tasks stay as they are. `on_crash`: what
-    happens to a task without `acks_late=True` whose process died: "fail" or "repeat". `database`: the database of
-    the queue; by default the one that DATABASE_URL names.
+    `transaction`: a function, "django:" with the alias of a database, or None. The function returns the caller's
+    session or connection, and returns None outside of a transaction. Without a function and an alias, each call
+    commits its own record. `outside_transaction`: what a call outside of a transaction does: "commit" its record at
+    once, or raise an "error". `durable`: patterns of the names of durable tasks, such as ["shop.billing.*"]; the
+    other tasks stay as they are. `on_crash`: what happens to a task without `acks_late=True` whose process died:
+    "fail" or "repeat". `database`: the database of the queue; by default the one that DATABASE_URL names.
 
     Raises NotDurableError for wrong values.
     """

@@ -13,7 +13,7 @@ from .refusals import refuse
 
 WITHOUT_END = 1_000_000  # retries
 MOST_DECLARED = 1_000
-UNWRITTEN_SECONDS = 0.02  # how long a task's outcome may wait if it must not be repeated
+UNWRITTEN_SECONDS = 0.02  # how long the outcome of a task may wait if the task must not be repeated
 REFUSED = {
     "rate_limit": "limit how many run at a time with `queuectl tune`",
     "expires": "a record waits until it is processed; queuectl cancel cancels it",
@@ -48,7 +48,7 @@ class TaskFlow(Flow):
 
 
 def check_declared(app: Any, name: str, function: Any, options: dict[str, Any]) -> None:
-    """Raises NotDurableError."""
+    """Raises NotDurableError for a declaration that a durable task cannot have."""
     configured = {"rate_limit": app.conf.task_default_rate_limit, "serializer": app.conf.task_serializer}
     for option, instead in REFUSED.items():
         value = options.get(option) or configured.get(option)

@@ -16,7 +16,7 @@ class DurableTask(Task):
     record, such as in `apply()`, it behaves like Celery's own class."""
 
     abstract = True
-    most_retries: int | None = None  # the record's limit; retry() cannot raise it
+    most_retries: int | None = None  # the record's limit; retry() cannot increase the limit
 
     def retry(  # type: ignore[override]
         self,

@@ -21,8 +21,8 @@ def as_json(value: Any, field: str) -> Any:
 
 
 def from_json(encoded: bytes, plain: Any) -> Any:
-    """`plain`: the decoded JSON without Celery's types. It is returned unchanged if `encoded` has none of these
-    types."""
+    """The decoded JSON with Celery's types. `plain`: the JSON decoded without these types. It is returned unchanged
+    if `encoded` has none of them."""
     return loads(encoded) if _MARK in encoded.replace(b" ", b"") else plain
 
 

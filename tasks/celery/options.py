@@ -51,7 +51,7 @@ class CallOptions:
 
 
 def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
-    """Raises NotDurableError."""
+    """Raises NotDurableError for an option that is refused or unknown."""
     said = {option: value for option, value in given.items() if _says_something(value)}
     # Celery sets `reply_to` in `freeze()`, such as for the only task of a chain.
     if said.get("reply_to") == app.thread_oid:
@@ -93,8 +93,8 @@ def _check_publishing(name: str, said: dict[str, Any]) -> None:
 
 
 def _check_declared(app: Any, name: str, said: dict[str, Any]) -> None:
-    """Raises NotDurableError if a call names another queue or other limits than the task declares. A flow has the
-    same ones for all callers."""
+    """Raises NotDurableError if a call names another queue or other limits than the task declares. A flow has one
+    queue, and the same limits, for all callers."""
     app.check_queue(name, said.get("queue"))
     task = app.tasks.get(name)
     for option in ("time_limit", "soft_time_limit"):

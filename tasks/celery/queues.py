@@ -7,8 +7,8 @@ OF_MESSAGES = ("exchange", "exchange_type", "routing_key")  # of a route
 
 
 def flow_queue(app: Any, queue: Any = None, *, name: str | None = None) -> str:
-    """The queue of a flow, for a task (`name`) or for the Celery queue that a call names. Celery's default queue
-    becomes the default queue of flows."""
+    """Returns the name by which flows know a queue: the queue of a task (`name`), or the Celery queue that a call
+    names (`queue`). Celery's default queue becomes the default queue of flows."""
     if name is not None:
         queue = getattr(app.tasks.get(name), "queue", None) or route_of(app, name).get("queue")
     queue = getattr(queue, "name", queue)

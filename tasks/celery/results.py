@@ -81,7 +81,7 @@ class DurableBackend(BaseBackend):
             time.sleep(min(LOOK_SECONDS, max(0.0, ends_at - time.monotonic())))
 
     def forget(self, task_id: str) -> None:
-        """Purge the record. Raises NotDurableError while it is not finished."""
+        """Purge the task's record. Raises NotDurableError while the record is not finished."""
         state = self.state_of(task_id)
         if state is None:
             return

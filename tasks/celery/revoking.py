@@ -12,7 +12,7 @@ from .task_ids import record_id_of
 
 
 class DurableControl(Control):
-    """Celery's remote control. Commands about durable tasks go to Postgres instead of to the workers."""
+    """Celery's remote control. Here `revoke()` of a durable task goes to Postgres instead of to the workers."""
 
     app: Any
 

@@ -20,9 +20,10 @@ Outside = Literal["commit", "error"]
 
 
 class CallersTransaction:
-    """`transaction`: a function that returns the caller's session or connection, or None outside of a transaction;
-    "django:" with the alias of a database; or None if there are no transactions. `outside`: what a call outside of a
-    transaction does: "commit" a record in a transaction of its own, or raise an "error"."""
+    """`transaction`: a function, "django:" with the alias of a database, or None. The function returns the caller's
+    session or connection, and returns None outside of a transaction. Without a function and an alias, every call is
+    outside of a transaction. `outside`: what a call outside of a transaction does: "commit" a record in a
+    transaction of its own, or raise an "error"."""
 
     def __init__(self, transaction: Transaction, outside: Outside) -> None:
         if not (transaction is None or callable(transaction) or _names_django(transaction)):
@@ -59,8 +60,8 @@ class CallersTransaction:
         return None if _commits_by_itself(connection) else connection
 
     def hint_after_commit(self, connection: Any, sender: HintSender, enqueued: Enqueued) -> None:
-        """If the connection's COMMIT cannot be observed, no hint is sent, and a worker finds the record within
-        seconds."""
+        """Send a hint after the connection's COMMIT. If the COMMIT cannot be observed, no hint is sent, and a worker
+        finds the record within seconds."""
         if self.django_alias is not None:
             from django.db import connections
 

@@ -21,14 +21,15 @@ _occurrence: ContextVar[bool] = ContextVar("occurrence", default=False)
 
 
 def enter(place: Place) -> None:
-    """Note where this code runs: first in a worker's main process, then in each child."""
+    """Remember where this code runs. Called first in a worker's main process, then in each child."""
     global _place  # noqa: PLW0603  (one per process, by nature)
     _place = place
 
 
 @contextmanager
 def for_an_occurrence() -> Generator[None]:
-    """Code called within this context may act, because its occurrence was taken in Postgres."""
+    """Code that is called within this context may change records, because the occurrence that it runs for was taken
+    in Postgres."""
     token = _occurrence.set(True)
     try:
         yield
@@ -37,12 +38,12 @@ def for_an_occurrence() -> Generator[None]:
 
 
 def may_wake() -> bool:
-    """Returns False in the main process of a worker. There, Celery itself calls the tasks that a message names as
-    errbacks."""
+    """Whether a message may start a task here. False in the main process of a worker: there, Celery itself calls the
+    tasks that a message names as errbacks."""
     return _place is not Place.MAIN_PROCESS
 
 
 def may_act() -> bool:
-    """Whether this code may change records. In a worker it may only for an occurrence. Elsewhere it always may,
-    because a person calls it."""
+    """Whether this code may change records. In a worker, only code for an occurrence may do so. Elsewhere all code
+    may, because a person calls it."""
     return _place is Place.ELSEWHERE or _occurrence.get()

@@ -35,9 +35,9 @@ class UnlimitedRequest(Request):
 
 
 class OwnRequest(UnlimitedRequest):
-    """A request for a task of ours. It ignores an ETA, because the message would stay in the worker's memory. Only a
-    task that uses Celery's retry may wait for its ETA, and only if that is soon. The request also hides the payload
-    wherever others see the arguments.
+    """A request for a task of ours. It ignores an ETA, because the message would stay in the worker's memory until
+    then. Only a task that uses Celery's retry may wait for its ETA, and only if the ETA is soon. The request also
+    hides the payload wherever others see the arguments.
 
     A message that wakes a worker never expires here. Celery compares the sender's clock with this host's, and a
     difference of seconds could discard all hints. A late hint does no harm: it finds nothing to do. Only messages

@@ -35,7 +35,7 @@ def refuse_bad_headers(headers: Any) -> None:
 
 
 def refuse_large_body(body: Any) -> None:
-    """Raises ValueError."""
+    """Raises ValueError for a body of more than BODY_BYTES."""
     if isinstance(body, str | bytes) and len(body) > BODY_BYTES:
         raise ValueError(f"the body has more than {BODY_BYTES} bytes")
 

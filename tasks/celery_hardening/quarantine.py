@@ -1,7 +1,7 @@
 """The quarantine for messages that kill workers. It takes single messages. It also takes the whole list of a Celery
 queue, if a worker that served it ended again and again. For a single message only a note without the body is kept,
-because the body may contain a payload. A list is kept as it was. Redis keeps a bounded number of both for a bounded
-time."""
+because the body may contain a payload. A list is kept as it was. Redis keeps a bounded number of notes and lists for
+a bounded time."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Note:
     """`count` messages of the Celery queue `queue` were quarantined at `at`, by Redis' clock. `key`: the key of the
-    list that holds them."""
+    list that holds the messages. None for a single message, which was dropped."""
 
     queue: str
     count: int

@@ -26,8 +26,8 @@ class ResilientConsumer(Consumer):
     _events_at = 0.0
 
     def on_send_event_buffered(self) -> None:
-        """Celery would send an event to Flower before it passes the message to a pool child. So events are sent a
-        little later, several at once."""
+        """Celery would send an event to Flower before it passes the message to a pool child. So this consumer sends
+        events a little later, several at once."""
         now = time.monotonic()
         if self.hub and now >= self._events_at:  # otherwise a call is planned, unless the hub was reset
             self._events_at = now + EVENTS_SECONDS

@@ -36,8 +36,8 @@ class StartGuard:
             logger.debug("this start could not be noted: %s", type(error).__name__)
 
     def end(self) -> None:
-        """Waits END_SECONDS at most, because looking up a broker's name may take longer than a supervisor waits for
-        the end."""
+        """Removes the note of this start. Waits END_SECONDS at most, because looking up a broker's name may take
+        longer than a supervisor waits for the end."""
         thread = threading.Thread(target=self._end, name="worker ends", daemon=True)
         thread.start()
         thread.join(END_SECONDS)

@@ -14,7 +14,7 @@ from .frame import say, write_json
 
 FAILED = 1
 DATABASE_UNAVAILABLE = 3
-WRONG_USAGE = 64  # EX_USAGE of sysexits.h; for a probe that runs `check`, 2 means critical
+WRONG_USAGE = 64  # EX_USAGE of sysexits.h; a probe that runs `check` would take click's 2 for critical
 INTERRUPTED = 130
 
 

@@ -64,7 +64,7 @@ class QueueLook:
         return rows
 
     def document(self) -> dict[str, Any]:
-        """The figures of `rows`, by name and for all flows, for a program."""
+        """The figures of each flow and of the fleet, for a program. All flows are included."""
         return {
             "flows": [
                 asdict(flow) | _figures(self.minute.get(flow.flow_name), self.hour.get(flow.flow_name))

@@ -58,8 +58,8 @@ def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
 
 
 def _grant_again(database: "DatabaseManager") -> None:
-    """Grant roles again, because existing roles lack rights on tables that a migration added. If that fails, it is
-    reported, and the migration is kept."""
+    """Grant roles again, because existing roles lack rights on tables that a migration added. If granting fails, the
+    error is reported, and the migration is kept."""
     import psycopg.errors
 
     from queue_store.database import roles

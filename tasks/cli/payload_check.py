@@ -18,7 +18,7 @@ BY_SCHEMA = (
 
 def payload_check(database: "DatabaseManager", flow_name: str) -> PayloadCheck | None:
     """A check by the flow's stored JSON Schema. None if the flow takes any JSON, or if its code is loaded, because
-    its encoder then checks payloads. The code is imported only for a flow that declares a type. Raises
+    the code then checks payloads itself. The code is imported only for a flow that declares a type. Raises
     SettingsError."""
     from queue_store.readings.payload_schema import read_payload_schema
 

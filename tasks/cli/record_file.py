@@ -110,7 +110,7 @@ class RecordFile:
     def _problem(self, line_number: int, problem: str) -> None:
         self.problem_count += 1
         if len(self.problems) < REMEMBERED_PROBLEMS:
-            insort(self.problems, (line_number, problem))  # sorted in: the database finds problems later
+            insort(self.problems, (line_number, problem))  # sorted: the database reports problems late
 
     def _lines(self) -> Iterator[str]:
         for raw in self.file:

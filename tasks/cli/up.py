@@ -204,7 +204,7 @@ def process_sample(supervisor: Supervisor, database: DatabaseManager, report: Up
 
 @contextmanager
 def stop_on_signals() -> Generator[None]:
-    """The first signal stops everything properly, and later signals do not disturb that."""
+    """The first signal stops everything properly. Later signals do not disturb this stop."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -22,8 +22,8 @@ def driver_connection(alias: str) -> Any:
 
 
 def database_url(alias: str) -> DatabaseUrl:
-    """The URL of the same database, for code that opens its own connections. It includes the libpq parameters of
-    OPTIONS."""
+    """The URL of the database with this alias, for code that opens its own connections. The URL includes the libpq
+    parameters of OPTIONS."""
     known = {default.keyword.decode() for default in Conninfo.get_defaults()} - {"client_encoding"}
     parameters = connections[alias].get_connection_params()
     told = {name: str(value) for name, value in parameters.items() if name in known and value is not None}

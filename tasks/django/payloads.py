@@ -18,7 +18,8 @@ from ..exceptions import PermanentError
 from .task_library import InvalidTask, Task
 
 DEFAULT_PRIORITY = 5  # of a record
-# So many priorities of a task share one priority of a record, above 0 and below 0.
+# How many priorities of a task share one priority of a record: if the task's priority is above 0, and if it is
+# below.
 _ABOVE, _BELOW = 20, 25
 
 

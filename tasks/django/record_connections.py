@@ -14,7 +14,7 @@ from django.db import connections, reset_queries
 
 
 class TransactionLeftOpenError(Exception):
-    """A task returned with a transaction open."""
+    """A task returned and left a transaction open."""
 
 
 @contextmanager

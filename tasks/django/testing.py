@@ -42,8 +42,8 @@ MAXIMUM_RUNS = 1_000
 
 
 class QueueTestRunner(DiscoverRunner):
-    """A class for TEST_RUNNER. With it, test databases have the queue's tables, and the tasks are registered there
-    as flows."""
+    """A class for the setting TEST_RUNNER. With this runner, test databases have the queue's tables, and the tasks
+    are registered there as flows."""
 
     def setup_databases(self, **kwargs: Any) -> Any:
         """Prepares the database before Django copies it for parallel test processes."""
@@ -52,7 +52,8 @@ class QueueTestRunner(DiscoverRunner):
 
 
 def prepare_test_databases() -> None:
-    """For other test runners, such as pytest-django: call it before the test databases are made. Idempotent."""
+    """Does what QueueTestRunner does, for other test runners such as pytest-django. Call this before the test
+    databases are made. Idempotent."""
     post_migrate.connect(_prepare, dispatch_uid="processing_queue.django.testing")
 
 
@@ -60,8 +61,8 @@ def run_tasks(*, also_later: bool = False) -> int:
     """Run the tasks that are due and the tasks that these enqueue, until none is due. Returns the number of
     attempts.
 
-    For TestCase and TransactionTestCase. `also_later`: also run tasks with a `run_after` and further attempts,
-    without waiting. Time limits are not enforced.
+    For TestCase and TransactionTestCase. `also_later`: also run further attempts, and tasks whose `run_after` is in
+    the future, without waiting. Time limits are not enforced.
     """
     database = OneConnection(_current_driver(queue_alias()))
     flows = {flow.name: flow for flow in _flows()}
@@ -79,8 +80,8 @@ def run_tasks(*, also_later: bool = False) -> int:
 
 
 def empty_queue() -> None:
-    """For the setUp of a TransactionTestCase, whose records stay when the test ends. A TestCase does not need it: its
-    records are rolled back."""
+    """Delete all records and runs. Call this in the setUp of a TransactionTestCase, whose records stay when the test
+    ends. A TestCase rolls its records back."""
     with opened_manager(queue_alias()) as manager, manager.engine.begin() as connection:
         connection.execute(delete(processing_queue))
         connection.execute(delete(flow_execution_logs))

@@ -1,4 +1,4 @@
-"""`queuectl doctor` examines how the queue is set up. `queuectl check` judges what happens in it."""
+"""`queuectl doctor` examines how the queue is set up. `queuectl check` judges what happens in the queue."""
 
 from .examine import Examination, examine
 

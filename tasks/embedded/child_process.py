@@ -2,8 +2,9 @@
 
 `start_child` starts this file as a script. The script drops root's rights, makes sure that it ends with its parent,
 and becomes the command. On Linux, the script asks the kernel for a signal when the parent dies. A change of user
-would clear that request, so the script makes it last. On other systems, the command has a child that watches a pipe.
-The parent holds the pipe open, so the pipe ends when the parent does.
+would clear that request, so the script asks after it has changed the user. On other systems, the command has a child
+that watches a pipe. The process that started the command holds the other end open. So the pipe ends when that
+process does.
 """
 
 import ctypes
@@ -43,8 +44,8 @@ def start_child(
     directory: Path | None = None,
     stdin: bytes | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own. So Ctrl-C does not reach the command, but only its parent, which
-    stops the command properly."""
+    """Start a command in a session of its own. So Ctrl-C reaches only this process, which then stops the command
+    properly."""
     uid, gid = (user.uid, user.gid) if user else (-1, -1)
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
     watched, held_open = (NO_PIPE, NO_PIPE) if HAS_DEATH_SIGNAL else os.pipe()

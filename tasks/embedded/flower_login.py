@@ -1,5 +1,5 @@
-"""The login of the Flower that `queuectl up` starts. If none is configured, it is generated once for each data
-directory."""
+"""The login of the Flower that `queuectl up` starts. If no login is configured, one is generated for each data
+directory and kept there."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""The part of a log that a person needs to see when its process could not be started."""
+"""The part of a log that a person needs to see when the process that writes the log could not be started."""
 
 from pathlib import Path
 

@@ -40,8 +40,8 @@ def server_user() -> ServerUser | None:
 
 
 def data_directory(wanted: Path) -> Path:
-    """Returns the wanted directory. If root starts servers that could not reach it, this is instead a directory in
-    /var/tmp whose name is derived from the wanted one."""
+    """Returns the wanted directory. If root starts servers that could not reach it, returns a directory in /var/tmp
+    instead, whose name is derived from the wanted one."""
     wanted = wanted.absolute()
     user = server_user()
     if user is None or can_reach(user, wanted):
@@ -72,7 +72,7 @@ def advice_on_addresses(problems: Sequence[str]) -> str:
 
 
 def reachable_directory(sources: Sequence[Path], user: ServerUser | None) -> Path:
-    """Returns the directory of the sources. If the user cannot reach them, this is instead a directory with copies
+    """Returns the directory of the sources. If the user cannot reach them, returns instead a directory with copies
     that the user can reach."""
     directory = sources[0].parent
     if user is None or can_reach(user, sources[0]):

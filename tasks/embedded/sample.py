@@ -1,4 +1,4 @@
-"""The sample survey: its records, the status in which each should end, and the status in which it did."""
+"""The sample survey: its records, the status in which each should end, and the status in which each ended."""
 
 import csv
 import time

@@ -49,8 +49,8 @@ class FlowLabels:
         return [*own, add_up(others, OTHERS)] if others else own
 
     def _name(self, flows: Sequence[FlowCounts], counters: Mapping[str, Counters]) -> None:
-        """Choose the flows with a label. A flow keeps its label until another flow is twice as busy, or until it is
-        gone."""
+        """Choose the flows with a label. A flow keeps its label until another flow is twice as busy, or until the
+        flow itself is gone."""
 
         def rank(flow: FlowCounts) -> tuple[int, str]:
             counter = counters.get(flow.flow_name)

@@ -61,8 +61,8 @@ def maximum_containers(snapshot: Snapshot) -> int:
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
-    """Fits a line to the number of records enqueued each day. Says in how many days that line reaches the capacity;
-    None if there are too few days or there is no growth."""
+    """Fits a line to the number of records enqueued each day. Says in how many days that line reaches the capacity:
+    0 if it is reached already, None if there are too few days or there is no growth."""
     if len(days) < GROWTH_MINIMUM_DAYS:
         return {
             "days_seen": len(days),
@@ -86,8 +86,8 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
 
 
 def _trend(values: list[float]) -> tuple[float, float]:
-    """Returns the slope and today's level. With data of two weeks or more, it uses averages of seven days, because
-    weekends are not a trend."""
+    """Returns the slope and today's level. With data of two weeks or more, the line is fitted to averages of seven
+    days, because weekends are not a trend."""
     if len(values) < 2 * WEEK_DAYS:
         return _line(values)
     averages = [

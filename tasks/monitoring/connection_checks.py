@@ -1,5 +1,5 @@
-"""Every look at the database is a sample of whether it can be reached. Failed looks are stored once the database is
-back."""
+"""Counts how often the database could be reached. Each judgement of the queue and each health check is one sample.
+Failed samples are stored once the database is back."""
 
 import logging
 from collections import deque
@@ -22,8 +22,8 @@ def remember_failure(database_name: str, attempts: int) -> None:
 
 
 def note_success(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
-    """Stores this look and earlier failed ones. Returns the success rate of the last day in percent, or None if the
-    looks cannot be stored. Never raises."""
+    """Stores this success and earlier failures. Returns the success rate of the last day in percent, or None if they
+    cannot be stored. Never raises."""
     failures = unnoted.get(database.name, deque[int]())
     try:
         with database.transaction() as cursor:

@@ -38,7 +38,7 @@ RATE_MINIMUM_SECONDS = 600.0
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """`recent`: for each flow whose oldest due record has waited for ten minutes or more, the outcomes during this
-    wait, but of an hour at most. `schedule` and `broker` are None if they were not read."""
+    wait, or during the last hour if the wait is longer. `schedule` and `broker` are None if they were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float

@@ -1,5 +1,5 @@
-"""With the setting LOG_FORMAT=json, each log line is one JSON document. It is for containers, because machines read
-their logs."""
+"""With the setting LOG_FORMAT=json, each log line is one JSON document. This is for containers, whose logs are read
+by machines."""
 
 import json
 import logging

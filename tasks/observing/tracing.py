@@ -1,10 +1,10 @@
 """OpenTelemetry spans. The span of a run is in the trace of the hint that started it. The span of an attempt is in
-the trace of the record's producer, and is linked to the run. A call of a batch handler is one span of the run. It is
-linked to the traces of the records' producers.
+the trace of the record's producer, and is linked to the run. A call of a batch handler is one span of the run. This
+span is linked to the traces of the records' producers.
 
-The setting TRACING and the extra `tracing` switch it on. OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT,
-OTEL_SERVICE_NAME …) say where spans go. An enqueue inside a span stores the span's context in the record.
-Applications in other languages write a W3C traceparent into `trace_context`.
+The setting TRACING switches tracing on. Tracing needs the extra `tracing`. OpenTelemetry's own variables
+(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …) say where spans go. An enqueue inside a span stores the span's
+context in the record. Applications in other languages write a W3C traceparent into `trace_context`.
 """
 
 import logging
@@ -150,7 +150,7 @@ def trace_attempts() -> Tracing:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # may be the application's
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # else it is the application's
         provider = TracerProvider()
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         trace.set_tracer_provider(provider)
@@ -160,8 +160,8 @@ def trace_attempts() -> Tracing:
 
 
 def flush_spans() -> None:
-    """Call it before the process ends. It waits for a few seconds at most, because the exporter would keep trying
-    for its own time limit."""
+    """Exports the last spans before the process ends. Waits for a few seconds at most, because the exporter would
+    keep trying until its own time limit."""
     from opentelemetry import trace
 
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)

@@ -133,7 +133,7 @@ ACTIONS: dict[str, Action] = {
 
 
 def _movable(name: str, to_flow: str | None) -> tuple[int, int]:
-    """How many records of this name are pending, and how many are failed. Raises UnknownFlowError or
+    """How many records with this flow name are pending, and how many are failed. Raises UnknownFlowError or
     RegisteredFlowError, and BadInputError for too many records."""
     with reading(replica=False) as cursor:
         if to_flow is None:

@@ -82,7 +82,7 @@ class BehindTheDoor(tornado.web.RequestHandler):
 
 
 def install_door(handlers: list[Any], settings: dict[str, Any]) -> None:
-    """Call it before Flower's application is built."""
+    """Puts all handlers behind the door. Call this before Flower's application is built."""
     handlers[:] = [_behind_the_door(entry) for entry in handlers]
     settings["static_handler_class"] = guarded(StaticFileHandler)
     settings["xsrf_cookie_kwargs"] = {"samesite": "Strict"}

@@ -19,7 +19,7 @@ LOOKS_AT_MOST = 100
 
 
 def export(arguments: Arguments, form: str) -> bytes:
-    """Raises BadInputError if there are more records than fit. A part of them would look like all of them."""
+    """Raises BadInputError if there are more records than fit. A file with some of them would look complete."""
     records = _collect(arguments)
     if form == "json":
         return orjson.dumps(records, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)

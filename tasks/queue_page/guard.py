@@ -45,7 +45,8 @@ def login_name(handler: Any) -> str:
 
 
 def _user(handler: Any) -> Any:
-    """Flower compares credentials as texts with `hmac`. That raises TypeError if one of them is not ASCII."""
+    """Flower compares credentials as texts with `hmac`. The comparison raises TypeError if one of the texts is not
+    ASCII."""
     try:
         return handler.current_user
     except TypeError:

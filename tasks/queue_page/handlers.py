@@ -79,8 +79,8 @@ class JsonHandler(QueueHandler):
     """Answers in JSON. An error has the form `{"error": "what is wrong and what to do"}`."""
 
     async def in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """`seconds`: the time limit of a reading. An action has no time limit, because it might still happen after
-        we had given it up."""
+        """`seconds`: the time limit of a reading. An action has no time limit, because an action for which nobody
+        waits any more might still happen."""
         try:
             running = asyncio.get_running_loop().run_in_executor(_threads, work)
             return await asyncio.wait_for(running, seconds)
@@ -141,8 +141,8 @@ class ActionHandler(JsonHandler):
         self.action = action
 
     def check_xsrf_cookie(self) -> None:
-        """Flower skips this check for requests that carry a password. We make it for all requests, because a browser
-        also sends the password when another site causes the request."""
+        """Flower skips this check for requests that carry a password. We check all requests, because a browser also
+        sends the password when another site causes the request."""
         tornado.web.RequestHandler.check_xsrf_cookie(self)
 
     async def post(self) -> None:
@@ -169,7 +169,7 @@ class ExportHandler(JsonHandler):
 
 
 class MetricsHandler(JsonHandler):
-    """Serves Flower's own metrics. It reads them outside the event loop, because our collector queries the
+    """Serves Flower's own metrics. The metrics are read outside the event loop, because our collector queries the
     database."""
 
     async def get(self) -> None:

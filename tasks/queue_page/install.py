@@ -26,7 +26,8 @@ def _with_queue_page(start: Any) -> Any:
 
 
 def install() -> None:
-    """Call it once in a process, before Flower's application is built."""
+    """Adds the page, the door and our metrics to Flower. Call this once in a process, before Flower's application is
+    built."""
     import flower.urls
     from flower.options import options
 

@@ -1,4 +1,4 @@
-"""Flower's loaded modules stay in memory until its process ends."""
+"""Excludes Flower's loaded modules from garbage collection. They stay in memory until Flower's process ends."""
 
 import gc
 

@@ -25,8 +25,8 @@ class WrongLogins:
         self._waiting = 0
 
     async def delay(self, address: str) -> None:
-        """Count one more wrong login, and wait twice as long as the last time. Raises HTTPError(429) if too many
-        requests wait already."""
+        """Count one more wrong login, and wait twice as long as after the last one from this address, but at most
+        LONGEST_SECONDS. Raises HTTPError(429) if too many requests wait already."""
         count = self._count(address)
         seconds = min(FIRST_SECONDS * 2 ** min(count - 1, 20), LONGEST_SECONDS)
         logger.warning("wrong login no. %d from %s: answered after %.1f s", count, address, seconds)

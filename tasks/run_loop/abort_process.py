@@ -41,7 +41,7 @@ def abort_process(
     for outcomes in (
         [*finished, *failures],
         failures,
-    ):  # without `finished`, those records are given back and processed again
+    ):  # if `finished` cannot be written, its records are processed again
         try:
             _write_when_possible(services, current, outcomes, reason, ends_session=ends_session)
             break

@@ -45,7 +45,7 @@ class Attempts:
     """Calls the handler of one flow for one run.
 
     Its methods are coroutines that wait only where the handler does: see `one_body`. They never raise an error of a
-    handler, not even SystemExit or MemoryError, because it must not reach Celery.
+    handler, not even SystemExit or MemoryError, because no such error may reach Celery.
     """
 
     def __init__(self, flow: Flow, run_side: RunSide, limits: Limits) -> None:
@@ -57,8 +57,7 @@ class Attempts:
         self.around = limits.around if self.observe is None else self._observed
         self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
         self._wants_arguments = flow.context_parameter is not None or flow.transaction_parameter is not None
-        # Most flows have nothing to do before, around or after the handler. Treating them separately saves 0.2 µs a
-        # record.
+        # Most flows need nothing but the call of the handler. Treating these flows separately saves 0.2 µs a record.
         is_observed = self.observe is not None or limits.are_enforced
         self._only_calls = not (self._wants_context or self._wants_arguments or is_observed or flow.is_async)
 

@@ -16,7 +16,7 @@ from .guest import end_a_fork
 class BatchAttempts(Attempts):
     """Calls a batch handler. The handler returns None (all records are completed), a list in the order of the
     records, or a dictionary by record id. An exception in the list or dictionary means that its record fails, is
-    snoozed or is cancelled. If the handler raises an exception, all records fail."""
+    snoozed or is cancelled. If the handler raises an exception, the exception applies to all records: see `_all`."""
 
     async def attempt_batch(
         self, records: Sequence[Record], transaction: GivenTransaction | None = None
@@ -64,8 +64,9 @@ class BatchAttempts(Attempts):
         error: BaseException,
         transaction: GivenTransaction | None,
     ) -> list[Outcome]:
-        """The outcomes after the handler raised. If it gave up because records were asked to stop, only those are
-        cancelled, and the others are claimed again without a charge. Otherwise all records have the same outcome."""
+        """The outcomes after the handler raised an exception. If the handler gave up because some records were asked
+        to stop, only these records are cancelled, and the others are claimed again without a charge. Otherwise all
+        records have the same outcome."""
         records = [context.record for context in contexts]
         asked = [record for record in records if self.run_side.is_cancelled(record)]
         if isinstance(error, RecordCancelled) and asked:

@@ -79,9 +79,9 @@ class CallsInTransaction:
         *,
         with_savepoints: bool,
     ) -> list[Outcome]:
-        """If a record fails in a slice without savepoints, the slice is rolled back and done again with them. With
-        savepoints, each record begins with the settings from the beginning of the slice. So no record is charged for
-        changes that an earlier record made to the settings."""
+        """If a record fails in a slice without savepoints, the slice is rolled back and done again with savepoints.
+        Each record then begins with the settings from the beginning of the slice. So no record is charged for
+        changes to the settings that the handler made with an earlier record."""
         outcomes: list[Outcome] = []
         for call in [records] if self._flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self._flow.session_settings):

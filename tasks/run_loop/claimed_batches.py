@@ -8,7 +8,7 @@ from .delivery import Delivery
 
 
 class ClaimedBatches:
-    """The batches of one run. If the next batch is claimed before the last one ends, `note` divides the finished
+    """The batches of one run. If the next batch is claimed before the current one ends, `note` divides the finished
     records into batches."""
 
     def __init__(self, quick: QuickBatches, delivery: Delivery) -> None:

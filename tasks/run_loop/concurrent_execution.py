@@ -17,7 +17,7 @@ CLAIM_AGAIN_SECONDS = 0.5
 
 
 def low_water(concurrency: int, batch_size: int) -> int:
-    """The next batch is claimed when fewer unstarted records than this are left."""
+    """Returns a number. The next batch is claimed when fewer unstarted records are left."""
     return max(2 * concurrency, batch_size // 2)
 
 
@@ -61,8 +61,8 @@ class ConcurrentExecution:
         return []
 
     def _submit(self, records: Sequence[Record]) -> None:
-        """If only one record runs, that record is noted as the one in flight. So no other record is suspected if it
-        kills the process."""
+        """If only one record runs, that record is noted as the one in flight. So if that record kills the process,
+        no other record is suspected."""
         live = [record for record in records if not self._delivery.is_cancelled(record)]
         for record in records:
             if self._delivery.is_cancelled(record):

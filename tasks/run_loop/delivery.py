@@ -1,5 +1,5 @@
 """Delivers outcomes to the database. Outcomes are collected into micro-batches and written under the fence. If the
-connection breaks, or if Postgres ends a deadlock by cancelling the write, they are written again."""
+connection breaks, or if Postgres ends a deadlock by cancelling the write, the outcomes are written again."""
 
 import logging
 import random
@@ -77,7 +77,7 @@ class Delivery:
 
     @property
     def unwritten(self) -> list[Outcome]:
-        """For use by other threads."""
+        """The outcomes that are kept and not written yet. For use by other threads."""
         return list(self._outcomes)
 
     def flush_when_due(self) -> None:
@@ -145,7 +145,7 @@ class Delivery:
             return self._write_again(write_again)
 
     def _write_again(self, write_again: Callable[[], R]) -> R:
-        """Write outcomes again that may have been written. The fence makes that safe. Raises RunLostError if the
+        """Write outcomes that may have been written already. The fence makes that safe. Raises RunLostError if the
         database is away for too long."""
         deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:

@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 
 def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | None) -> None:
-    """Waits for a database that is away, because the records of a run that cannot report its end become suspects."""
+    """Write that the run has ended. Waits for a database that is away, because the records of a run that cannot
+    report its end become suspects."""
     deadline = time.monotonic() + SAY_END_SECONDS
     while True:
         try:

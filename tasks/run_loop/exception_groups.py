@@ -15,7 +15,8 @@ def leaves_of(error: BaseException) -> list[BaseException]:
 
 def decisive(error: BaseException) -> BaseException:
     """The leaf that represents a group whose leaves agree. They agree if all ask for a snooze (the longest counts),
-    a cancel or no further attempt, or if all have the same type. Otherwise returns the error itself."""
+    all for a cancellation or all for no further attempt, or if all have the same type. Otherwise returns the error
+    itself."""
     leaves = leaves_of(error)
     for meaning in _MEANINGS:
         if all(isinstance(leaf, meaning) for leaf in leaves):

@@ -1,4 +1,4 @@
-"""Executors run handlers concurrently: in threads for plain functions, in tasks of the event loop for async ones.
+"""Executors run handlers concurrently: plain functions in threads, async functions in asyncio tasks.
 
 One thread, the owner of the run, submits records and takes outcomes. `wake` tells this thread that few unstarted
 records are left.

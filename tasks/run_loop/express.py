@@ -31,16 +31,17 @@ from .slice_size import SliceSize
 WAIT_SECONDS = 0.05
 UNWRITTEN_SECONDS = LONG_SECONDS  # an outcome is written only at the end of its slice
 FEWEST_RECORDS = 20  # of a batch; for a smaller slice, the extra round trip costs more than the saved write
-LOOK_AGAIN_SECONDS = 10.0  # between two looks whether a run of the flow died
+LOOK_AGAIN_SECONDS = 10.0  # between two checks whether a run of the flow died
 
 Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 
 
 def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
     """Whether runs of the flow may be express; queue_store/sql/runs/hold_records.sql decides for each record. A flow
-    with concurrency, or with its own limit of one crash strike, is never express. A flow that did not ask for it is
-    not express if outcomes may not wait, or if MAX_CRASH_STRIKES is 1: an express attempt that crashes is not
-    counted, so a record would get one attempt too many."""
+    with concurrency, or with its own limit of one crash strike, is never express. A flow that did not ask to be
+    express is not express if its outcomes must not wait for the end of a slice. Such a flow is also not express if
+    MAX_CRASH_STRIKES is 1: an express attempt that crashes is not counted, so a record would get one attempt too
+    many."""
     is_off = flow.express is False or settings.express_batch_size == 0
     if is_off or flow.concurrency > 1 or flow.max_crash_strikes == 1:
         return False
@@ -52,9 +53,9 @@ def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
 
 
 class Express:
-    """Works on the slices of one run, and measures how its claimed batches are executed (`execution`). `call`: the
-    function that calls the handler with records and returns an outcome for each, or the executor that makes the
-    calls. `put_back`: called after each slice, to undo changes of handlers."""
+    """Works on the slices of one run. `execution`: executes the run's claimed batches, and this class notes how
+    quick and clean they are. `call`: the function that calls the handler with records and returns an outcome for
+    each, or the executor that makes the calls. `put_back`: called after each slice, to undo changes of handlers."""
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class Express:
 
     def _is_next(self) -> bool:
         """Whether a slice is next. If the last claim was not full, hardly any record is due, and writing outcomes
-        with the next claim costs less."""
+        with the next claim costs less than a slice."""
         run, quick = self._run, self._quick
         is_small = run.batch_size < FEWEST_RECORDS and not self._flow.express
         if is_small or not quick.are_enough or not run.last_was_full or self._delivery.must_stop:
@@ -189,7 +190,8 @@ class Express:
         return claimed[:size]
 
     def _execute(self, slice_in_hand: SliceInHand) -> list[Record]:
-        """Calls handlers until the slice is thrown back. Returns the records that were not started."""
+        """Calls handlers until a record is not completed, the rest of the slice is claimed, or the run must stop.
+        Returns the records that were not started."""
         if isinstance(self._call, AsyncExecutor):
             return self._execute_async(slice_in_hand, self._call)
         records, slots = slice_in_hand.records, self._delivery.slots

@@ -1,4 +1,4 @@
-"""Turns an exception into what is stored of it: the type, message, traceback and kind of the error."""
+"""Turns an exception into the values that are stored: the type, message, traceback and kind of the error."""
 
 import re
 import traceback

@@ -33,8 +33,8 @@ SIGNALS = [
     signal.SIGUSR1, signal.SIGUSR2,
 ]  # fmt: skip
 
-# The function inside of `signal.getsignal`, which also looks for an Enum of each handler and takes ten times as
-# long.
+# `signal.getsignal` calls this function, but also looks up an Enum member for each signal handler and takes ten
+# times as long.
 _handler_of = import_module("_signal").getsignal
 
 _is_a_fork = False
@@ -49,8 +49,8 @@ os.register_at_fork(after_in_child=_note_fork)
 
 
 def own_this_process() -> None:
-    """Call this before a handler runs. It notes that this process is a worker, although it is a fork of the main
-    process."""
+    """Notes that this process is a worker, although the process is a fork of the main process. Call this before a
+    handler runs."""
     global _is_a_fork  # noqa: PLW0603
     _is_a_fork = False
 
@@ -105,7 +105,7 @@ class ProcessState:
         self._logging_disabled = logging.root.manager.disable
 
     def put_back(self) -> None:
-        """Idempotent. A change that cannot be put back, such as a removed directory, stays."""
+        """Restore that state. Idempotent. A change that cannot be put back, such as a removed directory, stays."""
         if self._is_main_thread:
             for number, handler in self._signals.items():
                 if handler is not None and _handler_of(number) is not handler:

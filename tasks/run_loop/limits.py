@@ -35,8 +35,8 @@ class Limits:
         return list(self.open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
-        """Raises TimeLimitExceededError in the block, if the block can be interrupted. Call `lift` after an
-        exception."""
+        """When the time is over, raises TimeLimitExceededError in the block, if the block can be interrupted. Call
+        `lift` after an exception."""
         if self._seconds is None or self._stuck_handlers is None:  # unlimited
             return _NO_LIMIT
         if self._is_async:
@@ -46,8 +46,8 @@ class Limits:
         return _InAThread(records, self._seconds, self._stuck_handlers)
 
     def lift(self, records: list[Record]) -> None:
-        """End the limit. If it expires while the block is being left, it interrupts the block's own exit, and would
-        still be running. Idempotent."""
+        """End the limit. A limit that expires while the block is being left interrupts the block's exit, so that the
+        exit does not end the limit. Idempotent."""
         if self._seconds is not None and self._stuck_handlers is not None:
             time_limit.disarm()
             self._stuck_handlers.forget(records)

@@ -33,7 +33,7 @@ from .time_slice import TimeSlice
 
 logger = logging.getLogger(__name__)
 
-HUNG_SHARE = 0.9  # the share of the orphan timeout, which begins at the claim
+HUNG_SHARE = 0.9  # of the orphan timeout, which begins at the claim; an unlimited handler is ended then
 
 
 def run_flow(

@@ -1,10 +1,10 @@
 """Handlers that take the transaction: their rows and the records' new statuses are committed together, in slices.
 
-A slice ends after `SLICE_SECONDS` or `SLICE_RECORDS`, because a long transaction keeps vacuum from working. It runs
-without savepoints first. When a record does not complete, the slice is rolled back and done again with a savepoint
-around each record, so that only that record's writes are rolled back. If records fail in several slices in a row,
-the next slices begin with savepoints. Just before the COMMIT, the fenced UPDATE tells which records still belong to
-this run. If a record does not, everything is rolled back and done again without that record.
+A slice ends after `SLICE_SECONDS` or `SLICE_RECORDS`, because a long transaction keeps vacuum from working. A slice
+runs without savepoints first. When a record does not complete, the slice is rolled back and done again with a
+savepoint around each record, so that only that record's writes are rolled back. If records fail in several slices in
+a row, the next slices begin with savepoints. Just before the COMMIT, the fenced UPDATE tells which records still
+belong to this run. If a record does not, everything is rolled back and done again without that record.
 
 A batch handler's slice is its batch. Nobody can tell which of its writes belong to which record. So when some
 records fail, all writes are rolled back, and the handler is called again without those records.
@@ -94,7 +94,7 @@ class OneCommit:
         return len(outcomes)
 
     def commit(self, records: list[Record], *, with_savepoints: bool) -> tuple[Written, list[Outcome]]:
-        """One slice. Raises RollBackError."""
+        """Works on one slice and commits it. Raises RollBackError."""
         return self.connection.run(self._commit(records, with_savepoints=with_savepoints))
 
     def check_fence(self, written: Written) -> None:

@@ -156,8 +156,8 @@ class AsyncSliceConnection:
         self.run(self._end())
 
     async def _open(self) -> AsyncHeldConnection:
-        """Opens the connection if it is not open. Raises RunLostError if the run is dead, because its handlers need
-        not be called any more."""
+        """Opens the connection if it is not open. Raises RunLostError if the run was declared dead, because its
+        handlers need not be called any more."""
         if self._held is None:
             held = await AsyncHeldConnection.open(self._run.database.async_engine)
             async with held.transaction() as cursor:

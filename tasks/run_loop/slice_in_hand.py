@@ -1,4 +1,5 @@
-"""An express slice while its handlers run. It holds the outcomes so far. Either of two threads may settle it."""
+"""An express slice while its handlers run. It holds the outcomes so far. `settle` writes them at the end, or
+`claim_rest` writes them earlier, often in another thread."""
 
 import threading
 import time
@@ -61,7 +62,7 @@ class SliceInHand:
                 self._settle([record for record in self.records if record.id not in finished])
 
     def claimed(self, records: Sequence[Record]) -> list[Record]:
-        """Those of the records that `claim_rest` has claimed."""
+        """Returns only the records that `claim_rest` has claimed."""
         return [record for record in records if record.id in self._claimed_ids]
 
     def roll_back(self) -> None:

@@ -1,5 +1,5 @@
-"""The schedule of maintenance and of recurring flows. Beat notices due entries, and a task does each of them
-once."""
+"""The schedule of maintenance and of recurring flows. Beat notices due entries, and a task carries out each due
+entry once."""
 
 from ..one_package import check_neighbours
 

@@ -1,4 +1,4 @@
-"""The task that does what the schedule says. It takes an occurrence, calls the entry's task, and stores how that
+"""The task that does what the schedule says. It takes an occurrence, calls the entry's task, and stores how the call
 ended."""
 
 import logging
@@ -27,7 +27,7 @@ ERROR_LENGTH = 2_000
 @waking_task("processing_queue.run_occurrence", old_name="tasks.schedule.run_occurrence")
 def run_occurrence(entry: str, due_at: str) -> str | None:
     """Idempotent: an occurrence that is already taken or has ended is left alone. Returns the state of the
-    occurrence, or None if it was left alone."""
+    occurrence, or None if nothing was done."""
     schedule_entry = app.conf.beat_schedule.get(entry) if isinstance(entry, str) else None
     if schedule_entry is None:
         logger.warning("the schedule has no entry %s any more", ascii(entry)[:80])

@@ -2,9 +2,9 @@
 
 `beat_schedule` in celeryconfig.py stays the only place that says what happens when. Beat stores entries with times
 of the clock as occurrences in the database. It sends hints for an occurrence until a worker has done it. For plain
-intervals, beat only sends hints. Several beats may run. One of them holds a lease and leads, only to save needless
-hints. If no worker serves a Celery queue, its list stays bounded, because beat sends nothing to a list that is
-already long.
+intervals, beat only sends hints. Several beats may run. One of them holds a lease, and only this one sends hints.
+Hints of several beats would do no harm, but would be needless. If no worker serves a Celery queue, its list stays
+bounded, because beat sends nothing to a list that is already long.
 """
 
 import logging
@@ -89,8 +89,8 @@ class OccurrenceScheduler(Scheduler):
             super().apply_entry(entry, producer)
 
     def close(self) -> None:
-        """Hands the schedule on to another beat. Beat calls this method in its signal handler, and again when it has
-        left its loop."""
+        """Gives up the lead, so that another beat can lead at once. Beat calls this method in its signal handler,
+        and again when it has left its loop."""
         if self._is_looking:  # the signal interrupted `look`, which still locks the lease's row
             return
         try:
@@ -121,7 +121,7 @@ class OccurrenceScheduler(Scheduler):
         return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
 
     def _ticks(self) -> dict[str, datetime]:
-        """When this beat last sent a hint for each entry with a plain interval."""
+        """For each entry with a plain interval, the time when this beat last sent a hint."""
         entries: dict[str, Any] = self.get_schedule() or {}
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 

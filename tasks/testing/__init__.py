@@ -56,7 +56,8 @@ class QueueTester:
         on_duplicate: OnDuplicate = "raise",
         **options: Unpack[RecordOptions],
     ) -> int:
-        """Enqueue a record for the test, and return its id. `records` finds those that the application enqueues."""
+        """Enqueue a record for the test, and return its id. `records` finds the records that the application
+        enqueues."""
         enqueued = self._processor.enqueue(self._name(flow), payload, on_duplicate=on_duplicate, **options)
         return enqueued.id
 
@@ -70,8 +71,8 @@ class QueueTester:
         return self.record(record_id)
 
     def drain(self, *wanted: str | Callable[..., Any]) -> None:
-        """Process due records of all flows, or of these, until none can be claimed. Retries and snoozed records are
-        due later: see `pass_time`."""
+        """Process due records of the `wanted` flows (of all flows if none is named), until no record can be claimed.
+        Retries and snoozed records are due later: see `pass_time`."""
         self._services.flows = load_flows(self._services.settings)
         names = {self._name(flow) for flow in wanted} or set(self._services.flows)
         due: list[str] = []
@@ -98,7 +99,7 @@ class QueueTester:
         self, flow: str | Callable[..., Any] | None = None, status: str | None = None
     ) -> Sequence[Row[Any]]:
         """The committed records, the oldest first. `flow` and `status` select some of them. Raises QueueStoreError
-        for an unknown status, because the test would only find no records."""
+        for an unknown status. Otherwise a misspelt status would simply find no records."""
         if status is not None and status not in STATUSES:
             raise QueueStoreError(f"{status!r} is not a status: it must be one of {', '.join(STATUSES)}")
         conditions: list[ColumnElement[bool]] = []

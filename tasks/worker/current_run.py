@@ -80,7 +80,7 @@ class CurrentRun:
 
     @contextmanager
     def _transaction(self) -> Generator[Cursor[Any]]:
-        """Raises QueueStoreError in a child process of the handler, because no run is registered there."""
+        """Raises QueueStoreError in a child process that the handler started, because no run is registered there."""
         if os.getpid() != self.pid:
             raise QueueStoreError(
                 "a child process of a handler cannot use the handler's context: return to the handler what it needs"

@@ -49,6 +49,6 @@ class EventLoop:
                 # properly.
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)
-            except BaseException:  # a SystemExit in a task that a handler left behind passes through the loop
+            except BaseException:  # such as a SystemExit in a task that a handler left behind
                 logger.exception("a task of a handler raised through the event loop; the loop goes on")
         self.loop.close()

@@ -25,18 +25,18 @@ class QuickBatches:
         return self.in_a_row >= self.wanted
 
     def trust(self) -> None:
-        """Allow the first slice without quick batches before it. Once a slice is thrown back, quick batches are
-        needed as always."""
+        """Allow the first slice without quick batches before it. After `note_thrown_back`, quick batches are needed
+        as always."""
         if not self.is_trusted:
             self.is_trusted = True
             self.in_a_row = ENOUGH_BATCHES
 
     def note_batch(self, seconds: float, *, is_clean: bool) -> None:
-        """Note a batch that was claimed. `is_clean`: all of its records were completed, and none reported progress."""
+        """Count a claimed batch. `is_clean`: all of its records were completed, and none reported progress."""
         self.in_a_row = self.in_a_row + 1 if is_clean and seconds < LONG_SECONDS else 0
 
     def note_slice(self, seconds: float, size: int) -> None:
-        """Note a slice that was not thrown back."""
+        """Count a slice that ended without any of the events that `note_thrown_back` names."""
         self.wanted = max(ENOUGH_BATCHES, self.wanted - 1)
         if seconds < LONG_SECONDS / 5:
             self.slice_size = max(self.slice_size, 2 * size)
@@ -44,8 +44,9 @@ class QuickBatches:
             self.slice_size = size // 2
 
     def note_thrown_back(self) -> None:
-        """Note that a slice became long, was rolled back or had a failure, or that the next records had to be
-        claimed. If this happens to a flow again and again, its runs try slices less and less often."""
+        """Call this if a slice became long, was rolled back or had a failure, or if no slice could be held and the
+        next records had to be claimed. If this happens to a flow again and again, its runs try slices less and less
+        often."""
         self.in_a_row = 0
         self.slice_size = 0
         self.wanted = min(2 * self.wanted, MOST_BATCHES)

@@ -1,8 +1,8 @@
 """Memory that the processes of one worker share, so that they can tell each other facts without a database.
 
 Each pool child has the slot of its pool index. The slot says who the child is, which record it has in flight and
-when its heartbeat last ran. A child that starts reads its predecessor's slot. So it learns whether the predecessor
-crashed, and on which record. The main process reads the slots to find children that no longer react.
+when its heartbeat last ran. A child that starts reads its predecessor's slot. So the new child learns whether the
+predecessor crashed, and on which record. The main process reads the slots to find children that no longer react.
 """
 
 import mmap
@@ -115,11 +115,11 @@ class SharedSlots:
         _IN_HAND.pack_into(self._memory, self._offset + 16, record_id)
 
     def hear(self) -> None:
-        """Note that this child's heartbeat runs."""
+        """Store the present time as the time of this child's last heartbeat."""
         _HEARD_AT.pack_into(self._memory, self._offset + 24, time.monotonic())
 
     def busy_child(self, index: int) -> BusyChild | None:
-        """Call it in the main process. Returns None if the child of this pool index has nothing in flight."""
+        """Returns the child of this pool index; None if it has nothing in flight. Call this in the main process."""
         identity, record_id, heard_at = _SLOT.unpack_from(self._memory, _offset(index))
         if identity == bytes(16) or record_id == NOTHING_IN_FLIGHT:
             return None

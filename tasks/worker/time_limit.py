@@ -62,8 +62,8 @@ def disarm() -> None:
 
 @contextmanager
 def masked() -> Generator[None]:
-    """In this block, the time limit raises nothing. If its time is over by then, it raises at the end of the block.
-    Does nothing in other threads, or if there is no limit."""
+    """In this block, the time limit raises nothing. If the time is over by the end of the block, the exception is
+    raised there. Does nothing in other threads, or if there is no limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
     if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
         yield
@@ -86,8 +86,8 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
-    """Raises `error` once in the block if it still runs after `seconds`. In a thread other than the main thread, the
-    error is raised when that thread next runs Python code."""
+    """Raises `error` once in the block if the block still runs after `seconds`. In a thread other than the main
+    thread, the error is raised when that thread next runs Python code."""
     global _soft_error, _hard_at
     if not can_interrupt():
         with _soft_limit_of_a_thread(seconds, error):

@@ -18,7 +18,7 @@ from ...exceptions import SnoozeRecord
 from .codec import Codec, PlainCodec
 
 VERSION_KEY = "$version"
-AHEAD_SECONDS = 30.0  # before a record with a newer version than this code is tried again
+AHEAD_SECONDS = 30.0  # until a record is tried again whose payload is newer than this code
 WARNING_SECONDS = 60.0
 _MARK = b'"$version"'
 _UNBOUNDED = 2**40

@@ -12,7 +12,7 @@ from .register import rule
 
 BACKLOG_RECORDS = 500
 BACKLOG_SECONDS = 1_800.0
-BACKLOG_LOOKS = 20  # of the last 30 minutes; a minute in which no worker folded is missing
+BACKLOG_LOOKS = 20  # minutes of the last 30 whose depth must be known; a minute without a fold is unknown
 BASELINE_WEEKS = 2
 BASELINE_OUTCOMES_PER_HOUR = 20.0
 
@@ -87,8 +87,8 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the failures of the last hour. It sees a new problem even if the failed records were reset since.
-    Silent if `failed_records` reports the flow."""
+    """Judges the failures of the last hour. This rule sees a new problem even if the failed records were reset
+    since. Silent if `failed_records` reports the flow."""
     for flow in snapshot.flows:
         window = snapshot.hour.get(flow.flow_name, Window(HOUR_SECONDS, flow.flow_name))
         judged = snapshot.settings.alert_thresholds.judge("failed_records", window.failed, flow.flow_name)
@@ -149,7 +149,8 @@ def failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("endless_claims")
 def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
-    """The runs of these records end before the records have an outcome. Each further claim is a crash strike."""
+    """Some records were claimed again and again, because each run ended before they had an outcome. Each further
+    such claim costs a crash strike."""
     for endless in snapshot.endless_claims:
         ids = ", ".join(str(record_id) for record_id in endless.record_ids)
         yield Finding(

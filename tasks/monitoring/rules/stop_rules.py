@@ -1,5 +1,5 @@
-"""Rules about stops by operators. While a flow is stopped, no rule judges its waiting records. Its only finding then
-is the stop itself, if somebody forgot it."""
+"""Rules about stops by operators. While a flow is stopped, no rule judges its waiting records. The stop itself
+becomes a finding if somebody forgot it."""
 
 from collections.abc import Iterator
 

@@ -36,8 +36,8 @@ def held_snapshot(seconds: float) -> Level:
 
 
 def worst(flows: list[dict[str, Any]]) -> dict[str, Level]:
-    """The worst level of any flow. Alerts judge each flow by itself, so that a large flow does not hide a small
-    one."""
+    """For each figure, the worst level of any flow. Alerts judge each flow by itself, so that a large flow does not
+    hide a small one."""
     order: list[Level] = [None, "warning", "critical"]
     names = ("success_rate", "failed", "oldest_due")
     return {name: max((f["levels"][name] for f in flows), key=order.index, default=None) for name in names}

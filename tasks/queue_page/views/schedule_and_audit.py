@@ -15,8 +15,8 @@ from .request import ViewRequest
 
 
 def schedule(request: ViewRequest) -> dict[str, Any]:
-    """Every entry of beat's schedule: its newest occurrence in Postgres, the last hint of a beat, and when it is due
-    next."""
+    """Every entry of beat's schedule, and every former entry with an occurrence: the newest occurrence in Postgres,
+    when the entry was last done (or hinted, without an occurrence), and when it is due next."""
     newest = {row.entry: row for row in read_newest_occurrences(request.cursor)}
     beats = read_beats(request.cursor)
     entries = request.celery_app.conf.beat_schedule
