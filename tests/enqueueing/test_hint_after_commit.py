@@ -137,5 +137,5 @@ def test_what_cannot_send_is_refused_before_anything_is_written(
         lambda: send_hints(wrong),
         lambda: DistributedProcessor(database, hint_sender=wrong),
     ):
-        with pytest.raises(QueueStoreError, match="a method has no method send"):
+        with pytest.raises(QueueStoreError, match="method has no method send"):
             refuse()

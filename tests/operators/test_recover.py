@@ -60,7 +60,7 @@ def test_a_backup_that_fails_says_how_to_go_on(
 def test_what_an_operator_had_stopped_stays_stopped(database: DatabaseManager, tmp_path: Path) -> None:
     Operators(database).stop_ingestion(None, actor="anna", reason="INC-17")
     output = recover(tmp_path / "a.zip").output
-    assert "Ingestion stopped as before. Go on with: queuectl resume --all" in output
+    assert "Ingestion still stopped, as before. Go on with: queuectl resume --all" in output
     assert switches(database) == (True, False)
 
 
