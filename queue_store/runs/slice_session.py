@@ -3,6 +3,7 @@
 open       the session is as it was when it connected; its settings are stored; from here on nobody can commit
 put_back   before each record: restores the stored settings
 close      before our own statements: resets the session, and tells whether the transaction is still the same one
+abandon    instead of `close`, before a rollback behind PgBouncer: releases the handler's advisory locks
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -64,6 +65,12 @@ class SliceSession:
         transaction."""
         await self.reset()
         return bool(await self._execute(sql("runs/close_slice"), {"slice": self._slice}))
+
+    async def abandon(self) -> None:
+        """Release the advisory locks that a handler took. ROLLBACK does not release those of the session, and the next
+        transaction may get another session of PgBouncer. Call this only in an open or failed transaction; afterwards
+        roll back."""
+        await self._execute(sql("runs/abandon_slice"), None)
 
     async def reset(self) -> None:
         """Remove the settings, temporary tables and locks that a handler left in the session."""

@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+
+import psycopg
 
 from queue_store.records.record import Completed, Outcome, Record
 from queue_store.runs.run import Run
@@ -13,7 +16,7 @@ from .batch_attempt import BatchAttempts
 from .delivery import Delivery
 from .guest import AsGuest
 from .slice_connections import OpenSlice
-from .transactions import Transaction
+from .transactions import Transaction, is_open
 
 SAVEPOINT = b"SAVEPOINT processing_queue_record"
 RELEASE = b"RELEASE SAVEPOINT processing_queue_record"
@@ -64,10 +67,16 @@ class CallsInTransaction:
             is_alone=len(records) == 1,
         )
         ends_at = time.monotonic() + seconds
-        outcomes = await self._work(
-            records, opened, session, transaction, ends_at, with_savepoints=with_savepoints
-        )
-        return outcomes if await session.close() else None
+        try:
+            outcomes = await self._work(
+                records, opened, session, transaction, ends_at, with_savepoints=with_savepoints
+            )
+            return outcomes if await session.close() else None
+        except BaseException:
+            if self._run.database.settings.pgbouncer and is_open(opened.driver):
+                with suppress(psycopg.Error):  # then the session is lost, and its locks with it
+                    await session.abandon()
+            raise
 
     async def _work(
         self,
