@@ -120,7 +120,7 @@ class Poll:
             with database.transaction() as cursor:
                 rows = cursor.execute(sql("enqueueing/awaited_records"), {"ids": record_ids}).fetchall()
         except (DatabaseUnavailableError, ConflictError):
-            return  # looked at again until their timeouts
+            return  # the poll asks for them again until their timeouts
         except Exception as error:  # noqa: BLE001  (they would wait in vain)
             self._settle(dict.fromkeys(record_ids, error))
             return

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # psycopg expects one answer to the end of a COPY, and raises Python's ValueError if there are two. The second answer
-# is the end of the session. PgBouncer passes on both at once.
+# says that the session has ended. PgBouncer passes on both answers at once.
 ENDED_WITH_COPY = "the session ended with the COPY"
 
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)

@@ -15,8 +15,8 @@ from queue_store.errors import QueueStoreError
 @dataclass(slots=True)
 class Job:
     """A waiting job, locked in the caller's transaction. `name`: the name of its task. `flow_name`: the flow
-    of the record that it becomes. `problem`: why it cannot be moved. `came_early`: it was taken before its turn,
-    together with jobs that it belongs to."""
+    of the record that it becomes. `problem`: why it cannot be moved. `came_early`: it was locked before its turn,
+    together with earlier jobs that must move in the same batch."""
 
     id: Any
     name: str
@@ -28,7 +28,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`running`: jobs that a worker of the other system is running. They stay there."""
+    """`running`: jobs that a worker of the other system is running. These jobs stay in the other system."""
 
     waiting: int
     running: int

@@ -102,8 +102,8 @@ def _judge(
 
 
 def _usual_seconds(day: Window | None, baseline: Baseline | None) -> float | None:
-    """How long the flow's handler usually runs: the longer one of its usual durations in the last day and at this
-    hour of the week."""
+    """How long the flow's handler usually runs: the longer of two usual durations, that of the last day and that of
+    this hour of the week."""
     known = [
         day and day.processing_percentile(USUAL_SHARE),
         baseline and baseline.processing_seconds,

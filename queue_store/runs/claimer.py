@@ -40,7 +40,7 @@ class Claimer:
 
     @property
     def next_is_for_suspects(self) -> bool:
-        """Whether the next claim looks for suspects first. Sometimes it must look for them, or suspects would wait
+        """Whether the next claim looks for suspects first. Some claims must do so; otherwise suspects would wait
         endlessly in a flow that is never empty."""
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
