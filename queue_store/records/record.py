@@ -16,7 +16,8 @@ _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Record:
-    """A claimed record. `(id, flow_instance_id, claim_number)` is the fence of everything written about it.
+    """A claimed record. `(id, flow_instance_id, claim_number)` is the fence in everything that a run writes about
+    the record.
 
     `jsonb` and the `…_microseconds` are what Postgres sent. They are decoded on demand: decoding them in every
     record took a fifth of a worker's CPU. Decoding on demand also keeps one bad payload from breaking its batch."""

@@ -63,7 +63,8 @@ class Claimer:
         return records
 
     def send(self, cursor: Cursor[Any], batch_size: int, *, is_aging: bool = False) -> None:
-        """Send only the claim from the position. It may be sent in a pipeline; read it with `read` afterwards."""
+        """Send only the claim from the position. The claim may be sent in a pipeline; read its result with `read`
+        afterwards."""
         parameters = self._parameters(batch_size)
         if self.position.uses_key_scan:
             self._execute(

@@ -233,8 +233,7 @@ class Run:
         return writers
 
     def _claimed(self, records: list[Record]) -> list[Record]:
-        """Call this after the COMMIT. Checks the size of the batch, because a wrong plan could claim too many
-        records."""
+        """Call this after the COMMIT. Checks the batch: a wrong plan could claim too many records."""
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
         self.last_was_full = len(records) == self.batch_size
