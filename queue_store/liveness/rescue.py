@@ -42,7 +42,7 @@ class Rescued:
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
     struck_ids: list[int] = field(default_factory=list[int])
-    open_sessions: list[int] = field(default_factory=list[int])  # sessions of dead runs that this login may not end
+    open_sessions: list[int] = field(default_factory=list[int])  # sessions that this login may not end
 
     @property
     def record_count(self) -> int:
