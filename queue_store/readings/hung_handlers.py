@@ -16,7 +16,7 @@ from queue_store.settings import ProcessorSettings
 from queue_store.thresholds import Thresholds
 
 DAY_SECONDS = 86_400.0
-USUAL_SHARE = 0.95  # the percentile of the handler's calls in the last day
+USUAL_SHARE = 0.95  # the percentile of how long the handler's calls took in the last day
 
 
 @dataclass(frozen=True, slots=True)
