@@ -234,8 +234,8 @@ def translated_errors() -> Generator[None]:
 
 
 def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> bool:
-    """Whether psycopg left a COPY open because it was interrupted at its beginning. Every ROLLBACK after that fails.
-    The server rolls back when the connection is closed."""
+    """Whether psycopg left a COPY open because psycopg was interrupted when the COPY began. Every ROLLBACK then
+    fails. The server rolls back when the connection is closed."""
     return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
 
 

@@ -115,8 +115,8 @@ Outcome = Completed | Failure | Snooze | Cancelled
 
 @dataclass(slots=True)
 class Written:
-    """The ids whose outcomes were written, by arrow, and those that the fence refused. `flows_to_hint`: flow
-    and Celery queue of the follow-up records that were enqueued."""
+    """The ids of the records whose outcomes were written, by arrow, and of those that the fence refused.
+    `flows_to_hint`: flow and Celery queue of the follow-up records that were enqueued."""
 
     completed_ids: list[int] = field(default_factory=list[int])
     retried_ids: list[int] = field(default_factory=list[int])
