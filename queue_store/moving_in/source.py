@@ -44,11 +44,11 @@ class Source(Protocol):
 
     @property
     def schema(self) -> str | None:
-        """The schema of its tables; None if the search_path finds them."""
+        """The schema of the source's tables; None if the search_path finds them."""
         ...
 
     def check(self, cursor: Cursor[Any]) -> None:
-        """Raises QueueStoreError if its tables are not as expected."""
+        """Raises QueueStoreError if the source's tables are not as expected."""
         ...
 
     def count(self, cursor: Cursor[Any]) -> Waiting: ...
@@ -88,8 +88,8 @@ def table_of(schema: str | None, name: str) -> Identifier:
 
 
 def level_of(priority: int) -> int:
-    """Converts a priority. Both other systems take larger numbers first, with 0 as their default. Ours is 0 to 9,
-    smaller first, 5 by default."""
+    """Converts a priority. Both other systems take larger numbers first, with 0 as their default. Our priorities are
+    0 to 9, smaller first, 5 by default."""
     return min(9, max(0, 5 - priority))
 
 
