@@ -39,7 +39,7 @@ class FlowWithWork:
 
     @property
     def runs_wanted(self) -> int:
-        """How many more runs would each find a batch and a worker process."""
+        """The number of further runs that would each find a batch and a worker process."""
         batches = -(-self.due_records // self.batch_size)
         room = min(max(1, self.worker_processes), self.max_runs or self.worker_processes or 1)
         return max(0, min(batches, room - self.alive_runs))

@@ -56,7 +56,7 @@ class ProcessorSettings:
     lock_timeout_seconds: float = real(60, 1, 86_400)
     max_memory_mb: int = whole(0, 0, 1_048_576)  # the limit of one worker process; 0: only the container's
     max_crash_strikes: int = whole(3, 1, 1_000)
-    max_unfinished_claims: int = whole(5, 1, 1_000)  # so many in a row; then the record is claimed alone
+    max_unfinished_claims: int = whole(5, 1, 1_000)  # after so many in a row, the record is claimed alone
     payload_limit_bytes: int = whole(65_536, 256, 1_048_576)
     timezone: str = parsed("UTC", parse_timezone)
     show_payloads: bool = parsed(False, parse_switch)
@@ -135,7 +135,8 @@ def load_database_settings(
 
 
 def wrong_settings(*, database_is_needed: bool = True) -> list[str]:
-    """All problems that the two functions above report. If no database is needed, a missing URL is not a problem."""
+    """All problems that `load_processor_settings` and `load_database_settings` report. If no database is needed, a
+    missing URL is not a problem."""
     problems: list[str] = []
     for load in (load_processor_settings, load_database_settings if database_is_needed else _load_configured):
         try:

@@ -76,7 +76,7 @@ def _checked(timeout_seconds: object) -> float | None:
 
 class Poll:
     """The thread exists, and refers to the manager, only while somebody waits. The manager is a key of a weak
-    dictionary, and this poll is its value, which must not keep the manager alive."""
+    dictionary, and this poll is the value of that key, so the poll must not keep the manager alive."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None
@@ -87,8 +87,8 @@ class Poll:
         self.pid = os.getpid()
 
     def add(self, database: DatabaseManager, record_id: int) -> Future[FinishedRecord]:
-        """Raises UnknownRecordError for a value that cannot be an id. Such a value would make the common query fail,
-        and with it everybody's wait."""
+        """Raises UnknownRecordError for a value that cannot be an id. Such a value would make the query fail that
+        serves all waiting callers."""
         check_record_id(record_id)
         future: Future[FinishedRecord] = Future()
         with self._lock:
@@ -120,7 +120,7 @@ class Poll:
             with database.transaction() as cursor:
                 rows = cursor.execute(sql("enqueueing/awaited_records"), {"ids": record_ids}).fetchall()
         except (DatabaseUnavailableError, ConflictError):
-            return  # looked at again until their timeouts
+            return  # the poll asks for them again until their timeouts
         except Exception as error:  # noqa: BLE001  (they would wait in vain)
             self._settle(dict.fromkeys(record_ids, error))
             return

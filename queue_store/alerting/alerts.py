@@ -92,8 +92,8 @@ def update(
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
     """The recipients at this escalation step: the log, and one contact of the list. In an emergency, all contacts
-    are recipients. The alert that a contact cannot be reached also goes to all of them, because that contact may be
-    the first of the list."""
+    are recipients. The alert that reports an unreachable contact also goes to all contacts, because the unreachable
+    one may be the first of the list."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]

@@ -1,9 +1,9 @@
 """The names of the contacts to which processes have channels. Their addresses are secrets and never reach the
 database.
 
-Any process may judge. So a notification is stored for each recipient, and a process that has the recipient's channel
-sends it. If a process once had a channel to a contact and no process has one now, the alert rules report a finding
-until the contact is forgotten.
+Any process may evaluate the alert rules. So a notification is stored for each recipient, and a process that has the
+recipient's channel sends it. If a process once had a channel to a contact and no process has one now, the alert
+rules report a finding until the contact is forgotten.
 """
 
 import os

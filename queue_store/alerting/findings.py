@@ -9,8 +9,8 @@ LEVELS = ("healthy", "warning", "critical", "emergency")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`code` and `flow_name` identify the trouble: a later finding with both is the same trouble. `figure` is
-    compared with `threshold`."""
+    """`code` and `flow_name` identify the trouble: a later finding with the same two values reports the same
+    trouble. `figure` is compared with `threshold`."""
 
     code: str
     level: str

@@ -57,7 +57,8 @@ def read_notifications(cursor: Cursor[Any], alert_ids: Sequence[int]) -> list[Se
 
 
 def next_escalation(alert: Alert) -> Escalation | None:
-    """Returns None if the alert is resolved or acknowledged, or every recipient was notified."""
+    """Returns None if the alert is resolved or acknowledged, if its level never escalates, or if it has reached its
+    last step."""
     seconds = ESCALATION_SECONDS.get(alert.level)
     if alert.resolved_at or alert.acknowledged_by or seconds is None:
         return None

@@ -55,8 +55,8 @@ class AsyncHeldConnection:
         """A cursor in a transaction that nobody else can commit or roll back. It commits at the end, and rolls back
         on an error.
 
-        Raises ConflictError (call again) or DatabaseUnavailableError. After the latter nobody knows whether the
-        transaction was committed.
+        Raises ConflictError (call again) or DatabaseUnavailableError. After a DatabaseUnavailableError it is unknown
+        whether the transaction was committed.
         """
         outer = await self._begin()
         try:

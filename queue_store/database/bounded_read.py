@@ -37,7 +37,8 @@ def read_replica_lag(database: DatabaseManager) -> float | None:
 
 
 def lag_seconds(cursor: Cursor[Any]) -> float:
-    """By how many seconds the server of this transaction is behind the one it follows; 0 if it follows none."""
+    """By how many seconds the server of this transaction is behind the server that it follows; 0 if it follows
+    none."""
     row = cursor.execute(sql("readings/replica_lag")).fetchone()
     assert row is not None
     return float(row[0])

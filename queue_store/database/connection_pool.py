@@ -1,9 +1,9 @@
 """The pool of one process for connections to one server. The connections are those of psycopg, without a wrapper.
 
 SQLAlchemy has a pool too, but importing SQLAlchemy costs more CPU than everything else in the start of a worker.
-Where SQLAlchemy is used, it borrows its connections from this pool: see `sqlalchemy_engine`. psycopg_pool opens
-connections in four threads of its own, which no fork copies. While the server is away, psycopg_pool gives its
-callers a timeout without the cause.
+Where SQLAlchemy is used, it borrows its connections from this pool: see `sqlalchemy_engine`. psycopg_pool is not
+used: it opens connections in four threads of its own, which no fork copies. While the server is away, its callers
+would get a timeout without the cause.
 """
 
 import os
@@ -97,8 +97,8 @@ class ConnectionPool:
             self._close(driver)
 
     def _take_idle(self) -> Driver | None:
-        """Returns None if no connection is idle and the caller may open another one, which already counts as in
-        use."""
+        """Returns None if no connection is idle and the caller may open another one, which counts as in use from now
+        on."""
         with self._changed:
             if not self._changed.wait_for(self._has_room, TIMEOUT_SECONDS):
                 raise PoolExhaustedError
@@ -146,8 +146,8 @@ class ConnectionPool:
 
 
 def _close_all(idle: list[Driver], pid: int) -> None:
-    """Close the idle connections of a pool that nobody uses any more, except in a forked child: there they belong to
-    its parent."""
+    """Close the idle connections of a pool that nobody uses any more, except in a forked child: there, these
+    connections belong to the parent."""
     while idle and pid == os.getpid():
         with suppress(Exception):
             idle.pop().close()
@@ -164,7 +164,7 @@ def _is_reset(driver: Driver) -> bool:
 
 
 def _has_something_to_say(driver: Driver) -> bool:
-    """Whether the socket has data to read. For an idle session this means that the server has ended it."""
+    """Whether the socket has data to read. For an idle session this means that the server has ended the session."""
     poller = select.poll()
     poller.register(driver.fileno(), select.POLLIN)
     return bool(poller.poll(0))

@@ -197,6 +197,6 @@ def _connection_broke(error: psycopg.Error) -> bool:
 
 
 def _is_out_of_step(error: psycopg.Error) -> bool:
-    """True if psycopg says "received 2 results from command 'COMMIT'". The second result is the end of the session,
-    and PgBouncer passes on both at once."""
+    """True if psycopg says "received 2 results from command 'COMMIT'". The second result says that the session has
+    ended. PgBouncer passes on both results at once."""
     return isinstance(error, psycopg.InternalError) and error.sqlstate is None

@@ -31,7 +31,7 @@ class Transaction(Protocol):
 class HeldConnection:
     """One connection from the pool, kept for many transactions."""
 
-    _in_autocommit: Driver | None = None  # by `first_pipeline`
+    _in_autocommit: Driver | None = None  # the connection, while `first_pipeline` has it in autocommit mode
 
     def __init__(self, pool: ConnectionPool, url: Address) -> None:
         """Raises psycopg.OperationalError and PoolExhaustedError."""

@@ -23,8 +23,8 @@ QUESTION = "readings/takes_no_writes"
 def refused_writes(
     error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: Address
 ) -> ReadOnlyServerError | None:
-    """The error to raise if the server takes no writes. Call this after the ROLLBACK, because the question is asked
-    in the same session. Also returns None if the session cannot answer."""
+    """The error to raise if the server takes no writes. None for any other error, if the server takes writes, or if
+    the session cannot answer. Call this after the ROLLBACK, because the question is asked in the same session."""
     if sqlstate_of(error) != READ_ONLY:
         return None
     with suppress(*_closed()), OwnCursor(driver()) as cursor:

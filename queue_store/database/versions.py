@@ -13,16 +13,16 @@ MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
 SERVES_CODE_FROM = "0001_initial"
 MARK = re.compile(r"serves code from (\w+) on")
 
-# Before the first release there were 26 migrations. Today's first migration makes the schema that the last of them
-# left.
+# Before the first release there were 26 migrations. Today's first migration makes the schema that the last of those
+# 26 left.
 FIRST = "0001_initial"
 LAST_OF_BEFORE = "0026"
 MARK_OF_BEFORE = "compatible with the code of schema versions from 0009"
 OF_BEFORE = re.compile(r"00(0[1-9]|1\d|2[0-6])")
 
 
-# The oldest version with the tables and columns of the newest one: its backups fit. A migration that changes tables or
-# columns sets this to its own version.
+# The oldest version that has the same tables and columns as the newest one, so its backups fit into the newest
+# schema. A migration that changes tables or columns sets this to its own version.
 TABLES_SINCE = FIRST
 
 
@@ -59,12 +59,12 @@ def is_to_be_migrated(version: str | None) -> bool:
 
 
 def mark() -> str:
-    """The mark that `migrate` writes into the database, for code that is older than this."""
+    """The mark that `migrate` writes into the database, for code that is older than this code."""
     return MARK_OF_BEFORE if SERVES_CODE_FROM == FIRST else f"serves code from {SERVES_CODE_FROM} on"
 
 
 def serves_this_code(mark: str) -> bool:
-    """Whether a newer schema with this mark still serves this code."""
+    """Whether this code can work on a newer schema with this mark."""
     found = MARK.fullmatch(mark)
     return mark == MARK_OF_BEFORE or (found is not None and found[1] in known_versions())
 

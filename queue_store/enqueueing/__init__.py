@@ -1,4 +1,4 @@
-"""Enqueueing: records into the queue, in the caller's own transaction.
+"""Enqueueing puts records into the queue, in the caller's own transaction.
 
     with Session(engine) as session:
         session.add(order)
@@ -63,7 +63,7 @@ def enqueue(
     `on_duplicate`: what to do when an unfinished record of the flow has the same `dedup_key`: "raise"
     DuplicateRecordError, "skip", or "replace" its payload (DuplicateRecordError if it is already running).
     `hint_sender`: wakes a worker right after the COMMIT; for sessions only. `is_follow_up`: for records that a run
-    enqueues itself; they pass when ingestion is stopped.
+    enqueues; they are accepted even while ingestion is stopped.
 
     Raises PayloadRejectedError, UnknownFlowError, DuplicateRecordError, IngestionStoppedError.
     """
@@ -111,8 +111,8 @@ def enqueue_many(
     them.
 
     Each row is a payload or a NewRecord. `options` apply to rows that are payloads. A NewRecord has options of its
-    own: if any row is one, give no `options`. With "replace" the last row with a key wins. Raises the same errors as
-    `enqueue`, and they name the row.
+    own: if any row is a NewRecord, give no `options`. If several rows have the same key, "replace" takes the last of
+    these rows. Raises the same errors as `enqueue`, and they name the row.
     """
     session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(

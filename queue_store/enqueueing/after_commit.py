@@ -1,4 +1,4 @@
-"""Sends hints for enqueued records after their COMMIT. Before that a worker would find nothing."""
+"""Sends hints for enqueued records after their COMMIT. Before the COMMIT a worker would find nothing."""
 
 import asyncio
 import contextvars

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # psycopg expects one answer to the end of a COPY, and raises Python's ValueError if there are two. The second answer
-# is the end of the session. PgBouncer passes on both at once.
+# says that the session has ended. PgBouncer passes on both answers at once.
 ENDED_WITH_COPY = "the session ended with the COPY"
 
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
@@ -234,8 +234,8 @@ def translated_errors() -> Generator[None]:
 
 
 def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> bool:
-    """Whether psycopg left a COPY open because it was interrupted at its beginning. Every ROLLBACK after that fails.
-    The server rolls back when the connection is closed."""
+    """Whether psycopg left a COPY open because psycopg was interrupted when the COPY began. Every ROLLBACK then
+    fails. The server rolls back when the connection is closed."""
     return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
 
 

@@ -100,13 +100,13 @@ class CeleryHintSender:
         again."""
         try:
             self._redis().delete(_key(flow_name, slot))
-        except Exception as error:  # noqa: BLE001  (nor may it break a run)
+        except Exception as error:  # noqa: BLE001  (a hint must never break a run)
             self._failed(flow_name, error)
 
     def is_broker_reachable(self) -> bool:
         try:
             return bool(self._redis().ping())  # pyright: ignore[reportUnknownMemberType]
-        except Exception:  # noqa: BLE001  (whatever is wrong with it, it cannot be reached)
+        except Exception:  # noqa: BLE001  (whatever the error is, the broker cannot be reached)
             return False
 
     def waiting_messages(self, celery_queue: str) -> int | None:

@@ -29,7 +29,7 @@ class Copy:
     """A named COPY … FROM STDIN with its text, block by block.
 
     With `may_meet_duplicates`, a COPY may be refused by a unique index, or by a deadlock with a bulk of the same
-    keys. It then writes nothing, and its answer is one row.
+    keys. A refused COPY writes nothing, and its answer is one row.
     """
 
     name: str

@@ -42,7 +42,7 @@ class Rescued:
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
     struck_ids: list[int] = field(default_factory=list[int])
-    open_sessions: list[int] = field(default_factory=list[int])  # of dead runs; this login may not end them
+    open_sessions: list[int] = field(default_factory=list[int])  # sessions that this login may not end
 
     @property
     def record_count(self) -> int:
@@ -77,8 +77,8 @@ class Rescue:
         self, worker_process_ids: Sequence[UUID], records_in_flight: Mapping[UUID, int] | None = None
     ) -> Rescued:
         """Do what `sweep` does, at once, for worker processes that are known to be gone. `records_in_flight`: for
-        each worker process, the record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process if neither
-        is known."""
+        each worker process, the record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process if it is
+        unknown whether a record was in flight."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)

@@ -122,8 +122,8 @@ def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndR
 
 
 def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
-    """Returns those of the processes that were asked to end a handler whose record is still processing under the
-    same claim."""
+    """Of these processes, returns those that were asked to end a handler. A request does not count if its record is
+    no longer processing under the claim of the request."""
     parameters = {"worker_process_ids": list(worker_process_ids)}
     return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 

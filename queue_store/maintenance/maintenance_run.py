@@ -34,7 +34,7 @@ class MaintenanceRun:
 
     @contextmanager
     def chunk(self) -> Generator[Cursor[Any]]:
-        """One transaction of work. The heartbeat comes first, so that a run that was declared abandoned
+        """One transaction of work. The heartbeat comes first, so that an operation that was declared abandoned
         changes nothing more.
 
         Raises MaintenanceError."""

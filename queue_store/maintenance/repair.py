@@ -59,8 +59,8 @@ def _correct_counts(run: MaintenanceRun) -> int:
 
 
 def _seal_anew(run: MaintenanceRun) -> int:
-    """Seals the audit log anew, and returns the number of its problems. Lost rows stay lost. A new row of the log
-    says what was found."""
+    """Seals the audit log anew, and returns the number of problems that were found in it. Lost rows stay lost. A new
+    row of the log says what was found."""
     with run.chunk() as cursor:
         found = _found(cursor, SEALS)
         if found and not run.dry_run:

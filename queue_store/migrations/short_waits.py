@@ -41,8 +41,8 @@ def waits(driver: Any, say: Any) -> Iterator[float]:
 
 
 def let_vacuum_go(driver: Any) -> None:
-    """Take a lock that conflicts with vacuum, but with no reader or writer. It waits for longer than a moment,
-    because Postgres cancels an autovacuum only for a session that has waited for a second."""
+    """Take a lock that conflicts with vacuum, but with no reader or writer. The statement waits for longer than a
+    moment, because Postgres cancels an autovacuum only for a session that has waited for a second."""
     if driver.execute(sql("migration/has_queue")).fetchone() != (True,):
         return
     [moment] = driver.execute("SELECT current_setting('lock_timeout')").fetchone()

@@ -28,7 +28,7 @@ SEARCH_PATH = "SELECT set_config('search_path', quote_ident(%s) || ', public', t
 
 @dataclass(slots=True)
 class Left:
-    """Jobs of one task that are not moved, all for the same reason. `ids`: the first of them."""
+    """Jobs of one task that are not moved, all for the same reason. `ids`: those of the first of these jobs."""
 
     name: str
     reason: str
@@ -38,7 +38,7 @@ class Left:
 
 @dataclass(slots=True)
 class Moved:
-    """`moved`: records by flow. `running` and `waiting`: what the other system has at the end."""
+    """`moved`: records by flow. `running` and `waiting`: how many such jobs the other system has at the end."""
 
     moved: dict[str, int] = field(default_factory=dict[str, int])
     left: list[Left] = field(default_factory=list[Left])

@@ -16,8 +16,8 @@ SHARED = (
 
 
 class Procrastinate:
-    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: also move jobs if those of
-    several flows share a lock. Records with this order_key then wait only for records of their own flow."""
+    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: also move the jobs of a lock
+    if they go to several flows. The records with this order_key then wait only for records of their own flow."""
 
     label = "procrastinate"
 

@@ -15,8 +15,8 @@ from queue_store.errors import QueueStoreError
 @dataclass(slots=True)
 class Job:
     """A waiting job, locked in the caller's transaction. `name`: the name of its task. `flow_name`: the flow
-    of the record that it becomes. `problem`: why it cannot be moved. `came_early`: it was taken before its turn,
-    together with jobs that it belongs to."""
+    of the record that it becomes. `problem`: why it cannot be moved. `came_early`: it was locked before its turn,
+    together with earlier jobs that must move in the same batch."""
 
     id: Any
     name: str
@@ -28,7 +28,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`running`: jobs that a worker of the other system is running. They stay there."""
+    """`running`: jobs that a worker of the other system is running. These jobs stay in the other system."""
 
     waiting: int
     running: int
@@ -44,11 +44,11 @@ class Source(Protocol):
 
     @property
     def schema(self) -> str | None:
-        """The schema of its tables; None if the search_path finds them."""
+        """The schema of the source's tables; None if the search_path finds them."""
         ...
 
     def check(self, cursor: Cursor[Any]) -> None:
-        """Raises QueueStoreError if its tables are not as expected."""
+        """Raises QueueStoreError if the source's tables are not as expected."""
         ...
 
     def count(self, cursor: Cursor[Any]) -> Waiting: ...
@@ -88,8 +88,8 @@ def table_of(schema: str | None, name: str) -> Identifier:
 
 
 def level_of(priority: int) -> int:
-    """Converts a priority. Both other systems take larger numbers first, with 0 as their default. Ours is 0 to 9,
-    smaller first, 5 by default."""
+    """Converts a priority. Both other systems take larger numbers first, with 0 as their default. Our priorities are
+    0 to 9, smaller first, 5 by default."""
     return min(9, max(0, 5 - priority))
 
 

@@ -20,7 +20,7 @@ HANDLER_ENDED = "HandlerEndedError"  # the exception type of the attempt that is
 
 @dataclass(frozen=True, slots=True)
 class AskedToEnd:
-    """The process that was asked to end its handler. `crash_strikes`: how many the record had before."""
+    """The process that was asked to end its handler. `crash_strikes`: how many the record had before the request."""
 
     record_id: int
     claim_number: int

@@ -161,8 +161,8 @@ class Operators:
             return unknown_flows.check_flow_or_records(cursor, flow_name)
 
     def move(self, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
-        """Move the pending and failed records of a name that is not a flow to a flow, with their attempts and
-        counts.
+        """Move the pending and failed records, with their attempts and counts, from a name that is not a flow to a
+        flow.
 
         Raises UnknownFlowError, RegisteredFlowError.
         """

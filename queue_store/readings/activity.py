@@ -27,7 +27,7 @@ class SlowStatement:
 @dataclass(frozen=True, slots=True)
 class HeldSnapshot:
     """`transactions`: how many transactions have begun since the snapshot. Vacuum cannot remove the dead rows that
-    they left."""
+    these transactions left."""
 
     kind: str
     holder: str

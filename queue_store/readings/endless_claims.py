@@ -12,8 +12,8 @@ from queue_store.settings import ProcessorSettings
 
 @dataclass(frozen=True, slots=True)
 class EndlessClaims:
-    """The endlessly claimed records of one flow. `most_claims`: the most claims in a row of any of them.
-    `record_ids`: at most ten."""
+    """The endlessly claimed records of one flow. `most_claims`: the largest number of claims in a row that any of
+    these records has. `record_ids`: at most ten."""
 
     flow_name: str
     record_count: int

@@ -16,7 +16,7 @@ from queue_store.settings import ProcessorSettings
 from queue_store.thresholds import Thresholds
 
 DAY_SECONDS = 86_400.0
-USUAL_SHARE = 0.95  # the percentile of the handler's calls in the last day
+USUAL_SHARE = 0.95  # the percentile of how long the handler's calls took in the last day
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ def _judge(
 
 
 def _usual_seconds(day: Window | None, baseline: Baseline | None) -> float | None:
-    """How long the flow's handler usually runs: the longer one of its usual durations in the last day and at this
-    hour of the week."""
+    """How long the flow's handler usually runs: the longer of two usual durations, that of the last day and that of
+    this hour of the week."""
     known = [
         day and day.processing_percentile(USUAL_SHARE),
         baseline and baseline.processing_seconds,

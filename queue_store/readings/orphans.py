@@ -16,7 +16,7 @@ RESCUE_IS_LATE_SECONDS = 60.0  # rescue promises 20 s
 
 @dataclass(frozen=True, slots=True)
 class OrphanGroup:
-    """`late_count`: those that rescue should have given back by now."""
+    """`late_count`: how many of the orphans rescue should have given back by now."""
 
     flow_name: str
     cause: str

@@ -1,4 +1,4 @@
-"""Outcomes as they happen: each failed attempt, and the number of completed records."""
+"""Outcomes as they happen: each unsuccessful attempt, and the number of completed records."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,7 +40,7 @@ class OutcomeReader:
     _completed: dict[str, int] = field(default_factory=dict[str, int])
 
     def read(self, cursor: Cursor[Any]) -> tuple[dict[str, int], list[FailedAttempt]]:
-        """The number of completed records by flow, and the failed attempts, since the last reading. The first
+        """The number of completed records by flow, and the unsuccessful attempts, since the last reading. The first
         reading returns nothing."""
         completed = {name: c.counts[COMPLETED] for name, c in self._counters.read(cursor).items()}
         if self._after is None:

@@ -28,9 +28,9 @@ KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """None: any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run or worker that owned
-    the record last, or that attempted it without success. `error_group`: the kind of error of any of its attempts.
-    `before_id`: where the last page ended."""
+    """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run
+    or worker that owned the record last, or that attempted it without success. `error_group`: the kind of error of
+    any of its attempts. `before_id`: where the last page ended."""
 
     flow_name: str | None = None
     status: str | None = None

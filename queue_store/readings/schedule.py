@@ -10,7 +10,7 @@ from queue_store.database.statements import sql
 from queue_store.queue_schema import celery_queue_name
 
 LATE_SECONDS = 600.0
-BEAT_SILENT_SECONDS = 20.0  # so silence is reported within a minute, with the sentinel's pause
+BEAT_SILENT_SECONDS = 20.0  # with the sentinel's pause added, silence is reported within a minute
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """The newest occurrence of an entry, and when an occurrence last ended."""
+    """The newest occurrence of an entry, and when an occurrence of this entry last ended."""
 
     entry: str
     due_at: datetime
@@ -38,8 +38,8 @@ class BeatRow:
 
 @dataclass(frozen=True, slots=True)
 class LastSigns:
-    """How long ago any beat or worker process last gave a sign of life; None if none is known. The last beat that
-    shut down cleanly still counts, because its row is kept."""
+    """How long ago any beat, and any worker process, last sent a heartbeat; None if none is known. The last beat
+    that shut down cleanly still counts, because its row is kept."""
 
     beat_seconds: float | None
     worker_seconds: float | None

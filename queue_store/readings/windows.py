@@ -47,14 +47,14 @@ class Window:
 
     @property
     def success_rate_percent(self) -> float | None:
-        """The share of finished records that completed; None for fewer than 20."""
+        """The share of finished records that completed; None for fewer than 20 finished records."""
         if self.outcomes < MINIMUM_OUTCOMES:
             return None
         return round(100 * self.completed / self.outcomes, 2)
 
     @property
     def error_rate_percent(self) -> float | None:
-        """The share of attempts that raised an exception; None for fewer than 20."""
+        """The share of attempts that raised an exception; None for fewer than 20 attempts."""
         if self.attempts < MINIMUM_OUTCOMES:
             return None
         return round(100 * (self.failed + self.retried) / self.attempts, 2)

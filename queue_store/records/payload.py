@@ -82,8 +82,8 @@ def _is_deep(encoded: bytes) -> bool:
 
 
 def _encode_carefully(value: object, field: str) -> bytes:
-    """Applies the whole rule. `orjson.dumps` with the checks of `encode_json` accepts no other values, and writes
-    the same JSON."""
+    """Applies the whole rule. The quick way in `encode_json` accepts only values that this function accepts, and
+    writes the same JSON for them."""
     return orjson.dumps(_checked(value, field, 0, is_written=True), option=_OPTIONS)
 
 

@@ -16,7 +16,8 @@ _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Record:
-    """A claimed record. `(id, flow_instance_id, claim_number)` is the fence of everything written about it.
+    """A claimed record. `(id, flow_instance_id, claim_number)` is the fence in everything that a run writes about
+    the record.
 
     `jsonb` and the `…_microseconds` are what Postgres sent. They are decoded on demand: decoding them in every
     record took a fifth of a worker's CPU. Decoding on demand also keeps one bad payload from breaking its batch."""
@@ -114,8 +115,8 @@ Outcome = Completed | Failure | Snooze | Cancelled
 
 @dataclass(slots=True)
 class Written:
-    """The ids whose outcomes were written, by arrow, and those that the fence refused. `flows_to_hint`: flow
-    and Celery queue of the follow-up records that were enqueued."""
+    """The ids of the records whose outcomes were written, by arrow, and of those that the fence refused.
+    `flows_to_hint`: flow and Celery queue of the follow-up records that were enqueued."""
 
     completed_ids: list[int] = field(default_factory=list[int])
     retried_ids: list[int] = field(default_factory=list[int])

@@ -40,7 +40,7 @@ class Claimer:
 
     @property
     def next_is_for_suspects(self) -> bool:
-        """Whether the next claim looks for suspects first. Sometimes it must look for them, or suspects would wait
+        """Whether the next claim looks for suspects first. Some claims must do so; otherwise suspects would wait
         endlessly in a flow that is never empty."""
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
@@ -63,7 +63,8 @@ class Claimer:
         return records
 
     def send(self, cursor: Cursor[Any], batch_size: int, *, is_aging: bool = False) -> None:
-        """Send only the claim from the position. It may be sent in a pipeline; read it with `read` afterwards."""
+        """Send only the claim from the position. The claim may be sent in a pipeline; read its result with `read`
+        afterwards."""
         parameters = self._parameters(batch_size)
         if self.position.uses_key_scan:
             self._execute(

@@ -18,8 +18,9 @@ _LEVELS = NumberArray(LEVELS)
 
 
 def may_end_with(outcomes: Sequence[Outcome], counts: RunCounts, batch_size: int, claimer: Claimer) -> bool:
-    """Whether it is likely that nothing is due, because the run claimed only once and found less than it wanted.
-    Outcomes that make a record due again are excluded: this transaction would not see that record."""
+    """Whether it is likely that nothing is due, because the run claimed only once and found fewer records than it
+    asked for. False for outcomes that can make a record due again: this transaction would not see that the record is
+    due."""
     is_short = counts.batch_count == 1 and counts.records_claimed < batch_size
     is_plain = not claimer.claimed_suspects and not claimer.position.uses_key_scan
     return is_short and is_plain and all(outcome.__class__ is Completed for outcome in outcomes)

@@ -18,9 +18,9 @@ class FairPart:
 
 
 def fair_part(run: Run, most_each: int) -> FairPart:
-    """A fair part of the records that are due from the position of the run. `most_each`: the largest part of
-    interest. The processes that share are those with a run of the flow and the idle ones that serve the flow, but no
-    more than the flow may have runs. Raises what HeldConnection.transaction raises."""
+    """A fair part of the records that are due from the position of the run. `most_each`: the caller needs no larger
+    part. The records are shared among the processes with a run of the flow and the idle processes that serve the
+    flow, but among no more processes than the flow may have runs. Raises what HeldConnection.transaction raises."""
     parameters = run.parameters | run.position.bounds()
     parameters |= {"flow_name": run.options.flow_name, "most_each": most_each, "most": MOST_COUNTED}
     with run.held.transaction() as cursor:

@@ -30,7 +30,7 @@ class RunCounts:
     records_released: int = 0
     records_cancelled: int = 0
     records_refused: int = 0
-    records_held: int = 0  # by the run's express slice, at this moment
+    records_held: int = 0  # in the run's express slice, at this moment
 
     def parameters(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in self.__slots__}

@@ -133,7 +133,7 @@ def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], wri
 
 
 def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> dict[str, Any]:
-    """The parameters of the statement that tells which of the records have already finished under this claim."""
+    """The parameters of the statement that tells which of the records have already finished under the same claim."""
     return {
         "flow_instance_id": flow_instance_id,
         "ids": [record.id for record in records],

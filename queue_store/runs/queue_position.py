@@ -44,7 +44,7 @@ class QueuePosition:
 
     cursor_seconds: float
     aging_claims: int
-    batch_size: int | None = None  # the flow's, as its last run read it
+    batch_size: int | None = None  # the flow's batch size, as the flow's last run read it
     _lowest: dict[int, tuple[str, int]] = field(default_factory=dict[int, tuple[str, int]])
     _dropped_at: float = 0.0
     _pause_seconds: float = 0.0
@@ -112,7 +112,7 @@ class QueuePosition:
             self._pause_seconds = min(self._walk_seconds / WALK_SHARE, LONGEST_PAUSE_SECONDS)
         first: dict[int, Record] = {}
         for record in records:
-            if record.order_key is not None:  # records that wait for it become claimable below the cursor
+            if record.order_key is not None:  # records waiting for this one become claimable below the cursor
                 self._begin_key_scan(records, batch_size)
                 self.drop()
                 return

@@ -56,8 +56,8 @@ class Run:
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this one ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
-    is_in_doubt: bool = False  # the run before does not know whether this one has begun
-    _first_batch: list[Record] = field(default_factory=list[Record])  # claimed by the run before
+    is_in_doubt: bool = False  # the previous run does not know whether this one has begun
+    _first_batch: list[Record] = field(default_factory=list[Record])  # claimed by the previous run
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
 
@@ -97,7 +97,7 @@ class Run:
 
     def begin(self) -> list[Record]:
         """Register and claim the first batch in one transaction. If the batch is empty, nothing was written. A
-        successor returns the batch that the run before has claimed for it. Raises CommitUnknownError if it is
+        successor returns the batch that the previous run has claimed for it. Raises CommitUnknownError if it is
         unknown whether the run has begun."""
         if self.is_in_doubt:
             raise CommitUnknownError("the connection broke while the previous run ended and this one began")
@@ -114,7 +114,7 @@ class Run:
         return self._claimed(records)
 
     def begin_with(self, records: list[Record]) -> None:
-        """Take over the records that the run before has claimed for this one. Call it after the COMMIT."""
+        """Take over the records that the previous run has claimed for this one. Call it after the COMMIT."""
         self.claimer.sent_alone(found=True)
         self.is_registered = True
         self._first_batch = self._claimed(records)
@@ -233,7 +233,7 @@ class Run:
         return writers
 
     def _claimed(self, records: list[Record]) -> list[Record]:
-        """Call this after the COMMIT. Checks the size, because a wrong plan could claim too many records."""
+        """Call this after the COMMIT. Checks the batch: a wrong plan could claim too many records."""
         if len(records) > self.batch_size:
             raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
         self.last_was_full = len(records) == self.batch_size

@@ -1,8 +1,8 @@
 """Ends a short run and begins the next run, of another flow, in one transaction.
 
 If many flows have a few records each, this saves every second COMMIT and half of the round trips. The successor
-begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes it. It does not wait
-for locks for long: if the row of its flow stays locked, the first run ends without a successor.
+begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes it. The successor does
+not wait long for locks: if the row of its flow stays locked, the first run ends without a successor.
 """
 
 from collections.abc import Sequence

@@ -1,2 +1,2 @@
--- Only one process judges at a time.
+-- Only one process at a time opens, updates and resolves alerts.
 LOCK TABLE public.alerts IN SHARE ROW EXCLUSIVE MODE

@@ -1,6 +1,6 @@
 -- cancel: pending → cancelled, for records that were given back while the request was being written: neither
 -- transaction saw the other. A run that has claimed such a record since then sees the request itself. Returns the
--- ids.
+-- ids of the cancelled records.
 WITH asked AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(ARRAY(SELECT record_id FROM public.cancel_requests WHERE requested_at > now() - interval '1 day'))

@@ -1,5 +1,6 @@
--- Each hour keeps a limited number of kinds of errors for each flow. The rarest kinds beyond that number are added
--- to the kind `other`. Only the last two hours are read, because the fold writes to no other hours.
+-- Each hour keeps a limited number of kinds of errors for each flow. When there are more than twice as many, the
+-- rarest kinds beyond that number are added to the kind `other`. Only the last two hours are read, because the fold
+-- writes to no other hours.
 WITH crowded AS (
     SELECT hour, flow_name FROM public.error_hours
     WHERE hour >= date_trunc('hour', now()) - interval '1 hour'

@@ -104,7 +104,7 @@ BEGIN
         cancel_own_records, purge_audit, seal_audit_anew TO processing_queue_admin;
 
     -- The roles worker and admin vacuum the tables that autovacuum forgot after a crash. Before Postgres 17 only the
-    -- owner of a table can.
+    -- owner of a table can vacuum it.
     IF current_setting('server_version_num')::integer >= 170000 THEN
         EXECUTE format('GRANT MAINTAIN ON %s TO processing_queue_worker, processing_queue_admin', vacuumed);
     END IF;

@@ -1,5 +1,5 @@
 -- Failed records that the weekly reset may try again, page by page. Such a record has fewer failed attempts than
--- `max_retries`, and did not fail by crash strikes (a flow may declare its own limit of them). It failed before
+-- `max_retries`, and did not fail by crash strikes (a flow may declare its own limit of strikes). It failed before
 -- `before`, the instant at which the reset began. No unfinished record and no newer resettable record of its flow
 -- has the same dedup_key.
 SELECT q.flow_name, q.updated_at, q.id

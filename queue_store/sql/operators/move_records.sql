@@ -1,4 +1,4 @@
--- Moves pending and failed records of a name that is not a flow to a flow: one chunk, in the order of the ids. The
+-- Moves pending and failed records from a name that is not a flow to a flow: one chunk, in the order of the ids. The
 -- counts of both names change in the same transaction. A pending record stays if an unfinished record of that flow
 -- has the same dedup_key. Returns every id that was checked, with its status if it was moved.
 WITH chosen AS MATERIALIZED (

@@ -87,7 +87,8 @@ WITH counted AS MATERIALIZED (
     FROM live l CROSS JOIN share
 )
 SELECT s.flow_name, s.total, s.all_pending AS pending,
-    -- Beyond the limit, due records are all pending ones that are not for later, if the later ones could be counted.
+    -- If the count of due records reached the limit, but that of later records did not, the due records are all
+    -- pending records minus the later ones.
     CASE WHEN s.due >= s.of_each AND s.future < s.of_each THEN greatest(s.all_pending - s.future, s.free)
         ELSE least(s.free, s.all_pending) END AS due,
     s.processing, s.completed, s.failed, s.cancelled, s.is_approximate,

@@ -1,5 +1,5 @@
--- How many seconds this server is behind the one it follows; 0 if it follows none. A connected replica that has
--- replayed everything it received is not behind. The lag of a disconnected replica is the age of its last
+-- How many seconds this server is behind the server that it follows; 0 if it follows none. A connected replica that
+-- has replayed everything it received is not behind. The lag of a disconnected replica is the age of its last
 -- transaction. A replica that has not replayed a transaction yet has no data newer than its start.
 SELECT CASE
     WHEN NOT pg_is_in_recovery() THEN 0

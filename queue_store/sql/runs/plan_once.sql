@@ -1,4 +1,4 @@
 -- Steers the plans of this transaction. Each plan is made once and serves every batch. These plans use an index even
--- if the table was empty when they were made. The lock tells rescue which session is this run's.
+-- if the table was empty when they were made. The advisory lock tells rescue which session works for this run.
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
     pg_advisory_xact_lock_shared(%(session_lock)s)

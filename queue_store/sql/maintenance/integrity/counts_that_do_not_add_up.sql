@@ -2,7 +2,7 @@
 -- changed a status without an arrow. Flows with more unfinished records than the limit are left to the nightly
 -- recount. With `at_a_glance`, flows with a busy run are left out, too. Counting begins with the newest records,
 -- because the oldest lie behind the dead index entries of everything claimed since the last vacuum.
-WITH seen AS MATERIALIZED ( -- the flows of the newest records, even if their counts are lost
+WITH seen AS MATERIALIZED ( -- the flows of the newest records, even flows whose counts are lost
     SELECT DISTINCT flow_name::text FROM (
         SELECT flow_name FROM public.processing_queue ORDER BY id DESC
         LIMIT CASE WHEN %(at_a_glance)s THEN 20 ELSE %(limit)s::bigint END) newest
