@@ -14,7 +14,9 @@ from queue_store.database.statements import sql
 DELTAS_AT_ONCE = 5_000
 STEPS_AT_ONCE = 40
 COUNT_LIMIT = 1_000
-ERROR_KINDS = 100  # kept for each flow and hour; the migration error_hours has the same bound for each delta
+# Kept for each flow and hour when there are more than twice as many. The migration error_hours bounds each delta by
+# the same number.
+ERROR_KINDS = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The most frequent errors, in groups: errors whose messages differ only in numbers and ids are one group.
 
-All attempts are counted when they are written, by whole hours. Each flow and hour keeps its 100 most frequent kinds.
-All others count as the kind OTHER. Windows of less than an hour read the newest attempts instead.
+All attempts are counted when they are written, by whole hours. Each flow and hour keeps at least its 100 most frequent
+kinds. When there are more than 200, the others are added to the kind OTHER. Windows of less than an hour read the
+newest attempts instead.
 """
 
 from dataclasses import dataclass
