@@ -1,5 +1,4 @@
-"""Everything that authors of flows, producers and operators import, as in `from processing_queue import flow,
-enqueue`.
+"""Everything that flow authors, producers and operators import, as in `from processing_queue import flow, enqueue`.
 
 This package is the Celery side of the task system: it wakes workers, gets records from the store, runs flows, and
 reports. Everything here is loaded when it is first used. So `queuectl --help` does not load Celery and SQLAlchemy,
@@ -142,7 +141,8 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def _prepare_celery() -> None:
-    """Runs once, before the application is first used. Connects its signals, and puts our page into Flower."""
+    """Runs once, before the application is first used. Connects our handlers to Celery's signals, and puts our page
+    into Flower."""
     import_module(".background.worker_signals", __name__)
     import_module(".observing.json_logs", __name__)
     import_module(".queue_page.install", __name__).install_in_flower_command()

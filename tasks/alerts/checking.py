@@ -30,7 +30,7 @@ class CheckResult:
 def check_queue(
     database: DatabaseManager, settings: ProcessorSettings, *, notify: bool, process_kind: str = WORKER
 ) -> CheckResult:
-    """With `notify=False` it neither stores alerts nor sends anything. `process_kind` tells operators which
+    """With `notify=False` this check neither stores alerts nor sends anything. `process_kind` tells operators which
     processes have the channels.
 
     If the database cannot be reached, does not answer or takes no writes, that is the only finding. With
@@ -96,5 +96,6 @@ def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
 
 
 def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
-    """The codes whose alerts may be resolved. Empty while a rule fails, because the trouble may not be over."""
+    """The codes whose alerts may be resolved. Empty while a rule fails, because the trouble that the rule looks for
+    may not be over."""
     return () if any(finding.code == RULE_FAILED for finding in findings) else JUDGED_CODES

@@ -30,7 +30,7 @@ ANSWER_SECONDS = 30.0
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """`judged_at`: the database's time when the judgement began. `attempts`: how many tries it took until the database
-    answered. `held_keys`: the keys of alerts that cannot be judged because of a stop; they stay as they are.
+    answered. `held_keys`: the keys of alerts that cannot be judged because of a stop; these alerts stay as they are.
     `takes_writes`: False on a standby or a read-only server, whose findings may be out of date."""
 
     judged_at: datetime
@@ -44,7 +44,7 @@ class Judgement:
 def judge_everything(
     database: DatabaseManager, settings: ProcessorSettings, *, registers_as: str | None = None
 ) -> Judgement:
-    """Tries up to TRIES times, because one broken connection is not an emergency. No new try begins after
+    """Judges in up to TRIES tries, because one broken connection is not an emergency. No new try begins after
     ANSWER_SECONDS.
 
     `registers_as`: this process first registers the contacts that it has channels to, under this kind of process.
@@ -92,7 +92,8 @@ def _judge(
 
 
 def _refuse_old_schema(database: DatabaseManager) -> None:
-    """During a deployment of a newer version, this code also judges the newer schema."""
+    """Refuses a schema that must be migrated or is too old. Accepts a newer schema, because this code judges it
+    during a deployment of a newer version."""
     with database.hold():
         current = schema.version_of(database)
     if versions.is_to_be_migrated(current) or versions.is_too_old(current):

@@ -2,7 +2,7 @@
 
     send_invoice.enqueue(session, Order(order_id=17))
 
-A payload of another type is refused by the type checker, and by the function itself with the field's path.
+A payload of another type is refused by the type checker, and at run time by `enqueue`, with the field's path.
 """
 
 from collections.abc import Callable, Iterable

@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 
 
 class DeafChildren(bootsteps.StartStopStep):
-    """Finds and kills children that cannot receive the request. Runs in the main process of a prefork worker."""
+    """Finds and kills children that cannot receive the request to end their handler. Runs in the main process of a
+    prefork worker."""
 
     requires = ("celery.worker.components:Pool",)
 

@@ -58,7 +58,7 @@ class Sentinel(threading.Thread):
         try:
             is_mine = call_with_deadline(self._take_lease, ANSWER_SECONDS, thread_name="sentinel_lease")
         except DatabaseUnavailableError as error:
-            if self._services.slots.is_first:  # one process of each worker reports it
+            if self._services.slots.is_first:  # one process of each worker reports the error
                 from ..alerts.checking import report_unusable
 
                 report_unusable(database, settings, error, notify=True)

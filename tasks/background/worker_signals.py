@@ -73,8 +73,8 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 def import_what_handlers_need(flows: Iterable[Flow]) -> None:
-    """Import these modules once before the fork. Otherwise each pool child would import them while its first record
-    waits. A worker whose flows do not need them skips this."""
+    """Import the modules which handlers need, once and before the fork. Otherwise each pool child would import them
+    while its first record waits. A worker whose flows do not need them skips this."""
     if any(flow.needs_sqlalchemy for flow in flows):
         from queue_store.database import held_with_sqlalchemy, sqlalchemy_engine  # noqa: F401
 
@@ -123,7 +123,7 @@ def say_what_is_served() -> None:
             queue,
             names,
         )
-    if applications():  # their tasks that are not durable have other queues
+    if applications():  # tasks that are not durable have other queues
         return
     served = {flow.celery_queue for flow in flows} | {celery_queue_name("control")}
     for queue in set(celery_queues) - served:

@@ -79,7 +79,7 @@ def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
 def news(client: Any) -> list[Note]:
     """Return the notes of the last hour, the newest first. Empty if the broker just went away.
 
-    Others can write to this list, too. A text that is not one of our notes is left out.
+    Others can write to the list in Redis, too, so a text that is not one of our notes is left out.
     """
     try:
         now, texts = _now(client), client.lrange(notes_key(), 0, KEPT_NOTES - 1)

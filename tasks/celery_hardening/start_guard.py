@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 
 class StartGuard:
-    """Notes the starts of one worker. It never raises: if the broker is away, it cannot deliver a message that kills
-    the worker."""
+    """Notes the starts of one worker. Its methods never raise: a broker that is away cannot deliver a message that
+    kills the worker."""
 
     def __init__(self, broker_url: str, node_name: str, worker_id: str) -> None:
         self._broker_url = broker_url

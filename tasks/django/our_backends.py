@@ -1,4 +1,4 @@
-"""The backends of ours that TASKS names."""
+"""The backends in Django's setting TASKS that are ours."""
 
 from collections.abc import Iterator
 from typing import Any

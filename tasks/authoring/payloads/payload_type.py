@@ -18,7 +18,7 @@ from ...exceptions import SnoozeRecord
 from .codec import Codec, PlainCodec
 
 VERSION_KEY = "$version"
-AHEAD_SECONDS = 30.0  # until a record is tried again whose payload is newer than this code
+AHEAD_SECONDS = 30.0  # the delay before a record whose payload is newer than this code is tried again
 WARNING_SECONDS = 60.0
 _MARK = b'"$version"'
 _UNBOUNDED = 2**40
