@@ -1,5 +1,5 @@
-"""The task that beat sends every few seconds. It hints flows that have work, and takes care of what dead processes
-left."""
+"""The task that beat sends every few seconds. It sends hints for flows that have work, rescues the records of dead
+processes, enqueues the due records of schedules, and folds counts."""
 
 import logging
 import random

@@ -1,4 +1,4 @@
-"""Durations counted in fixed buckets, so that they can be added up over processes and minutes."""
+"""Counts durations in fixed buckets, so that the counts of several processes and minutes can be added up."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,5 @@
-"""Converts the payloads of a flow to JSON: as the type that the flow declares, or else by the rule for all values.
+"""Converts the payloads of a flow to JSON: as the type that the flow declares, or else by the rule that applies to
+all payloads (queue_store/records/payload.py).
 
 If this process has imported the module of a flow, the flow has its own encoder here. Other processes cannot check
 the type of its payloads.
@@ -38,7 +39,7 @@ def set_encoders(encoders: Mapping[str, Encode]) -> None:
 
 
 def set_encoder(flow_name: str, encode: Encode | None) -> None:
-    """None: encode by the rule for all values."""
+    """None: encode by the rule that applies to all payloads."""
     if encode is None:
         _encoders.pop(flow_name, None)
     else:

@@ -21,7 +21,8 @@ CLOCK_ANSWER_SECONDS = 1.0  # the measured skew is wrong by half of this at most
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
-    """One pool child from its start on. All children of one worker have the same `worker_id`."""
+    """One pool child. It gets its `worker_process_id` at its start. All children of one worker have the same
+    `worker_id`."""
 
     worker_id: UUID
     hostname: str

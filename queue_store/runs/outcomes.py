@@ -89,8 +89,8 @@ def write_follow_ups(cursor: Cursor[Any], outcomes: Sequence[Outcome], written: 
 
 
 def read_follow_up(parameters: dict[str, Any], row: tuple[Any, ...], written: Written) -> None:
-    """Raises UnknownFlowError if somebody has deleted the flow, which was registered when the handler asked for the
-    record."""
+    """Raises UnknownFlowError if somebody has deleted the flow of the follow-up record. The flow was still
+    registered when the handler called `context.enqueue`."""
     _, what, celery_queue = row
     if what == "unknown flow":
         raise UnknownFlowError(

@@ -1,5 +1,5 @@
-"""Lets a worker that starts wait for its pooler. PgBouncer still refuses clients for a while after Postgres has
-come back."""
+"""Makes a starting worker wait for its pooler. PgBouncer still refuses clients for a while after Postgres has come
+back."""
 
 import logging
 import time

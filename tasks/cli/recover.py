@@ -49,7 +49,7 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
             _wait_for_runs(queue.database, wait_seconds)
             done = _recover(queue.database, file, actor, tell)
         except BaseException:
-            say(f"5. Not resumed: put right what is left, then {_RESUME}", err=True)
+            say(f"5. Not resumed: solve the problem first, then call {_RESUME}", err=True)
             raise
         if ingestion_was_open and not no_resume:
             queue.resume_ingestion(None, actor=actor)

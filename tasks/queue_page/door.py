@@ -39,7 +39,7 @@ _wrong_logins = WrongLogins()
 
 
 class BehindTheDoor(tornado.web.RequestHandler):
-    """A base class that is put before each of Flower's handlers and of ours."""
+    """The first base class of all our handlers, and of the subclasses that replace Flower's handlers (`guarded`)."""
 
     scripts = " 'unsafe-inline'"  # one of Flower's pages has an inline script
     is_open = False

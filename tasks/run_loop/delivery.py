@@ -50,7 +50,7 @@ class Delivery:
 
     @property
     def must_stop(self) -> bool:
-        """Asked between two records. If True, the rest of the batch is given back."""
+        """The run asks this between two records. If True, the rest of the batch is given back."""
         current = self.current
         return (
             self.slots.is_stopping

@@ -52,7 +52,9 @@ class OneCommit:
         self._with_savepoints = False
         self._failing_slices = 0  # in a row
         self._conflicts = 0
-        self._settled_ids: set[int] = set()  # refused by the fence, or written outside of a slice
+        # Records that are not run again: the fence refused them, they were cancelled, or their slice was rolled back
+        # and their outcome was written without it.
+        self._settled_ids: set[int] = set()
         self._alone_ids: set[int] = set()  # run one by one, because the database refused their slice
 
     def execute(self, records: Sequence[Record]) -> list[Record]:

@@ -1,6 +1,6 @@
 """Runs several waiting flows in a row. If a worker has many flows, a run is followed by runs of other waiting flows,
 without a message for each. So hundreds of flows with a few records each cost no more messages than one flow with
-many records. If a run has one short batch, the next run begins in the transaction that ends it
+many records. If the only batch of a run is short, the next run begins in the transaction that ends the first one
 (queue_store/runs/succession.py).
 
 Each process walks over the waiting flows in a circle. It begins at a random flow, and stops where another process

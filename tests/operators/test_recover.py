@@ -53,7 +53,7 @@ def test_a_backup_that_fails_says_how_to_go_on(
     monkeypatch.setattr("queue_store.operators.backup.copy_out", full)
     result = CliRunner().invoke(main, ["recover", "--backup", str(tmp_path / "a.zip"), "--yes"])
     assert result.exit_code == 1
-    assert "Not resumed: put right what is left, then queuectl resume --all" in result.output
+    assert "Not resumed: solve the problem first, then call queuectl resume --all" in result.output
     assert switches(database) == (True, True)
 
 

@@ -1,4 +1,4 @@
--- Escalates an unacknowledged alert to the next contact when its level has lasted for longer than the level's
+-- Escalates unacknowledged alerts to the next contact if they have had this level for longer than the level's
 -- period. A critical alert is escalated again each time this period passes.
 UPDATE public.alerts
 SET escalation_step = escalation_step + 1, escalated_at = clock_timestamp()

@@ -1,7 +1,6 @@
--- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. A pending
--- record that is locked, for example by an express slice, is also only asked: cancel never waits for a handler,
--- because that handler may be the caller. Returns each id whose record is unfinished, with what happened:
--- 'cancelled' or 'asked'.
+-- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. So is a
+-- pending record that is locked, for example by an express slice: cancel never waits for a handler, because that
+-- handler may be the caller. Returns each id whose record is unfinished, with what happened: 'cancelled' or 'asked'.
 WITH live AS MATERIALIZED (
     SELECT q.id, q.status, q.flow_name FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('pending', 'processing')

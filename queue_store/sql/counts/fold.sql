@@ -1,5 +1,5 @@
 -- Moves the oldest deltas into minutes, hours and totals. It is one statement, so each delta counts exactly once
--- even if a process dies. Returns how many deltas were moved, and how many of them counted errors.
+-- even if a process dies. Returns how many deltas were moved, and how many of them were counts of errors.
 WITH taken AS MATERIALIZED (
     DELETE FROM public.rollup_deltas
     WHERE id = ANY(ARRAY(

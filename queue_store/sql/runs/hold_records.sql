@@ -1,13 +1,14 @@
 -- Locks the next due records for an express slice, in the order of arrows/claim.sql and from the same cursors. Their
 -- status does not change: they stay pending. Returns the claim number that the slice will write. `may_be_express`:
 -- if false, this record and those after it must be claimed in the normal way. A lock leaves its xmax in the row,
--- after COMMIT and after ROLLBACK, until the row is updated or frozen. So xmax = 0 means that no slice has held this
--- record and ended without its outcome. A record that failed before is claimed in the normal way. So slices can cost
--- a record at most one attempt. `is_one_commit`: the handlers write in this transaction, so the records of the slice
--- cannot be claimed while a handler runs. Records with a dedup_key are left out of such a slice. The record's own
--- handler could replace the payload, and would not be called again. Others who replace the payload would have to
--- wait for the handler. The run is not locked here: its own heartbeat would wait for the handlers. The statement
--- that writes the outcomes checks the run (arrows/complete_held.sql).
+-- after COMMIT and after ROLLBACK, until the row is updated or frozen. So if an earlier slice held this record and
+-- ended without an outcome for it, xmax is not 0. A record that failed before is claimed in the normal way. So
+-- slices can cost a record at most one attempt. `is_one_commit`: the handlers write in this transaction, so the
+-- records of the slice cannot be claimed while a handler runs. Records with a dedup_key are left out of such a
+-- slice. The record's own handler could replace the payload, and nobody would process the new one, because the
+-- record is then completed. Others who replace the payload would have to wait for the handler. The run is not locked
+-- here: its own heartbeat would wait for the handlers. The statement that writes the outcomes checks the run
+-- (arrows/complete_held.sql).
 WITH open AS MATERIALIZED (
     SELECT FROM public.flow_execution_logs run
     JOIN public.flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL
