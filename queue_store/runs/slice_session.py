@@ -67,9 +67,9 @@ class SliceSession:
         return bool(await self._execute(sql("runs/close_slice"), {"slice": self._slice}))
 
     async def abandon(self) -> None:
-        """Release the advisory locks that a handler took. ROLLBACK does not release those of the session, and the next
-        transaction may get another session of PgBouncer. Call this only in an open or failed transaction; afterwards
-        roll back."""
+        """Release the advisory locks that a handler took for its session. ROLLBACK keeps these locks, and PgBouncer
+        may give the next transaction another session. Call this only in an open or failed transaction, and roll back
+        afterwards."""
         await self._execute(sql("runs/abandon_slice"), None)
 
     async def reset(self) -> None:

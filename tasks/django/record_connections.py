@@ -1,8 +1,8 @@
 """Manages Django's connections for each record, as Django itself does for each request.
 
 Connections that are too old or broken are closed before and after each record. A transaction that a task leaves open
-is rolled back, and the attempt fails. Otherwise the next record would write into that transaction, or the task's own
-rows would be lost silently.
+is rolled back, and the attempt fails. Without the rollback, the next task would write into that transaction. Without
+the failure, the task's own rows would be lost silently.
 """
 
 from collections.abc import AsyncGenerator, Generator

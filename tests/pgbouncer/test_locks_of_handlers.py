@@ -1,7 +1,6 @@
 """Behind PgBouncer, no session keeps an advisory lock that a handler took in a slice, even if the slice is rolled
 back. Nobody could release that lock: the next transaction of the run may have another session."""
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,12 +21,10 @@ class Observer:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._lock = threading.Lock()
         self.before_calls: list[int] = []
 
     def held(self) -> int:
-        with self._lock:
-            [(count,)] = self._connection.execute(HELD).fetchall()
+        [(count,)] = self._connection.execute(HELD).fetchall()
         return int(count)
 
     def note(self) -> None:

@@ -2,7 +2,7 @@
 -- hour, hours from there on, and the deltas that are not folded yet. `flow_names` null: in each flow. The histograms
 -- are the most expensive part with a thousand flows, so they are added up only on demand (`with_histograms`). The
 -- bounds of the window are repeated wherever they are used. If they came from a CTE, the planner could not tell that
--- they are narrow, and would read every minute that is kept.
+-- the window is short, and would read every minute that is kept.
 WITH happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, wait_seconds,
