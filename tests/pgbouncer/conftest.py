@@ -13,7 +13,7 @@ from tests.support.servers import FAST_SETTINGS, PostgresServer, connect, reacha
 
 @dataclass(frozen=True)
 class Pooled:
-    """A migrated database, directly and through PgBouncer."""
+    """A migrated database that is reached directly and through PgBouncer."""
 
     pgbouncer: PgBouncer
     direct_url: str
@@ -35,7 +35,7 @@ def pooled(postgres_server: PostgresServer, template_database: str, pgbouncer: P
 
 @dataclass(frozen=True)
 class Pooler:
-    """A server of this test's own, which it may stop, and the PgBouncer in front of it."""
+    """A Postgres server that the test may stop, and the PgBouncer in front of it."""
 
     postgres: EmbeddedPostgres
     pgbouncer: PgBouncer
@@ -45,7 +45,8 @@ class Pooler:
         return self.pgbouncer.url()
 
     def wait_until_refused(self) -> None:
-        """A client waits in vain for a Postgres that is away, and from then on PgBouncer refuses the others at once."""
+        """The first client waits in vain for Postgres, which is away. From then on, PgBouncer refuses other
+        clients at once."""
         for _ in range(2):
             with suppress(psycopg.OperationalError), psycopg.connect(self.url) as connection:
                 connection.execute("SELECT 1")
@@ -53,7 +54,7 @@ class Pooler:
 
 @pytest.fixture
 def start_pooler() -> Iterator[Callable[..., Pooler]]:
-    """Starts one with settings of PgBouncer, such as `query_wait_timeout="1"`."""
+    """Yields a function that starts a pooler with settings of PgBouncer, such as `query_wait_timeout="1"`."""
     with ExitStack() as stack:
 
         def start(**settings: str) -> Pooler:

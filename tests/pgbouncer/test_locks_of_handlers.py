@@ -1,5 +1,6 @@
-"""Behind PgBouncer, no session keeps an advisory lock that a handler took in a slice, even if the slice is rolled
-back. Nobody could release that lock: the next transaction of the run may have another session."""
+"""Behind PgBouncer, no session keeps an advisory lock that a handler took in a slice, even if the slice is
+rolled back. The run could not release such a lock later, because its next transaction may have another
+session."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

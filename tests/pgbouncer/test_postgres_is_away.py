@@ -1,5 +1,5 @@
-"""Behind PgBouncer a statement waits for a Postgres that is away, two minutes by default. Nobody who must act or answer
-waits for it, and a worker can start as soon as Postgres is back."""
+"""If Postgres is away, a statement behind PgBouncer waits for two minutes by default. Heartbeats, checks, probes
+and the Queue page do not wait that long. A worker can start as soon as Postgres is back."""
 
 import threading
 import time
@@ -85,7 +85,7 @@ def test_the_page_answers(start_pooler: Start, redis_url: str, tmp_path: Path) -
     try:
         assert page.ask("/queue/api/overview").status == 200
         pooler.postgres.stop()
-        assert page.ask("/queue/api/overview").status == 503  # within the 30 s of this client
+        assert page.ask("/queue/api/overview").status == 503  # this client waits for at most 30 s
         pooler.postgres.start()
         wait_until(lambda: page.ask("/queue/api/overview").status == 200, "the page", page.log)
     finally:
@@ -100,7 +100,7 @@ def test_a_start_waits_while_pgbouncer_does_not_log_in(
     pooler.postgres.stop()
     pooler.wait_until_refused()
     starting = in_background(lambda: patient_start.check_schema("a test"))
-    wait_until(lambda: "this start waits for at most" in caplog.text, "the first refusal")
+    wait_until(lambda: "this worker waits for at most" in caplog.text, "the first refusal")
     pooler.postgres.start()
     starting.result(30)
 

@@ -1,4 +1,4 @@
-"""A one-COMMIT slice leaves its client with its own settings, whoever began the session of the server."""
+"""After a one-COMMIT slice, a client has its own settings, whichever client began the session of the server."""
 
 import asyncio
 from collections.abc import Iterator

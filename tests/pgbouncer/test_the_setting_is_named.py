@@ -1,4 +1,4 @@
-"""PgBouncer is known by what it does to a connection, and the error names the setting that is missing."""
+"""PgBouncer is recognised by its effect on a connection, and the error names the missing setting."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_a_pooler_that_refuses_our_parameters(pooled: Pooled) -> None:
 
 
 def test_a_pooler_that_ignores_our_parameters(postgres_server: PostgresServer) -> None:
-    """It would connect, drop our timeouts, and mix up prepared statements."""
+    """Such a pooler would let us connect, drop our timeouts, and mix up prepared statements."""
     ignoring = {"ignore_startup_parameters": "options"}
     with reachable_directory() as directory:
         with running_pgbouncer(Path(directory), postgres_server.url, **ignoring) as bouncer:
@@ -34,7 +34,7 @@ def test_a_pooler_that_ignores_our_parameters(postgres_server: PostgresServer) -
 
 def test_with_the_setting_it_works(pooled: Pooled) -> None:
     database = connect(pooled.url, pgbouncer=True)
-    for _ in range(10):  # more than psycopg needs before it prepares a statement
+    for _ in range(10):  # psycopg prepares a statement after fewer executions
         with database.transaction() as cursor:
             assert cursor.execute("SELECT count(*) FROM processing_queue").fetchall() == [(0,)]
     database.dispose()

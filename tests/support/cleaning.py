@@ -1,14 +1,20 @@
 """Gives each test a database in the state after the migrations, in about a millisecond."""
 
+import time
 from collections.abc import Sequence
 from functools import cached_property
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
+from tests.support.pgbouncer import PgBouncer
 from tests.support.schemas import TEST_SCHEMA
 
 KEPT = ("schema_version",)
+# Shorter than the deadlock_timeout of the test servers. If this session and another one wait for each other, this
+# session gives up.
+LOCK_TIMEOUT = "100ms"
+TRY_SECONDS = 10
 SEEDS = "test_seeds"
 
 TABLES = """
@@ -25,14 +31,17 @@ ORDER BY ordinal_position
 
 
 class DatabaseCleaner:
-    """Empties all tables except the kept ones, and restores the rows that the migrations had inserted."""
+    """Empties all tables except the kept ones, and restores the rows that the migrations had inserted. With
+    `pgbouncer`, also ends the server sessions of this pooler, so that no setting of a test reaches the next
+    test."""
 
-    def __init__(self, url: str, kept: Sequence[str] = KEPT) -> None:
+    def __init__(self, url: str, kept: Sequence[str] = KEPT, *, pgbouncer: PgBouncer | None = None) -> None:
         self._url = url
+        self._pgbouncer = pgbouncer
         self._kept = list(kept)
 
     def remember_seeds(self) -> None:
-        """Keep the rows of the freshly migrated tables. Called once, before the first test."""
+        """Copies the rows of the freshly migrated tables. Call this once, before the first test."""
         with psycopg.connect(self._url) as connection:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SEEDS)))
             for table in self._tables(connection):
@@ -43,10 +52,21 @@ class DatabaseCleaner:
                 )
 
     def clean(self) -> None:
-        """Triggers and foreign keys are switched off, so the order of the tables does not matter and nothing is
-        counted."""
+        """Switches off triggers and foreign keys. So the order of the tables does not matter, and no deletion is
+        counted. Tries again for TRY_SECONDS if sessions of running workers hold locks."""
+        if self._pgbouncer:
+            self._pgbouncer.command("RECONNECT")
+        give_up_at = time.monotonic() + TRY_SECONDS
+        while True:
+            try:
+                return self._clean()
+            except (errors.LockNotAvailable, errors.DeadlockDetected):
+                if time.monotonic() > give_up_at:
+                    raise
+
+    def _clean(self) -> None:
         with psycopg.connect(self._url) as connection:
-            connection.execute("SET LOCAL lock_timeout = '10s'")
+            connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
             connection.execute("SET LOCAL session_replication_role = replica")
             connection.execute(self._statements)
 
