@@ -1,6 +1,6 @@
-"""A message only wakes a worker. Anybody who can write to the broker can name any task with any arguments. So a task
-that changes records runs in a worker only for an occurrence of the schedule. An occurrence is a row in Postgres,
-which says that the task is due."""
+"""A message only wakes a worker. Anybody who can write to the broker can name any task with any arguments. So in a
+worker, a task that is due at a fixed time runs only for an occurrence of the schedule. An occurrence is a row in
+Postgres that says that the task is due."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,14 +21,14 @@ _occurrence: ContextVar[bool] = ContextVar("occurrence", default=False)
 
 
 def enter(place: Place) -> None:
-    """Remember where this code runs. Called first in a worker's main process, then in each child."""
+    """Remember where this code runs. A worker's main process calls this, and then each child does."""
     global _place  # noqa: PLW0603  (one per process, by nature)
     _place = place
 
 
 @contextmanager
 def for_an_occurrence() -> Generator[None]:
-    """Code that is called within this context may change records, because the occurrence that it runs for was taken
+    """Code that is called within this context may change records, because it runs for an occurrence that was taken
     in Postgres."""
     token = _occurrence.set(True)
     try:

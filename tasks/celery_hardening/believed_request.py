@@ -36,12 +36,12 @@ class UnlimitedRequest(Request):
 
 class OwnRequest(UnlimitedRequest):
     """A request for a task of ours. It ignores an ETA, because the message would stay in the worker's memory until
-    then. Only a task that uses Celery's retry may wait for its ETA, and only if the ETA is soon. The request also
-    hides the payload wherever others see the arguments.
+    the ETA. Only a task that uses Celery's retry may wait for its ETA, and only if the ETA is soon. If the arguments
+    hold a payload, the request hides them wherever Celery shows arguments.
 
     A message that wakes a worker never expires here. Celery compares the sender's clock with this host's, and a
-    difference of seconds could discard all hints. A late hint does no harm: it finds nothing to do. Only messages
-    that enqueue a record keep the expiry that their sender set."""
+    difference of seconds could discard all hints. A late hint does no harm, because its task then finds nothing to
+    do. Only messages that enqueue a record keep the expiry that their sender set."""
 
     def __init__(self, message: Any, headers: Any = None, task: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)

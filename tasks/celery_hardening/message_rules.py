@@ -1,5 +1,5 @@
 """Rules that a message must meet before Celery takes it. A message that would kill the worker or fill its memory is
-refused while the error can still be caught."""
+refused early, where the error of the refusal can be caught."""
 
 import bz2
 import lzma
@@ -10,7 +10,7 @@ from typing import Any
 from kombu import compression
 
 TEXT_LENGTH = 512
-BODY_BYTES = 4_194_304  # more than a payload of 1 MB, escaped and in base64
+BODY_BYTES = 4_194_304  # a payload of 1 MB needs less, even escaped and in base64
 _NUMBER = (int, float, type(None))
 _TEXT = (str, type(None))
 _KINDS = {"task": str, "id": str, "retries": (int, type(None)), "eta": _TEXT, "expires": (str, *_NUMBER),
@@ -20,8 +20,8 @@ _KINDS = {"task": str, "id": str, "retries": (int, type(None)), "eta": _TEXT, "e
 
 
 def refuse_bad_headers(headers: Any) -> None:
-    """Raises TypeError for headers that would crash Celery after the message has reached the pool, where nobody can
-    catch the error."""
+    """Raises TypeError or ValueError for headers that would crash Celery after the message has reached the pool.
+    There, nobody could catch the error."""
     if not headers:
         return
     for name, kinds in _KINDS.items():
@@ -41,8 +41,8 @@ def refuse_large_body(body: Any) -> None:
 
 
 def bound_decompression() -> None:
-    """Limit what a compressed body may expand to, because a few kilobytes can expand to gigabytes. Kombu expands a
-    body before anybody else sees the message."""
+    """Limit what a compressed body may expand to, because a few kilobytes can expand to gigabytes. The limit must be
+    set in Kombu, which expands a body before anybody else sees the message."""
     known: dict[str, Callable[[bytes], bytes]] = {
         "application/x-gzip": lambda body: _bounded(zlib.decompressobj().decompress(body, BODY_BYTES)),
         "application/x-bz2": lambda body: _bounded(bz2.BZ2Decompressor().decompress(body, BODY_BYTES)),

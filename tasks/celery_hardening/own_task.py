@@ -24,7 +24,7 @@ class OwnTask(ResilientTask):
         """Runs the task if it may run here. Otherwise does nothing but log a warning."""
         if not (authority.may_wake() if self.wakes else authority.may_act()):
             logger.warning(
-                "%s was called by a message and did nothing: only the schedule may call it; people use queuectl",
+                "%s was called by a message and did nothing: only the schedule may call it; operators use queuectl",
                 self.name,
             )
             return None

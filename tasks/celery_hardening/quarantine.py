@@ -1,7 +1,7 @@
 """The quarantine for messages that kill workers. It takes single messages. It also takes the whole list of a Celery
-queue, if a worker that served it ended again and again. For a single message only a note without the body is kept,
-because the body may contain a payload. A list is kept as it was. Redis keeps a bounded number of notes and lists for
-a bounded time."""
+queue, if a worker that served this queue ended again and again. For a single message only a note without the body is
+kept, because the body may contain a payload. A list is kept unchanged. Redis keeps a bounded number of notes and
+lists for a bounded time."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ KEPT_LISTS = 5
 NEWS_SECONDS = 3600.0
 NOTE_BYTES = 4_000
 TEXT_LENGTH = 200
-PRIORITY_SUFFIXES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # kombu's lists for priorities
+PRIORITY_SUFFIXES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # Kombu adds one of them to a queue's name
 
 MARK = ".quarantined."
 MOST_MESSAGES = 1_000_000_000
@@ -40,7 +40,7 @@ class Note:
 
 
 def notes_key() -> str:
-    """The key of the list of notes in Redis, the newest first."""
+    """The key of the list of notes in Redis. The newest note is the first one."""
     return broker_key("quarantine")
 
 
@@ -77,7 +77,7 @@ def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
 
 
 def news(client: Any) -> list[Note]:
-    """Return the notes of the last hour, the newest first. Empty if the broker just went away.
+    """Return the notes of the last hour, the newest first. Returns no notes if the broker does not answer.
 
     Others can write to the list in Redis, too, so a text that is not one of our notes is left out.
     """

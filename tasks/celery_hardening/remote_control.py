@@ -1,13 +1,14 @@
 """Celery's remote control, without the commands that affect records or memory. Everybody who can write to the broker
-can use it.
+can send commands.
 
-A process that is ended with a record in flight costs that record a crash strike, and after three of them the record
-fails. So a message must neither end a process nor set a limit at which a process is ended.
+If a process is ended with a record in flight, that record gets a crash strike. By default, a record fails after
+three crash strikes. So a message must neither end a process nor set a limit at which a process is ended.
 """
 
 from celery.worker.control import Panel
 
-# These commands only read, or only cause a delay. A worker that is shut down cleanly gives its records back.
+# These commands only read, or only cause a delay. `shutdown` is one of them, because a worker that is shut down
+# cleanly gives its records back.
 KEPT = frozenset({
     "active", "active_queues", "add_consumer", "cancel_consumer", "clock", "conf", "disable_events", "dump_active",
     "dump_conf", "dump_reserved", "dump_revoked", "dump_schedule", "dump_tasks", "enable_events", "heartbeat", "hello",

@@ -1,35 +1,85 @@
-"""Celery's consumer, changed to survive events that would kill a worker's main process or lose its children. These
-are a message that Celery cannot process, a broker that answers with errors, and a child that dies while the broker
-is away. Messages are only hints, so a bad one is dropped."""
+"""Celery's consumer, changed to survive events that would kill a worker's main process or lose its children. Such
+events are a message that Celery cannot process, a broker that answers with errors, a connection that breaks while
+Celery uses or closes it, and a child that dies while the broker is away. Messages are only hints, so a bad message is
+dropped."""
 
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from celery.worker import loops
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 from redis.exceptions import DataError
 
 from .message_rules import refuse_bad_headers, refuse_large_body
 from .quarantine import keep_message
+from .start_guard import ABNORMAL_ENDS, WINDOW_SECONDS
 
 logger = logging.getLogger(__name__)
 
-# DataError: our client cannot send what the message names, such as a delivery tag that is null.
+# DataError: the Redis client cannot send a value from the message, such as a delivery tag that is null.
 NOT_A_MESSAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError, DataError)
+# What Celery and Kombu raise by mistake when a connection breaks or a child dies at a bad moment.
+MISTAKES = (*NOT_A_MESSAGE, RuntimeError, AssertionError)
 REFUSED_PAUSE_SECONDS = 2.0
 EVENTS_SECONDS = 0.05
 
 
+class EventLoopError(ConnectionError):
+    """Celery's event loop has ended with an error other than a connection error."""
+
+
 class ResilientConsumer(Consumer):
     _events_at = 0.0
+    _mistakes_at: tuple[float, ...] = ()
+
+    def loop(self, *arguments: Any) -> None:
+        """Runs Celery's event loop. Celery reconnects only after a connection error; after any other error the
+        worker ends. But if a connection breaks or a child dies at a bad moment, Celery itself raises errors of
+        other kinds.
+
+        Raises EventLoopError for errors of these kinds, so that Celery connects again. If this happened
+        ABNORMAL_ENDS times within WINDOW_SECONDS, raises the next error as it is. The worker then ends, so that its
+        supervisor and the start guard can deal with the cause.
+        """
+        run_loop = loops.asynloop if self.hub else loops.synloop
+        try:
+            run_loop(*arguments)
+        except self.connection_errors + self.channel_errors:
+            raise
+        except MISTAKES as error:
+            if not self._may_connect_again():
+                raise
+            logger.exception(
+                "Celery's event loop ended with %s: the worker connects again", type(error).__name__
+            )
+            self._reset_hub()
+            raise EventLoopError(f"Celery's event loop ended with {type(error).__name__}") from error
+
+    def _may_connect_again(self) -> bool:
+        now = time.monotonic()
+        lately = tuple(at for at in self._mistakes_at if now - at < WINDOW_SECONDS)
+        self._mistakes_at = (*lately, now)
+        return len(lately) < ABNORMAL_ENDS
+
+    def _reset_hub(self) -> None:
+        """Makes the hub forget the files of the broken connection. Celery does the same, unless the loop fails
+        before its first event. During the reset, the hub makes the calls that were planned, and these may raise any
+        error."""
+        try:
+            if self.hub:
+                self.hub.reset()
+        except Exception:
+            logger.exception("the clean-up after Celery's event loop failed")
 
     def on_send_event_buffered(self) -> None:
-        """Celery would send an event to Flower before it passes the message to a pool child. So this consumer sends
-        events a little later, several at once."""
+        """Celery would send an event to Flower first, and pass the message to a pool child only then. So that the
+        message need not wait, this consumer sends events a little later, several at once."""
         now = time.monotonic()
-        if self.hub and now >= self._events_at:  # otherwise a call is planned, unless the hub was reset
+        if self.hub and now >= self._events_at:  # before that time, a call is already planned
             self._events_at = now + EVENTS_SECONDS
             self.hub.call_later(EVENTS_SECONDS, self.send_events)
 
@@ -39,8 +89,8 @@ class ResilientConsumer(Consumer):
             dispatcher.flush()
 
     def update_strategies(self) -> None:
-        """Removes Celery's own tasks, because they call any task that their message names. None of our messages
-        needs them."""
+        """Removes Celery's own tasks, because they call any task that a message names. None of our messages needs
+        them."""
         super().update_strategies()
         for name in [name for name in self.strategies if name.startswith("celery.")]:
             del self.strategies[name]
@@ -61,10 +111,13 @@ class ResilientConsumer(Consumer):
         return on_task_received
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Waits before Celery connects again. A broker that refuses commands, such as a demoted replica or a full
-        one, still accepts connections at once. Without the pause Celery would connect several times a second."""
+        """After a channel error or an EventLoopError, waits before Celery connects again. A broker that refuses
+        commands, such as a Redis that has become a replica or is full, still accepts connections at once. Without
+        the pause Celery would connect several times a second."""
+        if self.connection:
+            self.connection.close = partial(_close_in_two_tries, self.connection.close)
         super().on_connection_error_after_connected(exc)
-        if not isinstance(exc, self.channel_errors):
+        if not isinstance(exc, (*self.channel_errors, EventLoopError)):
             return
         go_on_at = time.monotonic() + REFUSED_PAUSE_SECONDS
         while time.monotonic() < go_on_at:
@@ -90,7 +143,8 @@ class ResilientConsumer(Consumer):
         return connected
 
     def _read_carefully(self, transport: Any) -> None:
-        """Kombu parses messages inside Celery's event loop, and an error would end this loop."""
+        """Catches the error for a message that Kombu cannot parse, because the error would end Celery's event
+        loop."""
         read = transport.on_readable
 
         def on_readable(fileno: int) -> None:
@@ -106,13 +160,13 @@ class ResilientConsumer(Consumer):
         if maintain_pool is not None:
             maintain_pool()
 
-    # Celery would log the whole message that it does not understand, including its secrets.
+    # The next four methods replace those of Celery, which would log the whole message, including secrets.
     def on_unknown_message(self, body: Any, message: Any) -> None:
         self._drop(message, LookupError("it names no task"))
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         logger.error(
-            "no task %s in this worker: its message is dropped", shown(exc.args[0] if exc.args else "")
+            "this worker has no task %s: the message is dropped", shown(exc.args[0] if exc.args else "")
         )
         message.reject_log_error(logger, self.connection_errors)
 
@@ -134,9 +188,22 @@ class ResilientConsumer(Consumer):
             "a message in %s that Celery cannot handle is quarantined: %s", shown(queue), type(error).__name__
         )
         assert self.app is not None
-        keep_message(self.app.conf.broker_url, queue, headers, body, f"it raised {type(error).__name__}")
+        keep_message(
+            self.app.conf.broker_url, queue, headers, body, f"reading it raised {type(error).__name__}"
+        )
+
+
+def _close_in_two_tries(close: Callable[[], None]) -> None:
+    """Closes a broken connection. If Kombu has closed half of a connection and then gives messages back on it, Kombu
+    raises AttributeError. After this error the channel counts as closed, so that the second try succeeds. Kombu
+    delivers these messages again, at the latest after the visibility timeout."""
+    try:
+        close()
+    except MISTAKES:
+        logger.debug("Kombu could not close the connection to the broker at once", exc_info=True)
+        close()
 
 
 def shown(name: object) -> str:
-    """A name that a sender chose, for one line of a log."""
+    """A name that a sender chose, escaped and cut for one line of a log."""
     return ascii(name)[:80]
