@@ -1,1 +1,1 @@
-"""From a claim to written outcomes: one run of a flow in one worker process."""
+"""One run of a flow in one worker process, from the first claim to the last written outcome."""

@@ -1,5 +1,5 @@
-"""Ends a process whose handler does not stop. Known outcomes are written, the other records are given back, and the
-pool starts a new child. No record is charged with a crash."""
+"""Ends a process whose handler does not stop. Outcomes that are known are written, and the other records are given
+back. The pool starts a new child. No record gets a crash strike."""
 
 import logging
 import time
@@ -62,7 +62,8 @@ def _write_when_possible(
     *,
     ends_session: bool,
 ) -> None:
-    """Waits for a database that is away, but not at a shutdown. In that case the run's lease ends the run."""
+    """Tries again while the database cannot be reached, except at a shutdown. At a shutdown, raises the error
+    instead. The run is then declared dead when its lease ends."""
     while True:
         try:
             return _write(services, current, outcomes, reason, ends_session=ends_session)

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, Protocol
 
 from queue_store.records.payload import RESULT_LIMIT_BYTES, encode_json
@@ -16,14 +17,14 @@ from ..exceptions import PermanentError, RecordCancelled, SnoozeRecord
 from ..observing import observer
 from .exception_groups import decisive
 from .failures import failure_of
-from .guest import end_a_fork
+from .guest import end_a_fork, run_as_guest
 from .limits import Limits
 
 logger = logging.getLogger(__name__)
 
 
 class GivenTransaction(Protocol):
-    """The transaction that an attempt gives to the handler, with the methods that the attempt itself needs."""
+    """The transaction that a handler gets, with the methods that an attempt calls."""
 
     @property
     def given(self) -> Any:
@@ -31,21 +32,21 @@ class GivenTransaction(Protocol):
         ...
 
     async def settle(self) -> None:
-        """Send the statements that SQLAlchemy's session has not sent yet. Call this after the handler, within its
-        time limit. Raises database errors."""
+        """Send the statements that SQLAlchemy's session has not sent yet. Call this after the handler, within the
+        handler's time limit. Raises database errors."""
         ...
 
     def charged(self, error: BaseException) -> BaseException:
-        """The error that the attempt is charged with. If the handler is not to blame, raises an error that lets the
-        caller roll back."""
+        """Returns the error with which the attempt is charged. If the handler is not to blame, raises an error
+        instead, and the caller rolls back."""
         ...
 
 
 class Attempts:
     """Calls the handler of one flow for one run.
 
-    Its methods are coroutines that wait only where the handler does: see `one_body`. They never raise an error of a
-    handler, not even SystemExit or MemoryError, because no such error may reach Celery.
+    The asynchronous methods of this class wait only where the handler waits: see `one_body`. These methods never
+    raise an error of a handler, not even SystemExit or MemoryError, because no such error may reach Celery.
     """
 
     def __init__(self, flow: Flow, run_side: RunSide, limits: Limits) -> None:
@@ -57,25 +58,39 @@ class Attempts:
         self.around = limits.around if self.observe is None else self._observed
         self._wants_context = bool(flow.context_parameter or flow.before or flow.after or flow.failed)
         self._wants_arguments = flow.context_parameter is not None or flow.transaction_parameter is not None
-        # Most flows need nothing but the call of the handler. Treating these flows separately saves 0.2 µs a record.
+        # Most flows need only the call of the handler.
         is_observed = self.observe is not None or limits.are_enforced
         self._only_calls = not (self._wants_context or self._wants_arguments or is_observed or flow.is_async)
+
+    def attempt_plainly(self, record: Record) -> Outcome:
+        """Call this for a plain handler that gets no transaction. Does the same as `attempt`. For a handler that
+        needs only the call, skips the steps that other handlers need."""
+        if not self._only_calls:
+            return run_as_guest(self.attempt(record))
+        started, context = time.monotonic(), copy_context()
+        self.open_calls[record.id] = [record], started
+        try:
+            try:
+                result = context.run(self.flow.handler, record.payload)
+            finally:
+                end_a_fork()
+                self.open_calls.pop(record.id, None)
+            return self.completed(record, None, started, result)
+        except BaseException as error:  # noqa: BLE001  (no error of a handler may reach Celery)
+            return context.run(self.outcome_of, record, started, error)
 
     async def attempt(
         self, record: Record, transaction: GivenTransaction | None = None, *, is_tentative: bool = False
     ) -> Outcome:
-        """`is_tentative`: after a failure, the caller rolls back and attempts the record again at once."""
+        """`is_tentative`: after a failure, the caller rolls back and processes the record again at once."""
         started = time.monotonic()
         context = self.context(record, started) if self._wants_context else None
         records = [record]
         self.open_calls[record.id] = records, started
         try:
             try:
-                if self._only_calls:
-                    result = self.flow.handler(record.payload)
-                else:
-                    with self.around(records):
-                        result = await self._call(record, context, transaction)
+                with self.around(records):
+                    result = await self._call(record, context, transaction)
             finally:
                 end_a_fork()
                 self.open_calls.pop(record.id, None)
@@ -126,8 +141,8 @@ class Attempts:
         error: BaseException,
         transaction: GivenTransaction | None = None,
     ) -> Outcome:
-        """The outcome for this error. If the handler is not to blame, raises the error that `transaction.charged`
-        raises."""
+        """Returns the outcome of an attempt that raised this error. If the handler is not to blame, raises the error
+        that `transaction.charged` raises."""
         if transaction is not None:
             error = transaction.charged(error)
         cause = decisive(error)
@@ -160,7 +175,7 @@ class Attempts:
     async def _call_failed(
         self, record: Record, context: FlowContext | None, error: BaseException, outcome: Outcome
     ) -> None:
-        """Call the hook. An error of the hook has no effect."""
+        """Call the hook `failed`. An error of the hook is only logged."""
         will_retry = self._will_retry(record, outcome)
         if will_retry is None:
             return
@@ -176,10 +191,10 @@ class Attempts:
                 self.open_calls.pop(record.id, None)
         except BaseException:
             self.limits.lift(records)
-            logger.exception("the hook `failed` of flow %s failed itself", self.flow.name)
+            logger.exception("the hook `failed` of flow %s raised an error", self.flow.name)
 
     def _will_retry(self, record: Record, outcome: Outcome) -> bool | None:
-        """Whether the record will be retried. None if the outcome is not a failure."""
+        """Returns whether the record will be retried. None if the outcome is not a failure."""
         if isinstance(outcome, Snooze | Cancelled | Completed):
             return None
         return outcome.retry_delay_seconds is not None and record.retry_count < self.run_side.max_retries

@@ -1,4 +1,4 @@
-"""One call of a batch handler. It takes several records and returns an outcome for each."""
+"""One call of a batch handler. The handler gets several records and returns an outcome for each of them."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ from .guest import end_a_fork
 
 class BatchAttempts(Attempts):
     """Calls a batch handler. The handler returns None (all records are completed), a list in the order of the
-    records, or a dictionary by record id. An exception in the list or dictionary means that its record fails, is
-    snoozed or is cancelled. If the handler raises an exception, the exception applies to all records: see `_all`."""
+    records, or a dictionary by record id. If the value of a record is an exception, the record fails, is snoozed or
+    is cancelled. An exception that the handler raises applies to all records: see `_all`."""
 
     async def attempt_batch(
         self, records: Sequence[Record], transaction: GivenTransaction | None = None
@@ -44,8 +44,8 @@ class BatchAttempts(Attempts):
             return outcomes + self._all(contexts, started, error, transaction)
 
     def _decoded(self, records: Sequence[Record], started: float) -> tuple[list[FlowContext], list[Outcome]]:
-        """Returns the contexts of the records, and outcomes for records whose payload cannot be decoded. Only those
-        records fail."""
+        """Returns the contexts of the records. A record whose payload cannot be decoded gets an outcome instead:
+        only this record fails."""
         contexts: list[FlowContext] = []
         outcomes: list[Outcome] = []
         for record in records:
@@ -64,9 +64,9 @@ class BatchAttempts(Attempts):
         error: BaseException,
         transaction: GivenTransaction | None,
     ) -> list[Outcome]:
-        """The outcomes after the handler raised an exception. If the handler gave up because some records were asked
-        to stop, only these records are cancelled, and the others are claimed again without a charge. Otherwise all
-        records have the same outcome."""
+        """Returns the outcomes after the handler raised an exception. If the exception is RecordCancelled and some
+        records were asked to stop, these records are cancelled. The others are claimed again, and no attempt is
+        charged. In all other cases, all records have the same outcome."""
         records = [context.record for context in contexts]
         asked = [record for record in records if self.run_side.is_cancelled(record)]
         if isinstance(error, RecordCancelled) and asked:
@@ -74,6 +74,8 @@ class BatchAttempts(Attempts):
         return [self.outcome_of(record, started, error, transaction) for record in records]
 
     def _each(self, contexts: list[FlowContext], returned: Any, started: float) -> list[Outcome]:
+        if returned is None:
+            return [self.completed(context.record, context, started, None) for context in contexts]
         values = _by_record_id(contexts, returned)
         return [self._one(context, values, started) for context in contexts]
 
@@ -93,8 +95,6 @@ class BatchAttempts(Attempts):
 def _by_record_id(contexts: list[FlowContext], returned: Any) -> Mapping[int, Any]:
     """Raises TypeError or ValueError for a return value that does not say which value belongs to which record."""
     ids = [context.record_id for context in contexts]
-    if returned is None:
-        return dict.fromkeys(ids)
     if isinstance(returned, Mapping):
         if strangers := set(returned) - set(ids):
             raise ValueError(

@@ -24,8 +24,8 @@ ROLL_BACK = b"ROLLBACK TO SAVEPOINT processing_queue_record"
 
 
 class RollBackError(Exception):
-    """This slice cannot be committed as it is. `decided`: outcomes that are written separately after the
-    rollback."""
+    """This slice cannot be committed as it is. `decided`: outcomes that are written after the rollback, in another
+    transaction."""
 
     def __init__(self, decided: Sequence[Outcome] = (), *, is_spoiled: bool = False) -> None:
         self.decided = decided
@@ -52,8 +52,8 @@ class CallsInTransaction:
         charges_conflicts: bool,
         seconds: float,
     ) -> list[Outcome] | None:
-        """The outcomes of the records for which the handler was called. After `seconds`, no further call begins.
-        Returns None if a handler ended the transaction. Raises RollBackError."""
+        """Returns the outcomes of the records for which the handler was called. None if a handler ended the
+        transaction. After `seconds`, no further call begins. Raises RollBackError."""
         self.handler_ran = False
         flow = self._flow
         session = SliceSession(opened.execute, flow.session_settings, flow.idle_in_transaction_seconds)
@@ -74,7 +74,7 @@ class CallsInTransaction:
             return outcomes if await session.close() else None
         except BaseException:
             if self._run.database.settings.pgbouncer and is_open(opened.driver):
-                with suppress(psycopg.Error):  # then the session is lost, and its locks with it
+                with suppress(psycopg.Error):  # if `abandon` fails, the session and its locks are lost
                     await session.abandon()
             raise
 
@@ -89,8 +89,8 @@ class CallsInTransaction:
         with_savepoints: bool,
     ) -> list[Outcome]:
         """If a record fails in a slice without savepoints, the slice is rolled back and done again with savepoints.
-        Each record then begins with the settings from the beginning of the slice. So no record is charged for
-        changes to the settings that the handler made with an earlier record."""
+        In the second try, the settings of the session are restored before each further record. So no record is
+        charged for settings that the handler changed while it processed an earlier record."""
         outcomes: list[Outcome] = []
         for call in [records] if self._flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self._flow.session_settings):
@@ -113,8 +113,8 @@ class CallsInTransaction:
     async def _call(
         self, call: list[Record], transaction: Transaction, *, with_savepoints: bool
     ) -> list[Outcome]:
-        """The outcomes of the call, which also depend on the state of the transaction. Raises RollBackError if the
-        transaction is unusable."""
+        """Returns the outcomes of the call. The outcomes also depend on the state in which the handler left the
+        transaction. Raises RollBackError if the transaction is unusable."""
         is_tentative = not with_savepoints and not self._flow.batch
         slots = self._delivery.slots
         slots.put_in_flight(call[0].id if len(call) == 1 else SEVERAL_IN_FLIGHT)

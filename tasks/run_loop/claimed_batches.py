@@ -1,5 +1,5 @@
-"""Finds out whether the batches that a run claims are quick and clean. After some such batches, runs become
-express."""
+"""Finds out whether the batches that a run claims are quick and clean (worker/quick_batches.py). After enough quick
+and clean batches in a row, runs become express."""
 
 import time
 
@@ -8,8 +8,8 @@ from .delivery import Delivery
 
 
 class ClaimedBatches:
-    """The batches of one run. If the next batch is claimed before the current one ends, `note` divides the finished
-    records into batches."""
+    """The batches of one run. If the next batch is claimed before the current batch ends, every `batch_size`
+    finished records count as one batch."""
 
     def __init__(self, quick: QuickBatches, delivery: Delivery) -> None:
         self._quick = quick

@@ -1,5 +1,5 @@
-"""Runs handlers concurrently, and does not wait for a batch to end. The next batch is claimed while the last records
-of the current batch still run, but never more than one batch in advance."""
+"""Runs handlers concurrently. The next batch is claimed while the last records of the current batch are still
+running. At most one batch is claimed in advance."""
 
 import time
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ CLAIM_AGAIN_SECONDS = 0.5
 
 
 def low_water(concurrency: int, batch_size: int) -> int:
-    """Returns a number. The next batch is claimed when fewer unstarted records are left."""
+    """Returns the low-water mark: the next batch is claimed when fewer unstarted records than this are left."""
     return max(2 * concurrency, batch_size // 2)
 
 
 class Watcher(Protocol):
-    """Watches which calls are done. If `may_prefetch` is False, the next batch is claimed only when the current
-    batch has ended."""
+    """A watcher is notified when calls are done. While `may_prefetch` returns False, the next batch is claimed only
+    after the current batch has ended."""
 
     def note_done(self, count: int) -> None: ...
 
@@ -31,7 +31,7 @@ class Watcher(Protocol):
 
 
 class ConcurrentExecution:
-    """Used by the thread that owns the run."""
+    """Only the thread that owns the run uses this class."""
 
     def __init__(self, run: Run, delivery: Delivery, executor: Executor, concurrency: int) -> None:
         self._run = run
@@ -45,8 +45,8 @@ class ConcurrentExecution:
         self._watcher = watcher
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
-        """Runs these records, and claims and runs further batches as long as it may prefetch and records are due.
-        Returns the records that were not started."""
+        """Processes these records. Claims and processes further batches as long as prefetching is allowed and
+        records are due. Returns the records that were not started."""
         slots = self._delivery.slots
         slots.put_in_flight(SEVERAL_IN_FLIGHT)
         self._submit(records)
@@ -61,8 +61,8 @@ class ConcurrentExecution:
         return []
 
     def _submit(self, records: Sequence[Record]) -> None:
-        """If only one record runs, that record is noted as the one in flight. So if that record kills the process,
-        no other record is suspected."""
+        """If the handler of only one record is running, that record is stored as the record in flight. So if that
+        record kills the process, no other record is suspected."""
         live = [record for record in records if not self._delivery.is_cancelled(record)]
         for record in records:
             if self._delivery.is_cancelled(record):
@@ -83,8 +83,8 @@ class ConcurrentExecution:
         self._delivery.flush_when_due()
 
     def _claim(self) -> Sequence[Record]:
-        """Never mixes suspects with other records. Suspects are claimed in small batches, to find the record that
-        kills its process."""
+        """Claims the next batch. Suspects and other records are never processed at the same time. Suspects are
+        claimed in small batches, to find the record that kills its process."""
         if self._watcher is not None and not self._watcher.may_prefetch():
             return []
         if not self._executor.unreported_count:

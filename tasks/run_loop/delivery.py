@@ -1,5 +1,6 @@
-"""Delivers outcomes to the database. Outcomes are collected into micro-batches and written under the fence. If the
-connection breaks, or if Postgres ends a deadlock by cancelling the write, the outcomes are written again."""
+"""Writes outcomes to the database. Outcomes are collected into micro-batches, and every write is checked by the
+fence. If the connection breaks, or if Postgres ends a deadlock by cancelling the write, the outcomes are written
+again."""
 
 import logging
 import random
@@ -28,7 +29,8 @@ R = TypeVar("R")
 
 
 class Delivery:
-    """Used by the one thread that works on the run."""
+    """The thread that works on the run uses this class. Other threads use only `unwritten`. A thread that claims
+    the rest of an express slice also uses `settle`."""
 
     def __init__(
         self,
@@ -50,7 +52,8 @@ class Delivery:
 
     @property
     def must_stop(self) -> bool:
-        """The run asks this between two records. If True, the rest of the batch is given back."""
+        """Whether the run must stop. The run checks this between two records. If the run must stop, the rest of the
+        batch is given back."""
         current = self.current
         return (
             self.slots.is_stopping
@@ -65,8 +68,8 @@ class Delivery:
         return record.id in self.current.cancelled_ids
 
     def report(self, outcome: Outcome) -> None:
-        """Keep the outcome, and write the micro-batch when it is old enough. The last micro-batch of a batch is
-        written together with the next claim."""
+        """Add the outcome to the micro-batch, and write the micro-batch if its first outcome is at least
+        `micro_batch_seconds` old. The last micro-batch of a batch is written together with the next claim."""
         if not self._outcomes:
             self._flush_at = time.monotonic() + self._micro_batch_seconds
         self._outcomes.append(outcome)
@@ -77,7 +80,7 @@ class Delivery:
 
     @property
     def unwritten(self) -> list[Outcome]:
-        """The outcomes that are kept and not written yet. For use by other threads."""
+        """The outcomes that are not written yet. Other threads may read this."""
         return list(self._outcomes)
 
     def flush_when_due(self) -> None:
@@ -95,8 +98,8 @@ class Delivery:
             self.wrote(self._write(outcomes))
 
     def flush_and_claim(self, *, prefetch: bool = False) -> list[Record]:
-        """Write the outcomes and claim the next batch. Raises RunLostError if the database went away, because the
-        claim may have been committed."""
+        """Write the outcomes and claim the next batch. Raises RunLostError if the database cannot be reached any
+        more, because the run cannot know whether its claim was committed."""
         outcomes, self._outcomes = self._outcomes, []
         run = self._run
         run.batch_size = self.current.batch_size or run.batch_size
@@ -107,13 +110,13 @@ class Delivery:
         except DatabaseUnavailableError as error:
             if outcomes:
                 self.wrote(self._write_again(lambda: run.write_again(outcomes)))
-            raise RunLostError("the database went away during a claim") from error
+            raise RunLostError("the database became unavailable during a claim") from error
         self.wrote(written)
         return records if records or run.is_ended else self._claim(prefetch)
 
     def settle(self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record]) -> set[int]:
         """Write the outcomes of an express slice, and claim the other records of the slice (`rest`). Returns the ids
-        of those that were claimed."""
+        of the claimed records."""
         written, claimed_ids = self._written(
             lambda: held.settle(outcomes, rest), lambda: held.settle_again(outcomes, rest)
         )
@@ -125,7 +128,7 @@ class Delivery:
             self._hint(flow_name, celery_queue)
         if written.refused_ids:
             logger.warning(
-                "another claim has taken %s of run %s, so nothing was written there: %s",
+                "another claim has taken %s of run %s, so no outcome was written for these ids: %s",
                 plural(len(written.refused_ids)), self._run.flow_instance_id, written.refused_ids[:10],
             )  # fmt: skip
 
@@ -133,7 +136,7 @@ class Delivery:
         try:
             return self._retried(lambda: self._run.claim(prefetch=prefetch, or_end=not prefetch))
         except DatabaseUnavailableError as error:
-            raise RunLostError("the database went away during a claim") from error
+            raise RunLostError("the database became unavailable during a claim") from error
 
     def _write(self, outcomes: list[Outcome]) -> Written:
         return self._written(lambda: self._run.write(outcomes), lambda: self._run.write_again(outcomes))
@@ -145,8 +148,9 @@ class Delivery:
             return self._write_again(write_again)
 
     def _write_again(self, write_again: Callable[[], R]) -> R:
-        """Write outcomes that may have been written already. The fence makes that safe. Raises RunLostError if the
-        database is away for too long."""
+        """Write outcomes that may have been written already. The fence ensures that no outcome is written twice.
+        Raises RunLostError if the run was declared dead, or if the database cannot be reached for
+        `WRITE_AGAIN_SECONDS`. At a shutdown, an unreachable database raises RunLostError at once."""
         deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:
             try:
@@ -156,7 +160,7 @@ class Delivery:
                 raise RunLostError("this run was declared dead") from None
             except DatabaseUnavailableError as error:
                 if time.monotonic() > deadline or self.slots.is_stopping:
-                    raise RunLostError("the database stayed away") from error
+                    raise RunLostError("the database stayed unavailable") from error
                 time.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311
 
     def _retried(self, write: Callable[[], R]) -> R:

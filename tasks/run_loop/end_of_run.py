@@ -1,4 +1,5 @@
-"""Ends a run, whatever happened to it. If the run cannot write that it ended, its lease runs out."""
+"""Ends a run, with or without an error. If the end cannot be written, the run is declared dead when its lease
+ends."""
 
 import logging
 import time
@@ -19,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 
 def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | None) -> None:
-    """Write that the run has ended. Waits for a database that is away, because the records of a run that cannot
-    report its end become suspects."""
+    """Write that the run has ended. If the database cannot be reached, tries again for at most `SAY_END_SECONDS`,
+    but not at a shutdown. The records of a run whose end is not written become suspects."""
     deadline = time.monotonic() + SAY_END_SECONDS
     while True:
         try:
@@ -49,7 +50,7 @@ def _say_end(current: CurrentRun, failure: BaseException | None) -> None:
 
 
 def _server_changed(current: CurrentRun) -> bool:
-    """Whether the server was restarted, or another server took over. In that case no record is to blame."""
+    """Returns whether the server was restarted, or another server took over. If so, no record is to blame."""
     known = current.server_identity
     with current.run.held.transaction() as cursor:
         return known is not None and server_identity(cursor) != known
@@ -64,8 +65,8 @@ def _warn(current: CurrentRun, error: QueueStoreError) -> None:
 
 
 def _text(failure: BaseException) -> str:
-    """The text of the error. For errors that are not the queue's own, it includes the type, because only the queue's
-    own texts are written for people."""
+    """Returns the text of the error. For an error of another library, this text includes the error's type, because
+    the message alone is often unclear."""
     if isinstance(failure, RunLostError | QueueStoreError):
         return str(failure)
     return redact(f"{type(failure).__name__}: {failure}", MESSAGE_LIMIT)

@@ -1,4 +1,5 @@
-"""What a group of exceptions means. Every `asyncio.TaskGroup` raises a group, even for a single error."""
+"""Finds the exception that decides the outcome if a handler raises a group of exceptions. Every `asyncio.TaskGroup`
+raises a group, even for a single error."""
 
 from collections.abc import Iterator
 
@@ -8,15 +9,15 @@ _MEANINGS = (SnoozeRecord, RecordCancelled, PermanentError)
 
 
 def leaves_of(error: BaseException) -> list[BaseException]:
-    """All exceptions in a group that are not groups themselves, at any depth. The error itself if it is not a
-    group."""
+    """Returns all exceptions in a group that are not groups themselves, at any depth. For an error that is not a
+    group, returns only this error."""
     return list(_leaves(error))
 
 
 def decisive(error: BaseException) -> BaseException:
-    """The leaf that represents a group whose leaves agree. They agree if all ask for a snooze (the longest counts),
-    all for a cancellation or all for no further attempt, or if all have the same type. Otherwise returns the error
-    itself."""
+    """If the leaves of the group (see `leaves_of`) agree, returns one of them. Otherwise returns the group itself.
+    Leaves agree if all ask for a snooze, for a cancellation or for no further attempt, or if all have the same
+    type. Of several snoozes, the longest is returned."""
     leaves = leaves_of(error)
     for meaning in _MEANINGS:
         if all(isinstance(leaf, meaning) for leaf in leaves):

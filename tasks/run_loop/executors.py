@@ -1,7 +1,7 @@
 """Executors run handlers concurrently: plain functions in threads, async functions in asyncio tasks.
 
-One thread, the owner of the run, submits records and takes outcomes. `wake` tells this thread that few unstarted
-records are left.
+One thread, the owner of the run, submits records and takes outcomes. The event `wake` is set when few unstarted
+records are left, so that this thread claims more.
 """
 
 import queue
@@ -15,7 +15,6 @@ from queue_store.records.record import Completed, Outcome, Record
 
 from ..worker.event_loop import EventLoop
 from .attempt import Attempts
-from .guest import run_as_guest
 
 
 class Executor:
@@ -38,7 +37,7 @@ class Executor:
 
     @property
     def done(self) -> list[Outcome]:
-        """The outcomes that take_outcomes() would return. For use by other threads."""
+        """The outcomes that take_outcomes() would return. Other threads may read this."""
         return list(self._done)
 
     def submit(self, records: Sequence[Record]) -> None:
@@ -54,13 +53,13 @@ class Executor:
         return outcomes
 
     def withdraw(self) -> list[Record]:
-        """Returns the records that were not started, and never starts them."""
+        """Returns the records that were not started, and ensures that they are never started."""
         unstarted = self._withdraw()
         self._unreported_count -= len(unstarted)
         return unstarted
 
     def end(self) -> None:
-        """Stop, and start no further record, because the records may belong to another run by now."""
+        """Start no further record, because the records may already belong to another run."""
         self.withdraw()
 
     def _submit(self, records: Sequence[Record]) -> None:
@@ -107,13 +106,13 @@ class ThreadExecutor(Executor):
 
     def _work(self) -> None:
         while (record := self._queue.get()) is not None:
-            self._finished(run_as_guest(self._attempts.attempt(record)))
+            self._finished(self._attempts.attempt_plainly(record))
 
 
 class AsyncExecutor(Executor):
     """Each attempt is a separate asyncio task, so that a handler's changes to the task or to context variables end
-    with the attempt. Methods whose names begin with _start or _finished run on the loop. `stops_at_setbacks`: after
-    a record that does not complete, no record is started until more are submitted."""
+    with the attempt. Methods whose names begin with _start or _finished run on the loop. `stops_at_setbacks`: if a
+    record is not completed, no further record is started until `submit` is called."""
 
     def __init__(self, attempts: Attempts, concurrency: int, low_water: int, event_loop: EventLoop) -> None:
         super().__init__(attempts, concurrency, low_water)

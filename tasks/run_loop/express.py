@@ -1,10 +1,11 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
-A run begins with a claim. If the batches of its flow were quick and clean lately, it goes on with slices, as long as
-each claim or slice is full. Some records are always claimed: suspects, records with an order key, records that
-failed or had their express attempt, and each batch that begins with the priority whose records have waited longest.
-If a slice becomes long, a second thread claims its records. If a handler fails, its slice ends. In both cases, the
-records of the flow are then claimed as always. See docs/architecture.md, "Express slices".
+A run begins with a claim. If the last batches of its flow were quick and clean (worker/quick_batches.py), the run
+goes on with slices, as long as each claim or slice is full. Some records are always claimed: suspects, records with
+an order key, records that failed, and records whose earlier slice ended without an outcome for them. Some batches
+start at the priority level that has waited longest. These batches are always claimed, too. If a slice becomes long,
+a second thread claims its records. If a handler fails, the slice ends. In both cases, the flow's records are then
+claimed in the normal way. See docs/architecture.md, "Express slices".
 """
 
 import time
@@ -29,19 +30,20 @@ from .slice_in_hand import SliceInHand, SliceWatch
 from .slice_size import SliceSize
 
 WAIT_SECONDS = 0.05
-UNWRITTEN_SECONDS = LONG_SECONDS  # an outcome is written only at the end of its slice
-FEWEST_RECORDS = 20  # of a batch; for a smaller slice, the extra round trip costs more than the saved write
-LOOK_AGAIN_SECONDS = 10.0  # between two checks whether a run of the flow died
+UNWRITTEN_SECONDS = LONG_SECONDS  # An outcome is written only at the end of its slice.
+FEWEST_RECORDS = 20  # In smaller slices, the extra round trip costs more than the saved write.
+LOOK_AGAIN_SECONDS = 10.0  # The time between two checks whether a run of the flow died.
 
 Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 
 
 def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
-    """Whether runs of the flow may be express; queue_store/sql/runs/hold_records.sql decides for each record. A flow
-    with concurrency, or with its own limit of one crash strike, is never express. A flow that did not ask to be
-    express is not express if its outcomes must not wait for the end of a slice. Such a flow is also not express if
-    MAX_CRASH_STRIKES is 1: an express attempt that crashes is not counted, so a record would get one attempt too
-    many."""
+    """Returns whether runs of the flow may be express. For each record, queue_store/sql/runs/hold_records.sql
+    decides. No flow is express if EXPRESS_BATCH_SIZE is 0. A flow with `express=False`, with concurrency, or with
+    its own limit of one crash strike is never express. Three more cases exclude a flow without `express=True`:
+    EXPRESS_BY_ITSELF is off, the flow's outcomes must not wait for the end of a slice, or MAX_CRASH_STRIKES is 1.
+    In the last case, a record would get one attempt too many, because a crash in an express slice gives no crash
+    strike."""
     is_off = flow.express is False or settings.express_batch_size == 0
     if is_off or flow.concurrency > 1 or flow.max_crash_strikes == 1:
         return False
@@ -53,9 +55,10 @@ def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
 
 
 class Express:
-    """Works on the slices of one run. `execution`: executes the run's claimed batches, and this class notes how
-    quick and clean they are. `call`: the function that calls the handler with records and returns an outcome for
-    each, or the executor that makes the calls. `put_back`: called after each slice, to undo changes of handlers."""
+    """Works on the slices of one run. `execution` executes the run's claimed batches; this class notes whether they
+    are quick and clean. `call`: the function that calls the handler with records and returns an outcome for each, or
+    the executor that makes the calls. `put_back` is called after each slice, and undoes what handlers changed in the
+    process."""
 
     def __init__(
         self,
@@ -92,15 +95,15 @@ class Express:
         self._batches.note(count)
 
     def may_prefetch(self) -> bool:
-        """False while a slice is next, because the slice needs the connection and the next records. A run never
-        works on a batch and a slice at the same time."""
+        """Returns False if a slice comes next, because the slice needs the connection and the next records. A run
+        never works on a batch and a slice at the same time."""
         return not self._is_next()
 
     def next_batch(self) -> list[Record]:
-        """Work on slices as long as slices may be next. Then return a claimed batch: the rest of a slice that became
-        long, or the next batch. Returns an empty list if the run must stop or no record is due."""
+        """Work on slices as long as slices are allowed. Then return a claimed batch: the rest of a slice that became
+        long, or the next batch. The list is empty if the run must stop or no record is due."""
         while self._is_next():
-            self._delivery.flush()  # from here on the slice uses the connection
+            self._delivery.flush()  # the slice will use the connection
             if (rest := self._work_on_next()) is None:
                 break
             if rest:
@@ -114,8 +117,8 @@ class Express:
         self._watch.end()
 
     def _is_next(self) -> bool:
-        """Whether a slice is next. If the last claim was not full, hardly any record is due, and writing outcomes
-        with the next claim costs less than a slice."""
+        """Whether a slice comes next. No slice follows a claim that was not full: hardly any record is due then, and
+        it costs less to write the outcomes with the next claim."""
         run, quick = self._run, self._quick
         is_small = run.batch_size < FEWEST_RECORDS and not self._flow.express
         if is_small or not quick.are_enough or not run.last_was_full or self._delivery.must_stop:
@@ -124,14 +127,14 @@ class Express:
         return not must_be_claimed and not (quick.is_suspicious and not self._must_look_again())
 
     def _work_on_next(self) -> list[Record] | None:
-        """Returns the records of the slice that were claimed but not started. None if no slice can be held, so that
-        the next batch must be claimed as always."""
+        """Works on one slice. Returns the records of the slice that were claimed but not started. None if no slice
+        is possible. The next batch must then be claimed in the normal way."""
         held = self._hold()
         return None if held is None else self._work_on(SliceInHand(held, self._delivery))
 
     def _hold(self) -> HeldSlice | None:
-        """Locks the records of the next slice. None if the next batch must be claimed as always. Raises
-        RunLostError."""
+        """Locks the records of the next slice. Returns None if the next batch must be claimed in the normal way.
+        Raises RunLostError."""
         run = self._run
         run.batch_size = self._delivery.current.batch_size or run.batch_size
         try:
@@ -144,11 +147,11 @@ class Express:
         except ConflictError:
             pass
         except DatabaseUnavailableError as error:
-            raise RunLostError("the database went away during a claim") from error
+            raise RunLostError("the database became unavailable during a claim") from error
         return None
 
     def _is_suspicious(self) -> bool:
-        """Whether a run of the flow died lately."""
+        """Whether a run of the flow has died within the last SUSPICIOUS_SECONDS."""
         quick = self._quick
         if self._must_look_again():
             quick.is_suspicious = has_died_lately(self._run)
@@ -181,8 +184,8 @@ class Express:
         return self._keep_a_batch(slice_in_hand.claimed(unstarted))
 
     def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:
-        """Gives back all records beyond one batch. A flow that is not quick any more must not keep records from
-        other processes."""
+        """Gives back all records beyond one batch. The flow may not be quick any more, so other processes must be
+        able to claim these records."""
         size = self._run.batch_size
         if len(claimed) > size:
             self._delivery.flush()

@@ -1,10 +1,11 @@
-"""Express slices for handlers that take the transaction. The claim, the handler's rows and the outcome share one
-COMMIT, and each record is written once.
+"""Express slices of one-COMMIT flows. One COMMIT writes the claim, the handler's rows and the outcome, and each
+record is written once.
 
-Such a slice succeeds as a whole or is rolled back. It is rolled back if a handler fails, wants to report progress or
-ends the transaction, or if the database or the fence refuses something. No attempt is charged then. The records have
-had their express attempt, so they are claimed as always, and their handlers are called again. The records of a
-running slice cannot be claimed. So if a slice becomes long, it ends after the current handler.
+Such a slice is committed as a whole or rolled back. It is rolled back if a handler fails, reports progress or ends
+the transaction, or if the database or the fence refuses a write. After a rollback, no attempt is charged. A record
+can be in an express slice only once. So after a rollback the slice's records are claimed in the normal way, and the
+handlers are called again. While a slice is running, its records cannot be claimed. So a slice that becomes long ends
+after the current handler.
 """
 
 import time
@@ -31,7 +32,7 @@ from .transactions import SessionEndedError
 
 
 class ClaimFirst(BaseException):
-    """Raised in a handler that asks for something that needs a claimed record. The slice is rolled back."""
+    """Raised in the handler if it calls a method that needs a claimed record. The slice is then rolled back."""
 
 
 class ExpressCommit(Express):
@@ -49,7 +50,7 @@ class ExpressCommit(Express):
         super().__init__(services, flow, run, delivery, one_commit, lambda _: [], put_back)
         self._calls = one_commit.calls
         self._connection = one_commit.connection
-        self._needs_claims = False  # a handler of this slice asked for something that needs a claimed record
+        self._needs_claims = False  # whether a handler of this slice needed a claimed record
 
     def _work_on_next(self) -> list[Record] | None:
         run, current, began_at = self._run, self._delivery.current, time.monotonic()
@@ -72,8 +73,8 @@ class ExpressCommit(Express):
         return []
 
     def _commit(self) -> list[Outcome] | None:
-        """Returns the committed outcomes. None if nothing was committed, so that the records must be claimed as
-        always. Raises RunLostError."""
+        """Returns the committed outcomes. None if nothing was committed. The records must then be claimed in the
+        normal way. Raises RunLostError."""
         self._needs_claims = self._calls.handler_ran = False
         try:
             if self._is_suspicious():
@@ -89,21 +90,21 @@ class ExpressCommit(Express):
         return outcomes
 
     def _roll_back(self, error: Exception) -> None:
-        """Call this after a slice was rolled back. Raises RunLostError if the session is lost and no handler is to
+        """Call this after a slice was rolled back. Raises RunLostError if the session is lost but no handler is to
         blame."""
         is_lost = isinstance(error, DatabaseUnavailableError)
         if is_lost and not (
             self._calls.handler_ran and sqlstate_of(error.__cause__ or error) in OF_A_HANDLER
         ):
-            raise RunLostError("the database went away during a one-COMMIT slice") from error
+            raise RunLostError("the database became unavailable during a one-COMMIT slice") from error
         is_spoiled = isinstance(error, RollBackError) and error.is_spoiled
         if is_lost or is_spoiled or isinstance(error, SessionEndedError):
             self._connection.recover()
         self._quick.note_thrown_back()
 
     async def _slice(self, size: int) -> tuple[Written, list[Outcome]]:
-        """Holds at most `size` records, calls their handlers and completes them, in one transaction. Raises
-        RollBackError, NotExpressError."""
+        """Works on one slice, in one transaction: locks at most `size` records, calls the handlers, and completes
+        the records. Raises RollBackError, NotExpressError."""
         run = self._run
         async with self._connection.transaction() as opened:
             records = await opened.hold(size, self._settings.lease_seconds)

@@ -21,8 +21,8 @@ _VARYING = re.compile(
 
 
 def failure_of(flow: Flow, record: Record, error: BaseException, started: float, finished: float) -> Failure:
-    """The outcome of an attempt that raised. Secrets are removed, and lengths are bounded. Never raises, even if the
-    exception cannot give its text."""
+    """Returns the outcome of an attempt that raised this error. Secrets are removed, and lengths are bounded. Never
+    raises, even if `str()` of the error raises."""
     cause = decisive(error)
     exception_type = redact(type(cause).__qualname__, TYPE_LIMIT)
     message = redact(_message(error, cause) or exception_type, MESSAGE_LIMIT) or exception_type
@@ -34,18 +34,32 @@ def failure_of(flow: Flow, record: Record, error: BaseException, started: float,
         error_message=message,
         error_group=error_group(exception_type, message),
         traceback=_traceback(error),
-        retry_delay_seconds=flow.retry_delay_seconds(record.attempt_number, cause),
+        retry_delay_seconds=flow.retry_delay_seconds(
+            record.attempt_number, _decisive_for_a_retry(flow, cause)
+        ),
     )
 
 
 def error_group(exception_type: str, message: str) -> str:
-    """The kind of an error. It is the same for messages that differ only in ids and numbers."""
+    """Returns the kind of an error. Messages that differ only in ids and numbers have the same kind."""
     return f"{exception_type}: {_VARYING.sub('#', message)}"[:GROUP_LIMIT]
 
 
+def _decisive_for_a_retry(flow: Flow, error: BaseException) -> BaseException:
+    """Returns the exception by which the flow decides about a retry: usually the error itself. If the error is a
+    group and one policy applies to all its exceptions, returns the first of these exceptions. If `retry_on` names
+    the class of the group, returns the group."""
+    if any(kind in flow.retry_on and issubclass(kind, BaseExceptionGroup) for kind in type(error).__mro__):
+        return error
+    leaves = leaves_of(error)
+    policies = [flow.retry_policy(leaf) for leaf in leaves]
+    is_one_policy = policies[0] is not None and all(policy == policies[0] for policy in policies)
+    return leaves[0] if is_one_policy else error
+
+
 def _message(error: BaseException, cause: BaseException) -> str:
-    """The message of an error. For a group, it has the text of each different exception in the group, with their
-    types if these differ."""
+    """Returns the message of an error. For a group, the message contains each different text of the group's
+    exceptions. If the exceptions do not agree (see `decisive`), the message also names their types."""
     leaves = leaves_of(error)
     if cause is error and len(leaves) > 1:
         return f"{_text(error)}: " + "; ".join(f"{type(leaf).__qualname__}: {_text(leaf)}" for leaf in leaves)
@@ -56,7 +70,7 @@ def _text(error: BaseException) -> str:
     try:
         return str(error)
     except BaseException as second:  # noqa: BLE001
-        return f"its text cannot be had: str() raised {type(second).__name__}"
+        return f"its text is not available: str() raised {type(second).__name__}"
 
 
 def _traceback(error: BaseException) -> str:

@@ -1,12 +1,11 @@
-"""A handler runs in the worker's process like a guest. Its changes to the process are restored, in each way of
-running handlers:
+"""Undoes the changes that a handler makes to the worker's process, in each way of running handlers:
 
     each call     context variables: the call runs in a copy. A fork that comes back from a handler ends at once.
     each batch    signal handlers and mask, working directory, umask, recursion limit, locale, socket timeout, the
                   event loop of the thread, logging switched off
-    each slice    the database session: queue_store/runs/slice_session.py; its transaction: transactions.py
+    each slice    the database session (queue_store/runs/slice_session.py) and its transaction (transactions.py)
 
-The section "What a handler may do" of docs/flows.md explains this to authors.
+In docs/flows.md, the section "What a handler may do" explains this to authors.
 """
 
 import asyncio
@@ -33,8 +32,8 @@ SIGNALS = [
     signal.SIGUSR1, signal.SIGUSR2,
 ]  # fmt: skip
 
-# `signal.getsignal` calls this function, but also looks up an Enum member for each signal handler and takes ten
-# times as long.
+# The private function behind `signal.getsignal`. The public function also looks up an Enum member for each signal
+# handler, and takes ten times as long.
 _handler_of = import_module("_signal").getsignal
 
 _is_a_fork = False
@@ -49,28 +48,28 @@ os.register_at_fork(after_in_child=_note_fork)
 
 
 def own_this_process() -> None:
-    """Notes that this process is a worker, although the process is a fork of the main process. Call this before a
+    """Notes that this process is a worker process: the main process forked it, not a handler. Call this before a
     handler runs."""
     global _is_a_fork  # noqa: PLW0603
     _is_a_fork = False
 
 
 def end_a_fork() -> None:
-    """A child that a handler forked must not come back as a second worker on the same connections. `os._exit` runs
-    no exit handler and does not close connections properly. If the child closed them, the server would end the
-    parent's sessions."""
+    """Ends this process if a handler forked it. Otherwise the fork would go on as a second worker on the same
+    connections. `os._exit` runs no exit handler and does not close connections properly. If the fork closed its
+    connections properly, the server would end the parent's sessions."""
     if _is_a_fork:
         os._exit(FORKED_EXIT)
 
 
 def run_as_guest(body: Coroutine[Any, Any, R]) -> R:
-    """Run the body of a plain handler, which never waits, in a copy of the context."""
+    """Run the body of a plain handler in a copy of the context. This coroutine never suspends: see `one_body`."""
     return run_without_waiting(body, copy_context())
 
 
 class AsGuest(Awaitable[R]):
-    """Awaits the body of an asynchronous handler in a copy of the context, without a task of its own, so that
-    cancelling the handler's task cancels the body."""
+    """Awaits the body of an asynchronous handler in a copy of the context. The body runs in the task that awaits it,
+    so that cancelling this task cancels the body."""
 
     def __init__(self, body: Coroutine[Any, Any, R]) -> None:
         self._body = body
@@ -91,7 +90,7 @@ class AsGuest(Awaitable[R]):
 
 
 class ProcessState:
-    """The state of this process as it was before a handler ran. Used by the thread that owns the run."""
+    """The state of this process before a handler ran. Only the thread that owns the run uses this class."""
 
     def __init__(self) -> None:
         self._is_main_thread = threading.current_thread() is threading.main_thread()
@@ -105,7 +104,8 @@ class ProcessState:
         self._logging_disabled = logging.root.manager.disable
 
     def put_back(self) -> None:
-        """Restore that state. Idempotent. A change that cannot be put back, such as a removed directory, stays."""
+        """Idempotent. Restores the state that this object has read. A change that cannot be undone, such as a
+        removed directory, stays."""
         if self._is_main_thread:
             for number, handler in self._signals.items():
                 if handler is not None and _handler_of(number) is not handler:
@@ -121,20 +121,20 @@ class ProcessState:
             locale.setlocale(locale.LC_ALL, self._locale)
         socket.setdefaulttimeout(self._socket_timeout)
         if logging.root.manager.disable != self._logging_disabled:
-            logging.disable(self._logging_disabled)  # empties the cache of every logger
+            logging.disable(self._logging_disabled)  # this call empties every logger's cache
         asyncio.set_event_loop(None)
 
 
 def _directory() -> str | None:
-    """The working directory. None if it was removed."""
+    """Returns the working directory. None if the directory was removed."""
     try:
-        return os.getcwd()  # noqa: PTH109  (a string is compared faster)
+        return os.getcwd()  # noqa: PTH109  (a string is compared faster than a Path)
     except OSError:
         return None
 
 
 def _umask() -> int:
-    """The umask, which can be read only by setting it."""
+    """Returns the umask. Python can read the umask only by setting it."""
     umask = os.umask(0o077)
     os.umask(umask)
     return umask

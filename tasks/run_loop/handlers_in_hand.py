@@ -1,4 +1,4 @@
-"""The handlers that a run has in hand. Through this class, the heartbeat learns which handler began first, and ends
+"""The handlers that a run is calling. Through this class, the heartbeat reads which handler began first, and ends
 the process if a handler must not go on."""
 
 import time
@@ -24,7 +24,8 @@ class HandlersInHand:
         self._patience_seconds = patience_seconds
 
     def oldest(self) -> InHand | None:
-        """The record of the oldest call; for a call with several records, the first of them."""
+        """Returns the record of the oldest call, or the first record if the call has several. None if no handler is
+        running."""
         calls = self._limits.calls()
         if not calls:
             return None
@@ -39,8 +40,8 @@ class HandlersInHand:
         )
 
     def end(self, request: EndRequest) -> None:
-        """End a handler at an operator's request. The attempt is charged, the process ends, and other records are
-        given back. Returns only if this process does not have the record in hand under this claim."""
+        """End a handler at an operator's request. The attempt is charged, the other records are given back, and the
+        process ends. Returns only if no handler of this process is processing the record under this claim."""
         for records, started in self._limits.calls():
             for record in records:
                 if (record.id, record.claim_number) == (request.record_id, request.claim_number):
@@ -53,8 +54,9 @@ class HandlersInHand:
                     self._give_up([StuckHandler([record], started, now, now - started, ended_by=who)])
 
     def end_overdue(self) -> None:
-        """Handlers without a time limit are bounded, too. Shortly before the orphan timeout, this process charges
-        the attempt and ends. Otherwise the record could hang one process after another without a charge."""
+        """End the process if a handler without a time limit has run for `patience_seconds`. This time is a little
+        less than the orphan timeout. The attempt is charged. Otherwise the record would become an orphan without a
+        charge, and could hang one process after another."""
         if self._limits.are_enforced:
             return
         hung_before = time.monotonic() - self._patience_seconds

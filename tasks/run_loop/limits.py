@@ -1,4 +1,5 @@
-"""Applies the time limit of a flow to every call of the flow's functions, in each way of running them."""
+"""Applies the time limit of a flow to every call of the flow's functions: on the event loop, in the main thread, and in
+another thread."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,10 +18,11 @@ _NO_LIMIT = nullcontext[None]()
 
 
 class Limits:
-    """`stuck_handlers` ends the process of a handler that does not stop. None: the flow has no time limit.
+    """`stuck_handlers` ends the process of a handler that does not stop. `stuck_handlers` is None if the flow has no
+    time limit.
 
-    `open_calls`: the calls of the handler that are running, by the id of their first record. `Attempts` keeps the
-    dictionary."""
+    `open_calls`: the running calls of the handler, by the id of their first record. `Attempts` adds and removes
+    them."""
 
     def __init__(self, flow: Flow, stuck_handlers: StuckHandlers | None = None) -> None:
         self._seconds = flow.time_limit_seconds
@@ -30,13 +32,13 @@ class Limits:
         self.open_calls: dict[int, tuple[list[Record], float]] = {}
 
     def calls(self) -> list[tuple[Sequence[Record], float]]:
-        """The calls of the handler that are running, the oldest first. Each has its records and its beginning by
-        `time.monotonic()`. For other threads."""
+        """Returns the running calls of the handler, the oldest first: the records of each call, and when it began,
+        by `time.monotonic()`. Other threads may call this."""
         return list(self.open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
-        """When the time is over, raises TimeLimitExceededError in the block, if the block can be interrupted. Call
-        `lift` after an exception."""
+        """Returns a context manager. When the time is over, the context manager raises TimeLimitExceededError in its
+        block, if the block can be interrupted. Call `lift` after an exception."""
         if self._seconds is None or self._stuck_handlers is None:  # unlimited
             return _NO_LIMIT
         if self._is_async:
@@ -46,15 +48,15 @@ class Limits:
         return _InAThread(records, self._seconds, self._stuck_handlers)
 
     def lift(self, records: list[Record]) -> None:
-        """End the limit. A limit that expires while the block is being left interrupts the block's exit, so that the
-        exit does not end the limit. Idempotent."""
+        """End the limit. The end of the block normally does this. But if the time is over just then, the error
+        interrupts the end of the block, and the limit stays in force. Idempotent."""
         if self._seconds is not None and self._stuck_handlers is not None:
             time_limit.disarm()
             self._stuck_handlers.forget(records)
 
 
 class _InAThread:
-    """The limit of a call in a thread, which nothing can interrupt."""
+    """The limit of a call in a thread other than the main thread. Nothing can interrupt such a call."""
 
     can_be_interrupted = False
 
@@ -83,8 +85,8 @@ class _InTheMainThread(_InAThread):
 
 
 class _OnTheLoop(_InAThread):
-    """The limit of a call on the event loop. Entering and leaving `asyncio.timeout` never waits, so both work
-    without `await`."""
+    """The limit of a call on the event loop. `asyncio.timeout` never waits when it is entered or left, so it works
+    here without `await`."""
 
     can_be_interrupted = True
 

@@ -1,4 +1,5 @@
-"""A run claims, executes, writes and claims again, until no record is due or somebody wants it to stop."""
+"""A run claims records, calls handlers, writes outcomes and claims again, until no record is due or the run must
+stop."""
 
 import logging
 from collections.abc import Sequence
@@ -33,7 +34,9 @@ from .time_slice import TimeSlice
 
 logger = logging.getLogger(__name__)
 
-HUNG_SHARE = 0.9  # of the orphan timeout, which begins at the claim; an unlimited handler is ended then
+# A handler without a time limit is ended when it has run for this share of the orphan timeout. The rest of the
+# timeout is for the time from the claim to the handler's start. This time is at most LONGEST_RUN_SECONDS.
+HUNG_SHARE = 0.9
 
 
 def run_flow(
@@ -43,16 +46,16 @@ def run_flow(
     trace_context: str | None = None,
     run: Run | None = None,
 ) -> RunCounts:
-    """Make one run of the flow. Does nothing if no record is due. Raises DatabaseUnavailableError only before the
-    first claim; later the run ends, and rescue gives back the records that the run leaves. `run`: a run that
-    `new_run` has made."""
+    """Make one run of the flow. Does nothing if no record is due. Raises DatabaseUnavailableError only if the first
+    claim fails. If the database fails later, the run ends, and rescue gives back the records that the run leaves.
+    `run`: a run that `new_run` has made."""
     with run or new_run(services, flow, celery_task_id) as run:
         try:
             with services.failing_claims.watch(flow.name):
                 records = run.begin()
         except CommitUnknownError as error:
-            # The COMMIT may have happened. In that case records are claimed, but nobody runs them, so the run must
-            # end.
+            # The COMMIT may have happened. If so, records are claimed, but no handler is called for them, so the run
+            # must end.
             end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)
             raise
         if records:
@@ -65,7 +68,7 @@ def run_flow(
 
 
 def new_run(services: WorkerServices, flow: Flow, celery_task_id: str | None = None) -> Run:
-    """A run that has not begun."""
+    """Returns a run that has not begun."""
     options = RunOptions(
         flow_name=flow.name,
         batch_size=flow.batch_size_or_default(services.settings),
@@ -172,7 +175,7 @@ class _RunLoop:
         return ThreadExecutor(self._attempts, concurrency, low)
 
     def _call_one(self, records: Sequence[Record]) -> list[Outcome]:
-        return [run_as_guest(self._attempts.attempt(records[0]))]
+        return [self._attempts.attempt_plainly(records[0])]
 
     def _call_batch(self, records: Sequence[Record]) -> list[Outcome]:
         call = self._attempts.attempt_batch(records)

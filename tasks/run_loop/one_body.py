@@ -1,4 +1,4 @@
-"""One body for plain and asynchronous handlers: a coroutine that waits only where the handler does.
+"""One body for plain and asynchronous handlers: a coroutine that waits only where the handler waits.
 
 The event loop runs the coroutine for an `async def` handler. For a plain handler the coroutine never waits, so it
 ends in its first step.
@@ -12,8 +12,9 @@ R = TypeVar("R")
 
 
 def run_without_waiting(coroutine: Coroutine[Any, Any, R], context: Context | None = None) -> R:
-    """Raises what the coroutine raises, and RuntimeError if the coroutine waits, which would be our bug. `context`:
-    the context to run the coroutine in, instead of the current one."""
+    """Returns what the coroutine returns, and raises what it raises. Raises RuntimeError if the coroutine waits:
+    that would be an error of this package. `context`: the context to run the coroutine in, instead of the current
+    one."""
     try:
         if context is None:
             coroutine.send(None)

@@ -1,4 +1,5 @@
-"""Calls handlers with one record, or one batch, after the other, without a transaction of ours."""
+"""Calls handlers one after the other, with one record or one batch each. The run opens no transaction for these
+calls."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +8,6 @@ from queue_store.records.record import Cancelled, Outcome, Record
 from ..worker.shared_slots import NOTHING_IN_FLIGHT, SEVERAL_IN_FLIGHT
 from .attempt import Attempts
 from .delivery import Delivery
-from .guest import run_as_guest
 
 
 class OneByOne:
@@ -25,7 +25,7 @@ class OneByOne:
                 delivery.report(Cancelled(record))
                 continue
             slots.put_in_flight(record.id)
-            outcome = run_as_guest(self._attempts.attempt(record))
+            outcome = self._attempts.attempt_plainly(record)
             slots.put_in_flight(NOTHING_IN_FLIGHT)
             delivery.report(outcome)
         return []

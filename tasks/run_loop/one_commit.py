@@ -1,13 +1,15 @@
-"""Handlers that take the transaction: their rows and the records' new statuses are committed together, in slices.
+"""Processes records of one-COMMIT flows. In slices, the handlers' rows and the records' new statuses are committed
+together.
 
-A slice ends after `SLICE_SECONDS` or `SLICE_RECORDS`, because a long transaction keeps vacuum from working. A slice
-runs without savepoints first. When a record does not complete, the slice is rolled back and done again with a
-savepoint around each record, so that only that record's writes are rolled back. If records fail in several slices in
-a row, the next slices begin with savepoints. Just before the COMMIT, the fenced UPDATE tells which records still
-belong to this run. If a record does not, everything is rolled back and done again without that record.
+A slice ends after `SLICE_SECONDS` or `SLICE_RECORDS`, because a long transaction prevents vacuum from working. The
+first try of a slice has no savepoints. If a record does not complete, the slice is rolled back and done again with a
+savepoint around each record. Then only that record's writes are rolled back. If records fail in `FAILING_SLICES`
+slices in a row, the next slices begin with savepoints. Just before the COMMIT, the UPDATE with the fence returns
+which records still belong to this run. If a record does not belong to the run any more, the slice is rolled back and
+done again without that record.
 
-A batch handler's slice is its batch. Nobody can tell which of its writes belong to which record. So when some
-records fail, all writes are rolled back, and the handler is called again without those records.
+The slice of a batch handler is its batch. It is not known which of the handler's writes belong to which record. So
+if some records fail, all writes are rolled back, and the handler is called again without those records.
 """
 
 import time
@@ -30,10 +32,10 @@ from .transactions import MISUSE, SessionEndedError, explained
 
 SLICE_SECONDS = 0.5
 SLICE_RECORDS = 100
-FAILING_SLICES = 2  # after this many failing slices in a row, the next slice begins with savepoints
+FAILING_SLICES = 2  # after so many slices with failures in a row, the next slice begins with savepoints
 CONFLICT_TRIES = 10
 
-# Errors of our statements that a handler has caused. The server itself is healthy.
+# If our own statement fails with one of these codes, a handler is the cause. The server itself is healthy.
 OF_A_HANDLER = (*ENDED_SESSIONS, STATEMENT_CANCELLED)
 
 
@@ -53,9 +55,9 @@ class OneCommit:
         self._failing_slices = 0  # in a row
         self._conflicts = 0
         # Records that are not run again: the fence refused them, they were cancelled, or their slice was rolled back
-        # and their outcome was written without it.
+        # and their outcome was written in another transaction.
         self._settled_ids: set[int] = set()
-        self._alone_ids: set[int] = set()  # run one by one, because the database refused their slice
+        self._alone_ids: set[int] = set()  # processed one by one, because the database refused their slice
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
         """Returns the records that were not started. Raises RunLostError when a COMMIT was interrupted."""
@@ -69,8 +71,8 @@ class OneCommit:
         return []
 
     def work_slice(self, records: list[Record]) -> int:
-        """Returns how many of the records, from the first on, have a committed outcome. 0 means that the slice must
-        be done again."""
+        """Returns how many records have a committed outcome, counted from the first record. 0 means that the slice
+        must be done again."""
         with_savepoints = self._with_savepoints and not self.flow.batch
         try:
             written, outcomes = self.commit(records, with_savepoints=with_savepoints)
@@ -86,7 +88,7 @@ class OneCommit:
             return 0
         except DatabaseUnavailableError as error:
             if not self.calls.handler_ran or sqlstate_of(error.__cause__ or error) not in OF_A_HANDLER:
-                raise RunLostError("the database went away during a one-COMMIT slice") from error
+                raise RunLostError("the database became unavailable during a one-COMMIT slice") from error
             self._roll_back(self._blame(records, error.__cause__ or error, is_spoiled=True))
             return 0
         self._note_failures(outcomes)
@@ -133,8 +135,8 @@ class OneCommit:
         return len(remaining) if self.flow.batch else SLICE_RECORDS
 
     def _note_failures(self, outcomes: list[Outcome]) -> None:
-        """Decides whether the next slice begins with savepoints. Doing a slice twice costs less than savepoints in
-        every slice, unless most slices need them."""
+        """Decides whether the next slice begins with savepoints. Unless most slices need savepoints, it costs less
+        to do a slice twice than to use savepoints in every slice."""
         has_failures = any(not isinstance(outcome, Completed) for outcome in outcomes)
         self._failing_slices = self._failing_slices + 1 if has_failures else 0
         self.delivery.setbacks += has_failures
@@ -143,8 +145,8 @@ class OneCommit:
     def _blame(
         self, records: list[Record], error: BaseException, *, is_spoiled: bool = False
     ) -> RollBackError:
-        """Nobody knows which of several records made our statement or the COMMIT fail. So each record is run again
-        alone, and an error then belongs to that record."""
+        """If the slice had several records, it is not known which of them made our statement or the COMMIT fail. So
+        each record is processed again alone. If the error occurs again, that record is charged."""
         if len(records) == 1:
             outcome = self.attempts.outcome_of(records[0], time.monotonic(), explained(error))
             return RollBackError([outcome], is_spoiled=is_spoiled)

@@ -1,7 +1,7 @@
-"""The connection that slices run on. For plain handlers it is the run's own, for `async def` handlers an
-asynchronous one.
+"""The connection that slices run on. Slices of plain handlers run on the run's own connection. Slices of `async def`
+handlers run on an asynchronous connection.
 
-Both have the same coroutines. With a plain connection, these never wait: see `one_body`.
+Both kinds of connections have the same coroutines. The coroutines of a plain connection never wait: see `one_body`.
 """
 
 from collections.abc import AsyncGenerator, Coroutine, Sequence
@@ -57,21 +57,21 @@ class OpenSlice(Protocol):
 
 class SliceConnection(Protocol):
     def run(self, body: Coroutine[Any, Any, R]) -> R:
-        """Run a body to its end, from the thread that owns the run."""
+        """Run the coroutine to its end. The thread that owns the run calls this."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[OpenSlice]:
-        """A transaction that nobody else can end. It commits at the end of the block, and rolls back on an error.
-        Raises what `HeldConnection.transaction` raises."""
+        """Opens a transaction for an `async with` block. Only the end of the block ends the transaction: it commits
+        the transaction, or rolls it back after an error. Raises what `HeldConnection.transaction` raises."""
         ...
 
     def recover(self) -> None:
-        """Call this after a handler closed the connection or lost its session. Raises RunLostError."""
+        """Call this after a handler closed the connection, or after the session was lost. Raises RunLostError."""
         ...
 
     def end(self) -> None:
-        """Undo all changes of handlers to the session. Behind PgBouncer, the connection may have another session by
-        now. There each slice has already undone the changes to its own session."""
+        """Undo all changes of handlers to the session. This is not needed behind PgBouncer. There the connection
+        may have another session by now, and each slice has already undone the changes to its own session."""
         ...
 
 
@@ -149,15 +149,15 @@ class AsyncSliceConnection:
             yield _AsyncSlice(self._run, cursor, held.sqlalchemy, await held.driver())
 
     def recover(self) -> None:
-        """Closes the connection. The next slice opens another one."""
+        """Closes the connection. The next slice opens another connection."""
         self.run(self._close())
 
     def end(self) -> None:
         self.run(self._end())
 
     async def _open(self) -> AsyncHeldConnection:
-        """Opens the connection if it is not open. Raises RunLostError if the run was declared dead, because its
-        handlers need not be called any more."""
+        """Opens the connection if it is not open. Raises RunLostError if the run was declared dead, so that no more
+        handlers are called."""
         if self._held is None:
             held = await AsyncHeldConnection.open(self._run.database.async_engine)
             async with held.transaction() as cursor:

@@ -1,5 +1,5 @@
-"""An express slice while its handlers run. It holds the outcomes so far. `settle` writes them at the end, or
-`claim_rest` writes them earlier, often in another thread."""
+"""An express slice while its handlers run. It keeps the outcomes of the finished records. `settle` writes these
+outcomes at the end of the slice, or `claim_rest` writes them earlier, often in another thread."""
 
 import threading
 import time
@@ -14,9 +14,8 @@ LOOK_SECONDS = 0.02
 
 
 class SliceInHand:
-    """The thread of the run calls the handlers, reports their outcomes and settles the slice. Another thread may
-    claim the other records at any time. A lock ensures that only one of the two threads uses the run's
-    connection."""
+    """The thread of the run calls the handlers and then `report` and `settle`. Another thread may call `claim_rest`
+    at any time. A lock ensures that only one of the two threads uses the run's connection."""
 
     def __init__(self, held: HeldSlice, delivery: Delivery) -> None:
         self.records = held.records
@@ -24,21 +23,19 @@ class SliceInHand:
         self._delivery = delivery
         self._outcomes: list[Outcome] = []
         self._lock = threading.Lock()
-        self._is_settled = False
-        self.has_setbacks = False  # whether a record was not completed
+        self.is_settled = False  # whether the outcomes of the slice are written, or are being written
+        self.has_setbacks = False  # whether a finished record has an outcome other than completed
         self._claimed_ids: set[int] = set()
         self._failure: BaseException | None = None
 
-    @property
-    def is_settled(self) -> bool:
-        return self._is_settled
-
     def report(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep the outcomes for `settle`. If `claim_rest` has been called before, deliver them at once instead.
-        Raises the error that prevented `claim_rest` from writing."""
-        self.has_setbacks = self.has_setbacks or any(o.__class__ is not Completed for o in outcomes)
+        """Keep the outcomes for `settle`. If `claim_rest` has been called before, pass the outcomes to the delivery
+        at once instead. Raises the error with which `claim_rest` failed."""
+        for outcome in outcomes:
+            if outcome.__class__ is not Completed:
+                self.has_setbacks = True
         with self._lock:
-            if not self._is_settled:
+            if not self.is_settled:
                 self._outcomes += outcomes
                 return
         self._check()
@@ -46,10 +43,10 @@ class SliceInHand:
             self._delivery.report(outcome)
 
     def settle(self) -> None:
-        """Write the outcomes of the finished records, and release the others. Raises the error that prevented this,
-        or that prevented an earlier `claim_rest`."""
+        """Write the outcomes of the finished records, and release the others. Raises the error with which this
+        call, or an earlier call of `claim_rest`, failed."""
         with self._lock:
-            if not self._is_settled:
+            if not self.is_settled:
                 self._settle([])
         self._check()
 
@@ -57,22 +54,22 @@ class SliceInHand:
         """Write the outcomes of the finished records, and claim all others, including those whose handler is
         running. Idempotent, and never raises."""
         with self._lock:
-            if not self._is_settled:
+            if not self.is_settled:
                 finished = {outcome.record.id for outcome in self._outcomes}
                 self._settle([record for record in self.records if record.id not in finished])
 
     def claimed(self, records: Sequence[Record]) -> list[Record]:
-        """Returns only the records that `claim_rest` has claimed."""
+        """Returns those of the given records that `claim_rest` has claimed."""
         return [record for record in records if record.id in self._claimed_ids]
 
     def roll_back(self) -> None:
-        """Release everything that is still locked. Does nothing after the slice was settled."""
+        """Release all records that are still locked. Does nothing if `settle` or `claim_rest` has succeeded."""
         with self._lock:
-            self._is_settled = True
+            self.is_settled = True
             self._held.roll_back()
 
     def _settle(self, rest: list[Record]) -> None:
-        self._is_settled = True
+        self.is_settled = True
         try:
             self._claimed_ids = self._delivery.settle(self._held, self._outcomes, rest)
         except BaseException as error:  # noqa: BLE001  (the thread of the run raises it)
@@ -84,8 +81,8 @@ class SliceInHand:
 
 
 class SliceWatch(threading.Thread):
-    """Claims the rest of a slice that becomes long, even while its handler runs. Otherwise the records would stay
-    locked for long."""
+    """Claims the rest of a slice that becomes long, even while a handler runs. Otherwise the records of the slice
+    would stay locked for long."""
 
     def __init__(self) -> None:
         super().__init__(name="express", daemon=True)
@@ -93,7 +90,7 @@ class SliceWatch(threading.Thread):
         self._ended = threading.Event()
 
     def watch(self, slice_in_hand: SliceInHand, seconds: float) -> None:
-        """The slice counts as long after `seconds` from now."""
+        """Claim the rest of this slice if the slice has not ended in `seconds` from now."""
         self._watched = slice_in_hand, time.monotonic() + seconds
 
     def forget(self) -> None:

@@ -1,4 +1,5 @@
-"""Decides how large the next express slice is: at least an ordinary batch, and more if time and fairness allow."""
+"""Decides how many records the next express slice may have: at least as many as a normal batch. If slices are quick,
+the next slice may have more records, up to this process' fair part of the due records."""
 
 import time
 
@@ -9,7 +10,8 @@ from queue_store.settings import ProcessorSettings
 from ..authoring.flow import Flow
 from ..worker.quick_batches import QuickBatches
 
-PLENTY_SECONDS = 0.2  # how long a count of due records is used; most slices are shorter
+# If a count of due records reached its limit, the count is used for this long. So one count serves several slices.
+PLENTY_SECONDS = 0.2
 
 
 class SliceSize:
@@ -24,9 +26,9 @@ class SliceSize:
         self._counted_at = 0.0
 
     def next(self) -> int:
-        """Returns the size of the next slice. If the author or an operator has set a batch size, that is the size. A
-        batch handler that did not ask for express never gets more records than an ordinary batch. Raises what
-        `fair_part` raises."""
+        """Returns the size of the next slice. If the author or an operator has set a batch size, returns that batch
+        size. If the author of a batch handler did not ask for express, the handler never gets more records than in a
+        normal batch. Raises what `fair_part` raises."""
         size = self._run.batch_size
         is_set = self._flow.batch_size is not None or size != self._settings.batch_size
         if is_set or (self._flow.batch and not self._flow.express) or not self._run.last_was_full:

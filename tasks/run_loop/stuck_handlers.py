@@ -1,6 +1,7 @@
-"""Finds handlers that do not stop at their time limit. Nothing can interrupt a thread, C code may never return to
-the interpreter, and a handler may swallow the exception. In these cases the process has to end. First the outcome is
-written over a separate connection, then the rest of the batch is given back. No record gets a crash strike.
+"""Finds handlers that do not stop at their time limit. Such a handler runs in a thread that nothing can interrupt,
+runs C code that does not return to the interpreter, or catches the exception and goes on. In these cases the process
+has to end. Before that, the outcome is written through a separate connection, and the rest of the batch is given
+back. No record gets a crash strike.
 """
 
 import logging
@@ -22,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StuckHandler:
-    """One call of a handler. `gives_up_at`: when this process will end because of it, by time.monotonic().
-    `ended_by`: the operator who asked to end it."""
+    """One call of a handler. `gives_up_at`: the time at which this process will end because of the call, by
+    time.monotonic(). `ended_by`: the operator who asked to end the handler."""
 
     records: Sequence[Record]
     started: float
@@ -33,7 +34,7 @@ class StuckHandler:
 
 
 class StuckHandlers(threading.Thread):
-    """Watches the calls of one run, if the flow has a time limit. Runs of other flows have no such thread."""
+    """A thread that watches the calls of one run. A run of a flow without a time limit has no such thread."""
 
     def __init__(self, give_up: Callable[[list[StuckHandler]], None]) -> None:
         super().__init__(name="stuck_handlers", daemon=True)
@@ -42,17 +43,17 @@ class StuckHandlers(threading.Thread):
         self._ended = threading.Event()
 
     def watch(self, records: Sequence[Record], limit_seconds: float, *, can_be_interrupted: bool) -> None:
-        """A call of the handler begins: watch it from now on."""
+        """Begin to watch a call of the handler. The time limit of the call starts now."""
         now = time.monotonic()
         gives_up_at = now + limit_seconds + (GRACE_SECONDS if can_be_interrupted else 0)
         self._calls[records[0].id] = StuckHandler(records, now, gives_up_at, limit_seconds)
 
     def forget(self, records: Sequence[Record]) -> None:
-        """The call has ended: stop watching it."""
+        """Stop watching a call that has ended."""
         self._calls.pop(records[0].id, None)
 
     def calls(self) -> list[StuckHandler]:
-        """The calls that are running, the oldest first."""
+        """Returns the calls that are running, the oldest first."""
         return list(self._calls.values())
 
     def run(self) -> None:
@@ -68,6 +69,6 @@ class StuckHandlers(threading.Thread):
 
 
 def end_process() -> None:
-    """End this process at once, without waiting for threads. With this exit code the pool replaces the child."""
+    """End this process at once, without waiting for threads. The exit code makes the pool replace the child."""
     logging.shutdown()
     os._exit(EX_RECYCLE)

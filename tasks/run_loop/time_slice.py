@@ -9,11 +9,11 @@ from ..authoring.flow import Flow
 from ..worker.services import WorkerServices
 
 OTHERS_LOOK_SECONDS = 1.0
-LONGEST_RUN_SECONDS = 600.0  # if no other flow waits; well within the orphan timeout
+LONGEST_RUN_SECONDS = 600.0  # a run's limit if no other flow waits; much less than the orphan timeout
 
 
 class TimeSlice:
-    """Used by the one thread that works on the run."""
+    """Only the thread that works on the run uses this class."""
 
     def __init__(self, services: WorkerServices, flow: Flow) -> None:
         self._services = services
@@ -22,9 +22,9 @@ class TimeSlice:
         self._ends_at = self._began_at + services.settings.time_slice_seconds
 
     def is_over(self) -> bool:
-        """Whether the run must end. Waiting flows get a hint, and this flow gets its own hint after them. If no flow
-        waits, the run goes on, for at most `LONGEST_RUN_SECONDS`. It also goes on if the broker cannot take the
-        hint."""
+        """Whether the run must end. If the time slice is over and other flows wait, sends a hint for each of them,
+        and then a hint for the run's own flow. If no other flow waits, the run goes on, for at most
+        `LONGEST_RUN_SECONDS`. The run also goes on if the hint for its own flow cannot be sent."""
         if time.monotonic() < self._ends_at:
             return False
         others = [flow for flow in self._waiting() if flow.runs_wanted]

@@ -1,5 +1,5 @@
-"""The transaction of a slice in the form that the handler asked for. Also checks whether the transaction is still
-intact after the handler."""
+"""The transaction of a slice. The handler gets the transaction as a connection or a session, of the kind that the
+handler asked for. After each call of the handler, `Transaction` tells whether the transaction is still intact."""
 
 import inspect
 from collections.abc import Sequence
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
     from sqlalchemy.orm import Session
 
-SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # by an administrator, after a crash, at a shutdown
+SERVER_ENDS_SESSIONS = ("57P01", "57P02", "57P03")  # an administrator's command, a crash, a shutdown
 
 MISUSE = (
-    "the handler must not commit, roll back or close the transaction it was given, nor hide an error in it"
+    "the handler must not commit, roll back or close the transaction it was given, nor catch a database error in it "
+    "without a savepoint"
 )
 IDLE_TOO_LONG = (
     "the handler left its transaction idle for longer than idle_in_transaction_session_timeout, so Postgres ended the "
@@ -41,18 +42,17 @@ Driver = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 class SessionEndedError(Exception):
     """Postgres ended the session because a handler of this slice left its transaction idle or open for too long. The
-    handler that notices this need not be the handler that did it."""
+    call that fails need not be the call that left the transaction idle or open."""
 
 
 class Transaction:
-    """The transaction that all calls of a slice receive, one after the other. It is synchronous for a plain handler
-    and asynchronous for an `async def` one. Its coroutines wait only for an `async def` handler.
+    """The transaction that all calls of a slice receive, one after the other. It is synchronous for a plain handler,
+    and asynchronous for an `async def` handler. Its coroutines wait only if the handler is asynchronous.
 
-    `connection`: a connection of SQLAlchemy. None if the handler is given the driver's connection.
-    `charges_conflicts`: whether a conflict between transactions counts as the handler's failure, because too many
-    slices in a row had one.
-    `is_alone`: whether the slice has only one record. That record is then to blame for whatever happens to the
-    session.
+    `connection`: a connection of SQLAlchemy. None if the handler gets the driver's connection. `charges_conflicts`:
+    whether a conflict between transactions counts as the handler's failure. This is so after too many conflicts in
+    a row. `is_alone`: whether the slice has only one record. If so, and if the handler made the server end the
+    session, this record is charged.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Transaction:
         self._begun: Any = None if connection is None else connection.get_transaction()
 
     def open(self, record_ids: list[int]) -> None:
-        """Prepare the transaction for the handler's call with these records."""
+        """Prepare the transaction for a call of the handler with these records."""
         self._record_ids = record_ids
         options: dict[str, Any] = {"expire_on_commit": False, "join_transaction_mode": self._join_mode}
         if self._session_type is not None:
@@ -110,7 +110,7 @@ class Transaction:
 
     @property
     def is_whole(self) -> bool:
-        """Returns False if the handler ended the transaction or closed the connection."""
+        """False if the handler ended the transaction or closed the connection."""
         if self._connection is None:
             return is_open(self._driver)
         begun = self._begun
@@ -118,16 +118,16 @@ class Transaction:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the next call can begin. It cannot if the handler left a savepoint of SQLAlchemy open or broken,
-        because SQLAlchemy then refuses every statement."""
+        """Whether the next call can begin. It cannot begin if the handler left a savepoint of SQLAlchemy open or
+        broken, because SQLAlchemy then refuses every statement."""
         return self.is_whole and (
             self._connection is None or self._connection.get_nested_transaction() is None
         )
 
     def charged(self, error: BaseException) -> BaseException:
-        """The error that the attempt is charged with. Raises ConflictError, RunLostError or SessionEndedError if no
-        attempt must be charged: after a conflict between transactions, the slice is done again, and a lost
-        connection ends the run."""
+        """Returns the error with which the attempt is charged. If no attempt is to be charged, raises ConflictError,
+        RunLostError or SessionEndedError. After a conflict between transactions or an ended session, the slice is
+        done again. After a lost connection, the run ends."""
         if is_conflict(error) and not self._charges_conflicts:
             kind = type(cause_of(error)).__name__
             raise ConflictError(f"{kind} in a handler: the slice is processed again") from error
@@ -153,7 +153,8 @@ class Transaction:
 
 
 def explained(error: BaseException) -> BaseException:
-    """The error, or another one that says what the handler did if the server's own message does not."""
+    """Returns the error. If the server's message does not name the handler's mistake, returns a new error that
+    names the mistake."""
     state = sqlstate_of(error)
     if state == IDLE_IN_TRANSACTION or _ended_with(error, (IDLE_IN_TRANSACTION,)):
         explanation: Exception = TransactionTimeoutError(IDLE_TOO_LONG)
@@ -168,7 +169,7 @@ def explained(error: BaseException) -> BaseException:
 
 
 def is_open(driver: Driver) -> bool:
-    """Whether a transaction is open. If the connection is closed, none is."""
+    """Whether a transaction is open. False if the connection is closed."""
     return driver.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -188,9 +189,9 @@ async def _awaited(returned: Any) -> None:
 
 
 def _ended_with(error: BaseException | None, sqlstates: Sequence[str]) -> bool:
-    """Whether the server ended the session with one of these codes. A later use of the connection only raises an
-    error that says that the connection is closed. So the earlier errors in the chain of causes are searched, too.
-    This chain may be a circle."""
+    """Whether the server ended the session with one of these codes. If the connection is used after that, the new
+    error says only that the connection is closed. So this function also looks at the earlier errors in the chain of
+    causes. The chain can be circular."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if sqlstate_of(error) in sqlstates:

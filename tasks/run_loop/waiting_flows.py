@@ -1,11 +1,12 @@
-"""Runs several waiting flows in a row. If a worker has many flows, a run is followed by runs of other waiting flows,
-without a message for each. So hundreds of flows with a few records each cost no more messages than one flow with
-many records. If the only batch of a run is short, the next run begins in the transaction that ends the first one
-(queue_store/runs/succession.py).
+"""Makes runs of several waiting flows in a row. If a worker has many flows, a run is followed by runs of other
+waiting flows, without a hint for each of them. So hundreds of flows with a few records each need no more hints than
+one flow with many records. If the only batch of a run is short, the next run begins in the transaction that ends
+this run (queue_store/runs/succession.py).
 
-Each process walks over the waiting flows in a circle. It begins at a random flow, and stops where another process
-began. Then it walks back from its own beginning, until it meets the process that comes from there. So a process
-seldom has to ask again which flows still wait.
+Each process goes through the waiting flows in the order of their names. After the last name comes the first. The
+process begins at a random flow, and stops at the flow at which another process began. Then it reads again which
+flows wait, and goes through them in descending order. It begins before its own first flow, and stops at the flows
+that another process has run. So a process seldom has to read again which flows still wait.
 """
 
 import random
@@ -20,12 +21,12 @@ from queue_store.runs.run import Run
 from ..worker.services import WorkerServices
 from .loop import new_run, run_flow
 
-MANY_FLOWS = 20  # if a worker has fewer flows, each has its own hint
-EMPTY_RUNS = 2  # after so many in a row, other processes were here, so ask again which flows wait
+MANY_FLOWS = 20  # if a worker has fewer flows, each run has its own hint
+EMPTY_RUNS = 2  # if so many runs in a row claim nothing, read again which flows wait
 
 
 def run_waiting_flows(services: WorkerServices) -> None:
-    """Run waiting flows until none waits, nothing more can be claimed, or a time slice is over. Raises
+    """Make runs of waiting flows until no flow waits, nothing more can be claimed, or a time slice is over. Raises
     QueueStoreError."""
     if len(services.flows) < MANY_FLOWS:
         return
@@ -37,8 +38,9 @@ def run_waiting_flows(services: WorkerServices) -> None:
 
 
 def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], ends_at: float) -> bool:
-    """Run these flows until several in a row have no work left, because other processes were first. Returns False if
-    nothing was claimed, or if no other run may begin."""
+    """Make a run of each of these flows. If a run has claimed records, and then `EMPTY_RUNS` runs in a row claim
+    nothing, other processes were first, and no more runs are made. Returns False if nothing was claimed, or if no
+    other run may begin."""
     claimed_count = empty_count = 0
     successor: Run | None = None
     for flow, next_flow in zip_longest(flows, flows[1:]):
@@ -59,8 +61,8 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
 
 
 def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Run | None:
-    """Returns None if no further run may begin, because the process is stopping or too large, or because its time
-    slice is over."""
+    """Returns None if no further run may begin, because the process is stopping, uses too much memory, or has used
+    up its time slice."""
     if _is_closing(services) or time.monotonic() >= ends_at:
         return None
     return new_run(services, services.flows[flow.flow_name])
@@ -71,7 +73,7 @@ def _is_closing(services: WorkerServices) -> bool:
 
 
 def _waiting(services: WorkerServices) -> list[FlowWithWork]:
-    """The flows of this worker that wait for runs, sorted by name."""
+    """Returns the flows of this worker that wait for runs, sorted by name."""
     with services.database.transaction() as cursor:
         flows = with_work(cursor, services.celery_queues)
     ready = [flow for flow in flows if flow.flow_name in services.flows and flow.runs_wanted]
@@ -80,11 +82,12 @@ def _waiting(services: WorkerServices) -> list[FlowWithWork]:
 
 class _Circle:
     def __init__(self) -> None:
-        self._began_at: str | None = None  # the flow at which the last walk began, if that walk went forward
+        self._began_at: str | None = None  # the first flow of the last call, if its order was ascending
 
     def walk(self, flows: list[FlowWithWork]) -> list[FlowWithWork]:
-        """Returns the flows in the order of the walk. `flows` is sorted by name and not empty. Every second walk
-        goes back."""
+        """Returns the flows in the order in which this process runs them. `flows` is sorted by name and not empty.
+        The order is ascending from a random flow. In every second call, it is descending, and ends with the flow at
+        which the last call began. Both orders go round in a circle, from one end of the names to the other."""
         goes_back = self._began_at is not None
         first_name = self._began_at or flows[random.randrange(len(flows))].flow_name  # noqa: S311
         self._began_at = None if goes_back else first_name

@@ -1,4 +1,5 @@
-"""Whether the flows of a test are express is decided by the test, not by the speed of the machine."""
+"""With these fixtures, the test itself decides whether its flows are express. The speed of the machine has no
+effect on that."""
 
 from dataclasses import replace
 
@@ -17,14 +18,14 @@ def seen(worker: Worker) -> Seen:
 
 @pytest.fixture
 def by_itself(worker: Worker) -> None:
-    """Flows need not ask for it."""
+    """Flows become express even if they do not ask for it."""
     services = worker.services
     services.settings = replace(services.settings, express_by_itself=True)
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every flow that may be express is, and no slice is long, however slow this machine is."""
+    """Every flow that may be express is express at once, and no slice is long, however slow this machine is."""
     monkeypatch.setattr(QuickBatches, "are_enough", True)
     monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)
@@ -33,7 +34,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def never_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No batch and no slice is long, however slow this machine is, and small batches are large enough."""
+    """No batch and no slice is long, however slow this machine is. Small batches are large enough for express
+    slices."""
     monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)
     monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", 1)
     monkeypatch.setattr("tasks.run_loop.express.LONG_SECONDS", 600.0)

@@ -1,4 +1,4 @@
-"""A process that gives up on a stuck handler ends, whatever the database says to its last words."""
+"""A process that gives up on a stuck handler ends, whatever the database answers to its last statements."""
 
 import time
 
@@ -22,7 +22,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def abort(worker: Worker) -> None:
-    """With the first of two records finished and the second one stuck."""
+    """Aborts the process when the first of two records is finished and the second one is stuck."""
     flow = worker.declare(lambda payload: None, name="stuck", time_limit_seconds=1, max_retries=0)
     worker.enqueue("stuck", ["finished", "stuck"])
     options = RunOptions("stuck", 10, 0)

@@ -1,4 +1,4 @@
-"""One call for n records, and an outcome for each."""
+"""A batch handler is called once for n records, and returns an outcome for each."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""A child process of a handler sends no statement of ours: no run is registered there."""
+"""A child process of a handler sends none of our statements, because no run is registered in it."""
 
 import os
 from typing import Any

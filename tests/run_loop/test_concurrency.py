@@ -1,4 +1,5 @@
-"""Handlers side by side: as many as asked for, no more, fed over the borders of batches."""
+"""As many handlers run at the same time as the flow asks for, and no more. They get records of the next batch
+before the last batch is finished."""
 
 import asyncio
 import threading
@@ -14,7 +15,7 @@ from tests.workers.processes import wait_until
 
 
 class Gauge:
-    """How many handlers run at the same time."""
+    """Counts the handlers that run at the same time."""
 
     def __init__(self) -> None:
         self.now = self.most = 0
@@ -36,7 +37,8 @@ def gauge() -> Gauge:
 
 
 def handlers(gauge: Gauge, concurrency: int) -> list[Any]:
-    """Each waits until as many as asked for have run side by side once, so that a slow machine changes nothing."""
+    """Each handler waits until `concurrency` handlers run or have run at the same time. So the test also works on a
+    slow machine."""
 
     def in_threads(payload: Any) -> None:
         with gauge:
@@ -62,7 +64,7 @@ def test_as_many_handlers_run_as_asked_for(worker: Worker, gauge: Gauge, kind: i
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_the_next_batch_is_claimed_while_the_tail_of_the_last_still_runs(worker: Worker, kind: int) -> None:
-    """One record per batch waits until a record of a later batch was handled."""
+    """The first record waits until a record of a later batch was handled."""
     later = threading.Event()
 
     def in_threads(payload: int) -> None:
@@ -87,12 +89,12 @@ def test_the_next_batch_is_claimed_while_the_tail_of_the_last_still_runs(worker:
 
 
 def test_claiming_ahead_is_bounded(worker: Worker) -> None:
-    """While all handlers are busy, no more than one batch above the low-water mark is taken away from others."""
+    """While all handlers are busy, a run claims at most one batch more than the low-water mark."""
     release, claimed = threading.Event(), []
 
     def hold(payload: int) -> None:
         if payload == 0:
-            time.sleep(0.3)  # several looks of the feeding thread
+            time.sleep(0.3)  # in this time, the feeding thread checks several times whether to claim
             claimed.append(
                 worker.query("SELECT count(*) FROM processing_queue WHERE status = 'processing'")[0].count
             )

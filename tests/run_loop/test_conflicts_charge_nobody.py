@@ -1,4 +1,5 @@
-"""A conflict that a one-COMMIT slice meets in our own statements is met by doing the slice again, sync and async."""
+"""If our own statements in a one-COMMIT slice meet a conflict, the slice is done again. This is so for sync and
+async handlers."""
 
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.support.servers import connect
 SAME_KEY = "INSERT INTO processing_queue (flow_name, payload, dedup_key) VALUES ('waited_for', '{}', 'same')"
 
 
-@direct_only  # the timeout stands in the URL
+@direct_only  # the URL sets the timeout
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_follow_up_that_waits_too_long_for_a_lock(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch, is_async: bool

@@ -1,4 +1,4 @@
-"""A request to end a handler that comes too late changes nothing, however late it is."""
+"""A request to end a handler changes nothing if it comes too late, however late it is."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @contextmanager
 def in_hand(worker: Worker) -> Iterator[tuple[int, Callable[[], None]]]:
-    """The id of a record that a handler works on, and what lets the run end."""
+    """Yields the id of a record that a handler works on, and a function that lets the run end."""
     entered, may_return = threading.Event(), threading.Event()
 
     def handler(payload: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_request_for_a_record_that_nobody_works_on_is_refused(worker: Worker) 
 def test_a_request_under_another_claim_is_refused(worker: Worker) -> None:
     with in_hand(worker) as (record_id, _):
         result = ask_to_end(worker.services.database, [record_id], actor="ops", claim_number=3)
-        assert result.refused == {record_id: "it is under claim 1 now, not 3"}
+        assert result.refused == {record_id: "its claim number is 1 now, not 3"}
 
 
 def test_a_second_request_waits_for_no_other_record_of_the_process(worker: Worker) -> None:
@@ -149,8 +149,8 @@ def test_a_second_request_waits_for_no_other_record_of_the_process(worker: Worke
         result = ask_to_end(worker.services.database, [first, second], actor="ops")
     assert [asked.record_id for asked in result.asked] == [first]
     assert result.refused == {
-        second: f"its process was asked already to end the handler of record {first}: "
-        "if it does, this record is given back, uncharged"
+        second: f"its process was already asked to end the handler of record {first}: "
+        "if the process does so, this record is given back, and no attempt is charged"
     }
 
 
@@ -168,7 +168,7 @@ def test_the_charge_names_the_operator_and_the_reason(worker: Worker, ended: lis
 
 
 def test_a_request_under_the_claim_before_is_dropped(worker: Worker, ended: list[str]) -> None:
-    """The record has come back to the same process."""
+    """The same process has claimed the record again."""
     with in_hand(worker) as (record_id, _):
         ask(worker, record_id)
         worker.query("UPDATE worker_processes SET end_claim_number = 0")

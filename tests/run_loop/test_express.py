@@ -1,4 +1,4 @@
-"""Records of an express run: what becomes of them is what always becomes of them."""
+"""The records of an express run have the same outcomes as records of other runs."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def test_what_may_not_be_express_is_claimed_in_its_turn(worker: Worker, seen: Se
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("is_async", [False, True])
 def test_every_outcome_is_written_as_always(worker: Worker, is_async: bool) -> None:
-    """Each in a slice of its own: a slice ends after a record that is not completed."""
+    """Each payload has a slice of its own, because a slice ends after a record that is not completed."""
 
     def handle(payload: Any, context: FlowContext) -> Any:
         if payload == "retry":

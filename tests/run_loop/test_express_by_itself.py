@@ -1,4 +1,5 @@
-"""Flows become express by themselves, where every promise to them holds, and are claimed again where one would not."""
+"""Flows become express by themselves if every promise still holds. If a promise would break, their records are
+again claimed in the normal way."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ ALL_KINDS = [*KINDS, (one_commit, {}), (asynchronous_commit, {})]
 
 
 def lengths(statuses: Sequence[str]) -> list[tuple[str, int]]:
-    """How many in a row were seen."""
+    """Returns each series of equal statuses: the status and its count."""
     return [(status, len(list(group))) for status, group in groupby(statuses)]
 
 
@@ -101,7 +102,7 @@ def test_a_flow_of_small_batches_is_not_express_by_itself(
 
 
 class InAdvance:
-    """An asynchronous handler whose record `at` waits until the record `later` is claimed."""
+    """An asynchronous handler. On record `at`, it waits until record `later` is claimed."""
 
     def __init__(self, seen: Seen, at: int, later: int) -> None:
         self.seen = seen
@@ -170,7 +171,7 @@ def test_a_flow_that_is_thrown_back_again_and_again_is_tried_less_and_less_often
     worker.run(flow)
     classic = [count for status, count in lengths(seen.statuses) if status == "processing"]
     assert classic[:4] == [3, 6, 12, 24]
-    is_charged = kind is plain  # what was rolled back is claimed, and is clean then
+    is_charged = kind is plain  # otherwise the slice is rolled back, and its record is claimed and completed
     assert worker.statuses() == ({"completed": 56, "failed": 4} if is_charged else {"completed": 60})
 
 
@@ -183,7 +184,7 @@ FAILURES = [ValueError("again"), PermanentError("no"), SnoozeRecord(3600)]
 def test_a_slice_ends_after_a_record_that_is_not_completed(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch, kind: Any, failure: Exception
 ) -> None:
-    """So a handler that fails in slices only is charged for one attempt of one record."""
+    """If a handler fails only in slices, each slice charges only one record, with one attempt."""
     quick = worker.services.quick_batches["sample"]
     monkeypatch.setattr(
         type(quick), "are_enough", property(lambda self: self.wanted == ENOUGH_BATCHES), raising=True

@@ -1,5 +1,5 @@
-"""Express slices of handlers that take the transaction: the claim, the handler's rows and the outcome share one COMMIT,
-or nothing happened."""
+"""Some handlers write through the transaction of their express slice. The claim, the handler's rows and the outcome
+are then committed together, or not at all."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ Judge = Callable[[Any, FlowContext], Any]
 
 @pytest.fixture
 def effects(worker: Worker) -> Iterator[Worker]:
-    """No unique constraint: a doubled effect must show."""
+    """The table has no unique constraint, so that the tests notice a doubled effect."""
     worker.query("CREATE TABLE effects (record_id bigint CHECK (record_id > 0))")
     yield worker
     worker.query("DROP TABLE effects")
@@ -126,7 +126,7 @@ def test_a_failure_charges_its_record_only_and_takes_back_its_rows_only(
     def fail(payload: Any, context: FlowContext) -> Any:
         if payload != 7:
             return None
-        if kind is batch:  # what the call raises is the failure of all its records
+        if kind is batch:  # if the call raised an exception, all its records would fail
             return PermanentError("no")
         raise PermanentError("no")
 
@@ -267,6 +267,6 @@ def test_a_long_slice_ends_with_the_handler_in_hand(
     record_ids = effects.enqueue("sample", range(8))
     effects.run(flow)
     assert seen.statuses[:5] == ["processing"] * 4 + ["pending"]
-    assert "processing" in seen.statuses[5:]  # those that had their express attempt
+    assert "processing" in seen.statuses[5:]  # the records that had their express attempt
     assert written(effects, record_ids) == {("completed", 1, 0)}
     assert effects.services.quick_batches["sample"].wanted > 3

@@ -1,4 +1,4 @@
-"""Which flows are express; and how large their slices are."""
+"""Which flows are express, and how large their slices are."""
 
 from typing import Any
 

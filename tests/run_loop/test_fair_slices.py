@@ -1,4 +1,4 @@
-"""A slice grows beyond an ordinary batch only where enough is left for the processes that are idle."""
+"""A slice grows beyond an ordinary batch only if enough records are left for the idle processes."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ def always_quick(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sizes_of(worker: Worker, due: int) -> list[int]:
-    """Of the first batch, which is claimed, and of the slices after it."""
+    """The sizes of the first batch, which is claimed, and of the slices after it."""
     sizes: list[int] = []
 
     def handle(records: list[FlowContext]) -> None:

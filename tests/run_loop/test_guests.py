@@ -1,4 +1,4 @@
-"""A handler is a guest: what it does to the context, the session or the transaction stays its own."""
+"""What a handler does to its context, session, transaction or process does not affect other records."""
 
 import asyncio
 import contextvars
@@ -37,7 +37,7 @@ def effects(worker: Worker) -> Iterator[Worker]:
 
 
 def doing(statements: list[str]) -> Any:
-    """A handler that inserts its effect, then sends the statements where its payload says so."""
+    """A handler that inserts its effect. If its payload is true, it then sends the statements."""
 
     def handler(payload: Any, connection: "psycopg.Connection[Any]", context: FlowContext) -> None:
         connection.execute(INSERT, {"id": context.record_id})
@@ -57,7 +57,8 @@ def doing_async(statements: list[str]) -> Any:
 
 
 def slow_inserts(worker: Worker, when: str) -> None:
-    """Each insert of an effect takes longer than the timeout of one record. `when`: what CREATE TRIGGER says of it."""
+    """Makes each insert of an effect take longer than the timeout of one record. `when`: the part of CREATE
+    TRIGGER between CREATE and FOR EACH ROW."""
     worker.query(
         "CREATE OR REPLACE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS"
         " $$BEGIN PERFORM pg_sleep(0.15); RETURN NEW; END$$"
@@ -113,7 +114,8 @@ def test_set_constraints_is_no_commit(effects: Worker, make: Any) -> None:
     ],
 )
 def test_our_statements_do_not_mind_its_settings(effects: Worker, make: Any, statement: str) -> None:
-    """Nor does the next slice. At the end of each slice, the statement that checks its constraints is slow."""
+    """Settings of a handler do not affect the statements of the next slice either. For the test of
+    `statement_timeout`, a slow trigger runs at the end of each slice."""
     if "timeout" in statement:
         slow_inserts(effects, "CONSTRAINT TRIGGER slow AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED")
     flow = effects.declare(make([statement]), name="sets", batch_size=2, max_retries=0)
@@ -160,7 +162,7 @@ def test_nobody_is_charged_for_a_transaction_that_others_made_long(effects: Work
 
 @pytest.mark.parametrize("is_async", [False, True])
 def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, is_async: bool) -> None:
-    """The silence of 306 s, compressed: its limit is the flow's."""
+    """The handler lowers the limit of its flow, so that the test need not wait for minutes."""
 
     def wait_until_ended(pid: int) -> None:
         alive = "SELECT pid FROM pg_stat_activity WHERE pid = %(pid)s"
@@ -238,6 +240,9 @@ def test_a_context_variable_of_one_record_is_not_seen_by_the_next(effects: Worke
         ([ValueError("a"), ValueError("b")], "pending", 1, "a; b"),
         ([KeyError("a"), ValueError("b")], "pending", 1, "everything (1 sub-exception): KeyError: 'a'; ValueError: b"),
         ([LookupError("mine")], "failed", 1, "mine"),
+        ([LookupError("mine"), IndexError("yours")], "failed", 1, None),
+        ([PermanentError("x"), IndexError("yours")], "failed", 1, None),
+        ([KeyError("a"), IndexError("yours")], "pending", 1, None),
         ([PermanentError("x"), SnoozeRecord(1)], "pending", 1, None),
     ],
 )  # fmt: skip
@@ -256,6 +261,55 @@ def test_a_group_means_what_its_leaves_mean(
     )
     assert (row.status, row.retry_count) == (status, retries)
     assert message is None or row.error_message == message
+
+
+class InvalidError(ExceptionGroup[Exception]):
+    pass
+
+
+def test_a_policy_for_the_class_of_a_group_comes_first(worker: Worker) -> None:
+    def groups(payload: Any) -> None:
+        raise InvalidError("everything", [KeyError("a"), ValueError("b")])
+
+    [row] = worker.process(
+        groups,
+        [1],
+        name="groups",
+        max_retries=3,
+        retry_on={InvalidError: PERMANENT, Exception: Backoff.fixed(1)},
+    )
+    assert (row.status, row.retry_count) == ("failed", 1)
+
+
+def test_a_function_as_policy_gets_the_first_exception_of_a_group(worker: Worker) -> None:
+    asked: list[BaseException] = []
+
+    def policy(_: int, error: BaseException) -> float:
+        asked.append(error)
+        return 1
+
+    def groups(payload: Any) -> None:
+        raise ExceptionGroup("everything", [KeyError("first"), IndexError("second")])
+
+    worker.process(groups, [1], name="groups", max_retries=3, retry_on={LookupError: policy})
+    assert [repr(error) for error in asked] == ["KeyError('first')"]
+
+
+def test_a_function_as_policy_runs_in_the_context_of_its_handler(worker: Worker) -> None:
+    seen: list[str] = []
+
+    def policy(_: int, error: BaseException) -> float:
+        seen.append(TENANT.get())
+        TENANT.set("set by the policy")
+        return 1
+
+    def fails(payload: str) -> None:
+        TENANT.set(payload)
+        raise LookupError(payload)
+
+    worker.process(fails, ["a", "b"], name="fails", max_retries=3, retry_on={LookupError: policy})
+    assert seen == ["a", "b"]
+    assert TENANT.get() == "nobody"
 
 
 def test_a_fork_that_comes_back_ends(effects: Worker) -> None:
@@ -280,7 +334,7 @@ def test_an_async_fork_ends_where_it_would_wait(worker: Worker, tmp_path: Path) 
             with calls.open("a") as file:
                 file.write(f"{payload}\n")
             return 0
-        await asyncio.sleep(0.001)  # the others wait by now
+        await asyncio.sleep(0.001)  # the other two handlers begin to wait in this time
         if (pid := os.fork()) == 0:
             await asyncio.sleep(0.3)
             os._exit(1)
@@ -361,5 +415,5 @@ def test_an_async_handler_that_cancels_all_tasks_fails_alone(worker: Worker) -> 
 
     rows = worker.process(cancels, range(20), name="cancels", concurrency=2, max_retries=0)
     statuses = [row.status for row in rows]
-    assert statuses.count("failed") <= 2  # itself, and the one that ran at the same time
+    assert statuses.count("failed") <= 2  # this handler, and the handler that ran at the same time
     assert statuses.count("completed") >= 18

@@ -1,4 +1,4 @@
-"""A slice that becomes long is claimed while its handler runs: locks do not last."""
+"""If a slice becomes long, its records are claimed while a handler runs. So the locks of the slice soon end."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A slice whose session, COMMIT or run is lost: nothing is written twice, and nobody is charged."""
+"""If the session, the COMMIT or the run of a slice is lost, nothing is written twice, and no record is charged."""
 
 import threading
 from typing import Any
@@ -21,14 +21,15 @@ BURY = (
 
 
 def end_the_session(worker: Worker) -> None:
-    """Of the run, which holds a slice."""
+    """Ends the session of the current run, which holds a slice."""
     assert worker.services.current_run is not None
     with worker.services.database.transaction() as cursor:
         terminate_sessions(cursor, worker.services.current_run.run.flow_instance_id)
 
 
 def claim_the_slice(worker: Worker) -> None:
-    """As the thread does that watches it; returns when that is done."""
+    """Claims the slice in another thread, as the thread that watches slices does. Returns when the slice is
+    claimed."""
     assert worker.services.current_run is not None
     assert worker.services.current_run.claim_slice is not None
     in_background(worker.services.current_run.claim_slice).result(PATIENCE_SECONDS)
@@ -180,7 +181,7 @@ def test_what_breaks_out_of_a_slice_rolls_it_back(worker: Worker, monkeypatch: p
 def test_a_database_that_is_away_while_a_slice_is_claimed_is_waited_for(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The handler in hand notices nothing, and its record is claimed in the end."""
+    """The running handler notices nothing, and its record is claimed in the end."""
     settle_again, failures = HeldSlice.settle_again, [1, 2]
     came_back = threading.Event()
 

@@ -1,4 +1,5 @@
-"""A handler's rows and its record's new status are committed together, and a record takes only its own writes back."""
+"""A handler's rows and its record's new status are committed together. A record that fails takes back only
+its own rows."""
 
 import asyncio
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ INSERT = "INSERT INTO effects (record_id, what) VALUES (%(record_id)s, %(what)s)
 
 @pytest.fixture
 def effects(worker: Worker) -> Iterator[Worker]:
-    """No unique constraint: a doubled effect must show."""
+    """The table has no unique constraint, so that the tests notice a doubled effect."""
     worker.query("CREATE TABLE effects (record_id bigint, what text CHECK (what <> 'refused'))")
     yield worker
     worker.query("DROP TABLE effects")
@@ -95,7 +96,7 @@ def payloads(*whats: str) -> list[dict[str, Any]]:
 
 
 def effects_match(worker: Worker) -> bool:
-    """Exactly one effect for each completed record, none for any other."""
+    """Whether each completed record has exactly one effect, and no other record has any."""
     effects = worker.query("SELECT record_id FROM effects ORDER BY 1")
     completed = worker.query("SELECT id FROM processing_queue WHERE status = 'completed' ORDER BY 1")
     return [effect.record_id for effect in effects] == [record.id for record in completed]
@@ -221,7 +222,7 @@ def test_a_handler_may_use_savepoints_of_its_own(effects: Worker) -> None:
 
 def test_a_handler_that_writes_nothing_is_fine(effects: Worker) -> None:
     def idle(payload: dict[str, Any], connection: Connection) -> None:
-        """Looks at nothing."""
+        """Does nothing."""
 
     assert [row.status for row in effects.process(idle, payloads("a", "b"))] == ["completed"] * 2
 
@@ -289,7 +290,7 @@ def test_a_connection_that_breaks_charges_nobody(effects: Worker, handler: Any) 
 
 
 def test_sessions_that_the_server_ended_strike_nobody(effects: Worker) -> None:
-    """As three restarts in a row would."""
+    """The sessions end four times in a row, as if the server restarted each time."""
 
     def ended(payload: dict[str, Any], connection: Connection, context: FlowContext) -> None:
         effects.query(END_SESSIONS)

@@ -1,4 +1,4 @@
-"""Whatever a handler does, its record gets an outcome, and its batch-mates do not notice."""
+"""Whatever a handler does, its record gets an outcome, and the rest of its batch is not affected."""
 
 import asyncio
 import sys

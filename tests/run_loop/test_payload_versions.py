@@ -1,4 +1,5 @@
-"""Payloads of older versions are upgraded step by step when they are claimed; one of a newer version waits."""
+"""A payload of an older version is upgraded step by step when its record is claimed. A record with a newer
+version waits."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -94,8 +95,10 @@ def test_python_says_the_version_and_sql_may(worker: Worker) -> None:
     with worker.services.database.engine.begin() as connection:
         declared_flow.enqueue(connection, order)
         declared_flow.enqueue_many(connection, [order])
-        enqueue(connection, "single", VERSION_2)  # says that it is of an older version
-        with pytest.raises(PayloadRejectedError, match=r"payload\.\$version: is ahead of this process' code"):
+        enqueue(connection, "single", VERSION_2)  # this payload names an older version
+        with pytest.raises(
+            PayloadRejectedError, match=r"payload\.\$version: is newer than this process' code"
+        ):
             enqueue(connection, "single", VERSION_4)
         with pytest.raises(PayloadRejectedError, match=r"payload\.currency"):
             enqueue(connection, "single", VERSION_1)

@@ -1,4 +1,5 @@
-"""What a session only sends at its flush belongs to the handler's attempt: its error, its time limit, its hook."""
+"""A session may send statements only at its flush. They still belong to the handler's attempt: the time limit and
+the hook cover them, and their errors count as the handler's."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from tasks import PERMANENT, Backoff, FlowContext
 from tests.support.flow_runs import Worker
 from tests.support.locks import uncommitted
 
-LIMIT_SECONDS = 1.0  # the quick flushes wait for the server, too
+LIMIT_SECONDS = 1.0  # long enough for quick flushes, which wait for the server, too
 
 
 class Base(DeclarativeBase):
@@ -143,7 +144,7 @@ def test_the_failed_hook_is_called_once_wherever_the_transaction_is_lost(
 
 @BOTH
 def test_the_time_limit_covers_the_flush(effects: Worker, handler: Callable[..., Any]) -> None:
-    """The flush waits for a row that somebody inserted and did not commit."""
+    """The flush waits for a row that another transaction inserted and did not commit."""
     with uncommitted(effects.services.database, "INSERT INTO orm_effects VALUES ('blocked')"):
         began = time.monotonic()
         rows = effects.process(

@@ -1,4 +1,4 @@
-"""A handler that takes longer than its flow allows is stopped, and its batch-mates do not notice."""
+"""A handler that takes longer than its flow allows is stopped, and the rest of its batch is not affected."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ from tasks.worker.time_limit import arm, disarm, masked
 from tests.support.flow_runs import Worker
 
 LIMIT_SECONDS = 0.2
-LIMIT_OF_STATEMENTS_SECONDS = 1.0  # the quick ones among them wait for the server
+LIMIT_OF_STATEMENTS_SECONDS = 1.0  # quick statements end within this time
 
 
 def spin(payload: Any) -> None:
@@ -29,7 +29,7 @@ def sleep(payload: Any) -> None:
 
 
 def swallow(payload: Any) -> None:
-    """Tries hard to go on."""
+    """Goes on after the first TimeLimitExceededError."""
     while payload == "slow":
         try:
             time.sleep(60)
@@ -96,7 +96,7 @@ def test_the_limit_waits_until_a_call_of_the_store_is_over() -> None:
 
     def handler() -> None:
         with masked():
-            signal.raise_signal(signal.SIGALRM)  # the limit rings here, however slow this machine is
+            signal.raise_signal(signal.SIGALRM)  # the time limit ends here, however slow this machine is
             steps.append("stored")
         steps.append("interrupted too late")
 
@@ -113,3 +113,13 @@ def test_a_limit_that_rings_after_the_handler_returned_does_nothing() -> None:
     disarm()
     signal.raise_signal(signal.SIGALRM)
     assert time_limit.can_interrupt()
+
+
+@pytest.mark.parametrize(("limit_hours", "orphan_hours"), [(None, 2), (1, 2), (5, 10)])
+def test_a_flow_with_a_long_time_limit_has_twice_this_limit_as_its_orphan_limit(
+    worker: Worker, limit_hours: int | None, orphan_hours: int
+) -> None:
+    seconds = None if limit_hours is None else limit_hours * 3600
+    worker.declare(spin, name="limited", time_limit_seconds=seconds)
+    [row] = worker.query("SELECT orphan_timeout_seconds FROM flows WHERE flow_name = 'limited'")
+    assert row.orphan_timeout_seconds == orphan_hours * 3600

@@ -1,5 +1,5 @@
-"""A handler is given the object that its annotation names, in every mode; a payload that does not fit fails alone, at
-once, with the field's path."""
+"""In every mode, a handler receives an object of its annotated type. A payload that does not fit fails alone
+and at once, with the path of the field."""
 
 from datetime import date
 from typing import Any

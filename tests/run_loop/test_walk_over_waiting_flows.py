@@ -1,5 +1,5 @@
-"""A process that goes from one waiting flow to the next walks in a circle. Where others were first it looks again, and
-goes back from its own beginning."""
+"""A process goes through the waiting flows in a circle. If other processes have already done this work, the process
+reads again which flows wait, and goes backwards from its starting point."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -27,7 +27,8 @@ def name(number: int) -> str:
 
 @pytest.fixture
 def walked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the flows in the order of their runs, empty ones included. The walk begins at FIRST."""
+    """The names of the flows in the order of their runs, including runs that found nothing. The first one is
+    FIRST."""
     walked: list[str] = []
     run_flow = waiting_flows.run_flow
 
@@ -41,7 +42,8 @@ def walked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def walk(worker: Worker) -> None:
-    """As a process that serves the Celery queues of these flows. Its time slice is not over on a slow machine."""
+    """Runs the waiting flows, as a process that serves their Celery queues. Its time slice does not end, even
+    on a slow machine."""
     services = worker.services
     rows = worker.query("SELECT DISTINCT celery_queue FROM flows")
     services.celery_queues = [row.celery_queue for row in rows]
@@ -101,7 +103,7 @@ def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_pr
 def test_no_successor_begins_after_the_time_slice(
     worker: Worker, walked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Others get their turn: the flow that is next gets a hint."""
+    """Other flows get their turn: the process sends a hint for the next flow."""
     clock, hinted = SimpleNamespace(now=0.0), list[str]()
     monkeypatch.setattr(waiting_flows, "time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr(worker.services.hints, "send", lambda flow_name, *_: hinted.append(flow_name))
@@ -121,7 +123,7 @@ def test_no_successor_begins_after_the_time_slice(
 def test_a_successor_in_doubt_ends_and_its_records_are_charged_nothing(
     worker: Worker, walked: list[str], monkeypatch: pytest.MonkeyPatch, has_happened: bool
 ) -> None:
-    """The answer to the COMMIT is lost that ends one run and begins the next."""
+    """The answer to the COMMIT that ends one run and begins the next is lost."""
     record_ids: list[int] = []
     for number in range(MANY_FLOWS):
         worker.declare(lambda payload: None, name=name(number))
