@@ -34,6 +34,8 @@ IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 	$(TESTS) $(2) $(ARGS) || alone=$$?; \
 	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
 	exit $${alone:-0}
+LONG_together := $(THREE_AT_ONCE) -m "long and not alone"
+LONG_alone := -m "long and alone"
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
@@ -62,8 +64,9 @@ schema: $(VENV)/dev.stamp ## Write queue_store/migrations/schema.sql, after a mi
 test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while operators interfere (RECORDS=n)
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, outages, two beats, queuectl up
-	@$(call IN_TWO_PHASES,$(THREE_AT_ONCE) -m "long and not alone",-m "long and alone")
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, outages, two beats, queuectl up (PHASE=together or alone)
+	@$(if $(PHASE),$(TESTS) $(or $(LONG_$(PHASE)),$(error PHASE is "together" or "alone")) $(ARGS),$(call \
+		IN_TWO_PHASES,$(LONG_together),$(LONG_alone)))
 
 test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \

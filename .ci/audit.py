@@ -1,6 +1,7 @@
-"""Ask the vulnerability service about every locked library, and say loudly which ones it could not judge.
+"""Ask the vulnerability service about every locked library, and say loudly which libraries the service could not
+judge.
 
-Exits with 1 for a vulnerable library, and with 75 when nothing could be audited: that is neither good nor bad.
+Exits with 1 if a library is vulnerable. Exits with 75 if nothing could be audited, which is neither good nor bad.
 """
 
 import json

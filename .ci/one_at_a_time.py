@@ -1,6 +1,7 @@
-"""Run a command while nobody else runs one with the same lock file: `one_at_a_time.py LOCK_FILE COMMAND…`
+"""Run a command while no other process runs one with the same lock file: `one_at_a_time.py LOCK_FILE COMMAND…`
 
-Two first `make run` at once would clear each other's virtual environment. The kernel frees the lock with its holder.
+If `make run` were started twice at once for the first time, each would clear the virtual environment of the other.
+The kernel frees the lock when its holder ends.
 """
 
 import fcntl

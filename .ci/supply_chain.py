@@ -17,7 +17,7 @@ IMAGE = "processing-queue:latest"
 SCANNERS = {
     "trivy": ("trivy", "image", "--quiet", IMAGE),
     "grype": ("grype", "--quiet", IMAGE),
-    # It judges the Debian packages of the system that it runs in.
+    # debsecan judges the Debian packages of the system that it runs in.
     "debsecan": ("debsecan", "--only-fixed", "--format", "summary"),
 }
 AUDITED = {
@@ -83,7 +83,8 @@ def scan(name: str, command: tuple[str, ...]) -> str:
 
 
 def run(*command: str) -> tuple[str, int]:
-    """What it wrote, and its exit code. In the same order each time."""
+    """Returns the output of the command, and its exit code. The hash seed is fixed, so that the output has the same
+    order each time."""
     answer = subprocess.run(
         command,
         check=False,

@@ -1,7 +1,8 @@
 """Install the locked wheels for every declared platform and Python version, into a temporary directory.
 
-Called with the path of uv, which installs for other platforms than its own. The embedded lock, which is what
-`make run` needs, is downloaded and its hashes are compared. The development lock is resolved only.
+The argument is the path of uv, which can install for platforms other than this one. The wheels of the embedded lock
+file, which `make run` needs, are downloaded, and their hashes are compared. The development lock file is only
+resolved.
 """
 
 import re
@@ -41,7 +42,7 @@ def declared_versions() -> list[str]:
 
 def install(uv: str, place: str, lock_file: str, *options: str) -> str:
     """Return the error, or nothing."""
-    target = tempfile.mkdtemp(dir=place)  # a new one each: what lies there already would count as installed
+    target = tempfile.mkdtemp(dir=place)  # a new directory, because uv counts existing files as installed
     command = [
         uv, "pip", "install", "--quiet", "--target", target, "--cache-dir", f"{place}/cache",
         "--require-hashes", "--only-binary", ":all:", *options, "-r", lock_file,
