@@ -72,7 +72,7 @@ def main() -> None:
             finally:
                 report = write_report(
                     session, options.results, time.monotonic() - started
-                )  # covers all measurements so far
+                )  # the report covers all measurements so far
     print(f"the report is {report}")
     if session.failed:
         raise SystemExit(f"could not be measured: {', '.join(session.failed)}")

@@ -1,4 +1,4 @@
-"""The servers that a session of benchmarks runs on. They are embedded and durable, with Postgres' own defaults."""
+"""The servers for a session of benchmarks. They are embedded and durable, with Postgres' own defaults."""
 
 import os
 import shutil
@@ -20,8 +20,8 @@ from tasks.embedded.programs import postgres_programs
 from tasks.embedded.redis import EmbeddedRedis
 
 DATABASE = "rpa_db"
-# No setting here gives up durability for speed. Timing of statements costs a few percent, for us and for the limit
-# alike. So only counts are tracked.
+# No setting here gives up durability for speed. To track the planning of statements would cost a few percent, both
+# for us and for the limit.
 SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track_planning": "off",
@@ -61,7 +61,7 @@ class BenchServers:
 
 @contextmanager
 def running_servers() -> Iterator[BenchServers]:
-    """Starts the servers. They are ended and removed in every case."""
+    """Starts the servers. Stops and removes them at the end, also after an error."""
     directory = Path(tempfile.mkdtemp(prefix="pq-bench-", dir=os.environ.get("BENCH_DIRECTORY")))
     directory.chmod(0o711)
     postgres = EmbeddedPostgres(directory, settings=SETTINGS)

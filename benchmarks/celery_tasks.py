@@ -1,7 +1,7 @@
-"""Compares tasks that do nothing, durable and on plain Celery: `make bench-celery` (RECORDS=6000).
+"""Compares durable tasks that do nothing with the same tasks on plain Celery: `make bench-celery` (RECORDS=6000).
 
-All tasks wait in the queue before the worker starts. The worker has two processes. Measures the time from the first
-start to the last end, once for each case. Ratios depend little on the machine.
+All tasks wait in the queue before the worker starts. The worker has two processes. Each case is measured once, from
+the beginning of the first task to the end of the last. The ratios depend little on the machine.
 """
 
 import os
@@ -49,7 +49,7 @@ def told(name: str, rate: float) -> float:
 
 
 def durable(servers: BenchServers, flow_names: list[str], each: int) -> float:
-    """Tasks per second."""
+    """Returns tasks per second."""
     database = DatabaseManager(settings=DatabaseSettings(url=parse_database_url(servers.url)))
     with database.engine.begin() as connection:
         connection.exec_driver_sql("TRUNCATE processing_queue, flow_execution_logs")

@@ -1,4 +1,4 @@
-"""Compares rates. They are measured in turns, because the speed of a machine changes."""
+"""Compares rates. The two sides are measured in turns, because the speed of a machine changes."""
 
 import statistics
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """`ours` and `theirs`: the rates, in the order of measuring."""
+    """`ours` and `theirs` are the rates, in the order in which they were measured."""
 
     name: str
     median: float
@@ -38,7 +38,7 @@ def compare(
     pairs: int,
     wanted: float | None = None,
 ) -> Ratio:
-    """The median of the pairs' ratios. Every second pair is measured in the other order."""
+    """Returns the median of the pairs' ratios. Every second pair is measured in the other order."""
     our_rates: list[float] = []
     their_rates: list[float] = []
     for number in range(pairs):

@@ -1,6 +1,6 @@
-"""Makes millions of finished rows of thirty days, and half a million waiting rows. The benchmarks of monitoring and
-of the Queue page read them. FLOWS=1000 spreads the rows over that many flows. FAILED=1000000 makes that many rows
-failed."""
+"""Makes millions of finished rows, spread over thirty days, and half a million waiting rows. The benchmarks of
+monitoring and of the Queue page read these rows. FLOWS=1000 spreads the rows over 1,000 flows. FAILED=1000000 makes
+a million of the rows failed."""
 
 import os
 import time
@@ -13,8 +13,8 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.settings import DatabaseSettings, parse_database_url
 
 FLOWS = int(os.environ.get("FLOWS", "5"))
-FREE_IDS = 10_000  # below the first row's id, for records behind all others
-USUAL_FAILED_SHARE = 50  # one row in so many
+FREE_IDS = 10_000  # the rows have higher ids; a search comes to records with lower ids last
+USUAL_FAILED_SHARE = 50  # one row in fifty has failed
 CHUNK = 500_000
 SETTINGS = {
     "shared_buffers": "512MB",
@@ -77,7 +77,7 @@ def make_rows(url: str, row_count: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE EXTENSION pg_stat_statements")
         connection.execute("SELECT setval('processing_queue_id_seq', %(last)s)", {"last": FREE_IDS})
-        connection.execute("SET session_replication_role = replica")  # no triggers: the counts are made below
+        connection.execute("SET session_replication_role = replica")  # no triggers: counts are made below
         for statement in FLEET:
             connection.execute(statement, {"flows": FLOWS})
         for first in range(1, row_count + 1, CHUNK):

@@ -1,4 +1,4 @@
-"""The flows of the benchmarks. They do next to nothing, so that the benchmarks measure the system."""
+"""The flows of the benchmarks. They do almost nothing, so that the benchmarks measure the system."""
 
 import asyncio
 import time

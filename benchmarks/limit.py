@@ -44,7 +44,7 @@ INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id)
 def drain_with_pgbench(
     servers: BenchServers, connection: Connection[Any], count: int, *, in_slices: bool = False
 ) -> float:
-    """Processes the pending records of `no_op`. Returns records a second."""
+    """Processes the pending records of `no_op`. Returns records per second."""
     owners = [str(uuid4()) for _ in range(CLIENTS)]
     for owner in owners:
         connection.execute(REGISTER, (owner, "no_op", owner))
@@ -71,7 +71,7 @@ def run_pgbench(servers: BenchServers, script: Path, transactions: int, clients:
 
 
 def script(owners: list[str], *, in_slices: bool = False) -> str:
-    """Each client is one run, and its writes are fenced by the id of that run."""
+    """Returns the pgbench script. Each client is one run, and its writes are fenced by the id of that run."""
     body = _slice if in_slices else _batch
     return "\n".join(
         f"\\if :client_id = {number}\nBEGIN;\n{body(owner)}COMMIT;\n\\endif"
@@ -99,7 +99,7 @@ def _complete(owner: str) -> str:
 
 
 def _bound(statement: str, owner: str, batch_size: int = BATCH_SIZE) -> str:
-    """The statement with pgbench's variables, or literals, in place of psycopg's parameters."""
+    """Replaces psycopg's parameters in the statement with pgbench's variables or with literals."""
     ages = "array_fill(0.001::float8, ARRAY[cardinality(:ids::bigint[])])"
     values = {
         "flow_instance_id": f"'{owner}'::uuid",

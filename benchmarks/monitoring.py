@@ -1,10 +1,10 @@
 """Times each monitoring call with millions of finished rows: `make bench-monitoring` (ROWS=10000000).
 
-Starts a Postgres of its own with default durability and makes the rows. Then it runs every call a number of times,
-and reports the median and the worst time. Then it claims and completes records. Every 15 seconds it makes each call
-once, in another order each time. It compares execution times from pg_stat_statements by role, and the CPU of the
-server's sessions. Writes benchmarks/results/monitoring-ten-million.md if there were at least ten million rows. The
-exit code is 1 if a figure is above its bound.
+Starts its own Postgres with default durability, and makes the rows. Then it runs every call several times, and
+reports the median and the worst time. After that, it claims and completes records. At the same time, it makes each
+call every 15 seconds, in a different order each time. It compares the execution times of the roles in
+pg_stat_statements, and the CPU of the server's sessions. If there were at least ten million rows, it writes
+benchmarks/results/monitoring-ten-million.md. The exit code is 1 if a figure is above its bound.
 """
 
 import os
@@ -90,7 +90,7 @@ def monitoring_calls() -> dict[str, Callable[[], Any]]:
 
 
 def measure() -> dict[str, list[float]]:
-    """Milliseconds of each call. The first time is left out, because it fills caches and opens the connection."""
+    """The milliseconds of each call. Leaves out the first time, which fills caches and opens the connection."""
     figures: dict[str, list[float]] = {}
     for name, call in monitoring_calls().items():
         figures[name] = [timed(call) for _ in range(TIMES + 1)][1:]
@@ -100,8 +100,9 @@ def measure() -> dict[str, list[float]]:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Each call's execution time in percent of that of claims, and of claims and completions. `of_cpu`: the percent
-    of the server's CPU that all calls took together. The other fields say how much was polled and processed."""
+    """`of_claims` is each call's execution time, in percent of the execution time of all claims.
+    `of_claims_and_completions` is the same, in percent of claims and completions. `of_cpu` says how many percent of
+    the server's CPU all calls together used. The other fields say how much was polled and processed."""
 
     of_claims: dict[str, float]
     of_claims_and_completions: dict[str, float]
@@ -112,7 +113,8 @@ class Shares:
 
 
 def measure_shares(url: str, postmaster_pid: int) -> Shares:
-    """Processes records and polls at the same time. The statements of both have different roles."""
+    """Processes records, folds counts and polls at the same time, each under a role of its own. Each poll begins
+    with another call."""
     calls = monitoring_calls()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(WORK, {"count": WORK_RECORDS})
@@ -132,7 +134,7 @@ def measure_shares(url: str, postmaster_pid: int) -> Shares:
         watched = dict.fromkeys(names, 0.0)
         for poll in range(len(names)):
             time.sleep(max(0.0, began + (poll + 1) * POLL_SECONDS - time.monotonic()))
-            for name in names[poll:] + names[:poll]:  # the first call walks over the most rows
+            for name in names[poll:] + names[:poll]:  # the first call scans the most rows
                 before, _ = executed_milliseconds(connection, "watching")
                 calls[name]()
                 after, _ = executed_milliseconds(connection, "watching")
@@ -172,7 +174,7 @@ def work(url: str, ended: threading.Event, counts: list[int]) -> None:
 
 
 def beat(url: str, ended: threading.Event, run: Run) -> None:
-    """Sends heartbeats of the run, as each worker process does."""
+    """Sends the heartbeats of the run, as each worker process does."""
     database = manager(url)
     while not ended.wait(BEAT_SECONDS):
         with database.transaction() as cursor:
@@ -193,7 +195,7 @@ def as_role(url: str, role: str) -> str:
 
 
 def executed_milliseconds(connection: psycopg.Connection[Any], role: str) -> tuple[float, float]:
-    """The milliseconds of all statements of the role, and of its claims."""
+    """The execution time of all statements of the role, and of its claims, in milliseconds."""
     row = connection.execute(EXECUTED, {"role": role}).fetchone()
     assert row is not None
     return row[0], row[1]
@@ -205,7 +207,7 @@ def sessions_of(connection: psycopg.Connection[Any], role: str) -> set[int]:
 
 
 def show_slowest(connection: psycopg.Connection[Any]) -> None:
-    """Prints the statements of monitoring that take the most time."""
+    """Prints the monitoring statements that take the most time."""
     rows = connection.execute(
         "SELECT mean_exec_time, left(regexp_replace(query, '\\s+', ' ', 'g'), 90) FROM pg_stat_statements s"
         " JOIN pg_roles r ON r.oid = s.userid WHERE r.rolname = 'watching' ORDER BY total_exec_time DESC LIMIT 5"

@@ -1,4 +1,4 @@
-"""A Celery application with only one task. Ours is compared with it."""
+"""A Celery application with only one task. bench-start compares our application with it."""
 
 import os
 

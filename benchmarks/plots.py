@@ -1,4 +1,4 @@
-"""Draws plots as SVG. The code is written by hand, because bars need no library."""
+"""Draws plots as SVG. This code uses no library, because bars are simple to draw."""
 
 import math
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def ratios(rows: Sequence[tuple[str, float, float, float, float | None]]) -> str
 
 
 def bars(groups: Sequence[tuple[str, str, Sequence[tuple[str, float]]]]) -> str:
-    """Draws groups of (group, unit, (name, value)…). The bars of a group have one scale, which begins at 0."""
+    """Draws groups of (group, unit, (name, value)…). The bars of a group share one scale, which begins at 0."""
     parts = _head(sum(ROW * (len(values) + 1) for _, _, values in groups) + 20)
     y = 20
     for group, unit, values in groups:

@@ -1,12 +1,12 @@
-"""Measures how long each view of the Queue page takes with millions of finished rows, at the server: `make
-bench-queue-page` (ROWS=10000000).
+"""Measures how long each view of the Queue page takes with millions of finished rows: `make bench-queue-page`
+(ROWS=10000000).
 
-Starts a Postgres of its own with default durability, and makes the rows as the monitoring benchmark does. A number
-of times, it asks for every view, dry runs of actions and an export, as a browser would. It writes the figures to
-`results/`. The first look counts like the others. The exit code is 1 if more than one look in twenty is above the
-bound. Two cases are exempt. An export is a file of up to 10,000 records, and nobody waits for it in front of a page.
-Before 50,000 records are changed at once, they are counted exactly, because the dry run must say exactly what will
-be done.
+Starts its own Postgres with default durability, and makes the same rows as the monitoring benchmark. It requests
+every view, dry runs of actions and an export several times, as a browser would. The times are measured at the server,
+and written to `results/`. The first request counts like the others. The exit code is 1 if more than one request in
+twenty is above the bound. Two cases are exempt. The first is the export of up to 10,000 records into a file,
+because no page waits for this file. The second is the dry run for 50,000 records. This dry run counts the records
+exactly, because it must say exactly what will be done.
 """
 
 import os
@@ -29,7 +29,7 @@ from queue_store.settings import load_processor_settings
 from tasks.embedded.postgres import EmbeddedPostgres
 
 BOUND_MILLISECONDS = 100.0
-BOUNDS = {"metrics": 200.0}  # for the endpoint that is not a view
+BOUNDS = {"metrics": 200.0}  # this endpoint is not a view, and may take longer
 TIMES = 20
 MANY = "dry run: reset, 50,000 of one error"
 EXEMPT = ("export, half an hour", MANY)
@@ -158,7 +158,7 @@ def calls() -> dict[str, Callable[[], Any]]:
 
 
 def metrics_scrape() -> Callable[[], str]:
-    """Each call reads the database. It does not use the answer that the collector keeps for two seconds."""
+    """Each scrape reads the database, and does not use the answer that the collector caches for two seconds."""
     from tasks.metrics.collector import QueueCollector
 
     registry = CollectorRegistry()
@@ -177,7 +177,7 @@ def first_word(name: str) -> str:
 
 
 def timed(name: str, call: Callable[[], Any]) -> list[float]:
-    """The milliseconds from the question to the JSON."""
+    """The milliseconds from each request to its JSON."""
     times: list[float] = []
     for _ in range(TIMES):
         began = time.perf_counter()
@@ -188,7 +188,7 @@ def timed(name: str, call: Callable[[], Any]) -> list[float]:
 
 
 def nearly_all(times: list[float]) -> float:
-    """The time that nineteen of twenty looks do not exceed."""
+    """The time that nineteen of twenty requests do not exceed."""
     return sorted(times)[-1 - len(times) // 20]
 
 

@@ -1,4 +1,4 @@
-"""Fills the queue, waits until all records are finished, and reads from the table how long that took."""
+"""Fills the queue, waits until all records are finished, and reads from the table how long they took."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ SELECT 'no_op', jsonb_build_object('n', n, 'text', repeat('x', 150)), 'completed
     '00000000-0000-4000-8000-000000000000', at, at, at, at, at
 FROM generate_series(1, %(count)s) n, LATERAL (SELECT now() - interval '1 day' + n * interval '1 ms') AS t(at)
 """
-# Two conditions, because each uses a partial index. One condition for both would scan the table.
+# Each of the two conditions uses a partial index. A single condition for both statuses would scan the table.
 UNFINISHED = """
 SELECT EXISTS (SELECT FROM processing_queue WHERE status = 'pending')
     OR EXISTS (SELECT FROM processing_queue WHERE status = 'processing')
@@ -40,13 +40,13 @@ def empty(connection: Connection[Any]) -> None:
         try:
             connection.execute("TRUNCATE processing_queue")
             break
-        except errors.DeadlockDetected:  # with the query of an idle worker's heartbeat
+        except errors.DeadlockDetected:  # a deadlock with the heartbeat query of an idle worker
             continue
     settle(connection)
 
 
 def settle(connection: Connection[Any]) -> None:
-    """Vacuum and checkpoint now, so that they do not happen during a measurement."""
+    """Vacuums and makes a checkpoint now, so that neither happens during a measurement."""
     connection.execute("VACUUM (ANALYZE) processing_queue, flow_execution_logs, rollup_deltas")
     connection.execute("CHECKPOINT")
 
@@ -66,7 +66,7 @@ def enqueue(
     mixed: bool = False,
     settled: bool = True,
 ) -> int:
-    """Enqueues records. Returns the highest id before them."""
+    """Enqueues records. Returns the highest id that was used before."""
     last = connection.execute("SELECT last_value FROM processing_queue_id_seq").fetchone()
     assert last is not None
     connection.execute(
@@ -78,7 +78,7 @@ def enqueue(
 
 
 def drain(connection: Connection[Any], worker: Worker, count: int, flow_name: str = "no_op") -> float:
-    """Process the waiting records. Returns records a second, from the first claim to the last completion."""
+    """Lets the worker drain the records. Returns records per second, from the first claim to the last completion."""
     last_id = connection.execute(
         "SELECT min(id) - 1 FROM processing_queue WHERE status = 'pending'"
     ).fetchone()

@@ -1,9 +1,9 @@
-"""Calculates the rates of larger machines than this one: `python -m benchmarks.scaling`.
+"""Predicts the rates of machines that are larger than this one: `python -m benchmarks.scaling`.
 
-It uses mean value analysis of a closed network, in which batches of 100 records go round. A batch passes three
-stations. At the first, its worker process uses its own CPU and runs the handlers, and no batch waits for another.
-The second is the server's CPU, with a queue for each core, after Seidmann. The third is the log's flush, with one
-queue. Commits that arrive there together share a flush.
+It uses mean value analysis of a closed network, in which batches of 100 records circulate. A batch passes three
+stations. The first is the worker process, which runs the handlers. No batch waits for another there. The second is
+the server's CPU, which Seidmann's approximation models with a queue for each core. The third is the flush of the
+log, with one queue. Commits that arrive there together share a flush.
 """
 
 from dataclasses import dataclass

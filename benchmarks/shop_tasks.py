@@ -1,4 +1,4 @@
-"""An application whose tasks do nothing, for `python -m benchmarks.celery_tasks`. It is durable or plain Celery."""
+"""An application whose tasks do nothing, for `python -m benchmarks.celery_tasks`. It uses durable or plain Celery."""
 
 import os
 from typing import Any
@@ -35,7 +35,7 @@ _connection: Any = None
 
 @app.task(name="shop.with_row", ignore_result=True)
 def with_row(number: int) -> None:
-    """The task that a careful team would write. A row says that the task is running, and then that it is done."""
+    """A task as a careful team would write it. A row says that the task is running, and later that it is done."""
     connection = _connected()
     connection.execute(
         "UPDATE hand_written SET status = 'running', started_at = now() WHERE id = %s", [number]

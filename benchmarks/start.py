@@ -1,9 +1,9 @@
 """Measures how much CPU a start costs: `make bench-start` (TIMES=5).
 
-Compares a worker of ours with a plain Celery worker, both with two processes, from the start to "ready". Ours also
-waits until both processes are registered. Measures `queuectl migrate` on a database that is up to date. Compares
-commands that only read with the imports that they cannot avoid. Prints medians. Ratios depend little on the machine.
-The exit code is 1 if a figure is above its bound.
+Compares our worker with a plain Celery worker, from the start until the worker is ready. Both have two processes.
+Our worker also waits until both processes are registered. Measures `queuectl migrate` on a database that is up to
+date. Compares read-only commands with the imports that they cannot avoid. Prints medians. The ratios depend little
+on the machine. The exit code is 1 if a figure is above its bound.
 """
 
 import os
@@ -22,7 +22,7 @@ from benchmarks.bench_servers import BenchServers, running_servers
 WORKER_RATIO = 1.5
 COMMAND_RATIO = 1.3
 MIGRATE_SECONDS = 0.5
-# Commands that only read, with the imports that each cannot avoid. `schedule` needs Celery's classes for schedules.
+# Read-only commands, with the imports that each cannot avoid. `schedule` needs Celery's classes for schedules.
 READERS = {
     "status": "import click, psycopg",
     "failures": "import click, psycopg",
@@ -66,7 +66,7 @@ def measure(servers: BenchServers, number: int) -> list[float]:
 
 
 def batched(figures: Sequence[float]) -> list[tuple[float, float]]:
-    """Pairs of CPU seconds: those of the imports, and those of the command."""
+    """Returns pairs of CPU seconds: of the imports, and of the command."""
     return list(zip(figures[::2], figures[1::2], strict=True))
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 FLOWS = "benchmarks.flows_measured"
 READY_SECONDS = 60.0
 MOULD = "mould"  # a queue that no worker consumes
-# Work begins only with a hint. Idle processes that poll would begin while a table is being filled.
+# Only a hint starts work. Idle processes that poll would start runs while a table is being filled.
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "3600"}
 OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO", "-Q", "flows")
 
@@ -65,13 +65,13 @@ class Worker:
         return [child.pid for child in psutil.Process(self._popen.pid).children()]
 
     def hint(self, flow_name: str = "no_op") -> None:
-        """Send one hint for each pool child."""
+        """Sends one hint for each pool child."""
         for slot in range(self.processes):
             self._hints.started(flow_name, slot)
             self._hints.send(flow_name, "flows", slot)
 
     def pile_up_dead_hints(self, count: int, flow_name: str = "no_op") -> None:
-        """Put copies of one message into the broker at once. This bypasses all bounds."""
+        """Puts copies of one message into the broker at once. This bypasses all bounds."""
         self._app.send_task(CLAIM_BATCH_TASK, [flow_name], queue=MOULD)
         with redis.Redis.from_url(self._servers.broker_url) as broker:
             message = broker.rpop(MOULD)

@@ -1,4 +1,4 @@
-"""A common alternative: a Celery task for each record, and a table with the statuses."""
+"""A common alternative: one Celery task for each record, and a table that stores the statuses."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""The peers' environments. They are made once below BENCH_PEERS (default: .data/bench-peers), from PyPI and npm."""
+"""The environments of the peers. They are made once, from PyPI and npm, in BENCH_PEERS (default:
+.data/bench-peers)."""
 
 import os
 import subprocess
@@ -10,7 +11,7 @@ PYTHON_PACKAGES = {
     "pgqueuer": ["pgqueuer==1.6.0", "asyncpg==0.31.0", "uvloop==0.22.1"],
     "procrastinate": ["procrastinate==3.10.0", "psycopg[binary]==3.3.9"],
 }
-# The peers get a Node.js of their own. Their newest versions need a newer one than most machines have.
+# The peers get their own Node.js. Their newest versions need a newer Node.js than most machines have.
 NODE_PACKAGES = ["node@22.23.3", "graphile-worker@0.18.0", "pg-boss@12.38.0"]
 
 
@@ -19,7 +20,7 @@ def directory() -> Path:
 
 
 def python_of(peer: str) -> Path:
-    """The interpreter of a peer's environment. The environment is made if it is missing or has other versions."""
+    """The Python interpreter of a peer's environment. Makes the environment if it is missing or has other versions."""
     home = directory() / peer
     if _is_stale(home, PYTHON_PACKAGES[peer]):
         subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
@@ -31,8 +32,7 @@ def python_of(peer: str) -> Path:
 
 
 def node_modules() -> Path:
-    """The directory in which Node.js and its peers are installed. It is made if it is missing or has other
-    versions."""
+    """The directory of Node.js and the peers that use it. Installs them if they are missing or have other versions."""
     home = directory() / "node"
     if _is_stale(home, NODE_PACKAGES):
         home.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,9 @@ Command = Callable[[], list[str]]
 
 @dataclass(frozen=True)
 class Peer:
-    """`left`: a query that is true while jobs are left. None if the peer's workers end when no jobs are left.
-    `packages`: the packages that the report names. `wanted`: how many times faster we should be."""
+    """`left` is a query that is true while jobs are left. It is None if the peer's workers end on their own when no
+    jobs are left. `packages` are the packages that the report names. `wanted` says how many times faster we should
+    be."""
 
     name: str
     command: Command
@@ -47,7 +48,7 @@ def node_driver(driver: str) -> Command:
 
 
 class PeerProcesses:
-    """A peer on its own database of the benchmark's server."""
+    """The processes of a peer. They use a database of their own on the benchmark's server."""
 
     def __init__(self, peer: Peer, servers: BenchServers, url: str) -> None:
         self.peer = peer
@@ -61,7 +62,7 @@ class PeerProcesses:
         }  # fmt: skip
 
     def fill(self) -> float:
-        """Inserts the jobs. Returns jobs a second."""
+        """Inserts the jobs. Returns jobs per second."""
         answer = json.loads(self._run("fill", str(self.peer.count)))
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
@@ -69,8 +70,8 @@ class PeerProcesses:
         return answer["count"] / answer["seconds"]
 
     def drain(self) -> float:
-        """Inserts and processes the jobs. Returns jobs a second, from the start of the first job to the start of the
-        last."""
+        """Inserts and processes the jobs. Returns jobs per second, from the start of the first job to the start of
+        the last."""
         self.fill()
         with self._workers("work", PROCESSES) as workers:
             if self.peer.left is not None:
@@ -81,8 +82,8 @@ class PeerProcesses:
         return self._rate_of([span for span in spans if span["count"]])
 
     def drain_through_celery(self, left: str) -> float:
-        """Processes the jobs with a worker of this Celery, which has two pool children. The broker's queue is filled
-        before the worker starts."""
+        """Processes the jobs with a Celery worker that has two pool children. The broker's queue is filled before the
+        worker starts."""
         self.fill()
         worker = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "celery_table_driver", "worker", "-c", str(PROCESSES),

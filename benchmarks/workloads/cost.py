@@ -61,8 +61,7 @@ def _per_record(session: Session, worker: Worker) -> None:
 
 
 def _of_statements(session: Session) -> None:
-    """Notes what EXPLAIN says about one claim and one completion. Both are rolled back. Their plans are those of a
-    run."""
+    """Notes what EXPLAIN says about one claim and one completion. Both are planned as in a run, and rolled back."""
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, 10_000)
     database = DatabaseManager(settings=DatabaseSettings(url=parse_database_url(session.servers.url)))

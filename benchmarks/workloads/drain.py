@@ -1,5 +1,4 @@
-"""The no-op drain. Measures how much of Postgres' own rate is left with Celery, Python and the system's
-guarantees."""
+"""The no-op drain. Measures how much of Postgres' rate remains with Celery, Python and the system's guarantees."""
 
 from benchmarks import limit, queue_state
 from benchmarks.figures import compare
@@ -15,7 +14,7 @@ WANTED_OF_SMALL_FLOWS = 0.8
 def measure(session: Session) -> None:
     with running_worker(session.servers) as worker:
         for flow_name in (CLAIMED, "no_op"):
-            ours(session, worker, flow_name)  # because the first batches of a new process are slower
+            ours(session, worker, flow_name)  # a warm-up: the first batches of a new process are slower
         session.note_ratio(
             compare(
                 "no-op drain, claimed : limit (pgbench, its statements)",

@@ -77,6 +77,7 @@ def _one_by_one(session: Session, payloads: list[dict[str, object]]) -> None:
     row = session.connection.execute(CALLS).fetchone()
     assert row is not None
     session.note("enqueue one by one", "in one transaction", rate, "records/s")
-    # BEGIN, COMMIT, the reset and the query of the counts do not belong to the enqueues. The bound allows for them.
+    # The counts include BEGIN, COMMIT, the reset and the query of the counts, which are not part of an enqueue. The
+    # bound allows for these statements.
     per_record = round(row[0] / len(payloads), 2)
     session.note("enqueue one by one", "statements added", per_record, "for each record", at_most=1.01)

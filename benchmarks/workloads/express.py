@@ -1,4 +1,4 @@
-"""Compares the drain of flows that become express automatically with the same flows with `express=False`."""
+"""Compares two drains: flows that become express automatically, and the same flows with `express=False`."""
 
 from benchmarks.figures import compare
 from benchmarks.session import Session
@@ -34,7 +34,7 @@ def _compare(session: Session, worker: Worker, handler: str, flow_name: str) -> 
 
 
 def _cost(session: Session, worker: Worker, way: str, flow_name: str) -> None:
-    """Measures the cost of a record. It includes the enqueue, which costs the same for both kinds of flow."""
+    """Measures the cost of a record, including the enqueue. The enqueue costs the same for both kinds of flow."""
     server, own, log = session.servers.cpu_seconds(), worker.cpu_seconds(), _log_bytes(session)
     ours(session, worker, flow_name)
     thousands = session.records / 1000

@@ -1,4 +1,4 @@
-"""Measures how soon an idle worker begins: from just before the COMMIT of an enqueue to the start of the handler."""
+"""Measures how soon an idle worker begins: from just before an enqueue's COMMIT to the start of the handler."""
 
 import time
 

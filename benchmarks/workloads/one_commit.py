@@ -1,5 +1,5 @@
-"""Measures flows that write a row for each record in the transaction of its new status. Compares them with the same
-written by hand."""
+"""Measures flows that write one row for each record, in the transaction that also writes the record's new status.
+Compares these flows with hand-written workers that do the same."""
 
 import statistics
 import subprocess
@@ -71,7 +71,7 @@ def _by_hand(session: Session) -> float:
 
 
 def _work_by_hand(session: Session) -> None:
-    """Both hand-written workers begin when both are connected, as our processes do."""
+    """Starts both hand-written workers. They begin when both are connected, as our processes do."""
     command = [sys.executable, "-m", "benchmarks.hand_written", session.servers.url]
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
@@ -87,7 +87,7 @@ def _work_by_hand(session: Session) -> None:
 
 
 def _failing(session: Session, worker: Worker, fails_of_1000: int) -> float:
-    """Some records fail for good at their first attempt, so that each record has one attempt."""
+    """Some records fail for good at their first attempt. So each record has exactly one attempt."""
     _fill(session, "writes_row_or_fails")
     session.connection.execute(FAILING, (fails_of_1000,))
     queue_state.settle(session.connection)

@@ -1,4 +1,4 @@
-"""Compares other systems with ours on the same server. Each has two worker processes, and they are measured in turns
+"""Compares other systems with ours on the same server. Each system has two worker processes, and is measured in turns
 with ours. Measures draining no-op jobs, enqueueing in bulk, and how soon an idle worker begins."""
 
 import subprocess
@@ -104,7 +104,7 @@ def _ours_enqueued(session: Session) -> float:
 
 
 def _latency(session: Session, processes: PeerProcesses) -> None:
-    """Measures ours before and after theirs, on the same worker."""
+    """Measures our latency before and after theirs, on the same worker."""
     before = latency.waits_from_idle(session, LATENCY_JOBS // 2)
     theirs = processes.waits(LATENCY_JOBS)
     ours = before + latency.waits_from_idle(session, LATENCY_JOBS // 2)

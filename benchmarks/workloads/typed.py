@@ -1,5 +1,4 @@
-"""Measures enqueueing in bulk. Compares payloads of a declared type, which are checked one by one, with plain
-payloads."""
+"""Measures enqueueing in bulk. Compares typed payloads, which are checked one by one, with plain payloads."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

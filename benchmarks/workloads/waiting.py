@@ -1,4 +1,4 @@
-"""Measures handlers that wait for five milliseconds. The system should not make them wait longer."""
+"""Measures handlers that wait for five milliseconds. The system should add almost no time to these waits."""
 
 import statistics
 
@@ -19,8 +19,7 @@ CASES = {
 
 
 def measure(session: Session) -> None:
-    """The ideal is the rate that the waits allow. If handlers that do not wait are slower than that, it is their
-    rate."""
+    """The ideal rate is the rate that the waits allow, but at most the rate of handlers that do not wait."""
     with running_worker(session.servers, PROCESSES) as worker:
         seconds = min(3.0, session.records / 10_000)
         limit = _median(session, worker, "no_op", session.records)
