@@ -28,7 +28,7 @@ class Attempts:
         self._first = 0
 
     def add(self, kind: str, count: int, flow: str = "alpha", **how: Any) -> None:
-        """`apart`: each is a kind of its own."""
+        """`apart`: each attempt has a kind of error of its own."""
         values = {"outcome": "failed", "apart": False, "age": 0} | how
         with self.database.transaction() as cursor:
             cursor.execute(
@@ -55,7 +55,7 @@ def test_the_largest_kind_does_not_vanish_behind_the_newest(attempts: Attempts) 
     attempts.add("timeout", 30_000, age=10)
     attempts.add("no stamp", 6_000, "beta")
     attempts.add("timeout", 500, "beta", outcome="retried")
-    for _ in range(3):  # not folded yet, folded, and folded again
+    for _ in range(3):  # before any fold, after one fold, and after two folds
         assert attempts.counts() == {"timeout": 30_500, "no stamp": 6_000}
         assert attempts.counts("beta") == {"no stamp": 6_000, "timeout": 500}
         rollups.fold(attempts.database)

@@ -1,4 +1,4 @@
-"""Counts, depths and the oldest due record look at every priority that a flow has records of, and at no other."""
+"""Counts, depths and the oldest due record include the records of every priority."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The minutes of all flows together are the sum of each flow's minutes, whoever writes there."""
+"""The overall minutes are the sum of the minutes of all flows, whichever statement changes the flows' minutes."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def both(database: DatabaseManager) -> tuple[list[Any], list[Any]]:
 
 
 def told(rows: list[Any]) -> list[Any]:
-    """A minute or a histogram of zeros tells what none tells."""
+    """Omits minutes that have only zeros, and empties histograms that have only zeros."""
     return [(*row[:6], *(h if any(h) else [] for h in row[6:])) for row in rows if any(row[1:6])]
 
 
@@ -76,7 +76,7 @@ def test_charts_of_all_flows_are_the_charts_of_each_together(span: str, database
         each = [read_charts(cursor, SPANS[span], f"flow_{n}") for n in range(3)]
         together = read_charts(cursor, SPANS[span])
     assert sum(bucket.completed for bucket in together.counts) > 0
-    for number, bucket in enumerate(together.counts[1:], 1):  # the first one may begin within an hour
+    for number, bucket in enumerate(together.counts[1:], 1):  # the first bucket may begin within an hour
         assert bucket.completed == sum(chart.counts[number].completed for chart in each)
     slowest = {d.at: d.processing_p95 for chart in each for d in chart.durations}
     assert {d.at for d in together.durations} <= set(slowest)
@@ -86,7 +86,7 @@ def test_a_week_shows_hours_whose_minutes_are_purged(database: DatabaseManager) 
     with database.transaction() as cursor:
         cursor.execute(DELTAS, {"count": 450})  # six days and some hours
     rollups.fold(database)
-    with database.transaction() as cursor:  # in which no hour ends
+    with database.transaction() as cursor:  # now() stays the same, so no hour ends between the readings
         before = read_charts(cursor, SPANS["7d"])
         cursor.execute("DELETE FROM rollup_minutes WHERE minute < now() - interval '2 days'")
         after = read_charts(cursor, SPANS["7d"])

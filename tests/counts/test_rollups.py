@@ -1,4 +1,4 @@
-"""Counts are exact at every moment, whoever folds, dies or writes."""
+"""Counts are exact at every moment, even if several processes fold and write, and if deltas are committed late."""
 
 import threading
 from typing import Any
@@ -80,7 +80,7 @@ def test_a_delta_of_the_newest_of_all_transactions_is_not_passed_by(database: Da
     add_deltas(database, 1)
     for _ in range(3):
         rollups.fold(database)
-    with database.transaction() as late:  # nothing that began after it ends before the folds below
+    with database.transaction() as late:  # no transaction that begins later ends before the folds below
         late.execute("INSERT INTO rollup_deltas (flow_name, enqueued) VALUES ('late', 1)")
         for _ in range(4):
             rollups.fold(database)
@@ -91,7 +91,7 @@ def test_a_delta_of_the_newest_of_all_transactions_is_not_passed_by(database: Da
 
 def test_a_delta_that_is_its_transactions_first_write_is_not_passed_by(own_database_url: str) -> None:
     database = connect(own_database_url)
-    with database.transaction() as cursor:  # stops the insert once its number is taken
+    with database.transaction() as cursor:  # the trigger stops the insert after the id is taken
         cursor.execute(
             "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
             " IF NEW.flow_name = 'late' THEN PERFORM pg_advisory_xact_lock(1); END IF; RETURN NEW; END $$"
@@ -99,9 +99,9 @@ def test_a_delta_that_is_its_transactions_first_write_is_not_passed_by(own_datab
         cursor.execute(
             "CREATE TRIGGER wait BEFORE INSERT ON rollup_deltas FOR EACH ROW EXECUTE FUNCTION wait()"
         )
-    add_deltas(
-        database, 1
-    )  # so that the next number is no longer one that is logged, which takes a transaction number
+    # When a transaction takes the first id of a sequence, Postgres logs it, and so the transaction gets a
+    # transaction id. The next ids are not logged.
+    add_deltas(database, 1)
     with database.transaction() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(1)")
         late = threading.Thread(target=add_late_delta, args=[database])
@@ -132,7 +132,7 @@ def fold_until(database: DatabaseManager, question: str) -> None:
 
 
 def test_the_mark_follows_the_fold(database: DatabaseManager) -> None:
-    """When every older transaction is over, those of autovacuum among them."""
+    """The mark reaches the last delta when every older transaction has ended, including those of autovacuum."""
     add_deltas(database, 5)
     marked = "SELECT folded_through_id = pg_sequence_last_value('rollup_deltas_id_seq') FROM rollup_progress"
     fold_until(database, marked)
@@ -160,9 +160,8 @@ def test_a_recount_corrects_what_a_foreign_update_changed(database: DatabaseMana
     with database.transaction() as cursor:
         cursor.execute("UPDATE processing_queue SET status = 'cancelled' WHERE id % 2 = 0")
         changed = cursor.rowcount
-        cursor.execute(
-            "INSERT INTO processing_queue (flow_name) VALUES ('alpha')"
-        )  # not folded: not corrected
+        # The delta of this record is not folded, so the recount does not correct it.
+        cursor.execute("INSERT INTO processing_queue (flow_name) VALUES ('alpha')")
     assert rollups.recount(database) == [rollups.Correction("alpha", 0, 0, 0, changed)]
     assert rollups.recount(database) == []
     rollups.fold(database)

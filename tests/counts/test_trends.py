@@ -1,4 +1,5 @@
-"""What is usual, and how it grows: an hour or a day without work counts as one."""
+"""Tests the usual outcomes of a flow, and the growth of the load. Averages include the hours and days without
+work."""
 
 import pytest
 
@@ -16,7 +17,7 @@ WEEK_MINUTES = 7 * DAY_MINUTES
 
 
 def usual(database: DatabaseManager) -> tuple[float, int] | None:
-    """At the present hour of the week: outcomes an hour, and from how many weeks."""
+    """Returns the usual outcomes per hour at this hour of the week, and from how many weeks they were learned."""
     rollups.fold(database)
     with database.transaction() as cursor:
         renew_baselines(cursor)
@@ -56,7 +57,7 @@ def test_what_is_not_learned_again_is_forgotten(database: DatabaseManager) -> No
 
 
 def test_days_without_work_are_days(database: DatabaseManager) -> None:
-    """A flow of weekdays: ten new records on five of seven days."""
+    """The flow gets 14 new records on five of seven days. On average, this is ten records a day."""
     for days_ago in range(1, 29):
         if days_ago % 7 not in (1, 2):
             filling.add_outcomes(database, minutes_ago=days_ago * DAY_MINUTES, enqueued=14, completed=14)

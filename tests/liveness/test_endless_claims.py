@@ -32,7 +32,7 @@ def columns(store: Store, record_id: int) -> Any:
 
 
 def claim_in_vain(store: Store, *, leaves_unfinished: bool = True) -> Run:
-    """A run that ends itself for an error, with its records in flight."""
+    """A run that ends because of an error, with its records in flight."""
     run = store.run(batch_size=100)
     run.begin()
     run.end("the connection broke", leaves_unfinished=leaves_unfinished)
@@ -101,7 +101,7 @@ def test_a_release_and_a_restart_of_the_server_do_not_count(store: Store) -> Non
 
 
 def test_a_run_that_was_stopping_does_not_count(store: Store) -> None:
-    """As at a deploy that kills what does not end in time."""
+    """An example is a deployment that kills processes if they do not end in time."""
     [record] = store.enqueue(1)
     run = store.run()
     run.begin()
@@ -138,7 +138,7 @@ def test_check_and_explain_name_it(store: Store) -> None:
 
 
 def test_monitoring_finds_them_without_walking_over_all_that_runs(store: Store) -> None:
-    """Of records that run, an index keeps an entry for each that was claimed since the last vacuum."""
+    """The index of processing records keeps an entry for each record that was claimed since the last vacuum."""
     filling.add_processing(store.database, 5_000, filling.add_run(store.database))
     with store.database.transaction() as cursor:
         cursor.execute("ANALYZE processing_queue")

@@ -1,4 +1,4 @@
-"""What a heartbeat knows of a dead predecessor is not forgotten while the database is away."""
+"""A heartbeat that could not report its dead predecessor, because the database was away, reports it later."""
 
 from uuid import UUID
 

@@ -24,10 +24,10 @@ FIRST, PASSING, LAST = "first", "passing", "last"
 
 
 class Gate:
-    """Handlers that say that they are called and wait until they may return.
+    """Handlers that announce each call, and wait until they may return.
 
-    PASSING returns as soon as FIRST has begun. LAST takes its place, so it begins after FIRST, whichever thread is
-    faster."""
+    The call for PASSING returns as soon as FIRST has begun. LAST can begin only when PASSING has
+    returned. So LAST begins after FIRST, whichever thread is faster."""
 
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)
@@ -58,7 +58,7 @@ class Gate:
 
 @contextmanager
 def at_work(worker: Worker, gate: Gate, handler: Callable[..., Any], **options: Any) -> Iterator[list[int]]:
-    """Three records, of which the handler has the first one in hand, and with `concurrency=2` the last one too."""
+    """Three records. The handler works on the first one and, with `concurrency=2`, also on the last one."""
     flow = worker.declare(handler, name="gated", **options)
     ids = worker.enqueue("gated", [FIRST, PASSING, LAST])
     thread = threading.Thread(target=worker.run, args=(flow,))
@@ -85,7 +85,7 @@ WAYS: dict[str, tuple[Callable[[Gate], Callable[..., Any]], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_heartbeat_says_what_is_in_hand_and_that_nothing_is(way: str, worker: Worker) -> None:
-    """Of several, it is the one that began first."""
+    """If several records are in hand, the heartbeat names the one that began first."""
     gate = Gate()
     handler, options = WAYS[way]
     heartbeat = Heartbeat(worker.services)

@@ -28,8 +28,9 @@ def test_a_heartbeat_that_arrives_during_the_sweep_keeps_the_run_alive(store: St
 def test_a_run_whose_own_transaction_held_up_its_heartbeat_loses_its_session_only(
     store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slow connection keeps the run's row locked for longer than the lease. Its heartbeat waits for that lock, and
-    arrives between the end of the session and the last look."""
+    """A slow connection keeps the run's row locked for longer than the lease. The run's heartbeat waits for that
+    lock. The heartbeat arrives after rescue has ended the run's session, and before rescue looks at heartbeats for
+    the last time."""
     store.enqueue(10)
     run, other = store.run(), store.held()
     records = run.begin()

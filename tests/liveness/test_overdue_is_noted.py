@@ -1,4 +1,5 @@
-"""Records without a run are given back, and the log and the audit say so: somebody has changed the tables."""
+"""A processing record whose run has no row is given back. Somebody must have changed the tables, so the log and the
+audit log note it."""
 
 import logging
 

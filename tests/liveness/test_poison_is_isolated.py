@@ -1,4 +1,5 @@
-"""A record that kills its process is found by halving, charged and failed; its batch-mates pay nothing."""
+"""A record that kills its process is found by halving batches, charged and failed. The rest of its batch is
+not charged."""
 
 import pytest
 
@@ -11,12 +12,12 @@ BATCH_SIZE = 500
 
 
 def die(store: Store, run: Run) -> None:
-    """The whole worker is gone, and nobody knows what it had in flight."""
+    """The whole worker is gone, and the record that it had in hand is not known."""
     store.rescue.lost([run.worker_process_id])
 
 
 def work_until_done(store: Store, culprits: set[int]) -> int:
-    """Process everything as a worker would whose process dies with a culprit. Returns the number of deaths."""
+    """Processes all records like a worker whose process dies at each culprit. Returns the number of deaths."""
     deaths = 0
     while True:
         run = store.run(batch_size=BATCH_SIZE)
@@ -88,7 +89,7 @@ def test_strikes_survive_a_reset_and_the_next_one_is_the_last(store: Store) -> N
 
 
 def test_suspects_do_not_wait_until_nothing_else_is_due(store: Store) -> None:
-    """A flow with an endless backlog comes back to them with each run."""
+    """Each run claims suspects first, even if the backlog of the flow is endless."""
     suspects = store.enqueue(4)
     dead = store.run()
     dead.begin()
@@ -100,7 +101,7 @@ def test_suspects_do_not_wait_until_nothing_else_is_due(store: Store) -> None:
 
 
 def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Store) -> None:
-    """Ten are claimed in a row, with each run and with each aging claim, which is one of twenty."""
+    """Each run and each aging claim begins with ten suspects in a row. One claim in twenty is an aging claim."""
     suspects = store.enqueue(25)
     store.execute("UPDATE processing_queue SET batch_limit = 1")
     store.enqueue(1_000, priority=0)
@@ -115,7 +116,7 @@ def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Sto
 
 
 def test_suspects_of_other_groups_do_not_wait_for_a_blocked_one(store: Store) -> None:
-    """The first suspect waits for an earlier record of its key: the others are claimed."""
+    """The first suspect waits for an earlier record of its key, but the other suspect is claimed."""
     first, blocked = store.enqueue(2, order_key="tenant")
     (other,) = store.enqueue(1)
     store.execute("UPDATE processing_queue SET batch_limit = 9 WHERE id = %s", (blocked,))
@@ -137,7 +138,8 @@ def test_released_suspects_stay_suspects(store: Store) -> None:
 
 
 def test_the_last_orphan_that_is_left_over_is_not_a_lone_one(store: Store) -> None:
-    """Somebody holds a lock on one of two: neither look may take the record that it finds for the only suspect."""
+    """Another session has locked one of two records, so each of two rescues finds only one record. Neither rescue
+    treats its record as claimed alone."""
     first, second = store.enqueue(2)
     dead = store.run()
     dead.begin()

@@ -1,4 +1,4 @@
-"""What a dead owner leaves is given back: soon, once, and only when the owner is really gone."""
+"""The records of a dead owner are given back soon, once, and only if the owner is really gone."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -80,7 +80,7 @@ def test_the_others_are_not_declared_dead_with_a_lost_one(store: Store) -> None:
 
 
 def test_what_an_ended_run_left_is_given_back(store: Store) -> None:
-    """As after a COMMIT of a claim whose answer was lost."""
+    """A run can leave records, for example, if the COMMIT of a claim got no answer."""
     expected = store.enqueue(10)
     run = store.run()
     run.begin()
@@ -147,7 +147,7 @@ def test_more_than_one_portion_of_overdue_records_is_given_back(store: Store) ->
 
 
 def test_rescue_does_not_wait_for_a_frozen_transaction(store: Store) -> None:
-    """The frozen process holds a unique key that the new owner will want, and the records' locks."""
+    """The frozen process holds the locks of the records, and a unique key that the new owner will need."""
     store.execute("CREATE TABLE business (key text UNIQUE)")
     try:
         expected = store.enqueue(5)
@@ -180,7 +180,8 @@ def test_several_rescuers_give_back_each_record_once(store: Store) -> None:
 
 
 def test_a_record_that_changed_hands_is_not_taken_from_its_new_owner(store: Store) -> None:
-    """Rescue sees it under a run without a row; before it has the lock, another one claims it."""
+    """Rescue sees that the run of the record has no row. Before rescue has the lock, another run claims the
+    record."""
     (record_id,) = store.enqueue(1)
     store.execute(
         "UPDATE processing_queue SET status = 'processing', claimed_at = now(), flow_instance_id = %s,"

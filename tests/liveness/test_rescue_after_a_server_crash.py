@@ -1,4 +1,4 @@
-"""When one session crashes, Postgres recovers without being started anew; all heartbeats are stale then."""
+"""If one session crashes, Postgres recovers without a restart of the server. Then all heartbeats are out of date."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ AGE = "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())
 
 @pytest.fixture
 def lonely_store() -> Iterator[Store]:
-    """On a server of its own, that may be crashed."""
+    """A store on a server of its own, which the test may crash."""
     with reachable_directory() as directory:
         server = EmbeddedPostgres(directory, settings={"fsync": "off", **SEARCH_PATH})
         server.start()
@@ -63,7 +63,7 @@ def test_nobody_is_rescued_before_one_lease_has_passed_since_the_recovery(lonely
     crash(store)
     age_of_the_server = float(
         store.value(AGE)
-    )  # by the time of the sweep it is older, and the recovery is younger
+    )  # at the sweep, the server has been up for longer than this, but the recovery was more recent
     store.settings = replace(store.settings, lease_seconds=age_of_the_server)
     rescued = store.rescue.sweep()
     assert (rescued.dead_run_ids, rescued.dead_worker_process_ids) == ([], [])

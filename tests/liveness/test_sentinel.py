@@ -1,8 +1,10 @@
-"""One worker process is the sentinel. Another takes over when it is gone. It needs neither beat nor the broker."""
+"""One worker process is the sentinel. If it is gone, another one takes over. The sentinel needs neither beat
+nor the broker."""
 
 import logging
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -49,10 +51,34 @@ def test_the_others_only_ask_for_the_lease(worker: Worker, monkeypatch: pytest.M
     Sentinel(worker.services).check()
 
 
+@pytest.mark.parametrize("luck", [0.8, 0.9, 1.0])
+def test_it_checks_the_queue_at_least_every_twenty_seconds(
+    luck: float, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause before each round is random. A check itself takes no time here."""
+    now, checked_at = 1000.0, list[float]()
+    sentinel = Sentinel(worker.services)
+
+    def pass_a_round(*_: float) -> float:
+        nonlocal now
+        now += sentinel_module.RENEW_SECONDS * luck
+        if len(checked_at) == 5:
+            sentinel.end()
+        return 0
+
+    monkeypatch.setattr(sentinel_module.random, "uniform", pass_a_round)
+    monkeypatch.setattr(sentinel_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(checking, "check_queue", lambda *_, **__: checked_at.append(now))
+    sentinel.run()
+    pauses = [after - before for before, after in pairwise(checked_at)]
+    assert len(pauses) == 4
+    assert all(10 < pause <= 20 for pause in pauses)
+
+
 def test_a_database_that_stands_still_is_reported(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It accepts connections and never answers: nobody gets an error to report."""
+    """The database accepts connections but never answers, so there is no error that could be reported."""
     never = threading.Event()
     reported: list[str] = []
     monkeypatch.setattr(sentinel_module, "ANSWER_SECONDS", 0.1)
@@ -62,7 +88,7 @@ def test_a_database_that_stands_still_is_reported(
     Sentinel(worker.services).check()
     never.set()
     assert reported == [
-        "the database did not answer within 0.1 s: check whether the server hangs, its disk and its load"
+        "the database did not answer within 0.1 s: check whether the server hangs, and look at its disk and its load"
     ]
 
 
@@ -87,7 +113,7 @@ def test_contacts_of_a_login_that_may_not_notify_are_said_to_be_without_effect(
     "name", ["processing_queue.fan_out", "processing_queue.update_alerts", "tasks.health.database_review"]
 )
 def test_no_task_lets_a_memory_error_reach_celery(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would end the worker's main process."""
+    """A MemoryError would end the worker's main process."""
     app.loader.import_default_modules()
 
     def run_out() -> None:

@@ -43,7 +43,7 @@ def sessions(database: DatabaseManager, run: Run) -> int:
 
 @pytest.fixture
 def found(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many sessions of the run are found when it commits, for each of its transactions."""
+    """At each COMMIT of the run, a search counts the run's sessions. This list receives the counts."""
     counts: list[int] = []
     commit = HeldConnection.commit
 
@@ -117,7 +117,7 @@ def test_the_session_of_a_slice_is_found_before_its_handler_is_called(worker: Wo
 
 
 def test_a_session_that_works_for_somebody_else_by_now_is_not_ended(store: Store) -> None:
-    """Behind a pooler the next transaction of a session belongs to any client."""
+    """Behind a pooler, the next transaction of a session may belong to any client."""
     expected = store.enqueue(10)
     run = store.run()
     run.begin()
