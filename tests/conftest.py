@@ -14,14 +14,15 @@ from tests.support.schemas import TEST_SCHEMA, VARIABLE
 from tests.support.servers import PostgresServer, connect, running_postgres, running_redis
 from tests.support.store import Store, store_on
 
-# Started in the background, we are told to ignore SIGINT, and so would be every process that a test interrupts.
+# A shell starts background processes with SIGINT ignored, and child processes inherit that. With the default handler,
+# tests can interrupt the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SETTING = re.compile(r"_(GLOBAL_[A-Z0-9]+(_[A-Z0-9]+)*|DISTRIBUTED_PROCESSOR_[A-Z_]+)$")
 
 
 LONGEST = ("workers", "chaos", "compose", "mixed_day", "docs", "bad_input", "model", "embedded", "cli")
-LONGEST_FILE = "test_message_fuzz"  # ten thousand messages: most of `make test-long` for one process
+LONGEST_FILE = "test_message_fuzz"  # ten thousand messages: the longest file of `make test-long`
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,7 +39,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def template_database(postgres_server: PostgresServer) -> str:
-    """The name of a freshly migrated database that nobody connects to: others are copied from it."""
+    """The name of a freshly migrated database without connections. Other databases are copied from it."""
     return postgres_server.template_database()
 
 
@@ -51,8 +52,8 @@ def database_url(postgres_server: PostgresServer, template_database: str) -> Ite
 
 
 @pytest.fixture(scope="session")
-def database_cleaner(database_url: str) -> DatabaseCleaner:
-    cleaner = DatabaseCleaner(database_url)
+def database_cleaner(postgres_server: PostgresServer, database_url: str) -> DatabaseCleaner:
+    cleaner = DatabaseCleaner(database_url, pgbouncer=postgres_server.pgbouncer)
     cleaner.remember_seeds()
     return cleaner
 
@@ -74,7 +75,7 @@ def database(clean_database_url: str) -> Iterator[DatabaseManager]:
 
 @pytest.fixture
 def own_database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
-    """A migrated database for this test alone, for those that change the schema or the statistics."""
+    """A migrated database for one test alone. For tests that change the schema or the statistics."""
     name = postgres_server.create_database(template=template_database)
     yield postgres_server.database_url(name)
     postgres_server.drop_database(name)
@@ -97,7 +98,7 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def redis_client(redis_url: str) -> Iterator[redis.Redis]:
-    """A client on the Redis, emptied for this test."""
+    """A client of the Redis, which is emptied for this test."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
         yield client
@@ -105,7 +106,7 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the developer's shell says must not reach the tests."""
+    """Removes the settings of the developer's shell, so that they do not influence the tests."""
     for name in list(os.environ):
         if name in ("DATABASE_URL", "CELERY_BROKER_URL", "ENVIRONMENT") or SETTING.search(name):
             monkeypatch.delenv(name)
@@ -132,6 +133,6 @@ def store(database: DatabaseManager) -> Iterator[Store]:
 
 @pytest.fixture
 def worker(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    """A worker process' services on the emptied database, in this process."""
+    """The services of a worker process, in this process, on the emptied database."""
     with running_worker(clean_database_url, monkeypatch) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Every rise of an alert notifies once and in order, and no channel delays another."""
+"""Every rise of an alert sends its notifications once, in the right order. No channel delays another channel."""
 
 import threading
 from collections.abc import Collection
@@ -23,7 +23,8 @@ SETTINGS = ProcessorSettings(contact_primary=("test://primary",), contact_second
 
 
 class Channels:
-    """Remembers the notifications in order; `broken` ones fail."""
+    """Remembers the notifications in order. The channels of contacts in `broken` fail. The channels of contacts in
+    `hanging` wait."""
 
     def __init__(self) -> None:
         self.notified: list[tuple[str, str]] = []
@@ -101,7 +102,8 @@ def test_what_could_not_be_sent_in_time_is_not_sent_after_the_end(
 
 
 def test_the_end_is_not_sent_before_the_beginning(database: DatabaseManager, channels: Channels) -> None:
-    """The opening was taken by a sender of which nothing is known."""
+    """A sender has taken the notification that the alert was opened. It is not known whether the sender delivered
+    this notification."""
     update(database, finding())
     with database.transaction() as cursor:
         assert alerts.take_notification(cursor, "primary") is not None
@@ -126,7 +128,8 @@ def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     database: DatabaseManager, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait_after_the_others(calls: Collection[Future[Any]], seconds: float) -> Any:
-        """The time runs from the end of the two that do not hang, however slow this machine is."""
+        """Waits until the two calls that do not hang have ended, and then starts the time limit. Machines may be
+        slow."""
         wait_until(lambda: sum(call.done() for call in calls) == 2, "the other contacts")
         return wait(calls, seconds)
 
@@ -137,9 +140,8 @@ def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     assert send_notifications(database, SETTINGS) == 2
     assert sorted(channels.notified) == [("log", "opened"), ("secondary", "opened")]
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
-    assert (
-        send_notifications(database, SETTINGS) == 0
-    )  # it still hangs: it is not tried twice at the same time
+    # The first call still hangs, so no second call is made.
+    assert send_notifications(database, SETTINGS) == 0
     goes_on.set()
     hanging = [thread for thread in threading.enumerate() if thread.name == "alert to primary"]
     for thread in hanging:

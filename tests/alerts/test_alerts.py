@@ -1,4 +1,5 @@
-"""Alerts have a life, no change notifies twice, and the worst one goes out without the database."""
+"""Alerts are opened, raised, escalated and resolved. No change notifies twice. If the database is unreachable, the
+alert about this is sent without the database."""
 
 import json
 import threading
@@ -49,7 +50,7 @@ def execute(database: DatabaseManager, statement: str) -> None:
 
 
 def notifications(database: DatabaseManager) -> list[tuple[Any, ...]]:
-    """Since the last call."""
+    """Returns the notifications that were stored since the last call."""
     with database.transaction() as cursor:
         rows = cursor.execute(
             "SELECT change, level, contact FROM alert_notices WHERE sent_at IS NULL ORDER BY id"
@@ -84,7 +85,7 @@ def test_a_worse_level_notifies_and_a_better_one_does_not(database: DatabaseMana
     update(database, finding("critical"))
     assert notifications(database) == [("raised", "critical", "log"), ("raised", "critical", "primary")]
     update(database, finding())
-    update(database, finding("critical"))  # up and down and up again within a moment: notified already
+    update(database, finding("critical"))  # down and up again at once: this rise was notified already
     assert notifications(database) == []
 
 
@@ -197,7 +198,7 @@ def test_who_judged_earlier_and_was_slower_changes_nothing_that_was_seen_since(
 def test_a_judgement_counts_from_its_beginning(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another one sees the finding and its end while this one still judges what it has read."""
+    """While this judgement is still working, another judgement sees the finding and then its end."""
 
     def judge_slowly(_: object) -> list[Finding]:
         update(database, finding())
@@ -220,7 +221,7 @@ def test_two_who_judge_at_once_open_one_alert(database: DatabaseManager) -> None
 
 
 class Receiver:
-    """A webhook that remembers what it got; `status` is what it answers."""
+    """A webhook that remembers the messages that it received. It answers with `status`."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
@@ -236,7 +237,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Quiet."""
+                """Writes no log."""
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook?token=hush"
@@ -280,11 +281,11 @@ def test_a_channel_that_fails_is_tried_again_with_the_same_number(
 ) -> None:
     receiver.status = 302
     update(database, finding())
-    assert send_notifications(database, settings) == 1  # the log
+    assert send_notifications(database, settings) == 1  # to the contact `log`
     with database.transaction() as cursor:
         (alert,) = alerts.read_alerts(cursor)
     assert alert.sending_error == "127.0.0.1: answered 302"
-    assert send_notifications(database, settings) == 0  # not at once
+    assert send_notifications(database, settings) == 0  # the failed channel is not tried again at once
     execute(database, "UPDATE alert_notices SET taken_at = taken_at - interval '2 minutes'")
     receiver.status = 200
     assert send_notifications(database, settings) == 1

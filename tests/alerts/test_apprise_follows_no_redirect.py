@@ -1,4 +1,5 @@
-"""A message whose address redirects is not told as sent: a POST that follows arrives as a GET without its body."""
+"""If a channel's address redirects a message, the message does not count as sent. A client that follows such a
+redirect sends a GET without the body of the POST."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 
 class Moved(BaseHTTPRequestHandler):
-    """Answers a POST with the status in its path, and leads it to a page that anybody may read."""
+    """Redirects each POST, with the status that the POST's path names. Answers each GET, and notes its path."""
 
     followed: ClassVar[list[str]] = []
 
@@ -31,7 +32,7 @@ class Moved(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Writes no log."""
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""When the connections are used up, errors and alerts say so, and who holds them, instead of doubting the server."""
+"""When the connections are used up, errors and alerts say so, and name who holds the connections. They do not suggest
+that the server is down."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ URL = make_url("postgresql://queue@db.example.net/rpa_db")
 
 @pytest.fixture
 def limited_url(database: DatabaseManager, clean_database_url: str) -> Iterator[str]:
-    """Of a login that may hold three connections."""
+    """Yields the URL of a login that may hold three connections."""
     roles.grant_roles(database)
     with database.transaction() as cursor:
         cursor.execute(f"DROP ROLE IF EXISTS {LOGIN}".encode())

@@ -1,4 +1,5 @@
-"""What cannot be judged is never called healthy or a warning, and a judgement of a database that hangs ends."""
+"""A queue that cannot be judged is never reported as healthy or as a warning. A judgement ends even if the database
+hangs."""
 
 import json
 import threading

@@ -1,4 +1,5 @@
-"""Notifications reach people whatever process judged: one without channels stores them, one with the channel sends."""
+"""Notifications reach people, whichever process judges. A process without the channel stores them, and a process with
+the channel sends them."""
 
 import os
 import subprocess
@@ -57,7 +58,7 @@ def missing(database: DatabaseManager) -> list[Finding]:
 
 
 def check_in_another_process(environment: dict[str, str], **settings: str) -> None:
-    """As cron does it."""
+    """Runs `queuectl check --notify` in another process, as cron does."""
     subprocess.run(
         [sys.executable, "-c", "from tasks.cli import main; main()", "check", "--notify"],
         env=environment | {PREFIX + name: value for name, value in settings.items()},
@@ -105,12 +106,12 @@ def test_an_address_never_reaches_the_database(database: DatabaseManager, receiv
 def test_a_worker_that_is_not_the_sentinel_sends_what_it_has_the_channel_for(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch, channels: Channels
 ) -> None:
-    """The sentinel has no channel, and beat is gone: only the worker's own look can send it."""
+    """The sentinel has no channel, and beat is gone. So only the worker's own check can send the notification."""
     with running_worker(clean_database_url, monkeypatch, contact_primary=("test://primary",)) as worker:
         database = worker.services.database
         take_lease_elsewhere(worker)
         update(database, finding("emergency", "corruption"))
-        assert send_notifications(database, NOBODY) == 1  # the log
+        assert send_notifications(database, NOBODY) == 1  # to the contact `log`
         Sentinel(worker.services).check()
         Sentinel(worker.services).check()
         assert channels.notified == [("log", "opened"), ("primary", "opened")]
@@ -137,7 +138,8 @@ def test_a_process_without_the_channel_counts_no_failure(
 
 
 def test_two_senders_at_once_send_once(database: DatabaseManager, channels: Channels) -> None:
-    """The first has taken the notification and stands in its channel while the second looks."""
+    """The first sender has taken the notification and waits in its channel. At this time the second sender looks
+    for notifications."""
     goes_on = channels.hanging["primary"] = threading.Event()
     update(database, finding())
     first = threading.Thread(target=send_notifications, args=(database, SETTINGS))
@@ -154,7 +156,7 @@ def test_two_senders_at_once_send_once(database: DatabaseManager, channels: Chan
 def test_a_contact_that_comes_late_hears_of_what_is_open(
     database: DatabaseManager, channels: Channels
 ) -> None:
-    """Nobody was known when it was opened: a new database, or one that was restored."""
+    """No contact was known when the alert was opened, as in a new or a restored database."""
     assert known(database) == []
     update(database, finding("critical"))
     update(database, finding("critical"), finding("critical", "backlog"))
@@ -229,7 +231,7 @@ def test_grave_alerts_that_nobody_can_hear_of_are_found_until_somebody_can_or_lo
     assert "CONTACT_PRIMARY" in found.next_step
     execute(database, "UPDATE alert_notices SET created_at = now() - interval '11 minutes'")
     (found,) = missing(database)
-    assert "1 grave alert" in found.message  # its own alert does not count
+    assert "1 grave alert" in found.message  # the alert about the missing contact does not count
     register(database, "primary")
     assert missing(database) == []
     execute(database, "DELETE FROM alert_contacts")

@@ -9,7 +9,7 @@ from tests.applications.shop_models import Order
 
 
 def import_orders(first: int, count: int) -> int:
-    """All orders with their records, or none. Returns how many records."""
+    """Imports all orders with their records, or nothing. Returns the number of records."""
     numbers = range(first, first + count)
     database = DatabaseManager()
     with Session(database.engine) as session, session.begin():

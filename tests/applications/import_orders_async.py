@@ -1,4 +1,4 @@
-"""The same with asynchronous SQLAlchemy: `python -m tests.applications.import_orders_async FIRST COUNT`."""
+"""The same import with asynchronous SQLAlchemy: `python -m tests.applications.import_orders_async FIRST COUNT`."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from tests.applications.shop_models import Order
 
 
 async def import_orders(first: int, count: int) -> int:
-    """All orders with their records, or none. Returns how many records."""
+    """Imports all orders with their records, or nothing. Returns the number of records."""
     numbers = range(first, first + count)
     database = DatabaseManager()
     async with AsyncSession(database.async_engine) as session, session.begin():

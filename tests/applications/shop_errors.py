@@ -1,4 +1,4 @@
-"""The queue's errors as statuses of HTTP. 202: not finished yet. 503: the same request succeeds later."""
+"""Maps the queue's errors to HTTP status codes. 202: not finished yet. 503: the same request can succeed later."""
 
 from processing_queue import (
     IngestionStoppedError,
@@ -19,5 +19,5 @@ _STATUS_CODES: dict[type[QueueStoreError], int] = {
 
 
 def status_code(error: QueueStoreError) -> int:
-    """500 for what the shop does not expect."""
+    """Returns 500 for an error that the shop does not expect."""
     return _STATUS_CODES.get(type(error), 500)

@@ -5,18 +5,18 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """The shop's tables."""
+    """The base class of the shop's tables."""
 
 
 class Order(Base):
-    """What a customer wants."""
+    """An order of a customer."""
 
     __tablename__ = "orders"
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
 
 
 class Invoice(Base):
-    """What the flow makes of it."""
+    """An invoice that the flow adds for an order."""
 
     __tablename__ = "invoices"
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)

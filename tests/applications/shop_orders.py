@@ -1,5 +1,5 @@
-"""A shop that has a task invoice each order, as a team writes it on plain Celery. test_random_kills.py changes two
-lines of it, and moves the call into the transaction."""
+"""A shop whose task writes an invoice for each order, as a team would write it with plain Celery.
+test_random_kills.py changes two lines of it, and moves the call of the task into the transaction."""
 
 import os
 from contextlib import suppress
@@ -16,7 +16,7 @@ _connections: dict[int, psycopg.Connection[Any]] = {}
 
 
 def database() -> psycopg.Connection[Any]:
-    """This process' own."""
+    """Returns the connection of this process."""
     if os.getpid() not in _connections:
         _connections[os.getpid()] = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
     return _connections[os.getpid()]
@@ -28,10 +28,10 @@ def invoice(order: int) -> None:
 
 
 def sell(most: int) -> None:
-    """Orders up to this number, from the first one that is not there."""
+    """Adds the orders up to the number `most`, from the first missing one."""
     [first] = database().execute("SELECT coalesce(max(id), 0) + 1 FROM orders").fetchone() or [1]
     for order in range(first, most + 1):
         with database().transaction():
             database().execute("INSERT INTO orders (id) VALUES (%s)", [order])
-        with suppress(OperationalError):  # the customer sees an error, and the order is there
+        with suppress(OperationalError):  # the customer sees an error, but the order exists
             invoice.delay(order)

@@ -1,4 +1,4 @@
-"""An application of ten tasks, as a team writes it on plain Celery. test_ten_tasks.py changes two lines of it."""
+"""An application with ten tasks, as a team would write it with plain Celery. test_ten_tasks.py changes two lines."""
 
 import os
 import time
@@ -102,7 +102,7 @@ def note(text: str) -> None:
 
 
 def use_all(patience_seconds: float = 60) -> list[Any]:
-    """Calls each task in the ways that Celery has. Returns what became of them."""
+    """Calls each task in every way that Celery offers. Returns the state and the result or error of each call."""
     token, at = UUID(int=7), datetime(2026, 1, 31, 12, 30)  # noqa: DTZ001
     results = [
         add.delay(1, 2),

@@ -1,6 +1,6 @@
-"""A task for each order, while workers, producer and Redis are killed at random: the durable one loses none.
+"""A task runs for each order, while workers, producer and Redis are killed at random. No durable task is lost.
 
-ORDERS says how many, KILLS_REPORT names a file for the figures: `make kill-evidence`.
+ORDERS is the number of orders. KILLS_REPORT names a file for the report: `make kill-evidence`.
 """
 
 import os
@@ -34,7 +34,7 @@ INSTEAD = {
     "from celery import Celery\n": "from processing_queue.celery import DurableCelery\n",
     'app = Celery("shop_orders")': 'app = DurableCelery("shop_orders", transaction=lambda: database())',
     """
-        with suppress(OperationalError):  # the customer sees an error, and the order is there
+        with suppress(OperationalError):  # the customer sees an error, but the order exists
             invoice.delay(order)
 """: """
             invoice.delay(order)
@@ -86,7 +86,7 @@ class Outcome:
 
 
 class Shop:
-    """The processes of one application, and what they have done so far."""
+    """The processes of one application, with the outcome so far."""
 
     def __init__(
         self, directory: Path, environment: dict[str, str], broker: EmbeddedRedis, *, is_durable: bool
@@ -130,7 +130,7 @@ class Shop:
         process.wait(30)
 
     def sell_under_kills(self, chance: random.Random) -> None:
-        """Until the producer has sold everything."""
+        """Kills and restarts processes at random until the producer has sold everything."""
         victims: list[str] = []
         while True:
             time.sleep(chance.uniform(*PAUSE_SECONDS))
@@ -180,7 +180,7 @@ def running_shop(
 
 
 def write(directory: Path, *, is_durable: bool) -> None:
-    """The application in a folder of its own, under the same name."""
+    """Writes the application, under the same name, into a directory of its own."""
     text = SOURCE.read_text()
     for line, instead in INSTEAD.items() if is_durable else ():
         assert text.count(line) == 1, line
@@ -208,7 +208,8 @@ def perform(directory: Path, environment: dict[str, str], *, is_durable: bool) -
 
 
 def work_off(shop: Shop, connection: psycopg.Connection[Any], *, is_durable: bool) -> None:
-    """Of durable tasks the queue says when nothing waits. Otherwise nothing has happened for ten seconds."""
+    """Waits until all tasks have ended. With plain Celery, waits until no new invoice has been written for ten
+    seconds."""
 
     def one(query: str) -> int:
         row = connection.execute(query.encode()).fetchone()

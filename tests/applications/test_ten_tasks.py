@@ -1,4 +1,5 @@
-"""An application of ten tasks has the same results and side effects on plain Celery and with two lines changed."""
+"""An application with ten tasks runs on plain Celery, and then with two lines changed. Both runs have the same
+results and side effects."""
 
 import json
 import subprocess
@@ -39,7 +40,7 @@ def environment(settings_environment: dict[str, str]) -> Iterator[dict[str, str]
 
 
 def write(directory: Path, *, is_durable: bool) -> None:
-    """The same application, in a folder of its own, under the same name."""
+    """Writes the same application, under the same name, into a directory of its own."""
     text = SOURCE.read_text()
     for line, instead in LINES.items() if is_durable else ():
         assert text.count(line) == 1
@@ -76,7 +77,7 @@ def notes(environment: dict[str, str]) -> list[str]:
 def results_of(
     directory: Path, environment: dict[str, str], *, is_durable: bool
 ) -> tuple[list[Any], list[str]]:
-    """What the tasks returned or raised, and what they have noted."""
+    """Returns the results or errors of the tasks, and the notes that they wrote."""
     write(directory, is_durable=is_durable)
     app, queues = ("processing_queue", "flows,control,celery") if is_durable else (NAME, "celery")
     settings = with_prefix({"FLOW_MODULES": NAME, "IDLE_POLL_SECONDS": "0.5"})

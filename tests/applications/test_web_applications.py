@@ -1,4 +1,4 @@
-"""Whole applications with FastAPI, Flask and SQLAlchemy, running: in the order of a deploy, and with its errors."""
+"""Runs whole applications with FastAPI, Flask and SQLAlchemy, from the deployment to the errors that they return."""
 
 import socket
 import subprocess
@@ -27,7 +27,7 @@ IMPORTS = ["import_orders", "import_orders_async"]
 
 @pytest.fixture
 def shop(database: DatabaseManager) -> Iterator[DatabaseManager]:
-    """The queue's database with the tables of the shop."""
+    """The queue's database, with the shop's tables."""
     Base.metadata.create_all(database.engine)
     yield database
     Base.metadata.drop_all(database.engine)
@@ -35,7 +35,7 @@ def shop(database: DatabaseManager) -> Iterator[DatabaseManager]:
 
 @contextmanager
 def running_server(command: list[str], environment: dict[str, str], log: Path) -> Iterator[httpx.Client]:
-    """An HTTP server in a process of its own, which answers."""
+    """Starts an HTTP server in a process of its own, and waits until it answers."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with log.open("wb") as output:
@@ -71,7 +71,7 @@ def queuectl(environment: dict[str, str], *arguments: str) -> str:
 
 
 def rows(shop: DatabaseManager) -> tuple[int, int, int]:
-    """Orders, records and invoices."""
+    """The numbers of orders, records and invoices."""
     with shop.transaction() as cursor:
         row = cursor.execute(
             "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM processing_queue),"
@@ -87,7 +87,7 @@ def test_a_shop_from_its_deploy_to_its_errors(
 ) -> None:
     environment = settings_environment
     with running_server(SERVERS[kind], environment, tmp_path / "server.log") as client:
-        # Deployed before its flow was registered: refused, and the order is taken back.
+        # The flow is not registered yet. So the request is refused, and the order is rolled back.
         early = client.put("/orders/17", json={})
         assert (early.status_code, rows(shop)) == (503, (0, 0, 0))
         assert "run queuectl register" in early.json()["problem"]
@@ -123,7 +123,7 @@ def test_an_import_writes_all_or_nothing(
     assert "run queuectl register" in early.stderr
     queuectl(settings_environment, "register")
     assert run(1).stdout == "100\n"
-    assert run(51).returncode == 1  # half of the orders are known
+    assert run(51).returncode == 1  # half of the orders exist already
     assert rows(shop) == (100, 100, 0)
     log = tmp_path / "worker.log"
     with running_worker(settings_environment, log, concurrency=1, flows=FLOWS):

@@ -1,4 +1,5 @@
-"""A pending record is cancelled at once; a running one is asked, and whoever gives it back performs it."""
+"""A pending record is cancelled at once. A cancel of a running record is stored as a request. Later, the statement
+that would give the record back cancels the record instead."""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,5 @@
-"""What two sessions do at the same moment ends as if one had come after the other, and who freezes in the middle of
-something does not hold up the others."""
+"""If two sessions act at the same moment, the result is the same as if they had acted one after the other. A
+session that freezes does not hold up the others."""
 
 from contextlib import suppress
 from uuid import uuid4
@@ -25,7 +25,7 @@ A_DAY = 86_400
 
 
 def test_the_end_of_a_run_leaves_to_rescue_what_a_claim_took_meanwhile(store: Store) -> None:
-    """The claim is the main thread's; a run of which a handler is stuck is ended by another one."""
+    """The main thread claims. If a handler is stuck, another thread ends the run."""
     _, second = store.enqueue(2)
     run, ender = store.run(batch_size=1), store.held()
     run.write(completed(run.begin()))
@@ -135,7 +135,7 @@ def test_a_sentinel_that_froze_does_not_hold_up_beat(store: Store, monkeypatch: 
 
 
 def test_a_purge_spares_what_failed_anew_meanwhile(store: Store) -> None:
-    """It has judged the record by its old failure, and waits before it locks it."""
+    """The purge has judged the record by its old failure, and waits before it locks the record."""
     store.execute(
         "INSERT INTO processing_queue (flow_name, status, retry_count, error_message, updated_at)"
         " VALUES ('sample', 'failed', 9, 'long ago', now() - interval '90 days')"

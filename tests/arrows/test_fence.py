@@ -18,14 +18,14 @@ ROW = "SELECT status, claim_number, flow_instance_id, retry_count, updated_at FR
 
 
 def lose(store: Store, run: Run) -> None:
-    """Declared dead, but it can still reach the database: only the fence is left."""
+    """The run is declared dead, but can still reach the database. Only the fence stops it."""
     store.age(run)
     rescued = store.rescue.sweep()
     assert rescued.dead_run_ids == [run.flow_instance_id]
 
 
 def forgive(store: Store) -> None:
-    """Suspects are as good as others for these tests."""
+    """Makes suspects normal records again."""
     store.execute("UPDATE processing_queue SET batch_limit = NULL")
 
 
@@ -96,7 +96,8 @@ def test_only_the_lost_part_of_a_batch_is_refused(store: Store) -> None:
 
 
 def test_a_rescue_that_waits_for_nobody_leaves_a_writer_its_records(store: Store) -> None:
-    """The owner holds the row locks of its outcomes when rescue comes to its ended run: it keeps them."""
+    """When rescue finds the ended run, the run's owner still holds the locks of the rows that it has written. The
+    owner keeps these records."""
     expected = store.enqueue(4)
     run = store.run()
     batch = run.begin()

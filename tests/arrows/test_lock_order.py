@@ -1,4 +1,4 @@
-"""Workers, rescue and operators meet on the same rows, and nobody waits for whom he keeps waiting."""
+"""Workers, rescue and operators lock the same rows, and deadlocks between them are rare."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ Duty = Callable[[Store, random.Random], None]
 
 
 def work(store: Store, rng: random.Random) -> None:
-    """Outcomes in any order."""
+    """Writes the outcomes of a batch in any order."""
     run = store.run_unconfigured()
     batch = run.begin()
     rng.shuffle(batch)
@@ -41,7 +41,7 @@ def operate(statement: str, record_ids: Sequence[int], store: Store, rng: random
 
 
 def retain(store: Store, _: random.Random) -> None:
-    """Everything that is finished is too old."""
+    """Purges all finished records, as if they were too old."""
     parameters = {
         "completed_seconds": 0,
         "failed_seconds": 0,
@@ -66,7 +66,7 @@ def enqueue(store: Store, _: random.Random) -> None:
 
 
 class Repeater(threading.Thread):
-    """Does its duty again and again, over connections of its own."""
+    """Calls `duty` again and again, over its own connections."""
 
     def __init__(self, name: str, url: str, duty: Duty) -> None:
         super().__init__(name=name)
@@ -112,7 +112,8 @@ def test_deadlocks_between_outcomes_rescue_cancel_and_reset_are_rare_and_nothing
     for repeater in repeaters:
         repeater.join()
     assert all(repeater.count for repeater in repeaters)
-    # Each statement locks in the order of ids. A micro-batch of several statements can still meet a cancel that holds
-    # a record which it found too late: Postgres ends one of them, nothing was written, and it is done again.
+    # Each statement locks rows in the order of their ids. But a micro-batch of several statements and a cancel can
+    # still wait for each other. Then Postgres ends one of the two transactions. This transaction has written
+    # nothing, and is done again.
     conflict_count = sum(len(repeater.conflicts) for repeater in repeaters)
     assert conflict_count <= max(2, sum(repeater.count for repeater in repeaters) // 100)

@@ -1,4 +1,4 @@
-"""Impossible states and unknown arrows are refused by the database itself, whoever sends the UPDATE."""
+"""The database itself refuses impossible states and unknown arrows, whoever sends the UPDATE."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from tests.support.store import Store, completed, failed
 STATES = ("pending", "processing", "completed", "failed", "cancelled")
 OWNED = "claimed_at = coalesce(claimed_at, now()), flow_instance_id = coalesce(flow_instance_id, gen_random_uuid())"
 UNOWNED = "claimed_at = NULL, flow_instance_id = NULL, completed_at = NULL"
-# what a well-meaning operator would set with the status
+# the columns that a well-meaning operator would set together with the status
 OTHERS = {
     "pending": UNOWNED,
     "processing": f"{OWNED}, completed_at = NULL, claim_number = claim_number + 1",
@@ -70,7 +70,8 @@ def test_only_the_known_arrows_can_be_taken_by_hand(store: Store, before: str, a
 
 
 def test_a_completion_without_a_claim_is_refused(store: Store) -> None:
-    """The claim inside of it raises the claim number, so that the fence of an earlier claim refuses what it writes."""
+    """A completion of a pending record contains a claim, which raises the claim number. So the fence refuses
+    the outcome of an earlier claim."""
     store.enqueue(1)
     store.execute("UPDATE processing_queue SET status = 'processing', claim_number = 1, " + OWNED)  # noqa: S608
     store.execute(f"UPDATE processing_queue SET status = 'pending', {UNOWNED}")  # noqa: S608
@@ -141,7 +142,8 @@ def test_a_wrong_manual_update_of_a_running_record_is_refused(store: Store, assi
 
 
 def test_a_running_record_cannot_be_given_to_another_run_by_hand(store: Store) -> None:
-    """Its claim number would be the same, and two runs would pass the fence one after the other."""
+    """Such an UPDATE does not raise the claim number. So two runs could pass the fence with the same claim
+    number."""
     bring_to(store, "processing")
     with refused():
         store.execute("UPDATE processing_queue SET flow_instance_id = gen_random_uuid()")

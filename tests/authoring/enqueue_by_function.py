@@ -1,7 +1,7 @@
-"""What a type checker says of enqueueing by function.
+"""Right and wrong calls that enqueue with a flow's function. A type checker checks them.
 
-`make lint` reads this file: each line with an ignore comment must be refused, else the comment is refused as
-unnecessary, and every other line must pass.
+`make lint` checks this file. The type checker must refuse each line with an ignore comment: otherwise it
+refuses the comment as unnecessary. Every other line must pass.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=error

@@ -1,4 +1,4 @@
-"""A flow that is declared wrongly is refused at import, with what is wrong and what would be right."""
+"""A flow that is declared wrongly is refused at import. The error says what is wrong and what would be right."""
 
 import os
 import subprocess
@@ -73,15 +73,15 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"queue": "control"}, "reserved"),
     ({"schedule_payload": {1}, "schedule": crontab()}, "schedule_payload"),
     ({"schedule_payload": {}}, "it needs a schedule"),
-    ({"name": "shop orders"}, "a name is letters, digits"),
-    ({"name": "a" * 256}, "a name is letters, digits"),
-    ({"name": "rechnung\u0435n"}, "a name is letters, digits"),
-    ({"name": 7}, "a name is letters, digits"),
+    ({"name": "shop orders"}, "a name is 1 to 255 letters, digits"),
+    ({"name": "a" * 256}, "a name is 1 to 255 letters, digits"),
+    ({"name": "rechnung\u0435n"}, "a name is 1 to 255 letters, digits"),
+    ({"name": 7}, "a name is 1 to 255 letters, digits"),
     ({"batch": True, "concurrency": 2}, "concurrency has no meaning"),
     ({"express": True, "concurrency": 2}, "express needs a handler without concurrency"),
     ({"batch": True, "after": print}, "hooks are called for single records"),
     ({"after": lambda context, result: AsyncCallable(), "before": AsyncCallable()}, "a hook is async"),
-    ({"name": ""}, "a name is letters, digits"),
+    ({"name": ""}, "a name is 1 to 255 letters, digits"),
     ({"before": lambda: None}, r"before is called with \(context\): too many positional"),
     ({"after": handler}, r"after is called with \(context, result\)"),
     ({"failed": lambda context, error: None}, "failed is called with"),
@@ -124,7 +124,7 @@ async def plain_connection_in_async(payload: Any, connection: "psycopg.Connectio
         (generator, "must not be a generator"),
         (async_connection_in_plain, "a plain handler takes its transaction as one of sqlalchemy.Connection"),
         (plain_connection_in_async, "an async handler takes its transaction as one of"),
-        (lambda payload: None, "a name is letters, digits"),
+        (lambda payload: None, "a name is 1 to 255 letters, digits"),
     ],
 )
 def test_a_wrong_handler_is_refused(wrong: Callable[..., Any], problem: str) -> None:

@@ -1,4 +1,5 @@
-"""A type checker refuses a payload of the wrong type where a flow's function enqueues it, and passes the right one."""
+"""If a flow's function enqueues a payload of the wrong type, a type checker refuses the call. It accepts the right
+type."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a handler may know of its record, and say while it works."""
+"""A handler can read facts about its record, and can report progress while it works."""
 
 import logging
 from typing import Any
@@ -16,7 +16,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def ask_to_stop(worker: Worker, record_id: int) -> None:
-    """As an operator does, and as the next heartbeat tells the run."""
+    """Asks for a cancel as an operator does, and tells the run as its next heartbeat would."""
     worker.query(
         "INSERT INTO cancel_requests (record_id, requested_by) VALUES (%(id)s, 'tester')", id=record_id
     )
@@ -63,7 +63,7 @@ def test_progress_is_seen_while_the_transaction_of_the_handler_is_open(worker: W
     seen: list[Any] = []
 
     def work(payload: Any, connection: Connection, context: FlowContext) -> None:
-        connection.exec_driver_sql("SELECT 1 FROM processing_queue FOR UPDATE")  # must not keep it waiting
+        connection.exec_driver_sql("SELECT 1 FROM processing_queue FOR UPDATE")  # must not block the report
         assert context.report_progress({"done": 3})
         seen.append(worker.query("SELECT progress FROM record_progress")[0].progress)
         with pytest.raises(PayloadRejectedError, match="progress"):

@@ -1,4 +1,4 @@
-"""Which types a payload may have, and that all others are refused when the flow is declared."""
+"""A payload may have these types. All others are refused when the flow is declared."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""One order, as each library's own kind of type."""
+"""The same order, as a type of each supported library."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The corpus of hostile and broken input: each case gets a clear refusal, nothing is lost, and nothing loops."""
+"""The corpus of hostile and broken input: each case is refused clearly, nothing is lost, and nothing loops."""

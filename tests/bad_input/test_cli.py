@@ -1,4 +1,4 @@
-"""Wrong words on the command line and broken files: exit code 64 or 1, one message, and nothing is enqueued."""
+"""Wrong words on the command line and broken files lead to exit code 64 or 1 and one message. Nothing is enqueued."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Whatever a producer passes that cannot be stored is refused with the field's name, before anything is written, and
-the caller's transaction stays usable."""
+"""A value that cannot be stored is refused with the name of its field, before anything is written. The
+caller's transaction stays usable."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Any Python object is a payload that comes back as it was, or is refused before anything is written."""
+"""Any Python object is stored as a payload and comes back as it was, or is refused before anything is written."""
 
 from typing import Any
 

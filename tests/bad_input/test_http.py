@@ -1,4 +1,4 @@
-"""What comes over HTTP, to the Queue page and to Flower's REST API: 4xx, never 500, and nothing is changed."""
+"""Nonsense in requests to the Queue page and to Flower's REST API gets 4xx, never 500, and changes nothing."""
 
 import json
 from collections.abc import Iterator

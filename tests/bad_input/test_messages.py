@@ -1,4 +1,4 @@
-"""Messages with arguments that nobody meant: the task refuses them, or does nothing, and the worker goes on."""
+"""If the arguments of a message make no sense, the task refuses them or does nothing, and the worker goes on."""
 
 from collections.abc import Iterator
 from typing import Any

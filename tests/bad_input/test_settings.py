@@ -1,4 +1,4 @@
-"""Wrong settings: all of them named at once, one line each, and no secret told."""
+"""All wrong settings are named at once, one line each, and no secret is shown."""
 
 from contextlib import suppress
 
@@ -58,5 +58,5 @@ def test_a_wrong_database_url_is_refused_and_not_told(url: str) -> None:
 )
 @checked(max_examples=300, deadline=None)
 def test_any_text_is_a_setting_or_refused(name: str, text: str) -> None:
-    with suppress(SettingsError):  # and nothing else
+    with suppress(SettingsError):  # no other error is allowed
         load_processor_settings({PREFIX + name: text})

@@ -1,4 +1,4 @@
-"""What plain SQL cannot store, in any language."""
+"""The database refuses wrong records, even if a client in another language sends plain SQL."""
 
 import psycopg
 import pytest

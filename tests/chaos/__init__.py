@@ -1,4 +1,4 @@
-"""Real servers, workers, beats and producers under a seeded schedule of faults; and the ledger that judges the run.
+"""Runs real servers, workers, beats and producers under a seeded schedule of faults. A ledger judges the run.
 
-`make chaos` runs it for a minute, and with `--long` for half an hour. `--report` writes a report.
+`make chaos` runs for a minute, and with `--long` for half an hour. `--report` writes a report.
 """

@@ -7,8 +7,8 @@ from queue_store.queue_schema import server_wide_name
 from tests.chaos.world import World
 
 LOOK_SECONDS = 1.0
-# Recognises a session by its last statement. A session of plain handlers has read the mark. A session of a
-# one-COMMIT flow has written an effect in its transaction.
+# Recognises a session by its last statement. With plain handlers, the last statement reads the mark of the
+# session's locks (slice_mark.sql). In a one-COMMIT flow, the last statement writes an effect.
 IN_A_SLICE = """
 SELECT application_name FROM pg_stat_activity
 WHERE datname = current_database() AND state = 'idle in transaction'

@@ -1,10 +1,10 @@
 """With `--express`, every flow that may be express is processed in express slices as soon as a claim or a slice was
 full.
 
-The product's own predicate says which flows these are. The run lasts minutes, it kills a process every other second,
-and one record in twenty fails. The product waits before it tries express slices again: ten minutes after a death,
-and six batches after a failure. With these waits hardly any slice would ever begin, so the workers of such a run
-have almost none.
+The product's own predicate says which flows these are. The run lasts minutes, it kills a process every other
+second, and one record in twenty fails. The product waits before it tries express slices again: ten minutes after a
+death, and six batches after a failure. With these waits hardly any slice would ever begin. So `be_eager` makes the
+waits very short.
 """
 
 import runpy
@@ -22,7 +22,7 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:
-    """Shortens these waits. A worker calls this before it forks."""
+    """Shortens the waits before express slices are tried again. A worker calls this before it forks."""
     slices.SUSPICIOUS_SECONDS = SUSPICIOUS_SECONDS
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]

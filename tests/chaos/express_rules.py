@@ -1,10 +1,11 @@
-"""The ledger's rules about express slices, and the rules about claims and calls of all flows that express slices
-make necessary.
+"""The ledger's rules about express slices. Because of these slices, the claims and calls of all flows also need
+rules.
 
-A call names its record, its claim number, its run, and when the record was claimed or held. A call whose claim is in
-the history is the call of an owner. Any other call is an express attempt whose slice ended without an outcome. Only
-a flow that may be express has such calls, and a record has one at most before it is claimed. A crash of Postgres may
-lose the mark of a lock that it had not yet flushed; then the record may have another attempt.
+A call names its record, its claim number, its run, and when the record was claimed or held. A call whose claim is
+in the history is the call of an owner. Any other call is an express attempt whose slice ended without an outcome.
+Only records of flows that may be express have such attempts, and each record has at most one for each claim number.
+A crash of Postgres may lose the mark of a lock if Postgres has not flushed the mark yet. Then the record may have
+another express attempt.
 """
 
 from typing import Any
@@ -90,7 +91,7 @@ def slice_counts(connection: psycopg.Connection[Any]) -> dict[str, int]:
 
 
 def lost_attempts(connection: psycopg.Connection[Any]) -> int:
-    """Returns how many calls of handlers were repeated because their slice ended without an outcome."""
+    """Returns how many calls of handlers were express attempts whose slice ended without an outcome."""
     row = connection.execute(LOST_ATTEMPTS).fetchone()
     assert row is not None
     return row[0]

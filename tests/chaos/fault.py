@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """`proof`: what proves that the fault happened. If `later` is given, it is called after `later_seconds`, and
-    returns the proof instead; None if the fault did not happen."""
+    """`proof`: what proves that the fault happened. If `later` is given, it is called after `later_seconds`.
+    `later` returns the proof, or None if the fault did not happen."""
 
     proof: str | None
     later_seconds: float = 0.0

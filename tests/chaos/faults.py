@@ -44,7 +44,7 @@ def kill_worker(world: World) -> InjectedFault | None:
 
 
 def freeze_child(world: World) -> InjectedFault | None:
-    """Sends SIGSTOP for longer than the lease. The child wakes up as a zombie and finds its records taken."""
+    """Sends SIGSTOP for longer than the lease. When the child continues, other runs have taken its records."""
     pid = _any_child(world)
     if pid is None:
         return None
@@ -218,7 +218,7 @@ def double_messages(world: World) -> InjectedFault | None:
 
 
 def _any_child(world: World) -> int | None:
-    """Prefers a child that is working. With express, half of the time, prefers a child that works on a slice."""
+    """Prefers a child that is working. With `--express`, half of the calls prefer a child that works on a slice."""
     if world.is_express and world.rng.random() < 0.5 and (pid := child_in_a_slice(world)):
         return pid
     children = [pid for worker in world.workers for pid in world.pool_children(worker)]

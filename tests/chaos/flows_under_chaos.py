@@ -1,6 +1,6 @@
-"""The flows of the chaos run. The effects of `transfer` are inside its one COMMIT; those of `notice` and `letter`
-are outside of any transaction. Some records report progress, return a result and enqueue a follow-up. A few misuse
-the process and the session that they are given."""
+"""The flows of the chaos run. The effects of `transfer` are inside its one COMMIT. The effects of `notice` and
+`letter` are outside of any transaction. Some records report progress, return a result and enqueue a follow-up. A
+few misuse the process and the session that they are given."""
 
 import os
 import time
@@ -19,7 +19,9 @@ if is_express():
 BACKOFF = Backoff(first_seconds=0.3, factor=1, jitter=0)
 SETTINGS = ("role", "search_path", "app.tenant", "session_replication_role")
 EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%s, %s)"
-HOSTILE_CLAIMS = 8  # some misuses end the run, and this run allows 1,000 crash strikes
+# After so many claims of a record, its handler stops the misuse. Otherwise a misuse that ends the run could be
+# repeated until the record has 1,000 crash strikes.
+HOSTILE_CLAIMS = 8
 _calls: dict[int, int] = {}
 
 
@@ -43,7 +45,7 @@ def notice(payload: dict[str, Any], context: FlowContext) -> Any:
 
 @flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=False)
 def letter(payload: dict[str, Any], context: FlowContext) -> Any:
-    """Does the same as `notice`, but is never express. Only runs with `--express` have records of it."""
+    """Does the same as `notice`, but is never express. Only runs with `--express` have records of this flow."""
     return write_a_line(payload, context)
 
 

@@ -7,7 +7,7 @@ import psycopg
 
 from tests.hostile.misuses import DRIVER, PROCESS, RETURNS, SQL
 
-ENDS_ITSELF = "ends itself"  # for the log of Postgres
+ENDS_ITSELF = "ends itself"  # the application name in the log of Postgres
 
 MISUSES = {
     "transfer": [*PROCESS, *RETURNS, *SQL, *DRIVER],

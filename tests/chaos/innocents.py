@@ -1,5 +1,5 @@
-"""Finds sessions that were ended without a reason, that is, neither by a fault nor because their run was dead. Reads
-the log of Postgres."""
+"""Reads the log of Postgres, and finds sessions that were ended without a reason. Three things are reasons: a
+fault, a hostile handler, and the death of the session's run."""
 
 import re
 from typing import TYPE_CHECKING

@@ -9,8 +9,8 @@ from tests.chaos import faults, host_faults
 from tests.chaos.fault import Fault
 
 KILLS = ("kill_child", "kill_worker", "kill_beat", "kill_producer")
-# These faults wait until every worker is up; all others wait until one is up. On a busy machine the next fault would
-# come before a worker has started, and a worker that never starts proves nothing.
+# These faults wait until every worker is up. All other faults wait until one worker is up. On a busy machine, a
+# fault could otherwise come before any worker has started, and would prove nothing.
 HEAVY = (
     *("kill_worker", "freeze_worker", "deploy", "restart_postgres", "crash_postgres", "exhaust_connections"),
     *("restart_redis", "cut_connections", "stall_connections"),
@@ -111,13 +111,13 @@ LONG = Plan(
 )
 
 
-SLICES = "records completed in slices"  # with express, at least this share of all records
+SLICES = "records completed in slices"  # a quota with express: SHARE_OF_SLICES of all records
 SHARE_OF_SLICES = 0.1
 
 
 def sized(plan: Plan, records: int | None, faults: int | None, *, express: bool) -> Plan:
-    """The plan for so many records and faults, at the same pace. It takes as long as the larger of the two numbers
-    needs."""
+    """Returns a plan with these numbers of records and faults. The duration grows by the same factor as the records
+    or the faults, whichever factor is larger."""
     of_records = 1.0 if records is None else records / plan.quotas["records"]
     of_faults = 1.0 if faults is None else faults / plan.quotas["faults"]
     quotas = {

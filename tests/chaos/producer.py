@@ -29,7 +29,7 @@ PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # none beh
 USUAL = (93.6, 5, 1, 0.4)
 TROUBLED = (86.6, 10, 2, 1.4)
 CLEAN_BATCHES = 0.7
-BURST = 10 if is_express() else 1  # batches of one flow at once, because slices follow full claims only
+BURST = 10 if is_express() else 1  # batches of one flow in a row: a slice follows only a full claim
 FLOW_NAMES = ["transfer", "notice"] if not is_express() else [*3 * ["transfer"], *5 * ["notice"], "letter"]
 INSERT = """
 INSERT INTO processing_queue (flow_name, payload, correlation_id)
@@ -82,7 +82,7 @@ def _insert(connection: psycopg.Connection[Any], flow_name: str, batch: str, rng
 
 def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, Any]]:
     """A slice ends at the first record that is not completed at once. So with express, most batches have no such
-    record, and the others have more of them."""
+    record, and the other batches have more of these records than usual."""
     if not is_express():
         return [_payload(flow_name, key, rng) for key in keys(batch)]
     if rng.random() < CLEAN_BATCHES:

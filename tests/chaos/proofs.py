@@ -1,4 +1,4 @@
-"""Writes to disk what happens, as it happens, so that it is known even after a run that broke off."""
+"""Writes each event to disk when it happens, so that the events are known even if the run breaks off."""
 
 import json
 import time

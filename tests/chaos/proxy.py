@@ -17,7 +17,7 @@ class Proxy:
         self.target = target
         self.port = 0
         self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(lambda _loop, _context: None)  # it cuts connections on purpose
+        self._loop.set_exception_handler(lambda _loop, _context: None)  # connections are cut on purpose
         self._writers: list[asyncio.StreamWriter] = []
         self._flowing = asyncio.Event()
         self._delay_seconds = 0.0
@@ -47,7 +47,7 @@ class Proxy:
         self._delay_seconds = seconds
 
     def cut(self) -> int:
-        """Reset every connection now. Returns how many there were."""
+        """Resets every connection now. Returns how many connections there were."""
         return self._do(self._cut())
 
     def _do(self, work: Any) -> Any:

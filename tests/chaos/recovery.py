@@ -1,7 +1,8 @@
-"""Measures the time from a fault until a record that it took from its owner runs again.
+"""Measures how long recovery takes after a fault. Recovery ends when the first record that the fault took from its
+owner is claimed again or is finished.
 
-If a fault takes no record from an owner, such as a fault of the broker or of beat, measures the time until the next
-claim of any record.
+Some faults take no record from an owner, for example faults of the broker or of beat. For these faults, measures the
+time until the next claim of any record.
 """
 
 import statistics
@@ -53,7 +54,8 @@ class Mark:
 
 @dataclass
 class Marks:
-    """Keeps the marks during the run. After the run, the times of recovery are read from the ledger's history."""
+    """Keeps a mark for each fault of the run. After the run, the times of recovery are read from the ledger's
+    history."""
 
     marks: list[tuple[str, Mark]] = field(default_factory=list[tuple[str, Mark]])
 

@@ -55,7 +55,7 @@ class Result:
 
     @property
     def missed(self) -> dict[str, int]:
-        """Returns the quotas that were not reached, and the number that was reached of each."""
+        """Returns each quota that was not reached, with the number that was reached."""
         return {
             name: self.reached(name) for name, wanted in self.quotas.items() if self.reached(name) < wanted
         }

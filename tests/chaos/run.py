@@ -1,5 +1,5 @@
-"""One run: faults by a seeded schedule while producers produce, then no more faults until all records are done, then
-the judgement."""
+"""One run. While producers enqueue records, faults follow a seeded schedule. Then the run waits without faults until
+all records are done. At the end, the ledger judges the run."""
 
 import heapq
 import itertools
@@ -66,7 +66,7 @@ class ChaosRun:
         self._rng = random.Random(seed)
         self._numbers = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
-        self._later: dict[int, Callable[[], object]] = {}
+        self._ends: list[tuple[float, int, Callable[[], object]]] = []  # ends of lasting faults
         self._said_at = self._observed_at = 0.0
         self._started = time.monotonic()
         for at, fault in schedule(plan, seed):
@@ -119,19 +119,27 @@ class ChaosRun:
             self.world.new_producer(number)
         try:
             while self._is_unfinished() and self.elapsed < self.plan.longest_seconds:
-                while self._agenda and self._agenda[0][0] <= self.elapsed:
-                    heapq.heappop(self._agenda)[2]()
+                while self._take_due(self._ends) or self._take_due(self._agenda):
+                    pass
                 self._observe()
                 time.sleep(TICK_SECONDS)
         finally:
-            for action in list(self._later.values()):
-                action()
+            while self._ends:
+                heapq.heappop(self._ends)[2]()
             self.world.stop_producers()
         for _ in self._agenda:
             self.result.given_up += 1
 
+    def _take_due(self, agenda: list[tuple[float, int, Callable[[], object]]]) -> bool:
+        """Does the next action of an agenda if it is due. The ends of faults have their own agenda, so that they do
+        not wait for other faults that are overdue. Otherwise a frozen server could stay frozen for minutes."""
+        if not agenda or agenda[0][0] > self.elapsed:
+            return False
+        heapq.heappop(agenda)[2]()
+        return True
+
     def _is_unfinished(self) -> bool:
-        return bool(self._agenda) or self.result.acknowledged < self.plan.record_count
+        return bool(self._agenda or self._ends) or self.result.acknowledged < self.plan.record_count
 
     def _observe(self) -> None:
         if self.elapsed - self._observed_at < OBSERVE_SECONDS:
@@ -175,18 +183,10 @@ class ChaosRun:
             self._follow(fault, injected, mark)
 
     def _follow(self, fault: Fault, injected: InjectedFault, mark: Mark) -> None:
-        number, later = next(self._numbers), injected.later
+        later = injected.later
         assert later is not None
-
-        def finish() -> None:
-            self._later.pop(number, None)
-            self._count(fault, later(), mark)
-
-        self._later[number] = finish
-        self._plan(
-            self.elapsed + injected.later_seconds,
-            lambda: self._later[number]() if number in self._later else None,
-        )
+        ends_at = self.elapsed + injected.later_seconds
+        heapq.heappush(self._ends, (ends_at, next(self._numbers), lambda: self._count(fault, later(), mark)))
 
     def _count(self, fault: Fault, proof: str | None, mark: Mark) -> None:
         if proof is None:
@@ -204,7 +204,7 @@ class ChaosRun:
         heapq.heappush(self._agenda, (at, next(self._numbers), action))
 
     def _drain(self) -> None:
-        """Waits until the backlog is gone, which must happen within the bound."""
+        """Waits until all records are finished, but not longer than the plan's `drain_bound_seconds`."""
         started = time.monotonic()
         self.result.acknowledged = self.world.acknowledged_count()
         self._say()

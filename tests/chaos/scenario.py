@@ -1,7 +1,7 @@
 """A short run in one process, with forced races. Each hazard that the ledger must be able to see happens once.
 
-In the chaos run, hazards happen by chance and in masses. Here each one happens with certainty, so that a mutant that
-the ledger does not catch is known within a second.
+In the chaos run, hazards happen by chance and in masses. Here each hazard happens with certainty. So after a second
+it is known whether the ledger catches a mutant.
 """
 
 import json
@@ -42,9 +42,9 @@ class _RefusedError(Exception):
 
 
 class Scenario:
-    """The hazards, and the one worker that acts in them. Mutants are subclasses, or replace a statement."""
+    """The hazards, and a worker that meets them. A mutant is a subclass of this class, or replaces a statement."""
 
-    settle_seconds = 3.0  # what a mutant has not finished by then, it does not finish
+    settle_seconds = 3.0  # a mutant that has unfinished records after this time never finishes them
 
     def __init__(self, store: Store, directory: Path) -> None:
         self.store = store
@@ -203,7 +203,7 @@ class Scenario:
             remaining = [record for record in remaining if record.id not in refused]
 
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
-        """Returns the ids that the fence refused. If there are any, nothing was committed."""
+        """Returns the ids that the fence refused. If it refused any, nothing was committed."""
         written = None
         with suppress(_RefusedError), run.held.transaction() as cursor:
             self.effects(cursor, [r for r in records if r.payload["how"] != "fail"])
@@ -241,7 +241,7 @@ class Scenario:
         run.end()
 
     def die(self, run: Run) -> None:
-        """Makes the run silent for longer than the lease, although it can still reach the database."""
+        """Ages the heartbeat of the run beyond the lease and lets rescue sweep, although the run still works."""
         self.beat(run)
         self.store.age(run, 60)
         self.store.rescue.sweep()
@@ -263,7 +263,7 @@ class Scenario:
             journal.write(json.dumps({"tried": batch}) + "\n" + json.dumps({"acknowledged": batch}) + "\n")
 
     def settle(self) -> None:
-        """What is due is worked off by fresh runs until nothing is left, or `settle_seconds` are over."""
+        """Lets new runs work off the due records until no record is unfinished, or `settle_seconds` are over."""
         deadline = time.monotonic() + self.settle_seconds
         self.store.close()
         while self.unfinished() and time.monotonic() < deadline:

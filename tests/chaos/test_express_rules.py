@@ -1,4 +1,4 @@
-"""The ledger's rules about claims, calls and express slices. Each one finds an invented violation, and accepts what
+"""The ledger's rules about claims, calls and express slices. Each rule finds an invented violation, and accepts what
 is allowed."""
 
 from collections.abc import Callable, Iterator, Sequence
@@ -55,8 +55,8 @@ def instant(seconds: float) -> datetime:
 
 
 class Story:
-    """An invented history of records, in a transaction that is rolled back. `notice` may be express, `letter` may
-    not."""
+    """An invented history of records, in a transaction that is rolled back. The flow `notice` may be express. The
+    flow `letter` is never express."""
 
     def __init__(self, connection: psycopg.Connection[Any], directory: Path) -> None:
         self.connection = connection
@@ -224,7 +224,7 @@ def two_lost_attempts(story: Story) -> None:
 
 def held_again(story: Story) -> None:
     record = story.record()
-    story.crashed_at = [instant(2).timestamp()]  # its mark was flushed before
+    story.crashed_at = [instant(2).timestamp()]  # after the mark of the lock was flushed
     story.lost(record)
     story.slice(record, taken=60, at=60.05)
 
@@ -273,7 +273,7 @@ def a_jump(story: Story) -> None:
 
 
 def held_before_it_was_due(story: Story) -> None:
-    """The handler ran before the record was due, and the row was written afterwards."""
+    """The handler ran before the record was due, and the outcome was written when the record was due."""
     story.slice(story.record(), due=0.02)
 
 
@@ -281,7 +281,8 @@ def completed_late(story: Story) -> None:
     story.slice(story.record(), taken=200, at=200)
 
 
-# All rows of a story are written by one transaction. With batches of two, a third record in it is one too many.
+# All rows of a story are written by one transaction, and a batch has two records. So a third record in a slice also
+# breaks the rule about claims.
 WRONG: list[tuple[Callable[[Story], None], Sequence[str]]] = [
     (a_slice_of_a_flow_that_may_not, [NO_ARROW]),
     (an_express_attempt_of_a_flow_that_may_not, [NEVER_CLAIMED]),

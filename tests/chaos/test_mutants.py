@@ -1,4 +1,4 @@
-"""The ledger must fail when the system is wrong: mutants of the statements and of the worker, each of them caught."""
+"""The ledger must catch each mutant of the statements and of the worker."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -41,7 +41,7 @@ class RunLoopScenario:
 
     options = OPTIONS
     express_flows: Sequence[str] = ()
-    work_off_seconds = 4.0  # what a mutant has not finished by then, it does not finish
+    work_off_seconds = 4.0  # a mutant that has unfinished records after this time never finishes them
 
     def __init__(self, worker: Worker, directory: Path) -> None:
         self.worker = worker
@@ -206,7 +206,7 @@ def test_a_connection_that_is_shared_across_a_fork_is_caught(
     process = subprocess.Popen([sys.executable, "-c", FORKED.format(mutant=mutant)], start_new_session=True)
     try:
         exit_code = process.wait(20)
-    except subprocess.TimeoutExpired:  # each waits for an answer that the other one has read
+    except subprocess.TimeoutExpired:  # each process waits for an answer that the other process read
         exit_code = 1
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

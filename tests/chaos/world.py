@@ -214,7 +214,7 @@ class World:
             )
 
     def query(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """Queries as an observer that no fault affects on purpose. Retries nothing. Raises
+        """Queries on the observer's connection, which no fault cuts on purpose. Retries nothing. Raises
         psycopg.OperationalError."""
         if self._observer is None or self._observer.closed:
             self._observer = psycopg.connect(
@@ -248,12 +248,13 @@ class World:
         return [pid for worker in self.workers[1::2] for pid in [worker.pid, *self.pool_children(worker)]]
 
     def mark(self, pids: list[int] | None = None) -> None:
-        """Remembers which records these processes, or all, have in flight. Called just before a fault."""
+        """Remembers the records that these processes have in flight. `None` stands for all processes. Called just
+        before a fault."""
         self.marked = Mark.now(self.query(IN_HAND, {"pids": pids}))
 
     def observe(self) -> None:
-        """Looks at hints, the backlog, idle sessions, and processes that ended by themselves. Called twice a
-        second."""
+        """Looks at hints, the backlog, idle sessions and workers, and restarts processes that ended by themselves.
+        Called twice a second."""
         with suppress(psycopg.OperationalError):
             [(self.backlog,)] = self.query(BACKLOG)
             up = {pid for (pid,) in self.query(UP)}
@@ -322,7 +323,7 @@ class World:
         return -1
 
     def shut_down(self) -> None:
-        """Ends all processes cleanly, and lets rescue sweep until nothing is alive."""
+        """Ends all processes cleanly, and lets rescue sweep until no run or process counts as alive."""
         for process in [*self.beats, *self.workers]:
             try:
                 process.terminate(60)
@@ -363,7 +364,7 @@ class World:
 
 
 def _quiet_port() -> int:
-    """A port below the range for outgoing connections, so that nobody takes it while Redis is down."""
+    """A port below the range for outgoing connections, so that no other process takes it while Redis is down."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as tried, suppress(OSError):

@@ -1,4 +1,4 @@
-"""`queuectl check` as Nagios, probes and pagers call it: one line that says all, and an exit code that they know."""
+"""`queuectl check` for Nagios, probes and pagers: the first line is a summary, and the exit codes suit Nagios."""
 
 import pytest
 from click.testing import CliRunner, Result

@@ -1,4 +1,4 @@
-"""`queuectl`: what an operator sees, exit codes, and that looking or asking wrongly changes nothing."""
+"""`queuectl`: its output and its exit codes. Commands that only read, or that are called wrongly, change nothing."""
 
 import json
 import shlex
@@ -337,7 +337,7 @@ def test_settings_that_are_wrong_are_all_named(queuectl: QueueCtl, monkeypatch: 
 
 
 def test_who_needs_no_database_does_not_miss_its_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`queuectl up` brings one along."""
+    """`queuectl up` starts a database of its own."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_BATCH_SIZE", "many")
     result = CliRunner().invoke(main, ["up", "--once", "--data-directory", str(tmp_path)])

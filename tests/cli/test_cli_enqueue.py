@@ -1,4 +1,4 @@
-"""`queuectl enqueue`: files as people have them; all lines or none; each wrong line is named by its number."""
+"""`queuectl enqueue` reads CSV and JSONL, enqueues all lines or none, and names each wrong line by its number."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_standard_input_is_read_where_the_file_is_a_dash(queuectl: QueueCtl) -> 
 
 
 BROKEN_LINES: dict[str, tuple[str, bytes, int, str]] = {
-    "a field too many": ("csv", b"a,b\n1,2\n1,2,3\n", 3, "has 3 fields, the header has 2"),
+    "a field too many": ("csv", b"a,b\n1,2\n1,2,3\n", 3, "has 3 fields, but the header has 2"),
     "a field too few": ("csv", b"a,b\n1\n", 2, "has 1 fields"),
     "a quote never closed": ("csv", b'a,b\n1,2\n"1,2\n', 3, "is not CSV: unexpected end of data"),
     "a quote in the middle": ("csv", b'a,b\n"1"x,2\n', 2, "is not CSV"),
@@ -158,7 +158,7 @@ def test_an_empty_file_enqueues_nothing(queuectl: QueueCtl, tmp_path: Path) -> N
 
 
 def test_ctrl_c_takes_everything_back(queuectl: QueueCtl) -> None:
-    """Interrupted while it waits for more of a pipe, in the middle of its transaction."""
+    """The command is interrupted in the middle of its transaction, while it waits for more input from a pipe."""
     program = "from tasks.cli import main; main()"
     arguments = ["enqueue", "-", "--flow", "survey", "--format", "jsonl"]
     process = subprocess.Popen(

@@ -1,4 +1,5 @@
-"""`queuectl enqueue` refuses what does not fit the type of the flow, as far as anything is known of it here."""
+"""`queuectl enqueue` refuses payloads that do not fit the type of the flow. It checks them with the flow's code or, if
+that code is not loaded, with the stored schema."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def stored(worker: Worker) -> list[Any]:
 def test_the_stored_schema_refuses_with_the_line_and_the_place(worker: Worker, kind: Kind) -> None:
     worker.declare(handler_of(kind.order, print))
     said = enqueue(STORED, WRONG, MISSING, STORED, exit_code=1).stderr
-    assert f"line 2: {PATH}: must be integer, not string (by the stored schema" in said
+    assert f"line 2: {PATH}: must be integer, not string (checked by the stored schema" in said
     assert f"line 3: {PATH}: a required field is missing" in said
     assert "Nothing was enqueued." in said
     assert stored(worker) == []

@@ -1,4 +1,4 @@
-"""What operators do at 3 a.m.: judge, look after alerts, maintain, validate, repair, back up and restore."""
+"""Operators' commands: check, alerts, capacity, maintenance, validate, repair, backup, restore, recover and tune."""
 
 import json
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_check_says_the_level_by_its_exit_code(database: DatabaseManager) -> Non
     filling.add_failed(database, 60)
     assert as_json("check", exit_code=2)["health"] == "critical"
     execute(database, CORRUPT)
-    assert "EMERGENCY Found what must not be in the queue" in queuectl("check", exit_code=2).output
+    assert "EMERGENCY The queue holds data that must not be in it" in queuectl("check", exit_code=2).output
 
 
 def test_check_works_without_worker_and_beat_and_says_so(database: DatabaseManager) -> None:
@@ -118,7 +118,7 @@ def test_check_notifies_when_asked(database: DatabaseManager) -> None:
     assert as_json("check", exit_code=1)["notifications_sent"] is None
     assert as_json("check", "--notify", exit_code=1)["notifications_sent"] == 1
     check = as_json("check", "--notify", exit_code=1)
-    assert (check["notifications_sent"], check["notices_sent"]) == (0, 0)  # the old name, for one version
+    assert (check["notifications_sent"], check["notices_sent"]) == (0, 0)  # also under the old name
 
 
 def test_alerts_are_listed_and_acknowledged(database: DatabaseManager) -> None:
@@ -213,14 +213,15 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
     assert as_json("repair", "--no-dry-run", "--yes")["repaired"] == dry
     assert all(dry.values()), dry
     queuectl("validate", "--full")
-    assert "Nothing to put right." in queuectl("repair").output
+    assert "There is nothing to repair." in queuectl("repair").output
     queuectl("repair", "--no-dry-run", exit_code=64)
 
 
-# The seals with the rows, the grants with the roles, the minutes of all flows with those of each.
+# A backup leaves these tables out, because they are made anew: audit_seal with the audit log, producer_flows with the
+# roles, and rollup_overall with rollup_minutes.
 MADE_ANEW = ("audit_seal", "producer_flows", "rollup_overall")
-EMPTY = ("open_slices",)  # to everybody but the transaction that writes it
-OF_PROCESSES = ("alert_contacts",)  # each says within seconds which contacts it has channels to
+EMPTY = ("open_slices",)  # only the transaction that writes its rows ever sees them
+OF_PROCESSES = ("alert_contacts",)  # within seconds, each process writes here which contacts it can reach
 
 
 def test_backup_holds_every_table_of_the_queue(database: DatabaseManager) -> None:
@@ -254,7 +255,7 @@ def test_a_backup_is_restored_as_it_was(database: DatabaseManager, tmp_path: Pat
     assert rows(database, everything) == before
     queuectl("validate", "--full")
     assert rollups.recount(database) == []
-    queuectl("resume", "--ingestion")  # what was stopped stays so
+    queuectl("resume", "--ingestion")  # ingestion is still stopped after the restore
     filling.add_records(database, 1)  # the sequence goes on where it was
     queuectl("validate", "--full")
 

@@ -1,4 +1,4 @@
-"""`queuectl --help` is quick because it loads nothing heavy; and the package still exports what it says."""
+"""`queuectl --help` is quick because it loads no large packages. `tasks` still exports all its public names."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ print("loaded:", [name for name in {HEAVY!r} if name in sys.modules])
 
 
 def test_what_the_package_exports_is_never_a_module_of_the_same_name() -> None:
-    """Whichever is imported first."""
+    """The order of the imports does not matter."""
     for first in ("import tasks.app, tasks.authoring.flow, tasks.worker.services", "pass"):
         program = f"""
 {first}

@@ -1,4 +1,4 @@
-"""`queuectl drain` stops what comes in, and waits until a flow is empty."""
+"""`queuectl drain` stops the ingestion of a flow, and waits until the flow is empty."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""`--json` answers with one document, whatever happens: a program that reads it never meets a traceback or nothing."""
+"""With `--json`, each command answers with one JSON document, even if it fails. It never writes a traceback."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`queuectl top`, `follow`, `tail`, `explain` and `report`: what they show is what is there."""
+"""`queuectl top`, `follow`, `tail`, `explain` and `report` show the actual state of the queue."""
 
 import contextlib
 import itertools
@@ -58,7 +58,7 @@ def test_top_shows_each_flow_and_the_alerts(queue: DatabaseManager) -> None:
 
 
 def in_a_terminal(arguments: list[str]) -> str:
-    """What the command writes where its output is a terminal of 80 columns."""
+    """Returns the output of the command on a terminal of 80 columns."""
     master, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
     program = [sys.executable, "-c", "from tasks.cli import main; main()", *arguments]
@@ -92,7 +92,7 @@ def test_top_cuts_no_figure(queue: DatabaseManager, columns: int) -> None:
 
 
 def test_top_looks_once_and_leaves_its_picture(queue: DatabaseManager) -> None:
-    """On a terminal too: the screen of its own was cleared at the end."""
+    """Even on a terminal, `top` uses no separate screen, because such a screen is cleared at the end."""
     shown = in_a_terminal(["top", *ONCE])
     assert "alpha" in shown
     assert "\x1b[?1049h" not in shown
@@ -161,7 +161,8 @@ def test_tail_writes_what_happened_and_no_terminal_controls(
 
 
 def test_tail_tells_every_time_by_one_clock(queue: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The session's time zone is one, this host's another: both kinds of lines are in the host's."""
+    """The session and the host have different time zones. Lines about outcomes and lines about attempts both show
+    the host's time."""
     monkeypatch.setenv("PGTZ", "Pacific/Kiritimati")
     monkeypatch.setenv("TZ", "America/St_Johns")
     time.tzset()
@@ -246,5 +247,5 @@ def test_the_report_of_an_empty_queue_is_a_report(
     database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
-    assert "too few to judge by" in call("report", "--format", "markdown").output
+    assert "too few to judge the success rate" in call("report", "--format", "markdown").output
     assert "<svg" in call("report").output

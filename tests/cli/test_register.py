@@ -1,4 +1,4 @@
-"""`queuectl register`: a flow can be enqueued for before any worker has run."""
+"""`queuectl register` registers flows, so that producers can enqueue records before any worker has run."""
 
 import json
 import logging
@@ -98,7 +98,7 @@ def test_a_worker_lists_what_it_serves_and_what_it_does_not(
         worker_signals.say_what_is_served()
     assert f"serves the Celery queues {flows}, flows: send_letter" in caplog.text
     assert (
-        f"does not serve the Celery queue {slow}: another worker must (-Q {slow}), for flows send_parcel"
+        f"does not serve the Celery queue {slow}: another worker must serve it (-Q {slow}), for flows send_parcel"
         in caplog.text
     )
     assert "FLOW_MODULES names no_flows, which declares no flow" in caplog.text

@@ -1,4 +1,4 @@
-"""`queuectl schema`: what a flow's payloads have to look like, for whoever writes them without its code."""
+"""`queuectl schema` shows the JSON schema of a flow's payloads, for producers without the flow's code."""
 
 import json
 from typing import Any

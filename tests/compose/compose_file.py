@@ -1,4 +1,4 @@
-"""compose.yaml as the compose programs read it: variables filled in, merge keys resolved."""
+"""Reads compose.yaml as the compose programs do: with variables filled in and merge keys resolved."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Service:
 
 
 def services(**variables: str) -> dict[str, Service]:
-    """Raises KeyError with its message for a variable that compose.yaml insists on."""
+    """Raises KeyError, with the message of compose.yaml, if a required variable is missing."""
     document = yaml.safe_load(fill_in(COMPOSE_FILE.read_text(), variables))
     return {name: _service(name, definition) for name, definition in document["services"].items()}
 

@@ -1,4 +1,4 @@
-"""The services of compose.yaml as containers of one project."""
+"""Runs the services of compose.yaml as containers of one project."""
 
 import os
 import time
@@ -31,7 +31,8 @@ class Containers:
         }
 
     def up(self) -> None:
-        """In compose.yaml's order. Podman without systemd never runs health checks by itself, so they are run here."""
+        """Starts the services in compose.yaml's order. Runs the health checks itself, because Podman runs them only
+        with systemd."""
         self.compose("up", "--detach", "--no-build", "--no-deps", "postgres", "redis")
         self.wait_until_healthy("postgres")
         self.wait_until_healthy("redis")
@@ -49,7 +50,7 @@ class Containers:
         return self.podman.run(*self._compose, *arguments, check=check, **self._environment)
 
     def names(self, service: str, *options: str) -> list[str]:
-        """The containers of a service that run, or with `--all` that exist."""
+        """The running containers of a service. With `--all`, also the stopped ones."""
         label = f"label=com.docker.compose.service={service}"
         project = f"label=com.docker.compose.project={self.project}"
         listing = ("podman", "ps", *options, "--filter", label, "--filter", project, "--format", "{{.Names}}")
@@ -85,7 +86,7 @@ class Containers:
 def until(
     is_true: Callable[[], bool], what: str, shown: Callable[[], str], bound_seconds: float = 90
 ) -> float:
-    """Returns how many seconds it took."""
+    """Waits until the condition is true. Returns how many seconds that took."""
     began = time.monotonic()
     while not is_true():
         assert time.monotonic() - began < bound_seconds, (

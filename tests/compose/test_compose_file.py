@@ -1,4 +1,4 @@
-"""compose.yaml and its companions say what the compose specification knows, and hold no secret."""
+"""compose.yaml fits the compose specification. Neither compose.yaml nor the files next to it contain a secret."""
 
 import re
 import subprocess
@@ -105,7 +105,7 @@ def test_each_example_file_names_what_exists() -> None:
 
 
 def test_what_is_built_needs_nothing_that_is_ignored() -> None:
-    """Every COPY of the Dockerfile is let through by its ignore file, and nothing else is."""
+    """The ignore file lets through exactly the files that the Dockerfile copies."""
     dockerfile = (COMPOSE / "Dockerfile").read_text()
     copied = {
         word

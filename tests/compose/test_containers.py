@@ -1,5 +1,5 @@
-"""compose.yaml in real containers: records pass through two workers, and a container that is killed costs nothing.
-Run by `make compose-test`: it needs podman and root, and minutes."""
+"""Tests compose.yaml in real containers. Records pass through two workers, and a killed container loses no record.
+`make compose-test` runs these tests. They need podman and root, and take minutes."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from tests.compose.places import CACHE, ROOT
 from tests.compose.podman import APPLICATION, Podman, why_not
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
-GRACE_SECONDS = "30"  # stop_grace_period in compose.yaml, which Podman's own `stop` does not know
+GRACE_SECONDS = "30"  # as stop_grace_period in compose.yaml, which `podman stop` does not read
 SAMPLE = ROOT / "tasks" / "flows" / "data" / "anes96.csv"
 
 
@@ -55,7 +55,7 @@ def test_killing_a_container_loses_no_record_and_charges_no_attempt(containers: 
     victim, survivor = containers.names("worker")
     until(lambda: containers.counts().get("processing", 0) >= 40, "both work", lambda: everything(containers))
     containers.podman.run("podman", "kill", "--signal", "KILL", victim)
-    # Podman without a service manager starts nothing again by itself: the survivor does the work alone.
+    # Without a service manager, Podman restarts no container. So the other worker does the work alone.
     seconds = until(lambda: all_completed(containers), "all completed", lambda: everything(containers), 120)
     assert containers.names("worker") == [survivor]
     assert containers.sql("SELECT count(*) FROM flow_execution_logs WHERE state = 'dead'") != "0"
@@ -127,7 +127,7 @@ def all_completed(containers: Containers) -> bool:
 
 
 def hosts_that_ran(containers: Containers) -> int:
-    """How many containers claimed something."""
+    """The number of containers that had a run."""
     joined = "SELECT count(DISTINCT hostname) FROM flow_execution_logs JOIN worker_processes USING (worker_process_id)"
     return int(containers.sql(joined))
 

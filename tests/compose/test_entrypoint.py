@@ -1,4 +1,4 @@
-"""The containers' entry point names the file that hides a package of this project, and otherwise runs the command."""
+"""The containers' entry point names a file that hides a package of this project. Otherwise it runs the command."""
 
 import subprocess
 import sys

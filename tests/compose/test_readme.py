@@ -1,4 +1,4 @@
-"""What compose/README.md tells the reader to type names what exists."""
+"""The commands in compose/README.md only name things that exist."""
 
 import re
 

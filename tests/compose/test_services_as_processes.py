@@ -1,4 +1,4 @@
-"""Each service's command, environment and health check do what they are there for, on real servers."""
+"""On real servers, each service's command, environment and health check do what they are meant to do."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ FLOWER_USER = "operator:p3"
 
 
 class Deployment:
-    """The services' processes, with their own addresses replaced by those of the test servers."""
+    """Runs the services as processes. The addresses of the test servers replace those in compose.yaml."""
 
     def __init__(self, database_url: str, redis_url: str, directory: Path) -> None:
         self.directory = directory
@@ -68,13 +68,13 @@ class Deployment:
         return subprocess.run(words, env=self._environment(service), capture_output=True).returncode == 0
 
     def _program(self, service: Service) -> list[str]:
-        """The console scripts as this Python runs them."""
+        """The service's command, run by this Python."""
         script, *arguments = service.command
         adapted = [self._adapted(service.name, word) for word in arguments]
         return [sys.executable, *CONSOLE_SCRIPTS[script], *adapted]
 
     def _adapted(self, name: str, word: str) -> str:
-        """Each container has a /tmp of its own."""
+        """Replaces the ports, and gives each service its own /tmp, as in a container."""
         ports = word.replace(":5555/", f":{self.port}/").replace("9808", str(self.port))
         return ports.replace("/tmp/", f"{self.directory}/{name}-")
 

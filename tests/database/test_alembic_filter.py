@@ -1,4 +1,4 @@
-"""The Alembic of an application proposes neither to drop nor to create our tables."""
+"""An application's Alembic proposes neither to drop nor to create our tables."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from queue_store.database import tables
 from queue_store.database.alembic_filter import OUR_TABLES, include_object
 from queue_store.settings import parse_database_url
 
-# Postgres' type xid8 of two columns of ours is unknown to SQLAlchemy.
+# Two of our columns have Postgres' type xid8, which SQLAlchemy does not know.
 pytestmark = pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
 
 
@@ -25,7 +25,7 @@ def compared(url: str, models: Any, **options: Any) -> list[Any]:
 
 
 def proposals(url: str, models: Any, **options: Any) -> list[str]:
-    """What autogenerate would do to tables, as `add_table orders`."""
+    """The changes to tables that autogenerate proposes, as `add_table orders`."""
     changes = compared(url, models, **options)
     return sorted(f"{change[0]} {change[1].name}" for change in changes if change[0].endswith("_table"))
 

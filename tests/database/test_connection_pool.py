@@ -1,4 +1,5 @@
-"""The pool hands out connections that work, no more than it may, without a round trip. SQLAlchemy borrows from it."""
+"""The pool hands out only connections that work, checks them without a round trip, and keeps its limit. SQLAlchemy
+takes its connections from the same pool."""
 
 import gc
 import threading
@@ -18,12 +19,12 @@ from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 
 PID = "SELECT pg_backend_pid()"
-TERMINATE = "SELECT pg_terminate_backend(%s, 20000)"  # waits until it is gone, 20 s at most
+TERMINATE = "SELECT pg_terminate_backend(%s, 20000)"  # waits at most 20 s until the session is gone
 
 
 @pytest.fixture
 def small(clean_database_url: str) -> Iterator[DatabaseManager]:
-    """Two connections at most, one of which is kept."""
+    """A pool of at most two connections, which keeps one of them."""
     manager = connect(clean_database_url, pool_size=1, max_overflow=1)
     yield manager
     manager.dispose()
@@ -42,7 +43,7 @@ def test_one_connection_serves_one_transaction_after_the_other(small: DatabaseMa
 def test_no_more_connections_are_open_than_the_pool_may_have(
     small: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLAlchemy's are among them."""
+    """SQLAlchemy's connections count, too."""
     monkeypatch.setattr(connection_pool, "TIMEOUT_SECONDS", 0.1)
     with small.hold(), small.engine.connect():
         assert small.pool_in_use == 2
@@ -119,7 +120,7 @@ def test_when_one_connection_broke_the_idle_ones_are_asked_first(clean_database_
 
 
 def test_after_dispose_no_connection_is_used_again(small: DatabaseManager) -> None:
-    """A standby that was promoted, say, is behind the same name."""
+    """After a failover, for example, the same name leads to a promoted standby."""
     with small.hold() as held:
         pid = held.driver.info.backend_pid
         small.dispose()
@@ -130,7 +131,7 @@ def test_after_dispose_no_connection_is_used_again(small: DatabaseManager) -> No
 def test_a_manager_that_is_garbage_collected_closes_its_idle_connections(
     clean_database_url: str, uses_sqlalchemy: bool
 ) -> None:
-    """psycopg would warn of each."""
+    """psycopg warns about each connection that is open when it is garbage-collected."""
     manager = connect(clean_database_url)
     with manager.hold(with_sqlalchemy=uses_sqlalchemy) as held, held.transaction() as cursor:
         cursor.execute(PID)
@@ -157,7 +158,7 @@ def test_a_connection_that_was_being_opened_during_dispose_is_not_kept(clean_dat
 def test_a_transaction_that_finds_all_connections_in_use_says_so(
     small: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own one was closed before."""
+    """The transaction needs a new connection, because its own was closed before."""
     monkeypatch.setattr(connection_pool, "TIMEOUT_SECONDS", 0.1)
     with small.hold() as first:
         first.invalidate()

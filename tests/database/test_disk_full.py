@@ -1,4 +1,5 @@
-"""A full disk: an error that says so, nothing half written, and everything goes on when there is space again."""
+"""When the disk is full, an error says so and nothing is written in part. Everything goes on when there is space
+again."""
 
 import os
 import subprocess
@@ -37,14 +38,14 @@ NO_SPACE = "No space left on device"
 
 
 class SmallDisk:
-    """A Postgres whose data lies on a file system that can be filled up."""
+    """A Postgres server whose data is on a file system that a test can fill up."""
 
     def __init__(self, server: EmbeddedPostgres) -> None:
         self.server = server
         self._ballast = server.data_directory / "ballast"
 
     def fill(self) -> None:
-        """Postgres' own files stay as they are, only nothing can be added to them."""
+        """Fills the disk. Postgres' own files stay as they are, but cannot grow."""
         with suppress(OSError), self._ballast.open("wb", buffering=0) as ballast:
             while True:
                 ballast.write(bytes(4096))
@@ -90,7 +91,8 @@ def disk() -> Iterator[SmallDisk]:
 
 @pytest.fixture
 def crowded(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    """A worker process' services on the small disk. `effects` has no unique constraint: a doubled one must show."""
+    """The services of a worker process on the small disk. `effects` has no unique constraint, so that a doubled
+    effect shows."""
     with running_worker(disk.server.url(), monkeypatch) as worker:
         worker.query("CREATE TABLE effects (record_id bigint, weight bytea)")
         yield worker
@@ -152,14 +154,15 @@ def test_a_one_commit_run_on_a_full_disk_loses_and_doubles_nothing(disk: SmallDi
 
 
 def agree(worker: Worker) -> None:
-    """The effects are those of the completed records, each of them once."""
+    """Asserts that each completed record has exactly one effect, and that no other record has one."""
     effects = [row.record_id for row in worker.query("SELECT record_id FROM effects ORDER BY record_id")]
     completed = worker.query("SELECT id FROM processing_queue WHERE status = 'completed' ORDER BY id")
     assert effects == [row.id for row in completed]
 
 
 def test_outcomes_that_find_no_space_are_written_when_there_is_some(disk: SmallDisk, crowded: Worker) -> None:
-    """The handlers of this flow have done their work: it is not done twice because its outcome has to wait."""
+    """The handlers have done their work. Their outcomes must wait for space, but the handlers are not called
+    again."""
     done: list[int] = []
 
     def read(payload: dict[str, Any], context: FlowContext) -> str:

@@ -1,4 +1,4 @@
-"""An answer of the server means the same on every kind of connection: one translator, by SQLSTATE."""
+"""An error of the server means the same on every kind of connection: one translator maps each SQLSTATE."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,7 +33,7 @@ OURS: dict[str, type[Exception]] = {
     "53300": DatabaseUnavailableError,
     "57014": DatabaseUnavailableError,
     "57P01": DatabaseUnavailableError,
-    "25006": psycopg.Error,  # the server takes writes: see test_takes_no_writes.py
+    "25006": psycopg.Error,  # this server takes writes; for others, see test_takes_no_writes.py
     "3B001": psycopg.Error,
     "55006": psycopg.Error,
     "22003": psycopg.Error,
@@ -160,7 +160,7 @@ def test_a_duplicate_in_a_producers_transaction(database: DatabaseManager, door:
 def test_a_conflict_that_the_commit_reports_is_a_conflict(
     database: DatabaseManager, door: Callable[..., None], state: str
 ) -> None:
-    """Not a broken connection: the server has answered, and it has undone the transaction."""
+    """The connection is not broken: the server has answered, and has rolled the transaction back."""
     error = error_of(door, database, *[statement.replace("{state}", state) for statement in AT_COMMIT])
     assert type(error) is ConflictError
 
@@ -181,7 +181,7 @@ def test_the_session_serves_on_after_a_conflict_at_commit(database: DatabaseMana
 def test_a_commit_whose_session_ended_right_after_it_is_unknown(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behind PgBouncer the answer to the COMMIT and the end of the session come together."""
+    """With PgBouncer, the answer to the COMMIT and the end of the session arrive together."""
 
     def commit(_: object) -> None:
         raise psycopg.InternalError("received 2 results from command 'COMMIT'")

@@ -1,5 +1,5 @@
-"""The first statements of a transaction travel with its BEGIN. The next transaction on the connection is one again,
-after success and after every failure: none of its statements is committed before its end."""
+"""The first statements of a transaction are sent together with its BEGIN. After success and after every failure,
+the connection's next transaction is a real transaction, too. None of its statements is committed before its end."""
 
 from contextlib import suppress
 
@@ -25,7 +25,7 @@ def pause_and_fail(cursor: Cursor[object]) -> None:
 
 
 def refuse(store: Store, held: HeldConnection) -> None:
-    """The next transaction on the connection is rolled back, and nothing of it stays."""
+    """Asserts that the next transaction on the connection can be rolled back completely."""
     with suppress(HandlerError), held.transaction() as cursor:
         pause_and_fail(cursor)
     assert store.value(PAUSED) is False

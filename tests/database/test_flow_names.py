@@ -1,4 +1,4 @@
-"""One rule for the names of flows at every door."""
+"""All ways into the queue apply one rule to the names of flows."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_accepted_names(database: DatabaseManager, name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_names(database: DatabaseManager, name: str) -> None:
     assert not is_flow_name(name)
-    with pytest.raises(FlowDeclarationError, match="a name is letters, digits"):
+    with pytest.raises(FlowDeclarationError, match="a name is 1 to 255 letters, digits"):
         declare(lambda payload: None, {"name": name})
     with pytest.raises(UnknownFlowError, match="no flow"):
         DistributedProcessor(database).enqueue(name, {})
@@ -63,7 +63,7 @@ def test_capitals_are_no_reason_not_to_say_what_was_meant(database: DatabaseMana
 def test_checking_a_long_name_costs_a_fraction_of_what_a_pattern_with_a_count_costs(
     database: DatabaseManager,
 ) -> None:
-    """A pattern with a count such as {0,254} costs more than all else of a bulk insert."""
+    """A pattern with a count such as {0,254} costs more than everything else in a bulk insert."""
     times: dict[bytes, list[float]] = {b"name::flow_name": [], b"name::pg_temp.counted": []}
     with database.transaction() as cursor:
         cursor.execute(COUNTED)

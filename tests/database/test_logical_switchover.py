@@ -1,4 +1,5 @@
-"""The move to a new server as docs/high-availability.md says it, block by block, while producers and workers go on."""
+"""The test moves to a new server with the code blocks of docs/high-availability.md, while producers and workers go
+on."""
 
 import os
 import subprocess
@@ -49,7 +50,7 @@ class Servers:
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Servers]:
-    """Two servers without anything in common. The schema is on the old one."""
+    """Two independent servers. The old server has the schema."""
     with reachable_directory() as directory, ExitStack() as stack:
         ports: list[int] = []
         made: list[EmbeddedPostgres] = []
@@ -111,7 +112,7 @@ def test_the_procedure_of_the_page_loses_and_doubles_nothing(
 
 
 def assert_counts_are_folded(queue: Queue, *, beyond: int) -> None:
-    """All of them, they are those of the rows, and the mark moves on."""
+    """Waits until all deltas are folded and the mark is above `beyond`. Asserts that the counts match the rows."""
 
     def is_folded() -> bool:
         rollups.fold(queue.database)

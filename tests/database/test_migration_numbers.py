@@ -1,4 +1,5 @@
-"""The migrations are one row of numbers without a gap, and each says what it locks, and which code can bear it."""
+"""The migrations are numbered without a gap. Each states its locks, and which releases of the code can work with
+it."""
 
 import importlib.util
 import re
@@ -34,7 +35,7 @@ def test_each_follows_the_one_before_it_has_its_sql_and_says_what_it_locks(path:
     module = loaded(path)
     before = VERSIONS[VERSIONS.index(path) - 1].stem if path != VERSIONS[0] else None
     assert module.revision == path.stem
-    assert len(path.stem) <= 32  # of the column version_num
+    assert len(path.stem) <= 32  # the column version_num has 32 characters
     assert module.down_revision == before
     if hasattr(module, "FILES"):
         files = {file.stem for file in path.with_suffix("").iterdir()}

@@ -1,4 +1,5 @@
-"""While a migration cannot have its lock, workers and producers go on: they never wait behind a waiting ALTER TABLE."""
+"""While a migration waits for its lock, workers and producers go on: they never queue up after a waiting ALTER
+TABLE."""
 
 import subprocess
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def test_nobody_waits_behind_a_migration_that_waits(database: DatabaseManager, f
     following.add_migration(NEXT, versions.latest_version(), "expand", COLUMN)
     with migrating(following) as process:
         with uncommitted(database, INSERT):
-            for _ in range(3):  # tries
+            for _ in range(3):  # tries of the migration
                 wait_until_blocked(database)
                 insert_within(database, 3)  # the lock that the migration waits for is not free until the end
             assert rows(database, HAS_COLOUR) == [(False,)]
@@ -103,7 +104,7 @@ def test_after_a_while_a_migration_waits_longer_and_says_so(
         with uncommitted(database, INSERT):
             said = process.stderr.readline()
             assert (
-                "no moment was free: the next try may make others wait for 0.1 s; in the way: session "
+                "the migration did not get its lock: the next try may make others wait for 0.1 s; in the way: session "
                 in said
             )
             assert "the next try may make others wait for 0.2 s" in process.stderr.readline()
@@ -119,7 +120,7 @@ def test_a_migration_without_a_free_moment_gives_up_and_says_who_was_in_the_way(
         done = following.queuectl("migrate")
     assert done.returncode == 1
     assert (
-        "no moment was free for a migration in 1 s. The oldest transactions that are in the way: session"
+        "the migration did not get its lock in 1 s. The oldest transactions that are in the way: session"
         in (done.stderr)
     )
     assert "Traceback" not in done.stderr
@@ -167,7 +168,7 @@ def test_a_finished_index_is_kept_when_the_rest_is_tried_again(
     with migrating(following) as process:
         assert process.stderr is not None
         with uncommitted(database, "SELECT FROM processing_queue"):  # an index need not wait for a reader
-            assert "no moment was free" in process.stderr.readline()
+            assert "the migration did not get its lock" in process.stderr.readline()
             built = rows(database, INDEXES)
             assert [is_valid for _, is_valid in built] == [True]
         assert ended(process) == 0

@@ -1,4 +1,4 @@
-"""A child opens connections of its own, whatever the threads of its parent were doing when it was forked."""
+"""A forked child opens its own connections, whatever the threads of its parent did at the time of the fork."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ PID = "SELECT pg_backend_pid()"
 OTHER, SAME = 0, 1
 BOUND_SECONDS = 30
 
-# Python 3.12 and later warn of what these tests are about.
+# Python 3.12 and later warn about forks of processes with threads.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
@@ -29,7 +29,7 @@ def exit_code_of_child(work: Callable[[], int]) -> int:
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(BOUND_SECONDS)  # a lock that nobody lets go of would keep it
+        signal.alarm(BOUND_SECONDS)  # ends a child that waits for a lock which is never released
         code = 2
         try:
             code = work()
@@ -47,7 +47,7 @@ def test_a_child_uses_no_connection_of_its_parent(database: DatabaseManager) -> 
 def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread of the parent closes connections, and holds the lock of the manager for so long."""
+    """A thread of the parent closes connections, and holds the lock of the manager for that time."""
     manager = connect(clean_database_url)
     before = pid_of(manager)
     closing, forked = threading.Event(), threading.Event()

@@ -1,8 +1,9 @@
-"""The primary dies under load, and its standby is promoted: what was acknowledged, and what is there afterwards.
+"""The primary crashes under load, and its standby is promoted. Afterwards, the records that were acknowledged are
+compared with the records that are there.
 
-In both cases the link to the standby stalls first. With synchronous commit every COMMIT waits then, so that nothing
-acknowledged is lost. Without it commits are acknowledged that never reach the standby. PROMOTION_REPORT names a file
-for the figures: `make promotion-evidence`.
+In both cases, the link to the standby stalls first. With synchronous commit, every COMMIT then waits, so no
+acknowledged record is lost. Without synchronous commit, the primary acknowledges some COMMITs that never reach the
+standby. PROMOTION_REPORT: the file for the figures, which `make promotion-evidence` writes.
 """
 
 import os
@@ -56,7 +57,7 @@ def test_with_asynchronous_commit_only_the_last_moments_are_lost(redis_url: str,
         wait_until(lambda: queue.counts()["completed"] >= completed + 100, "records that are completed")
 
     outcome = promote_under_load("asynchronous", ASYNCHRONOUS, stalled, redis_url, tmp_path)
-    assert outcome.lost >= 1  # or the link did not stall
+    assert outcome.lost >= 1  # otherwise the link did not stall
     assert outcome.lost_although_received == 0
 
 
@@ -67,7 +68,7 @@ def promote_under_load(
     redis_url: str,
     directory: Path,
 ) -> Outcome:
-    """`stalled` returns when the primary may end. This function judges what holds for both kinds."""
+    """`stalled` returns when the primary may end. This function contains the checks for both kinds of commit."""
     log = directory / "worker.log"
     with (
         running_pair(settings) as pair,
@@ -98,7 +99,7 @@ def promote_under_load(
 
 
 def seconds_until_work_goes_on(queue: Queue, producers: list[Producer], log: Path) -> float:
-    """Until the first record is completed. Returns when all are."""
+    """Waits until all records are completed. Returns after how many seconds the next record was completed."""
     completed, acknowledged = queue.counts().get("completed", 0), acknowledged_by(producers)
     seconds = wait_until(lambda: queue.counts().get("completed", 0) > completed, "work that goes on", log)
     wait_until(lambda: acknowledged_by(producers) > acknowledged + 100, "producers that go on", log)

@@ -1,4 +1,4 @@
-"""`queuectl migrate` says quickly that there is nothing to do, and leaves every other case to the migration."""
+"""`queuectl migrate` reports quickly that there is nothing to do, and leaves all other cases to the migration."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""No secret, terminal control or endless text gets out through an error message."""
+"""Error messages contain no secret and no terminal control sequence, and their length is limited."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A login that the server refuses: the error says what is missing and how to get it, never the password."""
+"""If the server refuses a login, the error names what is missing and a remedy, but never the password."""
 
 import psycopg
 import pytest
@@ -31,7 +31,7 @@ def test_a_database_that_does_not_exist_can_be_created_by_the_command_that_is_sa
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     said = said_by(changed(clean_database_url, database="not yet"), monkeypatch, command)
-    assert "has no database not yet. Create it with a login that may do so: `createdb " in said
+    assert "has no database not yet. Create it with a login that may create databases: `createdb " in said
     assert "'not yet'`, then run queuectl migrate" in said
     assert CHECK_CONNECTION not in said
 
@@ -41,7 +41,7 @@ def test_a_role_that_does_not_exist_can_be_created_by_the_command_that_is_said(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = said_by(changed(clean_database_url, username="nobody_yet", password=SECRET), monkeypatch)
-    assert "has no role nobody_yet. Create it as an administrator: `createuser --pwprompt " in said
+    assert "has no role nobody_yet. Create the role as an administrator: `createuser --pwprompt " in said
     assert "nobody_yet`. Or correct the user in the URL." in said
 
 
@@ -50,13 +50,13 @@ def test_a_role_that_does_not_exist_can_be_created_by_the_command_that_is_said(
     [
         (
             'FATAL:  database "shop" does not exist',
-            "Create it with a login that may do so: `createdb -h db.example.net -p 6432 shop`",
+            "Create it with a login that may create databases: `createdb -h db.example.net -p 6432 shop`",
         ),
         ("FATAL:  no such database: shop", "`createdb -h db.example.net -p 6432 shop`"),
         ('FATAL:  role "app" does not exist', "`createuser --pwprompt -h db.example.net -p 6432 app`"),
         (
             'FATAL:  password authentication failed for user "app"',
-            "the password is another one, or there is no such role",
+            "the password is wrong, or the role does not exist",
         ),
         ("fe_sendauth: no password supplied", "Put the password into the URL"),
         (

@@ -1,4 +1,4 @@
-"""With a replica: what is large is read there, and what is alive is never judged by what arrives late."""
+"""Large readings come from the replica. Whether processes are alive is never judged from a replica that may lag."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -56,7 +56,7 @@ def database(pair: Pair) -> Iterator[DatabaseManager]:
 
 
 def scrape(database: DatabaseManager) -> dict[str, float]:
-    """Values by name; of those with labels, the sum."""
+    """The values by name. For a metric with labels, the sum of its values."""
     registry = CollectorRegistry()
     registry.register(QueueCollector(database, SETTINGS))
     values: dict[str, float] = {}
@@ -80,7 +80,7 @@ def test_a_replica_that_is_late_makes_no_worker_look_dead(pair: Pair, database: 
     add_records(database, 3)
     values = scrape(database)
     assert values["processing_queue_worker_processes"] == 1
-    assert values["processing_queue_due_records"] == 0  # they did not arrive yet, and the lag says why
+    assert values["processing_queue_due_records"] == 0  # the replica does not have them yet, as the lag shows
     wait_until(lambda: scrape(database)["processing_queue_replica_lag_seconds"] > 0.2, "a lag that is told")
     assert "1 worker process alive" in (top := call("top", "--times", "1"))
     assert "behind" in top

@@ -30,7 +30,7 @@ Login = Callable[[str], DatabaseManager]
 
 @pytest.fixture
 def login(store: Store, clean_database_url: str) -> Iterator[Login]:
-    """Logs in as a login role that has been given one of the roles, and nothing else."""
+    """Logs in as a new login role that has only the given role."""
     roles.grant_roles(store.database)
     managers: list[DatabaseManager] = []
 
@@ -107,7 +107,7 @@ def test_a_worker_does_all_its_work_and_cannot_change_or_remove_records(store: S
 def test_a_worker_process_needs_no_other_role_beside_its_runs(
     worker: Worker, store: Store, login: Login
 ) -> None:
-    """What its heartbeat and its idle poll do: beats, rescue, folding the counts, recurring records, progress."""
+    """The heartbeat and the idle poll work, too: beats, rescue, folding the counts, recurring records, progress."""
 
     def handle(payload: int, context: FlowContext) -> None:
         context.report_progress({"percent": 50})
@@ -248,7 +248,8 @@ def test_the_commands_of_operators_work_for_an_admin(
 
 
 def invoked(command: str) -> str:
-    """Done, or done with findings; neither wrong usage nor an error."""
+    """The output of a command that succeeds, with or without findings. Asserts that there is no usage error or
+    exception."""
     result = CliRunner().invoke(main, command.split())
     assert result.exit_code in (0, 1), (command, result.output)
     assert result.exception is None or isinstance(result.exception, SystemExit), (command, result.output)
@@ -262,7 +263,7 @@ def as_login(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_session_that_may_not_be_ended_holds_up_nobody_elses_rescue(store: Store, login: Login) -> None:
-    """A run whose session belongs to a superuser, and one that the rescuer may end."""
+    """The session of one run belongs to a superuser. The rescuer may end the session of the other run."""
     expected = store.enqueue(20)
     superusers, other = store.run(), store.run()
     superusers.begin()

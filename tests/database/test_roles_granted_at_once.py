@@ -1,4 +1,5 @@
-"""Two deployments may grant the roles at the same moment. Postgres itself refuses the second writer of a privilege."""
+"""Two deployments can grant the roles at the same time, although Postgres refuses two concurrent changes of one
+privilege."""
 
 from queue_store.database import roles
 from queue_store.database.statements import sql

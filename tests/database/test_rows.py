@@ -1,4 +1,4 @@
-"""Values go into the fields that have their columns' names."""
+"""Each value goes into the field that has the name of its column."""
 
 import re
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def test_no_row(database: DatabaseManager) -> None:
 
 
 def readings() -> Iterator[tuple[str, type[Any]]]:
-    """The statement and the class of each call that names both."""
+    """Finds the calls in queue_store that name a statement and a class. Yields each statement with its class."""
     store = Path(import_module("queue_store").__file__ or "").parent
     for path in sorted(store.rglob("*.py")):
         for statement, kind in CALL.findall(path.read_text()):
@@ -80,8 +80,9 @@ def test_statements_return_what_their_classes_need(database: DatabaseManager) ->
             assert columns.count(field.name) == 1, (statement, kind, field.name, columns)
 
 
-# `rows_as` itself, and what is read too often to look names up. Tests compare the values: tests/runs/
-# test_claimed_records.py, tests/enqueueing/test_wait_for.py, tests/durable_tasks/test_results.py and tests/moving_in.
+# These modules fill fields by position: `rows_as` itself, and readings that are too frequent to look up names.
+# Other tests compare the values of these readings: tests/runs/test_claimed_records.py,
+# tests/enqueueing/test_wait_for.py, tests/durable_tasks/test_results.py and tests/moving_in.
 FILLED_BY_POSITION = {
     *("database/rows.py", "runs/queue_position.py", "waiting.py", "task_states.py"),
     *("moving_in/pgqueuer.py", "moving_in/procrastinate.py"),

@@ -1,5 +1,5 @@
-"""queue_store/migrations/schema.sql says what the migrations make, on every Postgres and in every schema, and
-leaves nothing out that would make it another schema."""
+"""queue_store/migrations/schema.sql describes exactly the schema that the migrations build, on every version of
+Postgres and in every schema. It omits nothing that matters."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ CHANGES = {
     "a type": "CREATE TYPE mood AS ENUM ('good', 'bad')",
     "a rule": "CREATE RULE keep AS ON DELETE TO flows DO INSTEAD NOTHING",
     "default privileges": "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
-    "a sequence that was used": "SELECT nextval('alerts_id_seq')",  # which no ROLLBACK takes back
+    "a sequence that was used": "SELECT nextval('alerts_id_seq')",  # ROLLBACK does not undo it
 }
 
 
@@ -63,7 +63,7 @@ def test_it_says_what_the_migrations_make(granted: psycopg.Connection[Any]) -> N
 
 @pytest.mark.usefixtures("granted")  # the roles belong to the server
 def test_executed_it_makes_the_same(empty_database_url: str) -> None:
-    """So it leaves nothing out that it would have to say."""
+    """The file makes the same schema as the migrations, so it omits nothing."""
     statements = re.sub(r"(?m)^CREATE ROLE .*$", "", FILE.read_text()).encode()
     with psycopg.connect(empty_database_url) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {TEST_SCHEMA}".encode())

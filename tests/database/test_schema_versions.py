@@ -1,5 +1,5 @@
-"""Code works on the schema it was written for, or on a newer one that says so (`test_two_versions`), and on no other:
-it says what to do instead."""
+"""Code works on the schema that it was written for, or on a newer schema that declares itself compatible
+(`test_two_versions`). On any other schema it refuses to work and names a remedy."""
 
 from collections.abc import Iterator
 
@@ -53,7 +53,7 @@ def test_a_schema_that_is_too_new_is_refused_and_left_alone(own_database: Databa
 
 def test_a_schema_that_is_too_old_says_how_to_migrate(own_database: DatabaseManager) -> None:
     set_version(own_database, versions.LAST_OF_BEFORE)
-    said = f"is at {versions.LAST_OF_BEFORE}, this code needs {versions.latest_version()}: run `queuectl migrate`"
+    said = f"is at {versions.LAST_OF_BEFORE}, but this code needs {versions.latest_version()}: run `queuectl migrate`"
     with pytest.raises(SchemaVersionError, match=said):
         schema.check_version(own_database)
 

@@ -1,5 +1,5 @@
-"""Before the first release there were 26 migrations. A database at the last of them is recognised, an older one is
-told the way."""
+"""Before the first release there were 26 migrations. A database at the last of them is recognised. For an older
+database, the error says how to migrate."""
 
 import subprocess
 import sys
@@ -28,8 +28,8 @@ OLDER = [f"{number:04}" for number in range(1, 26)]
 
 @pytest.fixture
 def old(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A queue as the code of before has left it: at 0026, with its mark and with roles. The schema of the
-    first migration was the one of 0026, byte for byte, when the one took the place of the others."""
+    """A queue as code from before the first release left it: at 0026, with its mark and with roles. When one
+    migration replaced all 26, it made the same schema as 0026, byte for byte."""
     monkeypatch.setenv("DATABASE_URL", empty_database_url)
     manager = connect(empty_database_url)
     schema.migrate(manager.engine, versions.FIRST)
@@ -59,9 +59,9 @@ def test_the_last_one_is_recognised_and_keeps_what_it_has(old: Store) -> None:
     old.add_flow()
     old.enqueue(3)
     assert "run `queuectl migrate`" in queuectl("status", exit_code=1).output
-    assert "is recognised" in queuectl("migrate", "--dry-run").stdout
+    assert "So 0001_initial is not executed" in queuectl("migrate", "--dry-run").stdout
     assert version_rows(old) == ["0026"]
-    assert "The schema 0026 is the same as 0001_initial: it is recognised" in queuectl("migrate").stdout
+    assert "Version 0026 of the schema is the same as 0001_initial." in queuectl("migrate").stdout
     assert version_rows(old) == [versions.latest_version()]
     assert old.statuses() == {"pending": 3}
     assert "already" in queuectl("migrate").stdout
@@ -157,7 +157,7 @@ def test_a_backup_fits_where_the_tables_are_the_same(empty_database_url: str) ->
 
 
 def test_workers_of_before_may_start_until_they_are_replaced(old: Store) -> None:
-    """They compare the version after these words with their own."""
+    """Old workers compare their own version with the version after these words."""
     schema.migrate(old.database.engine)
     said = old.value("SELECT obj_description('schema_version'::regclass, 'pg_class')")
     words = "compatible with the code of schema versions from "

@@ -1,4 +1,4 @@
-"""A URL may name several servers, in the form of SQLAlchemy or of libpq: whoever takes writes is found."""
+"""A URL may name several servers, in the form of SQLAlchemy or of libpq. The server that takes writes is found."""
 
 import asyncio
 import os
@@ -101,7 +101,7 @@ def test_an_error_names_the_hosts_that_were_tried_and_no_password() -> None:
         pass
     said = str(caught.value)
     assert "127.0.0.1:1, 127.0.0.2:2" in said
-    assert "refused" in said  # psycopg before 3.3 repeats the answer of the last one only
+    assert "refused" in said  # psycopg before 3.3 reports the answer of the last server only
     assert "canary" not in said
 
 
@@ -157,7 +157,7 @@ def queuectl(settings: dict[str, str], *arguments: str) -> "subprocess.Completed
 
 
 def test_after_a_failover_the_next_connection_finds_the_new_primary(servers: Servers) -> None:
-    """The last test here: the primary is gone."""
+    """This must be the last test of the module, because it stops the primary."""
     database = DatabaseManager(
         settings=load_database_settings(environ={"DATABASE_URL": servers.url("libpq")})
     )

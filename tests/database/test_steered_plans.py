@@ -1,4 +1,4 @@
-"""Three tricks that steer plans: one walk for each level, plans that a run makes once, and searches that are never
+"""Three tricks steer plans: one walk for each level, plans that a run makes once, and searches that are never
 prepared. queue_store/sql/README.md names the tests of the other tricks."""
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def work_off(run: Run) -> None:
 
 
 def test_the_next_future_record_is_found_without_a_walk_over_all_of_them(own_store: Store) -> None:
-    """Without one walk for each level, the earliest of all levels is known only when every entry was read."""
+    """One walk for each level finds the earliest record. Without these walks, Postgres must read every entry."""
     own_store.enqueue(20_000, priority=1, delay=7_200)
     own_store.enqueue(20, priority=5, delay=3_600)
     statement = b"EXPLAIN (ANALYZE, BUFFERS) " + sql("explain/due")
@@ -84,7 +84,7 @@ def test_plans_made_for_a_small_table_use_indexes_when_it_has_grown(own_store: S
 
 
 def whole_walks(run: Run) -> int:
-    """How often a statement has read the whole table, those of this run included."""
+    """How often statements, including the statements of this run, have read the whole table."""
     driver = run.held.driver
     driver.execute(b"SELECT pg_stat_force_next_flush()")
     driver.commit()

@@ -1,4 +1,4 @@
-"""The SQLAlchemy metadata for applications says what the migrated database has."""
+"""The SQLAlchemy metadata for applications matches the migrated database."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def described(table: Table) -> list[tuple[str, str, bool, bool]]:
 
 
 def plain(column_type: TypeEngine[Any]) -> TypeEngine[Any]:
-    """A domain is checked by the database; to applications it is what it is made of."""
+    """The type behind a domain: the database checks the domain, and applications see only the base type."""
     return type(column_type.data_type)() if isinstance(column_type, postgresql.DOMAIN) else column_type
 
 

@@ -1,6 +1,7 @@
-"""A server that takes no writes is told apart from a transaction that a handler made read-only.
+"""The library can tell whether the server takes no writes, or a handler only made its transaction read-only.
 
-Its sessions are given up, the error and `check` name it, and the contacts hear of it without it.
+The pool gives up its sessions on that server. The error and `check` name the server. Notifications about the server
+do not need its database.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ from tests.support.replica import Pair, running_pair
 from tests.support.servers import connect
 from tests.workers.processes import wait_until
 
-SAID = "this server takes no writes (standby, or set read-only, often because its disk is full)"
+SAID = (
+    "this server takes no writes (it is a standby, or was set to read-only, often because its disk is full)"
+)
 INSERT = "INSERT INTO processing_queue (flow_name) VALUES ('alpha')"
 SET = "ALTER DATABASE {} SET default_transaction_read_only = on"
 RESET = "ALTER DATABASE {} RESET default_transaction_read_only"
@@ -44,13 +47,14 @@ def own_database(own_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("DATABASE_URL", own_database_url)
     database = connect(own_database_url)
     filling.add_flow(database)
-    database.dispose()  # sessions keep the defaults that they began with
+    database.dispose()  # open sessions would keep the defaults that they began with
     yield database
     database.dispose()
 
 
 def set_default(database: DatabaseManager, statement: str) -> None:
-    """As a provider does it whose disk is full; sessions that are there keep what they began with."""
+    """Changes the default as a provider does when the disk is full. Open sessions keep the default that they began
+    with."""
     url = database.settings.url
     with psycopg.connect(
         url.set(drivername="postgresql").render_as_string(False), autocommit=True
@@ -82,7 +86,7 @@ def write_async(database: DatabaseManager, *before: str) -> None:
 def test_all_sessions_on_such_a_server_are_given_up(own_database: DatabaseManager) -> None:
     set_default(own_database, SET)
     with own_database.hold(), own_database.hold():
-        pass  # two that wait in the pool
+        pass  # leaves two idle sessions in the pool
     with pytest.raises(ReadOnlyServerError, match="takes no writes"):
         write(own_database)
     set_default(own_database, RESET)  # new sessions reach the new primary
@@ -140,7 +144,7 @@ def test_commands_say_it_in_a_sentence(own_database: DatabaseManager, command: t
 
 
 def test_a_read_only_login_that_only_looks_is_no_trouble(own_database: DatabaseManager) -> None:
-    """Of a server that takes writes."""
+    """The server itself takes writes."""
     url, login = own_database.settings.url, "test_only_looks"
     with own_database.transaction() as cursor:
         cursor.execute(f"CREATE ROLE {login} LOGIN SUPERUSER".encode())
@@ -164,7 +168,7 @@ def pair() -> Iterator[Pair]:
 def test_a_standby_is_told_once_without_it_until_it_is_promoted(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failover that was done halfway: the address leads to the standby already. No contact is registered there."""
+    """After half a failover, the address already leads to the standby. No contact is registered in its database."""
     monkeypatch.setenv("DATABASE_URL", pair.replica.url())
     monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_CONTACT_PRIMARY", "https://127.0.0.1/refused")
     database, settings = database_named(), load_processor_settings()

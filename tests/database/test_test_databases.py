@@ -1,4 +1,4 @@
-"""Each test meets the database as the migrations left it, whatever the test before did."""
+"""Each test gets the database as the migrations left it, whatever the test before did."""
 
 import psycopg
 import pytest

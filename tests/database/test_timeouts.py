@@ -55,7 +55,7 @@ def test_who_waits_for_a_lock_for_too_long_may_try_again(
 
 
 def test_a_vacuum_may_take_longer_than_a_statement(own_database_url: str) -> None:
-    """In a database of its own: it sleeps at each page, and other tests leave thousands behind."""
+    """The test has its own database: VACUUM sleeps at each page, and other tests leave thousands of pages behind."""
     slow = {"statement_timeout": "500ms", "vacuum_cost_delay": "50ms", "vacuum_cost_limit": "1"}
     database = DatabaseManager(
         settings=DatabaseSettings(url=parse_database_url(own_database_url)), session_settings=slow

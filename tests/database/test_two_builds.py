@@ -1,5 +1,5 @@
-"""Code of one release works on the schema of the next, forward and back, and refuses the one after that: with copies of
-this code that have further migrations."""
+"""Code works on the schema of the next release, even if the deployment goes back to the older code. It refuses the
+schema of the release after the next one. The later releases are copies of this code with further migrations."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ def this(tmp_path: Path, own_database_url: str) -> Build:
 
 @pytest.fixture
 def following(tmp_path: Path, own_database_url: str) -> Build:
-    """The next release: it expands."""
+    """The next release, which has an expanding migration."""
     build = Build(tmp_path / "following", own_database_url)
     build.add_migration(EXPANDED, versions.latest_version(), "expand", EXPAND)
     return build
@@ -45,7 +45,7 @@ def following(tmp_path: Path, own_database_url: str) -> Build:
 
 @pytest.fixture
 def last(tmp_path: Path, own_database_url: str) -> Build:
-    """The release after that: it contracts what only this code needs."""
+    """The release after the next one. Its contracting migration removes a column that only this code needs."""
     build = Build(tmp_path / "last", own_database_url)
     build.add_migration(EXPANDED, versions.latest_version(), "expand", EXPAND)
     build.add_migration(CONTRACTED, EXPANDED, f"contract. Serves code from {EXPANDED}", CONTRACT)
@@ -82,7 +82,7 @@ def test_this_code_leaves_the_schema_of_the_next_release_alone(
 
 
 def test_the_next_release_refuses_the_schema_of_this_code_until_it_has_migrated(following: Build) -> None:
-    said = f"is at {versions.latest_version()}, this code needs {EXPANDED}: run `queuectl migrate`"
+    said = f"is at {versions.latest_version()}, but this code needs {EXPANDED}: run `queuectl migrate`"
     for refused in (following.queuectl("status"), following.celery("worker"), following.celery("beat")):
         assert refused.returncode == 1
         assert said in refused.stderr

@@ -1,7 +1,9 @@
-"""Two releases, one expanding migration apart, work side by side under load, forward and back, until the contraction.
+"""Workers of two releases work side by side under load. Between the releases is one expanding migration. The new
+release takes over, then the old release again, then the new release. At the end a third release contracts the
+schema.
 
-UPGRADE_ROWS says how many other rows the queue has, UPGRADE_SECONDS how long each stage lasts, UPGRADE_REPORT names a
-file for the figures: `make upgrade-evidence`.
+UPGRADE_ROWS: how many other rows the queue has. UPGRADE_SECONDS: how long each stage lasts. UPGRADE_REPORT: the file
+for the figures, which `make upgrade-evidence` writes.
 """
 
 import os
@@ -27,7 +29,7 @@ from tests.workers.processes import CeleryProcess, wait_until
 ROWS = int(os.environ.get("UPGRADE_ROWS", "100000"))
 PENDING_ROWS = ROWS // 20
 SECONDS = float(os.environ.get("UPGRADE_SECONDS", "1"))
-BUSY = 3  # so many times as long on a machine that does other things as well
+BUSY = 3  # how many times longer waits may be on a machine with other load
 FINISHED = """
 INSERT INTO processing_queue (flow_name, status, claim_number, flow_instance_id, scheduled_at, created_at, updated_at,
     claimed_at, started_at, completed_at, payload)
@@ -47,7 +49,7 @@ pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(300 + 20 
 
 @pytest.fixture
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """With Postgres' own settings: it keeps what it promised, as in production."""
+    """A server with Postgres' own settings, so it is as durable as in production."""
     with reachable_directory() as directory:
         server = EmbeddedPostgres(directory, settings=SEARCH_PATH)
         server.start()
@@ -58,7 +60,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 def fill(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(EFFECTS)
-        connection.execute("SET session_replication_role = replica")  # counted below, all at once
+        connection.execute("SET session_replication_role = replica")  # no triggers: `recount` counts below
         connection.execute(FINISHED, [ROWS - PENDING_ROWS])
         connection.execute(PENDING, [PENDING_ROWS])
         connection.execute("VACUUM (ANALYZE) processing_queue")
@@ -68,7 +70,7 @@ def fill(url: str) -> None:
 
 
 class Deployment:
-    """The workers of one release at a time, and of two while one takes over."""
+    """The workers of one release, or of two releases while one takes over."""
 
     def __init__(self, stages: Stages, stack: ExitStack) -> None:
         self._stages = stages
@@ -131,7 +133,7 @@ def test_two_releases_side_by_side_lose_and_double_nothing_and_keep_nobody_waiti
     assert (verdict.lost, verdict.doubled, verdict.unfinished, verdict.charged) == (0, 0, 0, 0), told
     assert verdict.by_build.keys() == {"n", "n+1"}, told
     assert stages.longest_wait_ms <= BUSY * LOCK_MS, told
-    if path := os.environ.get("UPGRADE_REPORT"):  # the bounds are judged where nothing else runs
+    if path := os.environ.get("UPGRADE_REPORT"):  # the strict bounds apply only where nothing else runs
         Path(path).write_text(told)
         assert stages.slowest_share >= SHARE, told
         assert max(stages.longest_wait_ms, stages.lock_bound_ms) <= LOCK_MS, told

@@ -15,7 +15,7 @@ from tests.support.flow_runs import Worker
 
 @pytest.fixture
 def site(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A Django application with its tasks, on the emptied database, with a table of its own."""
+    """A Django application with its tasks, on the emptied database. It has a table of its own."""
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     configure_django(clean_database_url)
     from django.db import connections
@@ -29,8 +29,8 @@ def site(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 @pytest.fixture(scope="module")
 def admin_tables(database_url: str, database_cleaner: DatabaseCleaner) -> Iterator[None]:
-    """Django's own tables, and Olga, who may do everything."""
-    database_cleaner.clean()  # so that it knows which tables stay
+    """Django's own tables, and the superuser Olga."""
+    database_cleaner.clean()  # so that the cleaner knows which tables to keep
     configure_django(database_url)
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
@@ -47,7 +47,7 @@ def admin_tables(database_url: str, database_cleaner: DatabaseCleaner) -> Iterat
 
 
 def client_of(user: Any) -> Any:
-    """A client of Django's tests that is logged in."""
+    """A client of Django's tests that is logged in as the user."""
     from django.test import Client
 
     client = Client()
@@ -73,7 +73,7 @@ def task_worker(site: None, worker: Worker) -> Worker:
 
 @pytest.fixture
 def work_off(task_worker: Worker):
-    """Work on a flow until nothing is due now."""
+    """Runs a flow until none of its records is due."""
 
     def work(name: str) -> None:
         task_worker.make_due()

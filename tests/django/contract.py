@@ -1,4 +1,4 @@
-"""The backend in the shapes that Django's own tests ask for. `tests.django.djangos_own_tests` puts them there."""
+"""Makes our backend fit Django's own tests. `tests.django.djangos_own_tests` puts these classes into the tests."""
 
 from typing import Any
 
@@ -11,20 +11,20 @@ from processing_queue.django.testing import run_tasks
 
 
 class StoringBackend(ProcessingQueueBackend):
-    """As DummyBackend: it tells what was enqueued."""
+    """Replaces DummyBackend: `results` lists what was enqueued."""
 
     @property
     def results(self) -> list[Any]:
         return [self.get_result(str(record.pk)) for record in Record.objects.order_by("id")]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Deletes all records."""
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM processing_queue")
 
 
 class RunningBackend(ProcessingQueueBackend):
-    """As ImmediateBackend: `enqueue` returns when the task has ended."""
+    """Replaces ImmediateBackend: `enqueue` returns when the task has ended."""
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
         result = super().enqueue(task, args, kwargs)
@@ -33,6 +33,6 @@ class RunningBackend(ProcessingQueueBackend):
 
 
 class SimpleTestCase(TestCase):
-    """Django's tests of backends in memory forbid the database."""
+    """Allows the database. Django's tests use backends in memory, and forbid the database."""
 
     databases = frozenset({"default"})

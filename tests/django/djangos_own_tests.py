@@ -1,7 +1,7 @@
-"""Run Django's own tests of its tasks on our backend: `python -m tests.django.djangos_own_tests`.
+"""Runs Django's own tests of tasks on our backend: `python -m tests.django.djangos_own_tests`.
 
-They are in Django's source distribution, which is downloaded. In the place of the backend in memory they get ours; what
-is about the backend in memory alone is left out, by name and with the reason.
+The tests are downloaded with Django's source distribution. They get our backend in place of Django's backends in
+memory. Tests that only fit a backend in memory are skipped: LEFT_OUT names each of them with the reason.
 """
 
 import os
@@ -61,7 +61,7 @@ USE_TZ = True
 
 
 def main() -> int:
-    """The exit code of Django's test command."""
+    """Returns the exit code of Django's test command."""
     if django.VERSION < (6, 0):
         sys.stdout.write("skipped: the backport is published without its tests\n")
         return 0
@@ -101,7 +101,7 @@ def _download(directory: Path) -> None:
 
 
 def on_our_backend(file_name: str, text: str) -> str:
-    """A test file of Django with our backend in the places of its own."""
+    """Changes a test file of Django, so that it uses our backend."""
     contract = "tests.django.contract"
     for module, theirs, ours in (
         ("dummy", "DummyBackend", "StoringBackend"),

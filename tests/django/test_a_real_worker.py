@@ -1,4 +1,4 @@
-"""A worker process finds the tasks by FLOW_MODULES=processing_queue.django.flows, and runs them."""
+"""With FLOW_MODULES=processing_queue.django.flows, a worker process finds the tasks and runs them."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ def test_a_worker_runs_tasks(
     tmp_path: Path,
     hinted: bool,
 ) -> None:
-    """With a hint the worker's main thread runs them, without one a thread that looks for work."""
+    """With a hint, the worker's main thread runs the tasks. Without a hint, a thread that looks for work runs
+    them."""
     environment = settings_environment | {"DJANGO_SETTINGS_MODULE": "tests.django.shop.settings"}
     settings = {"IDLE_POLL_SECONDS": "60" if hinted else "0.2"}
     log = tmp_path / "worker.log"

@@ -1,4 +1,4 @@
-"""The admin in a real browser, as a member of the staff who may view and change records and flows, and no more."""
+"""Tests the admin in a real browser. The user is a staff member who may only view and change records and flows."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def site_url(admin_tables: None) -> Iterator[str]:
 
 @pytest.fixture
 def otto(site_url: str, browser: Browser, task_worker: Worker) -> Browser:
-    """The browser, where Otto of the operators is logged in."""
+    """The browser, in which the operator Otto is logged in."""
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Permission
 
@@ -50,9 +50,10 @@ def otto(site_url: str, browser: Browser, task_worker: Worker) -> Browser:
 
 
 def act(browser: Browser, action: str) -> str:
-    """Chooses every row, and the action for them. Returns what the admin says then."""
-    browser.wait("document.querySelector('#action-toggle')")
-    browser.run("document.querySelector('#action-toggle').click()")
+    """Selects every row, and applies the action to them. Returns the message that the admin shows."""
+    # The box that selects all rows works only when Django's script has run.
+    browser.wait("document.querySelector('.action-select')")
+    browser.run("document.querySelectorAll('.action-select').forEach(box => box.click())")
     browser.run(f"document.querySelector('select[name=action]').value = '{action}'; 0")
     browser.run("window.isLeft = true; document.querySelector('button[name=index]').click()")
     return str(browser.wait(f"!window.isLeft && {SAID}"))

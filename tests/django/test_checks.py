@@ -1,4 +1,4 @@
-"""What would make a task fail is found at `manage.py check`, or refused at the start with a sentence."""
+"""`manage.py check` finds what would make tasks fail. Unknown options are refused at the start, with a message."""
 
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def test_psycopg2(site: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The alias `default` names this database from now on."""
+    """Points the alias `default` to this database."""
     from django.db import connections
 
     monkeypatch.setitem(

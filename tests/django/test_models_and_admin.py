@@ -1,4 +1,4 @@
-"""The app: models to read from, the admin with its actions, and checks."""
+"""Tests the Django app: its read-only models, and the admin with its actions."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def admin_client(admin_tables: None, task_worker: Worker) -> Any:
 
 
 def act(client: Any, model: str, action: str, *keys: object) -> str:
-    """The sentence that the admin shows after the action."""
+    """Applies the action. Returns the message that the admin shows."""
     answer = client.post(
         f"/admin/processing_queue/{model}/",
         {"action": action, "_selected_action": [str(key) for key in keys]},

@@ -1,4 +1,4 @@
-"""The login of an application needs the role of a producer to enqueue, and that of a worker to read results."""
+"""An application's login needs the producer role to enqueue, and the worker role to read results."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.flow_runs import Worker
 
 @pytest.fixture
 def log_in(task_worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Django's connection belongs to a login with this role and nothing else from now on."""
+    """Makes Django connect with a login that has only the given role."""
     from django.db import connections
 
     roles.grant_roles(task_worker.services.database)

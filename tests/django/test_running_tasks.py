@@ -1,4 +1,4 @@
-"""A worker runs the tasks, and their results tell of it."""
+"""A worker runs the tasks, and their results show the outcome."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tests of a Django application run its tasks in their own transaction: as its team's suite does."""
+"""A test of a Django application can run the application's tasks in the transaction of the test."""
 
 import os
 import subprocess

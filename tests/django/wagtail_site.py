@@ -1,7 +1,7 @@
-"""Wagtail as it comes from PyPI, its tasks on this queue: `python -m tests.django.wagtail_site PYTHON`.
+"""Runs Wagtail's tasks on this queue: `python -m tests.django.wagtail_site PYTHON`. Wagtail is as published on PyPI.
 
-PYTHON: the interpreter of an environment with wagtail and processing-queue[worker]. Wagtail updates its search index
-and its index of references by Django tasks. Nothing of it is changed but the settings of the new site.
+PYTHON is the interpreter of an environment that has wagtail and processing-queue[worker]. Wagtail uses Django tasks
+to update its search index and its reference index. Only the settings of the new site are changed.
 """
 
 import os
@@ -39,7 +39,7 @@ SUMMARY = "SELECT flow_name, status, count(*) FROM processing_queue GROUP BY 1, 
 
 
 def main(python: str) -> None:
-    """Raises AssertionError where the index is not as it should be."""
+    """Raises AssertionError if the search index is wrong."""
     with tempfile.TemporaryDirectory() as place, running_postgres() as server, running_redis() as redis_url:
         site = Path(place)
         url = server.database_url(server.create_database())

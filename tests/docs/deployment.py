@@ -24,13 +24,15 @@ def is_deployment(block: CodeBlock) -> bool:
 
 
 def program(line: str, scripts: Path = Path(sys.executable).parent) -> list[str]:
-    """The command with the script of this environment, or of the directory `scripts`."""
+    """The command as a list. Its script is in the directory `scripts`, by default the scripts of this
+    environment."""
     script, *arguments = shlex.split(line)
     return [str(scripts / script), *arguments]
 
 
 class Deployment:
-    """In a directory that has the modules of the flows, as the reader's has. The servers are those of the tests."""
+    """Runs commands in a directory that has the modules of the flows, like the reader's directory. Uses the servers
+    of the tests."""
 
     def __init__(
         self,
@@ -47,7 +49,8 @@ class Deployment:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def run(self, block: CodeBlock, use: Callable[[], None] = lambda: None) -> None:
-        """Every line; then all processes are ready, serve `use`, and end with code 0 when they are asked to."""
+        """Runs every line, waits until all processes are ready, and calls `use`. Then the processes must end
+        with code 0 when they are told to stop."""
         since = database_time(self._database)
         try:
             for line in block.code.strip().splitlines():

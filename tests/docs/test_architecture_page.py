@@ -31,7 +31,7 @@ def walks() -> dict[str, list[str]]:
 
 @cache
 def statuses() -> set[str]:
-    """Those of the schema's CHECK."""
+    """The statuses that the CHECK of the schema names."""
     schema = "\n".join(path.read_text() for path in (ROOT / "queue_store").rglob("*.sql"))
     (check,) = set(re.findall(r"CHECK \(status IN \(('pending', 'processing'[^)]*)\)\)", schema))
     return set(re.findall(r"'(\w+)'", check))

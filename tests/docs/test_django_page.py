@@ -1,4 +1,4 @@
-"""The page's application runs: its files are written as they stand there, and its own tests pass."""
+"""The application of the page runs: its files are written as the page shows them, and its own tests pass."""
 
 import os
 import subprocess

@@ -24,7 +24,7 @@ def names(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> dict[str, Any]:
-    """What the blocks define, run one after the other."""
+    """The names that the blocks define. The blocks are run one after the other."""
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     register_flow(database, "send_invoice")
     register_flow(database, "tell_customer")

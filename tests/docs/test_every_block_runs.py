@@ -1,4 +1,4 @@
-"""Every code block that a reader may copy is run by a test, but for a short list that says why not."""
+"""A test runs every code block that a reader may copy. A short list names the exceptions, with reasons."""
 
 import re
 
@@ -26,7 +26,7 @@ RUN_BY = {
     "docs/typed-payloads.md": "tests/docs/test_typed_payloads_page.py",
     "docs/watching.md": "tests/docs/test_watching.py",
 }
-# By page and first line. Each is a block that no test runs as it stands.
+# Blocks that no test runs exactly as they are, by page and first line.
 NOT_RUN = {
     ("SECURITY.md", "$ queuectl grant-roles"): "tests/docs/test_security_page.py calls what it calls",
     ("CONTRIBUTING.md", "make lint"): "a step of .ci/run",
@@ -59,7 +59,7 @@ RUN_AS_TEXT = (
     "docs/own-schema.md",
     "docs/runbook.md",
     "docs/tutorial.md",
-)  # of others, tests run commands of a deployment only
+)  # on other pages, tests run only the commands of a deployment
 
 
 def is_to_be_copied(block: CodeBlock) -> bool:

@@ -1,4 +1,4 @@
-"""The commands of docs/moving-in.md move what the page says, out of the real systems."""
+"""The commands of docs/moving-in.md move records out of the real systems, as the page says."""
 
 import asyncio
 from typing import Any

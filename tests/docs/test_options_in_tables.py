@@ -1,4 +1,4 @@
-"""An option that a table of the documents offers is one that the code takes."""
+"""The code accepts every option that a table of the documents offers."""
 
 import dataclasses
 import inspect
@@ -31,7 +31,7 @@ OURS = {
 }
 PYTHONS = {"x", "days", "hours", "minutes", "seconds"}
 LIBPQS = {"target_session_attrs"}
-DJANGOS = {"queue_name", "priority", "run_after", "backend"}  # of a task's `using()`
+DJANGOS = {"queue_name", "priority", "run_after", "backend"}  # options of a task's `using()`
 CELERYS = {
     *inspect.signature(Task.apply_async).parameters,
     *inspect.signature(AsyncResult.revoke).parameters,

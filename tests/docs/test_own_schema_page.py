@@ -1,4 +1,4 @@
-"""The commands of docs/own-schema.md are run by a shell, in the order of the page."""
+"""A shell runs the commands of docs/own-schema.md, in the order of the page."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the README and the page for Celery users tell a reader to copy is run here, in the order of the page."""
+"""Runs everything that the README and the page for Celery users tell a reader to copy, in the order of the page."""
 
 import os
 import re

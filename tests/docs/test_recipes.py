@@ -1,4 +1,4 @@
-"""The recipes work in the frameworks that they are for."""
+"""Each recipe works in its framework."""
 
 import asyncio
 import subprocess
@@ -19,7 +19,7 @@ PAGE = "docs/recipes.md"
 
 
 def recipe(name: str, **names: Any) -> dict[str, Any]:
-    """What the block that begins with `# name` defines."""
+    """The names that are defined by the block that begins with `# name`."""
     (block,) = (b for b in code_blocks(PAGE, "python") if b.code.startswith(f"# {name}\n"))
     names["__name__"] = f"recipe_{name}"
     exec(compile(block.code, str(block), "exec"), names)  # noqa: S102  (our own documentation)
@@ -40,7 +40,7 @@ def shop(
 
 
 def counts(shop: DatabaseManager) -> tuple[int, int]:
-    """Orders and records: always the same number."""
+    """The number of orders and the number of records, which must always be equal."""
     with shop.transaction() as cursor:
         row = cursor.execute(
             "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM processing_queue)"
@@ -114,7 +114,7 @@ def test_flask_without_its_broker(shop: DatabaseManager) -> None:
 
 
 def test_a_second_celery_application(redis_url: str, redis_client: redis.Redis) -> None:
-    """What becomes of the message is tested with a worker, in tests/workers/test_enqueue_task.py."""
+    """The test of the message's effect, with a worker, is in tests/workers/test_enqueue_task.py."""
     with recipe("celery", broker_url=redis_url)["shop"]:
         assert redis_client.llen("control") == 1
 

@@ -1,4 +1,5 @@
-"""Every block of the runbook is run against a queue in the state that it describes, and shows what the page says."""
+"""Runs every block of the runbook, on a queue in the state that the block describes. The output is as the page
+says."""
 
 import contextlib
 import io
@@ -98,7 +99,7 @@ def broker_gone(database: DatabaseManager) -> None:
 
 
 def broker_refusing(database: DatabaseManager) -> None:
-    """A failover made a replica of it."""
+    """A failover has turned the broker into a replica."""
     troubles.healthy(database)
     broker = REFUSING.enter_context(answering_broker("redis://127.0.0.1:1/0"))
     broker.reply = "READONLY You can't write against a read only replica."
@@ -121,7 +122,7 @@ def maintenance_late_and_failed(database: DatabaseManager) -> None:
 
 
 def snapshot_held(database: DatabaseManager) -> None:
-    """It is ended by what the page says."""
+    """A statement of the page ends the forgotten transaction."""
     troubles.healthy(database)
     forgotten = psycopg.connect(os.environ["DATABASE_URL"], application_name="monthly report")
     forgotten.execute("SELECT count(*) FROM processing_queue")
@@ -133,7 +134,7 @@ def database_gone(_: DatabaseManager) -> None:
 
 
 def database_read_only(database: DatabaseManager) -> None:
-    """As a provider does it whose disk is full. It is undone after the scene."""
+    """Makes the database read-only, as a provider does when the disk is full. This is undone after the scene."""
     troubles.healthy(database)
     set_read_only("SET default_transaction_read_only = on")
     READ_ONLY.append(os.environ["DATABASE_URL"])
@@ -198,7 +199,7 @@ def _configured(
 
 @pytest.fixture
 def a_transaction_is_old_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """For the state that forgets one; nobody else leaves one open for long."""
+    """In the state with a forgotten transaction, a transaction counts as old at once."""
     held = database_rules.HELD_SNAPSHOT_SECONDS
     monkeypatch.setattr(database_rules, "HELD_SNAPSHOT_SECONDS", OldWithForgotten(held))
     yield
@@ -264,12 +265,12 @@ def run_shell(line: str, block: Block) -> str:
 
 
 def is_judging(arguments: list[str]) -> bool:
-    """`exit=` of a block is of those commands that say by it what they found."""
+    """Whether the exit code says what the command found. Only then `exit=` of a block applies to the command."""
     return arguments[0] in ("check", "doctor", "validate")
 
 
 def shows(expected: str, output: str) -> bool:
-    """`…` stands for anything; a line of its own for any number of lines."""
+    """`…` stands for any text. If a line is only `…`, it stands for any number of lines."""
     lines = [
         "(?:.*\n)*?.*" if line == "…" else re.escape(line).replace("…", ".*")
         for line in expected.strip().splitlines()

@@ -1,4 +1,4 @@
-"""What SECURITY.md says can be done is done, and each promise names a test that is there."""
+"""The statements of SECURITY.md work, and each promise names a test that exists."""
 
 import re
 

@@ -130,7 +130,8 @@ def test_nobody_may_call_the_function_unless_told_so(shop: DatabaseManager) -> N
 
 
 def test_the_functions_search_path_cannot_be_bent(shop: DatabaseManager) -> None:
-    """A caller's own table of the same name is not what the function writes to."""
+    """Even if the caller has a table with the name `processing_queue`, the function does not write into that
+    table."""
     script = "CREATE TEMP TABLE processing_queue (LIKE public.processing_queue); SELECT enqueue_record('send_invoice');"
     assert psql(shop, script).returncode == 0
     with shop.transaction() as cursor:

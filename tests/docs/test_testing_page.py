@@ -1,4 +1,5 @@
-"""The pytest plugin, as a user's own suite meets it: installed, found by itself, in another directory."""
+"""Tests the pytest plugin in a user's own suite, which is in another directory. The plugin is installed, and pytest
+finds it by itself."""
 
 import os
 import re
@@ -32,7 +33,7 @@ def test_a_database_that_is_not_for_tests_is_left_alone(clean_database_url: str,
     production = re.sub(r"/test_\w+", "/rpa_db", clean_database_url)
     assert production != clean_database_url
     done = run_suite(tmp_path, "negative or plain", TEST_DATABASE_URL=production)
-    assert "use one whose name has 'test' as a word" in done.stdout
+    assert "use a database whose name has 'test' as a word" in done.stdout
     assert "1 passed, 4 deselected, 1 error" in done.stdout
 
 

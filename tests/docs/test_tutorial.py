@@ -31,7 +31,7 @@ class Reader:
             **{name: value for name, value in os.environ.items() if name not in FOREIGN},
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",  # a file that changes within a second is compiled again
+            "PYTHONDONTWRITEBYTECODE": "1",  # so a file that changes within a second is compiled again
         }
 
     def follow(self, block: CodeBlock) -> None:
@@ -63,7 +63,7 @@ class Reader:
             assert up.end(signal.SIGINT) in (0, 130), up.output
 
     def see(self, block: CodeBlock) -> None:
-        """What the last commands print, once the queue has done its part."""
+        """The last commands print this block, once the queue has done its part."""
         pattern = "".join(
             "(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + "\n"
             for line in block.code.splitlines()

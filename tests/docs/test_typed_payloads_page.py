@@ -18,7 +18,8 @@ PAGE = "docs/typed-payloads.md"
 
 @pytest.fixture
 def page(worker: Worker) -> Iterator[dict[str, Any]]:
-    """What the blocks define, run one after the other, as an application would whose flows are registered."""
+    """The names that the blocks define. The blocks are run one after the other, and the flows are registered,
+    as in an application."""
     services = worker.services
     names: dict[str, Any] = {"__name__": "typed_page", "engine": services.database.engine}
     with registry.empty_registry():

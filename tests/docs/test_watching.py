@@ -1,4 +1,5 @@
-"""The commands of docs/watching.md are run as they stand there, and its codes are the codes of the code."""
+"""The commands of docs/watching.md are run as the page shows them, and the page names exactly the codes that
+exist."""
 
 import re
 import shlex

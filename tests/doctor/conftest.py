@@ -20,20 +20,20 @@ from tests.support.servers import connect
 
 @dataclass
 class Patient:
-    """`database`: of a login that may do everything."""
+    """`database`: with a login that has all rights."""
 
     database: DatabaseManager
     url: str
     redis: redis.Redis
 
     def execute(self, *statements: str) -> None:
-        """Each in autocommit."""
+        """Executes each statement in autocommit."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 
     def examine(self, exit_code: int | None = None) -> dict[str, Any]:
-        """What `queuectl doctor --json` says, by check: its level, message and next step."""
+        """The level, message and next step of each check, as `queuectl doctor --json` prints them."""
         result = CliRunner().invoke(main, ["doctor", "--json"])
         assert "Traceback" not in result.output
         found = json.loads(result.stdout)
@@ -42,7 +42,7 @@ class Patient:
         return {check["check"]: check for check in found["checks"]}
 
     def complaints(self) -> dict[str, tuple[str, str]]:
-        """The level and the message of each check that is not content."""
+        """The level and the message of each check whose level is not ok."""
         return {
             name: (check["level"], check["message"])
             for name, check in self.examine().items()

@@ -1,4 +1,4 @@
-"""`queuectl doctor`: its lines and exit codes, what it needs, and that it changes nothing."""
+"""`queuectl doctor`: its lines, its exit codes, what it needs, and that it changes nothing."""
 
 import json
 import os
@@ -126,7 +126,7 @@ def test_a_check_that_fails_keeps_no_other_from_it(patient: Patient, monkeypatch
 def test_a_real_fleet_is_all_well_and_a_host_with_a_wrong_clock_is_not(
     settings_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """A worker of flows, one of `control`, beat, and `queuectl` as a process of its own."""
+    """The fleet is a worker for flows, a worker for `control`, and beat. `queuectl` has its own process."""
 
     def run(**environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

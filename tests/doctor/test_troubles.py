@@ -1,4 +1,4 @@
-"""Each part of the set-up is spoilt for real: the doctor names that part, and complains of nothing else."""
+"""These tests break each part of the set-up for real. The doctor names that part, and complains of nothing else."""
 
 import time
 from collections.abc import Iterator
@@ -134,7 +134,7 @@ def test_a_broker_that_is_a_replica(patient: Patient) -> None:
 
 def test_a_short_visibility_timeout(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(app.conf.broker_transport_options, "visibility_timeout", 60)
-    assert "delivered again while they are worked on" in patient.complaints()["broker"][1]
+    assert "delivered again while workers still process them" in patient.complaints()["broker"][1]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_workers_of_several_logins_that_cannot_rescue_each_other(patient: Patien
 
 
 def test_a_prepared_transaction(monkeypatch: pytest.MonkeyPatch, patient: Patient) -> None:
-    """On a server of its own, because it has to be set when the server starts."""
+    """The test has a server of its own, because max_prepared_transactions must be set when the server starts."""
     monkeypatch.setattr(facts, "PREPARED_SECONDS", 0.0)
     with reachable_directory() as directory:
         server = EmbeddedPostgres(directory, settings={"max_prepared_transactions": "2"})
@@ -261,7 +261,7 @@ def test_a_prepared_transaction(monkeypatch: pytest.MonkeyPatch, patient: Patien
 
 
 def test_a_table_is_looked_at_that_the_roles_were_granted(patient: Patient) -> None:
-    """A table that is added to the grants is added to those that the doctor looks at."""
+    """The doctor examines every table that the grants name."""
     patient.execute(
         *[
             f"REVOKE ALL ON {table} FROM processing_queue_admin"
@@ -292,7 +292,7 @@ def test_a_worker_process_of_another_python_is_named(patient: Patient) -> None:
         (
             120,
             "warning",
-            "query_wait_timeout is 120 s (0: no end): a statement hangs that long",
+            "query_wait_timeout is 120 s (0 means no limit): a statement hangs that long",
         ),
     ],
 )

@@ -1,1 +1,1 @@
-"""The drill: each trouble that an operator meets is made for real. It is told as what it is, and as nothing else."""
+"""The drill causes each trouble that an operator may meet, and checks that this trouble is reported, and no other."""

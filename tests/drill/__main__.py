@@ -1,4 +1,5 @@
-"""`make drill`: every trouble, and a report. Exits with 1 when one was silent, told too late, or not alone."""
+"""`make drill`: causes every trouble, and writes a report. Exits with 1 if a trouble was not found or not mended in
+time, or if anything else was found."""
 
 import argparse
 import sys

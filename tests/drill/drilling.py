@@ -1,4 +1,4 @@
-"""One trouble is made, found and mended; what was seen on the way."""
+"""Causes one trouble, waits until it is found, and mends it. Notes what was seen until then."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,8 +22,8 @@ OPEN_ALERTS = "SELECT code FROM alerts WHERE resolved_at IS NULL"
 
 @dataclass
 class Drilled:
-    """`found_seconds`, `mended_seconds`: None where it did not happen in time. `wrong`: what else was seen, by
-    phase."""
+    """`found_seconds`, `mended_seconds`: None if the trouble was not found or not mended in time. `wrong`: what was
+    not as expected, by phase."""
 
     trouble: Trouble
     found_seconds: float | None = None
@@ -37,7 +37,8 @@ class Drilled:
 
 
 def drill(trouble: Trouble, fleet: Fleet) -> Drilled:
-    """Never raises for what the trouble does: the result says what was wrong."""
+    """Returns what happened. The result also says what was wrong, if the fleet did not find or mend the trouble as
+    expected; `drill` raises no error then."""
     drilled = Drilled(trouble)
     with ExitStack() as stack:
         stack.enter_context(fleet.settings_here())
@@ -63,14 +64,15 @@ def drill(trouble: Trouble, fleet: Fleet) -> Drilled:
 
 
 def look() -> list[Finding]:
-    """As `queuectl check --notify` does: the alerts are stored."""
+    """Judges the queue and stores the alerts, as `queuectl check --notify` does."""
     return check_queue(database_named(), load_processor_settings(), notify=True).findings
 
 
 def _wait(
     drilled: Drilled, phase: str, is_over: Callable[[list[Finding]], bool], seconds: float
 ) -> float | None:
-    """How many seconds it took; None when it did not happen. Notes each finding that belongs to no such trouble."""
+    """Judges the queue until `is_over` is true. Returns how many seconds this took, or None if it took too long.
+    Notes each finding that the trouble does not allow."""
     allowed = drilled.trouble.codes | drilled.trouble.passing
     started = time.monotonic()
     while True:
@@ -98,7 +100,7 @@ def _is_resolved(fleet: Fleet) -> bool:
 
 @contextmanager
 def _replaced(place: Any, name: str, value: Any) -> Iterator[None]:
-    """An entry of a mapping, or an attribute."""
+    """Replaces an entry of a mapping, or an attribute, for the time of a `with` block."""
     patch = (
         mock.patch.dict(place, {name: value})
         if isinstance(place, Mapping)

@@ -1,4 +1,4 @@
-"""A fleet as a deployment has it: workers of flows, one of `control`, and beat, on servers of their own."""
+"""A fleet as in a deployment: a worker for flows, a worker for `control`, and beat, on their own servers."""
 
 import os
 import time
@@ -27,7 +27,7 @@ FLOWS = "tests.drill.flows_under_drill"
 LOGIN = "drill_fleet"
 CONNECTION_LIMIT = 80
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "1"}
-# The fleet's rows about itself stay when the rest is emptied.
+# The fleet stores rows about itself in these tables. They are kept when all other tables are emptied.
 KEPT = (
     "schema_version",
     "flows",
@@ -60,7 +60,7 @@ class Servers:
 
 
 class Fleet:
-    """`settings`: names without the prefix. Its processes log in as a login that is no superuser."""
+    """`settings`: names without the prefix. The processes of the fleet log in as a role that is not a superuser."""
 
     def __init__(self, servers: Servers, settings: Mapping[str, str] | None = None) -> None:
         self.servers = servers
@@ -98,7 +98,7 @@ class Fleet:
         self.servers.server.drop_database(self.name)
 
     def start_worker(self, queues: str, concurrency: int, **environment: str) -> CeleryProcess:
-        """It is not ready yet."""
+        """Returns before the worker is ready."""
         name = f"{queues}-{self._log_number}@drill"
         options = ["-Q", queues, f"--concurrency={concurrency}", "-n", name, *WORKER_OPTIONS]
         return self._start(["worker", *options], queues, environment)
@@ -115,7 +115,7 @@ class Fleet:
         return process
 
     def clean(self) -> None:
-        """No record is left, and no trace of one."""
+        """Deletes all records and everything that was stored about them."""
         self.cleaner.clean()
         self.client.delete("processing_queue:quarantine")
 
@@ -124,7 +124,7 @@ class Fleet:
         return redis.Redis.from_url(self.servers.redis.url())
 
     def execute(self, *statements: str, parameters: Any = None) -> None:
-        """As superuser, each in autocommit."""
+        """Executes each statement as superuser, in autocommit."""
         with self.connect() as connection:
             for statement in statements:
                 connection.execute(statement.encode(), parameters)
@@ -137,13 +137,13 @@ class Fleet:
         return psycopg.connect(url or self.admin_url, application_name=application_name, autocommit=True)
 
     def queuectl(self, *arguments: str) -> str:
-        """As an operator on this machine."""
+        """Runs `queuectl` as an operator on this machine does."""
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
         return result.output
 
     def insert(self, flow_name: str, count: int, age_seconds: float = 0, **payload: Any) -> None:
-        """Records that are due since so long."""
+        """Inserts records that have been due for `age_seconds`."""
         self.execute(
             "INSERT INTO processing_queue (flow_name, payload, scheduled_at) SELECT %(flow)s, %(payload)s,"
             " now() - make_interval(secs => %(age)s) FROM generate_series(1, %(count)s)",
@@ -151,7 +151,7 @@ class Fleet:
         )
 
     def wait_for(self, condition: str, seconds: float = 60) -> None:
-        """Until the SQL condition is true."""
+        """Waits until the SQL condition is true."""
         deadline = time.monotonic() + seconds
         while self.query(f"SELECT {condition}") != [(True,)]:
             assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {condition}"
@@ -162,7 +162,7 @@ class Fleet:
 
     @contextmanager
     def settings_here(self) -> Iterator[None]:
-        """This process judges with the settings of the fleet."""
+        """Makes this process judge with the settings of the fleet."""
         broker_url = app.conf.broker_url
         with mock.patch.dict(os.environ, self.environment):
             app.conf.update(broker_url=self.servers.redis.url())

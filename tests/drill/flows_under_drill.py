@@ -1,4 +1,4 @@
-"""Flows of the drill's workers. A payload says what a record does."""
+"""Flows of the drill's workers. A payload says what the handler does."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tasks import PermanentError, flow
 
 @flow
 def letters(payload: dict[str, Any]) -> None:
-    """`seconds`: how long it takes. `down`: a file; while it exists, the service that is called is down."""
+    """`seconds`: how long the handler takes. `down`: while this file exists, the called service is down."""
     time.sleep(payload.get("seconds", 0))
     if Path(payload.get("down", "/nowhere")).exists():
         raise PermanentError("the post office is closed")
@@ -33,5 +33,5 @@ def busy(payload: dict[str, Any]) -> None:
 
 @flow
 def broken_off(payload: dict[str, Any], connection: Connection) -> None:
-    """Something between the worker and Postgres ends its connection, each time."""
+    """In each attempt, breaks its own connection, as if something between the worker and Postgres had cut it."""
     connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")

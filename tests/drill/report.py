@@ -1,4 +1,4 @@
-"""What a drill found, for people."""
+"""Writes the report of a drill."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,5 @@
-"""Many troubles, one after the other. A fleet serves for the next one when the last one left it as it was."""
+"""Runs many troubles, one after the other. The next trouble uses the same fleet if it needs the same settings, and if
+the last trouble left the fleet as it was."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -64,7 +65,7 @@ def drills() -> Iterator[Drills]:
 
 
 def run_all(troubles: Iterable[Trouble], running: Drills) -> list[Drilled]:
-    """Says each result as it comes."""
+    """Prints each result when it is known."""
     results: list[Drilled] = []
     for trouble in troubles:
         try:

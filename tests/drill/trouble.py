@@ -1,4 +1,5 @@
-"""A trouble: a generator that makes it, yields while the drill looks, and mends it. The register of all of them."""
+"""A trouble is a generator that causes the trouble, yields while the drill looks, and mends it. This module has the
+register of all troubles."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,19 +8,21 @@ from typing import Any
 from tests.drill.fleet import Fleet
 
 LONGEST_SECONDS = 60.0
-# Deaths of worker processes are told for an hour.
+# The death of a worker process is reported for an hour. So the statement moves all deaths two hours into the past.
 HEALED = "UPDATE worker_processes SET ended_at = ended_at - interval '2 hours' WHERE state = 'dead'"
 Make = Callable[[Fleet], Iterator[None]]
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """`codes`: the findings that must appear, and no other. `passing`: what may be seen for a moment on the way there,
-    or while it mends. `says`: part of what the finding says. `is_steady`: the next judgement finds the same.
+    """`codes`: the findings that must appear, and no others. `passing`: findings that may also appear before all
+    `codes` are found, or while the trouble is mended. `says`: a part of the finding's text. `is_steady`: the next
+    judgement has the same findings.
 
-    `shortened`: mappings or modules of thresholds, the name there, and its value during the drill. `settings`: of the
-    fleet, names without prefix. `written`: what was shortened, or written instead of waiting, for the report.
-    `keeps_fleet`: after it the fleet is as before, so that the next trouble may use it."""
+    `shortened`: thresholds, each with its mapping or module, its name, and its value during the drill. `settings`:
+    settings of the fleet, without prefix. `written`: a sentence for the report. It says which times were shortened,
+    or which rows were written so that the drill need not wait. `keeps_fleet`: the trouble leaves the fleet as it
+    was, so the next trouble may use it."""
 
     name: str
     make: Make
@@ -39,7 +42,7 @@ TROUBLES: dict[str, Trouble] = {}
 
 
 def trouble(name: str, *codes: str, passing: Sequence[str] = (), **options: Any) -> Callable[[Make], Make]:
-    """Register a trouble under this sentence."""
+    """Registers a trouble under this name."""
 
     def register(make: Make) -> Make:
         assert name not in TROUBLES, name

@@ -13,8 +13,8 @@ from tests.support.flow_runs import Worker
 
 
 class Shop:
-    """An application with the worker of its tasks, in this process and on a real database. Its transactions are those
-    of `session`."""
+    """An application and the worker of its tasks, both in this process and on a real database. Tasks are enqueued in
+    the transaction of `session`."""
 
     def __init__(self, worker: Worker, **options: Any) -> None:
         self.worker = worker
@@ -26,7 +26,7 @@ class Shop:
         )
 
     def task(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
-        """Declare a task and make it known to the database, as the start of a worker does."""
+        """Declares a task and registers it in the database, as a worker does at its start."""
         if function is None:
             return lambda function: self.task(function, **options)
         options.setdefault("name", f"shop.{function.__name__}")
@@ -38,7 +38,7 @@ class Shop:
         make_known(self.worker, name)
 
     def run(self, task: Any) -> RunCounts:
-        """One run of the task's flow."""
+        """Does one run of the task's flow."""
         return self.worker.run(self.worker.services.flows[task.name])
 
     def rows(self) -> list[Any]:
@@ -58,7 +58,7 @@ def run_until_ended(shop: Shop, task: Any, most: int = 10) -> None:
 
 
 def make_known(worker: Worker, *names: str) -> None:
-    """Of these tasks those that are durable."""
+    """Registers those of the named tasks that are durable."""
     flows = [flow for name in names if (flow := find_flow(name)) is not None]
     worker.services.flows.update({flow.name: flow for flow in flows})
     with worker.services.database.transaction() as cursor:

@@ -1,4 +1,4 @@
-"""An application in a module of its own, as a team has it: a worker imports it."""
+"""An application in a module of its own, as a team would have it. A worker imports this module."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ def plain_slow(text: str) -> None:
     effect(text)
 
 
-@app.task(name="plain.endless", time_limit=3)  # on a slow machine, long enough for its effect
+@app.task(name="plain.endless", time_limit=3)  # long enough to write its effect, even on a slow machine
 def plain_endless(text: str) -> None:
     effect(text)
     time.sleep(300)
@@ -69,7 +69,7 @@ _at_work = threading.Lock()
 
 
 class together:  # noqa: N801  (a context manager)
-    """Writes an effect where two tasks are at work in this process."""
+    """Writes an effect if two tasks run at the same time in this process."""
 
     def __init__(self, name: str) -> None:
         self._name = name

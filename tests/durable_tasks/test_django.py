@@ -1,4 +1,4 @@
-"""A durable task joins Django's `atomic()`; see django_shop.py for what is asserted."""
+"""A durable task joins Django's `atomic()`. The assertions are in django_shop.py."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from tests.support.flow_rows import register_flow
 
 
 def test_an_eager_task_waits_for_djangos_commit(database: DatabaseManager, clean_database_url: str) -> None:
-    """And all else that the project asserts: one process, because it takes a second to start."""
+    """Runs all assertions of the project in one process, because a process takes a second to start."""
     register_flow(database, "shop.send")
     command = [sys.executable, "-W", "error", "-m", "tests.durable_tasks.django_shop"]
     project = subprocess.run(

@@ -1,4 +1,4 @@
-"""Where a worker has many flows, one hint is enough for all that wait: each costs a run, and no message."""
+"""If a worker has many flows, one hint is enough: the worker makes one run for each flow with waiting records."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ def test_the_flows_that_wait_are_run_one_after_the_other(shop: Shop) -> None:
         for number in range(3):
             task.delay(number)
     services = shop.worker.services
-    services.settings = replace(services.settings, time_slice_seconds=600.0)  # however slow this machine is
+    services.settings = replace(services.settings, time_slice_seconds=600.0)  # long enough for any machine
     run_waiting_flows(services)
     assert shop.worker.statuses() == {"completed": 3 * len(tasks)}
 

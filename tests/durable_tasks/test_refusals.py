@@ -1,4 +1,4 @@
-"""What a durable task cannot keep is refused with a sentence, where it is asked for. Nothing is written then."""
+"""An unsupported call, declaration or setting of a durable task is refused with a message. Nothing is written."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "two links": (lambda send: send.apply_async((1,), link=[send.s(), send.s()]), "link takes one task"),
     "a chain as link": (lambda send: send.apply_async((1,), link=chain(send.s(), send.s())), "one task"),
     "a link with options": (lambda send: send.apply_async((1,), link=send.s().set(expires=3)), "link with expires"),
-    "another queue": (lambda send: send.apply_async((1,), queue="slow"), "its queue is 'flows'"),
+    "another queue": (lambda send: send.apply_async((1,), queue="slow"), "the task's queue is 'flows'"),
     "a limit": (lambda send: send.apply_async((1,), time_limit=3), "declare it"),
     "shadow": (lambda send: send.apply_async((1,), shadow="other"), "shadow is not supported"),
     "compression": (lambda send: send.apply_async((1,), compression="gzip"), "compression is not supported"),

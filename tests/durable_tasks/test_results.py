@@ -16,7 +16,7 @@ LONG_SECONDS = 60
 
 
 class OutOfStockError(Exception):
-    """Of this module: its class is found again."""
+    """Belongs to this module, so that the class can be found again by its name."""
 
 
 @pytest.fixture

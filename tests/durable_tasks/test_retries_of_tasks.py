@@ -1,4 +1,4 @@
-"""The retries of a task are those of its record: one count, and one authority."""
+"""The retries of a task are the retries of its record. They are counted only once, in the record."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from celery.exceptions import MaxRetriesExceededError
 
+from queue_store.errors import PayloadRejectedError
+from tasks import PermanentError
 from tests.durable_tasks.conftest import Shop, run_until_ended
 
 
@@ -43,6 +45,26 @@ def test_the_exception_of_a_retry_is_that_of_the_failure(shop: Shop) -> None:
         ("retried", "ConnectionError"), ("failed", "ConnectionError"),
     ]  # fmt: skip
     assert shop.row().retry_count == 2
+
+
+class TooLongError(PayloadRejectedError):
+    """A PayloadRejectedError that Celery can pickle. So Celery does not replace it with another exception."""
+
+    def __init__(self, *_: str) -> None:
+        super().__init__("note", "too long")
+
+
+def test_a_retry_with_a_group_is_a_retry(shop: Shop) -> None:
+    """Without the call of retry(), the flow would not retry any exception of this group."""
+
+    @shop.task(bind=True, max_retries=1)
+    def charge(self: Any) -> None:
+        reasons = [PermanentError("no such customer"), TooLongError()]
+        raise self.retry(exc=ExceptionGroup("both", reasons), countdown=60)
+
+    charge.delay()
+    shop.run(charge)
+    assert (shop.row().status, shop.row().retry_count) == ("pending", 1)
 
 
 def test_without_an_exception_the_end_of_the_retries_is_celerys(shop: Shop) -> None:

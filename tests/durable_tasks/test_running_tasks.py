@@ -1,4 +1,4 @@
-"""The body of a durable task runs as on plain Celery: its request, results, classes and calls."""
+"""A durable task's body runs as on plain Celery, with the same request, results, classes and calls."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -141,7 +141,7 @@ def test_a_record_that_no_call_has_written_fails_alone(shop: Shop) -> None:
 
 
 def test_a_task_by_any_call_is_the_same(make_shop: Callable[..., Shop]) -> None:
-    """Called as a function, or with apply(), nothing is written."""
+    """A task that is called as a function, or with apply(), writes nothing."""
     shop = make_shop()
 
     @shop.task(bind=True)

@@ -1,4 +1,4 @@
-"""A soft time limit raises Celery's own exception, whatever other limits there are."""
+"""A soft time limit raises Celery's own exception, with or without other limits."""
 
 import time
 
@@ -8,7 +8,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from tasks.background.other_tasks import serve_other_tasks
 from tests.durable_tasks.conftest import Shop
 
-SOFT_SECONDS = 0.5  # on a slow machine, long enough to come into the `try`
+SOFT_SECONDS = 0.5  # long enough to enter the `try`, even on a slow machine
 
 
 def test_a_soft_limit_raises_celerys_own_exception(shop: Shop) -> None:

@@ -28,7 +28,7 @@ class Effects:
             return [row[0] for row in cursor.execute("SELECT text FROM task_effects ORDER BY at").fetchall()]
 
     def records(self) -> set[tuple[str, str, int]]:
-        """The flow, the status and the strikes of each."""
+        """The flow, status and crash strikes of each record."""
         with self._database.transaction() as cursor:
             rows = cursor.execute("SELECT flow_name, status, crash_strikes FROM processing_queue").fetchall()
             return set(rows)
@@ -37,7 +37,7 @@ class Effects:
         return {record for record in self.records() if record[0] == name}
 
     def attempts(self) -> list[str]:
-        """Those that failed or crashed."""
+        """The outcomes of all attempts that failed or crashed."""
         with self._database.transaction() as cursor:
             return [row[0] for row in cursor.execute("SELECT outcome FROM record_attempts").fetchall()]
 
@@ -58,7 +58,7 @@ def effects(database: DatabaseManager) -> Iterator[Effects]:
 
 @pytest.fixture
 def producer(settings_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process uses the application of the module as a producer does."""
+    """Makes this process use the module's application as a producer would."""
     for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
         monkeypatch.setenv(name, settings_environment[name])
     app = shop_under_test.app
@@ -130,7 +130,7 @@ def test_a_task_whose_process_died_is_repeated_only_with_acks_late(
 def test_children_retire_between_runs_and_limits_end_no_run(
     option: str, effects: Effects, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """Ten records of 0.2 s each are one run, which is longer than the worker's time limit."""
+    """Ten records of 0.2 s each are one run. That run takes longer than the worker's time limit."""
     with worker(settings_environment, log, option):
         shop_under_test.note.delay("known").get(timeout=PATIENCE_SECONDS)
         for _ in range(10):

@@ -1,4 +1,4 @@
-"""Each call of a durable task writes a record in the caller's transaction, however it is called."""
+"""Each kind of call of a durable task writes a record in the caller's transaction."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ def test_a_call_is_in_the_callers_transaction(call: str, shop: Shop, send: Any) 
 
 
 def test_a_chain_of_one_task_is_a_call_of_it(shop: Shop, send: Any) -> None:
-    """Applications that build chains as long as needed make such ones, too."""
+    """An application that builds chains of any length also builds chains of one task."""
     result = chain(send.si(17)).apply_async()
     assert (shop.row().flow_name, shop.row().payload["args"]) == ("shop.send", [17])
     shop.worker.run(shop.worker.services.flows["shop.send"])

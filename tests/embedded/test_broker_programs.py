@@ -1,4 +1,4 @@
-"""The broker of `make run`: the wheel's Valkey, or a server on PATH, whatever it links to."""
+"""The broker of `make run` is the wheel's Valkey or a server on PATH. The server on PATH can be a symbolic link."""
 
 import importlib.util
 import shutil
@@ -25,7 +25,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def only_on_path(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No wheel, and a PATH of one directory."""
+    """Hides the Valkey wheel, and limits PATH to one directory."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     programs = directory / "programs"
     programs.mkdir()
@@ -46,7 +46,8 @@ def test_the_wheel_serves_a_valkey(directory: Path) -> None:
 def test_a_link_to_a_checker_that_is_called_redis_server_is_a_server(
     directory: Path, only_on_path: Path
 ) -> None:
-    """Debian installs its server so: the program looks at the name by which it was started."""
+    """On Debian, `redis-server` is such a link. The program acts as a server or as a checker, depending on the name
+    that started it."""
     shutil.copy(WHEELS_SERVER, only_on_path / "valkey-check-rdb")
     (only_on_path / "redis-server").symlink_to("valkey-check-rdb")
     server = EmbeddedRedis(directory)

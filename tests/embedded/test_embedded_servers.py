@@ -1,4 +1,4 @@
-"""The embedded servers start anywhere, survive every end of their predecessor and leave nothing behind."""
+"""The embedded servers start in any directory, even after their starter was killed, and leave no process behind."""
 
 import os
 import signal

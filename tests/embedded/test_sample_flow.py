@@ -1,4 +1,4 @@
-"""What the sample flow derives from an answer, and what it refuses."""
+"""Tests what the sample flow derives from answers, and which answers it refuses."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_both_ends_of_a_scale_are_on_it_and_nothing_beyond(question: str) -> Non
         assert validate(ANSWERS | {question: value})[question] == value
     for value in (lowest - 1, highest + 1):
         with pytest.raises(
-            PermanentError, match=f"{question} is {value}, the scale goes from {lowest} to {highest}"
+            PermanentError, match=f"{question} is {value}, but the scale is {lowest} to {highest}"
         ):
             validate(ANSWERS | {question: value})
 
@@ -79,7 +79,7 @@ def test_an_unreachable_registry_is_worth_another_attempt() -> None:
 
 
 def test_the_survey_as_a_whole() -> None:
-    """Counted from anes96.csv with awk."""
+    """The expected numbers were counted in anes96.csv with awk."""
     results = [derive(validate(answers)) for answers in read_answers("anes96.csv")]
     assert len(results) == 944
     assert {

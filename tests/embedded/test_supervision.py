@@ -1,4 +1,4 @@
-"""What `queuectl up` starts stays up, is stopped in order, and never outlives it."""
+"""`queuectl up` keeps its processes running, stops them in order, and leaves none behind."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`queuectl up`: everything starts from nothing, the sample ends as expected, and nothing is left behind."""
+"""`queuectl up` starts everything from nothing, the sample ends as expected, and no process is left."""
 
 import os
 import re
@@ -39,11 +39,11 @@ def test_the_sample_ends_as_expected_and_the_summary_says_where_to_look(up: Up, 
     for shown in (
         r"952 of 952 records ended in [\d.]+ s, including the waits before retries.",
         r"Without these waits: [1-9]\d* completed a second.",
-        "Failed, because they are wrong on purpose: 8.",
+        "Records that failed because they are wrong on purpose: 8.",
         r"completed +│ +944 ",
         r"failed +│ +8 ",
         r"│ 6 +│ 2 +│ RegistryUnreachableError: the registry did not answer",
-        "self_lr is 9, the scale goes from 1 to 7",
+        "self_lr is 9, but the scale is 1 to 7",
         r"Queue health: 0 waiting, 3 worker processes alive, success rate of the last hour 99\.\d+ %",
         r"http://127.0.0.1:\d+/queue",
         re.escape(str(directory / "logs")),
@@ -92,7 +92,7 @@ def test_a_killed_worker_is_started_again(up: Up) -> None:
 def test_wrong_settings_get_one_message_and_leave_nothing_running(
     settings: dict[str, str], exit_code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in FOREIGN:  # both, so that whatever `up` sets is taken back
+    for name in FOREIGN:  # after both calls, pytest restores what `up` sets
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     before = psutil.Process().children()

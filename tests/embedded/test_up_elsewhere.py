@@ -1,4 +1,4 @@
-"""`queuectl up` with other flows, another database, another user, on a terminal, and through make."""
+"""Tests `queuectl up` with other flows, another database and another user, on a terminal, and through make."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def test_a_record_that_does_not_reach_its_end_gives_another_exit_code_and_is_nam
     assert up.wait() == 1
     summary = json.loads(up.output)
     assert summary["ended_as_expected"] is False
-    assert re.fullmatch(r"record \d+ is failed, and should be completed", summary["sample"]["surprises"][0])
+    assert re.fullmatch(r"record \d+ is failed, but should be completed", summary["sample"]["surprises"][0])
     assert len(summary["sample"]["surprises"]) == 1
     assert summary["counts"] == {
         "pending": 0, "processing": 0, "completed": 943, "failed": 9, "cancelled": 0
@@ -115,7 +115,7 @@ def read_until_closed(terminal: int) -> str:
     try:
         while part := os.read(terminal, 65536):
             parts.append(part)
-    except OSError:  # Linux' way to say that the other side is closed
+    except OSError:  # on Linux, this means that the other side is closed
         pass
     os.close(terminal)
     return b"".join(parts).decode()
@@ -156,7 +156,7 @@ def test_ctrl_c_stops_everything_through_make_too(directory: Path) -> None:
 
 UNPRIVILEGED = (
     "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-    # To read a Python that lies in root's home; it is not root's rights.
+    # Lets this user read a Python installation in root's home, but gives the user no other right of root.
     "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search",
 )  # fmt: skip
 

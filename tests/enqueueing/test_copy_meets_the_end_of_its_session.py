@@ -1,4 +1,5 @@
-"""A session that ends with its COPY is one broken connection to producers, also where two answers arrive at once."""
+"""If the server ends a session at the end of a COPY, producers get DatabaseUnavailableError. This is so even if an
+error and the end of the session arrive at once."""
 
 import asyncio
 import socket
@@ -22,7 +23,8 @@ def error_response(severity: str, sqlstate: str) -> bytes:
 
 
 class TwoAnswers:
-    """Stands between a client and its server. It answers the end of a COPY with an error and the end of the session."""
+    """A proxy between a client and its server. It answers the end of a COPY with two messages at once: an error, and a
+    fatal error that ends the session."""
 
     def __init__(self, database: DatabaseManager) -> None:
         url = database.engine.url
@@ -46,8 +48,8 @@ class TwoAnswers:
                 threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
                 while (chunk := client.recv(65_536)) and not chunk.endswith(COPY_DONE):
                     server.sendall(chunk)
-                # Closing it does not end the session while the other thread reads from it. While a COPY waits for
-                # its client, Postgres lets nobody drop any database.
+                # `close` would not end the session, because the other thread still reads from this socket. While a
+                # COPY waits for its client, Postgres lets no session drop any database.
                 server.shutdown(socket.SHUT_RDWR)
                 client.sendall(error_response("ERROR", "08P01") + error_response("FATAL", "08P01"))
 

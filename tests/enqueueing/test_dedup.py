@@ -1,4 +1,5 @@
-"""At most one unfinished record of a flow has a given dedup_key; the producer chooses what a second one means."""
+"""At most one unfinished record of a flow has a given dedup_key. The producer chooses what happens to a second
+record with this key."""
 
 import threading
 from typing import Any
@@ -99,7 +100,7 @@ def test_a_bulk_that_replaces_lets_the_last_row_with_a_key_win(processor: Distri
 
 @pytest.mark.parametrize("with_ids", [False, True])
 def test_duplicates_are_found_over_many_chunks(processor: DistributedProcessor, with_ids: bool) -> None:
-    """The first chunks go straight in; from the first duplicate on another way is taken."""
+    """The first chunks are copied directly. From the first duplicate on, duplicates are looked for before each COPY."""
     keys = [f"k{n}" for n in range(9_000)] + [f"k{n}" for n in range(8_000, 10_000)]
     done = processor.enqueue_many("send_invoice", keyed(*keys), on_duplicate="skip", with_ids=with_ids)
     assert (done.inserted_count, done.duplicate_positions) == (10_000, list(range(9_000, 10_000)))
@@ -124,21 +125,21 @@ def test_the_ids_follow_the_callers_order_beside_duplicates(processor: Distribut
 def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
     processor: DistributedProcessor, first: list[str]
 ) -> None:
-    """The COPY that lost gives way, and what it had is enqueued in the order of the keys. Before and after the first
-    duplicate that a bulk meets."""
+    """Postgres ends the COPY because of the deadlock. The bulk then enqueues its rows in the order of their keys. If
+    `first` names a key, the bulk has already met a duplicate before the deadlock."""
     processor.enqueue("send_invoice", {"n": "twin"}, dedup_key="twin")
     results: list[Any] = []
 
     def bulk() -> None:
         rows = keyed(*first, "x", "y", "z")
         with processor.database.transaction() as cursor:
-            # Postgres looks for a deadlock once. It must not look before ours waits, too.
+            # A session looks for a deadlock only once, after this time. By then, our session must wait, too.
             cursor.execute("SET LOCAL deadlock_timeout = '2s'")
             results.append(enqueue_many(cursor, "send_invoice", rows, on_duplicate="skip"))
 
     other = threading.Thread(target=bulk)
     with processor.database.transaction() as cursor:
-        cursor.execute("SET LOCAL deadlock_timeout = '60s'")  # so that the other one is ended
+        cursor.execute("SET LOCAL deadlock_timeout = '60s'")  # so that Postgres ends the other session
         enqueue(cursor, "send_invoice", {"n": "ours"}, dedup_key="y")
         other.start()
         wait_until_blocked(processor.database)
@@ -150,7 +151,7 @@ def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
 
 
 def test_a_key_that_is_taken_while_a_bulk_skips_is_a_duplicate_too(processor: DistributedProcessor) -> None:
-    """It is not there when the bulk looks for duplicates, and is met by its COPY."""
+    """The key is not visible yet when the bulk looks for duplicates, so the COPY meets the duplicate."""
     twin = processor.enqueue("send_invoice", {"n": "twin"}, dedup_key="twin").id
     results: list[Any] = []
 
@@ -180,7 +181,8 @@ def test_a_bulk_that_raises_names_the_key_and_writes_nothing(processor: Distribu
 def test_two_sessions_at_the_same_time_make_one_record(
     processor: DistributedProcessor, on_duplicate: OnDuplicate, stored: object, is_bulk: bool
 ) -> None:
-    """The second waits for the first to commit, and meets a twin that its statement could not see at its begin."""
+    """The second session waits until the first one commits. Then the second session finds a record with the same
+    key. This record was not visible when the session's statement began."""
     results: list[Any] = []
 
     def second() -> None:
@@ -227,7 +229,8 @@ def test_the_twin_that_held_the_key_may_be_rolled_back(processor: DistributedPro
 def test_a_twin_that_ends_while_a_bulk_replaces_leaves_room_for_the_new_record(
     processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch, ended: str
 ) -> None:
-    """It ends between the statement that finds the duplicates and the one that replaces their payloads."""
+    """The record `twin` ends between two statements: the first finds the duplicates, the second replaces their
+    payloads."""
     twin = processor.enqueue("send_invoice", {"n": "old"}, dedup_key="twin").id
     processor.enqueue("send_invoice", {"n": "old"}, dedup_key="other")
     start_processing(processor.database, twin)

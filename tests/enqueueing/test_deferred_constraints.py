@@ -1,4 +1,5 @@
-"""What a deferred constraint refuses is one record's failure, although Postgres says it at the end of the slice."""
+"""If a deferred constraint refuses the rows of one record, only that record fails. Postgres checks such a
+constraint only at the end of the slice."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +20,8 @@ ORPHAN = -1
 
 @pytest.fixture
 def families(worker: Worker) -> Iterator[Worker]:
-    """As Django declares its foreign keys. Positive parents are inserted by the handler, after their children."""
+    """The foreign key is deferred, as Django declares foreign keys. The handlers insert each parent after its child,
+    but no parent for ORPHAN."""
     worker.query("CREATE TABLE parents (id bigint PRIMARY KEY)")
     worker.query(
         "CREATE TABLE children (record_id bigint, parent_id bigint"

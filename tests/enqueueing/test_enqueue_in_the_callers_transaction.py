@@ -1,4 +1,4 @@
-"""A record exists when, and only when, the caller's own transaction commits, whatever kind of connection it has."""
+"""With every kind of connection, a record exists if and only if the caller's own transaction commits."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def open_connection(kind: str, database: DatabaseManager) -> Any:
     if kind == "connection":
         return database.engine.connect()
     url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    # The row factory is the caller's own affair.
+    # The caller may choose any row factory.
     return psycopg.connect(url, row_factory=dict_row)  # type: ignore[arg-type]
 
 
@@ -183,7 +183,7 @@ def test_an_asynchronous_connection_given_to_the_synchronous_function_is_refused
         engine = create_async_engine(database.engine.url)
         async with engine.connect() as connection:
             assert isinstance(connection, AsyncConnection)
-            with pytest.raises(QueueStoreError, match="begins with a"):
+            with pytest.raises(QueueStoreError, match="an asynchronous function"):
                 enqueue(connection, "send_invoice", {})  # type: ignore[arg-type]
         await engine.dispose()
 
@@ -193,7 +193,7 @@ def test_an_asynchronous_connection_given_to_the_synchronous_function_is_refused
 def test_a_copy_that_is_interrupted_while_it_begins_takes_everything_back(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Ctrl-C comes when the server has begun the COPY already: the driver leaves it open, and says nothing."""
+    """Ctrl-C comes when the server has already begun the COPY. The driver leaves the COPY open. Nothing is logged."""
     begin = psycopg.Cursor._start_copy_gen
 
     def interrupted(*arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Enqueueing costs one statement, no memory that grows with the number of rows, and no rights beyond its own."""
+"""One record takes one statement, many records take bounded memory, and a producer's rights suffice."""
 
 import tracemalloc
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_one_record_is_one_statement(database: DatabaseManager, on_duplicate: st
 
 @pytest.mark.parametrize("tiny", [0, 10_000])
 def test_memory_does_not_grow_with_the_number_of_rows(database: DatabaseManager, tiny: int) -> None:
-    """Rows of 50 kB each, whatever rows came before: a chunk holds few of them."""
+    """A chunk holds only a few rows of 50 kB each, even if many small rows came before."""
 
     def rows() -> Iterator[object]:
         for n in range(tiny):
@@ -61,7 +61,7 @@ def test_memory_does_not_grow_with_the_number_of_rows(database: DatabaseManager,
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 20 * MEGABYTE  # the rows are 60
+    assert peak < 20 * MEGABYTE  # the rows have 60 MB
 
 
 @pytest.fixture

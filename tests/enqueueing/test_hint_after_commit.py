@@ -1,4 +1,4 @@
-"""A hint follows the COMMIT of a session that enqueued, once for each flow, and never without one."""
+"""After a session that enqueued records commits, one hint is sent for each flow. Without a COMMIT, none is sent."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.support.flow_rows import register_flow
 
 
 class Hints:
-    """Remembers what was hinted, and how many records were visible then."""
+    """Remembers each hint, and how many records were visible when it was sent."""
 
     def __init__(self, visible: Callable[[], int]) -> None:
         self.sent: list[tuple[str, str, int]] = []
@@ -85,7 +85,7 @@ def test_an_asynchronous_session_hints_without_blocking_its_loop(
             await session.commit()
         await engine.dispose()
 
-    asyncio.run(work())  # waits for its executor
+    asyncio.run(work())  # also waits for the loop's executor
     assert hints.sent == [("survey", "slow", 1)]
 
 
@@ -122,9 +122,9 @@ def test_a_sender_that_raises_breaks_no_commit_and_is_told_of(
     send_hints(Broken(), enqueued)
     DistributedProcessor(database, hint_sender=Broken()).enqueue("letters", {})
     assert [record.getMessage().split(".")[0] for record in caplog.records] == [
-        "no hint for survey: its sender raised ConnectionError",
-        "no hint for survey: its sender raised ConnectionError",
-        "no hint for letters: its sender raised ConnectionError",
+        "no hint was sent for survey, because the hint sender raised ConnectionError",
+        "no hint was sent for survey, because the hint sender raised ConnectionError",
+        "no hint was sent for letters, because the hint sender raised ConnectionError",
     ]
 
 

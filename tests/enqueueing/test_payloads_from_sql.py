@@ -1,4 +1,4 @@
-"""`enqueue_record` refuses a payload that does not fit the schema of its flow; a plain INSERT does not ask."""
+"""`enqueue_record` refuses a payload that does not fit the schema of its flow; a plain INSERT checks nothing."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Smaller is more urgent, and nothing waits without end behind what is more urgent."""
+"""A smaller priority is more urgent. More urgent records do not keep other records waiting without end."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.support.store import Store, completed, exchange, ids, store_on
 
 @pytest.fixture
 def small(database: DatabaseManager) -> Iterator[Store]:
-    """Batches of two."""
+    """A store with batches of two."""
     with store_on(database, batch_size=2) as store:
         store.add_flow()
         yield store
@@ -50,7 +50,7 @@ def test_what_is_urgent_but_not_due_keeps_nobody_waiting(small: Store) -> None:
 
 
 def test_every_nth_claim_begins_at_the_level_that_waits_longest(small: Store) -> None:
-    """An endless backlog at an urgent level, and a record at the last level that is older."""
+    """There is a long backlog at an urgent level, and an older record at the last level."""
     old = small.enqueue(1, priority=9, delay=-60)
     urgent = small.enqueue(20, priority=0)
     run = run_that_ages(small, aging_claims=3)

@@ -1,5 +1,5 @@
-"""A payload that does not fit its flow's type is refused when it is enqueued, with the field's path, through every door
-of a process that has imported the flow."""
+"""In a process that has imported a flow, every way to enqueue refuses a payload that does not fit the flow's type.
+The error names the path of the field."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ MISFIT = "payload.due"
 
 @pytest.fixture
 def invoices(database: DatabaseManager) -> Iterator[Callable[[Any], Any]]:
-    """Declares the flow `send_invoice` with this payload type."""
+    """A function that declares the flow `send_invoice` with a payload type."""
     register_flow(database, "send_invoice")
     with empty_registry():
         yield lambda annotation: flow(handler_of(annotation, print))

@@ -1,4 +1,4 @@
-"""A producer can wait for its records, and however many it awaits, one poll asks for all of them."""
+"""A producer can wait for its records. One poll asks for all of them, however many the producer awaits."""
 
 import asyncio
 import gc
@@ -37,7 +37,7 @@ NOBODY = 2**62  # an id that no record has
 def processor(database: DatabaseManager) -> Iterator[DistributedProcessor]:
     register_flow(database, "survey")
     yield DistributedProcessor(database)
-    for thread in threading.enumerate():  # a look on its way would outlive the pool of the test
+    for thread in threading.enumerate():  # otherwise, a query in progress would outlive the test's pool
         if thread.name == "queue_store wait_for":
             thread.join(timeout=LONG_SECONDS)
 
@@ -84,14 +84,16 @@ def test_the_old_name_of_wait_for_async_warns(processor: DistributedProcessor) -
         awaited = processor.await_for(record_id, timeout_seconds=30)
     assert asyncio.run(awaited).status == "cancelled"
     for package in (queue_store, processing_queue):
-        with pytest.warns(DeprecationWarning, match=f"{package.__name__}.await_for is called wait_for_async"):
+        with pytest.warns(
+            DeprecationWarning, match=f"{package.__name__}.await_for is now called wait_for_async"
+        ):
             assert package.await_for is package.wait_for_async
 
 
 def test_one_poll_serves_all_who_wait(
     processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads and coroutines together: never more than one look at a time, each asking for all that is open."""
+    """Threads and coroutines wait at the same time. Only one thread asks the database, for all open records at once."""
     asked: list[int] = []
     look = waiting.Poll.look  # type: ignore[attr-defined]
 

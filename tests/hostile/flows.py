@@ -24,7 +24,7 @@ SESSION: dict[str, Any] = {
 
 @flow(batch_size=200)
 def neighbour(payload: Any) -> None:
-    """Serves on, whatever happens to the other flows of its worker."""
+    """Must be served, whatever happens to the other flows of its worker."""
 
 
 @flow(**OPTIONS)

@@ -1,4 +1,4 @@
-"""What hostile handlers do, by name. `flows.py` calls each in every mode that it applies to."""
+"""The misuses that hostile handlers commit, by name. `flows.py` calls each misuse in every mode that it applies to."""
 
 import asyncio
 import contextvars
@@ -118,7 +118,7 @@ def change_the_decimal_context() -> None:
 
 
 def run_a_loop() -> None:
-    with suppress(RuntimeError):  # on the loop of an async handler
+    with suppress(RuntimeError):  # raised in an async handler, whose loop runs already
         asyncio.run(asyncio.sleep(0))
 
 

@@ -1,4 +1,4 @@
-"""Which misuses apply to which flow of `flows.py`."""
+"""Maps each flow of `flows.py` to the misuses that apply to it."""
 
 from typing import Any
 
@@ -21,5 +21,6 @@ MODES: dict[str, dict[str, Any]] = {
     "express_with_psycopg": ON_CONNECTIONS | RETURNS,
     "express_with_async_psycopg": ON_CONNECTIONS | RETURNS | LOOP,
 }
-# Innocent records before and after each misuse: a flow is express after three batches of these.
+# How many innocent records come before and after each misuse. A flow becomes express after three batches of
+# innocent records.
 INNOCENTS = {mode: 20 if mode.startswith("express") else 1 for mode in MODES}

@@ -1,7 +1,8 @@
 """Hostile handlers in real worker processes, next to innocent records and to another flow.
 
-Whatever a handler does: innocent records complete without a charge and with their effects exactly once, the culprit
-ends within its attempts and strikes, and the worker goes on serving other flows.
+Whatever a handler does, innocent records complete without a charge, and with their effects exactly once. The record
+with the hostile handler ends, at the latest when its attempts or crash strikes are used up. The worker goes on
+serving other flows.
 """
 
 import time

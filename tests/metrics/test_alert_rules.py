@@ -1,4 +1,4 @@
-"""The Prometheus alert rules fire when they should and are silent when they should be, by Prometheus' own tool."""
+"""The Prometheus alert rules fire when they should, and only then. Prometheus' own tool checks this."""
 
 import shutil
 import subprocess

@@ -1,4 +1,5 @@
-"""Labels stay bounded and totals right, however many names of flows there are, mistyped ones included."""
+"""The number of labels stays bounded and totals stay right, however many names of flows there are, including mistyped
+ones."""
 
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_a_busier_flow_gets_the_label_and_no_counter_shrinks(
     add_outcomes(database, "alpha", completed=5, minutes_ago=0)
     add_outcomes(database, "beta", completed=6, minutes_ago=0)
     samples = scrape_again(collector)
-    assert value(samples, COMPLETED, flow="alpha") == 5  # not twice as busy
+    assert value(samples, COMPLETED, flow="alpha") == 5  # beta is not twice as busy, so alpha keeps the label
     assert value(samples, COMPLETED, flow=labels.OTHERS) == 6
     add_outcomes(database, "beta", completed=20, minutes_ago=0)
     samples = scrape_again(collector)

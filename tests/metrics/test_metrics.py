@@ -1,4 +1,4 @@
-"""Metrics: what they count, what they cost, and that dashboards and alert rules ask for names that exist."""
+"""Metrics: their values and their cost. Dashboards and alert rules use only names that exist."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def scrape(collector: QueueCollector) -> dict[str, list[Any]]:
 
 
 def scrape_again(collector: QueueCollector) -> dict[str, list[Any]]:
-    """As if the last reading were old."""
+    """Scrapes with a new reading, as if the last reading were too old."""
     collector.read_at = float("-inf")
     return scrape(collector)
 
@@ -85,7 +85,8 @@ def test_counters_only_grow_whatever_is_folded_and_purged(database: DatabaseMana
 
 
 def test_counters_begin_at_nothing_in_each_process(database: DatabaseManager) -> None:
-    """Or else each restart of the exporter would make Prometheus count the hour twice."""
+    """If a counter began with the outcomes of the hour, Prometheus would count them again after each restart of the
+    exporter."""
     name = "processing_queue_completed_records_total"
     add_flow(database)
     add_outcomes(database, completed=5, minutes_ago=0)
@@ -101,7 +102,7 @@ def test_counters_begin_at_nothing_in_each_process(database: DatabaseManager) ->
 def test_a_flow_in_which_nothing_happened_has_counters(
     database: DatabaseManager, collector: QueueCollector
 ) -> None:
-    """An increase from nothing to the first crash is seen only where the nothing was told."""
+    """Prometheus sees the increase to the first crash only if the counter was there before, with the value 0."""
     add_flow(database)
     assert value(scrape(collector), "processing_queue_crashed_records_total", flow="alpha") == 0
 

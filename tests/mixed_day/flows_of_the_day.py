@@ -1,4 +1,4 @@
-"""Fifty flows: ten kinds that together use everything an author can say, five of each."""
+"""Fifty flows: five of each of ten kinds. The kinds differ in their handlers and in their options."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord, flow
 
 FLOWS_OF_EACH_KIND = 5
-FOLLOW_UP, RECURRING = -1, -2  # what their payloads hold
+FOLLOW_UP, RECURRING = -1, -2  # the `n` of their payloads
 TOO_SLOW, PATIENT = 7, 1
 SOON = Backoff.fixed(0.05)
 INSERT = "INSERT INTO effects_of_the_day (record_id) VALUES (%(record_id)s)"
@@ -30,7 +30,7 @@ async def asynchronous(payload: dict[str, Any], context: FlowContext) -> int:
 
 
 def in_threads(payload: dict[str, Any], context: FlowContext) -> None:
-    """One waits until somebody cancels it."""
+    """Returns at once, except for one record: its handler waits until the record is cancelled."""
     ends_at = time.monotonic() + 60
     while context.flow_name == "in_threads_0" and payload["n"] == PATIENT and time.monotonic() < ends_at:
         context.raise_if_cancelled()
@@ -106,7 +106,7 @@ for handler, options in KINDS.items():
 
 
 def ends_as(kind: str, n: int) -> tuple[str, int]:
-    """The status and the retry_count that a record ends with when nobody cancels it."""
+    """Returns the status and the retry_count with which a record ends if it is not cancelled."""
     if kind in ("one_commit", "one_commit_async", "by_batch_in_one_commit") and n % 40 == 3:
         return "failed", 1
     if kind == "asynchronous" and n % 50 == TOO_SLOW:

@@ -1,5 +1,6 @@
-"""Fifty flows of all kinds, four worker processes, operators who cancel, pause and change priorities: every
-record ends as its flow says it should. The short form runs with the other tests, the long one by make test-mixed-day.
+"""Four worker processes work on fifty flows of all kinds, while operators cancel, pause and change priorities. Every
+record ends as its flow says. The short form runs with the other long tests, and `make test-mixed-day` runs the long
+form.
 """
 
 import os
@@ -16,6 +17,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.distributed_processor import DistributedProcessor
 from tests.mixed_day.flows_of_the_day import FLOWS_OF_EACH_KIND, KINDS, PATIENT, RECURRING, ends_as
 from tests.support.documents import ROOT
+from tests.support.evidence import made_by
 from tests.workers.processes import running_beat, running_worker, wait_until
 
 pytestmark = pytest.mark.long
@@ -43,7 +45,7 @@ def rows(database: DatabaseManager, statement: str, **parameters: Any) -> list[t
 
 
 def fill(database: DatabaseManager) -> None:
-    """Records of one flow in ten have an order_key; priorities and due times are mixed."""
+    """Inserts records for all flows. One flow in ten has order keys. Priorities and due times are mixed."""
     rows(
         database,
         "INSERT INTO processing_queue (flow_name, payload, priority, scheduled_at, order_key) "
@@ -56,7 +58,8 @@ def fill(database: DatabaseManager) -> None:
 
 
 def operate(database: DatabaseManager) -> set[int]:
-    """What operators and producers do at the same time. Returns the ids that were cancelled, or asked to stop."""
+    """Does what operators and producers do while the workers work. Returns the ids of the records that were cancelled
+    or asked to stop."""
     processor = DistributedProcessor(database)
     paused = FLOWS[::7]
     for flow_name in paused:
@@ -77,7 +80,8 @@ def operate(database: DatabaseManager) -> set[int]:
 
 
 def produce(processor: DistributedProcessor) -> int:
-    """Into a flow that is paused: a key, twice more, and one that is refused. Returns its id."""
+    """Enqueues into a paused flow: one record with a key, two duplicates of it, and two records that are refused.
+    Returns the id of the first record."""
     first = processor.enqueue("plain_0", {"n": 2}, dedup_key="of the day")
     skipped = processor.enqueue("plain_0", {"n": 3}, dedup_key="of the day", on_duplicate="skip")
     replaced = processor.enqueue(
@@ -94,7 +98,7 @@ def produce(processor: DistributedProcessor) -> int:
 
 
 def cancel_the_patient_one(processor: DistributedProcessor) -> int:
-    """It is cancelled while it runs, and notices."""
+    """Cancels a record whose handler waits for its cancellation. Returns the id of the record."""
     patient = (
         "SELECT id FROM processing_queue WHERE flow_name = 'in_threads_0' AND payload->>'n' = %(n)s "
         "AND status IN ('processing', 'cancelled')"
@@ -117,7 +121,7 @@ def count(database: DatabaseManager, flow_names: list[str], *statuses: str) -> i
 
 
 def unfinished(database: DatabaseManager) -> int:
-    """But for recurring ones, which do not end with the day."""
+    """Counts the unfinished records, except recurring ones, which do not end with the day."""
     live = (
         "SELECT count(*) FROM processing_queue "
         "WHERE status IN ('pending', 'processing') AND payload->>'n' <> %(recurring)s"
@@ -159,11 +163,12 @@ def test_every_record_ends_as_its_flow_says(
     assert follow_ups == rows(day, expected)[0][0] > 0
     assert recurring_ends(day) == {1}
     if RECORDS >= FULL_DAY_RECORDS:
-        write_evidence(day, time.monotonic() - began)
+        urls = settings_environment["DATABASE_URL"], settings_environment["CELERY_BROKER_URL"]
+        write_evidence(day, time.monotonic() - began, made_by("make test-mixed-day", *urls))
 
 
 def recurring_ends(database: DatabaseManager) -> set[int]:
-    """How many records the occurrences have that were worked off."""
+    """Counts the completed records of each occurrence. Returns the different counts."""
     return {
         row[0]
         for row in rows(
@@ -175,7 +180,7 @@ def recurring_ends(database: DatabaseManager) -> set[int]:
     }
 
 
-def write_evidence(database: DatabaseManager, seconds: float) -> None:
+def write_evidence(database: DatabaseManager, seconds: float, made: str) -> None:
     ends = rows(
         database,
         "SELECT regexp_replace(flow_name, '_[0-9]$', ''), status, count(*), sum(retry_count) "
@@ -186,9 +191,9 @@ def write_evidence(database: DatabaseManager, seconds: float) -> None:
     )
     EVIDENCE.write_text(
         "# A mixed day\n\n"
-        f"Written by `make test-mixed-day`: {len(FLOWS)} flows, {RECORDS:,} records and 4 worker processes. Operators\n"
-        "pause, cancel and change priorities, a flow recurs, producers use keys and are refused.\n"
-        f"Every record ended as its flow says it should, {seconds:,.0f} s after the first was enqueued.\n\n"
+        f"{len(FLOWS)} flows have {RECORDS:,} records and 4 worker processes. Operators pause, cancel and change "
+        "priorities, a flow recurs, and producers use keys and are refused. Every record ended as its flow says, and "
+        f"the last one {seconds:,.0f} s after the first was enqueued.\n\n{made}\n\n"
         "| kind of flow | status | records | failed attempts |\n| --- | --- | --- | --- |\n" + table + "\n"
     )
 
@@ -208,7 +213,8 @@ def wrong_ends(database: DatabaseManager, cancelled: set[int]) -> list[Any]:
 
 
 def wrong_effects(database: DatabaseManager) -> list[Any]:
-    """Records with another number of rows than one for completed and none for the others."""
+    """Returns each completed record that does not have exactly one effect, and each other record that has an
+    effect."""
     return rows(
         database,
         "SELECT q.id, q.status, count(e.id) FROM processing_queue q "
@@ -220,7 +226,8 @@ def wrong_effects(database: DatabaseManager) -> list[Any]:
 
 
 def disorder(database: DatabaseManager) -> list[Any]:
-    """Rows of the same order_key that were written before those of an earlier record."""
+    """Returns each record whose effect was written directly after the effect of a later record with the same order
+    key."""
     return rows(
         database,
         "SELECT * FROM (SELECT q.id, lag(q.id) OVER (PARTITION BY q.flow_name, q.order_key ORDER BY e.id) AS before "

@@ -1,10 +1,11 @@
 """A model of claim, heartbeat, rescue and fence, small enough to be explored completely.
 
-One record and a few worker processes, each with one run, and perhaps a thread that was given up and works on. Every
-statement of the store is one step, as it is one transaction there; a one-COMMIT slice is two, the fenced UPDATE that
-takes the row lock and the COMMIT. Processes die at any moment, and answers get lost. A frozen process is one that takes
-no step for a while, and a lease that ran out is a rescuer that takes its step: all interleavings are explored, so both
-are in. `Rules` switches the rules off that the real statements keep, to show that each one is needed.
+The model has one record and a few worker processes. Each process has one run, and perhaps an abandoned thread
+that still works. Every statement of the store is one step, because it is one transaction there. A one-COMMIT
+slice has two steps: the fenced UPDATE, which takes the row lock, and the COMMIT. Processes die at any moment,
+and answers get lost. All interleavings are explored. So the model includes frozen processes, which take no
+step for a while, and expired leases, after which a rescuer takes its step. `Rules` switches off rules that
+the real statements follow, to show that each rule is needed.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,9 +32,9 @@ class Run(NamedTuple):
     is_gone: bool = False  # its process died
     seen_silent: bool = False  # a rescuer has read that it is silent, and may act on it later
     is_settled: bool = False
-    claim_number: int = 0  # what the process believes to own; 0: nothing
-    stale_number: int = 0  # what an abandoned thread of the same process believes to own
-    in_transaction: int = 0  # the claim that it writes under, after the fenced UPDATE and before the COMMIT
+    claim_number: int = 0  # the claim that the process believes it owns; 0: none
+    stale_number: int = 0  # the claim that its abandoned thread believes it owns
+    in_transaction: int = 0  # the claim under which it writes, between the fenced UPDATE and the COMMIT
 
 
 class State(NamedTuple):
@@ -77,7 +78,7 @@ def claim(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 
 def update_under_the_fence(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """Takes the row lock, or is refused. Somebody else's lock is waited for: no step."""
+    """Takes the row lock, or is refused. While another run holds the lock, the run waits, and there is no step."""
     if run.is_gone or run.claim_number <= 0 or run.in_transaction or state.locked_by is not None:
         return
     owns = state.status == "processing" and (state.owner, state.claim_number) == (i, run.claim_number)
@@ -88,7 +89,7 @@ def update_under_the_fence(state: State, i: int, run: Run, rules: Rules) -> Iter
 
 
 def snooze(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """The record is given back, and a thread that works on it does not know."""
+    """The record is given back, but a thread that works on the record does not know it."""
     owns = state.status == "processing" and (state.owner, state.claim_number) == (i, run.claim_number)
     if not run.is_gone and owns and state.locked_by is None:
         yield state._replace(status="pending", owner=None).with_run(
@@ -114,7 +115,7 @@ def commit(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
     done = state._replace(status="completed", effects=state.effects + 1, is_broken=broken)
     yield done.with_run(i, in_transaction=0, claim_number=0)
     yield done.with_run(i, in_transaction=0, claim_number=UNKNOWN)
-    yield state.with_run(i, in_transaction=0, claim_number=UNKNOWN)  # it did not happen, and nobody knows
+    yield state.with_run(i, in_transaction=0, claim_number=UNKNOWN)  # not committed, but the run cannot know
 
 
 def retry(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
@@ -129,7 +130,7 @@ def end(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 
 def beat(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """The heartbeat of a dead run updates no row: its process learns of it and lets go."""
+    """The heartbeat of a dead run updates no row. So its process learns that the run is dead, and drops the claim."""
     if run.is_gone or run.state != "dead":
         return
     if not rules.dead_is_final:
@@ -149,13 +150,14 @@ def see_silent(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 
 def terminate_session(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """The open transaction is rolled back. The process keeps what it believes, and will try again."""
+    """The open transaction is rolled back. The process still believes that it owns the record, and will try again."""
     if run.seen_silent and run.in_transaction:
         yield state.with_run(i, in_transaction=0)
 
 
 def declare_dead(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """The processes that were seen silent, even if they have beaten again since."""
+    """If a rescuer has seen that the run is silent, it declares the run dead, even if a heartbeat has arrived
+    since."""
     if run.seen_silent and run.state == "running":
         yield state.with_run(i, state="dead")
 
@@ -185,7 +187,7 @@ ACTIONS: tuple[Action, ...] = (
 
 @dataclass(frozen=True)
 class Exploration:
-    """Every state that can be reached, and what is wrong with it."""
+    """The number of reachable states, the promises that they break, and a state that is stuck."""
 
     state_count: int
     broken: tuple[str, ...]
@@ -217,7 +219,7 @@ def _broken_promises(state: State) -> Iterator[str]:
 
 
 def _stuck(reached: dict[State, list[State]], claim_bound: int) -> State | None:
-    """A state from which the record cannot be completed any more, though there are claims left to be made."""
+    """A state in which the record can no longer be completed, although further claims are possible."""
     before: dict[State, list[State]] = {state: [] for state in reached}
     for state, afters in reached.items():
         for after in afters:

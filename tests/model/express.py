@@ -1,9 +1,10 @@
 """A model of express slices next to claims, small enough to be explored completely.
 
-One record and a few runs, each registered by an earlier claim. A slice is held in one step, and settled, converted or
-lost in a later one. Its session may be ended while its handler goes on. Its process may die. The answer to its COMMIT
-may get lost. A session that cannot be ended is one that takes no step. A producer may replace the payload once.
-That vacuum may freeze a mark is left out: runs/has_died_lately.sql is for that.
+The model has one record and a few runs, each registered by an earlier claim. A run holds a slice in one step, and
+settles, converts or loses the slice in a later step. The session of a slice may be ended while the handler goes on.
+The process may die. The answer to the COMMIT may get lost. A session that cannot be ended takes no step. A producer
+may replace the payload once. Vacuum may freeze a mark. The model leaves this out, because runs/has_died_lately.sql
+covers it.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ class State(NamedTuple):
     claim_number: int = 0
     payload: int = 0
     mark: int | None = None  # whose slice locked the row last
-    attempts: int = 0  # express ones, of this payload
+    attempts: int = 0  # express attempts with this payload
     is_broken: str = ""
 
     @property
@@ -63,7 +64,7 @@ def hold(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 
 def settle(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """And the answer may get lost, after the COMMIT or before it."""
+    """Settles the slice. The answer to the COMMIT may get lost."""
     if not run.held:
         return
     if run.state == "running":
@@ -123,13 +124,13 @@ def die(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
 
 
 def declare_dead(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """Silent or gone; its session may live on."""
+    """The run is silent, or its process is gone. Its session may still be open."""
     if run.state == "running":
         yield state.with_run(i, state="dead")
 
 
 def rescue(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """It locks the row before it writes it, which leaves a mark too."""
+    """Rescue locks the row before the UPDATE. This lock leaves a mark, too."""
     if run.state == "dead" and not run.is_settled and (state.status, state.owner) == ("processing", i):
         yield state._replace(status="pending", owner=None, mark=-1)
 
@@ -201,7 +202,7 @@ def _wrong_payload(state: State, run: Run) -> str:
 
 
 def _stuck(reached: dict[State, list[State]], claim_bound: int) -> State | None:
-    """A state from which the record cannot be completed any more, though a run could claim it."""
+    """A state in which the record can no longer be completed, although a run could claim it."""
     before: dict[State, list[State]] = {state: [] for state in reached}
     for state, afters in reached.items():
         for after in afters:

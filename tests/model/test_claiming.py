@@ -1,4 +1,4 @@
-"""The protocol, explored completely within its bounds: nothing doubled, nothing stuck, and every rule is needed."""
+"""Explores the protocol completely within bounds: nothing is doubled, nothing is stuck, and every rule is needed."""
 
 from dataclasses import fields
 

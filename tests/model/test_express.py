@@ -1,4 +1,4 @@
-"""Express slices next to claims, explored within bounds: nothing doubled, nothing stuck, and every rule is needed."""
+"""Explores express slices next to claims within bounds: nothing is doubled or stuck, and every rule is needed."""
 
 from dataclasses import fields
 

@@ -1,4 +1,5 @@
-"""Express slices against a small model: any sequence of holds, settlements, conversions, rollbacks and deaths."""
+"""Compares express slices with a small model, in any sequence of holds, settlements, conversions, rollbacks
+and deaths."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Expected:
     status: str = "pending"
     claim_number: int = 0
     retry_count: int = 0
-    mark: object | None = None  # of the slice whose locks were the last ones
+    mark: object | None = None  # of the slice that locked the row last
     locked_by: Run | None = None
     owner: Run | None = None
 
@@ -80,7 +81,7 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.idle) + len(self.slices) < 4)
     @rule()
     def begin(self) -> None:
-        """A run begins with a claim, and completes what it got."""
+        """A run begins with a claim, and completes the records that it claimed."""
         self.enqueue(1)
         run = self.store.run(batch_size=3, max_retries=0)
         batch = run.begin()
@@ -104,7 +105,7 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.idle)
     @rule(data=st.data(), size=st.integers(1, 4), count=st.integers(0, 4))
     def hold(self, data: st.DataObject, size: int, count: int) -> None:
-        """What may not be express is claimed and completed."""
+        """Records that cannot be express are claimed and completed."""
         self.enqueue(count)
         run = data.draw(st.sampled_from(self.idle))
         run.position.drop()
@@ -133,7 +134,8 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.slices)
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
-        """Complete, fail, convert to claims and let go, in one COMMIT; after a loss, in a new transaction."""
+        """One COMMIT decides about all records of a slice. Each is completed, failed, converted to a claim, or let
+        go. If the session was lost, a new transaction does this."""
         one = data.draw(st.sampled_from(self.slices))
         ends = [data.draw(st.sampled_from(["complete", "fail", "convert", "let go"])) for _ in one.records]
         chosen = {end: [r for r, e in zip(one.records, ends, strict=True) if e == end] for end in set(ends)}
@@ -160,7 +162,8 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(one.is_lost for one in self.slices))
     @rule(data=st.data())
     def replace_a_payload(self, data: st.DataObject) -> None:
-        """Of a record whose outcome is kept in memory: that one was of another payload."""
+        """Replaces the payload of a record whose outcome is kept in memory. That outcome belongs to the old
+        payload."""
         one = data.draw(st.sampled_from([one for one in self.slices if one.is_lost]))
         record_id = data.draw(st.sampled_from(one.records)).id
         expected = self.model[record_id]
@@ -179,7 +182,7 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not one.is_lost for one in self.slices))
     @rule(data=st.data())
     def lose_the_session(self, data: st.DataObject) -> None:
-        """Its handlers go on, and their outcomes are kept in memory."""
+        """The handlers of the slice go on, and their outcomes are kept in memory."""
         one = data.draw(st.sampled_from([one for one in self.slices if not one.is_lost]))
         with self.store.database.transaction() as cursor:
             terminate_sessions(cursor, one.run.flow_instance_id)
@@ -191,7 +194,8 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not one.is_lost and not one.is_dead for one in self.slices))
     @rule(data=st.data())
     def declare_dead_what_cannot_be_ended(self, data: st.DataObject) -> None:
-        """The login of the rescuer may not end the session: the locks stay until the session ends by itself."""
+        """The login of the rescuer is not allowed to end the session. The locks stay until the session ends
+        by itself."""
         living = [one for one in self.slices if not one.is_lost and not one.is_dead]
         one = data.draw(st.sampled_from(living))
         with mock.patch.object(
@@ -206,7 +210,7 @@ class SliceMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not one.is_lost and not one.is_dead for one in self.slices))
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
-        """The host is gone in the middle of a slice. The server notices, and rescue is told."""
+        """The host fails in the middle of a slice. The server notices this, and rescue is called."""
         living = [one for one in self.slices if not one.is_lost and not one.is_dead]
         one = data.draw(st.sampled_from(living))
         one.run.held.driver.pgconn.finish()
@@ -278,8 +282,8 @@ class SliceMachine(RuleBasedStateMachine):
         self._note_marks_of_the_claim()
 
     def _note_marks_of_the_claim(self) -> None:
-        """A row was seen with a mark after a claim that did not take it. Why is not known, so the model believes the
-        rows here. Such a row is claimed as always."""
+        """Once, a row had a mark after a claim that did not take the row. The reason is not known, so here the model
+        reads the marks from the rows. A row with a mark is claimed in the normal way."""
         for record_id, status, *_, is_marked in self.store.query(ROWS):
             if status == "pending" and is_marked and self.model[record_id].mark is None:
                 self.model[record_id].mark = object()
@@ -290,8 +294,8 @@ class SliceMachine(RuleBasedStateMachine):
             self.model[record.id].status = "completed"
 
     def _rescued(self, run: Run) -> None:
-        """Rescue locks a row before it writes it, which leaves a mark too. The charges are tested in
-        test_store_against_model.py."""
+        """Rescue locks a row before the UPDATE. This lock leaves a mark, too. test_store_against_model.py tests the
+        charges."""
         for record_id, expected in self.model.items():
             if expected.owner is run and expected.status == "processing":
                 expected.status, expected.owner, expected.mark = self.store.status(record_id), None, object()

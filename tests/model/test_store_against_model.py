@@ -1,4 +1,5 @@
-"""The store against a small model: any sequence of arrows, by several runs and operators, over several connections."""
+"""Compares the store with a small model, in any sequence of arrows, by several runs and operators, over
+several connections."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.model: dict[int, Expected] = {}
         self.runs: list[Run] = []
-        self.held: list[tuple[Run, Record]] = []  # whatever was ever handed out, stale or not
+        self.held: list[tuple[Run, Record]] = []  # every claim of a record, stale or not
         self.store.execute("TRUNCATE processing_queue, flow_execution_logs, worker_processes")
 
     def teardown(self) -> None:
@@ -94,7 +95,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data(), arrow=st.sampled_from(["complete", "retry", "fail", "snooze", "release", "cancel"]))
     def write(self, data: st.DataObject, arrow: str) -> None:
-        """By anybody who ever held the record, under whatever claim number it was then."""
+        """A run that once claimed the record writes an outcome, under the claim number of that time."""
         run, record = data.draw(st.sampled_from(self.held[-6:]))
         expected = self.model[record.id]
         owns = expected.owner is run and expected.claim_number == record.claim_number
@@ -201,7 +202,7 @@ class StoreMachine(RuleBasedStateMachine):
     def _rescued(
         self, expected: Expected, *, is_unfinished: bool, is_culprit: bool = False, limit: int | None = None
     ) -> None:
-        """`limit`: of the batch in which those are claimed again of which one is the culprit."""
+        """If the culprit is one of several records, `limit` is their batch limit."""
         bounds = self.store.settings
         is_endless = (
             is_unfinished

@@ -1,4 +1,4 @@
-"""Monitoring sends as many statements for a thousand flows that wait as for one."""
+"""Monitoring sends no more statements for a thousand flows with waiting records than for one flow."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -71,7 +71,7 @@ def test_statements_do_not_grow_with_flows(
 
     monkeypatch.setattr(psycopg.Cursor, "execute", counting)
     wait(database, 1, 1)
-    CALLS[name](database)  # makes the connection
+    CALLS[name](database)  # opens the connection
     sent.clear()
     CALLS[name](database)
     for_one = len(sent)
@@ -111,8 +111,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_a_window_reads_only_its_own_minutes(database: DatabaseManager) -> None:
-    """Four weeks of minutes are there. From bounds in a CTE the planner would expect a ninth of them, and with more of
-    them read them all."""
+    """The table has four weeks of minutes. If the bounds of the window came from a CTE, the planner would expect a
+    ninth of all rows. With still more rows in the table, it would read the whole table."""
     with database.transaction() as cursor:
         cursor.execute(HISTORY)
         cursor.execute("ANALYZE rollup_minutes")

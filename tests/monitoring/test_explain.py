@@ -1,4 +1,4 @@
-"""For any record that is not running there is a reason, and it is the right one."""
+"""For every record that is not running, explain gives a reason, and it is the right reason."""
 
 import re
 from collections.abc import Callable
@@ -12,9 +12,8 @@ from queue_store.explain import Explanation, explain_flow, explain_record, regis
 from queue_store.settings import ProcessorSettings
 from tests.support.restoring import RESTORED
 
-SETTINGS = ProcessorSettings(
-    heartbeat_seconds=60, lease_seconds=600
-)  # nobody falls silent while a test looks
+# The lease is long, so that no process falls silent during a test.
+SETTINGS = ProcessorSettings(heartbeat_seconds=60, lease_seconds=600)
 RUN = "0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01"
 
 FLOW = """
@@ -45,7 +44,7 @@ Store = Callable[..., None]
 
 @pytest.fixture
 def store(database: DatabaseManager) -> Store:
-    """Runs statements; first a flow and, unless told otherwise, a worker process that serves it."""
+    """Inserts a flow and, by default, a worker process that serves it. Then executes the statements."""
 
     def write(
         *statements: str, max_runs: int | None = None, worker: bool = True, declared: str = "{}"
@@ -59,7 +58,7 @@ def store(database: DatabaseManager) -> Store:
 
 
 def explain(database: DatabaseManager, record_id: int | None = None) -> Explanation:
-    """The newest record unless told otherwise."""
+    """Explains a record, by default the newest one."""
     with database.transaction() as cursor:
         row = cursor.execute("SELECT max(id) FROM processing_queue").fetchone()
         return explain_record(cursor, SETTINGS, record_id or (row[0] if row else 0))
@@ -250,7 +249,7 @@ def test_a_failure_counts_what_was_charged_and_names_the_type_of_its_error(
 def test_a_wait_for_a_retry_names_the_type_of_the_error(database: DatabaseManager, store: Store) -> None:
     store(*RECORDS["waiting_for_retry"], ATTEMPT)
     reason = explain(database).reasons[0]
-    assert reason.text.startswith("1 attempt failed, the last with: ValueError: boom. The next one")
+    assert reason.text.startswith("1 attempt failed, the last with: ValueError: boom. The next attempt")
     assert (reason.details["exception_type"], reason.details["error_message"]) == ("ValueError", "boom")
 
 

@@ -1,4 +1,4 @@
-"""Monitoring takes the records of an express slice for what they are: in hand, and not waiting."""
+"""Monitoring counts the records of an express slice as processing, although their status is still pending."""
 
 import pytest
 
@@ -22,7 +22,7 @@ STILL_ALIVE = "UPDATE flow_execution_logs SET heartbeat_at = now() + interval '1
 
 
 def beat(store: Store, run: Run) -> None:
-    """A heartbeat that is not old, however long the test takes."""
+    """Sends a heartbeat that does not become too old, however long the test takes."""
     with store.database.transaction() as cursor:
         assert worker_processes.beat_run(cursor, run.flow_instance_id, run.counts) is not None
     store.execute(STILL_ALIVE)
@@ -42,7 +42,7 @@ def explained(store: Store, record_id: int) -> tuple[str, str]:
 
 @pytest.fixture
 def run(store: Store) -> Run:
-    """It holds seven of the nine pending records; one of the others is due later."""
+    """A run that holds seven of the nine pending records in a slice. One of the other two records is due later."""
     run = begun(store)
     store.enqueue(8)
     store.enqueue(1, delay=3600)
@@ -122,7 +122,8 @@ def test_of_a_run_that_is_silent_or_over_they_are_pending(store: Store, run: Run
 
 
 def test_an_old_word_takes_no_more_than_what_is_due(store: Store, run: Run) -> None:
-    """The slice was settled since the last heartbeat."""
+    """According to its last heartbeat, the run holds more records than are due. That happens if the run has settled
+    its slice since."""
     store.execute("UPDATE flow_execution_logs SET records_held = 100")
     flow = counts(store)
     assert (flow.pending, flow.due) == (1, 0)

@@ -1,5 +1,5 @@
-"""What operators stop and forget is told after a time, with who, why and since when. A stop neither causes nor ends
-the alerts about what waits in the flow."""
+"""If operators stop something and forget it, a finding says after a time who stopped it, why and since when. A stop
+neither opens nor resolves alerts about records that wait."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ def _configured(monkeypatch: pytest.MonkeyPatch, clean_database_url: str, tmp_pa
 
 def pause(operators: Operators) -> None:
     operators.pause("alpha", actor="ben", reason="moving")
-    operators.pause("alpha", actor="anna", reason="again")  # it was paused already: ben did it
+    operators.pause("alpha", actor="anna", reason="again")  # no effect: ben has already paused the flow
 
 
 def stop_processing(operators: Operators) -> None:
@@ -118,7 +118,7 @@ def test_an_hour_is_long_by_default_and_a_plain_update_has_no_author(
 
 
 def found(database: DatabaseManager) -> list[Finding]:
-    """Without those about beat and broker, which no test here has."""
+    """Returns the findings except those about beat and the broker, because these tests have neither."""
     return judge(take_snapshot(database, load_processor_settings()))
 
 
@@ -160,7 +160,7 @@ def test_an_alert_about_what_waits_is_resolved_when_that_is_gone_while_it_is_sto
 
 
 def open_alerts(database: DatabaseManager) -> set[str]:
-    """After a check that stores them."""
+    """Runs a check that stores the alerts, and returns the keys of the open alerts."""
     check_queue(database, load_processor_settings(), notify=True)
     with database.transaction() as cursor:
         return {alert.alert_key for alert in alerts.read_alerts(cursor)}

@@ -1,4 +1,5 @@
-"""A handler that runs far longer than is usual for its flow is named: record, process, host and since when."""
+"""If a handler runs far longer than is usual for its flow, a finding names the record, the process and the host. It
+also says when the handler began."""
 
 from uuid import UUID
 
@@ -19,11 +20,11 @@ from tasks.monitoring.snapshot import take_snapshot
 from tests.support.filling import alive
 from tests.support.store import Store
 
-LOOK_SECONDS = 10  # from a heartbeat to the look at it, on a busy machine
+LOOK_SECONDS = 10  # on a busy machine, a heartbeat is read within this time
 
 
 def in_hand(store: Store, seconds: float, *, count: int = 1) -> list[Record]:
-    """The records of a run whose process says that it has had the first one in hand for so long."""
+    """Claims records, and reports that the process has worked on the first of them for `seconds`."""
     store.enqueue(count)
     run = store.run(batch_size=count)
     records = run.begin()
@@ -47,7 +48,7 @@ def findings(store: Store) -> list[Finding]:
 
 
 def usually(store: Store, seconds: float, count: int = 30) -> None:
-    """The flow has a history of handlers that took so long."""
+    """Gives the flow a history of handlers that took `seconds` each."""
     ids = store.enqueue(count)
     run = store.run(batch_size=count)
     records = run.begin()
@@ -164,6 +165,6 @@ def test_a_record_in_the_batch_of_such_a_handler_says_what_it_waits_for(store: S
     assert (of_hung.code, of_waiting.code) == ("handler_hung", "handler_hung")
     assert of_hung.text.startswith(f"Its handler runs far longer than usual: record {hung.id} in process 1")
     assert of_waiting.text.startswith(
-        f"It waits in a batch whose handler runs far longer than usual: record {hung.id}"
+        f"It waits in the batch of a handler that runs far longer than usual: record {hung.id}"
     )
     assert of_hung.reasons[0].details["handlers"][0]["hostname"] == "host"

@@ -1,4 +1,5 @@
-"""Maintenance does what its dry run said, in bounded chunks, one of a kind at a time, and leaves a log."""
+"""Maintenance does what its dry run reported, in bounded chunks, and leaves a log. Only one maintenance run of each
+kind runs at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def days_ago(days: float) -> datetime:
 
 
 def fill(database: DatabaseManager) -> None:
-    """Something of everything that maintenance may touch, and of everything that it must not."""
+    """Adds some records of every kind that maintenance may change, and of every kind that it must not change."""
     filling.add_flow(database)
     filling.add_records(database, 4)
     alive = filling.add_run(database)
@@ -63,7 +64,8 @@ def fill(database: DatabaseManager) -> None:
 
 
 def add_attempts(database: DatabaseManager) -> None:
-    """Of each failed record an old and a young one: of those that are purged, and of those that are kept."""
+    """Adds two attempts to each failed record: one is 30 days old, the other 60 days. Some of these records are
+    purged, some are kept."""
     execute(
         database,
         "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,"
@@ -174,7 +176,7 @@ def test_two_of_one_kind_cannot_run_at_once(database: DatabaseManager) -> None:
     with maintenance.begin(database, "purge_old_records", **options):
         with pytest.raises(MaintenanceError, match="started by first"):
             distributed_system_maintenance(purge_old_records=True, dry_run=False)
-        distributed_system_maintenance(purge_old_records=True)  # a dry run may
+        distributed_system_maintenance(purge_old_records=True)  # a dry run is allowed
     distributed_system_maintenance(purge_old_records=True, dry_run=False)
 
 
@@ -222,7 +224,7 @@ def test_every_run_is_logged_and_real_ones_are_audited(database: DatabaseManager
 
 
 def test_a_chunk_waits_for_nobody_who_works(database: DatabaseManager) -> None:
-    """A record that somebody holds is left for the next time."""
+    """Maintenance skips a record that another transaction has locked. The next maintenance run takes it."""
     fill(database)
     with database.transaction() as worker:
         worker.execute("SELECT FROM processing_queue WHERE status = 'completed' FOR UPDATE")

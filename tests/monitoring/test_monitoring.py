@@ -1,5 +1,5 @@
-"""A queue in each trouble that the runbook names is diagnosed by the right finding, at the right level, and nothing
-else cries wolf."""
+"""For each trouble that the runbook names, monitoring reports the right finding at the right level, and no other
+finding."""
 
 import json
 from collections.abc import Callable
@@ -224,7 +224,7 @@ def test_no_more_containers_are_wanted_than_the_server_has_connections_for(
     filling.add_records(database, 90)
     monkeypatch.setenv(f"{PREFIX}BATCH_SIZE", "1")
     monkeypatch.setenv(f"{PREFIX}CAPACITY_RATE_PER_HOUR", "0.01")
-    for pid in range(20):  # on one host
+    for pid in range(20):  # all on one host
         filling.add_worker_process(database, "alpha", pid=pid, pool_in_use=0)
     capacity = calculate_capacity_utilization()
     assert capacity["needed_containers"] == 9_000

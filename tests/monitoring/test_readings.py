@@ -1,4 +1,4 @@
-"""Each reading says what is there, folded or not."""
+"""Each reading returns the right figures, whether the deltas are folded or not."""
 
 import pytest
 
@@ -16,7 +16,8 @@ from queue_store.settings import ProcessorSettings
 from tests.support import filling
 from tests.support.restoring import RESTORED
 
-# Nobody is silent before the server was up for one lease, and this one may have been started a moment ago.
+# No process counts as silent until Postgres has been up for one lease. The lease is short, because Postgres may have
+# been started just now.
 SETTINGS = ProcessorSettings(heartbeat_seconds=0.05, lease_seconds=0.15)
 
 

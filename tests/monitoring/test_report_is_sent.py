@@ -1,4 +1,4 @@
-"""The daily report reaches those who are to get it, attached to a message; by default that is nobody."""
+"""The daily report is sent to its recipients, attached to a message. By default there are no recipients."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 
 class Receiver:
-    """Takes what Apprise sends as JSON; /refused is never taken."""
+    """Receives what Apprise sends as JSON, and refuses every message to /refused."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
@@ -38,7 +38,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Quiet."""
+                """Writes no log."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"json://me:hush@127.0.0.1:{self.server.server_port}"

@@ -1,4 +1,4 @@
-"""Every rule is registered by the code of its findings, and an alert of a registered code is resolved again."""
+"""Every rule is registered under the code of its findings, and JUDGED_CODES contains every registered code."""
 
 import ast
 from collections.abc import Iterator

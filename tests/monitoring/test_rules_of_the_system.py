@@ -1,4 +1,4 @@
-"""Each rule about the database and the worker processes fires above its threshold and is silent at it."""
+"""Each rule about the database and the worker processes fires above its threshold, but not at it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tasks.monitoring.snapshot import Snapshot, take_snapshot
 
 @pytest.fixture
 def quiet(database: DatabaseManager) -> Snapshot:
-    """Of a database on which nothing weighs, whatever the machine is doing."""
+    """A snapshot of a database without load, whatever the load of the machine is."""
     snapshot = take_snapshot(database, ProcessorSettings())
     server = replace(
         snapshot.server, connection_count=10, connection_limit=100, connections=[], longest_transaction=None
@@ -34,7 +34,8 @@ def connected(count: int) -> Callable[[Snapshot], Snapshot]:
 
 
 def idle(*counts: int) -> Callable[[Snapshot], Snapshot]:
-    """One application each, of whose connections so many are idle in a transaction for long."""
+    """Adds one application for each count: the number of its connections that have long been idle in a
+    transaction."""
     found = [Connections(f"app {number}", 50, 0, 0, 50, count) for number, count in enumerate(counts)]
     return lambda quiet: replace(quiet, server=replace(quiet.server, connections=found))
 
@@ -49,7 +50,7 @@ def died(count: int) -> Callable[[Snapshot], Snapshot]:
 
 
 def skewed(*seconds: float) -> Callable[[Snapshot], Snapshot]:
-    """The clocks of so many hosts; on each runs a second process that has not measured yet."""
+    """Adds one host for each skew of a clock. Each host has a second process that has not measured its skew yet."""
     processes = [
         replace(
             dead_process(),

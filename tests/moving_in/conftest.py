@@ -23,7 +23,7 @@ class Importing:
 
     @property
     def url(self) -> str:
-        """Of sessions of the other system, which find its tables."""
+        """The URL for sessions of the other system, with a search path to its tables."""
         return self.queue_url + ("&" if "?" in self.queue_url else "?") + f"options=-csearch_path%3D{SCHEMA}"
 
     @property
@@ -38,7 +38,7 @@ class Importing:
         return result
 
     def json(self, source: str, *arguments: str, exit_code: int = 0) -> Any:
-        """Without a question."""
+        """Runs the command with `--yes`, and returns its JSON."""
         return json.loads(self.command(source, "--yes", "--json", *arguments, exit_code=exit_code).stdout)
 
     def query(self, statement: str, *parameters: object) -> list[Any]:

@@ -31,7 +31,7 @@ class Peer:
         self._do(lambda queries: queries.enqueue([entrypoint], [payload], [priority], **given))
 
     def work(self) -> None:
-        """A worker of PgQueuer, until nothing is left that it may take."""
+        """Runs a worker of PgQueuer until there is no job left that it may take."""
 
         async def work(queries: Queries) -> None:
             manager = QueueManager(queries)
@@ -45,7 +45,7 @@ class Peer:
         self._do(work)
 
     def take(self) -> list[Job]:
-        """As its worker takes jobs."""
+        """Takes jobs as a worker of PgQueuer does."""
         taken: list[Job] = []
 
         async def take(queries: Queries) -> None:

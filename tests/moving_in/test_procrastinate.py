@@ -43,7 +43,7 @@ class Peer:
         asyncio.run(worker())
 
     def fetch(self, connection: "psycopg.Connection[Any]") -> Any:
-        """As its worker takes a job. Returns its id."""
+        """Takes a job as a worker of Procrastinate does. Returns its id."""
         row = connection.execute("SELECT id FROM procrastinate_fetch_job_v2(NULL, NULL)").fetchone()
         return row[0] if row else None
 
@@ -157,7 +157,7 @@ def test_jobs_of_a_lock_move_together_and_in_order(importing: Importing, peer: P
     assert document["total"] == 6
     keyed = [row[1]["order_id"] for row in importing.records() if row[4] == "customer 7"]
     assert keyed == [1, 3, 5]
-    # The first batch held the first job of the lock, and so all of them.
+    # The first batch held the first job of the lock, and therefore all jobs of the lock.
     first = importing.query("SELECT affected_count FROM audit_log ORDER BY id LIMIT 1")
     assert first == [(4,)]
 
@@ -171,7 +171,7 @@ def test_a_lock_that_a_running_job_holds_is_left(importing: Importing, peer: Pee
     document = importing.json("procrastinate", exit_code=1)
     assert document["moved"] == {"invoice": 1}
     assert document["running"] == 1
-    assert "its lock is held by a job that runs" in document["left"][0]["reason"]
+    assert "a running job holds its lock" in document["left"][0]["reason"]
 
 
 def test_a_lock_that_flows_share_is_split_only_when_that_is_said(importing: Importing, peer: Peer) -> None:

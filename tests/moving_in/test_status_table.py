@@ -109,7 +109,7 @@ def test_a_row_that_does_not_fit_the_type_of_its_flow_stays(jobs: Importing, typ
 
 
 class StopsAfterOne(StatusTable):
-    """As if the command were killed in its second batch, before the COMMIT."""
+    """Interrupts the command in its second batch, before the COMMIT."""
 
     batches = 0
 

@@ -1,4 +1,4 @@
-"""A line of the log is one JSON document, whatever was logged."""
+"""Each line of the log is one JSON document, whatever was logged."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Log lines carry what they are about, and spans tie an attempt to whoever enqueued its record."""
+"""Log lines name their flow, run and record, and spans link an attempt to the producer of its record."""
 
 import io
 import json
@@ -58,7 +58,7 @@ def attempt(handler: Any, record: Record) -> Any:
 
 @pytest.fixture
 def lines() -> Iterator[list[dict[str, Any]]]:
-    """What is logged from here on, as JSON; read after the fact."""
+    """Yields a list that receives each line that is logged from now on, as parsed JSON."""
     output, logger = io.StringIO(), logging.getLogger("a")
     handler = logging.StreamHandler(output)
     logger.addHandler(handler)
@@ -120,7 +120,7 @@ def test_what_the_run_itself_and_a_batch_handler_log_says_which_run_it_is(
 
 @contextmanager
 def bound_run_lines(worker: Worker) -> Iterator[None]:
-    """A line is logged where the run ends."""
+    """Logs a line when the run ends."""
     with pytest.MonkeyPatch.context() as patch:
         ended = Run.end
 

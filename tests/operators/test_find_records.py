@@ -1,4 +1,4 @@
-"""A search finds what is there, however it looks, and looks at a bounded number of rows."""
+"""Every way to search finds the same records, and reads a bounded number of rows."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,5 @@
-"""Records of a name that is not a flow are shown, can be cancelled, and can be moved to a flow. Counts stay right."""
+"""Records whose name is not a registered flow are shown, and can be cancelled or moved to a flow. The counts stay
+right."""
 
 import json
 from typing import Any
@@ -80,7 +81,7 @@ def test_a_record_whose_key_is_taken_stays(operators: Operators) -> None:
     insert(operators.database, "alpha", "a")
     result = queuectl("move", "alhpa", "alpha", "--yes")
     assert result.exit_code == 1
-    assert "1 pending record and 0 failed moved to alpha." in result.stdout
+    assert "Moved to alpha: 1 pending record and 0 failed." in result.stdout
     assert "dedup_key" in result.stdout
     assert counts(operators.database) == {"alhpa": (1, 1, 0), "alpha": (2, 2, 0)}
 

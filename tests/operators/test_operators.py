@@ -1,4 +1,5 @@
-"""What operators do: each action changes what it says, leaves an audit row with it, and stops what it should stop."""
+"""Each action of an operator changes what it names, writes an audit row in the same transaction, and stops what it
+should stop."""
 
 import threading
 from datetime import timedelta

@@ -1,4 +1,5 @@
-"""The drill changes nothing that it need not: what was stopped stays stopped, and it never stops for nothing."""
+"""`queuectl recover` changes only what it must. Flows that an operator had stopped stay stopped, and nothing is
+stopped without need."""
 
 import threading
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_a_backup_that_fails_says_how_to_go_on(
 def test_what_an_operator_had_stopped_stays_stopped(database: DatabaseManager, tmp_path: Path) -> None:
     Operators(database).stop_ingestion(None, actor="anna", reason="INC-17")
     output = recover(tmp_path / "a.zip").output
-    assert "Ingestion still stopped, as before. Go on with: queuectl resume --all" in output
+    assert "Ingestion: still stopped, as before. Resume with: queuectl resume --all" in output
     assert switches(database) == (True, False)
 
 
@@ -75,7 +76,7 @@ def test_repair_performs_the_cancellation_that_was_asked_for(store: Store, tmp_p
 
 
 def test_repair_does_not_take_a_record_from_its_new_owner(store: Store) -> None:
-    """Its claim was without a run when repair looked; then somebody claimed it again."""
+    """When repair reads the record, its claim has no run. Then another run claims the record."""
     (record_id,) = store.enqueue(1)
     store.run().begin()
     store.execute("DELETE FROM flow_execution_logs")
@@ -93,7 +94,8 @@ def test_repair_does_not_take_a_record_from_its_new_owner(store: Store) -> None:
 
 
 def repair_behind_a_gate(repairer: Any) -> list[int]:
-    """The statement, stopped between its snapshot and its row locks by an advisory lock."""
+    """Executes the repair statement. After its snapshot and before its row locks, the statement waits for an
+    advisory lock."""
     statement = sql("maintenance/repair/claims_without_a_run")
     for before, after in [
         (b"WITH ", b"WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(8)), "),
@@ -106,7 +108,7 @@ def repair_behind_a_gate(repairer: Any) -> list[int]:
 
 
 def test_short_pauses_inside_transactions_are_no_trouble(database: DatabaseManager) -> None:
-    """Six sessions pause for a moment next to one old transaction that works."""
+    """Six sessions are idle in transactions, but only for a moment."""
     from tasks.monitoring.rules.database_rules import idle_in_transaction
     from tasks.monitoring.snapshot import take_snapshot
 

@@ -1,4 +1,4 @@
-"""A restore brings back the records, not the switches, and leaves its trace."""
+"""A restore brings back the records, but not the switches, and adds a row to the audit log."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""A queue in a schema of its own, next to other queues and to tables of others."""
+"""Tests of a queue in its own schema, next to other queues and to the tables of other applications."""

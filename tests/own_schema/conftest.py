@@ -30,14 +30,14 @@ CREATE TABLE public.effects (record_id bigint, queue_of_record text, queue_of_wo
 
 @dataclass
 class Queues:
-    """One database with several queues. `environments`: of the processes of each queue."""
+    """One database with several queues. `environments`: the environment of each queue's processes."""
 
     database: DatabaseManager
     url: str
     environments: dict[str, dict[str, str]]
 
     def rows(self, query: str, queue: str = "public") -> list[tuple[Any, ...]]:
-        """`queue`: the schema on the search path, as somebody has it who looks with psql."""
+        """Executes the query with the schema `queue` on the search path, as users of psql do."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("SELECT set_config('search_path', %s, false)", [queue])
             cursor = connection.execute(query.encode())
@@ -58,7 +58,7 @@ class Queues:
 
 @pytest.fixture
 def owner_url(empty_database_url: str) -> str:
-    """An empty database for the ordinary login, which may create schemas in it."""
+    """An empty database for the ordinary login OWNER, which can create schemas in it."""
     url = make_url(empty_database_url).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         with suppress(psycopg.errors.DuplicateObject):
@@ -71,7 +71,7 @@ def owner_url(empty_database_url: str) -> str:
 
 @pytest.fixture
 def queues(owner_url: str, redis_client: redis.Redis, redis_url: str) -> Iterator[Queues]:
-    """Three queues, without roles: their owner may not create them."""
+    """Three queues without database roles, because their owner is not allowed to create roles."""
     database = connect(owner_url)
     environments: dict[str, dict[str, str]] = {}
     for name in ("public", "a", "b"):

@@ -1,4 +1,4 @@
-"""A flow whose handler says which queue it works for."""
+"""Flows whose handlers note for which queue they work."""
 
 from typing import Any
 

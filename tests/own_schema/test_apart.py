@@ -1,4 +1,4 @@
-"""Queues of one database do not touch: rescue, locks, keys, counts, alerts and roles."""
+"""Queues in one database do not affect each other: rescue, locks, keys, counts, alerts and roles."""
 
 import dataclasses
 import secrets
@@ -84,7 +84,7 @@ def test_counts_are_those_of_one_queue(database: DatabaseManager) -> None:
 
 
 def test_the_dead_are_rescued_by_their_own_queue(database: DatabaseManager, empty_database_url: str) -> None:
-    """All have a run of the same identity, which is the worst that can be."""
+    """The worst case: each queue has a run with the same id."""
     settings = ProcessorSettings(lease_seconds=0.2)
     for name in NAMES:
         put(database, name)
@@ -114,7 +114,7 @@ def test_a_migration_waits_for_those_of_its_own_queue_only(database: DatabaseMan
         cursor.execute(lock)
         for name in ("public", "b"):
             with in_schema(name):
-                schema.migrate(database.engine)  # it would wait without end
+                schema.migrate(database.engine)  # must not wait for the lock of queue a
 
 
 def test_tests_of_different_queues_do_not_wait_for_each_other(
@@ -158,7 +158,7 @@ def test_no_role_is_safe_where_everybody_may_put_operators_on_the_search_path(
 def test_a_session_of_ours_keeps_the_search_path_of_the_application(
     database: DatabaseManager, empty_database_url: str
 ) -> None:
-    """Ours needs none, so a pooler has none to pass on."""
+    """Our statements need no search path. So our sessions set none that a pooler could pass on to other clients."""
     with psycopg.connect(empty_database_url) as theirs:
         expected = theirs.execute("SHOW search_path").fetchone()
     direct = database.settings

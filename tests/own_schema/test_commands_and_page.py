@@ -1,4 +1,4 @@
-"""An ordinary owner runs a queue in a schema of its own, in a database where `public` has tables of the same names."""
+"""An ordinary login runs a queue in its own schema, although `public` has other tables with the same names."""
 
 import json
 from collections.abc import Iterator
@@ -57,7 +57,8 @@ def url(owner_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def queuectl(command: str, *arguments: object, fails: bool = False) -> str:
-    """Done, or done with findings; neither wrong usage nor an error."""
+    """Returns the output of the command. Unless it must fail, it must succeed, with or without findings. It must
+    never raise an exception."""
     result = CliRunner().invoke(main, [*command.split(), *map(str, arguments)])
     said = (command, result.exit_code, result.output)
     assert (result.exit_code != 0) if fails else (result.exit_code in (0, 1)), said
@@ -77,7 +78,7 @@ def put(url: str) -> None:
 
 @pytest.fixture
 def migrated(url: str) -> str:
-    """With a flow `mark`."""
+    """The URL of a database with a migrated queue that has the flow `mark`."""
     queuectl("migrate")
     queuectl("register")
     return url

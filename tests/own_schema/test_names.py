@@ -1,4 +1,4 @@
-"""What a schema may be called, and the names that follow from it."""
+"""The allowed names of schemas, and the names that are derived from them."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""Migrations make the same tables, rules, functions and rights in every schema, and leave the others as they were."""
+"""Migrations build the same tables, rules, functions and rights in every schema, and leave other schemas
+unchanged."""
 
 import psycopg
 import pytest
@@ -8,7 +9,7 @@ from tests.support.described_schema import FILE, described
 from tests.support.schemas import create_queue, in_schema
 from tests.support.servers import connect
 
-NAME = "user"  # which must be quoted: Postgres keeps this word for itself
+NAME = "user"  # a reserved word of Postgres, which must be quoted
 EVERYTHING_IN_PUBLIC = (
     "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
 )
@@ -40,7 +41,7 @@ def test_nothing_is_made_in_public_beside_tables_of_others(empty_database_url: s
         connection.execute(THEIR_TABLES)
         before = connection.execute(EVERYTHING_IN_PUBLIC).fetchall()
         create_queue(database, NAME)
-        create_queue(database, NAME)  # nothing to do
+        create_queue(database, NAME)  # finds nothing to do
         assert connection.execute(EVERYTHING_IN_PUBLIC).fetchall() == before
         assert connection.execute("SELECT version FROM public.schema_version").fetchall() == [("theirs",)]
     database.dispose()

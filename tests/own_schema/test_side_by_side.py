@@ -1,4 +1,5 @@
-"""Three queues share a database and a broker, in `public` and in two schemas. Each does its own work only."""
+"""Three queues share a database and a broker: one in `public`, and two in their own schemas. Each does only its own
+work."""
 
 import json
 import subprocess
@@ -74,7 +75,7 @@ def test_each_record_is_done_by_the_workers_of_its_own_queue(queues: Queues, log
         "a": [(["a.flows", "a.slow"],)],
         "b": [(["b.flows", "b.slow"],)],
     }
-    # A handler sees the application's own search_path: ours needs none.
+    # A handler sees the application's own search_path, because our statements need none.
     with psycopg.connect(queues.url) as theirs:
         expected = theirs.execute("SHOW search_path").fetchall()
     assert queues.rows("SELECT DISTINCT search_path FROM effects") == expected
@@ -83,7 +84,7 @@ def test_each_record_is_done_by_the_workers_of_its_own_queue(queues: Queues, log
 def test_a_hint_wakes_the_workers_of_its_own_queue(
     queues: Queues, redis_client: redis.Redis, redis_url: str, log: Path
 ) -> None:
-    """No worker looks by itself."""
+    """No worker polls during the test."""
     app = Celery("shop", broker=redis_url)
     with ExitStack() as stack:
         for name in NAMES:

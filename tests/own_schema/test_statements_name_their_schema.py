@@ -1,4 +1,4 @@
-"""Every statement of ours names the schema of every table, function and type: it works whatever the search_path is."""
+"""Each of our statements names the schema of every table, function and type. So it works with any search_path."""
 
 import re
 from importlib.resources import files
@@ -12,7 +12,7 @@ from queue_store.database import statements
 
 ROOT = Path(str(files("queue_store"))) / "sql"
 WITH_A_SEARCH_PATH = "maintenance/grant_roles"
-OF_OTHERS = "moving_in"  # the tables of other systems, whose schema the caller names
+OF_OTHERS = "moving_in"  # reads tables of other systems, whose schema the caller names
 NAMES = sorted(
     {
         str(path.relative_to(ROOT).with_suffix(""))
@@ -21,7 +21,7 @@ NAMES = sorted(
     }
     - {WITH_A_SEARCH_PATH}
 )
-# Postgres looks at these only when it executes them.
+# Postgres resolves the names in these statements only when it executes them.
 UTILITY = re.compile(r"\s*(COPY|CREATE|DROP|LOCK|TRUNCATE|RESET|SET|DO)\b")
 TEMPORARY = {"processing_queue_staging", "kept_audit"}
 NAMED = re.compile(r"\b(?:COPY|FROM|TABLE|TRUNCATE|SCHEMA)\s+([a-z_.]+)")

@@ -1,7 +1,7 @@
-"""Installing the wheel changes nothing in an application, and the application can use what was installed.
+"""Installing the wheel does not change how an application behaves, and the application can use the wheel.
 
-Each shape of application is run twice in one environment: without the wheel, and with it. What pytest, Celery and the
-imports say must be the same. Then the application writes a flow, enqueues a record and runs a worker.
+Each layout of application runs twice in one environment: without the wheel, and with it. The output of pytest, Celery
+and the imports must be the same. Then the application writes a flow, enqueues a record and runs a worker.
 """
 
 import re
@@ -52,7 +52,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
 
 
 def behaviour(environment: CleanEnvironment, application: Application, directory: Path) -> dict[str, str]:
-    """What the application's own commands say."""
+    """The output of the application's own commands."""
     imports = WHERE_MODULES_ARE.format(modules=application.modules)
     python = environment.python
     path = {"PYTHONPATH": "."}
@@ -71,7 +71,7 @@ def behaviour(environment: CleanEnvironment, application: Application, directory
 
 
 def settled(output: str) -> str:
-    """Without durations, addresses in memory, and the list of plugins that pytest finds installed."""
+    """Removes durations, memory addresses, and pytest's list of installed plugins."""
     lines = [line for line in output.splitlines() if not line.startswith("plugins:")]
     return re.sub(r"in \d+\.\d+s|0x[0-9a-f]+", "", "\n".join(lines))
 

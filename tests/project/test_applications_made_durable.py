@@ -1,4 +1,4 @@
-"""Each shape of application once more, with the wheel installed and two lines changed: its calls become records."""
+"""If an application installs the wheel and changes two lines, its calls become records, whatever its layout."""
 
 import dataclasses
 import subprocess
@@ -34,7 +34,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> CleanE
 
 
 def durable(application: Application) -> Application:
-    """The same with the two lines."""
+    """The same application with the two lines changed."""
     files = dict(application.files)
     [place] = [name for name, text in files.items() if all(line in text for line in LINES)]
     for line, instead in LINES.items():

@@ -1,4 +1,4 @@
-"""The tree and the direction of imports are what the design says."""
+"""The modules and the direction of their imports match the design."""
 
 import ast
 import re
@@ -59,7 +59,7 @@ OF_OTHERS = ("_replace", "_start_copy_gen", "_task_from_fun")  # of named tuples
 
 
 def private_names(path: Path) -> Iterator[str]:
-    """Private names of other modules that a test uses: imported, read, or patched by their dotted name."""
+    """Yields the private names of other modules that a test imports, reads or patches."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             yield from (name.name for name in node.names if re.match(r"_[a-z]", name.name))
@@ -96,7 +96,7 @@ def test_the_statements_of_tasks_stand_in_the_store() -> None:
     found = [
         (path.name, node.lineno)
         for path in (ROOT / "tasks").rglob("*.py")
-        if path.parent.name != "flows"  # the sample, which is written as an application writes its own
+        if path.parent.name != "flows"  # except the sample, which is written like an application
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SENT_IN_TASKS.match(node.value)
     ]

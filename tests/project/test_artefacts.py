@@ -1,4 +1,4 @@
-"""What is published depends on the commit alone: the same bytes wherever, whenever and by whomever it is built."""
+"""The published files depend only on the commit. Each build has the same bytes, on any machine and at any time."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ NAME = "processing_queue-0.1.0"
 
 
 def copy_of_checkout(place: Path, umask: int, modified_at: int) -> Path:
-    """What git knows or would add, written under another umask and with other times."""
+    """Copies the files that git tracks or does not ignore, with the given umask and modification time."""
     listing = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT)
     before = os.umask(umask)
     try:
@@ -32,7 +32,7 @@ def copy_of_checkout(place: Path, umask: int, modified_at: int) -> Path:
 
 
 def built(source: Path, target: Path, umask: int) -> dict[str, str]:
-    """The hash of each file that was built."""
+    """Builds the source distribution and the wheel. Returns the hash of each file."""
     for kind in ("sdist", "wheel"):
         command = [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", target]
         subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120, umask=umask)

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say. They themselves are run by `make bench`: no timed assertions here."""
+"""The benchmarks measure what they claim to. These tests time nothing: `make bench` runs the benchmarks."""
 
 import re
 

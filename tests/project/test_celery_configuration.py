@@ -1,4 +1,5 @@
-"""Celery accepts misspelt settings and task options in silence, so they are compared with what it knows."""
+"""Celery silently accepts misspelt settings and task options. So the tests compare ours with those that Celery
+knows."""
 
 import ast
 from pathlib import Path

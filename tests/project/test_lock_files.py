@@ -1,4 +1,4 @@
-"""The lock files pin what pyproject.toml asks for, by hash, and say nothing about where it came from."""
+"""The lock files pin the requirements of pyproject.toml by hash. They contain no addresses."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ def pins(lock_file: Path) -> dict[str, str]:
 
 
 def names(requirements: list[str]) -> set[str]:
-    """Without the project itself: an extra may build on another one."""
+    """The names of the packages, without this project's own name. An extra may include another extra."""
     named = {Requirement(requirement).name.lower() for requirement in requirements}
     return named - {PROJECT["project"]["name"]}
 

@@ -1,4 +1,4 @@
-"""`make` installs once, whoever calls it at the same time, and tells a wrong choice of tests from a half-empty one."""
+"""Concurrent calls of `make` install once. For `make test`, one half of the tests may be empty, but not both."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ esac
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """With a Python that makes environments and installs without doing it, and writes down that it was asked."""
+    """A checkout with a fake Python. It only records the calls that would make an environment or install packages."""
     directory = tmp_path / "a fresh clone"
     (directory / ".ci").mkdir(parents=True)
     for name in COPIED:

@@ -44,7 +44,7 @@ def read_until(process: subprocess.Popen[str], end: str) -> str:
 
 
 def servers_of(process: subprocess.Popen[str]) -> dict[psutil.Process, str]:
-    """Return the server processes with their names. A backend may end during the reading; it is left out."""
+    """Returns the server processes with their names. Leaves out a process that ends at that moment."""
     found = {}
     for child in psutil.Process(process.pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):

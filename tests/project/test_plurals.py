@@ -1,4 +1,4 @@
-"""A count is said as people say it: no text has a plural in brackets."""
+"""Texts use the singular or the plural that fits a count. No text has a plural in brackets."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The settings for editors and for pre-commit say what `make lint` and the files say."""
+"""The settings for editors and pre-commit agree with `make lint` and with the files."""
 
 import configparser
 import re

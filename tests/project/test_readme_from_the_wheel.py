@@ -1,4 +1,4 @@
-"""The README's own commands, from the wheel, in an empty directory, with servers of the reader's."""
+"""The README's commands work with the installed wheel, in an empty directory, on servers that the reader provides."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-"""CPython calls private methods of every Thread in a forked child, `_stop` among them: none of ours has such a name."""
+"""In a forked child, CPython calls private methods of every Thread, such as `_stop`. None of our threads redefines
+such a method."""
 
 import importlib
 import pkgutil
@@ -12,10 +13,10 @@ import queue_store
 
 
 class Plain(threading.Thread):
-    """Has the names that every class has. Each version of Python adds some."""
+    """Has only the names that every class has. They differ between versions of Python."""
 
 
-# An own name may stand for these: the methods that the documentation of Thread invites to override.
+# Our threads may define these names. Thread's documentation allows overriding `run` and `__init__`.
 OVERRIDDEN = {"run", "__init__"} | set(vars(Plain))
 
 

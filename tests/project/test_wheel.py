@@ -1,4 +1,4 @@
-"""The wheel holds everything that it needs, and works where there is no checkout."""
+"""The wheel contains everything that it needs, and works without a checkout."""
 
 import re
 import subprocess
@@ -45,7 +45,7 @@ print(len(names), "modules")
 
 
 def tracked(*directories: str) -> set[str]:
-    """Everything below the directories that git knows or would add."""
+    """Returns the files in the directories, without files that git ignores."""
     listing = run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *directories], cwd=ROOT
     )
@@ -53,7 +53,7 @@ def tracked(*directories: str) -> set[str]:
 
 
 def pinned(name: str) -> str:
-    """The package's lines of the lock file, hashes included."""
+    """The package's lines in the lock file, with the hashes."""
     lock = (ROOT / "requirements.lock").read_text()
     found = re.search(rf"^{name}==.*?(?=^[a-z0-9]|\Z)", lock, re.MULTILINE | re.DOTALL)
     assert found, name
@@ -105,7 +105,10 @@ def test_a_file_that_hides_the_package_is_named(installed: Path, tmp_path: Path)
     assert "Traceback" not in answer
     scheduler = "import processing_queue.schedule.scheduler"
     answer = run([installed / "python", "-c", scheduler], tmp_path, exit_code=1)
-    assert f"{tmp_path / 'queue_store.py'} was found as the package" in answer.splitlines()[-1]
+    assert (
+        f"`import queue_store` finds {tmp_path / 'queue_store.py'}, but it must find"
+        in answer.splitlines()[-1]
+    )
 
 
 @pytest.mark.package

@@ -1,5 +1,5 @@
-"""Only what is about SQLAlchemy imports it. Everything else works in a process that cannot import it: workers of flows,
-of durable Celery tasks and of Django's tasks, payloads with types, imports from other queues, and commands."""
+"""Only modules for SQLAlchemy import it. All other modules can be imported without SQLAlchemy. So workers, typed
+payloads, `queuectl import` and the other commands do not need it."""
 
 import os
 import subprocess

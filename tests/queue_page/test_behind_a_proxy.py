@@ -1,4 +1,4 @@
-"""Behind a proxy that logs people in, Flower knows the proxy by its login and the person by a header of the proxy's."""
+"""If a proxy logs people in, Flower authenticates the proxy by its login, and the proxy's header names the person."""
 
 import base64
 import http.client
@@ -36,7 +36,8 @@ def flower(page_database_url: str, redis_url: str, tmp_path: Path, header: str) 
 
 @pytest.fixture
 def proxy(flower: FlowerProcess) -> Iterator[int]:
-    """As docs/watching.md shows for nginx: it knows its people, and passes on nothing that they say of themselves."""
+    """A proxy as docs/watching.md shows it for nginx. It logs people in, and replaces identity headers that they
+    send."""
     login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
     class Proxy(BaseHTTPRequestHandler):

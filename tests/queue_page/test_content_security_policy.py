@@ -1,4 +1,5 @@
-"""In a real browser the Content-Security-Policy breaks no page, neither of ours nor of Flower, and does refuse."""
+"""In a real browser, the Content-Security-Policy breaks no page, neither ours nor Flower's. It refuses foreign
+scripts."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ document.addEventListener('securitypolicyviolation', (event) =>
 """
 SEEN = "document.querySelector('.navbar') && document.querySelector('{}')"
 WORKER = "shown@here"
-# Of Flower: the path, and what is there when its scripts have run.
+# For each page of Flower: its path, and a selector that matches once the page's scripts have run.
 OF_FLOWER = {
     "workers": ("/workers", "#workers-table tbody tr a"),
     "worker": ("/worker/{worker}", "#tab-pool table"),
@@ -37,7 +38,7 @@ OF_FLOWER = {
 def served(
     page_url: tuple[str, DatabaseManager], redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """The names of a worker that runs and of a task that it has done."""
+    """The names of a running worker and of a task that it has done."""
     url = page_url[1].engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     log = tmp_path_factory.mktemp("worker") / "log"
     arguments = ["worker", "-Q", "shown", "--concurrency=1", f"--hostname={WORKER}", "--task-events"]
@@ -77,7 +78,7 @@ def test_no_page_of_flower_breaks_it(
     path, shown = OF_FLOWER[name]
     look(strict, page_url[0] + path.format(**served), SEEN.format(shown), f"flower-{name}")
     if name == "nothing":
-        strict.problems.clear()  # the browser notes the 404 as an error of the network
+        strict.problems.clear()  # the browser logs the 404 as a network error
 
 
 def test_a_script_of_somebody_else_is_refused_on_our_pages(

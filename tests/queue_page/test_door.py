@@ -1,4 +1,4 @@
-"""One door before everything that Flower serves: login, host, headers, bounds, and no switch that opens it."""
+"""Every request to Flower passes one check of login, host, headers and sizes. No option switches it off."""
 
 import re
 import socket
@@ -24,7 +24,7 @@ NAMES = re.compile(r"\(\.[+*]\)\??")
 
 
 def paths_of_flower() -> list[str]:
-    """Of every handler that Flower lists, those of its API included."""
+    """The paths of all handlers that Flower lists, including those of its API."""
     patterns = [entry.regex.pattern if hasattr(entry, "regex") else entry[0] for entry in urls.handlers]
     return sorted({NAMES.sub("x", pattern).replace("/?", "").rstrip("$") for pattern in patterns} - {".*"})
 
@@ -48,7 +48,7 @@ def test_without_the_login_nothing_answers_by_any_method(flower: FlowerProcess, 
     assert len(CLOSED) > 50
     for path in CLOSED:
         answer = flower.ask(path, method=method, login=False)
-        assert answer.status in (401, 403, 405), (path, answer.status)  # 403: without the token
+        assert answer.status in (401, 403, 405), (path, answer.status)  # 403: the token is missing
 
 
 @pytest.mark.parametrize("path", [*PAGE_PATHS, *DATA_PATHS, *OF_FLOWER, *OPEN])
@@ -78,7 +78,7 @@ def test_read_only_mode_holds_for_the_api_of_flower(
 def test_the_login_of_a_provider_stands_behind_the_door_too(
     page_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """A provider that cannot be reached: Flower would show the traceback, and the settings of its process."""
+    """The provider cannot be reached. Flower alone would show the traceback and the settings of its process."""
     named = {
         "FLOWER_GITHUB_OAUTH_DOMAIN": "127.0.0.1:9",
         "FLOWER_OAUTH2_KEY": "key",
@@ -159,7 +159,7 @@ def test_a_large_body_is_not_taken(flower: FlowerProcess) -> None:
             client.sendall(
                 b"POST /queue/api/do/reset HTTP/1.1\r\nHost: x\r\nContent-Length: 95000000\r\n\r\n"
             )
-            with suppress(OSError):  # closed by the other side, sooner or later
+            with suppress(OSError):  # the other side closes the connection at some point
                 client.sendall(b"x" * 95_000_000)
                 pytest.fail("it was taken")
     assert memory(flower) - before < 20_000_000

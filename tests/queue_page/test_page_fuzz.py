@@ -1,5 +1,5 @@
-"""Every path and field of the page, and of Flower's API, with values that nobody meant: no 5xx, no traceback, and
-nothing is changed without login and token. Seeded."""
+"""Sends odd values to every path and field of the page, and of Flower's API. No answer is a 5xx or a traceback, and
+nothing changes without login and token. The values are random, with a fixed seed."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ from tests.support.page_flower import flower, page_database, page_database_url
 __all__ = ["flower", "page_database", "page_database_url"]
 
 SEED = 20261127
-REQUESTS = 400  # in addition to one for each path and method, and for each path and field of ours
+REQUESTS = 400  # random requests. Before these, each method of each path and each field of our paths gets one
 METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
 FIELDS = (
     "id", "ids", "flow", "status", "error", "key", "payload_key", "payload_value", "from", "before", "before_id",
@@ -114,7 +114,7 @@ def state(database: DatabaseManager) -> list[tuple[Any, ...]]:
 
 
 def read_by_the_page() -> list[str]:
-    """The fields, as its source names them."""
+    """The names of the fields that the page reads, taken from its source."""
     sources = [path.read_text() for path in (ROOT / "tasks/queue_page").rglob("*.py")]
     named = re.compile(r"\b(?:\w*arguments|self)\.(?!set_header)\w+\(\s*\"(\w+)\"")
     return sorted({name for text in sources for name in named.findall(text)})
@@ -142,11 +142,11 @@ def test_without_login_and_token_nothing_changes(
     requests = Requests(SEED + login)
     for method, path, body in requests.each():
         if "/api/" in path and not path.startswith("/queue/") and method != "GET" and login:
-            continue  # with the login Flower's own API may send tasks and commands: they are not ours to judge
+            continue  # with the login, Flower's own API may send tasks and commands
         answer = flower.ask(path, method=method, body=body, login=login)
         is_without_backend = answer.status == 503 and path.startswith(
             "/api/task/result"
-        )  # there are no results
+        )  # there is no result backend
         assert answer.status < 500 or is_without_backend, (method, path, body, answer.text[:500])
         if method == "POST" and path.startswith("/queue/api/do/"):
             assert answer.status in (401, 403), (path, answer.status)
@@ -164,7 +164,7 @@ def test_with_login_and_token_nonsense_is_answered_with_a_sentence(
     for _ in range(60):
         fields = {name: chooser.choice(VALUES) for name in chooser.sample(FIELDS, chooser.randrange(1, 6))}
         if fields.get("ids") in ([1], list(range(2_000))) or "thumbnail" in fields.values():
-            continue  # makes sense
+            continue  # this request is valid
         answer = flower.do(action, fields)
         assert answer.status < 500, (fields, answer.text)
         assert answer.json.get("error") or "affected" in answer.json

@@ -1,4 +1,4 @@
-"""The Queue page over HTTP: it shows what is there and changes what it is told to."""
+"""Tests the views and the actions of the Queue page over HTTP."""
 
 import csv
 import gzip
@@ -157,7 +157,7 @@ def test_a_database_that_is_away_is_said_and_does_not_break_the_page(redis_url: 
         process.wait()
         assert process.ask("/queue").status == 200
         answer = process.ask("/queue/api/overview")
-        assert (answer.status, "slow or away" in answer.json["error"]) == (503, True)
+        assert (answer.status, "slow, or cannot be reached" in answer.json["error"]) == (503, True)
         assert "processing_queue_up 0.0" in process.ask("/metrics").text
     finally:
         process.stop()

@@ -1,4 +1,4 @@
-"""Whatever is sent: an answer that says what is wrong, and nothing is executed or changed."""
+"""Bad input gets an answer that says what is wrong. Nothing in it is executed, and nothing is changed."""
 
 from urllib.parse import quote
 from uuid import UUID
@@ -19,7 +19,7 @@ BAD = {
     "/queue/api/records?before_id=-1": "before_id must be between",
     "/queue/api/records?from=yesterday": "from must be a date",
     "/queue/api/records?from=0001-01-01": "from must lie between",
-    "/queue/api/records?from=2026-02-01&before=2026-01-01": "from must be earlier",
+    "/queue/api/records?from=2026-02-01&before=2026-01-01": "`from` must be earlier",
     "/queue/api/records?payload_value=1": "payload_key is missing",
     "/queue/api/records?key=" + "x" * 1001: "longer than 1000",
     "/queue/api/charts?span=9y": "span must be one of",

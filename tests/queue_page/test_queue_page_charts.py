@@ -1,4 +1,4 @@
-"""Charts show idle time as idle: each bucket of a span is there, and one in which nothing happened is zero."""
+"""Charts show idle time. Each bucket of a span exists, and is zero if nothing happened in it."""
 
 from datetime import timedelta
 from itertools import pairwise

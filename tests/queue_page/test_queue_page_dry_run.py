@@ -1,4 +1,4 @@
-"""What the page says before an action is what the action then does, whatever was chosen."""
+"""A dry run on the page says exactly what the action then does, for any choice of records."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ def ids(database: DatabaseManager, condition: str) -> list[int]:
 
 
 def add_twins(database: DatabaseManager) -> list[int]:
-    """Two failed records of one dedup_key, of which one can be tried again. And one that cannot: an unfinished record
-    has its key."""
+    """Adds two failed records with the same dedup_key. Only one of the two can be reset. Adds a third failed record
+    that cannot be reset, because an unfinished record has its key."""
     filling.add_failed(database, 2, "thumbnail", dedup_key="twice failed")
     filling.add_failed(database, 1, "thumbnail", dedup_key="alive again")
     filling.add_records(database, 1, "thumbnail", dedup_key="alive again")

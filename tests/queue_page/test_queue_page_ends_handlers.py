@@ -1,4 +1,5 @@
-"""A handler that hangs is named on the pages, and ended from the page of its record, under the claim that was shown."""
+"""The pages name a handler that hangs. The page of its record can end it, but only in the claim that the page
+showed."""
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_the_action_asks_the_process_and_leaves_an_audit_row(queue: DatabaseMana
     late = do("end", id=record_id, claim=claim + 1)
     assert late == {
         "affected": 0,
-        "text": f"Nothing was ended: it is under claim {claim} now, not {claim + 1}.",
+        "text": f"Nothing was ended: its claim number is {claim} now, not {claim + 1}.",
     }
     assert one(queue, ASKED) is None
     done = do("end", id=record_id, claim=claim, reason="hangs")

@@ -1,4 +1,4 @@
-"""What is not finished is found behind any number of finished rows, and by its keys; and at the first look."""
+"""The first search finds unfinished records, by status or by key, however many finished rows there are."""
 
 from collections.abc import Iterator
 from dataclasses import replace

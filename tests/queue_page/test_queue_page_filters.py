@@ -1,4 +1,5 @@
-"""Records are searched by run, worker and kind of error: indexes know them, and no search reads the whole table."""
+"""Records can be searched by run, worker and kind of error. These searches use indexes, and never read the whole
+table."""
 
 import os
 from collections.abc import Iterator
@@ -102,7 +103,7 @@ def test_what_an_index_knows_stands_first_however_far_back(
             asked = {"run": str(queue.runs[0]), "before_id": page.next_before_id}
             page = find_records(cursor, filter_of(Arguments(asked)), look_at_most=100)
             seen += len(page.records)
-    assert seen == 0  # it is not shown twice
+    assert seen == 0  # the record is not shown twice
 
 
 def test_a_worker_is_named_by_host_by_pid_or_by_id(queue: Queue) -> None:
@@ -243,4 +244,4 @@ class TestInTheBrowser:
         assert "run must be an id such as" in browser.run(
             "document.querySelector('#queue-trouble').textContent"
         )
-        browser.problems.clear()  # the browser notes each refused request as an error of the network
+        browser.problems.clear()  # the browser logs each refused request as a network error

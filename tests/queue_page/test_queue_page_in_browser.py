@@ -1,7 +1,5 @@
-"""The Queue page in a real browser: each page and each action, both themes, a desk and a phone, no console errors.
-
-With SCREENSHOTS=directory the pictures that the documentation shows are written there.
-"""
+"""Tests each page and action of the Queue page in a real browser: in both themes, at desktop and phone sizes, without
+console errors. With SCREENSHOTS=directory, writes the documentation's pictures into that directory."""
 
 import os
 import re
@@ -80,7 +78,7 @@ def test_charts_go_further_back_and_follow_the_pointer(
     assert browser.run("document.querySelector('.queue-legend').textContent") != newest
     browser.click("7d")
     browser.wait("document.querySelector('.queue-spans [aria-pressed=true]').textContent === '7d'")
-    # The axis tells days now, and the line is that of hours.
+    # Now the axis shows days, and the line has a point for each hour.
     browser.wait("/Mon|Tue|Wed/.test(document.querySelector('.queue-chart').textContent)")
     assert (
         browser.run("document.querySelector('.queue-line-0[d]').getAttribute('d').split('L').length") >= 160
@@ -117,7 +115,7 @@ def test_each_action_asks_acts_and_says_what_it_did(
     browser.click("Purge")
     assert confirm(browser, "Purge").startswith("1 finished")
     assert one(database, "SELECT count(*) FROM processing_queue WHERE id = 18") == 0
-    browser.problems.clear()  # the record is gone, and its page is told so with a 404
+    browser.problems.clear()  # the record is deleted, so its page received a 404
 
     browser.open(url + "/queue/flows/thumbnail", SHOWN)
     browser.click("Pause")
@@ -176,7 +174,7 @@ def test_bad_input_is_said_on_the_page(browser: Browser, page_url: tuple[str, Da
         browser.open(
             page_url[0] + path, f"document.querySelector('#queue-trouble').textContent.includes('{text}')"
         )
-    browser.problems.clear()  # the browser notes each refused request as an error of the network
+    browser.problems.clear()  # the browser logs each refused request as a network error
 
 
 def test_the_page_says_that_a_replica_is_too_late(

@@ -1,4 +1,4 @@
-"""Every button that changes or finds many records, in a real browser; and the page without a mouse."""
+"""Tests in a real browser each button that finds or changes many records. Also tests the page without a mouse."""
 
 import pytest
 
@@ -143,7 +143,7 @@ def test_a_dialog_is_used_and_left_with_the_keyboard(browser: Browser, page_url:
         browser.press("Tab", 9)
         passed.append(browser.run("document.activeElement.textContent"))
     assert passed[:2] == ["Pause", "Not now"]
-    assert "Resume" not in passed  # what lies below a dialog is not reached
+    assert "Resume" not in passed  # the focus stays in the dialog
     browser.run("document.querySelector('dialog [name=reason]').focus()")
     browser.press("Escape", 27)
     browser.wait("!document.querySelector('dialog') && document.activeElement.textContent === 'Pause'")
@@ -173,9 +173,9 @@ def test_charts_are_read_with_the_arrow_keys(browser: Browser, page_url: Page) -
     browser.press("ArrowLeft", 37)
     browser.wait(f"{said} !== {last!r}")
     browser.press("Home", 36)
-    browser.press("ArrowRight", 39)  # the oldest point leaves the chart with the next minute
+    browser.press("ArrowRight", 39)  # because the oldest point leaves the chart at the next minute
     at = browser.run("document.querySelector('.queue-chart-at').textContent")
-    browser.run("new Promise((done) => setTimeout(done, 3500))")  # drawn anew in that time
+    browser.run("new Promise((done) => setTimeout(done, 3500))")  # the chart is redrawn during this time
     assert browser.run("document.querySelector('.queue-chart-at').textContent") == at
     assert browser.run("document.activeElement.classList.contains('queue-chart')")
 

@@ -1,4 +1,4 @@
-"""The page marks the figures that alerts are about, by the same thresholds."""
+"""The page marks figures by the same thresholds as the alerts."""
 
 from typing import Any
 

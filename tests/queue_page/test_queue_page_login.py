@@ -1,4 +1,4 @@
-"""Nobody sees or changes anything on the page who may not."""
+"""Only permitted users see or change anything on the page."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Records of a name that is not a flow are moved to a flow from the page: counted first, guarded, and audited."""
+"""The page moves records of an unknown flow name to a flow. It counts them first, and writes an audit row."""
 
 import os
 from collections.abc import Iterator
@@ -133,6 +133,6 @@ class TestInTheBrowser:
         said = browser.wait("document.querySelector('dialog .queue-trouble')?.textContent")
         assert "no such flow" in said
         browser.click("Not now", "dialog")
-        browser.problems.clear()  # the browser notes the refused request as an error of the network
+        browser.problems.clear()  # the browser logs the refused request as a network error
         browser.open(mistyped[0] + "/queue/flows/thumbnail", SHOWN)
         assert "Move to a flow" not in browser.run("document.querySelector('#queue-view').innerText")

@@ -1,4 +1,4 @@
-"""The processes page lists the worker processes: where they run, what they serve, their version, and when they beat."""
+"""The processes page lists the worker processes, with their hosts, flows, versions and last heartbeats."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the page reads from a replica says how late it is."""
+"""If the page reads an answer from a replica, the answer states the replica's lag."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A run's page: its records by outcome, its process, since when, what it has claimed, and which attempts failed."""
+"""A run's page shows its process, its start, its records by outcome, its claims and its failed attempts."""
 
 import os
 from pathlib import Path
@@ -109,4 +109,4 @@ class TestInTheBrowser:
                 f"{page_url[0]}/queue/runs/{subject}",
                 f"document.querySelector('#queue-trouble').textContent.includes('{text}')",
             )
-        browser.problems.clear()  # the browser notes each refused request as an error of the network
+        browser.problems.clear()  # the browser logs each refused request as a network error

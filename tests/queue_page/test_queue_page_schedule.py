@@ -1,4 +1,4 @@
-"""The schedule tells of each entry when it last happened and when it is due: times of the clock and plain intervals."""
+"""The schedule shows when each entry last ran and when it is due, for clock times and for plain intervals."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ def scheduler(
 
 
 def tick(scheduler: OccurrenceScheduler, name: str) -> None:
-    """As beat does it when it hints."""
+    """Marks the schedule entry as hinted now, as beat does."""
     scheduler.schedule[name] = next(scheduler.schedule[name])
     scheduler.look()
 
@@ -68,7 +68,7 @@ def test_a_time_of_the_clock_was_last_finished_and_is_due_in_the_future(
         cursor.execute(
             "INSERT INTO schedule_occurrences (entry, due_at, state, finished_at) VALUES"
             " ('queue_health', now() - interval '16 minutes', 'finished', now() - interval '15 minutes'),"
-            " ('queue_health', now(), 'running', NULL)"  # newer than what the look at the schedule has noticed
+            " ('queue_health', now(), 'running', NULL)"  # newer than what the scheduler has seen
         )
     entry = shown(database)["queue_health"]
     assert entry["newest"].state == "running"

@@ -1,4 +1,4 @@
-"""While something is stopped, every page says what, by whom, since when and why; afterwards none does."""
+"""While something is stopped, every page says what, by whom, since when and why. Afterwards, no page says so."""
 
 import os
 from collections.abc import Iterator

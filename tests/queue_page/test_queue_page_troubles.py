@@ -1,4 +1,4 @@
-"""Where the database is unfit, slow or elsewhere, the page says so; what may be shown and where it is served is set."""
+"""The page reports a database that is slow or has no schema. Settings control the replica, payloads and URL prefix."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_a_slow_statement_ends_and_is_said(start: Start, filled_url: str) -> Non
     with psycopg.connect(filled_url) as connection:
         connection.execute("LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE")
         answer = flower.ask("/queue/api/audit")
-        assert (answer.status, "slow or away" in answer.json["error"]) == (503, True)
+        assert (answer.status, "slow, or cannot be reached" in answer.json["error"]) == (503, True)
         assert flower.ask("/queue/api/overview").status == 200
     assert flower.ask("/queue/api/audit").status == 200
 
@@ -59,7 +59,7 @@ def test_a_slow_statement_ends_and_is_said(start: Start, filled_url: str) -> Non
 def test_what_is_large_is_read_from_the_replica_and_what_is_alive_from_the_primary(
     start: Start, filled_url: str, postgres_server: PostgresServer, template_database: str
 ) -> None:
-    """The replica is another database here, so that it shows which of the two was asked."""
+    """Another database takes the replica's place. So each answer shows which of the two databases was read."""
     name = postgres_server.create_database(template=template_database)
     try:
         flower = start(filled_url, DEVELOPMENT_GLOBAL_RPA_DB_REPLICA_URL=postgres_server.database_url(name))

@@ -1,4 +1,5 @@
-"""A page that refreshes itself leaves its reader alone: marked text, scrolling, troubles, ages, the chosen span."""
+"""A refresh of the page keeps selected text, the scroll position, shown troubles and the chosen span. Ages keep
+counting."""
 
 from typing import Any
 
@@ -14,7 +15,7 @@ TROUBLE = "document.querySelector('#queue-trouble').textContent"
 
 
 def change(browser: Browser, script: str) -> None:
-    """How the page's questions are answered from now on; `was` asks the server."""
+    """Replaces the page's `fetch` with this script. In the script, `was` is the previous `fetch`."""
     browser.run(f"{{ const was = window.fetch; window.fetch = (url, ...all) => {{ {script} }} }}; 0")
 
 

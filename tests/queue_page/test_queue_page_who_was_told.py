@@ -1,4 +1,4 @@
-"""The alerts page says who was told of each alert, who is next and when, and who can be reached."""
+"""For each alert, the alerts page says who was notified, and who is next and when. It also says who can be reached."""
 
 import os
 from datetime import datetime

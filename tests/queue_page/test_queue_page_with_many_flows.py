@@ -1,4 +1,4 @@
-"""The overview stays useful with a thousand flows, on a phone too: filter, sort, and the first ones."""
+"""The overview stays useful with a thousand flows, also on a phone. It shows the first flows, filters and sorts."""
 
 import os
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
-"""Statistics that were made during the transaction which fills the table call it empty. Until the next ones, every
-statement of the claim loop, of rescue and of a bulk finds its records through an index all the same."""
+"""If ANALYZE runs before the COMMIT of the transaction that fills the table, the statistics describe an empty
+table. Even then, every statement of the claim loop, of rescue and of a bulk enqueue finds its records through an
+index."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from tests.support.store import ENQUEUE, Store, completed, failed, ids, store_on
 
 RECORD_COUNT = 50_000
 BATCH = 10
-BUFFERS_AT_MOST = 400  # a walk over all records takes more than a thousand
+BUFFERS_AT_MOST = 400  # a scan of all records reads more than a thousand buffers
 
 
 @pytest.fixture

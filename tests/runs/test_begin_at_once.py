@@ -1,4 +1,5 @@
-"""A run claims before it knows the batch size of its flow. Settings of operators, and suspects, count all the same."""
+"""A run sends its first claim before it knows the batch size of its flow. Nevertheless the claim obeys the
+settings of operators, and takes suspects first."""
 
 from tests.support.store import Store, ids
 

@@ -1,5 +1,5 @@
-"""A reading does not walk over what a busy run has finished: it believes the run's last heartbeat. Its answers are
-as true as before, and those who need exact numbers still count."""
+"""A reading does not scan the index entries of records that a busy run has finished: it uses the run's last
+heartbeat. Its answers are still correct. Readings that need exact numbers still count the records."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tests.support.flow_runs import running_worker
 from tests.support.servers import connect
 
 FINISHED_COUNT = 20_000
-BUFFERS_AT_MOST = 200  # a walk over the entries of all that is finished takes more than four hundred
+BUFFERS_AT_MOST = 200  # a scan of the entries of all finished records reads more than 400 buffers
 SETTINGS = ProcessorSettings()
 GLANCE = {"limit": 200, "at_a_glance": True}
 ORPHANS = {"limit": 50_000, "lease_seconds": 10, "late_seconds": 60, "orphan_timeout_seconds": 7_200}
@@ -64,7 +64,7 @@ def violations(database: DatabaseManager, *, at_a_glance: bool) -> list[Violatio
 def buffers(database: DatabaseManager, look: str) -> int:
     with database.transaction() as cursor:
         explain = b"EXPLAIN (ANALYZE, BUFFERS) " + sql(look)
-        cursor.execute(explain, LOOKS[look])  # a session's first look reads what the functions say
+        cursor.execute(explain, LOOKS[look])  # a session's first execution also reads the functions
         plan = [row[0] for row in cursor.execute(explain, LOOKS[look]).fetchall()]
         cursor.connection.rollback()
     total = next(line for line in plan if "shared" in line)
@@ -73,7 +73,8 @@ def buffers(database: DatabaseManager, look: str) -> int:
 
 @pytest.fixture
 def finished_much(own_database_url: str) -> Iterator[DatabaseManager]:
-    """A run that has finished many records and holds a few, while somebody's snapshot keeps all their entries."""
+    """A run has finished many records, and still works on a few. A snapshot keeps the index entries of all these
+    records."""
     manager = connect(own_database_url)
     filling.add_flow(manager)
     execute(manager, "ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
@@ -159,7 +160,7 @@ def test_its_orphans_are_found(database: DatabaseManager, change: str, cause: st
 
 def test_a_short_lease_is_shorter_than_its_word(database: DatabaseManager) -> None:
     filling.add_processing(database, 4, add_busy_run(database))
-    with database.transaction() as cursor:  # in which no time passes
+    with database.transaction() as cursor:  # now() does not change in a transaction
         cursor.execute("UPDATE flow_execution_logs SET heartbeat_at = now() - interval '1 second'")
         assert {flow.flow_name: flow.processing for flow in read_flow_counts(cursor)} == {"alpha": 100}
         (silent,) = read_orphans(cursor, ProcessorSettings(heartbeat_seconds=0.05, lease_seconds=0.2))
@@ -208,7 +209,8 @@ def test_a_record_without_a_run_is_found_at_a_glance(own_database_url: str) -> N
 def test_a_run_alone_makes_room_for_the_next_one_after_a_while(
     own_database_url: str, monkeypatch: pytest.MonkeyPatch, hint_is_taken: bool, statuses: dict[str, int]
 ) -> None:
-    """Else it would outgrow the orphan timeout, and only a walk could tell whether it has overdue records."""
+    """A run that went on would become older than the orphan timeout. Then only a scan could tell whether it has
+    overdue records."""
     monkeypatch.setattr("queue_store.enqueueing.hints.CeleryHintSender.send", lambda *_: hint_is_taken)
     monkeypatch.setattr("tasks.run_loop.time_slice.OTHERS_LOOK_SECONDS", 0.0)
 

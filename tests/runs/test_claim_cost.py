@@ -1,4 +1,4 @@
-"""A claim stays cheap: when there is nothing, and while somebody's snapshot keeps vacuum from cleaning up."""
+"""A claim stays cheap if no record is due, and while an old snapshot keeps vacuum from cleaning up."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ def explained_claim(run: Run, cursor: QueuePosition) -> str:
 
 
 def explained(run: Run, statement: str, parameters: dict[str, Any]) -> str:
-    """What EXPLAIN says of the statement, nothing of it kept."""
+    """The output of EXPLAIN ANALYZE. The effects of the statement are rolled back."""
     driver = run.held.driver
     try:
         rows = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + sql(statement), parameters).fetchall()
@@ -87,7 +87,7 @@ def test_a_held_snapshot_does_not_slow_down_a_claim_with_its_cursor(own_store: S
 
 
 def test_a_held_snapshot_does_not_slow_down_the_look_for_what_waited_longest(own_store: Store) -> None:
-    """One claim in twenty begins with it."""
+    """One claim in twenty begins with this search."""
     own_store.enqueue(HELD_RECORDS)
     with psycopg.connect(_url(own_store)) as holder:
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -127,7 +127,8 @@ def test_an_outcome_is_written_by_id_and_not_through_all_that_its_run_had_claime
 def test_a_claim_does_not_walk_over_all_that_waits_when_statistics_are_old(
     own_store: Store, plan_cache_mode: str
 ) -> None:
-    """Analysed while empty, then filled: the index of pending rows looks short."""
+    """The table is analysed while it is empty, and filled later. So the planner expects few entries in the
+    index of pending rows."""
     own_store.execute("ANALYZE processing_queue")
     own_store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
     own_store.enqueue(20_000)

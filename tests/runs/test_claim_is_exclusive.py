@@ -43,7 +43,7 @@ def test_a_claimer_passes_by_what_another_one_is_claiming(
 
 
 def sending_first(way: Callable[[Store, int], list[int]], run: Run) -> Run:
-    """The way's own statement, in its next claim."""
+    """Makes the run's next claim begin with the statement that `way` tests."""
     if way is next_of_each_key:
         run.position.scan_keys_for(float("inf"))
     if way is suspects:
@@ -107,7 +107,7 @@ def test_a_run_that_is_declared_dead_during_its_claim_claims_nothing_after_it(
 def test_a_run_is_declared_dead_after_its_claim_and_rescue_sees_what_it_took(
     store: Store, way: Callable[[Store, int], list[int]]
 ) -> None:
-    """By a rescuer who looked for its session before the claim began."""
+    """Before the claim began, the rescuer had already looked for the run's session."""
     store.enqueue(10)
     run = store.run()
     run.begin()

@@ -1,4 +1,4 @@
-"""A batch is never larger than asked for, whatever plan Postgres takes."""
+"""A batch is never larger than requested, whatever plan Postgres chooses."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def own_store(own_database_url: str):
 
 
 def lie_about_statistics(store: Store) -> None:
-    """Analysed while empty, then filled: the planner believes in one row."""
+    """Analyses the table before it is filled, so that the planner expects one row."""
     store.execute("ANALYZE processing_queue")
     store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
 

@@ -1,4 +1,4 @@
-"""A claimed record says what its row says, whichever statement claimed it."""
+"""A claimed record has the values of its row, whichever statement claimed it."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -11,7 +11,7 @@ from queue_store.records.record import Record
 from tests.support.store import Store
 from tests.support.ways_of_claiming import WAYS, next_of_each_key
 
-# No two of one type are equal, so that two columns in the wrong order are seen.
+# No two columns of one type have the same value, so that a test notices two swapped columns.
 DISTINCT = """
 UPDATE processing_queue SET claim_number = 6, priority = 3, retry_count = 2, crash_strikes = 1,
     scheduled_at = '2026-01-02T00:00Z', created_at = '2026-01-01T00:00Z', order_key = 'a key',

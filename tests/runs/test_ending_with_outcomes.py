@@ -1,4 +1,5 @@
-"""A run of one short batch ends in the transaction that writes its outcomes, where nothing else is to be done."""
+"""If a run's only batch was short and no other record is due, the run ends in the transaction that writes the
+outcomes."""
 
 from queue_store.runs.succession import exchange_or_end
 from tests.support.store import Store, completed, failed, ids
@@ -39,7 +40,7 @@ def test_what_came_meanwhile_is_claimed(store: Store) -> None:
 
 
 def test_a_record_below_the_cursor_is_claimed(store: Store) -> None:
-    """A late commit, a retry or a rescued record."""
+    """Such a record may have been committed late, retried or rescued."""
     store.enqueue(2)
     run = store.run()
     records = run.begin()
@@ -69,7 +70,7 @@ def test_what_is_due_later_does_not_keep_it_going(store: Store) -> None:
 
 
 def test_what_cannot_be_claimed_is_left_to_the_claim(store: Store) -> None:
-    """A record of a flow that was paused, for one."""
+    """A record that cannot be claimed is, for example, a record of a paused flow."""
     store.enqueue(1)
     run = store.run()
     records = run.begin()

@@ -1,4 +1,4 @@
-"""An express slice leaves what a claim and a completion leave, and nothing when it is rolled back."""
+"""An express slice writes the same as a claim and a completion, and nothing if it is rolled back."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -43,7 +43,7 @@ FROM record_attempts ORDER BY record_id
 
 
 def begun(store: Store, **options: Any) -> Run:
-    """A run that has done a batch of its own, so that it is registered."""
+    """A run that has completed one batch, so that it is registered."""
     store.enqueue(1)
     run = store.run(**options)
     run.write(completed(run.begin()))
@@ -57,7 +57,7 @@ def held(run: Run, batch_size: int = 10) -> HeldSlice:
 
 
 def every_outcome(records: Sequence[Record]) -> list[Outcome]:
-    """Of eight records."""
+    """Outcomes of every kind, for eight records."""
     done = [Completed(r, started=1.0, finished=1.02, result=b'{"n": 1}') for r in records[:2]]
     return [
         *done,
@@ -228,12 +228,13 @@ def test_a_slice_never_holds_more_than_was_asked_for(own_database_url: str) -> N
 @direct_only
 @pytest.mark.parametrize("is_due", [False, True], ids=["nothing is due", "the next record is to be claimed"])
 def test_a_slice_that_does_not_begin_leaves_the_statements_prepared(store: Store, is_due: bool) -> None:
-    """psycopg forgets them after a ROLLBACK of its own. Each drain ends with a slice that finds nothing."""
+    """If psycopg itself sends a ROLLBACK, it forgets its prepared statements. The last slice of each drain
+    finds nothing."""
     run = begun(store)
     if is_due:
         store.enqueue(1)
         store.execute("UPDATE processing_queue SET retry_count = 1 WHERE status = 'pending'")
-    for _ in range(8):  # psycopg prepares what was executed five times
+    for _ in range(8):  # psycopg prepares a statement after five executions
         with suppress(NotExpressError):
             assert hold(run, 10, LEASE_SECONDS) is None
     with run.held.transaction() as cursor:

@@ -1,4 +1,5 @@
-"""A fair part: what is due from the position of a run, divided by the processes that could work on it now."""
+"""Due records from a run's position on are shared among the processes that could work on them now. A fair part is
+the share of one process."""
 
 from uuid import UUID, uuid4
 
@@ -32,7 +33,7 @@ def test_idle_processes_that_serve_the_flow_have_a_part(store: Store) -> None:
     store.enqueue(10)
     idle_process(store, "other", "sample")
     idle_process(store, "sample")
-    assert fair_part(run, MOST_EACH).records == 4  # of 10, for three: rounded up
+    assert fair_part(run, MOST_EACH).records == 4  # 10 divided by three, rounded up
 
 
 def test_a_process_that_serves_other_flows_or_stops_has_none(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Every guard in the statements of express slices is held by a test: that test fails where the guard is missing."""
+"""For every guard in the statements of express slices, there is a test that fails if the guard is removed."""
 
 import json
 import os
@@ -21,7 +21,7 @@ COMPLETE, CLAIM = "arrows/complete_held", "arrows/claim_held"
 MARK = "AND (%(mark)s::xid IS NULL OR q.xmax = %(mark)s::xid)"
 STATES = "AND run.state IN ('running', 'stopping')"
 
-# the guard: its statement, what stands there, what the mutant says, and the file whose tests miss it
+# guard: its statement, its text, the text of the mutant, and the file whose tests fail with the mutant
 MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "no lock": (HOLD, "FOR NO KEY UPDATE SKIP LOCKED", "", SLICES),
     "waits for what others hold": (HOLD, "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE NOWAIT", SLICES),

@@ -1,4 +1,5 @@
-"""A COMMIT whose answer was lost has happened or not: nothing is counted twice, and nothing is left behind."""
+"""If the answer to a COMMIT is lost, the COMMIT may have happened or not. In both cases nothing is counted
+twice, and nothing is left behind."""
 
 import threading
 from collections.abc import Callable
@@ -35,7 +36,7 @@ CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON flow_execution_logs DEFERR
 
 
 def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> None:
-    """To the next COMMIT of a connection that is held."""
+    """Loses the answer to the next COMMIT of a held connection."""
     commit = HeldConnection.commit
     lost: list[int] = []
 
@@ -48,7 +49,9 @@ def lose_the_answer(monkeypatch: pytest.MonkeyPatch, *, has_happened: bool) -> N
         else:
             transaction.rollback()
         held.invalidate()
-        raise CommitUnknownError("the connection broke during COMMIT: read the rows again")
+        raise CommitUnknownError(
+            "the connection broke during COMMIT: read the rows to see whether they were written"
+        )
 
     monkeypatch.setattr(HeldConnection, "commit", lose)
 
@@ -73,7 +76,7 @@ def test_a_run_whose_beginning_is_unknown_ends_and_its_records_are_charged_nothi
 def test_a_beginning_that_is_committed_later_is_waited_for(
     own_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection is gone, and the server is still at its COMMIT."""
+    """The connection breaks while the server still executes the COMMIT."""
     commit, sent = HeldConnection.commit, threading.Event()
 
     def send_and_go(held: HeldConnection, transaction: Any) -> None:
@@ -82,7 +85,9 @@ def test_a_beginning_that_is_committed_later_is_waited_for(
         held.driver.pgconn.send_query(b"COMMIT")
         sent.set()
         held.invalidate()
-        raise CommitUnknownError("the connection broke during COMMIT: read the rows again")
+        raise CommitUnknownError(
+            "the connection broke during COMMIT: read the rows to see whether they were written"
+        )
 
     manager = connect(own_database_url)
     with running_worker(own_database_url, monkeypatch) as worker, manager.hold() as gate:
@@ -201,7 +206,7 @@ def test_a_claim_that_is_written_with_outcomes_goes_on_where_it_found_nothing(st
 def test_an_interrupt_at_the_beginning_of_a_savepoint_leaves_nothing_behind(
     database: DatabaseManager, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """psycopg takes itself to be inside of it, and refuses the ROLLBACK."""
+    """psycopg believes that it is inside of the savepoint, and refuses the ROLLBACK."""
     with suppress(KeyboardInterrupt), database.transaction() as cursor:
         pid = cursor.connection.info.backend_pid
         savepoint = cursor.connection.transaction()

@@ -1,4 +1,4 @@
-"""A run that was declared dead stops: what it did not start belongs to somebody else soon."""
+"""A run that was declared dead stops: the records that it has not started will soon belong to another run."""
 
 import asyncio
 import threading
@@ -66,7 +66,7 @@ def test_nothing_more_is_started_after_a_run_was_lost(worker: Worker, kind: Any,
     worker.run(flow)
     assert fate.struck.wait(30)
     fate.go_on.set()
-    time.sleep(0.3)  # for those who would be started now
+    time.sleep(0.3)  # a run that did not stop would start more handlers now
     assert len(fate.started) <= 5
     assert {row.status for row in worker.rows(ids)} == {"processing"}
     worker.services.rescue.sweep()

@@ -1,5 +1,5 @@
-"""What has a name costs nothing: `unindexed(…)` and the rule of order keys give the plans of what they stand for, for
-the owner and for the role of workers."""
+"""`unindexed(…)`, and the view with the rule of order keys, cost nothing. A statement that uses them has the same
+plan as a statement with the SQL written out. This is so for the owner and for the role of workers."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def own_store(own_database_url: str) -> Iterator[Store]:
     with store_on(manager, batch_size=500) as store:
         store.execute(
             "ALTER TABLE processing_queue SET (autovacuum_enabled = off)"
-        )  # it would change the plans
+        )  # autovacuum would change the plans
         store.add_flow()
         yield store
     manager.dispose()
@@ -75,7 +75,8 @@ def test_the_view_gives_the_plan_of_the_rule_written_out(own_store: Store, look:
 
 
 def without_conditions(plan: list[str]) -> list[str]:
-    """A view's conditions stand in another order. The numbers of names and the smallest costs depend on that."""
+    """With the view, the conditions come in another order. The numbers in names and, slightly, the costs
+    depend on that order."""
     numbers_and_costs = re.compile(r"(?<=Plan) \d+|(?<=\b[a-z])_\d+\b|  \(cost=.*\)")
     return [numbers_and_costs.sub("", line) for line in plan if "Filter: " not in line]
 
@@ -84,7 +85,7 @@ def without_conditions(plan: list[str]) -> list[str]:
 def test_the_plan_that_serves_every_batch_asks_the_key_and_not_all_that_failed(
     own_store: Store, look: str
 ) -> None:
-    """EXPLAIN of a statement knows its parameters; the plan that a run keeps does not."""
+    """EXPLAIN of a statement uses the values of its parameters. The plan that a run keeps is made without them."""
     enqueue_keyed(own_store, keys=20, count=200)
     own_store.enqueue(2_000)
     run = own_store.run(batch_size=10)

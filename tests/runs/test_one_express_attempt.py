@@ -1,4 +1,5 @@
-"""A record whose express slice ended without an outcome is claimed as always from then on, by everybody."""
+"""If an express slice ends without an outcome for a record, every run claims that record in the normal way
+from then on."""
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_record_has_one_express_attempt(store: Store, end: str) -> None:
 
 
 def test_records_in_front_of_and_behind_a_marked_one_wait_for_their_turn(store: Store) -> None:
-    """What is express does not overtake what is not."""
+    """Express records do not overtake records that must be claimed in the normal way."""
     run, other = begun(store), begun(store)
     [marked] = store.enqueue(1)
     held(run, 1).roll_back()
@@ -92,7 +93,7 @@ def test_a_record_of_limited_batches_is_not_held(store: Store) -> None:
 
 
 def test_where_vacuum_froze_the_mark_the_death_of_the_run_is_remembered(store: Store) -> None:
-    """The bound: a culprit is tried express once in ten minutes at most, however often vacuum runs."""
+    """A record that kills its process has at most one express attempt in ten minutes, however often vacuum runs."""
     run, other = begun(store), begun(store)
     record_ids = store.enqueue(3)
     held(run)
@@ -121,7 +122,8 @@ def test_the_death_of_a_run_of_another_flow_changes_nothing(store: Store) -> Non
 
 
 def test_a_deadly_record_is_found_as_always_after_its_express_attempt(store: Store) -> None:
-    """Three deaths as the record in hand: the first one in a slice costs nothing and leaves the record to a claim."""
+    """The first death happens in a slice. It costs nothing, and from then on the record is claimed. The
+    record fails after three more deaths."""
     first = begun(store)
     [deadly, *others] = store.enqueue(3)
     in_hand = held(first)
@@ -147,7 +149,7 @@ def test_a_session_that_freezes_in_a_slice_is_ended_by_the_server(own_database_u
         in_hand = hold(run, 10, 1.0)
         assert in_hand is not None
         waiting = store.held()
-        with waiting.transaction() as cursor:  # until the server has ended the session
+        with waiting.transaction() as cursor:  # waits until the server has ended the session
             cursor.execute("SET LOCAL lock_timeout = '30s'")
             cursor.execute("SELECT FROM processing_queue WHERE id = %s FOR UPDATE", (record_ids[0],))
         assert ids(other.claim()) == record_ids
@@ -169,7 +171,7 @@ def test_the_timeout_of_a_slice_ends_with_its_transaction(store: Store) -> None:
 
 @pytest.mark.parametrize("way", ["completes", "claims"])
 def test_a_replaced_payload_is_not_taken_for_the_one_of_before(store: Store, way: str) -> None:
-    """The session was lost, the producer replaced the payload, and then the outcome is written again."""
+    """The session is lost, the producer replaces the payload, and then the run writes the outcome again."""
     run = begun(store)
     record_ids = store.enqueue(2)
     in_hand = held(run)

@@ -1,4 +1,5 @@
-"""Records of one order_key run one after the other, also where an earlier one comes to light while a later one runs."""
+"""Records of one order_key run one after the other, even if an earlier record becomes claimable while a later
+one runs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ KEY = {"order_key": "tenant"}
 
 @contextmanager
 def committed_late(store: Store) -> Iterator[int]:
-    """An earlier record, committed at the end of the block."""
+    """An earlier record, which is committed at the end of the block."""
     with store.held().transaction() as cursor:
         row = cursor.execute(
             "INSERT INTO processing_queue (flow_name, order_key) VALUES ('sample', 'tenant') RETURNING id"
@@ -76,7 +77,7 @@ def test_it_comes_next(
 
 
 def test_a_suspect_that_comes_next_does_not_hold_up_the_others(store: Store) -> None:
-    """Neither those of its group nor those of another one."""
+    """The suspect holds up no other suspects, whether they have the same batch limit or another one."""
     earlier = late(store)
     first, second = store.enqueue(2)
     store.execute("UPDATE processing_queue SET batch_limit = 5 WHERE id = ANY(%s)", ([earlier, first],))
@@ -100,7 +101,8 @@ def test_a_record_that_comes_next_is_not_taken_for_the_one_that_has_waited_longe
 
 
 def test_two_who_claim_at_this_moment_do_not_run_side_by_side(store: Store) -> None:
-    """One has claimed the later record and not committed yet when the earlier one comes to light."""
+    """The first run has claimed the later record but has not committed yet when the earlier record becomes
+    visible."""
     first, second = store.run(batch_size=1), store.run(batch_size=1)
     store.enqueue(2)
     assert first.begin()

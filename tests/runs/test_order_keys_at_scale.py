@@ -1,4 +1,5 @@
-"""A long backlog behind a few order keys costs no claim more than its heads do, and hides nobody."""
+"""A claim reads the first record of each order key, not the long backlog behind it. The backlog hides no
+other record."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from tests.support.servers import connect
 from tests.support.store import Store, completed, exchange, failed, store_on
 
 BACKLOG = 10_000
-BUFFERS_FOR_THE_KEYS = 200  # there are twenty
+BUFFERS_FOR_THE_KEYS = 200  # for twenty keys
 ENQUEUE = """
 INSERT INTO processing_queue (flow_name, order_key, priority, scheduled_at)
 SELECT 'sample', 'key ' || n %% %(keys)s, 5, now() - interval '1 hour' + n * interval '1 microsecond'
@@ -155,7 +156,8 @@ def test_records_without_a_key_are_found_behind_the_heads(store: Store) -> None:
 
 
 def test_aging_starts_where_a_record_that_can_be_claimed_waits_longest(store: Store) -> None:
-    """The oldest of all waits for a record that is running, and a suspect is no candidate either."""
+    """The oldest record cannot be claimed, because it waits for a running record of its key. A suspect does not
+    count either."""
     store.enqueue(1, priority=9, order_key="tenant", delay=-9_000)
     holder = store.run()
     holder.begin()
@@ -210,7 +212,7 @@ LOOKS: dict[str, Callable[[Run], dict[str, Any]]] = {
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("statistics", ["old", "fresh"])
 def test_whether_a_key_runs_is_asked_of_that_key_alone(own_store: Store, look: str, statistics: str) -> None:
-    """While somebody's snapshot keeps the entries of thousands of others that have run, with and without a key."""
+    """Thousands of other records have run, with and without a key. A snapshot keeps their index entries."""
     store = own_store
     store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
     enqueue_keyed(store, keys=20, count=200)

@@ -1,4 +1,5 @@
-"""Nobody waits for the handlers of an express slice, neither operators nor the handlers themselves."""
+"""An operator, a producer that cancels, and the run's heartbeat do not wait for the handlers of an express
+slice."""
 
 from typing import Any
 
@@ -61,7 +62,8 @@ def test_a_change_of_priority_passes_by_what_a_slice_holds(store: Store) -> None
     ("end", "what"), [("claimed", "running"), ("completed", "inserted"), ("let go", "replaced")]
 )
 def test_a_replacement_learns_what_became_of_the_record(store: Store, end: str, what: str) -> None:
-    """It waits, but only until the slice is settled: a slice that becomes long is claimed."""
+    """The replacement waits, but only until the slice is settled. If a slice becomes long, its records are
+    claimed."""
     run, producer = begun(store), store.held()
     store.enqueue(1)
     store.execute("UPDATE processing_queue SET dedup_key = 'd' WHERE status = 'pending'")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="psycopg traces 
 
 
 def sent(run: Run, trace: Path, exchange: Callable[[], object]) -> dict[str, int]:
-    """How often each kind of message went to the server in that time, as libpq tells it."""
+    """Counts the messages of each kind that `exchange` sends to the server, from libpq's trace."""
     connection = run.held.driver.pgconn
     with trace.open("w") as lines:
         connection.trace(lines.fileno())
@@ -40,10 +40,10 @@ def test_a_batch_is_five_statements(store: Store, tmp_path: Path, batch_size: in
     store.enqueue(10 * batch_size)
     run = store.run(batch_size=batch_size)
     records = run.begin()
-    for _ in range(7):  # by then the driver has prepared them
+    for _ in range(7):  # after that, the driver has prepared the statements
         _, records = run.exchange(completed(records))
     messages = sent(run, tmp_path / "trace", lambda: run.exchange(completed(records)))
-    # BEGIN, how the transaction plans, the outcomes, the next claim, COMMIT
+    # BEGIN, the settings for the planner, the outcomes, the next claim, COMMIT
     assert messages["Execute"] + messages["Query"] == 5
     assert messages["Sync"] + messages["Query"] == 2, "round trips: BEGIN waits for no answer"
     if not store.database.settings.pgbouncer:
@@ -60,7 +60,7 @@ def test_each_further_kind_of_outcome_is_one_statement_more(store: Store, tmp_pa
 
 
 def test_a_run_of_one_short_batch_is_four_round_trips(store: Store, tmp_path: Path) -> None:
-    """Statements with BEGIN, and COMMIT: once where it begins, and once where it ends with its outcomes."""
+    """The beginning and the end of the run take two round trips each: BEGIN with the statements, and COMMIT."""
     store.enqueue(2)
     run = store.run()
     records: list[Record] = []

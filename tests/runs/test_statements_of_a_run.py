@@ -1,4 +1,4 @@
-"""What a run says to the database, statement by statement. Many small flows pay for each of them in every run."""
+"""The statements that a run sends to the database. With many small flows, each of them costs time in every run."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def test_a_run_begins_in_the_transaction_in_which_the_one_before_ends(
 
 @direct_only
 def test_a_successor_that_finds_nothing_leaves_the_statements_prepared(worker: Worker) -> None:
-    """psycopg forgets them after a ROLLBACK of its own, to a savepoint too."""
+    """If psycopg itself sends a ROLLBACK, even to a savepoint, it forgets its prepared statements."""
     flow, other = (worker.declare(lambda payload: None, name=name) for name in ("sample", "other"))
     for _ in range(8):
         worker.enqueue("sample", [1])
@@ -98,9 +98,10 @@ def test_a_successor_that_finds_nothing_leaves_the_statements_prepared(worker: W
 
 @direct_only
 def test_a_run_that_finds_nothing_leaves_the_statements_prepared(worker: Worker) -> None:
-    """psycopg forgets them after a ROLLBACK of its own. Every second hint finds nothing."""
+    """If psycopg itself sends a ROLLBACK, it forgets its prepared statements. About half of all hints find no
+    record."""
     flow = worker.declare(lambda payload: None, name="sample")
-    for _ in range(8):  # psycopg prepares what was executed five times
+    for _ in range(8):  # psycopg prepares a statement after five executions
         worker.run(flow)
     with worker.services.database.transaction() as cursor:
         prepared = cursor.execute("SELECT statement FROM pg_prepared_statements").fetchall()

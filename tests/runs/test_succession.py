@@ -1,4 +1,5 @@
-"""A short run ends and the next one, of another flow, begins in one transaction: both, or the first one alone."""
+"""A short run ends, and the next run, of another flow, begins in the same transaction. If that run cannot
+begin, the first one ends alone."""
 
 from typing import Any
 
@@ -14,7 +15,7 @@ ENDED = [("sample", "ended", 2, True)]
 
 @pytest.fixture
 def other(store: Store) -> Store:
-    """With a second flow, `other`, which has three records that are due. `sample` has two."""
+    """A store with a second flow, `other`, which has three due records. `sample` has two."""
     store.add_flow("other")
     store.enqueue(2)
     store.enqueue(3, flow_name="other")
@@ -22,7 +23,7 @@ def other(store: Store) -> Store:
 
 
 def begun(store: Store) -> tuple[Run, Run]:
-    """A run that has claimed its batch, and the one that shall succeed it."""
+    """A run that has not begun yet, and the run that will follow it."""
     run, successor = store.run(), store.run(flow_name="other")
     run.new_successor = lambda: successor
     return run, successor
@@ -44,7 +45,8 @@ def test_a_successor_has_claimed_when_the_run_before_has_ended(other: Store) -> 
 
 
 def test_both_happen_in_one_transaction(other: Store) -> None:
-    """The savepoint's own transaction number is a child of the first."""
+    """Rows that are written after the savepoint have another transaction id, so the test cannot compare these ids.
+    It counts the runs that exist at COMMIT."""
     run, _ = begun(other)
     records = run.begin()
     with other.held().transaction() as cursor:
@@ -115,7 +117,8 @@ def test_where_an_outcome_is_refused_the_others_are_written_and_nobody_succeeds(
 
 
 def test_a_run_does_not_wait_for_the_flow_of_its_successor(other: Store) -> None:
-    """Somebody keeps the row of that flow locked. The run's own heartbeats would wait for it."""
+    """Another session keeps the row of that flow locked. If the run waited, its own heartbeats would wait for
+    the run."""
     run, _ = begun(other)
     records = run.begin()
     with other.held().transaction() as cursor:

@@ -40,7 +40,7 @@ def test_a_signal_in_the_middle_of_a_look_does_not_wait_for_the_row_that_the_loo
 
 
 def beat_findings(database: DatabaseManager) -> list[str]:
-    """Without the seconds: one may pass while the test looks."""
+    """Messages about a silent beat, with N instead of the seconds, because a second may pass while the test looks."""
     findings = judge_everything(database, ProcessorSettings()).findings
     return [re.sub(r"\d+ s", "N s", f.message) for f in findings if f.code == "beat_silent"]
 
@@ -62,7 +62,8 @@ def test_a_first_deploy_may_start_beat_after_the_workers(database: DatabaseManag
 def test_a_beat_that_stopped_in_order_has_time_to_start_again(
     database: DatabaseManager, clean_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deploy stops it and starts it. Afterwards the contacts hear the truth, not that it has never run."""
+    """A deploy stops beat and starts it again. If beat is not started again, the finding says so, and does not say that
+    beat has never run."""
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     from tasks.app import app
 

@@ -1,4 +1,5 @@
-"""Beat runs and nobody serves the Celery queue control: its list stays bounded, and somebody hears of it."""
+"""If beat runs and no worker serves the Celery queue `control`, the list of this queue stays bounded, and there is
+a finding."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -80,7 +81,7 @@ def test_a_long_list_is_a_finding_although_it_is_served(
         (2, {"state": "ended", "ended_seconds_ago": 30}, False),  # a deploy
         (2, {"state": "ended", "ended_seconds_ago": 70}, True),
         (2, {"state": "dead", "ended_seconds_ago": 70}, True),
-        (0, {"state": "ended", "ended_seconds_ago": 7_000}, False),  # all is started again
+        (0, {"state": "ended", "ended_seconds_ago": 7_000}, False),  # beat has just been started again
     ],
 )
 def test_nobody_serves_it(
@@ -148,7 +149,7 @@ def unserved_seconds(database: DatabaseManager) -> float | None:
 
 
 def found(database: DatabaseManager) -> list[Finding]:
-    """Of this rule; beat itself is alive in these tests."""
+    """The findings of the rule `control_queue` only."""
     with database.transaction() as cursor:
         schedule = read_schedule(cursor)
     snapshot = replace(take_snapshot(database, ProcessorSettings()), schedule=schedule, broker=read_broker())

@@ -1,4 +1,4 @@
-"""An occurrence is noticed by many, taken by one, and never lost."""
+"""Several beats may notice an occurrence, only one worker takes it, and it is never lost."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _begun(database: DatabaseManager, monkeypatch: pytest.MonkeyPatch, clean_database_url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
-    notice(database, NOON - timedelta(days=1))  # the first one ever is skipped
+    notice(database, NOON - timedelta(days=1))  # the first occurrence of an entry is skipped
 
 
 def notice(database: DatabaseManager, due_at: datetime, entry: str = "weekly") -> None:
@@ -116,10 +116,10 @@ def test_a_silent_taker_is_replaced_and_cannot_finish(database: DatabaseManager)
 
 @pytest.fixture
 def weekly_task(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
-    """The errors that the entry's task raises, one a call; without any it succeeds."""
+    """The errors that the entry's task raises, one at each call. When no error is left, the task succeeds."""
     errors: list[Exception] = []
 
-    @app.task(name="tests.weekly", shared=False)  # or later applications of this process would have it, twice
+    @app.task(name="tests.weekly", shared=False)  # later Celery applications must not have this task
     def weekly() -> None:
         if errors:
             raise errors.pop()
@@ -143,7 +143,8 @@ def test_a_task_that_fails_is_tried_again_and_then_given_up(
 
 
 def test_a_killed_worker_does_not_lose_its_maintenance(database: DatabaseManager) -> None:
-    """It died in the middle: for a while its maintenance seems to be running, longer than its occurrence."""
+    """The worker is killed during maintenance. The occurrence is due again before the maintenance run counts as
+    dead."""
     app.loader.import_default_modules()
     notice(database, NOON - timedelta(days=1), "retention")
     notice(database, NOON, "retention")

@@ -1,4 +1,5 @@
-"""A recurring flow gets exactly one record for each occurrence, whoever looks and however often."""
+"""A recurring flow gets exactly one record for each occurrence, however many processes check for due occurrences,
+and however often."""
 
 import json
 import threading
@@ -37,7 +38,7 @@ def look(worker: Worker, flow: Flow) -> list[int]:
 
 
 def pass_minutes(worker: Worker, minutes: int) -> None:
-    """Written into the rows: what was last noticed lies further back."""
+    """Simulates that minutes pass: moves the due times of all occurrences into the past."""
     worker.query(
         "UPDATE schedule_occurrences SET due_at = due_at - make_interval(mins => %(minutes)s)",
         minutes=minutes,
@@ -68,7 +69,7 @@ def test_missed_occurrences_are_made_up_for_once(worker: Worker, flow: Flow) -> 
 
 
 def test_many_that_look_at_once_enqueue_one_record(worker: Worker, flow: Flow) -> None:
-    """All hold the same time: the record of only one is committed."""
+    """All threads try to enqueue a record for the same due time. Only one of them makes a record."""
     due_at = datetime(2026, 11, 23, 3, tzinfo=UTC)
     with worker.services.database.transaction() as cursor:
         recurring.enqueue_occurrence(cursor, "nightly", datetime(2026, 11, 22, 3, tzinfo=UTC), b"{}")

@@ -1,4 +1,4 @@
-"""Several beats: nothing is done twice, and killing or freezing any of them does not stop the schedule."""
+"""With several beats, nothing is done twice, and the schedule goes on if any beat is killed or frozen."""
 
 import os
 import signal
@@ -112,7 +112,7 @@ BEATS = "SELECT count(*) FROM beats WHERE heartbeat_at > now() - interval '3 sec
 def test_two_beats_keep_every_time_of_the_clock_once_while_each_is_killed_and_frozen(
     database: DatabaseManager, settings_environment: dict[str, str]
 ) -> None:
-    """Ten minutes of accelerated time and more: a minute takes a second."""
+    """At least ten minutes of accelerated time pass. Each of these minutes takes a second."""
     environment = {**settings_environment, "ACCELERATED_FROM": str(time.time())}
     with ExitStack() as stack:
         worker = ("worker", "--pool=solo", "-Q", "control", "--without-mingle", "--without-gossip")
@@ -131,7 +131,7 @@ def test_two_beats_keep_every_time_of_the_clock_once_while_each_is_killed_and_fr
             return other
 
         for hit in ("leader", "follower", "leader"):
-            sys.stderr.write(f"now the {hit}: {value(database, STORY)}\n")  # shown when it fails
+            sys.stderr.write(f"now the {hit}: {value(database, STORY)}\n")  # shown if the test fails
             leader = value(database, LEADER)
             target = leader if hit == "leader" else other_than(leader)
             os.kill(target, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Logins that have been given the roles, and one that has been given nothing."""
+"""A fixture that grants the roles their rights, and creates logins."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Who may do what, written by hand. All else is refused to everybody but the owner."""
+"""The rights of each role, declared by hand. Everything else is refused to everyone but the owner."""
 
 from queue_store.queue_schema import role_name
 from tests.support.schemas import TEST_SCHEMA
@@ -26,7 +26,7 @@ WORKED = (
 )  # fmt: skip
 READ_ONLY = ("audit_log", "audit_seal", "producer_flows", "schema_version")
 
-# By role and table: verbs, each for the whole table, or for these columns, or for all but these.
+# By role and table: the allowed verbs. Each covers the whole table, the named columns, or all but the named columns.
 TABLES: dict[str, dict[str, str]] = {
     OPERATOR: dict.fromkeys(("processing_queue", *WORKED), ALL)
     | dict.fromkeys(READ_ONLY, "select")
@@ -47,7 +47,7 @@ TABLES: dict[str, dict[str, str]] = {
     NOBODY: {},
 }
 
-# From Postgres 17 on they hold the right MAINTAIN on what they vacuum, which is also one to lock it.
+# From Postgres 17 on, these roles have the right MAINTAIN on the tables that they vacuum. It includes locking them.
 MAINTAINERS = {OPERATOR, WORKER}
 MAINTAINED = (
     "processing_queue",
@@ -59,7 +59,7 @@ MAINTAINED = (
 
 PRODUCERS = {OPERATOR, WORKER, PRODUCER, FLOW_PRODUCER}
 READERS = {OPERATOR, WORKER, MONITOR}
-# SECURITY DEFINER functions. Any other function of ours runs with the caller's rights, and everybody may call it.
+# SECURITY DEFINER functions. All our other functions run with the caller's rights, and everyone may call them.
 FUNCTIONS: dict[str, set[str]] = {
     "enqueue_record": PRODUCERS, "enqueue_or_explain": PRODUCERS, "own_records": PRODUCERS,
     "enqueue_with_task_id": PRODUCERS,
@@ -68,14 +68,15 @@ FUNCTIONS: dict[str, set[str]] = {
     "account_for_insert": set(), "account_for_delete": set(), "account_for_truncate": set(), "seal_audit": set(),
     "sum_minutes": set(),
 }  # fmt: skip
-# By verb of a sequence. None is behind a table that only the owner writes.
+# By verb: the roles that may use it on a sequence. No sequence belongs to a table that only the owner writes.
 SEQUENCES: dict[str, set[str]] = {
     "usage": {OPERATOR, WORKER}, "select": {OPERATOR, MONITOR}, "update": {OPERATOR},
 }  # fmt: skip
 
 ENQUEUE = "SELECT enqueue_or_explain('{}', '{{}}', 5::smallint, NULL, 0, NULL, 'skip', NULL, NULL, NULL, {})"
 STOP = "UPDATE queue_control SET ingestion_stopped_at = now()"
-# Actions that no single right stands for: the statement, and who may. The owner may do only what is said here.
+# Actions that no single right covers. Each value is a statement and the roles that may execute it. Here, the owner
+# must be named, too.
 ACTIONS: dict[str, tuple[str, set[str]]] = {
     "enqueue the flow that it is limited to": (ENQUEUE.format("allowed", False), {OWNER, *PRODUCERS}),
     "enqueue another flow": (ENQUEUE.format("other", False), {OWNER, *PRODUCERS} - {FLOW_PRODUCER}),

@@ -1,4 +1,4 @@
-"""Real logins with real connections: what one may do is tried, not read from the catalogue."""
+"""Real logins with real connections. Tests try what a login may do, instead of reading it from the catalogue."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ NOBODY = "test_nobody"
 
 
 class Logins:
-    """`shop` and `rival` are two logins of the same role; `nobody` may connect and make temporary tables."""
+    """Creates logins, and connects with them. The login `nobody` may only connect and create temporary tables."""
 
     def __init__(self, store: Store, url: str) -> None:
         self.store = store
@@ -38,7 +38,7 @@ class Logins:
         return self._url.set(username=self.create(name, *granted)).render_as_string(hide_password=False)
 
     def connect(self, name: str, *granted: str) -> psycopg.Connection:
-        """In autocommit."""
+        """Connects in autocommit mode."""
         connection = psycopg.connect(self.url(name, *granted), autocommit=True)
         self._connections.append(connection)
         return connection

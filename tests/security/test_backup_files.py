@@ -1,5 +1,5 @@
-"""A backup is for its owner's eyes only, and one that is damaged or foreign is refused in a sentence, before anything
-is changed."""
+"""Only its owner can read a backup. A damaged or foreign backup is refused with a message, before anything is
+changed."""
 
 import json
 import os
@@ -74,7 +74,7 @@ DAMAGED: dict[str, Callable[[Path], None]] = {
     "a manifest of a list": lambda b: changed(b, lambda m, f: m.update(row_counts=[])),
     "another schema": lambda b: changed(b, lambda m, f: m.update(schema_version="0001")),
 }
-# Only the database can tell.
+# Only the database notices these faults.
 FOREIGN: dict[str, Callable[[Path], None]] = {
     "a column that there is not": lambda b: changed(b, lambda m, f: m["columns"]["flows"].append("x")),
     "rows that are none": lambda b: changed(

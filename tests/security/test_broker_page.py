@@ -1,5 +1,5 @@
-"""docs/broker.md says what the broker can do: each sentence names a test that is there. Here is
-what no other test shows."""
+"""docs/broker.md says what the broker can do, and names a test for each sentence. This module also tests what no
+other test shows."""
 
 import base64
 import bz2
@@ -24,7 +24,9 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def test_each_sentence_names_its_test() -> None:
-    rows = [row for row in table_rows(PAGE) if row[0] not in ("can still", "can", "cannot", "---")]
+    rows = [
+        row for row in table_rows(PAGE) if row[0] not in ("can still", "can", "cannot", "what breaks", "---")
+    ]
     assert len(rows) >= 20
     for sentence, test in rows:
         named = NAMED.fullmatch(test)

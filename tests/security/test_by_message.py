@@ -1,4 +1,4 @@
-"""What a task does that was called by a message, in a worker: it wakes, or it does nothing."""
+"""A message can only call the tasks that wake up work. All our other tasks do nothing if a message calls them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -96,7 +96,7 @@ def test_an_occurrence_that_is_due_does_it_once_and_names_the_schedule(worker: W
 
 
 def test_in_the_main_process_of_a_worker_nothing_is_run(worker: Worker) -> None:
-    """Celery calls errbacks there, without a child and without a time limit."""
+    """Celery calls errbacks in the main process, without a child and without a time limit."""
     [record_id] = worker.enqueue("letters", [1])
     authority.enter(Place.MAIN_PROCESS)
     try:
@@ -149,7 +149,7 @@ def test_names_that_a_sender_chose_are_cut_and_stay_on_their_line(
 
 
 def request_of(task: Any, **headers: Any) -> OwnRequest:
-    """As the main process of a worker makes it of a message."""
+    """The request that the main process of a worker makes from a message."""
     said = {"id": "1", "task": task.name, "argsrepr": "canary", "kwargsrepr": "canary"} | headers
     message = Mock(
         body=b"",

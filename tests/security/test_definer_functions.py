@@ -1,4 +1,4 @@
-"""What runs with the owner's rights serves the queue's own tables only, and calls nothing that others have made."""
+"""Functions with the owner's rights serve only the queue's own tables. They call nothing that others have made."""
 
 from collections.abc import Iterator
 
@@ -51,7 +51,8 @@ def test_a_login_without_a_role_cannot_make_a_trigger_of_them(logins: Logins, fu
 
 @pytest.mark.parametrize("function", A_TRIGGER_OF_OURS)
 def test_a_trigger_of_theirs_on_another_table_does_nothing(store: Store, function: str) -> None:
-    """Made by somebody who may, such as the owner, and fired by anybody."""
+    """A permitted user, such as the owner, can create a trigger of one of these functions. Then any login can fire
+    the trigger."""
     run = store.run() if store.enqueue(3) else None
     assert run is not None
     run.write(completed(run.begin()))
@@ -82,7 +83,7 @@ def own_logins(own_database_url: str) -> Iterator[Logins]:
 
 
 def test_an_operator_or_a_function_of_a_producer_is_not_called(own_logins: Logins) -> None:
-    """As in a database that was upgraded from Postgres 14: every login may create objects in public."""
+    """In a database that was upgraded from Postgres 14, every login may create objects in public."""
     own_logins.store.execute(f"GRANT CREATE ON SCHEMA {TEST_SCHEMA} TO PUBLIC")
     producer = own_logins.connect("test_schemer", "producer")
     producer.execute(
@@ -92,7 +93,7 @@ def test_an_operator_or_a_function_of_a_producer_is_not_called(own_logins: Login
     producer.execute("CREATE OPERATOR = (LEFTARG = flow_name, RIGHTARG = text, FUNCTION = take)")
     producer.execute(f"SET search_path = {TEST_SCHEMA}, pg_catalog")
     with pytest.raises(psycopg.errors.RaiseException, match="ran as"):
-        producer.execute("SELECT 'sample'::flow_name = 'sample'::text")  # it would be chosen
+        producer.execute("SELECT 'sample'::flow_name = 'sample'::text")  # uses the producer's operator
     for on_duplicate in ("raise", "skip", "replace"):
         statement = "SELECT enqueue_record('sample', '{}', dedup_key => 'a', on_duplicate => %s)"
         assert value(producer, statement, (on_duplicate,)) is not None

@@ -1,4 +1,4 @@
-"""Nobody but the owner keeps others from migrating, and whoever waits names the other."""
+"""Only the owner can hold the migration lock. A migration that waits for the lock names the session that holds it."""
 
 import logging
 import os
@@ -38,9 +38,9 @@ def test_who_waits_says_for_whom(database: DatabaseManager, caplog: pytest.LogCa
     assert f"waiting for another migration: session {pid} of postgres" in caplog.text
 
 
-@direct_only  # it counts sessions by the last statement of each
+@direct_only  # the test reads the last statement of each session
 def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) -> None:
-    """Building an index while work goes on waits for every older snapshot. So a session that waits must have none."""
+    """Building an index concurrently waits for every older snapshot. So a session that waits must not have one."""
     manager = connect(empty_database_url)
     program = [sys.executable, "-c", "from tasks.cli import main; main()", "migrate"]
     environment = {**os.environ, "DATABASE_URL": empty_database_url}
@@ -65,7 +65,8 @@ def test_two_who_migrate_at_once_wait_for_each_other(empty_database_url: str) ->
 
 
 def asking_for_their_turn(database: DatabaseManager) -> int:
-    """Sessions that have asked for the lock of the migrations, whether they wait in that statement or after it."""
+    """Counts the sessions that have asked for the migration lock. They still execute the statement, or have rolled
+    back after it."""
     with database.transaction() as cursor:
         row = cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

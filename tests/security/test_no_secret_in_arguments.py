@@ -1,5 +1,5 @@
-"""Every user of a machine can read the arguments of its processes. Nothing that we document or print puts a secret
-there, and no option of ours takes one."""
+"""Every user of a machine can read the arguments of its processes. No text of ours shows a secret in an argument, and
+no option of ours takes one."""
 
 import re
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
-"""A writer to the broker can write to the notes of the quarantine: no reader of a note fails on it, and one rule
-that fails keeps no other from judging."""
+"""Anyone who can write to the broker can write to the quarantine's notes. No note makes its reader fail. An alert
+rule that fails does not keep other rules from judging."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""After `queuectl migrate` the roles that were granted before have their rights on what the migrations added."""
+"""If the roles have been granted once, `queuectl migrate` also grants them their rights on what the migrations
+add."""
 
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ from tasks.cli import main
 from tests.support.schemas import TEST_SCHEMA
 from tests.support.servers import connect
 
-# As a migration leaves a view that it has made anew.
+# Recreates a view, as a migration can. The new view has no grants.
 MADE_ANEW = """
 DO $$ BEGIN
     EXECUTE 'CREATE VIEW copy AS ' || pg_get_viewdef('unblocked_records'::regclass);
@@ -59,7 +60,7 @@ def test_roles_that_were_granted_get_their_rights_on_what_is_new(migrated: Datab
 
 
 def test_where_no_role_was_granted_none_is(migrated: DatabaseManager) -> None:
-    roles.grant_roles(migrated)  # they belong to the whole server
+    roles.grant_roles(migrated)  # this also creates the roles, which all databases of the server share
     execute(migrated, f"DROP OWNED BY {', '.join(map(role_name, roles.ROLES))}")
     migrate()
     assert not roles.are_granted(migrated)
@@ -76,7 +77,7 @@ def test_what_could_not_be_granted_is_said_with_the_command(migrated: DatabaseMa
 def test_an_owner_who_may_not_create_roles_grants_those_that_are_there(
     empty_database_url: str, migrated: DatabaseManager
 ) -> None:
-    roles.grant_roles(migrated)  # now they are there
+    roles.grant_roles(migrated)  # this creates the roles
     url = make_url(empty_database_url)
     execute(
         migrated,

@@ -1,6 +1,5 @@
-"""Roles are what they say: each role tries everything there is, over a connection of its own, and what it may is
-compared with what was declared. A new table, column or sequence is refused to all until
-somebody declares it."""
+"""Each role tries every action over a connection of its own, and the outcome is compared with the declared rights. A
+new table, column or sequence must be refused to all but the owner until its rights are declared."""
 
 import re
 from collections.abc import Iterator
@@ -75,7 +74,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Database:
-    """Owned by a login that is no superuser, and used by logins that have one role each."""
+    """A database whose owner is no superuser. Each of the other logins has at most one role."""
 
     url: str
     columns: dict[str, list[str]]
@@ -141,7 +140,7 @@ def test_what_is_declared_is_there(database: Database) -> None:
 
 
 def is_allowed(login: psycopg.Connection, cell: Cell) -> bool:
-    """Tried, and taken back. Another error of the statement shows that the right was there."""
+    """Tries the statement, and rolls it back. An error that is no refusal shows that the login has the right."""
     login.execute("BEGIN")
     try:
         login.execute(cell.statement.encode())
@@ -167,7 +166,7 @@ def cells_of(role: str, database: Database) -> Iterator[Cell]:
 
 
 def rights_on(role: str, table: str, database: Database) -> dict[str, set[str]]:
-    """By verb the columns; of the whole table with the name "" among them."""
+    """The columns that each verb covers. The name "" stands for the whole table."""
     everything = {"", *database.columns[table]}
     if role == OWNER:
         return dict.fromkeys(VERBS, everything)
@@ -203,7 +202,7 @@ def function_cell(role: str, name: str, kind: str, arguments: str, *, is_trigger
     )
     allowed = declared.FUNCTIONS.get(name)
     may = role == OWNER or allowed is None or role in allowed
-    return Cell(f"call {name}", statement, may, "permission denied for function")  # not for what it reads
+    return Cell(f"call {name}", statement, may, "permission denied for function")  # the call is refused
 
 
 def sequence_cells(role: str, sequence: str) -> Iterator[Cell]:

@@ -1,4 +1,4 @@
-"""A pending record belongs to the login that enqueued it: nobody else but an operator replaces or cancels it."""
+"""A pending record belongs to the login that enqueued it. Only that login or an operator can replace or cancel it."""
 
 import psycopg
 import pytest
@@ -65,7 +65,7 @@ def test_a_producer_cancels_its_own_records_and_no_others(logins: Logins) -> Non
 
 @pytest.mark.parametrize("chosen", ["NULL", "'anything'"])
 def test_an_unknown_choice_for_duplicates_is_refused_at_once(logins: Logins, chosen: str) -> None:
-    """NULL looped until the statement's time was over, and took an id in each turn."""
+    """With NULL, the function once looped until the statement timeout, and used up an id in each turn."""
     shop = logins.connect("test_shop", "producer")
     shop.execute((REPLACE % "shop").encode())
     shop.execute("SET statement_timeout = '20s'")

@@ -1,4 +1,5 @@
-"""A search by the value of a payload's field tells that value, also where payloads are hidden. Both pages say so."""
+"""A search by the value of a payload field reveals that value, even if payloads are hidden. SECURITY.md and
+docs/watching.md say so."""
 
 import pytest
 

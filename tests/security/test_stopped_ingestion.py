@@ -1,4 +1,4 @@
-"""While ingestion is stopped only what runs pass on comes in: no producer can say that it is a run."""
+"""While ingestion is stopped, only the follow-up records of runs come in. A producer cannot pose as a run."""
 
 import psycopg
 import pytest

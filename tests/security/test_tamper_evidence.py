@@ -1,5 +1,5 @@
-"""What is taken from the history by hand, or changed in it, is found by `validate`, said by `check`, and put right
-where the rest tells how it was."""
+"""`validate` finds what was deleted or changed in the history by hand, and `check` reports most of it. A repair
+restores what the remaining rows still show."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tasks.cli import main
 from tests.security.logins import Logins
 from tests.support.store import Store, completed, failed, in_background
 
-# By what was done: the statement, the check that finds it, the code of the finding.
+# For each kind of tampering: the statement, the check that finds it, the code of the finding.
 TAMPERED = {
     "an attempt is deleted": (
         "DELETE FROM record_attempts WHERE record_id = (SELECT max(record_id) FROM record_attempts)",

@@ -1,4 +1,4 @@
-"""A view gives no login more than the tables that it reads."""
+"""A view gives no login more rights than the tables that the view reads."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""A webhook reaches no address of our own network, in whichever notation, and no answer holds up the others."""
+"""A webhook reaches no address of our own network, in any notation. An answer that is too slow is given up."""
 
 import socket
 import threading
@@ -49,7 +49,7 @@ def test_a_url_with_a_mistake_is_a_sentence(url: str) -> None:
 
 @pytest.fixture
 def dripping() -> Iterator[int]:
-    """Sends a byte now and then, for as long as somebody reads."""
+    """A server that sends single bytes slowly, as long as the client reads."""
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 

@@ -1,7 +1,7 @@
 """An application whose time runs faster: `celery -A tests.support.accelerated_schedule beat`.
 
-One entry is due every half second. If ACCELERATED_FROM, an instant in seconds, is set, there are crontabs instead,
-and from that instant on each of their hours takes a minute.
+Its schedule has one entry, which is due every half second. If ACCELERATED_FROM names an instant, in seconds, the
+schedule has crontabs instead. From that instant on, each hour of these crontabs takes a minute.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Typical applications of others, to test that installing the wheel changes nothing in them."""
+"""Typical applications of users, to test that installing the wheel changes nothing in them."""
 
 import textwrap
 from dataclasses import dataclass, field
@@ -103,7 +103,7 @@ def test_their_configuration_is_theirs():
 
 @dataclass(frozen=True)
 class Application:
-    """The files of an application, the place of its Celery application, and whether the application is installed as
+    """The files of an application, the module of its Celery application, and whether pip installs the application as
     editable."""
 
     files: dict[str, str]

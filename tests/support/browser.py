@@ -1,5 +1,5 @@
-"""A headless Chromium, driven through its DevTools protocol. Synchronous: only one thread talks to it, and waits are
-for conditions, never for a fixed time."""
+"""A headless Chromium, driven through its DevTools protocol. Only one thread uses the browser. Its methods block
+until a condition is true, never for a fixed time."""
 
 import asyncio
 import base64
@@ -92,15 +92,15 @@ class Browser:
         self.wait(f"!window.isLeft && location.href.startsWith({json.dumps(url)}) && ({ready})")
 
     def run(self, script: str) -> Any:
-        """Returns the value of an expression in the page. Awaits a promise."""
+        """Evaluates an expression in the page, awaits the value if it is a promise, and returns it."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise AssertionError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def wait(self, condition: str) -> Any:
-        """Waits until the condition is true, also across a change of page. An element counts as true. Returns the
-        value."""
+        """Waits until the condition is true, even if the browser leaves the page during this time. An element
+        counts as true. Returns the value."""
         answer = f"const v = ({condition}); return v instanceof Node ? true : v"
         script = f"(() => {{ try {{ {answer} }} catch {{ return false }} }})()"
         deadline = time.monotonic() + WAIT_SECONDS

@@ -55,7 +55,7 @@ class Build:
         )
 
     def change(self, name: str, text: str, instead: str) -> None:
-        """Replaces a text that stands once in a file."""
+        """Replaces a text that occurs exactly once in a file."""
         file = self.directory / name
         assert file.read_text().count(text) == 1, text
         file.write_text(file.read_text().replace(text, instead))

@@ -1,4 +1,4 @@
-"""A virtual environment like that of an application, outside of this checkout."""
+"""A virtual environment outside of this checkout, as an application has one."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def build_wheel(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class CleanEnvironment:
-    """An environment with locked dependencies. `lock`: a file, or its name in the checkout."""
+    """An environment with locked dependencies. `create` takes the lock as a path, or as a file name in the checkout."""
 
     place: Path
 

@@ -36,7 +36,7 @@ NESTED = re.compile(r"\( SELECT\b|\(|\)|\b\w+\.")
 
 
 def described(connection: psycopg.Connection[Any]) -> str:
-    """The queue's schema as SQL. Whichever name the schema has, the text calls it `public`, and names the roles
+    """The queue's schema as SQL. The text calls the schema `public`, whatever its name is, and names the roles
     accordingly. Leaves out the row and the comment of `schema_version`, which `migrate` writes."""
     name = queue_schema()
     with connection.transaction():
@@ -75,8 +75,8 @@ def _rows(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def _alike(statement: str) -> str:
-    """Makes the text of a view the same for all versions. Before Postgres 16, a view on one table qualifies each
-    column with that table; later versions do so only in nested selects."""
+    """Makes the text of a view the same for all versions of Postgres. Before Postgres 16, a view on one table
+    qualifies each column with that table. Later versions do so only in nested selects."""
     own = OWN_TABLE.search(statement)
     if not statement.startswith("CREATE VIEW") or own is None:
         return statement

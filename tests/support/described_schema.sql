@@ -1,5 +1,5 @@
--- Each query gives statements that make one kind of thing in the schema that comes first on the search_path, in an order
--- of their own. The queries are separated by empty lines.
+-- Each query gives the statements that make one kind of thing, in a fixed order. They make the things of the schema
+-- that comes first on the search_path. The queries are separated by empty lines.
 
 -- Roles
 SELECT concat_ws(' ', 'CREATE ROLE', quote_ident(r.rolname), CASE WHEN r.rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,
@@ -55,7 +55,7 @@ SELECT format(E'CREATE %%sTABLE %%I (\n%%s\n)%%s;', CASE c.relpersistence WHEN '
         || ARRAY(SELECT 'toast.' || o FROM unnest(t.reloptions) o)) o) || ')')
 FROM pg_class c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
--- After what its foreign keys name.
+-- Tables with foreign keys come after tables without.
 ORDER BY EXISTS (SELECT FROM pg_constraint o WHERE o.conrelid = c.oid AND o.contype = 'f'), c.relname
 
 -- Columns with statistics or options of their own

@@ -1,4 +1,4 @@
-"""A package whose entry point names a module of flows, as pip would leave it."""
+"""Installs a package whose entry point names a module of flows. Writes the files that pip would write."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The paragraph by which every report in docs/evidence says how it was made."""
+"""The paragraph that says how a report in docs/evidence was made."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Handlers of express runs that look at their own records."""
+"""Handlers for express slices. Each handler reads the rows of its own records."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Puts rows of every kind into the queue. A test can put them into the past instead of waiting."""
+"""Inserts rows of every kind. A test can backdate rows instead of waiting."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +28,8 @@ def add_flow(database: DatabaseManager, flow_name: str = "alpha", **columns: Any
 
 
 def add_records(database: DatabaseManager, count: int, flow_name: str = "alpha", **columns: Any) -> None:
-    """The records are pending unless `columns` say otherwise. `age_seconds` moves scheduled_at into the past."""
+    """The records are pending unless `columns` say otherwise. `age_seconds` moves the scheduled_at of all pending
+    records of the flow into the past."""
     age_seconds = columns.pop("age_seconds", 0)
     with database.transaction() as cursor:
         restore_rows(cursor)
@@ -51,7 +52,8 @@ def add_failed(database: DatabaseManager, count: int, flow_name: str = "alpha", 
 def add_outcomes(
     database: DatabaseManager, flow_name: str = "alpha", minutes_ago: float = 5, **counts: Any
 ) -> None:
-    """Adds counts as if records had ended so long ago. Makes no records, so the totals stay as they are."""
+    """Adds counts as if records had ended `minutes_ago`, without inserting records. Adjustments in other columns
+    offset the counts, so that the totals stay as they are."""
     columns = {
         "completed_adjusted": -counts.get("completed", 0),
         "failed_adjusted": -counts.get("failed", 0),

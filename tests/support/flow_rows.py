@@ -1,4 +1,4 @@
-"""Adds flows as rows, for tests that need no worker to register them."""
+"""Inserts flows as rows, for tests without a worker that registers them."""
 
 from queue_store.database.manager import DatabaseManager
 

@@ -1,4 +1,4 @@
-"""Starts Flower by the documented command, as an operator does: `celery -A processing_queue flower`."""
+"""Starts Flower with the documented command, as an operator does: `celery -A processing_queue flower`."""
 
 import base64
 import http.client
@@ -21,7 +21,7 @@ USER, PASSWORD = "ops", "correct horse"
 
 class FlowerProcess:
     def __init__(self, environment: dict[str, str], log: Path, *options: str, login: bool = True) -> None:
-        self.port = free_port(randrange(20_000, 30_000))  # below those that the system gives to connections
+        self.port = free_port(randrange(20_000, 30_000))  # outgoing connections use higher ports
         self.log = log
         self.prefix = next((o.partition("=")[2] for o in options if o.startswith("--url-prefix=")), "")
         arguments = [f"--port={self.port}", *options, *([f"--basic-auth={USER}:{PASSWORD}"] if login else [])]
@@ -64,8 +64,8 @@ class FlowerProcess:
         login: bool = True,
         headers: dict[str, str] | None = None,
     ) -> "Answer":
-        # A request without a login uses another address each time, because answers to wrong logins from one address
-        # become slower and slower.
+        # Answers to wrong logins from one address become slower and slower. So each request without a login uses
+        # another address.
         source = None if login else (f"127.{randrange(256)}.{randrange(256)}.{randrange(1, 255)}", 0)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=source)
         token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

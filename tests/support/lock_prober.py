@@ -1,4 +1,4 @@
-"""Measures for how long writers of processing_queue could not get the lock that they need."""
+"""Measures how long writers of processing_queue had to wait for the lock that they need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,9 +8,9 @@ import psycopg
 
 from tests.support.store import in_background
 
-# One session takes the lock of an INSERT, releases it and sleeps, again and again. At both ends of a noted time it
-# had the lock, so no conflicting lock can have been held for longer than that time. The loop and the clock are the
-# server's, so that a busy client adds nothing.
+# One session takes the lock that an INSERT takes, releases it and sleeps, again and again. It had the lock at both ends
+# of each interval that it notes, so no other session can have held a conflicting lock for longer than that interval.
+# The loop runs on the server and uses the server's clock, so that a busy client does not lengthen the intervals.
 NOTES = "CREATE UNLOGGED TABLE lock_probes (had_before timestamptz, asked timestamptz, had timestamptz)"
 PROBE = """
 DO $$
@@ -64,7 +64,7 @@ def probed(url: str) -> Iterator[None]:
 
 
 def waits(url: str, began: float, ended: float) -> Waits:
-    """The waits between two times."""
+    """The waits of the probing writer between two times."""
     with psycopg.connect(url) as connection:
         row = connection.execute(LONGEST, [began, ended]).fetchone()
     assert row is not None

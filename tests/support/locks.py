@@ -15,7 +15,7 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wai
 
 
 def wait_until_blocked(database: DatabaseManager, sessions: int = 1) -> None:
-    """Return once that many sessions of this database wait for a lock."""
+    """Returns as soon as at least `sessions` sessions of this database wait for a lock."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         with database.transaction() as cursor:

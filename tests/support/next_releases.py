@@ -11,7 +11,7 @@ from tests.workers.processes import CeleryProcess, running_worker
 SHADE, TINT, WITHOUT_SHADE = "0901_shade", "0902_tint", "0903_without_shade"
 FLOW_NAME = "paint"
 FLOW_MODULE = "flows_of_this_build"
-SETTINGS = {"IDLE_POLL_SECONDS": "0.1"}  # nobody sends hints
+SETTINGS = {"IDLE_POLL_SECONDS": "0.1"}  # because no process sends hints
 FLOW = '''"""What this release does with a record. It reads the column that its schema has for it."""
 
 from typing import Any

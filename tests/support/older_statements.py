@@ -1,4 +1,4 @@
-"""Rewrites statements to what they would be without the views and functions that shorten them."""
+"""Rewrites statements as they would be without the views and functions that shorten them."""
 
 import re
 
@@ -19,7 +19,7 @@ IS_UNBLOCKED = b"""(q.order_key IS NULL OR (
 
 
 def before_unindexed(statement: bytes) -> bytes:
-    """Writes out the hint to the planner instead of calling `unindexed`."""
+    """Replaces each call of `unindexed` by the expression that this function stands for."""
     return HINT.sub(rb"\1 || ''", statement)
 
 

@@ -1,4 +1,4 @@
-"""The page's actions without Flower. They are called as Flower's handlers call them, on the test's database."""
+"""The page's actions without Flower. Tests call them as Flower's handlers do, on the test's database."""
 
 from typing import Any
 

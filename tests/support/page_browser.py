@@ -83,7 +83,7 @@ def one(database: DatabaseManager, query: str) -> Any:
 
 
 def confirm(browser: Browser, label: str) -> str:
-    """Presses the button in the dialog, and returns what the dialog then says."""
+    """Presses the button in the dialog, and returns the text that the dialog then shows."""
     browser.wait("document.querySelector('dialog[open] button[type=submit]:not(:disabled)')")
     browser.click(label, "dialog")
     text = browser.wait("document.querySelector('dialog .queue-done')?.textContent")

@@ -1,5 +1,5 @@
-"""A queue with a history, to look at the Queue page with. The history fits the present rows, and the alerts fit
-both."""
+"""Fills a queue with rows and a history, for tests of the Queue page. The history agrees with the present rows, and
+the alerts agree with both."""
 
 from queue_store.database.manager import DatabaseManager
 
@@ -102,7 +102,8 @@ FROM hour
 UNION ALL
 SELECT 'server_connections', 'server_connections', NULL, 'warning', 'warning',
     'The server has 81 of 100 connections open (81 %%), more than 80 %%.',
-    'close what is not needed, put a pooler in front, or raise max_connections', now() - interval '8 minutes', now(), 8
+    'close connections that nobody needs, put a pooler in front, or raise max_connections',
+    now() - interval '8 minutes', now(), 8
 """
 CONTACTS = """
 INSERT INTO alert_contacts (contact, process_kind, hostname, pid)
@@ -143,8 +144,8 @@ VALUES (now() - interval '3 hours', 'schedule', 'reset', 'records 17, 25', 2, '{
 
 
 def fill(database: DatabaseManager, count: int = 240, minutes: int = 180) -> None:
-    """Makes three flows, `count` records in every status, and `minutes` of history. The history also covers the time
-    that a test takes."""
+    """Makes three flows, `count` records, and `minutes` of history. The records have every status but `cancelled`. The
+    history reaches three minutes into the future, so that it also covers the time that a test takes."""
     parameters = {"count": count, "minutes": minutes}
     with database.transaction() as cursor:
         for statement in (

@@ -32,7 +32,7 @@ def page_database_url(postgres_server: PostgresServer, template_database: str) -
     manager = connect(url)
     fill(manager)
     rollups.fold(manager)
-    rollups.recount(manager)  # `fill` changed statuses without arrows
+    rollups.recount(manager)  # `fill` changed statuses without the arrows' statements
     manager.dispose()
     yield url
     postgres_server.drop_database(name)

@@ -16,7 +16,7 @@ from tasks.embedded.places import server_user
 from tasks.embedded.redis import free_port
 from tests.workers.processes import wait_until
 
-# If `make test-pgbouncer` has set this, every database of the suite is reached through PgBouncer.
+# `make test-pgbouncer` sets this variable. Then the suite reaches every database through PgBouncer.
 THROUGH_PGBOUNCER = bool(os.environ.get("TEST_THROUGH_PGBOUNCER"))
 SETTING = "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER"
 direct_only = pytest.mark.skipif(
@@ -69,7 +69,7 @@ class PgBouncer:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database or self._url.database}"
 
     def command(self, command: str) -> list[tuple[object, ...]]:
-        """Executes a command of its console: SHOW POOLS, PAUSE, RESUME, KILL."""
+        """Executes a command of PgBouncer's console, such as SHOW POOLS, PAUSE, RESUME or KILL."""
         with psycopg.connect(
             self.url("pgbouncer"), autocommit=True, cursor_factory=psycopg.ClientCursor
         ) as console:
@@ -93,7 +93,8 @@ def program() -> str | None:
 
 @contextmanager
 def running_pgbouncer(directory: Path, server_url: str, **settings: str) -> Iterator[PgBouncer]:
-    """Skips the test if PgBouncer is missing. But if the whole suite is to go through PgBouncer, ends the suite."""
+    """Skips the test if PgBouncer is missing. Ends the suite instead if the whole suite must go through
+    PgBouncer."""
     found = program()
     if found is None:
         if THROUGH_PGBOUNCER:

@@ -1,4 +1,4 @@
-"""Judges by the producers' acknowledgements what a promotion under load did to records."""
+"""Compares the producers' acknowledgements with the records that are there after a promotion under load."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

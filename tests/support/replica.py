@@ -22,8 +22,8 @@ SETTINGS = FAST_SETTINGS | {"shared_buffers": "16MB", "max_connections": "40", "
 
 @dataclass(frozen=True)
 class Pair:
-    """The migrated database on both servers. The replica reports its oldest snapshot and has no replication slot. It
-    receives everything through the link."""
+    """The migrated database on both servers. The replica reports its oldest snapshot and has no replication slot. The
+    replica receives everything through the link."""
 
     primary: EmbeddedPostgres
     replica: EmbeddedPostgres
@@ -40,7 +40,7 @@ class Pair:
         )
 
     def hold_back(self) -> None:
-        """Makes the replica replay nothing from here on."""
+        """Makes the replica replay nothing from now on."""
         self._on_replica("SELECT pg_wal_replay_pause()")
         wait_until(
             lambda: self._on_replica("SELECT pg_get_wal_replay_pause_state()") == "paused",
@@ -48,7 +48,7 @@ class Pair:
         )
 
     def go_on(self) -> None:
-        """Makes the replica replay again, and waits until it has replayed everything that was written until now."""
+        """Makes the replica replay again, and waits until it has replayed everything that has been written so far."""
         written = self._on(self.primary, "SELECT pg_current_wal_insert_lsn()::text")
         self._on_replica("SELECT pg_wal_replay_resume()")
         wait_until(
@@ -56,7 +56,7 @@ class Pair:
         )
 
     def promote(self) -> None:
-        """Makes the replica take writes from here on."""
+        """Makes the replica accept writes from now on."""
         self._on_replica("SELECT pg_promote()")
 
     def crash(self) -> None:
@@ -91,7 +91,7 @@ def on_ports(pair: Pair) -> Iterator[dict[str, int]]:
 @contextmanager
 def running_pair(primary_settings: Mapping[str, str] | None = None) -> Iterator[Pair]:
     """The replica begins as a copy of the stopped primary's files. Its name is `standby`. `primary_settings`:
-    additional settings of the primary from the start of the replica on."""
+    additional settings with which the primary starts again, just before the replica starts."""
     with reachable_directory() as directory, ExitStack() as stack:
         primary = EmbeddedPostgres(directory / "primary", settings=SETTINGS)
         stack.callback(primary.stop)

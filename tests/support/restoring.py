@@ -4,10 +4,10 @@ from typing import Any
 
 from psycopg import Cursor
 
-# Belongs into the WHERE of an INSERT … SELECT. It allows such rows for the rest of the transaction.
+# For the WHERE of an INSERT … SELECT. Allows claimed and finished records for the rest of the transaction.
 RESTORED = "set_config('processing_queue.restoring', 'on', true) = 'on'"
 
 
 def restore_rows(cursor: Cursor[Any]) -> None:
-    """Allows such rows until the end of the transaction."""
+    """Allows claimed and finished records until the end of the transaction."""
     cursor.execute(f"SELECT {RESTORED}".encode())

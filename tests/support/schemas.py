@@ -1,5 +1,5 @@
-"""Queues in schemas of their own. A process works with one queue and reads the name of its schema once; here tests
-can change that name.
+"""Queues in schemas of their own. A process works with one queue, and reads the name of the queue's schema once.
+With these functions, tests can change that name.
 
 `make test-schema` sets TEST_SCHEMA. Then every test database has its queue in that schema. The schema is the first
 one on the search_path, so that the SQL of tests need not name it.
@@ -17,10 +17,10 @@ VARIABLE = "DEVELOPMENT_DISTRIBUTED_PROCESSOR_SCHEMA"
 TEST_SCHEMA = os.environ.get("TEST_SCHEMA", "public")
 SEARCH_PATH = (
     {} if TEST_SCHEMA == "public" else {"search_path": f"{TEST_SCHEMA}, public"}
-)  # of a whole server
+)  # a setting of the whole server
 
 os.environ[VARIABLE] = TEST_SCHEMA  # for this process and its children
-OPEN_SCHEMA = f"GRANT USAGE ON SCHEMA {TEST_SCHEMA} TO PUBLIC".encode()  # as Postgres opens public
+OPEN_SCHEMA = f"GRANT USAGE ON SCHEMA {TEST_SCHEMA} TO PUBLIC".encode()  # Postgres does the same for `public`
 
 
 def forget_schema() -> None:

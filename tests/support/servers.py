@@ -26,11 +26,11 @@ from tests.support.schemas import OPEN_SCHEMA, SEARCH_PATH, TEST_SCHEMA
 
 MIGRATIONS = Path(schema.__file__).parents[1] / "migrations"
 
-# Both are printed by `make servers`. Tests empty the Redis that the second one names.
+# `make servers` prints both variables. Tests empty the Redis that REDIS_VARIABLE names.
 POSTGRES_VARIABLE = "TEST_POSTGRES_URL"
 REDIS_VARIABLE = "TEST_REDIS_URL"
 
-# This server need not be durable. Tests of promises about a crash of Postgres start a server of their own.
+# The suite's server need not be durable. A test that lets Postgres crash starts its own server.
 FAST_SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -70,8 +70,8 @@ class PostgresServer:
         return name
 
     def template_database(self) -> str:
-        """The name of a migrated database without connections, from which others can be copied. A server that
-        outlives this session keeps that database until a migration changes."""
+        """The name of a migrated database without connections, from which others can be copied. On a server that
+        outlives this session, later sessions use that database again, until a migration changes."""
         if self.is_embedded:
             return self._migrated_database()
         name = f"test_template_{TEST_SCHEMA}_{_migrations_digest()}"
@@ -115,8 +115,8 @@ def connect(url: str, **settings: Any) -> DatabaseManager:
 
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """The server of TEST_POSTGRES_URL, or one that is started here. With TEST_THROUGH_PGBOUNCER, it is behind
-    PgBouncer."""
+    """The server of TEST_POSTGRES_URL, or a server that is started here. With TEST_THROUGH_PGBOUNCER, the server is
+    always started here, with a PgBouncer in front of it."""
     if THROUGH_PGBOUNCER:
         with start_postgres() as server, reachable_directory() as directory:
             with running_pgbouncer(directory, server.url) as pgbouncer:
@@ -168,7 +168,7 @@ def start_redis() -> Iterator[str]:
 
 @contextmanager
 def reachable_directory() -> Iterator[Path]:
-    """A temporary directory that the embedded servers' user may enter. Other users may not enter pytest's own
+    """A temporary directory that the embedded servers' user may enter. Other users cannot enter pytest's own
     directories."""
     directory = Path(tempfile.mkdtemp(prefix="pq-test-"))
     directory.chmod(0o711)

@@ -1,4 +1,4 @@
-"""A flow, its records and its runs, made by the store's own methods, and rivals that are forced to wait."""
+"""Makes a flow, its records and its runs for tests, and waits until a rival session is blocked."""
 
 import threading
 import time
@@ -40,7 +40,7 @@ ONE_IS_WAITING = (
 
 
 class Store:
-    """The flow `sample`, and helpers for what a test does with it. Each run has a connection of its own."""
+    """The flow `sample`, with helpers for tests. Each run has a connection of its own."""
 
     def __init__(self, database: DatabaseManager, **options: Any) -> None:
         self.database = database
@@ -70,7 +70,7 @@ class Store:
         return process.worker_process_id
 
     def run(self, **options: Any) -> Run:
-        """A run that has not begun. Its `batch_size` also becomes the flow's."""
+        """A run that has not begun. Also sets the `batch_size` of the flow to the run's."""
         run_options = replace(self.options, **options)
         self.execute(
             "UPDATE flows SET batch_size = %s WHERE flow_name = %s",
@@ -86,7 +86,7 @@ class Store:
             worker_process_id=self.worker_process(),
         )
         self._stack.enter_context(run)
-        assert run.held.driver.info.backend_pid  # connected here, not in the thread of a rival
+        assert run.held.driver.info.backend_pid  # connects now, and not later in a rival's thread
         return run
 
     @property
@@ -94,7 +94,7 @@ class Store:
         return Rescue(self.database, self.settings)
 
     def age(self, run: Run, seconds: float = 3600) -> None:
-        """Moves the run's heartbeat so many seconds into the past, as if the run had been silent since then."""
+        """Moves the run's heartbeat into the past, as if the run had been silent since then."""
         self.execute(
             "UPDATE flow_execution_logs SET heartbeat_at = heartbeat_at - make_interval(secs => %s)"
             " WHERE flow_instance_id = %s",
@@ -127,15 +127,15 @@ class Store:
         return str(self.value("SELECT status FROM processing_queue WHERE id = %s", (record_id,)))
 
     def wait_until_blocked(self, held: HeldConnection) -> None:
-        """Wait until this connection's session waits for a lock. Behind PgBouncer it is not known which session that
-        is, so any session will do."""
+        """Waits until the session of this connection waits for a lock. Behind PgBouncer that session is not known, so
+        any session of the database is enough."""
         if self.database.settings.pgbouncer:
             self.wait_until_a_session_is_blocked()
             return
         self._wait_for(IS_WAITING, (held.driver.info.backend_pid,))
 
     def wait_until_a_session_is_blocked(self) -> None:
-        """Wait until any session of this database waits for a lock."""
+        """Waits until any session of this database waits for a lock."""
         self._wait_for(ONE_IS_WAITING)
 
     def _wait_for(self, question: str, parameters: Any = None) -> None:

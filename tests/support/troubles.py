@@ -14,7 +14,7 @@ def execute(database: DatabaseManager, statement: str, **parameters: Any) -> Non
 
 
 def healthy(database: DatabaseManager) -> None:
-    """Records wait only for a moment, are processed, and hardly any fails."""
+    """Records wait only for a short time, are processed, and hardly ever fail."""
     filling.add_flow(database)
     filling.add_worker_process(database, "alpha")
     filling.add_records(database, 20, age_seconds=30)
@@ -59,7 +59,7 @@ def one_flow_ill_and_many_a_little(database: DatabaseManager) -> None:
 
 
 def many_flows_with_few_outcomes(database: DatabaseManager) -> None:
-    """In each flow, too few records ended to judge it."""
+    """In each flow, too few records ended to judge the flow."""
     for number in range(4):
         filling.add_flow(database, f"flow_{number}")
         filling.add_outcomes(database, f"flow_{number}", completed=1, failed=10)
@@ -208,7 +208,7 @@ def flow_unknown_to_workers(database: DatabaseManager) -> None:
 
 
 def name_mistyped(database: DatabaseManager) -> None:
-    """Records under a mistyped name, as a plain INSERT writes them."""
+    """Records whose flow name is mistyped. A plain INSERT accepts such a name."""
     healthy(database)
     filling.add_records(database, 700, "alhpa", age_seconds=3_600)
     looked_at_for_half_an_hour(database)

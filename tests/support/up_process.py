@@ -1,4 +1,4 @@
-"""A running `queuectl up`, its output, and every process below it."""
+"""A running `queuectl up`, its output, and all processes that it started."""
 
 import os
 import signal
@@ -55,8 +55,8 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def pid_of(self, word: str) -> int | None:
-        """The pid of a service's main process, which is the direct child of `queuectl up` whose command line
-        contains the word."""
+        """Returns the pid of a service's main process. This is the direct child of `queuectl up` with the word in
+        its command line."""
         for child in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
                 if word in " ".join(child.cmdline()):

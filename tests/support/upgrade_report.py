@@ -1,4 +1,4 @@
-"""Reports what an upgrade under load did, stage by stage and to every record."""
+"""Reports on an upgrade under load: the rates and waits of each stage, and what happened to the records."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""Through every door of the queue a value arrives at the handler unchanged, and comes back as its result."""
+"""A value that is enqueued in any way arrives at the handler unchanged, and comes back as its result."""
 
 import json
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def many_replaced(worker: Worker, payload: Any) -> None:
 
 
 def as_jsonb_keeps_it(payload: Any) -> str:
-    """jsonb stores 1e20 as an integer of 21 digits. Digits after the point keep a large float a float."""
+    """jsonb stores 1e20 as an integer of 21 digits. A digit after the point makes a large float stay a float."""
     large = {json.dumps(value): f"{value:.1f}" for value in payload.values() if is_large(value)}
     text = json.dumps(payload)
     for written, kept in large.items():
@@ -144,7 +144,7 @@ def test_the_settings_of_a_login_change_no_value(
 
 @pytest.fixture
 def own_login(clean_database_url: str) -> Any:
-    """Sets a default of the login in this database, for the sessions that begin after it."""
+    """Sets a default of the login in this database, for later sessions."""
     changed: list[str] = []
 
     def change(setting: str) -> None:

@@ -1,4 +1,5 @@
-"""A claim that keeps failing is a finding that names the flow and the error; a database that is away is not."""
+"""If the claims of a flow keep failing, a finding names the flow and the error. There is no such finding when the
+database is away."""
 
 import pytest
 
@@ -25,7 +26,7 @@ def findings(store: Store) -> list[str]:
 def test_it_names_the_flow_and_the_error_until_a_claim_succeeds(store: Store) -> None:
     watch = FailingClaims(store.database)
     fail(watch, ValueError("integer out of range"))
-    assert findings(store) == []  # not for long yet
+    assert findings(store) == []  # the claims have not failed for long yet
     store.execute(AGE)
     [message] = findings(store)
     assert message.startswith("sample: claims have failed since ")

@@ -1,4 +1,4 @@
-"""What a new row may hold is stated by the database, and one row never keeps the others from being claimed."""
+"""The database checks the values of new rows. A row with bad values never keeps other rows from being claimed."""
 
 import psycopg
 import pytest
@@ -65,6 +65,6 @@ def test_a_restore_brings_back_nothing_that_leaves_no_room(store: Store, row: st
 def test_a_record_without_a_next_claim_number_keeps_no_other_back(store: Store, batch_size: int) -> None:
     ending, innocent = store.enqueue(2)
     with store.database.transaction() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")  # as a superuser may, past every guard
+        cursor.execute("SET LOCAL session_replication_role = replica")  # only superusers can
         cursor.execute("UPDATE processing_queue SET claim_number = 2147483647 WHERE id = %s", (ending,))
     assert ids(store.run(batch_size=batch_size).begin()) == [innocent]

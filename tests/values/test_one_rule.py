@@ -1,4 +1,5 @@
-"""One rule of values, whoever encodes and however: what is accepted arrives, what is not is refused with its place."""
+"""One rule applies to values, whatever encodes them. Accepted values arrive. For refused values, the error names
+their place."""
 
 import enum
 import uuid

@@ -1,4 +1,5 @@
-"""on_duplicate="replace" takes over all that is said of the record; what is not said stays. At each door the same."""
+"""on_duplicate="replace" replaces the payload and the options that are given. All other options stay. All ways to
+enqueue do the same."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -10,7 +10,7 @@ from tests.support.servers import reachable_directory
 
 
 class Queue:
-    """The queue as the tests look at it and fill it: with plain SQL, as a foreign client does."""
+    """Reads and fills the queue with plain SQL, as a foreign client does."""
 
     def __init__(self, database: DatabaseManager) -> None:
         self.database = database
@@ -40,7 +40,8 @@ class Queue:
 
 @pytest.fixture
 def queue(database: DatabaseManager) -> Iterator[Queue]:
-    """With a table `effects` for what handlers do. It has no unique constraint: a doubled effect must show."""
+    """A queue with a table `effects`, into which handlers write. The table has no unique constraint, so that a
+    doubled effect shows."""
     with database.transaction() as cursor:
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS effects (record_id bigint NOT NULL, claim_number integer NOT NULL)"
@@ -58,7 +59,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def broker() -> Iterator[EmbeddedRedis]:
-    """A Redis of this test's own, which it may stop."""
+    """A Redis server for this test alone. The test may stop it."""
     with reachable_directory() as directory:
         server = EmbeddedRedis(directory)
         server.start()

@@ -1,4 +1,4 @@
-"""A flow one of whose records kills its process, or its whole worker, in the way that its payload says."""
+"""A flow in which a record kills its process, or its whole worker, as the record's payload says."""
 
 import ctypes
 import os
@@ -29,7 +29,7 @@ def poisoned(payload: dict[str, Any]) -> None:
 
 
 def exceed_the_memory_limit() -> None:
-    """As C code does it that does not look at what malloc returns."""
+    """Uses the result of malloc without a check, as faulty C code does."""
     pages = int(open("/proc/self/statm").read().split()[0])  # noqa: PTH123, SIM115
     limit = pages * os.sysconf("SC_PAGESIZE") + SPARE_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -1,5 +1,5 @@
-"""Flows that answer which packages their process has imported, and which rooms of ours. One is given the
-transaction, as psycopg has it."""
+"""Flows that return the names of the packages and subpackages that their process has imported. One of the flows
+receives the transaction as a psycopg connection."""
 
 import sys
 from typing import Any

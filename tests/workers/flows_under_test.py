@@ -46,7 +46,7 @@ def leaky(payload: dict[str, Any]) -> None:
 
 @flow
 def deadly(payload: dict[str, Any]) -> None:
-    """Kills its own process where the payload says so, as a segmentation fault or the OOM killer would."""
+    """Kills its own process if the payload says so, as a segmentation fault or the OOM killer would."""
     if payload.get("kill"):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -68,13 +68,13 @@ def with_effect(payload: dict[str, Any], connection: Connection, context: FlowCo
 
 @flow(concurrency=2, time_limit_seconds=3, max_retries=0)
 def unstoppable(payload: dict[str, Any]) -> None:
-    """In a thread, where nothing can interrupt it."""
+    """Runs in a thread, where nothing can interrupt it."""
     time.sleep(payload.get("seconds", 0))
 
 
 @flow(time_limit_seconds=2, max_retries=0)
 def deaf(payload: dict[str, Any]) -> None:
-    """Swallows whatever is raised into it, as C code that never looks at signals does."""
+    """Swallows every exception that is raised in it, like C code that never checks for signals."""
     deadline = time.monotonic() + payload.get("seconds", 0)
     while time.monotonic() < deadline:
         with suppress(BaseException):
@@ -106,7 +106,8 @@ def hears_a_cancel_with_effect(payload: dict[str, Any], connection: Connection, 
 
 @flow(max_retries=0)
 def holds_the_interpreter(payload: dict[str, Any]) -> None:
-    """In C, without giving it back: nothing else runs in this process, no signal handler either."""
+    """Sleeps in C and keeps the interpreter lock: no other Python code of this process runs, not even a signal
+    handler."""
     if seconds := payload["seconds"]:
         ctypes.PyDLL(None).sleep(seconds)
 

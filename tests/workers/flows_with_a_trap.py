@@ -1,4 +1,5 @@
-"""The flows under test, in a worker whose main process ends at a certain message, which Celery then puts back."""
+"""The flow `quick`, in a worker whose main process ends when it receives a certain message. Celery then puts this
+message back."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Flows whose errors and results tell what nobody should read: in the forms that secrets have in texts."""
+"""Flows whose errors and results contain secrets, in the forms in which secrets occur in texts."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""Messages as somebody writes them who knows our task names, their arguments and Celery's headers. Seeded."""
+"""Random messages from a seed. An attacker with knowledge of our task names, their arguments and Celery's headers
+could write them."""
 
 import base64
 import gzip
@@ -33,7 +34,7 @@ class Shapes:
         return self._pick(["flows", "control", "flows\x06\x169", "control\x06\x163"])
 
     def next(self) -> bytes:
-        """As it lies in a list of Redis."""
+        """The bytes of one message, as a list in Redis holds them."""
         if self._chance(0.02):
             return self._pick([b"", b"5", b"[]", b"{}", b"null", b"\xff\xfe", b'{"body": 5}', b"[" * 5_000])
         task = self._task()

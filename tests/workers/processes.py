@@ -15,12 +15,14 @@ ROOT = Path(__file__).parents[2]
 READY_SECONDS = 30.0
 FLOWS = "tests.workers.flows_under_test"
 WORKER_OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO")
-# `make test-spawn` sets it to `spawn`.
+# `make test-spawn` sets this variable to `spawn`.
 START_METHOD = os.environ.get("TEST_POOL_START_METHOD")
 START_OPTIONS = (f"--pool-start-method={START_METHOD}",) if START_METHOD else ()
-# How many pool children have registered themselves and their flows: a hint that comes before finds nothing to claim.
+# Counts the registered pool children. The count is 0 until flows are registered, because an earlier hint would find
+# nothing to claim.
 REGISTERED = "SELECT count(*) FROM worker_processes WHERE ended_at IS NULL AND EXISTS (SELECT FROM flows)"
-# What a heartbeat says of a handler. Before it began, the death of its process is charged to nobody.
+# The record whose handler runs, as the heartbeat reports it. If the process dies before this report, no record is
+# charged.
 IN_HAND = (
     "SELECT in_hand_record_id FROM worker_processes WHERE in_hand_record_id IS NOT NULL AND state = 'running'"
 )
@@ -45,7 +47,7 @@ class CeleryProcess:
         return self.popen.pid
 
     def children(self) -> list[int]:
-        """The pids of the pool children. Spawning starts a process that looks after semaphores, too."""
+        """The pids of the pool children, without the process that tracks semaphores for spawned children."""
         return [child.pid for child in psutil.Process(self.pid).children() if not _tracks_semaphores(child)]
 
     def wait_for_log(self, text: str) -> None:
@@ -58,7 +60,7 @@ class CeleryProcess:
         return self.popen.wait(timeout_seconds)
 
     def kill(self) -> None:
-        """SIGKILL to the worker and all its children, as when a container is killed."""
+        """Sends SIGKILL to the worker and all its children, as when a container is killed."""
         for pid in [*self.children(), self.pid] if self.popen.poll() is None else []:
             _kill(pid)
         self.popen.wait(30)
@@ -76,8 +78,8 @@ def running_worker(
     options: tuple[str, ...] = START_OPTIONS,
     checkout: Path = ROOT,
 ) -> Iterator[CeleryProcess]:
-    """A worker that is ready. `settings`: names without the prefix, such as LEASE_SECONDS. `checkout`: where another
-    build is."""
+    """Yields a worker that is ready. The names in `settings` have no prefix: for example, LEASE_SECONDS. `checkout`:
+    the directory of another build."""
     process = CeleryProcess(
         ["worker", "-Q", queues, f"--concurrency={concurrency}", *WORKER_OPTIONS, *options],
         environment | with_prefix({"FLOW_MODULES": flows} | (settings or {})),
@@ -113,7 +115,7 @@ def with_prefix(settings: dict[str, str]) -> dict[str, str]:
 def wait_until(
     condition: Callable[[], bool], what: str, log: Path | None = None, timeout_seconds: float = READY_SECONDS
 ) -> float:
-    """Returns how many seconds it took."""
+    """Returns how many seconds the condition took to become true."""
     started = time.monotonic()
     while not condition():
         if time.monotonic() - started > timeout_seconds:

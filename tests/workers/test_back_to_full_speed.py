@@ -1,7 +1,7 @@
-"""Ten seconds after Postgres or Redis are back, records flow as before.
+"""Ten seconds after Postgres or Redis is back, records are processed as before.
 
-RECOVERY_OUTAGES says how often each of them is stopped, RECOVERY_HANDLER_MS what a record takes,
-RECOVERY_REPORT names a file for the figures: `make recovery-evidence`.
+RECOVERY_OUTAGES: how often each server is stopped. RECOVERY_HANDLER_MS: how long a record takes. RECOVERY_REPORT: the
+file for the figures, which `make recovery-evidence` writes.
 """
 
 import os
@@ -82,7 +82,7 @@ class Recovery:
 
 @pytest.fixture
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """A server of this test's own, which it may stop; it keeps what it promised, as in production."""
+    """A Postgres server for this test alone, as durable as in production. The test may stop it."""
     with reachable_directory() as directory:
         server = EmbeddedPostgres(directory)
         server.start()
@@ -108,7 +108,7 @@ def test_ten_seconds_after_postgres_or_redis_return_records_flow_as_before(
             recoveries.append(outage("Postgres", postgres, log, lambda: crash(postgres), postgres.start))
             recoveries.append(outage("Redis", postgres, log, broker.stop, broker.start))
     assert all(recovery.first_seconds <= BOUND_SECONDS for recovery in recoveries), recoveries
-    if path := os.environ.get("RECOVERY_REPORT"):  # rates are judged where nothing else runs
+    if path := os.environ.get("RECOVERY_REPORT"):  # other load would spoil the rates
         Path(path).write_text(report(recoveries, postgres, broker))
         assert all(recovery.is_in_time for recovery in recoveries), recoveries
 
@@ -155,7 +155,7 @@ def rate(ends: list[float], began: float, seconds: float) -> float:
 
 
 def fill(postgres: EmbeddedPostgres) -> None:
-    """So that there is work until the outage has been judged."""
+    """Inserts enough records to last until the outage has been judged."""
     manager = connect(postgres.url())
     queue = Queue(manager)
     waiting = queue.counts().get("pending", 0)
@@ -164,7 +164,7 @@ def fill(postgres: EmbeddedPostgres) -> None:
 
 
 def completed_since(postgres: EmbeddedPostgres, since: float) -> list[float]:
-    """When each of them was completed, in order."""
+    """The times, in order, at which records were completed after `since`."""
     with psycopg.connect(postgres.url()) as connection:
         rows = connection.execute(
             "SELECT extract(epoch FROM completed_at)::float8 FROM processing_queue"
@@ -175,7 +175,7 @@ def completed_since(postgres: EmbeddedPostgres, since: float) -> list[float]:
 
 
 def ends(postgres: EmbeddedPostgres, since: float) -> list[float]:
-    """The same, and there was always more to do."""
+    """Like `completed_since`, but fails if no pending record is left: the workers may have been idle."""
     with psycopg.connect(postgres.url()) as connection:
         pending = connection.execute(
             "SELECT count(*) FROM (SELECT FROM processing_queue WHERE status = 'pending' LIMIT 1) due"

@@ -1,5 +1,5 @@
-"""A broker that answers with an error ends no worker: records are processed by poll, a finding names the reply, and
-hints are followed again afterwards."""
+"""If the broker answers with errors, no worker ends. Workers find records by polling, and a finding names the error.
+Afterwards, workers follow hints again."""
 
 import shutil
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Make = Callable[[redis.Redis, EmbeddedRedis], object]
 
 
 def cannot_save(client: redis.Redis, broker: EmbeddedRedis) -> None:
-    """Its working directory is gone."""
+    """Removes the broker's working directory, so that its snapshots fail."""
     shutil.rmtree(broker.directory / "redis")
     client.config_set("save", "3600 1")
     client.bgsave()

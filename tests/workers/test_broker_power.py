@@ -1,5 +1,5 @@
-"""A writer to the broker stops no record in flight, and a reader sees no payload: with a real worker,
-at the log level DEBUG."""
+"""Write access to the broker cannot stop a record in flight. Logs, events and replies of a real worker contain no
+payload, even at log level DEBUG."""
 
 import threading
 from collections.abc import Iterator

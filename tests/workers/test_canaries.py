@@ -1,5 +1,5 @@
-"""Secrets are planted where secrets lie, everything that our processes write or answer is collected, and none of them
-is in it: logs, Redis, the command line, Flower and the Queue page, metrics."""
+"""The test plants secrets in the usual places, and collects everything that our processes write or answer: logs,
+Redis commands, the output of commands, Flower, the Queue page and metrics. These contain none of the secrets."""
 
 import threading
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_no_secret_reaches_a_log_redis_a_command_a_page_or_a_metric(
         running_worker(environment, log, queues="flows,control", flows=FLOWS),
     ):
         with running_beat(environment, tmp_path / "beat.log"):
-            assert hint("tells", redis_url)  # by chance the worker needs none
+            assert hint("tells", redis_url)  # the worker may need no hint, but the recording needs one
             for flow_name in ("tells", "tells_in_one_commit", "tells_async", "tells_in_its_result"):
                 queue.insert(flow_name, 3, PAYLOAD)
             wait_until(lambda: queue.counts() == {"failed": 9, "completed": 3}, "every end", log)
@@ -71,7 +71,7 @@ def test_no_secret_reaches_a_log_redis_a_command_a_page_or_a_metric(
     assert where_told(said, PASSWORD) == []
     assert where_told(said, "canary-in-the-url") == []
     assert where_told(said, make_url(redis_url).password or redis_url) == []
-    # A person who asks for one record at the command line sees its payload: the database's own rights guard it.
+    # `queuectl show` shows the payload of a record, because rights in the database protect it.
     assert {line.partition(" ")[0] for line in where_told(said, "canary-in-the-payload")} == {"show"}
     assert where_told(said, "canary-in-the-result") == []
 
@@ -87,7 +87,7 @@ def where_told(said: dict[str, str], secret: str) -> list[str]:
 
 @contextmanager
 def recorded_redis(url: str) -> Iterator[list[str]]:
-    """Every command that reaches Redis in that time, with its arguments."""
+    """Yields a list of all commands that reach Redis during the block, with their arguments."""
     commands: list[str] = []
     with redis.Redis.from_url(url, socket_timeout=None) as client, client.monitor() as monitor:
 

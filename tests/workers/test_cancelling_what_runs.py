@@ -1,4 +1,4 @@
-"""A record that runs in a real worker process is asked to stop, and its handler hears of it by the heartbeat."""
+"""An operator cancels a record that runs in a real worker process, and the heartbeat tells its handler."""
 
 import json
 import subprocess

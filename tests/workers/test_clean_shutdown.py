@@ -1,4 +1,5 @@
-"""A deploy gives back what was not started, at once, and charges nobody."""
+"""A worker that is stopped for a deploy gives back at once the records that it has not started. No record is
+charged."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Where the records of one flow kill each process at once, the other flows are served."""
+"""If the records of some flows kill each process at once, the other flows are still served."""
 
 from typing import Any
 
@@ -23,7 +23,8 @@ class NoBroker:
 
 
 def test_a_new_process_begins_with_the_flow_that_has_the_fewest_runs(worker: Worker) -> None:
-    """Those of dead processes are among them. The records of the other flows wait for longer, by an hour."""
+    """Runs of dead processes count, too. The records of the deadly flows have waited an hour longer than the record
+    of `other`."""
     services, begun = worker.services, list[str]()
     services.slots, services.hints = SharedSlots(), NoBroker()  # type: ignore[assignment]
     services.slots.make_ready()

@@ -1,5 +1,5 @@
-"""An operator ends a handler that hangs: its record is charged once, its neighbours are given back uncharged, and a
-request that comes too late changes nothing."""
+"""An operator ends a handler that hangs. Its record is charged once, and the other records of its batch are given
+back uncharged. A request for another record or another claim changes nothing."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from tasks.cli import main
 from tests.workers.conftest import Queue
 from tests.workers.processes import IN_HAND, running_worker, wait_until
 
-# Nobody's lease ends, so that only the request can.
+# No lease expires during a test, so only the request can end a handler.
 SETTINGS = {"IDLE_POLL_SECONDS": "0.2", "LEASE_SECONDS": "60", "MAX_CRASH_STRIKES": "1", "MAX_RETRIES": "0"}
-END_SECONDS = 10  # a heartbeat hears the request; the rest is for a busy machine. `queuectl end` waits 15 s
+END_SECONDS = 10  # the time until the next heartbeat, even on a busy machine. `queuectl end` waits 15 s
 FIVE = """
 INSERT INTO processing_queue (flow_name, payload)
 SELECT %(flow_name)s, jsonb_build_object('seconds', CASE n WHEN 3 THEN 600 ELSE 0 END) FROM generate_series(1, 5) n
@@ -39,11 +39,12 @@ def _on_the_test_database(settings_environment: dict[str, str], monkeypatch: pyt
 
 
 def hang(queue: Queue, flow_name: str, log: Path) -> int:
-    """The third of five records hangs and is in hand. The others are quick, and of its batch."""
+    """Enqueues five records of one batch, and waits until the third one hangs. The other four are quick. Returns the
+    id of the third."""
     queue.rows(FIVE, flow_name=flow_name)
     hung = int(queue.value("SELECT id FROM processing_queue ORDER BY id OFFSET 2 LIMIT 1"))
     in_hand: Callable[[], bool] = lambda: queue.rows(IN_HAND) == [(hung,)]  # noqa: E731
-    if flow_name == "holds_the_interpreter":  # its heartbeat says nothing any more
+    if flow_name == "holds_the_interpreter":  # its process no longer sends heartbeats
         in_hand = lambda: queue.counts().get("processing", 0) >= 3  # noqa: E731
     wait_until(in_hand, "the handler in hand", log)
     return hung
@@ -87,7 +88,7 @@ def test_its_record_alone_is_charged_and_its_process_replaced(
 def test_those_that_run_next_to_it_are_given_back_uncharged(
     is_frozen: bool, queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """Whether the process hears it, or its worker's main process kills it."""
+    """Either the process reads the request, or, if it is frozen, its worker's main process kills it."""
     with running_worker(settings_environment, log, concurrency=1, settings=SETTINGS) as worker:
         queue.insert("sleepy_async", 3, '{"seconds": 600}')
         first, second, third = (row[0] for row in queue.rows("SELECT id FROM processing_queue ORDER BY id"))
@@ -111,14 +112,14 @@ def test_those_that_run_next_to_it_are_given_back_uncharged(
 def test_a_silent_process_is_left_alone_until_somebody_asks(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """And a request for another record, or another claim, asks for nothing."""
+    """A request for another record, or for another claim, has no effect either."""
     with running_worker(settings_environment, log, concurrency=1, settings=SETTINGS) as worker:
         hung = hang(queue, "sleepy", log)
         (child,) = worker.children()
         os.kill(child, signal.SIGSTOP)
         code, answers = end(str(hung), "--claim", "7")
-        assert (code, answers[0]["text"]) == (1, "it is under claim 1 now, not 7")
-        code, answers = end(str(hung + 1), "--wait", "4")  # of the same batch, not begun
+        assert (code, answers[0]["text"]) == (1, "its claim number is 1 now, not 7")
+        code, answers = end(str(hung + 1), "--wait", "4")  # a record of the same batch that has not begun
         assert (code, answers[0]["is_ended"]) == (1, False)
         assert worker.children() == [child]
         os.kill(child, signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""Applications that share the broker enqueue by a Celery task, or over Flower's REST API; bad messages harm nobody."""
+"""Applications that share the broker enqueue by a Celery task, or over Flower's REST API. Bad messages do no harm."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,7 +18,7 @@ from tests.workers.processes import CeleryProcess, running_worker, wait_until
 
 @pytest.fixture
 def second_application(settings_environment: dict[str, str]) -> Iterator[Celery]:
-    """Knows nothing of ours but the broker."""
+    """An application that shares only the broker with this project."""
     with Celery("shop", broker=settings_environment["CELERY_BROKER_URL"], set_as_current=False) as app:
         yield app
 
@@ -26,7 +26,7 @@ def second_application(settings_environment: dict[str, str]) -> Iterator[Celery]
 def test_records_arrive_by_message_and_over_http(
     queue: Queue, settings_environment: dict[str, str], second_application: Celery, log: Path
 ) -> None:
-    """One worker serves the whole test: starting it is what costs time."""
+    """One worker serves the whole test, because starting a worker takes long."""
     register_flow(queue.database, "letters")
     register_flow(queue.database, "send_invoice")
     set_ingestion(queue, stopped=True)
@@ -74,7 +74,7 @@ def set_ingestion(queue: Queue, *, stopped: bool) -> None:
 
 
 def over_http(environment: dict[str, str], log: Path) -> None:
-    """By the recipe in the documentation."""
+    """Enqueues with the recipe from the documentation."""
     port = free_port(5600)
     flower = CeleryProcess(
         ["flower", "--address=127.0.0.1", f"--port={port}"],

@@ -1,4 +1,5 @@
-"""Celery's events for Flower are sent after a message was passed to a pool child, not before: the child would wait."""
+"""Celery's events for Flower are sent after a message is passed to a pool child, so that the child does not wait for
+them."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from tasks.celery_hardening.resilient_consumer import EVENTS_SECONDS, ResilientC
 
 
 class Hub:
-    """Notes when it is to call what."""
+    """Notes the calls that it is asked to make, and their delays."""
 
     def __init__(self) -> None:
         self.later: list[tuple[float, Any]] = []
@@ -21,7 +22,7 @@ class Hub:
 
 @pytest.fixture
 def consumer(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """One whose clock stands still."""
+    """A consumer whose clock stands still."""
     clock = SimpleNamespace(now=1_000.0)
     monkeypatch.setattr(resilient_consumer.time, "monotonic", lambda: clock.now)
     consumer: Any = ResilientConsumer.__new__(ResilientConsumer)
@@ -37,7 +38,7 @@ def test_many_events_are_sent_together_and_later(consumer: Any) -> None:
 
 
 def test_events_are_sent_again_after_celery_forgot_to(consumer: Any) -> None:
-    """It empties its hub when it connects again."""
+    """Celery empties its hub when it connects again."""
     consumer.on_send_event_buffered()
     consumer.clock_of_test.now += EVENTS_SECONDS
     consumer.on_send_event_buffered()

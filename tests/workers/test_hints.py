@@ -1,4 +1,5 @@
-"""A message is only a hint: quick when it comes, not needed when it does not, and never many."""
+"""A message is only a hint. It starts work quickly, records are found without it, and the number of hints is
+bounded."""
 
 import ssl
 import statistics
@@ -87,7 +88,7 @@ def test_hints_stay_bounded_while_no_worker_runs(redis_client: redis.Redis, redi
 
 @pytest.mark.parametrize("url", ["amqp://h", "redis://h:port", "rediss://h?ssl_cert_reqs=perhaps"])
 def test_a_broker_url_that_is_wrong_is_only_a_broker_that_is_away(url: str) -> None:
-    """So that neither a run nor the look for due records dies of it."""
+    """A wrong URL must not end a run or the search for due records."""
     hints = CeleryHintSender(SimpleNamespace(conf=SimpleNamespace(broker_url=url)))
     assert hints.is_broker_reachable() is False
     hints.started("quick", 0)

@@ -1,4 +1,5 @@
-"""Of many flows that wait, few are hinted: each worker process that takes a hint goes on with the others."""
+"""If many flows wait, only some get a hint: each worker process that takes a hint then serves the other flows,
+too."""
 
 from queue_store.flows import FlowWithWork
 from tasks.fan_out import HINTS_FOR_EACH_PROCESS, to_be_hinted
@@ -24,7 +25,7 @@ def test_of_many_each_worker_process_gets_its_hints() -> None:
 
 
 def test_any_of_them_may_be_chosen() -> None:
-    """One that nobody can run keeps no other from being hinted."""
+    """A flow that no worker process can run does not keep another flow from being hinted."""
     flows = waiting(30)
     seen = {flow.flow_name for _ in range(1_000) for flow in to_be_hinted(flows)}
     assert seen == {flow.flow_name for flow in flows}

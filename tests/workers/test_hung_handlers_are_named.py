@@ -1,4 +1,4 @@
-"""A handler that hangs in a real worker process is named within a minute: in an alert, with nobody asking."""
+"""If a handler hangs in a real worker process, an alert names it within a minute."""
 
 import json
 from pathlib import Path

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 
-# Flower is imported by `celery` itself, which asks it for its command.
+# `celery` itself imports Flower, to get Flower's command.
 NOT_NEEDED = {
     "alembic",
     "apprise",
@@ -25,7 +25,8 @@ IMPORTS = "SELECT result FROM processing_queue WHERE flow_name = %(flow_name)s"
 def test_a_worker_without_a_handler_that_needs_it_imports_no_sqlalchemy(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """Nor what reports, pages, migrations, alerts and the schedule need. Looked at in a pool child, while it works."""
+    """Some packages are needed only for reports, pages, migrations, alerts or the schedule. The worker does not
+    import them either. The flows report what their pool child has imported."""
     flows = "tests.workers.flows_that_list_imports"
     names = ("lists_imports", "lists_imports_in_a_transaction")
     settings = {"IDLE_POLL_SECONDS": "0.3"}

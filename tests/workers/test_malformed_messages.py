@@ -1,4 +1,4 @@
-"""Whatever lies in the broker: work goes on, what is bad is quarantined, and somebody hears of it."""
+"""Work goes on, whatever messages the broker holds. Bad messages are quarantined, and a finding reports them."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ Message = dict[str, Any]
 
 
 def message(body: Any = None, headers: Message | None = None, properties: Message | None = None) -> str:
-    """A hint for the flow `quick` as Celery writes it, but for what is given."""
+    """A hint for the flow `quick` as Celery writes it, except for the parts that are given."""
     empty = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     text = json.dumps([["quick"], {"slot": 0}, empty] if body is None else body)
     return json.dumps({
@@ -97,8 +97,8 @@ def test_no_malformed_message_ends_the_worker(
             wait_until(lambda: set(queue.counts()) == {"completed"}, f"a record after {what}", log)
             assert worker.popen.poll() is None, f"{what} ended the worker:\n{log.read_text()[-3000:]}"
     assert {note.why for note in news(redis_client)} >= {
-        "it raised TypeError",
-        "it raised JSONDecodeError",
+        "reading it raised TypeError",
+        "reading it raised JSONDecodeError",
     }
 
 

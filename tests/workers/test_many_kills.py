@@ -1,7 +1,8 @@
-"""Workers and children are killed, one after the other, with default settings: a worker's records run again within
-20 s, a child's are given back within 2 s.
+"""Workers and pool children are killed, one after the other, with default settings. The records of a killed worker
+are claimed again within 20 s. The records of a killed child are given back within 2 s.
 
-KILLS says how many, RESCUE_REPORT names a file for the figures: `make rescue-evidence` kills twenty of each.
+KILLS: how many of each are killed. RESCUE_REPORT: the file for the figures. `make rescue-evidence` kills twenty of
+each.
 """
 
 import os
@@ -82,7 +83,7 @@ def kill_worker(queue: Queue, environment: dict[str, str], log: Path) -> tuple[f
 
 
 def kill_child(queue: Queue, parent: CeleryProcess) -> tuple[float, float]:
-    """From the kill until no record belongs to the dead, and to the end of the last."""
+    """Seconds from the kill until no record belongs to the dead child, and until all records are completed."""
     done = queue.counts().get("completed", 0)
     ids = batch_in_flight(queue, parent)
     (victim,) = [row[0] for row in queue.rows(HOLDERS)]
@@ -93,7 +94,7 @@ def kill_child(queue: Queue, parent: CeleryProcess) -> tuple[float, float]:
 
 
 def batch_in_flight(queue: Queue, worker: CeleryProcess) -> list[int]:
-    """Ten records that are being processed: for a minute now, not at all when they are processed again."""
+    """The ids of ten records in flight. Each takes a minute now, and no time when it is processed again."""
     queue.insert("sleepy", 10, '{"seconds": 60}')
     wait_until(lambda: queue.counts().get("processing") == 10, "a batch in flight", worker.log)
     batch = (
@@ -103,7 +104,7 @@ def batch_in_flight(queue: Queue, worker: CeleryProcess) -> list[int]:
 
 
 def kill(queue: Queue, victim: CeleryProcess, environment: dict[str, str], log: Path) -> tuple[float, float]:
-    """From the kill to the first claim, and to the end of the last."""
+    """Seconds from the kill to the first new claim, and to the end of the last record."""
     done = queue.counts().get("completed", 0)
     ids = batch_in_flight(queue, victim)
     with running_worker(environment, log, concurrency=1):

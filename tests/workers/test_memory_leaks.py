@@ -1,4 +1,4 @@
-"""A handler that leaks memory costs its process, not its records nor the machine."""
+"""If a handler leaks memory, its process is replaced before it fills the machine's memory. No record is charged."""
 
 from pathlib import Path
 
@@ -17,6 +17,6 @@ def test_a_process_that_outgrows_its_bound_is_replaced_in_the_middle_of_a_batch(
         wait_until(lambda: queue.counts() == {"completed": 60}, "all records", log, 60)
     assert queue.rows("SELECT max(retry_count), max(crash_strikes) FROM processing_queue") == [(0, 0)]
     assert queue.value("SELECT count(*) FROM worker_processes WHERE state = 'ended'") >= 2
-    # Without a bound it would be more than 1000.
+    # Without the limit, the process would need more than 1000 MB.
     assert queue.value("SELECT max(memory_bytes) / 1048576 FROM worker_processes") < 800
     assert queue.value("SELECT sum(records_released) FROM flow_execution_logs") > 0

@@ -1,5 +1,6 @@
-"""Whatever is written to the broker, with our task names, arguments and headers: no record, count, alert, schedule or
-audit row changes but by work that is due in Postgres, no process dies, and the worker serves on in bounded memory."""
+"""Random messages with our task names, arguments and headers are written to the broker. Only work that is due in
+Postgres changes records, counts, alerts, the schedule or the audit log. No process dies, and the worker goes on in
+bounded memory."""
 
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ def test_messages_change_nothing(
 
 
 def fill(queue: Queue) -> list[tuple[str, str]]:
-    """Records in every state, of which only those of `quick` are due, and history. Returns occurrences that are over,
-    or that nobody has noticed."""
+    """Adds pending, failed and cancelled records, none of which can be claimed, and history. Returns pairs of a
+    schedule entry and an instant that is not due."""
     database = queue.database
     filling.add_flow(database, "stopped")
     queue.insert("stopped", 20, '{"n": $n}')

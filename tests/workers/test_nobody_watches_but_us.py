@@ -1,4 +1,4 @@
-"""A beat and a worker that are wedged, not dead, are noticed and reported within a minute, by those who still work."""
+"""A beat and a worker that are stuck, but not dead, are reported within a minute by the processes that still work."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A worker or beat that could not do its work refuses to start, in a few lines that say what to do."""
+"""A worker or beat that cannot do its work refuses to start, and prints a few lines that say what to do."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def test_an_unreachable_database_is_named_without_its_password(settings_environm
     done = start(["worker"], settings_environment | {"DATABASE_URL": url})
     assert done.returncode == 1
     assert "127.0.0.1:1" in done.stderr
-    assert "Check the URL, that Postgres runs there" in done.stderr
+    assert "Check that the URL is right, that Postgres runs there" in done.stderr
     assert "sesame" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 
@@ -48,8 +48,8 @@ def test_an_unreachable_database_is_named_without_its_password(settings_environm
     [
         ("amqp://someone:sesame@127.0.0.1//", "must begin with redis:// or rediss://"),
         ("sentinel://someone:sesame@127.0.0.1:26379", "must begin with redis:// or rediss://"),
-        ("redis://:sesame@127.0.0.1:99999/0", "its port is not a port number"),
-        ("redis://:sesame@127.0.0.1:soon/0", "its port is not a port number"),
+        ("redis://:sesame@127.0.0.1:99999/0", "the port is not a number from 0 to 65535"),
+        ("redis://:sesame@127.0.0.1:soon/0", "the port is not a number from 0 to 65535"),
         ("redis://:sesame@127.0.0.1/first", "the number of a Redis database"),
         ("rediss://:sesame@127.0.0.1/0?ssl_cert_reqs=perhaps", "a parameter that Redis clients do not know"),
     ],

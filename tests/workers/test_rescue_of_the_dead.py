@@ -1,4 +1,5 @@
-"""What a killed process leaves behind is processed again, in time, and innocents pay nothing for it."""
+"""The records of a killed process are processed again in time. Records that did not cause its death are not
+charged."""
 
 import os
 import signal
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.alone
 
 CHILD_RESCUE_SECONDS = (
     4 if START_METHOD == "spawn" else 2
-)  # a spawned child imports everything before it looks
+)  # a spawned child imports everything before it looks for orphans
 
 
 def test_a_killed_worker_is_rescued_within_twenty_seconds_by_default(

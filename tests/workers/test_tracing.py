@@ -1,4 +1,5 @@
-"""In a real worker process: one trace from the producer over the hint to the run, and to each attempt; sent in time."""
+"""In a real worker process, one trace leads from the producer through the hint to the run, and to the attempt. The
+spans are sent before the process ends."""
 
 import json
 import os
@@ -38,7 +39,7 @@ with trace.get_tracer("shop").start_as_current_span("order placed"):
 
 
 class Collector:
-    """Takes what OpenTelemetry's exporters send."""
+    """Receives and keeps the spans that OpenTelemetry's exporters send."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
@@ -68,7 +69,7 @@ class Collector:
                 self.spans += scope.spans
 
     def settings(self) -> dict[str, str]:
-        """Nothing is sent before the process ends, unless something asks for it."""
+        """With these settings, the spans of a worker are sent only when it ends, or when something flushes them."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.server.server_port}",
             "OTEL_BSP_SCHEDULE_DELAY": "600000",

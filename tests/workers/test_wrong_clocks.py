@@ -1,5 +1,5 @@
-"""No worker compares its clock with that of a message's sender: a host whose clock is wrong discards nothing, and is
-named within a minute."""
+"""Workers follow hints and fan-outs even if the sender's clock is behind. A host whose clock is wrong is named within
+a minute."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.workers.test_malformed_messages import message
 
 
 def expired(task: str, body: object) -> str:
-    """As a beat sends it whose clock is 90 s behind that of the worker's host."""
+    """A message from a beat whose clock is 90 s behind the clock of the worker's host."""
     sent_at = datetime.now(UTC) - timedelta(seconds=90)
     return message(body, {"task": task, "expires": (sent_at + timedelta(seconds=5)).isoformat()})
 

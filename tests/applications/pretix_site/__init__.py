@@ -1,1 +1,1 @@
-"""Pretix as PyPI has it, its Celery tasks on this queue."""
+"""Pretix, as published on PyPI. This queue runs its Celery tasks."""

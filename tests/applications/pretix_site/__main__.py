@@ -1,6 +1,6 @@
-"""`python -m tests.applications.pretix_site PYTHON`: sells tickets with pretix as it comes from PyPI.
+"""`python -m tests.applications.pretix_site PYTHON`: sells tickets with pretix, as published on PyPI.
 
-PYTHON: the interpreter of an environment with pretix and this package. Nothing of pretix is changed but its settings.
+PYTHON is the interpreter of an environment that has pretix and this package. Only the settings of pretix are changed.
 """
 
 import os
@@ -33,7 +33,8 @@ backend={broker}
 QUEUES = "flows,default,checkout,mail,background,notifications"
 UNFINISHED = "SELECT count(*) FROM processing_queue WHERE status IN ('pending', 'processing')"
 SUMMARY = "SELECT flow_name, status, count(*) FROM processing_queue GROUP BY 1, 2 ORDER BY 1, 2"
-# The number of files does not tell: Django names one by the second and an address in memory, so two mails may share it.
+# Mails are counted by this separator. The number of files would be wrong: Django names a file by the second and a
+# memory address, so two mails may share a file.
 AFTER_EACH_MAIL = b"\n" + b"-" * 79 + b"\n"
 EXPECTED = {
     ("pretix.base.services.cart.add_items_to_cart", "completed"): 10,
@@ -44,7 +45,7 @@ EXPECTED = {
 
 
 def main(python: str) -> None:
-    """Raises AssertionError where an order or a mail is missing."""
+    """Raises AssertionError if an order or a mail is missing."""
     with tempfile.TemporaryDirectory() as place, running_postgres() as server, running_redis() as redis_url:
         site = Path(place)
         url = server.database_url(server.create_database())

@@ -1,4 +1,4 @@
-"""Ten carts become ten orders, each by two tasks of pretix. For `python -m pretix shell`."""
+"""Creates ten carts and turns them into ten orders: two pretix tasks each. Input for `python -m pretix shell`."""
 
 # ruff: noqa: T201
 

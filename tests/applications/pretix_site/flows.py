@@ -1,4 +1,4 @@
-"""For FLOW_MODULES: the settings come before pretix makes its application."""
+"""The module for FLOW_MODULES. It imports the settings before pretix creates its Celery application."""
 # ruff: noqa: F401, I001
 
 from tests.applications.pretix_site import settings

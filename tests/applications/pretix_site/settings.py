@@ -1,4 +1,4 @@
-"""What a deployment of pretix adds to its settings. The Celery application that pretix makes later is durable."""
+"""The settings that a deployment of pretix adds. They make pretix create a durable Celery application."""
 # ruff: noqa: F403
 
 import os
@@ -15,7 +15,7 @@ from pretix.settings import *  # noqa: E402
 
 
 class WithoutMigrations(dict[str, Any]):
-    """Tables as the models have them: hundreds of migrations take minutes."""
+    """Makes Django create the tables directly from the models. Hundreds of migrations would take minutes."""
 
     def __contains__(self, app: object) -> bool:
         return True

@@ -1,4 +1,5 @@
-"""A flow of its own for the containers: mounted where compose/README.md says, slow enough to be killed in it."""
+"""A slow flow for the containers. Tests can kill a container while the handler runs. compose/README.md says where
+it is mounted."""
 
 import time
 from typing import Any

@@ -13,7 +13,7 @@ else:
 
 
 class CardRefusedError(Exception):
-    """The bank said no."""
+    """The bank refused the card."""
 
 
 @task

@@ -1,4 +1,4 @@
-"""The troubles, by the part that fails. Each module registers its own."""
+"""The troubles, grouped by the part that fails. Each module registers its own troubles."""
 
 from tests.drill.troubles import broker, database, integrity, operators, records, schedule, workers
 

@@ -1,4 +1,4 @@
-"""Redis is away, or somebody writes into it."""
+"""Redis is unavailable, refuses writes or holds a malformed message, or no worker serves the control queue."""
 
 import signal
 from collections.abc import Iterator

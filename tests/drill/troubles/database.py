@@ -1,4 +1,4 @@
-"""Postgres is away, hangs, is full, slow, or held up by somebody."""
+"""Postgres is unavailable, slow or read-only, or has too few connections; or a transaction stays open too long."""
 
 import signal
 import time
@@ -20,7 +20,8 @@ from tests.drill.drilling import look
 from tests.drill.fleet import CONNECTION_LIMIT, LOGIN, Fleet
 from tests.drill.trouble import HEALED, trouble
 
-# A server that comes back is believed only after one lease, and beat says so with its next look.
+# When Postgres comes back, silent processes are declared dead only after one lease. Beat writes its heartbeat only
+# when it next looks at the schedule.
 COMES_TO_ITSELF_SECONDS = 10.0
 COMING_BACK = ("database_unreachable", "beat_silent")
 
@@ -61,7 +62,7 @@ def hangs(fleet: Fleet) -> Iterator[None]:
 def used_up(fleet: Fleet) -> Iterator[None]:
     with ExitStack() as stack:
         open_connections(fleet, stack, int(CONNECTION_LIMIT * 0.85))
-        look()  # somebody looked at them while there was room
+        look()  # notes who holds the connections, while one is still free
         database_named().dispose()
         with suppress(psycopg.OperationalError):
             open_connections(fleet, stack, CONNECTION_LIMIT)
@@ -144,7 +145,7 @@ def login_limit(fleet: Fleet) -> Iterator[None]:
 
 
 def open_connections(fleet: Fleet, stack: ExitStack, wanted: int) -> None:
-    """Until so many are open on the server, those of the fleet included."""
+    """Opens connections until the server has `wanted`, including the connections of the fleet."""
     count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     while fleet.query(count) < [(wanted,)]:
         stack.enter_context(fleet.connect(fleet.url, "billing"))

@@ -1,4 +1,4 @@
-"""Somebody changes rows or rules past the queue."""
+"""Somebody changes rows, or disables a trigger, with plain SQL."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What people forget, or type wrongly."""
+"""People forget that they stopped something, mistype a name, or lose the only host with a contact's address."""
 
 from collections.abc import Iterator
 from unittest import mock

@@ -1,4 +1,4 @@
-"""What becomes of the records: they fail, wait, or never end."""
+"""Records fail, wait too long, or never end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from tests.drill.trouble import trouble
 
 @contextmanager
 def post_office_closed(fleet: Fleet) -> Iterator[str]:
-    """The service that the flow calls is down while this file exists."""
+    """Yields the path of a file. While this file exists, the service that the flow calls is down."""
     file = fleet.servers.directory / "closed"
     file.touch()
     try:
@@ -26,7 +26,7 @@ def fail(fleet: Fleet, failed: int, completed: int) -> None:
 
 
 def forget(fleet: Fleet) -> None:
-    """As if all of it had been long ago, and was purged."""
+    """Removes all records and counts, as if they were old and had been purged."""
     fleet.clean()
 
 
@@ -120,7 +120,7 @@ def claims_fail(fleet: Fleet) -> Iterator[None]:
     "endless_claims",
     settings={"MAX_UNFINISHED_CLAIMS": "2", "MAX_CRASH_STRIKES": "1000"},
     written="After 2 claims, not 5, a record is claimed alone.",
-    is_steady=False,  # while it is claimed it is not found
+    is_steady=False,  # while the record is claimed, there is no finding
     keeps_fleet=False,
 )
 def endless(fleet: Fleet) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Beat and the maintenance."""
+"""Beat is silent, or maintenance is late, fails or has to correct counts."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Worker processes die, freeze, are missing, or have too little."""
+"""Worker processes die, freeze, are missing, lack resources or have a wrong clock, or a handler hangs."""
 
 import os
 import signal
