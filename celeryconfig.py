@@ -25,7 +25,7 @@ broker_transport_options = {
     "health_check_interval": 10,
 }
 
-# A queue in a schema of its own has Celery queues of its own. Its workers and its Flower get no messages of others.
+# A queue in its own schema has its own Celery queues, so its workers and its Flower get no messages of other queues.
 _flows = celery_queue_name("flows", _settings.schema)
 _control = celery_queue_name("control", _settings.schema)
 control_exchange = celery_queue_name("celery", _settings.schema)
@@ -87,9 +87,9 @@ imports = [
     "processing_queue.schedule.scheduled_tasks",
 ]
 
-# The maintenance schedule, in the time zone above. Postgres keeps the due times of a crontab. Any beat notices them,
-# and each is done once. If times were missed, the task runs once to make up for them. Plain intervals are only
-# hints.
+# The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab.
+# Any beat may notice a due time, and the task runs once for it. If several due times were missed, the task runs
+# once for all of them. An entry with a plain interval sends only a hint each time.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}
 

@@ -1,7 +1,7 @@
 """The Postgres side of the task system.
 
-This package exports what applications need. It loads each name when it is first used, so that the command line
-starts quickly.
+This package exports what applications need. A name is loaded when it is first used, so that the command line starts
+quickly.
 """
 
 import warnings
@@ -95,7 +95,7 @@ _OLD_NAMES = {"await_for": "wait_for_async"}  # removed in the next version
 
 def __getattr__(name: str) -> Any:
     if name in _OLD_NAMES:
-        warnings.warn(f"{__name__}.{name} is called {_OLD_NAMES[name]}", DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{__name__}.{name} is now called {_OLD_NAMES[name]}", DeprecationWarning, stacklevel=2)
         name = _OLD_NAMES[name]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ NEEDS = ("click", "celery")
 
 
 def main() -> None:
-    """Runs `queuectl`. Exits with 1 and an explanation if a file hides the package or the extra `worker` is
+    """Runs `queuectl`. Exits with 1 and an explanation if a file hides the package, or if the extra `worker` is
     missing."""
     hiding = _hiding_file()
     if hiding:

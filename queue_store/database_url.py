@@ -1,8 +1,8 @@
-"""The URL of a Postgres database, of one server or of several: a primary and its standbys.
+"""The URL of a Postgres database on one server, or on several: a primary and its standbys.
 
 Several hosts may be written as SQLAlchemy does, `?host=h1:5432&host=h2:5433`, or as libpq does, `h1:5432,h2:5433`.
-Both become `?host=h1,h2&port=5432,5433`, which every library understands. `target_session_attrs=read-write` chooses
-the server that takes writes.
+Both notations become `?host=h1,h2&port=5432,5433`, because every library understands this one.
+`target_session_attrs=read-write` chooses the server that takes writes.
 """
 
 import re

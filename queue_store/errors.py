@@ -9,7 +9,7 @@ class QueueStoreError(Exception):
 
 
 class SettingsError(QueueStoreError):
-    """Settings are missing or wrong. Names all of them at once, without their secrets."""
+    """Settings are missing or wrong. The message names all of them at once, without their secrets."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = list(dict.fromkeys(problems))
@@ -19,7 +19,8 @@ class SettingsError(QueueStoreError):
 
 
 class DatabaseUnavailableError(QueueStoreError):
-    """The database cannot be reached, or the connection broke before COMMIT: nothing was written."""
+    """The database cannot be reached, or the connection broke before COMMIT: nothing was written. After an
+    asynchronous transaction that raises this error, it is unknown whether the COMMIT has happened."""
 
 
 class ConnectionLimitError(DatabaseUnavailableError):
@@ -32,11 +33,13 @@ class ReadOnlyServerError(DatabaseUnavailableError):
 
 
 class CommitUnknownError(DatabaseUnavailableError):
-    """The connection broke during COMMIT, which may have happened or not. Read the rows again; never guess."""
+    """The connection broke during a COMMIT, so it is unknown whether the COMMIT has happened. Read the rows again;
+    never guess."""
 
 
 class ConflictError(QueueStoreError):
-    """A deadlock or a serialisation failure: nothing was written, and the same call may be made again."""
+    """Nothing was written, and the same call may be made again. The cause is a deadlock, a serialisation failure, a
+    lock that was not released in time, or another running record with the same order_key."""
 
 
 class SchemaVersionError(QueueStoreError):
@@ -84,7 +87,7 @@ class UnknownRecordError(QueueStoreError):
 
 
 class TooManyMatchesError(QueueStoreError):
-    """A search finds more than may be changed at once."""
+    """A search finds more records than may be changed at once."""
 
 
 class UnknownRunError(QueueStoreError):

@@ -2,7 +2,7 @@
 
 import re
 
-RULE = "letters, digits, _ . and -, at most 255, and it begins with a letter or _"
+RULE = "1 to 255 letters, digits, _ . and -, beginning with a letter or _"
 _FLOW_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 
 

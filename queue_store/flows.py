@@ -26,7 +26,8 @@ class FlowDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class FlowWithWork:
-    """`due_records` is counted up to COUNT_LIMIT for each level."""
+    """`due_records` is counted up to COUNT_LIMIT for each priority. The records with order keys are counted
+    together, up to COUNT_LIMIT."""
 
     flow_name: str
     celery_queue: str
@@ -39,15 +40,15 @@ class FlowWithWork:
 
     @property
     def runs_wanted(self) -> int:
-        """The number of further runs that would each find a batch and a worker process."""
+        """The number of further runs that can start: each needs a batch of due records and a worker process."""
         batches = -(-self.due_records // self.batch_size)
         room = min(max(1, self.worker_processes), self.max_runs or self.worker_processes or 1)
         return max(0, min(batches, room - self.alive_runs))
 
 
 def register(cursor: Cursor[Any], declarations: Sequence[FlowDeclaration]) -> None:
-    """Idempotent. It locks flows in the order of their names, so that workers which start together do not
-    deadlock."""
+    """Registers the flows; calling this again changes nothing. The flows are locked in the order of their names, so
+    that workers which start together do not deadlock."""
     for declaration in sorted(declarations, key=lambda d: d.flow_name):
         cursor.execute(
             sql("flows/register_flow"),
@@ -69,9 +70,10 @@ def with_work(
     *,
     except_flow_name: str | None = None,
 ) -> list[FlowWithWork]:
-    """Open flows with due work, longest waiting first, of all Celery queues or of those given. `except_flow_name`
-    leaves out a flow that is being run: looking for its due records would read the dead index entries of everything
-    claimed since the last vacuum."""
+    """Flows with due records, of all Celery queues or of the given ones. Paused flows are left out, and no flow is
+    returned while processing is stopped. The flow that has waited longest comes first. `except_flow_name` leaves
+    out a flow that is being run. A search for its due records would be slow, because it would read many dead index
+    entries: those of all records that were claimed since the last vacuum."""
     rows = cursor.execute(
         sql("flows/flows_with_work"),
         {
@@ -115,7 +117,7 @@ def tune(
     to_declared: bool,
     actor: str,
 ) -> FlowTuning:
-    """Sets the values that are given. `to_declared` removes both overrides."""
+    """Sets the values that are given. `to_declared` makes the declared batch size and number of runs apply again."""
     parameters = {
         "flow_name": flow_name,
         "actor": actor,

@@ -7,5 +7,5 @@ def plural(count: int, noun: str = "record", many: str | None = None) -> str:
 
 
 def word(count: int, one: str, many: str) -> str:
-    """The word that fits a count, such as a verb."""
+    """Returns the form of a noun or verb that fits the count."""
     return one if count == 1 else many

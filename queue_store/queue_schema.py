@@ -14,7 +14,7 @@ from queue_store.settings import environment_name
 
 LITERAL = re.compile(rb"'public'")
 IDENTIFIER = re.compile(rb"\bpublic\b")
-# Names of the whole server: roles, and the application_name of workers.
+# Names that are not inside a schema: roles, and the application_name of workers.
 OF_THE_SERVER = re.compile(
     rb"\bprocessing_queue(?=_(?:producer|flow_producer|worker|monitor|admin)\b| worker )"
 )
@@ -34,7 +34,7 @@ def in_queue_schema(statement: bytes) -> bytes:
     """Our files say `public` for the schema, and use the role names of a queue in that schema. Returns the text with
     the schema and roles of our queue instead.
 
-    For our own files only: it replaces words anywhere in the text. Raises SettingsError.
+    Use this for our own files only, because it replaces the words anywhere in the text. Raises SettingsError.
     """
     schema = queue_schema().encode()
     if schema == PUBLIC.encode():
@@ -45,8 +45,8 @@ def in_queue_schema(statement: bytes) -> bytes:
 
 
 def server_wide_name() -> str:
-    """The beginning of names that all queues of a server share: `processing_queue`, preceded by the schema if
-    that is not `public`. Raises SettingsError."""
+    """The prefix of all names of this queue that are not inside a schema, such as the names of roles. It is
+    `processing_queue`, preceded by the schema if the schema is not `public`. Raises SettingsError."""
     schema = queue_schema()
     return "processing_queue" if schema == PUBLIC else f"{schema}_processing_queue"
 

@@ -1,7 +1,7 @@
-"""Makes a text that somebody else wrote fit to show or store: an exception, a traceback, an answer.
+"""Prepares texts that others wrote, such as exceptions, tracebacks and answers, for being shown or stored.
 
-Secrets are recognised by their form, so this is the second line of defence: the first is not to put them
-into texts.
+Secrets are recognised by their form, so this module is only the second line of defence. The first is to keep
+secrets out of texts.
 """
 
 import re
@@ -16,7 +16,7 @@ _ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-_])"
 )
 
-# The prefixes of well-known services' keys, as listed by their own secret scanners (autumn 2026).
+# The prefixes of the keys of well-known services, as these services' own secret scanners list them (autumn 2026).
 _TOKENS_BY_PREFIX = re.compile(
     r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,255}"
     r"|xox[abeprs]-[\w-]{10,255}|xapp-[\w-]{10,255}|sk-[\w-]{20,255}|[sr]k_(?:live|test)_\w{10,255}|whsec_[\w+/=]{16,255}"

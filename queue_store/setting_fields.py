@@ -1,5 +1,5 @@
-"""The kinds of settings. Each is a field with its default and a parser, which raises a ValueError that says what is
-wrong."""
+"""The kinds of settings. Each kind is a field with a default and a parser. The parser raises a ValueError that says
+what is wrong."""
 
 import re
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def parse_timezone(text: str) -> str:
 def parse_schema(text: str) -> str:
     if not SCHEMA.fullmatch(text):
         raise ValueError(
-            "must be the name of a schema of up to 32 small letters, digits and _, which begins with a letter or _, "
+            "must be the name of a schema, up to 32 lower-case letters, digits and _, beginning with a letter or _, "
             f"not {text[:64]!r}"
         )
     if text.startswith("pg_") or text == "information_schema":

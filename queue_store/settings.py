@@ -38,7 +38,7 @@ class ProcessorSettings:
     schema: str = parsed(PUBLIC, parse_schema)  # the schema of the database that holds the queue
     batch_size: int = whole(100, 1, 10_000)
     express_batch_size: int = whole(500, 0, 10_000)  # 0: no flow is express
-    express_by_itself: bool = parsed(True, parse_switch)  # False: only flows that ask for it
+    express_by_itself: bool = parsed(True, parse_switch)  # False: only flows with express=True are express
     max_retries: int = whole(3, 0, 1_000)
     cleanup_timeout_hours: float = real(2, 0.001, 24 * 365)
     containers: int = whole(3, 1, 10_000)
@@ -62,8 +62,9 @@ class ProcessorSettings:
     show_payloads: bool = parsed(False, parse_switch)
     tracing: bool = parsed(False, parse_switch)
     flow_modules: tuple[str, ...] = parsed(("processing_queue.flows.survey_processor",), parse_names)
-    enqueue_by_message: tuple[str, ...] = parsed((), parse_names)  # flows a message may enqueue; * for all
-    proxy_user_header: str = parsed("", str)  # header with the user, from a proxy before Flower
+    # The flows whose records Celery messages may enqueue; * means all flows.
+    enqueue_by_message: tuple[str, ...] = parsed((), parse_names)
+    proxy_user_header: str = parsed("", str)  # the header in which a proxy in front of Flower names the user
     log_format: str = parsed("text", parse_log_format)
     heartbeat_file: str = parsed("", str)  # touched at each heartbeat, for the health checks of containers
     alert_thresholds: Thresholds = field(default_factory=Thresholds, metadata={"parse": parse_thresholds})
@@ -114,7 +115,7 @@ def load_processor_settings(environ: Mapping[str, str] = os.environ) -> Processo
 def load_database_settings(
     name: str = DEFAULT_DATABASE, environ: Mapping[str, str] = os.environ
 ) -> DatabaseSettings:
-    """`DATABASE_URL`, when set, wins for the default database. Raises SettingsError."""
+    """For the default database, `DATABASE_URL` takes precedence if it is set. Raises SettingsError."""
     prefix = f"{environment_name(environ)}_GLOBAL_{name.upper()}_"
     values, problems = _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})
     url_names = _url_names(name, environ)
@@ -159,7 +160,8 @@ def environment_name(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def database_url_text(environ: Mapping[str, str] = os.environ) -> str:
-    """The URL of the default database as it was given. Empty if it is missing or another setting is wrong."""
+    """The URL of the default database as it was given. The text is empty if the URL is missing, or if another
+    setting of the default database is wrong."""
     prefix = f"{environment_name(environ)}_GLOBAL_{DEFAULT_DATABASE.upper()}_"
     if _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})[1]:
         return ""

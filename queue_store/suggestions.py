@@ -1,18 +1,19 @@
-"""The known name that a wrong name resembles, for error messages."""
+"""Finds the known name that resembles a wrong name, for error messages."""
 
 import difflib
 from collections.abc import Iterable
 
-LONGEST = 255  # the time to compare grows with the length
+LONGEST = 255  # only so many characters are compared, because the time grows with the length
 
 
 def closest(name: str, known: Iterable[str], similarity: float = 0.6) -> str | None:
-    """Ignores the difference between upper and lower case."""
+    """The known name that resembles `name` most; None if no known name is similar enough. Upper and lower case
+    count as the same."""
     by_lower = {known_name.lower(): known_name for known_name in known}
     found = difflib.get_close_matches(name.lower()[:LONGEST], by_lower, 1, similarity)
     return by_lower[found[0]] if found else None
 
 
 def did_you_mean(name: str | None) -> str:
-    """The end of an error message with the suggestion; empty for None."""
+    """The suggestion, as the end of an error message; empty for None."""
     return f"; did you mean {name}?" if name else ""

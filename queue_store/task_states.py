@@ -1,4 +1,4 @@
-"""The state of a task, read from its record, for the program that enqueued it."""
+"""The state of a task, read from its record, for the program that enqueued the task."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,8 +1,8 @@
-"""When a figure is worth a warning, and when it is critical. The defaults are those of the operations runbook. Where
-its table and its code block differ (failed records), the code block and its alert levels apply.
+"""When a figure is worth a warning, and when it is critical. The defaults are those of the operations runbook. For
+failed records, the runbook's table and code block differ: here, the code block and its alert levels apply.
 
 A handler hangs if it is quiet for `hung_handler_factor` times its flow's usual time, and for at least
-`hung_handler_seconds`. In a flow without history it hangs if it is quiet for longer than all of these:
+`hung_handler_seconds`. In a flow without history, a handler hangs if it is quiet for longer than all of these:
 `hung_handler_seconds`, `hung_handler_seconds_without_history`, and the flow's time limit."""
 
 import json
@@ -37,7 +37,7 @@ MAXIMUM = 1e12
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """`flows`: the thresholds that single flows have for themselves. All others apply to every flow."""
+    """`flows`: thresholds that apply only to single flows. For all else, `overall` applies."""
 
     overall: Mapping[str, float] = field(default_factory=lambda: dict(ALERT_THRESHOLDS))
     flows: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
@@ -58,7 +58,7 @@ class Thresholds:
 
 
 def parse_thresholds(text: str) -> Thresholds:
-    """From JSON: `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
+    """Reads JSON, such as `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
 
     Raises a ValueError that names everything that is wrong.
     """

@@ -1,4 +1,5 @@
-"""Waits for records to end. One thread of the process asks for all awaited records at once."""
+"""Waits for records to end. For each DatabaseManager, one thread of the process asks for all awaited records at
+once."""
 
 import asyncio
 import os
@@ -22,7 +23,7 @@ from queue_store.records.record import check_record_id
 
 SHORTEST_PERIOD_SECONDS = 0.02
 LONGEST_PERIOD_SECONDS = 0.5
-PERIODS_PER_AGE = 10  # at first a record is looked at often, later less often
+PERIODS_PER_AGE = 10  # a new wait asks for its record often, an old wait less often
 FINISHED = ("completed", "failed", "cancelled")
 
 
@@ -75,8 +76,9 @@ def _checked(timeout_seconds: object) -> float | None:
 
 
 class Poll:
-    """The thread exists, and refers to the manager, only while somebody waits. The manager is a key of a weak
-    dictionary, and this poll is the value of that key, so the poll must not keep the manager alive."""
+    """Asks for all awaited records of one manager, in a thread of its own. The thread exists, and the poll refers
+    to the manager, only while somebody waits. At other times the poll must not refer to the manager. A weak
+    dictionary keeps each poll as long as its manager lives, so this reference would keep both alive."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None
@@ -87,8 +89,8 @@ class Poll:
         self.pid = os.getpid()
 
     def add(self, database: DatabaseManager, record_id: int) -> Future[FinishedRecord]:
-        """Raises UnknownRecordError for a value that cannot be an id. Such a value would make the query fail that
-        serves all waiting callers."""
+        """Raises UnknownRecordError for a value that cannot be an id. With such a value, the query that serves all
+        waiting callers would fail."""
         check_record_id(record_id)
         future: Future[FinishedRecord] = Future()
         with self._lock:
@@ -107,7 +109,7 @@ class Poll:
             self._nudge.wait(self._period_seconds())
 
     def _open_ids(self) -> tuple[DatabaseManager, list[int]] | None:
-        """Returns None if nobody waits any more; the thread then ends."""
+        """Returns None if no caller waits any more; the thread then ends."""
         with self._lock:
             self._awaited = [one for one in self._awaited if not one[2].done()]
             if self._database is None or not self._awaited:
@@ -120,8 +122,8 @@ class Poll:
             with database.transaction() as cursor:
                 rows = cursor.execute(sql("enqueueing/awaited_records"), {"ids": record_ids}).fetchall()
         except (DatabaseUnavailableError, ConflictError):
-            return  # the poll asks for them again until their timeouts
-        except Exception as error:  # noqa: BLE001  (they would wait in vain)
+            return  # the poll asks for these records again until the timeouts of the callers
+        except Exception as error:  # noqa: BLE001  (otherwise the callers would wait in vain)
             self._settle(dict.fromkeys(record_ids, error))
             return
         self._settle({row[0]: _outcome(*row) for row in rows if row[1] is None or row[1] in FINISHED})
@@ -152,8 +154,8 @@ _polls_lock = threading.Lock()
 
 
 def _poll_of(database: DatabaseManager) -> Poll:
-    """The poll of this process. After a fork the child makes its own, because it does not have its parent's
-    thread."""
+    """Returns this process's poll for the manager. After a fork the child makes a new poll, because the child does
+    not have its parent's thread."""
     with _polls_lock:
         poll = _polls.get(database)
         if poll is None or poll.pid != os.getpid():

@@ -127,7 +127,7 @@ _OLD_NAMES = {"await_for": "wait_for_async"}  # the next version removes them
 
 def __getattr__(name: str) -> Any:
     if name in _OLD_NAMES:
-        warnings.warn(f"{__name__}.{name} is called {_OLD_NAMES[name]}", DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{__name__}.{name} is now called {_OLD_NAMES[name]}", DeprecationWarning, stacklevel=2)
         name = _OLD_NAMES[name]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

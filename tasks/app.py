@@ -16,9 +16,9 @@ app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript] 
 
 
 def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function that a message may start, as the Celery task `name`, and as `old_name` for messages that
-    were sent under that name. The function may be called any number of times and with any arguments. Its changes
-    must depend on rows in Postgres alone."""
+    """Register a function as the Celery task `name`. Messages may start this task. Messages that were sent for the
+    task `old_name` also start the function. The function must tolerate any number of calls, with any arguments. Only
+    rows in Postgres may decide what the function changes."""
 
     def register(function: Callable[..., Any]) -> Any:
         app.task(name=old_name, base=OwnTask, wakes=True, **options)(function)
@@ -28,8 +28,9 @@ def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callab
 
 
 def scheduled_task(name: str, *, old_name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function as the Celery task `name`, for schedule entries that name a time of the clock. If the task
-    is sent as a message, it does nothing. If code outside a worker calls it, it does its work."""
+    """Register a function as the Celery task `name`, for schedule entries that are due at a fixed time of day.
+    The function does its work for an occurrence of the schedule, or if code outside of a worker calls the task. A
+    message that only names the task has no effect."""
 
     def register(function: Callable[..., Any]) -> Any:
         if old_name is not None:

@@ -1,6 +1,5 @@
-"""Sends messages by Apprise (the extra `alerts`), to contacts and for the report. Redirects are refused: a POST that
-follows a redirect becomes a GET without a body, and the answer to that GET looks as if somebody had received the
-message."""
+"""Sends messages by Apprise (the extra `alerts`), to contacts and for the report. Redirects are refused, because a
+POST that follows a redirect becomes a GET without a body. The answer to this GET could look like a success."""
 
 from pathlib import Path
 

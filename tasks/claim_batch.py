@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 
 @waking_task("processing_queue.claim_batch", old_name="tasks.claim_batch", bind=True)
 def claim_batch(self: Any, flow_name: str, slot: int = 0) -> None:
-    """Run the flow `flow_name` if it has work. The message may be sent any number of times."""
+    """Run the flow `flow_name` if it has work. Sending the message several times does no harm."""
     services = worker_services()
     flow = services.flows.get(flow_name) if isinstance(flow_name, str) else None
     if flow is None:
         logger.warning(
-            "no flow %s in this worker: it serves %s",
+            "this worker has no flow %s: it serves %s",
             ascii(flow_name)[:80],
             shorten(", ".join(sorted(services.flows)) or "none", 150, placeholder=" …"),
         )

@@ -1,13 +1,15 @@
-"""The task that enqueues a record for applications that share the broker, and for Flower's REST API. It is off
-unless the setting ENQUEUE_BY_MESSAGE names the flow, because anybody who can write to the broker can use it.
+"""This task enqueues a record. Applications that share the broker can send the task, and so can Flower's REST API.
+The task refuses a flow that the setting ENQUEUE_BY_MESSAGE does not name, because anybody who can write to the
+broker can send the task.
 
     record = ["send_invoice", {"order_id": 17}]
     app.send_task("processing_queue.enqueue", record, {"dedup_key": "order 17"}, queue="control")
 
-The record is accepted when its row exists, not when the message is sent. The message is acknowledged after that, so it
-may be delivered twice. With a dedup_key, the second delivery makes no second record while the first record is
-unfinished. If the message is delivered again after the first record has finished, it makes a second record. The task
-never replaces a payload. The record belongs to no login: its `enqueued_by` ends with "by message".
+The record is accepted when its row exists, not when the message is sent. The message is acknowledged after the row
+exists, so the broker may deliver the message twice. Each record has a dedup_key, so the second delivery makes no
+second record while the first record is unfinished. A delivery after the first record has finished makes a second
+record. The task never replaces a payload. No login owns the record, because its `enqueued_by` is the
+worker's login, followed by " by message".
 """
 
 import random
@@ -52,9 +54,9 @@ def enqueue(
     order_key: str | None = None,
     correlation_id: str | None = None,
 ) -> None:
-    """Enqueue one record. Without a `dedup_key`, the id of the message serves as one. With a wrong payload the task
-    fails, and Flower and the log show that. While the database is away or ingestion is stopped, the message
-    waits."""
+    """Enqueue one record. Without a `dedup_key`, the record gets a key that contains the id of the message. With a
+    wrong payload the task fails, and Flower and the log show the error. While the database cannot be reached or
+    ingestion is stopped, the message waits."""
     try:
         services = worker_services()
         _refuse_unless_allowed(services.settings, flow_name, on_duplicate)
@@ -80,7 +82,7 @@ def _refuse_unless_allowed(settings: ProcessorSettings, flow_name: object, on_du
     allowed = settings.enqueue_by_message
     if not allowed:
         raise QueueStoreError(
-            "enqueueing by message is off: ENQUEUE_BY_MESSAGE names the flows for which it is on"
+            "enqueueing by message is off: name the flows that messages may enqueue for in ENQUEUE_BY_MESSAGE"
         )
     if EVERY_FLOW not in allowed and flow_name not in allowed:
         raise QueueStoreError(f"ENQUEUE_BY_MESSAGE does not name the flow {ascii(flow_name)[:64]}")

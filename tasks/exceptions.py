@@ -1,5 +1,4 @@
-"""Exceptions by which a handler says something other than "this attempt failed", and the exception of a wrong
-declaration."""
+"""The exceptions of handlers, attempts and runs, and the exception for a flow that is declared wrongly."""
 
 from collections.abc import Sequence
 
@@ -19,14 +18,16 @@ class SnoozeRecord(Exception):  # noqa: N818  (a wish, not an error)
 
 
 class RecordCancelled(Exception):  # noqa: N818  (an answer, not an error)
-    """The handler gives up a record that somebody asked to cancel. `FlowContext.raise_if_cancelled()` raises it."""
+    """The handler stops, because somebody asked to cancel its record. `FlowContext.raise_if_cancelled()` raises this
+    exception."""
 
 
 class TimeLimitExceededError(KeyboardInterrupt):
     """The attempt took longer than the flow's `time_limit_seconds`.
 
-    It is a KeyboardInterrupt, because `except Exception` must not swallow it. Also, psycopg cancels the statement on
-    the server, and keeps the connection usable, only for a KeyboardInterrupt.
+    This exception is a KeyboardInterrupt, because `except Exception` must not swallow it. After a
+    KeyboardInterrupt, psycopg also cancels the statement on the server and keeps the connection usable. After an
+    ordinary exception, psycopg does neither.
     """
 
 
@@ -35,21 +36,21 @@ class HandlerEndedError(TimeLimitExceededError):
 
 
 class TransactionTimeoutError(Exception):
-    """A one-COMMIT handler kept its transaction idle, or open, for longer than Postgres allows. So the server ended
-    the session. The record is retried as after any failure."""
+    """The handler of a one-COMMIT flow kept its transaction idle, or open, for longer than Postgres allows. So the
+    server ended the session. The record is retried as after any failure."""
 
 
 class FlowDeclarationError(Exception):
-    """A flow is declared wrongly. This is raised at import, never in the middle of a batch."""
+    """A flow is declared wrongly. This error is raised at import, never in the middle of a batch."""
 
 
 class RunLostError(Exception):
-    """This run was declared dead, or does not know which records it owns. It must end, and rescue gives back its
-    records.
+    """This run was declared dead, or does not know which records it owns. The run must end, and rescue gives back
+    the run's records.
 
     `suspect_record_ids`: the records whose handler was running when the connection broke. They are treated as if
-    they had killed their process. Otherwise a record that breaks its connection each time would be tried without
-    end.
+    they had killed their process. Otherwise a record whose handler breaks the connection each time would be tried
+    without end.
     """
 
     def __init__(self, message: str, suspect_record_ids: Sequence[int] = ()) -> None:

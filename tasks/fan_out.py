@@ -1,5 +1,5 @@
 """The task that beat sends every few seconds. It sends hints for flows that have work, rescues the records of dead
-processes, enqueues the due records of schedules, and folds counts."""
+processes, enqueues records for due schedules, and folds counts."""
 
 import logging
 import random
@@ -27,9 +27,9 @@ _thorough_at = 0.0
 
 @waking_task("processing_queue.fan_out", old_name="tasks.fan_out")
 def fan_out() -> None:
-    """Idempotent. Sends one hint for each run that would find work, unless that run's last hint is still
-    outstanding."""
-    global _thorough_at  # noqa: PLW0603  (when this process next looks thoroughly)
+    """Idempotent. Sends one hint for each run that would find work. While a hint is outstanding, it is not sent
+    again."""
+    global _thorough_at  # noqa: PLW0603  (when this process next does a thorough fan-out)
     services = worker_services()
     is_thorough = time.monotonic() >= _thorough_at
     if is_thorough:
@@ -49,7 +49,7 @@ def fan_out() -> None:
 
 
 def hint_waiting_flows(services: WorkerServices) -> int:
-    """Send hints for flows with due work. Returns how many hints for these flows are outstanding now."""
+    """Send hints for flows with due work. Returns how many hints for these flows are now outstanding."""
     with services.database.transaction() as cursor:
         waiting = with_work(cursor)
     hints = [(flow, slot) for flow in to_be_hinted(waiting) for slot in range(flow.runs_wanted)]
@@ -57,9 +57,9 @@ def hint_waiting_flows(services: WorkerServices) -> int:
 
 
 def to_be_hinted(waiting: Sequence[FlowWithWork]) -> list[FlowWithWork]:
-    """Returns the flows that get hints: usually all, the longest waiting first. If many flows wait in one Celery
-    queue, only two of them for each worker process that serves the queue get hints. The process that takes a hint
-    goes on with the other flows (run_loop/waiting_flows.py)."""
+    """Returns the flows that get hints: usually all of `waiting`. If many flows wait in one Celery queue, chooses
+    two of them at random for each worker process that serves the queue. The process that takes a hint then also
+    makes runs of the other flows (run_loop/waiting_flows.py)."""
     groups: defaultdict[tuple[str, int], list[FlowWithWork]] = defaultdict(list)
     for flow in waiting:
         groups[flow.celery_queue, flow.worker_processes].append(flow)

@@ -1,5 +1,5 @@
-"""Checks whether the database is there, how fast it answers, and whether its connections are used up. If a check
-cannot reach something, it reports that and does not raise."""
+"""Checks whether the database can be reached, how fast it answers, and how many of its connections are in use. A
+check that cannot reach something reports this, and raises no error."""
 
 import logging
 import time
@@ -63,8 +63,8 @@ def database_health_check(name: str = DEFAULT_DATABASE, include_retry: bool = Fa
 
 
 def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
-    """Returns the pool use of the whole fleet, as its heartbeats report it, and the server's connections. Never
-    raises."""
+    """Returns how many pool connections all worker processes use, according to their heartbeats, and how many
+    connections the server has. Never raises."""
     pool: dict[str, Any] = {"database": name, "timestamp": datetime.now(UTC).isoformat()}
     try:
         database, settings = database_named(name), load_processor_settings()
@@ -89,7 +89,8 @@ def connection_pool_monitoring(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
 
 
 def database_review(name: str = DEFAULT_DATABASE) -> dict[str, Any]:
-    """The weekly look at the database: its health and its connections. Never raises."""
+    """Checks the health of the database and the use of its connections, and logs both. The schedule calls this once
+    a week. Never raises."""
     health, pool = database_health_check(name, include_retry=True), connection_pool_monitoring(name)
     level = logging.INFO if health["status"] == pool["status"] == "healthy" else logging.WARNING
     logger.log(
@@ -151,5 +152,5 @@ def _read_pools(database: DatabaseManager, settings: ProcessorSettings) -> tuple
 
 
 def _own_utilization_percent(database: DatabaseManager) -> float:
-    """The use of this process' own pool, which is reported if no worker process is alive."""
+    """Returns the use of this process' own pool. This figure is reported if no worker process is alive."""
     return round(100 * database.pool_in_use / database.pool_capacity, 1)

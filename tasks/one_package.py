@@ -1,8 +1,9 @@
 """Gives the package one real name, `processing_queue`, wherever its folder is.
 
-The wheel installs this folder as `processing_queue`. The repository and the containers keep it as `tasks`, next to
-`celeryconfig.py`. There the names `tasks`, `tasks.x` and `celeryconfig` mean the same module objects as
-`processing_queue`, `processing_queue.x` and `processing_queue.celeryconfig`, so that no registry exists twice.
+The wheel installs this folder as `processing_queue`. In the repository and in containers, this folder is named
+`tasks`, next to `celeryconfig.py`. In these two places, each module has two names: `tasks` and `processing_queue`,
+`tasks.x` and `processing_queue.x`, `celeryconfig` and `processing_queue.celeryconfig`. Both names mean the same
+module object, so that no registry exists twice.
 """
 
 import sys
@@ -32,8 +33,8 @@ class SameModule(Loader):
 
 
 class CheckoutFinder(MetaPathFinder):
-    """Finds the two names that only a checkout has: the name of its folder, and the name of Celery's configuration
-    next to the folder."""
+    """Finds the two names that only a checkout has: the name of the package's folder, and the name of Celery's
+    configuration next to this folder."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -62,14 +63,14 @@ def _is_ours(name: str, file: Path) -> bool:
 
 
 def _origin(name: str) -> Path | None:
-    """The file that `import name` would load from sys.path."""
+    """Returns the file that `import name` would load from sys.path."""
     spec = PathFinder.find_spec(name)
     return Path(spec.origin).resolve() if spec and spec.origin else None
 
 
 def import_by_real_name() -> None:
-    """Makes `import tasks` work in a checkout. It imports the package by its real name, and makes `tasks` the same
-    object.
+    """Makes `import tasks` work in a checkout: imports the package by its real name, and makes `tasks` a second name
+    of the same object.
 
     Raises ImportError if processing-queue is also installed from a wheel.
     """
@@ -88,26 +89,28 @@ def import_by_real_name() -> None:
         except BaseException:
             del sys.modules[REAL_NAME]
             raise
-    # Python has also loaded this module as `tasks.one_package`.
+    # Python has loaded this module as `tasks.one_package`, too. Remove that second copy.
     sys.modules.pop(f"{FOLDER_NAME}.{Path(__file__).stem}", None)
     sys.modules[FOLDER_NAME] = sys.modules[REAL_NAME]
 
 
 def check_neighbours() -> None:
-    """Raises ImportError if `queue_store` is not the package that belongs to this one. The error names the file that
-    was found instead."""
+    """Raises ImportError if `import queue_store` does not find the package that belongs to this package. The error
+    names the file that was found instead, if there is one."""
     store = _origin("queue_store")
     if store is None or store.parent.parent != FOLDER.parent:
         if store and (store.parent.parent / FOLDER_NAME / Path(__file__).name).exists():
             raise ImportError(_both(store.parent.parent, FOLDER))
+        found = f"finds {store}" if store else "finds nothing"
+        way_out = "Start the program in another directory" + (", or rename that file." if store else ".")
         raise ImportError(
-            f"{store or 'no file'} was found as the package `queue_store`, which belongs to processing-queue in "
-            f"{FOLDER}. Start this in another directory, or rename that file."
+            f"`import queue_store` {found}, but it must find the package that belongs to processing-queue in {FOLDER}. "
+            f"{way_out}"
         )
 
 
 def _both(checkout: Path, installed: Path) -> str:
     return (
         f"processing-queue would be imported twice: from the checkout {checkout} and from the installed package "
-        f"{installed}. Run `pip uninstall processing-queue`, or start this outside of the checkout."
+        f"{installed}. Run `pip uninstall processing-queue`, or start the program outside of the checkout."
     )

@@ -1,7 +1,8 @@
 """The pytest plugin with the fixture `queue_tester`. pytest finds it automatically if processing-queue is installed.
 
-It needs a database that it may empty: the one of TEST_DATABASE_URL, one that you name by overriding the fixture
-`queue_tester_database_url`, or else an embedded Postgres (`pip install 'processing-queue[embedded]'`).
+The fixture needs a database that it may empty. The default is the database of TEST_DATABASE_URL if that is set, or
+else an embedded Postgres (`pip install 'processing-queue[embedded]'`). To use another database, override the fixture
+`queue_tester_database_url`.
 """
 
 import os
@@ -23,7 +24,8 @@ IS_FOR_TESTS = re.compile(r"(?<![a-z])tests?(?![a-z])", re.IGNORECASE)  # does n
 
 @pytest.fixture(scope="session")
 def queue_tester_database_url() -> Iterator[str]:
-    """A database for tests; its name must have the word `test`, because the queue in it is emptied."""
+    """Yields the URL of a database for tests. The database's name must contain the word `test`, because the queue in
+    this database is emptied."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
@@ -47,7 +49,7 @@ def queue_tester_database_url() -> Iterator[str]:
 
 @pytest.fixture
 def queue_tester(queue_tester_database_url: str, monkeypatch: pytest.MonkeyPatch) -> "Iterator[QueueTester]":
-    """An empty, migrated queue; DATABASE_URL names its database during the test."""
+    """Yields an empty, migrated queue. During the test, DATABASE_URL is the URL of the queue's database."""
     from queue_store.database.turns_of_tests import turn_of_a_test
     from queue_store.settings import parse_database_url
 
@@ -56,8 +58,8 @@ def queue_tester(queue_tester_database_url: str, monkeypatch: pytest.MonkeyPatch
     name = parse_database_url(queue_tester_database_url).database or ""
     if not IS_FOR_TESTS.search(name):
         pytest.fail(
-            f"the queue in the database {name!r} would be emptied: use one whose name has 'test' as a word in it, "
-            "such as shop_test"
+            f"the queue in the database {name!r} would be emptied: use a database whose name has 'test' as a word in "
+            "it, such as shop_test"
         )
     monkeypatch.setenv("DATABASE_URL", queue_tester_database_url)
     with turn_of_a_test(queue_tester_database_url):

@@ -1,5 +1,9 @@
-"""The life of an alert: opened, seen again, raised, escalated, acknowledged, resolved. Each change is stored
-together with one notification for each recipient, so that none is sent twice and none is forgotten."""
+"""The life of an alert: opened, seen again, raised, escalated, acknowledged, resolved.
+
+An opening, rise, escalation or resolution is stored together with its notifications, one for each recipient. So no
+notification is forgotten or stored twice. If a process dies before it marks a notification as sent, that
+notification is sent again with the same id.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +20,7 @@ LOG = "log"
 CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
 LAST_STEP = {"warning": 1, "critical": 3}
-SAME_RISE_SECONDS = 1_800.0  # within this time, a level that is reached twice notifies once
+SAME_RISE_SECONDS = 1_800.0  # if an alert rises to a level again within this time, nobody is notified again
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
 UNREACHED_CODE = "contact_without_channel"
@@ -75,12 +79,13 @@ def update(
 ) -> None:
     """Open, raise, escalate and resolve alerts according to the findings.
 
-    Each change is stored with a notification for each recipient, even one that this process cannot reach: another
-    process may have the channel, now or later.
+    Each change is stored with a notification for each recipient. A recipient that this process cannot reach gets
+    one, too, because another process may have the channel, now or later.
 
-    An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, stays as it is. An alert that was
-    updated after `judged_at`, the database's time at the beginning of the judgement, also stays as it is: a newer
-    judgement has already decided about it."""
+    An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, is not resolved. `judged_at` is the
+    database's time at the beginning of the judgement. An alert that was updated after `judged_at` is neither
+    updated nor resolved, because a newer judgement has already decided about it. Escalation depends on none of
+    these three arguments."""
     cursor.execute(sql("alerting/lock_alerts"))
     for finding in findings:
         _see(cursor, finding, judged_at)
@@ -91,9 +96,9 @@ def update(
 
 
 def recipients_of(code: str, level: str, step: int) -> list[str]:
-    """The recipients at this escalation step: the log, and one contact of the list. In an emergency, all contacts
-    are recipients. The alert that reports an unreachable contact also goes to all contacts, because the unreachable
-    one may be the first of the list."""
+    """The recipients at this escalation step: the log and the contact of this step. In an emergency, all contacts
+    are recipients. At the first step, the alert that reports an unreachable contact also goes to all contacts,
+    because the unreachable contact may be the only contact of that step."""
     chain = ["primary", "secondary", _specialist(code), "management"]
     if level == "emergency" or (code == UNREACHED_CODE and step == 0):
         return [LOG, *CONTACTS]

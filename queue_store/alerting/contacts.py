@@ -1,5 +1,5 @@
-"""The names of the contacts to which processes have channels. Their addresses are secrets and never reach the
-database.
+"""The names of the contacts to which processes have channels. The contacts' addresses are secrets and never reach
+the database.
 
 Any process may evaluate the alert rules. So a notification is stored for each recipient, and a process that has the
 recipient's channel sends it. If a process once had a channel to a contact and no process has one now, the alert
@@ -38,8 +38,8 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class UnheardAlerts:
-    """Critical alerts and emergencies that nobody was notified of and nobody acknowledged. `waiting_seconds`: the
-    longest wait of a notification."""
+    """Critical alerts and emergencies that nobody has acknowledged. No person has been notified of them, although a
+    notification waits. `waiting_seconds`: how long the oldest unsent notification of these alerts has waited."""
 
     alert_count: int = 0
     waiting_seconds: float = 0.0
@@ -63,7 +63,7 @@ def read_contacts(cursor: Cursor[Any]) -> list[Contact]:
 
 
 def contacts_waited_for(cursor: Cursor[Any], contacts: Sequence[str]) -> list[str]:
-    """The contacts with notifications that can be sent to them, now or at the next try."""
+    """Which of these contacts have notifications that can still be sent."""
     parameters = {"contacts": list(contacts), "tries": NOTIFICATION_TRIES}
     return [row[0] for row in cursor.execute(sql("alerting/waited_for"), parameters).fetchall()]
 
@@ -74,7 +74,7 @@ def read_unheard_alerts(cursor: Cursor[Any]) -> UnheardAlerts:
 
 
 def forget_silent(cursor: Cursor[Any]) -> None:
-    """Forget the contacts that no process has registered for FORGOTTEN_AFTER_SECONDS."""
+    """Forget the contacts that no process has registered in the last FORGOTTEN_AFTER_SECONDS seconds."""
     cursor.execute(sql("alerting/forget_silent_contacts"), {"silent_seconds": FORGOTTEN_AFTER_SECONDS})
 
 

@@ -9,8 +9,8 @@ LEVELS = ("healthy", "warning", "critical", "emergency")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`code` and `flow_name` identify the trouble: a later finding with the same two values reports the same
-    trouble. `figure` is compared with `threshold`."""
+    """`code` and `flow_name` identify the problem: a later finding with the same two values reports the same
+    problem. `figure` is compared with `threshold`."""
 
     code: str
     level: str
@@ -46,7 +46,7 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def describe(findings: Sequence[Finding]) -> dict[str, Any]:
-    """The keys that every monitoring function shares."""
+    """The keys that the results of all monitoring functions have."""
     ordered = by_severity(findings)
     return {
         "findings": [finding.as_dict() for finding in ordered],

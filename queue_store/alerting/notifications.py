@@ -23,8 +23,9 @@ OF_AN_ALERT = 12
 
 @dataclass(frozen=True, slots=True)
 class SentOrNot:
-    """A notification to a person. `state`: sent, waiting, being sent, failing (it is tried again), given up, dropped
-    (the alert was resolved first), or without channel (no process ever had one to this contact)."""
+    """A notification to a person. `state`: sent, waiting, being sent, failing (sending will be tried again), given
+    up, dropped (the alert was resolved before the notification was sent), or without channel (no process ever had a
+    channel to the contact, or the contact was forgotten)."""
 
     alert_id: int
     contact: str
@@ -46,7 +47,7 @@ class Escalation:
 
 
 def read_notifications(cursor: Cursor[Any], alert_ids: Sequence[int]) -> list[SentOrNot]:
-    """For each alert, its newest notifications to people, at most OF_AN_ALERT, the oldest first."""
+    """For each alert, its last OF_AN_ALERT notifications to people, in the order in which they were stored."""
     parameters = {
         "alert_ids": list(alert_ids),
         "tries": NOTIFICATION_TRIES,

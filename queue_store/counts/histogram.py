@@ -10,7 +10,8 @@ BOUNDS_SECONDS = (
 
 
 def count_durations(durations_seconds: Iterable[float]) -> list[int]:
-    """One count for each bound, of the durations up to it, and one count for longer durations."""
+    """Returns one count for each bound: the number of durations up to this bound and above the previous bound. A
+    last count is the number of durations above all bounds."""
     counts = [0] * (len(BOUNDS_SECONDS) + 1)
     for seconds in durations_seconds:
         counts[bisect_left(BOUNDS_SECONDS, seconds)] += 1
@@ -18,7 +19,7 @@ def count_durations(durations_seconds: Iterable[float]) -> list[int]:
 
 
 def percentile(counts: Sequence[int], share: float) -> float | None:
-    """The duration that `share` (0–1) of the counted durations did not exceed, interpolated. None if nothing was
+    """Interpolates the duration that a `share` (0–1) of the counted durations did not exceed. None if nothing was
     counted."""
     total = sum(counts)
     if not total:

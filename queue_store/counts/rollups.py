@@ -1,8 +1,9 @@
-"""The counts: appended as deltas with every outcome, folded into minutes, hours and totals every few seconds.
+"""Counts are appended as deltas with every outcome. Every few seconds they are folded into minutes, hours and
+totals.
 
-A fold is level-triggered: it takes the deltas that are there, in bounded steps of one statement each. If it dies,
-the next fold takes the rest. A reading adds folded counts and unfolded deltas in one statement, so it is always
-exact.
+A fold is level-triggered: it takes the deltas that are there, in bounded steps of one statement each. If a fold is
+interrupted, the next fold takes the rest. A reading adds folded counts and unfolded deltas in one statement, so it
+is always exact.
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,15 @@ from queue_store.database.statements import sql
 DELTAS_AT_ONCE = 5_000
 STEPS_AT_ONCE = 40
 COUNT_LIMIT = 1_000
-# Kept for each flow and hour when there are more than twice as many. The migration error_hours bounds each delta by
-# the same number.
+# If a flow has more than twice this number of kinds of errors in an hour, only the most frequent kinds are kept, up to
+# this number. The others are added to the kind `other`. The trigger account_for_attempts bounds each delta by the same
+# number.
 ERROR_KINDS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """By how much the totals of a flow were wrong, because somebody changed a status without an arrow."""
+    """The error in the totals of a flow after somebody changed a status without an arrow."""
 
     flow_name: str
     total: int
@@ -31,8 +33,8 @@ class Correction:
 
 
 def fold(database: DatabaseManager) -> int:
-    """Fold the waiting deltas and, once a minute, note how deep the queue is. Returns how many deltas were folded.
-    It also returns 0 if another process is folding at this moment."""
+    """Fold the waiting deltas and, once a minute, store how deep the queue is. Returns how many deltas were folded:
+    0 if none waited, or if another process is folding at this moment."""
     folded = 0
     for _ in range(STEPS_AT_ONCE):
         step = _fold_step(database)

@@ -17,14 +17,14 @@ OUR_TABLES = frozenset({
 def include_object(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
     """Alembic's `include_object`: False for our tables, whichever metadata declares them.
 
-    True for everything else, including a table of the application's own models that has the same name as one of
-    ours.
+    True for everything else. A table that the application's own models declare is not ours, even if one of our
+    tables has the same name.
     """
     if kind != "table":
         return True
     if not reflected:
         return thing.metadata is not metadata
     is_of_the_application = compare_to is not None and compare_to.metadata is not metadata
-    # None means the first schema of the search_path, perhaps ours
+    # None means the first schema of the search_path, which may be ours
     is_in_another_schema = thing.schema not in (None, queue_schema())
     return is_of_the_application or is_in_another_schema or name not in OUR_TABLES

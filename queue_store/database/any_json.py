@@ -1,7 +1,7 @@
-"""JSON as Postgres holds it. The database can hold values that a payload may not have, because SQL writes rows as
-well.
+"""JSON as Postgres holds it. The database can hold values that `enqueue` refuses, because programs also write
+rows with plain SQL.
 
-Every view that shows a document reads it through this module. No content makes the reader fail: a value that Python
+Every view that shows a document reads it through this module. No content makes `read_json` fail: a value that Python
 cannot hold becomes shortened text.
 """
 
@@ -17,7 +17,7 @@ SHOWN_CHARACTERS = 40
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A number that Python cannot hold. `what`: the kind of number. `shown`: its beginning and its length."""
+    """A number that Python cannot hold. `what`: the kind of number. `shown`: the number's beginning and length."""
 
     what: str
     shown: str
@@ -30,8 +30,8 @@ def read_as_given(encoded: bytes) -> Any:
 
 
 def read_json(encoded: bytes | str) -> Any:
-    """The document as people are shown it, with unreadable numbers as text. All of a document that is nested too
-    deeply becomes one text."""
+    """The document as it is shown to people, with unreadable numbers as text. If a document is nested too deeply,
+    the whole document becomes one text."""
     text = encoded if isinstance(encoded, str) else encoded.decode()
     try:
         document = _SHOWN_DECODER.decode(text)

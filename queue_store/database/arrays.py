@@ -1,8 +1,8 @@
-"""Arrays of numbers as parameters.
+"""Arrays of numbers and instants as parameters.
 
 psycopg writes lists element by element in Python. It also chooses the array's type by the largest element, so it
-prepares one statement several times, once for each size of the ids. The arrays of this module are written as a
-whole, and the statement's own cast decides their type.
+prepares one statement several times, once for each type. The arrays of this module are written as a whole, and the
+statement's own cast decides their type.
 """
 
 from collections.abc import Iterable

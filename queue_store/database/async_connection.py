@@ -52,8 +52,8 @@ class AsyncHeldConnection:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator["psycopg.AsyncCursor[Any]"]:
-        """A cursor in a transaction that nobody else can commit or roll back. It commits at the end, and rolls back
-        on an error.
+        """A cursor in a transaction that nobody else can commit or roll back. The transaction commits at the end,
+        and rolls back on an error.
 
         Raises ConflictError (call again) or DatabaseUnavailableError. After a DatabaseUnavailableError it is unknown
         whether the transaction was committed.

@@ -19,7 +19,7 @@ def bounded_read(
     """A transaction in which each statement has a time limit (None: TIMEOUT_SECONDS). Raises
     DatabaseUnavailableError, also for a statement that exceeds the limit.
 
-    Ask the primary about itself, about who is alive, and about who holds snapshots. A replica knows only its own
+    Read the primary's own state, live processes and held snapshots on the primary. A replica knows only its own
     connections, and a worker looks silent there until its heartbeats have been replicated.
     """
     with database.transaction(replica=replica) as cursor:
@@ -37,8 +37,7 @@ def read_replica_lag(database: DatabaseManager) -> float | None:
 
 
 def lag_seconds(cursor: Cursor[Any]) -> float:
-    """By how many seconds the server of this transaction is behind the server that it follows; 0 if it follows
-    none."""
+    """The replication lag of this transaction's server, in seconds; 0 if the server follows no other server."""
     row = cursor.execute(sql("readings/replica_lag")).fetchone()
     assert row is not None
     return float(row[0])

@@ -2,8 +2,8 @@
 
 SQLAlchemy has a pool too, but importing SQLAlchemy costs more CPU than everything else in the start of a worker.
 Where SQLAlchemy is used, it borrows its connections from this pool: see `sqlalchemy_engine`. psycopg_pool is not
-used: it opens connections in four threads of its own, which no fork copies. While the server is away, its callers
-would get a timeout without the cause.
+used: it opens connections in four threads of its own, and a fork does not copy threads. While the server is away,
+callers of psycopg_pool would get a timeout without the cause.
 """
 
 import os
@@ -34,9 +34,9 @@ class ConnectionPool:
     """Thread-safe. After a fork the child's manager makes a new pool instead of using this one. `size`: how many
     idle connections are kept. `capacity`: how many connections may be open at a time.
 
-    A connection that the server has closed is not handed out. The socket shows this without a round trip. After one
-    connection breaks, the pool tests each idle connection with a query before it hands the connection out. A pool
-    that is garbage collected closes its idle connections.
+    A connection that the server has closed is not handed out: its socket shows the closing without a round trip.
+    After one connection breaks, the pool tests each idle connection with a query before it hands the connection out.
+    A pool that is garbage collected closes its idle connections.
     """
 
     def __init__(self, connect: Callable[[], Driver], *, size: int, capacity: int) -> None:
@@ -45,7 +45,7 @@ class ConnectionPool:
         self._capacity = capacity
         self._changed = threading.Condition()
         self._idle: list[Driver] = []  # the last connection given back is the first one taken
-        # For each connection in use, the pool's generation when it was taken.
+        # For each connection in use, the pool's generation when the connection was taken.
         self._taken: WeakKeyDictionary[Driver, int] = WeakKeyDictionary()
         self._doubtful: WeakSet[Driver] = WeakSet()
         self._opening_count = 0
@@ -59,7 +59,8 @@ class ConnectionPool:
             return self._opening_count + sum(not driver.closed for driver in self._taken)
 
     def take(self) -> Driver:
-        """Raises psycopg.Error if no connection can be opened, and PoolExhaustedError."""
+        """Raises psycopg.Error if no connection can be opened. Raises PoolExhaustedError if all connections of the pool
+        stay in use for `TIMEOUT_SECONDS`."""
         while (driver := self._take_idle()) is not None:
             if self._is_usable(driver):
                 return driver
@@ -67,7 +68,8 @@ class ConnectionPool:
         return self._open()
 
     def give_back(self, driver: Driver) -> None:
-        """Roll back an unfinished transaction and keep the connection, or close it if it is broken."""
+        """Roll back an unfinished transaction and keep the connection. Close the connection instead if it is broken,
+        if `size` connections are idle, or if `dispose` was called since it was taken."""
         is_usable = _is_reset(driver)
         with self._changed:
             generation = self._taken.pop(driver, None)
@@ -81,8 +83,8 @@ class ConnectionPool:
             self._close(driver)
 
     def notice_closed(self) -> None:
-        """A connection that is in use may be closed by now. The idle ones may be closed too, so they are tested
-        before their next use."""
+        """Call this if a connection in use may have been closed. The idle connections may be closed too, so they are
+        tested before their next use."""
         with self._changed:
             self._doubtful.update(self._idle)
             self._changed.notify_all()
@@ -97,8 +99,8 @@ class ConnectionPool:
             self._close(driver)
 
     def _take_idle(self) -> Driver | None:
-        """Returns None if no connection is idle and the caller may open another one, which counts as in use from now
-        on."""
+        """Returns None if no connection is idle and the caller may open a new one. The caller's new connection
+        counts as in use from now on."""
         with self._changed:
             if not self._changed.wait_for(self._has_room, TIMEOUT_SECONDS):
                 raise PoolExhaustedError

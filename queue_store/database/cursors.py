@@ -1,7 +1,7 @@
-"""Cursors for our own statements. Rows are tuples, however a handler or a pool has changed the connection.
+"""Cursors for our own statements. Rows are tuples, even if a handler or a pool has changed the connection.
 
 `connection.cursor()` uses the cursor factory, row factory and adapters of the connection. These belong to the user
-of the connection.
+of the connection, so our statements do not use them.
 """
 
 from functools import cache
@@ -33,7 +33,7 @@ class _BinaryJsonbLoader(Loader):
 
 @cache
 def _own_adapters() -> AdaptersMap:
-    """Psycopg's own adapters, plus our arrays and a loader of documents that does not fail."""
+    """Psycopg's own adapters, our adapters of arrays, and a document loader that does not fail."""
     adapters = AdaptersMap(psycopg.adapters)
     arrays.register_dumpers(adapters)
     adapters.register_loader("jsonb", _JsonLoader)

@@ -1,7 +1,8 @@
-"""Translates driver errors: what an error of psycopg or SQLAlchemy means to the caller, by SQLSTATE.
+"""Translates driver errors: the SQLSTATE of an error of psycopg or SQLAlchemy decides what the error means to the
+caller.
 
-Every connection uses this translator, synchronous or asynchronous, ours or a producer's. So an answer of the server
-means the same everywhere. The codes are listed in appendix A of the PostgreSQL manual.
+All connections use this translator: synchronous and asynchronous ones, ours and those of producers. So an answer of
+the server means the same everywhere. The codes are listed in appendix A of the PostgreSQL manual.
 """
 
 import psycopg
@@ -27,13 +28,13 @@ DEDUP_KEY = "processing_queue_dedup"
 INGESTION_STOPPED = "PQ001"
 COMMIT_REFUSED = "PQ002"  # a one-COMMIT slice is open: see the migration open_slices
 UNSAFE_SCHEMA = "PQ003"
-CONFLICTS = ("40001", "40P01")  # a serialization failure, a deadlock: the server has undone the transaction
+CONFLICTS = ("40001", "40P01")  # a serialization failure or a deadlock: the server has undone the transaction
 LOCK_NOT_AVAILABLE = "55P03"
 IDLE_IN_TRANSACTION = "25P03"
 ENDED_SESSIONS = (IDLE_IN_TRANSACTION, "25P04")  # 25P04: a transaction that lasted too long
 NO_SUCH_SAVEPOINT = "3B001"
 STATEMENT_CANCELLED = "57014"
-READ_ONLY = "25006"  # a read-only server, or a handler made its session read-only: ask the server
+READ_ONLY = "25006"  # the server or only this session is read-only: `read_only` finds out which
 UNAVAILABLE_CLASSES = ("08", "28", "53", "57", "58")  # connection, login, resources, operators, the system
 BROKEN_CONNECTIONS = (None, "08000", "08003", "08006", "57P01", "57P02", "57P03")
 REJECTED_VALUES = ("22003", "22007", "22008", "22021", "22P02", "22P05", "23514")
@@ -41,7 +42,8 @@ MISSING_OBJECTS = ("42P01", "42883")
 INSUFFICIENT_PRIVILEGE = "42501"
 
 TOO_MANY_CONNECTIONS = "53300"
-# The driver gives no SQLSTATE for a refused connection. These are the texts of Postgres and PgBouncer.
+# The driver gives no SQLSTATE for a refused connection, so these texts of Postgres and PgBouncer identify the
+# reason.
 NOT_LET_IN = (
     "too many clients",
     "too many connections",
@@ -49,19 +51,24 @@ NOT_LET_IN = (
     "no more connections allowed",
 )
 
-TAKES_NO_WRITES = "this server takes no writes (standby, or set read-only, often because its disk is full)"
+TAKES_NO_WRITES = (
+    "this server takes no writes (it is a standby, or was set to read-only, often because its disk is full)"
+)
 REFUSES_PARAMETERS = "unsupported startup parameter: options"  # says PgBouncer
 NAME_THE_POOLER = (
     "PgBouncer is in front of the database: set <ENVIRONMENT>_GLOBAL_<DATABASE>_PGBOUNCER=true, for example "
     "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER=true, and take `options` out of the URL."
 )
-CHECK_CONNECTION = "Check the URL, that Postgres runs there, and that the network lets you through."
+CHECK_CONNECTION = (
+    "Check that the URL is right, that Postgres runs there, and that no firewall blocks the connection."
+)
 ADVICE = {  # by SQLSTATE
     "53100": "Free disk space on the server's host; nothing was written.",
-    TOO_MANY_CONNECTIONS: "Close what nobody needs, put a pooler in front, or raise the limit: max_connections, or the "
-    "CONNECTION LIMIT of the login or the database. A superuser is still let in and sees who holds them: SELECT "
-    "datname, usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC.",
-    "53200": "The server's host is out of memory: give it more, or process less data at once.",
+    TOO_MANY_CONNECTIONS: "Close connections that nobody needs, put a pooler in front, or raise the limit: "
+    "max_connections, or the CONNECTION LIMIT of the login or the database. A superuser is still let in and sees who "
+    "holds them: SELECT datname, usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 "
+    "DESC.",
+    "53200": "The server's host is out of memory: give it more memory, or process less data at once.",
 }
 
 
@@ -87,8 +94,8 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether the server rolled back the transaction in favour of another one, so that the caller may try
-    again."""
+    """Returns True if the server rolled back the transaction because of a serialization failure or a deadlock. Then
+    the caller may try again."""
     return sqlstate_of(error) in CONFLICTS
 
 
@@ -103,7 +110,9 @@ def translated(error: BaseException, url: Address) -> QueueStoreError | None:
     if is_conflict(cause) or cause.sqlstate == LOCK_NOT_AVAILABLE:
         return ConflictError(f"{type(cause).__name__}: nothing was written, call again")
     if _constraint(cause) == RUNNING_KEY:
-        return ConflictError("another record with the same order_key runs: nothing was written, call again")
+        return ConflictError(
+            "another record with the same order_key is running: nothing was written, call again"
+        )
     if cause.sqlstate == INGESTION_STOPPED:
         return IngestionStoppedError(str(cause.diag.message_primary))
     if cause.sqlstate == UNSAFE_SCHEMA:
@@ -120,7 +129,7 @@ def translated_for_producer(error: BaseException) -> QueueStoreError | None:
         return None
     message = cause.diag.message_primary or " ".join(str(cause).split())[:200]
     if is_conflict(cause) or cause.sqlstate == LOCK_NOT_AVAILABLE:
-        return ConflictError(f"{message}: roll back and do it again")
+        return ConflictError(f"{message}: roll back, and repeat the transaction")
     if _connection_broke(cause):
         return DatabaseUnavailableError(f"the connection broke before COMMIT: {message}")
     return _refusal(cause, message)
@@ -146,7 +155,7 @@ def _refusal(error: psycopg.Error, message: str) -> QueueStoreError | None:
 
 
 def unavailable(url: Address, error: BaseException) -> DatabaseUnavailableError:
-    """The error says which server cannot be used, and why, in one line and without the password."""
+    """Returns an error that says, in one line and without the password, which server cannot be used, and why."""
     cause = cause_of(error)
     reason = " ".join(str(cause).split())[:600].rstrip(".?")
     for secret in (url.password, url.query.get("password")):
@@ -190,8 +199,11 @@ def _is_unavailable(error: psycopg.Error) -> bool:
 
 
 def _connection_broke(error: psycopg.Error) -> bool:
-    """psycopg also raises OperationalError for many other answers, such as a full disk; a producer gets those
-    unchanged. For the timeouts that end a session, psycopg raises errors of other classes."""
+    """The class OperationalError alone does not mean that the connection broke: psycopg also raises it for other
+    answers, such as a full disk. A producer gets the error of a full disk unchanged.
+
+    A timeout that ends the session counts as a broken connection, although psycopg raises an error of another class
+    for that timeout."""
     is_operational = isinstance(error, psycopg.OperationalError) and error.sqlstate in BROKEN_CONNECTIONS
     return is_operational or error.sqlstate in ENDED_SESSIONS or _is_out_of_step(error)
 

@@ -1,4 +1,4 @@
-"""A connection from a pool, and the errors that say what has happened when it breaks."""
+"""A connection from a pool, and the errors that say what has happened when the connection breaks."""
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -41,8 +41,9 @@ class HeldConnection:
 
     @property
     def sqlalchemy(self) -> "Connection":
-        """The SQLAlchemy connection, if this one was held with `with_sqlalchemy=True`."""
-        raise QueueStoreError("this connection was not held with_sqlalchemy")
+        """The SQLAlchemy connection. Raises QueueStoreError unless this HeldConnection was made with
+        `with_sqlalchemy=True`."""
+        raise QueueStoreError("this connection was held without with_sqlalchemy=True")
 
     @property
     def driver(self) -> Driver:
@@ -119,9 +120,9 @@ class HeldConnection:
                 self.driver.autocommit = False
 
     def undo(self) -> None:
-        """Roll back this transaction. Call this only if the transaction executed no definitions (DDL). If psycopg
-        itself rolled back, it would forget its prepared statements, and prepare each one again only after five
-        executions."""
+        """Roll back this transaction without psycopg's method `rollback`. That method makes psycopg forget its
+        prepared statements, and psycopg prepares each one again only after five executions. Call this only if the
+        transaction executed no definitions (DDL), because prepared statements may depend on definitions."""
         if self.driver.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
             self.driver.rollback()  # raises the error
         self._let_driver_begin()
@@ -136,8 +137,8 @@ class HeldConnection:
         if self.driver.info.transaction_status == TransactionStatus.INERROR:
             transaction.rollback()  # else Postgres would answer COMMIT with ROLLBACK, and nobody would notice
             raise QueueStoreError(
-                "a statement failed in this transaction and its error was hidden, nothing was written: "
-                "let the error pass, or put a savepoint around the statement"
+                "a statement failed in this transaction and its error was caught, so nothing was written: "
+                "do not catch the error, or put a savepoint around the statement"
             )
         try:
             transaction.commit()
@@ -145,7 +146,9 @@ class HeldConnection:
             meaning = translated(error, self._url)
             if isinstance(meaning, DatabaseUnavailableError):
                 self.invalidate()
-                meaning = CommitUnknownError("the connection broke during COMMIT: read the rows again")
+                meaning = CommitUnknownError(
+                    "the connection broke during COMMIT: read the rows to see whether they were written"
+                )
             with suppress(Exception):
                 transaction.rollback()
             if meaning is None:
@@ -179,20 +182,20 @@ class HeldConnection:
             return
         try:
             transaction.rollback()
-        except Exception:  # psycopg may refuse, for example if it was interrupted while it began a savepoint
+        except Exception:  # for example because psycopg was interrupted while it began a savepoint
             self.invalidate()
             raise
 
     def _is_stuck(self) -> bool:
-        """Whether the connection is closed, or was left in the middle of a statement by an interrupt: ROLLBACK would
-        fail."""
+        """Whether ROLLBACK would fail: the connection is closed, or an interrupt left it in the middle of a
+        statement."""
         status = self.driver.pgconn.transaction_status
         return status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
     def _raise_translated(self, error: BaseException) -> None:
         meaning = translated(error, self._url)
         if meaning is None and (meaning := refused_writes(error, lambda: self.driver, self._url)):
-            self._pool.dispose()  # the idle sessions of the pool are on the same server
+            self._pool.dispose()  # the pool's idle sessions are on this read-only server, too
         if meaning is None:
             return
         if isinstance(meaning, DatabaseUnavailableError):

@@ -4,7 +4,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-FROZEN_SECONDS = 3.0  # less than the lease of a beat
+FROZEN_SECONDS = 3.0  # shorter than the lease of the leading beat
 
 
 def limit_idle_in_transaction(cursor: Cursor[Any]) -> None:

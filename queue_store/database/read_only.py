@@ -1,4 +1,5 @@
-"""Whether the server is the reason for an error READ_ONLY: a standby, or one that was set read-only.
+"""Finds out whether an error READ_ONLY means that the server takes no writes, because it is a standby or was set
+read-only.
 
 A handler that made its own transaction or session read-only gets the same SQLSTATE, although the server takes
 writes.
@@ -23,8 +24,9 @@ QUESTION = "readings/takes_no_writes"
 def refused_writes(
     error: BaseException, driver: Callable[[], "psycopg.Connection[Any]"], url: Address
 ) -> ReadOnlyServerError | None:
-    """The error to raise if the server takes no writes. None for any other error, if the server takes writes, or if
-    the session cannot answer. Call this after the ROLLBACK, because the question is asked in the same session."""
+    """The error to raise if the server takes no writes. Returns None if the error is not READ_ONLY, if the server
+    takes writes, or if the session cannot answer. Call this after the ROLLBACK, because this function asks the
+    server in the same session, and a failed transaction answers nothing."""
     if sqlstate_of(error) != READ_ONLY:
         return None
     with suppress(*_closed()), OwnCursor(driver()) as cursor:

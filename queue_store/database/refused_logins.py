@@ -1,4 +1,4 @@
-"""What to do when the server answers and does not let this login into this database.
+"""What to do when the server answers, but does not let this login into this database.
 
 A refused connection has no SQLSTATE in the driver: it is recognised by the texts of Postgres and PgBouncer.
 """
@@ -14,7 +14,7 @@ NO_PASSWORD = ("no password supplied",)
 NOT_ADMITTED = ("no pg_hba.conf entry",)
 
 WRONG = (
-    "The server is there and refuses the login: the password is another one, or there is no such role. Correct the "
+    "The server was reached, but refuses the login: the password is wrong, or the role does not exist. Correct the "
     "user and the password in the URL, with %40 in place of @ and %2F in place of /. Or let an administrator set a new "
     "password: \\password ROLE in psql."
 )
@@ -28,13 +28,13 @@ def advice_on_login(url: Address, reason: str) -> str | None:
     database, login = url.database or "", getattr(url, "username", None) or ""
     if _is_in(reason, NO_DATABASE, database):
         return (
-            f"The server is there and has no database {database}. Create it with a login that may do so: "
-            f"{_command('createdb', url, database)}, then run queuectl migrate. Or correct the database's name in the "
-            "URL."
+            f"The server was reached, but has no database {database}. Create it with a login that may create "
+            f"databases: {_command('createdb', url, database)}, then run queuectl migrate. Or correct the database's "
+            "name in the URL."
         )
     if _is_in(reason, NO_ROLE, login):
         return (
-            f"The server is there and has no role {login}. Create it as an administrator: "
+            f"The server was reached, but has no role {login}. Create the role as an administrator: "
             f"{_command('createuser --pwprompt', url, login)}. Or correct the user in the URL."
         )
     for texts, advice in ((WRONG_PASSWORD, WRONG), (NO_PASSWORD, MISSING), (NOT_ADMITTED, ADMIT)):

@@ -24,8 +24,8 @@ def row_as(cursor: Cursor[Any], kind: type[T]) -> T | None:
 
 
 def the_row_as(cursor: Cursor[Any], kind: type[T]) -> T:
-    """The first row of a statement that always returns one. Raises LookupError like `rows_as`, and if there is no
-    row."""
+    """The first row of a statement that always returns one. Raises LookupError like `rows_as`, and also if there
+    is no row."""
     row = row_as(cursor, kind)
     if row is None:
         raise LookupError(f"no row for {kind.__name__}")
@@ -33,7 +33,7 @@ def the_row_as(cursor: Cursor[Any], kind: type[T]) -> T:
 
 
 def _positions(cursor: Cursor[Any], kind: type[Any]) -> list[int]:
-    """`kind` has at least two fields."""
+    """`kind` must have at least two fields, because `itemgetter` returns no tuple for a single position."""
     names = [column.name for column in cursor.description or ()]
     wanted = [field.name for field in fields(kind)]
     if missing := [name for name in wanted if names.count(name) != 1]:

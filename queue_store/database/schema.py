@@ -1,6 +1,8 @@
-"""Brings a database to the schema of this code, and refuses to work on another schema.
+"""Migrates a database to the schema version of this code. Refuses to work on any other version, except on a newer
+one that is marked as compatible with this code.
 
-Alembic is imported only if there is something to migrate: it costs more CPU than everything else in a start.
+Alembic is imported only if there is something to migrate: importing it costs more CPU than everything else at the
+start of a process.
 """
 
 from dataclasses import dataclass
@@ -29,19 +31,22 @@ from queue_store.database.versions import (
 from queue_store.errors import SchemaVersionError
 from queue_store.queue_schema import in_queue_schema
 
-RECOGNISED = f"""The schema {LAST_OF_BEFORE} is the same as {FIRST}: it is recognised, and only its name changes.
-
-Locks: nothing. Safe while workers run: yes."""
+RECOGNISED = (
+    f"Version {LAST_OF_BEFORE} of the schema is the same as {FIRST}. So {FIRST} is not executed, and only the stored "
+    "version changes.\n\nLocks: nothing. Safe while workers run: yes."
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 
 def migrate(engine: "Engine", revision: str = "head") -> None:
-    """Apply the migrations that are missing. Idempotent. Two concurrent callers wait for each other.
+    """Apply the migrations that are missing. Idempotent. If two callers migrate at the same time, the second one
+    waits for the first.
 
-    Raises SchemaVersionError if the schema is newer than this code or too old to be migrated by it, if the database
-    cannot hold every text, or if a migration would remove what the code of a running worker needs.
+    Raises SchemaVersionError if the schema is newer than this code, if this code can no longer migrate it, or if the
+    encoding of a new database cannot hold every text. Also raises SchemaVersionError if a migration would remove
+    something that the code of a running worker needs.
     """
     current = _current_version(engine)
     if current is None:
@@ -58,8 +63,8 @@ def migrate(engine: "Engine", revision: str = "head") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`description` says what the migration locks and whether workers may run during it. `is_recognised`: it was
-    executed under other names before the first release, and is not executed again."""
+    """`description` says what the migration locks and whether workers may run during it. `is_recognised`: the
+    migration was executed under other names before the first release, and is not executed again."""
 
     version: str
     description: str
@@ -67,7 +72,8 @@ class Migration:
 
 
 def missing_migrations(engine: "Engine") -> list[Migration]:
-    """The migrations that `migrate` would apply, in order. Raises SchemaVersionError like `migrate`."""
+    """The migrations that `migrate` would apply, in order. Raises SchemaVersionError if this code cannot migrate the
+    schema."""
     current = _current_version(engine)
     if current == latest_version():
         return []
@@ -84,14 +90,14 @@ def missing_migrations(engine: "Engine") -> list[Migration]:
 
 def check_version(database: DatabaseManager) -> None:
     """Raises SchemaVersionError unless this code can work on the schema. It can if the schema has the version of
-    this code, or a newer version that is marked as compatible with this code. During a deployment, code of both
-    versions runs."""
+    this code, or a newer version that is marked as compatible with this code. A newer version is accepted, because
+    code of both versions runs during a deployment."""
     current = version_of(database)
     if current == latest_version():
         return
     if is_to_be_migrated(current):
         raise SchemaVersionError(
-            f"the schema of {database.name} is at {current or 'nothing'}, this code needs {latest_version()}: "
+            f"the schema of {database.name} is at {current or 'nothing'}, but this code needs {latest_version()}: "
             "run `queuectl migrate`"
         )
     if is_too_old(current) or not _is_compatible(database):
@@ -99,8 +105,8 @@ def check_version(database: DatabaseManager) -> None:
 
 
 def version_of(database: DatabaseManager) -> str | None:
-    """The version of the database's schema, or None if it has none. Raises DatabaseUnavailableError. Needs no
-    SQLAlchemy."""
+    """The version of the database's schema, or None if the database has no schema of ours. Raises
+    DatabaseUnavailableError. Needs no SQLAlchemy."""
     try:
         with database.transaction() as cursor:
             return _answer(cursor, "migration/version")
@@ -146,8 +152,8 @@ def _check_encoding(engine: "Engine") -> None:
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
     if encoding != "UTF8":
         raise SchemaVersionError(
-            f"the database {engine.url.database} has the encoding {encoding}, which does not hold every text: "
-            "create one with ENCODING 'UTF8' TEMPLATE template0"
+            f"the database {engine.url.database} has the encoding {encoding}, which cannot hold every text: "
+            "create a database with ENCODING 'UTF8' TEMPLATE template0"
         )
 
 

@@ -18,8 +18,8 @@ def engine_over(connections: ConnectionPool, url: DatabaseUrl) -> Engine:
 
 
 class BorrowingPool(Pool):
-    """SQLAlchemy borrows its connections from our own pool and gives them back to it. It prepares each
-    connection once, even if others have used that connection since."""
+    """SQLAlchemy borrows its connections from our own pool and gives them back to it. SQLAlchemy prepares each
+    connection only once, even if other code uses the connection in between."""
 
     def __init__(self, connections: ConnectionPool, **options: Any) -> None:
         super().__init__(self._hand_over, **options)
@@ -53,7 +53,7 @@ class BorrowingPool(Pool):
         for driver in [driver for driver in list(self._entries) if driver.closed]:
             self._entries.pop(driver, None)
         driver: Any = record.dbapi_connection
-        if driver is None:  # SQLAlchemy has closed the connection, or its user keeps it
+        if driver is None:  # SQLAlchemy has closed the connection, or the connection's user keeps it
             self._connections.notice_closed()
             return
         self._entries[driver] = record

@@ -1,7 +1,7 @@
 """The SQL of this package: one statement per file, named after what it does, with psycopg's `%(name)s` parameters.
 
-Each statement names the schema of every table and function as `public`, which is replaced by the queue's own schema.
-So it needs no search_path, and works in any session.
+In these files, the schema of every table and function is `public`. `sql` replaces this name with the name of the
+queue's own schema. So a statement needs no search_path, and works in any session.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from queue_store.queue_schema import in_queue_schema
 
 @dataclass(frozen=True, slots=True)
 class NamedStatement:
-    """The name of a statement, as `sql` takes it, with its parameters."""
+    """The name of a statement, as `sql` takes it, and the statement's parameters."""
 
     name: str
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])

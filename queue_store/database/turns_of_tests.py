@@ -1,4 +1,4 @@
-"""Lets tests that empty the queue of the same database take turns, for example under `pytest -n 2`."""
+"""Tests that empty the queue of the same database take turns, for example under `pytest -n 2`."""
 
 import time
 from collections.abc import Generator

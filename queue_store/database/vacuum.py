@@ -1,4 +1,4 @@
-"""After a crash of Postgres: vacuum and analyse the tables that autovacuum has forgotten. Otherwise claims would
+"""Vacuums and analyses the tables that autovacuum has forgotten after a crash of Postgres. Otherwise claims would
 read dead rows for hours. Level-triggered and idempotent: it does nothing for a table that was vacuumed since the
 crash."""
 

@@ -7,22 +7,23 @@ from pathlib import Path
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
 
-# The oldest code that can work on the newest schema, named by the newest migration of that code. A migration that
-# expands the schema leaves this value as it is. One that contracts the schema raises it, and says so in its
-# docstring.
+# The oldest code that can work on the newest schema. The value is the newest migration that this oldest code knows.
+# A migration that expands the schema leaves the value as it is. If a migration contracts the schema, its author
+# raises the value, and says so in the docstring of the migration.
 SERVES_CODE_FROM = "0001_initial"
 MARK = re.compile(r"serves code from (\w+) on")
 
-# Before the first release there were 26 migrations. Today's first migration makes the schema that the last of those
-# 26 left.
+# Before the first release there were 26 migrations. Today's first migration makes the same schema as those 26
+# together.
 FIRST = "0001_initial"
 LAST_OF_BEFORE = "0026"
 MARK_OF_BEFORE = "compatible with the code of schema versions from 0009"
 OF_BEFORE = re.compile(r"00(0[1-9]|1\d|2[0-6])")
 
 
-# The oldest version that has the same tables and columns as the newest one, so its backups fit into the newest
-# schema. A migration that changes tables or columns sets this to its own version.
+# The oldest version that has the same tables and columns as the newest one. So backups of this version and of all
+# later versions fit into the newest schema. The author of a migration that changes tables or columns sets this
+# value to the version of that migration.
 TABLES_SINCE = FIRST
 
 
@@ -70,6 +71,7 @@ def serves_this_code(mark: str) -> bool:
 
 
 def served_versions() -> tuple[str, ...]:
-    """The newest versions of all code that can work on the newest schema."""
+    """The versions from SERVES_CODE_FROM on. Code can work on the newest schema if the newest version that the code
+    knows is one of these."""
     known = known_versions()
     return known[known.index(SERVES_CODE_FROM) :]

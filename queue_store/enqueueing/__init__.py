@@ -5,7 +5,7 @@
         enqueue(session, "send_invoice", {"order_id": 17})
         session.commit()  # both, or neither
 
-The functions that begin with `a` are the same for asynchronous connections.
+The functions whose names begin with `a` do the same on asynchronous connections.
 """
 
 from collections.abc import Iterable
@@ -60,8 +60,10 @@ def enqueue(
 ) -> Enqueued:
     """Write one record with one statement. The record exists once the caller has committed.
 
-    `on_duplicate`: what to do when an unfinished record of the flow has the same `dedup_key`: "raise"
-    DuplicateRecordError, "skip", or "replace" its payload (DuplicateRecordError if it is already running).
+    `on_duplicate`: what to do if an unfinished record of the flow has the same `dedup_key`. "raise" raises
+    DuplicateRecordError. "skip" writes nothing. "replace" gives that record the new payload and the given options,
+    or raises DuplicateRecordError if that record is already running.
+
     `hint_sender`: wakes a worker right after the COMMIT; for sessions only. `is_follow_up`: for records that a run
     enqueues; they are accepted even while ingestion is stopped.
 
@@ -111,8 +113,8 @@ def enqueue_many(
     them.
 
     Each row is a payload or a NewRecord. `options` apply to rows that are payloads. A NewRecord has options of its
-    own: if any row is a NewRecord, give no `options`. If several rows have the same key, "replace" takes the last of
-    these rows. Raises the same errors as `enqueue`, and they name the row.
+    own: if any row is a NewRecord, give no `options`. If several rows have the same `dedup_key`, "replace" takes
+    the last of these rows. Raises the same errors as `enqueue`. Each error names the row.
     """
     session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(

@@ -67,8 +67,8 @@ def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueu
 
 
 def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None:
-    """Call this after the COMMIT of a connection whose COMMIT cannot be observed. Errors of the sender are not
-    raised, because the records exist."""
+    """Call this after the COMMIT if you enqueued through a bare connection. Errors of the sender are not raised,
+    because the records exist."""
     check_hint_sender(sender)
     for flow_name, celery_queue in {(one.flow_name, one.celery_queue) for one in enqueued}:
         send_hint(sender, flow_name, celery_queue)
@@ -81,7 +81,7 @@ def send_hint(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
         sender.send(flow_name, celery_queue)
     except Exception as error:  # noqa: BLE001  (a hint must never break an enqueue)
         logger.warning(
-            "no hint for %s: its sender raised %s. The next fan-out finds the records",
+            "no hint was sent for %s, because the hint sender raised %s. The next fan-out finds the records",
             flow_name, type(error).__name__,
         )  # fmt: skip
 
@@ -95,7 +95,7 @@ def _send_waiting(session: "Session") -> None:
 
 
 def _send(sender: "HintSender", flow_name: str, celery_queue: str) -> None:
-    """If an event loop runs in this thread, a thread of its executor sends the hint, and the loop does not wait for
+    """If an event loop runs in this thread, the loop's executor sends the hint, so that the loop does not wait for
     the broker."""
     try:
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Enqueueing many records of a flow at COPY's speed, in bounded memory."""
+"""Enqueues many records of a flow at COPY's speed, in bounded memory."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,9 +29,9 @@ CHUNK_BYTES = 4_000_000  # of payloads
 class EnqueuedMany:
     """Positions count from 0, in the order of the given rows.
 
-    `ids`, if the caller asked for them, has one id for each row: that of the new record or, for a duplicate, that of
-    the unfinished record with the same dedup_key. `running_positions`: duplicates whose payload could not be
-    replaced.
+    `ids`, if the caller asked for them, has one id for each row: the id of the new record or, for a duplicate, the
+    id of the unfinished record with the same dedup_key. `running_positions`: rows that replaced no payload, because
+    the record with the same dedup_key was running.
     """
 
     flow_name: str
@@ -64,7 +64,7 @@ def enqueue_many_steps(
     with_ids: bool,
     is_follow_up: bool,
 ) -> Steps[EnqueuedMany]:
-    """The caller runs this in a savepoint: an error takes back the chunks that were written before it."""
+    """The caller runs this in a savepoint, so that an error undoes the chunks that were written before."""
     flow_name = checked_flow_name(flow_name)
     check_choice(on_duplicate)
     check_options(options)
@@ -93,8 +93,9 @@ def _check_rows(rows: object) -> None:
 
 
 def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[None]:
-    """Writes by COPY, which has no ON CONFLICT. After the first duplicate, each chunk is searched for duplicates
-    beforehand, and rows that still collide go through a temporary table."""
+    """Writes the chunk by COPY, which has no ON CONFLICT. From the first duplicate on, "skip" searches each chunk
+    for duplicates before the COPY. With "replace", or if a COPY with "skip" still meets a duplicate, the whole
+    chunk goes through a temporary table."""
     if not bulk.has_met_duplicates:
         if (yield from _copy(bulk, chunk)):
             return
@@ -173,8 +174,8 @@ def _enqueue_staged(bulk: _Bulk, first_position: int, record_count: int) -> Step
 
 
 def _insert_staged(bulk: _Bulk) -> Steps[tuple[Rows, set[str]]]:
-    """Returns the duplicates, and the keys of those that are running. A key whose record ended between the two
-    statements is free again, and its rows are inserted after all."""
+    """Returns the duplicates and, for "replace", the keys of running records. A key whose record ended between
+    enqueue_staging and replace_staging is free again, so a row with this key is inserted after all."""
     duplicates: Rows = []
     running: set[str] = set()
     while found := (yield NamedStatement("enqueueing/enqueue_staging")):
@@ -219,7 +220,7 @@ def _encoded(row: object, position: int, encode: Encode, *, takes_options: bool)
     try:
         if isinstance(row, NewRecord):
             if takes_options:
-                raise PayloadRejectedError("NewRecord", "has options of its own: pass none to the call")
+                raise PayloadRejectedError("NewRecord", "has options of its own: pass no options to the call")
             record = cast("NewRecord", row)
             check_options(record)
             return _compact(encode(record.payload)), record

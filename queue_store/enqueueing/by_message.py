@@ -1,4 +1,5 @@
-"""Enqueues for the sender of a Celery message. It uses the worker's session, but not the worker's name."""
+"""Enqueues for the sender of a Celery message. The worker's session writes the record, but the worker's login does
+not own the record."""
 
 from typing import Any
 

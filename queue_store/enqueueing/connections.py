@@ -43,13 +43,13 @@ T = TypeVar("T")
 
 # psycopg expects one answer to the end of a COPY, and raises Python's ValueError if there are two. The second answer
 # says that the session has ended. PgBouncer passes on both answers at once.
-ENDED_WITH_COPY = "the session ended with the COPY"
+ENDED_WITH_COPY = "the database session ended when the COPY ended"
 
 MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 
 def run(connection: "SyncConnection", steps: Steps[T]) -> T:
-    """Raises what the steps raise, and database errors as QueueStoreErrors."""
+    """Raises the errors of the steps, and raises a QueueStoreError for a database error."""
     with translated_errors():
         door = _Door(connection)
         with in_utf8(door.driver):
@@ -57,7 +57,7 @@ def run(connection: "SyncConnection", steps: Steps[T]) -> T:
 
 
 def run_atomically(connection: "SyncConnection", steps: Steps[T]) -> T:
-    """Like `run`, but in a savepoint, or in a transaction if the connection is in autocommit."""
+    """Like `run`, but in a savepoint, or in a transaction if the connection is in autocommit mode."""
     with translated_errors():
         door = _Door(connection)
         door.begin()
@@ -234,8 +234,8 @@ def translated_errors() -> Generator[None]:
 
 
 def _is_stuck(driver: psycopg.Connection[Any] | DriverAsyncConnection[Any]) -> bool:
-    """Whether psycopg left a COPY open because psycopg was interrupted when the COPY began. Every ROLLBACK then
-    fails. The server rolls back when the connection is closed."""
+    """Whether a COPY is still open. psycopg leaves a COPY open if an interrupt comes while the COPY begins. Every
+    ROLLBACK then fails, but the server rolls back when the connection is closed."""
     return driver.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
 
 
@@ -243,5 +243,5 @@ def _wrong_connection(connection: object, driver: object) -> QueueStoreError:
     return QueueStoreError(
         f"cannot enqueue through {type(connection).__name__} ({type(driver).__module__}.{type(driver).__name__}): "
         "pass a SQLAlchemy session or connection on postgresql+psycopg://, or a connection of psycopg 3; "
-        "pass an asynchronous one to a function whose name begins with a, such as aenqueue"
+        "pass an asynchronous one to an asynchronous function, such as aenqueue"
     )

@@ -27,8 +27,9 @@ def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
 def lines_of(
     flow_name: str, common: NewRecord, now: datetime, chunk: Iterable[Row], *, keeps_unsaid: bool = False
 ) -> Iterator[bytes]:
-    """A row without its own options has the common ones. Delays count from `now`. `keeps_unsaid`: an option that was
-    not given becomes NULL instead of its default, for statements that must tell the two apart."""
+    """A row without options of its own gets the common options. Delays count from `now`. With `keeps_unsaid`, an
+    option that was not given becomes NULL instead of its default. Some statements must know which options were
+    given."""
     begin = flow_name.encode() + b"\t"
     common_end = _end(common, now, keeps_unsaid=keeps_unsaid)
     for encoded, record in chunk:

@@ -1,4 +1,4 @@
-"""What a producer may read of a record that it has just enqueued."""
+"""Lets a producer read the creation time of a record that it has just enqueued."""
 
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,9 @@
-"""Hints: messages that say "flow X may have work". They carry no record, and losing all of them loses nothing.
+"""Hints: messages that say "flow X may have work". They carry no record, so nothing is lost if all hints are lost.
 
-Outstanding hints stay bounded, however many producers and beats hint and however long no worker runs. Before a hint
-is sent, a short-lived key for its flow and slot is taken. No hint is sent to a Celery queue that is already long.
+The number of outstanding hints is bounded, however many processes send hints, and however long no worker runs.
+Several runs of a flow can start at the same time, so each of their hints has a number (`slot`). Before a hint is
+sent, a short-lived key for its flow and slot is set. While the key exists, no other hint is sent for this flow and
+slot. No hint is sent to a Celery queue that is already long.
 """
 
 import logging
@@ -27,7 +29,7 @@ def broker_problem(url: str) -> str | None:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        return "must be a URL like redis://host:6379/0: its port is not a port number"
+        return "must be a URL like redis://host:6379/0: the port is not a number from 0 to 65535"
     if parts.scheme not in ("redis", "rediss", "redis+socket"):
         return "must begin with redis:// or rediss://: hints travel through Redis only"
     if parts.scheme != "redis+socket" and not re.fullmatch(r"/?\d*", parts.path):
@@ -75,8 +77,9 @@ def _as_redis_spells_it(url: str) -> str:
 
 class HintSender(Protocol):
     def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
-        """Never raises and never waits long. Returns True if a hint is outstanding, and False if it could not be
-        sent. In that case the next fan-out finds the records."""
+        """Never raises and never waits long. Returns False if sending failed: then the next fan-out finds the
+        records. Returns True if the hint was sent. Also returns True if no hint is needed, because a hint for this
+        flow and slot is outstanding or the Celery queue is long."""
         ...
 
 
@@ -96,8 +99,8 @@ class CeleryHintSender:
             return False
 
     def started(self, flow_name: str, slot: int) -> None:
-        """A hint arrived, and its run is about to look for records. Producers that commit from now on must hint
-        again."""
+        """Call this when a hint has arrived and its run is about to look for records. Producers that commit from now
+        on must send hints again."""
         try:
             self._redis().delete(_key(flow_name, slot))
         except Exception as error:  # noqa: BLE001  (a hint must never break a run)
@@ -110,7 +113,7 @@ class CeleryHintSender:
             return False
 
     def waiting_messages(self, celery_queue: str) -> int | None:
-        """How many messages are in the list of a Celery queue; None if that cannot be read. Never raises."""
+        """How many messages are in the list of a Celery queue; None if the list cannot be read. Never raises."""
         try:
             return int(self._redis().llen(celery_queue))
         except Exception:  # noqa: BLE001  (another broker than Redis, or none)
@@ -123,7 +126,7 @@ class CeleryHintSender:
         taken, queue_length = pipeline.execute()
         if not taken or queue_length >= MAXIMUM_QUEUE_LENGTH:
             return True
-        if current_trace_context() is None:  # such as a hint of beat, which has no trace
+        if current_trace_context() is None:  # for example, a hint of beat has no trace
             self._publish(flow_name, celery_queue, slot, {})
         else:
             with producer_span("hint", flow_name):

@@ -1,4 +1,4 @@
-"""What a producer may set for a record. It is checked before anything is written."""
+"""The values that a producer may set for a record. All of them are checked before anything is written."""
 
 import re
 from collections.abc import Callable
@@ -48,7 +48,8 @@ class NewRecord(Generic[PayloadT]):
 
 
 def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str, Any]:
-    """Raises PayloadRejectedError that names the field. Returns the record as parameters, its payload as JSON."""
+    """Raises PayloadRejectedError that names the field. Returns the record as parameters, with the payload as
+    JSON."""
     check_options(record)
     return {
         "payload": encode(record.payload).decode(),
@@ -63,7 +64,8 @@ def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str
 
 
 def _delay_seconds(scheduled_at: datetime | timedelta | None) -> float | None:
-    """None if the caller gave no delay. 0 would mean the same, so a delay of zero becomes a microsecond."""
+    """None if the caller gave no delay. A delay of zero becomes a microsecond: when a record is replaced, the
+    statement reads 0 as "no delay was given"."""
     if not isinstance(scheduled_at, timedelta):
         return None
     return max(scheduled_at, timedelta(microseconds=1)).total_seconds()

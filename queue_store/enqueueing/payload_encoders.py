@@ -1,8 +1,8 @@
-"""Converts the payloads of a flow to JSON: as the type that the flow declares, or else by the rule that applies to
-all payloads (queue_store/records/payload.py).
+"""Converts the payloads of a flow to JSON. If the flow declares a type, payloads are encoded as that type.
+Otherwise the rule for all payloads applies (queue_store/records/payload.py).
 
-If this process has imported the module of a flow, the flow has its own encoder here. Other processes cannot check
-the type of its payloads.
+A flow that declares a type has its own encoder here, if this process has imported the flow's module. Processes that
+have not imported the module cannot check the type of the flow's payloads.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,8 @@ def encoder_of(flow_name: str) -> Encode:
 
 
 def set_encoders(encoders: Mapping[str, Encode]) -> None:
-    """Set the encoders of all flows of this process that declare a type. Other flows have none."""
+    """Set the encoders of all flows of this process that declare a type. A flow that declares no type has no
+    encoder."""
     _encoders.clear()
     _encoders.update(encoders)
 

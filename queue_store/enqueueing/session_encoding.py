@@ -1,4 +1,5 @@
-"""The caller's session uses UTF-8 while our statements run, whatever its own encoding is. So every text passes."""
+"""The caller's session uses UTF-8 while our statements run, whatever its own encoding is. So every text can be
+sent."""
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager

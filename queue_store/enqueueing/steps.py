@@ -1,4 +1,4 @@
-"""The rules of enqueueing as generators that ask for statements and are sent the rows.
+"""The rules of enqueueing as generators. They yield statements, and receive the rows of these statements.
 
 So one implementation serves every kind of connection: see `queue_store.enqueueing.connections`.
 """
@@ -28,8 +28,8 @@ Rows = list[tuple[Any, ...]]
 class Copy:
     """A named COPY … FROM STDIN with its text, block by block.
 
-    With `may_meet_duplicates`, a COPY may be refused by a unique index, or by a deadlock with a bulk of the same
-    keys. A refused COPY writes nothing, and its answer is one row.
+    With `may_meet_duplicates`, a COPY may be refused because of a unique index, or because of a deadlock with
+    another bulk that has the same keys. A refused COPY writes nothing, and its answer is one row.
     """
 
     name: str
@@ -43,7 +43,7 @@ Steps = Generator[NamedStatement | Copy, Rows, T]
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """`id` is that of the new record or, if `is_duplicate`, that of the unfinished record with the same
+    """`id` is the id of the new record or, if `is_duplicate`, the id of the unfinished record with the same
     dedup_key."""
 
     id: int
@@ -78,7 +78,8 @@ def enqueue_steps(
 
 
 _IF_NEW = (
-    "If it is new, run queuectl register, or start its worker, before the applications that enqueue for it."
+    "If this flow is new, run queuectl register or start its worker before you start the applications that enqueue "
+    "for it."
 )
 
 
@@ -89,5 +90,5 @@ def refuse_flow(flow_name: str) -> Steps[None]:
     name = closest(flow_name, known)
     if name:
         raise UnknownFlowError(f"no flow {shown} is registered{did_you_mean(name)} {_IF_NEW}")
-    there_are = f"there are {', '.join(known)[:200]}" if known else "nor any other"
+    there_are = f"the registered flows are {', '.join(known)[:200]}" if known else "nor is any other"
     raise UnknownFlowError(f"no flow {shown} is registered; {there_are}. {_IF_NEW}")

@@ -19,12 +19,12 @@ def current_trace_context() -> str | None:
 
 @contextmanager
 def producer_span(operation: str, flow_name: object) -> Generator[None]:
-    """A span for an action of a producer, made by the application's own tracer provider."""
+    """A span for an action of a producer. The application's own tracer provider makes the span."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         yield
         return
-    name = str(flow_name).encode("ascii", "backslashreplace").decode()[:64]  # unchecked as yet
+    name = str(flow_name).encode("ascii", "backslashreplace").decode()[:64]  # the name is not checked yet
     attributes = {
         "messaging.system": "processing_queue",
         "messaging.operation.type": "send",
@@ -37,5 +37,5 @@ def producer_span(operation: str, flow_name: object) -> Generator[None]:
         try:
             yield
         except BaseException as error:
-            span.set_status(trace.StatusCode.ERROR, type(error).__name__)  # its message may contain a payload
+            span.set_status(trace.StatusCode.ERROR, type(error).__name__)  # the message may contain a payload
             raise

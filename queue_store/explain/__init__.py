@@ -1,4 +1,4 @@
-"""Why a record is not running, and why a flow is not moving: machine-readable reasons.
+"""Machine-readable reasons why a record is not running, or why a flow makes no progress.
 
 A reason is a function with `@reason`. It reads facts and returns a `Reason` or None. Its module is named after the
 part of the queue that decides the matter, such as `claiming`. If a new feature can hold a record back, it needs a

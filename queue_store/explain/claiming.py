@@ -1,4 +1,4 @@
-"""What decides whether a pending record can be claimed: the conditions of claim.sql and register_run.sql."""
+"""Reasons why a pending record cannot be claimed: they follow the conditions of claim.sql and register_run.sql."""
 
 from queue_store.database.statements import sql
 from queue_store.explain.facts import COUNT_LIMIT, Facts
@@ -15,8 +15,8 @@ def in_express_slice(facts: Facts) -> Reason | None:
         return None
     place = f" in process {run.pid} on {run.hostname}" if run.hostname else ""
     text = (
-        f"It is in the express slice of run {run.flow_instance_id}{place}, which holds its lock while handlers run. "
-        "It will be completed or claimed in a moment."
+        f"It is in the express slice of run {run.flow_instance_id}{place}. The run holds the record's lock while "
+        "handlers run. The record will be completed or claimed in a moment."
     )
     return Reason("in_express_slice", text, details={"flow_instance_id": str(run.flow_instance_id)})
 
@@ -27,9 +27,7 @@ def not_due_yet(facts: Facts) -> Reason | None:
     seconds = (record.scheduled_at - facts.now).total_seconds()
     if seconds <= 0 or record.retry_count:
         return None
-    text = (
-        f"It is not due yet: scheduled for {record.scheduled_at:%Y-%m-%d %H:%M:%S %Z}, in {lasting(seconds)}."
-    )
+    text = f"It is not due yet: it is scheduled for {record.scheduled_at:%Y-%m-%d %H:%M:%S %Z}, in {lasting(seconds)}."
     return Reason("not_due_yet", text, until=record.scheduled_at)
 
 
@@ -41,7 +39,7 @@ def waiting_for_retry(facts: Facts) -> Reason | None:
         return None
     text = (
         f"{plural(record.retry_count, 'attempt')} failed, the last with: {record.error.rstrip('.')}. "
-        f"The next one is due in {lasting(seconds)}, at {record.scheduled_at:%Y-%m-%d %H:%M:%S %Z}."
+        f"The next attempt is due in {lasting(seconds)}, at {record.scheduled_at:%Y-%m-%d %H:%M:%S %Z}."
     )
     details = {
         "retry_count": record.retry_count,
@@ -125,7 +123,10 @@ def waiting_for_key(facts: Facts) -> Reason | None:
     earlier = facts.cursor.execute(sql("explain/order_key"), parameters).fetchone()
     if earlier is None:
         return None
-    text = f"Records of one key run one after the other: record {earlier[0]}, which is {earlier[1]}, comes first."
+    text = (
+        f"Records with the same order_key run one after the other: record {earlier[0]}, which is {earlier[1]}, comes "
+        "first."
+    )
     return Reason("waiting_for_key", text, details={"record_id": earlier[0], "status": earlier[1]})
 
 
@@ -141,7 +142,7 @@ def isolated_as_suspect(facts: Facts) -> Reason | None:
     if record.unfinished_claims > 1:
         why = f"Its last {record.unfinished_claims} claims ended without an outcome"
     strikes = f" ({plural(record.crash_strikes, 'crash strike')})" if record.crash_strikes else ""
-    text = f"{why}. It is claimed {company} until the culprit is found{strikes}, and after all other records."
+    text = f"{why}{strikes}. Until the culprit is known, it is claimed {company}, and only after all other records."
     return Reason("isolated_as_suspect", text, is_blocking=False, details={"batch_limit": record.batch_limit})
 
 
@@ -162,7 +163,9 @@ def behind_others(facts: Facts) -> Reason | None:
     if not ahead:
         return None
     count = plural(ahead) if ahead < COUNT_LIMIT else f"at least {plural(ahead)}"
-    text = f"{count} of the flow {word(ahead, 'is', 'are')} claimed first, as more urgent or due for longer."
+    text = (
+        f"{count} of the flow {word(ahead, 'is', 'are')} claimed first, being more urgent or due for longer."
+    )
     return Reason("behind_others", text, is_blocking=False, details={"ahead": ahead})
 
 

@@ -15,7 +15,7 @@ from queue_store.suggestions import closest, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`reasons` is never empty; the first is the answer, the others also apply."""
+    """`reasons` is never empty. The first reason is the answer; the other reasons also apply."""
 
     subject: str
     flow_name: str

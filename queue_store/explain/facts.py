@@ -1,4 +1,4 @@
-"""The facts that reasons are drawn from. Each fact is read when the first reason asks for it."""
+"""The facts on which reasons are based. Each fact is read when the first reason asks for it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,13 +126,13 @@ class Facts:
         record = row_as(cursor.execute(sql("explain/record"), {"id": record_id}), RecordFacts)
         if record is None:
             raise UnknownRecordError(
-                f"there is no record {record_id}: it was purged, or never enqueued. Look for it in the search."
+                f"there is no record {record_id}: it was purged, or never enqueued. The search shows existing records."
             )
         return cls(cursor, settings, record.flow_name, record)
 
     @property
     def record(self) -> RecordFacts:
-        """The record itself; only for reasons that are about records."""
+        """The record itself. Only reasons about records may ask for it."""
         assert self._record is not None
         return self._record
 
@@ -156,7 +156,7 @@ class Facts:
 
     @cached_property
     def runs(self) -> list[AliveRun]:
-        """At most RUNS_SHOWN runs, or the flow's limit of runs, whichever is more."""
+        """The flow's living runs: at most RUNS_SHOWN, or at most `max_runs` of the flow if that is more."""
         limit = max(RUNS_SHOWN, self.flow.max_runs or 0)
         rows = self.cursor.execute(sql("explain/runs"), {"flow_name": self.flow_name, "limit": limit})
         return rows_as(rows, AliveRun)
@@ -168,7 +168,8 @@ class Facts:
 
     @cached_property
     def hung_handlers(self) -> list[HungHandler]:
-        """The hung handlers of all flows, because they hold worker processes that other flows wait for."""
+        """The hung handlers of all flows: a hung handler holds a worker process, and other flows may wait for that
+        process."""
         return read_hung_handlers(self.cursor, self.settings)
 
     @cached_property

@@ -21,8 +21,8 @@ def no_worker_for_flow(facts: Facts) -> Reason | None:
     name = facts.flow_name
     if not facts.flow.is_registered:
         text = (
-            f"{name} is not a registered flow. If it is mistyped: `queuectl move {name} FLOW` or "
-            f"`queuectl cancel --flow {name}`. If it is new: deploy it."
+            f"{name} is not a registered flow. If the name is mistyped, call `queuectl move {name} FLOW` or "
+            f"`queuectl cancel --flow {name}`. If the flow is new, deploy it."
         )
     elif not facts.workers.alive:
         return None
@@ -30,7 +30,7 @@ def no_worker_for_flow(facts: Facts) -> Reason | None:
         text = (
             f"{plural(facts.workers.alive, 'worker process', 'worker processes')} "
             f"{word(facts.workers.alive, 'is', 'are')} alive, but none serves {name}: "
-            f"start one with its module and with -Q {facts.flow.celery_queue}."
+            f"start a worker that imports the flow's module, with -Q {facts.flow.celery_queue}."
         )
     return Reason("no_worker_for_flow", text, details={"alive": facts.workers.alive})
 

@@ -1,4 +1,4 @@
-"""Handlers that hang, and what waits for them."""
+"""Reasons about handlers that hang, and about the records and flows that wait for them."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ SHOWN = 5
 
 @reason("handler_hung", of=("processing",))
 def handler_hung(facts: Facts) -> Reason | None:
-    """The record's own handler hangs, or that of another record of the same run."""
+    """The handler of this record, or of another record of the same run, hangs."""
     record = facts.record
     hung = [h for h in facts.hung_handlers if h.handler.flow_instance_id == record.flow_instance_id]
     if not hung:
         return None
     whose = "Its handler runs"
     if all(h.handler.record_id != record.id for h in hung):
-        whose = "It waits in a batch whose handler runs"
+        whose = "It waits in the batch of a handler that runs"
     return Reason("handler_hung", f"{whose} far longer than usual: {_named(hung)}", details=_details(hung))
 
 

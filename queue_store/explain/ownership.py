@@ -1,4 +1,4 @@
-"""Reasons why a processing record does not finish: its owner, or rescue, decides."""
+"""Reasons why a processing record does not finish. Only the record's owner or rescue can change its status."""
 
 from datetime import timedelta
 
@@ -61,8 +61,8 @@ def cancel_asked(facts: Facts) -> Reason | None:
         return None
     ago = lasting((facts.now - record.cancel_requested_at).total_seconds())
     text = (
-        f"{record.cancel_requested_by} asked {ago} ago to cancel it. That happens when the handler checks for it, or "
-        f"returns. `queuectl end {record.id}` ends a handler that does neither."
+        f"{record.cancel_requested_by} asked {ago} ago to cancel it. The record is cancelled when the handler checks "
+        f"for the request, or returns. `queuectl end {record.id}` ends a handler that does neither."
     )
     return Reason("cancel_asked", text, is_blocking=False)
 

@@ -1,4 +1,4 @@
-"""The register of reasons."""
+"""The registry of reasons."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -42,7 +42,7 @@ class Rescued:
     failed_ids: list[int] = field(default_factory=list[int])
     cancelled_ids: list[int] = field(default_factory=list[int])
     struck_ids: list[int] = field(default_factory=list[int])
-    open_sessions: list[int] = field(default_factory=list[int])  # sessions that this login may not end
+    open_sessions: list[int] = field(default_factory=list[int])  # sessions that this login cannot end
 
     @property
     def record_count(self) -> int:
@@ -56,14 +56,15 @@ class Rescue:
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
-        """For processes that found nothing to claim. Sweeps at most once in LOOK_AGAIN_SECONDS, however often they
-        call this."""
+        """For processes that found nothing to claim. Sweeps at most once in LOOK_AGAIN_SECONDS, however often a
+        process calls this."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
         return self.sweep() if is_due else Rescued()
 
     def sweep(self) -> Rescued:
-        """Declare dead each run that was silent for longer than the lease. Give back the records of runs that are
-        over."""
+        """Declare dead each run and worker process that was silent for longer than the lease. Give back the records
+        of runs that are over. Cancel the records that were given back while a request to cancel them was being
+        written."""
         self._looked_at = time.monotonic()
         rescued = Rescued()
         lease = self._settings.lease_seconds
@@ -76,9 +77,10 @@ class Rescue:
     def lost(
         self, worker_process_ids: Sequence[UUID], records_in_flight: Mapping[UUID, int] | None = None
     ) -> Rescued:
-        """Do what `sweep` does, at once, for worker processes that are known to be gone. `records_in_flight`: for
-        each worker process, the record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process if it is
-        unknown whether a record was in flight."""
+        """Declare dead the worker processes that are known to be gone, and their runs, without waiting for the
+        lease. Then give back the records of runs that are over. `records_in_flight`: for each worker process, the
+        record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process if it is unknown what it was
+        working on."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)
@@ -89,9 +91,10 @@ class Rescue:
         return rescued
 
     def sweep_overdue(self, orphan_timeout_seconds: float | None = None) -> Rescued:
-        """Give back records whose run has no row, or whose claim is older than both the orphan timeout (default:
-        CLEANUP_TIMEOUT_HOURS) and their flow's own limit. It reads every processing record, so do not call it every
-        second. It writes the ids to the log and to the audit log."""
+        """Give back records whose run has no row, or whose claim is too old. A claim is too old when it is older
+        than both the orphan timeout (default: CLEANUP_TIMEOUT_HOURS) and the flow's own limit. This method reads
+        every processing record, so do not call it every second. It writes how many records were given back, and the
+        first of their ids, to the log and to the audit log."""
         timeout = orphan_timeout_seconds or self._settings.cleanup_timeout_hours * 3600
         rescued = Rescued()
         while True:
@@ -111,8 +114,8 @@ class Rescue:
                 return rescued
 
     def _note_overdue(self, cursor: Cursor[Any], record_ids: list[int]) -> None:
-        """Write the ids to the log and to the audit log. No known run leaves such records behind, so somebody
-        has changed the tables."""
+        """Write the number of the overdue records and the first SHOWN_IDS of their ids to the log and to the audit
+        log. A record is overdue only if somebody changed the tables by hand, or if a run hangs."""
         if not record_ids:
             return
         shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")
@@ -148,9 +151,7 @@ class Rescue:
                 is_dead = self._declare_run_dead(flow_instance_id, lease_seconds, death, rescued)
                 if not is_dead:
                     warn_of_ended_sessions(flow_instance_id, ended)
-            except (
-                ConflictError
-            ) as error:  # an error about one run: the others need not wait for the next sweep
+            except ConflictError as error:  # an error of one run must not delay the others
                 logger.warning("run %s will be declared dead at the next sweep: %s", flow_instance_id, error)
 
     def _terminate_sessions(
@@ -165,8 +166,8 @@ class Rescue:
             rescued.open_sessions += still_open
             for backend_pid in still_open:
                 logger.error(
-                    "session %d of a dead run may not be ended by this login, and what it has locked waits until it "
-                    "ends: let all workers log in as one role, or run SELECT pg_terminate_backend(%d) as a superuser",
+                    "this login may not end session %d of a dead run, so the session keeps its locks until it ends: "
+                    "let all workers log in as one role, or run SELECT pg_terminate_backend(%d) as a superuser",
                     backend_pid, backend_pid,
                 )  # fmt: skip
             return []
@@ -216,10 +217,12 @@ class Rescue:
         for flow_instance_id, state in runs:
             try:
                 is_settled = self._give_back_records(flow_instance_id, rescued)
-                if state == "dead" and not is_settled:  # its process woke up and locked records again
+                if state == "dead" and not is_settled:  # the run's process woke up and locked records again
                     self._terminate_sessions(flow_instance_id, None, rescued)
             except ConflictError as error:
-                logger.warning("run %s will be settled at the next sweep: %s", flow_instance_id, error)
+                logger.warning(
+                    "the records of run %s will be given back at the next sweep: %s", flow_instance_id, error
+                )
 
     def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> bool:
         """Returns False if somebody has locked records of the run."""

@@ -1,4 +1,4 @@
-"""The worker processes: who is alive, what they do, and which of their records were asked to stop."""
+"""The worker processes: which of them are alive, what they do, and which handlers operators want to end."""
 
 import time
 from collections import Counter
@@ -52,8 +52,8 @@ _NOTHING: dict[str, object] = {f.name: None for f in fields(InHand)}
 
 @dataclass(frozen=True, slots=True)
 class EndRequest:
-    """An operator's request to a process to end the handler of this record under this claim. All fields are None if
-    there is no request."""
+    """An operator's request that a process ends its handler of a record. The request applies to one claim of the
+    record. All fields are None if there is no request."""
 
     record_id: int | None
     claim_number: int | None
@@ -113,7 +113,7 @@ def beat(
 
 
 def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndRequest) -> None:
-    """Remove a request to this process that came too late. A newer request stays."""
+    """Remove a request that reached this process too late. A newer request stays."""
     parameters = {
         "worker_process_id": worker_process_id,
         "record_id": request.record_id,
@@ -123,8 +123,8 @@ def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndR
 
 
 def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
-    """Of these processes, returns those that were asked to end a handler. A request does not count if its record is
-    no longer processing under the claim of the request."""
+    """Returns which of these processes were asked to end a handler. A request names a record and a claim. The
+    request does not count if this claim of the record is over."""
     parameters = {"worker_process_ids": list(worker_process_ids)}
     return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 
@@ -139,7 +139,7 @@ def clock_skew_seconds(cursor: Cursor[Any]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class RunNews:
-    """What a run learns with each heartbeat."""
+    """The answer to the heartbeat of a run."""
 
     cancelled_ids: list[int]
     flow_is_open: bool
@@ -153,8 +153,8 @@ def beat_run(cursor: Cursor[Any], flow_instance_id: UUID, counts: RunCounts) -> 
 
 
 def stop(cursor: Cursor[Any], worker_process_id: UUID) -> None:
-    """The process and its run stop for a deploy. If the process dies from now on, that does not count as a crash.
-    Idempotent."""
+    """Store that the process and its run stop for a deploy. If the process dies after this call, its death does not
+    count as a crash. Idempotent."""
     cursor.execute(sql("liveness/stop_worker_process"), {"worker_process_id": worker_process_id})
 
 
@@ -163,14 +163,16 @@ def end(cursor: Cursor[Any], worker_process_id: UUID) -> None:
 
 
 def server_identity(cursor: Cursor[Any]) -> str:
-    """A text that changes when the server restarts or another one takes over."""
+    """A text that changes when the server restarts or another server takes over."""
     row = cursor.execute(sql("liveness/server_identity")).fetchone()
     return str(row[0]) if row else ""
 
 
 def take_sentinel_lease(cursor: Cursor[Any], worker_process_id: UUID, lease_seconds: float) -> bool:
-    """Whether this process is the sentinel until the lease ends. Call this at the beginning of a transaction,
-    because it locks a row that beats need."""
+    """Takes or renews the lease of the sentinel. Returns True if this process holds the lease now.
+
+    Call this at the beginning of a transaction. The transaction locks the row of `beat_leader`, which Celery beat
+    needs, too. So this function first limits how long the transaction may be idle."""
     limit_idle_in_transaction(cursor)
     parameters = {"worker_process_id": worker_process_id, "lease_seconds": lease_seconds}
     return cursor.execute(sql("liveness/take_sentinel_lease"), parameters).fetchone() is not None

@@ -1,4 +1,4 @@
-"""One execution of a maintenance operation. Its row serves as its lock, heartbeat, progress and log."""
+"""One execution of a maintenance operation. The row of an execution serves as lock, heartbeat, progress and log."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ class MaintenanceRun:
             if cursor.execute(sql("maintenance/beat_maintenance_run"), parameters).fetchone() is None:
                 raise MaintenanceError(
                     f"{self.operation} was silent for more than {SILENT_SECONDS:g} s and was declared abandoned: "
-                    "what it committed stays, start it again for the rest"
+                    "what it committed stays; start it again for the rest"
                 )
             yield cursor
         self.on_progress(self.affected_count)

@@ -1,4 +1,4 @@
-"""The safety net for rescue: gives back orphans that rescue did not give back within seconds."""
+"""Gives back the orphans that rescue did not give back within seconds."""
 
 from queue_store.liveness.rescue import Rescue
 from queue_store.maintenance.maintenance_run import MaintenanceRun

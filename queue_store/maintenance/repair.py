@@ -1,4 +1,4 @@
-"""Repairs what the integrity checks find, as far as that needs no guessing. The rest is left to people."""
+"""Repairs what the integrity checks find, if the right state is certain. All other problems are left to people."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from queue_store.maintenance.maintenance_run import MaintenanceRun
 
 RECORDS_AT_ONCE = 1_000
 FOLDED = ("rollups_that_disagree", "overall_counts_that_disagree")
-"""The repairs of tables that a fold also writes. They are made while folds are blocked."""
+"""These repairs change tables that a fold also writes, so they are made while folds are blocked."""
 REPAIRS = (
     "impossible_states",
     "claims_without_a_run",

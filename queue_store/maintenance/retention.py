@@ -1,4 +1,4 @@
-"""How long finished records and history are kept."""
+"""Purges finished records, history and the audit log when their retention is over."""
 
 from typing import Any
 
@@ -25,8 +25,8 @@ HISTORY = (
 
 
 def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
-    """Walks over all ids in pages, so it needs no index of its own and holds no lock for long. Returns how many
-    records of each status were purged."""
+    """Reads all ids in pages, so it needs no index of its own and holds no lock for long. Returns how many records
+    of each status were purged."""
     parameters: dict[str, Any] = {
         "completed_seconds": settings.retention_completed_days * DAY_SECONDS,
         "failed_seconds": settings.retention_failed_days * DAY_SECONDS,
@@ -50,8 +50,8 @@ def purge_finished(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str
 
 
 def purge_history(run: MaintenanceRun, settings: ProcessorSettings) -> dict[str, int]:
-    """Purges everything but the records. Call this before `purge_finished`, which also deletes attempts, so that a
-    dry run counts all attempts here. Returns how many rows of each kind were purged."""
+    """Purges everything but the records. Call this before `purge_finished`, which also deletes attempts. Otherwise a
+    real run would count fewer attempts here than a dry run. Returns how many rows of each kind were purged."""
     purged = {kind: _purge_kind(run, settings, kind) for kind in HISTORY}
     run.result["history_purged"] = purged
     return purged

@@ -13,7 +13,7 @@ _BEGINNING = ("", datetime(2000, 1, 1, tzinfo=UTC), 0)
 
 
 def reset_failed(run: MaintenanceRun, settings: ProcessorSettings, max_retries: int) -> int:
-    """Reset failed records with fewer failed attempts than `max_retries`; returns how many."""
+    """Reset failed records with fewer failed attempts than `max_retries`. Returns how many were reset."""
     with run.chunk() as cursor:
         row = cursor.execute("SELECT now()").fetchone()
     parameters: dict[str, Any] = {

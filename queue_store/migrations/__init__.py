@@ -1,8 +1,8 @@
 """Forward-only migrations. Each is one SQL file, or a folder of them, next to a revision that says what the
 migration locks.
 
-Names without a schema belong to the queue's schema. Functions, and statements outside of a transaction, need a
-schema: they say `public`, which is replaced by the queue's own schema.
+Names without a schema belong to the queue's schema. Function bodies, and statements outside of a transaction, must
+name a schema: they say `public`, which is replaced by the queue's own schema.
 
 A migration may be tried several times, until its locks are free (`short_waits`).
 """
@@ -31,9 +31,9 @@ def run_files(revision_file: str, names: tuple[str, ...]) -> None:
 
 
 def build_index(revision_file: str, index: str) -> None:
-    """Execute INDEX.sql of the revision's folder, a CREATE INDEX CONCURRENTLY. The statement may wait for a long
-    time, because nobody has to wait for it. A migration may be tried several times, so an unfinished index of this
-    name is dropped, and a finished one is kept."""
+    """Execute the CREATE INDEX CONCURRENTLY in the file `INDEX.sql` of the revision's folder. The statement may wait
+    for a long time, because no other session has to wait for it. A migration may be tried several times, so an
+    unfinished index of this name is dropped, and a finished one is kept."""
     driver = _driver()
     with op.get_context().autocommit_block():
         driver.execute("SET lock_timeout = 0")

@@ -1,7 +1,7 @@
-"""Runs the migrations on the engine that `queue_store.database.schema` hands over, one migrator at a time.
+"""Runs the migrations on the engine that `queue_store.database.schema` passes, one migrator at a time.
 
-The lock is on the table `schema_version`, and a second session holds it. Only the owner of the table can take it. An
-advisory lock would be open to everybody who may log in.
+A second session of each migrator locks the table `schema_version`. Only the owner of the table can take this lock.
+An advisory lock would not do, because any login could take it.
 """
 
 import logging
@@ -33,9 +33,9 @@ engine: Engine = context.config.attributes["engine"]
 
 @contextmanager
 def alone() -> Generator[None]:
-    """Waits for the other migrator, and says who it is. It asks for the lock again and again, because a session that
-    waits inside a statement has a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. The session that
-    holds the lock has no snapshot."""
+    """Waits until no other migrator holds the lock, and logs which session holds it. Tries the lock again and again
+    instead of waiting in a statement: a session that waits in a statement has a snapshot, and CREATE INDEX
+    CONCURRENTLY waits for snapshots. While this session holds the lock, it has no snapshot."""
     say_at = time.monotonic() + TRY_AGAIN_SECONDS
     with engine.connect() as connection:
         guard: Any = connection.connection.driver_connection
@@ -122,8 +122,8 @@ def apply_in_free_moments(connection: Connection) -> None:
 
 @contextmanager
 def lock_timeout(connection: Connection, driver: Any, seconds: float) -> Generator[None]:
-    """The timeout is set in each transaction and not in the session, because behind a pooler others use the session
-    as well."""
+    """Sets the timeout in each transaction and not for the session, because behind a pooler other clients use the
+    same session."""
 
     def set_lock_timeout(_: Connection) -> None:
         if not driver.autocommit:

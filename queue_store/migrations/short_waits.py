@@ -1,7 +1,8 @@
 """How a migration asks for a lock that keeps workers and producers waiting.
 
-All sessions that come after a waiting ALTER TABLE wait behind it. So a migration waits only for a moment. If the
-lock is not free by then, the migration rolls back, lets the others work, and tries again.
+While an ALTER TABLE waits for its lock, all sessions that use the table later wait for the ALTER TABLE. So a
+migration waits only for a moment. If the lock is not free by then, the migration rolls back, lets the other sessions
+work, and tries again.
 """
 
 import random
@@ -22,26 +23,26 @@ FOR_VACUUM = "5s"
 
 
 def waits(driver: Any, say: Any) -> Iterator[float]:
-    """Yields how many seconds each try may wait for a lock, until the caller stops asking. The first waits are a
-    moment long. After a minute without success they grow, and `say` is called. Raises SchemaVersionError when it
-    gives up."""
+    """Yields how many seconds each try may wait for a lock, until the caller stops asking. The first waits last
+    `MOMENT_SECONDS`. After a minute without success, the waits become longer, and `say` reports each longer wait.
+    Raises SchemaVersionError after `GIVE_UP_AFTER_SECONDS`."""
     began, seconds = time.monotonic(), MOMENT_SECONDS
     while (passed := time.monotonic() - began) < GIVE_UP_AFTER_SECONDS:
         yield seconds
-        # The random factor avoids tries in step with transactions that come at regular times.
+        # The random factor keeps the tries out of step with transactions that come at regular times.
         time.sleep(PAUSE * seconds * random.uniform(0.5, 1.5))  # noqa: S311
         if passed > LONGER_AFTER_SECONDS:
             seconds = min(2 * seconds, LONGEST_SECONDS)
-            say("no moment was free: the next try may make others wait for %.1f s; in the way: %s",
+            say("the migration did not get its lock: the next try may make others wait for %.1f s; in the way: %s",
                 seconds, _in_the_way(driver))  # fmt: skip
     raise SchemaVersionError(
-        f"no moment was free for a migration in {GIVE_UP_AFTER_SECONDS:.0f} s. "
+        f"the migration did not get its lock in {GIVE_UP_AFTER_SECONDS:.0f} s. "
         f"The oldest transactions that are in the way: {_in_the_way(driver)}. End them, then migrate again"
     )
 
 
 def let_vacuum_go(driver: Any) -> None:
-    """Take a lock that conflicts with vacuum, but with no reader or writer. The statement waits for longer than a
+    """Take a lock that blocks vacuum, but no reader or writer. The statement waits for longer than a
     moment, because Postgres cancels an autovacuum only for a session that has waited for a second."""
     if driver.execute(sql("migration/has_queue")).fetchone() != (True,):
         return

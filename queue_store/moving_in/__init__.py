@@ -1,2 +1,1 @@
-"""Turns waiting jobs of other systems in the same database into records: Procrastinate, PgQueuer, or a status
-table."""
+"""Turns waiting jobs of Procrastinate, of PgQueuer or of a status table in the same database into records."""

@@ -1,5 +1,5 @@
-"""Moves jobs, batch by batch. One transaction locks a batch in the other system, writes its records, and marks the
-jobs as moved. So each job is always in exactly one of the two systems, and no worker of either runs it twice."""
+"""Moves jobs, batch by batch. One transaction locks a batch in the other system, writes the records, and marks the
+jobs as moved. So each job is always in exactly one of the two systems, and is never run by both."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -28,7 +28,8 @@ SEARCH_PATH = "SELECT set_config('search_path', quote_ident(%s) || ', public', t
 
 @dataclass(slots=True)
 class Left:
-    """Jobs of one task that are not moved, all for the same reason. `ids`: those of the first of these jobs."""
+    """Jobs of one task that are not moved, all for the same reason. `ids`: the ids of the first few of these
+    jobs."""
 
     name: str
     reason: str
@@ -38,7 +39,8 @@ class Left:
 
 @dataclass(slots=True)
 class Moved:
-    """`moved`: records by flow. `running` and `waiting`: how many such jobs the other system has at the end."""
+    """`moved`: the number of records by flow. `running` and `waiting`: how many running and waiting jobs the other
+    system still has at the end of the move."""
 
     moved: dict[str, int] = field(default_factory=dict[str, int])
     left: list[Left] = field(default_factory=list[Left])
@@ -67,11 +69,11 @@ def move_in(
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Moved:
-    """Moves all jobs that wait and can be moved, except those that a worker takes during the move. `dry_run` does
-    the same but rolls back. `progress` receives the number of jobs looked at. Safe to repeat and to interrupt.
+    """Moves all waiting jobs that can be moved and that no worker takes during the move. With `dry_run`, every batch
+    is rolled back. `progress` receives the number of jobs that were looked at. Safe to repeat and to interrupt.
 
-    Raises QueueStoreError for a source that does not exist, and IngestionStoppedError; the batches before the error
-    stay moved."""
+    Raises QueueStoreError if the source's tables are not as expected, and IngestionStoppedError if ingestion is
+    stopped. The batches that were moved before the error stay moved."""
     done = Moved()
     left: dict[tuple[str, str], Left] = {}
     seen_early: set[Any] = set()
@@ -115,11 +117,11 @@ class _Batch:
         self._dry_run = dry_run
 
     def move(self, after_id: Any, limit: int) -> tuple[list[Job], Any]:
-        """Returns the jobs that were taken, each with its problem if it was not moved, and the id after which to
-        continue. May be called again after a conflict."""
+        """Returns the jobs that were taken, and the id after which to continue. A job that was not moved has a
+        `problem`. This method may be called again after a conflict."""
         try:
             with self._database.transaction() as cursor:
-                if self._source.schema is not None:  # for the other system's triggers
+                if self._source.schema is not None:  # so that the other system's triggers find its tables
                     cursor.execute(SEARCH_PATH, (self._source.schema,))
                 jobs, last_id = self._source.take(cursor, after_id, limit)
                 self._enqueue(cursor, jobs)

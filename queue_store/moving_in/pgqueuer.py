@@ -1,4 +1,4 @@
-"""PgQueuer 1: its jobs with the status `queued`."""
+"""The jobs of PgQueuer 1 with the status `queued`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Procrastinate 3: its jobs with the status `todo`."""
+"""The jobs of Procrastinate 3 with the status `todo`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,15 +9,15 @@ from queue_store.enqueueing import NewRecord
 from queue_store.moving_in.source import Job, Waiting, level_of, mapped, require_columns, statement, table_of
 
 COLUMNS = ("id", "task_name", "args", "priority", "scheduled_at", "queueing_lock", "lock", "status")
-IN_USE = "its lock is held by a job that runs: import again when that has ended"
+IN_USE = "a running job holds its lock: import again when that job has ended"
 SHARED = (
-    "its lock is shared with jobs of another flow, but an order_key holds within one flow: see --split-locks"
+    "jobs of another flow share its lock, but an order_key applies within one flow only: see --split-locks"
 )
 
 
 class Procrastinate:
-    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: also move the jobs of a lock
-    if they go to several flows. The records with this order_key then wait only for records of their own flow."""
+    """A queueing_lock becomes the dedup_key, and a lock the order_key. `splits_locks`: also move jobs that share a
+    lock and go to several flows. Each of their records then waits only for records of its own flow."""
 
     label = "procrastinate"
 

@@ -1,4 +1,4 @@
-"""What the systems that jobs are moved from have in common."""
+"""The common interface of the systems from which jobs are moved."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from queue_store.errors import QueueStoreError
 
 @dataclass(slots=True)
 class Job:
-    """A waiting job, locked in the caller's transaction. `name`: the name of its task. `flow_name`: the flow
-    of the record that it becomes. `problem`: why it cannot be moved. `came_early`: it was locked before its turn,
-    together with earlier jobs that must move in the same batch."""
+    """A waiting job, locked in the caller's transaction. `name`: the name of the job's task. `flow_name`: the flow
+    of the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: the job was locked
+    before its turn, together with earlier jobs that must move in the same batch."""
 
     id: Any
     name: str
@@ -35,7 +35,7 @@ class Waiting:
 
 
 class Source(Protocol):
-    """A system that jobs are moved from."""
+    """A system from which jobs are moved."""
 
     @property
     def label(self) -> str:
@@ -54,12 +54,13 @@ class Source(Protocol):
     def count(self, cursor: Cursor[Any]) -> Waiting: ...
 
     def take(self, cursor: Cursor[Any], after_id: Any, limit: int) -> tuple[list[Job], Any]:
-        """Locks and returns the next waiting jobs after `after_id` (None: from the first on), with the id after
-        which to continue. Jobs that belong together come together, even when there are more than `limit`."""
+        """Locks and returns the next waiting jobs after `after_id`, or the first ones if `after_id` is None. Also
+        returns the id after which to continue. Jobs that must move together are returned together, even when there
+        are more than `limit`."""
         ...
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
-        """After this, no worker of the other system runs these jobs any more."""
+        """After this call, no worker of the other system runs these jobs any more."""
         ...
 
 
@@ -73,7 +74,9 @@ def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[st
     named = table.as_string(cursor.connection)
     row = cursor.execute("SELECT to_regclass(%s)::oid", (named,)).fetchone()
     if row is None or row[0] is None:
-        raise QueueStoreError(f"there is no table {named} in this database: nothing of {system} to move")
+        raise QueueStoreError(
+            f"there is no table {named} in this database, so there is nothing of {system} to move"
+        )
     found = cursor.execute(
         "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped",
         (row[0],),
@@ -88,8 +91,8 @@ def table_of(schema: str | None, name: str) -> Identifier:
 
 
 def level_of(priority: int) -> int:
-    """Converts a priority. Both other systems take larger numbers first, with 0 as their default. Our priorities are
-    0 to 9, smaller first, 5 by default."""
+    """Converts a priority of Procrastinate or PgQueuer. Both take jobs with larger numbers first, and their default
+    is 0. Our priorities are 0 to 9, smaller first, 5 by default."""
     return min(9, max(0, 5 - priority))
 
 

@@ -19,7 +19,7 @@ NO_INSTANT = "its time is not an instant with a time zone"
 @dataclass(frozen=True, slots=True)
 class Columns:
     """The meaning of the columns. `payload`: the column that holds JSON. `fields`: the columns that make up the
-    payload if there is no such column; by default all but `status`."""
+    payload if no column holds JSON; by default all but `status`."""
 
     status: str = "status"
     id: str = "id"
@@ -44,7 +44,7 @@ class Columns:
 
 
 class StatusTable:
-    """Rows whose status is one of `pending` become records of the flow, and get the status `moved`."""
+    """Rows with a status from `pending` become records of the flow, and get the status `moved`."""
 
     def __init__(
         self,

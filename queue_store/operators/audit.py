@@ -1,4 +1,4 @@
-"""Writes a row of audit_log in the same transaction as the change that the row records."""
+"""Writes a row of audit_log in the transaction of the change that this row describes."""
 
 from typing import Any
 

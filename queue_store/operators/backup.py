@@ -1,5 +1,5 @@
-"""Writes a backup of the queue's tables into one file, and restores it. The file is a zip with every table, read in
-one snapshot, and a manifest.
+"""Writes a backup of the queue's tables into one file, and restores the backup. The file is a zip. It holds a
+manifest, and every table as it was in one snapshot.
 
 Neither Postgres' own programs nor a superuser is needed. The backup does not contain business tables.
 """
@@ -24,8 +24,8 @@ from queue_store.errors import BackupError
 from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manifest, new_backup_file
 from queue_store.queue_schema import queue_schema
 
-# In the order of restoring. Records come first, because inserting them adds counts, which the restored counts then
-# replace.
+# The tables in the order in which they are restored. Records come first, because inserting them adds counts, which
+# the restored counts then replace.
 TABLES = (
     "processing_queue",
     "rollup_deltas",
@@ -79,13 +79,13 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
-    """Raises BackupError for a backup of another schema version."""
+    """Raises BackupError for a backup of another schema version, unless both versions have today's tables."""
     version = schema.version_of(database)
     versions = {manifest.schema_version, version}
     if len(versions) > 1 and not all(map(has_todays_tables, versions)):
         raise BackupError(
-            f"the backup is of schema {manifest.schema_version}, the database has {version}: restore it with the "
-            "version of processing-queue that wrote it, then migrate"
+            f"the backup is of schema {manifest.schema_version}, but the database has {version}: restore the backup "
+            "with the version of processing-queue that wrote it, then migrate"
         )
 
 
@@ -93,9 +93,10 @@ def restore_backup(
     database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
 ) -> Manifest:
     """Restores everything in one transaction, or nothing. `replace`: the present rows are deleted first. A stop of
-    all flows stays in force, and the audit log keeps its rows from after the backup.
+    all flows stays in force, and the audit log keeps the rows that were written after the backup.
 
-    Raises BackupError for a file of another schema version, or if the queue has records and `replace` is False.
+    Raises what `check_fits` raises. Raises BackupError if the file is damaged or cannot be restored, or if the queue
+    has records and `replace` is False.
     """
     manifest = read_manifest(path)
     check_fits(database, manifest)
@@ -115,7 +116,7 @@ def _restore(database: DatabaseManager, path: Path, manifest: Manifest, *, repla
         for table in TABLES:
             if (
                 table == "rollup_deltas"
-            ):  # the backup's counts already include the records that were inserted before
+            ):  # the backup's counts already include the records that this loop inserted first
                 cursor.execute(SQL("DELETE FROM {}").format(_in_schema(table)))
             _copy_in(cursor, table, manifest.columns[table], archive)
         cursor.execute(sql("backup/restore_sequences"))
@@ -158,7 +159,8 @@ def _make_room(cursor: Cursor[Any], *, replace: bool) -> None:
     records, *others = TABLES
     if _has_rows(cursor, records) and not replace:
         raise BackupError("the queue has records: restore into an empty queue, or pass --replace")
-    # This table has a statement of its own, because a trigger on it empties some of the other tables.
+    # A trigger on the table of records empties some of the other tables. So the table of records is emptied first,
+    # by a statement of its own.
     cursor.execute(SQL("TRUNCATE {}").format(_in_schema(records)))
     others.remove(AUDIT)
     cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(map(_in_schema, others))))

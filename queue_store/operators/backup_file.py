@@ -1,4 +1,4 @@
-"""The file of a backup. Only its owner may read it. It is checked as a whole before anything is done with it."""
+"""The file of a backup. Only the file's owner may read it. The whole file is checked before it is used."""
 
 import json
 import os
@@ -22,7 +22,7 @@ DAMAGES = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedErro
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds. `columns`: the columns of each table, in the order of its COPY."""
+    """What a backup holds. `columns`: the columns of each table, in the order in which COPY wrote them."""
 
     made_at: str
     schema_version: str
@@ -32,7 +32,7 @@ class Manifest:
 
 @contextmanager
 def new_backup_file(path: Path) -> Generator[zipfile.ZipFile]:
-    """Makes a file that only its owner may read, whatever the umask is, because it contains payloads. Raises
+    """Makes a file that only its owner may read, whatever the umask is, because a backup contains payloads. Raises
     BackupError."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -48,13 +48,11 @@ def new_backup_file(path: Path) -> Generator[zipfile.ZipFile]:
 
 
 def check_new_file(path: Path) -> None:
-    """Raises BackupError if `new_backup_file` would fail. Call it before anything is stopped for the backup."""
+    """Raises BackupError if `new_backup_file` would fail. Call this before anything is stopped for the backup."""
     if path.exists():
         raise BackupError(f"{path} exists: choose another name")
     if not os.access(path.absolute().parent, os.W_OK):
-        raise BackupError(
-            f"{path} cannot be written: choose a directory that is there and that you may write to"
-        )
+        raise BackupError(f"{path} cannot be written: choose an existing directory that you may write to")
 
 
 def checked_manifest(path: Path, tables: Sequence[str]) -> Manifest:
@@ -69,13 +67,13 @@ def checked_manifest(path: Path, tables: Sequence[str]) -> Manifest:
     except DAMAGES as error:
         what = str(error) if isinstance(error, _NotOursError) else type(error).__name__
         raise BackupError(
-            f"{path} is not a backup that queuectl wrote, or it is damaged ({what}): take another one"
+            f"{path} is not a backup that queuectl wrote, or it is damaged ({what}): name another backup file"
         ) from None
     return manifest
 
 
 class _NotOursError(ValueError):
-    """Says what is missing or wrong."""
+    """The file is not a complete backup. The message says what is missing or wrong."""
 
 
 def _manifest(archive: zipfile.ZipFile) -> Manifest:
@@ -110,4 +108,4 @@ def _check_rows(archive: zipfile.ZipFile, table: str, row_count: int) -> None:
         while data := file.read(READ_BYTES):
             found += data.count(b"\n")
     if found != row_count:
-        raise _NotOursError(f"{table} has {found} rows, the manifest says {row_count}")
+        raise _NotOursError(f"{table} has {found} rows, but the manifest says {row_count}")

@@ -1,4 +1,5 @@
-"""What an operator's arrow would do, without doing it. It chooses the same records as `reset` and `cancel`."""
+"""Says what `reset` or `cancel` would do, and changes nothing. A dry run chooses the same records as the arrow
+itself."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,6 +1,6 @@
-"""Ends a handler that hangs. A request is written for the process that works on the record. The request names the
-record and its claim. The process ends itself, or the main process of its worker kills it. A request that comes too
-late changes nothing."""
+"""Ends a handler that hangs. A request is written for the process in which the handler runs. The request names the
+handler's record and the record's claim. The process ends itself, or the main process of its worker kills it. A
+request that comes too late changes nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,7 +20,8 @@ HANDLER_ENDED = "HandlerEndedError"  # the exception type of the attempt that is
 
 @dataclass(frozen=True, slots=True)
 class AskedToEnd:
-    """The process that was asked to end its handler. `crash_strikes`: how many the record had before the request."""
+    """The process that was asked to end its handler. `crash_strikes`: how many crash strikes the record had before
+    the request."""
 
     record_id: int
     claim_number: int
@@ -125,12 +126,12 @@ def _why_not(cursor: Cursor[Any], record_id: int, claim_number: int | None) -> s
     if owner.status != "processing":
         return f"it is {owner.status}: no handler works on it"
     if claim_number is not None and owner.claim_number != claim_number:
-        return f"it is under claim {owner.claim_number} now, not {claim_number}"
+        return f"its claim number is {owner.claim_number} now, not {claim_number}"
     if owner.run_state not in ("running", "stopping"):
-        return "its run is over: rescue gives it back within seconds"
+        return "its run has ended: rescue gives the record back within seconds"
     if owner.end_record_id is not None:
         return (
-            f"its process was asked already to end the handler of record {owner.end_record_id}: "
-            "if it does, this record is given back, uncharged"
+            f"its process was already asked to end the handler of record {owner.end_record_id}: "
+            "if the process does so, this record is given back, and no attempt is charged"
         )
-    return "its process is over: rescue gives it back within seconds"
+    return "its process has ended: rescue gives the record back within seconds"

@@ -44,7 +44,7 @@ class Operators:
         crash_strikes_below: int | None = None,
         limit: int = MAXIMUM_RECORDS,
     ) -> list[int]:
-        """The ids of failed records, in order. `error`: text that their error message contains."""
+        """The ids of failed records, in order. `error`: text that the error messages of these records contain."""
         filters: dict[str, object] = {
             "flow_name": flow_name,
             "error": error,
@@ -57,8 +57,8 @@ class Operators:
     def reset(
         self, record_ids: Iterable[int], *, actor: str, search: Mapping[str, object] | None = None
     ) -> ResetResult:
-        """reset: failed → pending. A record with no attempts left gets exactly one. `search`: the search that the
-        audit log is to name."""
+        """reset: failed → pending. A record with no attempts left gets exactly one attempt. `search`: the search
+        that the audit log is to name."""
         done = ResetResult()
         for chunk in in_chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk}
@@ -71,7 +71,7 @@ class Operators:
     def find_unfinished(
         self, flow_name: str, *, include_running: bool = True, limit: int = MAXIMUM_RECORDS
     ) -> list[int]:
-        """The ids of a flow's pending (and processing) records, in order."""
+        """The ids of a flow's pending records and, with `include_running`, its processing records, in order."""
         filters: dict[str, object] = {
             "flow_name": flow_name,
             "include_running": include_running,
@@ -115,7 +115,7 @@ class Operators:
         retry_count_at_least: int = 0,
         flow_name: str | None = None,
     ) -> int:
-        """purge: finished → gone, with all rows that belong to the records. Returns the number of records."""
+        """purge: finished → gone, with all rows that belong to the records. Returns the number of purged records."""
         parameters: dict[str, object] = {
             "status": status,
             "older_than": older_than,
@@ -156,21 +156,22 @@ class Operators:
             _check_registered(cursor, flow_name)
 
     def check_flow_or_records(self, flow_name: str) -> bool:
-        """Whether the name is registered. Raises UnknownFlowError if it is not and has no records either."""
+        """Whether the name is registered. Raises UnknownFlowError if the name is not registered and has no records
+        either."""
         with self.database.transaction() as cursor:
             return unknown_flows.check_flow_or_records(cursor, flow_name)
 
     def move(self, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
-        """Move the pending and failed records, with their attempts and counts, from a name that is not a flow to a
-        flow.
+        """Move the pending and failed records of a name to a flow, with their attempts and counts. The name must not
+        be that of a registered flow.
 
         Raises UnknownFlowError, RegisteredFlowError.
         """
         return unknown_flows.move(self.database, flow_name, to_flow_name, actor=actor)
 
     def pause(self, flow_name: str, *, actor: str, reason: str | None = None) -> list[str]:
-        """Stop claims of the flow. Returns the flow's name, or an empty list if the flow was paused already. Raises
-        UnknownFlowError."""
+        """Stop claims of the flow. Returns a list with the flow's name, or an empty list if the flow was paused
+        already. Raises UnknownFlowError."""
         return self._switch("pause", flow_name, actor, reason)
 
     def resume(self, flow_name: str, *, actor: str) -> list[str]:

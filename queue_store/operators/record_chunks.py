@@ -17,7 +17,7 @@ CONFLICTS_RETRIED = 5
 
 @dataclass(slots=True)
 class ResetResult:
-    """`skipped_ids`: records that were not failed (any more), or whose dedup_key an unfinished record has."""
+    """`skipped_ids`: records that were not failed, and records whose dedup_key belongs to an unfinished record."""
 
     reset_ids: list[int] = field(default_factory=list[int])
     skipped_ids: list[int] = field(default_factory=list[int])
@@ -25,8 +25,8 @@ class ResetResult:
 
 @dataclass(slots=True)
 class CancelResult:
-    """`asked_ids`: running records, which their owner stops. `skipped_ids`: records that were finished or do not
-    exist."""
+    """`asked_ids`: running records, each of which is stopped by its owner. `skipped_ids`: records that were finished
+    or do not exist."""
 
     cancelled_ids: list[int] = field(default_factory=list[int])
     asked_ids: list[int] = field(default_factory=list[int])
@@ -44,7 +44,8 @@ class MoveResult:
 
 
 def retry_on_conflict(operation: Callable[[], T]) -> T:
-    """Tries again after a deadlock, and after somebody enqueued a record with the same dedup_key."""
+    """Calls the operation again after a ConflictError, such as a deadlock, and after somebody enqueued a record
+    with the same dedup_key."""
     for _ in range(CONFLICTS_RETRIED):
         try:
             return operation()
@@ -60,8 +61,8 @@ def shown_ids(ids: Sequence[int]) -> str:
 
 
 def in_chunks(record_ids: Iterable[int]) -> Iterable[list[int]]:
-    """Chunks in the order of ids, because every statement locks in this order. Raises UnknownRecordError before
-    anything is changed."""
+    """Yields the ids in chunks, in ascending order, because every statement locks records in this order. Raises
+    UnknownRecordError before anything is changed."""
     known = list(record_ids)
     for record_id in known:
         check_record_id(record_id)

@@ -1,5 +1,5 @@
-"""Names that are not flows but have records. Usually somebody enqueued by SQL with a mistyped name. Such records are
-processed by no worker."""
+"""Names that are not flows but have records. Usually somebody mistyped the name of a flow when enqueueing by SQL.
+No worker processes these records."""
 
 from functools import partial
 from typing import Any
@@ -19,7 +19,8 @@ from queue_store.suggestions import closest
 
 
 def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
-    """Whether the name is registered. Raises UnknownFlowError if it is not and has no records either."""
+    """Whether the name is registered. Raises UnknownFlowError if the name is not registered and has no records
+    either."""
     if not is_flow_name(flow_name):
         run(cursor, refuse_flow(flow_name))
     row = cursor.execute(sql("flows/has_records"), {"flow_name": flow_name}).fetchone()
@@ -30,12 +31,13 @@ def check_flow_or_records(cursor: Cursor[Any], flow_name: str) -> bool:
 
 
 def meant_flow(cursor: Cursor[Any], flow_name: str) -> str | None:
-    """The flow whose name is most similar to the mistyped name."""
+    """Returns the flow whose name is most similar to the mistyped name. Returns None if no name is similar."""
     return closest(flow_name, read_flow_names(cursor))
 
 
 def check_movable(cursor: Cursor[Any], flow_name: str, to_flow_name: str) -> None:
-    """Raises UnknownFlowError for a flow that is not registered, and what check_no_flow raises."""
+    """Raises UnknownFlowError if `to_flow_name` is not registered. For `flow_name`, raises what check_no_flow
+    raises."""
     if not check_flow_or_records(cursor, to_flow_name):
         run(cursor, refuse_flow(to_flow_name))
     check_no_flow(cursor, flow_name)
@@ -46,7 +48,7 @@ def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
     Raises UnknownFlowError for a name without records."""
     if check_flow_or_records(cursor, flow_name):
         raise RegisteredFlowError(
-            f"{flow_name} is a registered flow: only records of a name that is no flow can be moved"
+            f"{flow_name} is a registered flow: only records under a name that is not a flow can be moved"
         )
 
 

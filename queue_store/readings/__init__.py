@@ -1,1 +1,1 @@
-"""Typed readings of the queue. Each uses one statement, and none scans history."""
+"""Typed readings of the queue. No reading scans history, except the full integrity checks."""

@@ -48,7 +48,7 @@ class DepthBucket:
 
 @dataclass(frozen=True, slots=True)
 class DurationBucket:
-    """Percentiles in seconds; None where nothing was processed."""
+    """Percentiles in seconds; None for a bucket in which nothing was processed."""
 
     at: datetime
     processing_p50: float | None
@@ -76,7 +76,8 @@ def read_charts(cursor: Cursor[Any], span: ChartSpan, flow_name: str | None = No
     assert row is not None
 
     def rows(statement: str) -> Cursor[Any]:
-        # Not a prepared statement: one plan for all spans would expect to read the minutes of a week.
+        # The statement is not prepared, because a prepared statement would have one plan for spans of all lengths.
+        # That plan would expect to read the minutes of a week.
         return cursor.execute(sql(statement), parameters, prepare=False)
 
     return Charts(

@@ -1,4 +1,4 @@
-"""Counts that only grow, for callers that subtract two readings. They begin at zero with the first reading."""
+"""Counts that only grow, for callers that subtract two readings. The counts begin at zero with the first reading."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -59,7 +59,7 @@ class Counters:
 
 
 class CounterReader:
-    """Remembers the sums of hours that ended long ago, so that a reading stays cheap for years."""
+    """Remembers the sums of hours that ended at least three hours ago, so that a reading stays cheap for years."""
 
     def __init__(self) -> None:
         self._settled: dict[str, Counters] = {}
@@ -76,7 +76,7 @@ class CounterReader:
 
     def _count(self, cursor: Cursor[Any]) -> dict[str, Counters]:
         """Counts from the full hour of the first reading on, because no finer unit than hours is kept."""
-        row = cursor.execute("SELECT date_trunc('hour', now())").fetchone()
+        row = cursor.execute("SELECT date_trunc('hour', now(), 'UTC')").fetchone()
         assert row is not None
         hour: datetime = row[0]
         self.from_hour = self.from_hour or hour

@@ -12,8 +12,8 @@ from queue_store.settings import ProcessorSettings
 
 @dataclass(frozen=True, slots=True)
 class EndlessClaims:
-    """The endlessly claimed records of one flow. `most_claims`: the largest number of claims in a row that any of
-    these records has. `record_ids`: at most ten."""
+    """The records of one flow that were claimed again and again without an outcome. `most_claims`: the largest
+    number of consecutive unfinished claims of any of these records. `record_ids`: at most ten."""
 
     flow_name: str
     record_count: int
@@ -23,6 +23,6 @@ class EndlessClaims:
 
 def read_endless_claims(cursor: Cursor[Any], settings: ProcessorSettings) -> list[EndlessClaims]:
     """The flows with records that were claimed again and again without an outcome. Such a record was isolated when
-    its claims reached MAX_UNFINISHED_CLAIMS."""
+    its unfinished claims reached MAX_UNFINISHED_CLAIMS."""
     parameters = {"max_unfinished_claims": settings.max_unfinished_claims}
     return rows_as(cursor.execute(sql("readings/endless_claims"), parameters), EndlessClaims)

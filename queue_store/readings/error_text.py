@@ -2,8 +2,8 @@
 
 
 def error_text(exception_type: str | None, error_message: str | None) -> str:
-    """`Type: message`. A message often begins with its type already. A message that comes from no attempt has no
-    type."""
+    """`Type: message`. If the message begins with the type already, the type is not repeated. A message that comes
+    from no attempt has no type."""
     message = error_message or ""
     if not exception_type or message.startswith(exception_type):
         return message

@@ -32,7 +32,8 @@ def read_group_attempts(
     before: tuple[datetime, int] = NEWEST,
     limit: int = 50,
 ) -> list[GroupAttempt]:
-    """Newest first, starting after the attempt where the last page ended."""
+    """Returns attempts with this kind of error, the newest first. `before`: the last attempt of the previous
+    page."""
     parameters = {
         "error_group": error_group,
         "before_at": before[0],

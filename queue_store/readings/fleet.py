@@ -16,8 +16,8 @@ RECENT_DEATH_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcessReading:
-    """`clock_skew_seconds`: by how much its host's clock is ahead of the database's. None if it was not measured
-    yet."""
+    """`clock_skew_seconds`: by how much the clock of the process's host is ahead of the database's clock. None if it
+    was not measured yet."""
 
     worker_process_id: UUID
     worker_id: UUID
@@ -66,7 +66,7 @@ class RunsAlive:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The worker processes, the dead ones of the last hour included, and the runs by flow."""
+    """The worker processes, including those that died in the last hour, and the runs by flow."""
 
     processes: list[WorkerProcessReading]
     runs: list[RunsAlive]
@@ -89,8 +89,8 @@ class Fleet:
 
     @property
     def pool_utilization_percent(self) -> float | None:
-        """Connections in use, as a share of those that all worker processes together may open; None if there
-        are none."""
+        """Connections in use, as a share of the connections that all worker processes together may open; None
+        without worker processes."""
         if not self.pool_capacity:
             return None
         return round(100 * self.pool_in_use / self.pool_capacity, 1)

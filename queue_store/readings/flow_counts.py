@@ -13,8 +13,9 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class FlowCounts:
-    """`is_approximate`: pending is taken from the totals, `due` is a lower bound. `is_registered`: False for a name
-    that has records but is not a flow, such as a mistyped name. Its records are processed by no worker."""
+    """`is_approximate`: `pending` is computed from the totals, and `due` is a lower bound. `is_registered`: False
+    for a name that has records but is not a flow, such as a mistyped name. No worker processes the records of such a
+    name."""
 
     flow_name: str
     total: int
@@ -32,8 +33,8 @@ class FlowCounts:
 
 
 def read_flow_counts(cursor: Cursor[Any], flow_name: str | None = None) -> list[FlowCounts]:
-    """Every registered flow, and every other name that has records. With `flow_name`, only this name, if it
-    exists."""
+    """Every registered flow, and every other name that has records. With `flow_name`, only this name is returned, if
+    it exists."""
     parameters = {"limit": COUNT_LIMIT, "flow_name": flow_name}
     return rows_as(cursor.execute(sql("readings/flow_counts"), parameters), FlowCounts)
 

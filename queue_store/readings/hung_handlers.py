@@ -16,7 +16,7 @@ from queue_store.settings import ProcessorSettings
 from queue_store.thresholds import Thresholds
 
 DAY_SECONDS = 86_400.0
-USUAL_SHARE = 0.95  # the percentile of how long the handler's calls took in the last day
+USUAL_SHARE = 0.95  # the percentile of the durations of the handler's calls in the last day
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def read_hung_handlers(
 
 
 def read_handlers_in_hand(cursor: Cursor[Any], settings: ProcessorSettings) -> list[HandlerInHand]:
-    """The handlers that have run for at least the lowest threshold, the longest first."""
+    """The handlers that have run for at least the lowest `hung_handler_seconds` of all flows, the longest first."""
     thresholds = settings.alert_thresholds
     parameters = {
         "lease_seconds": settings.lease_seconds,
@@ -102,8 +102,7 @@ def _judge(
 
 
 def _usual_seconds(day: Window | None, baseline: Baseline | None) -> float | None:
-    """How long the flow's handler usually runs: the longer of two usual durations, that of the last day and that of
-    this hour of the week."""
+    """How long the flow's handler usually runs: on the last day or at this hour of the week, whichever is longer."""
     known = [
         day and day.processing_percentile(USUAL_SHARE),
         baseline and baseline.processing_seconds,

@@ -13,8 +13,8 @@ RECORDS_AT_MOST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class IntegrityCheck:
-    """`scans_history`: the check reads every row, so it runs only on request. `repair`: how to correct what it
-    finds."""
+    """`scans_history`: the check reads every row, so it runs only on request. `repair`: how to correct what the
+    check finds."""
 
     name: str
     repair: str
@@ -41,7 +41,8 @@ CHECKS = (
     IntegrityCheck("attempts_lost", "queuectl repair"),
     IntegrityCheck("rollups_that_disagree", "queuectl repair"),
     IntegrityCheck(
-        "broken_seals", "find out who writes there; then queuectl repair, which accepts what is left"
+        "broken_seals",
+        "find out who changed the audit log; then call queuectl repair, which seals the rest again",
     ),
     IntegrityCheck("impossible_states", "queuectl repair", scans_history=True),
     IntegrityCheck("totals_that_do_not_add_up", "queuectl repair", scans_history=True),
@@ -55,8 +56,9 @@ CHECKS = (
 
 
 def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: bool = False) -> list[Violation]:
-    """At most a hundred rows for each check. `full`: run the scans of the whole table as well. `at_a_glance`, for
-    callers that ask again and again: read few records of each status, and none of busy runs."""
+    """Returns the violations that the checks find: usually at most a hundred of each. `full`: run the scans of the
+    whole table as well. `at_a_glance`: read at most 200 unfinished or failed records of each status, and no records
+    of busy runs. This is for callers that check again and again."""
     limit = RECORDS_AT_A_GLANCE if at_a_glance else RECORDS_AT_MOST
     parameters = {"limit": limit, "at_a_glance": at_a_glance}
     violations: list[Violation] = []
@@ -68,8 +70,8 @@ def find_violations(cursor: Cursor[Any], *, full: bool = False, at_a_glance: boo
 
 
 def find_missing_guards(cursor: Cursor[Any]) -> list[str]:
-    """Sentences about rules of the schema that are gone, disabled or not valid, and about rights that nobody may
-    have."""
+    """Returns one sentence for each rule of the schema that is missing, disabled or not valid, and for each right
+    that nobody may have."""
     return [
         problem for problem, _ in cursor.execute(sql("maintenance/integrity/missing_guards"), {}).fetchall()
     ]

@@ -16,7 +16,7 @@ RESCUE_IS_LATE_SECONDS = 60.0  # rescue promises 20 s
 
 @dataclass(frozen=True, slots=True)
 class OrphanGroup:
-    """`late_count`: how many of the orphans rescue should have given back by now."""
+    """`late_count`: the number of orphans that rescue should have given back by now."""
 
     flow_name: str
     cause: str
@@ -33,7 +33,7 @@ def read_orphans(
     *,
     records_at_most: int | None = None,
 ) -> list[OrphanGroup]:
-    """Looks at 50,000 processing records, unless the caller asks for more."""
+    """Looks at no more than `records_at_most` processing records, by default 50,000."""
     rows = cursor.execute(
         sql("readings/orphans"),
         {

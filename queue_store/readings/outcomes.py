@@ -31,8 +31,8 @@ class FailedAttempt:
 
 @dataclass(slots=True)
 class OutcomeReader:
-    """Remembers what it has returned. It can miss an attempt whose transaction commits later than that of a newer
-    attempt. So it is for people who watch, not for bookkeeping."""
+    """Returns only outcomes that it has not returned before. It can miss an attempt that is committed later than a
+    newer attempt. So it is for people who follow the outcomes, not for bookkeeping."""
 
     flow_name: str | None = None
     _after: tuple[datetime, int] | None = None

@@ -1,4 +1,4 @@
-"""What may a flow's records hold?"""
+"""Which payloads the records of a flow may hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class PayloadSchema:
-    """`version`: the payload version that the newest registered code takes. `schema`: JSON Schema. Both are
-    None for a flow that takes any JSON."""
+    """`version`: the payload version that the newest registered code takes. `schema`: JSON Schema. `version` and
+    `schema` are None for a flow that takes any JSON."""
 
     flow_name: str
     version: int | None

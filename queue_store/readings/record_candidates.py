@@ -1,4 +1,4 @@
-"""Records of a run, of a worker, or with a kind of error, if an index finds them."""
+"""Finds, through an index, records of a run, records of a worker, and records with a kind of error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ RECORDS_AT_MOST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class WorkerFilter:
-    """One process by its id, all processes of a host, or the processes of a host with this pid."""
+    """One process by its id, all processes of a host, or the processes with this pid on one host."""
 
     worker_process_id: UUID | None = None
     hostname: str | None = None
@@ -33,8 +33,8 @@ class SearchedRun:
 
 
 def find_runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | None) -> list[SearchedRun]:
-    """The run with this id, or the newest RUNS_AT_MOST runs of the worker. With both a run and a worker: the run, if
-    it belongs to the worker."""
+    """The run with this id, or the newest RUNS_AT_MOST runs of the worker. If both a run and a worker are given,
+    returns the run if it belongs to the worker."""
     if worker is None:
         return _runs(cursor, run_id, WorkerFilter())
     found = _runs(cursor, None, worker)
@@ -42,8 +42,8 @@ def find_runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | N
 
 
 def record_ids_of_runs(cursor: Cursor[Any], run_ids: Sequence[UUID]) -> list[int]:
-    """The records that these runs have claimed now or attempted without success: the newest RECORDS_AT_MOST
-    of each."""
+    """The newest RECORDS_AT_MOST records that these runs have claimed now, and the newest RECORDS_AT_MOST records
+    that they have attempted without success."""
     parameters = {"run_ids": list(run_ids), "limit": RECORDS_AT_MOST}
     return _ids(cursor, "readings/record_ids_of_runs", parameters)
 
@@ -69,5 +69,5 @@ def _runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter) -> lis
 
 
 def _ids(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[int]:
-    # Not a prepared statement: one plan for all statuses cannot use the partial indexes.
+    # The statement is not prepared, because one plan for all statuses cannot use the partial indexes.
     return [row[0] for row in cursor.execute(sql(statement), parameters, prepare=False).fetchall()]

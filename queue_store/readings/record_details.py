@@ -14,7 +14,7 @@ from queue_store.errors import UnknownRecordError
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An unsuccessful attempt. All attempts of a record are the history of its failures and crashes."""
+    """An unsuccessful attempt. The unsuccessful attempts of a record are the history of its failures and crashes."""
 
     attempt_number: int
     claim_number: int
@@ -33,7 +33,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class RecordDetails:
     """`record` has every column of processing_queue, and the payload's size. `attempts`: newest first. `run` is the
-    record's last owner. It is None if the record never had one or the run's row is gone."""
+    record's last owner. `run` is None if the record never had an owner, or if the row of that run has been
+    deleted."""
 
     record: dict[str, Any]
     attempts: list[Attempt]

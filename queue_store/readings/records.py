@@ -30,7 +30,7 @@ KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 class RecordFilter:
     """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run
     or worker that owned the record last, or that attempted it without success. `error_group`: the kind of error of
-    any of its attempts. `before_id`: where the last page ended."""
+    any of the record's attempts. `before_id`: where the last page ended."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -65,8 +65,8 @@ class RecordRow:
 
 @dataclass(frozen=True, slots=True)
 class _RowOfStatus(RecordRow):
-    """A row without a record has no `id`. Every row says how many rows the search looked at, and down to which
-    id."""
+    """One row of the result of readings/records_unfinished.sql. `id` is None if the search found no record. Every
+    row says how many records the search looked at, and down to which id."""
 
     through_id: int | None
     looked_count: int
@@ -184,12 +184,12 @@ def _all_of_group(cursor: Cursor[Any], wanted: RecordFilter) -> list[int] | None
 
 
 def _rows(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RecordRow]:
-    # Not a prepared statement: one plan for all statuses cannot use the partial indexes.
+    # The statement is not prepared, because one plan for all statuses cannot use the partial indexes.
     return rows_as(cursor.execute(sql(statement), parameters, prepare=False), RecordRow)
 
 
 def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
-    """Records of one status are scattered over the table, so fewer of them are read."""
+    """The records of one status are scattered over the table. So this search looks at fewer records for a page."""
     look_at_most = min(parameters["look_at_most"], LOOK_AT_SCATTERED)
     parameters |= {"look_at_most": look_at_most}
     rows = rows_as(
@@ -202,14 +202,14 @@ def _of_status(cursor: Cursor[Any], parameters: dict[str, Any]) -> RecordPage:
 
 
 def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
-    """Returns half a page at most. The rest of each page comes from reading all records in order, so that the search
-    reaches its end."""
+    """Returns half a page at most. All other records of the search come from reading the table in order, so that
+    the search reaches its end."""
     return _rows(cursor, "readings/records_by_key", everything | {"limit": everything["limit"] // 2})
 
 
 def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
-    """Whether few records have this status. If there are many, reading all records from the newest on finds them
-    soon."""
+    """Whether at most `FEW` records have this status. Then the index of the status finds them. If many records have
+    this status, the index is not needed: a search soon finds some among the newest records of all statuses."""
     parameters = {"status": wanted.status, "flow_name": wanted.flow_name, "limit": FEW + 1}
     row = cursor.execute(sql("readings/count_unfinished"), parameters, prepare=False).fetchone()
     return row is not None and row[0] <= FEW

@@ -1,4 +1,5 @@
-"""Everything that is known about one run: its process, its records by outcome, and its records in hand."""
+"""Everything that is known about one run: its process, its records by outcome, and the records that it has claimed
+now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +17,8 @@ ROWS_AT_MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
-    """`records_…`: numbers by outcome, as of the run's last heartbeat or its end. The fields of the process are None
-    if its row has been deleted."""
+    """`records_…`: how many records had each outcome, as of the run's last heartbeat or end. The fields of the
+    process are None if the row of the process has been deleted."""
 
     flow_instance_id: UUID
     flow_name: str
@@ -90,6 +91,6 @@ def read_records_of_run(
 def read_attempts_of_run(
     cursor: Cursor[Any], flow_instance_id: UUID, limit: int = ROWS_AT_MOST
 ) -> list[AttemptOfRun]:
-    """The attempts of the run that did not succeed, newest first."""
+    """The run's attempts that did not succeed, newest first."""
     parameters = {"flow_instance_id": flow_instance_id, "limit": limit}
     return rows_as(cursor.execute(sql("readings/attempts_of_run"), parameters), AttemptOfRun)

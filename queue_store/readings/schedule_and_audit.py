@@ -1,4 +1,4 @@
-"""The schedule and its beats, and the audit of what people did."""
+"""The schedule, the beat processes, and the audit log of what people did."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class BeatRow:
-    """`ticks`: when the beat last hinted each entry with a plain interval, as ISO 8601."""
+    """`ticks`: for each entry with a plain interval, when the beat last sent a hint for it (ISO 8601)."""
 
     hostname: str
     pid: int
@@ -38,8 +38,8 @@ class BeatRow:
 
 @dataclass(frozen=True, slots=True)
 class LastSigns:
-    """How long ago any beat, and any worker process, last sent a heartbeat; None if none is known. The last beat
-    that shut down cleanly still counts, because its row is kept."""
+    """The seconds since the last heartbeat of any beat process, and of any worker process; None if no heartbeat is
+    known. The beat process that last shut down cleanly still counts, because its row is kept."""
 
     beat_seconds: float | None
     worker_seconds: float | None

@@ -27,7 +27,7 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionHolder:
-    """One application under one login, in any database of the server."""
+    """The connections of one application under one login to one database of the server."""
 
     database_name: str
     user_name: str | None
@@ -49,9 +49,11 @@ class LongestTransaction:
 
 @dataclass(frozen=True, slots=True)
 class ServerReading:
-    """`takes_no_writes`: the server is a standby, or is set read-only.
+    """`takes_no_writes`: the server is a standby, or read-only is the default of the server, the database or the
+    login.
 
-    `connections`: those to this database. `holders`: the five with the most connections to the server."""
+    `connections`: the connections to this database. `holders`: the five combinations of database, login and
+    application with the most connections to the server."""
 
     server_version: str
     connection_limit: int

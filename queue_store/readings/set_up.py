@@ -12,8 +12,7 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """`clock`: the server's time. `tables_without_autovacuum`: those of our busy tables for which autovacuum is
-    off."""
+    """`clock`: the server's time. `tables_without_autovacuum`: our busy tables for which autovacuum is off."""
 
     server_version_number: int
     clock: datetime

@@ -1,8 +1,8 @@
 """The most frequent errors, in groups: errors whose messages differ only in numbers and ids are one group.
 
-All attempts are counted when they are written, by whole hours. Each flow and hour keeps at least its 100 most frequent
-kinds. When there are more than 200, the others are added to the kind OTHER. Windows of less than an hour read the
-newest attempts instead.
+All attempts are counted when they are written, by whole hours. For each flow and hour, at least the 100 most
+frequent kinds are kept. When there are more than 200 kinds, all but these 100 are added to the kind OTHER. For a
+window of less than an hour, the newest attempts are read instead.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """`error_message` is the newest of its kind. `record_count`: how many records had this error for the first time.
-    `is_capped`: only the newest attempts were looked at. `counted_since`: a full hour, unless the window is
-    shorter."""
+    """`error_message` is the newest message of this kind. `record_count`: how many records had this error for the
+    first time. `is_capped`: only the newest attempts were looked at. `counted_since`: a full hour, unless the
+    window is shorter than an hour."""
 
     error_group: str
     error_message: str

@@ -16,7 +16,8 @@ MINIMUM_OUTCOMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Counts of one flow, or of all. Rates and shares are None if there are too few outcomes to judge by."""
+    """The counts of one flow, or of all flows, in the last `seconds`. The success rate and the error rate are None
+    if there are fewer than `MINIMUM_OUTCOMES` outcomes or attempts."""
 
     seconds: float
     flow_name: str
@@ -47,7 +48,8 @@ class Window:
 
     @property
     def success_rate_percent(self) -> float | None:
-        """The share of finished records that completed; None for fewer than 20 finished records."""
+        """The share of completed records among completed and failed records; None for fewer than 20 of these
+        records."""
         if self.outcomes < MINIMUM_OUTCOMES:
             return None
         return round(100 * self.completed / self.outcomes, 2)
@@ -84,7 +86,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RecentOutcomes:
-    """How many records of a flow ended in the last `seconds`."""
+    """How many records of a flow were completed or failed in the last `seconds`."""
 
     flow_name: str
     seconds: float
@@ -112,8 +114,8 @@ def read_window(
     *,
     with_histograms: bool = True,
 ) -> dict[str, Window]:
-    """The windows by flow, for the named flows or for all. Flows in which nothing happened are left out. Without
-    histograms, which are the most expensive part, percentiles are None."""
+    """The windows by flow, for the named flows or for all. Flows in which nothing happened are left out. Histograms
+    are the most expensive part. Without histograms, all percentiles are None."""
     parameters = {
         "seconds": seconds,
         "flow_names": None if flow_names is None else list(flow_names),
@@ -126,8 +128,8 @@ def read_window(
 def read_recent_outcomes(
     cursor: Cursor[Any], seconds_by_flow: Mapping[str, float]
 ) -> dict[str, RecentOutcomes]:
-    """The outcomes by flow, each in a window of its own length. Sends one statement, however many flows there
-    are."""
+    """The outcomes by flow, each in a window of its own length. This function sends one statement, however many
+    flows there are."""
     parameters = {"flow_names": list(seconds_by_flow), "seconds": list(seconds_by_flow.values())}
     found = rows_as(cursor.execute(sql("readings/recent_outcomes"), parameters), RecentOutcomes)
     return {recent.flow_name: recent for recent in found}

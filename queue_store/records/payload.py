@@ -1,9 +1,9 @@
-"""The rule for the JSON that may be stored as a payload, a result or a progress. Every writer and every way to write
-follows it.
+"""The rule for the JSON that may be stored as a payload, a result or a progress. The rule is the same for every
+writer and for every way to write.
 
 An accepted value arrives as it was given, except for the changes that docs/flows.md lists under "Values". Any other
-value is refused, and the error names its place, such as `payload.items[3].price`. SQL can store other values, but a
-handler does not receive them.
+value is refused, and the error names the place of the value, such as `payload.items[3].price`. SQL can store other
+values, but a handler does not receive them.
 """
 
 import math
@@ -58,8 +58,8 @@ def encode_json(value: object, limit_bytes: int, field: str = "payload") -> byte
 
 def decode_json(encoded: bytes, field: str = "payload") -> Any:
     """The value that a handler receives. Raises PayloadRejectedError for a value that would not arrive unchanged,
-    and names its place. Such values are numbers that fit neither an integer of 64 bits nor a float, and deep
-    nesting."""
+    and names the place of that value. Such values are numbers that fit neither an integer of 64 bits nor a float,
+    and values that are nested too deeply."""
     # A value is checked in full if it may hold a long number or be nested too deeply. Digits and brackets inside
     # texts count too.
     if len(encoded) < 20 or (
@@ -77,13 +77,13 @@ def decode_json(encoded: bytes, field: str = "payload") -> Any:
 
 
 def _is_deep(encoded: bytes) -> bool:
-    """Whether the value may be nested too deeply. Brackets inside texts count as well."""
+    """Whether the value is possibly nested too deeply. Brackets inside texts count as well."""
     return encoded.count(b"[") + encoded.count(b"{") > MAXIMUM_DEPTH
 
 
 def _encode_carefully(value: object, field: str) -> bytes:
-    """Applies the whole rule. The quick way in `encode_json` accepts only values that this function accepts, and
-    writes the same JSON for them."""
+    """Checks a value by all parts of the rule. The quick way in `encode_json` accepts only values that this function
+    accepts, and writes the same JSON for them."""
     return orjson.dumps(_checked(value, field, 0, is_written=True), option=_OPTIONS)
 
 
@@ -153,8 +153,8 @@ def _checked_float(value: float, place: str, *, is_written: bool) -> Any:
         raise PayloadRejectedError(_shorten(place), f"{value} is not a JSON number")
     plain = float(value)
     if is_written and abs(plain) >= _EXPONENT_BEGINS:
-        # jsonb would write out the exponent as zeros. That would be read as an integer, and its value would not be
-        # exactly that of the float.
+        # jsonb would write out the exponent as zeros. These digits would be read as an integer that is not exactly
+        # equal to the float.
         return orjson.Fragment(f"{Decimal(repr(plain)):f}.0")
     return plain
 

@@ -40,7 +40,7 @@ class Record:
 
     @property
     def payload(self) -> Any:
-        """Decoded again at each access. Raises PayloadRejectedError."""
+        """The payload is decoded again at each access. Raises PayloadRejectedError."""
         return decode_json(self.jsonb[1:])  # the first byte is the version of the format
 
     @property
@@ -71,8 +71,8 @@ class Record:
 
 @dataclass(slots=True)
 class Completed:
-    """complete: the handler returned. `started` and `finished` are instants of `time.monotonic()`. `follow_ups`:
-    records that are enqueued in the same transaction, as parameters of the statement enqueue."""
+    """complete: the handler returned. `started` and `finished` are instants of `time.monotonic()`. `follow_ups`: the
+    parameters of arrows/enqueue.sql for each record that is enqueued in the same transaction."""
 
     record: Record
     started: float
@@ -105,7 +105,8 @@ class Snooze:
 
 @dataclass(slots=True)
 class Cancelled:
-    """cancel: the owner gives up a record that was asked to stop. Refused if nobody asked."""
+    """cancel: the owner gives up a record that was asked to stop. This outcome is refused if nobody asked the record
+    to stop."""
 
     record: Record
 
@@ -115,8 +116,8 @@ Outcome = Completed | Failure | Snooze | Cancelled
 
 @dataclass(slots=True)
 class Written:
-    """The ids of the records whose outcomes were written, by arrow, and of those that the fence refused.
-    `flows_to_hint`: flow and Celery queue of the follow-up records that were enqueued."""
+    """The ids of the records whose outcomes were written, by arrow, and the ids that the fence refused.
+    `flows_to_hint`: the flow and the Celery queue of each follow-up record that was enqueued."""
 
     completed_ids: list[int] = field(default_factory=list[int])
     retried_ids: list[int] = field(default_factory=list[int])

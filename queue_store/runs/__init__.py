@@ -1,1 +1,1 @@
-"""A run: it claims pending records and writes what became of them, behind the fence."""
+"""A run: it claims pending records, and writes their outcomes with statements that check the fence."""

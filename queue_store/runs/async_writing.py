@@ -19,7 +19,7 @@ async def write_in_async(run: Run, cursor: AsyncCursor[Any], outcomes: Sequence[
 async def send_in_async(
     run: Run, cursor: AsyncCursor[Any], statements: Sequence[NamedStatement], outcomes: Sequence[Outcome]
 ) -> Written:
-    """Send the statements of these outcomes, and enqueue the records that accepted outcomes ask for."""
+    """Send the statements of these outcomes, and enqueue the follow-up records of the accepted outcomes."""
     written = Written()
     await cursor.execute(sql("runs/plan_once"), run.parameters)
     for statement in statements:

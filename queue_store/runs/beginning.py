@@ -20,10 +20,10 @@ def register_and_claim(
     *,
     at_once: bool = True,
 ) -> tuple[int, list[Record]]:
-    """Returns the batch size of the flow, and the batch. If the batch is empty, the caller must roll back: no run is
-    to be registered. `at_once`: claim `batch_size` records, the last known batch size, before the present one is
-    known. If the batch size has changed, or the flow has suspects, the transaction is rolled back and begins
-    again."""
+    """Returns the flow's batch size, and the batch. If the batch is empty, the caller must roll back, so that no
+    run is registered. `batch_size`: the flow's batch size as last known. `at_once`: claim with this batch size,
+    before the flow's present batch size is read. If the batch size has changed, or the flow has suspects, the
+    transaction is rolled back and begins again."""
     at_once = at_once and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):

@@ -1,8 +1,8 @@
 """How a run claims: the statements that it sends, in this order, until one finds records.
 
-suspects      only in a run's first claim if there are any, in an aging claim, and after a claim that found suspects
+suspects      in a run's first claim if the flow has suspects; in an aging claim; after a claim that found suspects
 the queue     from the position, level by level; during a key scan, the next record of each order key
-the queue     once more without the key scan, then without the position: a late commit may lie below it
+the queue     once more without the key scan, then without the position: late commits may lie below the position
 suspects      if nothing else was found
 """
 
@@ -18,8 +18,8 @@ from queue_store.records.record import Record
 from queue_store.runs.options import RunOptions
 from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
-# In a row. If a record ends its runs without an outcome, its whole batch becomes suspects. Each of these is claimed
-# alone and takes little time.
+# The largest number of claims of suspects in a row. If a record ends its run without an outcome, all records of its
+# batch become suspects. Suspects are claimed in small batches, so even this many claims take little time.
 SUSPECT_CLAIMS = 10
 
 
@@ -35,13 +35,13 @@ class Claimer:
 
     @property
     def claimed_suspects(self) -> bool:
-        """Whether the last claim found suspects. These are claimed in small batches."""
+        """Whether the last claim found suspects, which are claimed in small batches."""
         return self.suspect_claims > 0
 
     @property
     def next_is_for_suspects(self) -> bool:
-        """Whether the next claim looks for suspects first. Some claims must do so; otherwise suspects would wait
-        endlessly in a flow that is never empty."""
+        """Whether the next claim looks for suspects first. Some claims must look for suspects first. Otherwise
+        suspects would wait endlessly in a flow that is never empty."""
         return self.position.next_is_aging or 0 < self.suspect_claims < SUSPECT_CLAIMS
 
     def claim(
@@ -53,9 +53,9 @@ class Claimer:
         prefetch: bool = False,
         was_sent: bool = False,
     ) -> list[Record]:
-        """`suspects_first`: there are suspects. `prefetch`: the run still works on its last batch, so it looks
-        neither for suspects nor a second time after a key scan. `was_sent`: the claim from the position was already
-        sent, and found nothing."""
+        """`suspects_first`: look for suspects first, because the flow has suspects. `prefetch`: the run still works
+        on its last batch, so the claim does not look for suspects, and does not look again after a key scan.
+        `was_sent`: the claim from the position was already sent, and found nothing."""
         for_suspects = (suspects_first or self.next_is_for_suspects) and not prefetch
         records = self._claim_suspects(cursor, batch_size) if for_suspects else []
         records = records or self._search(cursor, batch_size, prefetch=prefetch, was_sent=was_sent)
@@ -63,8 +63,8 @@ class Claimer:
         return records
 
     def send(self, cursor: Cursor[Any], batch_size: int, *, is_aging: bool = False) -> None:
-        """Send only the claim from the position. The claim may be sent in a pipeline; read its result with `read`
-        afterwards."""
+        """Send only the claim from the position. The caller may do this in a pipeline, and reads the result of the
+        claim with `read` afterwards."""
         parameters = self._parameters(batch_size)
         if self.position.uses_key_scan:
             self._execute(
@@ -77,8 +77,8 @@ class Claimer:
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
     def sent_alone(self, *, found: bool) -> None:
-        """Call this after the COMMIT of a claim made with `send`. If that claim found nothing, and was no key scan,
-        the next claim begins without the position."""
+        """Call this after the COMMIT of a claim made with `send`. If that claim was not a key scan and found
+        nothing, the next claim begins without the position."""
         self.suspect_claims = 0
         if found:
             self.position.count_claim()
@@ -130,6 +130,6 @@ class Claimer:
 
 
 def decode_later(cursor: Cursor[Any] | AsyncCursor[Any]) -> None:
-    """Let the cursor return jsonb and instants as `Record` takes them."""
+    """Let the cursor return jsonb and instants undecoded, because `Record` decodes them on demand."""
     cursor.adapters.register_loader("jsonb", ByteaBinaryLoader)
     cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)

@@ -1,4 +1,4 @@
-"""How a run says that it ends, in a transaction of the caller."""
+"""Stores the end of a run, in a transaction of the caller."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,8 +18,8 @@ _LEVELS = NumberArray(LEVELS)
 
 
 def may_end_with(outcomes: Sequence[Outcome], counts: RunCounts, batch_size: int, claimer: Claimer) -> bool:
-    """Whether it is likely that nothing is due, because the run claimed only once and found fewer records than it
-    asked for. False for outcomes that can make a record due again: this transaction would not see that the record is
+    """Whether probably nothing is due: the run claimed only once, and found fewer records than it asked for. Returns
+    False if an outcome can make its record due again, because this transaction would not see that the record is
     due."""
     is_short = counts.batch_count == 1 and counts.records_claimed < batch_size
     is_plain = not claimer.claimed_suspects and not claimer.position.uses_key_scan
@@ -29,8 +29,9 @@ def may_end_with(outcomes: Sequence[Outcome], counts: RunCounts, batch_size: int
 def send_end_if_idle(
     cursor: Cursor[Any], run_parameters: dict[str, Any], counts: RunCounts, completed: int
 ) -> OwnCursor:
-    """Call this in a pipeline. The returned cursor has a row if the run ended, because it has no records in hand and
-    none is due. `completed`: how many records this transaction completes that are not counted yet."""
+    """Call this in a pipeline. The returned cursor has a row if the run ended. A run ends here if none of its
+    records is processing and no record is due. `completed`: how many records this transaction completes; `counts`
+    does not contain them yet."""
     counted = replace(counts, records_completed=counts.records_completed + completed)
     ending = OwnCursor(cursor.connection, binary=True)
     ending.execute(sql("runs/end_idle_run"), run_parameters | {"levels": _LEVELS} | counted.parameters())

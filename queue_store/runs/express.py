@@ -35,11 +35,12 @@ SUSPICIOUS_SECONDS = 600.0
 
 
 class NotExpressError(Exception):
-    """The next record cannot be part of an express slice, so claim it in the normal way. No record is locked."""
+    """At least one of the next records cannot be part of an express slice, so claim these records in the normal way.
+    No record is locked."""
 
 
 class _RollBackError(Exception):
-    """Leaves the transaction of a slice, which then rolls back."""
+    """Leaves the transaction of a slice, so that the transaction rolls back."""
 
 
 class HeldSlice:
@@ -53,7 +54,7 @@ class HeldSlice:
         self._mark = mark
         self._transaction = transaction
         self._cursor = cursor
-        self._is_over = False  # whether its transaction is over
+        self._is_over = False  # whether the slice's transaction is over
         self._counted = len(records)  # in the run's counts, which its heartbeat writes
         run.counts.batch_count += 1
         run.counts.records_claimed += len(records)
@@ -61,8 +62,8 @@ class HeldSlice:
 
     def settle(self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Also returns the ids of the
-        `rest` that it claimed: all of them, unless the run is dead. Raises what HeldConnection.transaction raises. A
-        second call does the same as `settle_again`."""
+        claimed records of the `rest`. Unless the run is dead, these are all records of the `rest`. Raises what
+        HeldConnection.transaction raises. A second call does the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True
@@ -74,8 +75,9 @@ class HeldSlice:
     def settle_again(
         self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()
     ) -> tuple[Written, set[int]]:
-        """Do the same after a `settle` whose COMMIT may have happened or not. Writes a row only if the row still has
-        the mark of this slice: nobody has changed the row since the slice locked it, and nobody else works on it."""
+        """Do what `settle` does, after a call of `settle` whose COMMIT may or may not have happened. A row is
+        written only if it still has the mark of this slice: then nobody has changed the row since the slice locked
+        it, and nobody else works on the record."""
         run = self._run
         records = [outcome.record for outcome in outcomes]
         with run.held.transaction() as cursor:
@@ -112,9 +114,9 @@ class HeldSlice:
 
 
 def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
-    """Returns the next slice, or None if nothing is due from the position of the run or the flow is not open. In
-    that case claim in the normal way. Raises NotExpressError. The server ends the session if it is idle for
-    `idle_seconds`."""
+    """Returns the next slice. Returns None if no due record follows the run's cursors, if the flow is paused, if
+    processing is stopped, or if the run is no longer running. In these cases, the caller claims in the normal way.
+    Raises NotExpressError. The server ends the session if it is idle for `idle_seconds`."""
     transaction = ExitStack()
     cursor = transaction.enter_context(run.held.transaction())
     with transaction:
@@ -126,8 +128,8 @@ def hold(run: Run, batch_size: int, idle_seconds: float) -> HeldSlice | None:
         if not records:
             run.held.undo()
             return None
-        # Read outside of the pipeline. psycopg ends a pipeline with a request to flush, and this disarms
-        # `idle_in_transaction_session_timeout` until the next separate statement.
+        # The mark is read outside of the pipeline. psycopg ends a pipeline with a request to flush. This request
+        # disarms `idle_in_transaction_session_timeout` until the next separate statement.
         [[mark]] = cursor.execute(sql("runs/slice_mark")).fetchall()
         run.position.advance(records, batch_size)
         run.position.count_claim()
@@ -159,7 +161,8 @@ def hold_parameters(run: Run, batch_size: int, idle_seconds: float, *, is_one_co
 
 
 def read_held(run: Run, rows: Sequence[tuple[Any, ...]], batch_size: int) -> list[Record]:
-    """`rows`: those of runs/hold_records.sql, from a cursor that decodes later. Raises NotExpressError."""
+    """`rows`: the rows that runs/hold_records.sql returned, with values that are not decoded yet. Raises
+    NotExpressError."""
     if len(rows) > batch_size:
         raise AssertionError(f"held {len(rows)} records of {batch_size}")
     run.last_was_full = len(rows) == batch_size

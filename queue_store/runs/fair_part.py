@@ -1,5 +1,5 @@
-"""A fair part of the due records: how many each process may hold, so that all processes that could work on the flow
-now get equal parts."""
+"""How many due records one process may hold. All processes that can work on the flow at this moment get equal
+parts."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,17 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FairPart:
-    """`is_plenty`: counting stopped at its limit, so the part is at least this large."""
+    """`is_plenty`: counting stopped at its limit, so the fair part is `records` or more."""
 
     records: int
     is_plenty: bool
 
 
 def fair_part(run: Run, most_each: int) -> FairPart:
-    """A fair part of the records that are due from the position of the run. `most_each`: the caller needs no larger
-    part. The records are shared among the processes with a run of the flow and the idle processes that serve the
-    flow, but among no more processes than the flow may have runs. Raises what HeldConnection.transaction raises."""
+    """Returns a fair part of the due records that follow the run's cursors. `most_each`: the largest part that the
+    caller can use. The records are shared among the processes that have a run of the flow and the idle processes
+    that serve the flow. The number of these processes is limited to the number of runs that the flow may have.
+    Raises what HeldConnection.transaction raises."""
     parameters = run.parameters | run.position.bounds()
     parameters |= {"flow_name": run.options.flow_name, "most_each": most_each, "most": MOST_COUNTED}
     with run.held.transaction() as cursor:

@@ -1,7 +1,8 @@
-"""An express slice inside a handler's own transaction: the handler's rows and the records' outcomes share its COMMIT.
+"""An express slice inside a handler's own transaction: one COMMIT covers the handler's rows and the records'
+outcomes.
 
 hold_in     before the first handler: locks the next due records in the transaction; they stay pending
-settle_in   after the last handler: claims and completes them with one UPDATE
+settle_in   after the last handler: claims and completes the records with one UPDATE
 
 A rollback releases the records, and charges no attempt. queue_store/runs/express.py explains the marks that remain.
 """
@@ -22,7 +23,8 @@ from queue_store.runs.run import Run
 
 
 def hold_in(run: Run, cursor: Cursor[Any], batch_size: int, idle_seconds: float) -> list[Record]:
-    """Returns an empty list if nothing is due from the position of the run, or if the flow is not open. Raises
+    """Locks the next due records and returns them; they stay pending. Returns an empty list if no due record follows
+    the run's cursors, if the flow is paused, if processing is stopped, or if the run is no longer running. Raises
     NotExpressError."""
     parameters = hold_parameters(run, batch_size, idle_seconds, is_one_commit=True)
     decode_later(cursor)

@@ -1,5 +1,5 @@
-"""Runs over one connection, inside a transaction that somebody else has open there. This is for tests that roll
-back."""
+"""Lets runs work over one given connection, inside a transaction that the caller has begun on it. This is for tests
+that roll back."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from queue_store.database.statements import sql
 
 
 class OneConnection:
-    """Takes the place of a DatabaseManager and of the connection that a run holds. Each of its transactions is a
-    savepoint if a transaction is open, and otherwise a transaction. `current`: returns the connection, which may be
-    another one each time."""
+    """Takes the place of a DatabaseManager and of the connection that a run holds. The method
+    `transaction` makes a savepoint if the connection has a transaction open; otherwise it begins a transaction.
+    `current`: a function that returns the connection; it may return another connection each time."""
 
     def __init__(self, current: Callable[[], psycopg.Connection[Any]]) -> None:
         self._current = current

@@ -7,8 +7,9 @@ from queue_store.records.record import Record, Written
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run needs to know about its flow. `max_retries`: attempts after the first; at least 0. `record_class`:
-    the class of the claimed records; a flow whose payloads have a type needs its own."""
+    """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least
+    0. `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its
+    own."""
 
     flow_name: str
     batch_size: int

@@ -23,8 +23,8 @@ T = TypeVar("T", Completed, Failure, Snooze)
 def outcome_statements(
     flow_name: str, flow_instance_id: UUID, outcomes: Sequence[Outcome], max_retries: int
 ) -> list[NamedStatement]:
-    """At most one statement for each arrow, always in the same order and with ordered ids, so that everybody locks
-    in the same order."""
+    """Returns at most one statement for each arrow. The order of the arrows is fixed, and ids ascend, so that all
+    runs lock rows in the same order."""
     owner = {"flow_name": flow_name, "flow_instance_id": flow_instance_id}
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     failures = _in_id_order([o for o in outcomes if isinstance(o, Failure)])
@@ -52,8 +52,9 @@ def outcome_statements(
 def held_statements(
     run: dict[str, Any], outcomes: Sequence[Outcome], rest: Sequence[Record], max_retries: int
 ) -> list[NamedStatement]:
-    """Like `outcome_statements`, for records that the run has locked but not claimed. Records with an outcome other
-    than completed are claimed first, and so is the `rest`. `run`: the parameters of the claim."""
+    """Like `outcome_statements`, for records that the run has locked but not claimed. The statements claim the
+    `rest`. They also claim each record with an outcome other than completed, before they write that outcome. `run`:
+    the parameters of the claim."""
     completed = _in_id_order([o for o in outcomes if isinstance(o, Completed)])
     others = [o for o in outcomes if not isinstance(o, Completed)]
     claimed = [*(o.record for o in others), *rest]
@@ -74,14 +75,14 @@ def has_follow_ups(outcomes: Sequence[Outcome]) -> bool:
 
 
 def follow_up_parameters(outcomes: Sequence[Outcome], written: Written) -> list[dict[str, Any]]:
-    """The follow-up records of the records whose completion was accepted, and of no others."""
+    """The follow-up records of those records whose completion was accepted."""
     accepted = set(written.completed_ids)
     completed = [o for o in outcomes if isinstance(o, Completed) and o.record.id in accepted]
     return [follow_up for o in completed for follow_up in o.follow_ups]
 
 
 def write_follow_ups(cursor: Cursor[Any], outcomes: Sequence[Outcome], written: Written) -> None:
-    """Enqueue the records that accepted outcomes ask for."""
+    """Enqueue the follow-up records of the accepted outcomes."""
     if has_follow_ups(outcomes):
         for follow_up in follow_up_parameters(outcomes, written):
             rows = cursor.execute(sql("arrows/enqueue"), follow_up).fetchall()
@@ -133,7 +134,7 @@ def read_written(statement: NamedStatement, rows: Sequence[tuple[Any, ...]], wri
 
 
 def finished_parameters(flow_instance_id: UUID, records: Sequence[Record]) -> dict[str, Any]:
-    """The parameters of the statement that tells which of the records have already finished under the same claim."""
+    """The parameters of the statement that finds the records that have already finished under the same claim."""
     return {
         "flow_instance_id": flow_instance_id,
         "ids": [record.id for record in records],

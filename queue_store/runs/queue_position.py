@@ -1,15 +1,16 @@
 """Where a run looks for its next batch.
 
 A claim empties one priority level after the other, the most urgent first. The position holds a cursor for each level:
-the lowest `(scheduled_at, id)` of what was last claimed there. Without the cursors, every claim would read the index
-entries of all records that were claimed before. Vacuum cannot remove these entries while somebody holds a snapshot.
+the lowest `(scheduled_at, id)` of the records that were last claimed at this level. Without the cursors, every claim
+would read the index entries of all records that were claimed before. Vacuum cannot remove these entries while
+somebody holds a snapshot.
 
     is not set ──a claim found records──▶ is set: a claim starts at the cursors
         ▲                                    │
         └─ drop: the cursors are old, a claim found nothing, or it found an order key
 
 Late commits, retries and rescued records can lie below a cursor. So the cursors are dropped every `cursor_seconds`,
-and a claim that found nothing is made once more without them. If a claim without cursors takes long, they are
+and a claim that found nothing is made once more without them. If a claim without cursors takes long, the cursors are
 dropped less often.
 
 A claim also reads records that wait for an earlier record of their order key. Sometimes all records that a claim
@@ -39,8 +40,8 @@ _BOUNDS = NumberArray(BOUNDS_SECONDS)
 
 @dataclass(slots=True)
 class QueuePosition:
-    """The cursors of one flow in one process. `aging_claims`: every N-th claim starts at the level that has waited
-    longest."""
+    """The cursors of one flow in one process. `aging_claims` is a number N: every N-th claim starts at the level
+    whose first claimable record has waited longest."""
 
     cursor_seconds: float
     aging_claims: int
@@ -64,7 +65,7 @@ class QueuePosition:
 
     @property
     def next_is_aging(self) -> bool:
-        """Whether the next claim is an N-th claim, as `aging_claims` says."""
+        """Whether the next claim is an N-th claim (N is `aging_claims`)."""
         return (self._claim_count + 1) % self.aging_claims == 0
 
     def count_claim(self) -> None:
@@ -102,8 +103,8 @@ class QueuePosition:
         self._key_scan_until = 0.0
 
     def advance(self, records: Sequence[Record], batch_size: int) -> None:
-        """The records are ordered by level, then by `(scheduled_at, id)`. So the first record of each level is its
-        lowest."""
+        """The records are ordered by level, then by `(scheduled_at, id)`. So the first record of a level is the
+        lowest one of that level."""
         if self.uses_key_scan:
             self._after_key = records[-1].order_key or ""
             return
@@ -112,7 +113,7 @@ class QueuePosition:
             self._pause_seconds = min(self._walk_seconds / WALK_SHARE, LONGEST_PAUSE_SECONDS)
         first: dict[int, Record] = {}
         for record in records:
-            if record.order_key is not None:  # records waiting for this one become claimable below the cursor
+            if record.order_key is not None:  # a record that waits for this one may lie below the cursor
                 self._begin_key_scan(records, batch_size)
                 self.drop()
                 return
@@ -141,6 +142,6 @@ def read_records(
     timezone: tzinfo,
     record_class: type[Record] = Record,
 ) -> list[Record]:
-    """`rows`: from a cursor that decodes later."""
+    """`rows`: rows of records, with values that are not decoded yet."""
     owner: tuple[Any, ...] = (flow_name, flow_instance_id, timezone)
     return [record_class(*row, *owner) for row in rows]

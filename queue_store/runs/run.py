@@ -1,9 +1,9 @@
 """A run: the owner of its claims, from its first claim to its end.
 
 The protocol. A run is registered together with its first claim that finds something, and holds one connection for its
-whole life. Everything it writes about a record is fenced by `(id, flow_instance_id, claim_number)`. A record that
-was taken away from the run is refused, and its id is returned. A run whose COMMIT was interrupted does not know what
-it owns; it must end, and rescue gives back what is left under it.
+whole life. Every write of the run about a record is fenced by `(id, flow_instance_id, claim_number)`. A write
+about a record that was taken away from the run is refused, and the record's id is returned. A run whose COMMIT was
+interrupted does not know which records it owns. It must end, and rescue gives back its processing records.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,8 +40,8 @@ from queue_store.runs.sessions import run_parameters
 
 @dataclass
 class Run:
-    """The end of its context gives the connection back. One thread claims and writes. Heartbeats use another
-    connection."""
+    """At the end of the run's context, the connection is given back. One thread claims and writes. Heartbeats use
+    another connection."""
 
     database: DatabaseManager
     options: RunOptions
@@ -54,9 +54,9 @@ class Run:
     is_ended: bool = False
     batch_size: int = 0
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
-    new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this one ends
+    new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this run ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
-    is_in_doubt: bool = False  # the previous run does not know whether this one has begun
+    is_in_doubt: bool = False  # the previous run does not know whether this run has begun
     _first_batch: list[Record] = field(default_factory=list[Record])  # claimed by the previous run
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
@@ -96,8 +96,8 @@ class Run:
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
-        """Register and claim the first batch in one transaction. If the batch is empty, nothing was written. A
-        successor returns the batch that the previous run has claimed for it. Raises CommitUnknownError if it is
+        """Register the run and claim its first batch in one transaction. If the batch is empty, nothing is written.
+        A successor returns the batch that the previous run has claimed for it. Raises CommitUnknownError if it is
         unknown whether the run has begun."""
         if self.is_in_doubt:
             raise CommitUnknownError("the connection broke while the previous run ended and this one began")
@@ -114,15 +114,15 @@ class Run:
         return self._claimed(records)
 
     def begin_with(self, records: list[Record]) -> None:
-        """Take over the records that the previous run has claimed for this one. Call it after the COMMIT."""
+        """Take over the records that the previous run has claimed for this one. Call this after the COMMIT."""
         self.claimer.sent_alone(found=True)
         self.is_registered = True
         self._first_batch = self._claimed(records)
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
-        """The next batch, never larger than the batch size. Empty if nothing is due, the flow is not open, or the
-        run is not running. Atomic. `prefetch`: the run still works on its last batch, so it looks for no suspects.
-        `or_end`: the run ends if the batch is empty."""
+        """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the
+        flow is paused, if processing is stopped, or if the run is no longer running. Atomic. `prefetch`: the run
+        still works on its last batch, so it looks for no suspects. `or_end`: the run ends if the batch is empty."""
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
                 cursor.execute(sql("runs/plan_once"), self.parameters)
@@ -199,17 +199,17 @@ class Run:
         return [row[0] for row in rows]
 
     def end(self, error_message: str | None = None, *, leaves_unfinished: bool = False) -> None:
-        """Idempotent. Records that are still processing under this run are left to rescue. `leaves_unfinished`:
-        their claims count as claims without an outcome, which are limited."""
+        """Idempotent. Records that are still processing under this run are left to rescue. `leaves_unfinished`: whether
+        the claims of these records count as unfinished claims. After several of them in a row, a record is isolated."""
         if self.is_ended:
             return
         with self.held.transaction() as cursor:
             self.end_in(cursor, error_message, leaves_unfinished=leaves_unfinished, is_alone=True)
 
     def abandon(self, suspect_record_id: int | None, error_message: str) -> None:
-        """End as if this process had died with this record in flight, which then gets a crash strike. None: it is
-        unknown which record was in flight. Then the run's only record gets the strike, or its several records become
-        suspects."""
+        """End as if this process had died with the record `suspect_record_id` in flight. That record then gets a
+        crash strike. None means that it is unknown which record was in flight. Then, if the run has only one
+        record, that record gets the strike. If the run has several records, they become suspects."""
         death = {
             "error_message": error_message,
             "suspect_record_id": suspect_record_id,

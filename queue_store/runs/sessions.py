@@ -1,9 +1,9 @@
 """The database sessions in which a run has a transaction open. Rescue ends the sessions of a dead run, because they
 hold locks.
 
-These sessions are found by an advisory lock that each transaction of a run holds until its end. A process id that
-was noted earlier would not be enough: behind a pooler the session of an earlier transaction may belong to somebody
-else by now.
+Each transaction of a run holds an advisory lock until the transaction ends. This lock identifies the session. A
+process id that was stored earlier would not be enough: behind a pooler, the session of an earlier transaction may
+belong to another client by now.
 """
 
 import logging
@@ -41,16 +41,16 @@ def find_sessions(cursor: Cursor[Any], flow_instance_id: UUID) -> list[int]:
 def terminate_sessions(
     cursor: Cursor[Any], flow_instance_id: UUID, lease_seconds: float | None = None
 ) -> list[int]:
-    """End the sessions that `find_sessions` finds, and return their process ids. With `lease_seconds`, do so only if
-    the run has sent no heartbeat for that long. Raises InsufficientPrivilege."""
+    """End the sessions that `find_sessions` finds, and return their process ids. With `lease_seconds`, sessions are
+    ended only if the run has sent no heartbeat for that long. Raises InsufficientPrivilege."""
     parameters = {"lease_seconds": lease_seconds, "timeout_milliseconds": TERMINATE_TIMEOUT_MILLISECONDS}
     rows = cursor.execute(sql("liveness/terminate_sessions"), run_parameters(flow_instance_id) | parameters)
     return [row[0] for row in rows.fetchall()]
 
 
 def warn_of_ended_sessions(flow_instance_id: UUID, backend_pids: Iterable[int]) -> None:
-    """Call this if the run turned out to be alive. For example, its own transaction may have held up its
-    heartbeat."""
+    """Call this if sessions were ended although the run is alive. For example, the run's own transaction may have
+    delayed the run's heartbeat."""
     for backend_pid in backend_pids:
         logger.warning(
             "session %d was ended because run %s was silent, but the run came back: it writes its outcomes again",

@@ -1,8 +1,8 @@
-"""The database session of a one-COMMIT slice, which our statements share with a handler.
+"""The database session that our statements and a handler share in a one-COMMIT slice.
 
 open       the session is as it was when it connected; its settings are stored; from here on nobody can commit
 put_back   before each record: restores the stored settings
-close      before our own statements: resets the session, and tells whether the transaction is still the same one
+close      before our own statements: resets the session, and says whether the transaction is still the same one
 abandon    instead of `close`, before a rollback behind PgBouncer: releases the handler's advisory locks
 """
 
@@ -13,8 +13,8 @@ from queue_store.database.statements import sql
 
 Execute = Callable[[bytes, dict[str, Any] | None], Awaitable[list[tuple[Any, ...]]]]
 
-# A handler may change these settings, which could harm the next handler. The roles come first, because the other
-# settings may need their rights.
+# A handler may change these settings, and such a change could harm the next handler. The roles come first, because
+# the other settings may need their rights.
 WATCHED_SETTINGS = (
     "session_authorization",
     "role",

@@ -1,8 +1,8 @@
 """Ends a short run and begins the next run, of another flow, in one transaction.
 
-If many flows have a few records each, this saves every second COMMIT and half of the round trips. The successor
-begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes it. The successor does
-not wait long for locks: if the row of its flow stays locked, the first run ends without a successor.
+If many flows have a few records each, succession saves every second COMMIT and half of the round trips. The
+successor begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes it. The
+successor does not wait long for locks: if the row of its flow stays locked, the first run ends without a successor.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ SAVEPOINT = "successor"
 
 def exchange_or_end(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
     """Write outcomes and claim the next batch, as `Run.exchange` does. But if the run's only batch was short and
-    nothing is due, the run ends instead. Its successor then begins in the same transaction."""
+    nothing is due, the run ends instead, and its successor begins in the same transaction."""
     is_plain = not run.claimer.next_is_for_suspects and not has_follow_ups(outcomes)
     if is_plain and may_end_with(outcomes, run.counts, run.batch_size, run.claimer):
         return _end_with(run, outcomes), []
@@ -33,7 +33,7 @@ def exchange_or_end(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, lis
 
 def _end_with(run: Run, outcomes: Sequence[Outcome]) -> Written:
     """The run goes on if something is due or an outcome is refused. `run.successor` is set only if the successor has
-    claimed something, or may have."""
+    claimed records, or may have claimed some."""
     successor = run.new_successor() if run.new_successor else None
     if successor is None or successor.position.next_is_aging:
         return _write_and_end(run, outcomes, None)
@@ -89,7 +89,7 @@ class _Beginning:
         run.claimer.send(self._claiming, run.batch_size)
 
     def read(self) -> list[Record]:
-        """Returns no records if nothing is due, if the flow has suspects, or if its batch size has changed. The run
-        must then begin in its own transaction."""
+        """Returns no records if nothing is due, if the flow has suspects, or if the flow's batch size has changed.
+        The run must then begin in its own transaction."""
         is_as_expected = self._registering.fetchone() == (self._run.batch_size, False)
         return self._run.claimer.read(self._claiming) if is_as_expected else []

@@ -1,8 +1,8 @@
-"""The occurrences of the schedule. Each time that an entry is due is one row, which one worker takes.
+"""The occurrences of the schedule. Each due time of an entry is one row, which one worker takes.
 
-Beats only store these rows and send hints, as often as they like. If several times of an entry were missed, only the
-latest one is run. A new entry begins with its next time. The worker of an occurrence sends heartbeats while it
-works. If it is silent, another worker takes the occurrence over.
+A beat process only stores these rows and sends hints, and may repeat both at any time. If several occurrences of an
+entry were missed, only the latest one is executed. A new entry begins with its next due time. The worker of an
+occurrence sends heartbeats while it works. If this worker falls silent, another worker takes the occurrence over.
 """
 
 from collections.abc import Mapping
@@ -41,9 +41,9 @@ def lead(
     lease_seconds: float,
     ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
-    """Whether this beat leads, and the database's time. `ticks`: when the beat last hinted each entry with a plain
-    interval. Call this at the beginning of a transaction. If the beat freezes during that transaction, it holds the
-    row of the lease until the server ends its session."""
+    """Whether this beat process leads, and the database's time. `ticks`: for each entry with a plain interval, when
+    the process last sent a hint for it. Call this at the beginning of a transaction. If the beat process freezes
+    during that transaction, it holds the row of the lease until the server ends its session."""
     limit_idle_in_transaction(cursor)
     parameters: dict[str, Any] = {
         "beat_id": beat_id,
@@ -68,15 +68,15 @@ def notice(cursor: Cursor[Any], entry: str, due_at: datetime) -> None:
 
 
 def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
-    """The occurrences to hint now. They count as hinted from now on. Occurrences that were tried often enough are
-    given up."""
+    """The occurrences for which a hint must be sent now. From now on, they count as hinted. If the worker of an
+    occurrence fell silent in the last of `TRIES` tries, the occurrence is given up."""
     parameters = {"silent_seconds": SILENT_SECONDS, "again_seconds": HINT_AGAIN_SECONDS, "tries": TRIES}
     cursor.execute(sql("schedule/abandon_occurrences"), parameters)
     return cursor.execute(sql("schedule/hint_occurrences"), parameters).fetchall()
 
 
 def take(database: DatabaseManager, entry: str, due_at: datetime) -> Taken | None:
-    """Returns None if the occurrence is done already, or somebody works on this or another occurrence of the
+    """Returns None if the occurrence is done already, or if a worker works on this or another occurrence of the
     entry."""
     parameters = {"entry": entry, "due_at": due_at, "silent_seconds": SILENT_SECONDS}
     try:
@@ -96,7 +96,7 @@ def finish(
     cursor: Cursor[Any], taken: Taken, error_message: str | None = None, *, excused: bool = False
 ) -> str | None:
     """The new state of the occurrence: finished, due (to be tried again) or failed. None if another worker took it
-    over. `excused`: the error says that the occurrence must wait, so this does not count as a try."""
+    over. `excused`: the error says that the occurrence must wait, so this execution does not count as a try."""
     parameters = {
         **taken.parameters(),
         "error_message": error_message,

@@ -1,5 +1,5 @@
-"""Recurring records: one for each occurrence of a flow's schedule. They share the table of occurrences with the
-schedule of the maintenance tasks. The names of their entries begin with `flow:`."""
+"""Recurring records: one for each occurrence of a flow's schedule. One table holds these occurrences and those of
+the maintenance tasks. The names of the entries for flows begin with `flow:`."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

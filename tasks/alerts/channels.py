@@ -14,7 +14,7 @@ LOG_LEVELS = {"warning": logging.WARNING, "critical": logging.ERROR, "emergency"
 
 
 class ChannelError(Exception):
-    """A message could not be handed over. The text of this error contains no secret."""
+    """A message could not be sent. The text of this error contains no secret."""
 
 
 class Channel(Protocol):
@@ -52,7 +52,7 @@ class AppriseChannel:
 
 
 def channels_of(contact: str, settings: ProcessorSettings) -> list[Channel]:
-    """The channels that the contact's setting names. Empty for a contact that nobody configured."""
+    """The channels that the contact's setting names. The list is empty for a contact that is not configured."""
     if contact == "log":
         return [LogChannel()]
     urls: tuple[str, ...] = getattr(settings, f"contact_{contact}")

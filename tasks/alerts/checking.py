@@ -21,7 +21,7 @@ from .unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`notifications_sent`: None for a check that notifies nobody."""
+    """`notifications_sent`: how many notifications this check sent; None with `notify=False`."""
 
     findings: list[Finding]
     notifications_sent: int | None = None
@@ -30,11 +30,12 @@ class CheckResult:
 def check_queue(
     database: DatabaseManager, settings: ProcessorSettings, *, notify: bool, process_kind: str = WORKER
 ) -> CheckResult:
-    """With `notify=False` this check neither stores alerts nor sends anything. `process_kind` tells operators which
-    processes have the channels.
+    """With `notify=False` this check neither stores alerts nor sends anything. `process_kind`: the kind of this
+    process. Operators see it next to the contacts that this process has channels to.
 
-    If the database cannot be reached, does not answer or takes no writes, that is the only finding. With
-    `notify=True`, the contacts are notified of it. Raises SchemaVersionError if there is nothing to judge yet.
+    If the database cannot be reached, does not answer or takes no writes, this problem is the only finding. With
+    `notify=True`, the contacts are notified of this finding. Raises SchemaVersionError if the schema must be
+    migrated first.
     """
     try:
         judgement = judge_everything(database, settings, registers_as=process_kind if notify else None)
@@ -96,6 +97,6 @@ def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
 
 
 def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
-    """The codes whose alerts may be resolved. Empty while a rule fails, because the trouble that the rule looks for
-    may not be over."""
+    """The codes whose alerts may be resolved. If a rule raised an error, no alert may be resolved, because the
+    trouble that this rule looks for may not be over."""
     return () if any(finding.code == RULE_FAILED for finding in findings) else JUDGED_CODES

@@ -12,7 +12,7 @@ SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
-# Contacts whose channel still hangs. A thread cannot be stopped, so each contact has at most one thread.
+# Contacts whose call has not ended. A thread cannot be stopped, so each contact has at most one thread.
 _busy: set[str] = set()
 
 

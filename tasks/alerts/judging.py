@@ -30,8 +30,9 @@ ANSWER_SECONDS = 30.0
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """`judged_at`: the database's time when the judgement began. `attempts`: how many tries it took until the database
-    answered. `held_keys`: the keys of alerts that cannot be judged because of a stop; these alerts stay as they are.
-    `takes_writes`: False on a standby or a read-only server, whose findings may be out of date."""
+    answered. `held_keys`: the keys of alerts that cannot be judged while processing is stopped; these alerts stay as
+    they are. `takes_writes`: False on a standby or a read-only server. Findings from such a server may be out of
+    date."""
 
     judged_at: datetime
     findings: list[Finding]
@@ -47,11 +48,11 @@ def judge_everything(
     """Judges in up to TRIES tries, because one broken connection is not an emergency. No new try begins after
     ANSWER_SECONDS.
 
-    `registers_as`: this process first registers the contacts that it has channels to, under this kind of process.
-    None for a process that notifies nobody.
+    `registers_as`: the kind of this process. Before it judges, the process registers the contacts that it has
+    channels to, under this kind. None for a process that notifies nobody.
 
-    Raises DatabaseUnavailableError if no try has an answer within ANSWER_SECONDS, and SchemaVersionError if there is
-    nothing to judge yet.
+    Raises DatabaseUnavailableError if each try fails, or gets no answer within ANSWER_SECONDS. Raises
+    SchemaVersionError if the schema must be migrated first.
     """
     ends_at = time.monotonic() + ANSWER_SECONDS
     for attempt in range(1, TRIES + 1):
@@ -92,8 +93,8 @@ def _judge(
 
 
 def _refuse_old_schema(database: DatabaseManager) -> None:
-    """Refuses a schema that must be migrated or is too old. Accepts a newer schema, because this code judges it
-    during a deployment of a newer version."""
+    """Refuses a schema that must be migrated or is too old. Accepts a newer schema, because this code still judges
+    the queue while a newer version is deployed."""
     with database.hold():
         current = schema.version_of(database)
     if versions.is_to_be_migrated(current) or versions.is_too_old(current):

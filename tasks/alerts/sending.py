@@ -28,8 +28,8 @@ def reachable_contacts(settings: ProcessorSettings) -> list[str]:
 
 
 def register_contacts(database: DatabaseManager, settings: ProcessorSettings, process_kind: str) -> list[str]:
-    """Tell the other processes which contacts this process has channels to. Only names are stored: the addresses
-    stay here. Returns the contacts with notifications to send."""
+    """Store the names of the contacts that this process has channels to, so that other processes can read them. No
+    addresses are stored. Returns those contacts for which notifications are waiting."""
     named = [contact for contact in reachable_contacts(settings) if contact != alerts.LOG]
     if not named:
         return []
@@ -76,8 +76,8 @@ def _send_to(contact: str, database: DatabaseManager, settings: ProcessorSetting
 
 
 def deliver(contact: str, message: dict[str, Any], settings: ProcessorSettings) -> str | None:
-    """Sends the message over all channels that this process has to the contact. Returns None if at least one of them
-    worked, or else what went wrong."""
+    """Sends the message to the contact over all channels that this process has for it. Returns None if at least one
+    channel worked, and otherwise all problems."""
     problems: list[str] = []
     channels = channels_of(contact, settings)
     if not channels:

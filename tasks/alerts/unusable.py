@@ -1,7 +1,7 @@
-"""The alerts that must go out without the database, because it cannot be reached or takes no writes.
+"""The alerts that must be sent without the database, because it cannot be reached or takes no writes.
 
-A small file remembers who was notified. So nobody is notified twice, neither by a worker that checks every minute
-nor by a cron job that is a new process each time.
+A small file lists the contacts that were notified. So nobody is notified twice, neither by a worker that checks
+every minute nor by a cron job that is a new process each time.
 """
 
 import time
@@ -24,8 +24,8 @@ _BACK = {
 
 
 class UnusableDatabase:
-    """Remembers on this machine who was notified that the database cannot be used. The state is separate for each
-    user, environment, database and code of a finding."""
+    """Keeps a file that lists the contacts that were notified of the unusable database. The file is on this machine.
+    There is one file for each user, environment, database and code of a finding."""
 
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
         self._file = StateFile(settings, database.name, code.removeprefix("database_"))
@@ -33,8 +33,8 @@ class UnusableDatabase:
         self._code = code
 
     def is_gone(self, finding: Finding) -> int:
-        """Notify all contacts the first time, and later those that could not be reached before. Returns how many
-        were notified."""
+        """The first call notifies all contacts. Later calls notify only those that could not be reached before.
+        Returns how many were notified."""
         state = self._read() or {"since": time.time(), "notified": []}
         recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
         notified = self._notify(recipients, "opened", finding, state["since"])
@@ -42,8 +42,8 @@ class UnusableDatabase:
         return len(notified)
 
     def is_back(self) -> int:
-        """Notify the contacts that were told of the trouble. A contact that cannot be reached is notified the next
-        time. Returns how many were notified."""
+        """Send `resolved` to the contacts that were notified of the trouble. If a contact cannot be reached, the
+        next call notifies this contact. Returns how many were notified."""
         state = self._read()
         if state is None:
             return 0
@@ -79,7 +79,7 @@ class UnusableDatabase:
         return deliver(contact, message, self._settings)
 
     def _read(self) -> dict[str, Any] | None:
-        """Also reads `told`, the name that the previous version wrote."""
+        """Also reads the key `told`, which the previous version wrote instead of `notified`."""
         try:
             state = self._file.read()
             notified = state["notified"] if "notified" in state else state["told"]

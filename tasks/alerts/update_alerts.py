@@ -20,7 +20,7 @@ _judged_at = float("-inf")
 @waking_task("processing_queue.update_alerts", old_name="tasks.alerts.update_alerts")
 def update_alerts() -> None:
     """Idempotent. If two calls run at the same time, one waits while the other stores alerts. Each process judges at
-    most once in JUDGE_AGAIN_SECONDS, however many messages ask for it."""
+    most once in JUDGE_AGAIN_SECONDS, however many messages ask for a judgement."""
     from .checking import check_queue  # imported here, because a worker for flows never runs this task
 
     global _judged_at  # noqa: PLW0603  (when this process judged last)
@@ -30,4 +30,4 @@ def update_alerts() -> None:
     try:
         check_queue(database_named(), load_processor_settings(), notify=True)
     except (QueueStoreError, psycopg.Error) as error:
-        logger.warning("the alerts could not be brought up to date: %s", error)
+        logger.warning("the alerts could not be updated: %s", error)

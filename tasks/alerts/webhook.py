@@ -1,7 +1,8 @@
 """Posts JSON to a URL that an operator configured, and prevents requests to our own network.
 
-The host name is resolved once. The address found is checked, and the connection goes to it. Plain http and private
-addresses are refused, unless the host is listed in WEBHOOK_HOSTS. Redirects are not followed.
+The host name is resolved once. The address that was found is checked, and the connection goes to exactly this
+address. Plain http and private addresses are refused, unless the host is listed in WEBHOOK_HOSTS. Redirects are not
+followed.
 """
 
 import http.client
@@ -14,16 +15,17 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 5.0
-ANSWER_SECONDS = 10.0  # for the whole call, however slowly the answer arrives
-# IPv6 networks whose addresses contain an IPv4 address, and the byte where it begins. A gateway would connect us to
-# the IPv4 address.
+ANSWER_SECONDS = 10.0  # for the whole answer, however slowly its bytes arrive
+# IPv6 networks whose addresses contain an IPv4 address, and the byte where the IPv4 address begins. The IPv4 address
+# is checked, because a gateway would connect us to it.
 TRANSLATED = (
     (ipaddress.ip_network("::ffff:0:0/96"), 12),
     (ipaddress.ip_network("::/96"), 12),
     (ipaddress.ip_network("64:ff9b::/96"), 12),
     (ipaddress.ip_network("2002::/16"), 2),
 )
-# Teredo, and the prefix that each network translates in its own way: nobody can tell where such an address leads.
+# The networks of Teredo, and of translations for local use, which are different at each site. Addresses in these
+# networks are refused, because nobody can know where they lead.
 UNKNOWN = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 
@@ -32,7 +34,7 @@ class Webhook:
         try:
             self._parts = urlsplit(url)
             self.host = self._parts.hostname or ""
-        except ValueError:  # such as https://[1; `post` reports it
+        except ValueError:  # such as https://[1, which `post` refuses
             self._parts, self.host = urlsplit(""), ""
         self._is_allowed = self.host in allowed_hosts
 
@@ -49,15 +51,15 @@ class Webhook:
             )
             status = self._status(connection)
         except http.client.HTTPException as error:
-            raise OSError(f"no proper answer ({type(error).__name__})") from None
+            raise OSError(f"no valid HTTP answer ({type(error).__name__})") from None
         finally:
             connection.close()
         if not 200 <= status < 300:
             raise OSError(f"answered {status}")
 
     def _status(self, connection: http.client.HTTPConnection) -> int:
-        """The status of the answer. An answer may arrive so slowly that each byte is in time but the whole is not.
-        Then the connection is shut."""
+        """The status of the answer. If the status has not arrived after ANSWER_SECONDS, the connection is shut, even
+        if single bytes still arrive."""
         plain = connection.sock
         timer = threading.Timer(ANSWER_SECONDS, _shut, [plain])
         timer.daemon = True
@@ -76,7 +78,7 @@ class Webhook:
         found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)
         address = str(found[0][4][0])
         if not self._is_allowed and not _is_public(address):
-            raise ValueError("a private address: list the host in WEBHOOK_HOSTS if it is meant")
+            raise ValueError("a private address: list the host in WEBHOOK_HOSTS if this address is intended")
         return address, port
 
     def _connection(self, address: tuple[str, int]) -> http.client.HTTPConnection:

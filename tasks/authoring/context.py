@@ -35,8 +35,8 @@ class RunSide(Protocol):
 
 
 class FlowContext(Generic[PayloadT]):
-    """Annotate a handler's parameter with this class to receive it. A batch handler receives a list of them:
-    `list[FlowContext[Order]]` where payloads have a type."""
+    """The context of one record. A handler receives it in the parameter that is annotated with this class. A batch
+    handler receives a list of contexts: `list[FlowContext[Order]]` where payloads have a type."""
 
     def __init__(self, record: Record, run_side: RunSide, ends_at: float | None = None) -> None:
         self.record = record
@@ -96,27 +96,28 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def deadline(self) -> datetime | None:
-        """When the attempt is stopped, by this host's clock; None without a time limit."""
+        """The time by this host's clock at which the attempt is stopped; None without a time limit."""
         remaining = self.remaining_seconds
         return None if remaining is None else datetime.now(UTC) + timedelta(seconds=remaining)
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody asked this record to stop. A request arrives within a heartbeat. This call costs
-        nothing."""
+        """Whether somebody asked the handler of this record to stop. The process reads such a request at its next
+        heartbeat. This property does not ask the database."""
         return self._run_side.is_cancelled(self.record)
 
     def raise_if_cancelled(self) -> None:
-        """Raises RecordCancelled if somebody asked this record to stop. If the handler does not catch the error, the
-        record becomes cancelled."""
+        """Raises RecordCancelled if somebody asked the handler of this record to stop. If the handler does not catch
+        the error, the record becomes cancelled."""
         if self.is_cancelled:
             raise RecordCancelled(f"record {self.record_id} was asked to stop")
 
     def enqueue(self, flow_name: str, payload: Any, **options: Unpack[RecordOptions]) -> None:
-        """Enqueue another record in the transaction that completes this one. The new record exists if and only if
-        this one is completed, in every kind of handler and also while ingestion is stopped. It is skipped if an
-        unfinished record has the same `dedup_key`. By default it keeps this record's correlation id, and this
-        record's trace if no span is current. Raises PayloadRejectedError, UnknownFlowError."""
+        """Enqueue a new record in the transaction that completes the handler's record. If the handler's record is
+        not completed, the new record is not enqueued. This is so in every kind of handler. The new record is
+        enqueued even while ingestion is stopped, but not if an unfinished record has the same `dedup_key`. By
+        default the new record gets the correlation id of the handler's record. If no span is current, the new
+        record also gets the trace of the handler's record. Raises PayloadRejectedError, UnknownFlowError."""
         options.setdefault("correlation_id", self.correlation_id or None)
         parameters = check_record(NewRecord(payload, **options), encoder_of(flow_name))
         parameters["trace_context"] = parameters["trace_context"] or self.record.trace_context
@@ -126,9 +127,10 @@ class FlowContext(Generic[PayloadT]):
         )
 
     def report_progress(self, progress: Any) -> bool:
-        """Store how far the handler is, as any JSON of up to 8 kB. This happens at once and over another connection.
-        So the progress is visible before the handler's transaction commits, and is not rolled back with it. Returns
-        False if the record belongs to another claim now. Raises PayloadRejectedError, DatabaseUnavailableError."""
+        """Store the progress of the handler: any JSON of up to 8 kB. The progress is stored at once, over another
+        connection. So it is visible before the handler's transaction commits, and is not rolled back with that
+        transaction. Returns False if the record belongs to another claim now. Raises PayloadRejectedError,
+        DatabaseUnavailableError."""
         return self._run_side.write_progress(
             self.record, encode_json(progress, PROGRESS_LIMIT_BYTES, "progress")
         )

@@ -1,8 +1,8 @@
 """`@flow` turns a Python function into a flow, which processes records.
 
 The first parameter receives the record's payload, as the type of its annotation or as JSON. The annotation of every
-other parameter decides what it receives: `FlowContext`, or one of the connection types. With a connection the
-handler works in the transaction that also commits the record's new status.
+other parameter decides what that parameter receives: `FlowContext`, or one of the connection types. A handler with
+such a connection works in the transaction that also commits the record's new status.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ def flow(*, batch: Literal[True], **options: Unpack[OptionsButBatch]) -> BatchDe
 def flow(*, batch: Literal[False] = ..., **options: Unpack[OptionsButBatch]) -> Decorator: ...
 def flow(handler: Handler | None = None, /, **options: Any) -> Any:
     """Register the function as a flow under its own name (or `name=`). Returns the function itself, so that it can
-    still be called and tested. Its attributes are `enqueue` and the related functions. Raises FlowDeclarationError
-    at import."""
+    still be called and tested. The function gets the attributes `enqueue`, `aenqueue`, `enqueue_many` and
+    `aenqueue_many`. Raises FlowDeclarationError at import if the declaration is wrong."""
     if handler is None:
         return lambda function: _declare_and_register(function, options)
     return _declare_and_register(handler, options)

@@ -13,7 +13,7 @@ from queue_store.records.record import Record
 from queue_store.settings import ProcessorSettings
 
 from .payloads.payload_type import PayloadType, Upgrade
-from .retries import DEFAULT_BACKOFF, Backoff, DelayFunction, RetryPolicy, retry_delay_seconds
+from .retries import DEFAULT_BACKOFF, Backoff, DelayFunction, RetryPolicy, policy_of, retry_delay_seconds
 
 Handler = Callable[..., Any]
 
@@ -51,7 +51,8 @@ class FlowOptions(OptionsButBatch, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A declared flow. Options that are None take the setting of the same name."""
+    """A declared flow. If `batch_size`, `max_retries` or `max_crash_strikes` is None, the setting of the same name
+    applies."""
 
     name: str
     handler: Handler
@@ -95,8 +96,8 @@ class Flow:
 
     @property
     def needs_main_thread(self) -> bool:
-        """Whether a signal interrupts the flow's handler at the time limit. Such a handler runs outside of the main
-        thread only while no hint can be sent."""
+        """Whether the flow's handler has a soft time limit and so needs the main thread: only there can a signal
+        interrupt the handler. Such a handler runs in another thread only while no hint can be sent."""
         return False
 
     @property
@@ -125,3 +126,7 @@ class Flow:
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
         """The delay before the next attempt. None if the error is permanent, so that no attempt follows."""
         return retry_delay_seconds(self.backoff, self.retry_on, failed_attempts, error)
+
+    def retry_policy(self, error: BaseException) -> RetryPolicy | None:
+        """The policy for this error. None if the flow's own back-off decides."""
+        return policy_of(self.retry_on, error)

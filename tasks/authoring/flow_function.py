@@ -1,8 +1,10 @@
-"""What `@flow` makes of a function, as type checkers see it. It can be called as before, and can enqueue.
+"""The function that `@flow` returns, as type checkers see it. It can be called as before, and has methods that
+enqueue.
 
     send_invoice.enqueue(session, Order(order_id=17))
 
-A payload of another type is refused by the type checker, and at run time by `enqueue`, with the field's path.
+A type checker refuses a payload of another type. At run time `enqueue` refuses such a payload, and names the path of
+the wrong field.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,8 +44,8 @@ ENQUEUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class FlowFunction(Protocol, Generic[First_contra, Payload_contra, Rest, Returned_co]):
-    """A flow's function. Its methods that enqueue have the parameters and errors of the functions of the same names,
-    but without the parameter for the flow's name."""
+    """A flow's function. Its methods that enqueue have the same names, parameters and errors as the functions of
+    `queue_store`. Only the parameter `flow_name` is left out."""
 
     __name__: str
     __qualname__: str
@@ -108,8 +110,9 @@ class BatchDecorator(Protocol):
 
 
 def give_enqueue_functions(handler: Callable[..., Any], flow_name: str) -> None:
-    """Gives the handler the attribute `enqueue` and the related functions. A flow can be enqueued only by its name
-    if its handler cannot have attributes (such as a bound method), or is declared as several flows."""
+    """Sets ENQUEUE_FUNCTIONS as attributes of the handler. Two kinds of handlers cannot use these attributes: a
+    handler that cannot have attributes, such as a bound method, and a handler that is declared as several flows. In
+    both cases, records can be enqueued only by the functions of `queue_store`, with the name of a flow."""
     names: list[str] = getattr(handler, FLOW_NAMES, [])
     if flow_name not in names:
         names.append(flow_name)

@@ -48,8 +48,8 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
     """Import the modules that the settings and the installed packages name, and return all flows. Raises
     SettingsError.
 
-    Modules in the current directory are found, too, but last. Python itself does not look there when it runs an
-    installed command.
+    The current directory is searched, too, but after all other directories. When Python runs an installed command,
+    Python does not search the current directory by itself.
     """
     if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
         sys.path.append(here)
@@ -63,7 +63,7 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
         with _any_error_as_problem(place, problems):
             entry_point.load()
     for application in applications():
-        with _any_error_as_problem(f"an application has tasks: {application!r}", problems):
+        with _any_error_as_problem(f"the application {application!r} has tasks", problems):
             application.load_tasks()
     if problems:
         raise SettingsError(problems)
@@ -71,26 +71,26 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
 
 
 def remember(application: Application) -> None:
-    """Let `load_flows` also load the tasks of this application, after it has imported all modules. This does not
-    keep the application alive."""
+    """Let `load_flows` also load the tasks of this application, after the import of all modules. This does not keep
+    the application alive."""
     _applications.append(ref(application))
 
 
 def applications() -> list[Application]:
-    """The remembered applications that still exist."""
+    """The applications that were passed to `remember` and still exist."""
     return [application for reference in _applications if (application := reference()) is not None]
 
 
 def _is_sample_by_default(settings: ProcessorSettings) -> bool:
-    """Whether FLOW_MODULES names the sample only because nobody has set it. In that case, the sample is not loaded
-    if an installed package has flows."""
+    """Whether nobody has set FLOW_MODULES, so that its default names the sample. In that case, the sample is not
+    loaded if an installed package has flows."""
     is_named = f"{environment_name()}_DISTRIBUTED_PROCESSOR_FLOW_MODULES" in os.environ
     return settings.flow_modules == ProcessorSettings().flow_modules and not is_named
 
 
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
-    """The loaded modules of FLOW_MODULES that have no flow: neither the module nor a submodule declares one, and the
-    module imports none."""
+    """The loaded modules of FLOW_MODULES that have no flow. A module has a flow if it or a submodule declares one,
+    or if it imports a flow's function or an application whose tasks are flows."""
     handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
     handlers += applications()

@@ -59,7 +59,7 @@ class Backoff:
 
     @classmethod
     def fixed(cls, seconds: float, jitter: float = 0.0) -> "Backoff":
-        """A back-off with the same delay before every retry."""
+        """A back-off with the same delay before every retry, except for the random part (`jitter`)."""
         return cls(seconds, 1.0, max(seconds, 0), jitter)
 
     def delay_seconds(self, failed_attempts: int) -> float:
@@ -78,18 +78,25 @@ def retry_delay_seconds(
     failed_attempts: int,
     error: BaseException,
 ) -> float | None:
-    """Returns None for no further attempt. If `retry_on` has a policy for the error's class or one of its base
-    classes, the policy for the nearest class decides. Otherwise `backoff` does. A rejected payload would be rejected
-    again, so it is not retried unless `retry_on` says so."""
-    if isinstance(error, PermanentError):
-        return None
-    otherwise = PERMANENT if isinstance(error, PayloadRejectedError) else backoff
-    policy = next((retry_on[kind] for kind in type(error).__mro__ if kind in retry_on), otherwise)
+    """Returns None if no further attempt follows. If the error has no policy of its own, `backoff` decides."""
+    policy = policy_of(retry_on, error) or backoff
     if policy is PERMANENT:
         return None
     if isinstance(policy, Backoff):
         return policy.delay_seconds(failed_attempts)
     return _own_delay_seconds(policy, failed_attempts, error)
+
+
+def policy_of(
+    retry_on: Mapping[type[BaseException], RetryPolicy], error: BaseException
+) -> RetryPolicy | None:
+    """Returns the policy in `retry_on` for the error's class, or else for the nearest base class. None if there is
+    no such policy. A PermanentError is never retried. A rejected payload would be rejected again, so it is retried
+    only if `retry_on` says so."""
+    if isinstance(error, PermanentError):
+        return PERMANENT
+    otherwise = PERMANENT if isinstance(error, PayloadRejectedError) else None
+    return next((retry_on[kind] for kind in type(error).__mro__ if kind in retry_on), otherwise)
 
 
 def _own_delay_seconds(policy: DelayFunction, failed_attempts: int, error: BaseException) -> float:

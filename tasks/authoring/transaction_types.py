@@ -1,4 +1,5 @@
-"""What a handler may ask for as its transaction, by the annotation of its parameter."""
+"""Classes of connections and sessions. A handler's parameter that is annotated with one of these classes receives
+the handler's transaction."""
 
 import psycopg
 

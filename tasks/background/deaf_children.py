@@ -1,9 +1,9 @@
-"""Some children cannot receive an operator's request to end their handler: the handler holds the interpreter, or the
-child is frozen. The worker's main process then sees the request and kills the child. The next child gives the record
-a crash strike, and gives back the other records.
+"""Some children cannot receive an operator's request to end their handler: the handler holds the interpreter's lock,
+or the child is frozen. The worker's main process then sees the request and kills the child. The child that replaces
+the killed one gives the record in flight a crash strike, and gives back the other records.
 
 The main process keeps no connection, because children are forked from it. It asks the database only while a child
-with a record in flight is silent, and opens a connection just for that."""
+with a record in flight is silent, and opens a new connection for each question."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ from ..monitoring.deadline import call_with_deadline
 from ..worker.shared_slots import SEVERAL_IN_FLIGHT, BusyChild, SharedSlots, shared_slots
 
 LOOK_SECONDS = 0.5
-DEAF_SECONDS = 1.5  # a heartbeat thread that can run reports every 0.1 s
+DEAF_SECONDS = 1.5  # a heartbeat thread reports every 0.1 s if it can run
 ASK_SECONDS = 1.0
 ASK_AGAIN_AFTER_ERROR_SECONDS = 5.0
 ANSWER_SECONDS = 2.0
@@ -76,7 +76,7 @@ class DeafChildrenWatch:
         return deaf
 
     def _end(self, request: ProcessToEnd, deaf: dict[int, BusyChild]) -> None:
-        """Kill the child that the request names, but only if it is still working on the same record."""
+        """Kill the child that the request names, but only if the child is still working on the request's record."""
         child = deaf.get(request.pid)
         if (
             child is None

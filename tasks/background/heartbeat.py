@@ -1,6 +1,6 @@
-"""The heartbeat of a worker process. The heartbeat reports that the process and its run are alive, reads what they
-must know, and rescues the records of silent processes. It runs in a thread with its own connection, because the main
-thread is busy with records."""
+"""The heartbeat of a worker process. The heartbeat reports that the process and its run are alive, reads requests
+to the process and to the run, and rescues the records of silent processes. It runs in a thread with its own
+connection, because the main thread is busy with records."""
 
 import logging
 import random
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1  # how soon a stop is noticed
 CLOCK_SECONDS = 20.0  # between two comparisons of this host's clock with the database's
-FOLD_SECONDS = 30.0  # the age at which rollup deltas are folded if beat sends no fan_out
+FOLD_SECONDS = 30.0  # the time between two folds of one process, in case beat sends no fan_out
 
 
 class Heartbeat(threading.Thread):
@@ -60,8 +60,9 @@ class Heartbeat(threading.Thread):
         return self._services.settings.heartbeat_seconds * random.uniform(0.8, 1)  # noqa: S311
 
     def attempt_in_time(self, duty: Callable[[], None]) -> None:
-        """Runs the duty in another thread, and returns when it is done, or after half a lease: behind PgBouncer a
-        statement can wait for minutes while Postgres is away. While a duty still hangs, no other duty begins."""
+        """Runs the duty in another thread. Returns when the duty is done, or after half a lease, because a statement
+        behind PgBouncer can wait for minutes while Postgres is away. While a duty still hangs, no other duty
+        begins."""
         if self._duty is None or self._duty.done():
             self._duty = start_call(lambda: self.attempt(duty), thread_name="heartbeat_duty")
         if not wait([self._duty], self._services.settings.lease_seconds / 2).done:
@@ -85,7 +86,7 @@ class Heartbeat(threading.Thread):
         self.attempt(self._report_predecessor)
         recycle_when_full(self._services, self._process.memory_info().rss)
         silence_seconds, self._last_beat = time.monotonic() - self._last_beat, time.monotonic()
-        # If this process was stuck, it must not judge others: the database may have stood still for every process.
+        # If this process was stuck, it must not judge others: the database may have been stuck for every process.
         if silence_seconds < self._services.settings.lease_seconds:
             self._look_after_others()
 
@@ -119,7 +120,8 @@ class Heartbeat(threading.Thread):
         return asked is not None
 
     def _end_handler(self, handlers: Handlers | None, request: worker_processes.EndRequest) -> None:
-        """End the process of this handler. Returns if the request came too late."""
+        """End the process of the handler that the request names. This call returns only if the request came too
+        late."""
         if handlers is not None:
             handlers.end(request)
         logger.info(

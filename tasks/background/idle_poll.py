@@ -33,7 +33,7 @@ class IdlePoll(threading.Thread):
             except QueueStoreError as error:
                 logger.warning("could not look for due records: %s", error)
             except Exception:
-                logger.exception("looking for due records failed; the next look is tried as usual")
+                logger.exception("looking for due records failed; the next poll is tried as usual")
 
     def end(self, timeout_seconds: float) -> None:
         """Ends this thread. If the thread has a run, the call waits until the run has given back the records that it
@@ -73,11 +73,11 @@ class IdlePoll(threading.Thread):
             self._services.run_lock.release()
 
     def _waiting(self) -> FlowWithWork | None:
-        """Choose among the flows whose due records have waited for longer than any hint takes. The choice is the
-        flow that this process has not run for the longest time, because the flow that waits longest could have
-        endless work. Among flows that this process never ran, the choice is one with the fewest runs. So a flow
-        whose records kill every process does not always come first, because runs of dead processes are counted until
-        they are declared dead."""
+        """Choose among the flows whose due records have waited for `idle_poll_seconds`, or for any time if the
+        broker is away. The choice is the flow that this process has not run for the longest time. If the flow that
+        has waited longest were chosen, a flow with endless work could be chosen each time. Among flows that this
+        process never ran, the choice is a flow with the fewest runs. The runs of a dead process are counted until
+        the process is declared dead. So a flow whose records kill every process does not always come first."""
         with self._services.database.transaction() as cursor:
             flows = with_work(cursor, self._services.celery_queues)
         is_reachable = self._services.hints.is_broker_reachable()

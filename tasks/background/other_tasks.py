@@ -33,21 +33,21 @@ _held = ExitStack()
 
 
 def serve_other_tasks(worker_app: Celery) -> None:
-    """Let the worker run the tasks of all applications that its modules have made. Idempotent."""
+    """Let the worker run the tasks of all applications that the worker's modules have made. Idempotent."""
     for application in applications():
         for name, task in application.tasks.items():
             is_known = worker_app.tasks.get(name)
             if name.startswith(CELERYS_OWN) or is_known is task or isinstance(is_known, OwnTask):
                 continue
             _limits[name] = task.time_limit, task.soft_time_limit
-            task.time_limit = task.soft_time_limit = None  # the pool's limit
+            task.time_limit = task.soft_time_limit = None  # so that the pool does not apply these limits
             task.Request = f"{OtherRequest.__module__}:{OtherRequest.__name__}"
             worker_app.tasks[name] = task
 
 
 def take_limits_from_pool(worker: Any) -> None:
-    """Apply `--time-limit` to the other tasks only, because the pool would end a run in the middle. Call this when
-    the pool exists and has not started yet."""
+    """Apply `--time-limit` to the other tasks only, because at this limit the pool would end a run in the middle.
+    Call this when the pool exists and has not started yet."""
     _default_limits[:] = [worker.time_limit, worker.soft_time_limit]
     worker.pool.options.update(timeout=None, soft_timeout=None)
 

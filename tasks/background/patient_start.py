@@ -1,5 +1,5 @@
-"""Makes a starting worker wait for its pooler. PgBouncer still refuses clients for a while after Postgres has come
-back."""
+"""Makes a starting worker wait for PgBouncer. After Postgres has come back, PgBouncer still refuses clients for a
+while."""
 
 import logging
 import time
@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 
 def check_schema(application_name: str) -> None:
-    """Raises QueueStoreError if this code cannot use the database or its schema. If PgBouncer says that it will log
-    in to Postgres again soon, first waits for up to PATIENCE_SECONDS."""
+    """Raises QueueStoreError if this code cannot use the database or its schema. PgBouncer refuses clients while
+    it has no session of Postgres yet. In this case, this function tries again for up to PATIENCE_SECONDS."""
     database = DatabaseManager(application_name=application_name)
     ends_at = time.monotonic() + PATIENCE_SECONDS
     try:
@@ -29,7 +29,7 @@ def check_schema(application_name: str) -> None:
                 if seconds_left <= 0 or not any(text in str(error) for text in NOT_LOGGED_IN_YET):
                     raise
                 logger.warning(
-                    "PgBouncer has no session of Postgres yet, this start waits for at most %d s more: %s",
+                    "PgBouncer cannot log in to Postgres yet: this worker waits for at most %d s more: %s",
                     seconds_left,
                     error,
                 )

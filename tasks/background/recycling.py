@@ -1,6 +1,6 @@
-"""Replaces a worker process that uses too much memory. The process ends its run after the record in flight, gives
-back the other records, and makes room for a new process. Celery's own limit acts only after a task, and a run can be
-long."""
+"""Replaces a worker process that uses too much memory. The process ends its run after the record in flight, and
+gives back the other records. Then it ends, and the pool starts a new process. Celery's own memory limit would act
+too late: Celery applies it only after a task, and a run can take long."""
 
 import logging
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def recycle_when_full(services: WorkerServices, memory_bytes: int) -> None:
-    """Called at each heartbeat, in the heartbeat's thread. Ends the process between two runs."""
+    """Each heartbeat calls this in its thread. A process that uses too much memory is ended between two runs."""
     limit_bytes = services.settings.max_memory_mb * MEGABYTE
     if not services.is_full and (not limit_bytes or memory_bytes <= limit_bytes or not is_pool_child()):
         return
@@ -39,5 +39,5 @@ def _end(services: WorkerServices, memory_bytes: int) -> None:
         with services.database.transaction() as cursor:
             worker_processes.end(cursor, services.process.worker_process_id)
     except QueueStoreError as error:
-        logger.warning("not deregistered; this process is declared dead when its lease ends: %s", error)
+        logger.warning("could not deregister; this process is declared dead when its lease ends: %s", error)
     end_process()

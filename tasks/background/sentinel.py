@@ -1,6 +1,6 @@
 """The sentinel: one worker process, elected by a lease row, checks the queue every twenty seconds and rescues orphans.
-So a stuck beat, worker or database is reported even if beat sends nothing. It is a thread of its own, because a
-check or a webhook may take longer than a heartbeat can wait.
+So a stuck beat, worker or database is reported even if beat sends nothing. The sentinel has a thread of its own,
+because a check or a webhook may take longer than a heartbeat can wait.
 
 The modules for a check are imported at a process' first check, because most processes never make one."""
 
@@ -19,7 +19,7 @@ from ..monitoring.deadline import call_with_deadline
 from ..worker.services import WorkerServices
 
 RENEW_SECONDS = 10.0
-CHECK_SECONDS = 20.0
+CHECK_SECONDS = 15.0  # rounds take 8 to 10 s, so every second round makes a check
 LEASE_SECONDS = 25.0
 ANSWER_SECONDS = 10.0
 
@@ -50,15 +50,15 @@ class Sentinel(threading.Thread):
 
     def check(self) -> None:
         """Takes or renews the lease. Every CHECK_SECONDS, the holder of the lease rescues orphans and checks the
-        queue. A process that makes no check sends the waiting notifications that it has channels for, if it is the
-        first process of its worker.
+        queue. If a process makes no check and is the first process of its worker, it sends the waiting notifications
+        that it has channels for.
 
-        Raises InsufficientPrivilege where this login may not be the sentinel."""
+        Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""
         database, settings = self._services.database, self._services.settings
         try:
             is_mine = call_with_deadline(self._take_lease, ANSWER_SECONDS, thread_name="sentinel_lease")
         except DatabaseUnavailableError as error:
-            if self._services.slots.is_first:  # one process of each worker reports the error
+            if self._services.slots.is_first:  # only one process of each worker reports the error
                 from ..alerts.checking import report_unusable
 
                 report_unusable(database, settings, error, notify=True)
@@ -79,7 +79,7 @@ class Sentinel(threading.Thread):
     def _say_who_may(self) -> None:
         from ..alerts.sending import reachable_contacts
 
-        logger.info("this login may not be the sentinel: the workers of the control queue may")
+        logger.info("this login may not act as the sentinel: a worker of the control queue must do so")
         if len(reachable_contacts(self._services.settings)) > 1:
             logger.warning(
                 "this login may not send alerts, so the settings CONTACT_* have no effect here: set them for the "

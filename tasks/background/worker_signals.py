@@ -1,5 +1,5 @@
-"""Handlers of Celery's signals. A worker's main process only checks and stops. Everything else begins in the pool
-child."""
+"""Handlers of Celery's signals. A worker's main process only checks the set-up at the start, and stops the children
+at the end. Everything else begins in the pool child."""
 
 import logging
 import multiprocessing
@@ -59,7 +59,7 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
     app.steps["worker"].add(DeafChildren)  # pyright: ignore[reportOptionalSubscript]  (Celery's stub is wrong)
     bound_decompression()
     keep_harmless_commands()
-    logging.getLogger("celery.concurrency").setLevel(logging.INFO)  # DEBUG shows the bodies of messages
+    logging.getLogger("celery.concurrency").setLevel(logging.INFO)  # DEBUG would log the bodies of messages
     pool = (options or {}).get("pool") or app.conf.worker_pool
     _refuse_to_start_unless_ready([] if _pool_name(pool) in SUPPORTED_POOLS else [
         f"the pool {_pool_name(pool)} is not supported: use --pool=prefork (or solo for tests)"
@@ -73,8 +73,8 @@ def check_before_start(options: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 def import_what_handlers_need(flows: Iterable[Flow]) -> None:
-    """Import the modules which handlers need, once and before the fork. Otherwise each pool child would import them
-    while its first record waits. A worker whose flows do not need them skips this."""
+    """Import SQLAlchemy once before the fork, if handlers need it. Otherwise each pool child would import SQLAlchemy
+    while the child's first record waits."""
     if any(flow.needs_sqlalchemy for flow in flows):
         from queue_store.database import held_with_sqlalchemy, sqlalchemy_engine  # noqa: F401
 
@@ -95,7 +95,7 @@ def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -
 
 
 def serve_own_queues() -> list[str]:
-    """`-Q slow` means the Celery queue for flows of the queue `slow`, even if that Celery queue has another name."""
+    """Serve the Celery queues of this schema: `-Q slow` then means `own.slow`, for example. Returns their names."""
     flows = load_flows(load_processor_settings()).values()
     declared = {flow.queue for flow in flows} | {"flows", "control"}
     named = sorted(app.amqp.queues.consume_from)
@@ -106,8 +106,8 @@ def serve_own_queues() -> list[str]:
 
 
 def say_what_is_served() -> None:
-    """Log which flows this worker serves, and which modules have no flow. Otherwise a flow that nobody serves would
-    wait without any sign."""
+    """Log which flows this worker serves, and which modules have no flow. Otherwise the records of a flow that no
+    worker serves would wait without any sign."""
     settings = load_processor_settings()
     flows = load_flows(settings).values()
     for module in modules_without_flows(settings):
@@ -118,12 +118,12 @@ def say_what_is_served() -> None:
     for queue in elsewhere if here else []:
         names = ", ".join(sorted(flow.name for flow in flows if flow.celery_queue == queue))
         logger.warning(
-            "does not serve the Celery queue %s: another worker must (-Q %s), for flows %s",
+            "this worker does not serve the Celery queue %s: another worker must serve it (-Q %s), for flows %s",
             queue,
             queue,
             names,
         )
-    if applications():  # tasks that are not durable have other queues
+    if applications():  # their tasks that are not durable may use these queues
         return
     served = {flow.celery_queue for flow in flows} | {celery_queue_name("control")}
     for queue in set(celery_queues) - served:
@@ -139,7 +139,7 @@ def let_children_work(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_children(**_: Any) -> None:
-    """Ask all children to stop. Runs in the main process, and every child sees the request between two records."""
+    """Ask all children to stop. This runs in the main process. Every child sees the request between two records."""
     shared_slots.stop()
 
 
@@ -186,7 +186,7 @@ def close_worker_process(**_: Any) -> None:
     try:
         call_with_deadline(worker_services().close, CLOSE_SECONDS, thread_name="goodbye")
     except QueueStoreError as error:
-        logger.warning("not deregistered; this process is declared dead when its lease ends: %s", error)
+        logger.warning("could not deregister; this process is declared dead when its lease ends: %s", error)
     if worker_services().settings.tracing:
         flush_spans()
 

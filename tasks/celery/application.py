@@ -1,4 +1,4 @@
-"""The application that replaces `celery.Celery`. Its tasks are flows, and calls of them write records."""
+"""The application that replaces `celery.Celery`. Its tasks are flows, and calls of these tasks write records."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -27,14 +27,15 @@ CELERYS_OWN = "celery.*"
 
 
 class DurableCelery(Celery):
-    """`celery.Celery` whose tasks are durable.
+    """A `celery.Celery` with durable tasks: each call of such a task is a record.
 
     `transaction`: a function, "django:" with the alias of a database, or None. The function returns the caller's
-    session or connection, and returns None outside of a transaction. Without a function and an alias, each call
-    commits its own record. `outside_transaction`: what a call outside of a transaction does: "commit" its record at
-    once, or raise an "error". `durable`: patterns of the names of durable tasks, such as ["shop.billing.*"]; the
-    other tasks stay as they are. `on_crash`: what happens to a task without `acks_late=True` whose process died:
-    "fail" or "repeat". `database`: the database of the queue; by default the one that DATABASE_URL names.
+    session or connection, and returns None outside of a transaction. If `transaction` is None, each call is outside
+    of a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at
+    once; with "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such
+    as ["shop.billing.*"]; the other tasks stay as they are. `on_crash`: what happens to a task whose process died,
+    unless the task has `acks_late=True`: "fail" or "repeat". `database`: the database of the queue; by default the
+    one that DATABASE_URL names.
 
     Raises NotDurableError for wrong values.
     """
@@ -95,11 +96,11 @@ class DurableCelery(Celery):
         if queue is not None and wanted != declared:
             raise refuse(
                 f"{name}: queue={wanted!r} in a call",
-                f"its queue is {declared!r}; declare another one: @app.task(queue=…), or task_routes",
+                f"the task's queue is {declared!r}; declare another queue: @app.task(queue=…), or task_routes",
             )
 
     def task(self, *arguments: Any, **options: Any) -> Any:
-        """Like Celery's decorator `task`. But other applications in the process get no copy of the task, unless
+        """Like Celery's decorator `task`, but other applications in the process get no copy of the task, unless
         `shared=True`."""
         options.setdefault("shared", False)
         return super().task(*arguments, **options)
@@ -119,7 +120,7 @@ class DurableCelery(Celery):
         return task
 
     def register_task(self, task: Any, **options: Any) -> Any:
-        """Register a task that is a class, as Celery does."""
+        """Register a task that is a class. This replaces Celery's method of the same name."""
         task = task() if isinstance(task, type) else task
         name = task.name or self.gen_task_name(type(task).__name__, type(task).__module__)
         if self.is_durable(name):
@@ -141,8 +142,8 @@ class DurableCelery(Celery):
         task_id: str | None = None,
         **options: Any,
     ) -> Any:
-        """Every call that Celery would send as a message comes through here. If a message has started a task, Celery
-        itself handles the retry of that task."""
+        """Every call that Celery would send as a message comes through here. `retries` marks Celery's own retry of
+        a task that a message has started. Such a retry is a message, too."""
         said: dict[str, Any] = options | {"countdown": countdown, "eta": eta, "task_id": task_id}
         if options.get("retries") or not self.is_durable(name):
             self._refuse_canvas(name, kwargs)
@@ -150,7 +151,8 @@ class DurableCelery(Celery):
         return self._enqueue(name, args, kwargs, said)
 
     def _refuse_canvas(self, name: str, kwargs: Any) -> None:
-        """Refuses Celery's own tasks, such as celery.map, if they would call a durable task."""
+        """Refuses Celery's own tasks, such as celery.map, if they would call a durable task, or if all tasks are
+        durable."""
         called = (kwargs or {}).get("task") if isinstance(kwargs, dict) else None
         inner = called.get("task") if isinstance(called, dict) else None
         if fnmatchcase(name, CELERYS_OWN) and (self.durable == ("*",) or (inner and self.is_durable(inner))):

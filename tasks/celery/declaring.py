@@ -13,7 +13,7 @@ from .refusals import refuse
 
 WITHOUT_END = 1_000_000  # retries
 MOST_DECLARED = 1_000
-UNWRITTEN_SECONDS = 0.02  # how long the outcome of a task may wait if the task must not be repeated
+UNWRITTEN_SECONDS = 0.02  # how long an outcome may wait to be written if the task must not be repeated
 REFUSED = {
     "rate_limit": "limit how many run at a time with `queuectl tune`",
     "expires": "a record waits until it is processed; queuectl cancel cancels it",
@@ -45,6 +45,9 @@ class TaskFlow(Flow):
     def retry_delay_seconds(self, failed_attempts: int, error: BaseException) -> float | None:
         handler: TaskHandler = self.handler  # type: ignore[assignment]
         return handler.delay_after(error)
+
+    def retry_policy(self, error: BaseException) -> None:
+        """Returns None, because exception classes do not decide whether a record is tried again."""
 
 
 def check_declared(app: Any, name: str, function: Any, options: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
-"""The methods that a durable task calls in its body and that differ from Celery's. For example, `retry()` retries
-the record."""
+"""Methods that the body of a durable task may call, and that differ from Celery's methods. For example, `retry()`
+retries the record."""
 
 from functools import cache, partial
 from typing import Any
@@ -12,8 +12,8 @@ from .refusals import refuse
 
 
 class DurableTask(Task):
-    """The first base class of a durable task, in front of the class that the task would have otherwise. Outside of a
-    record, such as in `apply()`, it behaves like Celery's own class."""
+    """The first base class of each durable task. The second one is the class that the task would have otherwise.
+    If the task does not run for a record, such as in `apply()`, this class behaves like Celery's own class."""
 
     abstract = True
     most_retries: int | None = None  # the record's limit; retry() cannot increase the limit
@@ -29,8 +29,9 @@ class DurableTask(Task):
         max_retries: int | None = None,
         **options: Any,
     ) -> Any:
-        """Raises Retry, which makes the record pending again. When the retries are used up, raises the exception or
-        MaxRetriesExceededError. Raises NotDurableError for options that a record cannot follow."""
+        """Raises Retry, which makes the record pending again. When the retries are used up, raises `exc` if it is
+        given, and otherwise MaxRetriesExceededError. Raises NotDurableError for options that the retry of a record
+        cannot have."""
         request = self.request
         if getattr(request, "durable", None) is None:
             return super().retry(
@@ -71,12 +72,14 @@ class DurableTask(Task):
         if max_retries is not None and self.most_retries is not None and max_retries > self.most_retries:
             raise refuse(
                 f"retry(max_retries={max_retries})",
-                f"the record may have {self.most_retries}; declare more: @app.task(max_retries={max_retries})",
+                f"the record may have {self.most_retries} retries; declare more: "
+                f"@app.task(max_retries={max_retries})",
             )
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
         """Does the same as `delay()`, because the record is written in the transaction and can run only after the
-        COMMIT. With `task_always_eager`, the task waits for Django's COMMIT."""
+        COMMIT. If the application uses Django's transaction and `task_always_eager`, the task runs after Django's
+        COMMIT."""
         return self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **options: Any) -> Any:
@@ -90,13 +93,14 @@ class DurableTask(Task):
         return self.apply_async(*args, **options)
 
     def replace(self, sig: Any) -> Any:
-        raise refuse("self.replace()", "call the other task, and return")
+        raise refuse("self.replace()", "call the task that would replace this one, and return")
 
     def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
         raise refuse("self.add_to_chord()", "chords are not supported")
 
     def update_state(self, *arguments: Any, **options: Any) -> Any:
-        """Raises NotDurableError while a record runs. Otherwise it does the same as Celery's method."""
+        """Raises NotDurableError while the task runs for a record. Otherwise this method does the same as
+        Celery's."""
         if getattr(self.request, "durable", None) is not None:
             raise refuse(
                 "self.update_state()", "the record has its own state; write progress into a table of your own"

@@ -27,8 +27,8 @@ from .task_ids import task_id_of
 
 
 class Running:
-    """A running record. The request of the record's task carries this object. `result`: the return value as it will
-    be stored, or None."""
+    """A running record. In the request of the record's task, this object is the value of `durable`. `result`: the
+    return value as it will be stored, or None."""
 
     __slots__ = ("record_id", "result")
 
@@ -38,14 +38,14 @@ class Running:
 
 
 class TaskHandler:
-    """A run calls this with the payload of one record after the other."""
+    """A run calls this object once for each record, with the record's payload."""
 
     def __init__(self, app: Any, task: Any) -> None:
         self.app = app
         self.task = task
         self.__module__ = task.__module__
         self.__qualname__ = getattr(task, "__qualname__", type(task).__qualname__)
-        # The limits are read here, because our worker applies them instead of Celery's pool.
+        # The limits are read here, because our worker applies them, and Celery's pool does not.
         self.hard_seconds: float | None = task.time_limit or app.conf.task_time_limit
         self.soft_seconds: float | None = task.soft_time_limit or app.conf.task_soft_time_limit
         self.hostname = f"celery@{socket.gethostname()}"
@@ -75,7 +75,7 @@ class TaskHandler:
         return running.result
 
     def delay_after(self, error: BaseException) -> float | None:
-        """Returns None if the task does not want to be retried after this error."""
+        """Returns None if the task did not ask for a retry after this error."""
         return self._retry[1] if self._retry is not None and self._retry[0] is error else None
 
     def _soft_limit(self) -> Any:
@@ -109,7 +109,8 @@ class TaskHandler:
         }
 
     def _settle(self, info: Any, retval: Any, said: dict[str, Any], context: FlowContext) -> None:
-        """Raises the error that the attempt is charged with."""
+        """If the task succeeded, enqueues the task that `link=` names. If the task failed or asked for a retry,
+        raises the error that is stored for the attempt."""
         if info is None:
             if (link := said.get("link")) is not None:
                 self._enqueue_link(link, retval, said, context)
@@ -154,7 +155,7 @@ class TaskHandler:
 
 
 def _checked(said: Any) -> dict[str, Any]:
-    """Raises PayloadRejectedError for a record that was not written by a call of a task."""
+    """Raises PayloadRejectedError for a payload that cannot come from a call of a task."""
     if not isinstance(said, dict):
         raise PayloadRejectedError("payload", 'is not the payload of a task: {"args": […], "kwargs": {…}}')
     args, kwargs = said.setdefault("args", []), said.setdefault("kwargs", {})

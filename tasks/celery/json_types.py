@@ -21,11 +21,11 @@ def as_json(value: Any, field: str) -> Any:
 
 
 def from_json(encoded: bytes, plain: Any) -> Any:
-    """The decoded JSON with Celery's types. `plain`: the JSON decoded without these types. It is returned unchanged
-    if `encoded` has none of them."""
+    """The decoded JSON with Celery's types. `plain`: the JSON decoded without these types. `plain` is returned
+    unchanged if no value in `encoded` has such a type."""
     return loads(encoded) if _MARK in encoded.replace(b" ", b"") else plain
 
 
 def decoded(plain: Any) -> Any:
-    """The value from which `as_json` made this one."""
+    """The value from which `as_json` made `plain`."""
     return loads(json.dumps(plain))

@@ -10,7 +10,7 @@ from dateutil.parser import isoparse
 
 from .refusals import refuse
 
-# These options are about publishing a message, and no message is sent.
+# These options have no effect, because they are about publishing a message, and no message is sent.
 WITHOUT_MEANING = frozenset(
     {"producer", "publisher", "connection", "router", "retry", "retry_policy", "result_cls", "task_type",
      "add_to_parent", "delivery_mode", "immediate", "mandatory", "exchange", "routing_key", "serializer"}
@@ -27,7 +27,7 @@ REFUSED = {
     "expires": "a record waits until it is processed; queuectl cancel cancels it",
     "link_error": "catch the error in the task, or connect to the signal task_failure",
     "compression": "Postgres compresses large payloads on its own",
-    "replaced_task_nesting": "self.replace() is not supported: call the other task",
+    "replaced_task_nesting": "self.replace() is not supported: call the task that would replace this one",
     "stamped_headers": "pass headers=",
     "shadow": "a record has the name of its task",
     "route_name": "declare the queue at the task",
@@ -53,7 +53,8 @@ class CallOptions:
 def checked(app: Any, name: str, given: dict[str, Any]) -> CallOptions:
     """Raises NotDurableError for an option that is refused or unknown."""
     said = {option: value for option, value in given.items() if _says_something(value)}
-    # Celery sets `reply_to` in `freeze()`, such as for the only task of a chain.
+    # Celery itself sets `reply_to` in `freeze()`, for example for the only task of a chain. The caller did not pass
+    # this option, so it is not refused.
     if said.get("reply_to") == app.thread_oid:
         del said["reply_to"]
     if refused := next((option for option in REFUSED if option in said), None):
@@ -85,7 +86,9 @@ def _check_publishing(name: str, said: dict[str, Any]) -> None:
         raise refuse(f"{name}: serializer {said['serializer']!r} is not supported", "records hold JSON")
     if exchange := said.get("exchange"):
         raise refuse(
-            f"{name}: exchange {exchange!r} is not supported", "no message is sent; declare the queue"
+            f"{name}: exchange {exchange!r} is not supported",
+            "a call writes a record and sends it to no exchange; declare the task's queue by @app.task(queue=…) or "
+            "task_routes",
         )
     headers = said.get("headers")
     if headers is not None and not isinstance(headers, dict):

@@ -1,14 +1,15 @@
-"""Which queue a task belongs to: a flow has one queue for all callers."""
+"""Finds the queue of a task. A flow has one queue for all callers."""
 
 from typing import Any
 
 DEFAULT_QUEUE = "flows"
-OF_MESSAGES = ("exchange", "exchange_type", "routing_key")  # of a route
+OF_MESSAGES = ("exchange", "exchange_type", "routing_key")  # entries of a route that are only about messages
 
 
 def flow_queue(app: Any, queue: Any = None, *, name: str | None = None) -> str:
-    """Returns the name by which flows know a queue: the queue of a task (`name`), or the Celery queue that a call
-    names (`queue`). Celery's default queue becomes the default queue of flows."""
+    """Returns the name of a queue as flows declare it. `name`: the name of the task whose queue is returned.
+    `queue`: the Celery queue that a call names. If there is no queue, or it is Celery's default queue, returns the
+    default queue of flows."""
     if name is not None:
         queue = getattr(app.tasks.get(name), "queue", None) or route_of(app, name).get("queue")
     queue = getattr(queue, "name", queue)

@@ -37,8 +37,8 @@ STATES = {
 
 
 class DurableBackend(BaseBackend):
-    """The backend of one application. Its `store_result` and `mark_as_…` write nothing, because the worker writes
-    the record's outcome."""
+    """The result backend of one application. Its `store_result` and `mark_as_…` write nothing, because the worker
+    writes the record's outcome."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(app, url="processing-queue://")
@@ -86,7 +86,9 @@ class DurableBackend(BaseBackend):
         if state is None:
             return
         if not Operators(self.app.database).purge_records([state.record_id], actor=ACTOR):
-            raise refuse(f"the task {task_id} is not finished", "forget() it afterwards, or revoke() it")
+            raise refuse(
+                f"the task {task_id} is not finished", "revoke() it, or forget() it when it is finished"
+            )
 
     def store_result(self, *arguments: Any, **options: Any) -> None:
         pass
@@ -170,7 +172,7 @@ class DurableBackend(BaseBackend):
 
 class BesideBackend:
     """The backend of an application that also has tasks which are not durable. It reads results of durable tasks
-    from their records, and all others from the application's own backend."""
+    from their records, and all other results from the application's own backend."""
 
     def __init__(self, durable: DurableBackend, plain: Any) -> None:
         self._durable = durable
@@ -194,7 +196,7 @@ class BesideBackend:
 
 
 def _module_of(kind: str, traceback: str) -> str:
-    """The module of the exception's class. In a traceback, Python writes it in front of the class, in the line where
-    the message begins."""
+    """The module of the exception's class. In a traceback, Python writes the module in front of the class, in the
+    line where the message begins. If the traceback names no module, the class is a built-in one."""
     found = re.findall(rf"^(?:([\w.]+)\.)?{re.escape(kind)}(?::|$)", traceback, re.MULTILINE)
     return (found[-1] if found else "") or "builtins"

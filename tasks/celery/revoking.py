@@ -12,7 +12,8 @@ from .task_ids import record_id_of
 
 
 class DurableControl(Control):
-    """Celery's remote control. Here `revoke()` of a durable task goes to Postgres instead of to the workers."""
+    """Celery's remote control, with one change: `revoke()` of a durable task changes the record in Postgres, and
+    sends the workers no message."""
 
     app: Any
 

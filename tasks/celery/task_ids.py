@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-MARK = 0x5054_4153_4B00  # the first 48 bits of each such id
+MARK = 0x5054_4153_4B00  # the first 48 bits of the id of each durable task
 _LOW_BITS = 62
 _LOW = (1 << _LOW_BITS) - 1
 
@@ -13,7 +13,7 @@ def task_id_of(record_id: int) -> str:
 
 
 def record_id_of(task_id: str) -> int | None:
-    """Returns None for any other kind of id."""
+    """Returns None if the task's id does not carry the id of a record."""
     try:
         number = UUID(task_id).int
     except (ValueError, AttributeError, TypeError):

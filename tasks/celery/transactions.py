@@ -1,4 +1,4 @@
-"""The transaction in which a record is written: the caller's own, if there is one."""
+"""The transaction in which a record is written: the caller's own, if the caller has one."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,9 +21,9 @@ Outside = Literal["commit", "error"]
 
 class CallersTransaction:
     """`transaction`: a function, "django:" with the alias of a database, or None. The function returns the caller's
-    session or connection, and returns None outside of a transaction. Without a function and an alias, every call is
-    outside of a transaction. `outside`: what a call outside of a transaction does: "commit" a record in a
-    transaction of its own, or raise an "error"."""
+    session or connection, and returns None outside of a transaction. If `transaction` is None, every call is outside
+    of a transaction. `outside`: with "commit", a call outside of a transaction commits its record in a transaction
+    of its own; with "error", such a call raises NotDurableError."""
 
     def __init__(self, transaction: Transaction, outside: Outside) -> None:
         if not (transaction is None or callable(transaction) or _names_django(transaction)):
@@ -42,8 +42,8 @@ class CallersTransaction:
         return transaction.removeprefix(DJANGO) if isinstance(transaction, str) else None
 
     def current(self) -> Any:
-        """The connection through which a record is written; None outside of a transaction, if that is allowed. Raises
-        NotDurableError."""
+        """The connection through which a record is written; None outside of a transaction, if calls are allowed
+        there. Raises NotDurableError."""
         connection = self.open_one()
         if connection is None and self._outside == "error":
             raise refuse(
@@ -60,8 +60,8 @@ class CallersTransaction:
         return None if _commits_by_itself(connection) else connection
 
     def hint_after_commit(self, connection: Any, sender: HintSender, enqueued: Enqueued) -> None:
-        """Send a hint after the connection's COMMIT. If the COMMIT cannot be observed, no hint is sent, and a worker
-        finds the record within seconds."""
+        """Send a hint after the connection's COMMIT. If the COMMIT cannot be observed, no hint is sent. A worker
+        then finds the record within seconds."""
         if self.django_alias is not None:
             from django.db import connections
 
@@ -74,7 +74,7 @@ class CallersTransaction:
 
 
 def write(connection: Any, flow_name: str, record: NewRecord, task_id: str | None) -> Enqueued:
-    """Write through the caller's connection. Raises QueueStoreError."""
+    """Write the record through this connection. Raises QueueStoreError."""
     if task_id is not None:
         return enqueue_with_task_id(connection, flow_name, record, task_id)
     return enqueue(
@@ -108,8 +108,8 @@ def _of_django(alias: str) -> Any:
 
 
 def _commits_by_itself(connection: Any) -> bool:
-    """Whether each statement would be committed at once, because the connection is in autocommit and no transaction
-    is open. Otherwise SQLAlchemy or the driver begins a transaction, which the owner of the connection commits."""
+    """Whether the connection commits each statement at once: it is in autocommit, and no transaction is open.
+    Otherwise SQLAlchemy or the driver begins a transaction, which the owner of the connection commits."""
     if isinstance(connection, psycopg.Cursor):
         connection = connection.connection
     if is_connection(connection):

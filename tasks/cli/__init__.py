@@ -1,7 +1,7 @@
-"""`queuectl`: each command is a module of its own, imported when it is called.
+"""`queuectl`. Each command has a module of its own, which is imported only when somebody calls the command.
 
-Exit codes: 0 done, 1 it failed or found trouble, 3 the database cannot be used, 64 wrong usage, 130 interrupted.
-`check`, `doctor`, `drain` and `up` explain their own exit codes.
+Exit codes: 0 done, 1 the command failed or found trouble, 3 the database cannot be used, 64 wrong usage, 130
+interrupted. `check`, `doctor`, `drain` and `up` explain their own exit codes.
 """
 
 import ast
@@ -63,7 +63,7 @@ OLD_COMMANDS = {"watch": "follow"}  # the next version removes them
 
 
 class CommandGroup(click.Group):
-    """Finds commands by name, and ends with an exit code."""
+    """Finds a command by its name, runs it, and ends the process with an exit code."""
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **named: Any) -> Any:
         arguments = sys.argv[1:] if args is None else list(args)
@@ -95,12 +95,14 @@ class CommandGroup(click.Group):
             raise click.UsageError(error.message.removesuffix(".") + meant, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Like click's method, but it reads the help from the sources: importing all commands would take a second."""
+        """Lists the commands as click's own method does, but reads their help from the sources. Importing all
+        commands would take a second."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, _first_sentence(name)) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
-        # When psycopg is interrupted in a statement, it would log its rollback in addition to our message.
+        # If Ctrl-C interrupts a statement, psycopg logs a rollback. Without a logging handler, Python would print
+        # this log line in addition to our message.
         logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
             return super().invoke(ctx)
@@ -122,6 +124,7 @@ def _first_sentence(command: str) -> str:
 
 
 def _function_name(command: str) -> str:
-    """The name of the command's function and module. `import` is a keyword of Python."""
+    """The name of the command's function and module. For `import` it is `import_`, because `import` is a keyword of
+    Python."""
     name = command.replace("-", "_")
     return f"{name}_" if iskeyword(name) else name

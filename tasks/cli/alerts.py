@@ -33,7 +33,7 @@ def alerts(
 ) -> None:
     """List the alerts, acknowledge one, test the channels, or forget a contact.
 
-    Exit 1: an unknown alert or contact, or a channel that fails.
+    Exit 1 if the alert or contact is unknown, or if a channel fails.
     """
     if sum((bool(acknowledge), test_channels, bool(forget))) > 1:
         raise click.UsageError("Acknowledge, test or forget, one at a time.")
@@ -86,12 +86,12 @@ def _acknowledge(alert_id: int, actor: str, as_json: bool) -> None:
         done = acknowledge(cursor, alert_id, actor)
     if not done:
         raise click.ClickException(
-            f"there is no open, unacknowledged alert {alert_id}. See them with: queuectl alerts"
+            f"there is no open, unacknowledged alert {alert_id}. List the alerts with: queuectl alerts"
         )
     if as_json:
         write_json({"alert_id": alert_id, "acknowledged_by": actor})
     else:
-        say(f"Alert {alert_id} is yours, {actor}: it is not escalated any more.")
+        say(f"Alert {alert_id} is acknowledged by {actor}, and is not escalated any more.")
 
 
 def _forget(contact: str, actor: str, as_json: bool) -> None:
@@ -107,7 +107,7 @@ def _forget(contact: str, actor: str, as_json: bool) -> None:
         write_json({"contact": contact, "forgotten_by": actor})
     else:
         say(
-            f"{contact} is forgotten. A process with CONTACT_{contact.upper()} in its settings makes it known again."
+            f"{contact} is forgotten. A process with CONTACT_{contact.upper()} in its settings registers it again."
         )
 
 
@@ -127,5 +127,7 @@ def _test(as_json: bool) -> None:
         for contact, problem in problems.items():
             say(f"{contact}: {problem or 'sent'}")
         if len(contacts) == 1:
-            say("No contact is configured: set CONTACT_PRIMARY and the others to the URLs of their channels.")
+            say(
+                "No contact is configured: set CONTACT_PRIMARY and the other contacts to the URLs of their channels."
+            )
     raise SystemExit(1 if any(problems.values()) else 0)

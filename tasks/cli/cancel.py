@@ -19,8 +19,8 @@ from .frame import (
 
 @click.command()
 @click.argument("record_ids", nargs=-1, type=click.IntRange(1, 2**63 - 1), metavar="[ID]...")
-@click.option("--flow", "flow_name", help="All unfinished records of this flow.")
-@click.option("--pending-only", is_flag=True, help="With --flow: leave the running ones alone.")
+@click.option("--flow", "flow_name", help="Cancel all unfinished records of this flow.")
+@click.option("--pending-only", is_flag=True, help="With --flow: do not ask running records to stop.")
 @reason_option
 @dry_run_option
 @yes_option
@@ -53,8 +53,8 @@ def cancel(
         done = queue.cancel(ids, actor=actor, reason=reason)
     text = f"{plural(len(done.cancelled_ids))} cancelled."
     if done.asked_ids:
-        text += f" {plural(len(done.asked_ids), 'running record')} asked to stop when the handler checks or returns."
-        text += " `queuectl end ID` ends one that hangs."
+        text += f" {plural(len(done.asked_ids), 'running record')} asked to stop: each stops when its handler checks "
+        text += "for the request, or returns. `queuectl end ID` ends a handler that hangs."
     if done.skipped_ids:
         text += f" Skipped as finished or unknown: {', '.join(map(str, done.skipped_ids[:20]))}"
     _report(as_json, text, {"is_dry_run": False, **asdict(done)})

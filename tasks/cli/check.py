@@ -12,7 +12,8 @@ from .frame import json_option, say, write_json
 if TYPE_CHECKING:
     from queue_store.alerting.findings import Finding
 
-# Nagios' codes, which have none for an emergency. Wrong usage is 64 in every command.
+# The exit codes of Nagios. Nagios has no code for an emergency, so an emergency has the code for critical. Wrong
+# usage is 64 in every command.
 EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 2}
 UNKNOWN = 3
 LEVELS = tuple(EXIT_CODES)
@@ -26,20 +27,20 @@ FIRST_LINE_LENGTH = 300
     type=click.Choice(LEVELS[1:]),
     default=LEVELS[1],
     show_default=True,
-    help="Exit with 0 below this level. For probes that only distinguish 0 from failure.",
+    help="Exit with 0 below this level. Use it for probes that only distinguish 0 from failure.",
 )
 @click.option("--database", is_flag=True, help="Show the database's connections and its longest transaction.")
 @click.option("--performance", is_flag=True, help="Show rates and the top errors of the last 24 hours.")
 @json_option
 def check(notify: bool, fail_on: str, database: bool, performance: bool, as_json: bool) -> None:
-    """Judge the queue. This needs no worker and no beat.
+    """Judge the queue. The command needs no worker and no beat.
 
     The first line sums up the result. Exit code, as in Nagios: 0 healthy, 1 warning, 2 critical or emergency, 3 the
     queue cannot be judged.
     """
     try:
         level = _check(notify, database, performance, as_json)
-    except Exception as error:  # otherwise the exit code would look like a judgement
+    except Exception as error:  # otherwise Python would exit with 1, which means "warning"
         failure = meaning_of(error)
         if failure is None:
             logging.getLogger(__name__).exception("check failed")
@@ -76,7 +77,7 @@ def _check(notify: bool, database: bool, performance: bool, as_json: bool) -> st
                 "health": level,
                 "findings": [finding.as_dict() for finding in result.findings],
                 "notifications_sent": result.notifications_sent,
-                "notices_sent": result.notifications_sent,  # the old name, which the next version removes
+                "notices_sent": result.notifications_sent,  # the old name; the next version removes it
                 **details,
             }
         )
@@ -93,8 +94,8 @@ def _show_findings(level: str, findings: "Sequence[Finding]") -> None:
 
 
 def _first_line(level: str, messages: Sequence[str]) -> str:
-    """The first line of the output, which is all that a pager or Nagios shows. Nagios would read text after a | as a
-    measurement."""
+    """The first line of the output. Nagios shows only this line, and would read text after a | as a measurement. So
+    each | becomes a slash."""
     if not messages:
         return f"Queue health: {level}"
     worst = " ".join(messages[0].split()).replace("|", "/")

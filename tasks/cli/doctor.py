@@ -16,7 +16,7 @@ EXIT_CODES = {"ok": 0, "warning": 1, "problem": 2}
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Examine how the queue is set up, and say how to mend what is not right.
+    """Examine how the queue is set up, and say how to correct what is wrong.
 
     Nothing is changed, and a login with the role processing_queue_monitor suffices. Exit code: 0 all is well,
     1 warning, 2 problem.

@@ -41,9 +41,9 @@ NOT_EMPTY = 4
 def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str, as_json: bool) -> None:
     """Stop the ingestion of a flow and wait until none of its records is pending or processing.
 
-    Workers go on. The command also waits for transactions that enqueued before the stop. Exits with 0 when the flow is
-    empty, with 4 when the timeout passes first. Ingestion stays stopped either way, until: queuectl resume FLOW
-    --ingestion.
+    Workers go on processing. The command also waits for transactions that enqueued before the stop. Exits with 0 when
+    the flow is empty, with 4 when the timeout passes first. In both cases, ingestion stays stopped until you call
+    queuectl resume FLOW --ingestion.
     """
     with processor("drain") as queue:
         queue.stop_ingestion(flow_name, actor=actor, reason=reason or "drained")
@@ -69,12 +69,12 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
         )
     elif left.total:
         say(
-            f"{flow_name} is not empty after {timeout_seconds:g} s: {_text(left)}. Is it paused (queuectl status), or "
-            "does it wait (queuectl explain)? Ingestion stays stopped.",
+            f"{flow_name} is not empty after {timeout_seconds:g} s: {_text(left)}. See whether the flow is paused "
+            "(queuectl status), or what it waits for (queuectl explain). Ingestion stays stopped.",
             err=True,
         )
     else:
-        say(f"{flow_name} is empty. Let records in again with: queuectl resume {flow_name} --ingestion")
+        say(f"{flow_name} is empty. Accept records again with: queuectl resume {flow_name} --ingestion")
     if not is_empty:
         sys.exit(NOT_EMPTY)
 
@@ -82,13 +82,15 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 def _wait(
     queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
 ) -> "tuple[UnfinishedCounts, int]":
-    """Returns the counts of unfinished records at the end of the wait, and the number of transactions that began
-    before the stop and are still open."""
+    """Returns the counts of unfinished records at the end of the wait. The second figure is the number of
+    transactions that began before the stop and are still open."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
     writers = _open_writers(queue)
     while True:
-        writers &= _open_writers(queue)  # first, so that the counts include what these writers have committed
+        # The open transactions are read before the counts. So the counts include the records of all transactions
+        # that have ended by then.
+        writers &= _open_writers(queue)
         left = look(queue, flow_name)
         now = time.monotonic()
         if (not left.total and not writers) or now >= ends_at:

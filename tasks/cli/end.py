@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.2
     type=BoundedNumber(0, 3600),
     default=15,
     show_default=True,
-    help="How many seconds to wait for the answer.",
+    help="How many seconds to wait for the answers of the processes.",
 )
 @reason_option
 @actor_option
@@ -40,8 +40,8 @@ def end(
     actor: str,
     as_json: bool,
 ) -> None:
-    """End handlers that hang, with their processes. Their records are charged an attempt. Other records of these
-    processes are given back."""
+    """End handlers that hang, and the processes in which they run. An attempt is charged to the record of each
+    ended handler. All other records of these processes are given back."""
     if claim_number is not None and len(record_ids) > 1:
         raise click.UsageError("--claim is for one record: name one ID.")
     from queue_store.operators import ends

@@ -17,7 +17,7 @@ SHOWN_LINES = 10
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--flow", "flow_name", required=True, help="The flow to run on each record.")
+@click.option("--flow", "flow_name", required=True, help="The flow that processes the records.")
 @click.option(
     "--format", "file_format", type=click.Choice(["csv", "jsonl"]), help="By default the file's name decides."
 )
@@ -66,9 +66,9 @@ def enqueue(
     A CSV file needs a header: its names become the payload's keys. All lines or none are enqueued, unless
     --skip-invalid is given.
 
-    A line that does not fit the type of the flow's payload is refused, and the message names the place. If FLOW_MODULES
-    names the flow's module, the type itself checks the line. Otherwise the schema that is stored in the database checks
-    it, and converts nothing.
+    A line that does not fit the type of the flow's payload is refused. The error message names the wrong value's
+    place. If FLOW_MODULES names the flow's module, the type itself checks the line. Otherwise the schema that is
+    stored in the database checks it, and converts nothing.
     """
     if len(delimiter) != 1:
         raise click.UsageError("--delimiter must be one character.")

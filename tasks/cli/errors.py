@@ -1,5 +1,5 @@
-"""The output of a command that fails: one message on stderr, or with --json one document on stdout, and an exit
-code."""
+"""The output of a command that fails: one message on stderr, and an exit code. With --json, the command also writes
+one document on stdout."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from .frame import say, write_json
 
 FAILED = 1
 DATABASE_UNAVAILABLE = 3
-WRONG_USAGE = 64  # EX_USAGE of sysexits.h; a probe that runs `check` would take click's 2 for critical
+WRONG_USAGE = 64  # EX_USAGE of sysexits.h; click's own 2 would mean critical to a probe that runs `check`
 INTERRUPTED = 130
 
 
@@ -48,7 +48,8 @@ def errors_said(arguments: Sequence[str]) -> Generator[None]:
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
-    """Looks at the arguments before they are parsed, because an error of parsing is also reported as a document."""
+    """Returns True if the arguments contain --json. Looks at the arguments before they are parsed, because with
+    --json an error in parsing them must be written as JSON, too."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
 
@@ -62,7 +63,7 @@ def meaning_of(error: Exception) -> Failure | None:
         case UserInterruptError():
             return Failure("Interrupted. Uncommitted changes are rolled back.", INTERRUPTED)
         case click.Abort():
-            return Failure("Nothing was done, as you said.", FAILED)
+            return Failure("Nothing was done, because you did not confirm.", FAILED)
         case _:
             return _of_the_store(error)
 
@@ -78,7 +79,7 @@ def _of_the_store(error: Exception) -> Failure | None:
 
             from ..embedded.places import advice_on_addresses
 
-            others = wrong_settings(database_is_needed=False)  # `error` reports a missing database
+            others = wrong_settings(database_is_needed=False)  # `error` already names a missing DATABASE_URL
             wrong = SettingsError(error.problems + others)
             advice = advice_on_addresses(wrong.problems)
             return Failure(f"{wrong}\n{advice}" if advice else str(wrong), FAILED)
@@ -93,11 +94,27 @@ def _of_the_store(error: Exception) -> Failure | None:
             return Failure(str(error), DATABASE_UNAVAILABLE)
         case QueueStoreError():
             return Failure(str(error), FAILED)
+        case psycopg.errors.InsufficientPrivilege():
+            return Failure(f"{_one_line(error)}. {_advice_on_rights()}", FAILED)
         case psycopg.Error() | OSError():
-            return Failure(" ".join(str(error).split()), FAILED)
+            return Failure(_one_line(error), FAILED)
         case _:
             cause = cause_of(error)
             return _of_the_store(cause) if isinstance(cause, psycopg.Error) else None
+
+
+def _advice_on_rights() -> str:
+    from queue_store.queue_schema import role_name
+
+    return (
+        f"The login in DATABASE_URL lacks a right. Commands that only look need {role_name('monitor')}, and all others "
+        f"{role_name('admin')}. Call `queuectl grant-roles` as the owner, then GRANT the role to the login. A login "
+        f"with {role_name('producer')} enqueues with the library or by SQL, not with queuectl."
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _say(error: Exception, message: str) -> None:

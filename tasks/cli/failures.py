@@ -16,21 +16,25 @@ Table = tuple[tuple[str, ...], Sequence[tuple[object, ...]]]
     default=24.0,
     show_default=True,
     type=HOURS,
-    help="How far to look back.",
+    help="How many hours to look back.",
 )
 @click.option("--flow", "flow_name", help="Only this flow.")
 @click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many at most."
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Show at most this many rows.",
 )
 @click.option(
-    "--records", "by_record", is_flag=True, help="Failed records one by one, instead of kinds of errors."
+    "--records", "by_record", is_flag=True, help="Show failed records one by one, instead of kinds of errors."
 )
 @json_option
 def failures(hours: float, flow_name: str | None, limit: int, by_record: bool, as_json: bool) -> None:
     """Show the errors by kind, most frequent first.
 
-    Messages that differ only in numbers and ids are one kind. Retried attempts count, too. A separate column counts
-    those that failed for good.
+    Messages that differ only in numbers and ids are one kind. The counts include attempts after which the record is
+    retried. A separate column counts the attempts after which the record failed for good.
     """
     seconds = hours * 3600
     with migrated_database("failures") as database:
@@ -50,7 +54,7 @@ def failures(hours: float, flow_name: str | None, limit: int, by_record: bool, a
 
 def _since(counted_since: datetime, hours: float) -> str:
     if hours < 1:
-        return f"Counted from the newest attempts, since {counted_since:%Y-%m-%d %H:%M %Z}."
+        return f"The newest attempts are counted, since {counted_since:%Y-%m-%d %H:%M %Z}."
     return f"All attempts are counted, by whole hours, since {counted_since:%Y-%m-%d %H:%M %Z}."
 
 

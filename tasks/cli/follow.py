@@ -10,10 +10,10 @@ from .live import QueueLook, interval_option, lines_option, look_at_queue, times
 @click.argument("flow_name", metavar="FLOW")
 @interval_option
 @times_option
-@click.option("--until-empty", is_flag=True, help="End when nothing of the flow is pending or processing.")
+@click.option("--until-empty", is_flag=True, help="End when no record of the flow is pending or processing.")
 @lines_option
 def follow(flow_name: str, interval: float, times: int | None, until_empty: bool, as_json: bool) -> None:
-    """Write a line about a flow every few seconds, with the reason when it does not move."""
+    """Write a line about a flow every few seconds, with the reasons why its records are not processed."""
     from queue_store.database.bounded_read import bounded_read
     from queue_store.explain import explain_flow
 

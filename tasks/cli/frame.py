@@ -1,4 +1,4 @@
-"""What the commands have in common: options, the way to the database, and output that cannot harm a terminal."""
+"""Shared code of the commands: options, the connection to the database, and output that cannot harm a terminal."""
 
 import dataclasses
 import getpass
@@ -26,8 +26,8 @@ CELL_LENGTH = 200
 
 
 class BoundedNumber(click.FloatRange):
-    """A number with an upper and a lower limit, so that neither a database nor a clock gets a value that it cannot
-    hold. NaN is refused."""
+    """A number with a lower and an upper limit. A number above the limit could overflow an interval in the
+    database, or a timer in this process. NaN is refused."""
 
     def __init__(self, lowest: float, highest: float, *, min_open: bool = False) -> None:
         super().__init__(lowest, highest, min_open=min_open)
@@ -78,7 +78,7 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def migrated_database(command: str) -> Generator["DatabaseManager"]:
-    """A database with the right schema version. A command that only reads uses this, because it imports less than
+    """A database with the right schema version. Commands that only read use this, because it imports less than
     `processor`. Raises SettingsError."""
     from queue_store.database import schema
     from queue_store.settings import load_processor_settings
@@ -99,7 +99,7 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
 
 
 def check_flow(database: "DatabaseManager", flow_name: str) -> None:
-    """Raises UnknownFlowError, with a suggestion."""
+    """Raises UnknownFlowError, which suggests a similar name, if the flow is not registered."""
     from queue_store.operators.operators import Operators
 
     Operators(database).check_flow(flow_name)
@@ -136,22 +136,24 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print one or several lines. Control characters in the data cannot move the cursor or set colours."""
+    """Print one or several lines. Control characters are left out, so that they cannot move the cursor or set
+    colours."""
     click.echo(redact(text), err=err)
 
 
 def write_json(value: object) -> None:
-    """Needs no protection against control characters, because JSON escapes them."""
+    """Writes one JSON document. The terminal needs no further protection, because JSON escapes control
+    characters."""
     click.echo(json.dumps(value, default=_as_json, indent=2))
 
 
 def write_json_line(value: object) -> None:
-    """Writes one document per line, for live commands."""
+    """Writes one JSON document on one line, for live commands."""
     click.echo(json.dumps(value, default=_as_json))
 
 
 def write_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """On a terminal, columns are aligned. Otherwise they are separated by tabs, for a program."""
+    """Aligns the columns on a terminal. For a program, separates them by tabs."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [list(headings), *cells]:

@@ -37,7 +37,7 @@ def table_option(name: str, wanted: str, **options: Any) -> Any:
 @click.argument("source", type=click.Choice(["procrastinate", "pgqueuer", "table"]))
 @click.argument("table", required=False)
 @click.option("--flow", "flows", multiple=True, metavar="[TASK=]FLOW",
-    help="The flow for a task; by default the flow of the same name. For a table: its flow.")  # fmt: skip
+    help="The flow for a task; by default the flow of the same name. For a table: the flow of its rows.")  # fmt: skip
 @click.option(
     "--schema", help="The schema of the other system's tables. By default the search_path finds them."
 )
@@ -57,7 +57,7 @@ def table_option(name: str, wanted: str, **options: Any) -> Any:
 @table_option("--dedup-key", "the column of the dedup_key.")
 @table_option("--order-key", "the column of the order_key.")
 @click.option("--batch-size", type=click.IntRange(1, 10_000), default=1_000, show_default=True,
-    help="Jobs in one transaction.")  # fmt: skip
+    help="The number of jobs in one transaction.")  # fmt: skip
 @dry_run_option
 @yes_option
 @actor_option
@@ -77,9 +77,9 @@ def import_(
 ) -> None:
     """Turn the waiting jobs of Procrastinate, PgQueuer or a status table in the same database into records.
 
-    Each batch is one transaction that locks the jobs, writes the records and takes the jobs from the other system: no
-    worker runs a job twice, and repeating the command moves no job twice. Look first with --dry-run. Exit 1 when some
-    jobs cannot be moved.
+    Each batch is one transaction that locks the jobs, writes the records and takes the jobs from the other system. So
+    no worker runs a job twice, and repeating the command moves no job twice. Use --dry-run first to see what would be
+    moved. Exit 1 when some jobs cannot be moved.
     """
     chosen = _source(source, table, flows, schema, split_locks, of_table)
     loaded_flows()  # so that payloads are checked against the flows' types
@@ -183,6 +183,6 @@ def _say_moved(done: "Moved", what: str, *, err: bool = False) -> None:
         say(f"  {flow_name}: {count:,}", err=err)
     for left in done.left:
         ids = ", ".join(map(str, left.ids)) + (" …" if left.count > len(left.ids) else "")
-        say(f"  stays: {plural(left.count, 'job')} of {left.name}: {left.reason} (ids {ids})", err=err)
+        say(f"  not moved: {plural(left.count, 'job')} of {left.name}: {left.reason} (ids {ids})", err=err)
     if done.running:
-        say(f"{plural(done.running, 'job')} still held by the old workers.", err=err)
+        say(f"The old workers still hold {plural(done.running, 'job')}.", err=err)

@@ -1,4 +1,5 @@
-"""Common parts of the live commands: how often they look, and the figures of a flow as a row."""
+"""Common parts of the live commands: the options for how often they read the queue, and a flow's figures as a row of
+a table."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -34,9 +35,7 @@ times_option = click.option(
     "--times", type=click.IntRange(1), help="Update this many times, then end (default: until Ctrl-C)."
 )
 
-lines_option = click.option(
-    "--json", "as_json", is_flag=True, help="Write one JSON document per line at each update."
-)
+lines_option = click.option("--json", "as_json", is_flag=True, help="Write JSON documents, one per line.")
 
 
 @dataclass(frozen=True, slots=True)

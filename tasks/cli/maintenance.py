@@ -27,24 +27,24 @@ ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
 @click.command()
 @click.option("--cleanup-orphaned-records", is_flag=True, help="Give back records whose owner is gone.")
 @click.option("--orphaned-timeout-hours", type=ORPHANED_TIMEOUT, help="Default: CLEANUP_TIMEOUT_HOURS.")
-@click.option("--reset-failed-records", is_flag=True, help="Give failed records another chance.")
+@click.option("--reset-failed-records", is_flag=True, help="Make failed records pending again.")
 @click.option(
     "--max-retries",
     type=click.IntRange(1, 2**31 - 1),
     default=3,
     show_default=True,
-    help="Only records with fewer failed attempts than this.",
+    help="Reset only records with fewer failed attempts than this.",
 )
 @click.option("--purge-old-records", is_flag=True, help="Delete what is older than its retention.")
 @click.option(
     "--dry-run/--no-dry-run", default=True, show_default=True, help="Say what would be done, or do it."
 )
-@click.option("--history", is_flag=True, help="Show the last runs, scheduled ones included.")
+@click.option("--history", is_flag=True, help="Show the last maintenance runs, also the scheduled ones.")
 @yes_option
 @actor_option
 @json_option
 def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
-    """Run maintenance by hand; without --no-dry-run it only says what it would do."""
+    """Run maintenance by hand. Without --no-dry-run, the command only says what it would do."""
     from ..monitoring import distributed_system_maintenance
 
     if history:
@@ -63,8 +63,8 @@ def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
 
 
 class Progress:
-    """Reports progress on stderr, at most every PROGRESS_SECONDS. So only an operation that takes longer reports
-    anything."""
+    """Reports progress on stderr, at most once in PROGRESS_SECONDS. An operation that ends sooner reports
+    nothing."""
 
     def __init__(self) -> None:
         self._said_at = time.monotonic()

@@ -45,7 +45,7 @@ def migrate(dry_run: bool, as_json: bool) -> None:
 
 
 def _migrate(dry_run: bool) -> "tuple[str | None, list[Migration]]":
-    """Return the schema's version before, and the migrations that were missing."""
+    """Return the schema's version before the migration, and the migrations that were missing."""
     from queue_store.database import schema
 
     with opened_database("migrate") as database:

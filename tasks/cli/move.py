@@ -24,10 +24,10 @@ from .frame import (
 @actor_option
 @json_option
 def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
-    """Move the pending and failed records under NAME, which is not a flow, to a flow, with their attempts and counts.
+    """Move pending and failed records, with their attempts and counts, from NAME to FLOW. NAME must not be a flow.
 
-    For records that somebody enqueued by SQL under a mistyped name. Exit 1 if some records stay because an unfinished
-    record of the flow has their dedup_key.
+    Use this for records that somebody enqueued by SQL under a mistyped name. Exit 1 if some records stay because an
+    unfinished record of the flow has their dedup_key.
     """
     from queue_store.operators.unknown_flows import check_movable
     from queue_store.readings.flow_counts import read_flow_counts
@@ -47,7 +47,8 @@ def move(from_name: str, flow_name: str, dry_run: bool, yes: bool, actor: str, a
         write_json({"is_dry_run": False, **asdict(done)})
     else:
         say(
-            f"{plural(len(done.pending_ids), 'pending record')} and {len(done.failed_ids)} failed moved to {flow_name}."
+            f"Moved to {flow_name}: {plural(len(done.pending_ids), 'pending record')} "
+            f"and {len(done.failed_ids)} failed."
         )
         if done.skipped_ids:
             skipped = ", ".join(map(str, done.skipped_ids[:20]))

@@ -22,7 +22,7 @@ def new_flow(name: str, directory: Path, as_json: bool) -> None:
     """Write a new flow and its test: NAME.py and test_NAME.py. Nothing is overwritten."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or keyword.iskeyword(name):
         raise click.BadParameter(
-            "lower-case letters, digits and _, at most 63, beginning with a letter.", param_hint="NAME"
+            "use 1 to 63 lower-case letters, digits and _, beginning with a letter.", param_hint="NAME"
         )
     targets = {
         directory / f"{name}.py": "flow.py.template",

@@ -18,4 +18,6 @@ def pause(flow_name: str, reason: str | None, actor: str, as_json: bool) -> None
     if as_json:
         write_json({"flow_name": flow_name, "is_paused": True, "was_changed": bool(changed)})
     else:
-        say(f"{flow_name} is paused{'' if changed else ' already'}. Go on with: queuectl resume {flow_name}")
+        say(
+            f"{flow_name} is paused{'' if changed else ' already'}. Resume it with: queuectl resume {flow_name}"
+        )

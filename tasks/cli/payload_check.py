@@ -1,5 +1,5 @@
-"""Checks payloads for `queuectl enqueue`: by the flow's code if this process can load it, otherwise by the JSON
-Schema that is stored."""
+"""Checks payloads for `queuectl enqueue`: by the flow's code, or by the stored JSON Schema if this process cannot
+load the code."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 PayloadCheck = Callable[[Sequence[str]], list[str | None]]
 BY_SCHEMA = (
-    "by the stored schema, which converts nothing: pass --numbers, or name the flow's module in FLOW_MODULES so that "
-    "its type decides"
+    "checked by the stored schema, which converts nothing: pass --numbers, or name the flow's module in FLOW_MODULES "
+    "so that the flow's type decides"
 )
 
 
 def payload_check(database: "DatabaseManager", flow_name: str) -> PayloadCheck | None:
-    """A check by the flow's stored JSON Schema. None if the flow takes any JSON, or if its code is loaded, because
-    the code then checks payloads itself. The code is imported only for a flow that declares a type. Raises
-    SettingsError."""
+    """A check by the flow's stored JSON Schema. None if the flow takes any JSON. It is also None if the flow's code
+    is loaded, because the code then checks payloads itself. The code is imported only for a flow that declares a
+    type. Raises SettingsError."""
     from queue_store.readings.payload_schema import read_payload_schema
 
     with database.transaction() as cursor:

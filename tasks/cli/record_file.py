@@ -16,7 +16,7 @@ from queue_store.plural import plural
 
 from .payload_check import PayloadCheck
 
-Judged = tuple[int, NewRecord, str | None]  # the line's number, its record, and its problem or None
+Judged = tuple[int, NewRecord, str | None]  # the line's number, the record, and the line's problem or None
 NOTHING = NewRecord(None)
 BUNCH_LINES = 200
 REMEMBERED_PROBLEMS = 100
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?
 
 
 class InvalidLinesError(QueueStoreError):
-    """The file has lines that cannot be records; they are in `RecordFile.problems`."""
+    """The file has lines that cannot become records. `RecordFile.problems` lists the first few of these lines."""
 
 
 @dataclass
@@ -73,7 +73,8 @@ class RecordFile:
         return bool(self.problem_count) and not self.skip_invalid
 
     def _judged(self) -> Iterator[Judged]:
-        """Yields each line as a record, or with its problem. Lines are checked by the database in bunches."""
+        """Yields each line with its record, or with its problem. With `check`, the database checks BUNCH_LINES lines
+        at a time."""
         bunch: list[tuple[int, NewRecord, str]] = []
         for line_number, payload in (
             self._csv_payloads() if self.file_format == "csv" else self._json_payloads()
@@ -110,7 +111,7 @@ class RecordFile:
     def _problem(self, line_number: int, problem: str) -> None:
         self.problem_count += 1
         if len(self.problems) < REMEMBERED_PROBLEMS:
-            insort(self.problems, (line_number, problem))  # sorted: the database reports problems late
+            insort(self.problems, (line_number, problem))  # sorted, because `check` finds some problems late
 
     def _lines(self) -> Iterator[str]:
         for raw in self.file:
@@ -155,7 +156,7 @@ class RecordFile:
                     values = map(_number, row) if self.numbers else row
                     yield first_line, dict(zip(header, values, strict=True))
                 else:
-                    self._problem(first_line, f"has {len(row)} fields, the header has {len(header)}")
+                    self._problem(first_line, f"has {len(row)} fields, but the header has {len(header)}")
 
     def _header(self, row: list[str]) -> list[str]:
         names = [name.strip() for name in row]

@@ -25,16 +25,17 @@ _RESUME = "queuectl resume --all"
     type=BoundedNumber(0, 3600),
     default=60,
     show_default=True,
-    help="How long to wait for running work.",
+    help="How long to wait for running work, in seconds.",
 )
 @click.option("--no-resume", is_flag=True, help="Leave everything stopped at the end.")
 @yes_option
 @actor_option
 @json_option
 def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: str, as_json: bool) -> None:
-    """Stop, back up, analyse, repair, analyse again and resume. For drills and for emergencies.
+    """Stop, back up, analyse, repair, analyse again and resume. Use this in drills and emergencies.
 
-    If repair leaves a problem, everything stays stopped, and the exit code is 1. Earlier stops stay.
+    If repair leaves a problem, everything stays stopped, and the exit code is 1. Everything that was stopped before
+    the recovery stays stopped.
     """
     from queue_store.operators.backup_file import check_new_file
 
@@ -56,7 +57,7 @@ def recover(file: Path, wait_seconds: float, no_resume: bool, yes: bool, actor: 
         if processing_was_open and not no_resume:
             queue.resume_processing(actor=actor)
     if no_resume:
-        tell(f"5. Not resumed, because of --no-resume. Go on with: {_RESUME}")
+        tell(f"5. Not resumed, because of --no-resume. Resume with: {_RESUME}")
     else:
         tell(f"5. {_resumed(bool(ingestion_was_open), bool(processing_was_open))}")
     if as_json:
@@ -100,14 +101,14 @@ def _recover(
 
 
 def _resumed(ingestion: bool, processing: bool) -> str:
-    """Says what is still stopped. Everything that was stopped before the recovery stays stopped until somebody
-    resumes it."""
+    """Says what is still stopped after the recovery. Everything that was stopped before the recovery stays stopped
+    until somebody resumes it."""
     stays = [
         name for name, was_open in (("ingestion", ingestion), ("processing", processing)) if not was_open
     ]
     if not stays:
         return "Resumed"
-    return f"{' and '.join(stays).capitalize()} still stopped, as before. Go on with: {_RESUME}"
+    return f"{' and '.join(stays).capitalize()}: still stopped, as before. Resume with: {_RESUME}"
 
 
 def _wait_for_runs(database: "DatabaseManager", wait_seconds: float) -> None:

@@ -5,7 +5,10 @@ from .frame import actor_option, confirm, json_option, processor, say, write_jso
 
 @click.command()
 @click.option(
-    "--dry-run/--no-dry-run", default=True, show_default=True, help="Say what would be put right, or do it."
+    "--dry-run/--no-dry-run",
+    default=True,
+    show_default=True,
+    help="Say what would be repaired, or repair it.",
 )
 @yes_option
 @actor_option
@@ -15,7 +18,7 @@ def repair(dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
     from queue_store import maintenance
 
     if not dry_run:
-        confirm("Change what is wrong?", yes)
+        confirm("Repair what is wrong?", yes)
     with (
         processor("repair") as queue,
         maintenance.begin(queue.database, "repair", dry_run=dry_run, actor=actor) as run,
@@ -26,6 +29,6 @@ def repair(dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
         return
     found = {name: count for name, count in repaired.items() if count}
     for name, count in found.items():
-        say(f"{name.replace('_', ' ')}: {count} {'would be ' if dry_run else ''}put right")
+        say(f"{name.replace('_', ' ')}: {count} {'would be ' if dry_run else ''}repaired")
     if not found:
-        say("Nothing to put right.")
+        say("There is nothing to repair.")

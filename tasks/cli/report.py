@@ -13,7 +13,9 @@ from .frame import json_option, processor, say, write_json
     help="The file to write (default: standard output).",
 )
 @click.option(
-    "--send", is_flag=True, help="Send it to the recipients in the setting REPORT_RECIPIENTS instead."
+    "--send",
+    is_flag=True,
+    help="Send the report to the recipients in the setting REPORT_RECIPIENTS, instead of writing it.",
 )
 @json_option
 def report(form: str, output: Path | None, send: bool, as_json: bool) -> None:

@@ -16,9 +16,9 @@ from .frame import (
 
 @click.command()
 @click.argument("record_ids", nargs=-1, type=click.IntRange(1, 2**63 - 1), metavar="[ID]...")
-@click.option("--flow", "flow_name", help="All failed records of this flow.")
-@click.option("--error", help="Only those whose error message contains this text.")
-@click.option("--all", "everything", is_flag=True, help="All failed records of all flows.")
+@click.option("--flow", "flow_name", help="Reset all failed records of this flow.")
+@click.option("--error", help="Reset only records whose error message contains this text.")
+@click.option("--all", "everything", is_flag=True, help="Reset all failed records of all flows.")
 @dry_run_option
 @yes_option
 @actor_option
@@ -33,7 +33,7 @@ def reset(
     actor: str,
     as_json: bool,
 ) -> None:
-    """Give failed records another chance: they are pending again, due now.
+    """Make failed records pending again, and due at once.
 
     The attempts so far still count: a record that has used up its attempts gets exactly one more.
     """
@@ -52,9 +52,7 @@ def reset(
     text = f"{plural(len(done.reset_ids))} reset."
     if done.skipped_ids:
         shown = ", ".join(map(str, done.skipped_ids[:20]))
-        text += (
-            f" Skipped, because they are not failed or an unfinished record has the same dedup_key: {shown}"
-        )
+        text += f" Skipped, because they are not failed, or because an unfinished record has their dedup_key: {shown}"
     _report(
         as_json, text, {"is_dry_run": False, "reset_ids": done.reset_ids, "skipped_ids": done.skipped_ids}
     )

@@ -6,8 +6,8 @@ from .frame import actor_option, json_option, processor, say, write_json
 @click.command()
 @click.argument("flow_name", metavar="[FLOW]", required=False)
 @click.option("--ingestion", is_flag=True, help="Accept new records of the flow, or of all flows, again.")
-@click.option("--processing", is_flag=True, help="Claim again, in the whole cluster.")
-@click.option("--all", "everything", is_flag=True, help="Both, for all flows.")
+@click.option("--processing", is_flag=True, help="Claim records again, in the whole cluster.")
+@click.option("--all", "everything", is_flag=True, help="Resume ingestion and processing of all flows.")
 @actor_option
 @json_option
 def resume(
@@ -15,7 +15,7 @@ def resume(
 ) -> None:
     """Resume a paused flow (queuectl resume FLOW), or whatever queuectl stop has stopped.
 
-    Single flows that were paused or stopped stay so until you name them.
+    A flow that was paused or stopped by name stays paused or stopped until you name it here.
     """
     ingestion, processing = ingestion or everything, processing or everything
     if flow_name and processing:

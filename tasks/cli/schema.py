@@ -7,7 +7,7 @@ from .frame import check_flow, json_option, migrated_database, say, write_json
 @click.argument("flow_name", metavar="FLOW")
 @json_option
 def schema(flow_name: str, as_json: bool) -> None:
-    """Show the JSON Schema of a flow's payloads, as its newest registered code declares it.
+    """Show the JSON Schema that the newest registered code of a flow declares for its payloads.
 
     Without --json, shows the schema alone, for a validator or a code generator. With --json, also shows the flow's name
     and the version of the payloads.

@@ -13,7 +13,7 @@ LAST_COLUMNS = ("payload", "result")
 
 @click.command()
 @click.argument("record_id", type=click.IntRange(1, 2**63 - 1))
-@click.option("--tracebacks", is_flag=True, help="With the traceback of every failed attempt.")
+@click.option("--tracebacks", is_flag=True, help="Also show the traceback of every failed attempt.")
 @json_option
 def show(record_id: int, tracebacks: bool, as_json: bool) -> None:
     """Show everything about one record."""
@@ -49,7 +49,7 @@ def _show_attempts(record_id: int, oldest_first: "list[Attempt]", tracebacks: bo
     for attempt in oldest_first if tracebacks else []:
         say(f"\nattempt {_number(attempt)}\n{attempt.traceback or 'no traceback'}")
     if not tracebacks and any(attempt.traceback for attempt in oldest_first):
-        say(f"`queuectl show {record_id} --tracebacks` shows where they were raised.")
+        say(f"`queuectl show {record_id} --tracebacks` shows where the errors were raised.")
 
 
 def _number(attempt: "Attempt") -> object:

@@ -17,12 +17,12 @@ from .frame import (
 @click.option(
     "--ingestion",
     is_flag=True,
-    help="Refuse new records of the flow, or of all flows. Follow-up records of runs are still accepted.",
+    help="Refuse new records of the flow, or of all flows. Follow-up records that handlers enqueue are still accepted.",
 )
 @click.option(
     "--processing", is_flag=True, help="Stop claiming records, in the whole cluster. Running records finish."
 )
-@click.option("--all", "everything", is_flag=True, help="Both, for all flows.")
+@click.option("--all", "everything", is_flag=True, help="Stop ingestion and processing of all flows.")
 @reason_option
 @yes_option
 @actor_option
@@ -37,7 +37,7 @@ def stop(
     actor: str,
     as_json: bool,
 ) -> None:
-    """Stop ingestion, processing, or both. `queuectl resume` with the same options undoes it."""
+    """Stop ingestion, processing, or both. `queuectl resume` with the same options undoes the stop."""
     ingestion, processing = ingestion or everything, processing or everything
     if not ingestion and not processing:
         raise click.UsageError("Say what to stop: --ingestion, --processing or --all.")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DROPPED_FIRST = ("median", "in/min", "runs", "success 1 h", "processing", "95 %")
 SHORTEST_NAME = 16
-BORDER = 3  # of a column
-LINES_AROUND = 8  # headings, borders, the fleet and an alert
+BORDER = 3  # Each column has a border of this width.
+LINES_AROUND = 8  # Lines for headings, borders, the fleet and an alert.
 
 
 @click.command()
@@ -57,7 +57,8 @@ def top(flow_name: str | None, interval: float, times: int | None, as_json: bool
             while more():
                 _write(*looked())
             return
-        # A separate screen would disappear together with the last figures.
+        # With `times` the command ends on its own. A separate screen would then disappear with the last figures, so
+        # the command does not open a separate screen.
         own_screen = console.is_terminal and times is None
         with Live(
             _picture(console, *looked()), console=console, screen=own_screen, auto_refresh=False

@@ -7,9 +7,11 @@ from .frame import actor_option, check_flow, json_option, migrated_database, say
 
 @click.command()
 @click.argument("flow_name", metavar="FLOW")
-@click.option("--batch-size", type=click.IntRange(1, 10_000), help="Records a batch.")
+@click.option("--batch-size", type=click.IntRange(1, 10_000), help="How many records a run claims at once.")
 @click.option(
-    "--max-runs", type=click.IntRange(1, 10_000), help="Runs at the same time, in the whole cluster."
+    "--max-runs",
+    type=click.IntRange(1, 10_000),
+    help="How many runs may work at the same time, in the whole cluster.",
 )
 @click.option("--reset", "to_declared", is_flag=True, help="Go back to both values that the flow declares.")
 @actor_option

@@ -74,7 +74,8 @@ def up(
 ) -> None:
     """Run servers, workers, beat and Flower here, and process a sample survey.
 
-    An embedded Postgres is started if DATABASE_URL names none, and an embedded Redis if CELERY_BROKER_URL names none.
+    An embedded Postgres is started if DATABASE_URL names no database, and an embedded Redis if CELERY_BROKER_URL names
+    no broker.
     If FLOW_MODULES names your own flows, they are served instead of the sample's.
     """
     worker_options = [f"--pool-start-method={pool_start_method}"] if pool_start_method else []
@@ -126,7 +127,7 @@ def run(
 
 @contextmanager
 def saying_that_it_stops(report: UpReport) -> Generator[None]:
-    """Says that everything stops, at the end of the block or when somebody asks to stop."""
+    """Reports that everything stops: at the end of the block, or when somebody asks to stop."""
     try:
         yield
     except StopRequested:
@@ -159,7 +160,7 @@ def check_broker() -> None:
         where = urlsplit(url)
         raise EmbeddedServerError(
             f"the broker at {where.hostname}:{where.port or 6379} does not answer: "
-            "check CELERY_BROKER_URL, that Redis runs there, and that the network lets you through"
+            "check that CELERY_BROKER_URL is right, that Redis runs there, and that no firewall blocks the connection"
         ) from None
 
 
@@ -181,12 +182,12 @@ def start_fleet(
             return processes_by_queue(queues) <= worker_processes.processes_by_queue(cursor, since)
 
     supervisor.wait_until(every_process_beats, "Starting the workers")
-    supervisor.start([flower])  # last, because the records should not wait for Flower
+    supervisor.start([flower])  # Flower starts last, because records should not wait for it
     return f"http://127.0.0.1:{port}/"
 
 
 def process_sample(supervisor: Supervisor, database: DatabaseManager, report: UpReport) -> SampleResult:
-    """Enqueue the sample and follow it to its end."""
+    """Enqueue the sample, and wait until its records are finished, but at most SAMPLE_BOUND_SECONDS."""
     sample = Sample.enqueued(database)
     deadline = time.monotonic() + SAMPLE_BOUND_SECONDS
     with report.progress(sample.size) as show:

@@ -1,4 +1,4 @@
-"""What `queuectl up` shows."""
+"""The output of `queuectl up`."""
 
 import shlex
 import shutil
@@ -26,8 +26,8 @@ MESSAGE_LENGTH = 160
 
 
 class UpReport:
-    """Writes plain lines, or a progress bar if the output is a terminal. With `as_json`, all of that goes to stderr,
-    and the summary is written to stdout as a document."""
+    """Writes plain lines, or a progress bar if the output is a terminal. With `as_json`, this output goes to stderr,
+    and the summary goes to stdout as a JSON document."""
 
     def __init__(self, directory: Path, *, is_elsewhere: bool, as_json: bool = False) -> None:
         self._as_json = as_json
@@ -37,8 +37,10 @@ class UpReport:
         self.began = time.monotonic()
 
     def servers_ready(self, servers: EmbeddedServers) -> None:
-        postgres = "embedded, reached through a socket" if servers.postgres else "the one of DATABASE_URL"
-        redis = "embedded, on 127.0.0.1" if servers.redis else "the one of CELERY_BROKER_URL"
+        postgres = (
+            "embedded, reached through a socket" if servers.postgres else "the server that DATABASE_URL names"
+        )
+        redis = "embedded, on 127.0.0.1" if servers.redis else "the server that CELERY_BROKER_URL names"
         self._line("Postgres", postgres)
         self._line("Redis", redis)
         why = (
@@ -50,7 +52,7 @@ class UpReport:
         self._line("Schema", f"version {version}")
 
     def fleet_ready(self) -> None:
-        self._line("Fleet", "a worker for flows, one for control, and beat are up")
+        self._line("Fleet", "a worker for flows, one for control, and beat are running")
 
     def event(self, text: str) -> None:
         self._line("Note", text)
@@ -72,7 +74,7 @@ class UpReport:
         self._console.print(
             f"{sample.ended_count} of {sample.record_count} records ended in {sample.seconds:.1f} s, "
             f"including the waits before retries. Without these waits: {sample.completed_per_second:.0f} completed a "
-            f"second. Failed, because they are wrong on purpose: {sample.failed_on_purpose_count}."
+            f"second. Records that failed because they are wrong on purpose: {sample.failed_on_purpose_count}."
         )
         if not sample.surprises:
             self._console.print("Every record reached its expected end.")
@@ -134,7 +136,7 @@ def _status_table(counts: Mapping[str, int]) -> Table:
 
 
 def _error_table(errors: Sequence[ErrorGroup]) -> Table:
-    """The message is shown as plain text and not as markup, because others have written it."""
+    """Error messages are shown as plain text, because Rich would take square brackets in them for markup."""
     table = Table("attempts", "failed", "error", title="errors since the start", title_justify="left")
     for group in errors:
         message = Text(redact(group.text, MESSAGE_LENGTH).replace("\n", " "))

@@ -32,7 +32,7 @@ class SampleResult:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The rate and the duration are those of the last hour; None if nothing ended in it."""
+    """The rate and the duration are those of the last hour. They are None if no attempt ended in that hour."""
 
     waiting_count: int
     worker_processes_alive: int
@@ -42,7 +42,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`errors`: since the start, by kind, the most frequent first."""
+    """`errors`: the errors since the start, by kind. The most frequent kind comes first."""
 
     ended_as_expected: bool
     sample: SampleResult | None

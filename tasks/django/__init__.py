@@ -3,7 +3,7 @@
     TASKS = {"default": {"BACKEND": "processing_queue.django.ProcessingQueueBackend"}}
     INSTALLED_APPS = [..., "processing_queue.django"]
 
-Workers find the tasks with FLOW_MODULES=processing_queue.django.flows. docs/django.md shows all of it.
+Workers find the tasks with FLOW_MODULES=processing_queue.django.flows. docs/django.md describes the whole set-up.
 """
 
 from importlib import import_module

@@ -1,4 +1,5 @@
-"""The queue in Django's admin. It shows the queue, and can reset, cancel and pause as `queuectl` does."""
+"""The queue in Django's admin: pages that show the queue, and actions that reset, cancel and pause as `queuectl`
+does."""
 
 from typing import Any
 
@@ -68,7 +69,7 @@ class RecordAdmin(ReadOnlyAdmin):
     actions = ("reset", "cancel")
 
     def get_fields(self, request: Any, obj: Any = None) -> list[str]:
-        """Payloads and results are shown where SHOW_PAYLOADS allows it, as on the Queue page."""
+        """Payloads and results are shown only if the setting SHOW_PAYLOADS allows this, as on the Queue page."""
         hidden = () if load_processor_settings().show_payloads else ("payload", "result")
         names = [field.name for field in self.opts.fields if field.name not in hidden]
         return [*names, "attempts_so_far", *(["on_the_queue_page"] if page_url() else [])]
@@ -96,8 +97,8 @@ class RecordAdmin(ReadOnlyAdmin):
         def operation(operators: Operators, actor: str) -> str:
             done = operators.reset(ids, actor=actor)
             return (
-                f"{len(done.reset_ids)} reset; {len(done.skipped_ids)} skipped, because they are not failed "
-                "or unfinished records have their dedup_key."
+                f"{len(done.reset_ids)} reset; {len(done.skipped_ids)} skipped, because they are not failed, "
+                "or because unfinished records have their dedup_key."
             )
 
         self.operate(request, operation)
@@ -161,7 +162,7 @@ class RunAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """What operators did, the latest first."""
+    """The audit log: what operators did, the latest action first."""
 
     list_display = ("at", "actor", "action", "target", "affected_count")
     search_fields = ("=actor", "=action")

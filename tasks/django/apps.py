@@ -4,12 +4,12 @@ from django.apps import AppConfig
 
 
 class ProcessingQueueConfig(AppConfig):
-    """Models, admin and checks. The backend alone works without the app."""
+    """Models, admin and checks. The backend also works without this app."""
 
     name = "processing_queue.django"
     label = "processing_queue"
     verbose_name = "Processing queue"
 
     def ready(self) -> None:
-        """Connects the check that asks the database."""
+        """Registers the check that reads the database."""
         from .checks import check_databases  # noqa: F401  (registers itself)

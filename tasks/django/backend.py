@@ -23,12 +23,12 @@ _validated_paths: set[str] = set()
 
 
 def declared_paths() -> list[str]:
-    """The paths of all tasks that were made for a backend of this class in this process."""
+    """The paths of all tasks that this process has made for a backend of this class."""
     return sorted(_validated_paths)
 
 
 class ProcessingQueueBackend(BaseTaskBackend):
-    """`TASKS` names it. The id of a result is the record's id, as text."""
+    """Django's setting `TASKS` names this class. The id of a result is the record's id, as text."""
 
     supports_defer = True
     supports_async_task = True
@@ -48,8 +48,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
         """The record exists as soon as the open transaction of the database alias is committed. If no transaction is
         open, the record exists at once.
 
-        Raises InvalidTask, TypeError for arguments that are not JSON, PayloadRejectedError for what a record cannot
-        hold, IngestionStoppedError, DatabaseUnavailableError.
+        Raises InvalidTask, IngestionStoppedError and DatabaseUnavailableError. Raises TypeError for arguments that
+        are not JSON, and PayloadRejectedError for other values that a record cannot hold.
         """
         self.validate_task(task)
         result = TaskResult(
@@ -64,8 +64,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """Raises TaskResultDoesNotExist if the record is not committed yet, was rolled back or purged, or is not for
-        a task of this application."""
+        """Raises TaskResultDoesNotExist if Django's connection sees no record with this id, or if the record is not
+        for a task of this application."""
         return read_result(self.flow_settings.database, self.alias, result_id)
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:

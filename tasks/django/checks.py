@@ -16,7 +16,7 @@ from .our_backends import our_backends
 
 
 def check_backend(backend_alias: str, alias: str) -> list[checks.CheckMessage]:
-    """Checks a backend and the alias of its database without a connection to that database."""
+    """Checks a backend and the alias of its database. This needs no connection to the database."""
     place = f'TASKS["{backend_alias}"]'
     if alias not in list(connections):
         return [
@@ -58,8 +58,8 @@ def check_databases(
 ) -> list[checks.CheckMessage]:
     """Checks that a database holds the queue at this code's version, and that workers use the same database.
 
-    Problems are warnings only, because `manage.py migrate` runs this check too, and must be able to make Django's own
-    tables first.
+    Problems are reported as warnings, because `manage.py migrate` runs this check, too. After an error, `migrate`
+    would not make Django's own tables.
     """
     aliases = {backend.flow_settings.database for backend in our_backends()} & set(databases or ())
     return [message for alias in sorted(aliases) for message in _check_database(alias)]
@@ -84,8 +84,8 @@ def _check_database(alias: str) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f'The database "{alias}" is not the one of DATABASE_URL, which workers and queuectl use here.',
-            hint="Tasks that are enqueued there would never run: name the same database in both.",
+            f'The database "{alias}" is not the database of DATABASE_URL, which workers and queuectl use here.',
+            hint="Tasks that are enqueued there would never run: name the same database in DATABASES and DATABASE_URL.",
             id="processing_queue.W002",
         )
     ]

@@ -38,7 +38,8 @@ def database_url(alias: str) -> DatabaseUrl:
 
 @contextmanager
 def opened_manager(alias: str) -> Generator[DatabaseManager]:
-    """A manager for actions of operators, each in a transaction of its own. Its connections are closed at the end."""
+    """A manager for actions of operators. Each action has a transaction of its own. The manager's connections are
+    closed at the end of the block."""
     is_pooled = connections[alias].settings_dict.get("DISABLE_SERVER_SIDE_CURSORS", False)
     settings = DatabaseSettings(database_url(alias), pool_size=1, max_overflow=1, pgbouncer=is_pooled)
     manager = DatabaseManager(alias, settings, application_name="processing_queue django")

@@ -1,6 +1,7 @@
-"""Registers each task of this Django application as a flow of its own. Name this module in FLOW_MODULES.
+"""Registers each task of this Django application as a flow of its own. Name this module in FLOW_MODULES, and set
+DJANGO_SETTINGS_MODULE.
 
-Needs DJANGO_SETTINGS_MODULE. Imports the module `tasks` of each installed app, and those of OPTIONS["modules"].
+This module imports the module `tasks` of each installed app, and the modules that OPTIONS["modules"] names.
 """
 
 from importlib import import_module
@@ -26,7 +27,7 @@ CELERY_QUEUE = "flows"  # the Celery queue for Django's queue `default`
 
 
 def declare_tasks() -> dict[str, Flow]:
-    """The flows of all tasks whose backend is one of ours, by name. Raises FlowDeclarationError."""
+    """The flows of all tasks whose backend is one of ours, by the name of the flow. Raises FlowDeclarationError."""
     autodiscover_modules("tasks")
     for backend in our_backends():
         for module in backend.flow_settings.modules:
@@ -75,6 +76,6 @@ def _flow(task: object, backend: ProcessingQueueBackend, name: str, queue_name: 
 
 if not apps.ready:
     django.setup()
-    connections.close_all()  # a worker forks after this: no child may use its parent's connection
+    connections.close_all()  # a worker forks later, and a child must not use its parent's connection
 for _flow_of_a_task in declare_tasks().values():
     register(_flow_of_a_task)

@@ -1,4 +1,4 @@
-"""The handler of a task's flow: calls the task with what the record holds, as Django's own backends do."""
+"""The handler of a task's flow. It calls the task with the arguments from the record, and sends Django's signals."""
 
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
@@ -21,8 +21,8 @@ class UnsupportedResultError(PermanentError, TypeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordContext(TaskContext):
-    """What a task with `takes_context=True` receives: Django's context and the record's own. Through the record's
-    context, the task reports progress and asks whether it should stop."""
+    """The context that a task with `takes_context=True` receives. Through its `flow_context`, the task reports
+    progress and asks whether it should stop."""
 
     flow_context: FlowContext
 
@@ -44,7 +44,7 @@ class TaskFlow:
         return handler
 
     def failed_hook(self) -> Any:
-        """Returns the function that tells Django when a task has failed for good."""
+        """Returns the function that sends Django's signal `task_finished` when a task has failed for good."""
         return self._async_failed() if self.is_async else self._plain_failed()
 
     def _plain_handler(self) -> Any:
@@ -106,7 +106,7 @@ class TaskFlow:
 
 
 def plain_value(returned: Any) -> Any:
-    """The value in the form that Django's own backends store. Raises UnsupportedResultError."""
+    """Returns the value in the form in which Django's own backends store it. Raises UnsupportedResultError."""
     try:
         return normalize_json(returned)
     except (TypeError, ValueError) as error:

@@ -1,6 +1,7 @@
-"""Read-only models of the queue's tables. Only the queue's own statements write, because they keep its counts right.
+"""Read-only models of the queue's tables. Only the queue's own statements write, because they also keep the queue's
+counts right.
 
-Unmanaged: `queuectl migrate` makes the tables.
+The models are unmanaged, because `queuectl migrate` makes the tables.
 """
 
 from typing import Any, NoReturn
@@ -25,7 +26,7 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
 
 
 class ReadOnlyQuerySet(models.QuerySet[Any]):
-    """Raises ReadOnlyError for everything that writes."""
+    """Each method that writes raises ReadOnlyError."""
 
     create = bulk_create = update = bulk_update = delete = get_or_create = update_or_create = _refuse
 
@@ -48,8 +49,8 @@ class QueueModel(models.Model):
 
 
 def _table(name: str) -> str:
-    """The table's name with the queue's schema, so that the login's search path does not matter. Django does not
-    quote a name that is already quoted."""
+    """The table's name with the queue's schema, so that the login's search path does not matter. Both names are
+    quoted here, because Django would otherwise quote them as one name."""
     return f'"{queue_schema()}"."{name}"'
 
 
@@ -134,7 +135,7 @@ class Attempt(QueueModel):
 
 
 class Run(QueueModel):
-    """One execution of a flow in one worker process. A run owns the records that it claims."""
+    """One execution of `claim_batch` in one worker process. A run owns the records that it claims."""
 
     flow_instance_id = models.UUIDField(primary_key=True)
     flow_name = models.TextField()

@@ -1,4 +1,4 @@
-"""OPTIONS of the backend, checked when Django makes it."""
+"""The backend's OPTIONS, which are checked when Django makes the backend."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -20,8 +20,8 @@ FLOW_OPTIONS = (
 class Options:
     """`database`: the alias of the Postgres that holds the queue. `flow`: options of @flow for every task. `flows`:
     options of @flow for single tasks, by the path of the task. `modules`: where tasks are declared, besides each
-    app's `tasks`. `hint_sender`: an object with `send`, or its path. `page_url`: where the Queue page is, for links
-    of the admin."""
+    app's `tasks`. `hint_sender`: an object with the method `send`, or the path of such an object. `page_url`: the
+    URL of the Queue page, for links in the admin."""
 
     database: str = "default"
     flow: Mapping[str, Any] = field(default_factory=dict[str, Any])

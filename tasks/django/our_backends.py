@@ -21,6 +21,6 @@ def queue_alias() -> str:
 
 
 def page_url() -> str:
-    """The URL of the Queue page without a slash at its end. Empty if no backend names it."""
+    """The URL of the Queue page without a slash at its end. Returns "" if no backend names this URL."""
     urls = (backend.flow_settings.page_url.rstrip("/") for backend in our_backends())
     return next((url for url in urls if url), "")

@@ -2,8 +2,8 @@
 
     {"args": [17], "kwargs": {"copies": 2}}
 
-The payload also holds what `using()` changed, so that the result shows the same task. A producer in SQL may leave out
-everything that is empty.
+The payload also holds what `using()` changed, so that the result shows the task as it was enqueued. A producer in
+SQL may leave out `args` or `kwargs` if it is empty.
 """
 
 from dataclasses import replace
@@ -17,27 +17,27 @@ from django.utils.module_loading import import_string
 from ..exceptions import PermanentError
 from .task_library import InvalidTask, Task
 
-DEFAULT_PRIORITY = 5  # of a record
-# How many priorities of a task share one priority of a record: if the task's priority is above 0, and if it is
-# below.
+DEFAULT_PRIORITY = 5  # The default priority of a record.
+# One priority of records stands for _ABOVE priorities of tasks above 0, or for _BELOW priorities of tasks below 0.
 _ABOVE, _BELOW = 20, 25
 
 
 def record_priority(priority: int) -> int:
-    """Converts a task's priority into that of a record. A task's is between -100 and 100, and larger ones come
-    first. A record's is between 0 and 9, and smaller ones come first. 0 becomes 5."""
+    """Converts the priority of a task into the priority of a record. Tasks have priorities from -100 to 100, and
+    larger ones come first. Records have priorities from 0 to 9, and smaller ones come first. A task's 0
+    becomes a record's 5."""
     if priority > 0:
         return DEFAULT_PRIORITY + -priority // _ABOVE
     return DEFAULT_PRIORITY - priority // _BELOW
 
 
 def aware(instant: datetime) -> datetime:
-    """The instant with a time zone. With USE_TZ = False, Django's instants are in TIME_ZONE."""
+    """Adds the time zone of Django's setting TIME_ZONE to a naive instant. With USE_TZ = False instants are naive."""
     return timezone.make_aware(instant) if timezone.is_naive(instant) else instant
 
 
 def named_task(module_path: str) -> Any:
-    """The task that is found under this name, as it was declared. Raises InvalidTask."""
+    """The task with this path, as it was declared. Raises InvalidTask."""
     try:
         found = import_string(module_path)
     except ImportError as error:
@@ -51,7 +51,8 @@ def named_task(module_path: str) -> Any:
 
 
 def flow_name(task: Any) -> str:
-    """The path of the task. If the task is not in its declared queue, the queue's name is added."""
+    """The path of the task. If `using()` chose another queue than the declared one, the name of the chosen queue is
+    added."""
     declared = named_task(task.module_path)
     if task.queue_name == declared.queue_name:
         return str(task.module_path)
@@ -72,7 +73,7 @@ def payload_of(task: Any, result: Any) -> dict[str, Any]:
 
 
 def arguments_of(payload: Any) -> tuple[list[Any], dict[str, Any]]:
-    """Raises PermanentError for a payload of another form, because another attempt would not help."""
+    """Raises PermanentError if this is not the payload of a task, because another attempt would not help."""
     payload = {} if payload is None else payload
     args = payload.get("args", []) if isinstance(payload, dict) else None
     kwargs = payload.get("kwargs", {}) if isinstance(payload, dict) else None

@@ -19,7 +19,7 @@ class TransactionLeftOpenError(Exception):
 
 @contextmanager
 def connections_of_a_record() -> Generator[None]:
-    """Manages the connections of the thread that runs the task, around this block. Raises
+    """Manages the connections of the thread that runs the task, before and after this block. Raises
     TransactionLeftOpenError."""
     before = _begin()
     try:
@@ -32,8 +32,8 @@ def connections_of_a_record() -> Generator[None]:
 
 @asynccontextmanager
 async def async_connections_of_a_record() -> AsyncGenerator[None]:
-    """Manages the connections of an asynchronous task, around this block. They belong to the one thread in which
-    `sync_to_async` runs."""
+    """Manages the connections of an asynchronous task, before and after this block. These connections belong to the
+    one thread in which `sync_to_async` runs."""
     before = await sync_to_async(_begin)()
     try:
         yield
@@ -44,21 +44,21 @@ async def async_connections_of_a_record() -> AsyncGenerator[None]:
 
 
 def _begin() -> dict[str, int]:
-    """How many transactions and savepoints are open, for each alias. Within a test, a transaction is open
-    already."""
+    """Closes connections that are too old or broken. Returns how many transactions and savepoints are open, for
+    each alias. In a test, these numbers need not be 0, because the test's own transaction may be open."""
     reset_queries()
     _close_old()
     return {connection.alias: _depth(connection) for connection in connections.all(initialized_only=True)}
 
 
 def _end(before: dict[str, int]) -> list[str]:
-    """Rolls back the transactions that were left open, and returns their aliases."""
+    """Rolls back the transactions that were left open, and returns the aliases of their databases."""
     left_open: list[str] = []
     for connection in connections.all(initialized_only=True):
         if _depth(connection) > before.get(connection.alias, 0):
             left_open.append(connection.alias)
             connection.close()
-            del connections[connection.alias]  # this object would still count as inside of `atomic()`
+            del connections[connection.alias]  # the closed connection still counts as inside of `atomic()`
     _close_old()
     return left_open
 
@@ -74,13 +74,13 @@ def _depth(connection: Any) -> int:
 
 def _close_old() -> None:
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:  # a test's transaction
+        if not connection.in_atomic_block:  # a test's open transaction still needs its connection
             connection.close_if_unusable_or_obsolete()
 
 
 def _refuse(left_open: list[str]) -> None:
     if left_open:
         raise TransactionLeftOpenError(
-            f"the task returned with a transaction open on {', '.join(left_open)}, which was rolled back: use "
-            "`with transaction.atomic():`, which ends it in every case"
+            f"the task returned with an open transaction on {', '.join(left_open)}, and the transaction was rolled "
+            "back: use `with transaction.atomic():`, which always ends its transaction"
         )

@@ -26,7 +26,7 @@ _OWN_KINDS = ("WorkerProcessDied", "ClaimWithoutOutcome")
 
 
 def read_result(database: str, alias: str, result_id: str) -> Any:
-    """Reads over Django's connection, so that records enqueued in its open transaction are found. Raises
+    """Reads the record over Django's connection, so that a record enqueued in the open transaction is found. Raises
     TaskResultDoesNotExist."""
     try:
         record_id = int(result_id) if str(result_id).isascii() and str(result_id).isdigit() else None
@@ -129,8 +129,8 @@ def _errors(attempts: Sequence[Attempt]) -> list[Any]:
 
 
 def exception_path(name: str, traceback: str) -> str:
-    """The dotted path of an exception's class. The traceback names the class's module, unless the class is built
-    in."""
+    """The dotted path of an exception's class. The module is read from the traceback. If the traceback names no
+    module, the class is a built-in one."""
     if name in _OWN_KINDS:
         return f"processing_queue.django.errors.{name}"
     modules = re.findall(rf"^[\s|]*(?:([\w.]+)\.)?{re.escape(name)}(?::|$)", traceback, re.MULTILINE)

@@ -1,6 +1,6 @@
 """The task library of the installed Django: Django's own from 6.0 on, otherwise the backport `django-tasks`.
 
-Both use the same names, except for exceptions: in the backport, these end in `Error`.
+Both use the same names, except that InvalidTask and InvalidTaskBackend end in `Error` in the backport.
 """
 
 from importlib import import_module
@@ -36,5 +36,5 @@ task_backends: Any = _library.task_backends
 
 
 def signals() -> Any:
-    """The module with task_enqueued, task_started and task_finished."""
+    """The module that holds the signals task_enqueued, task_started and task_finished."""
     return import_module(f"{NAME}.signals")

@@ -1,7 +1,7 @@
 """Helpers for the tests of a Django application: its tasks run in the test's own process and transaction.
 
 Everything is real: records are claimed, run and completed by the queue's own statements. These statements use
-Django's connection, with savepoints if a test has a transaction open, so that TestCase rolls everything back.
+Django's connection. If a test has a transaction open, they use savepoints, so that TestCase rolls everything back.
 """
 
 from collections.abc import Callable
@@ -58,15 +58,14 @@ def prepare_test_databases() -> None:
 
 
 def run_tasks(*, also_later: bool = False) -> int:
-    """Run the tasks that are due and the tasks that these enqueue, until none is due. Returns the number of
-    attempts.
+    """Run the due tasks, and the tasks that they enqueue, until no task is due. Returns the number of attempts.
 
-    For TestCase and TransactionTestCase. `also_later`: also run further attempts, and tasks whose `run_after` is in
-    the future, without waiting. Time limits are not enforced.
+    This works in a TestCase and in a TransactionTestCase. `also_later`: also run further attempts, and tasks whose
+    `run_after` is in the future, without waiting. Time limits are not enforced.
     """
     database = OneConnection(_current_driver(queue_alias()))
     flows = {flow.name: flow for flow in _flows()}
-    own_this_process()  # Django forks for parallel tests
+    own_this_process()  # Django forks the processes for parallel tests
     attempts = 0
     for _ in range(MAXIMUM_RUNS):
         with database.transaction() as cursor:
@@ -81,15 +80,17 @@ def run_tasks(*, also_later: bool = False) -> int:
 
 def empty_queue() -> None:
     """Delete all records and runs. Call this in the setUp of a TransactionTestCase, whose records stay when the test
-    ends. A TestCase rolls its records back."""
+    ends. A TestCase needs no such call, because it rolls its records back."""
     with opened_manager(queue_alias()) as manager, manager.engine.begin() as connection:
         connection.execute(delete(processing_queue))
         connection.execute(delete(flow_execution_logs))
 
 
 def _current_driver(alias: str) -> Callable[[], Any]:
-    """Returns a function that returns the driver's connection. Django may connect anew between tasks, but only in
-    this thread. A second thread reports the progress of an async task, and must write into the same transaction."""
+    """Returns a function that returns the driver's connection. In the thread that runs the test, the function asks
+    Django each time, because Django may connect anew between tasks. Another thread writes the progress of an async
+    task. There, the function returns the connection that the test's thread got last. So the progress is written
+    into the test's transaction."""
     owner, driver = get_ident(), driver_connection(alias)
 
     def current() -> Any:
@@ -135,8 +136,8 @@ def _run(database: OneConnection, flow: Flow) -> int:
 
 
 def _attempt(attempts: Attempts, record: Record) -> Outcome:
-    """Runs one attempt. Inside a test's transaction it uses a savepoint, so that a failed statement of the task does
-    not break later statements. A failed statement would not break them in a worker either."""
+    """Runs one attempt. Inside a test's transaction the attempt uses a savepoint, so that a failed statement of the
+    task does not break later statements. In a worker, a failed statement does not break later statements either."""
     alias = queue_alias()
     savepoint = transaction.savepoint(alias) if connections[alias].in_atomic_block else None
     body = attempts.attempt(record)

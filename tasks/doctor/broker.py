@@ -18,7 +18,7 @@ def broker() -> Diagnosis:
     reading, set_up = read_broker(), read_broker_set_up()
     if not reading.is_reachable:
         return warning(
-            f"It does not answer within {BROKER_SECONDS:g} s: work goes on by the workers' own poll, more slowly.",
+            f"It does not answer within {BROKER_SECONDS:g} s: workers find records by their own poll, more slowly.",
             "start Redis, or correct CELERY_BROKER_URL; no record is lost",
         )
     wrong = _wrong(set_up) if set_up else None
@@ -48,7 +48,7 @@ def _wrong(set_up: BrokerSetUp) -> Diagnosis | None:
     seconds = app.conf.broker_transport_options.get("visibility_timeout", VISIBILITY_SECONDS)
     if seconds < VISIBILITY_SECONDS:
         return warning(
-            f"visibility_timeout is {seconds:g} s: messages are delivered again while they are worked on.",
-            "remove it from broker_transport_options: Celery's default will do, because a record's row names its owner",
+            f"visibility_timeout is {seconds:g} s: messages are delivered again while workers still process them.",
+            "remove it from broker_transport_options: Celery's default suffices, because no record waits for a message",
         )
     return None

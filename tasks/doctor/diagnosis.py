@@ -1,4 +1,4 @@
-"""What the doctor says about one part of the set-up."""
+"""The result of one of the doctor's checks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

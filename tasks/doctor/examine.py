@@ -1,5 +1,5 @@
-"""Makes all checks, one after the other. If a check fails, its diagnosis says so, and the other checks are still
-made."""
+"""Makes all checks, one after the other. If a check raises an error, the check's diagnosis reports this error, and
+the other checks are still made."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """`diagnoses`: one for each check that was made, by its name and in order. `not_examined`: the checks that were
-    not made, because an earlier problem prevented them."""
+    """`diagnoses`: the result of each check that was made, by the check's name and in the order of the checks.
+    `not_examined`: the checks that were not made, because an earlier problem prevented them."""
 
     diagnoses: dict[str, Diagnosis]
     not_examined: list[str]
@@ -39,8 +39,8 @@ class Examination:
 
 
 def examine(open_database: Callable[[], DatabaseManager]) -> Examination:
-    """Calls `open_database` only if no setting is wrong. Changes nothing. An error in a check becomes its
-    diagnosis."""
+    """Calls `open_database` only if no setting is wrong. Changes nothing. If a check raises an error, the check's
+    diagnosis reports this error."""
     diagnoses = dict(_made(OF_HOST))
     if not wrong_settings():
         diagnoses |= _of_database(open_database())
@@ -75,7 +75,7 @@ def _of_error(error: Exception) -> Diagnosis:
     text = " ".join(str(cause_of(error)).split())
     if sqlstate_of(error) == INSUFFICIENT_PRIVILEGE:
         return problem(
-            text, f"queuectl grant-roles as the owner, then GRANT {role_name('monitor')} to this login"
+            text, f"call queuectl grant-roles as the owner, then GRANT {role_name('monitor')} to this login"
         )
     return _unreadable(text)
 

@@ -1,4 +1,4 @@
-"""The facts that the doctor's checks look at. They are read once."""
+"""Reads the facts that the doctor's checks need. Each fact is read once."""
 
 import time
 from dataclasses import dataclass, replace
@@ -32,10 +32,10 @@ PREPARED_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """`clock_ahead_seconds`: how far this host's clock is ahead of the database's. Negative if it is behind; 0 if
-    the difference is smaller than the time that the query took. `schema_problem`: why this code cannot work on the
-    schema. `pooler`: the settings that PgBouncer shows. Empty if PgBouncer does not show them; None if there is no
-    PgBouncer."""
+    """`clock_ahead_seconds`: how far this host's clock is ahead of the database's. The figure is negative if this
+    host's clock is behind. It is 0 if the difference is smaller than the time that the query took. `schema_problem`:
+    why this code cannot work on the schema. `pooler`: the settings that PgBouncer shows. Empty if PgBouncer does not
+    show them; None if there is no PgBouncer."""
 
     settings: ProcessorSettings
     set_up: SetUp

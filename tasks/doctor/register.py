@@ -1,5 +1,5 @@
-"""All checks, in the order in which they are shown. The checks of each table have more prerequisites than those of
-the table above."""
+"""All checks, in the order in which they are shown. The checks of the first dictionary have the fewest
+prerequisites, those of the last dictionary the most."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,7 +19,7 @@ OF_SERVER: Mapping[str, Callable[[ServerFacts], Diagnosis]] = {
     "autovacuum": upkeep.autovacuum,
 }
 
-# These checks also need our schema, and a login that may read it.
+# These checks also need our schema, and a login that may read its tables.
 OF_QUEUE: Mapping[str, Callable[[QueueFacts], Diagnosis]] = {
     "guards": server.guards,
     "clocks": server.clocks,

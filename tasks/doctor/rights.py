@@ -14,7 +14,7 @@ def roles(facts: ServerFacts) -> Diagnosis:
     if rights.everybody_may_create:
         return problem(
             f"Every login may create objects in the schema {queue_schema()}: no role is safe there.",
-            f"REVOKE CREATE ON SCHEMA {queue_schema()} FROM PUBLIC, then queuectl grant-roles",
+            f"REVOKE CREATE ON SCHEMA {queue_schema()} FROM PUBLIC, then call queuectl grant-roles",
         )
     if not facts.roles_are_granted:
         return _without_roles(facts)
@@ -37,7 +37,7 @@ def _without_roles(facts: ServerFacts) -> Diagnosis:
     rights = facts.rights
     others = [login for login in rights.worker_logins if login != rights.login]
     if rights.is_owner and not others:
-        return ok(f"none is granted; {rights.login} owns the tables. For other logins: queuectl grant-roles.")
+        return ok(f"none is granted; {rights.login} owns the tables. Other logins need queuectl grant-roles.")
     return warning(
         f"No role is granted; this login, {rights.login}, {_has(facts)}"
         + (f", and workers log in as {', '.join(others)}." if others else "."),
@@ -49,4 +49,4 @@ def _has(facts: ServerFacts) -> str:
     if facts.rights.is_owner:
         return "owns the tables"
     names = [name.removeprefix("processing_queue_") for name in facts.rights.roles]
-    return f"has the role {' and '.join(names)}" if names else "has no role of ours"
+    return f"has the role {' and '.join(names)}" if names else "has no role of the queue"

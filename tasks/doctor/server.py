@@ -7,7 +7,7 @@ from .facts import QueueFacts, ServerFacts
 
 OLDEST_SERVER = 150_000
 NEEDED_EXTENSION = "plpgsql"
-WAIT_SECONDS = 30.0  # the most that query_wait_timeout should be; docs/performance.md advises 10
+WAIT_SECONDS = 30.0  # a longer query_wait_timeout is a finding; docs/performance.md advises 10
 
 
 def database(facts: ServerFacts) -> Diagnosis:
@@ -18,7 +18,7 @@ def database(facts: ServerFacts) -> Diagnosis:
         kind = "a standby" if facts.server.is_replica else "set to read-only, often because its disk is full"
         return problem(
             f"Postgres {version} takes no writes: it is {kind}.",
-            "name the primary in DATABASE_URL, or free its disk and set default_transaction_read_only off",
+            "name the primary in DATABASE_URL, or free this server's disk and set default_transaction_read_only off",
         )
     return ok(f"Postgres {version} answers and takes writes.")
 
@@ -37,7 +37,7 @@ def guards(facts: QueueFacts) -> Diagnosis:
             "; ".join(facts.missing_guards) + ".",
             "restore this rule of the schema by hand; for rights: queuectl grant-roles",
         )
-    return ok("all constraints, keys and triggers of the schema are there and enabled.")
+    return ok("all constraints, keys and triggers of the schema exist and are enabled.")
 
 
 def extensions(facts: ServerFacts) -> Diagnosis:
@@ -46,7 +46,7 @@ def extensions(facts: ServerFacts) -> Diagnosis:
             f"The language {NEEDED_EXTENSION} is missing: triggers and functions of the schema need it.",
             f"CREATE EXTENSION {NEEDED_EXTENSION}, then restore a backup: objects that were dropped with it are gone",
         )
-    return ok(f"{NEEDED_EXTENSION} is there; no other is needed.")
+    return ok(f"{NEEDED_EXTENSION} is installed; no other extension is needed.")
 
 
 def pooler(facts: ServerFacts) -> Diagnosis:
@@ -62,7 +62,8 @@ def pooler(facts: ServerFacts) -> Diagnosis:
     seconds = float(said.get("query_wait_timeout", 0))
     if not 0 < seconds <= WAIT_SECONDS:
         return warning(
-            f"query_wait_timeout is {seconds:g} s (0: no end): a statement hangs that long while Postgres is away.",
+            f"query_wait_timeout is {seconds:g} s (0 means no limit): a statement hangs that long while Postgres "
+            "cannot be reached.",
             "set query_wait_timeout = 10 and server_login_retry = 1 in pgbouncer.ini",
         )
     return ok(f"PgBouncer, pool_mode {said.get('pool_mode')}, query_wait_timeout {seconds:g} s.")

@@ -30,13 +30,14 @@ def settings() -> Diagnosis:
     odd = [*_of_the_environment(), *_odd(load_processor_settings()), *_odd_pool(load_database_settings())]
     if odd:
         return warning(
-            "; ".join(odd) + ".", "see README.md, Settings: change them, or remove what has no effect"
+            "; ".join(odd) + ".",
+            "see README.md, Settings: change these settings, or remove those without effect",
         )
     return ok(f"valid, for the environment {environment_name()}.")
 
 
 def _of_the_environment() -> Iterator[str]:
-    """Finds environment variables that no process reads."""
+    """Finds environment variables that have no effect."""
     prefix = environment_name()
     strangers = sorted(n for n in os.environ if (found := OURS.match(n)) and found[1] != prefix)
     if strangers:

@@ -52,7 +52,7 @@ def transactions(facts: QueueFacts) -> Diagnosis:
             "COMMIT PREPARED or ROLLBACK PREPARED with its name, as its owner",
         )
     found = of_findings(judge(facts.snapshot, ["held_snapshot", "idle_in_transaction"]))
-    return found or ok("none has been open for long, and no prepared one was forgotten.")
+    return found or ok("no transaction has been open for long, and no prepared transaction was forgotten.")
 
 
 def connections(facts: QueueFacts) -> Diagnosis:

@@ -1,10 +1,9 @@
-"""Runs a command that ends when the process that started it ends, even if that process is killed.
+"""Runs a command as a child that ends together with its parent process, even if the parent is killed.
 
 `start_child` starts this file as a script. The script drops root's rights, makes sure that it ends with its parent,
 and becomes the command. On Linux, the script asks the kernel for a signal when the parent dies. A change of user
 would clear that request, so the script asks after it has changed the user. On other systems, the command has a child
-that watches a pipe. The process that started the command holds the other end open. So the pipe ends when that
-process does.
+that watches one end of a pipe. The parent holds the other end open, so that the pipe ends when the parent ends.
 """
 
 import ctypes
@@ -44,8 +43,8 @@ def start_child(
     directory: Path | None = None,
     stdin: bytes | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own. So Ctrl-C reaches only this process, which then stops the command
-    properly."""
+    """Start a command in a session of its own. So Ctrl-C reaches only this process, and not the command. This
+    process then stops the command properly."""
     uid, gid = (user.uid, user.gid) if user else (-1, -1)
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
     watched, held_open = (NO_PIPE, NO_PIPE) if HAS_DEATH_SIGNAL else os.pipe()
@@ -73,8 +72,8 @@ def start_child(
 def stop_tied(
     process: subprocess.Popen[bytes], *, first: signal.Signals | None, bound_seconds: float
 ) -> bool:
-    """Ask the process to end. After `bound_seconds`, kill it and its children. Returns True if it ended on its
-    own."""
+    """Ask the process to end. After `bound_seconds`, kill the process and its children. Returns True if the
+    process ended on its own."""
     if first is not None and process.poll() is None:
         process.send_signal(first)
     try:

@@ -32,7 +32,7 @@ class DirectoryLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The file stays. If this process removed it, two later processes could each lock a different file of the
-        # same name.
+        # The file stays. If this process removed the file, two later processes could each lock a different file of
+        # the same name.
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)

@@ -24,7 +24,7 @@ def flower_login(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def shown_login(directory: Path, is_terminal: bool) -> str:
-    """Says how to log in, to the person who started `queuectl up`. Only a terminal shows the password, so that no
+    """Explains to the person who started `queuectl up` how to log in. Only a terminal shows the password, so that no
     log keeps it."""
     file = directory / FILE_NAME
     if not file.exists():

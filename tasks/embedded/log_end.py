@@ -1,4 +1,4 @@
-"""The part of a log that a person needs to see when the process that writes the log could not be started."""
+"""The last lines of a log, for an error message about a process that did not start properly."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def end_of_log(log: Path) -> str:
     lines = _last_bytes(log).decode(errors="replace").splitlines()[-LINES:]
     if not lines:
         return f"Its log {log} is empty."
-    return "\n".join([f"Its log is {log}; the end of it:", *lines])
+    return "\n".join([f"Its log is {log}, and ends with:", *lines])
 
 
 def _last_bytes(log: Path) -> bytes:

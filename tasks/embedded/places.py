@@ -1,5 +1,5 @@
-"""Finds directories for the data and programs of the embedded servers. The user that the servers run as can reach
-them.
+"""Finds directories for the data and programs of the embedded servers. The user that the servers run as can enter
+these directories.
 
 Postgres refuses to run as root. If root starts the servers, they run as an unprivileged user. That user may not be
 able to enter root's home. No directory is ever opened to others. Instead, files that would be in a private directory
@@ -35,13 +35,14 @@ def server_user() -> ServerUser | None:
         return ServerUser(name, entry.pw_uid, entry.pw_gid)
     raise EmbeddedServerError(
         "Postgres does not run as root, and this system has no user named postgres or nobody. "
-        "Create one (useradd --system postgres) or start this as another user."
+        "Create such a user (useradd --system postgres) or run this command as another user."
     )
 
 
 def data_directory(wanted: Path) -> Path:
-    """Returns the wanted directory. If root starts servers that could not reach it, returns a directory in /var/tmp
-    instead, whose name is derived from the wanted one."""
+    """Returns the wanted directory. If root starts the servers and their user could not enter that directory,
+    returns a directory in /var/tmp instead. The name of that directory is derived from the name of the wanted
+    one."""
     wanted = wanted.absolute()
     user = server_user()
     if user is None or can_reach(user, wanted):
@@ -58,8 +59,8 @@ def written_environment(wanted: Path = Path(".data")) -> Path | None:
 
 
 def advice_on_addresses(problems: Sequence[str]) -> str:
-    """Says how to read the addresses that `queuectl up` has written. Empty if no URL is missing or no addresses were
-    written."""
+    """Says how to read the addresses that `queuectl up` has written. Returns "" if no URL is missing, or if
+    `queuectl up` has written no addresses."""
     if not any("_URL" in problem and " is missing" in problem for problem in problems):
         return ""
     file = written_environment()

@@ -26,9 +26,10 @@ STOP_BOUND_SECONDS = 30.0
 
 
 class EmbeddedPostgres:
-    """A Postgres server for one data directory, reached through a Unix socket that only its owner may enter.
+    """A Postgres server for one data directory. Clients reach the server through a Unix socket, in a directory that
+    only one user may enter.
 
-    The server ends when this process ends, however that happens. The next start recovers from any such end.
+    The server ends when this process ends, even if this process is killed. The next start recovers the data.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class EmbeddedPostgres:
         own = os.geteuid() if self._user is None else self._user.uid
         if owner != own and any(self.data_directory.iterdir()):
             raise EmbeddedServerError(
-                f"{self.data_directory} belongs to the user with the id {owner}. Start this as that user, "
+                f"{self.data_directory} belongs to the user with the id {owner}. Run this command as that user, "
                 f"or remove {self.directory} to begin again."
             )
 
@@ -111,7 +112,8 @@ class EmbeddedPostgres:
         earlier = self._earlier_server(int(lines[0]))
         if earlier is not None:
             _end(earlier)
-        # Another program may have the pid in this file by now. Then Postgres would refuse to start.
+        # Another program may have the pid in this file by now. Postgres would then refuse to start, so the file is
+        # removed.
         pid_file.unlink(missing_ok=True)
 
     def _earlier_server(self, pid: int) -> psutil.Process | None:

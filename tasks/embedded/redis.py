@@ -92,7 +92,8 @@ class EmbeddedRedis:
             appendonly no
             maxmemory-policy noeviction
         """
-        # The configuration goes through stdin, because everyone may read a process' arguments.
+        # The configuration goes through stdin, because it contains the password, and every user may read a process'
+        # arguments.
         return start_child(
             [self._program, "-"],
             log=self.log,

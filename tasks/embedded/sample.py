@@ -78,14 +78,15 @@ class Sample:
     def surprises(self) -> list[str]:
         """A sentence for each record that did not end as it should."""
         return [
-            f"record {record_id} is {self.statuses.get(record_id, 'gone')}, and should be {status}"
+            f"record {record_id} is {self.statuses.get(record_id, 'gone')}, but should be {status}"
             for record_id, status in self.expected.items()
             if self.statuses.get(record_id) != status
         ]
 
 
 def read_answers(file_name: str) -> Iterator[dict[str, Any]]:
-    """Yields one dictionary for each respondent. Whole numbers become numbers; an empty answer becomes None."""
+    """Yields one dictionary for each respondent. An answer of digits becomes an int, and an empty answer becomes
+    None."""
     with files("processing_queue.flows").joinpath("data", file_name).open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             yield {question: _answer(text) for question, text in row.items()}

@@ -34,8 +34,8 @@ class EmbeddedServers:
         self.redis = EmbeddedRedis(directory) if "CELERY_BROKER_URL" in missing else None
 
     def start(self) -> dict[str, str]:
-        """Start the servers that are missing. Returns the settings with their URLs, and writes the same settings
-        into `environment_file`."""
+        """Start the servers that are missing. Returns settings that name the URLs of these servers, and writes the
+        same settings into `environment_file`."""
         settings: dict[str, str] = {}
         if self.postgres is not None:
             self.postgres.start()
@@ -71,7 +71,7 @@ class EmbeddedServers:
     def _write_environment_file(self, settings: Mapping[str, str]) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
         self.environment_file.unlink(missing_ok=True)
-        # The file contains the broker's password.
+        # Only the owner may read the file, because it contains the broker's password.
         self.environment_file.touch(mode=0o600, exist_ok=False)
         self.environment_file.write_text("".join(lines))
 

@@ -15,9 +15,9 @@ RESTART_PAUSE_SECONDS = 5.0
 
 
 class Service:
-    """A process that is started again when it ends on its own. Until it `has_been_up`, the number of its restarts is
-    limited, because wrong settings stay wrong. After that, it is restarted any number of times, with a pause if the
-    restarts are frequent."""
+    """A process that is started again when it ends on its own. Until `has_been_up` is set, the number of restarts is
+    limited, because with wrong settings each restart would fail. Once `has_been_up` is set, the process is
+    restarted any number of times, with a pause if the restarts are frequent."""
 
     def __init__(
         self,
@@ -42,15 +42,15 @@ class Service:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        # The process gets SIGKILL when the supervisor dies. The servers end too, so the process could not end
-        # properly.
+        # When the supervisor dies, the servers end, too. The process cannot end properly without the servers, so it
+        # gets SIGKILL.
         self._process = start_child(
             self._command, log=self.log, environment=self._environment, death_signal=signal.SIGKILL
         )
 
     def restart_if_ended(self) -> str | None:
-        """Returns a sentence if the process was restarted. Raises EmbeddedServerError if it ends again and again and
-        was never up."""
+        """Returns a sentence if the process was restarted. Raises EmbeddedServerError if the process ends
+        again and again, and was never up."""
         if self._process is None or self._process.poll() is None:
             return None
         now = time.monotonic()
@@ -69,8 +69,8 @@ class Service:
             self._process.send_signal(signal.SIGTERM)
 
     def wait_until_stopped(self) -> bool:
-        """Call it after `ask_to_stop`. Kills the process if it takes too long. Returns True if the process ended on
-        its own."""
+        """Call this after `ask_to_stop`. Kills the process if it does not end in time. Returns True if the process
+        ended on its own."""
         process, self._process = self._process, None
-        # No second signal is sent, because it would tell Celery to hurry.
+        # No second signal is sent, because a second one would make Celery shut down faster.
         return process is None or stop_tied(process, first=None, bound_seconds=self._stop_bound_seconds)

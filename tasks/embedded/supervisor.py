@@ -1,5 +1,5 @@
-"""Runs the whole system on one machine: embedded servers, workers, beat and Flower. Each has a process of its
-own."""
+"""Runs the whole system on one machine: embedded servers, workers, beat and Flower. Each of these has processes of
+its own."""
 
 import time
 import urllib.error
@@ -43,8 +43,8 @@ class Supervisor:
             service.has_been_up = True
 
     def watch(self) -> None:
-        """Check every server and service once, and restart those that ended. Raises EmbeddedServerError if one does
-        not stay up."""
+        """Check every server and service once, and restart those that ended. Raises EmbeddedServerError if one of
+        them does not stay up."""
         happened = [*self._servers.restart_if_ended()]
         happened += [event for service in self._services if (event := service.restart_if_ended())]
         for event in happened:

@@ -1,6 +1,6 @@
-"""The sample flow: answers of the American National Election Studies 1996 become results in `processed_surveys`.
+"""The sample flow. It turns answers of the American National Election Studies 1996 into rows of `processed_surveys`.
 
-The handler writes the results over the connection that it is given. So the COMMIT that completes the record also
+The handler writes the results through the connection that it receives. So the COMMIT that completes the record also
 writes its results. No record is completed without its result, and no result is written twice.
 """
 
@@ -38,15 +38,15 @@ class RegistryUnreachableError(Exception):
 def survey_processor(
     payload: dict[str, Any], connection: psycopg.Connection[Any], context: FlowContext
 ) -> dict[str, Any]:
-    """Validates one response, derives the figures that analysts ask for, and stores them."""
+    """Validates one response, calculates the figures that analysts need, and stores these figures."""
     result = derive(validate(payload))
     connection.execute(in_queue_schema(INSERT_RESULT), {"record_id": context.record_id, **result})
     return {"nearest_candidate": result["nearest_candidate"]}
 
 
 def validate(payload: dict[str, Any]) -> dict[str, int]:
-    """Raises PermanentError for an answer that is not on its scale, and RegistryUnreachableError if a further
-    attempt can help."""
+    """Raises PermanentError for an answer outside the scale of its question, and RegistryUnreachableError if a
+    further attempt can help."""
     if payload.get("tv_news") == "unreachable":
         raise RegistryUnreachableError(
             f"the registry did not answer for respondent {payload.get('respondent_id')}"
@@ -55,15 +55,13 @@ def validate(payload: dict[str, Any]) -> dict[str, int]:
     for question, (lowest, highest) in SCALES.items():
         answers[question] = _whole(question, payload)
         if not lowest <= answers[question] <= highest:
-            raise PermanentError(
-                f"{question} is {answers[question]}, the scale goes from {lowest} to {highest}"
-            )
+            raise PermanentError(f"{question} is {answers[question]}, but the scale is {lowest} to {highest}")
     return answers
 
 
 def derive(answers: dict[str, int]) -> dict[str, Any]:
-    """The distance to each candidate on the left-right scale, the middle of the income band in dollars, and whether
-    the vote went to the nearer candidate."""
+    """Returns the distance to each candidate on the left-right scale, the middle of the income band in dollars, and
+    whether the vote went to the nearer candidate."""
     to_clinton = abs(answers["self_lr"] - answers["clin_lr"])
     to_dole = abs(answers["self_lr"] - answers["dole_lr"])
     nearest = "both" if to_clinton == to_dole else "clinton" if to_clinton < to_dole else "dole"
@@ -84,4 +82,4 @@ def _whole(question: str, payload: dict[str, Any]) -> int:
     try:
         return int(str(value))
     except ValueError:
-        raise PermanentError(f"{question} is {str(value)[:40]!r}, a whole number is needed") from None
+        raise PermanentError(f"{question} is {str(value)[:40]!r}, but a whole number is needed") from None

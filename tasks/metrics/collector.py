@@ -1,5 +1,5 @@
-"""The collector. One reading serves all scrapes within a few seconds. If the database is away, a metric says so, and
-no error is raised."""
+"""The collector. One reading serves all scrapes within a few seconds. If the database cannot be reached, a metric
+says so, and no error is raised."""
 
 import logging
 import threading
@@ -38,7 +38,7 @@ class QueueCollector(Collector):
         self.read_at = float("-inf")
 
     def describe(self) -> Iterable[Metric]:
-        """Describes no metrics, so that registering does not need the database."""
+        """Describes no metrics, so that this collector can be registered without the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:

@@ -24,7 +24,8 @@ HELP = {
     "snoozed": "Records whose handler asked to be called later.",
     "released": "Records that a run gave back without starting them.",
     "rescued": "Records taken back from dead runs.",
-    "crashed": "Crash strikes: records that were worked on when their process died.",
+    "crashed": "Crash strikes: records whose process died while it worked on them, or whose run ended again without an "
+    "outcome.",
     "cancelled": "Records that were cancelled.",
     "reset": "Failed records that were made pending again.",
     "refused": "Writes refused by the fence: the record belonged to another claim.",
@@ -74,7 +75,9 @@ def _counters(counters: dict[str, Counters]) -> Iterator[Metric]:
         "processing_queue_processing_duration_seconds", "How long handlers took.", labels=["flow"]
     )
     wait = HistogramMetricFamily(
-        "processing_queue_wait_duration_seconds", "The time from due to claimed.", labels=["flow"]
+        "processing_queue_wait_duration_seconds",
+        "How long due records waited for their claim.",
+        labels=["flow"],
     )
     for name, counter in counters.items():
         processing.add_metric([name], _buckets(counter.processing_histogram), counter.processing_seconds)
@@ -119,7 +122,7 @@ def _server(reading: Reading) -> Iterator[Metric]:
         "server_connections_limit", "Connections that the database server allows.", server.connection_limit
     )
     held = max((snapshot.seconds or 0 for snapshot in reading.snapshots), default=0)
-    yield _gauge("held_snapshot_age_seconds", "The oldest snapshot, which holds back vacuum.", held)
+    yield _gauge("held_snapshot_age_seconds", "How old the oldest snapshot is. It holds back vacuum.", held)
     began = max((snapshot.transactions for snapshot in reading.snapshots), default=0)
     text = "Transactions begun since the oldest snapshot of a session, a standby or a replication slot."
     yield _gauge("held_snapshot_age_transactions", text, began)
@@ -137,9 +140,7 @@ def _replica(reading: Reading) -> Iterator[Metric]:
     if not reading.has_replica:
         return
     lag = reading.replica_lag_seconds
-    yield _gauge(
-        "replica_up", "1 while the replica answers, from which records are counted.", lag is not None
-    )
+    yield _gauge("replica_up", "1 while the replica answers. Records are counted there.", lag is not None)
     if lag is not None:
         yield _gauge("replica_lag_seconds", "How many seconds the replica is behind.", max(0, lag))
 

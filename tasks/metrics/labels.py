@@ -1,5 +1,5 @@
-"""Chooses the flows that have a label of their own: the busiest ones. All others share one label, so that sums stay
-right."""
+"""Chooses the flows that have a label of their own: the busiest ones. All other flows share one label, so that sums
+stay correct."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,8 +24,8 @@ class FlowLabels:
         return sorted(self._own)
 
     def update(self, flows: Sequence[FlowCounts], counters: Mapping[str, Counters]) -> dict[str, Counters]:
-        """Returns the counters by label, zeros included. Prometheus sees an increase from 0 to 1 only if it has read
-        the 0."""
+        """Returns the counters by label, including counters of 0. Prometheus sees an increase from 0 to 1 only if it
+        has read the 0."""
         self._name(flows, counters)
         empty = Counters()
         for name, counter in counters.items():
@@ -43,14 +43,14 @@ class FlowLabels:
         return labelled
 
     def split(self, flows: Sequence[FlowCounts]) -> list[FlowCounts]:
-        """Returns the counts of the flows that have a label of their own, and the sum of the others."""
+        """Returns the counts of each flow that has a label of its own, and the sum of all other flows."""
         own = [flow for flow in flows if flow.flow_name in self._own]
         others = [flow for flow in flows if flow.flow_name not in self._own]
         return [*own, add_up(others, OTHERS)] if others else own
 
     def _name(self, flows: Sequence[FlowCounts], counters: Mapping[str, Counters]) -> None:
-        """Choose the flows with a label. A flow keeps its label until another flow is twice as busy, or until the
-        flow itself is gone."""
+        """Choose the flows that get a label of their own. A flow keeps its label until another flow is twice as
+        busy, or until the flow itself is gone."""
 
         def rank(flow: FlowCounts) -> tuple[int, str]:
             counter = counters.get(flow.flow_name)

@@ -61,8 +61,8 @@ def read_all(database: DatabaseManager, settings: ProcessorSettings, counters: C
 
 
 def _read_records(database: DatabaseManager, counters: CounterReader) -> tuple[Records | None, float | None]:
-    """Reads only from the replica if there is one. Counts that come from one server now and from the other later could
-    shrink, and Prometheus treats a counter that shrinks as one that was reset."""
+    """If there is a replica, reads only from the replica. Counts that come from two servers in turn could shrink.
+    Prometheus would treat a counter that shrinks as one that was reset."""
     try:
         with bounded_read(database, replica=True, timeout_seconds=TIMEOUT_SECONDS) as cursor:
             records = Records(read_flow_counts(cursor), counters.read(cursor))

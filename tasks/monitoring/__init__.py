@@ -4,7 +4,7 @@ from . import distributed_queue_monitoring
 
 distributed_queue_monitoring()["queue_health_assessment"]["queue_health"]
 
-Each function is loaded when it is first used, because a worker that processes records needs none of them.
+Each function is loaded when it is first used, because a worker that processes records needs none of these functions.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Looks at the broker. This needs no database."""
+"""Checks the broker. Does not need the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from ..celery_hardening.quarantine import Note, news
 BROKER_SECONDS = 2.0
 PROBE_KEY, PROBE_MILLISECONDS = "processing_queue:probe", 1_000
 REPLY_LENGTH = 200
-# The Redis client turns some codes into exception classes, and removes the codes from the text.
+# An error reply begins with a code. The Redis client turns some codes into exception classes, and removes these
+# codes from the text.
 CODES = {
     "ReadOnlyError": "READONLY",
     "OutOfMemoryError": "OOM",
@@ -28,9 +29,10 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class BrokerReading:
-    """`quarantine_notes`: the notes of the last hour, the newest first. Empty for a broker that is not Redis.
-    `error_reply`: the error with which the broker answers a write, such as READONLY. None if the write succeeds.
-    `control_messages`: how many messages wait in the Celery queue `control`. None if that cannot be read."""
+    """`quarantine_notes`: the notes of the last hour about quarantined messages, the newest first. Empty for a
+    broker that is not Redis. `error_reply`: the error with which the broker answers a write, such as READONLY. None
+    if the write succeeds. `control_messages`: how many messages wait in the Celery queue `control`. None if the
+    number cannot be read."""
 
     is_reachable: bool
     quarantine_notes: Sequence[Note] = ()
@@ -58,7 +60,8 @@ def read_broker() -> BrokerReading:
 
 
 def _error_reply(client: Any) -> str | None:
-    """The error with which the broker answers a write; None if there is no error, or no answer at all."""
+    """Returns the error with which the broker answers a write. None if the write succeeds or the broker does not
+    answer."""
     from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
     try:
@@ -74,7 +77,7 @@ def _error_reply(client: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSetUp:
-    """`eviction_policy`: empty if the server does not tell it."""
+    """`eviction_policy`: empty if the server does not report it."""
 
     product: str
     version: str

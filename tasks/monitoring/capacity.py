@@ -17,10 +17,10 @@ WEEK_DAYS = 7
 
 
 def calculate_capacity_utilization() -> dict[str, Any]:
-    """Returns the load, the capacity of the configured containers, and how many containers are wanted.
+    """Returns the load, the capacity of the configured containers, and how many containers are needed.
 
-    The theoretical capacity assumes CONTAINERS containers. Each processes CAPACITY_RATE_PER_HOUR batches of
-    BATCH_SIZE records an hour. Raises DatabaseUnavailableError.
+    The theoretical capacity assumes CONTAINERS containers. Each container processes CAPACITY_RATE_PER_HOUR batches
+    of BATCH_SIZE records an hour. Raises DatabaseUnavailableError.
     """
     database, settings = database_named(), load_processor_settings()
     snapshot = take_snapshot(database, settings, with_integrity=False)
@@ -45,14 +45,15 @@ def calculate_capacity_utilization() -> dict[str, Any]:
 
 
 def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
-    """ceil(pending / (batch_size * target_processing_rate)): enough to process all waiting records within an hour.
-    Records that are due later, or whose flow is stopped, do not count as waiting."""
+    """Returns how many containers are needed to process all waiting records within an hour: ceil(waiting /
+    (BATCH_SIZE * CAPACITY_RATE_PER_HOUR)), but at least one. Records that are due later, or whose flow is stopped,
+    do not count as waiting."""
     return max(1, math.ceil(waiting / (settings.batch_size * settings.capacity_rate_per_hour)))
 
 
 def maximum_containers(snapshot: Snapshot) -> int:
-    """How many containers the server has connections for. A worker process needs two; the connections of other
-    programs are not available."""
+    """Returns for how many containers the server has connections. A worker process needs two connections. The
+    connections that other programs use are not available."""
     fleet, server = snapshot.fleet, snapshot.server
     hosts = {process.hostname for process in fleet.alive}
     processes_each = math.ceil(len(fleet.alive) / len(hosts)) if hosts else 1
@@ -61,8 +62,8 @@ def maximum_containers(snapshot: Snapshot) -> int:
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
-    """Fits a line to the number of records enqueued each day. Says in how many days that line reaches the capacity:
-    0 if it is reached already, None if there are too few days or there is no growth."""
+    """Fits a line to the number of records enqueued each day. Returns in how many days that line reaches the
+    capacity: 0 if the capacity is already reached, None if there are too few days or no growth."""
     if len(days) < GROWTH_MINIMUM_DAYS:
         return {
             "days_seen": len(days),
@@ -86,8 +87,8 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
 
 
 def _trend(values: list[float]) -> tuple[float, float]:
-    """Returns the slope and today's level. With data of two weeks or more, the line is fitted to averages of seven
-    days, because weekends are not a trend."""
+    """Returns the slope and today's level. With data of two weeks or more, fits the line to averages of seven days,
+    so that a weekend does not look like a trend."""
     if len(values) < 2 * WEEK_DAYS:
         return _line(values)
     averages = [
@@ -118,7 +119,8 @@ def _flows(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _pool(snapshot: Snapshot, settings: ProcessorSettings) -> dict[str, Any]:
-    """The pool size that the configured containers need, and the server's connections."""
+    """Returns the pool size that the configured containers need, and how many connections the pools and the server
+    use."""
     pool_size = default_pool_size(settings.containers)
     return {
         "recommended_pool_size": pool_size,

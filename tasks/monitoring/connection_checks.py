@@ -22,8 +22,8 @@ def remember_failure(database_name: str, attempts: int) -> None:
 
 
 def note_success(database: DatabaseManager, attempts: int, response_time_ms: float) -> float | None:
-    """Stores this success and earlier failures. Returns the success rate of the last day in percent, or None if they
-    cannot be stored. Never raises."""
+    """Stores this success and earlier failures. Returns the success rate of the last day in percent, or None if the
+    samples cannot be stored. Never raises."""
     failures = unnoted.get(database.name, deque[int]())
     try:
         with database.transaction() as cursor:

@@ -1,4 +1,4 @@
-"""Remembers who held the server's connections, so that a finding can name the holders when the server accepts no
+"""Remembers the holders of the server's connections, so that a finding can name them when the server accepts no
 connection."""
 
 from dataclasses import asdict
@@ -13,7 +13,7 @@ KIND = "connections"
 
 
 def named(holders: list[ConnectionHolder]) -> str:
-    """`billing in shop as queue_app (80), …`: application, database, login, and number of connections."""
+    """Returns `billing in shop as queue_app (80), …`: application, database, login, and number of connections."""
     return ", ".join(
         f"{h.application_name} in {h.database_name} as {h.user_name} ({h.connection_count})" for h in holders
     )
@@ -31,14 +31,14 @@ def remember(settings: ProcessorSettings, database_name: str, server: ServerRead
 
 
 def last_known(settings: ProcessorSettings, database_name: str) -> str:
-    """Returns a sentence, even if nothing is known."""
+    """Returns a sentence about the stored holders. If none are stored, the sentence says so."""
     state = StateFile(settings, database_name, KIND).read()
     try:
         at = datetime.fromisoformat(state["at"])
         holders = named([ConnectionHolder(**holder) for holder in state["holders"]])
         return (
-            f"At the last look from this machine, {at:%Y-%m-%d %H:%M} UTC, {int(state['count'])} of "
-            f"{int(state['limit'])} connections were open, most of them by: {holders}."
+            f"When this machine last looked, at {at:%Y-%m-%d %H:%M} UTC, {int(state['count'])} of "
+            f"{int(state['limit'])} connections were open, most of them held by: {holders}."
         )
     except (TypeError, KeyError, ValueError):
-        return "It is not known here who holds them, because nobody has looked from this machine before."
+        return "It is not known here who holds them, because this machine has not looked before."

@@ -30,8 +30,8 @@ def database_named(name: str = DEFAULT_DATABASE) -> DatabaseManager:
 
 
 def read_beside(database: DatabaseManager, read: Callable[[Cursor[Any]], T]) -> tuple[T, str | None]:
-    """Read from the replica. If there is none, or it cannot be reached, read from the primary. If the replica cannot
-    be reached, the returned text says why. Raises DatabaseUnavailableError."""
+    """Read from the replica. If there is no replica, or if the replica cannot be reached, read from the primary. If
+    the replica cannot be reached, the returned text says why. Raises DatabaseUnavailableError."""
     problem: str | None = None
     if database.settings.replica_url is not None:
         try:

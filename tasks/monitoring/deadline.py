@@ -1,5 +1,5 @@
-"""Calls with a deadline. Each call has a thread of its own. A thread cannot be stopped, so a call that hangs keeps
-its thread, but the caller goes on."""
+"""Calls functions with a deadline. Each call runs in a thread of its own. A thread cannot be stopped. So if a call
+hangs, its thread hangs, too, but the caller goes on."""
 
 import threading
 from collections.abc import Callable
@@ -14,13 +14,14 @@ T = TypeVar("T")
 def call_with_deadline(call: Callable[[], T], seconds: float, *, thread_name: str) -> T:
     """Return what the call to the database returns, and raise what it raises.
 
-    Raises DatabaseUnavailableError if the call has not ended after `seconds`. A server that hangs accepts
-    connections, but answers neither with a result nor with an error.
+    Raises DatabaseUnavailableError if the call has not ended after `seconds`. Without this limit, a call might wait
+    without end, because a server that hangs accepts connections, but sends neither a result nor an error.
     """
     started = start_call(call, thread_name=thread_name)
     if not wait([started], seconds).done:
         raise DatabaseUnavailableError(
-            f"the database did not answer within {seconds:g} s: check whether the server hangs, its disk and its load"
+            f"the database did not answer within {seconds:g} s: check whether the server hangs, and look at its disk "
+            "and its load"
         )
     return started.result()
 

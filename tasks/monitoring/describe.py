@@ -1,4 +1,5 @@
-"""Turns readings into plain dictionaries. The monitoring functions return them, and Celery can carry them."""
+"""Turns readings into plain dictionaries. The monitoring functions return these dictionaries, which Celery can send
+as results."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -56,7 +57,8 @@ def describe_window(window: Window) -> dict[str, Any]:
 
 
 def describe_fleet(fleet: Fleet) -> dict[str, Any]:
-    """`containers` has an entry for each host. A host whose processes are all silent is not healthy."""
+    """`containers` has an entry for each host. A host is healthy if all its processes are alive, degraded if some
+    are, and silent if none is."""
     versions = sorted({process.versions.get("processing-queue", "unknown") for process in fleet.alive})
     return {
         "worker_processes_alive": len(fleet.alive),

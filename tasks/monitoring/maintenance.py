@@ -34,8 +34,8 @@ def distributed_system_maintenance(
     on_progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Any]:
     """Run the chosen operations one after the other. A dry run (the default) says what would be done and changes
-    nothing. Only callers in this process can pass `on_progress`. It is called after each chunk, with the name of the
-    operation and the number of rows so far.
+    nothing. Only callers in this process can pass `on_progress`. `on_progress` is called after each chunk, with the
+    name of the operation and the number of rows that the operation has affected so far.
 
     `orphaned_timeout_hours` defaults to CLEANUP_TIMEOUT_HOURS. `max_retries`: records with fewer failed attempts are
     reset. Raises ValueError for wrong arguments, MaintenanceError if the same operation is running already, and
@@ -79,8 +79,8 @@ def monthly_retention() -> dict[str, Any]:
 
 
 def nightly_review() -> dict[str, Any]:
-    """Correct the counts, which are wrong if somebody changed a status by hand. Then learn the usual rates of each
-    hour of the week."""
+    """Correct the counts, which are wrong if somebody changed a status by hand. Then calculate the usual rates of
+    each hour of the week."""
     database = database_named()
     with maintenance.begin(database, "nightly_review", dry_run=False, actor="schedule") as run:
         with run.chunk():

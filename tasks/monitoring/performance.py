@@ -30,7 +30,7 @@ def processing_performance_monitoring(
 ) -> dict[str, Any]:
     """Returns rates, durations and success overall and by flow, the top errors, and findings with their next steps.
 
-    Raises ValueError for a window that is not positive or too long, and DatabaseUnavailableError.
+    Raises ValueError if the window is too long or not positive. Raises DatabaseUnavailableError.
     """
     if isinstance(time_window_hours, bool) or not 0 < time_window_hours <= MAXIMUM_HOURS:
         raise ValueError(

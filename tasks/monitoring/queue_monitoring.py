@@ -16,7 +16,7 @@ from .snapshot import DAY_SECONDS, HOUR_SECONDS, Snapshot, take_snapshot
 
 
 def distributed_queue_monitoring(include_detailed_metrics: bool = False) -> dict[str, Any]:
-    """Returns counts overall and by flow, the health of the queue, and the alerts that follow from it.
+    """Returns counts overall and by flow, the health of the queue, and one alert for each finding.
 
     Raises DatabaseUnavailableError.
     """

@@ -1,4 +1,4 @@
-"""Everything that the rules judge. It is read once."""
+"""Everything that the rules judge. A judgement reads the snapshot once, for all rules."""
 
 from dataclasses import dataclass, field
 
@@ -37,8 +37,9 @@ RATE_MINIMUM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`recent`: for each flow whose oldest due record has waited for ten minutes or more, the outcomes during this
-    wait, or during the last hour if the wait is longer. `schedule` and `broker` are None if they were not read."""
+    """`recent`: the outcomes of each flow whose oldest due record has waited for ten minutes or more. The outcomes
+    are counted over this wait, or over the last hour if the wait is longer. `schedule` and `broker` are None if they
+    were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -65,7 +66,8 @@ class Snapshot:
 
     @property
     def open(self) -> FlowCounts:
-        """The sum of all registered flows that are not stopped. Their due records wait for workers."""
+        """The summed counts of all registered flows that are not stopped. Only due records of these flows wait for
+        workers."""
         return add_up(flow for flow in self.flows if flow.is_registered and not flow.is_stopped)
 
 
@@ -77,8 +79,9 @@ def take_snapshot(
     with_integrity: bool = True,
     with_percentiles_of_day: bool = False,
 ) -> Snapshot:
-    """`with_integrity=False` does not look for violations. `with_percentiles_of_day`: no rule needs these
-    percentiles, and with a thousand flows they take long to read. Raises DatabaseUnavailableError."""
+    """`with_integrity=False` does not look for violations. `with_percentiles_of_day=False` does not read the
+    percentiles of the day: no rule needs them, and reading them takes long with a thousand flows. Raises
+    DatabaseUnavailableError."""
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         response_time_ms = read_response_time_ms(cursor)
         flows = read_flow_counts(cursor)
@@ -112,8 +115,8 @@ def _rate_windows(flows: list[FlowCounts]) -> dict[str, float]:
 
 
 def rate_window_seconds(flow: FlowCounts) -> float | None:
-    """The time over which the rate of a flow is judged: the time that due work has waited, but at most an hour. None
-    if there is nothing to judge."""
+    """Returns the time over which the rate of a flow is judged: the time that due work has waited, but at most an
+    hour. None if the flow has no rate to judge."""
     waited_seconds = flow.oldest_due_seconds or 0
     if not flow.due or not flow.is_registered or flow.is_stopped or waited_seconds < RATE_MINIMUM_SECONDS:
         return None

@@ -1,4 +1,4 @@
-"""A small file on this machine. It holds facts that must be known without the database."""
+"""A small file on this machine. It holds facts that are needed when the database cannot be reached."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from queue_store.settings import ProcessorSettings, environment_name
 
 
 class StateFile:
-    """One JSON document for one user, environment, database and schema. No code relies on the document, because it
-    is lost if the disk is full."""
+    """One JSON document of one kind, for one user, environment, database and schema. No code relies on the document,
+    because it is lost if the disk is full."""
 
     def __init__(self, settings: ProcessorSettings, database_name: str, kind: str) -> None:
         directory = Path(settings.state_directory or tempfile.gettempdir())
@@ -21,7 +21,7 @@ class StateFile:
         self.path = directory / name
 
     def read(self) -> Any:
-        """Returns None if there is no file. A file of another user is ignored."""
+        """Returns None if there is no readable file. A file that belongs to another user is ignored."""
         try:
             if self.path.is_symlink() or self.path.stat().st_uid != os.getuid():
                 return None

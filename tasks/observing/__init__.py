@@ -1,5 +1,5 @@
-"""Shows more of runs and attempts than their outcome: fields in log lines, and spans. By default all of this is off.
-Parts that are off cost nothing."""
+"""Adds information about runs and attempts to logs and traces: fields in log lines, and spans. Both are off by
+default. They cost nothing while they are off."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,11 +10,11 @@ from queue_store.runs.run import Run
 
 
 class Observer(Protocol):
-    """Each method returns a context that is entered before the observed step and left after it."""
+    """Each method returns a context manager. It is entered before the observed step, and left after the step."""
 
     def run(self, run: Run, trace_context: str | None) -> AbstractContextManager[None]:
-        """Observes a run that has claimed something. `trace_context`: the trace context of the hint that started
-        it."""
+        """Observes a run that has claimed something. `trace_context`: the trace context of the hint that started the
+        run."""
         ...
 
     def attempt(self, record: Record) -> AbstractContextManager[None]: ...
@@ -38,7 +38,7 @@ def stop_observing_with(observer: Observer) -> None:
 
 
 def observer() -> Observer | None:
-    """None if nobody observes."""
+    """Returns one object for all registered observers. None if there are none."""
     return _AllObservers() if _observers else None
 
 

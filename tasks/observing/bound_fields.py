@@ -19,8 +19,8 @@ class BoundFields:
         return _bind(fields_of(record))
 
     def batch(self, records: Sequence[Record]) -> AbstractContextManager[None]:
-        """Only a batch handler knows which record a log line is about. The handler uses the `logger` of that
-        record's context."""
+        """The fields name no record, because only a batch handler knows which record a log line is about. A batch
+        handler can use the `logger` of a record's context instead."""
         first = records[0]
         fields = {"flow": first.flow_name, "run": str(first.flow_instance_id), "records": len(records)}
         return _bind(fields)

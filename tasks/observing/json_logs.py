@@ -1,5 +1,5 @@
-"""With the setting LOG_FORMAT=json, each log line is one JSON document. This is for containers, whose logs are read
-by machines."""
+"""With the setting LOG_FORMAT=json, each log line is one JSON document. This setting is for containers, because
+programs read their logs."""
 
 import json
 import logging
@@ -39,14 +39,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def _task() -> dict[str, Any]:
-    """The Celery task that was running when the line was written."""
+    """Returns the Celery task that was running when the line was written."""
     request = getattr(current_task, "request", None)
     return {"task": current_task.name, "task_id": request.id} if request and request.id else {}
 
 
 def _bound(record: logging.LogRecord) -> dict[str, Any]:
-    """The values that the caller gave as `extra`. Celery's own values are left out: they hold whole messages with
-    arguments."""
+    """Returns the values that the caller gave as `extra`. Celery's own values are left out, because they contain
+    whole messages with arguments."""
     if record.name.startswith("celery."):
         return {}
     given = {name: value for name, value in vars(record).items() if name not in OWN_ATTRIBUTES}
@@ -54,7 +54,7 @@ def _bound(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _told(name: object, value: object) -> object:
-    """The value without secrets. A value is also hidden if its name says that it is secret."""
+    """Returns the value without secrets. A value is also hidden if its name says that it is secret."""
     if value is None or isinstance(value, bool | int | float):
         return value if redact(f"{name}={value}") == f"{name}={value}" else HIDDEN
     if isinstance(value, Mapping):
@@ -70,14 +70,14 @@ def _told(name: object, value: object) -> object:
 def write_json(logger: logging.Logger, **_: Any) -> None:
     try:
         is_wanted = load_processor_settings().log_format == "json"
-    except SettingsError:  # the check at the worker's start reports this
+    except SettingsError:  # the worker checks its settings at the start, and reports this error
         return
     if is_wanted:
         log_as_json(logger)
 
 
 def log_as_json(logger: logging.Logger) -> None:
-    """Makes all handlers of this logger write JSON. May be called repeatedly."""
+    """Idempotent. Makes all handlers of this logger write JSON."""
     for handler in logger.handlers:
         handler.setFormatter(JsonFormatter())
     observe_with(bound_to_logs)

@@ -1,10 +1,11 @@
-"""OpenTelemetry spans. The span of a run is in the trace of the hint that started it. The span of an attempt is in
-the trace of the record's producer, and is linked to the run. A call of a batch handler is one span of the run. This
-span is linked to the traces of the records' producers.
+"""OpenTelemetry spans. The span of a run is in the trace of the hint that started the run. The span of an attempt is
+in the trace of the record's producer, and is linked to the run. A call of a batch handler has one span in the trace
+of the run. This span is linked to the traces of the records' producers.
 
 The setting TRACING switches tracing on. Tracing needs the extra `tracing`. OpenTelemetry's own variables
-(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …) say where spans go. An enqueue inside a span stores the span's
-context in the record. Applications in other languages write a W3C traceparent into `trace_context`.
+(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME …) set where spans are sent. If a record is enqueued inside a span,
+the span's context is stored in the record. Applications in other languages write a W3C traceparent into
+`trace_context`.
 """
 
 import logging
@@ -33,7 +34,7 @@ COUNTS = ("records_claimed", "records_completed", "records_retried", "records_fa
 
 
 class Tracing:
-    """The tracing of one process. A process has one run at a time."""
+    """The tracing of one process, which has at most one run at a time."""
 
     def __init__(self, tracer: "Tracer") -> None:
         self._tracer = tracer
@@ -41,8 +42,8 @@ class Tracing:
 
     @contextmanager
     def run(self, run: Run, trace_context: str | None) -> Generator[None]:
-        """The span stays open as long as the run, which can be long. So the spans of attempts are exported before
-        that of the run."""
+        """The span of a run stays open until the run ends, and a run can take long. So the spans of the run's
+        attempts are exported first."""
         from opentelemetry.trace import SpanKind
 
         attributes = _attributes(run.options.flow_name, run.flow_instance_id)
@@ -62,7 +63,7 @@ class Tracing:
 
     @contextmanager
     def attempt(self, record: Record) -> Generator[None]:
-        """The span of one attempt. A snooze is not an error."""
+        """Opens the span of one attempt. A snooze is not an error."""
         from opentelemetry.trace import SpanKind
 
         attributes = _attributes(record.flow_name, record.flow_instance_id) | {
@@ -138,19 +139,19 @@ def _errors_in(span: "Span") -> Generator[None]:
 
 
 def check_tracing() -> None:
-    """Raises SettingsError if the setting is on and the extra is not installed."""
+    """Raises SettingsError if TRACING is on and the extra `tracing` is not installed."""
     if load_processor_settings().tracing and find_spec("opentelemetry") is None:
         raise SettingsError(["TRACING needs the extra: pip install 'processing-queue[tracing]'"])
 
 
 def trace_attempts() -> Tracing:
-    """Call it in a worker process after the fork, because exporters have threads."""
+    """Call this in a worker process after the fork, because exporters have threads."""
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # else it is the application's
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):  # an application's own provider is kept
         provider = TracerProvider()
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         trace.set_tracer_provider(provider)
@@ -160,8 +161,8 @@ def trace_attempts() -> Tracing:
 
 
 def flush_spans() -> None:
-    """Exports the last spans before the process ends. Waits for a few seconds at most, because the exporter would
-    keep trying until its own time limit."""
+    """Exports the last spans before the process ends. Waits for a few seconds at most. Otherwise the exporter would
+    try until its own time limit and delay the end of the process."""
     from opentelemetry import trace
 
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)

@@ -1,5 +1,5 @@
-"""The actions of the page. They use the operators' arrows. Each action returns the number of changed rows, and a
-sentence about them."""
+"""The actions of the page. Each action uses the operators' arrows, and returns the number of changed rows and a text
+that describes the result."""
 
 from collections.abc import Callable
 from typing import Any
@@ -84,13 +84,16 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
     purged = _operators().purge_records(arguments.ids() or [], actor=actor)
     return _said(
         len(purged),
-        ("finished record is gone, with its attempts", "finished records are gone, with their attempts"),
+        (
+            "finished record was purged, with its attempts",
+            "finished records were purged, with their attempts",
+        ),
     )
 
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Move pending and failed records whose flow name is not registered to a registered flow. A dry run may leave
-    out `to_flow`."""
+    """Move all pending and failed records of an unregistered flow name to the registered flow `to_flow`. A dry run
+    may leave out `to_flow`."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     pending, failed = _movable(name, to_flow)
     if arguments.switch("dry_run"):
@@ -116,7 +119,9 @@ def resume(arguments: Arguments, actor: str) -> dict[str, Any]:
 def acknowledge(arguments: Arguments, actor: str) -> dict[str, Any]:
     with page_database().transaction() as cursor:
         done = alerts.acknowledge(cursor, arguments.needed_whole("alert", 1), actor)
-    return _said(int(done), ("alert acknowledged", "alerts changed: already resolved or acknowledged"))
+    return _said(
+        int(done), ("alert acknowledged", "alerts changed: this alert was already resolved or acknowledged")
+    )
 
 
 ACTIONS: dict[str, Action] = {
@@ -133,8 +138,9 @@ ACTIONS: dict[str, Action] = {
 
 
 def _movable(name: str, to_flow: str | None) -> tuple[int, int]:
-    """How many records with this flow name are pending, and how many are failed. Raises UnknownFlowError or
-    RegisteredFlowError, and BadInputError for too many records."""
+    """Returns how many records with this flow name are pending, and how many are failed. Raises UnknownFlowError if
+    `to_flow` is not a registered flow, or if no record has the name. Raises RegisteredFlowError if the name is a
+    registered flow, and BadInputError for too many records."""
     with reading(replica=False) as cursor:
         if to_flow is None:
             check_no_flow(cursor, name)
@@ -152,8 +158,8 @@ def _operators() -> Operators:
 
 
 def _meant(arguments: Arguments, status: str) -> tuple[list[int], dict[str, str]]:
-    """The ids of the records that the action is for. The dictionary holds the search or the kind of error that chose
-    them, and is empty if the browser sent the ids."""
+    """Returns the ids of the records that the action is for. The dictionary contains the search or the kind of error
+    that selected the records. It is empty if the browser sent the ids."""
     given = arguments.ids()
     if given is not None:
         return given, {}

@@ -25,7 +25,7 @@ class Arguments:
         if value is None or value == "":
             return None
         if not isinstance(value, str):
-            raise BadInputError(f"{name} must be a text")
+            raise BadInputError(f"{name} must be text")
         if "\x00" in value:
             raise BadInputError(f"{name} holds a NUL character, which no record can have")
         if SURROGATE.search(value):
@@ -90,7 +90,7 @@ class Arguments:
         return value
 
     def instant(self, name: str) -> datetime | None:
-        """An instant in ISO 8601. Without a time zone, it is in UTC."""
+        """Reads an instant in ISO 8601. An instant without a time zone is in UTC."""
         text = self.text(name)
         if text is None:
             return None

@@ -1,5 +1,5 @@
-"""Flower's HTTP server with bounds. By default, Tornado accepts a request of 100 MB before a login, and waits an
-hour for the rest of a line."""
+"""Flower's HTTP server with bounds. By default, Tornado accepts a request of 100 MB without a login, and waits up to
+an hour for the rest of a line."""
 
 from flower.app import Flower
 from tornado.httpserver import HTTPServer
@@ -15,8 +15,8 @@ SOCKET_OF_ALL, SOCKET_OF_THE_GROUP = 0o777, 0o660
 
 
 def bounded_server(application: Flower) -> int | None:
-    """Listens where Flower's options say. Returns the port, or None for a socket in the file system. If no login is
-    configured, only the owner and the group may use that socket."""
+    """Listens on the address or socket of Flower's options. Returns the port, or None for a socket in the file
+    system. If no login is configured, only the owner and the group of this socket may use it."""
     keep_what_is_loaded()
     options = application.options
     server = HTTPServer(

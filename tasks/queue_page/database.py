@@ -42,7 +42,7 @@ def replica_lag_seconds() -> float | None:
 
 @contextmanager
 def reading(*, replica: bool) -> Generator[Cursor[Any]]:
-    """A reading is ended at its time limit. So a slow database harms the page, but the page does not harm the
-    queue."""
+    """A reading is ended at its time limit. So a slow database can make the page fail, but the page cannot slow down
+    the queue."""
     with bounded_read(page_database(), replica=replica, timeout_seconds=STATEMENT_SECONDS) as cursor:
         yield cursor

@@ -1,5 +1,5 @@
-"""One check in front of everything that Flower serves: pages, API, metrics, files, and anything that a newer Flower
-adds. We call it the door."""
+"""One check before everything that Flower serves: pages, API, metrics, files, and anything that a newer Flower adds.
+This check is called the door."""
 
 import inspect
 import logging
@@ -22,7 +22,7 @@ from .wrong_logins import WrongLogins
 
 logger = logging.getLogger(__name__)
 
-OPEN_TO_ALL = (LogoutHandler, Healthcheck, StaticFileHandler)  # LoginBehindTheDoor is open, too
+OPEN_TO_ALL = (LogoutHandler, Healthcheck, StaticFileHandler)  # LoginBehindTheDoor is also open
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 READING = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
@@ -63,7 +63,8 @@ class BehindTheDoor(tornado.web.RequestHandler):
             await before
 
     def write_error(self, status_code: int, **details: Any) -> None:
-        """Flower's own method would show the traceback, and the settings of the process, to anybody."""
+        """Answers an error of the server (500) with one line of text. Flower's own method would show the traceback,
+        and the settings of the process, to anybody."""
         if status_code != 500:
             super().write_error(status_code, **details)
         elif not self._finished:
@@ -112,7 +113,7 @@ def _with_door(handler_class: Any, *, is_open: bool) -> type:
 
 
 class LoginBehindTheDoor(LoginHandler):
-    """Creates a handler of the login provider's class, as Flower's LoginHandler does, and puts it behind the
+    """Creates a handler of the login provider's class, as Flower's LoginHandler does. The new handler is behind the
     door."""
 
     def __new__(cls, application: Any, *arguments: Any, **details: Any) -> Any:
@@ -121,7 +122,8 @@ class LoginBehindTheDoor(LoginHandler):
 
 
 def _start_http_server(application: Flower) -> int | None:
-    """Starts Flower's server. Exits if no login is configured and the options would still open Flower to others."""
+    """Starts Flower's server. Ends the process if no login is configured, but others could reach Flower with these
+    options."""
     options = application.options
     if not guard.has_login(options):
         if not options.unix_socket and options.address not in LOOPBACK:

@@ -1,4 +1,5 @@
-"""Writes the records that a search finds to a file. A spreadsheet must not read text of records as formulas."""
+"""Writes a file with the records that a search finds. Text of records is written so that no spreadsheet reads it as
+a formula."""
 
 import csv
 import io
@@ -19,7 +20,8 @@ LOOKS_AT_MOST = 100
 
 
 def export(arguments: Arguments, form: str) -> bytes:
-    """Raises BadInputError if there are more records than fit. A file with some of them would look complete."""
+    """Raises BadInputError if there are more records than a file may hold. A file with only some of the records
+    would look complete."""
     records = _collect(arguments)
     if form == "json":
         return orjson.dumps(records, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)

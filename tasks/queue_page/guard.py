@@ -1,9 +1,9 @@
-"""Who may see and do what.
+"""Decides who may see and do what.
 
-Flower 2.2 asks for a login only in its API. Its pages, with the arguments of tasks, and /metrics are open to
-everybody who reaches the port, on every interface. With the Queue page, a login guards everything except the health
-check, and files that are the same for all users. If no login is configured, Flower serves this machine only, and
-nothing can be changed.
+Flower 2.2 asks for a login only in its API. Flower's pages and /metrics are open to everybody who reaches the port,
+on every interface. The pages show the arguments of tasks. With the Queue page, everything needs a login, except the
+health check and files that are the same for all users. If no login is configured, Flower serves this machine only,
+and nothing can be changed.
 """
 
 from base64 import b64decode
@@ -15,7 +15,7 @@ LOGIN_HINT = "set FLOWER_BASIC_AUTH=NAME:PASSWORD in Flower's environment, or us
 
 
 def options_of(handler: Any) -> Any:
-    """The options of Flower's command line. The application carries them."""
+    """Returns the options of Flower's command line."""
     return handler.application.options
 
 
@@ -24,7 +24,7 @@ def has_login(options: Any) -> bool:
 
 
 def check_login(handler: Any) -> None:
-    """Raises HTTPError, or redirects to the login page of the provider."""
+    """If the request must not be answered, raises HTTPError or redirects to the login page."""
     options = options_of(handler)
     if not has_login(options):
         _check_host(handler)
@@ -36,7 +36,8 @@ def check_login(handler: Any) -> None:
 
 
 def login_name(handler: Any) -> str:
-    """The name of the basic login that was accepted. Empty if there was none."""
+    """Returns the name in the request's basic login, which has already been accepted. Empty if there is no basic
+    login."""
     _, _, credentials = handler.request.headers.get("Authorization", "").partition(" ")
     try:
         return b64decode(credentials).decode().partition(":")[0]
@@ -45,8 +46,8 @@ def login_name(handler: Any) -> str:
 
 
 def _user(handler: Any) -> Any:
-    """Flower compares credentials as texts with `hmac`. The comparison raises TypeError if one of the texts is not
-    ASCII."""
+    """Returns the user, or None if nobody is logged in. Raises HTTPError for a wrong login. Flower compares logins
+    with `hmac`, which raises TypeError if one of them is not ASCII. Such a login counts as wrong."""
     try:
         return handler.current_user
     except TypeError:
@@ -54,15 +55,18 @@ def _user(handler: Any) -> Any:
 
 
 def _check_host(handler: Any) -> None:
-    """Without a login, refuses requests to other host names than this machine's own. Another site can point its host
-    name to our address (DNS rebinding), but its requests still carry that name."""
+    """Without a login, answers only requests to `localhost`, `127.0.0.1` and `::1`, and all requests over a Unix
+    socket. Another site can point its host name to our address (DNS rebinding), but its requests still carry that
+    name."""
     name = handler.request.host_name
     if not options_of(handler).unix_socket and name not in ("127.0.0.1", "localhost", "::1"):
-        raise tornado.web.HTTPError(403, f"Without a login only http://localhost is answered: {LOGIN_HINT}.")
+        raise tornado.web.HTTPError(
+            403, f"Without a login, Flower only answers http://localhost: {LOGIN_HINT}."
+        )
 
 
 def check_may_act(handler: Any) -> None:
-    """Raises HTTPError with the reason."""
+    """If actions are not allowed, raises HTTPError with the reason."""
     options = options_of(handler)
     if options.read_only:
         raise tornado.web.HTTPError(403, "Flower runs in read-only mode: nothing can be changed here.")
@@ -73,7 +77,7 @@ def check_may_act(handler: Any) -> None:
 
 
 def why_not_act(handler: Any) -> str:
-    """The reason why actions are refused. Empty if they are allowed."""
+    """Returns the reason why actions are refused. Empty if actions are allowed."""
     try:
         check_may_act(handler)
     except tornado.web.HTTPError as error:

@@ -37,9 +37,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ACTOR_LENGTH = 255
-COMPRESSED_FROM_BYTES = 5_000  # a thousand flows take 800,000 bytes, compressed 20,000
+COMPRESSED_FROM_BYTES = 5_000  # the data of a thousand flows have 800,000 bytes, or 20,000 bytes compressed
 READING_SECONDS = 10.0
-SLOW_OR_AWAY = "The database is slow or away. The queue goes on; the page tries again."
+SLOW_OR_AWAY = "The database is slow, or cannot be reached. This page tries again automatically."
 _threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="queue page")
 
 
@@ -48,8 +48,8 @@ class QueueHandler(BehindTheDoor, BaseHandler):
 
     @property
     def actor(self) -> str:
-        """The person who is logged in. With a provider, this is an e-mail address. With a basic login, it is the
-        person whom a proxy names in its header, or else the name of the login."""
+        """The person who is logged in. With a login provider, this is the person's e-mail address. With a basic
+        login, this is the name that a proxy sends in its header, or else the name of the login."""
         user = self.current_user
         if isinstance(user, str):
             return user
@@ -79,8 +79,8 @@ class JsonHandler(QueueHandler):
     """Answers in JSON. An error has the form `{"error": "what is wrong and what to do"}`."""
 
     async def in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """`seconds`: the time limit of a reading. An action has no time limit, because an action for which nobody
-        waits any more might still happen."""
+        """`seconds`: the time limit of a reading. An action has no time limit. After a time limit, its answer would
+        be an error, but the action might still happen."""
         try:
             running = asyncio.get_running_loop().run_in_executor(_threads, work)
             return await asyncio.wait_for(running, seconds)
@@ -141,8 +141,8 @@ class ActionHandler(JsonHandler):
         self.action = action
 
     def check_xsrf_cookie(self) -> None:
-        """Flower skips this check for requests that carry a password. We check all requests, because a browser also
-        sends the password when another site causes the request."""
+        """Flower skips the check of the XSRF cookie for requests that carry a password. Here all requests are
+        checked, because a browser also sends the password when another site causes the request."""
         tornado.web.RequestHandler.check_xsrf_cookie(self)
 
     async def post(self) -> None:
@@ -169,8 +169,8 @@ class ExportHandler(JsonHandler):
 
 
 class MetricsHandler(JsonHandler):
-    """Serves Flower's own metrics. The metrics are read outside the event loop, because our collector queries the
-    database."""
+    """Serves Flower's metrics and ours. The metrics are read outside of the event loop, because our collector
+    queries the database."""
 
     async def get(self) -> None:
         cast(Flower, self.application).purge_offline_worker_metrics()

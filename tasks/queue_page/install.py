@@ -1,4 +1,4 @@
-"""Adds the page to Flower, even if `celery -A processing_queue flower` starts Flower."""
+"""Adds the page to Flower, also if Flower is started by `celery -A processing_queue flower`."""
 
 import functools
 import sys
@@ -6,8 +6,8 @@ from typing import Any
 
 
 def install_in_flower_command() -> None:
-    """Wrap Flower's command, which Celery's command line loads before the application. In any other program, do
-    nothing."""
+    """Make Flower's command install the page. Celery's command line loads Flower's command before our application.
+    If the program has not loaded Flower's command, do nothing."""
     module = sys.modules.get("flower.command")
     command = getattr(module, "flower", None)
     if command is None or getattr(command.callback, "has_queue_page", False):
@@ -26,8 +26,8 @@ def _with_queue_page(start: Any) -> Any:
 
 
 def install() -> None:
-    """Adds the page, the door and our metrics to Flower. Call this once in a process, before Flower's application is
-    built."""
+    """Adds the Queue page, the guard of all pages and our metrics to Flower. Call this once in a process,
+    before Flower's application is built."""
     import flower.urls
     from flower.options import options
 

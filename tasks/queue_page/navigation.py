@@ -1,4 +1,4 @@
-"""Finds templates, ours first, then Flower's. Flower's navigation bar gets one more entry."""
+"""Loads our templates, or else Flower's templates, and adds an entry to Flower's navigation bar."""
 
 from pathlib import Path
 from typing import Any

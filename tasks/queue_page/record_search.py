@@ -1,5 +1,5 @@
-"""The search for records that a browser asks for: on the page, for an export, or for an action on all records
-found."""
+"""Reads the search from a browser's arguments. The page, exports, and actions on all found records use this
+search."""
 
 import re
 from uuid import UUID
@@ -36,12 +36,13 @@ def filter_of(arguments: Arguments) -> RecordFilter:
     if wanted.payload_value is not None and wanted.payload_key is None:
         raise BadInputError("payload_key is missing: name the field in which to look for the value")
     if wanted.created_from and wanted.created_before and wanted.created_from >= wanted.created_before:
-        raise BadInputError("the parameter from must be earlier than the parameter before")
+        raise BadInputError("the parameter `from` must be earlier than the parameter `before`")
     return wanted
 
 
 def _worker(text: str | None) -> WorkerFilter | None:
-    """Reads the id of a process, a host name, or a process as the pages name it: 101 on worker-1."""
+    """Reads the id of a worker process, a host name, or the form in which the pages show a process: 101 on
+    worker-1."""
     if text is None:
         return None
     try:

@@ -1,4 +1,5 @@
-"""Slows down the guessing of passwords, and logs it. Nobody is locked out: a right login is never delayed."""
+"""Slows down the guessing of passwords, and logs each wrong login. A correct login is never delayed, so nobody is
+locked out."""
 
 import asyncio
 import logging
@@ -17,16 +18,16 @@ WAITING_AT_ONCE = 20
 
 
 class WrongLogins:
-    """Counts the wrong logins from each address, and remembers the time of the last one. Only the newest ADDRESSES
-    addresses are kept."""
+    """Counts the wrong logins from each address, and remembers the time of the last wrong login. Only the newest
+    ADDRESSES addresses are kept."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._waiting = 0
 
     async def delay(self, address: str) -> None:
-        """Count one more wrong login, and wait twice as long as after the last one from this address, but at most
-        LONGEST_SECONDS. Raises HTTPError(429) if too many requests wait already."""
+        """Count one more wrong login from this address, and wait. Each wait is twice as long as the last one, but
+        at most LONGEST_SECONDS. Raises HTTPError(429) if too many requests wait already."""
         count = self._count(address)
         seconds = min(FIRST_SECONDS * 2 ** min(count - 1, 20), LONGEST_SECONDS)
         logger.warning("wrong login no. %d from %s: answered after %.1f s", count, address, seconds)

@@ -53,7 +53,7 @@ class Report:
 
     @property
     def plots(self) -> dict[str, dict[str, Points]]:
-        """The series of each plot, by the plot's title. A series has a name and values."""
+        """The series of each plot, by the plot's title. Each series has a name and points."""
         charts = self.charts
         per_minute = 60 / charts.span.bucket_seconds
         counted: dict[str, Points] = {
@@ -71,9 +71,11 @@ class Report:
     def sentence(self) -> str:
         day = self.everything
         rate = day.success_rate_percent
-        judged = "too few to judge by" if rate is None else f"{rate:.1f} percent of them succeeded"
+        judged = (
+            "too few to judge the success rate" if rate is None else f"{rate:.1f} percent of them succeeded"
+        )
         return (
-            f"In the last 24 hours {day.enqueued:,} records were enqueued and {day.outcomes:,} came to an end; "
+            f"In the last 24 hours, {day.enqueued:,} records were enqueued. {day.outcomes:,} records ended; "
             f"{judged}. {plural(len(self.alerts), 'alert')} {word(len(self.alerts), 'was', 'were')} open."
         )
 

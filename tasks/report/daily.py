@@ -10,9 +10,9 @@ logger = logging.getLogger(__name__)
 
 
 def daily_report() -> int:
-    """Send the report of the last day to REPORT_RECIPIENTS. If there are none, send nothing. Raises
+    """Send the report of the last day to REPORT_RECIPIENTS. If there are no recipients, send nothing. Raises
     ReportNotSentError, DatabaseUnavailableError."""
-    from .sending import send_report  # imported here, because it is needed once a day in one process
+    from .sending import send_report  # imported here, because only one process needs it, once a day
 
     sent_count = send_report(database_named(), load_processor_settings())
     if sent_count:

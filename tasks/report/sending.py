@@ -1,4 +1,4 @@
-"""Sends the report as an attachment, by Apprise, to the people of the setting REPORT_RECIPIENTS."""
+"""Sends the report as an attachment to the recipients in the setting REPORT_RECIPIENTS, through Apprise."""
 
 import logging
 import tempfile
@@ -20,9 +20,9 @@ class ReportNotSentError(QueueStoreError):
 
 
 def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
-    """Returns the number of people to whom the report was sent; 0 if there are no recipients. Raises
-    ReportNotSentError only if nobody received it. If somebody received it, a second try would send it to that person
-    again. Raises DatabaseUnavailableError."""
+    """Returns the number of recipients to whom the report was sent; 0 if there are no recipients. Raises
+    ReportNotSentError only if no recipient received the report. If this function raised the error after a partial
+    success, a second try would send the report to some recipients again. Raises DatabaseUnavailableError."""
     if not settings.report_recipients:
         return 0
     report = read_report(database)
@@ -35,13 +35,15 @@ def send_report(database: DatabaseManager, settings: ProcessorSettings) -> int:
         raise ReportNotSentError(f"the report was not sent: {'; '.join(problems)}")
     for problem in problems:
         logger.warning(
-            "the report was not sent to one of %d recipients: %s", len(settings.report_recipients), problem
+            "the report could not be sent to one of the %d recipients: %s",
+            len(settings.report_recipients),
+            problem,
         )
     return sent_count
 
 
 def _send(url: str, report: Report, file: Path) -> str | None:
-    """Returns None, or a text that says what went wrong."""
+    """Returns None if the report was sent, or else a text that says what went wrong."""
     try:
         send_to(url, f"The queue on {report.at:%d %B %Y}", report.sentence, file)
     except NotDeliveredError as error:

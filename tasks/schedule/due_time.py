@@ -1,8 +1,8 @@
 """Calculates when an entry was due last, and when it is due next.
 
-When the clocks are put back, an hour comes twice. A crontab that names its hours is due only in the first of the
-two. A crontab with `*` or `*/n` hours means elapsed time, and is due in both. If the clocks skip the time of an
-entry, the entry is due an hour later.
+When the clocks are put back, an hour comes twice. A crontab that names its hours is due only in the first of these
+two hours. A crontab with `*` or `*/n` hours stands for an interval, so it is due in both hours. If the clocks skip
+the time of an entry, the entry is due an hour later.
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ SEARCHED_DAYS = 4 * 366  # long enough to find a 29th of February
 
 
 def is_kept(entry_schedule: Any) -> bool:
-    """Whether due times are kept as occurrences. They are kept for a crontab, and for an interval with `relative`. A
-    plain interval only sends hints."""
+    """Whether the due times of an entry are stored as occurrences. This is so for a crontab, and for an interval
+    with `relative`. For a plain interval, beat only sends hints."""
     return isinstance(entry_schedule, crontab) or bool(getattr(entry_schedule, "relative", False))
 
 
 def latest_due(entry_schedule: schedule | crontab, now: datetime, timezone: ZoneInfo) -> datetime | None:
-    """The latest due time at or before `now`. None if there was none in four years."""
+    """Returns the latest due time at or before `now`. None if there was no due time in the last four years."""
     if isinstance(entry_schedule, crontab):
         return _latest_of_crontab(entry_schedule, now, timezone)
     seconds = entry_schedule.run_every.total_seconds()
@@ -30,7 +30,7 @@ def latest_due(entry_schedule: schedule | crontab, now: datetime, timezone: Zone
 
 
 def next_due(entry_schedule: schedule | crontab, now: datetime, timezone: ZoneInfo) -> datetime | None:
-    """The first due time after `now`. None if there is none in four years."""
+    """Returns the first due time after `now`. None if there is no due time in the next four years."""
     if not isinstance(entry_schedule, crontab):
         seconds = entry_schedule.run_every.total_seconds()
         return datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, UTC)
@@ -66,7 +66,7 @@ def _is_on(table: crontab, day: date) -> bool:
 
 
 def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetime]:
-    """The due times on this day, in no particular order. Some are yielded more than once."""
+    """Yields the due times on this day, in no particular order. Some due times are yielded more than once."""
     twice = _means_elapsed_time(table) and _has_change_of_clocks(day, timezone)
     for hour in table.hour:
         for minute in table.minute:
@@ -80,7 +80,7 @@ def _instants(table: crontab, day: date, timezone: ZoneInfo) -> Iterator[datetim
 
 
 def _means_elapsed_time(table: crontab) -> bool:
-    """Whether the hours of the crontab are `*` or `*/n`, or whether all hours are named."""
+    """Whether the hours of the crontab are `*` or `*/n`, or name all 24 hours."""
     hours = str(getattr(table, "_orig_hour", ""))
     return len(table.hour) == 24 or any(part.strip().startswith("*") for part in hours.split(","))
 

@@ -1,6 +1,6 @@
-"""Enqueues recurring flows: each due occurrence becomes a record. Any process may look at any time, and there is
-still exactly one record for each occurrence. `fan_out` looks every few seconds. Idle worker processes look, too, so
-that no beat is needed."""
+"""Enqueues a record for each due occurrence of a recurring flow. Any process may call `enqueue_due` at any time:
+each occurrence still gets exactly one record. `fan_out` calls `enqueue_due` every few seconds. Idle worker processes
+call it, too, so that no beat is needed."""
 
 import logging
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 def enqueue_due(database: DatabaseManager, flows: Iterable[Flow], settings: ProcessorSettings) -> list[int]:
     """Returns the ids of the new records. The schedules use the time zone of the setting TIMEZONE. If one flow
-    cannot be enqueued, the others still are. Raises DatabaseUnavailableError."""
+    cannot be enqueued, the other flows are still enqueued. Raises DatabaseUnavailableError."""
     ids: list[int | None] = []
     for flow in flows:
         if flow.schedule is None:

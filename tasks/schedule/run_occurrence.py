@@ -1,5 +1,5 @@
-"""The task that does what the schedule says. It takes an occurrence, calls the entry's task, and stores how the call
-ended."""
+"""The task that beat sends for an occurrence. It takes the occurrence, calls the entry's task, and stores how the
+call ended."""
 
 import logging
 import threading
@@ -26,7 +26,7 @@ ERROR_LENGTH = 2_000
 
 @waking_task("processing_queue.run_occurrence", old_name="tasks.schedule.run_occurrence")
 def run_occurrence(entry: str, due_at: str) -> str | None:
-    """Idempotent: an occurrence that is already taken or has ended is left alone. Returns the state of the
+    """Idempotent: does nothing for an occurrence that is already taken or has ended. Returns the state of the
     occurrence, or None if nothing was done."""
     schedule_entry = app.conf.beat_schedule.get(entry) if isinstance(entry, str) else None
     if schedule_entry is None:
@@ -35,7 +35,7 @@ def run_occurrence(entry: str, due_at: str) -> str | None:
     due = _instant(due_at)
     if due is None:
         logger.warning(
-            "%s was hinted for %s, which is not an instant with a time zone", entry, ascii(due_at)[:80]
+            "the hint for %s names %s, which is not an instant with a time zone", entry, ascii(due_at)[:80]
         )
         return None
     database = database_named()
@@ -61,8 +61,8 @@ def _instant(text: object) -> datetime | None:
 
 
 def _call(schedule_entry: dict[str, Any]) -> tuple[str | None, bool]:
-    """Calls the entry's task. The first value is None, or a text that says what went wrong. The second value is true
-    if the same maintenance was already running."""
+    """Calls the entry's task. The first returned value is None, or a text that says what went wrong. The second is
+    true if the same maintenance was already running."""
     try:
         with for_an_occurrence():
             app.tasks[schedule_entry["task"]](

@@ -1,6 +1,7 @@
-"""The Celery tasks that the schedule calls at a time of the clock. If they are sent as messages, they do nothing.
+"""The Celery tasks that the schedule calls at certain times. They do nothing if they are sent as messages.
 
-Each task imports its function when it is called, because a worker that processes records needs none of them.
+Each task imports its function only when the task is called, because a worker that processes records needs none of
+these functions.
 """
 
 from importlib import import_module

@@ -1,10 +1,12 @@
-"""The scheduler of Celery beat. It keeps the schedule in Postgres.
+"""The scheduler of Celery beat. It keeps the occurrences of the schedule in Postgres.
 
-`beat_schedule` in celeryconfig.py stays the only place that says what happens when. Beat stores entries with times
-of the clock as occurrences in the database. It sends hints for an occurrence until a worker has done it. For plain
-intervals, beat only sends hints. Several beats may run. One of them holds a lease, and only this one sends hints.
-Hints of several beats would do no harm, but would be needless. If no worker serves a Celery queue, its list stays
-bounded, because beat sends nothing to a list that is already long.
+`beat_schedule` in celeryconfig.py is the only place where the entries and their times are written. Beat stores each
+due time of an entry as an occurrence in the database. Until the occurrence has ended, beat sends hints for it
+whenever no worker works on it. For plain intervals, beat stores no occurrences and only sends hints. Several beats
+may run. Only the beat that holds a lease sends hints. If a beat cannot read the schedule in the database, it sends
+the hints for plain intervals even without the lease. Hints of the other beats would do no harm, but they are not
+needed. If no worker serves a Celery queue, the queue's list in Redis stays bounded: beat sends nothing to a list
+that is already long.
 """
 
 import logging
@@ -44,8 +46,8 @@ class OccurrenceScheduler(Scheduler):
         self._is_looking = False
         super().__init__(*args, **kwargs)
 
-    # The settings are read on first use, because beat makes a scheduler for its banner before it reports wrong
-    # settings.
+    # Beat makes a scheduler for its banner, and reports wrong settings only after that. So the settings are read on
+    # first use.
     @cached_property
     def _heartbeat_file(self) -> str:
         return load_processor_settings().heartbeat_file
@@ -73,9 +75,9 @@ class OccurrenceScheduler(Scheduler):
         except (
             QueueStoreError,
             psycopg.Error,
-        ) as error:  # psycopg.Error: beat was frozen for a while, and its session was ended
-            # Beat sends its hints even so. They do no harm, and one of them starts the check that reports a lost
-            # database.
+        ) as error:  # psycopg.Error: the session was ended while beat was frozen
+            # Beat sends its hints even without a lease, because they do no harm. One of the hints starts the check,
+            # which reports that the database cannot be reached.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
         finally:
@@ -83,15 +85,15 @@ class OccurrenceScheduler(Scheduler):
         return min(super().tick(*args, **kwargs), LOOK_SECONDS) if leads else LOOK_SECONDS
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Sends the entry, unless its Celery queue is long already. In either case, the entry is due again at its
-        next time."""
+        """Sends the entry's task, unless `MAXIMUM_QUEUE_LENGTH` messages already wait in the entry's Celery queue.
+        Even if the task is not sent, the entry is not due again before its next time."""
         if self._has_room(entry.options.get("queue")):
             super().apply_entry(entry, producer)
 
     def close(self) -> None:
-        """Gives up the lead, so that another beat can lead at once. Beat calls this method in its signal handler,
-        and again when it has left its loop."""
-        if self._is_looking:  # the signal interrupted `look`, which still locks the lease's row
+        """Gives up the lease, so that another beat can take it at once. Beat calls this method in its signal
+        handler, and again when it has left its loop."""
+        if self._is_looking:  # the signal interrupted `look`, which still locks the row of the lease
             return
         try:
             with self.database.transaction() as cursor:
@@ -121,7 +123,7 @@ class OccurrenceScheduler(Scheduler):
         return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
 
     def _ticks(self) -> dict[str, datetime]:
-        """For each entry with a plain interval, the time when this beat last sent a hint."""
+        """Returns the time when this beat last sent a hint, for each entry with a plain interval."""
         entries: dict[str, Any] = self.get_schedule() or {}
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 
@@ -133,7 +135,7 @@ class OccurrenceScheduler(Scheduler):
                 occurrences.notice(cursor, name, due_at)
 
     def _hint(self, entry: str, due_at: datetime) -> None:
-        """Sends a hint. If that fails, a later look sends it again."""
+        """Sends a hint. If that fails, a later `look` sends the hint again."""
         if not self._has_room(celery_queue_name("control")):
             return
         try:

@@ -1,8 +1,7 @@
-"""Helpers for the test suites of authors of flows. The fixture `queue_tester` of `tasks.pytest_plugin` gives them to
-pytest.
+"""Helpers for the tests of flows. In pytest, the fixture `queue_tester` of `tasks.pytest_plugin` provides them.
 
-Everything is real except the broker. Records are enqueued, claimed, run and completed in Postgres, in the test's own
-process and thread. No test waits for time to pass, because `pass_time` changes the times in the rows.
+Everything is real except the broker. Records are enqueued, claimed and completed in Postgres. Their handlers run in
+the test's own process and thread. No test waits for time to pass, because `pass_time` changes the times in the rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +32,8 @@ INSTANTS = ("scheduled_at", "created_at", "updated_at", "claimed_at", "started_a
 
 
 class QueueTester:
-    """The queue as a test sees it. It is empty at first, and its records are processed when the test says so."""
+    """The queue as a test sees it. The queue is empty at first. Its records are processed only when the test calls
+    `run` or `drain`."""
 
     def __init__(self) -> None:
         self._services = _new_services()
@@ -45,7 +45,7 @@ class QueueTester:
 
     @property
     def database(self) -> DatabaseManager:
-        """`database.engine` is for the application's own sessions."""
+        """The database of the queue. Use `database.engine` for the application's own sessions."""
         return self._services.database
 
     def enqueue(
@@ -56,23 +56,23 @@ class QueueTester:
         on_duplicate: OnDuplicate = "raise",
         **options: Unpack[RecordOptions],
     ) -> int:
-        """Enqueue a record for the test, and return its id. `records` finds the records that the application
-        enqueues."""
+        """Enqueue a record for the test, and return its id. To find records that the application itself enqueues,
+        call `records`."""
         enqueued = self._processor.enqueue(self._name(flow), payload, on_duplicate=on_duplicate, **options)
         return enqueued.id
 
     def run(
         self, flow: str | Callable[..., Any], payload: object, **options: Unpack[RecordOptions]
     ) -> Row[Any]:
-        """Enqueue one record, run its flow until no record of the flow is due, and return the record as it is
-        afterwards."""
+        """Enqueue one record, run its flow until no record of the flow is due, and return the record in its new
+        state."""
         record_id = self.enqueue(flow, payload, **options)
         self.drain(flow)
         return self.record(record_id)
 
     def drain(self, *wanted: str | Callable[..., Any]) -> None:
         """Process due records of the `wanted` flows (of all flows if none is named), until no record can be claimed.
-        Retries and snoozed records are due later: see `pass_time`."""
+        Failed and snoozed records that will be tried again are due later: see `pass_time`."""
         self._services.flows = load_flows(self._services.settings)
         names = {self._name(flow) for flow in wanted} or set(self._services.flows)
         due: list[str] = []
@@ -89,7 +89,7 @@ class QueueTester:
         )
 
     def record(self, record_id: int) -> Row[Any]:
-        """A row of processing_queue. Each column is an attribute. Raises UnknownRecordError."""
+        """Returns a row of processing_queue. Each column is an attribute. Raises UnknownRecordError."""
         found = self._rows(processing_queue.c.id == record_id)
         if not found:
             raise UnknownRecordError(f"there is no record {record_id}")
@@ -98,8 +98,9 @@ class QueueTester:
     def records(
         self, flow: str | Callable[..., Any] | None = None, status: str | None = None
     ) -> Sequence[Row[Any]]:
-        """The committed records, the oldest first. `flow` and `status` select some of them. Raises QueueStoreError
-        for an unknown status. Otherwise a misspelt status would simply find no records."""
+        """Returns the committed records, the oldest first: all, or those with this `flow` and `status`. Raises
+        QueueStoreError for an unknown status, so that a misspelt status is not mistaken for a status without
+        records."""
         if status is not None and status not in STATUSES:
             raise QueueStoreError(f"{status!r} is not a status: it must be one of {', '.join(STATUSES)}")
         conditions: list[ColumnElement[bool]] = []
@@ -110,9 +111,9 @@ class QueueTester:
         return self._rows(*conditions)
 
     def pass_time(self, delta: timedelta) -> None:
-        """Act as if this much time had passed. Moves every instant of every record, and every occurrence of a
-        recurring flow, into the past. Enqueues due recurring flows before and after, as a worker would have done.
-        Raises QueueStoreError for a time that cannot pass, such as a negative one."""
+        """Act as if this much time had passed: move all times of all records, and of all occurrences of recurring
+        flows, into the past. Enqueues due records of recurring flows before and after this change, as a worker would
+        have done. Raises QueueStoreError for a time that cannot pass, such as a negative one."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
             raise QueueStoreError(
                 f"pass_time takes a timedelta of 0 or more, such as timedelta(hours=1), not {delta!r}"
@@ -136,7 +137,7 @@ class QueueTester:
 
     def _name(self, flow: str | Callable[..., Any]) -> str:
         loaded = load_flows(self._services.settings)
-        if loaded.keys() - self._services.flows.keys():  # imported since
+        if loaded.keys() - self._services.flows.keys():  # new flows were imported
             self._services.flows = loaded
             self._services.register()
         if isinstance(flow, str):
@@ -153,7 +154,7 @@ class QueueTester:
         with self.database.engine.connect() as connection:
             connection.execute(
                 select(func.set_config("DateStyle", "ISO", True))
-            )  # psycopg understands only this style
+            )  # psycopg can read dates only in the style ISO
             return connection.execute(query).all()
 
     def _empty(self) -> None:
@@ -167,7 +168,7 @@ class QueueTester:
 
 
 class _NoHints:
-    """Sends no hints, because the test itself says when to process records."""
+    """Sends no hints, because the test itself decides when records are processed."""
 
     def send(self, flow_name: str, celery_queue: str, slot: int = 0) -> bool:
         return True

@@ -20,7 +20,8 @@ class _ReadableJson(TypeDecorator[Any]):
 
 
 def readable(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
-    """The same columns, but a number in JSON that is too long for Python is read as a shortened text."""
+    """Returns the same columns. If a JSON document contains a number that is too long for Python, the number is
+    read as a shortened text."""
     return [
         type_coerce(cast(column, Text), _ReadableJson()).label(column.key)
         if isinstance(column.type, JSONB)

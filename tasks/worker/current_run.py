@@ -1,5 +1,4 @@
-"""The state that the heartbeat shares with the loop of its run and with handlers. One thread writes it; others read
-it."""
+"""The state that the heartbeat shares with the run and with the run's handlers. No lock protects this state."""
 
 import asyncio
 import os
@@ -23,12 +22,12 @@ from .time_limit import masked
 
 
 class Handlers(Protocol):
-    """The heartbeat's view of the handlers that are running in its run."""
+    """The handlers that the run is calling, as the heartbeat sees them."""
 
     def oldest(self) -> InHand | None: ...
 
     def end(self, request: EndRequest) -> None:
-        """Ends the process if it has the record in hand under this claim. Otherwise returns."""
+        """Ends the process if one of its handlers is processing the record under this claim. Otherwise returns."""
         ...
 
     def end_overdue(self) -> None:
@@ -42,13 +41,13 @@ class CurrentRun:
     is_lost: bool = False
     flow_is_closed: bool = False
     process_is_full: bool = False
-    is_in_the_way: bool = False  # something else waits until this run ends
-    batch_size: int | None = None  # for the next claim, if operators changed it
+    is_in_the_way: bool = False  # another task or thread of this process waits until this run ends
+    batch_size: int | None = None  # for the next claim, if an operator has changed the batch size
     cancelled_ids: frozenset[int] = field(default_factory=frozenset[int])
     known_flows: set[str] = field(default_factory=set[str])
     handlers: Handlers | None = None
     progress_reports: int = 0
-    claim_slice: Callable[[], None] | None = None  # claims the rest of the express slice
+    claim_slice: Callable[[], None] | None = None  # a function that claims the rest of the express slice
     server_identity: str | None = None  # the server on which this run began, if known
     pid: int = field(default_factory=os.getpid)
 
@@ -68,7 +67,7 @@ class CurrentRun:
             return progress.report(cursor, record, encoded_progress)
 
     def check_flow(self, flow_name: str) -> None:
-        """Raises UnknownFlowError. Asks the database only once about each flow that exists."""
+        """Raises UnknownFlowError. Does not read the database if an earlier call has read the flow's name."""
         if flow_name not in self.known_flows:
             with self._transaction() as cursor:
                 self.known_flows.update(read_flow_names(cursor))
@@ -80,7 +79,8 @@ class CurrentRun:
 
     @contextmanager
     def _transaction(self) -> Generator[Cursor[Any]]:
-        """Raises QueueStoreError in a child process that the handler started, because no run is registered there."""
+        """Raises QueueStoreError in a child process that the handler started, because no run is registered in the
+        child process."""
         if os.getpid() != self.pid:
             raise QueueStoreError(
                 "a child process of a handler cannot use the handler's context: return to the handler what it needs"

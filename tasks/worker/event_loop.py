@@ -1,5 +1,5 @@
-"""The one event loop of a worker process. It has a thread of its own, so that claiming and writing never block it.
-So finished records are still written while a handler blocks the loop."""
+"""The one event loop of a worker process. The loop has a thread of its own, so that claims and writes never block
+it. And if a handler blocks the loop, the outcomes of other records are still written."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class EventLoop:
-    """Create it after the fork, for the first async flow."""
+    """Create the loop after the fork, for the first async flow."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -25,11 +25,11 @@ class EventLoop:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Run the coroutine and wait for its result. Call it from another thread."""
+        """Run the coroutine and wait for its result. Call this from a thread other than the loop's."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     def close(self) -> None:
-        """Cancels the tasks that handlers left behind."""
+        """Cancels the tasks that handlers have left running, and stops the loop."""
         self._is_closing = True
         self.loop.call_soon_threadsafe(self._cancel_all)
         self._thread.join(1)
@@ -45,10 +45,10 @@ class EventLoop:
             try:
                 self.loop.run_forever()
             except OSError:
-                # A handler closed the loop's own files. No task can run on the loop any more, and none can be ended
-                # properly.
+                # A handler closed the loop's own files. No task can run on the loop any more, and no task can be
+                # ended properly.
                 logger.critical("a handler broke the event loop: this process ends", exc_info=True)
                 os._exit(EX_SOFTWARE)
-            except BaseException:  # such as a SystemExit in a task that a handler left behind
-                logger.exception("a task of a handler raised through the event loop; the loop goes on")
+            except BaseException:  # for example SystemExit in a task that a handler started and did not await
+                logger.exception("a task of a handler raised an error in the event loop; the loop goes on")
         self.loop.close()

@@ -21,8 +21,8 @@ class FailingClaims:
 
     @contextmanager
     def watch(self, flow_name: str) -> Generator[None]:
-        """Make a claim inside this context. The context raises what the claim raises. It writes to the database only
-        if a claim fails, or succeeds after a failure."""
+        """Make a claim inside this context. The context raises what the claim raises. The context writes to the
+        database only if the claim fails, or if the claim succeeds after a failed claim."""
         try:
             yield
         except (DatabaseUnavailableError, CommitUnknownError):

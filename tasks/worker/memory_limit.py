@@ -1,5 +1,5 @@
-"""How much memory this process may use: the limit of its container if there is one, otherwise the machine's
-memory."""
+"""Finds out how much memory this process may use: the machine's memory, or the limit of the container if that is
+lower."""
 
 from pathlib import Path
 

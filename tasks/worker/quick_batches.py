@@ -1,23 +1,24 @@
-"""Notes whether the recent batches of a flow in this process were quick and clean. If they were, its runs are
-express."""
+"""Notes whether the last batches of a flow in this process were quick and clean. A batch is quick if it took less
+than `LONG_SECONDS`. A batch is clean if all its records were completed and none reported progress. If enough batches
+in a row were quick and clean, the flow's runs are express."""
 
 from dataclasses import dataclass
 
-LONG_SECONDS = 0.1  # a slice that takes longer is claimed, because it must not hold its locks for long
+LONG_SECONDS = 0.1  # the records of a longer slice are claimed, so that they are not locked for long
 ENOUGH_BATCHES = 3
 MOST_BATCHES = 1_000
 
 
 @dataclass(slots=True)
 class QuickBatches:
-    """`slice_size`: how many records the next slice may have, judged by the times of the last slices. 0 if no slice
-    was quick yet."""
+    """`slice_size`: how many records the next slice may have, according to how long the last slices took. 0 if no
+    slice was quick since the last call of `note_thrown_back`."""
 
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES
     slice_size: int = 0
-    is_trusted: bool = False  # the author asked for express, so the first slice needed no quick batches
-    is_suspicious: bool = False  # whether a run of the flow had died lately, at `looked_at`
+    is_trusted: bool = False  # the author asked for express: the first slice needs no quick batches
+    is_suspicious: bool = False  # whether, at `looked_at`, a run of the flow had died recently
     looked_at: float = float("-inf")
 
     @property
@@ -26,17 +27,17 @@ class QuickBatches:
 
     def trust(self) -> None:
         """Allow the first slice without quick batches before it. After `note_thrown_back`, quick batches are needed
-        as always."""
+        as in other flows."""
         if not self.is_trusted:
             self.is_trusted = True
             self.in_a_row = ENOUGH_BATCHES
 
     def note_batch(self, seconds: float, *, is_clean: bool) -> None:
-        """Count a claimed batch. `is_clean`: all of its records were completed, and none reported progress."""
+        """Count a claimed batch."""
         self.in_a_row = self.in_a_row + 1 if is_clean and seconds < LONG_SECONDS else 0
 
     def note_slice(self, seconds: float, size: int) -> None:
-        """Count a slice that ended without any of the events that `note_thrown_back` names."""
+        """Count a slice that ended normally. For other slices, call `note_thrown_back`."""
         self.wanted = max(ENOUGH_BATCHES, self.wanted - 1)
         if seconds < LONG_SECONDS / 5:
             self.slice_size = max(self.slice_size, 2 * size)
@@ -44,9 +45,9 @@ class QuickBatches:
             self.slice_size = size // 2
 
     def note_thrown_back(self) -> None:
-        """Call this if a slice became long, was rolled back or had a failure, or if no slice could be held and the
-        next records had to be claimed. If this happens to a flow again and again, its runs try slices less and less
-        often."""
+        """Call this if a slice became long, was rolled back or had a failure. Also call this if a slice was not
+        possible and the next records had to be claimed. After each call, the flow's runs need twice as many quick
+        and clean batches as before, up to `MOST_BATCHES`."""
         self.in_a_row = 0
         self.slice_size = 0
         self.wanted = min(2 * self.wanted, MOST_BATCHES)

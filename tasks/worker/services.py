@@ -1,4 +1,4 @@
-"""The services of one worker process. They live as long as the pool child."""
+"""The services of one worker process. They exist as long as the pool child."""
 
 import logging
 import os
@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerServices:
-    """The services that runs, heartbeats and tasks of this process share. Created after the fork, never before."""
+    """Services that are shared by the runs, heartbeats and tasks of this process. Create this object after the fork,
+    never before it."""
 
     def __init__(self, settings: ProcessorSettings, celery_queues: list[str]) -> None:
         self.settings = settings
@@ -54,7 +55,7 @@ class WorkerServices:
         self.celery_queues = celery_queues
         self.flows = {name: f for name, f in load_flows(settings).items() if f.celery_queue in celery_queues}
         self.process = self._new_process()
-        self.run_lock = threading.Lock()  # one run at a time in a process
+        self.run_lock = threading.Lock()  # a process has only one run at a time
         self.current_run: CurrentRun | None = None
         self.is_full = False  # this process uses too much memory, so no further run begins
         self.server_identity: str | None = None  # the identity that the last heartbeat read
@@ -78,7 +79,8 @@ class WorkerServices:
         return self._positions[flow_name]
 
     def renew(self) -> None:
-        """Go on with a new id of the worker process, because the old one was declared dead, which is final."""
+        """Give this worker process a new id, because the old id was declared dead. A worker process that was
+        declared dead never counts as alive again."""
         self.process = self._new_process()
         self.slots.enter(self.process.worker_process_id)
 
@@ -96,14 +98,15 @@ class WorkerServices:
         )
 
     def register(self) -> None:
-        """Make this process and its flows known. Raises DatabaseUnavailableError."""
+        """Store this process and its flows in the database. Raises DatabaseUnavailableError."""
         declarations = [declaration(f, self.settings) for f in self.flows.values()]
         with self.database.transaction() as cursor:
             flow_store.register(cursor, declarations)
             worker_processes.register(cursor, self.process)
 
     def close(self) -> None:
-        """Tell the database that this process ends. If that fails, the lease of the process runs out later."""
+        """Write to the database that this process ends. If that fails, raises the error, and the process is declared
+        dead when its lease ends."""
         self.slots.leave()
         with self.database.transaction() as cursor:
             worker_processes.end(cursor, self.process.worker_process_id)

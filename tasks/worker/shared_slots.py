@@ -1,8 +1,10 @@
-"""Memory that the processes of one worker share, so that they can tell each other facts without a database.
+"""Memory that the processes of one worker share. Through this memory, the processes exchange facts without a
+database.
 
-Each pool child has the slot of its pool index. The slot says who the child is, which record it has in flight and
-when its heartbeat last ran. A child that starts reads its predecessor's slot. So the new child learns whether the
-predecessor crashed, and on which record. The main process reads the slots to find children that no longer react.
+Each pool child has the slot of its pool index. The slot contains the id of the child, the record that the child has
+in flight, and the time when its heartbeat last ran. A new child first reads its predecessor's slot. The slot shows
+whether the predecessor crashed, and which record it had in flight. The main process reads the slots to find children
+that no longer react.
 """
 
 import mmap
@@ -29,14 +31,14 @@ SEVERAL_IN_FLIGHT = -1
 
 
 def is_pool_child() -> bool:
-    """False in the solo pool, because its only process is the main process of the worker."""
+    """False in the solo pool, because the only process of this pool is the main process of the worker."""
     return current_process()._parent_pid is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A child that died without leaving its slot. `record_id`: the record that it had in flight, or
-    NOTHING_IN_FLIGHT. None if that is not known."""
+    """A child that died before it cleared its slot (`leave`). `record_id`: the record that the child had in flight,
+    or NOTHING_IN_FLIGHT. None if the child had several records in flight."""
 
     worker_process_id: UUID
     record_id: int | None
@@ -44,8 +46,8 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class BusyChild:
-    """A child that is working. `record_id`: the record that it has in flight, or SEVERAL_IN_FLIGHT. `heard_at`: when
-    its heartbeat last ran, by time.monotonic(), which is the same in all processes."""
+    """A child that is working. `record_id`: the record that the child has in flight, or SEVERAL_IN_FLIGHT.
+    `heard_at`: when the child's heartbeat last ran, by time.monotonic(), which is the same in all processes."""
 
     index: int
     worker_process_id: UUID
@@ -54,8 +56,8 @@ class BusyChild:
 
 
 class SharedSlots:
-    """Create it in the worker's main process. A forked child has the same memory. A spawned child receives the
-    memory's file."""
+    """Create this object in the worker's main process. A forked child has the same memory. A spawned child gets the
+    file of the memory."""
 
     def __init__(self) -> None:
         self.worker_id = uuid4()
@@ -64,16 +66,17 @@ class SharedSlots:
         self._offset = _FLAGS
 
     def hand_over(self) -> tuple[UUID, Any]:
-        """Returns the arguments of `take_over`. Call it in the main process while it spawns a child."""
+        """Returns the arguments of `take_over`. Call this in the main process while the main process spawns a
+        child."""
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  (it stays open as long as children are spawned)
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  (each spawned child needs the open file)
             self._file.write(self._memory[:])
             self._file.flush()
             self._memory = mmap.mmap(self._file.fileno(), _SIZE)
         return self.worker_id, DupFd(self._file.fileno())
 
     def take_over(self, worker_id: UUID, file: Any) -> None:
-        """Call it in a spawned child before anything else."""
+        """Call this in a spawned child before anything else."""
         self.worker_id = worker_id
         descriptor = file.detach()
         self._memory = mmap.mmap(descriptor, _SIZE)
@@ -81,8 +84,8 @@ class SharedSlots:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is ready. If a child dies before that, Celery gives up the whole worker. So no record
-        may be touched before."""
+        """Whether the worker is ready. If a child dies before the worker is ready, Celery ends the whole worker. So
+        no record is processed until then."""
         return self._memory[1] != 0
 
     def make_ready(self) -> None:
@@ -119,15 +122,16 @@ class SharedSlots:
         _HEARD_AT.pack_into(self._memory, self._offset + 24, time.monotonic())
 
     def busy_child(self, index: int) -> BusyChild | None:
-        """Returns the child of this pool index; None if it has nothing in flight. Call this in the main process."""
+        """Returns the child of this pool index. None if the child has nothing in flight. Call this in the main
+        process."""
         identity, record_id, heard_at = _SLOT.unpack_from(self._memory, _offset(index))
         if identity == bytes(16) or record_id == NOTHING_IN_FLIGHT:
             return None
         return BusyChild(index, UUID(bytes=identity), record_id, heard_at)
 
     def blame(self, index: int, record_id: int) -> None:
-        """Call it in the main process before it kills the child of this pool index. The child's successor gives this
-        record a crash strike."""
+        """Call this in the main process before the main process kills the child of this pool index. The child's
+        successor gives this record a crash strike."""
         _IN_HAND.pack_into(self._memory, _offset(index) + 16, record_id)
 
     def leave(self) -> None:

@@ -1,10 +1,10 @@
-"""Stops a handler that takes too long in the main thread. An interval timer sends a signal, and the signal raises an
-exception inside the handler.
+"""Stops a handler that runs in the main thread and takes too long. An interval timer sends a signal, and the signal
+raises an exception inside the handler.
 
-The timer repeats the signal, because a handler may swallow the first exception. During calls of the store, the
-exception is held back. If it interrupted a COMMIT, nobody would know whether the COMMIT happened. A signal mask
-cannot hold the exception back: the signal would be delivered to another thread, and Python would still raise the
-exception in the main thread.
+The timer repeats the signal, because a handler may catch and ignore the first exception. While a method of the
+handler's context uses the database, the exception is delayed. If the exception interrupted a COMMIT, nobody would
+know whether the COMMIT happened. A signal mask cannot delay the exception: the signal would be delivered to another
+thread, and Python would still raise the exception in the main thread.
 """
 
 import ctypes
@@ -18,24 +18,24 @@ from types import FrameType
 from ..exceptions import TimeLimitExceededError
 
 RING_AGAIN_SECONDS = 1.0
-SOONEST_SECONDS = 0.001  # 0 would disarm the timer
+SOONEST_SECONDS = 0.001  # a timer set to 0 would be off
 
 _armed_seconds: float | None = None
 _is_masked = False
 _has_rung = False
-_soft_error: type[Exception] | None = None  # raised at the next signal; afterwards the time limit goes on
-# While a soft limit uses the timer: when the time limit ends, by time.monotonic().
+_soft_error: type[Exception] | None = None  # the next signal raises this; afterwards the time limit goes on
+# While a soft limit uses the timer, this is the end of the time limit, by time.monotonic().
 _hard_at: float | None = None
 
 
 def can_interrupt() -> bool:
-    """Whether this is the main thread. Python calls signal handlers only there."""
+    """Whether this is the main thread. Python calls signal handlers only in the main thread."""
     return threading.current_thread() is threading.main_thread()
 
 
 def install() -> None:
-    """Set our signal handler. Without it, an alarm that a flow's handler left behind would end the process. Main
-    thread only."""
+    """Set our signal handler. Without this signal handler, a SIGALRM from a timer that a flow's handler started
+    would end the process. Main thread only."""
     if signal.getsignal(signal.SIGALRM) is not _ring:
         signal.signal(signal.SIGALRM, _ring)
 
@@ -53,7 +53,8 @@ def arm(seconds: float) -> None:
 
 
 def disarm() -> None:
-    """Stop the time limit. May be called repeatedly. Does nothing in other threads, or if there is no limit."""
+    """Idempotent. Stop the time limit. Does nothing in threads other than the main thread, or if there is no
+    limit."""
     global _armed_seconds  # noqa: PLW0603
     if _armed_seconds is not None and can_interrupt():
         _armed_seconds = None
@@ -62,8 +63,8 @@ def disarm() -> None:
 
 @contextmanager
 def masked() -> Generator[None]:
-    """In this block, the time limit raises nothing. If the time is over by the end of the block, the exception is
-    raised there. Does nothing in other threads, or if there is no limit."""
+    """In this block, the time limit raises nothing. If the time is over before the block ends, the exception is
+    raised at the end of the block. Does nothing in threads other than the main thread, or if there is no limit."""
     global _is_masked, _has_rung  # noqa: PLW0603
     if (_armed_seconds is None and _soft_error is None) or _is_masked or not can_interrupt():
         yield
@@ -86,8 +87,9 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
-    """Raises `error` once in the block if the block still runs after `seconds`. In a thread other than the main
-    thread, the error is raised when that thread next runs Python code."""
+    """Raises `error` once in the block if the block has not ended after `seconds`. In a thread other than the main
+    thread, the error is raised when that thread next runs Python code. In the main thread, nothing is raised if the
+    hard limit is reached first."""
     global _soft_error, _hard_at
     if not can_interrupt():
         with _soft_limit_of_a_thread(seconds, error):
@@ -107,7 +109,7 @@ def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
 
 
 def _end_soft_limit() -> None:
-    """Ends the soft limit, and lets the time limit go on. May be called repeatedly."""
+    """Idempotent. Ends the soft limit, and sets the timer for the time limit again."""
     global _soft_error  # noqa: PLW0603
     if _soft_error is None:
         return
@@ -139,7 +141,7 @@ def _soft_limit_of_a_thread(seconds: float, error: type[Exception]) -> Generator
     finally:
         with lock:
             is_over = True
-            _set_async_error(thread, None)  # withdraws an error that was not raised yet
+            _set_async_error(thread, None)  # cancels an error that has not been raised yet
         timer.cancel()
 
 

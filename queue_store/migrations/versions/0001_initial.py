@@ -1,8 +1,8 @@
 """The schema of the first release, 0.1.0.
 
 Kind: expand.
-Locks: nothing; a database that has an older queue than this is refused.
-Safe while workers run: yes. There are none yet.
+Locks: nothing. A database with an older schema of the queue is refused.
+Safe while workers run: yes. Before this migration, no worker can run.
 """
 
 from queue_store.migrations import run_files

@@ -1,4 +1,5 @@
--- The known contacts. Each comes with the process that last had a channel to it, and with its waiting notifications.
+-- Returns each known contact, the process that last had a channel to the contact, and the number of the contact's
+-- waiting notifications.
 SELECT DISTINCT ON (c.contact) c.contact, c.process_kind, c.hostname, c.pid, c.last_seen_at,
     extract(epoch FROM now() - c.last_seen_at)::float8 AS silent_seconds,
     (SELECT count(*) FROM public.alert_notices n

@@ -1,5 +1,5 @@
--- Stores that this process has channels to these contacts. Many processes do so, so a row that was updated a moment
--- ago is left alone.
+-- Stores that processes of this kind can reach these contacts. Many processes store the same contacts, so a row that
+-- was updated a moment ago is left alone.
 INSERT INTO public.alert_contacts AS known (contact, process_kind, hostname, pid)
 SELECT named.contact, %(process_kind)s, %(hostname)s, %(pid)s
 FROM unnest(%(contacts)s::text[]) AS named (contact)

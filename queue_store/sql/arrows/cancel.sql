@@ -1,6 +1,7 @@
--- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. So is a
--- pending record that is locked, for example by an express slice: cancel never waits for a handler, because that
--- handler may be the caller. Returns each id whose record is unfinished, with what happened: 'cancelled' or 'asked'.
+-- cancel, by an operator or a producer: pending → cancelled at once; a processing record is asked to stop. A
+-- pending record that is locked, for example by an express slice, is also asked to stop. Cancel never waits for a
+-- handler, because that handler may be the caller. Returns each id whose record is unfinished, with what happened:
+-- 'cancelled' or 'asked'.
 WITH live AS MATERIALIZED (
     SELECT q.id, q.status, q.flow_name FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('pending', 'processing')
@@ -17,7 +18,7 @@ WITH live AS MATERIALIZED (
 ), asked AS (
     INSERT INTO public.cancel_requests (record_id, requested_by, reason)
     SELECT id, %(actor)s, %(reason)s FROM live WHERE id NOT IN (SELECT id FROM cancelled)
-    ON CONFLICT (record_id) DO NOTHING  -- keeps the name of the first who asked; never waits for a row lock
+    ON CONFLICT (record_id) DO NOTHING  -- keeps the first requester's name; never waits for a row lock
 ), counted AS (
     INSERT INTO public.rollup_deltas (flow_name, cancelled)
     SELECT flow_name, count(*) FROM cancelled GROUP BY flow_name

@@ -1,5 +1,5 @@
 -- purge: finished → gone, in one page of ids. Completed and cancelled records are purged by age. Failed records are
--- purged by age and number of failed attempts: a record that failed after few attempts stays. A third age, if set,
+-- purged by age and number of failed attempts: a record that failed after few attempts stays. Another age, if set,
 -- applies to failed records with any number of attempts. Returns the page's last id (NULL at the end), and for each
 -- status how many records of the page are purged. A dry run counts the same rows but deletes none.
 WITH page AS MATERIALIZED (
@@ -7,7 +7,8 @@ WITH page AS MATERIALIZED (
     WHERE id > %(after_id)s ORDER BY id LIMIT %(limit)s
 ), doomed AS MATERIALIZED (
     SELECT q.id, q.status FROM public.processing_queue q JOIN page USING (id)
-    -- Checks each row again, because it may have changed since the page was read. The page itself is not read again.
+    -- Checks each row again, because it may have changed since the page was read. A changed row is not purged: its
+    -- updated_at differs from the old value, which `page` keeps.
     WHERE q.updated_at = page.updated_at AND q.status = page.status AND (
         page.status = 'completed' AND page.completed_at < now() - make_interval(secs => %(completed_seconds)s)
         OR page.status = 'cancelled' AND page.updated_at < now() - make_interval(secs => %(cancelled_seconds)s)

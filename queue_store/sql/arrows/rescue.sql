@@ -1,12 +1,12 @@
--- rescue: processing → pending, or failed, for the records of one run that is ended or dead. No attempt is charged.
--- If the run was running when it died, and not stopping, the record known to have been in flight gets a crash
--- strike. If no such record is known, and the run left only one, that one gets the strike. If it left several, they
--- become suspects, which are claimed again in batches of at most half their number. A record that was claimed too
--- often without an outcome is isolated. If it is then claimed alone, and again gets no outcome, that is a crash
--- strike too. A record that was asked to stop becomes cancelled. Returns each id with its new status and whether the
--- record got a strike. Only one session rescues a run at a time. Rows that somebody else has locked are left for the
--- next sweep. Therefore the first sweep stores the number of orphans: otherwise a later sweep that finds one
--- remaining row would take it for the only record of the run.
+-- rescue: processing → pending, failed or cancelled, for the records of one ended or dead run. No attempt is charged.
+-- If the run was running (and not stopping) when it died, the record that is known to have been in flight gets a
+-- crash strike. If no such record is known and the run left only one record, that record gets the strike. If the run
+-- left several records, they become suspects. Suspects are claimed again in batches of at most half their number. A
+-- record that was claimed too often without an outcome is isolated. If it is then claimed alone and again gets no
+-- outcome, it gets a crash strike, too. A record that was asked to stop becomes cancelled. Returns each id with its
+-- new status and whether the record got a strike. Only one session rescues a run at a time. Rows that somebody else
+-- has locked are left for the next sweep. Therefore the first sweep stores the number of orphans. Otherwise a later
+-- sweep could take the one remaining row for the only record of the run.
 WITH mine AS MATERIALIZED (
     SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead')
@@ -30,7 +30,7 @@ WITH mine AS MATERIALIZED (
         EXISTS (SELECT FROM public.cancel_requests c WHERE c.record_id = q.id) AS cancelled
     FROM public.processing_queue q JOIN gone ON gone.flow_instance_id = q.flow_instance_id
     WHERE q.status = 'processing'
-    ORDER BY q.id + 0 -- `+ 0` forces a sort: a planner that believes the table is empty would read all of it by id
+    ORDER BY q.id + 0 -- `+ 0` forces a sort: a planner that believes the table is empty would read the table by id
     FOR NO KEY UPDATE OF q SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT o.id, o.claim_number, o.retry_count, o.cancelled, gone.flow_name, gone.flow_instance_id,
@@ -75,4 +75,4 @@ WITH mine AS MATERIALIZED (
         count(*) FILTER (WHERE status = 'cancelled')
     FROM written GROUP BY flow_name
 )
-SELECT id, status, struck FROM written
+SELECT id, status, struck FROM written ORDER BY id

@@ -1,5 +1,6 @@
--- reset: failed → pending, due now. Keeps retry_count, so that a record without attempts left gets exactly one.
--- A record stays failed if an unfinished one has the same dedup_key. Returns the ids that were reset.
+-- reset: failed → pending, due now. Keeps retry_count, so that a record without attempts left gets exactly one new
+-- attempt. A record stays failed if its flow has an unfinished record with the same dedup_key. If several of the given
+-- records of one flow have the same dedup_key, only the newest is reset. Returns the ids that were reset.
 WITH twinless AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'failed'

@@ -1,2 +1,3 @@
--- Empties the seal of the audit log. Each restored row is sealed again when it is inserted.
+-- Sets the counters of the seals back, so that the audit log is treated as empty and unsealed. Each restored row is
+-- sealed again when it is inserted.
 UPDATE public.audit_seal SET number = 0, seal = '', purged_number = 0, purged_seal = ''

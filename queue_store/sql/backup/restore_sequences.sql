@@ -1,8 +1,8 @@
--- Sets each identity column's sequence so that its next number is free. The last number is marked as used, because
--- an unused sequence does not show its last number.
+-- Sets each identity column's sequence so that its next number is free. If the table has rows, the sequence's last
+-- number is marked as used, because Postgres does not show the last number of an unused sequence.
 SELECT setval(
     pg_get_serial_sequence('public.processing_queue', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.processing_queue
-UNION ALL SELECT setval( -- beyond the folded deltas; otherwise no delta would ever be folded again
+UNION ALL SELECT setval( -- above the folded deltas: a delta with a lower id would never be folded
     pg_get_serial_sequence('public.rollup_deltas', 'id'), greatest(max(d.id), p.folded_through_id, p.candidate_id, 1))
 FROM public.rollup_progress p LEFT JOIN public.rollup_deltas d ON true GROUP BY p.folded_through_id, p.candidate_id
 UNION ALL SELECT setval(

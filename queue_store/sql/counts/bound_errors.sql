@@ -1,9 +1,9 @@
--- Each hour keeps a limited number of kinds of errors for each flow. When there are more than twice as many, the
--- rarest kinds beyond that number are added to the kind `other`. Only the last two hours are read, because the fold
--- writes to no other hours.
+-- Bounds how many kinds of errors are kept for each flow and hour. If an hour of a flow has more than 2 × `kinds`
+-- kinds, the most frequent `kinds` kinds are kept. The rest are added to the kind `other`. Only the last two hours
+-- are read, because the fold writes to no other hours.
 WITH crowded AS (
     SELECT hour, flow_name FROM public.error_hours
-    WHERE hour >= date_trunc('hour', now()) - interval '1 hour'
+    WHERE hour >= date_trunc('hour', now(), 'UTC') - interval '1 hour'
     GROUP BY 1, 2 HAVING count(*) > 2 * %(kinds)s
 ), ranked AS (
     SELECT hour, flow_name, error_group,

@@ -38,7 +38,7 @@ WITH taken AS MATERIALIZED (
     INSERT INTO public.rollup_hours AS m (hour, flow_name, enqueued, claimed, completed, failed, retried, snoozed, released,
         rescued, crashed, cancelled, reset, refused, purged,
         processing_seconds, processing_histogram, wait_seconds, wait_histogram)
-    SELECT date_trunc('hour', minute), flow_name, sum(enqueued), sum(claimed), sum(completed), sum(failed),
+    SELECT date_trunc('hour', minute, 'UTC'), flow_name, sum(enqueued), sum(claimed), sum(completed), sum(failed),
         sum(retried), sum(snoozed), sum(released), sum(rescued), sum(crashed), sum(cancelled), sum(reset),
         sum(refused), sum(purged), sum(processing_seconds), public.sum_histograms(processing_histogram),
         sum(wait_seconds), public.sum_histograms(wait_histogram)
@@ -56,7 +56,7 @@ WITH taken AS MATERIALIZED (
         wait_seconds = m.wait_seconds + excluded.wait_seconds,
         wait_histogram = public.add_histograms(m.wait_histogram, excluded.wait_histogram)
 ), kinds AS (
-    SELECT date_trunc('hour', t.at) AS hour, t.flow_name, e.key AS error_group, min(e.value ->> 3) AS exception_type,
+    SELECT date_trunc('hour', t.at, 'UTC') AS hour, t.flow_name, e.key AS error_group, min(e.value ->> 3) AS exception_type,
         (array_agg(e.value ->> 4 ORDER BY t.at DESC))[1] AS error_message, sum((e.value ->> 0)::bigint) AS error_count,
         sum((e.value ->> 1)::bigint) AS failed_count, sum((e.value ->> 2)::bigint) AS record_count,
         min(t.at) AS first_at, max(t.at) AS last_at

@@ -1,5 +1,7 @@
--- Only one process folds at a time; returns no row if another one is folding. Moves the mark up to the candidate
--- once every transaction that could have added a delta below the candidate has ended.
+-- Only one process folds at a time. Returns no row if another process is folding. The mark is the id up to which all
+-- deltas are folded. It moves up to `candidate_id` (see propose_rollup_mark.sql) on two conditions. First, every
+-- transaction that is older than `candidate_transaction` has ended. Second, no delta with an id up to the candidate
+-- is left.
 WITH mine AS MATERIALIZED (
     SELECT 1 FROM public.rollup_progress FOR NO KEY UPDATE SKIP LOCKED
 )

@@ -1,5 +1,6 @@
--- Proposes `newest_id` as the next mark. It was read before this transaction had a transaction number. Every session
--- that wrote a delta up to `newest_id` had its own number by then, which is therefore lower than ours. (The default
--- of the delta's id takes the transaction number before the id.) The xmax of a snapshot would be wrong: it is above
--- the transactions that have ended, but not above those that still run.
+-- Proposes `newest_id` as the next mark (the id up to which all deltas are folded). `newest_id` was read before this
+-- transaction had a transaction number. Every transaction that wrote a delta with an id up to `newest_id` already had a
+-- transaction number at that time. So its number is lower than that of this transaction. (The default of a delta's id
+-- first assigns the transaction number, and then the id.) The xmax of a snapshot would be wrong: it is above the
+-- transactions that have ended, but not above those that still run.
 UPDATE public.rollup_progress SET candidate_id = %(newest_id)s, candidate_transaction = pg_current_xact_id()

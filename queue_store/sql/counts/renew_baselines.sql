@@ -1,12 +1,12 @@
 -- Learns what is usual from the full hours of the last weeks. For each flow, learning starts with the first hour in
 -- which the flow did something. An hour in which the flow did nothing counts if the flow did something in that week.
--- Weeks are seven days each, and the last one ends now. A baseline is forgotten if it cannot be learned again,
--- because the flow or its hours are gone.
+-- Weeks are seven days each, and the last one ends now. A flow's baseline for an hour of the week is forgotten if,
+-- in all these weeks, none of the flow's records was completed or failed in that hour.
 WITH hour_counts AS MATERIALIZED (
     SELECT flow_name, hour, completed, completed + failed AS outcomes, completed + failed + retried AS attempts,
-        processing_seconds, (extract(epoch FROM date_trunc('hour', now()) - hour)::bigint - 1) / 604800 AS weeks_ago
+        processing_seconds, (extract(epoch FROM date_trunc('hour', now(), 'UTC') - hour)::bigint - 1) / 604800 AS weeks_ago
     FROM public.rollup_hours
-    WHERE hour >= date_trunc('hour', now()) - make_interval(weeks => %(weeks)s) AND hour < date_trunc('hour', now())
+    WHERE hour >= date_trunc('hour', now(), 'UTC') - make_interval(weeks => %(weeks)s) AND hour < date_trunc('hour', now(), 'UTC')
 ), lived AS MATERIALIZED (
     SELECT flow_name, weeks_ago, min(min(hour)) OVER (PARTITION BY flow_name) AS first_hour
     FROM hour_counts WHERE outcomes > 0 GROUP BY flow_name, weeks_ago
@@ -16,7 +16,7 @@ WITH hour_counts AS MATERIALIZED (
             + extract(hour FROM slot.hour AT TIME ZONE 'UTC')::integer AS hour_of_week
     FROM lived l
     CROSS JOIN LATERAL (
-        SELECT date_trunc('hour', now()) - make_interval(weeks => l.weeks_ago::integer, hours => n) AS hour
+        SELECT date_trunc('hour', now(), 'UTC') - make_interval(weeks => l.weeks_ago::integer, hours => n) AS hour
         FROM generate_series(1, 168) AS n) slot
     WHERE slot.hour >= l.first_hour
 ), by_hour_of_week AS MATERIALIZED (

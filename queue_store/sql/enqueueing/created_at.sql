@@ -1,2 +1,3 @@
--- When a record was created. Only the login that enqueued it may ask, because producers may not read the table.
+-- Returns when a record was created, but only to the login that enqueued the record. Producers have no right to
+-- read the table itself.
 SELECT created_at FROM public.own_records(ARRAY[%(record_id)s::bigint])

@@ -1,7 +1,7 @@
 -- enqueue: → pending, for the staged rows that duplicate neither an unfinished record nor an earlier staged row.
 -- Rows are inserted in the order of dedup_key, so that two bulks with the same keys do not deadlock. Returns each
--- duplicate's position with the id of the unfinished record (NULL if this statement began before that record was
--- committed).
+-- duplicate's position and key, and the id of the unfinished record that has this key. The id is NULL if this
+-- statement began before that record was committed.
 WITH inserted AS (
     INSERT INTO public.processing_queue (id, flow_name, payload, priority, scheduled_at, dedup_key, order_key, correlation_id,
         trace_context)

@@ -1,4 +1,5 @@
--- Counts a failed claim of the flow. Failures that are more than ten minutes apart do not count as one problem.
+-- Counts a failed claim of the flow. If the previous failure was more than ten minutes ago, the count begins again
+-- at 1.
 UPDATE public.flows
 SET claims_failing_since = CASE WHEN claims_failed_at > clock_timestamp() - interval '10 minutes'
         THEN claims_failing_since ELSE clock_timestamp() END,

@@ -1,5 +1,5 @@
 -- No more records of the flow are claimed, but handlers that are running finish. Returns no row if the flow was
--- paused already.
+-- paused already, or if there is no such flow.
 UPDATE public.flows SET paused_at = clock_timestamp(), pause_reason = %(reason)s
 WHERE flow_name = %(flow_name)s AND paused_at IS NULL
 RETURNING flow_name

@@ -1,4 +1,4 @@
--- Store what a flow's author declares. Keep what operators set at run time.
+-- Stores what a flow's author declares, and keeps what operators set at run time.
 INSERT INTO public.flows (flow_name, celery_queue, batch_size, max_runs, max_retries, orphan_timeout_seconds, declared)
 VALUES (%(flow_name)s, %(celery_queue)s, %(batch_size)s, %(max_runs)s, %(max_retries)s, %(orphan_timeout_seconds)s,
     %(declared)s::jsonb)

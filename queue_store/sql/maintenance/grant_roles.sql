@@ -1,6 +1,6 @@
 -- The five roles, each with the fewest rights that its work needs. They have rights on the tables and functions of
--- the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your own. This
--- may be repeated: `queuectl migrate` does so after each migration.
+-- the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your own.
+-- These grants may be repeated: `queuectl migrate` repeats them after each migration.
 DO $$
 DECLARE
     wanted text;
@@ -9,7 +9,7 @@ DECLARE
     known text[] := ARRAY['flows', 'worker_processes', 'flow_execution_logs', 'record_attempts',
         'schedule_occurrences', 'rollup_progress'];
     -- Every SECURITY DEFINER function of ours. If a dump was restored without privileges, PUBLIC may call them until
-    -- they are revoked here.
+    -- this right is revoked here.
     definer text := 'account_for_insert, account_for_delete, account_for_truncate, cancel_own_records, '
         'enqueue_or_explain, enqueue_record, enqueue_with_task_id, is_limited_producer, known_flows, own_records, '
         'purge_audit, refuse_flows_of_others, seal_audit, seal_audit_anew, sum_minutes';
@@ -68,7 +68,7 @@ BEGIN
         ON processing_queue TO processing_queue_worker;
     EXECUTE format('GRANT INSERT, UPDATE ON %s TO processing_queue_worker', array_to_string(known, ', '));
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO processing_queue_worker', array_to_string(live, ', '));
-    -- Each worker process folds the counts, and enqueues recurring records when no beat does.
+    -- Each worker process folds deltas. It also enqueues recurring records if no beat enqueues them.
     GRANT INSERT, UPDATE ON rollup_minutes, rollup_hours, rollup_totals, depth_minutes TO processing_queue_worker;
     GRANT EXECUTE ON FUNCTION enqueue_record, enqueue_or_explain, enqueue_with_task_id, known_flows, own_records,
         cancel_own_records TO processing_queue_worker;
@@ -92,9 +92,9 @@ BEGIN
             AND column_name NOT IN ('payload', 'result'));
     GRANT EXECUTE ON FUNCTION known_flows TO processing_queue_monitor;
 
-    -- admin: for operators, and for the worker that serves the Celery queue `control`, because retention deletes
-    -- records. It can add rows to the audit log. It can delete them only by purge_audit, which keeps the rows of the
-    -- last day.
+    -- admin: for operators, and for the worker that serves the Celery queue `control`, because the maintenance tasks
+    -- of that worker delete records. The role can add rows to the audit log. It can delete these rows only by
+    -- purge_audit, which keeps the rows of the last day.
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON processing_queue, %s TO processing_queue_admin',
         worked);
     GRANT SELECT, INSERT ON audit_log TO processing_queue_admin;

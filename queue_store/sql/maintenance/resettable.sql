@@ -1,4 +1,4 @@
--- Failed records that the weekly reset may try again, page by page. Such a record has fewer failed attempts than
+-- Failed records that the weekly task may reset, page by page. Such a record has fewer failed attempts than
 -- `max_retries`, and did not fail by crash strikes (a flow may declare its own limit of strikes). It failed before
 -- the reset began (`before`). No unfinished record and no newer resettable record of its flow has the same
 -- dedup_key.

@@ -1,4 +1,4 @@
--- Cancels jobs as PgQueuer itself does: it deletes the row and writes to its log.
+-- Cancels jobs as PgQueuer itself does: deletes their rows and writes to PgQueuer's log.
 WITH moved AS (
     DELETE FROM {jobs} WHERE id = ANY(%(ids)s) AND status = 'queued'
     RETURNING id, priority, entrypoint

@@ -1,5 +1,6 @@
--- The process that works on a record is asked to end its handler, under this claim only. Returns no row if no process
--- works on the record under this claim, or if that process was already asked to end another handler.
+-- Asks the process that works on a record under this claim to end the record's handler. Returns no row if no process
+-- works on the record under this claim, or if that process was asked to end another handler less than a minute ago
+-- and has not answered yet.
 WITH owner AS MATERIALIZED (
     SELECT q.id AS record_id, q.claim_number, q.crash_strikes, r.worker_process_id
     FROM public.processing_queue q JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id

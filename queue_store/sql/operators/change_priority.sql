@@ -1,4 +1,4 @@
--- Changes the priority of pending records. A locked record is being worked on, so it stays as it is. Returns the ids
+-- Changes the priority of pending records. A locked record may be in a slice, so it stays as it is. Returns the ids
 -- that were changed.
 WITH pending AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q

@@ -1,4 +1,4 @@
--- The failed records that a reset should change. NULL: any value.
+-- The failed records that a reset should change. A parameter that is NULL allows any value.
 SELECT q.id FROM public.processing_queue q
 WHERE q.status = 'failed'
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)

@@ -1,5 +1,5 @@
--- The pending records of a flow that a cancel should change, and also the flow's processing records if
--- `include_running`.
+-- The records that a cancel should change: the flow's pending records and, if `include_running`, also its processing
+-- ones.
 SELECT q.id FROM public.processing_queue q
 WHERE q.flow_name = %(flow_name)s
     AND (q.status = 'pending' OR q.status = 'processing' AND %(include_running)s)

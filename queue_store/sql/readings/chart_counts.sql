@@ -1,11 +1,11 @@
--- What happened, bucket by bucket, oldest first. For all flows it reads the overall minutes. If a bucket is an hour
--- or longer, it also reads the hours before the first minute that is kept. For one flow it reads the flow's minutes,
--- or its hours if a bucket is an hour or longer. Deltas that are not folded yet are added. A bucket in which nothing
--- happened has zeros.
+-- The counts of each bucket, oldest first. For all flows, this statement reads the overall minutes. If a bucket is
+-- an hour or longer, the statement also reads the hours before the first minute that is kept. For one flow, it reads
+-- the flow's minutes, or the flow's hours if a bucket is an hour or longer. Deltas that are not folded yet are added. A bucket
+-- in which nothing happened has zeros.
 WITH span AS MATERIALIZED (
     SELECT now() - make_interval(secs => %(seconds)s) AS since
 ), minutes_from AS MATERIALIZED (
-    SELECT coalesce(date_trunc('hour', min(minute)) + interval '1 hour', 'infinity') AS at FROM public.rollup_overall
+    SELECT coalesce(date_trunc('hour', min(minute), 'UTC') + interval '1 hour', 'infinity') AS at FROM public.rollup_overall
 ), happened AS (
     SELECT o.minute AS at, enqueued, completed, failed, retried, cancelled
     FROM public.rollup_overall o

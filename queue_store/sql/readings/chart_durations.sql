@@ -1,14 +1,14 @@
--- How long records took and waited, by minute, or by hour if the chart's buckets are longer than a minute.
--- chart_counts.sql says which tables are read for all flows and for one flow.
+-- How long records were processed and how long they waited, by minute, or by hour if the chart's buckets are longer
+-- than a minute. The file chart_counts.sql says which tables are read for all flows and for one flow.
 WITH minutes_from AS MATERIALIZED (
-    SELECT coalesce(date_trunc('hour', min(minute)) + interval '1 hour', 'infinity') AS at FROM public.rollup_overall
+    SELECT coalesce(date_trunc('hour', min(minute), 'UTC') + interval '1 hour', 'infinity') AS at FROM public.rollup_overall
 ), counted AS (
-    SELECT CASE WHEN %(bucket_seconds)s <= 60 THEN o.minute ELSE date_trunc('hour', o.minute) END AS bucket,
+    SELECT CASE WHEN %(bucket_seconds)s <= 60 THEN o.minute ELSE date_trunc('hour', o.minute, 'UTC') END AS bucket,
         processing_histogram AS p, wait_histogram AS w
     FROM public.rollup_overall o
     WHERE %(flow_name)s::text IS NULL AND (
         %(bucket_seconds)s <= 60 AND o.minute >= now() - make_interval(secs => %(seconds)s)
-        OR o.minute >= date_trunc('hour', now() - make_interval(secs => %(seconds)s)) + interval '1 hour'
+        OR o.minute >= date_trunc('hour', now() - make_interval(secs => %(seconds)s), 'UTC') + interval '1 hour'
             AND o.minute >= (SELECT at FROM minutes_from))
     UNION ALL
     SELECT h.hour, processing_histogram, wait_histogram

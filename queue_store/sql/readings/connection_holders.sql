@@ -1,5 +1,5 @@
--- Who holds the server's connections, in all its databases. Those with the most connections come first. A login
--- without pg_monitor sees neither the names nor the types of other users' sessions.
+-- Who holds the server's connections, in all its databases. The holders with the most connections come first. A
+-- login without pg_monitor sees neither the names nor the types of other users' sessions.
 SELECT a.datname::text AS database_name, a.usename::text AS user_name,
     coalesce(nullif(a.application_name, ''), '(no name)') AS application_name, count(*) AS connection_count
 FROM pg_stat_activity a

@@ -1,3 +1,3 @@
--- How much the database takes on disk. This is too slow for every reading, because the server asks the file system
--- about each file.
+-- The size of the database on disk. Not every reading can include this query: it is slow, because the server asks
+-- the file system about each file.
 SELECT pg_database_size(current_database())

@@ -1,4 +1,5 @@
--- The connection limits of this database and of the workers' logins, and how many connections each has open.
+-- The connection limit of this database and of each login of the workers, and the number of open connections under
+-- each limit.
 SELECT 'the database ' || d.datname AS holder, d.datconnlimit AS connection_limit,
     (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid)::integer AS connection_count
 FROM pg_database d

@@ -1,7 +1,8 @@
 SELECT current_setting('server_version') AS server_version,
     current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
         AS connection_limit,
-    -- A login with the role monitor sees the user and the database of other users' sessions, but not their type.
+    -- A login with the role monitor sees the user and the database of other users' sessions, but not their type. So
+    -- a session without a type counts as a client.
     (SELECT count(*) FROM pg_stat_activity
         WHERE coalesce(backend_type, 'client backend') = 'client backend' AND usesysid IS NOT NULL AND datid IS NOT NULL)
         AS connection_count,

@@ -1,7 +1,7 @@
--- The most frequent errors since the full hour in which the window begins. All attempts count: the folded counts and
--- the deltas that are not folded yet. `flow_name` null: of all flows.
+-- The most frequent errors since the beginning of the hour in which the window begins. All attempts count: the
+-- folded counts and the deltas that are not folded yet. If `flow_name` is NULL, the errors of all flows count.
 WITH span AS MATERIALIZED (
-    SELECT date_trunc('hour', now() - make_interval(secs => %(seconds)s)) AS since
+    SELECT date_trunc('hour', now() - make_interval(secs => %(seconds)s), 'UTC') AS since
 ), happened AS (
     SELECT h.flow_name, h.error_group, h.exception_type, h.error_message, h.error_count, h.failed_count, h.record_count,
         h.first_at, h.last_at

@@ -1,8 +1,8 @@
--- What happened in a flow in the last `seconds`, extended to whole minutes. It reads minutes up to the first full
--- hour, hours from there on, and the deltas that are not folded yet. `flow_names` null: in each flow. The histograms
--- are the most expensive part with a thousand flows, so they are added up only on demand (`with_histograms`). The
--- bounds of the window are repeated wherever they are used. If they came from a CTE, the planner could not tell that
--- the window is short, and would read every minute that is kept.
+-- What happened in a flow in the last `seconds`, extended to whole minutes. The statement reads minutes up to the
+-- first full hour, hours from there on, and the deltas that are not folded yet. If `flow_names` is NULL, all flows
+-- are returned. The histograms are the most expensive part with a thousand flows, so they are added up only on
+-- demand (`with_histograms`). The bounds of the window are repeated wherever they are used. If they came from a CTE,
+-- the planner could not tell that the window is short, and would read every minute that is kept.
 WITH happened AS (
     SELECT m.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
         refused, purged, processing_seconds, wait_seconds,
@@ -10,7 +10,7 @@ WITH happened AS (
         CASE WHEN %(with_histograms)s THEN wait_histogram END AS w
     FROM public.rollup_minutes m
     WHERE m.minute >= date_trunc('minute', now() - make_interval(secs => %(seconds)s))
-        AND m.minute < date_trunc('hour', now() - make_interval(secs => %(seconds)s)) + interval '1 hour'
+        AND m.minute < date_trunc('hour', now() - make_interval(secs => %(seconds)s), 'UTC') + interval '1 hour'
         AND (%(flow_names)s::text[] IS NULL OR m.flow_name = ANY(%(flow_names)s))
     UNION ALL
     SELECT h.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
@@ -18,7 +18,7 @@ WITH happened AS (
         CASE WHEN %(with_histograms)s THEN processing_histogram END AS p,
         CASE WHEN %(with_histograms)s THEN wait_histogram END AS w
     FROM public.rollup_hours h
-    WHERE h.hour >= date_trunc('hour', now() - make_interval(secs => %(seconds)s)) + interval '1 hour'
+    WHERE h.hour >= date_trunc('hour', now() - make_interval(secs => %(seconds)s), 'UTC') + interval '1 hour'
         AND (%(flow_names)s::text[] IS NULL OR h.flow_name = ANY(%(flow_names)s))
     UNION ALL
     SELECT d.flow_name, enqueued, claimed, completed, failed, retried, snoozed, released, rescued, crashed, cancelled,
@@ -35,7 +35,8 @@ SELECT %(seconds)s::float8 AS seconds, h.flow_name, sum(enqueued)::bigint AS enq
     sum(retried)::bigint AS retried, sum(snoozed)::bigint AS snoozed, sum(released)::bigint AS released,
     sum(rescued)::bigint AS rescued, sum(crashed)::bigint AS crashed,
     sum(cancelled)::bigint AS cancelled, sum(refused)::bigint AS refused, sum(purged)::bigint AS purged,
-    -- Adds up the histograms position by position, because `unnest` on those of a month takes many times as long.
+    -- Adds up the histograms position by position, because `unnest` on the histograms of a month takes many times as
+    -- long.
     sum(processing_seconds) AS processing_seconds, CASE WHEN sum(cardinality(p)) > 0 THEN array_replace(ARRAY[
             sum(p[1]), sum(p[2]), sum(p[3]), sum(p[4]), sum(p[5]), sum(p[6]), sum(p[7]), sum(p[8]), sum(p[9]),
             sum(p[10]), sum(p[11]), sum(p[12]), sum(p[13]), sum(p[14]), sum(p[15]), sum(p[16]), sum(p[17]), sum(p[18])

@@ -1,4 +1,4 @@
--- Releases the session's advisory locks, also after an error in the transaction. AND CHAIN begins another
--- transaction, so that PgBouncer keeps the session for the second statement and for the ROLLBACK that follows.
+-- Releases the session's advisory locks, even if the transaction has failed. AND CHAIN begins another transaction,
+-- so that PgBouncer keeps the session for the second statement and for the ROLLBACK that follows.
 ROLLBACK AND CHAIN;
 SELECT pg_advisory_unlock_all();

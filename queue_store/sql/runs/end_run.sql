@@ -1,7 +1,7 @@
--- The owner ends its run. A separate statement asks afterwards whether the run has left records processing: this
--- statement may have waited for a claim, and its snapshot would not show the records of that claim. With `is_alone`
--- the COMMIT does not wait for the disk. If a crash of the server undoes the COMMIT, rescue declares the run dead
--- after the lease.
+-- The owner ends its run. Another statement asks afterwards whether the run has left records processing. `end_run`
+-- cannot ask that itself: it may have waited for a claim, and its snapshot would not show the records of that claim.
+-- With `is_alone` the COMMIT does not wait for the disk. If a crash of the server undoes the COMMIT, rescue declares
+-- the run dead after the lease.
 UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), error_message = %(error_message)s,
     leaves_unfinished = %(leaves_unfinished)s,

@@ -1,7 +1,7 @@
 -- What a run needs to know before it holds more than an ordinary batch. Returns how many processes could work on the
--- flow, the run's own included, and how many records are due from the run's position on. Records held by other
--- processes are counted too, so that all parts are equal. The count stops at `most_each` for each process, and at
--- `most` in all.
+-- flow, the run's own included, and how many due records lie at or after the run's cursors. Records held by other
+-- processes are counted too, so that all processes get equal parts. The count of due records stops at
+-- `most_each` times the number of processes, or at `most` if that is smaller.
 WITH fleet AS MATERIALIZED (
     SELECT least(coalesce(f.max_runs_override, f.max_runs), greatest(1, alive.runs + idle.processes)) AS processes
     FROM public.flows f

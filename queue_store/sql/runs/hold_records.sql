@@ -1,6 +1,6 @@
 -- Locks the next due records for an express slice, in the order of arrows/claim.sql and from the same cursors. Their
 -- status does not change: they stay pending. Returns the claim number that the slice will write. `may_be_express`:
--- if false, this record and those after it must be claimed in the normal way. A lock leaves its xmax in the row,
+-- if false for one record, all of them must be claimed in the normal way. A lock leaves its xmax in the row,
 -- after COMMIT and after ROLLBACK, until the row is updated or frozen. So if an earlier slice held this record and
 -- ended without an outcome for it, xmax is not 0. A record that failed before is claimed in the normal way. So
 -- slices can cost a record at most one attempt. `is_one_commit`: the handlers write in this transaction, so the

@@ -1,8 +1,8 @@
 -- Runs of one flow begin one after the other. This is a separate statement before register_run, because register_run
 -- must count the runs in a snapshot taken after the wait. Otherwise several runs would count the same number and
--- exceed the limit of the flow. Rescue does not know this session yet. If the process freezes, the server itself
--- ends the session. The planner gets the settings of plan_once.sql, because planning the first claim takes longer
--- than executing it.
+-- exceed the limit of the flow. Rescue does not know this session yet, so the server itself ends the session if the
+-- process freezes. With the settings of plan_once.sql, the first claim can reuse a plan: planning this claim takes
+-- longer than executing it.
 SELECT set_config('idle_in_transaction_session_timeout', '10s', true),
     set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)
 FROM public.flows WHERE flow_name = %(flow_name)s FOR NO KEY UPDATE

@@ -1,5 +1,5 @@
--- Of the flow's priority levels, the one whose oldest claimable record has waited longest. Each level has a cursor
--- below which no claimable record is expected, as in arrows/claim.sql.
+-- Returns the priority level whose oldest claimable record has waited longest. Each level has a cursor below which
+-- no claimable record is expected, as in arrows/claim.sql.
 SELECT level.priority
 FROM unnest(%(levels)s::smallint[], %(cursor_ats)s::timestamptz[], %(cursor_ids)s::bigint[])
     AS level(priority, cursor_at, cursor_id)

@@ -1,6 +1,6 @@
 -- The first statement of a one-COMMIT slice. It inserts a row whose deferred trigger refuses every COMMIT until
--- `reset_session`. It keeps the settings that a handler may change, for `put_back_settings`. Rescue finds the
--- session by the advisory lock.
+-- `reset_session`. For `put_back_settings`, the statement also stores the settings that a handler may change.
+-- Rescue finds the session by the advisory lock.
 WITH opened AS (INSERT INTO public.open_slices DEFAULT VALUES RETURNING ctid)
 SELECT
     ctid::text,

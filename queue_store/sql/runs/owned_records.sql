@@ -1,5 +1,5 @@
--- Asked after a COMMIT that may or may not have happened. Returns which of these records are processing under this
--- run's own claims.
+-- A run executes this statement after a COMMIT that may or may not have happened. Returns which of these records are
+-- processing under this run's own claims.
 SELECT q.id
 FROM public.processing_queue q
 JOIN unnest(%(ids)s::bigint[], %(claim_numbers)s::integer[]) AS o(id, claim_number)

@@ -1,4 +1,5 @@
--- Marks a run as settled. Skips a run that another process is rescuing at this moment.
+-- Marks a run as settled, which means that no record is processing under it any more. Skips a run that another
+-- process is rescuing at this moment.
 WITH mine AS MATERIALIZED (
     SELECT r.flow_instance_id FROM public.flow_execution_logs r
     WHERE r.flow_instance_id = %(flow_instance_id)s AND r.state IN ('ended', 'dead') AND NOT EXISTS (

@@ -1,5 +1,5 @@
--- A beat that shuts down cleanly gives up the lease at once. The row of this beat is kept. Rows of beats that
--- stopped before, or were silent for a week, are deleted.
+-- A beat that shuts down cleanly gives up the lease at once. The row of this beat is kept. The rows of other
+-- beats are deleted if they have stopped or have been silent for a week.
 WITH gone AS (
     DELETE FROM public.beats
     WHERE beat_id <> %(beat_id)s AND (stopped_at IS NOT NULL OR heartbeat_at < now() - interval '7 days')

@@ -1,5 +1,6 @@
--- Marks an occurrence as finished. After an error the occurrence is due again, until it was tried often enough. If
--- the worker found that the occurrence has to wait for another run of its operation, that does not count as a try.
+-- Marks an occurrence as finished. After an error the occurrence is due again, unless it has already been tried as
+-- often as allowed. If the occurrence has to wait because the same maintenance is already running, that does not
+-- count as a try.
 UPDATE public.schedule_occurrences
 SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'
         WHEN %(excused)s OR take_number - excused_count < %(tries)s THEN 'due' ELSE 'failed' END,

@@ -1,4 +1,4 @@
-"""What a library must provide so that a flow can declare one of its types."""
+"""The functions that a flow needs when a library, such as msgspec or Pydantic, decodes its payloads."""
 
 import re
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def path_of(places: Sequence[str | int]) -> str:
 
 
 def rejected(problems: Sequence[tuple[str, str]]) -> PayloadRejectedError:
-    """One error for all wrong fields. `problems`: pairs of path and problem, at least one."""
+    """Returns one error for all wrong fields. `problems`: pairs of path and problem, at least one."""
     (field, problem), *others = problems
     shown = "".join(f"; {path}: {other}" for path, other in others[: SHOWN_PROBLEMS - 1])
     left_out = len(others) - (SHOWN_PROBLEMS - 1)

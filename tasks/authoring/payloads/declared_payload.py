@@ -1,4 +1,4 @@
-"""Finds the type of a flow's payloads from its declaration. All problems are ValueErrors, found at import."""
+"""Finds the type of a flow's payloads from its declaration. All problems raise ValueError at import."""
 
 from collections.abc import Mapping
 from typing import Any

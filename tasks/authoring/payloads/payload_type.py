@@ -1,7 +1,7 @@
 """The payloads of one flow: how they are checked and stored, and what a handler receives.
 
-A payload carries its version as `"$version"`. So any producer can set the version, in Python or SQL, and a payload
-that replaces another one brings its own version. Version 1 is not written.
+A payload carries its version as `"$version"`. So any producer can set the version, in Python or in SQL. If a payload
+is replaced, only the new payload's version counts. Version 1 is not written.
 """
 
 import logging
@@ -18,7 +18,7 @@ from ...exceptions import SnoozeRecord
 from .codec import Codec, PlainCodec
 
 VERSION_KEY = "$version"
-AHEAD_SECONDS = 30.0  # the delay before a record whose payload is newer than this code is tried again
+AHEAD_SECONDS = 30.0  # the delay of a record whose payload is newer than this code
 WARNING_SECONDS = 60.0
 _MARK = b'"$version"'
 _UNBOUNDED = 2**40
@@ -48,13 +48,13 @@ class PayloadType:
         try:
             self.decode(encoded)
         except SnoozeRecord:
-            problem = f"is ahead of this process' code, which knows version {self.version}"
+            problem = f"is newer than this process' code, which knows version {self.version}"
             raise PayloadRejectedError(f"payload.{VERSION_KEY}", problem) from None
         return encoded
 
     def decode(self, encoded: bytes) -> Any:
-        """The payload as the handler receives it. Raises PayloadRejectedError, and SnoozeRecord for a version that
-        is newer than this code."""
+        """The payload as the handler receives it. Raises PayloadRejectedError if the payload cannot be upgraded or
+        decoded. Raises SnoozeRecord if the payload's version is newer than this code."""
         if self.version == 1 and _MARK not in encoded:
             return self._codec.decode(encoded)
         payload = decode_json(encoded)
@@ -73,7 +73,7 @@ class PayloadType:
         return self._codec.decode(encode_json(payload, _UNBOUNDED))
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of a record's payload. It includes the version if records must state it."""
+        """The JSON Schema of a record's payload. The schema includes the version if the version is above 1."""
         schema = rooted(self._codec.schema())
         if self.version == 1:
             return schema
@@ -97,7 +97,8 @@ class PayloadType:
         if now - self._warned_at >= WARNING_SECONDS:
             self._warned_at = now
             logger.warning(
-                "flow %s: a record has payload version %d, this worker knows %d: it waits for a worker with newer code",
+                "flow %s: a record has payload version %d, but this worker knows version %d: the record waits for a "
+                "worker with newer code",
                 self.flow_name, version, self.version,
             )  # fmt: skip
         raise SnoozeRecord(AHEAD_SECONDS)
@@ -117,7 +118,7 @@ def _record_class(decode: Callable[[bytes], Any]) -> type[Record]:
 
 
 def rooted(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same JSON Schema, but with the properties at its root. msgspec may write a reference there instead."""
+    """Returns the JSON Schema with the properties at its root. msgspec may have written only a reference there."""
     name = schema.get("$ref", "").removeprefix("#/$defs/")
     return {**schema["$defs"][name], **{k: v for k, v in schema.items() if k != "$ref"}} if name else schema
 

@@ -1,5 +1,5 @@
-"""The rules. Each rule looks at a snapshot and yields findings. A rule that judges how work is done is silent if
-there is no work."""
+"""The rules. Each rule looks at a snapshot and yields findings. A rule that judges the processing of records yields
+nothing if there are no records to process."""
 
 from . import (
     broker_rules,
@@ -33,5 +33,5 @@ __all__ = [
     "worker_rules",
 ]
 
-# An alert with one of these codes is resolved when a judgement no longer finds it.
+# An alert with one of these codes is resolved when a judgement no longer yields the alert's finding.
 JUDGED_CODES = (*registered_codes(), *RETIRED_CODES)

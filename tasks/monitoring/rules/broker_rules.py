@@ -9,7 +9,7 @@ from ...celery_hardening.quarantine import notes_key
 from ..snapshot import Snapshot
 from .register import rule
 
-# The next step for each code with which an error reply begins.
+# An error reply begins with a code. These are the next steps by code.
 NEXT_STEPS = {
     "READONLY": "it is a replica now: point CELERY_BROKER_URL to the primary, or make this one primary (REPLICAOF NO "
     "ONE)",
@@ -30,7 +30,7 @@ def broker_unreachable(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="broker_unreachable",
             level="warning",
-            message="The broker cannot be reached: records are still processed by the workers' own poll, more slowly.",
+            message="The broker cannot be reached: workers still find records by their own poll, but more slowly.",
             next_step="restart Redis or check CELERY_BROKER_URL; no record is lost",
         )
 
@@ -42,8 +42,8 @@ def broker_refuses(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="broker_refuses",
             level="warning",
-            message=f"The broker answers with an error: {reply.rstrip('.')}. Records are still processed by the "
-            "workers' own poll, more slowly.",
+            message=f"The broker answers with an error: {reply.rstrip('.')}. Workers still find records by their own "
+            "poll, but more slowly.",
             next_step=NEXT_STEPS.get(reply.partition(" ")[0], "read the broker's log")
             + "; no record is lost",
         )

@@ -1,4 +1,4 @@
-"""Rules about the contacts that must be told of alerts."""
+"""Rules about the contacts that must be notified of alerts."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from queue_store.plural import plural, word
 from ..snapshot import Snapshot
 from .register import rule
 
-SILENT_SECONDS = 600.0  # a cron job may check every few minutes only
+SILENT_SECONDS = 600.0  # long enough for a cron job that runs `queuectl check` every few minutes
 
 
 @rule("contact_without_channel")
 def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
-    """Some process had a channel to the contact, and no process has one now. A contact that was never set yields no
-    finding."""
+    """A process had a channel to the contact before, but for SILENT_SECONDS no process has had a channel to this
+    contact. A contact that was never set yields no finding."""
     missing = [contact for contact in snapshot.contacts if contact.silent_seconds > SILENT_SECONDS]
     if not missing:
         return
@@ -39,7 +39,7 @@ def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("contact_without_channel")
 def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
-    """No contact is set anywhere, and an alert has been waiting for one."""
+    """No contact is set anywhere, and an alert has been waiting for a contact for more than SILENT_SECONDS."""
     unheard = snapshot.unheard
     if snapshot.contacts or not unheard.alert_count or unheard.waiting_seconds <= SILENT_SECONDS:
         return

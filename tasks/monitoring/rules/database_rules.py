@@ -40,7 +40,7 @@ def pool_utilization(snapshot: Snapshot) -> Iterator[Finding]:
             level=judged[0],
             message=f"The worker processes use {snapshot.fleet.pool_in_use} of {snapshot.fleet.pool_capacity} "
             f"connections ({percent:g} %), more than {judged[1]:g} %.",
-            next_step="raise POOL_SIZE and MAX_OVERFLOW of the database, after a look at its max_connections",
+            next_step="check the server's max_connections, then raise POOL_SIZE and MAX_OVERFLOW of the database",
             figure=percent,
             threshold=judged[1],
         )
@@ -48,7 +48,7 @@ def pool_utilization(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("server_connections")
 def connections(snapshot: Snapshot) -> Iterator[Finding]:
-    """Compares the open connections with the server's limit, and with what the pools may open."""
+    """Compares the number of open connections with the server's limit."""
     server = snapshot.server
     judged = snapshot.settings.alert_thresholds.judge("pool_utilization", server.connections_percent)
     if judged:
@@ -57,7 +57,7 @@ def connections(snapshot: Snapshot) -> Iterator[Finding]:
             level=judged[0],
             message=f"The server has {server.connection_count} of {server.connection_limit} connections open "
             f"({server.connections_percent:g} %), more than {judged[1]:g} %. Held by: {named(server.holders)}.",
-            next_step="close what is not needed, put a pooler in front, or raise max_connections",
+            next_step="close connections that nobody needs, put a pooler in front, or raise max_connections",
             figure=server.connections_percent,
             threshold=judged[1],
         )
@@ -67,13 +67,15 @@ def connections(snapshot: Snapshot) -> Iterator[Finding]:
 def takes_no_writes(snapshot: Snapshot) -> Iterator[Finding]:
     """Without writes there are no claims and no heartbeats, so most other findings follow from this one."""
     if snapshot.server.takes_no_writes:
-        kind = "a standby" if snapshot.server.is_replica else "set read-only, often because its disk is full"
+        kind = (
+            "a standby" if snapshot.server.is_replica else "set to read-only, often because its disk is full"
+        )
         yield Finding(
             code="database_takes_no_writes",
             level="emergency",
             message=f"The database server takes no writes: it is {kind}.",
-            next_step="point the URL to the primary, or free its disk and make it writable again; see docs/runbook.md, "
-            "The database takes no writes",
+            next_step="point the URL to the primary, or free this server's disk and make it writable again; see "
+            "docs/runbook.md, The database takes no writes",
         )
 
 
@@ -94,7 +96,7 @@ def idle_in_transaction(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("held_snapshot")
 def held_snapshot(snapshot: Snapshot) -> Iterator[Finding]:
-    """A long transaction anywhere in the database keeps vacuum from cleaning the queue."""
+    """A long transaction anywhere in the database prevents vacuum from cleaning the tables of the queue."""
     longest = snapshot.server.longest_transaction
     if longest is None:
         return

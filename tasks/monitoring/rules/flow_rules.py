@@ -12,14 +12,14 @@ from .register import rule
 
 BACKLOG_RECORDS = 500
 BACKLOG_SECONDS = 1_800.0
-BACKLOG_LOOKS = 20  # minutes of the last 30 whose depth must be known; a minute without a fold is unknown
+BACKLOG_LOOKS = 20  # this many of the last 30 minutes must have a stored depth; only a fold stores a depth
 BASELINE_WEEKS = 2
 BASELINE_OUTCOMES_PER_HOUR = 20.0
 
 
 @rule("success_rate")
 def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the last hour if it had enough outcomes, otherwise the last day."""
+    """Judges the success rate of the last hour, or of the last day if the last hour had too few outcomes."""
     for flow in snapshot.flows:
         windows = (snapshot.hour.get(flow.flow_name), snapshot.day.get(flow.flow_name))
         window = next((w for w in windows if w and w.success_rate_percent is not None), None)
@@ -42,7 +42,7 @@ def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("processing_rate")
 def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the rate over the time for which due work has waited."""
+    """Judges the outcomes per hour while due work was waiting."""
     for flow_name, recent in snapshot.recent.items():
         figure = recent.outcomes_per_hour
         judged = snapshot.settings.alert_thresholds.judge("processing_rate", figure, flow_name)
@@ -59,7 +59,8 @@ def processing_rate(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def how_to_go_faster(snapshot: Snapshot, flow_name: str) -> str:
-    """More containers do not help if handlers hang."""
+    """If hung handlers occupy the flow's worker processes, advises to end these handlers instead of adding
+    containers."""
     if is_held_up(snapshot, flow_name):
         return how_to_end(snapshot.hung_handlers)
     return "see whether workers are alive and busy, then add containers or raise the batch size: queuectl capacity"
@@ -78,7 +79,7 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
                 message=f"{flow.flow_name}: {flow.failed} failed records, more than {judged[1]:g}; "
                 f"{today.failed if today else 0} failed in the last 24 hours.",
                 next_step=f"see the kinds of errors with queuectl failures --flow {flow.flow_name}, mend the cause, "
-                f"then queuectl reset --flow {flow.flow_name}",
+                f"then call queuectl reset --flow {flow.flow_name}",
                 flow_name=flow.flow_name,
                 figure=flow.failed,
                 threshold=judged[1],
@@ -87,8 +88,8 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the failures of the last hour. This rule sees a new problem even if the failed records were reset
-    since. Silent if `failed_records` reports the flow."""
+    """Judges the failures of the last hour. So a new problem is found even if the failed records have been reset.
+    Yields nothing for a flow that `failed_records` reports."""
     for flow in snapshot.flows:
         window = snapshot.hour.get(flow.flow_name, Window(HOUR_SECONDS, flow.flow_name))
         judged = snapshot.settings.alert_thresholds.judge("failed_records", window.failed, flow.flow_name)
@@ -110,8 +111,8 @@ def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("orphaned_records")
 def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges only orphans that rescue should have given back by now. Right after a crash, there are other orphans
-    for some seconds."""
+    """Judges only orphans that rescue should already have given back. Orphans of a crash a few seconds ago are
+    normal."""
     by_flow: dict[str, int] = {}
     for group in snapshot.orphans:
         by_flow[group.flow_name] = by_flow.get(group.flow_name, 0) + group.late_count
@@ -133,14 +134,15 @@ def orphaned_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("failing_claims")
 def failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
-    """No records of the flow are processed, although its workers are alive."""
+    """The claims of the flow fail again and again, so no records are processed, although the flow's workers are
+    alive."""
     for failing in snapshot.failing_claims:
         yield Finding(
             code="failing_claims",
             level="critical",
             message=f"{failing.flow_name}: claims have failed since {failing.since:%Y-%m-%d %H:%M:%S %Z}, "
             f"{failing.failed_count} so far: {failing.error}",
-            next_step="put right what the error names; for missing rights or tables: queuectl migrate, then "
+            next_step="correct what the error names; for missing rights or tables: queuectl migrate, then "
             "queuectl grant-roles",
             flow_name=failing.flow_name,
             figure=failing.failed_count,
@@ -150,7 +152,7 @@ def failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
 @rule("endless_claims")
 def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
     """Some records were claimed again and again, because each run ended before they had an outcome. Each further
-    such claim costs a crash strike."""
+    claim without an outcome gives such a record a crash strike."""
     for endless in snapshot.endless_claims:
         ids = ", ".join(str(record_id) for record_id in endless.record_ids)
         yield Finding(
@@ -167,7 +169,7 @@ def endless_claims(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("backlog")
 def backlog(snapshot: Snapshot) -> Iterator[Finding]:
-    """For half an hour, more than 500 claimable records have been waiting. More containers are needed."""
+    """For half an hour, more than BACKLOG_RECORDS due records have been waiting. More containers are needed."""
     if not snapshot.depths:
         return
     newest = snapshot.depths[-1].minute
@@ -179,7 +181,7 @@ def backlog(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="backlog",
             level="warning",
-            message=f"At least {least} due records have been waiting for more than 30 minutes. "
+            message=f"Throughout the last 30 minutes, at least {least} due records were waiting. "
             f"The limit is {BACKLOG_RECORDS}.",
             next_step="see how many containers are wanted: queuectl capacity",
             figure=least,
@@ -200,8 +202,8 @@ def rate_below_usual(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 code="rate_below_usual",
                 level="warning",
-                message=f"{flow_name}: {recent.outcomes_per_hour:g} records an hour. Usual at this hour of the week "
-                f"are {usual.outcomes_per_hour:g}. The limit is {100 * share:g} % of that: {threshold:g}.",
+                message=f"{flow_name}: {recent.outcomes_per_hour:g} records an hour. The usual number at this hour of "
+                f"the week is {usual.outcomes_per_hour:g}. The limit is {100 * share:g} % of that: {threshold:g}.",
                 next_step="compare with the last deploy, the database's response time and the top errors: "
                 "queuectl check --performance",
                 flow_name=flow_name,

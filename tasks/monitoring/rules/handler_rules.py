@@ -14,8 +14,8 @@ SHOWN = 5
 
 @rule("hung_handlers")
 def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
-    """Yields one finding for each flow. A finding is critical if hung handlers hold every worker process that serves
-    the flow."""
+    """Yields one finding for each flow with hung handlers. A finding is critical if hung handlers occupy every
+    worker process that serves the flow."""
     by_flow: dict[str, list[HungHandler]] = {}
     for hung in snapshot.hung_handlers:
         by_flow.setdefault(hung.handler.flow_name, []).append(hung)
@@ -35,11 +35,11 @@ def hung_handlers(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def is_held_up(snapshot: Snapshot, flow_name: str) -> bool:
-    """Whether hung handlers of any flow hold every living worker process that serves this flow."""
+    """Whether hung handlers, of this or any other flow, occupy every living worker process that serves this flow."""
     serving = {p.worker_process_id for p in snapshot.fleet.alive if flow_name in p.flow_names}
     return bool(serving) and serving <= {hung.handler.worker_process_id for hung in snapshot.hung_handlers}
 
 
 def how_to_end(hung: list[HungHandler]) -> str:
     ids = " ".join(str(h.handler.record_id) for h in hung[:SHOWN])
-    return f"see what they wait for, or end them, which charges an attempt: queuectl end {ids}"
+    return f"see what the handlers wait for, or end them, which charges each record an attempt: queuectl end {ids}"

@@ -25,7 +25,7 @@ def corruption(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="corruption",
             level="emergency",
-            message=f"Found what must not be in the queue ({', '.join(names)}): {record}{first.problem}.",
+            message=f"The queue holds data that must not be in it ({', '.join(names)}): {record}{first.problem}.",
             next_step="queuectl stop --all, queuectl backup, queuectl validate; see docs/runbook.md, Data corruption",
             figure=len(found),
             threshold=0,
@@ -34,8 +34,7 @@ def corruption(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("wrong_counts")
 def wrong_counts(snapshot: Snapshot) -> Iterator[Finding]:
-    """The records are not corrupt. But somebody changed a status by hand, and the counts do not include that
-    change."""
+    """The records are not corrupt. But somebody changed a status by hand, so the counts are wrong."""
     for violation in snapshot.violations:
         if violation.check.name == COUNTS_CHECK:
             yield Finding(
@@ -56,7 +55,8 @@ def lost_evidence(snapshot: Snapshot) -> Iterator[Finding]:
             code="lost_evidence",
             level="critical",
             message=f"Something was removed from the history, or changed in it: {found[0].problem}.",
-            next_step="find out who writes to the queue's tables by hand, then queuectl validate and queuectl repair",
+            next_step="find out who writes to the queue's tables by hand, then call queuectl validate and "
+            "queuectl repair",
             figure=len(found),
             threshold=0,
         )

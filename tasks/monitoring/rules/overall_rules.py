@@ -1,5 +1,6 @@
-"""Rules about all flows together. They find many flows that each have a small problem. They are silent if a single
-flow has a finding that is as bad. They leave out flows with a threshold of their own."""
+"""Rules about all flows together. These rules notice when many flows have a small problem each. A rule yields
+nothing if the corresponding rule for single flows has a finding of an equal or worse level. A flow with its own
+threshold for the judged figure is left out."""
 
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ NEXT_STEP = "see which flows and which kinds of errors they are: queuectl failur
 
 @rule("success_rate")
 def success_rate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Judges the last hour if it had enough outcomes, otherwise the last day."""
+    """Judges the success rate of the last hour, or of the last day if the last hour had too few outcomes."""
     windows = (
         _window(snapshot, snapshot.hour, HOUR_SECONDS, "success_rate"),
         _window(snapshot, snapshot.day, DAY_SECONDS, "success_rate"),
@@ -51,7 +52,7 @@ def failed_records(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("recent_failures")
 def recent_failures(snapshot: Snapshot) -> Iterator[Finding]:
-    """Silent if a finding about the total of failed records already shows the problem."""
+    """Yields nothing if `failed_records` has a finding, for a single flow or for all flows together."""
     if any(failed_records(snapshot)) or any(flow_rules.failed_records(snapshot)):
         return
     count = _window(snapshot, snapshot.hour, HOUR_SECONDS, "failed_records").failed

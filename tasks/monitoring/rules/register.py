@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 Rule = Callable[[Snapshot], Iterable[Finding]]
 
 RULE_FAILED = "rule_failed"
-# Codes that no rule uses any more. If an earlier version opened an alert with such a code, it can still be resolved.
+# Codes that no rule uses any more. An alert that an earlier version opened with such a code can still be resolved.
 RETIRED_CODES = ("messages_set_aside",)
 
 _rules: list[tuple[str, Rule]] = []
@@ -34,9 +34,9 @@ def registered_codes() -> list[str]:
 
 
 def judge(snapshot: Snapshot, codes: Collection[str] | None = None) -> list[Finding]:
-    """Return the findings of the rules with these codes (None: of all rules), the worst first.
+    """Return the findings of the rules with these codes, the worst first. If `codes` is None, all rules judge.
 
-    If a rule raises, the other rules still judge. The failure is a finding of its own, with the code RULE_FAILED.
+    If a rule raises an error, the other rules still judge. The error becomes a finding with the code RULE_FAILED.
     """
     findings: list[Finding] = []
     failed: list[str] = []
@@ -46,7 +46,7 @@ def judge(snapshot: Snapshot, codes: Collection[str] | None = None) -> list[Find
         try:
             findings += function(snapshot)
         except Exception:
-            logger.exception("the rule %s failed, the others judge without it", function.__name__)
+            logger.exception("the rule %s failed; the other rules still judge", function.__name__)
             failed.append(function.__name__)
     return by_severity([*findings, *_failed_rules(failed)])
 

@@ -1,4 +1,4 @@
-"""Rules about beat and the schedule. Without beat, records are still processed, but maintenance is not done."""
+"""Rules about beat and the schedule. Without beat, records are still processed, but there is no maintenance."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,8 @@ from queue_store.readings.schedule import BEAT_SILENT_SECONDS
 from ..snapshot import Snapshot
 from .register import rule
 
-BEAT_RESTART_SECONDS = 60.0  # a deploy restarts beat
-CONTROL_RESTART_SECONDS = 60.0  # a deploy restarts the worker of that queue, too
+BEAT_RESTART_SECONDS = 60.0  # A deploy restarts beat.
+CONTROL_RESTART_SECONDS = 60.0  # A deploy also restarts the worker of the control queue.
 
 
 @rule("beat_silent")
@@ -27,7 +27,7 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
         and first_worker_seconds is not None
         and first_worker_seconds < BEAT_RESTART_SECONDS
     ):
-        return  # in the first deploy, beat is still starting
+        return  # during the first deploy, beat may still be starting
     limit = BEAT_RESTART_SECONDS if has_stopped else BEAT_SILENT_SECONDS
     if silent_seconds is None or silent_seconds > limit:
         if silent_seconds is None:
@@ -48,8 +48,8 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("control_queue")
 def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
-    """Beat sends messages to the control queue, but no worker takes them, or not fast enough. If no beat runs,
-    `beat_silent` reports that instead."""
+    """Beat sends messages to the control queue, but no worker takes them, or workers take them too slowly. If no
+    beat runs, `beat_silent` reports that instead."""
     unserved_seconds = snapshot.schedule.control_unserved_seconds if snapshot.schedule else None
     messages = (snapshot.broker and snapshot.broker.control_messages) or 0
     queue = celery_queue_name("control")
@@ -69,8 +69,8 @@ def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
             code="control_queue",
             level="warning",
             message=f"{messages} messages wait in the Celery queue {queue}: its workers do not keep up.",
-            next_step="see what they are busy with, and whether they hang: queuectl maintenance --history; more "
-            "workers do no harm",
+            next_step="see what they are busy with, and whether they hang: queuectl maintenance --history; you may "
+            "also start more workers",
             figure=messages,
             threshold=MAXIMUM_QUEUE_LENGTH,
         )
@@ -96,7 +96,7 @@ def maintenance_failed(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             code="maintenance_failed",
             level="warning",
-            message=f"The last scheduled run failed: {', '.join(failed)}.",
+            message=f"The last occurrence of these schedule entries failed: {', '.join(failed)}.",
             next_step="read its error: queuectl maintenance --history",
             figure=len(failed),
             threshold=0,

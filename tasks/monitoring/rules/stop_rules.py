@@ -1,5 +1,6 @@
-"""Rules about stops by operators. While a flow is stopped, no rule judges its waiting records. The stop itself
-becomes a finding if somebody forgot it."""
+"""Rules about stops by operators. While a flow is stopped, no rule judges the flow's waiting records. A stop
+that lasts too long becomes a finding. A pause, or a stop of processing, becomes a finding only while records are
+due."""
 
 from collections.abc import Iterator
 
@@ -17,7 +18,7 @@ UNKNOWN_ACTOR = "somebody who left no audit row"
 @rule("forgotten_stop")
 def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
     """Ingestion was stopped long ago, or processing was stopped long ago and records are due. Yields one finding for
-    each flow, and one for stops of all flows."""
+    each flow with such a stop, and one for stops of all flows."""
     hours = snapshot.settings.stop_reminder_hours
     by_flow: dict[str | None, list[Switch]] = {}
     for switch in snapshot.switches.stopped:
@@ -37,8 +38,8 @@ def forgotten_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def keys_held_by_stops(snapshot: Snapshot) -> list[str]:
-    """The keys of alerts that stay as they are during a stop. The records that these alerts are about still wait,
-    but cannot be judged until the stop ends."""
+    """Returns the keys of alerts that stay as they are during a stop. The records that caused these alerts still
+    wait, but no rule judges them until the stop ends."""
     stopped = [flow for flow in snapshot.flows if flow.is_registered and flow.is_stopped and flow.due]
     if not stopped:
         return []
@@ -62,8 +63,8 @@ def _due(snapshot: Snapshot, flow_name: str | None) -> int:
 
 
 def _sentence(stops: list[Switch]) -> str:
-    """Names the first stop's actor and reason only. One person usually makes both stops with `stop --all`, for one
-    reason."""
+    """Names only the actor and the reason of the first stop. Usually all stops have the same actor and reason,
+    because `stop --all` stops both ingestion and processing."""
     first = stops[0]
     what = " and ".join(stop.what for stop in stops)
     return (

@@ -12,7 +12,7 @@ from .register import rule
 WAIT_SECONDS = 60.0
 BUSY_PERCENT = 80.0
 CLOCK_SKEW_SECONDS = 5.0
-DEATHS = 1  # one is enough: a dead process may be frozen and still hold locks
+DEATHS = 1  # one death is enough for a finding: a process declared dead may be frozen and still hold locks
 
 
 @rule("all_workers_gone")
@@ -26,7 +26,7 @@ def all_workers_gone(snapshot: Snapshot) -> Iterator[Finding]:
         code="all_workers_gone",
         level="emergency",
         message=f"No worker process is alive while {snapshot.open.due} due records wait"
-        + (f" and {stranded} are stranded." if stranded else "."),
+        + (f" and {stranded} orphans wait for rescue." if stranded else "."),
         next_step="restart the workers and read their logs; see docs/runbook.md, Critical system failure",
         figure=0,
         threshold=1,
@@ -35,7 +35,7 @@ def all_workers_gone(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("flow_not_served")
 def flows_not_served(snapshot: Snapshot) -> Iterator[Finding]:
-    """Worker processes are alive, but none of them has the flow."""
+    """Worker processes are alive, but none of them serves the flow."""
     if not snapshot.fleet.served_flows:
         return
     for flow in snapshot.flows:
@@ -110,8 +110,8 @@ def full_memory(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("wrong_clock")
 def wrong_clock(snapshot: Snapshot) -> Iterator[Finding]:
-    """No status depends on a host's clock. But the host's logs depend on it, and so does the expiry of messages that
-    enqueue."""
+    """No status depends on a host's clock. But the times in the host's logs depend on the clock, and so does the
+    expiry of Celery messages that enqueue records."""
     skews: dict[str, float] = {}
     for process in snapshot.fleet.alive:
         skew = process.clock_skew_seconds or 0.0
@@ -145,7 +145,7 @@ def _by_host(snapshot: Snapshot, figure: str) -> dict[str, float]:
 
 
 def _over(limit: float, by_host: dict[str, float]) -> list[tuple[str, float]]:
-    """The hosts whose figure is above the limit, with the highest figure first."""
+    """Returns the hosts whose use is above the limit, with the highest use first."""
     return sorted(((h, p) for h, p in by_host.items() if p > limit), key=lambda item: -item[1])
 
 
@@ -160,7 +160,7 @@ def deaths(snapshot: Snapshot) -> Iterator[Finding]:
             message=f"{len(dead)} worker process{'es' if len(dead) > 1 else ''} died or fell silent in the last hour, "
             f"on {', '.join(hosts[:5])}.",
             next_step="look for frozen processes, for records that kill their process (queuectl failures), "
-            "for the kernel's OOM killer",
+            "and for messages of the kernel's OOM killer",
             figure=len(dead),
             threshold=DEATHS,
         )

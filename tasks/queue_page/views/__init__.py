@@ -31,8 +31,8 @@ VIEWS: dict[str, View] = {
     "database": database.database,
     "stops": stops.stops,
 }
-# These views read from the replica, if there is one. All others read from the primary. A replica that is behind
-# would show living workers as silent, and each server knows only its own state.
+# These views read from the replica, if there is one. All other views read from the primary. A replica that lags
+# behind would show living workers as silent. The state of a server can be read only from that server.
 LARGE_VIEWS = {VIEWS[name] for name in ("charts", "records", "failures", "attempts", "audit")}
 
 

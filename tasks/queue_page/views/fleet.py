@@ -31,8 +31,8 @@ def run(request: ViewRequest) -> dict[str, Any]:
 
 
 def processes(request: ViewRequest) -> dict[str, Any]:
-    """The worker processes that are alive or silent, and those that died in the last hour, each with its run. For a
-    process that serves many flows, only the first few are named."""
+    """Returns the worker processes that are alive or silent, and those that died in the last hour, each with its
+    run. If a process serves many flows, only the first few flows are named."""
     fleet = read_fleet(request.cursor, request.settings)
     running = {run.worker_process_id: run for run in read_runs_of_processes(request.cursor)}
     return {

@@ -1,4 +1,4 @@
-"""Judges which figures need a warning, by the same thresholds as alerts."""
+"""Decides which figures are shown as a warning or as critical, by the thresholds of the alerts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,8 +36,8 @@ def held_snapshot(seconds: float) -> Level:
 
 
 def worst(flows: list[dict[str, Any]]) -> dict[str, Level]:
-    """For each figure, the worst level of any flow. Alerts judge each flow by itself, so that a large flow does not
-    hide a small one."""
+    """Returns the worst level of any single flow, for each figure. In a level of all flows together, a large flow
+    would hide a small one."""
     order: list[Level] = [None, "warning", "critical"]
     names = ("success_rate", "failed", "oldest_due")
     return {name: max((f["levels"][name] for f in flows), key=order.index, default=None) for name in names}

@@ -50,7 +50,8 @@ def charts(request: ViewRequest) -> Charts:
 
 
 def flow(request: ViewRequest) -> dict[str, Any]:
-    """One flow: its row of the overview, and an explanation why it is processed or not. Raises UnknownFlowError."""
+    """Returns one flow's row of the overview, and an explanation of why the flow is processed or not. Raises
+    UnknownFlowError."""
     name = request.arguments.needed_text("flow")
     explanation = explain_flow(request.cursor, request.settings, name)
     found = next(iter(read_flow_counts(request.cursor, name)), None)
@@ -64,7 +65,7 @@ def flow(request: ViewRequest) -> dict[str, Any]:
 
 
 def _runs(fleet: Fleet) -> dict[str, int]:
-    """How many runs are alive, by flow."""
+    """Returns how many runs of each flow are alive."""
     return {run.flow_name: run.run_count for run in fleet.runs}
 
 

@@ -76,7 +76,7 @@ def _shown_columns(details: RecordDetails, show_payloads: bool) -> dict[str, Any
 
 
 def _in_hand(record: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
-    """When the process began to work on the record under this claim, and who asked to end the handler."""
+    """Returns when the process began to work on the record under this claim, and who asked to end the handler."""
     claim = record["id"], record["claim_number"]
     is_in_hand = (run.get("in_hand_record_id"), run.get("in_hand_claim_number")) == claim
     is_asked = (run.get("end_record_id"), run.get("end_claim_number")) == claim
@@ -97,7 +97,7 @@ def for_browsers(value: Any) -> Any:
 
 
 def outline(value: Any) -> Any:
-    """The keys of a payload, and the kinds of its values, but never the values."""
+    """Returns the keys of a payload and the kinds of its values, but never the values."""
     if isinstance(value, dict):
         return {str(key)[:HIDDEN_LENGTH]: outline(inner) for key, inner in value.items()}
     if isinstance(value, list):

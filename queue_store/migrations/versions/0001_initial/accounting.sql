@@ -1,7 +1,9 @@
--- Triggers that count what happens to records and minutes, whoever does it.
+-- Triggers that count changes of records and sum up the counts of minutes, for every writer.
 
--- Counts every INSERT, whoever sent it, and refuses it while ingestion is stopped. What runs enqueue passes: only a login
--- that may register runs can say that it does.
+-- Counts inserted records by flow, for INSERTs from every source. Refuses the INSERT in two cases: ingestion is stopped
+-- for all flows or for one of the INSERT's flows; or the caller is a limited producer without the right to use every
+-- flow of the INSERT. A stop does not refuse the follow-up records that runs enqueue (`processing_queue.follow_up`).
+-- This exception holds only for callers with the right to INSERT into flow_execution_logs, as workers have.
 CREATE FUNCTION account_for_insert() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -36,7 +38,8 @@ REVOKE ALL ON FUNCTION account_for_insert FROM PUBLIC;
 CREATE TRIGGER account_for_insert AFTER INSERT ON processing_queue
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION account_for_insert();
 
--- Counts every DELETE, whoever sent it, and takes along what belongs to the records.
+-- Counts deleted records by flow, for DELETEs from every source. Also deletes their attempts, progress and cancel
+-- requests.
 CREATE FUNCTION account_for_delete() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -66,7 +69,9 @@ REVOKE ALL ON FUNCTION account_for_truncate FROM PUBLIC;
 CREATE TRIGGER account_for_truncate AFTER TRUNCATE ON processing_queue
     FOR EACH STATEMENT EXECUTE FUNCTION account_for_truncate();
 
--- Counts every attempt that is added, whoever does it, as a delta of its hour: see fold.sql.
+-- Counts inserted attempts by flow, hour and kind of error, for INSERTs from every source. Appends one delta for each
+-- flow and hour, which counts/fold.sql adds to error_hours. A delta counts the 100 most frequent kinds separately, and
+-- all others as `other`.
 CREATE FUNCTION account_for_attempts() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -96,10 +101,12 @@ BEGIN
 END $$;
 CREATE TRIGGER account_for_attempts AFTER INSERT ON record_attempts
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT
-    WHEN (current_setting('processing_queue.restoring', true) IS DISTINCT FROM 'on')  -- counted before the backup
+    -- A restore also restores the counts of the attempts that it inserts.
+    WHEN (current_setting('processing_queue.restoring', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION account_for_attempts();
 
--- Keeps the sum right, whoever writes to rollup_minutes. Apart from it, only `queuectl repair` writes to rollup_overall.
+-- Keeps rollup_overall equal to the sum of rollup_minutes over all flows, whatever statement changes rollup_minutes.
+-- Apart from this function, only `queuectl repair` writes to rollup_overall.
 CREATE FUNCTION sum_minutes() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

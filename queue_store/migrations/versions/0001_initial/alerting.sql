@@ -1,6 +1,7 @@
--- Findings that live, who is told of them, and what is usual.
+-- Alerts, the notifications about them, their contacts, baselines and connection checks.
 
--- An alert lives from the first time that its finding is seen until the finding is gone. One live alert for each key.
+-- Holds one row for each alert. An alert is open from the judgement that first sees its finding until a judgement no
+-- longer sees the finding. At most one alert of a key is open.
 CREATE TABLE alerts (
     id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     alert_key                 text NOT NULL CHECK (alert_key <> ''),
@@ -12,9 +13,11 @@ CREATE TABLE alerts (
     figure                    double precision,
     threshold                 double precision,
     opened_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- Since when it has had its present level: escalation counts from here.
+    -- When the alert reached its present level. Escalation is timed from here. After a rise that sends no notification,
+    -- this is `raised_at`.
     level_since               timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- The last rise that was told, the opening included, and its level: soon after it, the same one is not told again.
+    -- The time and level of the last rise that sent notifications. The opening counts as a rise. Soon after it,
+    -- only a rise above `raised_level` sends notifications. The level may have fallen in between.
     raised_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
     raised_level              text NOT NULL,
     rise_count                integer NOT NULL DEFAULT 0 CHECK (rise_count >= 0),
@@ -30,7 +33,8 @@ CREATE TABLE alerts (
 CREATE UNIQUE INDEX alerts_live ON alerts (alert_key) WHERE resolved_at IS NULL;
 CREATE INDEX alerts_resolved ON alerts (resolved_at) WHERE resolved_at IS NOT NULL;
 
--- What is to be sent: one row for each change of an alert and each contact, so that nothing is sent twice.
+-- Notifications: one row for each change of an alert and each contact. The UNIQUE constraint keeps a change from being
+-- stored twice for a contact.
 CREATE TABLE alert_notices (
     id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     alert_id                  bigint NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
@@ -43,15 +47,15 @@ CREATE TABLE alert_notices (
     taken_at                  timestamptz,
     try_count                 integer NOT NULL DEFAULT 0,
     sent_at                   timestamptz,
-    -- The alert was resolved before anybody could be told.
+    -- Set if the alert was resolved before this notification was sent.
     dropped_at                timestamptz,
     error_message             text,
     UNIQUE (alert_id, change, level, rise_count, escalation_step, contact)
 );
 CREATE INDEX alert_notices_unsent ON alert_notices (id) WHERE sent_at IS NULL AND dropped_at IS NULL;
 
--- Contacts that some process has a channel to, by kind of process. Only names: an address is a secret, and stays in the
--- settings of the processes. `hostname`, `pid`: the process that said so last.
+-- Contacts to which at least one process has a channel, by kind of process. The table holds only names: an address is a
+-- secret, and stays in the settings of the processes. `hostname` and `pid` name the process that updated the row last.
 CREATE TABLE alert_contacts (
     contact                   text NOT NULL CHECK (contact ~ '^[a-z_]{1,40}$'),
     process_kind              text NOT NULL,
@@ -62,7 +66,8 @@ CREATE TABLE alert_contacts (
     PRIMARY KEY (contact, process_kind)
 ) WITH (fillfactor = 50);
 
--- What is usual for a flow at an hour of the week (0 = Monday midnight, UTC).
+-- Baselines: what counts/renew_baselines.sql has found to be usual for a flow, for each hour of the week (0 begins on
+-- Monday at 00:00 UTC).
 CREATE TABLE baselines (
     flow_name                 text NOT NULL,
     hour_of_week              smallint NOT NULL CHECK (hour_of_week BETWEEN 0 AND 167),
@@ -74,7 +79,8 @@ CREATE TABLE baselines (
     PRIMARY KEY (flow_name, hour_of_week)
 );
 
--- Attempts to reach the database, as the checks saw them; failed ones are noted once it is back.
+-- Connection checks: the number of attempts that a check made to reach the database, and how many of them succeeded.
+-- The next successful check also stores the failed checks before it, so `at` is then the time of that later check.
 CREATE TABLE connection_checks (
     id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at                        timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -1,6 +1,7 @@
--- The audit log is sealed: its rows are numbered without a gap, and each seal is a digest of the row and of the seal
--- before it. So a row that is lost, changed or put in between is found (maintenance/integrity/broken_seals.sql). This
--- shows mistakes and repairs by hand. The owner of the tables could seal everything anew.
+-- The audit log is sealed. Its rows are numbered without a gap, and the seal of each row is a digest of that row and of
+-- the previous row's seal. So maintenance/integrity/broken_seals.sql finds rows that were deleted, changed or inserted
+-- in between. Seals reveal mistakes and changes by hand. They do not protect against the owner of the tables, who could
+-- seal all rows again.
 
 CREATE TABLE audit_log (
     id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -17,7 +18,7 @@ CREATE TABLE audit_log (
 CREATE INDEX audit_log_at ON audit_log (at);
 CREATE UNIQUE INDEX audit_log_number ON audit_log (number);
 
--- One row: the newest row's number and seal, and those of the last row that retention has taken.
+-- Holds one row: the number and seal of the newest audit row, and of the last audit row that retention deleted.
 CREATE TABLE audit_seal (
     only_row                  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     number                    bigint NOT NULL DEFAULT 0,
@@ -33,7 +34,9 @@ CREATE FUNCTION seal_of(seal_before bytea, sealed audit_log) RETURNS bytea
         ($2).action, ($2).target, ($2).affected_count, ($2).details)::text, 'UTF8'))
 $$;
 
--- The lock on the one row is held until COMMIT: whoever changes something writes its audit row last.
+-- Numbers and seals a new audit row. Sets `login` to the session's login, unless that login has the rights of the
+-- table's owner. The lock on the row of audit_seal is held until COMMIT, so a transaction that changes something writes
+-- its audit row last.
 CREATE FUNCTION seal_audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -52,7 +55,8 @@ END $$;
 REVOKE ALL ON FUNCTION seal_audit FROM PUBLIC;
 CREATE TRIGGER seal_audit BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION seal_audit();
 
--- Seals all that is there, and writes a row that says so: what was lost or changed before is accepted with it.
+-- Numbers and seals all existing rows again, and adds an audit row that names the problems found before (`found`).
+-- Losses and changes from before this call can no longer be detected afterwards.
 CREATE FUNCTION seal_audit_anew(who text, found jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -74,7 +78,8 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION seal_audit_anew FROM PUBLIC;
 
--- The one way for others than its owner to take something from it: what is older than a day, the oldest first.
+-- Deletes the oldest audit rows, at most `most`, and returns how many it deleted. Keeps the rows of the last day, even
+-- if `older_than` is shorter. Logins other than the owner of the table can delete audit rows only by this function.
 CREATE FUNCTION purge_audit(older_than interval, most bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,6 +1,7 @@
--- Counting: deltas are appended in the transaction that writes an outcome, and folded into minutes, hours and totals.
+-- Counts. A transaction that changes records appends deltas, which are later folded into minutes, hours and totals.
 
--- A delta's transaction has its number before the delta has: the mark of the folds relies on it (lock_rollups.sql).
+-- The default of rollup_deltas.id assigns the transaction's number first, and the id after it. The mark of folded
+-- deltas relies on this order (counts/propose_rollup_mark.sql, counts/lock_rollups.sql).
 CREATE SEQUENCE rollup_deltas_id_seq;
 CREATE TABLE rollup_deltas (
     id                        bigint PRIMARY KEY DEFAULT nextval(
@@ -27,17 +28,20 @@ CREATE TABLE rollup_deltas (
     processing_histogram      bigint[],
     wait_seconds              double precision NOT NULL DEFAULT 0,
     wait_histogram            bigint[],
-    -- By kind: attempts, failed ones, records, the exception's type and a message.
+    -- For each kind of error: [attempts, attempts after which the record failed for good, records that had this error
+    -- for the first time, exception type, message].
     errors                    jsonb
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 ALTER SEQUENCE rollup_deltas_id_seq OWNED BY rollup_deltas.id;
 
--- One row, and the lock of the one who folds. All deltas up to `folded_through_id` are folded, and no transaction
--- is left that could add one below it: so neither the fold nor a reading walks over what was folded before.
+-- Holds one row: the progress of folding. The process that folds locks this row. All deltas up to `folded_through_id`
+-- are folded, and no open transaction can still add a delta up to this id. So folds and readings start after it, and do
+-- not scan the index entries of folded deltas.
 CREATE TABLE rollup_progress (
     only_row                  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     folded_through_id         bigint NOT NULL DEFAULT 0,
-    -- The candidate becomes `folded_through_id` once every transaction below this one has ended.
+    -- `candidate_id` becomes `folded_through_id` when every transaction with a number below `candidate_transaction` has
+    -- ended and all deltas up to `candidate_id` are folded.
     candidate_id              bigint NOT NULL DEFAULT 0,
     candidate_transaction     xid8,
     folded_at                 timestamptz,
@@ -68,7 +72,7 @@ CREATE TABLE rollup_minutes (
     PRIMARY KEY (minute, flow_name)
 ) WITH (fillfactor = 70);
 
--- The same counts as in rollup_minutes, by hour: a day, a month or a baseline is read from few rows.
+-- The counts of rollup_minutes, summed by hour, so that readings of days, months and baselines need only a few rows.
 CREATE TABLE rollup_hours (
     hour                      timestamptz NOT NULL,
     flow_name                 text NOT NULL,
@@ -92,8 +96,8 @@ CREATE TABLE rollup_hours (
     PRIMARY KEY (hour, flow_name)
 ) WITH (fillfactor = 70);
 
--- What happened in all flows together, minute by minute: always the sum of rollup_minutes. Charts of all flows read it,
--- so that they take as long with a thousand flows as with one.
+-- The counts of all flows together, by minute. Triggers keep them equal to the sum of rollup_minutes. Charts of all
+-- flows read this table, so they take as long with a thousand flows as with one.
 CREATE TABLE rollup_overall (
     minute               timestamptz PRIMARY KEY,
     enqueued             bigint NOT NULL,
@@ -105,7 +109,7 @@ CREATE TABLE rollup_overall (
     wait_histogram       bigint[] NOT NULL
 ) WITH (fillfactor = 70);
 
--- The number of rows that exist, by flow. The live ones are total less the three finished ones.
+-- The number of existing records, by flow. Unfinished records: `total - completed - failed - cancelled`.
 CREATE TABLE rollup_totals (
     flow_name                 text PRIMARY KEY,
     total                     bigint NOT NULL,
@@ -114,8 +118,8 @@ CREATE TABLE rollup_totals (
     cancelled                 bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- How deep the queue was: one look a minute. `pending` counts due and future records alike, `waiting` those that are
--- due and that nobody stopped, up to a limit.
+-- The depth of the queue, sampled once a minute. `pending` counts due and future records. `waiting` counts, up to a
+-- limit, the due records of flows that are registered and not stopped.
 CREATE TABLE depth_minutes (
     minute                    timestamptz NOT NULL,
     flow_name                 text NOT NULL,
@@ -127,8 +131,9 @@ CREATE TABLE depth_minutes (
     PRIMARY KEY (minute, flow_name)
 );
 
--- Attempts that did not succeed, by hour, flow and kind of error. The kinds of a flow in an hour are bounded: the rest is
--- counted as `other`, so that sums stay right. `record_count`: records that met this error for the first time.
+-- The number of unsuccessful attempts, by hour, flow and kind of error. The number of kinds is limited for each flow
+-- and hour. Attempts of all further kinds are counted as `other`, so that sums stay correct. `record_count` counts the
+-- records that had this error for the first time.
 CREATE TABLE error_hours (
     hour                      timestamptz NOT NULL,
     flow_name                 text NOT NULL,
@@ -143,7 +148,7 @@ CREATE TABLE error_hours (
     PRIMARY KEY (hour, flow_name, error_group)
 ) WITH (fillfactor = 70);
 
--- Histograms are added bucket by bucket; a missing one counts as empty.
+-- Adds two histograms bucket by bucket. NULL and an empty array count as a histogram without entries.
 CREATE FUNCTION add_histograms(bigint[], bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $$
 DECLARE

@@ -1,10 +1,12 @@
--- What producers call, in any language: they enqueue, look at their own records, and cancel them.
+-- Functions that producers call, in any language, to enqueue records, and to read and cancel their own records.
 
--- enqueue: → pending, and what came of it: 'inserted', 'duplicate', 'replaced', 'running' (its payload cannot be
--- replaced any more) or 'unknown flow'. Raises nothing for these, so that the caller's transaction stays usable.
--- A record is replaced by the login that enqueued it, or by who may change payloads anyway; for others it raises. What the
--- caller says of it replaces what was said before, not its payload alone.
--- The loop: a twin that kept the INSERT back may have ended before it is looked up.
+-- Enqueues a record (→ pending), unless its flow has an unfinished record with the same dedup_key. `what` says what
+-- happened: 'inserted', 'duplicate', 'replaced', 'running' (the other record is processing, so its payload can no
+-- longer be replaced) or 'unknown flow'. None of these cases raises an error, so the caller's transaction stays usable.
+-- Only the login that enqueued a record, and logins that may change payloads, can replace it. The function raises an
+-- error for other logins. A replacement changes the payload and all other values that the caller gives.
+-- The loop is needed because the unfinished record that blocked the INSERT can finish, or be claimed, before it is
+-- replaced.
 CREATE FUNCTION enqueue_or_explain(
     wanted_flow_name text, new_payload jsonb, new_priority smallint, due_at timestamptz, delay_seconds double precision,
     wanted_dedup_key text, on_duplicate text, new_order_key text, new_correlation_id text, new_trace_context text,
@@ -75,8 +77,9 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION enqueue_or_explain FROM PUBLIC;
 
--- enqueue: → pending, with a task id of the caller's own. What came of it: 'inserted', 'unknown flow', or 'same task id'
--- with the record that has it. Raises nothing for these, so that the caller's transaction stays usable.
+-- Enqueues a record (→ pending) with a task id that the caller chose. `what` says what happened: 'inserted', 'unknown
+-- flow', or 'same task id' with the id of the record that already has this task id. None of these cases raises an
+-- error, so the caller's transaction stays usable.
 CREATE FUNCTION enqueue_with_task_id(
     wanted_flow_name text, new_payload jsonb, new_priority smallint, due_at timestamptz, delay_seconds double precision,
     new_correlation_id text, new_trace_context text, wanted_task_id text,
@@ -104,7 +107,9 @@ EXCEPTION WHEN unique_violation THEN
 END $$;
 REVOKE ALL ON FUNCTION enqueue_with_task_id FROM PUBLIC;
 
--- The same for applications in any language: returns the record's id, and raises what they should know.
+-- Enqueues a record for an application in any language, and returns the record's id. Raises an error if the flow is
+-- unknown, if the payload does not fit the flow's schema, or if `on_duplicate` does not allow a duplicate that was
+-- found.
 CREATE FUNCTION enqueue_record(
     flow_name text, payload jsonb DEFAULT '{}', priority integer DEFAULT NULL, scheduled_at timestamptz DEFAULT NULL,
     dedup_key text DEFAULT NULL, on_duplicate text DEFAULT 'raise', order_key text DEFAULT NULL,
@@ -141,7 +146,7 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION enqueue_record FROM PUBLIC;
 
--- A limited producer sees the names of its own flows only.
+-- Returns the registered flows and their Celery queues. A limited producer sees only its own flows.
 CREATE FUNCTION known_flows() RETURNS TABLE (flow_name text, celery_queue text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.flow_name, f.celery_queue FROM public.flows f
@@ -150,7 +155,8 @@ CREATE FUNCTION known_flows() RETURNS TABLE (flow_name text, celery_queue text)
 $$;
 REVOKE ALL ON FUNCTION known_flows FROM PUBLIC;
 
--- What a login has enqueued itself, of these ids: for producers, who may not read the table.
+-- Returns those of the records with these ids that the caller's login enqueued. Producers use it because they cannot
+-- read the table.
 CREATE FUNCTION own_records(ids bigint[])
     RETURNS TABLE (id bigint, flow_name text, status text, scheduled_at timestamptz, created_at timestamptz,
         completed_at timestamptz, retry_count integer, error_message text, correlation_id text)
@@ -161,9 +167,10 @@ CREATE FUNCTION own_records(ids bigint[])
 $$;
 REVOKE ALL ON FUNCTION own_records FROM PUBLIC;
 
--- cancel, by a producer: pending → cancelled at once; a processing record is asked to stop. Of these ids those that the
--- login has enqueued itself, with what happened: 'cancelled' or 'asked'. In the order in which everybody locks. SKIP LOCKED:
--- what an express slice has locked is asked to stop, and nobody waits for a handler.
+-- Cancels those of the records with these ids that the caller's login enqueued. A pending record becomes cancelled at
+-- once, and a processing record is asked to stop. Returns each unfinished record of them with 'cancelled' or 'asked'.
+-- The rows are locked in the order of their ids, as by all other statements. SKIP LOCKED: a record that an express
+-- slice has locked is asked to stop, so that the caller does not wait for a handler.
 CREATE FUNCTION cancel_own_records(ids bigint[], reason text DEFAULT NULL) RETURNS TABLE (id bigint, what text)
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH live AS MATERIALIZED (

@@ -1,12 +1,13 @@
--- The flows that exist, and what operators stopped.
+-- Registered flows, and what operators have stopped.
 
--- A domain and not a CHECK of the tables: it is looked at when a name is given, not whenever a row changes. A flow may
--- have the name of a Celery task, such as shop.orders.send_invoice. The rule is the one of queue_store/flow_names.py.
--- NOT VALID: databases that are older than this migration have it so, because every name in them was one of these.
+-- The name of a flow. The rule is the same as in queue_store/flow_names.py, and also accepts names of Celery tasks,
+-- such as shop.orders.send_invoice. It is a domain and not a CHECK of the tables, because Postgres evaluates a CHECK
+-- for every UPDATE of a row, but a domain only when a name is assigned. NOT VALID, because databases that are older
+-- than this migration have the constraint in this state: their names already satisfied it when it was added.
 CREATE DOMAIN flow_name AS text;
 ALTER DOMAIN flow_name ADD CONSTRAINT flow_name_is_plain CHECK (VALUE ~ '^[A-Za-z_][A-Za-z0-9_.-]{0,254}$') NOT VALID;
 
--- What their authors declared, and what operators set at run time.
+-- Holds one row for each registered flow: what its author declared, and what operators set at run time.
 CREATE TABLE flows (
     flow_name                 flow_name PRIMARY KEY,
     celery_queue              text NOT NULL CHECK (celery_queue <> ''),
@@ -22,18 +23,19 @@ CREATE TABLE flows (
     pause_reason              text,
     ingestion_stopped_at      timestamptz,
     ingestion_stop_reason     text,
-    -- Whether a failed record blocks its order key, as the flow's author declared. Generated: whoever writes `declared`
-    -- need not know of it.
+    -- Whether a failed record blocks its order key, as the flow's author declared. The column is generated, so that
+    -- statements that write `declared` need not set it.
     failure_blocks_key        boolean NOT NULL
                               GENERATED ALWAYS AS (coalesce((declared ->> 'failure_blocks_key')::boolean, false)) STORED,
-    -- A flow whose claims fail: since when, how often, when last, and why. NULL when the last one did not.
+    -- The failures of the flow's claims: since when they occur, the time of the last one, their number, and the last
+    -- error. NULL and 0 if the last claim succeeded.
     claims_failing_since      timestamptz,
     claims_failed_at          timestamptz,
     claims_failed             integer NOT NULL DEFAULT 0 CHECK (claims_failed >= 0),
     claims_error              text
 );
 
--- One row: what operators stopped for all flows at once.
+-- Holds one row: what operators stopped for all flows at once.
 CREATE TABLE queue_control (
     only_row                  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     processing_stopped_at     timestamptz,
@@ -43,7 +45,8 @@ CREATE TABLE queue_control (
 );
 INSERT INTO queue_control DEFAULT VALUES;
 
--- Which flows a login may enqueue that has the role processing_queue_flow_producer. Only the owner writes here.
+-- The flows for which a login with the role processing_queue_flow_producer may enqueue. Only the owner of the tables
+-- can write here.
 CREATE TABLE producer_flows (
     login                     name NOT NULL,
     flow_name                 flow_name NOT NULL,

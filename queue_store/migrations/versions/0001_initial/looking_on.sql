@@ -1,8 +1,10 @@
--- How readings see what is processing without walking over what has finished. Each names the schema of what it reads.
+-- Functions with which readings find the processing records without scanning the index entries of finished records.
+-- Each function names the schema of the tables that it reads.
 
--- In the index of processing records, the entries of all that a run has finished since the last vacuum lie before those
--- of what it has in hand. Who only looks on does not walk over them where a run has claimed more than ten thousand: it
--- says at each heartbeat how many it has in hand. One that has said nothing for five seconds does not count as busy.
+-- Returns the busy runs: live runs that have claimed more than 10,000 records, and have sent a heartbeat within the
+-- last five seconds. `in_hand` is the number of records that the run was processing at that heartbeat. Readings use
+-- this number instead of counting the records of a busy run. A count would scan dead index entries: until the next
+-- vacuum, the entries of all records that a run has finished come before those of its processing records.
 CREATE FUNCTION busy_runs() RETURNS TABLE (
         flow_instance_id uuid, flow_name text, started_at timestamptz, heartbeat_at timestamptz, in_hand bigint)
     LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -15,8 +17,9 @@ CREATE FUNCTION busy_runs() RETURNS TABLE (
         AND r.heartbeat_at > now() - interval '5 seconds'
 $$;
 
--- At most `most` of the processing records that belong to none of these runs, in the order of the index: it leaps from
--- each of the runs to the next one. Records without a run, which the table's rules refuse, come last.
+-- Returns at most `most` processing records that belong to none of these runs, in the order of the index. The query
+-- reads the index only between the entries of these runs. Processing records without a run would come
+-- last, but the constraint processing_queue_state does not allow any.
 CREATE FUNCTION processing_but_of_runs(run_ids uuid[], most bigint) RETURNS TABLE (
         id bigint, flow_name text, status text, flow_instance_id uuid, claimed_at timestamptz, completed_at timestamptz,
         updated_at timestamptz, claim_number integer, error_message text)
@@ -45,8 +48,9 @@ CREATE FUNCTION processing_but_of_runs(run_ids uuid[], most bigint) RETURNS TABL
     LIMIT most
 $$;
 
--- How many records are processing, by flow: those of busy runs as their last heartbeats say, at most `most` others, and those
--- of express slices. What a busy run has in hand includes them already.
+-- Returns the number of processing records by flow. The function adds up three numbers: the records that busy runs had
+-- in hand at their last heartbeats; all other processing records, counted up to `most`; and the records in the express
+-- slices of runs that are not busy. The number of a busy run already includes its express slice.
 CREATE FUNCTION processing_counts(most bigint) RETURNS TABLE (flow_name text, processing bigint)
     LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH busy AS MATERIALIZED (

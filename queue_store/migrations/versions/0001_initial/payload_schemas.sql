@@ -1,7 +1,8 @@
--- Payloads that are enqueued by SQL are held to the JSON Schema that the flow declares.
+-- Functions that compare payloads with the JSON Schema that the flow declares. enqueue_record calls them.
 
--- Why a value does not fit a JSON Schema, with its place; NULL: it fits as far as these keywords say. Others are passed
--- over: a worker checks all of them. `root` is what a $ref points into.
+-- Returns why a value does not fit a JSON Schema, with the place of the problem. Returns NULL if the value fits as far
+-- as the keywords that this function knows say. Other keywords are ignored here, but a worker checks all of them.
+-- `root` is the schema to which each $ref refers.
 CREATE FUNCTION schema_problem(value jsonb, schema jsonb, root jsonb, place text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -68,8 +69,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Of a payload in the version that the flow's newest code declares. One of another version is upgraded by a worker, or
--- waits for one: nobody here can check it.
+-- Returns why a payload does not fit the schema that the flow's newest code declares, or NULL. Only a payload of the
+-- version that this code declares is checked. A payload of another version cannot be checked here: a worker upgrades
+-- it, or it waits for a worker that knows the version.
 CREATE FUNCTION payload_problem(wanted_flow_name text, payload jsonb) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT public.schema_problem($2, f.declared -> 'payload_schema', f.declared -> 'payload_schema', 'payload')

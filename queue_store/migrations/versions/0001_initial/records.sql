@@ -1,8 +1,10 @@
--- The records, with every rule that a row can be held to by itself, and what is kept of each one.
+-- The records, with all rules that concern a single row, and their attempts, cancel requests and progress.
 
--- Compares a column without offering it to any index: `unindexed(q.status) = 'pending'` is looked up by the rest of the
--- condition. The planner inlines it, so it costs nothing, and it is the expression of processing_queue_running_key. The
--- body is bound to its operator here, whatever the search_path of a session is. See queue_store/sql/README.md.
+-- Returns the value unchanged, but keeps the planner from using an ordinary index on the column. With
+-- `unindexed(q.status) = 'pending'`, the rest of the condition decides which index is used. The planner inlines the
+-- function, so a call costs nothing. The inlined expression is the one in the predicate of
+-- processing_queue_running_key. Postgres parses the body now, so the operator does not depend on the search_path of
+-- later sessions. See queue_store/sql/README.md.
 CREATE FUNCTION unindexed(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN value || '';
@@ -20,7 +22,7 @@ CREATE TABLE processing_queue (
     retry_count               integer NOT NULL DEFAULT 0 CHECK (retry_count >= 0),
     priority                  smallint NOT NULL DEFAULT 5 CHECK (priority BETWEEN 0 AND 9),
     crash_strikes             smallint NOT NULL DEFAULT 0 CHECK (crash_strikes >= 0),
-    -- Set while the record is suspected of killing its process: the most records it may be claimed together with.
+    -- The largest batch in which the record may be claimed. Set while the record is isolated, otherwise NULL.
     batch_limit               smallint CHECK (batch_limit > 0),
     flow_name                 flow_name NOT NULL,
     status                    text NOT NULL DEFAULT 'pending'
@@ -33,11 +35,14 @@ CREATE TABLE processing_queue (
     trace_context             text CHECK (length(trace_context) <= 1024),
     error_message             text CHECK (length(error_message) <= 4000),
     result                    jsonb CHECK (pg_column_size(result) <= 1048576),
-    -- The login, whichever role it had taken on.
+    -- The login of the session, even after SET ROLE. If a Celery message enqueued the record: the worker's login,
+    -- followed by ' by message'.
     enqueued_by               text NOT NULL DEFAULT session_user,
-    -- Claims since the last outcome that ended without one: rescue adds 1, each outcome sets it to 0.
+    -- The number of unfinished claims since the last outcome. Rescue adds 1 for such a claim, and each outcome sets the
+    -- number to 0.
     unfinished_claims         smallint NOT NULL DEFAULT 0,
-    -- Chosen by the producer. Null for all others, so that neither inserts nor updates pay for its index.
+    -- The task id that the producer chose. All other records have NULL, so their inserts and updates write nothing to
+    -- its partial index.
     task_id                   text,
     CONSTRAINT processing_queue_state CHECK (
         CASE status
@@ -71,16 +76,17 @@ CREATE UNIQUE INDEX processing_queue_dedup ON processing_queue (flow_name, dedup
     WHERE dedup_key IS NOT NULL AND status IN ('pending', 'processing');
 CREATE INDEX processing_queue_order ON processing_queue (flow_name, order_key, id)
     WHERE order_key IS NOT NULL AND status IN ('pending', 'processing', 'failed');
--- Records of one order_key run one after the other. An earlier one can come to light while a later one runs: a run that
--- claims it is refused by this rule, and claims again. The predicate is the one of unindexed(status) = 'processing'.
+-- Ensures that at most one record of an order key is processing. If two runs claim records of one key at the same
+-- moment, this index refuses the second claim, and its run claims again. Both records can be claimable, because the
+-- earlier one may be committed later. The predicate is the inlined form of `unindexed(status) = 'processing'`.
 CREATE UNIQUE INDEX processing_queue_running_key ON processing_queue (flow_name, order_key)
     WHERE order_key IS NOT NULL AND status || '' = 'processing';
 CREATE UNIQUE INDEX processing_queue_task_id ON processing_queue (task_id) WHERE task_id IS NOT NULL;
--- The records that may be claimed alone only, whether they wait or run.
+-- For finding isolated records, pending or processing.
 CREATE INDEX processing_queue_isolated ON processing_queue (flow_name, batch_limit, id)
     WHERE batch_limit IS NOT NULL AND status IN ('pending', 'processing');
 
--- Every attempt that failed or crashed.
+-- Holds one row for each failed attempt and each crash strike.
 CREATE TABLE record_attempts (
     record_id                 bigint NOT NULL,
     claim_number              integer NOT NULL,
@@ -100,7 +106,8 @@ CREATE INDEX record_attempts_finished ON record_attempts (finished_at);
 CREATE INDEX record_attempts_group ON record_attempts (flow_name, error_group, finished_at);
 CREATE INDEX record_attempts_run ON record_attempts (flow_instance_id);
 
--- What is said to or by a running record. Not on the record itself: a one-COMMIT slice holds its row locks.
+-- Requests to stop records, and in the next table the progress that handlers report. These are not columns of the
+-- record, because a one-COMMIT slice keeps the record's row locked while its handler runs.
 CREATE TABLE cancel_requests (
     record_id                 bigint PRIMARY KEY,
     requested_at              timestamptz NOT NULL DEFAULT clock_timestamp(),

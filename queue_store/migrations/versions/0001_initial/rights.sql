@@ -1,16 +1,18 @@
--- Rules for every SECURITY DEFINER function of ours, held by tests/database/test_definer_functions.py:
--- 1. Its search_path is pg_catalog, pg_temp, and it names everything else with its schema. Where somebody may create
---    objects in public, an operator or a function of his could otherwise run as the owner.
--- 2. PUBLIC may not execute it. A trigger needs no right to fire.
--- 3. A trigger function refuses every table but its own: who owns a table can give it any trigger that he may execute.
+-- Rules for each of our SECURITY DEFINER functions, checked by tests/security/test_definer_functions.py:
+-- 1. Its search_path is pg_catalog, pg_temp, and it names the schema of everything else. Otherwise, if other logins can
+--    create objects in the schema, the function could call an operator or a function of theirs with the owner's rights.
+-- 2. PUBLIC has no right to execute it. A trigger needs no such right to fire.
+-- 3. A trigger function refuses every table except its own. Otherwise a login that may execute the function could use
+--    it in a trigger of a table of its own.
 
--- The role that the caller works as. Inside a definer function current_user is the owner, but the setting is not changed.
+-- Returns the caller's role. In a SECURITY DEFINER function, current_user is the owner of the function, but the setting
+-- `role` still names the role that the caller has set.
 CREATE FUNCTION caller_role() RETURNS name LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name
 $$;
 
--- Whether the caller may enqueue the flows of producer_flows only. The table's own rights are asked first: they are
--- what workers, operators and owners have.
+-- Returns whether the caller may enqueue only for the flows that producer_flows names. The right to INSERT into the
+-- table is checked first: workers, operators and owners have this right and are not limited.
 CREATE FUNCTION is_limited_producer() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT NOT has_table_privilege(public.caller_role(), 'public.processing_queue', 'INSERT')
@@ -21,7 +23,7 @@ CREATE FUNCTION is_limited_producer() RETURNS boolean
 $$;
 REVOKE ALL ON FUNCTION is_limited_producer FROM PUBLIC;
 
--- Raises for the first of these flows that the caller may not enqueue.
+-- Raises an error for the first of these flows for which the caller is not allowed to enqueue.
 CREATE FUNCTION refuse_flows_of_others(names text[]) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- What the sample flow writes.
+-- The results that the sample flow writes.
 
 CREATE TABLE processed_surveys (
     id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,6 +1,6 @@
--- When something is due, and who sees to it.
+-- The schedule's occurrences, the beats, the leases of the beats and of the sentinel, and maintenance runs.
 
--- The schedule: each time that an entry is due is one row, whoever noticed it first.
+-- Holds one row for each occurrence of a schedule entry, even if several processes notice the occurrence.
 CREATE TABLE schedule_occurrences (
     entry                     text NOT NULL CHECK (entry <> ''),
     due_at                    timestamptz NOT NULL,
@@ -11,7 +11,7 @@ CREATE TABLE schedule_occurrences (
     taken_at                  timestamptz,
     heartbeat_at              timestamptz,
     take_number               integer NOT NULL DEFAULT 0,
-    -- Takes that had to wait for the same maintenance: they are no tries.
+    -- The number of takes that had to wait because the same maintenance was running. They do not count as tries.
     excused_count             integer NOT NULL DEFAULT 0,
     finished_at               timestamptz,
     error_message             text,
@@ -20,30 +20,35 @@ CREATE TABLE schedule_occurrences (
 CREATE UNIQUE INDEX schedule_occurrences_alone ON schedule_occurrences (entry) WHERE state = 'running';
 CREATE INDEX schedule_occurrences_open ON schedule_occurrences (due_at) WHERE state IN ('due', 'running');
 
--- The beats that are there. The lease only saves noise: what is due is decided by the occurrences.
+-- Beat processes and their heartbeats. Normally only the beat that holds the lease in beat_leader sends hints. The
+-- lease only avoids superfluous hints: the rows of schedule_occurrences decide what is due.
 CREATE TABLE beats (
     beat_id                   uuid PRIMARY KEY,
     hostname                  text NOT NULL,
     pid                       integer NOT NULL,
     started_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
     heartbeat_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- When it last hinted each entry that comes every few seconds; those of the clock are occurrences.
+    -- For each entry with a plain interval: when the beat last sent a hint. Entries with fixed due times have
+    -- occurrences instead.
     ticks                     jsonb NOT NULL DEFAULT '{}',
-    -- A beat that stopped in order stays known, so that nobody says that none has ever run.
+    -- When the beat shut down cleanly. Its row is kept, so that readings can distinguish a stopped beat from one that
+    -- never ran.
     stopped_at                timestamptz
 );
 CREATE TABLE beat_leader (
     only_row                  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     beat_id                   uuid,
     leads_until               timestamptz NOT NULL DEFAULT '2000-01-01',
-    -- The worker process that judges the queue and looks after what was left behind, whether beat runs or not.
+    -- The sentinel: the worker process that checks the queue, sends alerts and rescues orphans, whether beat runs or
+    -- not.
     watcher_id                uuid,
     watches_until             timestamptz NOT NULL DEFAULT '2000-01-01'
 );
 INSERT INTO beat_leader DEFAULT VALUES;
 
--- Maintenance that runs or ran. Two of one operation cannot run at the same time; each chunk of work renews the
--- heartbeat of its row first and stops when the row is no longer running.
+-- Maintenance operations that run or have run. An operation cannot run twice at the same time, except as a dry run.
+-- Each chunk of work first renews the heartbeat of its row. The operation stops if the row's state is no longer
+-- `running`.
 CREATE TABLE maintenance_runs (
     id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     operation                 text NOT NULL,

@@ -1,6 +1,7 @@
--- How a record may begin, how it may change, and whether it may be claimed.
+-- Rules for new records and for changes of records, and views that say which records can be claimed.
 
--- Only the arrows of the state machine; an AFTER trigger, because a BEFORE trigger locks every row once more.
+-- Raises the error for an update that is not an arrow of the state machine (only_known_transitions). The trigger fires
+-- AFTER the update, because a BEFORE trigger locks each row once more.
 CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'record %: % to % (claim_number % to %) is not a transition of processing_queue',
@@ -8,8 +9,10 @@ BEGIN
         USING ERRCODE = 'check_violation',
               HINT = 'Use queuectl reset, cancel or enqueue a new record instead.';
 END $$;
--- The claim number rises by 1 with each claim, and an express run claims and completes by one UPDATE. From one run to
--- another there is no way but through pending: the claim number would stay the same, and both runs would pass the fence.
+-- Refuses every update that is not an arrow of the state machine. Each claim adds 1 to the claim number, and so does
+-- the UPDATE with which an express slice claims and completes a record. No other update changes the number. A
+-- processing record cannot go directly from one run to another, but only by way of pending. Otherwise the claim number
+-- would stay the same, and both runs would pass the fence.
 CREATE TRIGGER only_known_transitions AFTER UPDATE ON processing_queue
     FOR EACH ROW WHEN (
         NEW.claim_number <> OLD.claim_number
@@ -21,8 +24,9 @@ CREATE TRIGGER only_known_transitions AFTER UPDATE ON processing_queue
             OR OLD.status = 'failed' AND NEW.status = 'pending'))
     EXECUTE FUNCTION refuse_transition();
 
--- What a new row may hold. After the INSERT, not before it: a BEFORE trigger would keep COPY from writing many rows at a
--- time. Whoever restores a backup brings rows back as they were, but for counters and ids that leave no room.
+-- Refuses a new record with values that only the state machine can set. During a restore, records come back as they
+-- were. Then only ids and counters outside of their ranges are refused. The trigger fires AFTER the INSERT, because
+-- with a BEFORE trigger COPY would insert the rows one by one.
 CREATE FUNCTION refuse_new_record() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     problem text := CASE
@@ -60,22 +64,25 @@ CREATE TRIGGER processing_queue_new_record AFTER INSERT ON processing_queue
         OR NEW.id < 1 OR NEW.id > 4611686018427387904)
     EXECUTE FUNCTION refuse_new_record();
 
--- Whether later records of the same order key wait for a record of this status. The planner inlines it, and then finds
--- the predicate of processing_queue_order in it. `<>` fits no index: written as `OR status = 'failed' AND …`, a kept plan
--- can read all that failed in the flow, for each key.
+-- Returns whether later records of the same order key must wait for a record of this status. The planner inlines the
+-- function, and then recognises the predicate of the index processing_queue_order. The condition uses `<>`, which fits
+-- no other index. With `OR status = 'failed' AND …` instead, a cached plan could read all failed records of the flow
+-- for each key.
 CREATE FUNCTION blocks_key(status text, failure_blocks_key boolean) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN status IN ('pending', 'processing', 'failed') AND (status <> 'failed' OR failure_blocks_key);
 
--- The order keys of which a record is processing. The predicate is the one of processing_queue_running_key.
+-- The order keys that have a processing record. The condition is the predicate of the index
+-- processing_queue_running_key.
 CREATE VIEW running_keys WITH (security_invoker = true) AS
 SELECT running.flow_name, running.order_key FROM processing_queue running
 WHERE running.order_key IS NOT NULL AND unindexed(running.status) = 'processing';
 
--- The records that no other record of their order key keeps from being claimed: none before them blocks the key, and
--- none of the key is processing. An earlier one can come to light while a later one runs. Claims lock the rows of this
--- view. OFFSET 0: see queue_store/sql/README.md. A record without a next claim number is not claimed: it would fail the
--- claim of all others. No new one is like that.
+-- The records that can be claimed as far as their order key is concerned: no earlier record blocks the key, and no
+-- record of the key is processing. (The second condition is needed because an earlier record can become visible while a
+-- later one is processing.) Claims lock rows through this view. For OFFSET 0, see queue_store/sql/README.md. A record
+-- with the highest possible claim number is left out, because the claim of its whole batch would fail. New records
+-- cannot have such a number.
 CREATE VIEW unblocked_records WITH (security_invoker = true) AS
 SELECT q.id, q.flow_name, q.status, q.priority, q.scheduled_at, q.batch_limit FROM processing_queue q
 WHERE q.claim_number < 2147483647 AND (q.order_key IS NULL OR (

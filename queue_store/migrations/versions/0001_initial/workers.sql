@@ -1,6 +1,7 @@
--- Who works: worker processes, their runs, and the slices of runs.
+-- Worker processes, their runs, and the slices of runs.
 
--- One row for each pool child of a worker, from its start to its end. It beats whether it has work or not.
+-- Holds one row for each pool child of a worker. The child sends heartbeats from its start to its end, even without
+-- work.
 CREATE TABLE worker_processes (
     worker_process_id         uuid PRIMARY KEY,
     worker_id                 uuid NOT NULL,
@@ -21,20 +22,21 @@ CREATE TABLE worker_processes (
     -- How much memory the process may use: its container's limit, or the machine's memory.
     memory_limit_bytes        bigint,
     processor_count           smallint CHECK (processor_count > 0),
-    -- The record that the process works on, as its last heartbeat said: of several, the one that it began first. A
-    -- process that no longer beats keeps what it said last.
+    -- The record that the process was working on at its last heartbeat. If there were several, it is the one that the
+    -- process began first. A process that no longer sends heartbeats keeps these values.
     in_hand_record_id         bigint,
     in_hand_claim_number      integer,
     in_hand_since             timestamptz,
     in_hand_flow_name         text,
     in_hand_run_id            uuid,
-    -- An operator asks the process to end the handler of this record under this claim, and of no other one.
+    -- An operator's request to end the handler of this record under this claim. The request concerns no other handler.
     end_record_id             bigint,
     end_claim_number          integer,
     end_requested_at          timestamptz,
     end_requested_by          text,
     end_reason                text,
-    -- Measured with a heartbeat now and then; above 0 the host's clock is ahead. NULL: not measured yet.
+    -- How far the host's clock is ahead of the database's clock (below 0: behind). Measured with some of the
+    -- heartbeats. NULL: not measured yet.
     clock_skew_seconds        real,
     CHECK ((ended_at IS NOT NULL) = (state IN ('ended', 'dead'))),
     CHECK ((in_hand_record_id IS NULL) = (in_hand_claim_number IS NULL)
@@ -47,7 +49,7 @@ CREATE TABLE worker_processes (
 );
 CREATE INDEX worker_processes_alive ON worker_processes (heartbeat_at) WHERE state IN ('running', 'stopping');
 
--- One row for each run that claimed anything: the owner of its claims.
+-- Holds one row for each run that has claimed records. The run owns its claims.
 CREATE TABLE flow_execution_logs (
     flow_instance_id          uuid PRIMARY KEY,
     flow_name                 text NOT NULL,
@@ -58,12 +60,16 @@ CREATE TABLE flow_execution_logs (
     started_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
     heartbeat_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at               timestamptz,
-    -- When no record is processing under this run any more: set by its owner at the end, or by rescue.
+    -- When it was found that the run is over and that no record is processing under it any more. Set by the run at its
+    -- end, or by rescue.
     settled_at                timestamptz,
-    -- How it died: while running (its records are suspects) and, where that is known, with which record in hand.
+    -- `died_running`: the run was declared dead while it was running, and not while it was stopping.
+    -- `suspect_record_id`: the record that was in flight at that time, if known; 0 if none was in flight and the only
+    -- record left became a suspect. arrows/rescue.sql decides by these columns which records get a crash strike and
+    -- which become suspects.
     died_running              boolean NOT NULL DEFAULT false,
     suspect_record_id         bigint,
-    orphan_count              integer, -- how many records it left, as the first look of rescue counted
+    orphan_count              integer, -- how many records the run left, counted when rescue first looked
     backend_pid               integer,
     backend_started_at        timestamptz,
     batch_count               integer NOT NULL DEFAULT 0,
@@ -76,10 +82,10 @@ CREATE TABLE flow_execution_logs (
     records_cancelled         bigint NOT NULL DEFAULT 0,
     records_refused           bigint NOT NULL DEFAULT 0,
     error_message             text,
-    -- Whether the claims that such a run leaves count: it ended itself for an error, and no restart of Postgres was the
-    -- cause.
+    -- Whether the claims that the run leaves count as unfinished claims. True if the run ended itself because of an
+    -- error that was not caused by a restart of Postgres.
     leaves_unfinished         boolean NOT NULL DEFAULT false,
-    -- How many pending records the express slice of a run holds locked, as its last heartbeat says.
+    -- The number of pending records that the run's express slice held locked at the last heartbeat.
     records_held              integer NOT NULL DEFAULT 0,
     CHECK ((finished_at IS NOT NULL) = (state IN ('ended', 'dead'))),
     CHECK (settled_at IS NULL OR state IN ('ended', 'dead'))
@@ -89,10 +95,10 @@ CREATE INDEX flow_execution_logs_finished ON flow_execution_logs (finished_at) W
 CREATE INDEX flow_execution_logs_unsettled ON flow_execution_logs (finished_at)
     WHERE state IN ('ended', 'dead') AND settled_at IS NULL;
 CREATE INDEX flow_execution_logs_process ON flow_execution_logs (worker_process_id, started_at);
--- A flow of which a run died lately does not run express.
+-- For runs/has_died_lately.sql: a flow is not express while one of its runs was declared dead a short time ago.
 CREATE INDEX flow_execution_logs_dead ON flow_execution_logs (flow_name, finished_at) WHERE state = 'dead';
 
--- Runs and worker processes: dead is final.
+-- Refuses to change the state of a run or worker process that is ended or dead: both states are final.
 CREATE FUNCTION refuse_revival() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is %, which is final', TG_TABLE_NAME, OLD.state
@@ -105,9 +111,10 @@ CREATE TRIGGER dead_is_final AFTER UPDATE ON worker_processes
     FOR EACH ROW WHEN (OLD.state IN ('dead', 'ended') AND NEW.state <> OLD.state)
     EXECUTE FUNCTION refuse_revival();
 
--- One row for each one-COMMIT slice, from its first statement to its last: nobody else ever sees it. Its deferred trigger
--- lets COMMIT and PREPARE TRANSACTION fail while the slice is open, so that a handler cannot commit the records before it
--- without their outcomes. SET CONSTRAINTS ALL IMMEDIATE fires the trigger too, and passes.
+-- Holds one row for each open one-COMMIT slice. The transaction of the slice inserts the row first and deletes it last,
+-- so no other session ever sees it. While the slice is open, the deferred trigger makes COMMIT and PREPARE TRANSACTION
+-- fail. So a handler cannot commit the work of earlier records of the slice without their outcomes. SET CONSTRAINTS ALL
+-- IMMEDIATE also fires the trigger, but does not fail.
 CREATE UNLOGGED TABLE open_slices (opened_at timestamptz NOT NULL DEFAULT now());
 
 CREATE FUNCTION refuse_to_commit_an_open_slice() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$

@@ -1,7 +1,7 @@
 -- Failed records whose last attempt is missing from the history or differs from the record. Looks at the newest
--- records of each flow. Retention deletes the oldest attempts first. So if a record failed more than an hour after
--- the oldest attempt that remains, the attempt with which the record failed must remain, too. If no attempt remains,
--- only the last day is checked, because no retention is shorter than a day.
+-- records of each flow. Retention deletes the oldest attempts first, and none that is younger than a day. So two kinds
+-- of records are checked: those that failed more than an hour after the oldest attempt in the history, and those that
+-- failed in the last 23 hours. Retention cannot have deleted their last attempt.
 WITH kept AS MATERIALIZED (
     SELECT least((SELECT min(finished_at) FROM public.record_attempts), now() - interval '1 day') + interval '1 hour' AS since
 )

@@ -1,4 +1,4 @@
--- Two unfinished records of one flow with the same dedup_key.
+-- Two or more unfinished records of one flow with the same dedup_key.
 SELECT format('%%s live records of %%s with the dedup_key %%s', count(*), flow_name, dedup_key) AS problem,
     max(id) AS record_id
 FROM (

@@ -1,4 +1,4 @@
--- Records in a state that no arrow leads to, and that repair can put right. Scans the whole table.
+-- Records in a state that no arrow leads to, but that repair can correct. Scans the whole table.
 SELECT format('%%s record with claimed_at %%s, flow_instance_id %%s, completed_at %%s, claim_number %%s',
     q.status, q.claimed_at, q.flow_instance_id, q.completed_at, q.claim_number) AS problem, q.id AS record_id
 FROM public.processing_queue q

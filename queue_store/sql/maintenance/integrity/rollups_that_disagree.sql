@@ -1,7 +1,9 @@
--- Hours whose counts are not the sum of their minutes. One statement writes both, so somebody deleted or changed one
--- of them. With `at_a_glance` it reads only the last three hours. Retention deletes the oldest minutes first, so an
--- hour of more than a day ago is compared only if all its minutes are still kept. In some time zones hours begin at
--- minute 30. Hours that a session with such a time zone has folded are not compared.
+-- Hours whose counts are not the sum of their minutes. One statement writes an hour and its minutes, so a difference
+-- means that somebody deleted or changed some of these rows. With `at_a_glance`, only the last three hours are read.
+-- Retention deletes the oldest minutes first, so an hour that began more than a day ago is compared only if all its
+-- minutes are still kept. Hours are those of UTC. An older build folded hours in the time zone of its session,
+-- so an hour can begin at 10:30 UTC, for example. The flow's UTC hours that overlap with such an hour are not
+-- compared.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', greatest(
         least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day') + interval '1 hour',
@@ -21,8 +23,9 @@ WITH kept AS MATERIALIZED (
 SELECT format('flow %%s, hour %%s: %%s by the counts of its minutes, %%s by the count of the hour', flow_name,
         to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(m.counted, 0), coalesce(h.counted, 0)) AS problem,
     NULL::bigint AS record_id
-FROM by_minute m FULL JOIN by_hour h USING (hour, flow_name)
-WHERE coalesce(m.counted, 0) <> coalesce(h.counted, 0)
+FROM by_minute m FULL JOIN by_hour h USING (hour, flow_name) AS both_counts
+WHERE coalesce(m.counted, 0) <> coalesce(h.counted, 0) AND hour = date_trunc('hour', hour, 'UTC')
     AND NOT EXISTS (
-        SELECT FROM public.rollup_hours WHERE hour >= (SELECT since FROM kept) AND hour <> date_trunc('hour', hour, 'UTC'))
+        SELECT FROM public.rollup_hours o WHERE o.flow_name = both_counts.flow_name AND o.hour <> date_trunc('hour', o.hour, 'UTC')
+            AND o.hour > both_counts.hour - interval '1 hour' AND o.hour < both_counts.hour + interval '1 hour')
 LIMIT 100

@@ -1,4 +1,4 @@
--- Purges the depth of the queue by minute. A dry run counts the same rows but deletes none.
+-- Purges old samples of the queue's depth. A dry run counts the same rows but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.depth_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)

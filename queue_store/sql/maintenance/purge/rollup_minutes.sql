@@ -1,4 +1,5 @@
--- Purges counts by minute. Counts by hour are kept for longer. A dry run counts the same rows but deletes none.
+-- Purges old counts of single minutes. Hourly counts are kept for longer. A dry run counts the same rows but deletes
+-- none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)

@@ -1,6 +1,6 @@
--- Instants in the future are set to the present instant. A pending record loses the values that only a claimed one
--- has. A processing record without an owner becomes pending. A failed record without a message gets one. Scans the
--- table.
+-- Instants in the future are set to the present instant. A pending record loses the values that it
+-- cannot have. A processing record without an owner becomes pending. A failed record without an error message gets one.
+-- Scans the table.
 WITH found AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.status = 'pending'

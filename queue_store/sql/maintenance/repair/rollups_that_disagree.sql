@@ -1,6 +1,6 @@
 -- Repairs hours whose counts are not the sum of their minutes. Counts are more often lost than invented, so the
--- greater of the two counts is kept. The difference goes into the first minute of the hour, without a histogram. A
--- lost hour gets the histograms of its minutes.
+-- greater one is kept: the hour's count or the sum of its minutes. The difference goes into the first minute of the
+-- hour, without a histogram. A lost hour gets the histograms of its minutes.
 WITH kept AS MATERIALIZED (
     SELECT date_trunc('hour', least((SELECT min(minute) FROM public.rollup_minutes), now() - interval '1 day')
         + interval '1 hour', 'UTC') AS since
@@ -23,8 +23,12 @@ WITH kept AS MATERIALIZED (
             + m.rescued + m.crashed + m.cancelled + m.reset + m.refused + m.purged, 0)
         <> coalesce(h.enqueued + h.claimed + h.completed + h.failed + h.retried + h.snoozed + h.released
             + h.rescued + h.crashed + h.cancelled + h.reset + h.refused + h.purged, 0)
+        AND coalesce(m.hour, h.hour) = date_trunc('hour', coalesce(m.hour, h.hour), 'UTC')
         AND NOT EXISTS (
-            SELECT FROM public.rollup_hours WHERE hour >= (SELECT since FROM kept) AND hour <> date_trunc('hour', hour, 'UTC'))
+            SELECT FROM public.rollup_hours o
+            WHERE o.flow_name = coalesce(m.flow_name, h.flow_name) AND o.hour <> date_trunc('hour', o.hour, 'UTC')
+                AND o.hour > coalesce(m.hour, h.hour) - interval '1 hour'
+                AND o.hour < coalesce(m.hour, h.hour) + interval '1 hour')
     ORDER BY 1, 2
     LIMIT %(limit)s
 ), right_ones AS MATERIALIZED (

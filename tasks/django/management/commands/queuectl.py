@@ -16,7 +16,7 @@ FLOWS = "processing_queue.django.flows"
 
 
 class Command(BaseCommand):
-    """Sets DATABASE_URL and FLOW_MODULES, and hands the rest to queuectl."""
+    """Sets DATABASE_URL, sets FLOW_MODULES if it is not set, and calls queuectl with the arguments."""
 
     help = "Runs queuectl on the database of the tasks: manage.py queuectl status"
     requires_system_checks = ()
