@@ -1,7 +1,8 @@
-"""The build hook. A wheel installs `tasks/` as `processing_queue`. An editable install makes that name work, too.
+"""The build hook. A wheel installs `tasks/` as `processing_queue`. In an editable install, the name
+`processing_queue` works, too.
 
-The console script `queuectl` starts in a module outside the packages. A foreign file that hides a package would also
-hide every module in it.
+The console script `queuectl` starts in a module outside the packages, because a foreign file that hides a package
+also hides every module in the package.
 """
 
 import tempfile

@@ -51,7 +51,7 @@ suppress_warnings = ["misc.highlighting_failure"]  # the rows after a COPY are n
 def link_to_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Node
 ) -> nodes.Node | None:
-    """A signature names the module in which a class is defined; its entry stands under the public name."""
+    """Signatures name the module in which a class is defined; the entry of the class has the public name."""
     name = node.get("reftarget", "").rpartition(".")[2]
     if node.get("refdomain") != "py" or name not in tasks.__all__:
         return None
