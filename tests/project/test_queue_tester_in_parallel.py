@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.support.servers import PostgresServer
+
+HANGS_AFTER_SECONDS = 60  # then pytest prints what each thread does
 
 TESTS = """
 import pytest
@@ -26,6 +29,7 @@ def test_alone(queue_tester, number):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(4 * HANGS_AFTER_SECONDS)
 def test_each_test_has_the_queue_for_itself(postgres_server: PostgresServer, tmp_path: Path) -> None:
     for place in ("one", "two"):
         (tmp_path / f"test_{place}.py").write_text(TESTS.format(place=place))
@@ -35,27 +39,31 @@ def test_each_test_has_the_queue_for_itself(postgres_server: PostgresServer, tmp
         "TEST_DATABASE_URL": postgres_server.database_url(name),
         "DEVELOPMENT_DISTRIBUTED_PROCESSOR_FLOW_MODULES": "",
     }
-    arguments = [
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "2",
-        "--dist",
-        "load",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-    ]
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    arguments = ["-m", "pytest", "-q", "-n", "2", "--dist", "load", "-p", "no:cacheprovider"]
+    arguments += ["--rootdir", str(tmp_path), "-o", f"faulthandler_timeout={HANGS_AFTER_SECONDS}"]
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        try:
+            code = subprocess.run(
+                [sys.executable, *arguments],
+                cwd=tmp_path,
+                env=environment,
+                stdout=file,
+                stderr=file,
+                timeout=3 * HANGS_AFTER_SECONDS,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code = None
+    said = output.read_text()
+    assert code == 0, f"{said}\n{sessions(postgres_server, name)}"
+    assert "16 passed" in said
     postgres_server.drop_database(name)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "16 passed" in done.stdout
+
+
+def sessions(server: PostgresServer, database: str) -> str:
+    with psycopg.connect(server.url) as connection:
+        rows = connection.execute(
+            "SELECT pid, state, wait_event, now() - state_change, query FROM pg_stat_activity WHERE datname = %s",
+            [database],
+        ).fetchall()
+    return "\n".join(map(str, rows))
