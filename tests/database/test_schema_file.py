@@ -21,6 +21,7 @@ CHANGES = {
     "a nullable column": "ALTER TABLE flows ALTER COLUMN celery_queue DROP NOT NULL",
     "a storage option": "ALTER TABLE processing_queue RESET (autovacuum_vacuum_threshold)",
     "an option of the TOAST table": "ALTER TABLE processing_queue SET (toast.autovacuum_enabled = false)",
+    "an option of a column": "ALTER TABLE processing_queue ALTER COLUMN status SET (n_distinct = 5)",
     "statistics": "ALTER TABLE processing_queue ALTER COLUMN status SET STATISTICS 500",
     "an unlogged table": "ALTER TABLE flows SET UNLOGGED",
     "a sequence": "ALTER SEQUENCE rollup_deltas_id_seq CACHE 100",
