@@ -50,12 +50,14 @@ class Servers:
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Servers]:
-    """Two independent servers. The old server has the schema."""
+    """Two independent servers. The old server has the schema, and the programs of TEST_POSTGRES_BIN if that is set."""
+    old_programs = os.environ.get("TEST_POSTGRES_BIN")
     with reachable_directory() as directory, ExitStack() as stack:
         ports: list[int] = []
         made: list[EmbeddedPostgres] = []
-        for name in ("old", "new"):
-            server = EmbeddedPostgres(directory / name, settings=OF_SMALL_SERVERS | {"wal_level": "logical"})
+        for name, programs in (("old", Path(old_programs) if old_programs else None), ("new", None)):
+            settings = OF_SMALL_SERVERS | {"wal_level": "logical"}
+            server = EmbeddedPostgres(directory / name, settings=settings, programs=programs)
             stack.callback(server.stop)
             server.start()
             proxy = proxy_before(server)
@@ -73,7 +75,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
             f"postgresql://postgres@{','.join(hosts)}/postgres?target_session_attrs=read-write",
             {
                 **os.environ,
-                "PATH": f"{old.programs}:{os.environ['PATH']}",
+                "PATH": f"{new.programs}:{os.environ['PATH']}",
                 "PWD": str(tmp_path),
                 "OLD": f"postgresql://postgres@{hosts[0]}/postgres",
                 "NEW": f"postgresql://postgres@{hosts[1]}/postgres",
