@@ -98,11 +98,12 @@ test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environ
 test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCREENSHOTS=DIRECTORY keeps the pictures)
 	@$(TESTS) -n 2 $(AT_ONCE) -m browser $(ARGS)
 
-test-postgres15: $(VENV)/dev.stamp ## Run the test suite on Postgres 15, the store in a schema of its own (POSTGRES15=its bin directory)
+test-postgres15: $(VENV)/dev.stamp ## Run the test suite on Postgres 15, the store in a schema of its own, and move from 15 to 18 (POSTGRES15=its bin directory)
 	@export TEST_POSTGRES_BIN="$(POSTGRES15)"; \
 	TEST_SCHEMA=own $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(IN_SCHEMA) $(ARGS) || failed=$$?; \
 	$(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
-		$(addprefix --ignore=,$(WITHOUT_POSTGRES) $(IN_SCHEMA)) $(ARGS) && exit $${failed:-0}
+		$(addprefix --ignore=,$(WITHOUT_POSTGRES) $(IN_SCHEMA)) $(ARGS) || failed=$$?; \
+	$(TESTS) tests/database/test_logical_switchover.py $(ARGS) && exit $${failed:-0}
 
 test-django: $(VENV)/dev.stamp ## Run the tests of Django's tasks, and Django's own (VENV=.venv-3.12 PYTHON=python3.12: Django 6)
 	@$(TESTS) tests/django tests/docs/test_django_page.py $(ARGS)
