@@ -23,7 +23,8 @@ from queue_store.counts.histogram import BOUNDS_SECONDS
 from queue_store.database.statements import sql
 from queue_store.runs.sessions import session_lock
 
-PLAN_ONCE = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"  # as queue_store/sql/runs/plan_once.sql does
+# The settings of queue_store/sql/runs/plan_once.sql.
+PLAN_ONCE = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off"
 BATCH_SIZE = 100
 SLICE_SIZE = 500
 CLIENTS = 2

@@ -18,7 +18,9 @@ from tests.support.express import Seen
 from tests.support.flow_runs import Worker
 
 INSERT = "INSERT INTO effects (record_id) VALUES (%(record_id)s)"
-SETTINGS = "SELECT current_setting('plan_cache_mode'), current_setting('enable_seqscan')"
+SETTINGS = """
+SELECT current_setting('plan_cache_mode'), current_setting('enable_seqscan'), current_setting('enable_bitmapscan')
+"""
 Judge = Callable[[Any, FlowContext], Any]
 
 
@@ -251,7 +253,7 @@ def test_the_statements_of_handlers_are_planned_as_elsewhere(effects: Worker, ki
     flow = effects.declare(ask if kind is plain else ask_async, name="sample", batch_size=4, express=True)
     effects.enqueue("sample", range(8))
     effects.run(flow)
-    assert seen == [("auto", "on")] * 8
+    assert seen == [("auto", "on", "on")] * 8
 
 
 @pytest.mark.usefixtures("at_once")

@@ -1,6 +1,6 @@
-"""If ANALYZE runs before the COMMIT of the transaction that fills the table, the statistics describe an empty
-table. Even then, every statement of the claim loop, of rescue and of a bulk enqueue finds its records through an
-index."""
+"""If ANALYZE runs before the COMMIT of the transaction that fills the table, the statistics describe a table that is
+empty or has a few records. Even then, every statement of the claim loop, of rescue and of a bulk enqueue finds its
+records through an index, and reads only these records."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ import pytest
 
 from queue_store.database.statements import NamedStatement, sql
 from queue_store.records.record import Record, Snooze
+from queue_store.runs.express import hold_parameters
 from queue_store.runs.outcomes import cancel_statement, outcome_statements, release_statement
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
@@ -22,19 +23,23 @@ BATCH = 10
 BUFFERS_AT_MOST = 400  # a scan of all records reads more than a thousand buffers
 
 
-@pytest.fixture
-def filled(own_database_url: str) -> Iterator[Store]:
+@pytest.fixture(params=[0, 10])
+def filled(own_database_url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """`request.param`: how many records the planner knows. If there were ten, the planner expects ten records of each
+    flow, however large the table is."""
     manager = connect(own_database_url)
     with store_on(manager, batch_size=BATCH) as store:
         store.add_flow()
         store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
+        store.enqueue(request.param)
         url = manager.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url) as producer:
             columns = {"flow_name": "sample", "priority": 5, "order_key": None, "delay": 0}
             producer.execute(ENQUEUE.encode(), {"count": RECORD_COUNT} | columns)
             store.execute("ANALYZE processing_queue")
-        assert store.value("SELECT reltuples FROM pg_class WHERE relname = 'processing_queue'") == 0
-
+        assert (
+            store.value("SELECT reltuples FROM pg_class WHERE relname = 'processing_queue'") == request.param
+        )
         yield store
     manager.dispose()
 
@@ -54,6 +59,14 @@ def claim(run: Run, _: list[Record]) -> NamedStatement:
     return NamedStatement("arrows/claim", suspects(run, _).parameters | QueuePosition(0, 1_000).parameters())
 
 
+def hold(run: Run, _: list[Record]) -> NamedStatement:
+    return NamedStatement("runs/hold_records", hold_parameters(run, BATCH, 60, is_one_commit=False))
+
+
+def look(name: str) -> Callable[[Run, list[Record]], NamedStatement]:
+    return lambda run, _: NamedStatement(name, {"flow_name": "sample"} | run.position.bounds())
+
+
 STATEMENTS: dict[str, Callable[[Run, list[Record]], NamedStatement]] = {
     "complete": outcome(completed),
     "retry": outcome(lambda records: failed(records, 60)),
@@ -62,6 +75,8 @@ STATEMENTS: dict[str, Callable[[Run, list[Record]], NamedStatement]] = {
     "cancel": lambda run, records: cancel_statement("sample", run.flow_instance_id, records),
     "claim": claim,
     "claim of suspects": suspects,
+    "hold of a slice": hold,
+    "oldest waiting level": look("runs/oldest_waiting_level"),
     "finished under claim": lambda run, records: NamedStatement(
         "runs/finished_under_claim", release_statement("sample", run.flow_instance_id, records).parameters
     ),

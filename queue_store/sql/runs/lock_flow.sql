@@ -4,5 +4,6 @@
 -- process freezes. With the settings of plan_once.sql, the first claim can reuse a plan: planning this claim takes
 -- longer than executing it.
 SELECT set_config('idle_in_transaction_session_timeout', '10s', true),
-    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)
+    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_bitmapscan', 'off', true)
 FROM public.flows WHERE flow_name = %(flow_name)s FOR NO KEY UPDATE
