@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
+from queue_store.database.index_plans import index_plans
 from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 
@@ -74,15 +75,13 @@ def with_work(
     returned while processing is stopped. The flow that has waited longest comes first. `except_flow_name` leaves
     out a flow that is being run. A search for its due records would be slow, because it would read many dead index
     entries: those of all records that were claimed since the last vacuum."""
-    rows = cursor.execute(
-        sql("flows/flows_with_work"),
-        {
-            "count_limit": COUNT_LIMIT,
-            "except_flow_name": except_flow_name,
-            "celery_queues": list(celery_queues) if celery_queues is not None else None,
-        },
-    )
-    return rows_as(rows, FlowWithWork)
+    parameters = {
+        "count_limit": COUNT_LIMIT,
+        "except_flow_name": except_flow_name,
+        "celery_queues": list(celery_queues) if celery_queues is not None else None,
+    }
+    with index_plans(cursor):
+        return rows_as(cursor.execute(sql("flows/flows_with_work"), parameters), FlowWithWork)
 
 
 def read_flow_names(cursor: Cursor[Any]) -> set[str]:

@@ -8,6 +8,7 @@ is always exact.
 
 from dataclasses import dataclass
 
+from queue_store.database.index_plans import index_plans
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
@@ -74,4 +75,5 @@ def _sample_depths(database: DatabaseManager) -> None:
     with database.transaction() as cursor:
         noted = cursor.execute(sql("counts/is_depth_noted")).fetchone()
         if noted is None or not noted[0]:
-            cursor.execute(sql("counts/sample_depths"), {"limit": COUNT_LIMIT})
+            with index_plans(cursor):
+                cursor.execute(sql("counts/sample_depths"), {"limit": COUNT_LIMIT})

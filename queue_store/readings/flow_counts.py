@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Cursor
 
 from queue_store.counts.rollups import COUNT_LIMIT
+from queue_store.database.index_plans import index_plans
 from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
@@ -36,7 +37,8 @@ def read_flow_counts(cursor: Cursor[Any], flow_name: str | None = None) -> list[
     """Every registered flow, and every other name that has records. With `flow_name`, only this name is returned, if
     it exists."""
     parameters = {"limit": COUNT_LIMIT, "flow_name": flow_name}
-    return rows_as(cursor.execute(sql("readings/flow_counts"), parameters), FlowCounts)
+    with index_plans(cursor):
+        return rows_as(cursor.execute(sql("readings/flow_counts"), parameters), FlowCounts)
 
 
 def add_up(flows: Iterable[FlowCounts], name: str = "all flows") -> FlowCounts:
