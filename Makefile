@@ -138,7 +138,7 @@ test-lowest: ## Run the tests of the store and of workers with the oldest librar
 chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour; --express, --pgbouncer)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-drill: $(VENV)/dev.stamp ## Make thirty troubles for real, see that each is told, and alone (ARGS="--report FILE.md"; ARGS="beat" chooses, ARGS=--list names)
+drill: $(VENV)/dev.stamp ## Cause thirty problems on real workers, and check that each one is reported, and nothing else (ARGS="--report FILE.md"; ARGS="beat" chooses, ARGS=--list names)
 	@$(BIN)/python -m tests.drill $(ARGS)
 
 compose-test: $(VENV)/dev.stamp $(VENV)-compose/bin/podman-compose ## Run compose.yaml in real containers (needs podman and root)

@@ -1,9 +1,9 @@
 """Build the wheel and the sdist of a commit into a directory, with the bill of materials and the hashes of all
 files.
 
-The sdist is built from the files of the commit alone, and the wheel from the sdist. A second wheel is built from
-the commit, and must be equal. Other files in the checkout, file times and the umask make no difference. The
-arguments are the directory and the file of the bill of materials.
+The sdist is built from the files of the commit alone, and the wheel from the sdist. A second wheel is built from the
+commit, and must be equal. Other files in the checkout, file times and the umask make no difference. The first argument
+is the directory to build into. The second is the path of the bill of materials.
 """
 
 import hashlib

@@ -34,9 +34,9 @@ class ConnectionPool:
     """Thread-safe. After a fork the child's manager makes a new pool instead of using this one. `size`: how many
     idle connections are kept. `capacity`: how many connections may be open at a time.
 
-    A connection that the server has closed is not handed out: its socket shows the closing without a round trip.
-    After one connection breaks, the pool tests each idle connection with a query before it hands the connection out.
-    A pool that is garbage collected closes its idle connections.
+    The pool never hands out a connection that the server has closed. The socket shows this, so no round trip is needed.
+    After one connection breaks, the pool tests each idle connection with a query before it hands the connection out. A
+    pool that is garbage collected closes its idle connections.
     """
 
     def __init__(self, connect: Callable[[], Driver], *, size: int, capacity: int) -> None:

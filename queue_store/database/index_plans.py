@@ -11,8 +11,8 @@ from queue_store.database.statements import sql
 
 @contextmanager
 def index_plans(cursor: Cursor[Any]) -> Generator[None]:
-    """Steers the plans of the statements that are executed inside, within the cursor's transaction. Later statements
-    are planned as before."""
+    """In this block, steers the plans of the statements in the cursor's transaction. Later statements are planned as
+    the connection is configured."""
     cursor.execute(sql("readings/plan_by_index"))
     yield
     cursor.execute(sql("runs/plan_as_connected"))

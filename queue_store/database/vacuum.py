@@ -1,6 +1,6 @@
-"""Vacuums and analyses the tables that autovacuum has forgotten after a crash of Postgres. Otherwise claims would
-read dead rows for hours. Level-triggered and idempotent: it does nothing for a table that was vacuumed since the
-crash."""
+"""A crash of Postgres erases the counters that autovacuum needs. This module vacuums and analyses the tables for which
+Postgres has no record of a vacuum. Otherwise claims would read dead rows for hours. Level-triggered and idempotent: it
+does nothing for a table that was vacuumed since the crash."""
 
 from psycopg import sql as identifiers
 

@@ -67,8 +67,8 @@ def hint_after_commit(session: "Session", sender: "HintSender", enqueued: Enqueu
 
 
 def send_hints(sender: "HintSender", *enqueued: Enqueued | EnqueuedMany) -> None:
-    """Call this after the COMMIT if you enqueued through a bare connection. Errors of the sender are not raised,
-    because the records exist."""
+    """Call this after the COMMIT if you enqueued through a bare connection. If the sender raises an error, the error is
+    only logged, because the records are already committed."""
     check_hint_sender(sender)
     for flow_name, celery_queue in {(one.flow_name, one.celery_queue) for one in enqueued}:
         send_hint(sender, flow_name, celery_queue)

@@ -84,7 +84,7 @@ class HintSender(Protocol):
 
 
 class CeleryHintSender:
-    """Sends hints with any Celery application's `send_task`. Needs nothing of this project's `tasks` package."""
+    """Sends hints with any Celery application's `send_task`. Imports nothing from this project's `tasks` package."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

@@ -16,7 +16,7 @@ from queue_store.database.rows import row_as, rows_as
 from queue_store.database.statements import sql
 from queue_store.runs.run import RunCounts
 
-CLOCK_ANSWER_SECONDS = 1.0  # the measured skew is wrong by half of this at most
+CLOCK_ANSWER_SECONDS = 1.0  # slower answers are not used, so the measured skew is off by at most half of this
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class AskedToEnd:
 
 @dataclass(slots=True)
 class EndResult:
-    """`refused`: why a record has no handler to end, by record id."""
+    """`refused`: for each record whose handler was not asked to end, the reason, by record id."""
 
     asked: list[AskedToEnd] = field(default_factory=list[AskedToEnd])
     refused: dict[int, str] = field(default_factory=dict[int, str])

@@ -37,7 +37,7 @@ class ConnectionHolder:
 
 @dataclass(frozen=True, slots=True)
 class LongestTransaction:
-    """The oldest open transaction, whose snapshot holds back vacuum, and its session."""
+    """The oldest open transaction, which may hold back vacuum, and its session."""
 
     pid: int
     application_name: str

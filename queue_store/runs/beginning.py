@@ -1,4 +1,5 @@
-"""How a run begins: one transaction registers the run and claims its first batch, usually in one round trip."""
+"""How a run begins: one transaction registers the run and claims its first batch. Before the COMMIT it usually takes
+one round trip."""
 
 from typing import Any
 

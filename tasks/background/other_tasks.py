@@ -83,8 +83,7 @@ def _end(task: Any = None, **_: Any) -> None:
 
 
 def _is_other(task: Any) -> bool:
-    """Whether the task is neither one of ours, nor the task of a record, nor called as a function by another
-    task."""
+    """Whether the task is neither one of ours, nor the task of a record, nor executed in place by `apply()`."""
     request = task.request
     return (
         not isinstance(task, OwnTask) and getattr(request, "durable", None) is None and not request.is_eager

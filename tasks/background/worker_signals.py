@@ -95,7 +95,8 @@ def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -
 
 
 def serve_own_queues() -> list[str]:
-    """Serve the Celery queues of this schema: `-Q slow` then means `own.slow`, for example. Returns their names."""
+    """Serve the Celery queues of this schema. In the schema `billing`, for example, `-Q slow` serves `billing.slow`.
+    Returns the names of the served queues."""
     flows = load_flows(load_processor_settings()).values()
     declared = {flow.queue for flow in flows} | {"flows", "control"}
     named = sorted(app.amqp.queues.consume_from)

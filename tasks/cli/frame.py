@@ -153,7 +153,8 @@ def write_json_line(value: object) -> None:
 
 
 def write_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Aligns the columns on a terminal. For a program, separates them by tabs."""
+    """Aligns the columns if stdout is a terminal. Otherwise separates the columns by tabs, so that programs can read
+    them."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [list(headings), *cells]:

@@ -48,8 +48,8 @@ class EmbeddedServers:
         return settings
 
     def restart_if_ended(self) -> list[str]:
-        """Returns a sentence for each server that was restarted. Raises EmbeddedServerError if a server does not
-        come back."""
+        """Restart the servers that have ended. Returns a message for each restart. Raises EmbeddedServerError if a
+        server does not come back."""
         happened: list[str] = []
         if self.postgres is not None and self.postgres.process.poll() is not None:
             self.postgres.start()

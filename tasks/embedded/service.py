@@ -49,8 +49,8 @@ class Service:
         )
 
     def restart_if_ended(self) -> str | None:
-        """Returns a sentence if the process was restarted. Raises EmbeddedServerError if the process ends
-        again and again, and was never up."""
+        """Restart the process if it has ended. Returns a message that says so, or None. Raises EmbeddedServerError if
+        the process ends again and again, and was never up."""
         if self._process is None or self._process.poll() is None:
             return None
         now = time.monotonic()

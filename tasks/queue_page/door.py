@@ -39,7 +39,8 @@ _wrong_logins = WrongLogins()
 
 
 class BehindTheDoor(tornado.web.RequestHandler):
-    """The first base class of all our handlers, and of the subclasses that replace Flower's handlers (`guarded`)."""
+    """Our handlers list this class first among their base classes. So do the subclasses that replace Flower's handlers
+    (`guarded`)."""
 
     scripts = " 'unsafe-inline'"  # one of Flower's pages has an inline script
     is_open = False

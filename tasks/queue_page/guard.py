@@ -1,9 +1,9 @@
 """Decides who may see and do what.
 
-Flower 2.2 asks for a login only in its API. Flower's pages and /metrics are open to everybody who reaches the port,
-on every interface. The pages show the arguments of tasks. With the Queue page, everything needs a login, except the
-health check and files that are the same for all users. If no login is configured, Flower serves this machine only,
-and nothing can be changed.
+Flower 2.2 asks for a login only in its API. Flower's pages and /metrics are open to everybody who reaches the port, on
+every interface. The pages show the arguments of tasks. With the Queue page, everything needs a login, except the health
+check, the login and logout pages, and files that are the same for all users. If no login is configured, Flower serves
+this machine only, and nothing can be changed.
 """
 
 from base64 import b64decode

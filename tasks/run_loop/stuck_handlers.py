@@ -1,7 +1,7 @@
-"""Finds handlers that do not stop at their time limit. Such a handler runs in a thread that nothing can interrupt,
-runs C code that does not return to the interpreter, or catches the exception and goes on. In these cases the process
-has to end. Before that, the outcome is written through a separate connection, and the rest of the batch is given
-back. No record gets a crash strike.
+"""Finds handlers that do not stop at their time limit. Such a handler runs in a thread that nothing can interrupt, runs
+C code that does not return but releases the interpreter's lock, or catches the exception and goes on. In these cases
+the process has to end. Before that, the outcome is written through a separate connection, and the rest of the batch is
+given back. No record gets a crash strike.
 """
 
 import logging

@@ -47,7 +47,7 @@ class SessionEndedError(Exception):
 
 class Transaction:
     """The transaction that all calls of a slice receive, one after the other. It is synchronous for a plain handler,
-    and asynchronous for an `async def` handler. Its coroutines wait only if the handler is asynchronous.
+    and asynchronous for an `async def` handler. Its coroutines suspend only if the handler is asynchronous.
 
     `connection`: a connection of SQLAlchemy. None if the handler gets the driver's connection. `charges_conflicts`:
     whether a conflict between transactions counts as the handler's failure. This is so after too many conflicts in

@@ -70,7 +70,7 @@ def test_only_the_known_arrows_can_be_taken_by_hand(store: Store, before: str, a
 
 
 def test_a_completion_without_a_claim_is_refused(store: Store) -> None:
-    """A completion of a pending record contains a claim, which raises the claim number. So the fence refuses
+    """A statement that completes a pending record must add 1 to `claim_number`, as a claim does. So the fence refuses
     the outcome of an earlier claim."""
     store.enqueue(1)
     store.execute("UPDATE processing_queue SET status = 'processing', claim_number = 1, " + OWNED)  # noqa: S608

@@ -30,8 +30,8 @@ TICK_SECONDS = 0.1
 OBSERVE_SECONDS = 0.5
 SAY_SECONDS = 30.0
 PRODUCERS = 2
-# A fault that fails with one of these errors is tried again. It has met the effects of another fault, or the machine
-# is too busy.
+# If the injection of a fault raises one of these errors, the fault is injected again later. Another fault was in the
+# way, or the machine is too busy.
 TROUBLE = (
     psycopg.Error,
     redis.RedisError,

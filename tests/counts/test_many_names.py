@@ -39,8 +39,8 @@ SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' OR name = 'plan_
 @pytest.fixture(params=[10, 5000])
 def many_names(own_database_url: str, request: pytest.FixtureRequest) -> Iterator[DatabaseManager]:
     """The planner's statistics were made when one flow had all records, and the counts had few names. So the planner
-    expects that each name has all records. If there were ten records, it also expects that they are few. Then a scan
-    of the table, repeated for each name, seems to cost the least."""
+    expects that each name has all records. With statistics of only ten records, it also expects few records. Then a
+    scan of the table, repeated for each name, seems to cost the least."""
     with_one = connect(own_database_url)
     for statement in STATEMENTS:
         with with_one.transaction() as cursor:

@@ -1,5 +1,5 @@
-"""Three tricks steer plans: one walk for each level, plans that a run makes once, and searches that are never
-prepared. queue_store/sql/README.md names the tests of the other tricks."""
+"""Tests three of the tricks that steer plans: one walk for each level, plans that a run makes once, and searches that
+are never prepared. queue_store/sql/README.md names the tests of the other tricks."""
 
 from collections.abc import Iterator
 

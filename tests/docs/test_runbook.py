@@ -265,7 +265,7 @@ def run_shell(line: str, block: Block) -> str:
 
 
 def is_judging(arguments: list[str]) -> bool:
-    """Whether the exit code says what the command found. Only then `exit=` of a block applies to the command."""
+    """Whether the exit code says what the command found. `exit=` of a block applies only to such commands."""
     return arguments[0] in ("check", "doctor", "validate")
 
 

@@ -1,4 +1,4 @@
-"""A heartbeat that could not report its dead predecessor, because the database was away, reports it later."""
+"""If the database is away when a child reports its dead predecessor, a later heartbeat reports it."""
 
 from uuid import UUID
 

@@ -1,4 +1,5 @@
-"""Concurrent calls of `make` install once. For `make test`, one half of the tests may be empty, but not both."""
+"""Concurrent calls of `make` install once. `make test` calls pytest twice. One of the two calls may select no tests,
+but not both."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""In a checkout `tasks`, `processing_queue` and `celeryconfig` are one package: every module exists once."""
+"""`tasks` and `processing_queue` are one package, and `celeryconfig` is a module of it: no module is imported twice."""
 
 import os
 import subprocess

@@ -13,7 +13,7 @@ import queue_store
 
 
 class Plain(threading.Thread):
-    """Has only the names that every class has. They differ between versions of Python."""
+    """Defines only the attributes that Python adds to every class. They differ between versions of Python."""
 
 
 # Our threads may define these names. Thread's documentation allows overriding `run` and `__init__`.

@@ -27,8 +27,8 @@ def name(number: int) -> str:
 
 @pytest.fixture
 def walked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the flows in the order of their runs, including runs that found nothing. The first one is
-    FIRST."""
+    """The names of the flows in the order of their runs, including runs that found nothing. The walk begins with the
+    flow whose number is FIRST."""
     walked: list[str] = []
     run_flow = waiting_flows.run_flow
 

@@ -26,7 +26,7 @@ BUFFERS_AT_MOST = 400  # a scan of all records reads more than a thousand buffer
 @pytest.fixture(params=[0, 10])
 def filled(own_database_url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     """`request.param`: how many records the table had when the statistics were made. With ten records, sorting all due
-    records seems to cost the least. With none, a scan of the table does."""
+    records seems to cost the least. With no records, a scan of the table seems to cost the least."""
     manager = connect(own_database_url)
     with store_on(manager, batch_size=BATCH) as store:
         store.add_flow()

@@ -1,4 +1,5 @@
-"""The statements that a run sends to the database. With many small flows, each of them costs time in every run."""
+"""The statements that a run sends to the database. Each statement costs time in every run, which matters most with many
+small flows."""
 
 from typing import Any
 
@@ -98,8 +99,8 @@ def test_a_successor_that_finds_nothing_leaves_the_statements_prepared(worker: W
 
 @direct_only
 def test_a_run_that_finds_nothing_leaves_the_statements_prepared(worker: Worker) -> None:
-    """If psycopg itself sends a ROLLBACK, it forgets its prepared statements. About half of all hints find no
-    record."""
+    """About half of all hints find no record. The run then sends its own ROLLBACK, because psycopg's `rollback` would
+    forget the prepared statements."""
     flow = worker.declare(lambda payload: None, name="sample")
     for _ in range(8):  # psycopg prepares a statement after five executions
         worker.run(flow)

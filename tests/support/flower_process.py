@@ -81,7 +81,7 @@ class FlowerProcess:
     def do(
         self, action: str, body: Any, *, headers: dict[str, str] | None = None, **options: Any
     ) -> "Answer":
-        """Does an action as the page does it, with the token from its cookie."""
+        """Sends an action as the page does, with the cookie's XSRF token in a header."""
         headers = {
             **(headers or {}),
             "Cookie": "_xsrf=2|1234abcd|0123456789abcdef0123456789abcdef|1700000000",

@@ -10,7 +10,7 @@ def from_the_position(store: Store, count: int) -> list[int]:
 
 
 def next_of_each_key(store: Store, count: int) -> list[int]:
-    """For arrows/claim_next_of_each_key.sql, which a run sends once its position scans keys."""
+    """For arrows/claim_next_of_each_key.sql. A run sends this statement while its position uses the key scan."""
     return [store.enqueue(1, order_key=f"key {number:04}")[0] for number in range(count)]
 
 

@@ -46,7 +46,8 @@ def many_replaced(worker: Worker, payload: Any) -> None:
 
 
 def as_jsonb_keeps_it(payload: Any) -> str:
-    """jsonb stores 1e20 as an integer of 21 digits. A digit after the point makes a large float stay a float."""
+    """Returns the payload as JSON text in which large floats end in `.0`. jsonb would store 1e20 as an integer of 21
+    digits."""
     large = {json.dumps(value): f"{value:.1f}" for value in payload.values() if is_large(value)}
     text = json.dumps(payload)
     for written, kept in large.items():

@@ -1,6 +1,6 @@
--- Takes the next notification for a contact before it is sent, so that two senders never send the same notification
--- at the same time. A notification that was not marked as sent within `retry_seconds` is taken again with the same
--- id, `tries` times at most. A contact gets the notifications of an alert in order.
+-- Takes the next notification for a contact before it is sent, so that two senders never send the same notification at
+-- the same time. A notification that was not marked as sent within `retry_seconds` is taken again with the same id.
+-- Each notification is taken `tries` times at most. A contact gets the notifications of an alert in order.
 WITH next AS MATERIALIZED (
     SELECT n.id FROM public.alert_notices n
     WHERE n.sent_at IS NULL AND n.dropped_at IS NULL AND n.contact = %(contact)s AND n.try_count < %(tries)s

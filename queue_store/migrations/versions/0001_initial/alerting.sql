@@ -80,7 +80,8 @@ CREATE TABLE baselines (
 );
 
 -- Connection checks: the number of attempts that a check made to reach the database, and how many of them succeeded.
--- The next successful check also stores the failed checks before it, so `at` is then the time of that later check.
+-- The next successful check also stores the failed checks before it. The `at` of these failed checks is the time of
+-- that successful check.
 CREATE TABLE connection_checks (
     id                        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at                        timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -108,8 +108,8 @@ END $$;
 REVOKE ALL ON FUNCTION enqueue_with_task_id FROM PUBLIC;
 
 -- Enqueues a record for an application in any language, and returns the record's id. Raises an error if the flow is
--- unknown, if the payload does not fit the flow's schema, or if `on_duplicate` does not allow a duplicate that was
--- found.
+-- unknown, if the payload does not fit the flow's schema, or if an existing record is a duplicate that `on_duplicate`
+-- does not allow.
 CREATE FUNCTION enqueue_record(
     flow_name text, payload jsonb DEFAULT '{}', priority integer DEFAULT NULL, scheduled_at timestamptz DEFAULT NULL,
     dedup_key text DEFAULT NULL, on_duplicate text DEFAULT 'raise', order_key text DEFAULT NULL,
@@ -169,7 +169,7 @@ REVOKE ALL ON FUNCTION own_records FROM PUBLIC;
 
 -- Cancels those of the records with these ids that the caller's login enqueued. A pending record becomes cancelled at
 -- once, and a processing record is asked to stop. Returns each unfinished record of them with 'cancelled' or 'asked'.
--- The rows are locked in the order of their ids, as by all other statements. SKIP LOCKED: a record that an express
+-- The rows are locked in the order of their ids, as in all other statements. SKIP LOCKED: a record that an express
 -- slice has locked is asked to stop, so that the caller does not wait for a handler.
 CREATE FUNCTION cancel_own_records(ids bigint[], reason text DEFAULT NULL) RETURNS TABLE (id bigint, what text)
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

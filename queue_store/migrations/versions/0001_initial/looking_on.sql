@@ -18,8 +18,8 @@ CREATE FUNCTION busy_runs() RETURNS TABLE (
 $$;
 
 -- Returns at most `most` processing records that belong to none of these runs, in the order of the index. The query
--- reads the index only between the entries of these runs. Processing records without a run would come
--- last, but the constraint processing_queue_state does not allow any.
+-- skips the index entries of these runs. Processing records without a run would come last, but the constraint
+-- processing_queue_state does not allow any.
 CREATE FUNCTION processing_but_of_runs(run_ids uuid[], most bigint) RETURNS TABLE (
         id bigint, flow_name text, status text, flow_instance_id uuid, claimed_at timestamptz, completed_at timestamptz,
         updated_at timestamptz, claim_number integer, error_message text)

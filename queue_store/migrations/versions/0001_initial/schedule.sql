@@ -11,7 +11,8 @@ CREATE TABLE schedule_occurrences (
     taken_at                  timestamptz,
     heartbeat_at              timestamptz,
     take_number               integer NOT NULL DEFAULT 0,
-    -- The number of takes that had to wait because the same maintenance was running. They do not count as tries.
+    -- The number of executions that ended at once because the same maintenance was already running. They do not count
+    -- as tries.
     excused_count             integer NOT NULL DEFAULT 0,
     finished_at               timestamptz,
     error_message             text,
