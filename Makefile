@@ -25,8 +25,6 @@ TOGETHER := not package and not containers and not browser and not long and not 
 AT_ONCE := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
 THREE_AT_ONCE := -n 3 $(AT_ONCE) -o faulthandler_timeout=110
-# In CI, the tests of the package give way to the long tests, and the first of them builds and installs it.
-GIVES_WAY := -o timeout=600
 NONE_CHOSEN := 5
 ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres-programs) && \
 	export TEST_POSTGRES_BIN || exit 1;)
@@ -95,7 +93,7 @@ upgrade-evidence: $(VENV)/dev.stamp ## Let two releases work side by side under 
 		$(BIN)/python -m pytest tests/database/test_upgrade_under_load.py $(ARGS)
 
 test-package: $(VENV)/dev.stamp ## Build the wheel and try it in a clean environment
-	@$(TESTS) -n 2 $(AT_ONCE) $(GIVES_WAY) -m package $(ARGS)
+	@$(TESTS) -n 2 $(AT_ONCE) -m package $(ARGS)
 
 test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCREENSHOTS=DIRECTORY keeps the pictures)
 	@$(TESTS) -n 2 $(AT_ONCE) -m browser $(ARGS)

@@ -11,8 +11,10 @@ from queue_store.database.statements import sql
 
 @contextmanager
 def index_plans(cursor: Cursor[Any]) -> Generator[None]:
-    """In this block, steers the plans of the statements in the cursor's transaction. Later statements are planned as
-    the connection is configured."""
-    cursor.execute(sql("readings/plan_by_index"))
+    """In this block, steers the plans of the statements in the cursor's transaction. Later statements of this
+    transaction are planned as before, unless a statement in the block fails. Then only a rollback is possible."""
+    row = cursor.execute(sql("readings/plan_by_index")).fetchone()
+    assert row is not None
+    seqscan, bitmapscan, jit, *_ = row
     yield
-    cursor.execute(sql("runs/plan_as_connected"))
+    cursor.execute(sql("readings/plan_as_before"), {"seqscan": seqscan, "bitmapscan": bitmapscan, "jit": jit})

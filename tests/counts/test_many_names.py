@@ -32,7 +32,7 @@ INSERT INTO flows (flow_name, celery_queue, batch_size, max_retries, orphan_time
 SELECT DISTINCT flow_name, 'flows', 100, 3, 7200, '{}'::jsonb FROM processing_queue
 """
 PLANNER_SETTINGS = """
-SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' OR name = 'plan_cache_mode' ORDER BY name
+SELECT name, setting FROM pg_settings WHERE name LIKE 'enable%' OR name IN ('plan_cache_mode', 'jit') ORDER BY name
 """
 
 
@@ -74,6 +74,8 @@ def test_flows_with_work_are_found_in_time(many_names: DatabaseManager) -> None:
 @direct_only
 def test_other_statements_of_the_transaction_are_planned_as_before(many_names: DatabaseManager) -> None:
     with many_names.transaction() as cursor:
+        for setting in ("enable_seqscan = off", "plan_cache_mode = force_generic_plan", "jit = on"):
+            cursor.execute(f"SET LOCAL {setting}".encode())
         before = cursor.execute(PLANNER_SETTINGS).fetchall()
         read_flow_counts(cursor)
         with_work(cursor)

@@ -70,6 +70,21 @@ def test_a_run_plans_each_statement_once(own_store: Store) -> None:
     assert generic > 0
 
 
+@pytest.mark.parametrize(
+    "name", ["runs/plan_once", "runs/begin_slice", "runs/lock_flow", "readings/plan_by_index"]
+)
+def test_a_steered_statement_is_never_compiled(own_store: Store, name: str) -> None:
+    """Before Postgres 18, `enable_seqscan = off` makes the cost of a statement seem high enough for JIT compilation.
+    A session behind PgBouncer does not have `jit = off` from its connection."""
+    run = own_store.run()
+    run.begin()
+    parameters = run.parameters | {"idle_timeout": "10s", "flow_name": "sample"}
+    with own_store.database.transaction() as cursor:
+        cursor.execute("SET LOCAL jit = on")
+        cursor.execute(sql(name), parameters)
+        assert cursor.execute("SELECT current_setting('jit')").fetchone() == ("off",)
+
+
 def test_plans_made_for_a_small_table_use_indexes_when_it_has_grown(own_store: Store) -> None:
     own_store.enqueue(10 * TIMES_UNTIL_PREPARED)
     run = own_store.run(batch_size=10)

@@ -15,7 +15,7 @@ from tests.support.applications import APPLICATIONS, Application
 from tests.support.clean_environment import CleanEnvironment, build_wheel, run
 from tests.workers.processes import wait_until
 
-pytestmark = [pytest.mark.package, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
 
 WHERE_MODULES_ARE = """
 import importlib, sys

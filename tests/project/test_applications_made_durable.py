@@ -15,7 +15,7 @@ from tests.support.installed_wheel import wheel
 from tests.workers.processes import wait_until, with_prefix
 
 __all__ = ["wheel"]
-pytestmark = [pytest.mark.package, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
 
 LINES = {
     "from celery import Celery\n": "from processing_queue.celery import DurableCelery\n",

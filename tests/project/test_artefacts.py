@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.clean_environment import ROOT, run
 
-pytestmark = [pytest.mark.package, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
 NAME = "processing_queue-0.1.0"
 
 
@@ -35,7 +35,7 @@ def built(source: Path, target: Path, umask: int) -> dict[str, str]:
     """Builds the source distribution and the wheel. Returns the hash of each file."""
     for kind in ("sdist", "wheel"):
         command = [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", target]
-        subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120, umask=umask)
+        subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=400, umask=umask)
     return {file.name: hashed(file) for file in target.iterdir()}
 
 

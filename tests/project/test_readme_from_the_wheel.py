@@ -14,7 +14,7 @@ from tests.support.installed_wheel import installed, wheel
 from tests.support.servers import connect
 from tests.workers.processes import wait_until
 
-pytestmark = [pytest.mark.package, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
 __all__ = ["installed", "wheel"]
 ENGINE = "import os\nfrom sqlalchemy import create_engine, text\nengine = create_engine(os.environ['ENGINE_URL'])\n"
 

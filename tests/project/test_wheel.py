@@ -10,7 +10,7 @@ import pytest
 from tests.support.clean_environment import ROOT, CleanEnvironment, run
 from tests.support.installed_wheel import installed, wheel
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 __all__ = ["installed", "wheel"]
 
 PRODUCER_PACKAGES = (

@@ -60,7 +60,7 @@ ORDER BY EXISTS (SELECT FROM pg_constraint o WHERE o.conrelid = c.oid AND o.cont
 
 -- Columns with statistics or options of their own
 SELECT format('ALTER TABLE %%s ALTER COLUMN %%I SET (%%s);', a.attrelid::regclass, a.attname, concat_ws(', ',
-    'statistics = ' || nullif(coalesce(a.attstattarget, -1), -1), array_to_string(o.options, ', ')))
+    'statistics = ' || nullif(coalesce(a.attstattarget, -1), -1), nullif(array_to_string(o.options, ', '), '')))
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 -- Postgres 15.20 itself sets pg_attver on each column.
 CROSS JOIN LATERAL (SELECT ARRAY(SELECT o FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%%')) o(options)

@@ -5,5 +5,5 @@
 -- longer than executing it.
 SELECT set_config('idle_in_transaction_session_timeout', '10s', true),
     set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
-    set_config('enable_bitmapscan', 'off', true)
+    set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)
 FROM public.flows WHERE flow_name = %(flow_name)s FOR NO KEY UPDATE
