@@ -95,8 +95,7 @@ def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -
 
 
 def serve_own_queues() -> list[str]:
-    """Serve the Celery queues of this schema. In the schema `billing`, for example, `-Q slow` serves `billing.slow`.
-    Returns the names of the served queues."""
+    """Serve the queues of this schema. In a schema `billing`, `-Q slow` serves `billing.slow`. Returns their names."""
     flows = load_flows(load_processor_settings()).values()
     declared = {flow.queue for flow in flows} | {"flows", "control"}
     named = sorted(app.amqp.queues.consume_from)
