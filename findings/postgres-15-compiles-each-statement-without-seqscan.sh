@@ -2,7 +2,7 @@
 # Postgres 15.20 (Debian, with LLVM) and 18.6: `enable_seqscan = off` does not forbid a scan that no index can replace. It
 # adds 10,000,000,000 to the cost. That is above jit_above_cost, jit_inline_above_cost and jit_optimize_above_cost, so with
 # the default `jit = on` Postgres 15 compiles the statement at the highest level, at each execution, also of a prepared
-# statement whose plan is kept. A look at one row of a small table then takes a hundred times as long. Postgres 18
+# statement whose plan is kept. A look at one row of a small table then takes thousands of times as long. Postgres 18
 # counts disabled nodes instead of adding a cost, so the limits are not reached. Set `jit` to off wherever you set
 # `enable_seqscan` to off.
 # Needs Debian 12's packages by apt-get. Exit 1: the behaviour has changed. Takes about half a minute.
