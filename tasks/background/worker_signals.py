@@ -4,7 +4,6 @@ at the end. Everything else begins in the pool child."""
 import logging
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Iterable
 from multiprocessing.process import AuthenticationString  # type: ignore[attr-defined]
@@ -36,6 +35,7 @@ from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
 from ..worker.shared_slots import is_pool_child, shared_slots
+from .group_sigterm import survive_group_sigterm
 from .other_tasks import serve_other_tasks, take_limits_from_pool, watch_other_tasks
 from .patient_start import check_schema
 from .spawned_children import celery_queues
@@ -157,7 +157,7 @@ def open_worker_process(**_: Any) -> None:
     from .sentinel import Sentinel
 
     enter(Place.POOL_CHILD)
-    _survive_group_sigterm()
+    survive_group_sigterm()
     _allow_child_processes()
     time_limit.install()
     import_what_handlers_need(all_flows())  # already done before a fork, but not in a spawned child
@@ -199,23 +199,6 @@ def _allow_child_processes() -> None:
         process: Any = multiprocessing.current_process()
         process.daemon = False
         process._config["authkey"] = AuthenticationString(process.authkey)
-
-
-def _survive_group_sigterm() -> None:
-    """A SIGTERM to the whole process group also reaches the children, and would kill them in the middle of a record.
-    So the first SIGTERM only asks them to stop."""
-
-    pid = os.getpid()
-
-    def stop(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if os.getpid() == pid:
-            shared_slots.stop()
-        else:  # a process that a handler forked must end now
-            os.kill(os.getpid(), number)
-
-    if is_pool_child():
-        signal.signal(signal.SIGTERM, stop)
 
 
 def _pool_name(pool: Any) -> str:

@@ -1,0 +1,46 @@
+"""What SIGTERM does in a pool child, and in the processes that handlers fork there.
+
+A SIGTERM to the whole process group also reaches the children, and would kill them in the middle of a record. So the
+first SIGTERM only asks a child to stop. A process that a handler forked must end at once, and no SIGTERM may be lost
+before it can: `multiprocessing.Pool` sends one, and then waits for the end without a limit. Python would lose a
+SIGTERM that arrives while Python itself is being forked, or just before a call that waits. So SIGTERM is blocked
+during the fork, and has its default action in the new process.
+"""
+
+import os
+import signal
+import threading
+from typing import Any
+
+from ..worker.shared_slots import is_pool_child, shared_slots
+
+_masks = threading.local()
+
+
+def survive_group_sigterm() -> None:
+    """Call this once in each pool child. Does nothing in another process."""
+    if is_pool_child():
+        signal.signal(signal.SIGTERM, _stop)
+        os.register_at_fork(
+            before=_hold_sigterm, after_in_parent=_let_sigterm_through, after_in_child=_end_at_sigterm
+        )
+
+
+def _stop(number: int, frame: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    shared_slots.stop()
+
+
+def _hold_sigterm() -> None:
+    _masks.before_fork = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _let_sigterm_through() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before_fork)
+
+
+def _end_at_sigterm() -> None:
+    """A SIGTERM that has arrived since the fork ends this process now."""
+    if signal.getsignal(signal.SIGTERM) is _stop:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _let_sigterm_through()
