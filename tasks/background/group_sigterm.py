@@ -12,6 +12,8 @@ import signal
 import threading
 from typing import Any
 
+from billiard.common import _shutdown_cleanup  # type: ignore[attr-defined]
+
 from ..worker.shared_slots import is_pool_child, shared_slots
 
 _masks = threading.local()
@@ -41,6 +43,6 @@ def _let_sigterm_through() -> None:
 
 def _end_at_sigterm() -> None:
     """A SIGTERM that has arrived since the fork ends this process now."""
-    if signal.getsignal(signal.SIGTERM) is _stop:
+    if signal.getsignal(signal.SIGTERM) in (_stop, _shutdown_cleanup):  # billiard installs its own after ours
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _let_sigterm_through()

@@ -7,6 +7,7 @@ import pytest
 
 PREPARE = """
 import os, signal
+import billiard.common
 from tasks.background import group_sigterm
 group_sigterm.is_pool_child = lambda: True
 """
@@ -18,11 +19,12 @@ os.register_at_fork(after_in_child=send)
 """
 FORK = """
 group_sigterm.survive_group_sigterm()
+billiard.common.reset_signals()  # as billiard does in a pool child
 child = os.fork()
 if not child:
     os._exit(int(signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL))
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-assert signal.getsignal(signal.SIGTERM) is group_sigterm._stop
+assert signal.getsignal(signal.SIGTERM) is billiard.common._shutdown_cleanup
 assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 """
 
@@ -42,6 +44,8 @@ def test_no_sigterm_to_a_fork_is_lost(code: str, ended: str) -> None:
 def test_a_handler_of_the_application_stays() -> None:
     code = PREPARE + FORK.replace(
         "child =", "mine = signal.signal(signal.SIGTERM, lambda *_: None)\nchild ="
-    ).replace("signal.SIG_DFL)", "signal.SIG_DFL) - 1").replace("is group_sigterm._stop", "is not mine")
+    ).replace("signal.SIG_DFL)", "signal.SIG_DFL) - 1").replace(
+        "is billiard.common._shutdown_cleanup", "is not mine"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.stderr) == ("0", "")
