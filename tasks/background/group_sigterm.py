@@ -1,10 +1,13 @@
 """What SIGTERM does in a pool child, and in the processes that handlers fork there.
 
-A SIGTERM to the whole process group also reaches the children, and would kill them in the middle of a record. So the
-first SIGTERM only asks a child to stop. A process that a handler forked must end at once, and no SIGTERM may be lost
-before it can: `multiprocessing.Pool` sends one, and then waits for the end without a limit. Python would lose a
-SIGTERM that arrives while Python itself is being forked, or just before a call that waits. So SIGTERM is blocked
-during the fork, and has its default action in the new process.
+A SIGTERM to the whole process group also reaches the children. While a child starts, the first SIGTERM only asks it to
+stop. Then billiard installs its own handler (findings/billiard-replaces-the-sigterm-handler-of-an-initializer.sh). That
+handler ends the child, and the child's run gives its records back.
+
+A process that a handler forked must end at once, and no SIGTERM may be lost before that: `multiprocessing.Pool` sends
+one, and then waits for the end without a limit. Python would lose a SIGTERM that arrives while Python itself is being
+forked, or just before a call that waits. So SIGTERM is blocked during the fork, and has its default action in the new
+process.
 """
 
 import os
@@ -43,6 +46,6 @@ def _let_sigterm_through() -> None:
 
 def _end_at_sigterm() -> None:
     """A SIGTERM that has arrived since the fork ends this process now."""
-    if signal.getsignal(signal.SIGTERM) in (_stop, _shutdown_cleanup):  # billiard installs its own after ours
+    if signal.getsignal(signal.SIGTERM) in (_stop, _shutdown_cleanup):  # a handler of the application stays
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _let_sigterm_through()

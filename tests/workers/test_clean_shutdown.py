@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.flow_rows import register_flow
 from tests.workers.conftest import Queue
 from tests.workers.processes import CeleryProcess, running_worker, wait_until
 
@@ -38,6 +39,24 @@ def test_a_worker_stops_within_seconds_in_the_middle_of_ten_thousand_slow_record
     assert queue.rows("SELECT max(retry_count), max(crash_strikes) FROM processing_queue") == [(0, 0)]
     assert queue.rows("SELECT DISTINCT state FROM flow_execution_logs") == [("ended",)]
     assert queue.rows("SELECT DISTINCT state FROM worker_processes") == [("ended",)]
+
+
+def test_a_sigterm_to_the_group_charges_no_record_of_a_handler_in_the_main_thread(
+    queue: Queue, settings_environment: dict[str, str], log: Path
+) -> None:
+    register_flow(queue.database, "limited")
+    queue.insert("limited", 300, '{"seconds": 0.7}')
+    settings = {"IDLE_POLL_SECONDS": "0.2"}
+    with running_worker(
+        settings_environment, log, flows="tests.workers.flows_with_a_limit", settings=settings
+    ) as worker:
+        wait_until(lambda: queue.counts().get("processing", 0) > 5, "a batch in flight", log)
+        sigterm_to_the_whole_group(worker)
+        wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", log)
+    assert queue.counts().keys() <= {"pending", "completed"}
+    charged = "SELECT max(retry_count), max(crash_strikes), max(unfinished_claims) FROM processing_queue"
+    assert queue.rows(charged) == [(0, 0, 0)]
+    assert queue.rows("SELECT DISTINCT state FROM flow_execution_logs") == [("ended",)]
 
 
 def test_a_child_killed_during_a_deploy_is_no_crash(
