@@ -39,6 +39,7 @@ from .group_sigterm import survive_group_sigterm
 from .other_tasks import serve_other_tasks, take_limits_from_pool, watch_other_tasks
 from .patient_start import check_schema
 from .spawned_children import celery_queues
+from .unread_results import bound_wait_for_unread_results
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +159,7 @@ def open_worker_process(**_: Any) -> None:
 
     enter(Place.POOL_CHILD)
     survive_group_sigterm()
+    bound_wait_for_unread_results()
     _allow_child_processes()
     time_limit.install()
     import_what_handlers_need(all_flows())  # already done before a fork, but not in a spawned child

@@ -6,10 +6,12 @@ import signal
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.support.flow_rows import register_flow
 from tests.workers.conftest import Queue
 from tests.workers.processes import CeleryProcess, running_worker, wait_until
+from tests.workers.test_malformed_messages import message
 
 pytestmark = pytest.mark.alone
 
@@ -57,6 +59,24 @@ def test_a_sigterm_to_the_group_charges_no_record_of_a_handler_in_the_main_threa
     charged = "SELECT max(retry_count), max(crash_strikes), max(unfinished_claims) FROM processing_queue"
     assert queue.rows(charged) == [(0, 0, 0)]
     assert queue.rows("SELECT DISTINCT state FROM flow_execution_logs") == [("ended",)]
+
+
+def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
+    queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
+) -> None:
+    """Celery never reads the result of such a hint, and the child would wait half a minute for that."""
+    queue.insert("quick", 3)
+    flows = "tests.workers.flows_with_a_late_answer"
+    with running_worker(settings_environment, log, concurrency=1, flows=flows) as worker:
+        wait_until(lambda: queue.counts() == {"completed": 3}, "an idle child", log)
+        os.kill(worker.children()[0], signal.SIGSTOP)
+        redis_client.lpush("flows", message())
+        worker.wait_for_log("[a-1] received")
+        os.kill(worker.pid, signal.SIGTERM)
+        seconds = wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", log, 60)
+    assert worker.popen.returncode == 0
+    assert "[a-1] succeeded" in log.read_text()
+    assert seconds < 8
 
 
 def test_a_child_killed_during_a_deploy_is_no_crash(
