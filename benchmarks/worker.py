@@ -17,6 +17,8 @@ from psycopg import Connection
 from benchmarks.bench_servers import BenchServers
 from queue_store.enqueueing.hints import CLAIM_BATCH_TASK, CeleryHintSender
 
+FAN_OUT_TASK = "processing_queue.fan_out"
+
 ROOT = Path(__file__).parents[1]
 FLOWS = "benchmarks.flows_measured"
 READY_SECONDS = 60.0
@@ -69,6 +71,19 @@ class Worker:
         for slot in range(self.processes):
             self._hints.started(flow_name, slot)
             self._hints.send(flow_name, "flows", slot)
+
+    def fan_out(self) -> None:
+        """Does what beat does: the fan-out finds the flows with work, and sends hints for them."""
+        self._app.send_task(FAN_OUT_TASK, queue="flows")
+
+    def wait_until_idle(self) -> None:
+        """Waits until no message is left. Otherwise the next measurement would begin too early."""
+        deadline = time.monotonic() + READY_SECONDS
+        with redis.Redis.from_url(self._servers.broker_url) as broker:
+            while broker.llen("flows") or broker.hlen("unacked"):
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"messages were left for {READY_SECONDS} s")
+                time.sleep(0.05)
 
     def pile_up_dead_hints(self, count: int, flow_name: str = "no_op") -> None:
         """Puts copies of one message into the broker at once. This bypasses all bounds."""

@@ -42,6 +42,15 @@ def measure(session: Session) -> None:
                 wanted=WANTED_OF_SMALL_FLOWS,
             )
         )
+        session.note_ratio(
+            compare(
+                "one hundred flows, woken by the fan-out : one flow",
+                lambda: _hundred_flows(session, worker, by_fan_out=True),
+                lambda: ours(session, worker),
+                pairs=session.pairs,
+                wanted=WANTED_OF_SMALL_FLOWS,
+            )
+        )
         _cpu(session, worker)
         _variety(session, worker)
 
@@ -94,14 +103,20 @@ def _variety(session: Session, worker: Worker) -> None:
         session.note("drain", name, queue_state.drain(session.connection, worker, count), "records/s")
 
 
-def _hundred_flows(session: Session, worker: Worker) -> float:
+def _hundred_flows(session: Session, worker: Worker, *, by_fan_out: bool = False) -> float:
+    """`by_fan_out`: the worker finds the flows itself, as when beat wakes it. Otherwise this process sends two hints
+    for each flow, which takes a part of the CPU while the worker drains."""
     queue_state.empty(session.connection)
     each = max(100, session.records // 100)
     flows = [f"no_op_{number}" for number in range(100)]
     for flow in flows:
         queue_state.enqueue(session.connection, each, flow, settled=False)
     queue_state.settle(session.connection)
-    for flow in flows:
-        worker.hint(flow)
+    if by_fan_out:
+        worker.fan_out()
+    else:
+        for flow in flows:
+            worker.hint(flow)
     queue_state.wait_until_finished(session.connection)
+    worker.wait_until_idle()
     return queue_state.rate_since(session.connection, 0, each * len(flows))

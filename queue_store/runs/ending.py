@@ -17,13 +17,11 @@ from queue_store.runs.queue_position import LEVELS
 _LEVELS = NumberArray(LEVELS)
 
 
-def may_end_with(outcomes: Sequence[Outcome], counts: RunCounts, batch_size: int, claimer: Claimer) -> bool:
-    """Whether probably nothing is due: the run claimed only once, and found fewer records than it asked for. Returns
-    False if an outcome can make its record due again, because this transaction would not see that the record is
-    due."""
-    is_short = counts.batch_count == 1 and counts.records_claimed < batch_size
+def may_end_with(outcomes: Sequence[Outcome], claimer: Claimer) -> bool:
+    """Returns False if an outcome can make its record due again, because this transaction would not see that the
+    record is due."""
     is_plain = not claimer.claimed_suspects and not claimer.position.uses_key_scan
-    return is_short and is_plain and all(outcome.__class__ is Completed for outcome in outcomes)
+    return is_plain and all(outcome.__class__ is Completed for outcome in outcomes)
 
 
 def send_end_if_idle(

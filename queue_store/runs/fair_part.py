@@ -11,10 +11,12 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FairPart:
-    """`is_plenty`: counting stopped at its limit, so the fair part is `records` or more."""
+    """`is_plenty`: counting stopped at its limit, so the fair part is `records` or more. `is_all`: no other process
+    can work on the flow at this moment, and `records` is the number of all due records that follow the cursors."""
 
     records: int
     is_plenty: bool
+    is_all: bool = False
 
 
 def fair_part(run: Run, most_each: int) -> FairPart:
@@ -30,4 +32,5 @@ def fair_part(run: Run, most_each: int) -> FairPart:
     if row is None:
         return FairPart(0, is_plenty=False)
     processes, most, due = row
-    return FairPart(-(-due // processes), is_plenty=due >= most)
+    is_plenty = due >= most
+    return FairPart(-(-due // processes), is_plenty, is_all=processes == 1 and not is_plenty)

@@ -53,6 +53,7 @@ class Run:
     is_registered: bool = False
     is_ended: bool = False
     batch_size: int = 0
+    most_in_first: int | None = None  # if set, the first batch is not larger than this
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this run ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
@@ -105,19 +106,24 @@ class Run:
             return self._first_batch
         with self.held.transaction() as cursor:
             self.batch_size, records = register_and_claim(
-                self.held, cursor, self.parameters, self.claimer, self.batch_size
+                self.held, cursor, self.parameters, self.claimer, self.batch_size, self.most_in_first
             )
             if not records:
                 self.held.undo()
         self.position.batch_size = self.batch_size
         self.is_registered = bool(records)
-        return self._claimed(records)
+        return self._claimed(records, self.first_size)
+
+    @property
+    def first_size(self) -> int:
+        """How many records the first claim asks for."""
+        return min(self.batch_size, self.most_in_first or self.batch_size)
 
     def begin_with(self, records: list[Record]) -> None:
         """Take over the records that the previous run has claimed for this one. Call this after the COMMIT."""
         self.claimer.sent_alone(found=True)
         self.is_registered = True
-        self._first_batch = self._claimed(records)
+        self._first_batch = self._claimed(records, self.first_size)
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the
@@ -232,13 +238,15 @@ class Run:
             writer.execute(sql(statement.name), statement.parameters)
         return writers
 
-    def _claimed(self, records: list[Record]) -> list[Record]:
-        """Call this after the COMMIT. Checks the batch: a wrong plan could claim too many records."""
-        if len(records) > self.batch_size:
-            raise AssertionError(f"claimed {len(records)} records of {self.batch_size}")
-        self.last_was_full = len(records) == self.batch_size
+    def _claimed(self, records: list[Record], asked: int | None = None) -> list[Record]:
+        """Call this after the COMMIT. Checks the batch: a wrong plan could claim too many records. `asked`: how many
+        records the claim asked for, if not a whole batch."""
+        asked = asked or self.batch_size
+        if len(records) > asked:
+            raise AssertionError(f"claimed {len(records)} records of {asked}")
+        self.last_was_full = len(records) == asked
         if records:
-            self.position.advance(records, self.batch_size)
+            self.position.advance(records, asked)
             self.counts.batch_count += 1
             self.counts.records_claimed += len(records)
         return records

@@ -1,6 +1,7 @@
 """Ends a short run and begins the next run, of another flow, in one transaction.
 
-If many flows have a few records each, succession saves every second COMMIT and half of the round trips. The
+If many flows have a few records each, succession saves every second COMMIT and half of the round trips. A run is
+short if its only batch, or the express slice after a first batch, had fewer records than it asked for. The
 successor begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes it. The
 successor does not wait long for locks: if the row of its flow stays locked, the first run ends without a successor.
 """
@@ -23,12 +24,18 @@ SAVEPOINT = "successor"
 
 
 def exchange_or_end(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
-    """Write outcomes and claim the next batch, as `Run.exchange` does. But if the run's only batch was short and
-    nothing is due, the run ends instead, and its successor begins in the same transaction."""
+    """Write outcomes and claim the next batch, as `Run.exchange` does. But if the run was short and nothing is due,
+    the run ends instead, and its successor begins in the same transaction."""
     is_plain = not run.claimer.next_is_for_suspects and not has_follow_ups(outcomes)
-    if is_plain and may_end_with(outcomes, run.counts, run.batch_size, run.claimer):
+    if is_plain and _was_short(run) and may_end_with(outcomes, run.claimer):
         return _end_with(run, outcomes), []
     return run.exchange(outcomes)
+
+
+def _was_short(run: Run) -> bool:
+    """Whether probably nothing is due. A run that would have a successor may have had two batches: a small first
+    one, and an express slice of all other due records."""
+    return run.counts.batch_count <= (2 if run.new_successor else 1) and not run.last_was_full
 
 
 def _end_with(run: Run, outcomes: Sequence[Outcome]) -> Written:
@@ -86,7 +93,7 @@ class _Beginning:
         cursor.execute(sql("runs/wait_shortly"))
         cursor.execute(sql("runs/lock_flow"), run.parameters)
         self._registering.execute(sql("runs/register_run"), run.parameters)
-        run.claimer.send(self._claiming, run.batch_size)
+        run.claimer.send(self._claiming, run.first_size)
 
     def read(self) -> list[Record]:
         """Returns no records if nothing is due, if the flow has suspects, or if the flow's batch size has changed.

@@ -54,6 +54,10 @@ def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
     return settings.express_by_itself and settings.max_crash_strikes > 1 and may_wait
 
 
+def is_large_enough(flow: Flow, batch_size: int) -> bool:
+    return batch_size >= FEWEST_RECORDS or bool(flow.express)
+
+
 class Express:
     """Works on the slices of one run. `execution` executes the run's claimed batches; this class notes whether they
     are quick and clean. `call`: the function that calls the handler with records and returns an outcome for each, or
@@ -120,7 +124,7 @@ class Express:
         """Whether a slice comes next. No slice follows a claim that was not full: hardly any record is due then, and
         it costs less to write the outcomes with the next claim."""
         run, quick = self._run, self._quick
-        is_small = run.batch_size < FEWEST_RECORDS and not self._flow.express
+        is_small = not is_large_enough(self._flow, run.batch_size)
         if is_small or not quick.are_enough or not run.last_was_full or self._delivery.must_stop:
             return False
         must_be_claimed = run.claimer.next_is_for_suspects or run.position.uses_key_scan
@@ -141,7 +145,10 @@ class Express:
             if self._is_suspicious():
                 return None
             size = self._size.next()
-            return hold(run, size, self._settings.lease_seconds)
+            held = hold(run, size, self._settings.lease_seconds)
+            if self._size.is_last:
+                run.last_was_full = False
+            return held
         except NotExpressError:
             self._quick.note_thrown_back()
         except ConflictError:

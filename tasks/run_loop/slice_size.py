@@ -24,17 +24,23 @@ class SliceSize:
         self._quick = quick
         self._part = FairPart(0, is_plenty=False)
         self._counted_at = 0.0
+        self.is_last = False  # whether the next slice has all due records, and another flow waits
 
     def next(self) -> int:
         """Returns the size of the next slice. If the author or an operator has set a batch size, returns that batch
         size. If the author of a batch handler did not ask for express, the handler never gets more records than in a
         normal batch. Raises what `fair_part` raises."""
+        self.is_last = False
         size = self._run.batch_size
         is_set = self._flow.batch_size is not None or size != self._settings.batch_size
         if is_set or (self._flow.batch and not self._flow.express) or not self._run.last_was_full:
             return size
         wanted = min(self._quick.slice_size, self._settings.express_batch_size)
-        return max(size, min(wanted, self._fair_part().records)) if wanted > size else size
+        if wanted <= size:
+            return size
+        part = self._fair_part()
+        self.is_last = part.is_all and part.records <= wanted and self._run.new_successor is not None
+        return max(size, min(wanted, part.records))
 
     def _fair_part(self) -> FairPart:
         now = time.monotonic()

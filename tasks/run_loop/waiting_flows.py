@@ -19,6 +19,7 @@ from queue_store.flows import FlowWithWork, with_work
 from queue_store.runs.run import Run
 
 from ..worker.services import WorkerServices
+from .first_batch import most_in_first
 from .loop import new_run, run_flow
 
 MANY_FLOWS = 20  # if a worker has fewer flows, each run has its own hint
@@ -65,7 +66,10 @@ def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Ru
     up its time slice."""
     if _is_closing(services) or time.monotonic() >= ends_at:
         return None
-    return new_run(services, services.flows[flow.flow_name])
+    declared = services.flows[flow.flow_name]
+    run = new_run(services, declared)
+    run.most_in_first = most_in_first(services, declared, flow)
+    return run
 
 
 def _is_closing(services: WorkerServices) -> bool:

@@ -25,7 +25,7 @@ def idle_process(store: Store, *flow_names: str) -> UUID:
 def test_alone_it_is_everything(store: Store) -> None:
     run = begun(store)
     store.enqueue(7)
-    assert fair_part(run, MOST_EACH) == FairPart(7, is_plenty=False)
+    assert fair_part(run, MOST_EACH) == FairPart(7, is_plenty=False, is_all=True)
 
 
 def test_idle_processes_that_serve_the_flow_have_a_part(store: Store) -> None:

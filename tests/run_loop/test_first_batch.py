@@ -1,0 +1,167 @@
+"""A run of a waiting express flow claims few records and then works on a slice, if more than one batch is due. After
+the slice, the run ends and the next run begins, in one transaction."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from queue_store.records.record import Record
+from queue_store.runs.express import hold
+from queue_store.runs.run import Run
+from tasks import FlowContext
+from tasks.run_loop import waiting_flows
+from tasks.worker.quick_batches import QuickBatches
+from tests.support.flow_runs import Worker
+
+BATCH_SIZE = 100
+FIRST = 1
+# A slice leaves its lock in the row.
+CLAIMED = "SELECT count(*) FROM processing_queue WHERE xmax::text = '0' AND status = 'completed'"
+RUNS = "SELECT flow_name, state, batch_count, records_completed FROM flow_execution_logs ORDER BY started_at"
+
+pytestmark = pytest.mark.usefixtures("at_once")
+
+
+@pytest.fixture(autouse=True)
+def many(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One waiting flow counts as many. Slices may have all due records. No time slice ends."""
+    monkeypatch.setattr(waiting_flows, "MANY_FLOWS", 1)
+    monkeypatch.setattr(QuickBatches, "note_thrown_back", lambda _: None)
+    services = worker.services
+    services.settings = replace(services.settings, time_slice_seconds=600.0)
+
+
+def fill(worker: Worker, due: int, name: str = "sample", handler: Any = None, **options: Any) -> None:
+    worker.declare(handler or (lambda payload: None), name=name, **options)
+    worker.enqueue(name, range(due))
+    worker.services.quick_batches[name].slice_size = 500
+
+
+def walk(worker: Worker) -> None:
+    worker.services.celery_queues = ["flows"]
+    waiting_flows.run_waiting_flows(worker.services)
+    assert worker.statuses().keys() == {"completed"}
+
+
+def claimed(worker: Worker) -> int:
+    return int(worker.query(CLAIMED)[0].count)
+
+
+def test_if_two_batches_are_due_few_records_are_claimed(worker: Worker) -> None:
+    fill(worker, 2 * BATCH_SIZE)
+    walk(worker)
+    assert claimed(worker) == FIRST
+    assert worker.query(RUNS) == [("sample", "ended", 2, 2 * BATCH_SIZE)]
+
+
+def test_if_fewer_are_due_a_whole_batch_is_claimed(worker: Worker) -> None:
+    fill(worker, 2 * BATCH_SIZE - 1)
+    walk(worker)
+    assert claimed(worker) == BATCH_SIZE
+
+
+def test_a_batch_handler_gets_a_whole_batch(worker: Worker) -> None:
+    sizes: list[int] = []
+
+    def handle(records: list[FlowContext]) -> None:
+        sizes.append(len(records))
+
+    fill(worker, 2 * BATCH_SIZE, handler=handle, batch=True)
+    walk(worker)
+    assert sizes == [BATCH_SIZE, BATCH_SIZE]
+
+
+def test_a_batch_size_of_the_author_is_obeyed(worker: Worker) -> None:
+    fill(worker, 100, batch_size=50)
+    walk(worker)
+    assert claimed(worker) == 50
+
+
+@pytest.mark.parametrize("option", [{"express": False}, {"concurrency": 2}])
+def test_a_flow_that_is_not_express_claims_whole_batches(worker: Worker, option: dict[str, Any]) -> None:
+    fill(worker, 2 * BATCH_SIZE, **option)
+    walk(worker)
+    assert claimed(worker) == 2 * BATCH_SIZE
+    assert worker.query(RUNS)[0].batch_count == 2
+
+
+def test_a_flow_whose_batches_are_too_small_for_slices_claims_whole_batches(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.run_loop.express.FEWEST_RECORDS", BATCH_SIZE + 1)
+    fill(worker, 2 * BATCH_SIZE)
+    walk(worker)
+    assert worker.query(RUNS)[0].batch_count == 2
+
+
+def test_a_flow_with_order_keys_claims_whole_batches(worker: Worker) -> None:
+    worker.services.position("sample").scan_keys_for(600.0)
+    fill(worker, 2 * BATCH_SIZE)
+    worker.query("UPDATE processing_queue SET order_key = id::text")
+    walk(worker)
+    assert worker.query(RUNS)[0].batch_count == 2
+
+
+def test_a_flow_whose_run_has_died_lately_claims_whole_batches(worker: Worker) -> None:
+    worker.services.quick_batches["sample"].is_suspicious = True
+    worker.services.quick_batches["sample"].looked_at = float("inf")
+    fill(worker, 2 * BATCH_SIZE)
+    walk(worker)
+    assert claimed(worker) == 2 * BATCH_SIZE
+    assert worker.query(RUNS)[0].batch_count == 2
+
+
+def test_nobody_looks_for_another_slice_after_all_due_records(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another flow waits, so it is its turn."""
+    sizes: list[int] = []
+
+    def note(run: Run, size: int, *rest: Any) -> Any:
+        sizes.append(size)
+        return hold(run, size, *rest)
+
+    monkeypatch.setattr("tasks.run_loop.express.hold", note)
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
+    for name in ("a", "b"):
+        fill(worker, 2 * BATCH_SIZE, name)
+    walk(worker)
+    rest = 2 * BATCH_SIZE - FIRST
+    assert sizes == [rest, rest, BATCH_SIZE]  # no flow waits after the last one
+
+
+def test_the_next_run_begins_where_the_run_ends(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    begin_with = Run.begin_with
+
+    def note(run: Run, records: list[Record]) -> None:
+        assert len(records) == FIRST
+        begun.append(run.options.flow_name)
+        begin_with(run, records)
+
+    monkeypatch.setattr(Run, "begin_with", note)
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
+    for name in ("a", "b", "c"):
+        fill(worker, 2 * BATCH_SIZE, name)
+    walk(worker)
+    assert begun == ["b", "c"]
+    assert worker.query(RUNS) == [(name, "ended", 2, 2 * BATCH_SIZE) for name in ("a", "b", "c")]
+
+
+def test_what_becomes_due_during_the_slice_is_not_left(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run found all due records in its slice, but more are due when it would end."""
+    late: list[int] = []
+
+    def enqueue_once(payload: Any) -> None:
+        if payload == 2 * BATCH_SIZE - 1 and not late:
+            late.extend(worker.enqueue("a", ["late"]))
+
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
+    for name in ("a", "b"):
+        fill(worker, 2 * BATCH_SIZE, name, enqueue_once)
+    walk(worker)
+    assert worker.statuses() == {"completed": 4 * BATCH_SIZE + 1}
+    assert worker.query(RUNS)[0][:3] == ("a", "ended", 3)
