@@ -110,6 +110,8 @@ class Express:
             self._delivery.flush()  # the slice will use the connection
             if (rest := self._work_on_next()) is None:
                 break
+            if self._size.is_last:
+                self._run.last_was_full = False
             if rest:
                 return rest
         if self._delivery.must_stop:
@@ -145,10 +147,7 @@ class Express:
             if self._is_suspicious():
                 return None
             size = self._size.next()
-            held = hold(run, size, self._settings.lease_seconds)
-            if self._size.is_last:
-                run.last_was_full = False
-            return held
+            return hold(run, size, self._settings.lease_seconds)
         except NotExpressError:
             self._quick.note_thrown_back()
         except ConflictError:

@@ -18,5 +18,6 @@ def most_in_first(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -
         return None
     quick, position = services.quick_batches[flow.name], services.position(flow.name)
     is_express = may_be_express(flow, services.settings) and is_large_enough(flow, waiting.batch_size)
-    is_next = quick.are_enough and not quick.is_suspicious and not position.uses_key_scan
-    return 1 if is_express and is_next else None
+    is_quick = quick.are_enough and not quick.is_suspicious
+    must_be_claimed = position.uses_key_scan or position.next_is_aging
+    return 1 if is_express and is_quick and not must_be_claimed else None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from queue_store.records.record import Record
 from queue_store.runs.express import hold
@@ -103,6 +104,16 @@ def test_a_flow_with_order_keys_claims_whole_batches(worker: Worker) -> None:
     assert worker.query(RUNS)[0].batch_count == 2
 
 
+def test_a_batch_that_begins_at_the_level_that_has_waited_longest_is_whole(worker: Worker) -> None:
+    """Otherwise records of low priority might wait much longer."""
+    fill(worker, 2 * BATCH_SIZE)
+    position = worker.services.position("sample")
+    while not position.next_is_aging:
+        position.count_claim()
+    walk(worker)
+    assert claimed(worker) == BATCH_SIZE
+
+
 def test_a_flow_whose_run_has_died_lately_claims_whole_batches(worker: Worker) -> None:
     worker.services.quick_batches["sample"].is_suspicious = True
     worker.services.quick_batches["sample"].looked_at = float("inf")
@@ -131,7 +142,14 @@ def test_nobody_looks_for_another_slice_after_all_due_records(
     assert sizes == [rest, rest, BATCH_SIZE]  # no flow waits after the last one
 
 
-def test_the_next_run_begins_where_the_run_ends(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def one_commit(payload: Any, connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT")
+
+
+@pytest.mark.parametrize("handler", [None, one_commit])
+def test_the_next_run_begins_where_the_run_ends(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, handler: Any
+) -> None:
     begun: list[str] = []
     begin_with = Run.begin_with
 
@@ -143,7 +161,7 @@ def test_the_next_run_begins_where_the_run_ends(worker: Worker, monkeypatch: pyt
     monkeypatch.setattr(Run, "begin_with", note)
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     for name in ("a", "b", "c"):
-        fill(worker, 2 * BATCH_SIZE, name)
+        fill(worker, 2 * BATCH_SIZE, name, handler)
     walk(worker)
     assert begun == ["b", "c"]
     assert worker.query(RUNS) == [(name, "ended", 2, 2 * BATCH_SIZE) for name in ("a", "b", "c")]
