@@ -15,8 +15,8 @@ from queue_store.errors import QueueStoreError
 @dataclass(slots=True)
 class Job:
     """A waiting job, locked in the caller's transaction. `name`: the name of the job's task. `flow_name`: the flow
-    of the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: the job was locked
-    before its turn, together with earlier jobs that must move in the same batch."""
+    of the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: the job's id is after the
+    end of this batch. It was locked now because it must move together with earlier jobs of the batch."""
 
     id: Any
     name: str

@@ -71,7 +71,8 @@ class Operators:
     def find_unfinished(
         self, flow_name: str, *, include_running: bool = True, limit: int = MAXIMUM_RECORDS
     ) -> list[int]:
-        """The ids of a flow's pending records and, with `include_running`, its processing records, in order."""
+        """The ids of a flow's pending records, in ascending order. With `include_running`, also the ids of its
+        processing records."""
         filters: dict[str, object] = {
             "flow_name": flow_name,
             "include_running": include_running,

@@ -18,21 +18,20 @@ def register_and_claim(
     run_parameters: dict[str, Any],
     claimer: Claimer,
     batch_size: int,
-    most: int | None = None,
     *,
     at_once: bool = True,
 ) -> tuple[int, list[Record]]:
     """Returns the flow's batch size, and the batch. If the batch is empty, the caller must roll back, so that no
-    run is registered. `batch_size`: the flow's batch size as last known. `most`: the batch is not larger than this.
-    `at_once`: claim with the known batch size, before the flow's present batch size is read. If the batch size has
-    changed, or the flow has suspects, the transaction is rolled back and begins again."""
+    run is registered. `batch_size`: the flow's batch size as last known. `at_once`: claim with this batch size,
+    before the flow's present batch size is read. If the batch size has changed, or the flow has suspects, the
+    transaction is rolled back and begins again."""
     at_once = at_once and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):
         cursor.execute(sql("runs/lock_flow"), run_parameters)
         registering.execute(sql("runs/register_run"), run_parameters)
         if at_once:
-            claimer.send(cursor, _bounded(batch_size, most))
+            claimer.send(cursor, claimer.options.first_size(batch_size))
     registered = registering.fetchone()
     if registered is None:
         return batch_size, []
@@ -40,14 +39,10 @@ def register_and_claim(
     records = claimer.read(cursor) if at_once else []
     if records and (has_suspects or right_size != batch_size):
         held.undo()
-        return register_and_claim(held, cursor, run_parameters, claimer, right_size, most, at_once=False)
+        return register_and_claim(held, cursor, run_parameters, claimer, right_size, at_once=False)
     if records:
         claimer.sent_alone(found=True)
     else:
-        size = _bounded(right_size, most)
+        size = claimer.options.first_size(right_size)
         records = claimer.claim(cursor, size, suspects_first=has_suspects, was_sent=at_once)
     return right_size, records
-
-
-def _bounded(batch_size: int, most: int | None) -> int:
-    return min(batch_size, most or batch_size)

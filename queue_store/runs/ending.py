@@ -49,3 +49,12 @@ def send_end(
     end = {"error_message": error_message, "leaves_unfinished": leaves_unfinished, "is_alone": is_alone}
     OwnCursor(cursor.connection).execute(sql("runs/end_run"), run_parameters | end | counts.parameters())
     OwnCursor(cursor.connection).execute(sql("runs/settle_run"), run_parameters)
+
+
+def declare_dead(
+    cursor: Cursor[Any], run_parameters: dict[str, Any], suspect_record_id: int | None, error_message: str
+) -> None:
+    """Stores that the run has died, although its process lives."""
+    death = {"error_message": error_message, "suspect_record_id": suspect_record_id, "lease_seconds": None}
+    cursor.execute(sql("runs/plan_once"), run_parameters)
+    cursor.execute(sql("liveness/declare_run_dead"), run_parameters | death)

@@ -9,13 +9,18 @@ from queue_store.records.record import Record, Written
 class RunOptions:
     """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least
     0. `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its
-    own."""
+    own. `most_in_first`: the first batch is not larger than this; None if it may be a whole batch."""
 
     flow_name: str
     batch_size: int
     max_retries: int
     record_class: type[Record] = Record
     with_sqlalchemy: bool = False  # the flow's handlers receive the run's transaction
+    most_in_first: int | None = None
+
+    def first_size(self, batch_size: int) -> int:
+        """How many records the run's first claim asks for."""
+        return min(batch_size, self.most_in_first or batch_size)
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from queue_store.errors import ClaimLostError, CommitUnknownError
 from queue_store.records.record import Outcome, Record, Written
 from queue_store.runs.beginning import register_and_claim
 from queue_store.runs.claimer import Claimer
-from queue_store.runs.ending import send_end
+from queue_store.runs.ending import declare_dead, send_end
 from queue_store.runs.options import RunCounts, RunOptions
 from queue_store.runs.outcomes import (
     add_finished,
@@ -53,8 +53,8 @@ class Run:
     is_registered: bool = False
     is_ended: bool = False
     batch_size: int = 0
-    most_in_first: int | None = None  # if set, the first batch is not larger than this
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
+    has_all: bool = False  # the last slice had all due records, and another flow waits
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this run ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
     is_in_doubt: bool = False  # the previous run does not know whether this run has begun
@@ -106,24 +106,19 @@ class Run:
             return self._first_batch
         with self.held.transaction() as cursor:
             self.batch_size, records = register_and_claim(
-                self.held, cursor, self.parameters, self.claimer, self.batch_size, self.most_in_first
+                self.held, cursor, self.parameters, self.claimer, self.batch_size
             )
             if not records:
                 self.held.undo()
         self.position.batch_size = self.batch_size
         self.is_registered = bool(records)
-        return self._claimed(records, self.first_size)
-
-    @property
-    def first_size(self) -> int:
-        """How many records the first claim asks for."""
-        return min(self.batch_size, self.most_in_first or self.batch_size)
+        return self._claimed(records, self.options.first_size(self.batch_size))
 
     def begin_with(self, records: list[Record]) -> None:
         """Take over the records that the previous run has claimed for this one. Call this after the COMMIT."""
         self.claimer.sent_alone(found=True)
         self.is_registered = True
-        self._first_batch = self._claimed(records, self.first_size)
+        self._first_batch = self._claimed(records, self.options.first_size(self.batch_size))
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the
@@ -156,7 +151,8 @@ class Run:
         return written, self._claimed(records)
 
     def write(self, outcomes: Sequence[Outcome]) -> Written:
-        """Write outcomes in one transaction. Idempotent: the fence refuses a second writing."""
+        """Write outcomes in one transaction. Idempotent: if the same outcomes are written again, the fence refuses
+        them."""
         with self.held.transaction() as cursor:
             written = self.write_in(cursor, outcomes)
         self.counts.add(written)
@@ -216,14 +212,8 @@ class Run:
         """End as if this process had died with the record `suspect_record_id` in flight. That record then gets a
         crash strike. None means that it is unknown which record was in flight. Then, if the run has only one
         record, that record gets the strike. If the run has several records, they become suspects."""
-        death = {
-            "error_message": error_message,
-            "suspect_record_id": suspect_record_id,
-            "lease_seconds": None,
-        }
         with self.held.transaction() as cursor:
-            cursor.execute(sql("runs/plan_once"), self.parameters)
-            cursor.execute(sql("liveness/declare_run_dead"), self.parameters | death)
+            declare_dead(cursor, self.parameters, suspect_record_id, error_message)
 
     def end_in(self, cursor: Cursor[Any], error_message: str | None = None, **how: bool) -> None:
         """End in the caller's transaction. `how`: the options of `send_end`."""
@@ -244,7 +234,7 @@ class Run:
         asked = asked or self.batch_size
         if len(records) > asked:
             raise AssertionError(f"claimed {len(records)} records of {asked}")
-        self.last_was_full = len(records) == asked
+        self.last_was_full, self.has_all = len(records) == asked, False
         if records:
             self.position.advance(records, asked)
             self.counts.batch_count += 1

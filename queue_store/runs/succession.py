@@ -1,7 +1,7 @@
 """Ends a short run and begins the next run, of another flow, in one transaction.
 
 If many flows have a few records each, succession saves every second COMMIT and half of the round trips. A run is
-short if its only batch, or the express slice after a first batch, had fewer records than it asked for. The
+short if its only batch had fewer records than it asked for, or if its express slice had all due records. The
 successor begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes it. The
 successor does not wait long for locks: if the row of its flow stays locked, the first run ends without a successor.
 """
@@ -24,18 +24,14 @@ SAVEPOINT = "successor"
 
 
 def exchange_or_end(run: Run, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
-    """Write outcomes and claim the next batch, as `Run.exchange` does. But if the run was short and nothing is due,
-    the run ends instead, and its successor begins in the same transaction."""
+    """Write outcomes and claim the next batch, as `Run.exchange` does. But if the run is short and nothing is due, the
+    run ends instead, and its successor begins in the same transaction."""
     is_plain = not run.claimer.next_is_for_suspects and not has_follow_ups(outcomes)
-    if is_plain and _was_short(run) and may_end_with(outcomes, run.claimer):
+    asked = run.options.first_size(run.batch_size)
+    is_short = run.counts.batch_count == 1 and run.counts.records_claimed < asked
+    if is_plain and (is_short or run.has_all) and may_end_with(outcomes, run.claimer):
         return _end_with(run, outcomes), []
     return run.exchange(outcomes)
-
-
-def _was_short(run: Run) -> bool:
-    """Whether probably nothing is due. A run that would have a successor may have had two batches: a small first
-    one, and an express slice of all other due records."""
-    return run.counts.batch_count <= (2 if run.new_successor else 1) and not run.last_was_full
 
 
 def _end_with(run: Run, outcomes: Sequence[Outcome]) -> Written:
@@ -93,7 +89,7 @@ class _Beginning:
         cursor.execute(sql("runs/wait_shortly"))
         cursor.execute(sql("runs/lock_flow"), run.parameters)
         self._registering.execute(sql("runs/register_run"), run.parameters)
-        run.claimer.send(self._claiming, run.first_size)
+        run.claimer.send(self._claiming, run.options.first_size(run.batch_size))
 
     def read(self) -> list[Record]:
         """Returns no records if nothing is due, if the flow has suspects, or if the flow's batch size has changed.

@@ -5,9 +5,9 @@ stop. Then billiard installs its own handler (findings/billiard-replaces-the-sig
 handler ends the child, and the child's run gives its records back.
 
 A process that a handler forked must end at once, and no SIGTERM may be lost before that: `multiprocessing.Pool` sends
-one, and then waits for the end without a limit. Python would lose a SIGTERM that arrives while Python itself is being
-forked, or just before a call that waits. So SIGTERM is blocked during the fork, and has its default action in the new
-process.
+one SIGTERM, and then waits without a limit until the process has ended. Python would lose a SIGTERM that arrives while
+Python itself is being forked, or just before a call that waits. So SIGTERM is blocked during the fork, and has its
+default action in the new process.
 """
 
 import os

@@ -159,7 +159,6 @@ def open_worker_process(**_: Any) -> None:
 
     enter(Place.POOL_CHILD)
     survive_group_sigterm()
-    bound_wait_for_unread_results()
     _allow_child_processes()
     time_limit.install()
     import_what_handlers_need(all_flows())  # already done before a fork, but not in a spawned child
@@ -171,6 +170,7 @@ def open_worker_process(**_: Any) -> None:
         thread.start()
     if services.settings.tracing:
         trace_attempts()
+    bound_wait_for_unread_results()
 
 
 @worker_process_shutdown.connect

@@ -7,9 +7,9 @@ OF_MESSAGES = ("exchange", "exchange_type", "routing_key")  # entries of a route
 
 
 def flow_queue(app: Any, queue: Any = None, *, name: str | None = None) -> str:
-    """Returns the name of a queue as flows declare it. `name`: the name of the task whose queue is returned.
-    `queue`: the Celery queue that a call names. If there is no queue, or it is Celery's default queue, returns the
-    default queue of flows."""
+    """Returns the name of a flow's queue, without the prefix of the schema. `name`: the name of the task whose queue is
+    returned. `queue`: the Celery queue that a call names. If there is no queue, or it is Celery's default queue,
+    returns the default queue of flows."""
     if name is not None:
         queue = getattr(app.tasks.get(name), "queue", None) or route_of(app, name).get("queue")
     queue = getattr(queue, "name", queue)

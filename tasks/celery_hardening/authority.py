@@ -1,6 +1,6 @@
-"""A message only wakes a worker. Anybody who can write to the broker can name any task with any arguments. So in a
-worker, a task that is due at a fixed time runs only for an occurrence of the schedule. An occurrence is a row in
-Postgres that says that the task is due."""
+"""A message only wakes a worker, or enqueues a record where ENQUEUE_BY_MESSAGE allows it. Anybody who can write to the
+broker can name any task with any arguments. So in a worker, a task that is due at a fixed time runs only for an
+occurrence of the schedule. An occurrence is a row in Postgres that says that the task is due."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

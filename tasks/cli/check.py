@@ -12,8 +12,8 @@ from .frame import json_option, say, write_json
 if TYPE_CHECKING:
     from queue_store.alerting.findings import Finding
 
-# The exit codes of Nagios. Nagios has no code for an emergency, so an emergency has the code for critical. Wrong
-# usage is 64 in every command.
+# The exit codes of Nagios. Nagios has no code for an emergency, so an emergency has the code for critical. The exit
+# code for wrong usage is 64 in every command.
 EXIT_CODES = {"healthy": 0, "warning": 1, "critical": 2, "emergency": 2}
 UNKNOWN = 3
 LEVELS = tuple(EXIT_CODES)

@@ -37,7 +37,8 @@ def stop(
     actor: str,
     as_json: bool,
 ) -> None:
-    """Stop ingestion, processing, or both. `queuectl resume` with the same options undoes the stop."""
+    """Stop ingestion, processing, or both. To undo the stop, call `queuectl resume` with the same flow and the same
+    --ingestion, --processing or --all."""
     ingestion, processing = ingestion or everything, processing or everything
     if not ingestion and not processing:
         raise click.UsageError("Say what to stop: --ingestion, --processing or --all.")

@@ -80,7 +80,7 @@ def take_snapshot(
     with_percentiles_of_day: bool = False,
 ) -> Snapshot:
     """`with_integrity=False` does not look for violations. `with_percentiles_of_day=False` does not read the
-    percentiles of the day: no rule needs them, and reading them takes long with a thousand flows. Raises
+    percentiles of the day: no rule needs them, and reading them takes a long time with a thousand flows. Raises
     DatabaseUnavailableError."""
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         response_time_ms = read_response_time_ms(cursor)

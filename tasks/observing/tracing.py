@@ -42,7 +42,7 @@ class Tracing:
 
     @contextmanager
     def run(self, run: Run, trace_context: str | None) -> Generator[None]:
-        """The span of a run stays open until the run ends, and a run can take long. So the spans of the run's
+        """The span of a run stays open until the run ends, and that can take a long time. So the spans of the run's
         attempts are exported first."""
         from opentelemetry.trace import SpanKind
 

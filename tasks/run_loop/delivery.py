@@ -98,8 +98,10 @@ class Delivery:
             self.wrote(self._write(outcomes))
 
     def flush_and_claim(self, *, prefetch: bool = False) -> list[Record]:
-        """Write the outcomes and claim the next batch. Raises RunLostError if the database cannot be reached any
-        more, because the run cannot know whether its claim was committed."""
+        """Write the outcomes and claim the next batch. Does nothing if the run has ended. Raises RunLostError if the
+        database cannot be reached any more, because the run cannot know whether its claim was committed."""
+        if self._run.is_ended:
+            return []
         outcomes, self._outcomes = self._outcomes, []
         run = self._run
         run.batch_size = self.current.batch_size or run.batch_size

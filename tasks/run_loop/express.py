@@ -1,11 +1,11 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
-A run begins with a claim. If the last batches of its flow were quick and clean (worker/quick_batches.py), the run
-goes on with slices, as long as each claim or slice is full. Some records are always claimed: suspects, records with
-an order key, records that failed, and records whose earlier slice ended without an outcome for them. Some batches
-start at the priority level that has waited longest. These batches are always claimed, too. If a slice becomes long,
-a second thread claims its records. If a handler fails, the slice ends. In both cases, the flow's records are then
-claimed in the normal way. See docs/architecture.md, "Express slices".
+A run begins with a claim. If the last batches of its flow were quick and clean (worker/quick_batches.py), the run goes
+on with slices, as long as each claim or slice is full and leaves due records. Some records are always claimed:
+suspects, records with an order key, records that failed, and records whose earlier slice ended without an outcome for
+them. Some batches start at the priority level that has waited longest. These batches are always claimed, too. If a
+slice becomes long, a second thread claims its records. If a handler fails, the slice ends. In both cases, the flow's
+records are then claimed in the normal way. See docs/architecture.md, "Express slices".
 """
 
 import time
@@ -110,8 +110,7 @@ class Express:
             self._delivery.flush()  # the slice will use the connection
             if (rest := self._work_on_next()) is None:
                 break
-            if self._size.is_last:
-                self._run.last_was_full = False
+            self._run.has_all = self._size.is_last
             if rest:
                 return rest
         if self._delivery.must_stop:
@@ -123,11 +122,17 @@ class Express:
         self._watch.end()
 
     def _is_next(self) -> bool:
-        """Whether a slice comes next. No slice follows a claim that was not full: hardly any record is due then, and
-        it costs less to write the outcomes with the next claim."""
+        """Whether a slice comes next. No slice follows a claim that was not full, or a slice of all due records:
+        hardly any record is due then, and it costs less to write the outcomes with the next claim."""
         run, quick = self._run, self._quick
         is_small = not is_large_enough(self._flow, run.batch_size)
-        if is_small or not quick.are_enough or not run.last_was_full or self._delivery.must_stop:
+        if (
+            is_small
+            or not quick.are_enough
+            or not run.last_was_full
+            or run.has_all
+            or self._delivery.must_stop
+        ):
             return False
         must_be_claimed = run.claimer.next_is_for_suspects or run.position.uses_key_scan
         return not must_be_claimed and not (quick.is_suspicious and not self._must_look_again())

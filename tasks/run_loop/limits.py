@@ -37,8 +37,9 @@ class Limits:
         return list(self.open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
-        """Returns a context manager. When the time is over, the context manager raises TimeLimitExceededError in its
-        block, if the block can be interrupted. Call `lift` after an exception."""
+        """Returns a context manager. At the time limit, the context manager interrupts its block, if the block can be
+        interrupted, and raises TimeLimitExceededError. On an event loop, the block itself sees CancelledError. Call
+        `lift` after an exception."""
         if self._seconds is None or self._stuck_handlers is None:  # unlimited
             return _NO_LIMIT
         if self._is_async:

@@ -67,7 +67,12 @@ def run_flow(
         return run.counts
 
 
-def new_run(services: WorkerServices, flow: Flow, celery_task_id: str | None = None) -> Run:
+def new_run(
+    services: WorkerServices,
+    flow: Flow,
+    celery_task_id: str | None = None,
+    most_in_first: int | None = None,
+) -> Run:
     """Returns a run that has not begun."""
     options = RunOptions(
         flow_name=flow.name,
@@ -75,6 +80,7 @@ def new_run(services: WorkerServices, flow: Flow, celery_task_id: str | None = N
         max_retries=flow.max_retries_or_default(services.settings),
         record_class=flow.record_class,
         with_sqlalchemy=flow.needs_sqlalchemy and not flow.is_async,
+        most_in_first=most_in_first,
     )
     position = services.position(flow.name)
     return Run(services.database, options, position, services.process.worker_process_id, celery_task_id)

@@ -1,7 +1,7 @@
 """Makes runs of several waiting flows in a row. If a worker has many flows, a run is followed by runs of other
 waiting flows, without a hint for each of them. So hundreds of flows with a few records each need no more hints than
-one flow with many records. If the only batch of a run is short, the next run begins in the transaction that ends
-this run (queue_store/runs/succession.py).
+one flow with many records. If a run is short, the next run begins in the transaction that ends this run
+(queue_store/runs/succession.py).
 
 Each process goes through the waiting flows in the order of their names. After the last name comes the first. The
 process begins at a random flow, and stops at the flow at which another process began. Then it reads again which
@@ -67,9 +67,7 @@ def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Ru
     if _is_closing(services) or time.monotonic() >= ends_at:
         return None
     declared = services.flows[flow.flow_name]
-    run = new_run(services, declared)
-    run.most_in_first = most_in_first(services, declared, flow)
-    return run
+    return new_run(services, declared, most_in_first=most_in_first(services, declared, flow))
 
 
 def _is_closing(services: WorkerServices) -> bool:

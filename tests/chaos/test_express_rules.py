@@ -173,7 +173,7 @@ def held_again_after_a_crash_of_postgres(story: Story) -> None:
 
 
 def converted(story: Story) -> None:
-    """A slice that became long and was claimed, with a record that failed."""
+    """A slice took too long, so its records were claimed. One record failed."""
     record, run = story.record(), story.run()
     story.call(record, run)
     story.arrow(record, "pending → processing", run)

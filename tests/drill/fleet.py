@@ -27,7 +27,7 @@ FLOWS = "tests.drill.flows_under_drill"
 LOGIN = "drill_fleet"
 CONNECTION_LIMIT = 80
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "1"}
-# The fleet stores rows about itself in these tables. They are kept when all other tables are emptied.
+# The fleet needs the rows of these tables, so they are kept when all other tables are emptied.
 KEPT = (
     "schema_version",
     "flows",

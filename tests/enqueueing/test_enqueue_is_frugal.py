@@ -46,7 +46,7 @@ def test_one_record_is_one_statement(database: DatabaseManager, on_duplicate: st
 
 @pytest.mark.parametrize("tiny", [0, 10_000])
 def test_memory_does_not_grow_with_the_number_of_rows(database: DatabaseManager, tiny: int) -> None:
-    """A chunk holds only a few rows of 50 kB each, even if many small rows came before."""
+    """A chunk holds at most about 80 rows of 50 kB each, even if many small rows came before."""
 
     def rows() -> Iterator[object]:
         for n in range(tiny):

@@ -1,4 +1,4 @@
-"""Queues in one database do not affect each other: rescue, locks, keys, counts, alerts and roles."""
+"""Queues in one database do not affect each other's rescue, locks, keys, counts, alerts or roles."""
 
 import dataclasses
 import secrets

@@ -1,5 +1,5 @@
-"""A run of a waiting express flow claims few records and then works on a slice, if more than one batch is due. After
-the slice, the run ends and the next run begins, in one transaction."""
+"""A run of a waiting express flow claims few records and then works on slices, if at least two batches are due. If a
+slice had all due records, the run ends and the next run begins, in one transaction."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,11 +12,11 @@ from queue_store.runs.express import hold
 from queue_store.runs.run import Run
 from tasks import FlowContext
 from tasks.run_loop import waiting_flows
-from tasks.worker.quick_batches import QuickBatches
+from tasks.run_loop.first_batch import FIRST_BATCH as FIRST
+from tasks.worker.quick_batches import ENOUGH_BATCHES, QuickBatches
 from tests.support.flow_runs import Worker
 
 BATCH_SIZE = 100
-FIRST = 1
 # A slice leaves its lock in the row.
 CLAIMED = "SELECT count(*) FROM processing_queue WHERE xmax::text = '0' AND status = 'completed'"
 RUNS = "SELECT flow_name, state, batch_count, records_completed FROM flow_execution_logs ORDER BY started_at"
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.usefixtures("at_once")
 
 @pytest.fixture(autouse=True)
 def many(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One waiting flow counts as many. Slices may have all due records. No time slice ends."""
+    """A worker with one flow counts as a worker with many flows. Slices may have all due records. No time slice
+    ends."""
     monkeypatch.setattr(waiting_flows, "MANY_FLOWS", 1)
     monkeypatch.setattr(QuickBatches, "note_thrown_back", lambda _: None)
     services = worker.services
@@ -77,6 +78,55 @@ def test_a_batch_size_of_the_author_is_obeyed(worker: Worker) -> None:
     fill(worker, 100, batch_size=50)
     walk(worker)
     assert claimed(worker) == 50
+
+
+def test_a_batch_size_of_an_operator_is_obeyed(worker: Worker) -> None:
+    fill(worker, 100)
+    worker.query("UPDATE flows SET batch_size_override = 50")
+    worker.services.position("sample").batch_size = 50  # as an earlier run has read it
+    walk(worker)
+    assert claimed(worker) == 50
+
+
+def test_the_claim_is_as_small_if_the_batch_size_has_changed(worker: Worker) -> None:
+    """The first claim is then undone and made again."""
+    fill(worker, 2 * BATCH_SIZE)
+    worker.services.position("sample").batch_size = 50
+    walk(worker)
+    assert claimed(worker) == FIRST
+
+
+def test_a_flow_whose_slice_failed_lately_claims_a_whole_batch(worker: Worker) -> None:
+    """A whole batch also has the records that every slice would refuse."""
+    fill(worker, 2 * BATCH_SIZE)
+    worker.services.quick_batches["sample"].wanted = ENOUGH_BATCHES + 1
+    walk(worker)
+    assert claimed(worker) == BATCH_SIZE
+
+
+@pytest.mark.parametrize("strikes", [0, 1])
+def test_suspects_come_first(worker: Worker, strikes: int) -> None:
+    """The first claim is sent again, because the flow has suspects. No suspect is left when the run ends."""
+    fill(worker, 2 * BATCH_SIZE)
+    worker.query(
+        "UPDATE processing_queue SET batch_limit = 1, crash_strikes = %(strikes)s WHERE payload <@ '[0, 1, 2]'",
+        strikes=strikes,
+    )
+    walk(worker)
+    assert worker.query(RUNS)[0][:2] == ("sample", "ended")
+
+
+def test_after_a_slice_that_left_due_records_another_slice_follows(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices have not grown much yet, so the first one leaves the rest."""
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
+    for name in ("a", "b"):
+        fill(worker, 3 * BATCH_SIZE, name)
+        worker.services.quick_batches[name].slice_size = BATCH_SIZE + 50
+    walk(worker)
+    assert claimed(worker) == 2 * FIRST
+    assert worker.query(RUNS)[0] == ("a", "ended", 3, 3 * BATCH_SIZE)
 
 
 @pytest.mark.parametrize("option", [{"express": False}, {"concurrency": 2}])
@@ -175,11 +225,12 @@ def test_what_becomes_due_during_the_slice_is_not_left(
 
     def enqueue_once(payload: Any) -> None:
         if payload == 2 * BATCH_SIZE - 1 and not late:
-            late.extend(worker.enqueue("a", ["late"]))
+            late.extend(worker.enqueue("a", range(3 * BATCH_SIZE)))
 
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     for name in ("a", "b"):
         fill(worker, 2 * BATCH_SIZE, name, enqueue_once)
     walk(worker)
-    assert worker.statuses() == {"completed": 4 * BATCH_SIZE + 1}
-    assert worker.query(RUNS)[0][:3] == ("a", "ended", 3)
+    assert worker.statuses() == {"completed": 7 * BATCH_SIZE}
+    assert worker.query(RUNS)[0][:2] == ("a", "ended")
+    assert claimed(worker) == FIRST + BATCH_SIZE + FIRST

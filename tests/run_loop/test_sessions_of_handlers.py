@@ -1,5 +1,5 @@
-"""A session may send statements only at its flush. They still belong to the handler's attempt: the time limit and
-the hook cover them, and their errors count as the handler's."""
+"""A session can hold its statements back until its flush. They still belong to the handler's attempt: the time limit
+and the hook cover them, and their errors count as the handler's."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -100,6 +100,29 @@ def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_pr
     assert worker.query("SELECT state FROM flow_execution_logs WHERE state <> 'ended'") == []
 
 
+def test_a_run_that_has_ended_begins_no_second_successor(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of several handlers at a time ends when it asks for its next batch, and then asks once more."""
+    made: list[str] = []
+    new_run = waiting_flows.new_run
+
+    def note(services: Any, flow: Any, **options: Any) -> Run:
+        made.append(flow.name)
+        return new_run(services, flow, **options)
+
+    async def handle(payload: Any) -> None:
+        pass
+
+    monkeypatch.setattr(waiting_flows, "new_run", note)
+    for number in range(MANY_FLOWS):
+        worker.declare(handle, name=name(number))
+        worker.enqueue(name(number), [1])
+    walk(worker)
+    assert worker.statuses() == {"completed": MANY_FLOWS}
+    assert len(made) == MANY_FLOWS
+
+
 def test_no_successor_begins_after_the_time_slice(
     worker: Worker, walked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,12 @@ def test_alone_it_is_everything(store: Store) -> None:
     assert fair_part(run, MOST_EACH) == FairPart(7, is_plenty=False, is_all=True)
 
 
+def test_where_counting_stopped_it_is_not_everything(store: Store) -> None:
+    run = begun(store)
+    store.enqueue(7)
+    assert fair_part(run, 7) == FairPart(7, is_plenty=True)
+
+
 def test_idle_processes_that_serve_the_flow_have_a_part(store: Store) -> None:
     run = begun(store)
     store.enqueue(10)

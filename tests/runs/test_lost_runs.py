@@ -21,7 +21,7 @@ WHERE application_name LIKE '%%processing_queue worker%%' AND datname = current_
 
 
 class Fate:
-    """The first handler is in the middle of its work when its run is declared dead and its session ended."""
+    """The first handler is in the middle of its work when its run is declared dead and its session is ended."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker

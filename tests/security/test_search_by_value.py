@@ -1,5 +1,5 @@
-"""A search by the value of a payload field reveals that value, even if payloads are hidden. SECURITY.md and
-docs/watching.md say so."""
+"""A search by the value of a payload field reveals which records hold that value, even if payloads are hidden.
+SECURITY.md and docs/watching.md say so."""
 
 import pytest
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 
 from tests.support.flow_rows import register_flow
 from tests.workers.conftest import Queue
@@ -62,16 +63,25 @@ def test_a_sigterm_to_the_group_charges_no_record_of_a_handler_in_the_main_threa
 
 
 def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
-    queue: Queue, settings_environment: dict[str, str], redis_client: redis.Redis, log: Path
+    queue: Queue,
+    settings_environment: dict[str, str],
+    redis_client: redis.Redis,
+    redis_url: str,
+    log: Path,
+    tmp_path: Path,
 ) -> None:
     """Celery never reads the result of such a hint, and the child would wait half a minute for that."""
     queue.insert("quick", 3)
+    environment = settings_environment | {"ACCEPTED": str(tmp_path / "accepted")}
     flows = "tests.workers.flows_with_a_late_answer"
-    with running_worker(settings_environment, log, concurrency=1, flows=flows) as worker:
+    with running_worker(environment, log, concurrency=1, flows=flows) as worker:
         wait_until(lambda: queue.counts() == {"completed": 3}, "an idle child", log)
         os.kill(worker.children()[0], signal.SIGSTOP)
         redis_client.lpush("flows", message())
         worker.wait_for_log("[a-1] received")
+        with Celery("operator", broker=redis_url, set_as_current=False) as operator:
+            for _ in range(2):  # at the second answer, Celery has passed the hint to the child
+                wait_until(lambda: bool(operator.control.ping(timeout=0.5)), "an answer of the worker", log)
         os.kill(worker.pid, signal.SIGTERM)
         seconds = wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", log, 60)
     assert worker.popen.returncode == 0

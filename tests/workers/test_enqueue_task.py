@@ -26,7 +26,7 @@ def second_application(settings_environment: dict[str, str]) -> Iterator[Celery]
 def test_records_arrive_by_message_and_over_http(
     queue: Queue, settings_environment: dict[str, str], second_application: Celery, log: Path
 ) -> None:
-    """One worker serves the whole test, because starting a worker takes long."""
+    """One worker serves the whole test, because starting a worker takes a long time."""
     register_flow(queue.database, "letters")
     register_flow(queue.database, "send_invoice")
     set_ingestion(queue, stopped=True)

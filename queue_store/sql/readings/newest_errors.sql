@@ -1,6 +1,6 @@
--- The most frequent errors of the newest attempts in a window of less than an hour, grouped by kind. Errors whose
--- messages differ only in numbers and ids are of one kind. If `flow_name` is NULL, the attempts of all flows count.
--- Reads at most `limit` attempts.
+-- Groups the errors of the newest attempts by kind, the most frequent first. The window is shorter than an hour. Errors
+-- whose messages differ only in numbers and ids are of one kind. If `flow_name` is NULL, the attempts of all flows
+-- count. Reads at most `limit` attempts.
 WITH attempt AS MATERIALIZED (
     SELECT flow_name, error_group, exception_type, error_message, outcome, record_id, finished_at
     FROM public.record_attempts

@@ -34,9 +34,9 @@ CREATE TABLE rollup_deltas (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 ALTER SEQUENCE rollup_deltas_id_seq OWNED BY rollup_deltas.id;
 
--- Holds one row: the progress of folding. The process that folds locks this row. All deltas up to `folded_through_id`
--- are folded, and no open transaction can still add a delta up to this id. So folds and readings start after it, and do
--- not scan the index entries of folded deltas.
+-- Holds one row: the progress of folding. The process that folds the deltas holds a lock on this row. All deltas up to
+-- `folded_through_id` are folded, and no open transaction can still add a delta up to this id. So folds and readings
+-- start after it, and do not scan the index entries of folded deltas.
 CREATE TABLE rollup_progress (
     only_row                  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     folded_through_id         bigint NOT NULL DEFAULT 0,

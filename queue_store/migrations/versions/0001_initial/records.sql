@@ -3,8 +3,8 @@
 -- Returns the value unchanged, but keeps the planner from using an ordinary index on the column. With
 -- `unindexed(q.status) = 'pending'`, the rest of the condition decides which index is used. The planner inlines the
 -- function, so a call costs nothing. The inlined expression is the one in the predicate of
--- processing_queue_running_key. Postgres parses the body now, so the operator does not depend on the search_path of
--- later sessions. See queue_store/sql/README.md.
+-- processing_queue_running_key. Postgres parses the body when it creates the function. So the search_path of later
+-- sessions does not decide which `||` is used. See queue_store/sql/README.md.
 CREATE FUNCTION unindexed(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN value || '';
