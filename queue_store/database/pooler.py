@@ -35,8 +35,8 @@ def read_console(settings: DatabaseSettings) -> dict[str, str]:
 
 
 def refuse_unnamed_pooler(connection: Driver, database: str) -> None:
-    """Close the connection and raise SettingsError if it goes through a pooler. A pooler is recognised because it
-    gives the driver another process id than the server's own."""
+    """Close the connection and raise SettingsError if it goes through a pooler. Behind a pooler, the driver's process
+    id differs from `pg_backend_pid()`."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     connection.rollback()
     if row is None or row[0] == connection.info.backend_pid:

@@ -33,9 +33,9 @@ engine: Engine = context.config.attributes["engine"]
 
 @contextmanager
 def alone() -> Generator[None]:
-    """Waits until no other migrator holds the lock, and logs which session holds it. Tries the lock again and again
-    instead of waiting in a statement: a session that waits in a statement has a snapshot, and CREATE INDEX
-    CONCURRENTLY waits for snapshots. While this session holds the lock, it has no snapshot."""
+    """Waits until no other migrator holds the lock, and logs which session holds it. Tries the lock again and again. A
+    statement that waits has a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. While this session holds the
+    lock, it has no snapshot."""
     say_at = time.monotonic() + TRY_AGAIN_SECONDS
     with engine.connect() as connection:
         guard: Any = connection.connection.driver_connection

@@ -89,8 +89,8 @@ def _is_sample_by_default(settings: ProcessorSettings) -> bool:
 
 
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
-    """The loaded modules of FLOW_MODULES that have no flow. A module has a flow if it or a submodule declares one,
-    or if it imports a flow's function or an application whose tasks are flows."""
+    """The loaded modules of FLOW_MODULES that have no flow. A module has a flow if it or a submodule declares one.
+    Importing a flow's function also counts, and so does importing an application whose tasks are flows."""
     handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
     handlers += applications()

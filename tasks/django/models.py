@@ -1,5 +1,5 @@
-"""Read-only models of the queue's tables. Only the queue's own statements write, because they also keep the queue's
-counts right.
+"""Read-only models of the queue's tables. Django cannot write to these tables. The queue's own statements change a
+record and correct the counts together.
 
 The models are unmanaged, because `queuectl migrate` makes the tables.
 """

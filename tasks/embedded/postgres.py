@@ -72,7 +72,7 @@ class EmbeddedPostgres:
 
     @property
     def is_running(self) -> bool:
-        """False if the server was not started, or has ended on its own."""
+        """False before `start`, after `stop`, and when the server has ended on its own."""
         return self._process is not None and self._process.poll() is None
 
     @property

@@ -110,7 +110,6 @@ class Express:
             self._delivery.flush()  # the slice will use the connection
             if (rest := self._work_on_next()) is None:
                 break
-            self._run.has_all = self._size.is_last
             if rest:
                 return rest
         if self._delivery.must_stop:
@@ -190,9 +189,16 @@ class Express:
             self._put_back()
         if is_thrown_back:
             self._quick.note_thrown_back()
-        elif not unstarted:
-            self._quick.note_slice(time.monotonic() - began_at, len(slice_in_hand.records))
+        elif unstarted:
+            self._quick.was_interrupted = True
+        else:
+            self._note_slice(time.monotonic() - began_at, len(slice_in_hand.records))
         return self._keep_a_batch(slice_in_hand.claimed(unstarted))
+
+    def _note_slice(self, seconds: float, size: int) -> None:
+        """Count a slice whose records were all completed."""
+        self._quick.note_slice(seconds, size)
+        self._run.has_all = self._size.is_last
 
     def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:
         """Gives back all records beyond one batch. The flow may not be quick any more, so other processes must be

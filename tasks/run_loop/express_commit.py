@@ -69,7 +69,7 @@ class ExpressCommit(Express):
         if seconds > LONG_SECONDS:
             self._quick.note_thrown_back()
         else:
-            self._quick.note_slice(seconds, len(outcomes))
+            self._note_slice(seconds, len(outcomes))
         return []
 
     def _commit(self) -> list[Outcome] | None:

@@ -16,14 +16,15 @@ BATCHES_DUE = 2  # With fewer due records, one claim costs less than a claim and
 
 def most_in_first(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -> int | None:
     """Returns None if the first batch may be a whole batch. This is so if fewer than two batches are due, if no slice
-    may follow, if the handler gets whole batches, if a batch size was set, if express has ended lately, or if the first
-    claim begins at the level that has waited longest."""
+    may follow, if the handler gets whole batches, if a batch size was set, if express has ended lately, if a slice was
+    interrupted, or if the first claim begins at the level that has waited longest. A batch size over half of
+    `flows.COUNT_LIMIT` may also give a whole batch, because due records are counted up to this limit."""
     settings, size = services.settings, waiting.batch_size
     if flow.batch or flow.batch_size is not None or size != settings.batch_size:
         return None
     quick, position = services.quick_batches[flow.name], services.position(flow.name)
     is_quick = quick.are_enough and quick.wanted <= ENOUGH_BATCHES and not quick.is_suspicious
-    must_be_claimed = position.uses_key_scan or position.next_is_aging
+    must_be_claimed = quick.was_interrupted or position.uses_key_scan or position.next_is_aging
     is_express = may_be_express(flow, settings) and is_large_enough(flow, size) and is_quick
     is_worth_it = waiting.due_records >= BATCHES_DUE * size and not must_be_claimed
     return FIRST_BATCH if is_express and is_worth_it else None

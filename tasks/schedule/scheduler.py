@@ -123,7 +123,7 @@ class OccurrenceScheduler(Scheduler):
         return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
 
     def _ticks(self) -> dict[str, datetime]:
-        """Returns the time when this beat last sent a hint, for each entry with a plain interval."""
+        """Returns when each entry with a plain interval was last due. Entries that were not due yet are left out."""
         entries: dict[str, Any] = self.get_schedule() or {}
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 

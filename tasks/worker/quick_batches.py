@@ -12,11 +12,13 @@ MOST_BATCHES = 1_000
 @dataclass(slots=True)
 class QuickBatches:
     """`slice_size`: how many records the next slice may have, according to how long the last slices took. 0 if no
-    slice was quick since the last call of `note_thrown_back`."""
+    slice was quick since the last call of `note_thrown_back`. `was_interrupted`: the run had to stop in the middle of
+    the last slice. The other records of that slice must be claimed, and no batch was claimed since."""
 
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES
     slice_size: int = 0
+    was_interrupted: bool = False
     is_trusted: bool = False  # the author asked for express: the first slice needs no quick batches
     is_suspicious: bool = False  # whether, at `looked_at`, a run of the flow had died recently
     looked_at: float = float("-inf")
@@ -35,6 +37,7 @@ class QuickBatches:
     def note_batch(self, seconds: float, *, is_clean: bool) -> None:
         """Count a claimed batch."""
         self.in_a_row = self.in_a_row + 1 if is_clean and seconds < LONG_SECONDS else 0
+        self.was_interrupted = False
 
     def note_slice(self, seconds: float, size: int) -> None:
         """Count a slice that ended normally. For other slices, call `note_thrown_back`."""

@@ -168,7 +168,8 @@ def pair() -> Iterator[Pair]:
 def test_a_standby_is_told_once_without_it_until_it_is_promoted(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After half a failover, the address already leads to the standby. No contact is registered in its database."""
+    """A failover is not complete: the address leads to the standby, but the standby is not promoted yet. No contact is
+    registered in its database."""
     monkeypatch.setenv("DATABASE_URL", pair.replica.url())
     monkeypatch.setenv("DEVELOPMENT_DISTRIBUTED_PROCESSOR_CONTACT_PRIMARY", "https://127.0.0.1/refused")
     database, settings = database_named(), load_processor_settings()

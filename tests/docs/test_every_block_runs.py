@@ -55,11 +55,13 @@ PAGES = sorted(
 COMMAND = re.compile(
     r"^(export|queuectl|celery|psql|pip|make|python|gunicorn|docker|kubectl|\.venv/\S+) ", re.MULTILINE
 )
+# The `text` blocks of these pages are run. On other pages, a `text` block is run only if it is a deployment of a first
+# page.
 RUN_AS_TEXT = (
     "docs/own-schema.md",
     "docs/runbook.md",
     "docs/tutorial.md",
-)  # on other pages, tests run only the commands of a deployment
+)
 
 
 def is_to_be_copied(block: CodeBlock) -> bool:

@@ -1,6 +1,6 @@
 """Four worker processes work on fifty flows of all kinds, while operators cancel, pause and change priorities. Every
-record ends as its flow says. The short form runs with the other long tests, and `make test-mixed-day` runs the long
-form.
+record ends in the status that `ends_as` gives for its flow. The short form runs with the other long tests, and `make
+test-mixed-day` runs the long form.
 """
 
 import os

@@ -89,7 +89,7 @@ def test_the_next_batch_is_claimed_while_the_tail_of_the_last_still_runs(worker:
 
 
 def test_claiming_ahead_is_bounded(worker: Worker) -> None:
-    """While all handlers are busy, a run claims at most one batch more than the low-water mark."""
+    """While all handlers are busy, a run has at most one batch more unstarted records than the low-water mark."""
     release, claimed = threading.Event(), []
 
     def hold(payload: int) -> None:

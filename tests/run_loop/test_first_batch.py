@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from queue_store.queue_schema import celery_queue_name
 from queue_store.records.record import Record
 from queue_store.runs.express import hold
 from queue_store.runs.run import Run
 from tasks import FlowContext
 from tasks.run_loop import waiting_flows
 from tasks.run_loop.first_batch import FIRST_BATCH as FIRST
+from tasks.worker import quick_batches
 from tasks.worker.quick_batches import ENOUGH_BATCHES, QuickBatches
 from tests.support.flow_runs import Worker
 
@@ -30,6 +32,7 @@ def many(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     ends."""
     monkeypatch.setattr(waiting_flows, "MANY_FLOWS", 1)
     monkeypatch.setattr(QuickBatches, "note_thrown_back", lambda _: None)
+    monkeypatch.setattr(quick_batches, "LONG_SECONDS", 600.0)  # slices do not shrink on a slow machine
     services = worker.services
     services.settings = replace(services.settings, time_slice_seconds=600.0)
 
@@ -41,7 +44,7 @@ def fill(worker: Worker, due: int, name: str = "sample", handler: Any = None, **
 
 
 def walk(worker: Worker) -> None:
-    worker.services.celery_queues = ["flows"]
+    worker.services.celery_queues = [celery_queue_name("flows")]
     waiting_flows.run_waiting_flows(worker.services)
     assert worker.statuses().keys() == {"completed"}
 
@@ -83,7 +86,7 @@ def test_a_batch_size_of_the_author_is_obeyed(worker: Worker) -> None:
 def test_a_batch_size_of_an_operator_is_obeyed(worker: Worker) -> None:
     fill(worker, 100)
     worker.query("UPDATE flows SET batch_size_override = 50")
-    worker.services.position("sample").batch_size = 50  # as an earlier run has read it
+    worker.services.position("sample").batch_size = 50  # as if an earlier run had read it
     walk(worker)
     assert claimed(worker) == 50
 
@@ -104,16 +107,32 @@ def test_a_flow_whose_slice_failed_lately_claims_a_whole_batch(worker: Worker) -
     assert claimed(worker) == BATCH_SIZE
 
 
-@pytest.mark.parametrize("strikes", [0, 1])
-def test_suspects_come_first(worker: Worker, strikes: int) -> None:
-    """The first claim is sent again, because the flow has suspects. No suspect is left when the run ends."""
-    fill(worker, 2 * BATCH_SIZE)
+def test_suspects_come_first(worker: Worker) -> None:
+    """The first claim is undone, because the flow has suspects. They are claimed one by one."""
+    handled: list[int] = []
+    fill(worker, 2 * BATCH_SIZE, handler=handled.append)
+    last = range(2 * BATCH_SIZE - 3, 2 * BATCH_SIZE)
     worker.query(
-        "UPDATE processing_queue SET batch_limit = 1, crash_strikes = %(strikes)s WHERE payload <@ '[0, 1, 2]'",
-        strikes=strikes,
+        "UPDATE processing_queue SET batch_limit = 1 WHERE payload::int = ANY(%(last)s)", last=list(last)
     )
     walk(worker)
-    assert worker.query(RUNS)[0][:2] == ("sample", "ended")
+    assert handled[:3] == list(last)
+    assert len(worker.query(RUNS)) == 1
+
+
+def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> None:
+    """It has the records that the slice left, which no other slice may have."""
+
+    def stop_once(payload: int) -> None:
+        if payload == 2 * FIRST:
+            worker.services.current_run.flow_is_closed = True  # type: ignore[union-attr]
+
+    fill(worker, 3 * BATCH_SIZE, handler=stop_once)
+    worker.services.quick_batches["sample"].slice_size = BATCH_SIZE
+    walk(worker)
+    assert [row.state for row in worker.query(RUNS)] == ["ended", "ended"]
+    assert claimed(worker) == FIRST + BATCH_SIZE
+    assert not worker.services.quick_batches["sample"].was_interrupted
 
 
 def test_after_a_slice_that_left_due_records_another_slice_follows(
@@ -232,5 +251,21 @@ def test_what_becomes_due_during_the_slice_is_not_left(
         fill(worker, 2 * BATCH_SIZE, name, enqueue_once)
     walk(worker)
     assert worker.statuses() == {"completed": 7 * BATCH_SIZE}
-    assert worker.query(RUNS)[0][:2] == ("a", "ended")
+    assert [row[:2] for row in worker.query(RUNS)] == [("a", "ended"), ("b", "ended")]
     assert claimed(worker) == FIRST + BATCH_SIZE + FIRST
+
+
+def test_a_suspect_that_appears_during_the_slice_is_not_left(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def enqueue_once(payload: Any) -> None:
+        if payload == 2 * BATCH_SIZE - 1:
+            worker.enqueue("a", ["suspect"])
+            worker.query("UPDATE processing_queue SET batch_limit = 1 WHERE payload = '\"suspect\"'")
+
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
+    fill(worker, 2 * BATCH_SIZE, "a", enqueue_once)
+    fill(worker, 2 * BATCH_SIZE, "b")
+    walk(worker)
+    assert worker.statuses() == {"completed": 4 * BATCH_SIZE + 1}
+    assert [row[:2] for row in worker.query(RUNS)] == [("a", "ended"), ("b", "ended")]

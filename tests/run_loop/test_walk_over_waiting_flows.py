@@ -103,7 +103,7 @@ def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_pr
 def test_a_run_that_has_ended_begins_no_second_successor(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run of several handlers at a time ends when it asks for its next batch, and then asks once more."""
+    """A run of an asynchronous flow ends when it asks for its next batch, and then asks once more."""
     made: list[str] = []
     new_run = waiting_flows.new_run
 

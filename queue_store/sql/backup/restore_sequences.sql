@@ -1,5 +1,6 @@
--- Sets each identity column's sequence so that its next number is free. If the table has rows, the sequence's last
--- number is marked as used, because Postgres does not show the last number of an unused sequence.
+-- Sets each identity column's sequence so that its next number is free. If the table has rows, the largest id is stored
+-- as a used number. For an unused number, `pg_sequence_last_value` would return NULL, and the check `sequence_behind`
+-- would report a problem.
 SELECT setval(
     pg_get_serial_sequence('public.processing_queue', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM public.processing_queue
 UNION ALL SELECT setval( -- above the folded deltas: a delta with a lower id would never be folded

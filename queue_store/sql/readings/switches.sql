@@ -1,6 +1,6 @@
--- The stops and pauses by operators; those that apply to all flows come first. A moment after the stop, the same
--- transaction writes an audit row; `actor` comes from this row. A stop by a plain UPDATE has no audit row. An audit
--- row of a stop that changed nothing does not count.
+-- The stops and pauses by operators; those that apply to all flows come first. The transaction that stops something
+-- then writes an audit row; `actor` comes from this row. A stop by a plain UPDATE has no audit row. An audit row of a
+-- stop that changed nothing does not count.
 SELECT s.what, s.flow_name, s.since, s.reason, extract(epoch FROM clock_timestamp() - s.since)::float8 AS seconds,
     (SELECT a.actor FROM public.audit_log a
         WHERE a.at BETWEEN s.since AND s.since + interval '1 minute' AND a.action = s.action

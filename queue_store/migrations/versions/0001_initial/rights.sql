@@ -23,7 +23,7 @@ CREATE FUNCTION is_limited_producer() RETURNS boolean
 $$;
 REVOKE ALL ON FUNCTION is_limited_producer FROM PUBLIC;
 
--- Raises an error for the first of these flows for which the caller is not allowed to enqueue.
+-- Raises an error that names the first of these flows that is forbidden to the caller.
 CREATE FUNCTION refuse_flows_of_others(names text[]) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
