@@ -17,10 +17,9 @@ from psycopg import Connection
 from benchmarks.bench_servers import BenchServers
 from queue_store.enqueueing.hints import CLAIM_BATCH_TASK, CeleryHintSender
 
-FAN_OUT_TASK = "processing_queue.fan_out"
-
 ROOT = Path(__file__).parents[1]
 FLOWS = "benchmarks.flows_measured"
+FAN_OUT_TASK = "processing_queue.fan_out"
 READY_SECONDS = 60.0
 MOULD = "mould"  # a queue that no worker consumes
 # Only a hint starts work. Idle processes that poll would start runs while a table is being filled.

@@ -24,8 +24,8 @@ ERROR_KINDS = 100
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The correction that a recount added to the totals of a flow. It is needed if somebody changed a status without an
-    arrow."""
+    """The correction that a recount added to the totals of a flow. A recount corrects the totals after somebody changed
+    a status without an arrow."""
 
     flow_name: str
     total: int

@@ -76,8 +76,8 @@ class OccurrenceScheduler(Scheduler):
             QueueStoreError,
             psycopg.Error,
         ) as error:  # psycopg.Error: the session was ended while beat was frozen
-            # Without the schedule, nobody knows which beat has the lease. Each beat then sends its hints, because they
-            # do no harm. One of the hints starts the check, which reports that the database cannot be reached.
+            # Without the schedule, no beat knows which one has the lease. So each beat sends its hints, because they do
+            # no harm. One of the hints starts the check, which reports that the database cannot be reached.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
         finally:

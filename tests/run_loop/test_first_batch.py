@@ -125,7 +125,9 @@ def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> 
 
     def stop_once(payload: int) -> None:
         if payload == 2 * FIRST:
-            worker.services.current_run.flow_is_closed = True  # type: ignore[union-attr]
+            current = worker.services.current_run
+            assert current is not None
+            current.flow_is_closed = True
 
     fill(worker, 3 * BATCH_SIZE, handler=stop_once)
     worker.services.quick_batches["sample"].slice_size = BATCH_SIZE
