@@ -13,7 +13,7 @@ def clean_up_orphans(run: MaintenanceRun, settings: ProcessorSettings, orphan_ti
     if run.dry_run:
         with run.chunk() as cursor:
             orphans = read_orphans(cursor, settings, orphan_timeout_seconds, records_at_most=EVERY_RECORD)
-        run.affected_count = sum(group.record_count for group in orphans)
+            run.affected_count = sum(group.record_count for group in orphans)
     else:
         _give_back(run, Rescue(run.database, settings), orphan_timeout_seconds)
     run.result["records_cleaned"] = run.affected_count

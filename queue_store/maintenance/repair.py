@@ -26,11 +26,12 @@ EVERYTHING = 1_000_000_000
 
 
 def repair(run: MaintenanceRun) -> dict[str, int]:
-    """Returns how many rows each repair corrected, or in a dry run how many it would correct."""
+    """Returns how many rows each repair corrected, or in a dry run how many it would correct. Wrong totals are counted
+    by flow. For the audit log, the problems that were found are counted."""
     repaired = {name: _repair(run, name) for name in REPAIRS}
     repaired[COUNTS] = _correct_counts(run)
     repaired[SEALS] = _seal_anew(run)
-    run.affected_count = sum(repaired.values())
+    run.affected_count += repaired[COUNTS] + repaired[SEALS]
     run.result["repaired"] = repaired
     return repaired
 
@@ -45,6 +46,7 @@ def _repair(run: MaintenanceRun, name: str) -> int:
             rows = cursor.execute(
                 sql(f"maintenance/repair/{name}"), {"limit": limit, "dry_run": run.dry_run}
             ).fetchall()
+            run.affected_count += len(rows)
         count += len(rows)
         if run.dry_run or len(rows) < RECORDS_AT_ONCE:
             return count
@@ -59,8 +61,8 @@ def _correct_counts(run: MaintenanceRun) -> int:
 
 
 def _seal_anew(run: MaintenanceRun) -> int:
-    """Seals the audit log anew, and returns the number of problems that were found in it. Lost rows stay lost. A new
-    row of the log says what was found."""
+    """Seals the audit log anew if it has problems, and returns their number. Seals nothing in a dry run. Lost rows stay
+    lost. A new row of the log says what was found."""
     with run.chunk() as cursor:
         found = _found(cursor, SEALS)
         if found and not run.dry_run:

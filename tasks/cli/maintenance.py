@@ -1,9 +1,6 @@
-import time
 from typing import Any
 
 import click
-
-from queue_store.plural import plural
 
 from .frame import (
     YEAR_HOURS,
@@ -17,8 +14,8 @@ from .frame import (
     write_table,
     yes_option,
 )
+from .progress import Progress
 
-PROGRESS_SECONDS = 2.0
 HISTORY_RUNS = 30
 HEADINGS = ("id", "operation", "state", "dry run", "actor", "started", "affected", "error")
 ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
@@ -39,7 +36,7 @@ ORPHANED_TIMEOUT = BoundedNumber(0, YEAR_HOURS, min_open=True)
 @click.option(
     "--dry-run/--no-dry-run", default=True, show_default=True, help="Say what would be done, or do it."
 )
-@click.option("--history", is_flag=True, help="Show the last maintenance runs, also the scheduled ones.")
+@click.option("--history", is_flag=True, help="Show the last maintenance runs, including the scheduled ones.")
 @yes_option
 @actor_option
 @json_option
@@ -60,19 +57,6 @@ def maintenance(history: bool, yes: bool, as_json: bool, **choice: Any) -> None:
         write_json(results)
     else:
         _report(results, "would be " if choice["dry_run"] else "")
-
-
-class Progress:
-    """Reports progress on stderr, at most once in PROGRESS_SECONDS. An operation that ends sooner reports
-    nothing."""
-
-    def __init__(self) -> None:
-        self._said_at = time.monotonic()
-
-    def __call__(self, operation: str, affected_count: int) -> None:
-        if time.monotonic() - self._said_at >= PROGRESS_SECONDS:
-            self._said_at = time.monotonic()
-            say(f"{operation}: {plural(affected_count, 'row')} so far …", err=True)
 
 
 def _report(results: dict[str, Any], would: str) -> None:

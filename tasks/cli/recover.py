@@ -9,6 +9,7 @@ import click
 from queue_store.plural import plural, word
 
 from .frame import BoundedNumber, actor_option, confirm, json_option, processor, say, write_json, yes_option
+from .progress import Progress
 
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager
@@ -81,7 +82,8 @@ def _recover(
     with database.transaction() as cursor:
         found = find_violations(cursor, full=True)
     tell(f"3. Analyse: {plural(len(found), 'problem')}")
-    with maintenance.begin(database, "repair", dry_run=False, actor=actor) as run:
+    on_progress = partial(Progress(), "repair")
+    with maintenance.begin(database, "repair", dry_run=False, actor=actor, on_progress=on_progress) as run:
         repaired = maintenance.repair(run)
     tell(f"4. Repair: {plural(sum(repaired.values()), 'row')}")
     with database.transaction() as cursor:

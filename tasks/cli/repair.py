@@ -1,6 +1,9 @@
+from functools import partial
+
 import click
 
 from .frame import actor_option, confirm, json_option, processor, say, write_json, yes_option
+from .progress import Progress
 
 
 @click.command()
@@ -21,7 +24,9 @@ def repair(dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
         confirm("Repair what is wrong?", yes)
     with (
         processor("repair") as queue,
-        maintenance.begin(queue.database, "repair", dry_run=dry_run, actor=actor) as run,
+        maintenance.begin(
+            queue.database, "repair", dry_run=dry_run, actor=actor, on_progress=partial(Progress(), "repair")
+        ) as run,
     ):
         repaired = maintenance.repair(run)
     if as_json:
