@@ -1,8 +1,8 @@
 """Translates driver errors: the SQLSTATE of an error of psycopg or SQLAlchemy decides what the error means to the
 caller.
 
-All connections use this translator: synchronous and asynchronous ones, ours and those of producers. So an answer of
-the server means the same everywhere. The codes are listed in appendix A of the PostgreSQL manual.
+All connections use this translator: synchronous and asynchronous ones, ours and those of producers. So the same answer
+of the server has the same meaning everywhere. The codes are listed in appendix A of the PostgreSQL manual.
 """
 
 import psycopg
@@ -26,7 +26,8 @@ from queue_store.queue_schema import queue_schema, role_name
 RUNNING_KEY = "processing_queue_running_key"  # at most one record of each order_key is processing
 DEDUP_KEY = "processing_queue_dedup"
 INGESTION_STOPPED = "PQ001"
-COMMIT_REFUSED = "PQ002"  # a one-COMMIT slice is open: see the migration open_slices
+COMMIT_REFUSED = "PQ002"  # `enqueue_record` uses the same code for an unknown flow
+REFUSES_COMMIT = "refuse_to_commit_an_open_slice"  # a trigger of the table open_slices
 UNSAFE_SCHEMA = "PQ003"
 CONFLICTS = ("40001", "40P01")  # a serialization failure or a deadlock: the server has undone the transaction
 LOCK_NOT_AVAILABLE = "55P03"
@@ -91,6 +92,14 @@ def cause_of(error: BaseException) -> BaseException:
 def sqlstate_of(error: BaseException) -> str | None:
     cause = cause_of(error)
     return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+
+
+def is_refused_commit(error: BaseException) -> bool:
+    """Whether the server refused a COMMIT because a one-COMMIT slice is open."""
+    cause = cause_of(error)
+    if not isinstance(cause, psycopg.Error) or cause.sqlstate != COMMIT_REFUSED:
+        return False
+    return REFUSES_COMMIT in (cause.diag.context or "")
 
 
 def is_conflict(error: BaseException) -> bool:

@@ -131,11 +131,18 @@ def _errors_in(span: "Span") -> Generator[None]:
 
     try:
         yield
-    except SnoozeRecord:
-        raise
     except BaseException as error:
-        span.set_status(StatusCode.ERROR, type(error).__name__)  # the message of the error may hold secrets
+        if not _is_snooze(error):
+            span.set_status(
+                StatusCode.ERROR, type(error).__name__
+            )  # the message of the error may hold secrets
         raise
+
+
+def _is_snooze(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(SnoozeRecord)[1] is None
+    return isinstance(error, SnoozeRecord)
 
 
 def check_tracing() -> None:

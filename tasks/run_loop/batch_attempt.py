@@ -10,6 +10,7 @@ from queue_store.records.record import Cancelled, Outcome, Record, Snooze
 from ..authoring.context import FlowContext
 from ..exceptions import RecordCancelled
 from .attempt import Attempts, GivenTransaction
+from .exception_groups import decisive
 from .guest import end_a_fork
 
 
@@ -66,10 +67,10 @@ class BatchAttempts(Attempts):
     ) -> list[Outcome]:
         """Returns the outcomes after the handler raised an exception. If the exception is RecordCancelled and some
         records were asked to stop, these records are cancelled. The others are claimed again, and no attempt is
-        charged. In all other cases, all records have the same outcome."""
+        charged. In all other cases, the exception decides the outcome of each record."""
         records = [context.record for context in contexts]
         asked = [record for record in records if self.run_side.is_cancelled(record)]
-        if isinstance(error, RecordCancelled) and asked:
+        if isinstance(decisive(error), RecordCancelled) and asked:
             return [Cancelled(record) if record in asked else Snooze(record, 0) for record in records]
         return [self.outcome_of(record, started, error, transaction) for record in records]
 

@@ -9,18 +9,19 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from queue_store.database.driver_errors import (
-    COMMIT_REFUSED,
     ENDED_SESSIONS,
     IDLE_IN_TRANSACTION,
     NO_SUCH_SAVEPOINT,
     cause_of,
     is_conflict,
+    is_refused_commit,
     sqlstate_of,
 )
 from queue_store.database.sqlalchemy_kinds import ASYNC, ORM, is_kind
 from queue_store.errors import ConflictError
 
 from ..exceptions import PermanentError, RunLostError, TransactionTimeoutError
+from .exception_groups import leaves_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -125,21 +126,25 @@ class Transaction:
         )
 
     def charged(self, error: BaseException) -> BaseException:
-        """Returns the error with which the attempt is charged. If no attempt is to be charged, raises ConflictError,
-        RunLostError or SessionEndedError. After a conflict between transactions or an ended session, the slice is
-        done again. After a lost connection, the run ends."""
-        if is_conflict(error) and not self._charges_conflicts:
-            kind = type(cause_of(error)).__name__
+        """Returns the error for which an attempt is charged. If no attempt is to be charged, raises ConflictError,
+        RunLostError or SessionEndedError. After a RunLostError, the run ends. After one of the other two errors, the
+        records of the slice are processed again."""
+        causes = [cause_of(leaf) for leaf in leaves_of(error)]
+        conflict = next(filter(is_conflict, causes), None)
+        if conflict is not None and not self._charges_conflicts:
+            kind = type(conflict).__name__
             raise ConflictError(f"{kind} in a handler: the slice is processed again") from error
         if self._driver.broken or (
-            self._driver.closed and isinstance(cause_of(error), psycopg.OperationalError)
+            self._driver.closed and any(isinstance(cause, psycopg.OperationalError) for cause in causes)
         ):
             self._raise_if_another_is_to_blame(error)
         return explained(error)
 
     def _raise_if_another_is_to_blame(self, error: BaseException) -> None:
-        if not _ended_with(error, ENDED_SESSIONS):
-            suspects = () if _ended_with(error, SERVER_ENDS_SESSIONS) else self._record_ids
+        leaves = leaves_of(error)
+        if not any(_ended_with(leaf, ENDED_SESSIONS) for leaf in leaves):
+            by_server = any(_ended_with(leaf, SERVER_ENDS_SESSIONS) for leaf in leaves)
+            suspects = () if by_server else self._record_ids
             raise RunLostError(
                 f"the connection broke in the handler of {_named(self._record_ids)}", suspects
             ) from error
@@ -155,17 +160,22 @@ class Transaction:
 def explained(error: BaseException) -> BaseException:
     """Returns the error. If the server's message does not name the handler's mistake, returns a new error that
     names the mistake."""
-    state = sqlstate_of(error)
-    if state == IDLE_IN_TRANSACTION or _ended_with(error, (IDLE_IN_TRANSACTION,)):
-        explanation: Exception = TransactionTimeoutError(IDLE_TOO_LONG)
-    elif state in ENDED_SESSIONS:
-        explanation = TransactionTimeoutError(f"{error}: do the long part before the first statement")
-    elif state in (COMMIT_REFUSED, NO_SUCH_SAVEPOINT):
-        explanation = PermanentError(MISUSE)
-    else:
+    explanation = next(filter(None, map(_explanation, leaves_of(error))), None)
+    if explanation is None:
         return error
     explanation.__cause__ = error
     return explanation
+
+
+def _explanation(error: BaseException) -> Exception | None:
+    state = sqlstate_of(error)
+    if _ended_with(error, (IDLE_IN_TRANSACTION,)):
+        return TransactionTimeoutError(IDLE_TOO_LONG)
+    if state in ENDED_SESSIONS:
+        return TransactionTimeoutError(f"{error}: do the long part before the first statement")
+    if state == NO_SUCH_SAVEPOINT or is_refused_commit(error):
+        return PermanentError(MISUSE)
+    return None
 
 
 def is_open(driver: Driver) -> bool:

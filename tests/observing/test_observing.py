@@ -226,15 +226,16 @@ def test_a_missing_or_broken_context_begins_a_trace(trace_context: str | None, s
     assert spans.get_finished_spans()[-1].parent is None
 
 
-def test_a_failed_attempt_is_an_error_and_a_snooze_is_none(spans: Any) -> None:
+@pytest.mark.parametrize("snooze", [SnoozeRecord(5), ExceptionGroup("of tasks", [SnoozeRecord(5)])])
+def test_a_failed_attempt_is_an_error_and_a_snooze_is_none(spans: Any, snooze: Exception) -> None:
     def fail(payload: Any) -> None:
         raise PermanentError("secret text")
 
-    def snooze(payload: Any) -> None:
-        raise SnoozeRecord(5)
+    def wait(payload: Any) -> None:
+        raise snooze
 
     assert isinstance(attempt(fail, a_record()), Failure)
-    assert isinstance(attempt(snooze, a_record()), Snooze)
+    assert isinstance(attempt(wait, a_record()), Snooze)
     failed, snoozed = spans.get_finished_spans()
     assert (failed.status.status_code.name, failed.status.description) == ("ERROR", "PermanentError")
     assert not failed.events

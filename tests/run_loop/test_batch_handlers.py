@@ -1,5 +1,6 @@
 """A batch handler is called once for n records, and returns an outcome for each."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -93,6 +94,30 @@ def test_a_call_given_up_for_a_cancelled_record_charges_no_other(worker: Worker)
         ("completed", 0),
     ]
     assert sizes == [3, 2]
+
+
+def test_a_cancellation_in_a_group_of_exceptions_charges_no_other(worker: Worker) -> None:
+    sizes: list[int] = []
+
+    async def work(records: list[FlowContext]) -> None:
+        sizes.append(len(records))
+        if len(sizes) == 1:
+            ask_to_stop(worker, records[1].record_id)
+        async with asyncio.TaskGroup() as group:
+            for record in records:
+                group.create_task(stop_if_cancelled(record))
+
+    rows = worker.process(work, "abc", batch=True)
+    assert [(row.status, row.retry_count) for row in rows] == [
+        ("completed", 0),
+        ("cancelled", 0),
+        ("completed", 0),
+    ]
+    assert sizes == [3, 2]
+
+
+async def stop_if_cancelled(record: FlowContext) -> None:
+    record.raise_if_cancelled()
 
 
 def test_a_payload_that_cannot_be_decoded_does_not_reach_the_handler(worker: Worker) -> None:

@@ -1,17 +1,20 @@
-"""If our own statements in a one-COMMIT slice meet a conflict, the slice is done again. This is so for sync and
-async handlers."""
+"""If statements in a one-COMMIT slice meet a conflict, the slice is done again. This is so for our own statements and
+those of handlers, and for sync and async handlers."""
 
+import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tasks import FlowContext
-from tests.support.flow_runs import running_worker
+from tests.support.flow_runs import Worker, running_worker
 from tests.support.pgbouncer import direct_only
 from tests.support.servers import connect
 
+CONFLICT = "DO $$ BEGIN RAISE EXCEPTION 'another transaction was first' USING ERRCODE = '40001'; END $$"
 SAME_KEY = "INSERT INTO processing_queue (flow_name, payload, dedup_key) VALUES ('waited_for', '{}', 'same')"
 
 
@@ -51,3 +54,20 @@ def test_a_follow_up_that_waits_too_long_for_a_lock(
         [count] = worker.query("SELECT count(*) FROM processing_queue WHERE flow_name = 'waited_for'")
         assert count.count == 1
     rivals.dispose()
+
+
+def test_a_conflict_in_a_group_of_exceptions(worker: Worker) -> None:
+    """The second try has savepoints."""
+    tries: list[int] = []
+
+    async def conflicts(
+        payload: dict[str, Any], connection: "psycopg.AsyncConnection[Any]", context: FlowContext
+    ) -> None:
+        tries.append(context.record_id)
+        if len(tries) <= 2:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(connection.execute(CONFLICT))
+
+    [row] = worker.process(conflicts, [{}], name="conflicts", max_retries=0)
+    assert (row.status, row.retry_count) == ("completed", 0)
+    assert tries == [row.id] * 3

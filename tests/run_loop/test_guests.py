@@ -89,7 +89,7 @@ def test_who_ends_the_transaction_fails_alone(effects: Worker, make: Any, statem
     assert [(row.status, row.retry_count) for row in rows] == [
         ("completed", 0), ("completed", 0), ("failed", 1), ("completed", 0),
     ]  # fmt: skip
-    assert "must not commit" in rows[2].error_message
+    assert "must not commit, roll back" in rows[2].error_message
     assert effects_of(effects, [row.id for row in rows]) == [rows[i].id for i in (0, 1, 3)]
 
 
@@ -160,8 +160,8 @@ def test_nobody_is_charged_for_a_transaction_that_others_made_long(effects: Work
     assert effects_of(effects, [row.id for row in rows]) == [row.id for row in rows]
 
 
-@pytest.mark.parametrize("is_async", [False, True])
-def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, is_async: bool) -> None:
+@pytest.mark.parametrize("how", ["plain", "asynchronous", "in a group"])
+def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, how: str) -> None:
     """The handler lowers the limit of its flow, so that the test need not wait for minutes."""
 
     def wait_until_ended(pid: int) -> None:
@@ -183,8 +183,11 @@ def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, is_async:
             [[pid]] = await (await connection.execute(PID)).fetchall()
             await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
             await asyncio.to_thread(wait_until_ended, pid)
+            if how == "in a group":
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(connection.execute(PID))
 
-    rows = effects.process(asynchronous if is_async else plain, [0, 1, 0], name="silent", max_retries=0)
+    rows = effects.process(plain if how == "plain" else asynchronous, [0, 1, 0], name="silent", max_retries=0)
     assert [(row.status, row.retry_count, row.crash_strikes) for row in rows] == [
         ("completed", 0, 0), ("failed", 1, 0), ("completed", 0, 0),
     ]  # fmt: skip
@@ -325,7 +328,7 @@ def test_a_fork_that_comes_back_ends(effects: Worker) -> None:
 
 
 def test_an_async_fork_ends_where_it_would_wait(worker: Worker, tmp_path: Path) -> None:
-    """In the child asyncio finds no running loop, so waiting raises."""
+    """In the child, asyncio finds no running loop, so waiting raises an exception."""
     calls = tmp_path / "calls"
 
     async def forks(payload: int) -> int:

@@ -1,5 +1,5 @@
-"""A handler's rows and its record's new status are committed together. A record that fails takes back only
-its own rows."""
+"""A handler's rows and its record's new status are committed together. If a record fails, only its own rows are rolled
+back."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 from queue_store.liveness.worker_processes import server_identity
+from queue_store.queue_schema import queue_schema
 from tasks import Backoff, FlowContext, PermanentError, SnoozeRecord
 from tasks.run_loop import one_commit
 from tests.support.flow_runs import Worker
@@ -205,6 +206,18 @@ def test_who_ends_the_asynchronous_transaction_fails_alone(effects: Worker, how:
     rows = effects.process(careless, payloads("a", "misuse", "b"), max_retries=0)
     assert [row.status for row in rows] == ["completed", "failed", "completed"]
     assert effects_match(effects)
+
+
+def test_an_unknown_flow_in_sql_is_told_as_such(effects: Worker) -> None:
+    """For an unknown flow, `enqueue_record` raises an error with the SQLSTATE of a refused COMMIT."""
+
+    def follow_up(payload: dict[str, Any], connection: Connection) -> None:
+        if payload["what"] == "unknown":
+            connection.exec_driver_sql(f"SELECT {queue_schema()}.enqueue_record('nobody', '{{}}')")
+
+    rows = effects.process(follow_up, payloads("a", "unknown", "b"), max_retries=0)
+    assert [row.status for row in rows] == ["completed", "failed", "completed"]
+    assert "no flow 'nobody' is registered" in rows[1].error_message
 
 
 def test_a_handler_may_use_savepoints_of_its_own(effects: Worker) -> None:
