@@ -66,9 +66,9 @@ def _fold_step(database: DatabaseManager) -> int:
         parameters = {"folded_through_id": folded_through_id, "limit": DELTAS_AT_ONCE}
         row = cursor.execute(sql("counts/fold"), parameters).fetchone()
         assert row is not None
-        moved, with_errors = row
-        if with_errors:
-            cursor.execute(sql("counts/bound_errors"), {"kinds": ERROR_KINDS})
+        moved, errors_from_hour = row
+        if errors_from_hour is not None:
+            cursor.execute(sql("counts/bound_errors"), {"kinds": ERROR_KINDS, "from_hour": errors_from_hour})
         return moved
 
 

@@ -1,4 +1,4 @@
-"""Every attempt that failed is counted by hour, flow and kind of error, however many there are."""
+"""All failed attempts are counted by hour, flow and kind of error, however many there are."""
 
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,15 @@ def test_kinds_are_bounded_and_sums_right(attempts: Attempts) -> None:
     with attempts.database.transaction() as cursor:
         (count,) = cursor.execute("SELECT count(*) FROM error_hours").fetchone() or (0,)
     assert count <= 2 * rollups.ERROR_KINDS
+
+
+def test_kinds_are_bounded_also_if_a_fold_is_late(attempts: Attempts) -> None:
+    for round_number in range(3):
+        attempts.add(f"junk {round_number} ", 90, apart=True, age=2 * DAY)
+        rollups.fold(attempts.database)
+    with attempts.database.transaction() as cursor:
+        counts = cursor.execute("SELECT count(*) FROM error_hours GROUP BY hour").fetchall()
+    assert max(count for (count,) in counts) <= 2 * rollups.ERROR_KINDS
 
 
 def test_each_hour_is_counted_as_its_own(attempts: Attempts) -> None:

@@ -1,9 +1,9 @@
 -- Bounds how many kinds of errors are kept for each flow and hour. If an hour of a flow has more than 2 × `kinds`
--- kinds, the most frequent `kinds` kinds are kept. The rest are added to the kind `other`. Only the last two hours
--- are read, because the fold writes to no other hours.
+-- kinds, the `kinds` most frequent kinds are kept. The others are added to the kind `other`. Reads the hours from
+-- `from_hour` on: that is the oldest hour to which the fold has just added errors.
 WITH crowded AS (
     SELECT hour, flow_name FROM public.error_hours
-    WHERE hour >= date_trunc('hour', now(), 'UTC') - interval '1 hour'
+    WHERE hour >= %(from_hour)s
     GROUP BY 1, 2 HAVING count(*) > 2 * %(kinds)s
 ), ranked AS (
     SELECT hour, flow_name, error_group,

@@ -1,5 +1,6 @@
--- Moves the oldest deltas into minutes, hours and totals. It is one statement, so each delta counts exactly once
--- even if a process dies. Returns how many deltas were moved, and how many of them were counts of errors.
+-- Moves the oldest deltas into minutes, hours, hourly counts of errors, and totals. This is one statement, so each
+-- delta counts exactly once even if a process dies. Returns how many deltas were moved, and the oldest hour to which
+-- counts of errors were added (NULL if there were none).
 WITH taken AS MATERIALIZED (
     DELETE FROM public.rollup_deltas
     WHERE id = ANY(ARRAY(
@@ -81,4 +82,4 @@ WITH taken AS MATERIALIZED (
         completed = t.completed + excluded.completed, failed = t.failed + excluded.failed,
         cancelled = t.cancelled + excluded.cancelled
 )
-SELECT count(*), count(*) FILTER (WHERE errors IS NOT NULL) FROM taken
+SELECT count(*), date_trunc('hour', min(at) FILTER (WHERE errors IS NOT NULL), 'UTC') FROM taken
