@@ -1,4 +1,4 @@
-"""For every record that is not running, explain gives a reason, and it is the right reason."""
+"""For every record that is not running, `explain` gives the right reason."""
 
 import re
 from collections.abc import Callable
@@ -192,6 +192,15 @@ def test_each_state_of_a_flow_has_its_reason(code: str, database: DatabaseManage
 def test_a_moving_flow_says_who_moves_it(database: DatabaseManager, store: Store) -> None:
     store(OWNER, PENDING, max_runs=1)
     assert codes(of_flow(database)) == ["runs_capped", "work_waits", "runs_alive"]
+
+
+def test_the_oldest_due_record_may_have_the_lowest_priority(
+    database: DatabaseManager, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_store.explain.facts.COUNT_LIMIT", 2)
+    old = "INSERT INTO processing_queue (flow_name, priority, scheduled_at) VALUES ('alpha', 9, now() - interval '1 h')"
+    store(old, *[PENDING] * 3)
+    assert "the oldest for 1 h" in of_flow(database).text
 
 
 def test_a_flow_that_nobody_knows_is_an_error(database: DatabaseManager) -> None:

@@ -1,17 +1,25 @@
--- The pending records of a flow. Returns how many are due (counted up to the limit), since when the oldest has
--- waited, when the next future record is due, and how many are isolated as suspects.
-SELECT due.record_count AS due_count, due.oldest_at AS oldest_due_at, future.next_at AS next_due_at,
+-- The pending records of a flow. Returns how many are due, since when the oldest due record has waited, when the next
+-- future record is due, and how many are isolated as suspects. Both counts stop at the limit.
+SELECT due.record_count AS due_count, oldest.due_at AS oldest_due_at, future.next_at AS next_due_at,
     suspects.record_count AS suspect_count
 FROM (
-    SELECT count(*) AS record_count, min(capped.scheduled_at) AS oldest_at FROM (
-        SELECT of_level.scheduled_at FROM generate_series(0, 9) AS level(priority)
+    SELECT count(*) AS record_count FROM (
+        SELECT FROM generate_series(0, 9) AS level(priority)
         CROSS JOIN LATERAL (
-            SELECT q.scheduled_at FROM public.processing_queue q
+            SELECT FROM public.processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority::smallint
                 AND q.scheduled_at <= now()
             ORDER BY q.scheduled_at, q.id
             LIMIT %(limit)s) of_level
         LIMIT %(limit)s) capped) due,
+(
+    SELECT min(of_level.scheduled_at) AS due_at FROM generate_series(0, 9) AS level(priority)
+    CROSS JOIN LATERAL (
+        SELECT q.scheduled_at FROM public.processing_queue q
+        WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority::smallint
+            AND q.scheduled_at <= now()
+        ORDER BY q.scheduled_at, q.id
+        LIMIT 1) of_level) oldest,
 (
     SELECT min(of_level.scheduled_at) AS next_at FROM generate_series(0, 9) AS level(priority)
     CROSS JOIN LATERAL (
