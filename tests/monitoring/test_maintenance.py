@@ -126,6 +126,19 @@ def test_the_weekly_reset_takes_what_may_be_tried_again(database: DatabaseManage
     assert left == [(1, 3), (3, 2), (4, 2), (5, 4), (6, 2)]
 
 
+def test_a_twin_that_its_own_flow_keeps_failed_blocks_no_reset(database: DatabaseManager) -> None:
+    filling.add_flow(database)
+    execute(database, "UPDATE flows SET declared = declared || '{\"max_crash_strikes\": 2}'")
+    filling.add_failed(database, 1, dedup_key="twins", retry_count=1, updated_at=days_ago(1))
+    filling.add_failed(database, 1, dedup_key="twins", retry_count=1, crash_strikes=2, updated_at=days_ago(1))
+    results = distributed_system_maintenance(reset_failed_records=True, dry_run=False)
+    assert results["reset_results"]["records_reset"] == 1
+    assert rows(database, "SELECT crash_strikes, status FROM processing_queue ORDER BY 1") == [
+        (0, "pending"),
+        (2, "failed"),
+    ]
+
+
 def test_retention_by_age_and_failed_attempts(database: DatabaseManager) -> None:
     fill(database)
     results = distributed_system_maintenance(purge_old_records=True, dry_run=False)

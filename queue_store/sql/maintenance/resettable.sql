@@ -15,6 +15,10 @@ WHERE q.status = 'failed' AND q.retry_count < %(max_retries)s AND q.crash_strike
         WHERE twin.flow_name = q.flow_name AND twin.dedup_key = q.dedup_key AND twin.id <> q.id
             AND (twin.status IN ('pending', 'processing')
                 OR twin.status = 'failed' AND twin.id > q.id AND twin.retry_count < %(max_retries)s
-                    AND twin.crash_strikes < %(max_crash_strikes)s AND twin.updated_at < %(before)s)))
+                    AND twin.crash_strikes < %(max_crash_strikes)s AND twin.updated_at < %(before)s
+                    AND NOT EXISTS (
+                        SELECT FROM public.flows f
+                        WHERE f.flow_name = twin.flow_name
+                            AND twin.crash_strikes >= (f.declared ->> 'max_crash_strikes')::integer))))
 ORDER BY q.flow_name, q.updated_at, q.id
 LIMIT %(limit)s
