@@ -32,19 +32,23 @@ class Manifest:
 
 @contextmanager
 def new_backup_file(path: Path) -> Generator[zipfile.ZipFile]:
-    """Makes a file that only its owner may read, whatever the umask is, because a backup contains payloads. Raises
-    BackupError."""
+    """Creates a file that only its owner may read, whatever the umask is, because a backup contains payloads. If the
+    block raises an exception, the unfinished file is removed. Raises BackupError."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise BackupError(f"{path} exists: choose another name") from None
     except OSError as error:
         raise BackupError(f"{path} cannot be written: {error.strerror}") from None
-    with (
-        os.fdopen(descriptor, "wb") as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-    ):
-        yield archive
+    try:
+        with (
+            os.fdopen(descriptor, "wb") as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        ):
+            yield archive
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def check_new_file(path: Path) -> None:

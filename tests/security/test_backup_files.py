@@ -1,5 +1,5 @@
-"""Only its owner can read a backup. A damaged or foreign backup is refused with a message, before anything is
-changed."""
+"""Only the owner of a backup can read it. A backup that fails leaves no file. A damaged or foreign backup is refused
+with a message, before anything is changed."""
 
 import json
 import os
@@ -26,6 +26,20 @@ def backup(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     write_backup(store.database, tmp_path / "queue.zip")
     yield tmp_path / "queue.zip"
     os.umask(before)
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_unfinished_file_is_removed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    def fail(*_: Any) -> None:
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr("queue_store.operators.backup.copy_out", fail)
+        with pytest.raises(type(failure)):
+            write_backup(store.database, tmp_path / "queue.zip")
+    write_backup(store.database, tmp_path / "queue.zip")
 
 
 def test_nobody_else_may_read_it(backup: Path) -> None:
