@@ -67,7 +67,7 @@ def report_unusable(
         level="emergency",
         message=_what_is_wrong(database, settings, error),
         next_step=f"{error} See docs/runbook.md, "
-        + ("The database takes no writes." if takes_no_writes else "Critical system failure."),
+        + ("The database takes no writes." if takes_no_writes else "The database cannot be reached."),
     )
     sent = UnusableDatabase(database, settings, finding.code).is_gone(finding) if notify else None
     return CheckResult([finding], sent)
@@ -97,6 +97,6 @@ def _store_alerts(database: DatabaseManager, judgement: Judgement) -> None:
 
 
 def _judged_codes(findings: list[Finding]) -> tuple[str, ...]:
-    """The codes whose alerts may be resolved. If a rule raised an error, no alert may be resolved, because the
-    trouble that this rule looks for may not be over."""
+    """The codes whose alerts may be resolved. If a rule raised an error, no alert may be resolved, because the problem
+    that this rule looks for may still exist."""
     return () if any(finding.code == RULE_FAILED for finding in findings) else JUDGED_CODES

@@ -1,5 +1,5 @@
 """Rules that a message must meet before Celery takes it. A message that would kill the worker or fill its memory is
-refused early, where the error of the refusal can be caught."""
+refused early, where the error can still be caught."""
 
 import bz2
 import lzma
@@ -21,7 +21,7 @@ _KINDS = {"task": str, "id": str, "retries": (int, type(None)), "eta": _TEXT, "e
 
 def refuse_bad_headers(headers: Any) -> None:
     """Raises TypeError or ValueError for headers that would crash Celery after the message has reached the pool.
-    There, nobody could catch the error."""
+    At that point, the error could no longer be caught."""
     if not headers:
         return
     for name, kinds in _KINDS.items():
@@ -54,7 +54,7 @@ def bound_decompression() -> None:
 
 def _bounded(expanded: bytes) -> bytes:
     if len(expanded) >= BODY_BYTES:
-        raise ValueError(f"the body expands to more than {BODY_BYTES} bytes")
+        raise ValueError(f"the body expands to {BODY_BYTES} bytes or more")
     return expanded
 
 

@@ -13,7 +13,7 @@ from .frame import actor_option, json_option, processor, say, write_json
 def resume(
     flow_name: str | None, ingestion: bool, processing: bool, everything: bool, actor: str, as_json: bool
 ) -> None:
-    """Resume a paused flow (queuectl resume FLOW), or whatever queuectl stop has stopped.
+    """Resume a paused flow (queuectl resume FLOW), or undo queuectl stop.
 
     A flow that was paused or stopped by name stays paused or stopped until you name it here.
     """
@@ -34,5 +34,10 @@ def resume(
         write_json({"flow_name": flow_name, "resumed": resumed})
         return
     for what, names in resumed.items():
-        subject = flow_name or "all flows" if what == "paused" else f"{what} of {flow_name or 'all flows'}"
-        say(f"{subject}: {'resumed' if names else 'was not stopped'}.")
+        say(_outcome(what, flow_name, is_resumed=bool(names)))
+
+
+def _outcome(what: str, flow_name: str | None, *, is_resumed: bool) -> str:
+    if what == "paused":
+        return f"{flow_name}: {'resumed' if is_resumed else 'was not paused'}."
+    return f"{what} of {flow_name or 'all flows'}: {'resumed' if is_resumed else 'was not stopped'}."

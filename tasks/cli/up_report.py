@@ -152,16 +152,16 @@ def _psql(servers: EmbeddedServers) -> str:
 
 
 def _health(health: Health) -> str:
-    if health.success_rate_percent is None or health.processing_seconds_95_percent is None:
-        of_the_hour = "nothing ended in the last hour."
-    else:
-        of_the_hour = (
-            f"success rate of the last hour {health.success_rate_percent} %, "
-            f"95 % of the records took at most {1000 * health.processing_seconds_95_percent:.1f} ms."
-        )
+    rate, slow = health.success_rate_percent, health.processing_seconds_95_percent
+    of_the_hour = (
+        "fewer than 20 records completed or failed in the last hour"
+        if rate is None
+        else f"success rate of the last hour {rate} %"
+    )
+    longest = "" if slow is None else f", 95 % of the records took at most {1000 * slow:.1f} ms"
     return (
         f"Queue health: {health.waiting_count} waiting, {health.worker_processes_alive} worker processes alive, "
-        f"{of_the_hour}"
+        f"{of_the_hour}{longest}."
     )
 
 

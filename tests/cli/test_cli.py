@@ -249,6 +249,7 @@ def test_pause_and_resume_a_flow(queuectl: QueueCtl) -> None:
     assert "the mail server is down" in status
     assert queuectl.json("resume", "survey")["resumed"] == {"paused": ["survey"]}
     assert queuectl.json("status")["switches"]["stopped"] == []
+    assert queuectl("resume", "survey").stdout == "survey: was not paused.\n"
 
 
 def test_stop_and_resume_everything(queuectl: QueueCtl) -> None:

@@ -182,7 +182,7 @@ def test_a_task_that_kills_every_worker_is_given_up(database: DatabaseManager) -
         ).fetchone()
     assert row is not None
     assert row[0] == "failed"
-    assert "fell silent, 3 times" in row[1]
+    assert "its worker fell silent in try 3, which was the last one" in row[1]
 
 
 def test_a_task_that_failed_once_is_made_up_for(

@@ -58,7 +58,7 @@ def test_a_large_body_is_dropped_and_a_compressed_one_is_not_expanded(
     name: str, compress: Callable[[bytes], bytes]
 ) -> None:
     assert compression.decompress(compress(b" " * 1000), name) == b" " * 1000
-    with pytest.raises(ValueError, match="expands to more than"):
+    with pytest.raises(ValueError, match=r"expands to \d+ bytes or more"):
         compression.decompress(compress(b" " * 10 * BODY_BYTES), name)
     with pytest.raises(ValueError, match="bytes"):
         refuse_large_body(b" " * (BODY_BYTES + 1))

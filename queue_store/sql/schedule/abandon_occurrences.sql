@@ -1,8 +1,8 @@
--- Gives up occurrences that were tried too often. In each try, the worker that took the occurrence fell silent: the
--- task of the occurrence probably kills its worker.
+-- Gives up occurrences whose worker fell silent in the last of the allowed tries. The task of such an occurrence
+-- probably kills its worker.
 UPDATE public.schedule_occurrences
 SET state = 'failed', finished_at = clock_timestamp(),
-    error_message = format('every worker that took it fell silent, %%s: read the logs of the control worker',
-        CASE take_number - excused_count WHEN 1 THEN 'once' ELSE format('%%s times', take_number - excused_count) END)
+    error_message = format('its worker fell silent in try %%s, which was the last one: read the logs of the control worker',
+        take_number - excused_count)
 WHERE state = 'running' AND heartbeat_at < now() - make_interval(secs => %(silent_seconds)s)
     AND take_number - excused_count >= %(tries)s
