@@ -1,4 +1,5 @@
-# Everything runs from a virtual environment in .venv, filled from the lock files: python3, make and pip suffice.
+# Everything runs from the virtual environment .venv, which is filled from the lock files. Most targets need only make,
+# and a python3 that can make virtual environments.
 PYTHON ?= python3
 VENV := .venv
 DEV_LOCK := requirements-dev.lock
@@ -6,7 +7,8 @@ BIN := $(VENV)/bin
 HERE := $(VENV)/made-for-$(shell pwd -P | cksum | cut -d " " -f 1)
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
-# Hundreds of processes that each compile every library again take several times as long.
+# Without bytecode files, each of hundreds of processes compiles every library again, and tests take several times as
+# long.
 unexport PYTHONDONTWRITEBYTECODE
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
 WITHOUT_POSTGRES := tests/project tests/embedded tests/authoring/test_loading_flows.py
@@ -23,12 +25,13 @@ COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --universal --
 TESTS := $(BIN)/python -m pytest
 TOGETHER := not package and not containers and not browser and not long and not alone
 AT_ONCE := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
-# A test that hangs takes its process along after two minutes, and waiting for a new one would never end.
+# If a test hangs for two minutes, its pytest process ends. No new process is started, because pytest would wait for it
+# endlessly.
 THREE_AT_ONCE := -n 3 $(AT_ONCE) -o faulthandler_timeout=110
 NONE_CHOSEN := 5
 ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres-programs) && \
 	export TEST_POSTGRES_BIN || exit 1;)
-# Side by side what is not judged by the clock, and then the rest. ARGS may choose tests of one phase only.
+# The tests that do not measure time run side by side, and then the others run. ARGS may choose tests of one phase only.
 IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
 	$(TESTS) $(2) $(ARGS) || alone=$$?; \
@@ -52,7 +55,7 @@ help: ## Show what can be made
 run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
-test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses, POSTGRES=17 is another server)
+test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses tests, POSTGRES=17 another server)
 	@$(ON_POSTGRES) $(call IN_TWO_PHASES,$(THREE_AT_ONCE) -m "$(TOGETHER)",-m "alone and not long")
 
 servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
@@ -68,7 +71,7 @@ test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixe
 	@$(if $(PHASE),$(TESTS) $(or $(LONG_$(PHASE)),$(error PHASE is "together" or "alone")) $(ARGS),$(call \
 		IN_TWO_PHASES,$(LONG_together),$(LONG_alone)))
 
-test-broker-away: $(VENV)/dev.stamp ## Work on without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
+test-broker-away: $(VENV)/dev.stamp ## Process records without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \
 		$(BIN)/python -m pytest tests/workers/test_broker_away.py $(ARGS)
 
@@ -133,10 +136,10 @@ test-schema: ## Run the tests of the store with the queue in a schema of its own
 test-lowest: ## Run the tests of the store and of workers with the oldest libraries that are allowed, as .ci/lowest.txt names them
 	@$(MAKE) --no-print-directory test VENV=.venv-lowest DEV_LOCK=.ci/lowest.lock ARGS="$(or $(ARGS),$(ON_LOWEST))"
 
-chaos: $(VENV)/dev.stamp ## Torment real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour; --express, --pgbouncer)
+chaos: $(VENV)/dev.stamp ## Inject faults into real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour; --express, --pgbouncer)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-drill: $(VENV)/dev.stamp ## Cause thirty problems on real workers, and check that each one is reported, and nothing else (ARGS="--report FILE.md"; ARGS="beat" chooses, ARGS=--list names)
+drill: $(VENV)/dev.stamp ## Cause each kind of problem on real workers, and check that it is reported, and nothing else (ARGS="--report FILE.md"; ARGS="beat" chooses problems, ARGS=--list names them)
 	@$(BIN)/python -m tests.drill $(ARGS)
 
 compose-test: $(VENV)/dev.stamp $(VENV)-compose/bin/podman-compose ## Run compose.yaml in real containers (needs podman and root)
@@ -185,7 +188,7 @@ lock: $(VENV)-lock/bin/uv ## Resolve the dependencies again and write the lock f
 	@$(COMPILE) -c .ci/lowest.txt --extra embedded --extra alerts --extra tracing --extra pydantic --extra msgspec --group dev -o .ci/lowest.lock
 	@$(COMPILE) -c requirements-dev.lock --extra worker --group docs -o .ci/docs.lock
 
-wheels: $(VENV)-lock/bin/uv ## Install the locked wheels for every declared platform and Python, and throw them away
+wheels: $(VENV)-lock/bin/uv ## Install the locked wheels for every declared platform and Python, and then remove them
 	@"$(PYTHON)" .ci/wheels.py $(VENV)-lock/bin/uv
 
 bench-start: $(VENV)/dev.stamp ## Compare the CPU of a starting worker with plain Celery's, and time a migration with nothing to do (TIMES=5)
@@ -222,7 +225,7 @@ RUN_NEEDS := requirements-embedded.lock requirements-build.lock pyproject.toml h
 DEV_NEEDS := $(DEV_LOCK) pyproject.toml hatch_build.py $(HERE)
 
 ifndef INSTALLING
-# Whoever waited for the lock looks again: the other one has installed everything by then.
+# After the wait for the lock, make looks again: the make that held the lock has installed everything by then.
 $(VENV)/run.stamp: $(RUN_NEEDS) | same-python
 $(VENV)/dev.stamp: $(DEV_NEEDS) | same-python
 $(VENV)/run.stamp $(VENV)/dev.stamp:
@@ -230,7 +233,7 @@ $(VENV)/run.stamp $(VENV)/dev.stamp:
 
 $(HERE): ;
 else
-# Made anew when the checkout was moved: an environment's scripts know its path.
+# The environment is made again if the checkout was moved, because the environment's scripts contain its path.
 $(HERE):
 	@grep -Fqs "$$(pwd -P)/$(VENV)/" $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV)
 	@touch $@

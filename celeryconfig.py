@@ -1,5 +1,5 @@
-"""Celery's configuration. The broker carries hints only, so every setting here is made for hints. There is early
-acknowledgement, no prefetching, no results, and no retries by Celery. Postgres decides about records."""
+"""Celery's configuration. The broker carries hints only, so every setting here is chosen for hints. Celery acknowledges
+messages early, prefetches none, stores no results and retries no task. Postgres decides everything about records."""
 
 import os
 
@@ -36,7 +36,7 @@ event_exchange = event_queue_prefix = celery_queue_name("celeryev", _settings.sc
 task_default_queue = _flows
 task_queues = [Queue(_flows, routing_key=_flows), Queue(_control, routing_key=_control)]
 task_create_missing_queues = True
-# These are exact names, because an application that shares this configuration may have its own tasks called
+# The routes use exact names, because an application that shares this configuration may have its own tasks called
 # `tasks.…`.
 _control_tasks = (
     "processing_queue.daily_report",
@@ -89,7 +89,7 @@ imports = [
 
 # The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab.
 # Any beat may notice a due time, and the task runs once for it. If several due times were missed, the task runs
-# once for all of them. An entry with a plain interval sends only a hint each time.
+# once for all of them. For an entry with a plain interval, beat only sends a hint each time.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}
 
@@ -134,13 +134,13 @@ beat_schedule = {
         "schedule": crontab(minute="15", hour="6"),
         "options": _on_control,
     },
-    # Sunday at 2:00: analyse failed records and reset those with fewer than three failed attempts
+    # Sunday at 2:00: log all issues, then reset failed records with fewer than three failed attempts
     "failed_records_reset": {
         "task": "tasks.monitoring.weekly_reset",
         "schedule": crontab(minute="0", hour="2", day_of_week="sunday"),
         "options": _on_control,
     },
-    # Monday at 8:00: the database
+    # Monday at 8:00: a review of the database
     "database_review": {
         "task": "tasks.health.database_review",
         "schedule": crontab(minute="0", hour="8", day_of_week="monday"),

@@ -1,7 +1,7 @@
-"""Run a command while no other process runs one with the same lock file: `one_at_a_time.py LOCK_FILE COMMAND…`
+"""Run a command while no other process runs a command with the same lock file: `one_at_a_time.py LOCK_FILE COMMAND…`
 
-If `make run` were started twice at once for the first time, each would clear the virtual environment of the other.
-The kernel frees the lock when its holder ends.
+Without the lock, two first calls of `make run` at the same time would clear each other's virtual environment. The
+kernel releases the lock when the command ends.
 """
 
 import fcntl

