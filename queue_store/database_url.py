@@ -1,8 +1,8 @@
 """The URL of a Postgres database on one server, or on several: a primary and its standbys.
 
-Several hosts may be written as SQLAlchemy does, `?host=h1:5432&host=h2:5433`, or as libpq does, `h1:5432,h2:5433`.
-Both notations become `?host=h1,h2&port=5432,5433`, because every library understands this one.
-`target_session_attrs=read-write` chooses the server that takes writes.
+Several hosts may be written in SQLAlchemy's notation, `?host=h1:5432&host=h2:5433`, or in libpq's, `h1:5432,h2:5433`.
+Both notations become `?host=h1,h2&port=5432,5433`, because every library understands this form.
+`target_session_attrs=read-write` chooses the server that accepts writes.
 """
 
 import re
@@ -47,7 +47,7 @@ class Address(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """The parts of a URL, decoded. SQLAlchemy understands the text that `render_as_string` makes of them."""
+    """The parts of a URL, decoded. SQLAlchemy understands the text that `render_as_string` returns."""
 
     drivername: str
     username: str | None = None
@@ -96,7 +96,7 @@ class DatabaseUrl:
 
 
 def parse_database_url(text: str) -> DatabaseUrl:
-    """Raises a ValueError whose message never contains the URL, because it may carry a password."""
+    """Raises a ValueError whose message never contains the URL, because a URL may contain a password."""
     hosts: Sequence[str] = ()
     if match := _HOSTS_IN_FRONT.fullmatch(text):
         hosts = match["hosts"].split(",")
@@ -113,7 +113,7 @@ def parse_database_url(text: str) -> DatabaseUrl:
 
 
 def addresses(url: Address) -> str:
-    """The addresses of the URL's servers, for people: `h1:5432, h2:5433`."""
+    """The addresses of the URL's servers, as messages show them: `h1:5432, h2:5433`."""
     hosts = str(url.query.get("host") or url.host or "the local socket").split(",")
     ports = str(url.query.get("port") or url.port or DEFAULT_PORT).split(",")
     if len(ports) == 1:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 class DistributedProcessor(Operators):
     """Enqueues, opens runs, rescues, and does what operators ask for. A run claims, completes, retries, fails,
-    snoozes and releases records. Each call is a transaction of its own. To enqueue in your own transaction, use
+    snoozes and releases records. Each call is a transaction of its own. But an operator's call for many records uses
+    one transaction for each chunk, and a rescue uses several transactions. To enqueue in your own transaction, use
     `queue_store.enqueue`."""
 
     def __init__(
@@ -94,7 +95,7 @@ class DistributedProcessor(Operators):
     def open_run(
         self, options: RunOptions, worker_process_id: UUID, celery_task_id: str | None = None
     ) -> Generator[Run]:
-        """A new run. The run's first claim registers it. The end of the context ends the run, whatever happens."""
+        """A new run. The run's first claim registers it. When the context exits, the run ends, even after an error."""
         position = QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims)
         with Run(self.database, options, position, worker_process_id, celery_task_id) as run:
             try:

@@ -19,7 +19,7 @@ class SettingsError(QueueStoreError):
 
 
 class DatabaseUnavailableError(QueueStoreError):
-    """The database cannot be reached, or the connection broke before COMMIT: nothing was written. After an
+    """The database cannot be reached or used, or the connection broke before COMMIT: nothing was written. After an
     asynchronous transaction that raises this error, it is unknown whether the COMMIT has happened."""
 
 
@@ -38,12 +38,14 @@ class CommitUnknownError(DatabaseUnavailableError):
 
 
 class ConflictError(QueueStoreError):
-    """Nothing was written, and the same call may be made again. The cause is a deadlock, a serialisation failure, a
-    lock that was not released in time, or another running record with the same order_key."""
+    """Nothing was written, and the same call may be made again. In a transaction of your own, roll back first, and
+    repeat the whole transaction. The cause is a deadlock, a serialisation failure, a lock that was not released in
+    time, or another running record with the same order_key."""
 
 
 class SchemaVersionError(QueueStoreError):
-    """The schema in the database is older or newer than this code."""
+    """This code cannot work on the schema of the database, or cannot migrate it: usually the schema is older or newer
+    than this code."""
 
 
 class ClaimLostError(QueueStoreError):
@@ -58,7 +60,7 @@ class ClaimLostError(QueueStoreError):
 
 
 class PayloadRejectedError(QueueStoreError):
-    """A record cannot be stored as given. `field` names the place, `problem` the reason."""
+    """A record cannot be stored as given. `field` names the place, and `problem` the reason."""
 
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
@@ -75,7 +77,7 @@ class RegisteredFlowError(QueueStoreError):
 
 
 class DuplicateRecordError(QueueStoreError):
-    """An unfinished record of this flow already has the same dedup_key."""
+    """An unfinished record of this flow already has the same dedup_key, or another record has the same task id."""
 
 
 class IngestionStoppedError(QueueStoreError):
@@ -87,7 +89,7 @@ class UnknownRecordError(QueueStoreError):
 
 
 class TooManyMatchesError(QueueStoreError):
-    """A search finds more records than may be changed at once."""
+    """A search by a kind of error matches more attempts than may be searched at once."""
 
 
 class UnknownRunError(QueueStoreError):
@@ -99,11 +101,11 @@ class MaintenanceError(QueueStoreError):
 
 
 class AlreadyRunningError(MaintenanceError):
-    """The same maintenance is running already: the same call may be made later."""
+    """The same maintenance is running already. The call may be repeated later."""
 
 
 class NotFinishedError(QueueStoreError, TimeoutError):
-    """A record that the caller waits for has not ended within the timeout."""
+    """A record that the caller waits for did not end within the timeout."""
 
 
 class BackupError(QueueStoreError):

@@ -48,8 +48,8 @@ class FlowWithWork:
 
 
 def register(cursor: Cursor[Any], declarations: Sequence[FlowDeclaration]) -> None:
-    """Registers the flows; calling this again changes nothing. The flows are locked in the order of their names, so
-    that workers which start together do not deadlock."""
+    """Registers the flows. A repeated call with the same declarations changes nothing. The flows are locked in the
+    order of their names, so that workers that start together do not deadlock."""
     for declaration in sorted(declarations, key=lambda d: d.flow_name):
         cursor.execute(
             sql("flows/register_flow"),
@@ -72,9 +72,9 @@ def with_work(
     except_flow_name: str | None = None,
 ) -> list[FlowWithWork]:
     """Flows with due records, of all Celery queues or of the given ones. Paused flows are left out, and no flow is
-    returned while processing is stopped. The flow that has waited longest comes first. `except_flow_name` leaves
-    out a flow that is being run. A search for its due records would be slow, because it would read many dead index
-    entries: those of all records that were claimed since the last vacuum."""
+    returned while processing is stopped. The flow whose oldest due record has waited longest comes first.
+    `except_flow_name` leaves out a flow that is being run. A search for the due records of such a flow would be slow:
+    it would read the dead index entries of all records that were claimed since the last vacuum."""
     parameters = {
         "count_limit": COUNT_LIMIT,
         "except_flow_name": except_flow_name,
@@ -116,7 +116,8 @@ def tune(
     to_declared: bool,
     actor: str,
 ) -> FlowTuning:
-    """Sets the values that are given. `to_declared` makes the declared batch size and number of runs apply again."""
+    """Sets the values that are given. With `to_declared`, the declared batch size and number of runs apply again,
+    except where a value is given."""
     parameters = {
         "flow_name": flow_name,
         "actor": actor,
@@ -129,7 +130,8 @@ def tune(
 
 
 def note_failed_claim(cursor: Cursor[Any], flow_name: str, error: str) -> None:
-    """Stores that a claim of the flow failed. The next claim that succeeds calls `forget_failed_claims`."""
+    """Stores that a claim of the flow failed. When a later claim succeeds, the process of the failed claim calls
+    `forget_failed_claims`."""
     cursor.execute(sql("flows/note_failed_claim"), {"flow_name": flow_name, "error": error})
 
 

@@ -1,4 +1,4 @@
-"""Prepares texts that others wrote, such as exceptions, tracebacks and answers, for being shown or stored.
+"""Prepares texts that others wrote, such as exceptions, tracebacks and answers, for display or storage.
 
 Secrets are recognised by their form, so this module is only the second line of defence. The first is to keep
 secrets out of texts.
@@ -10,7 +10,7 @@ READ_LIMIT = 200_000
 HIDDEN = "***"
 _CUT = " […] "
 
-# Control characters except newline and tab, and marks that change the direction of the following text.
+# Control characters except newline and tab, and invisible marks, such as those that change the direction of text.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-_])"

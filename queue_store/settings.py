@@ -32,10 +32,10 @@ DEFAULT_DATABASE = "rpa_db"
 
 @dataclass(frozen=True, slots=True)
 class ProcessorSettings:
-    """How records are processed. The variable of each setting is `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_` and
-    its name in capitals."""
+    """How records are processed. The variable of each setting is `<ENVIRONMENT>_DISTRIBUTED_PROCESSOR_`, followed by
+    the setting's name in capitals."""
 
-    schema: str = parsed(PUBLIC, parse_schema)  # the schema of the database that holds the queue
+    schema: str = parsed(PUBLIC, parse_schema)  # the database schema that holds the queue
     batch_size: int = whole(100, 1, 10_000)
     express_batch_size: int = whole(500, 0, 10_000)  # 0: no flow is express
     express_by_itself: bool = parsed(True, parse_switch)  # False: only flows with express=True are express
@@ -54,9 +54,11 @@ class ProcessorSettings:
         600, 1, 86_400
     )  # for workers, including the statements of handlers
     lock_timeout_seconds: float = real(60, 1, 86_400)
-    max_memory_mb: int = whole(0, 0, 1_048_576)  # the limit of one worker process; 0: only the container's
+    max_memory_mb: int = whole(
+        0, 0, 1_048_576
+    )  # the limit of one worker process; 0: only the container's limit
     max_crash_strikes: int = whole(3, 1, 1_000)
-    max_unfinished_claims: int = whole(5, 1, 1_000)  # after so many in a row, the record is claimed alone
+    max_unfinished_claims: int = whole(5, 1, 1_000)  # after this many in a row, the record is claimed alone
     payload_limit_bytes: int = whole(65_536, 256, 1_048_576)
     timezone: str = parsed("UTC", parse_timezone)
     show_payloads: bool = parsed(False, parse_switch)
@@ -90,8 +92,8 @@ class ProcessorSettings:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """How to reach one named database. The variable of each setting is `<ENVIRONMENT>_GLOBAL_<DATABASE>_` and its
-    name in capitals."""
+    """How to reach one named database. The variable of each setting is `<ENVIRONMENT>_GLOBAL_<DATABASE>_`, followed by
+    the setting's name in capitals."""
 
     url: DatabaseUrl = field(repr=False)
     replica_url: DatabaseUrl | None = field(default=None, repr=False)
@@ -101,7 +103,7 @@ class DatabaseSettings:
 
 
 def load_processor_settings(environ: Mapping[str, str] = os.environ) -> ProcessorSettings:
-    """Raises SettingsError that names every wrong and every unknown setting."""
+    """Raises a SettingsError that names every wrong and every unknown setting."""
     prefix = f"{environment_name(environ)}_DISTRIBUTED_PROCESSOR_"
     values, problems = _read(ProcessorSettings, prefix, environ)
     settings = ProcessorSettings(**values)
@@ -136,8 +138,8 @@ def load_database_settings(
 
 
 def wrong_settings(*, database_is_needed: bool = True) -> list[str]:
-    """All problems that `load_processor_settings` and `load_database_settings` report. If no database is needed, a
-    missing URL is not a problem."""
+    """All problems that `load_processor_settings` and `load_database_settings` report. If no database is needed and no
+    URL is set, the settings of the database are not checked."""
     problems: list[str] = []
     for load in (load_processor_settings, load_database_settings if database_is_needed else _load_configured):
         try:
@@ -160,7 +162,7 @@ def environment_name(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def database_url_text(environ: Mapping[str, str] = os.environ) -> str:
-    """The URL of the default database as it was given. The text is empty if the URL is missing, or if another
+    """The URL of the default database as it was given. Returns an empty text if the URL is missing, or if another
     setting of the default database is wrong."""
     prefix = f"{environment_name(environ)}_GLOBAL_{DEFAULT_DATABASE.upper()}_"
     if _read(DatabaseSettings, prefix, environ, skip={"url", "replica_url"})[1]:

@@ -7,7 +7,7 @@ LONGEST = 255  # only so many characters are compared, because the time grows wi
 
 
 def closest(name: str, known: Iterable[str], similarity: float = 0.6) -> str | None:
-    """The known name that resembles `name` most; None if no known name is similar enough. Upper and lower case
+    """The known name that resembles `name` most closely; None if no known name is similar enough. Upper and lower case
     count as the same."""
     by_lower = {known_name.lower(): known_name for known_name in known}
     found = difflib.get_close_matches(name.lower()[:LONGEST], by_lower, 1, similarity)

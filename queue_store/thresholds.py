@@ -1,9 +1,9 @@
 """When a figure is worth a warning, and when it is critical. The defaults are those of the operations runbook. For
 failed records, the runbook's table and code block differ: here, the code block and its alert levels apply.
 
-A handler hangs if it is quiet for `hung_handler_factor` times its flow's usual time, and for at least
-`hung_handler_seconds`. In a flow without history, a handler hangs if it is quiet for longer than all of these:
-`hung_handler_seconds`, `hung_handler_seconds_without_history`, and the flow's time limit."""
+A handler counts as hung if it has been quiet for `hung_handler_factor` times its flow's usual time, and for at least
+`hung_handler_seconds`. In a flow without history, a handler counts as hung if it has been quiet for longer than all of
+these: `hung_handler_seconds`, `hung_handler_seconds_without_history`, and the flow's time limit."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ MAXIMUM = 1e12
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """`flows`: thresholds that apply only to single flows. For all else, `overall` applies."""
+    """`flows`: thresholds that apply only to single flows. `overall` applies to everything else."""
 
     overall: Mapping[str, float] = field(default_factory=lambda: dict(ALERT_THRESHOLDS))
     flows: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])

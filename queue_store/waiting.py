@@ -39,11 +39,11 @@ class FinishedRecord:
 
 
 def wait_for(database: DatabaseManager, record_id: int, timeout_seconds: float) -> FinishedRecord:
-    """Return when the record has ended, in whatever status. Commit the record first. To wait without limit:
-    `timeout_seconds=math.inf`.
+    """Return when the record has ended, in whatever status. The record must be committed before this call. Pass
+    `timeout_seconds=math.inf` to wait without limit.
 
-    Raises UnknownRecordError, NotFinishedError after the timeout, or QueueStoreError for a timeout that is not a
-    number of seconds.
+    Raises UnknownRecordError, NotFinishedError after the timeout, or QueueStoreError if the timeout is not a number or
+    is negative.
     """
     seconds = _checked(timeout_seconds)
     awaited = _poll_of(database).add(database, record_id)
@@ -77,8 +77,8 @@ def _checked(timeout_seconds: object) -> float | None:
 
 class Poll:
     """Asks for all awaited records of one manager, in a thread of its own. The thread exists, and the poll refers
-    to the manager, only while somebody waits. At other times the poll must not refer to the manager. A weak
-    dictionary keeps each poll as long as its manager lives, so this reference would keep both alive."""
+    to the manager, only while somebody waits. At other times the poll must not refer to the manager. A weak dictionary
+    keeps each poll as long as its manager lives, so a lasting reference would keep both alive."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None

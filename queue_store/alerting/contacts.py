@@ -46,8 +46,8 @@ class UnheardAlerts:
 
 
 def register(cursor: Cursor[Any], contacts: Sequence[str], process_kind: str) -> None:
-    """Store that this process has channels to these contacts. Writes at most once in FRESH_SECONDS for each kind of
-    process."""
+    """Store that this process has channels to these contacts. Writes at most once in FRESH_SECONDS for each contact and
+    kind of process."""
     parameters = {
         "contacts": list(contacts),
         "process_kind": process_kind,
@@ -79,7 +79,7 @@ def forget_silent(cursor: Cursor[Any]) -> None:
 
 
 def forget(cursor: Cursor[Any], contact: str, actor: str) -> bool:
-    """Drop the notifications that wait for the contact, and write a row of the audit log.
+    """Forget the contact, drop the notifications that wait for it, and write a row of the audit log.
 
     A process that still has the channel registers the contact again. Returns False if no process has registered the
     contact."""

@@ -24,8 +24,8 @@ OF_AN_ALERT = 12
 @dataclass(frozen=True, slots=True)
 class SentOrNot:
     """A notification to a person. `state`: sent, waiting, being sent, failing (sending will be tried again), given
-    up, dropped (the alert was resolved before the notification was sent), or without channel (no process ever had a
-    channel to the contact, or the contact was forgotten)."""
+    up, dropped (before the notification was sent, the alert was resolved or the contact was forgotten), or without
+    channel (no process ever had a channel to the contact, or the contact was forgotten)."""
 
     alert_id: int
     contact: str

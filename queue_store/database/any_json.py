@@ -1,8 +1,8 @@
 """JSON as Postgres holds it. The database can hold values that `enqueue` refuses, because programs also write
 rows with plain SQL.
 
-Every view that shows a document reads it through this module. No content makes `read_json` fail: a value that Python
-cannot hold becomes shortened text.
+Every view that shows a document reads it through this module. No content makes `read_json` fail: a number that is too
+large, or a document that is nested too deeply, becomes shortened text.
 """
 
 import json
@@ -17,14 +17,15 @@ SHOWN_CHARACTERS = 40
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A number that Python cannot hold. `what`: the kind of number. `shown`: the number's beginning and length."""
+    """An integer of more than EXACT_DIGITS digits, or a number that is too large for a float. `what`: the kind of
+    number. `shown`: the number's beginning and length."""
 
     what: str
     shown: str
 
 
 def read_as_given(encoded: bytes) -> Any:
-    """The document with exact integers, and with an Unreadable for each number that Python cannot hold. Raises
+    """The document with exact integers, and with an Unreadable for each number that is too large. Raises
     RecursionError if the document is nested about a thousand levels deep."""
     return _DECODER.decode(encoded.decode())
 

@@ -1,4 +1,4 @@
-"""Arrays of numbers and instants as parameters.
+"""Arrays of numbers and instants as parameters of statements.
 
 psycopg writes lists element by element in Python. It also chooses the array's type by the largest element, so it
 prepares one statement several times, once for each type. The arrays of this module are written as a whole, and the
@@ -18,8 +18,8 @@ class NumberArray(list[int | float]):
 
 
 class TextArray(list[str]):
-    """An array for `%(name)s::timestamptz[]` and similar types. The texts must not be empty, nor have quotes or
-    backslashes."""
+    """An array for `%(name)s::timestamptz[]` and similar types. The array must have at least one element. No element
+    may be empty or contain quotes or backslashes."""
 
 
 class _NumberArrayDumper(Dumper):

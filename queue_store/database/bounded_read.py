@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 5.0
 def bounded_read(
     database: DatabaseManager, *, replica: bool = False, timeout_seconds: float | None = None
 ) -> Generator[Cursor[Any]]:
-    """A transaction in which each statement has a time limit (None: TIMEOUT_SECONDS). Raises
+    """A transaction in which each statement has a time limit. By default, the limit is TIMEOUT_SECONDS. Raises
     DatabaseUnavailableError, also for a statement that exceeds the limit.
 
     Read the primary's own state, live processes and held snapshots on the primary. A replica knows only its own

@@ -1,9 +1,9 @@
 """The pool of one process for connections to one server. The connections are those of psycopg, without a wrapper.
 
-SQLAlchemy has a pool too, but importing SQLAlchemy costs more CPU than everything else in the start of a worker.
+SQLAlchemy has a pool too, but importing SQLAlchemy costs more CPU than everything else that a worker does at its start.
 Where SQLAlchemy is used, it borrows its connections from this pool: see `sqlalchemy_engine`. psycopg_pool is not
-used: it opens connections in four threads of its own, and a fork does not copy threads. While the server is away,
-callers of psycopg_pool would get a timeout without the cause.
+used: it opens connections in four threads of its own, and a fork does not copy threads. While the server cannot be
+reached, callers of psycopg_pool would get a timeout without the cause.
 """
 
 import os
@@ -34,9 +34,9 @@ class ConnectionPool:
     """Thread-safe. After a fork the child's manager makes a new pool instead of using this one. `size`: how many
     idle connections are kept. `capacity`: how many connections may be open at a time.
 
-    The pool never hands out a connection that the server has closed. The socket shows this, so no round trip is needed.
-    After one connection breaks, the pool tests each idle connection with a query before it hands the connection out. A
-    pool that is garbage collected closes its idle connections.
+    The pool never hands out a connection that the server has closed. The socket shows whether the server has closed it,
+    so no round trip is needed. After one connection breaks, the pool tests each idle connection with a query before it
+    hands the connection out. A pool that is garbage collected closes its idle connections.
     """
 
     def __init__(self, connect: Callable[[], Driver], *, size: int, capacity: int) -> None:
@@ -166,7 +166,8 @@ def _is_reset(driver: Driver) -> bool:
 
 
 def _has_something_to_say(driver: Driver) -> bool:
-    """Whether the socket has data to read. For an idle session this means that the server has ended the session."""
+    """Whether the socket has data to read. For an idle session, this usually means that the server has ended the
+    session."""
     poller = select.poll()
     poller.register(driver.fileno(), select.POLLIN)
     return bool(poller.poll(0))

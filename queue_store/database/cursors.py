@@ -33,7 +33,7 @@ class _BinaryJsonbLoader(Loader):
 
 @cache
 def _own_adapters() -> AdaptersMap:
-    """Psycopg's own adapters, our adapters of arrays, and a document loader that does not fail."""
+    """Psycopg's own adapters, our adapters of arrays, and JSON loaders that accept every document."""
     adapters = AdaptersMap(psycopg.adapters)
     arrays.register_dumpers(adapters)
     adapters.register_loader("jsonb", _JsonLoader)

@@ -1,4 +1,4 @@
-"""A connection from a pool, and the errors that say what has happened when the connection breaks."""
+"""A connection from a pool, with errors that say what has happened if the connection breaks."""
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -57,7 +57,7 @@ class HeldConnection:
         return self._driver is None
 
     def invalidate(self) -> None:
-        """Close the session for good. The next transaction opens a new session."""
+        """Close the session for good. The next transaction takes another connection from the pool."""
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.close()

@@ -1,5 +1,5 @@
-"""A held connection that handlers and applications use through SQLAlchemy. Imported only where somebody uses
-SQLAlchemy."""
+"""A held connection that handlers and applications use through SQLAlchemy. This module is imported only where
+SQLAlchemy is used."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""All access to a database goes through the pools and transactions of this module."""
+"""The pools, transactions and engines for access to a database."""
 
 import os
 import threading
@@ -133,7 +133,7 @@ class DatabaseManager:
             self._engines.clear()
 
     def begin_anew(self) -> None:
-        """Call this in a child after a fork. This method sends nothing to the server, because the connections belong
+        """Every child calls this after a fork. This method sends nothing to the server, because the connections belong
         to the parent. It makes new locks, because a thread of the parent may have held the old ones."""
         self._lock = threading.RLock()
         self._pools: dict[str, ConnectionPool] = {}

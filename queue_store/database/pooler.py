@@ -21,7 +21,8 @@ def name_of_setting(database: str) -> str:
 
 
 def read_console(settings: DatabaseSettings) -> dict[str, str]:
-    """The settings of PgBouncer. Empty if the login is not one of its `admin_users` or `stats_users`."""
+    """The settings of PgBouncer. Empty if PgBouncer does not show them, for example because the login is not one of its
+    `admin_users` or `stats_users`."""
     parameters: dict[str, Any] = settings.url.set(database="pgbouncer").driver_parameters() | {
         "autocommit": True,
         "connect_timeout": CONSOLE_SECONDS,

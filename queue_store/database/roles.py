@@ -10,10 +10,10 @@ ROLES = ("producer", "flow_producer", "worker", "monitor", "admin")
 def grant_roles(database: DatabaseManager) -> tuple[str, ...]:
     """Create the roles where they are missing and grant each one its rights. May be repeated. Returns their names.
 
-    Waits while a migration or another caller runs, because Postgres refuses two concurrent changes of one
-    privilege. Needs a login that owns the tables. If a role is missing, the login also needs the right to create
-    roles. Raises psycopg.errors.InsufficientPrivilege, and QueueStoreError if every login can create objects in the
-    schema.
+    Waits while a migration or another caller runs, because Postgres refuses concurrent changes of the same privileges.
+    Needs a login that owns the tables. If a role is missing, the login also needs the right to create roles. Raises
+    psycopg.errors.InsufficientPrivilege without these rights. Raises QueueStoreError if every login can create objects
+    in the queue's schema or in a schema of the search_path.
     """
     with database.transaction() as cursor:
         cursor.execute(sql("migration/await_schema_version"))

@@ -1,5 +1,5 @@
-"""Rows as dataclasses. A value goes into the field that has its column's name, so the order of the columns does not
-matter."""
+"""Rows as dataclasses. Each value goes into the field that has the name of its column, so the order of the columns does
+not matter."""
 
 from dataclasses import fields
 from operator import itemgetter
@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 
 def rows_as(cursor: Cursor[Any], kind: type[T]) -> list[T]:
-    """The rows of the statement that `cursor` ran. Columns without a field are left out. Raises LookupError for a field
-    without a column."""
+    """The rows of the statement that `cursor` ran. Columns without a field are left out. Raises LookupError unless each
+    field has exactly one column."""
     values = itemgetter(*_positions(cursor, kind))
     return [kind(*values(row)) for row in cursor.fetchall()]
 
@@ -24,7 +24,7 @@ def row_as(cursor: Cursor[Any], kind: type[T]) -> T | None:
 
 
 def the_row_as(cursor: Cursor[Any], kind: type[T]) -> T:
-    """The first row of a statement that always returns one. Raises LookupError like `rows_as`, and also if there
+    """The first row of a statement that always returns a row. Raises LookupError like `rows_as`, and also if there
     is no row."""
     row = row_as(cursor, kind)
     if row is None:

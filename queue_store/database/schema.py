@@ -1,8 +1,8 @@
 """Migrates a database to the schema version of this code. Refuses to work on any other version, except on a newer
 one that is marked as compatible with this code.
 
-Alembic is imported only if there is something to migrate: importing it costs more CPU than everything else at the
-start of a process.
+Only `migrate` and `missing_migrations` import Alembic: its import costs more CPU than everything else at the start of a
+process.
 """
 
 from dataclasses import dataclass
@@ -89,8 +89,8 @@ def missing_migrations(engine: "Engine") -> list[Migration]:
 
 
 def check_version(database: DatabaseManager) -> None:
-    """Raises SchemaVersionError unless this code can work on the schema. It can if the schema has the version of
-    this code, or a newer version that is marked as compatible with this code. A newer version is accepted, because
+    """Raises SchemaVersionError unless this code can work on the schema. This code can work on a schema of its own
+    version, or of a newer version that is marked as compatible with this code. A newer version is accepted, because
     code of both versions runs during a deployment."""
     current = version_of(database)
     if current == latest_version():

@@ -53,7 +53,7 @@ class BorrowingPool(Pool):
         for driver in [driver for driver in list(self._entries) if driver.closed]:
             self._entries.pop(driver, None)
         driver: Any = record.dbapi_connection
-        if driver is None:  # SQLAlchemy has closed the connection, or the connection's user keeps it
+        if driver is None:  # SQLAlchemy has closed the connection, or its user has detached it
             self._connections.notice_closed()
             return
         self._entries[driver] = record

@@ -1,7 +1,7 @@
 """Recognises SQLAlchemy's objects without importing SQLAlchemy.
 
 Importing SQLAlchemy costs each process more CPU than everything else that the queue needs. As long as nobody has
-imported it, none of its objects exists.
+imported SQLAlchemy, none of its objects can exist.
 """
 
 import sys

@@ -13,7 +13,7 @@ MIGRATION_FILE = re.compile(r"(\d{4}_\w+)\.py")
 SERVES_CODE_FROM = "0001_initial"
 MARK = re.compile(r"serves code from (\w+) on")
 
-# Before the first release there were 26 migrations. Today's first migration makes the same schema as those 26
+# Before the first release there were 26 migrations. Today's first migration creates the same schema as those 26
 # together.
 FIRST = "0001_initial"
 LAST_OF_BEFORE = "0026"
@@ -72,6 +72,6 @@ def serves_this_code(mark: str) -> bool:
 
 def served_versions() -> tuple[str, ...]:
     """The versions from SERVES_CODE_FROM on. Code can work on the newest schema if the newest version that the code
-    knows is one of these."""
+    knows is one of these versions."""
     known = known_versions()
     return known[known.index(SERVES_CODE_FROM) :]

@@ -109,13 +109,14 @@ def enqueue_many(
     is_follow_up: bool = False,
     **options: Unpack[RecordOptions],
 ) -> EnqueuedMany:
-    """Write any number of records by COPY, all or none. Memory is bounded, except for the ids if the caller asks for
-    them.
+    """Write any number of records by COPY, all or none. Memory is bounded, except for the positions of duplicates, and
+    for the ids if the caller asks for them.
 
     Each row is a payload or a NewRecord. `options` apply to rows that are payloads. A NewRecord has options of its own:
     if any row is a NewRecord, give no `options`. If several rows have the same `dedup_key`, "replace" takes the last of
-    these rows. Raises the same errors as `enqueue`. A PayloadRejectedError names the row if the value was refused
-    before it was sent. A DuplicateRecordError names the key.
+    these rows. Raises the same errors as `enqueue`, but a running record does not stop "replace": see
+    `EnqueuedMany.running_positions`. A PayloadRejectedError names the row, unless the database refused the value, or an
+    orjson.Fragment contains a line break. A DuplicateRecordError names the key.
     """
     session = session_to_hint(connection, hint_sender)
     steps = enqueue_many_steps(

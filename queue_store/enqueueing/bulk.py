@@ -30,8 +30,8 @@ class EnqueuedMany:
     """Positions count from 0, in the order of the given rows.
 
     `ids`, if the caller asked for them, has one id for each row: the id of the new record or, for a duplicate, the
-    id of the unfinished record with the same dedup_key. `running_positions`: rows that replaced no payload, because
-    the record with the same dedup_key was running.
+    id of the unfinished record with the same dedup_key. `running_positions`: the positions of rows that replaced no
+    payload, because the record with the same dedup_key was running.
     """
 
     flow_name: str
@@ -86,16 +86,16 @@ def enqueue_many_steps(
 
 
 def _check_rows(rows: object) -> None:
-    """Refuses text and mappings. They are iterable, but each is one payload and not many."""
+    """Refuses text, bytes and mappings, although they are iterable: each of them is one payload and not many."""
     if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
         kind = type(cast("object", rows)).__name__
         raise PayloadRejectedError("rows", f"must be a list or another iterable of payloads, not {kind}")
 
 
 def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[None]:
-    """Writes the chunk by COPY, which has no ON CONFLICT. From the first duplicate on, "skip" searches each chunk
-    for duplicates before the COPY. With "replace", or if a COPY with "skip" still meets a duplicate, the whole
-    chunk goes through a temporary table."""
+    """Writes the chunk by COPY, which has no ON CONFLICT. From the first duplicate on, "skip" searches each chunk for
+    duplicates before the COPY, and "replace" sends each chunk through a temporary table. A chunk with "skip" also goes
+    through that table if its COPY still meets a duplicate."""
     if not bulk.has_met_duplicates:
         if (yield from _copy(bulk, chunk)):
             return

@@ -49,7 +49,7 @@ MET_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 
 def run(connection: "SyncConnection", steps: Steps[T]) -> T:
-    """Raises the errors of the steps, and raises a QueueStoreError for a database error."""
+    """Raises the errors of the steps. Translates database errors as `translated_errors` does."""
     with translated_errors():
         door = _Door(connection)
         with in_utf8(door.driver):
@@ -222,7 +222,7 @@ class _AsyncDoor:
 
 @contextmanager
 def translated_errors() -> Generator[None]:
-    """Translates database errors into what they mean to a producer. An error without a meaning for us passes
+    """Translates database errors into what they mean to a producer. An error that means nothing to the queue passes
     unchanged."""
     try:
         yield

@@ -10,7 +10,8 @@ from queue_store.errors import UnknownRecordError
 
 
 def read_created_at(cursor: Cursor[Any], record_id: int) -> datetime:
-    """When the transaction that enqueued the record began, by the database's clock. Raises UnknownRecordError."""
+    """The time at which the transaction that enqueued the record began, by the database's clock. Raises
+    UnknownRecordError."""
     row = cursor.execute(sql("enqueueing/created_at"), {"record_id": record_id}).fetchone()
     if row is None:
         raise UnknownRecordError(f"there is no record {record_id} that this login has enqueued")

@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 
 
 def broker_problem(url: str) -> str | None:
-    """Says what is wrong with the broker's URL, without the URL itself: it may contain a password."""
+    """Says what is wrong with the broker's URL, or returns None. The text does not contain the URL, which may hold a
+    password."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -46,7 +47,7 @@ def broker_problem(url: str) -> str | None:
 
 
 def connect(url: str) -> Any:
-    """A client that never waits long. It understands the same URLs as Celery.
+    """A client that never waits long. It understands the same Redis URLs as Celery.
 
     Raises ValueError for any other URL, and ModuleNotFoundError if the broker's client is not installed.
     """
@@ -99,8 +100,8 @@ class CeleryHintSender:
             return False
 
     def started(self, flow_name: str, slot: int) -> None:
-        """Call this when a hint has arrived and its run is about to look for records. Producers that commit from now
-        on must send hints again."""
+        """Call this when a hint has arrived and its run is about to look for records. From now on, a producer that
+        commits sends a new hint."""
         try:
             self._redis().delete(_key(flow_name, slot))
         except Exception as error:  # noqa: BLE001  (a hint must never break a run)
@@ -126,7 +127,7 @@ class CeleryHintSender:
         taken, queue_length = pipeline.execute()
         if not taken or queue_length >= MAXIMUM_QUEUE_LENGTH:
             return True
-        if current_trace_context() is None:  # for example, a hint of beat has no trace
+        if current_trace_context() is None:  # for example, for a hint that beat sends
             self._publish(flow_name, celery_queue, slot, {})
         else:
             with producer_span("hint", flow_name):

@@ -1,4 +1,4 @@
-"""The values that a producer may set for a record. All of them are checked before anything is written."""
+"""The values that a producer may set for a record. Each value is checked before it is sent to the database."""
 
 import re
 from collections.abc import Callable
@@ -34,8 +34,8 @@ class NewRecord(Generic[PayloadT]):
 
     `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the
     database's clock; None is now. `dedup_key`: unique among the flow's records that are not finished. `order_key`:
-    records with the same key run one after the other. When a record is replaced, an option that is None keeps its
-    old value.
+    records of a flow with the same key run one after the other. When a record is replaced, an option that is None keeps
+    its old value.
     """
 
     payload: PayloadT
@@ -48,7 +48,7 @@ class NewRecord(Generic[PayloadT]):
 
 
 def check_record(record: NewRecord, encode: Encode = encode_payload) -> dict[str, Any]:
-    """Raises PayloadRejectedError that names the field. Returns the record as parameters, with the payload as
+    """Raises a PayloadRejectedError that names the field. Returns the record as parameters, with the payload as
     JSON."""
     check_options(record)
     return {

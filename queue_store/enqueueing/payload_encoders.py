@@ -40,7 +40,7 @@ def set_encoders(encoders: Mapping[str, Encode]) -> None:
 
 
 def set_encoder(flow_name: str, encode: Encode | None) -> None:
-    """None: encode by the rule that applies to all payloads."""
+    """Without an encoder, the flow's payloads are encoded by the rule for all payloads."""
     if encode is None:
         _encoders.pop(flow_name, None)
     else:

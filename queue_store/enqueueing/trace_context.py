@@ -1,5 +1,5 @@
-"""The W3C trace context of the producer. The record and the hint carry it. An application that has not loaded
-OpenTelemetry has no trace context and no cost."""
+"""The W3C trace context of the producer. The hint carries it, and so does a record that is enqueued alone. An
+application that has not loaded OpenTelemetry has no trace context, and pays nothing for tracing."""
 
 import sys
 from collections.abc import Generator
@@ -19,7 +19,7 @@ def current_trace_context() -> str | None:
 
 @contextmanager
 def producer_span(operation: str, flow_name: object) -> Generator[None]:
-    """A span for an action of a producer. The application's own tracer provider makes the span."""
+    """A span for an action of a producer. The application's own tracer provider creates the span."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         yield

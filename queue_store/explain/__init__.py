@@ -1,8 +1,8 @@
 """Machine-readable reasons why a record is not running, or why a flow makes no progress.
 
-A reason is a function with `@reason`. It reads facts and returns a `Reason` or None. Its module is named after the
-part of the queue that decides the matter, such as `claiming`. If a new feature can hold a record back, it needs a
-reason here.
+Each reason comes from a function with the decorator `@reason`. The function reads facts and returns a `Reason` or None.
+Its module is named after the part of the queue that the reason concerns, such as `claiming`. A new feature that can
+hold a record back needs a reason here.
 """
 
 from queue_store.explain import claiming, ending, fleet, hanging, ownership
@@ -10,7 +10,7 @@ from queue_store.explain.explain import Explanation, explain_flow, explain_recor
 from queue_store.explain.facts import Facts, FlowFacts, RecordFacts, Workers
 from queue_store.explain.reasons import Reason, lasting, reason, registered_codes
 
-REASON_MODULES = (claiming, ending, fleet, hanging, ownership)  # importing them registers their reasons
+REASON_MODULES = (claiming, ending, fleet, hanging, ownership)  # their import registers the reasons
 
 __all__ = [
     "REASON_MODULES",

@@ -1,4 +1,4 @@
-"""Reasons why a pending record cannot be claimed: they follow the conditions of claim.sql and register_run.sql."""
+"""Reasons why a pending record has not been claimed. They follow the conditions of claim.sql and register_run.sql."""
 
 from queue_store.database.statements import sql
 from queue_store.explain.facts import COUNT_LIMIT, Facts

@@ -1,4 +1,4 @@
-"""The facts on which reasons are based. Each fact is read when the first reason asks for it."""
+"""The facts on which reasons are based. Each fact is read when a reason first needs it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,7 +132,7 @@ class Facts:
 
     @property
     def record(self) -> RecordFacts:
-        """The record itself. Only reasons about records may ask for it."""
+        """The record itself. Only reasons about records may read this property."""
         assert self._record is not None
         return self._record
 

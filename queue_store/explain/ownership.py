@@ -1,4 +1,4 @@
-"""Reasons why a processing record does not finish. Only the record's owner or rescue can change its status."""
+"""Reasons why a processing record has not finished. Only the record's owner or rescue can change its status."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from queue_store.explain.reasons import FLOW, Reason, lasting, reason
 from queue_store.plural import plural, word
 
 PROCESSING = ("processing",)
-MISSED_BEATS = 2  # this many heartbeats are missed before a run is called silent
+MISSED_BEATS = 2  # a run is called silent after missing this many heartbeats
 
 
 @reason("owner_missing", of=PROCESSING)

@@ -1,8 +1,8 @@
 """Rescue gives back the records of owners that are gone.
 
-It is level-triggered: it does not react to a death. It looks again and again for runs that were silent for longer
-than the lease, and for runs that are over but have records left. Several processes may do this at the same time.
-Every step is one atomic statement, and does nothing the second time.
+Rescue is level-triggered: nobody has to report a death. It looks again and again for runs that were silent for longer
+than the lease, and for runs that are over but have records left. Several processes may rescue at the same time. Every
+step is one transaction, and does nothing the second time.
 """
 
 import logging
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Rescued:
-    """The records that one sweep gave back."""
+    """The result of a rescue: what was declared dead, and what was given back."""
 
     dead_run_ids: list[UUID] = field(default_factory=list[UUID])
     dead_worker_process_ids: list[UUID] = field(default_factory=list[UUID])
@@ -56,8 +56,8 @@ class Rescue:
         self._looked_at = 0.0
 
     def look_when_due(self) -> Rescued:
-        """For processes that found nothing to claim. Sweeps at most once in LOOK_AGAIN_SECONDS, however often a
-        process calls this."""
+        """For processes that found nothing to claim. Sweeps at most once in LOOK_AGAIN_SECONDS, however often it is
+        called."""
         is_due = time.monotonic() >= self._looked_at + LOOK_AGAIN_SECONDS
         return self.sweep() if is_due else Rescued()
 
@@ -79,8 +79,7 @@ class Rescue:
     ) -> Rescued:
         """Declare dead the worker processes that are known to be gone, and their runs, without waiting for the
         lease. Then give back the records of runs that are over. `records_in_flight`: for each worker process, the
-        record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process if it is unknown what it was
-        working on."""
+        record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process whose record is unknown."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)
@@ -115,7 +114,8 @@ class Rescue:
 
     def _note_overdue(self, cursor: Cursor[Any], record_ids: list[int]) -> None:
         """Write the number of the overdue records and the first SHOWN_IDS of their ids to the log and to the audit
-        log. A record is overdue only if somebody changed the tables by hand, or if a run hangs."""
+        log. A record is overdue only if somebody changed the tables by hand, or if a run holds it for longer than the
+        timeout."""
         if not record_ids:
             return
         shown = ", ".join(map(str, record_ids[:SHOWN_IDS])) + (" …" if len(record_ids) > SHOWN_IDS else "")
@@ -225,7 +225,7 @@ class Rescue:
                 )
 
     def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> bool:
-        """Returns False if somebody has locked records of the run."""
+        """Returns False if another session has locked records of the run."""
         with self._database.transaction() as cursor:
             rows = cursor.execute(
                 sql("arrows/rescue"),

@@ -52,8 +52,8 @@ _NOTHING: dict[str, object] = {f.name: None for f in fields(InHand)}
 
 @dataclass(frozen=True, slots=True)
 class EndRequest:
-    """An operator's request that a process ends its handler of a record. The request applies to one claim of the
-    record. All fields are None if there is no request."""
+    """An operator's request to end the handler that a process runs for a record. The request applies to one claim of
+    the record. All fields are None if there is no request."""
 
     record_id: int | None
     claim_number: int | None
@@ -123,8 +123,8 @@ def drop_end_request(cursor: Cursor[Any], worker_process_id: UUID, request: EndR
 
 
 def read_end_requests(cursor: Cursor[Any], worker_process_ids: Sequence[UUID]) -> list[ProcessToEnd]:
-    """Returns which of these processes were asked to end a handler. A request names a record and a claim. The
-    request does not count if this claim of the record is over."""
+    """Returns the processes that were asked to end a handler. A request names a record and a claim of the record.
+    Requests whose claim is over do not count."""
     parameters = {"worker_process_ids": list(worker_process_ids)}
     return rows_as(cursor.execute(sql("liveness/end_requests"), parameters), ProcessToEnd)
 

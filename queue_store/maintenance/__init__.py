@@ -1,5 +1,5 @@
-"""Maintenance of the stored data. Each operation works in bounded chunks and writes a log. Two real runs of the
-same operation never overlap. A dry run reports what a real run would do."""
+"""Maintenance of the stored data. Each operation works in bounded chunks and writes a log. Two executions of the same
+operation never overlap, unless one of them is a dry run. A dry run reports what a real execution would do."""
 
 from queue_store.maintenance.maintenance_run import MaintenanceRun, begin
 from queue_store.maintenance.orphan_cleanup import clean_up_orphans

@@ -1,4 +1,5 @@
-"""One execution of a maintenance operation. The row of an execution serves as lock, heartbeat, progress and log."""
+"""One execution of a maintenance operation. The row of an execution is its lock, and stores its heartbeat, its progress
+and its result."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -59,7 +60,8 @@ def begin(
     parameters: dict[str, Any] | None = None,
     on_progress: Callable[[int], None] = _nobody,
 ) -> Generator[MaintenanceRun]:
-    """Raises AlreadyRunningError when the same operation is running; dry runs do not exclude each other."""
+    """Raises AlreadyRunningError if the same operation is running. A dry run is never refused, and never causes a
+    refusal."""
     with database.transaction() as cursor:
         cursor.execute(sql("maintenance/abandon_maintenance_runs"), {"silent_seconds": SILENT_SECONDS})
         values = {

@@ -17,7 +17,7 @@ MOMENT_SECONDS = 0.05
 # A pause is on average four times as long as the wait before it, so others wait for at most a fifth of the time.
 PAUSE = 4
 LONGER_AFTER_SECONDS = 60.0
-LONGEST_SECONDS = 2.0  # a one-COMMIT slice is shorter
+LONGEST_SECONDS = 2.0  # most one-COMMIT slices are shorter: they take no record after half a second
 GIVE_UP_AFTER_SECONDS = 300.0
 FOR_VACUUM = "5s"
 

@@ -86,7 +86,7 @@ def require_columns(cursor: Cursor[Any], table: Identifier, columns: Sequence[st
 
 
 def table_of(schema: str | None, name: str) -> Identifier:
-    """Without a schema the session's search_path finds the table."""
+    """Without a schema, the session's search_path finds the table."""
     return Identifier(name) if schema is None else Identifier(schema, name)
 
 

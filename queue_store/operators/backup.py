@@ -1,5 +1,5 @@
-"""Writes a backup of the queue's tables into one file, and restores the backup. The file is a zip. It holds a
-manifest, and every table as it was in one snapshot.
+"""Writes a backup of the queue's tables into one file, and restores the backup. The file is a zip. It holds a manifest
+and the tables in `TABLES`, as they were in one snapshot.
 
 Neither Postgres' own programs nor a superuser is needed. The backup does not contain business tables.
 """
@@ -57,8 +57,8 @@ AUDIT = "audit_log"
 
 
 def write_backup(database: DatabaseManager, path: Path) -> Manifest:
-    """Raises BackupError when the file exists. All tables are read in one snapshot, and others can go on reading and
-    writing."""
+    """Raises BackupError if the file exists or cannot be created. All tables are read in one snapshot, while other
+    sessions can go on reading and writing."""
     version = schema.version_of(database) or "nothing"
     counts: dict[str, int] = {}
     columns: dict[str, list[str]] = {}

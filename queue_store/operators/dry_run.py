@@ -1,5 +1,5 @@
-"""Says what `reset` or `cancel` would do, and changes nothing. A dry run chooses the same records as the arrow
-itself."""
+"""Says what `reset` or `cancel` would do, and changes nothing. A dry run chooses the same records as the arrow itself,
+but does not notice locks."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -33,7 +33,7 @@ class AskedToEnd:
 
 @dataclass(slots=True)
 class EndResult:
-    """`refused`: for each record whose handler was not asked to end, the reason, by record id."""
+    """`refused`: by record id, the reason why a record's handler was not asked to end."""
 
     asked: list[AskedToEnd] = field(default_factory=list[AskedToEnd])
     refused: dict[int, str] = field(default_factory=dict[int, str])

@@ -30,7 +30,7 @@ Finished = Literal["completed", "failed", "cancelled"]
 
 
 class Operators:
-    """The operators' arrows. Many records are changed in chunks, each in a transaction of its own."""
+    """The operators' arrows. Many records are changed in chunks, and each chunk has a transaction of its own."""
 
     def __init__(self, database: DatabaseManager) -> None:
         self.database = database
@@ -44,7 +44,8 @@ class Operators:
         crash_strikes_below: int | None = None,
         limit: int = MAXIMUM_RECORDS,
     ) -> list[int]:
-        """The ids of failed records, in order. `error`: text that the error messages of these records contain."""
+        """The ids of failed records, in ascending order. `error`: text that their error messages contain, in upper or
+        lower case."""
         filters: dict[str, object] = {
             "flow_name": flow_name,
             "error": error,
@@ -95,8 +96,8 @@ class Operators:
         reason: str | None = None,
         search: Mapping[str, object] | None = None,
     ) -> CancelResult:
-        """cancel: pending → cancelled at once. A processing record is asked to stop, and its owner performs the
-        arrow."""
+        """cancel: pending → cancelled at once. A processing or locked record is asked to stop, and its owner performs
+        the arrow."""
         done = CancelResult()
         for chunk in in_chunks(record_ids):
             parameters = {**(search or {}), "ids": chunk, "actor": actor, "reason": reason}
@@ -179,7 +180,8 @@ class Operators:
         return self._switch("resume", flow_name, actor, None)
 
     def stop_ingestion(self, flow_name: str | None, *, actor: str, reason: str | None = None) -> list[str]:
-        """Refuse every new record of the flow (None: of every flow), except the records that runs enqueue."""
+        """Refuse every new record of the flow (None: of every flow), except recurring and restored records, and those
+        that runs enqueue."""
         return self._switch(
             "stop_flow_ingestion" if flow_name else "stop_ingestion", flow_name, actor, reason
         )
@@ -190,7 +192,7 @@ class Operators:
         )
 
     def stop_processing(self, *, actor: str, reason: str | None = None) -> list[str]:
-        """Stop all claims, in the whole cluster. Handlers that are running finish."""
+        """Stop all claims of all workers. Handlers that are running finish."""
         return self._switch("stop_processing", None, actor, reason)
 
     def resume_processing(self, *, actor: str) -> list[str]:
@@ -229,7 +231,8 @@ class Operators:
     def _change(
         self, actor: str, action: str, statement: str, parameters: dict[str, Any]
     ) -> list[tuple[Any, ...]]:
-        """Change one chunk of records. The audit log names the ids, or the search that found them."""
+        """Change one chunk of records. The audit log names the first 20 ids, the last id, and the search, if there was
+        one."""
         with self.database.transaction() as cursor:
             rows = cursor.execute(sql(statement), parameters).fetchall()
             details = {k: v for k, v in parameters.items() if k != "ids" and isinstance(v, str | int)}

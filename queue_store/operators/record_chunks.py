@@ -17,7 +17,8 @@ CONFLICTS_RETRIED = 5
 
 @dataclass(slots=True)
 class ResetResult:
-    """`skipped_ids`: records that were not failed, and records whose dedup_key belongs to an unfinished record."""
+    """`skipped_ids`: records that were not failed, and records whose dedup_key belongs to an unfinished record or to a
+    newer one of the given records."""
 
     reset_ids: list[int] = field(default_factory=list[int])
     skipped_ids: list[int] = field(default_factory=list[int])
@@ -25,8 +26,8 @@ class ResetResult:
 
 @dataclass(slots=True)
 class CancelResult:
-    """`asked_ids`: running records, each of which is stopped by its owner. `skipped_ids`: records that were finished
-    or do not exist."""
+    """`asked_ids`: running or locked records, each of which is stopped by its owner. `skipped_ids`: records that were
+    finished or do not exist."""
 
     cancelled_ids: list[int] = field(default_factory=list[int])
     asked_ids: list[int] = field(default_factory=list[int])
@@ -44,8 +45,8 @@ class MoveResult:
 
 
 def retry_on_conflict(operation: Callable[[], T]) -> T:
-    """Calls the operation again after a ConflictError, such as a deadlock, and after somebody enqueued a record
-    with the same dedup_key."""
+    """Calls the operation again, at most CONFLICTS_RETRIED times, after a ConflictError (for example, a deadlock), and
+    after somebody enqueued a record with the same dedup_key."""
     for _ in range(CONFLICTS_RETRIED):
         try:
             return operation()

@@ -1,4 +1,4 @@
-"""The attempts and the failed records behind one kind of error."""
+"""The attempts that ended with one kind of error."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -89,8 +89,8 @@ class Fleet:
 
     @property
     def pool_utilization_percent(self) -> float | None:
-        """Connections in use, as a share of the connections that all worker processes together may open; None
-        without worker processes."""
+        """Connections in use, as a share of the connections that all living worker processes together may open; None
+        without such processes."""
         if not self.pool_capacity:
             return None
         return round(100 * self.pool_in_use / self.pool_capacity, 1)

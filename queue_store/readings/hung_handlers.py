@@ -102,7 +102,7 @@ def _judge(
 
 
 def _usual_seconds(day: Window | None, baseline: Baseline | None) -> float | None:
-    """How long the flow's handler usually runs: on the last day or at this hour of the week, whichever is longer."""
+    """How long the flow's handler usually runs: in the last day or at this hour of the week, whichever is longer."""
     known = [
         day and day.processing_percentile(USUAL_SHARE),
         baseline and baseline.processing_seconds,

@@ -32,7 +32,7 @@ class FailedAttempt:
 @dataclass(slots=True)
 class OutcomeReader:
     """Returns only outcomes that it has not returned before. It can miss an attempt that is committed later than a
-    newer attempt. So it is for people who follow the outcomes, not for bookkeeping."""
+    newer attempt. So this class is made for watching outcomes, not for bookkeeping."""
 
     flow_name: str | None = None
     _after: tuple[datetime, int] | None = None

@@ -42,8 +42,8 @@ def find_runs(cursor: Cursor[Any], run_id: UUID | None, worker: WorkerFilter | N
 
 
 def record_ids_of_runs(cursor: Cursor[Any], run_ids: Sequence[UUID]) -> list[int]:
-    """The newest RECORDS_AT_MOST records that these runs have claimed now, and the newest RECORDS_AT_MOST records
-    that they have attempted without success."""
+    """The newest RECORDS_AT_MOST records that are processing under these runs now, and the newest RECORDS_AT_MOST
+    records that these runs attempted without success."""
     parameters = {"run_ids": list(run_ids), "limit": RECORDS_AT_MOST}
     return _ids(cursor, "readings/record_ids_of_runs", parameters)
 

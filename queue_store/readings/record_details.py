@@ -32,9 +32,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class RecordDetails:
-    """`record` has every column of processing_queue, and the payload's size. `attempts`: newest first. `run` is the
-    record's last owner. `run` is None if the record never had an owner, or if the row of that run has been
-    deleted."""
+    """`record` has every column of processing_queue, and the payload's size. `attempts`: newest first. `run` is the run
+    that owns the record, or that finished it. `run` is None for a pending record, for one that finished without a run,
+    and if the row of the run has been deleted."""
 
     record: dict[str, Any]
     attempts: list[Attempt]

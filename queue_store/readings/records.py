@@ -30,7 +30,7 @@ KNOWN_BY_AN_INDEX = ("pending", "processing", "failed")
 class RecordFilter:
     """A field that is None matches any value. `key`: a dedup, order or correlation key. `run_id`, `worker`: the run
     or worker that owned the record last, or that attempted it without success. `error_group`: the kind of error of
-    any of the record's attempts. `before_id`: where the last page ended."""
+    any of the record's attempts. `before_id`: where the previous page ended."""
 
     flow_name: str | None = None
     status: str | None = None
@@ -90,8 +90,8 @@ def find_records(
 ) -> RecordPage:
     """Newest first. A page may hold fewer records than asked for, or none, and still have a next page.
 
-    In a search by key, run or worker, the records that an index finds come on the first page, however old
-    they are.
+    In a search by key, run or worker, the first page includes the records that an index finds, however old they are, up
+    to half a page.
     """
     wanted, of_runs = _with_runs(cursor, wanted)
     if of_runs["run_ids"] == []:
@@ -114,7 +114,7 @@ def find_records(
 
 
 def find_ids(cursor: Cursor[Any], wanted: RecordFilter, limit: int) -> list[int]:
-    """The ids of all pending or all failed records that match a search, in no particular order. Raises
+    """The ids of at most `limit` pending or failed records that match a search, in no particular order. Raises
     TooManyMatchesError if the search is for a kind of error with more than ATTEMPTS_AT_MOST attempts."""
     wanted, of_runs = _with_runs(cursor, wanted)
     parameters = (

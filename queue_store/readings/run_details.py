@@ -1,5 +1,4 @@
-"""Everything that is known about one run: its process, its records by outcome, and the records that it has claimed
-now."""
+"""Everything that is known about one run: its process, its records by outcome, and its processing records."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,7 +82,7 @@ def read_run_details(cursor: Cursor[Any], flow_instance_id: UUID) -> RunDetails:
 def read_records_of_run(
     cursor: Cursor[Any], flow_instance_id: UUID, limit: int = ROWS_AT_MOST
 ) -> list[RecordOfRun]:
-    """The records that the run has claimed now, oldest first."""
+    """The records that are processing under the run now, oldest first."""
     parameters = {"flow_instance_id": flow_instance_id, "limit": limit}
     return rows_as(cursor.execute(sql("readings/records_of_run"), parameters, prepare=False), RecordOfRun)
 

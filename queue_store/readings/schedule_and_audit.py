@@ -1,4 +1,4 @@
-"""The schedule, the beat processes, and the audit log of what people did."""
+"""The schedule, the beat processes, and the audit log."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from queue_store.database.statements import sql
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """The newest occurrence of an entry, and when an occurrence of this entry last ended."""
+    """The newest occurrence of an entry, and when an occurrence of this entry last finished without an error."""
 
     entry: str
     due_at: datetime

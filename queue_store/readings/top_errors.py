@@ -1,6 +1,6 @@
 """The most frequent errors, in groups: errors whose messages differ only in numbers and ids are one group.
 
-All attempts are counted when they are written, by whole hours. For each flow and hour, at least the 100 most
+All unsuccessful attempts are counted by hour when they are written. For each flow and hour, at least the 100 most
 frequent kinds are kept. When there are more than 200 kinds, all but these 100 are added to the kind OTHER. For a
 window of less than an hour, the newest attempts are read instead.
 """

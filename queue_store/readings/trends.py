@@ -1,4 +1,4 @@
-"""How deep the queue was, what is usual, and how well the database could be reached."""
+"""How deep the queue was, which values are usual, and how reliably the database could be reached."""
 
 from dataclasses import dataclass
 from datetime import datetime

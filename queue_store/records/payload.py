@@ -1,5 +1,5 @@
-"""The rule for the JSON that may be stored as a payload, a result or a progress. The rule is the same for every
-writer and for every way to write.
+"""The rule for the JSON that may be stored as a payload, a result or a progress report. The rule does not depend on who
+writes the JSON, or how.
 
 An accepted value arrives as it was given, except for the changes that docs/flows.md lists under "Values". Any other
 value is refused, and the error names the place of the value, such as `payload.items[3].price`. SQL can store other
@@ -26,15 +26,15 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _EXPONENT_BEGINS = 1e16  # from here on orjson writes an exponent, which jsonb does not keep
 _has_exponent = re.compile(rb"e\+?[0-9]{2,3}(?:[,\]}]|\Z)").search
 
-# Turns digits and minus signs into 0, and all else into a blank. So `find` can search for long numbers quickly. An
-# integer of more than 64 bits has at least 20 of these characters.
+# Turns digits and minus signs into 0, and everything else into a blank. So `find` can search for long numbers quickly.
+# An integer of more than 64 bits has at least 20 of these characters.
 _DIGITS = bytes(0x30 if byte in b"0123456789-" else 0x20 for byte in range(256))
 _LONG_NUMBER = b"0" * 20
 _DEEP_BYTES = 2 * MAXIMUM_DEPTH
 
 
 def encode_json(value: object, limit_bytes: int, field: str = "payload") -> bytes:
-    """The value as UTF-8 JSON. Raises PayloadRejectedError that names the place inside the value."""
+    """The value as UTF-8 JSON. Raises a PayloadRejectedError that names the place inside the value."""
     try:
         encoded = orjson.dumps(value, option=_OPTIONS)
     except (TypeError, RecursionError):

@@ -41,7 +41,7 @@ class Record:
     @property
     def payload(self) -> Any:
         """The payload is decoded again at each access. Raises PayloadRejectedError."""
-        return decode_json(self.jsonb[1:])  # the first byte is the version of the format
+        return decode_json(self.jsonb[1:])  # the first byte is the version of the binary format
 
     @property
     def encoded_payload(self) -> bytes:
@@ -83,7 +83,7 @@ class Completed:
 
 @dataclass(slots=True)
 class Failure:
-    """retry or fail: the handler raised. `retry_delay_seconds` None means that the error is permanent."""
+    """retry or fail: the handler raised. If `retry_delay_seconds` is None, the error is permanent."""
 
     record: Record
     started: float

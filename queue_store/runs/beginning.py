@@ -1,5 +1,5 @@
-"""How a run begins: one transaction registers the run and claims its first batch. Before the COMMIT it usually takes
-one round trip."""
+"""How a run begins: one transaction registers the run and claims its first batch. This usually takes one round trip
+before the COMMIT."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ def register_and_claim(
 ) -> tuple[int, list[Record]]:
     """Returns the flow's batch size, and the batch. If the batch is empty, the caller must roll back, so that no
     run is registered. `batch_size`: the flow's batch size as last known. `at_once`: claim with this batch size,
-    before the flow's present batch size is read. If the batch size has changed, or the flow has suspects, the
-    transaction is rolled back and begins again."""
+    before the flow's present batch size is read. If that claim found records, but the batch size has changed or the
+    flow has suspects, the transaction is rolled back and begins again."""
     at_once = at_once and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):

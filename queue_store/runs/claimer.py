@@ -18,8 +18,9 @@ from queue_store.records.record import Record
 from queue_store.runs.options import RunOptions
 from queue_store.runs.queue_position import QueuePosition, claim_parameters, read_records
 
-# The largest number of claims of suspects in a row. If a record ends its run without an outcome, all records of its
-# batch become suspects. Suspects are claimed in small batches, so even this many claims take little time.
+# The largest number of claims of suspects in a row. If a run dies with several records, and it is unknown which of them
+# was in flight, all of them become suspects. Suspects are claimed in small batches, so even this many claims take
+# little time.
 SUSPECT_CLAIMS = 10
 
 
@@ -77,8 +78,8 @@ class Claimer:
         self._execute(cursor, "arrows/claim", parameters | self.position.parameters(first_level))
 
     def sent_alone(self, *, found: bool) -> None:
-        """Call this after the COMMIT of a claim made with `send`. If that claim was not a key scan and found
-        nothing, the next claim begins without the position."""
+        """Call this after a claim that was made with `send` alone. If that claim was not a key scan and found nothing,
+        the next claim begins without the position."""
         self.suspect_claims = 0
         if found:
             self.position.count_claim()

@@ -18,8 +18,8 @@ _LEVELS = NumberArray(LEVELS)
 
 
 def may_end_with(outcomes: Sequence[Outcome], claimer: Claimer) -> bool:
-    """Returns False if an outcome can make its record due again, because this transaction would not see that the
-    record is due."""
+    """Returns False if an outcome can make its record due again, because this transaction would not see that the record
+    is due. Also returns False after a claim of suspects, and during a key scan."""
     is_plain = not claimer.claimed_suspects and not claimer.position.uses_key_scan
     return is_plain and all(outcome.__class__ is Completed for outcome in outcomes)
 
@@ -27,9 +27,9 @@ def may_end_with(outcomes: Sequence[Outcome], claimer: Claimer) -> bool:
 def send_end_if_idle(
     cursor: Cursor[Any], run_parameters: dict[str, Any], counts: RunCounts, completed: int
 ) -> OwnCursor:
-    """Call this in a pipeline. The returned cursor has a row if the run ended. A run ends here if none of its
-    records is processing and no record is due. `completed`: how many records this transaction completes; `counts`
-    does not contain them yet."""
+    """Call this in a pipeline. The returned cursor has a row if the run ended. A run ends here if none of its records
+    is processing, and its flow has neither a due record nor a pending suspect. `completed`: how many records this
+    transaction completes; `counts` does not contain them yet."""
     counted = replace(counts, records_completed=counts.records_completed + completed)
     ending = OwnCursor(cursor.connection, binary=True)
     ending.execute(sql("runs/end_idle_run"), run_parameters | {"levels": _LEVELS} | counted.parameters())

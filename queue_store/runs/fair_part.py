@@ -22,7 +22,7 @@ class FairPart:
 def fair_part(run: Run, most_each: int) -> FairPart:
     """Returns a fair part of the due records that follow the run's cursors. `most_each`: the largest part that the
     caller can use. The records are shared among the processes that have a run of the flow and the idle processes
-    that serve the flow. The number of these processes is limited to the number of runs that the flow may have.
+    that serve the flow. The number of these processes is at most the flow's limit of runs.
     Raises what HeldConnection.transaction raises."""
     parameters = run.parameters | run.position.bounds()
     parameters |= {"flow_name": run.options.flow_name, "most_each": most_each, "most": MOST_COUNTED}

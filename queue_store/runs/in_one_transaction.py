@@ -14,9 +14,9 @@ from queue_store.database.statements import sql
 
 
 class OneConnection:
-    """Takes the place of a DatabaseManager and of the connection that a run holds. The method
-    `transaction` makes a savepoint if the connection has a transaction open; otherwise it begins a transaction.
-    `current`: a function that returns the connection; it may return another connection each time."""
+    """Takes the place of a DatabaseManager and of the connection that a run holds. The method `transaction` sets a
+    savepoint if the connection has a transaction open; otherwise the method begins a transaction. `current`: a function
+    that returns the connection; it may return another connection each time."""
 
     def __init__(self, current: Callable[[], psycopg.Connection[Any]]) -> None:
         self._current = current

@@ -1,6 +1,6 @@
 """The fenced statements that write the outcomes of a run's records.
 
-This module builds them, and the holder of the transaction executes them. The transaction may be a separate
+This module builds these statements, and the holder of the transaction executes them. The transaction may be a separate
 micro-batch or a handler's one COMMIT, on a synchronous or an asynchronous connection.
 """
 

@@ -2,8 +2,9 @@
 
 The protocol. A run is registered together with its first claim that finds something, and holds one connection for its
 whole life. Every write of the run about a record is fenced by `(id, flow_instance_id, claim_number)`. A write
-about a record that was taken away from the run is refused, and the record's id is returned. A run whose COMMIT was
-interrupted does not know which records it owns. It must end, and rescue gives back its processing records.
+about a record that was taken away from the run is refused, and the record's id is returned. If the COMMIT of a claim
+was interrupted, the run does not know which records it owns. Then the run must end, and rescue gives back its
+processing records.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,8 +41,8 @@ from queue_store.runs.sessions import run_parameters
 
 @dataclass
 class Run:
-    """At the end of the run's context, the connection is given back. One thread claims and writes. Heartbeats use
-    another connection."""
+    """At the end of the run's context, the connection is given back. Only one thread at a time claims and writes.
+    Heartbeats use another connection."""
 
     database: DatabaseManager
     options: RunOptions
@@ -86,7 +87,7 @@ class Run:
         return self._held
 
     def reopen(self) -> None:
-        """Go on over a new connection. Raises DatabaseUnavailableError, and ClaimLostError if this run is dead."""
+        """Go on over a new connection. Raises DatabaseUnavailableError, and ClaimLostError if this run is not alive."""
         self.__exit__()
         with self.held.transaction() as cursor:
             never_was = (
@@ -134,9 +135,9 @@ class Run:
         return self._claimed(records)
 
     def exchange(self, outcomes: Sequence[Outcome]) -> tuple[Written, list[Record]]:
-        """Write outcomes and claim the next batch, in one transaction and one round trip. The claim is left out if
-        it must look for suspects first, or if outcomes have follow-up records. So an empty batch does not mean that
-        nothing is due: call `claim` to find out."""
+        """Write outcomes and claim the next batch, in one transaction, with one round trip before the COMMIT. The claim
+        is left out if it must look for suspects first, or if outcomes have follow-up records. So an empty batch does
+        not mean that nothing is due: call `claim` to find out."""
         if self.claimer.next_is_for_suspects or has_follow_ups(outcomes):
             return self.write(outcomes), []
         statements, written = self.outcome_statements(outcomes), Written()
@@ -202,7 +203,8 @@ class Run:
 
     def end(self, error_message: str | None = None, *, leaves_unfinished: bool = False) -> None:
         """Idempotent. Records that are still processing under this run are left to rescue. `leaves_unfinished`: whether
-        the claims of these records count as unfinished claims. After several of them in a row, a record is isolated."""
+        the claims of these records count as unfinished claims. After several unfinished claims in a row, a record is
+        isolated."""
         if self.is_ended:
             return
         with self.held.transaction() as cursor:

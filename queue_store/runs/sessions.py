@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 
 def session_lock(flow_instance_id: UUID) -> int:
-    """The key of the lock. The lock is taken in shared mode, so that two runs with equal keys do not wait for each
-    other."""
+    """The key of the run's advisory lock. The lock is taken in shared mode, so that two runs with equal keys do not
+    wait for each other."""
     return LOCK_CLASS << 32 | flow_instance_id.int >> 96
 
 

@@ -93,6 +93,6 @@ class _Beginning:
 
     def read(self) -> list[Record]:
         """Returns no records if nothing is due, if the flow has suspects, or if the flow's batch size has changed.
-        The run must then begin in its own transaction."""
+        In these cases, the run begins in its own transaction instead."""
         is_as_expected = self._registering.fetchone() == (self._run.batch_size, False)
         return self._run.claimer.read(self._claiming) if is_as_expected else []

@@ -41,8 +41,8 @@ def lead(
     lease_seconds: float,
     ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
-    """Whether this beat process leads, and the database's time. `ticks`: for each entry with a plain interval, when
-    the process last sent a hint for it. Call this at the beginning of a transaction. If the beat process freezes
+    """Whether this beat process leads, and the database's time. `ticks`: for each entry with a plain interval, the time
+    of the last hint that the process sent. Call this at the beginning of a transaction. If the beat process freezes
     during that transaction, it holds the row of the lease until the server ends its session."""
     limit_idle_in_transaction(cursor)
     parameters: dict[str, Any] = {
@@ -76,7 +76,7 @@ def to_hint(cursor: Cursor[Any]) -> list[tuple[str, datetime]]:
 
 
 def take(database: DatabaseManager, entry: str, due_at: datetime) -> Taken | None:
-    """Returns None if the occurrence is done already, or if a worker works on this or another occurrence of the
+    """Returns None if the occurrence is done already, or if a worker is working on this or another occurrence of the
     entry."""
     parameters = {"entry": entry, "due_at": due_at, "silent_seconds": SILENT_SECONDS}
     try:
@@ -95,8 +95,9 @@ def beat(cursor: Cursor[Any], taken: Taken) -> bool:
 def finish(
     cursor: Cursor[Any], taken: Taken, error_message: str | None = None, *, excused: bool = False
 ) -> str | None:
-    """The new state of the occurrence: finished, due (to be tried again) or failed. None if another worker took it
-    over. `excused`: the error says that the occurrence must wait, so this execution does not count as a try."""
+    """The new state of the occurrence: finished, due (to be tried again) or failed. Returns None if another worker took
+    the occurrence over. `excused`: the error says that the occurrence must wait, so this execution does not count as a
+    try."""
     parameters = {
         **taken.parameters(),
         "error_message": error_message,

@@ -1,5 +1,5 @@
-"""Recurring records: one for each occurrence of a flow's schedule. One table holds these occurrences and those of
-the maintenance tasks. The names of the entries for flows begin with `flow:`."""
+"""Recurring records: one for each occurrence of a flow's schedule that is not skipped or missed. One table holds these
+occurrences and those of the maintenance tasks. The names of the entries for flows begin with `flow:`."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ def enqueue_occurrence(
     cursor: Cursor[Any], flow_name: str, due_at: datetime, encoded_payload: bytes
 ) -> int | None:
     """Returns the id of the new record, whose `scheduled_at` is the time of the occurrence. Returns None if another
-    process was quicker, or if the flow is new."""
+    process has already stored this or a later occurrence, or if the flow is new."""
     parameters = {
         "entry": entry_of(flow_name),
         "flow_name": flow_name,

@@ -1,4 +1,4 @@
--- Forgets a contact that somebody removed from all settings. Its waiting notifications are not sent.
+-- Forgets a contact that somebody removed from all settings. The waiting notifications of this contact are dropped.
 WITH forgotten AS (
     DELETE FROM public.alert_contacts WHERE contact = %(contact)s RETURNING contact
 ), dropped AS (

@@ -1,5 +1,5 @@
--- The newest notifications to people about each of these alerts, in the order in which they were written. Entries in
--- the log are left out.
+-- The newest notifications to people about each of these alerts, in the order in which they were written. Notifications
+-- to the log are left out.
 SELECT n.alert_id, n.contact, n.change, n.level, n.created_at, n.sent_at, n.try_count, n.error_message,
     CASE WHEN n.sent_at IS NOT NULL THEN 'sent'
         WHEN n.dropped_at IS NOT NULL THEN 'dropped'

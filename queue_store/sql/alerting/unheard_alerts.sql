@@ -1,6 +1,6 @@
 -- Counts unacknowledged critical alerts and emergencies about which no person has been notified, because their
--- notifications are still unsent. Also returns how long the oldest of their unsent notifications has waited. The alert that
--- reports this very problem is not counted.
+-- notifications are still unsent. Also returns how long the oldest of their unsent notifications has waited. The alert
+-- that reports such unsent notifications is not counted.
 SELECT count(DISTINCT a.id) AS alert_count,
     coalesce(extract(epoch FROM now() - min(n.created_at)), 0)::float8 AS waiting_seconds
 FROM public.alert_notices n

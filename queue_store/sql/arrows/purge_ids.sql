@@ -1,4 +1,5 @@
--- purge: finished → gone, for the records that the caller names. Triggers delete the rows that belong to them.
+-- purge: finished → gone, for the records that the caller names. Triggers delete the rows of other tables that belong
+-- to these records.
 WITH finished AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status IN ('completed', 'failed', 'cancelled')

@@ -1,6 +1,6 @@
 -- Enqueues the record of a due occurrence. The same transaction writes the record and marks the occurrence as
--- enqueued. So no occurrence gets two records, however many processes notice it. The first occurrence of a flow is
--- marked as skipped and gets no record: a new flow begins with its next occurrence. If several occurrences were
+-- enqueued. So no occurrence gets two records, however many processes notice the occurrence. The first occurrence of a
+-- flow is marked as skipped and gets no record: a new flow begins with its next occurrence. If several occurrences were
 -- missed, only the latest gets a record.
 WITH noted AS (
     INSERT INTO public.schedule_occurrences (entry, due_at, state, taken_at, finished_at)

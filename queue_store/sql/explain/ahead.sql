@@ -1,4 +1,4 @@
--- How many due records of the flow are claimed before the given record, counted up to the limit.
+-- How many due records of the flow come before the given record in the order of claims, counted up to the limit.
 SELECT count(*) FROM (
     SELECT of_level.id FROM generate_series(0, %(priority)s) AS level(priority)
     CROSS JOIN LATERAL (

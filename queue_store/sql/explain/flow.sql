@@ -1,5 +1,5 @@
--- The values that workers declared for a flow, and those that operators set for it. Returns one row even if no flow
--- has this name.
+-- The values that a flow's author declared, and the values that operators set for the flow. Returns one row even if no
+-- flow has this name.
 SELECT now() AS now, f.flow_name IS NOT NULL AS is_registered, f.celery_queue, f.paused_at, f.pause_reason,
     f.ingestion_stopped_at, f.ingestion_stop_reason, c.processing_stopped_at, c.processing_stop_reason,
     c.ingestion_stopped_at AS all_ingestion_stopped_at, c.ingestion_stop_reason AS all_ingestion_stop_reason,

@@ -1,4 +1,4 @@
--- Stores what operators set at run time. NULL means the value that the flow declares.
+-- Stores what operators set at run time. If a value is NULL, the value that the flow declares applies.
 WITH tuned AS (
     UPDATE public.flows
     SET batch_size_override = CASE WHEN %(sets_batch_size)s THEN %(batch_size)s ELSE batch_size_override END,

@@ -1,4 +1,4 @@
--- For each Celery queue, how many running worker processes serve it. Only processes that started at `since` or later
+-- How many running worker processes serve each Celery queue. Only processes that started at `since` or later
 -- count.
 SELECT celery_queue, count(*)
 FROM public.worker_processes, unnest(celery_queues) AS celery_queue

@@ -1,6 +1,6 @@
--- The five roles, each with the fewest rights that its work needs. They have rights on the tables and functions of
--- the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your own.
--- These grants may be repeated: `queuectl migrate` repeats them after each migration.
+-- The five roles, each with the fewest rights that its work needs. They have rights on the tables, sequences and
+-- functions of the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your
+-- own. These grants may be repeated: if they were made before, `queuectl migrate` repeats them.
 DO $$
 DECLARE
     wanted text;

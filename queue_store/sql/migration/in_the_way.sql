@@ -1,4 +1,4 @@
--- The oldest transactions that hold a lock on one of our tables.
+-- The three oldest transactions that hold a lock on one of our tables.
 SELECT format('session %s of %s (%s), in its transaction since %s',
     a.pid, coalesce(a.usename, a.backend_type, '?'), coalesce(nullif(a.application_name, ''), 'no name'),
     coalesce(to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), '?'))

@@ -1,5 +1,5 @@
--- Changes the priority of pending records. A locked record may be in a slice, so it stays as it is. Returns the ids
--- that were changed.
+-- Changes the priority of pending records. A locked record may be in a slice, so it keeps its priority. Returns the ids
+-- of the changed records.
 WITH pending AS MATERIALIZED (
     SELECT q.id FROM public.processing_queue q
     WHERE q.id = ANY(%(ids)s::bigint[]) AND q.status = 'pending'

@@ -1,4 +1,4 @@
--- The failed records that a reset should change. A parameter that is NULL allows any value.
+-- The failed records that a reset should change. A filter that is NULL matches all records.
 SELECT q.id FROM public.processing_queue q
 WHERE q.status = 'failed'
     AND (%(flow_name)s::text IS NULL OR q.flow_name = %(flow_name)s)

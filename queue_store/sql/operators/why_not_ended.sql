@@ -1,4 +1,4 @@
--- Why the handler of a record cannot be ended.
+-- Returns the facts that explain why the handler of a record cannot be ended.
 SELECT q.status, q.claim_number, r.state AS run_state, w.end_record_id
 FROM public.processing_queue q
 LEFT JOIN public.flow_execution_logs r ON r.flow_instance_id = q.flow_instance_id

@@ -1,4 +1,4 @@
--- The newest unsuccessful attempts of a run, with the present status of their records.
+-- The newest unsuccessful attempts of a run, with the current status of their records.
 SELECT a.record_id, a.flow_name, q.status, a.attempt_number, a.outcome, a.exception_type,
     left(a.error_message, 300) AS error_message, a.error_group, a.finished_at
 FROM public.record_attempts a

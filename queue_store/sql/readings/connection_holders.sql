@@ -1,4 +1,4 @@
--- Who holds the server's connections, in all its databases. The holders with the most connections come first. A
+-- The five holders with the most connections to the server, in all its databases. The largest holder comes first. A
 -- login without pg_monitor sees neither the names nor the types of other users' sessions.
 SELECT a.datname::text AS database_name, a.usename::text AS user_name,
     coalesce(nullif(a.application_name, ''), '(no name)') AS application_name, count(*) AS connection_count

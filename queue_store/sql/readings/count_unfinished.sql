@@ -1,4 +1,4 @@
--- How many records are pending, processing or failed; counted up to the limit.
+-- How many records have the given status (pending, processing or failed), counted up to the limit.
 SELECT count(*) FROM (
     SELECT FROM public.processing_queue
     WHERE (status = 'failed' AND %(status)s = 'failed' OR status = 'processing' AND %(status)s = 'processing'

@@ -1,4 +1,4 @@
--- The newest attempts that ended with one kind of error, with the present status of their records.
+-- The newest attempts that ended with one kind of error, with the current status of their records.
 SELECT a.record_id, a.flow_name, q.status, a.attempt_number, a.outcome, a.exception_type,
     left(a.error_message, 300) AS error_message, a.finished_at
 FROM public.record_attempts a

@@ -1,6 +1,6 @@
--- Groups the errors of the newest attempts by kind, the most frequent first. The window is shorter than an hour. Errors
--- whose messages differ only in numbers and ids are of one kind. If `flow_name` is NULL, the attempts of all flows
--- count. Reads at most `limit` attempts.
+-- Groups the errors of the newest attempts by kind, the most frequent first. This statement is for windows that are
+-- shorter than an hour. Errors whose messages differ only in numbers and ids are of one kind. If `flow_name` is NULL,
+-- the attempts of all flows count. Reads at most `limit` attempts.
 WITH attempt AS MATERIALIZED (
     SELECT flow_name, error_group, exception_type, error_message, outcome, record_id, finished_at
     FROM public.record_attempts

@@ -1,4 +1,4 @@
--- Who this login is, and which of the rights that `queuectl grant-roles` grants are missing from our roles.
+-- The name and the roles of this login, and which rights our roles lack although `queuectl grant-roles` grants them.
 WITH our_tables(name) AS (
     SELECT unnest(ARRAY['processing_queue', 'alert_contacts', 'alert_notices', 'alerts', 'audit_log', 'audit_seal', 'baselines',
         'beat_leader', 'beats', 'cancel_requests', 'connection_checks', 'depth_minutes', 'error_hours', 'flows',

@@ -1,4 +1,4 @@
--- Statements that run longer than a limit, each with the sessions that block it.
+-- Statements that have been running for longer than `seconds`, each with the sessions that block it.
 SELECT a.pid, a.application_name, a.usename::text AS user_name, a.state, a.wait_event_type,
     extract(epoch FROM clock_timestamp() - a.query_start)::float8 AS seconds, left(a.query, 500) AS statement,
     pg_blocking_pids(a.pid) AS blocked_by

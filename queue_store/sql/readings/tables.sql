@@ -1,4 +1,4 @@
--- The sizes of our tables, and their numbers of dead rows.
+-- The sizes of our busiest tables, and the estimated numbers of their live and dead rows.
 SELECT t.relname::text AS table_name, pg_total_relation_size(t.relid) AS bytes, t.n_live_tup AS live_rows, t.n_dead_tup AS dead_rows,
     greatest(t.last_autovacuum, t.last_vacuum) AS vacuumed_at
 FROM pg_stat_user_tables t

@@ -1,6 +1,6 @@
--- Registers a new run, unless as many runs of its flow are alive as the flow allows. The lock on the flow makes this
--- limit exact. Returns the flow's batch size, which operators can change at run time, and whether the flow has
--- suspects to claim.
+-- Registers a new run, unless its flow is paused or already has as many living runs as it allows. The lock on the flow
+-- makes this limit exact. Returns the flow's batch size, which operators can change at run time, and whether the flow
+-- has suspects to claim.
 WITH flow AS MATERIALIZED (
     SELECT f.flow_name, coalesce(f.max_runs_override, f.max_runs) AS cap,
         coalesce(f.batch_size_override, f.batch_size) AS batch_size

@@ -1,2 +1,2 @@
--- The mark that the locks of this transaction leave in the xmax of the rows that it holds.
+-- The mark that this transaction leaves in the xmax of each row that it locks.
 SELECT pg_current_xact_id_if_assigned()::xid::text

@@ -1,4 +1,4 @@
--- Bounds the waits for locks from here until the end of this transaction, or until it is rolled back to an earlier
--- savepoint. While a run is ending, its transaction keeps the run's row locked. If the transaction waited here for the
--- row of another flow, the run's heartbeats would wait too.
+-- Bounds the waits for locks from here until the transaction ends or is rolled back to an earlier savepoint. While a
+-- run is ending, its transaction keeps the run's row locked. If the transaction waited here for the row of another
+-- flow, the run's heartbeats would wait too.
 SELECT set_config('lock_timeout', '50ms', true)

@@ -1,2 +1,2 @@
--- The statuses of some records, for somebody who waits for them.
+-- The statuses of some records, for a caller that waits for these records.
 SELECT id, status FROM public.processing_queue WHERE id = ANY(%(ids)s)

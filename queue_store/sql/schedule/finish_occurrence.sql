@@ -1,5 +1,5 @@
--- Marks an occurrence as finished. After an error the occurrence is due again, unless it has already been tried as
--- often as allowed. If the occurrence has to wait because the same maintenance is already running, that does not
+-- Marks an occurrence as finished. After an error the occurrence is due again, or has failed if it was tried as often
+-- as allowed. If the occurrence must wait because the same maintenance is already running, this execution does not
 -- count as a try.
 UPDATE public.schedule_occurrences
 SET state = CASE WHEN %(error_message)s::text IS NULL THEN 'finished'

@@ -1,4 +1,4 @@
--- Occurrences that need a hint: nobody has taken them yet, or the worker that took them is silent.
+-- Occurrences that need a hint: no worker has taken them yet, or the worker that took them is silent.
 WITH open AS MATERIALIZED (
     SELECT entry, due_at FROM public.schedule_occurrences
     WHERE (state = 'due' OR state = 'running' AND heartbeat_at < now() - make_interval(secs => %(silent_seconds)s))

@@ -1,5 +1,5 @@
 -- Rows of the audit log that somebody deleted, changed, or inserted without the trigger: see audit.sql of the first
--- migration. With `at_a_glance`, only the newest rows are read.
+-- migration. Only the newest `limit` rows are read.
 WITH looked_at AS MATERIALIZED (
     SELECT a, a.number, a.seal, lag(a.number) OVER in_order AS number_before, lag(a.seal) OVER in_order AS seal_before
     FROM (SELECT * FROM public.audit_log ORDER BY number DESC NULLS FIRST LIMIT %(limit)s) newest

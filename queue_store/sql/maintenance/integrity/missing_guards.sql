@@ -1,4 +1,5 @@
--- Rules of the schema that are gone, disabled or not validated: without them any state can be stored.
+-- Rules of the schema that are missing, disabled or not validated: without them any state can be stored. Also returns
+-- each function that everybody may call although the function runs as its owner.
 SELECT format('%%s is missing, disabled or not valid', guard.name) AS problem, NULL::bigint AS record_id
 FROM unnest(ARRAY['processing_queue_state', 'processing_queue_instants', 'processing_queue_status_check',
     'processing_queue_pkey', 'processing_queue_dedup', 'processing_queue_running_key', 'processing_queue_task_id',
@@ -25,7 +26,7 @@ WHERE NOT EXISTS (
     SELECT FROM pg_trigger t
     WHERE t.tgrelid = 'public.rollup_minutes'::regclass AND t.tgname = guard.name AND t.tgenabled IN ('O', 'A'))
 UNION ALL
--- Everybody has this right after, for example, a dump was restored without privileges. `queuectl grant-roles`
+-- Everybody gets this right, for example, if a dump is restored without privileges. `queuectl grant-roles`
 -- revokes the right.
 SELECT format('everybody may call %%s, which runs as its owner', p.oid::regprocedure), NULL
 FROM pg_proc p

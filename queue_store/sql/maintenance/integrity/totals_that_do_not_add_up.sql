@@ -1,4 +1,4 @@
--- Flows whose totals are not what the table holds. Scans the whole table, as the nightly recount does.
+-- Flows whose totals do not match the records in the table. Scans the whole table, as the nightly recount does.
 WITH counted AS MATERIALIZED (
     SELECT flow_name::text, count(*) AS total, count(*) FILTER (WHERE status = 'completed') AS completed,
         count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'cancelled') AS cancelled

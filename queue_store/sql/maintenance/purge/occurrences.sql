@@ -1,6 +1,6 @@
--- Purges occurrences of the schedule that are over, but never the newest one of an entry. Without this one, a
--- yearly entry would count as new, and its next occurrence would be skipped. A dry run counts the same rows but
--- deletes none.
+-- Purges old occurrences of the schedule that are over, but never the newest occurrence of an entry. Without its newest
+-- occurrence, a yearly entry would count as new, and the next occurrence would be skipped. A dry run counts the same
+-- rows but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.schedule_occurrences t
     WHERE EXISTS (SELECT FROM public.schedule_occurrences newer WHERE newer.entry = t.entry AND newer.due_at > t.due_at)

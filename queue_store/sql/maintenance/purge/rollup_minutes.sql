@@ -1,4 +1,4 @@
--- Purges old counts of single minutes. Hourly counts are kept for longer. A dry run counts the same rows but deletes
+-- Purges old counts by minute. Hourly counts are kept for longer. A dry run counts the same rows but deletes
 -- none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_minutes

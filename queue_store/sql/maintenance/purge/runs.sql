@@ -1,4 +1,5 @@
--- Purges runs that are settled: no record is processing under them. A dry run counts the same rows but deletes none.
+-- Purges old runs that are settled, which means that no record is processing under them. A dry run counts the same rows
+-- but deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.flow_execution_logs
     WHERE settled_at IS NOT NULL AND finished_at < now() - make_interval(secs => %(history_seconds)s)

@@ -1,4 +1,4 @@
--- Recomputes overall minutes that are not the sum of the flows' minutes.
+-- Recomputes the overall counts of each minute in which they differ from the sum of the flows' counts.
 WITH wrong AS MATERIALIZED (
     SELECT minute, m.minute IS NULL AS is_of_no_flow
     FROM (
