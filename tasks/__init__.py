@@ -141,8 +141,8 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def _prepare_celery() -> None:
-    """Runs once, before the application is first used. Connects our handlers to Celery's signals, and puts our page
-    into Flower."""
+    """Runs once, before the application is first used. Connects our handlers to Celery's signals, and adds our page to
+    Flower."""
     import_module(".background.worker_signals", __name__)
     import_module(".observing.json_logs", __name__)
     import_module(".queue_page.install", __name__).install_in_flower_command()

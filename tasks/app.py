@@ -15,9 +15,9 @@ app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript] 
 
 
 def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function as the Celery task `name`. Messages may start this task. Messages that were sent for the
-    task `old_name` also start the function. The function must tolerate any number of calls, with any arguments. Only
-    rows in Postgres may decide what the function changes."""
+    """Register a function as the Celery task `name`. Messages may start this task. Messages that were sent for the task
+    `old_name` also start the function. The function must tolerate any number of calls, with any arguments. What the
+    function changes may depend only on rows in Postgres."""
 
     def register(function: Callable[..., Any]) -> Any:
         app.task(name=old_name, base=OwnTask, wakes=True, **options)(function)
@@ -27,7 +27,7 @@ def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callab
 
 
 def scheduled_task(name: str, *, old_name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function as the Celery task `name`, for schedule entries that are due at a fixed time of day.
+    """Register a function as the Celery task `name`, for schedule entries that have a crontab.
     The function does its work for an occurrence of the schedule, or if code outside of a worker calls the task. A
     message that only names the task has no effect."""
 

@@ -1,5 +1,6 @@
-"""Sends messages by Apprise (the extra `alerts`), to contacts and for the report. Redirects are refused, because a
-POST that follows a redirect becomes a GET without a body. The answer to this GET could look like a success."""
+"""Sends messages through Apprise (the extra `alerts`): notifications to contacts, and the report. Redirects are
+refused, because a POST that follows a redirect becomes a GET without a body. The answer to this GET could look like a
+success."""
 
 from pathlib import Path
 

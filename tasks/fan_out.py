@@ -27,8 +27,8 @@ _thorough_at = 0.0
 
 @waking_task("processing_queue.fan_out", old_name="tasks.fan_out")
 def fan_out() -> None:
-    """Idempotent. Sends one hint for each run that would find work. While a hint is outstanding, it is not sent
-    again."""
+    """Idempotent. Usually sends one hint for each run that would find work. A hint is not sent again until it is taken
+    or five seconds have passed."""
     global _thorough_at  # noqa: PLW0603  (when this process next does a thorough fan-out)
     services = worker_services()
     is_thorough = time.monotonic() >= _thorough_at

@@ -1,5 +1,5 @@
-"""Checks whether the database can be reached, how fast it answers, and how many of its connections are in use. A
-check that cannot reach something reports this, and raises no error."""
+"""Checks whether the database can be reached, how fast it answers, and how many of its connections are in use. If the
+database cannot be reached, a check reports this and raises no error."""
 
 import logging
 import time
@@ -152,5 +152,5 @@ def _read_pools(database: DatabaseManager, settings: ProcessorSettings) -> tuple
 
 
 def _own_utilization_percent(database: DatabaseManager) -> float:
-    """Returns the use of this process' own pool. This figure is reported if no worker process is alive."""
+    """Returns the use of this process's own pool. This figure is reported if no worker process is alive."""
     return round(100 * database.pool_in_use / database.pool_capacity, 1)

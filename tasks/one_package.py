@@ -2,7 +2,7 @@
 
 The wheel installs this folder as `processing_queue`. In the repository and in containers, this folder is named
 `tasks`, next to `celeryconfig.py`. In these two places, each module has two names: `tasks` and `processing_queue`,
-`tasks.x` and `processing_queue.x`, `celeryconfig` and `processing_queue.celeryconfig`. Both names mean the same
+`tasks.x` and `processing_queue.x`, `celeryconfig` and `processing_queue.celeryconfig`. Both names refer to the same
 module object, so that no registry exists twice.
 """
 

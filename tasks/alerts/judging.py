@@ -45,13 +45,13 @@ class Judgement:
 def judge_everything(
     database: DatabaseManager, settings: ProcessorSettings, *, registers_as: str | None = None
 ) -> Judgement:
-    """Judges in up to TRIES tries, because one broken connection is not an emergency. No new try begins after
+    """Tries up to TRIES times to judge, because one broken connection is not an emergency. No new try begins after
     ANSWER_SECONDS.
 
     `registers_as`: the kind of this process. Before it judges, the process registers the contacts that it has
     channels to, under this kind. None for a process that notifies nobody.
 
-    Raises DatabaseUnavailableError if each try fails, or gets no answer within ANSWER_SECONDS. Raises
+    Raises DatabaseUnavailableError if all tries fail, or if a try gets no answer within ANSWER_SECONDS. Raises
     SchemaVersionError if the schema must be migrated first.
     """
     ends_at = time.monotonic() + ANSWER_SECONDS

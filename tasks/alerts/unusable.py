@@ -1,7 +1,7 @@
 """The alerts that must be sent without the database, because it cannot be reached or takes no writes.
 
-A small file lists the contacts that were notified. So nobody is notified twice, neither by a worker that checks
-every minute nor by a cron job that is a new process each time.
+A small file lists the contacts that were notified. So nobody is notified twice, although workers check again and again,
+and a cron job is a new process each time.
 """
 
 import time
@@ -25,7 +25,7 @@ _BACK = {
 
 class UnusableDatabase:
     """Keeps a file that lists the contacts that were notified of the unusable database. The file is on this machine.
-    There is one file for each user, environment, database and code of a finding."""
+    There is one file for each user, environment, database, schema and code of a finding."""
 
     def __init__(self, database: DatabaseManager, settings: ProcessorSettings, code: str) -> None:
         self._file = StateFile(settings, database.name, code.removeprefix("database_"))
@@ -33,8 +33,8 @@ class UnusableDatabase:
         self._code = code
 
     def is_gone(self, finding: Finding) -> int:
-        """The first call notifies all contacts. Later calls notify only those that could not be reached before.
-        Returns how many were notified."""
+        """The first call notifies all contacts that this process has channels to. Later calls notify only the contacts
+        that could not be reached before. Returns how many were notified."""
         state = self._read() or {"since": time.time(), "notified": []}
         recipients = [c for c in reachable_contacts(self._settings) if c not in state["notified"]]
         notified = self._notify(recipients, "opened", finding, state["since"])
@@ -42,8 +42,8 @@ class UnusableDatabase:
         return len(notified)
 
     def is_back(self) -> int:
-        """Send `resolved` to the contacts that were notified of the trouble. If a contact cannot be reached, the
-        next call notifies this contact. Returns how many were notified."""
+        """Send `resolved` to the contacts that were notified of the problem. If a contact cannot be reached, the next
+        call tries again to notify this contact. Returns how many were notified."""
         state = self._read()
         if state is None:
             return 0

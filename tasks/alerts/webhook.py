@@ -15,7 +15,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 5.0
-ANSWER_SECONDS = 10.0  # for the whole answer, however slowly its bytes arrive
+ANSWER_SECONDS = 10.0  # for the status and headers, however slowly their bytes arrive
 # IPv6 networks whose addresses contain an IPv4 address, and the byte where the IPv4 address begins. The IPv4 address
 # is checked, because a gateway would connect us to it.
 TRANSLATED = (
@@ -58,8 +58,8 @@ class Webhook:
             raise OSError(f"answered {status}")
 
     def _status(self, connection: http.client.HTTPConnection) -> int:
-        """The status of the answer. If the status has not arrived after ANSWER_SECONDS, the connection is shut, even
-        if single bytes still arrive."""
+        """The status of the answer. If the status has not arrived after ANSWER_SECONDS, the connection is shut down,
+        even if single bytes still arrive."""
         plain = connection.sock
         timer = threading.Timer(ANSWER_SECONDS, _shut, [plain])
         timer.daemon = True

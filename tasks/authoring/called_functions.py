@@ -1,4 +1,4 @@
-"""Checks that the functions in the declaration of a flow accept the arguments that they will get."""
+"""Checks that the functions in a flow's declaration accept the arguments with which they will be called."""
 
 import inspect
 from collections.abc import Callable, Mapping

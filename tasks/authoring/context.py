@@ -69,7 +69,7 @@ class FlowContext(Generic[PayloadT]):
 
     @property
     def attempt_number(self) -> int:
-        """The number of this attempt, from 1 on. Attempts that crashed, were snoozed or were released do not
+        """The number of this attempt, starting at 1. Attempts that crashed, were snoozed or were released do not
         count."""
         return self.record.attempt_number
 
@@ -114,7 +114,7 @@ class FlowContext(Generic[PayloadT]):
 
     def enqueue(self, flow_name: str, payload: Any, **options: Unpack[RecordOptions]) -> None:
         """Enqueue a new record in the transaction that completes the handler's record. If the handler's record is
-        not completed, the new record is not enqueued. This is so in every kind of handler. The new record is
+        not completed, the new record is not enqueued. This holds for every kind of handler. The new record is
         enqueued even while ingestion is stopped, but not if an unfinished record has the same `dedup_key`. By
         default the new record gets the correlation id of the handler's record. If no span is current, the new
         record also gets the trace of the handler's record. Raises PayloadRejectedError, UnknownFlowError."""
@@ -129,8 +129,8 @@ class FlowContext(Generic[PayloadT]):
     def report_progress(self, progress: Any) -> bool:
         """Store the progress of the handler: any JSON of up to 8 kB. The progress is stored at once, over another
         connection. So it is visible before the handler's transaction commits, and is not rolled back with that
-        transaction. Returns False if the record belongs to another claim now. Raises PayloadRejectedError,
-        DatabaseUnavailableError."""
+        transaction. Returns False if the record is no longer processing under the handler's claim. Raises
+        PayloadRejectedError, DatabaseUnavailableError."""
         return self._run_side.write_progress(
             self.record, encode_json(progress, PROGRESS_LIMIT_BYTES, "progress")
         )

@@ -36,7 +36,7 @@ _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 def is_setting_names(value: object) -> bool:
-    """Whether the value is a list of possible names of Postgres settings."""
+    """Whether the value is a list or tuple of possible names of Postgres settings."""
     return isinstance(value, tuple | list) and all(
         isinstance(name, str) and len(name) < 64 and _SETTING_NAME.fullmatch(name) for name in value
     )

@@ -113,8 +113,8 @@ class Flow:
 
     @property
     def needs_sqlalchemy(self) -> bool:
-        """Whether the flow's handler receives an object of SQLAlchemy. This is also true for psycopg's
-        AsyncConnection, because an asynchronous handler's connection comes from SQLAlchemy's engine."""
+        """Whether the flow's handler needs SQLAlchemy. A handler with psycopg's AsyncConnection needs it, too, because
+        an asynchronous handler's connection comes from SQLAlchemy's engine."""
         return self.transaction_type not in (None, psycopg.Connection)
 
     def batch_size_or_default(self, settings: ProcessorSettings) -> int:

@@ -45,7 +45,7 @@ ENQUEUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 class FlowFunction(Protocol, Generic[First_contra, Payload_contra, Rest, Returned_co]):
     """A flow's function. Its methods that enqueue have the same names, parameters and errors as the functions of
-    `queue_store`. Only the parameter `flow_name` is left out."""
+    `queue_store`, but no parameter `flow_name`."""
 
     __name__: str
     __qualname__: str

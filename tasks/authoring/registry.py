@@ -71,8 +71,8 @@ def load_flows(settings: ProcessorSettings) -> dict[str, Flow]:
 
 
 def remember(application: Application) -> None:
-    """Let `load_flows` also load the tasks of this application, after the import of all modules. This does not keep
-    the application alive."""
+    """Let `load_flows` also load the tasks of this application, after the import of all modules. The reference to the
+    application is weak, so it does not keep the application alive."""
     _applications.append(ref(application))
 
 
@@ -89,8 +89,9 @@ def _is_sample_by_default(settings: ProcessorSettings) -> bool:
 
 
 def modules_without_flows(settings: ProcessorSettings) -> list[str]:
-    """The loaded modules of FLOW_MODULES that have no flow. A module has a flow if it or a submodule declares one.
-    Importing a flow's function also counts, and so does importing an application whose tasks are flows."""
+    """The loaded modules of FLOW_MODULES that have no flow. A module has a flow if the module or one of its submodules
+    declares a flow. A module also has a flow if it imports a flow's function, or an application whose tasks are
+    flows."""
     handlers: list[object] = [flow.handler for flow in _flows.values()]
     places = {handler.__module__ for handler in handlers}
     handlers += applications()
@@ -105,8 +106,8 @@ def modules_without_flows(settings: ProcessorSettings) -> list[str]:
 
 @contextmanager
 def _any_error_as_problem(place: str, problems: list[str]) -> Generator[None]:
-    """Turns any error of a module into a reported problem. Celery's signals would swallow the error, and the worker
-    would be ready but useless."""
+    """Turns any error of an import into a reported problem. Otherwise Celery's signals would swallow the error, and the
+    worker would be ready but useless."""
     try:
         yield
     except Exception as error:  # noqa: BLE001

@@ -38,8 +38,8 @@ def is_number_between(value: object, minimum: float, maximum: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The delay before the n-th retry is `first_seconds * factor ** (n - 1)`, but at most `maximum_seconds`. A
-    random part of the delay, up to the share `jitter`, is left out, so that records that failed together are not
+    """The delay before the n-th retry is `first_seconds * factor ** (n - 1)`, but at most `maximum_seconds`. A random
+    part of the delay, at most the fraction `jitter`, is subtracted, so that records that failed together are not
     retried together."""
 
     first_seconds: float = 5.0

@@ -1,1 +1,1 @@
-"""Threads and signals next to the run loop: heartbeat, idle poll, sentinel, recycling."""
+"""Threads and signal handlers that work alongside the run loop: heartbeat, idle poll, sentinel, recycling."""

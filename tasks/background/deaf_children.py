@@ -1,6 +1,6 @@
-"""Some children cannot receive an operator's request to end their handler: the handler holds the interpreter's lock,
-or the child is frozen. The worker's main process then sees the request and kills the child. The child that replaces
-the killed one gives the record in flight a crash strike, and gives back the other records.
+"""Some children cannot receive an operator's request to end their handler, because the handler holds the interpreter's
+lock, or because the child is frozen. The worker's main process then sees the request and kills the child. The child
+that replaces the killed one gives the record in flight a crash strike, and gives back the other records.
 
 The main process keeps no connection, because children are forked from it. It asks the database only while a child
 with a record in flight is silent, and opens a new connection for each question."""

@@ -60,9 +60,9 @@ class Heartbeat(threading.Thread):
         return self._services.settings.heartbeat_seconds * random.uniform(0.8, 1)  # noqa: S311
 
     def attempt_in_time(self, duty: Callable[[], None]) -> None:
-        """Runs the duty in another thread. Returns when the duty is done, or after half a lease, because a statement
-        behind PgBouncer can wait for minutes while Postgres is away. While a duty still hangs, no other duty
-        begins."""
+        """Runs the duty in another thread. Returns when the duty is done, but after half a lease at the latest, because
+        a statement behind PgBouncer can wait for minutes while Postgres is unreachable. While a duty still hangs, no
+        other duty begins."""
         if self._duty is None or self._duty.done():
             self._duty = start_call(lambda: self.attempt(duty), thread_name="heartbeat_duty")
         if not wait([self._duty], self._services.settings.lease_seconds / 2).done:

@@ -1,5 +1,6 @@
 """Work without a hint. An idle worker process looks for due records that nobody has taken, so that records are
-processed while the broker or beat is away. This is a thread, because the main thread waits for Celery."""
+processed even if the broker is unreachable or no beat runs. The idle poll is a thread, because the main thread waits
+for Celery."""
 
 import logging
 import random
@@ -37,7 +38,7 @@ class IdlePoll(threading.Thread):
 
     def end(self, timeout_seconds: float) -> None:
         """Ends this thread. If the thread has a run, the call waits until the run has given back the records that it
-        did not start. `timeout_seconds` limits the wait at a shutdown. If this child is only replaced by a new one,
+        has not started. `timeout_seconds` limits the wait at a shutdown. If this child is only replaced by a new one,
         there is no limit: the run finishes its record first."""
         self._ended.set()
         waited_seconds = 0.0
@@ -73,10 +74,10 @@ class IdlePoll(threading.Thread):
             self._services.run_lock.release()
 
     def _waiting(self) -> FlowWithWork | None:
-        """Choose among the flows whose due records have waited for `idle_poll_seconds`, or for any time if the
-        broker is away. The choice is the flow that this process has not run for the longest time. If the flow that
-        has waited longest were chosen, a flow with endless work could be chosen each time. Among flows that this
-        process never ran, the choice is a flow with the fewest runs. The runs of a dead process are counted until
+        """Choose among the flows whose due records have waited for `idle_poll_seconds`, or for any time if the broker
+        is unreachable. The choice is the flow that this process has not run for the longest time. If the flow that has
+        waited longest were chosen, a flow with endless work could be chosen each time. Among flows that this process
+        has never run, the choice is a flow with the fewest living runs. The runs of a dead process are counted until
         the process is declared dead. So a flow whose records kill every process does not always come first."""
         with self._services.database.transaction() as cursor:
             flows = with_work(cursor, self._services.celery_queues)

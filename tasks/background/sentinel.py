@@ -1,8 +1,8 @@
-"""The sentinel: one worker process, elected by a lease row, checks the queue every twenty seconds and rescues orphans.
+"""The sentinel: one worker process, elected by a lease row, checks the queue about every 20 s and rescues orphans.
 So a stuck beat, worker or database is reported even if beat sends nothing. The sentinel has a thread of its own,
-because a check or a webhook may take longer than a heartbeat can wait.
+because a check or a webhook could delay a heartbeat for too long.
 
-The modules for a check are imported at a process' first check, because most processes never make one."""
+A process imports the modules for a check at its first check, because most processes never make a check."""
 
 import logging
 import random
@@ -49,9 +49,9 @@ class Sentinel(threading.Thread):
         self._ended.set()
 
     def check(self) -> None:
-        """Takes or renews the lease. Every CHECK_SECONDS, the holder of the lease rescues orphans and checks the
-        queue. If a process makes no check and is the first process of its worker, it sends the waiting notifications
-        that it has channels for.
+        """Takes or renews the lease. If its last check began at least CHECK_SECONDS ago, the holder of the lease
+        rescues orphans and checks the queue. A process that makes no check sends the waiting notifications that it has
+        channels for, but only if it is the first process of its worker.
 
         Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""
         database, settings = self._services.database, self._services.settings

@@ -1,4 +1,4 @@
-"""Pool children that are spawned and not forked, as is usual on macOS: each starts a new Python.
+"""Pool children that are spawned and not forked, as is usual on macOS: each child starts a new Python interpreter.
 
 A forked child has everything that the main process prepared. A spawned child has only what the pool pickles for it.
 Usually this is the Celery application. Our own application is not pickled: the child imports it again. Instead the

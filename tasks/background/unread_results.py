@@ -1,9 +1,9 @@
-"""How long a pool child that ends waits until the main process has read the result of the child's last task.
+"""Limits how long a pool child waits at its end until the main process has read the result of the child's last task.
 
 billiard waits up to 30 s, so that no result is lost. Celery's main process does not need this time: it reads what is
-left in the pipe after the child's end. But it may never read the result of a task that it has given up, and then that
-child waits the full time. Celery gives up a task if a warm shutdown begins before the main process has read that the
-child accepts the task (findings/celery-5-7-ends-30-seconds-late-after-an-unaccepted-task.sh)."""
+left in the pipe after the child's end. But the main process may never read the result of a task that it has given up,
+and then the child waits the full time. Celery gives up a task if a warm shutdown begins before the main process has
+read that the child has accepted the task (findings/celery-5-7-ends-30-seconds-late-after-an-unaccepted-task.sh)."""
 
 from billiard import pool
 

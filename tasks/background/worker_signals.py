@@ -1,5 +1,5 @@
-"""Handlers of Celery's signals. A worker's main process only checks the set-up at the start, and stops the children
-at the end. Everything else begins in the pool child."""
+"""Handlers of Celery's signals. In a worker's main process, they check and prepare the start, and stop the children at
+the end. The work itself begins in the pool children."""
 
 import logging
 import multiprocessing
@@ -96,7 +96,8 @@ def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -
 
 
 def serve_own_queues() -> list[str]:
-    """Serve the queues of this schema. In a schema `billing`, `-Q slow` serves `billing.slow`. Returns their names."""
+    """Serve the queues of this schema. In a schema `billing`, `-Q slow` serves `billing.slow` if a flow declares the
+    queue `slow`. Returns the names of the queues that are served."""
     flows = load_flows(load_processor_settings()).values()
     declared = {flow.queue for flow in flows} | {"flows", "control"}
     named = sorted(app.amqp.queues.consume_from)
@@ -107,8 +108,8 @@ def serve_own_queues() -> list[str]:
 
 
 def say_what_is_served() -> None:
-    """Log which flows this worker serves, and which modules have no flow. Otherwise the records of a flow that no
-    worker serves would wait without any sign."""
+    """Log which flows this worker serves, which Celery queues other workers must serve, and which modules have no flow.
+    Otherwise the records of a flow that no worker serves would wait without any sign."""
     settings = load_processor_settings()
     flows = load_flows(settings).values()
     for module in modules_without_flows(settings):

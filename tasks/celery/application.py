@@ -1,4 +1,5 @@
-"""The application that replaces `celery.Celery`. Its tasks are flows, and calls of these tasks write records."""
+"""The application that replaces `celery.Celery`. Its durable tasks are flows, and calls of these tasks write
+records."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -34,8 +35,8 @@ class DurableCelery(Celery):
     of a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at
     once; with "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such
     as ["shop.billing.*"]; the other tasks stay as they are. `on_crash`: what happens to a task whose process died,
-    unless the task has `acks_late=True`: "fail" or "repeat". `database`: the database of the queue; by default the
-    one that DATABASE_URL names.
+    unless the task has `acks_late=True`: "fail" or "repeat". `database`: the database of the queue; if it is None, the
+    settings name the database.
 
     Raises NotDurableError for wrong values.
     """
@@ -65,8 +66,8 @@ class DurableCelery(Celery):
         remember(self)
 
     def load_tasks(self) -> None:
-        """Import the modules of the tasks, and register each task as a flow. A worker does this at its start. Errors
-        of an import are not caught."""
+        """Import the modules of the tasks, and register each durable task as a flow. A worker does this at its start.
+        Errors of an import are not caught."""
         self.loader.import_default_modules()
         self.finalize()
 

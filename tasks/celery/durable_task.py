@@ -12,8 +12,9 @@ from .refusals import refuse
 
 
 class DurableTask(Task):
-    """The first base class of each durable task. The second one is the class that the task would have otherwise.
-    If the task does not run for a record, such as in `apply()`, this class behaves like Celery's own class."""
+    """The first base class of each durable task. The second base class is the class that the task would have otherwise.
+    `retry()` and `update_state()` behave as in Celery if the task does not run for a record, such as in `apply()`.
+    `replace()` and `add_to_chord()` are always refused."""
 
     abstract = True
     most_retries: int | None = None  # the record's limit; retry() cannot increase the limit
@@ -99,8 +100,8 @@ class DurableTask(Task):
         raise refuse("self.add_to_chord()", "chords are not supported")
 
     def update_state(self, *arguments: Any, **options: Any) -> Any:
-        """Raises NotDurableError while the task runs for a record. Otherwise this method does the same as
-        Celery's."""
+        """Raises NotDurableError while the task runs for a record. Otherwise this method does the same as Celery's own
+        method."""
         if getattr(self.request, "durable", None) is not None:
             raise refuse(
                 "self.update_state()", "the record has its own state; write progress into a table of your own"

@@ -38,7 +38,7 @@ class Running:
 
 
 class TaskHandler:
-    """A run calls this object once for each record, with the record's payload."""
+    """A run calls this object once for each record that it processes, with the record's payload."""
 
     def __init__(self, app: Any, task: Any) -> None:
         self.app = app

@@ -13,7 +13,7 @@ _MARK = b'"__type__"'
 
 
 def as_json(value: Any, field: str) -> Any:
-    """The value, made of plain JSON types only. Raises PayloadRejectedError."""
+    """The value, converted to plain JSON types. Raises PayloadRejectedError."""
     try:
         return json.loads(dumps(value))
     except (TypeError, ValueError, RecursionError, EncodeError) as error:

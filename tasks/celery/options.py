@@ -1,5 +1,5 @@
-"""The options of a call. Each option is kept, is known to have no meaning for a record, or is refused. No unknown
-option is dropped silently."""
+"""The options of a call. Each option is kept, refused, or ignored because it has no meaning for a record. No unknown
+option is dropped silently, unless its value is empty (None, False, 0 or an empty container)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

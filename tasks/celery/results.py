@@ -65,7 +65,8 @@ class DurableBackend(BaseBackend):
         no_ack: bool = True,
         on_interval: Any = None,
     ) -> dict[str, Any]:
-        """Raises Celery's TimeoutError. Raises NotDurableError inside the transaction that enqueued the task."""
+        """Raises Celery's TimeoutError. Raises NotDurableError if called inside the transaction that enqueued the
+        task."""
         ends_at = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             state = self.state_of(task_id)
@@ -196,7 +197,7 @@ class BesideBackend:
 
 
 def _module_of(kind: str, traceback: str) -> str:
-    """The module of the exception's class. In a traceback, Python writes the module in front of the class, in the
+    """The module of the exception's class. In a traceback, Python writes the module in front of the class name, on the
     line where the message begins. If the traceback names no module, the class is a built-in one."""
     found = re.findall(rf"^(?:([\w.]+)\.)?{re.escape(kind)}(?::|$)", traceback, re.MULTILINE)
     return (found[-1] if found else "") or "builtins"

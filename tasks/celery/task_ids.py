@@ -1,8 +1,9 @@
-"""The id of a durable task: a UUID (version 8) that carries the id of its record. It is unique within one database."""
+"""The id of a durable task whose caller chose no id: a UUID (version 8) that carries the id of the task's record. It is
+unique within one database."""
 
 from uuid import UUID
 
-MARK = 0x5054_4153_4B00  # the first 48 bits of the id of each durable task
+MARK = 0x5054_4153_4B00  # the first 48 bits of each id that is made here
 _LOW_BITS = 62
 _LOW = (1 << _LOW_BITS) - 1
 

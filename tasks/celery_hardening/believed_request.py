@@ -14,8 +14,8 @@ LONGEST_WAIT = timedelta(seconds=60)
 
 
 class UnlimitedRequest(Request):
-    """A request that ignores the sender's time limit. At this limit Celery would end the process, together with the
-    records in flight."""
+    """A request that ignores the sender's time limit. At this limit, Celery would end the process while it works on
+    records."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)

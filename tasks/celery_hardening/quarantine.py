@@ -1,7 +1,7 @@
-"""The quarantine for messages that kill workers. It takes single messages. It also takes the whole list of a Celery
-queue, if a worker that served this queue ended again and again. For a single message only a note without the body is
-kept, because the body may contain a payload. A list is kept unchanged. Redis keeps a bounded number of notes and
-lists for a bounded time."""
+"""The quarantine for messages that kill workers. It takes single messages that Celery cannot handle. It also takes the
+whole list of a Celery queue if a worker that served this queue ended again and again. For a single message, only a note
+without the body is kept, because the body may contain a payload. A list is kept unchanged. Redis keeps a bounded number
+of notes and lists for a bounded time."""
 
 import json
 import logging
@@ -61,7 +61,7 @@ def keep_message(broker_url: str, queue: str, headers: Any, body: Any, why: str)
 
 
 def quarantine_queues(client: Any, queues: Iterable[str], why: str) -> int:
-    """Move the lists of these Celery queues into the quarantine. Returns the number of messages."""
+    """Move the lists of these Celery queues into the quarantine. Returns the number of messages that were moved."""
     now = _now(client)
     total = 0
     for queue in queues:

@@ -7,7 +7,7 @@ three crash strikes. So a message must neither end a process nor set a limit at 
 
 from celery.worker.control import Panel
 
-# These commands only read, or only cause a delay. `shutdown` is one of them, because a worker that is shut down
+# These commands only read, or cause no more than a delay. `shutdown` is one of them, because a worker that is shut down
 # cleanly gives its records back.
 KEPT = frozenset({
     "active", "active_queues", "add_consumer", "cancel_consumer", "clock", "conf", "disable_events", "dump_active",

@@ -1,7 +1,7 @@
 """Celery's consumer, changed to survive events that would kill a worker's main process or lose its children. Such
 events are a message that Celery cannot process, a broker that answers with errors, a connection that breaks while
-Celery uses or closes it, and a child that dies while the broker is away. Messages are only hints, so a bad message is
-dropped."""
+Celery uses or closes it, and a child that dies while the broker is unreachable. Messages are only hints, so a bad
+message is dropped."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 # DataError: the Redis client cannot send a value from the message, such as a delivery tag that is null.
 NOT_A_MESSAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError, DataError)
-# What Celery and Kombu raise by mistake when a connection breaks or a child dies at a bad moment.
+# The errors that Celery and Kombu raise by mistake when a connection breaks or a child dies at a bad moment.
 MISTAKES = (*NOT_A_MESSAGE, RuntimeError, AssertionError)
 REFUSED_PAUSE_SECONDS = 2.0
 EVENTS_SECONDS = 0.05
@@ -41,9 +41,9 @@ class ResilientConsumer(Consumer):
         worker ends. But if a connection breaks or a child dies at a bad moment, Celery itself raises errors of
         other kinds.
 
-        Raises EventLoopError for errors of these kinds, so that Celery connects again. If this happened
-        ABNORMAL_ENDS times within WINDOW_SECONDS, raises the next error as it is. The worker then ends, so that its
-        supervisor and the start guard can deal with the cause.
+        Raises EventLoopError for errors of these kinds, so that Celery connects again. After ABNORMAL_ENDS such errors
+        within WINDOW_SECONDS, raises the next error unchanged. The worker then ends, so that its supervisor and the
+        start guard can deal with the cause.
         """
         run_loop = loops.asynloop if self.hub else loops.synloop
         try:

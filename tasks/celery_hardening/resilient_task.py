@@ -1,4 +1,4 @@
-"""The base class of our tasks. With Celery's own base, a MemoryError in one child would end the worker's main
+"""The base class of our tasks. With Celery's own base class, a MemoryError in one child would end the worker's main
 process, and with it the work of all children."""
 
 from typing import Any

@@ -1,7 +1,7 @@
 """If a worker ends again and again, a message in the broker may be the cause. Each start is noted in Redis under
 the worker's node name, which stays the same when a supervisor or an orchestrator restarts the worker. A clean
 shutdown removes the note. If at least three starts in the last two minutes had no clean shutdown, the next start
-quarantines Redis lists. These are the lists of the Celery queues that the worker serves."""
+quarantines the Redis lists of the Celery queues that the worker serves."""
 
 import logging
 import threading
@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 
 class StartGuard:
-    """Notes the starts of one worker. Its methods never raise. While the broker is away, no note is needed, because
-    the broker cannot deliver a message that kills the worker."""
+    """Notes the starts of one worker. Its methods never raise. While the broker is unreachable, no note is needed,
+    because the broker cannot deliver a message that kills the worker."""
 
     def __init__(self, broker_url: str, node_name: str, worker_id: str) -> None:
         self._broker_url = broker_url

@@ -1,6 +1,6 @@
 """`queuectl`. Each command has a module of its own, which is imported only when somebody calls the command.
 
-Exit codes: 0 done, 1 the command failed or found trouble, 3 the database cannot be used, 64 wrong usage, 130
+Exit codes: 0 done, 1 the command failed or found a problem, 3 the database cannot be used, 64 wrong usage, 130
 interrupted. `check`, `doctor`, `drain` and `up` explain their own exit codes.
 """
 

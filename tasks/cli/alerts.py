@@ -33,7 +33,7 @@ def alerts(
 ) -> None:
     """List the alerts, acknowledge one, test the channels, or forget a contact.
 
-    Exit 1 if the alert or contact is unknown, or if a channel fails.
+    Exit 1 if the alert is not open or is already acknowledged, if the contact is unknown, or if a channel fails.
     """
     if sum((bool(acknowledge), test_channels, bool(forget))) > 1:
         raise click.UsageError("Acknowledge, test or forget, one at a time.")

@@ -82,8 +82,8 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
 def _wait(
     queue: "DistributedProcessor", flow_name: str, timeout_seconds: float
 ) -> "tuple[UnfinishedCounts, int]":
-    """Returns the counts of unfinished records at the end of the wait. The second figure is the number of
-    transactions that began before the stop and are still open."""
+    """Returns the counts of unfinished records at the end of the wait. The second figure is the number of transactions
+    that wrote to the queue before the stop and are still open."""
     ends_at = time.monotonic() + timeout_seconds
     said_at = 0.0
     writers = _open_writers(queue)

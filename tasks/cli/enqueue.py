@@ -63,12 +63,12 @@ def enqueue(
 ) -> None:
     """Enqueue each line of a CSV or JSONL file (- is standard input).
 
-    A CSV file needs a header: its names become the payload's keys. All lines or none are enqueued, unless
-    --skip-invalid is given.
+    A CSV file needs a header: its names become the payload's keys. Without --skip-invalid, either all lines are
+    enqueued or none.
 
-    A line that does not fit the type of the flow's payload is refused. The error message names the wrong value's
-    place. If FLOW_MODULES names the flow's module, the type itself checks the line. Otherwise the schema that is
-    stored in the database checks it, and converts nothing.
+    A line that does not fit the type of the flow's payload is refused. The error message says where in the payload the
+    wrong value is. If FLOW_MODULES names the flow's module, the type itself checks the line. Otherwise the schema that
+    is stored in the database checks it, and converts nothing.
     """
     if len(delimiter) != 1:
         raise click.UsageError("--delimiter must be one character.")

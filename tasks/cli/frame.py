@@ -78,8 +78,8 @@ def opened_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def migrated_database(command: str) -> Generator["DatabaseManager"]:
-    """A database with the right schema version. Commands that only read use this, because it imports less than
-    `processor`. Raises SettingsError."""
+    """A database with the right schema version. Commands that need no DistributedProcessor use this function, because
+    it imports less than `processor`. Raises SettingsError."""
     from queue_store.database import schema
     from queue_store.settings import load_processor_settings
 
@@ -136,7 +136,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print one or several lines. Control characters are left out, so that they cannot move the cursor or set
+    """Print one or more lines. Control characters are left out, so that they cannot move the cursor or set
     colours."""
     click.echo(redact(text), err=err)
 

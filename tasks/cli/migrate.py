@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say which migrations are missing, and what each one locks.")
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
-    """Migrate the database to the schema of this version, and give the roles their rights. May be repeated."""
+    """Migrate the database to the schema of this version, and renew the rights of existing roles. May be repeated."""
     from queue_store.database.quick_look import has_nothing_to_migrate
     from queue_store.database.versions import latest_version
 

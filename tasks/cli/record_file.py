@@ -180,8 +180,8 @@ def _number(text: str) -> int | float | str | None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses an object with the same key twice. JSON allows such an object, but nobody can know which value was
-    meant."""
+    """Raises ValueError for an object that has the same key twice. JSON allows such an object, but nobody can know
+    which value was meant."""
     unique = dict(pairs)
     if len(unique) < len(pairs):
         raise ValueError("a key appears twice in one object")

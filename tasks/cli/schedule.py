@@ -12,7 +12,7 @@ from .frame import json_option, loaded_flows, opened_database, say, write_json, 
 @click.command()
 @json_option
 def schedule(as_json: bool) -> None:
-    """Show the recurring flows with their last and next time."""
+    """Show the flows that have a schedule, each with its last and its next due time."""
     from ..schedule.due_time import next_due
 
     settings = load_processor_settings()

@@ -32,7 +32,8 @@ class SampleResult:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The rate and the duration are those of the last hour. They are None if no attempt ended in that hour."""
+    """The rate and the duration are those of the last hour. The rate is None if fewer than 20 records completed or
+    failed in that hour, and the duration is None if no attempt ended."""
 
     waiting_count: int
     worker_processes_alive: int

@@ -1,5 +1,5 @@
-"""The queue in Django's admin: pages that show the queue, and actions that reset, cancel and pause as `queuectl`
-does."""
+"""The queue in Django's admin: pages that show the queue, and actions that reset, cancel, pause and resume as
+`queuectl` does."""
 
 from typing import Any
 
@@ -119,7 +119,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
 @admin.register(Flow)
 class FlowAdmin(ReadOnlyAdmin):
-    """Flows. Each task is a flow."""
+    """Flows. Each task has a flow for each queue that it may use."""
 
     list_display = ("flow_name", "celery_queue", "max_retries", "paused_at", "ingestion_stopped_at")
     search_fields = ("flow_name",)

@@ -1,4 +1,5 @@
-"""System checks. `manage.py check` runs them, and they find problems that would make `enqueue` fail."""
+"""System checks, which find problems that would make `enqueue` fail or keep tasks from running. `manage.py check` runs
+them; those that read a database also need `--database`."""
 
 from collections.abc import Sequence
 
@@ -56,7 +57,7 @@ def check_driver(alias: str, place: str) -> list[checks.CheckMessage]:
 def check_databases(
     app_configs: object = None, databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[checks.CheckMessage]:
-    """Checks that a database holds the queue at this code's version, and that workers use the same database.
+    """Checks that a database holds the queue's schema in this code's version, and that workers use the same database.
 
     Problems are reported as warnings, because `manage.py migrate` runs this check, too. After an error, `migrate`
     would not make Django's own tables.

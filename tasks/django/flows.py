@@ -1,5 +1,5 @@
-"""Registers each task of this Django application as a flow of its own. Name this module in FLOW_MODULES, and set
-DJANGO_SETTINGS_MODULE.
+"""Registers each task of this Django application as a flow, once for each queue that the task may use. Name this module
+in FLOW_MODULES, and set DJANGO_SETTINGS_MODULE.
 
 This module imports the module `tasks` of each installed app, and the modules that OPTIONS["modules"] names.
 """

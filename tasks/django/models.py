@@ -1,5 +1,5 @@
-"""Read-only models of the queue's tables. Django cannot write to these tables. The queue's own statements change a
-record and correct the counts together.
+"""Read-only models of the queue's tables. Django cannot write to the tables through these models. Only the queue's own
+statements change a record and the counts together.
 
 The models are unmanaged, because `queuectl migrate` makes the tables.
 """
@@ -55,7 +55,7 @@ def _table(name: str) -> str:
 
 
 class Flow(QueueModel):
-    """A registered flow. Each task of Django is a flow."""
+    """A registered flow. Each task of Django has a flow for each queue that it may use."""
 
     flow_name = models.TextField(primary_key=True)
     celery_queue = models.TextField()

@@ -18,7 +18,7 @@ from ..exceptions import PermanentError
 from .task_library import InvalidTask, Task
 
 DEFAULT_PRIORITY = 5  # The default priority of a record.
-# One priority of records stands for _ABOVE priorities of tasks above 0, or for _BELOW priorities of tasks below 0.
+# One record priority stands for _ABOVE task priorities above 0, or for _BELOW task priorities below 0.
 _ABOVE, _BELOW = 20, 25
 
 
@@ -32,7 +32,8 @@ def record_priority(priority: int) -> int:
 
 
 def aware(instant: datetime) -> datetime:
-    """Adds the time zone of Django's setting TIME_ZONE to a naive instant. With USE_TZ = False instants are naive."""
+    """Adds Django's current time zone, by default that of the setting TIME_ZONE, to a naive instant. Without USE_TZ,
+    instants are naive."""
     return timezone.make_aware(instant) if timezone.is_naive(instant) else instant
 
 

@@ -32,8 +32,8 @@ def connections_of_a_record() -> Generator[None]:
 
 @asynccontextmanager
 async def async_connections_of_a_record() -> AsyncGenerator[None]:
-    """Manages the connections of an asynchronous task, before and after this block. These connections belong to the
-    one thread in which `sync_to_async` runs."""
+    """Manages the connections of an asynchronous task, before and after this block. These connections belong to the one
+    thread in which `sync_to_async` runs functions."""
     before = await sync_to_async(_begin)()
     try:
         yield
@@ -64,7 +64,7 @@ def _end(before: dict[str, int]) -> list[str]:
 
 
 def _depth(connection: Any) -> int:
-    """How many transactions and savepoints are open. A transaction begun by set_autocommit(False) counts too."""
+    """How many transactions and savepoints are open. A transaction that set_autocommit(False) began counts, too."""
     if connection.connection is None:
         return 0
     if connection.in_atomic_block:

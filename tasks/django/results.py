@@ -26,7 +26,7 @@ _OWN_KINDS = ("WorkerProcessDied", "ClaimWithoutOutcome")
 
 
 def read_result(database: str, alias: str, result_id: str) -> Any:
-    """Reads the record over Django's connection, so that a record enqueued in the open transaction is found. Raises
+    """Reads the record through Django's connection, so that a record enqueued in the open transaction is found. Raises
     TaskResultDoesNotExist."""
     try:
         record_id = int(result_id) if str(result_id).isascii() and str(result_id).isdigit() else None
@@ -63,8 +63,8 @@ def running_result(task: Any, context: FlowContext, attempts: Sequence[Attempt])
 
 
 def previous_attempts(database: str, context: FlowContext) -> list[Attempt]:
-    """The record's earlier attempts, newest first. A record that is claimed for the first time has none, so the
-    database is not asked."""
+    """The record's earlier attempts, newest first. A record that is claimed for the first time has no earlier attempts,
+    so the database is not queried."""
     if context.claim_number == 1:
         return []
     with OwnCursor(driver_connection(database)) as cursor:

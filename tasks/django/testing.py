@@ -1,7 +1,7 @@
 """Helpers for the tests of a Django application: its tasks run in the test's own process and transaction.
 
-Everything is real: records are claimed, run and completed by the queue's own statements. These statements use
-Django's connection. If a test has a transaction open, they use savepoints, so that TestCase rolls everything back.
+Nothing is simulated: the queue's own statements claim and complete the records. These statements use Django's
+connection. If a test has a transaction open, they use savepoints, so that TestCase rolls everything back.
 """
 
 from collections.abc import Callable
@@ -42,8 +42,8 @@ MAXIMUM_RUNS = 1_000
 
 
 class QueueTestRunner(DiscoverRunner):
-    """A class for the setting TEST_RUNNER. With this runner, test databases have the queue's tables, and the tasks
-    are registered there as flows."""
+    """A class for the setting TEST_RUNNER. With this runner, the test database of the backend has the queue's tables,
+    and the tasks are registered there as flows."""
 
     def setup_databases(self, **kwargs: Any) -> Any:
         """Prepares the database before Django copies it for parallel test processes."""
@@ -89,8 +89,8 @@ def empty_queue() -> None:
 def _current_driver(alias: str) -> Callable[[], Any]:
     """Returns a function that returns the driver's connection. In the thread that runs the test, the function asks
     Django each time, because Django may connect anew between tasks. Another thread writes the progress of an async
-    task. There, the function returns the connection that the test's thread got last. So the progress is written
-    into the test's transaction."""
+    task. In that thread, the function returns the connection that the test's thread got last. So the progress is
+    written into the test's transaction."""
     owner, driver = get_ident(), driver_connection(alias)
 
     def current() -> Any:

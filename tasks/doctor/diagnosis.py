@@ -10,7 +10,7 @@ LEVELS = ("ok", "warning", "problem")
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`level`: one of LEVELS. `next_step`: how to repair the part; empty if nothing needs repair."""
+    """`level`: one of LEVELS. `next_step`: what to do about the warning or problem; empty if all is well."""
 
     level: str
     message: str

@@ -1,5 +1,5 @@
-"""Checks the settings of this process for wrong values, and for combinations that are probably a mistake. Values are
-never shown."""
+"""Checks the settings of this process for wrong values, and for combinations that are probably a mistake. Secret values
+are never shown."""
 
 import os
 import re

@@ -1,1 +1,2 @@
-"""Real Postgres and Redis servers from wheels, for a first try and for the tests; never for production."""
+"""Real Postgres and Redis servers, from wheels or from PATH, for a first try and for the tests; never for
+production."""

@@ -3,7 +3,7 @@
 `start_child` starts this file as a script. The script drops root's rights, makes sure that it ends with its parent,
 and becomes the command. On Linux, the script asks the kernel for a signal when the parent dies. A change of user
 would clear that request, so the script asks after it has changed the user. On other systems, the command has a child
-that watches one end of a pipe. The parent holds the other end open, so that the pipe ends when the parent ends.
+that watches one end of a pipe. The parent holds the other end open, so that the pipe is closed when the parent ends.
 """
 
 import ctypes
@@ -72,8 +72,8 @@ def start_child(
 def stop_tied(
     process: subprocess.Popen[bytes], *, first: signal.Signals | None, bound_seconds: float
 ) -> bool:
-    """Ask the process to end. After `bound_seconds`, kill the process and its children. Returns True if the
-    process ended on its own."""
+    """Ask the process to end. After `bound_seconds`, kill the process and its children. Returns True if the process
+    ended in time."""
     if first is not None and process.poll() is None:
         process.send_signal(first)
     try:

@@ -2,4 +2,5 @@ from queue_store.errors import QueueStoreError
 
 
 class EmbeddedServerError(QueueStoreError):
-    """An embedded server cannot be started. The message says what to do next."""
+    """`queuectl up` cannot start a server or another of its processes, or cannot keep it running. The message says what
+    to do next."""

@@ -1,4 +1,4 @@
-"""The processes that `queuectl up` runs besides the servers. A production system has the same processes."""
+"""The processes that `queuectl up` runs in addition to the servers. A production system has the same processes."""
 
 import sys
 from collections import Counter

@@ -2,8 +2,8 @@
 these directories.
 
 Postgres refuses to run as root. If root starts the servers, they run as an unprivileged user. That user may not be
-able to enter root's home. No directory is ever opened to others. Instead, files that would be in a private directory
-are put elsewhere.
+able to enter root's home. The permissions of a private directory are never widened. Instead, files that would be in a
+private directory are put elsewhere.
 """
 
 import hashlib
@@ -41,8 +41,7 @@ def server_user() -> ServerUser | None:
 
 def data_directory(wanted: Path) -> Path:
     """Returns the wanted directory. If root starts the servers and their user could not enter that directory,
-    returns a directory in /var/tmp instead. The name of that directory is derived from the name of the wanted
-    one."""
+    returns a directory in /var/tmp instead. The name of that directory is derived from the path of the wanted one."""
     wanted = wanted.absolute()
     user = server_user()
     if user is None or can_reach(user, wanted):

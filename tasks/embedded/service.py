@@ -70,7 +70,7 @@ class Service:
 
     def wait_until_stopped(self) -> bool:
         """Call this after `ask_to_stop`. Kills the process if it does not end in time. Returns True if the process
-        ended on its own."""
+        ended in time."""
         process, self._process = self._process, None
         # No second signal is sent, because a second one would make Celery shut down faster.
         return process is None or stop_tied(process, first=None, bound_seconds=self._stop_bound_seconds)

@@ -1,1 +1,1 @@
-"""The flows that come with the project. They are examples that really run."""
+"""The sample flow that comes with the project. It is an example that really runs."""

@@ -31,7 +31,7 @@ INSERT_RESULT = b"""
 
 
 class RegistryUnreachableError(Exception):
-    """Stands for an outside service that cannot be reached. A further attempt can succeed."""
+    """Simulates an external service that cannot be reached. A further attempt can succeed."""
 
 
 @flow(max_retries=2, backoff=Backoff(first_seconds=0.5, maximum_seconds=2), batch_size=50)
@@ -45,8 +45,8 @@ def survey_processor(
 
 
 def validate(payload: dict[str, Any]) -> dict[str, int]:
-    """Raises PermanentError for an answer outside the scale of its question, and RegistryUnreachableError if a
-    further attempt can help."""
+    """Raises PermanentError for an answer that is not a whole number or is outside the scale of its question. Raises
+    RegistryUnreachableError if a further attempt can help."""
     if payload.get("tv_news") == "unreachable":
         raise RegistryUnreachableError(
             f"the registry did not answer for respondent {payload.get('respondent_id')}"

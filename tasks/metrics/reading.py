@@ -1,4 +1,5 @@
-"""Reads everything for one scrape. Counts of records come from the replica, everything else from the primary."""
+"""Reads everything for one scrape. Counts of records come from the replica, if there is one. Everything else comes from
+the primary."""
 
 from dataclasses import dataclass
 

@@ -52,8 +52,8 @@ def wanted_containers(waiting: int, settings: ProcessorSettings) -> int:
 
 
 def maximum_containers(snapshot: Snapshot) -> int:
-    """Returns for how many containers the server has connections. A worker process needs two connections. The
-    connections that other programs use are not available."""
+    """Returns the number of containers for which the server has connections. A worker process needs two connections.
+    The connections that other programs use are not available."""
     fleet, server = snapshot.fleet, snapshot.server
     hosts = {process.hostname for process in fleet.alive}
     processes_each = math.ceil(len(fleet.alive) / len(hosts)) if hosts else 1
@@ -62,7 +62,7 @@ def maximum_containers(snapshot: Snapshot) -> int:
 
 
 def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
-    """Fits a line to the number of records enqueued each day. Returns in how many days that line reaches the
+    """Fits a line to the number of records enqueued each day. Returns the number of days until that line reaches the
     capacity: 0 if the capacity is already reached, None if there are too few days or no growth."""
     if len(days) < GROWTH_MINIMUM_DAYS:
         return {

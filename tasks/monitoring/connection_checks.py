@@ -1,5 +1,5 @@
 """Counts how often the database could be reached. Each judgement of the queue and each health check is one sample.
-Failed samples are stored once the database is back."""
+Failed samples are stored once the database can be reached again."""
 
 import logging
 from collections import deque

@@ -1,5 +1,5 @@
 """Finds everything that is wrong with the records, the fleet, the database and the integrity of the data. Does not
-judge the schedule and the broker."""
+judge the schedule or the broker."""
 
 from datetime import UTC, datetime
 from typing import Any

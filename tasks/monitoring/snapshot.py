@@ -37,9 +37,9 @@ RATE_MINIMUM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`recent`: the outcomes of each flow whose oldest due record has waited for ten minutes or more. The outcomes
-    are counted over this wait, or over the last hour if the wait is longer. `schedule` and `broker` are None if they
-    were not read."""
+    """`recent`: the outcomes of each flow that `open` counts and whose oldest due record has waited for ten minutes or
+    more. The outcomes are counted over this wait, or over the last hour if the wait is longer. `schedule` and `broker`
+    are None if they were not read."""
 
     settings: ProcessorSettings
     response_time_ms: float
@@ -79,9 +79,9 @@ def take_snapshot(
     with_integrity: bool = True,
     with_percentiles_of_day: bool = False,
 ) -> Snapshot:
-    """`with_integrity=False` does not look for violations. `with_percentiles_of_day=False` does not read the
-    percentiles of the day: no rule needs them, and reading them takes a long time with a thousand flows. Raises
-    DatabaseUnavailableError."""
+    """With `with_integrity=False`, the snapshot lists no violations. With `with_percentiles_of_day=False`, the
+    percentiles of the day are not read: no rule needs them, and reading them takes a long time with a thousand flows.
+    Raises DatabaseUnavailableError."""
     with bounded_read(database, timeout_seconds=STATEMENT_SECONDS) as cursor:
         response_time_ms = read_response_time_ms(cursor)
         flows = read_flow_counts(cursor)

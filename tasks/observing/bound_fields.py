@@ -1,4 +1,4 @@
-"""Adds the current flow, run, record and attempt to every line that any logger writes."""
+"""Holds the current flow, run, record and attempt, which `json_logs` adds to the lines of every logger."""
 
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager

@@ -1,5 +1,5 @@
-"""The actions of the page. Each action uses the operators' arrows, and returns the number of changed rows and a text
-that describes the result."""
+"""The actions of the page. Each action calls one of the operators' functions, and returns the number of changed rows
+and a text that describes the result."""
 
 from collections.abc import Callable
 from typing import Any

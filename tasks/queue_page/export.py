@@ -1,5 +1,5 @@
-"""Writes a file with the records that a search finds. Text of records is written so that no spreadsheet reads it as
-a formula."""
+"""Writes a file with the records that a search finds. In a CSV file, text from records is written so that no
+spreadsheet reads it as a formula."""
 
 import csv
 import io

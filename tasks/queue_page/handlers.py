@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ACTOR_LENGTH = 255
-COMPRESSED_FROM_BYTES = 5_000  # the data of a thousand flows have 800,000 bytes, or 20,000 bytes compressed
+COMPRESSED_FROM_BYTES = 5_000  # the data of a thousand flows take 800,000 bytes, or 20,000 bytes compressed
 READING_SECONDS = 10.0
 SLOW_OR_AWAY = "The database is slow, or cannot be reached. This page tries again automatically."
 _threads = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="queue page")
@@ -79,8 +79,8 @@ class JsonHandler(QueueHandler):
     """Answers in JSON. An error has the form `{"error": "what is wrong and what to do"}`."""
 
     async def in_thread(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """`seconds`: the time limit of a reading. An action has no time limit. After a time limit, its answer would
-        be an error, but the action might still happen."""
+        """`seconds`: the time limit of a reading. An action has no time limit. With a time limit, the answer to an
+        action could be an error although the action still happens."""
         try:
             running = asyncio.get_running_loop().run_in_executor(_threads, work)
             return await asyncio.wait_for(running, seconds)

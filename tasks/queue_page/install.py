@@ -1,4 +1,4 @@
-"""Adds the page to Flower, also if Flower is started by `celery -A processing_queue flower`."""
+"""Adds the page to Flower, even if Flower is started by `celery -A processing_queue flower`."""
 
 import functools
 import sys

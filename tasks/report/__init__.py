@@ -1,5 +1,5 @@
-"""The report of the last day. It is a single file without references to other files, so that it can be attached to a
-mail.
+"""The report of the last day. It is a single file without references to other files, so that it can be attached to an
+e-mail.
 
-A worker imports the code of the report only when it is time to send one.
+A worker imports the code of the report only when it is time to send a report.
 """

@@ -37,7 +37,7 @@ class GivenTransaction(Protocol):
         ...
 
     def charged(self, error: BaseException) -> BaseException:
-        """Returns the error with which the attempt is charged. If the handler is not to blame, raises an error
+        """Returns the error for which an attempt is charged. If the handler is not to blame, raises an error
         instead, and the caller rolls back."""
         ...
 
@@ -63,8 +63,8 @@ class Attempts:
         self._only_calls = not (self._wants_context or self._wants_arguments or is_observed or flow.is_async)
 
     def attempt_plainly(self, record: Record) -> Outcome:
-        """Call this for a plain handler that gets no transaction. Does the same as `attempt`. If the handler needs only
-        the call, this method skips the steps that other handlers need."""
+        """Call this for a plain handler that gets no transaction. Does the same as `attempt`. If the flow needs only
+        the call of the handler, this method skips the steps that other flows need."""
         if not self._only_calls:
             return run_as_guest(self.attempt(record))
         started, context = time.monotonic(), copy_context()

@@ -89,8 +89,8 @@ class CallsInTransaction:
         with_savepoints: bool,
     ) -> list[Outcome]:
         """If a record fails in a slice without savepoints, the slice is rolled back and done again with savepoints.
-        In the second try, the settings of the session are restored before each further record. So no record is
-        charged for settings that the handler changed while it processed an earlier record."""
+        In the second try, the settings of the session are restored before each further record. So no record is charged
+        an attempt because of settings that the handler changed while it processed an earlier record."""
         outcomes: list[Outcome] = []
         for call in [records] if self._flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self._flow.session_settings):

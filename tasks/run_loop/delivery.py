@@ -152,7 +152,7 @@ class Delivery:
     def _write_again(self, write_again: Callable[[], R]) -> R:
         """Write outcomes that may have been written already. The fence ensures that no outcome is written twice.
         Raises RunLostError if the run was declared dead, or if the database cannot be reached for
-        `WRITE_AGAIN_SECONDS`. At a shutdown, an unreachable database raises RunLostError at once."""
+        `WRITE_AGAIN_SECONDS`. At a shutdown, raises RunLostError at once if the database cannot be reached."""
         deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:
             try:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | None) -> None:
     """Write that the run has ended. If the database cannot be reached, tries again for at most `SAY_END_SECONDS`,
-    but not at a shutdown. The records of a run whose end is not written become suspects."""
+    but not at a shutdown. If the end of a run is not written, the unfinished records of the run may become suspects."""
     deadline = time.monotonic() + SAY_END_SECONDS
     while True:
         try:

@@ -1,11 +1,11 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
-A run begins with a claim. If the last batches of its flow were quick and clean (worker/quick_batches.py), the run goes
-on with slices, as long as each claim or slice is full and leaves due records. Some records are always claimed:
+A run begins with a claim. If the last batches of its flow were quick and clean (worker/quick_batches.py), the run
+continues with slices, as long as each claim or slice is full and leaves due records. Some records are always claimed:
 suspects, records with an order key, records that failed, and records whose earlier slice ended without an outcome for
 them. Some batches start at the priority level that has waited longest. These batches are always claimed, too. If a
-slice becomes long, a second thread claims its records. If a handler fails, the slice ends. In both cases, the flow's
-records are then claimed in the normal way. See docs/architecture.md, "Express slices".
+slice becomes long, a second thread claims its records. If a record is not completed, the slice ends. In both cases, the
+flow's records are then claimed in the normal way. See docs/architecture.md, "Express slices".
 """
 
 import time
@@ -61,7 +61,7 @@ def is_large_enough(flow: Flow, batch_size: int) -> bool:
 class Express:
     """Works on the slices of one run. `execution` executes the run's claimed batches; this class notes whether they
     are quick and clean. `call`: the function that calls the handler with records and returns an outcome for each, or
-    the executor that makes the calls. `put_back` is called after each slice, and undoes what handlers changed in the
+    the executor that makes the calls. `put_back` is called after each slice, and undoes the handlers' changes to the
     process."""
 
     def __init__(

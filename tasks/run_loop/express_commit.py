@@ -1,11 +1,11 @@
 """Express slices of one-COMMIT flows. One COMMIT writes the claim, the handler's rows and the outcome, and each
 record is written once.
 
-Such a slice is committed as a whole or rolled back. It is rolled back if a handler fails, reports progress or ends
-the transaction, or if the database or the fence refuses a write. After a rollback, no attempt is charged. A record
-can be in an express slice only once. So after a rollback the slice's records are claimed in the normal way, and the
-handlers are called again. While a slice is running, its records cannot be claimed. So a slice that becomes long ends
-after the current handler.
+Such a slice is committed as a whole or rolled back. It is rolled back if a record is not completed, if a handler
+reports progress or ends the transaction, or if the database or the fence refuses a write. After a rollback, no attempt
+is charged. A record can be in an express slice only once. So after a rollback the slice's records are claimed in the
+normal way, and the handlers are called again. While a slice is running, its records cannot be claimed. So a slice that
+becomes long ends after the current handler.
 """
 
 import time

@@ -1,6 +1,6 @@
 """Undoes the changes that a handler makes to the worker's process, in each way of running handlers:
 
-    each call     context variables: the call runs in a copy. A fork that comes back from a handler ends at once.
+    each call     context variables: the call runs in a copy. A fork that returns from a handler ends at once.
     each batch    signal handlers and mask, working directory, umask, recursion limit, locale, socket timeout, the
                   event loop of the thread, logging switched off
     each slice    the database session (queue_store/runs/slice_session.py) and its transaction (transactions.py)

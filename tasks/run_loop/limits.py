@@ -37,8 +37,8 @@ class Limits:
         return list(self.open_calls.values())
 
     def around(self, records: list[Record]) -> AbstractContextManager[None]:
-        """Returns a context manager. At the time limit, the context manager interrupts its block, if the block can be
-        interrupted, and raises TimeLimitExceededError. On an event loop, the block itself sees CancelledError. Call
+        """Returns a context manager. If its block can be interrupted, the context manager interrupts the block at the
+        time limit and raises TimeLimitExceededError. On an event loop, the block itself sees CancelledError. Call
         `lift` after an exception."""
         if self._seconds is None or self._stuck_handlers is None:  # unlimited
             return _NO_LIMIT

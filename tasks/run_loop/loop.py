@@ -46,9 +46,9 @@ def run_flow(
     trace_context: str | None = None,
     run: Run | None = None,
 ) -> RunCounts:
-    """Make one run of the flow. Does nothing if no record is due. Raises DatabaseUnavailableError only if the first
-    claim fails. If the database fails later, the run ends, and rescue gives back the records that the run leaves.
-    `run`: a run that `new_run` has made."""
+    """Make one run of the flow. If no record is due, calls no handler, but rescues orphans if a rescue is due. Raises
+    DatabaseUnavailableError if the first claim or this rescue fails. If the database fails later, the run ends, and
+    rescue gives back the records that the run leaves. `run`: a run that `new_run` has made."""
     with run or new_run(services, flow, celery_task_id) as run:
         try:
             with services.failing_claims.watch(flow.name):

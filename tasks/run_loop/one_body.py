@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 def run_without_waiting(coroutine: Coroutine[Any, Any, R], context: Context | None = None) -> R:
     """Returns what the coroutine returns, and raises what it raises. Raises RuntimeError if the coroutine waits:
-    that would be an error of this package. `context`: the context to run the coroutine in, instead of the current
+    that would be a bug in this package. `context`: the context to run the coroutine in, instead of the current
     one."""
     try:
         if context is None:

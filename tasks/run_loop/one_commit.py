@@ -1,12 +1,12 @@
 """Processes records of one-COMMIT flows. In slices, the handlers' rows and the records' new statuses are committed
 together.
 
-A slice ends after `SLICE_SECONDS` or `SLICE_RECORDS`, because a long transaction prevents vacuum from working. The
-first try of a slice has no savepoints. If a record does not complete, the slice is rolled back and done again with a
-savepoint around each record. Then only that record's writes are rolled back. If records fail in `FAILING_SLICES`
-slices in a row, the next slices begin with savepoints. Just before the COMMIT, the UPDATE with the fence returns
-which records still belong to this run. If a record does not belong to the run any more, the slice is rolled back and
-done again without that record.
+A slice ends after `SLICE_SECONDS` or after `SLICE_RECORDS` records, because a long transaction prevents vacuum from
+working. The first try of a slice has no savepoints. If a record does not complete, the slice is rolled back and done
+again with a savepoint around each record. Then only that record's writes are rolled back. If records fail in
+`FAILING_SLICES` slices in a row, the next slices begin with savepoints. Just before the COMMIT, the UPDATE with the
+fence returns which records still belong to this run. If a record does not belong to the run any more, the slice is
+rolled back and done again without that record.
 
 The slice of a batch handler is its batch. It is not known which of the handler's writes belong to which record. So
 if some records fail, all writes are rolled back, and the handler is called again without those records.
@@ -54,13 +54,14 @@ class OneCommit:
         self._with_savepoints = False
         self._failing_slices = 0  # in a row
         self._conflicts = 0
-        # Records that are not run again: the fence refused them, they were cancelled, or their slice was rolled back
-        # and their outcome was written in another transaction.
+        # Records that are not processed again: the fence refused them, they were cancelled, or their slice was rolled
+        # back and their outcome was written in another transaction.
         self._settled_ids: set[int] = set()
         self._alone_ids: set[int] = set()  # processed one by one, because the database refused their slice
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
-        """Returns the records that were not started. Raises RunLostError when a COMMIT was interrupted."""
+        """Returns the records that were not started. Raises RunLostError if the run was declared dead, or if the
+        connection is lost for a reason that is not in OF_A_HANDLER."""
         remaining = list(records)
         self._settled_ids.clear()
         self._alone_ids.clear()

@@ -62,7 +62,8 @@ class SliceConnection(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[OpenSlice]:
         """Opens a transaction for an `async with` block. Only the end of the block ends the transaction: it commits
-        the transaction, or rolls it back after an error. Raises what `HeldConnection.transaction` raises."""
+        the transaction, or rolls it back after an error. Raises what `HeldConnection.transaction` raises, and
+        RunLostError if the run was declared dead."""
         ...
 
     def recover(self) -> None:

@@ -15,7 +15,7 @@ LOOK_SECONDS = 0.02
 
 class SliceInHand:
     """The thread of the run calls the handlers and then `report` and `settle`. Another thread may call `claim_rest`
-    at any time. A lock ensures that only one of the two threads uses the run's connection."""
+    at any time. A lock ensures that only one of the two threads uses the run's connection at a time."""
 
     def __init__(self, held: HeldSlice, delivery: Delivery) -> None:
         self.records = held.records
@@ -90,7 +90,7 @@ class SliceWatch(threading.Thread):
         self._ended = threading.Event()
 
     def watch(self, slice_in_hand: SliceInHand, seconds: float) -> None:
-        """Claim the rest of this slice if the slice has not ended in `seconds` from now."""
+        """Claim the rest of this slice if the slice has not ended after `seconds`."""
         self._watched = slice_in_hand, time.monotonic() + seconds
 
     def forget(self) -> None:

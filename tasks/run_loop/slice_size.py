@@ -1,5 +1,5 @@
 """Decides how many records the next express slice may have: at least as many as a normal batch. If slices are quick,
-the next slice may have more records, up to this process' fair part of the due records."""
+the next slice may have more records, up to this process's fair part of the due records."""
 
 import time
 

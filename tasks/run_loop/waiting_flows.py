@@ -5,7 +5,7 @@ one flow with many records. If a run is short, the next run begins in the transa
 
 Each process goes through the waiting flows in the order of their names. After the last name comes the first. The
 process begins at a random flow, and stops at the flow at which another process began. Then it reads again which
-flows wait, and goes through them in descending order. It begins before its own first flow, and stops at the flows
+flows wait, and goes through them in descending order. It begins just before its own first flow, and stops at the flows
 that another process has run. So a process seldom has to read again which flows still wait.
 """
 

@@ -1,8 +1,8 @@
 """Calculates when an entry was due last, and when it is due next.
 
-When the clocks are put back, an hour comes twice. A crontab that names its hours is due only in the first of these two
-hours. A crontab with `*` or `*/n` hours stands for an interval, so it is due in both hours. If the clocks skip the time
-of an entry, the entry is due later by the skipped time.
+When the clocks are put back, one hour occurs twice. A crontab that names its hours is due only in the first of these
+two hours. A crontab with `*` or `*/n` hours stands for an interval, so it is due in both hours. If the clocks skip the
+time of an entry, the entry is due later by the skipped time.
 """
 
 from collections.abc import Iterator

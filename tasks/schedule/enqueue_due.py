@@ -1,5 +1,5 @@
-"""Enqueues a record for each due occurrence of a recurring flow. Any process may call `enqueue_due` at any time:
-each occurrence still gets exactly one record. `fan_out` calls `enqueue_due` every few seconds. Idle worker processes
+"""Enqueues a record for the latest due occurrence of each recurring flow. Any process may call `enqueue_due` at any
+time: no occurrence gets more than one record. `fan_out` calls `enqueue_due` every few seconds. Idle worker processes
 call it, too, so that no beat is needed."""
 
 import logging

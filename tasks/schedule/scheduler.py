@@ -1,12 +1,12 @@
 """The scheduler of Celery beat. It keeps the occurrences of the schedule in Postgres.
 
-`beat_schedule` in celeryconfig.py is the only place where the entries and their times are written. Beat stores each
-due time of an entry as an occurrence in the database. Until the occurrence has ended, beat sends hints for it
-whenever no worker works on it. For plain intervals, beat stores no occurrences and only sends hints. Several beats
-may run. Only the beat that holds a lease sends hints. If a beat cannot read the schedule in the database, it sends
-the hints for plain intervals even without the lease. Hints of the other beats would do no harm, but they are not
-needed. If no worker serves a Celery queue, the queue's list in Redis stays bounded: beat sends nothing to a list
-that is already long.
+`beat_schedule` in celeryconfig.py is the only place where the entries and their times are written. Beat stores each due
+time of an entry as an occurrence in the database. If several due times were missed, beat stores only the latest. Until
+the occurrence has ended, beat sends hints for it whenever no worker works on it. For plain intervals, beat stores no
+occurrences and only sends hints. Several beats may run. Only the beat that holds the lease sends hints. If a beat
+cannot read the schedule in the database, it sends the hints for plain intervals even without the lease. Hints of the
+other beats would do no harm, but they are not needed. If no worker serves a Celery queue, the queue's list in Redis
+stays bounded: beat sends nothing to a list that is already long.
 """
 
 import logging
@@ -123,7 +123,8 @@ class OccurrenceScheduler(Scheduler):
         return waiting is None or waiting < MAXIMUM_QUEUE_LENGTH
 
     def _ticks(self) -> dict[str, datetime]:
-        """Returns when each entry with a plain interval was last due. Entries that were not due yet are left out."""
+        """Returns when each entry with a plain interval was last due. Entries that have not been due yet are left
+        out."""
         entries: dict[str, Any] = self.get_schedule() or {}
         return {name: entry.last_run_at for name, entry in entries.items() if entry.total_run_count}
 

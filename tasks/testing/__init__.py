@@ -154,7 +154,7 @@ class QueueTester:
         with self.database.engine.connect() as connection:
             connection.execute(
                 select(func.set_config("DateStyle", "ISO", True))
-            )  # psycopg can read dates only in the style ISO
+            )  # psycopg can read dates only in the ISO style
             return connection.execute(query).all()
 
     def _empty(self) -> None:

@@ -47,7 +47,9 @@ class CurrentRun:
     known_flows: set[str] = field(default_factory=set[str])
     handlers: Handlers | None = None
     progress_reports: int = 0
-    claim_slice: Callable[[], None] | None = None  # a function that claims the rest of the express slice
+    claim_slice: Callable[[], None] | None = (
+        None  # claims the rest of the express slice, or raises ClaimFirst
+    )
     server_identity: str | None = None  # the server on which this run began, if known
     pid: int = field(default_factory=os.getpid)
 

@@ -1,5 +1,5 @@
 """The one event loop of a worker process. The loop has a thread of its own, so that claims and writes never block
-it. And if a handler blocks the loop, the outcomes of other records are still written."""
+it. If a handler blocks the loop, the outcomes of other records are still written."""
 
 import asyncio
 import logging

@@ -11,9 +11,9 @@ MOST_BATCHES = 1_000
 
 @dataclass(slots=True)
 class QuickBatches:
-    """`slice_size`: how many records the next slice may have, according to how long the last slices took. 0 if no
-    slice was quick since the last call of `note_thrown_back`. `was_interrupted`: the run had to stop in the middle of
-    the last slice. The other records of that slice must be claimed, and no batch was claimed since."""
+    """`slice_size`: how many records the next slice may have, according to how long the last slices took. 0 if no slice
+    has changed this number since the last call of `note_thrown_back`. `was_interrupted`: the run had to stop in the
+    middle of the last slice. The other records of that slice must be claimed, and no batch has been claimed since."""
 
     in_a_row: int = 0
     wanted: int = ENOUGH_BATCHES
@@ -48,9 +48,9 @@ class QuickBatches:
             self.slice_size = size // 2
 
     def note_thrown_back(self) -> None:
-        """Call this if a slice became long, was rolled back or had a failure. Also call this if a slice was not
-        possible and the next records had to be claimed. After each call, the flow's runs need twice as many quick
-        and clean batches as before, up to `MOST_BATCHES`."""
+        """Call this if a slice became long or was rolled back, or if one of its records was not completed. Also call
+        this if a slice was not possible and the next records had to be claimed. After each call, the flow's runs need
+        twice as many quick and clean batches as before, up to `MOST_BATCHES`."""
         self.in_a_row = 0
         self.slice_size = 0
         self.wanted = min(2 * self.wanted, MOST_BATCHES)

@@ -84,8 +84,8 @@ class SharedSlots:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is ready. If a child dies before the worker is ready, Celery ends the whole worker. So
-        no record is processed until then."""
+        """Whether the worker is ready. If a child dies before the worker is ready, Celery ends the whole worker. So no
+        record is processed before the worker is ready."""
         return self._memory[1] != 0
 
     def make_ready(self) -> None:
@@ -122,7 +122,7 @@ class SharedSlots:
         _HEARD_AT.pack_into(self._memory, self._offset + 24, time.monotonic())
 
     def busy_child(self, index: int) -> BusyChild | None:
-        """Returns the child of this pool index. None if the child has nothing in flight. Call this in the main
+        """Returns the child with this pool index. None if the child has nothing in flight. Call this in the main
         process."""
         identity, record_id, heard_at = _SLOT.unpack_from(self._memory, _offset(index))
         if identity == bytes(16) or record_id == NOTHING_IN_FLIGHT:
@@ -130,7 +130,7 @@ class SharedSlots:
         return BusyChild(index, UUID(bytes=identity), record_id, heard_at)
 
     def blame(self, index: int, record_id: int) -> None:
-        """Call this in the main process before the main process kills the child of this pool index. The child's
+        """Call this in the main process before it kills the child with this pool index. The child's
         successor gives this record a crash strike."""
         _IN_HAND.pack_into(self._memory, _offset(index) + 16, record_id)
 

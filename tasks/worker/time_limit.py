@@ -41,8 +41,8 @@ def install() -> None:
 
 
 def arm(seconds: float) -> None:
-    """Start the time limit. When the time is over, TimeLimitExceededError is raised in the code that runs then. Main
-    thread only.
+    """Start the time limit. When the time is over, TimeLimitExceededError is raised in the code that is running at that
+    moment. Main thread only.
 
     This also sets our signal handler again, because a library may have replaced the handler since the last call. The
     signal's default action would end the process."""
@@ -88,7 +88,7 @@ def _ring(number: int, frame: FrameType | None) -> None:
 @contextmanager
 def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
     """Raises `error` once in the block if the block has not ended after `seconds`. In a thread other than the main
-    thread, the error is raised when that thread next runs Python code. In the main thread, nothing is raised if the
+    thread, the error is raised when that thread next runs Python code. In the main thread, `error` is not raised if the
     hard limit is reached first."""
     global _soft_error, _hard_at
     if not can_interrupt():

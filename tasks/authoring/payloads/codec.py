@@ -17,7 +17,7 @@ class Codec(Protocol):
     """Converts objects of one type to JSON and back."""
 
     def decode(self, encoded: bytes) -> Any:
-        """The object. Raises PayloadRejectedError with the path of the field."""
+        """The decoded object. Raises PayloadRejectedError with the path of the wrong field."""
         ...
 
     def plain(self, value: Any) -> Any:
@@ -25,7 +25,7 @@ class Codec(Protocol):
         ...
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of what `decode` takes."""
+        """The JSON Schema of the payloads that `decode` accepts."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Finds the type of a flow's payloads from its declaration. All problems raise ValueError at import."""
+"""Finds the type of a flow's payloads in the declaration of the flow. Each problem raises a ValueError at import."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,8 @@
 """The payloads of one flow: how they are checked and stored, and what a handler receives.
 
 A payload carries its version as `"$version"`. So any producer can set the version, in Python or in SQL. If a payload
-is replaced, only the new payload's version counts. Version 1 is not written.
+is replaced, only the new payload's version counts. Version 1 need not be written: a payload without `"$version"` has
+version 1.
 """
 
 import logging

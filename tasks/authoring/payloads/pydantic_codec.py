@@ -37,7 +37,7 @@ class PydanticCodec:
             raise PayloadRejectedError("payload", "nested too deeply for its type") from None
 
     def plain(self, value: Any) -> Any:
-        """Dumps by alias and without computed fields, because `decode` takes this form. Warnings are off, because
+        """Dumps by alias and without computed fields, because `decode` accepts this form. Warnings are off, because
         `decode` refuses values of another type anyway."""
         try:
             plain = self._serialize(value, mode="json", by_alias=True, round_trip=True, warnings=False)

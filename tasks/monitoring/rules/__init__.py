@@ -1,5 +1,5 @@
-"""The rules. Each rule looks at a snapshot and yields findings. A rule that judges the processing of records yields
-nothing if there are no records to process."""
+"""The rules. Each rule looks at a snapshot and yields findings. A rule that judges how fast records are processed
+yields nothing while no records are due."""
 
 from . import (
     broker_rules,

@@ -1,4 +1,4 @@
-"""Rules about all flows together. These rules notice when many flows have a small problem each. A rule yields
+"""Rules about all flows together. These rules notice when many flows each have a small problem. A rule yields
 nothing if the corresponding rule for single flows has a finding of an equal or worse level. A flow with its own
 threshold for the judged figure is left out."""
 

@@ -1,4 +1,4 @@
-"""The views of the page, by name. A view is a function of a cursor, the settings and the browser's arguments."""
+"""The views of the page, by name. A view is a function of a ViewRequest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Shown:
 
 
 def read_view(view: View, arguments: Arguments, celery_app: Any) -> Shown:
-    """Raises BadInputError, UnknownRecordError, UnknownFlowError, DatabaseUnavailableError."""
+    """Raises BadInputError, UnknownRecordError, UnknownFlowError, UnknownRunError, DatabaseUnavailableError."""
     is_large = view in LARGE_VIEWS
     with reading(replica=is_large) as cursor:
         answer = view(ViewRequest(cursor, load_processor_settings(), arguments, celery_app))

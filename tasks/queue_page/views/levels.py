@@ -1,4 +1,4 @@
-"""Decides which figures are shown as a warning or as critical, by the thresholds of the alerts."""
+"""Decides by the alert thresholds which figures are shown as a warning or as critical."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -12,7 +12,8 @@ from ..arguments import Arguments
 
 @dataclass(frozen=True, slots=True)
 class ViewRequest:
-    """The input of a view: the cursor that it reads with, the settings, and the browser's arguments."""
+    """The input of a view: the cursor that it reads with, the settings, the browser's arguments, and the Celery
+    application."""
 
     cursor: Cursor[Any]
     settings: ProcessorSettings

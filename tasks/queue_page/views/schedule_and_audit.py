@@ -55,8 +55,8 @@ def _when(schedule: Any) -> str:
 
 
 def _next(schedule: Any, last_tick_at: datetime | None) -> datetime | None:
-    """Returns when the entry is due next. A plain interval is due one interval after its last hint. Before the first
-    hint, returns None."""
+    """Returns when the entry is due next. An entry with a plain interval is due one interval after its last hint.
+    Before the first hint, returns None for such an entry."""
     seconds = _seconds(schedule)
     if seconds is not None:
         return last_tick_at and last_tick_at + timedelta(seconds=seconds)
