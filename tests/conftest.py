@@ -98,7 +98,7 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def redis_client(redis_url: str) -> Iterator[redis.Redis]:
-    """A client of the Redis, which is emptied for this test."""
+    """A client of the Redis server, which is emptied for this test."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
         yield client

@@ -128,8 +128,8 @@ def test_a_channel_that_hangs_keeps_nobody_else_waiting(
     database: DatabaseManager, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait_after_the_others(calls: Collection[Future[Any]], seconds: float) -> Any:
-        """Waits until the two calls that do not hang have ended, and then starts the time limit. Machines may be
-        slow."""
+        """Waits until the two calls that do not hang have ended, and then starts the time limit. So a slow machine does
+        not matter."""
         wait_until(lambda: sum(call.done() for call in calls) == 2, "the other contacts")
         return wait(calls, seconds)
 

@@ -1,5 +1,5 @@
-"""Alerts are opened, raised, escalated and resolved. No change notifies twice. If the database is unreachable, the
-alert about this is sent without the database."""
+"""Alerts are opened, raised, escalated and resolved. No notification about a change is sent twice. If the database is
+unreachable, the alert about this is sent without the database."""
 
 import json
 import threading
@@ -85,7 +85,7 @@ def test_a_worse_level_notifies_and_a_better_one_does_not(database: DatabaseMana
     update(database, finding("critical"))
     assert notifications(database) == [("raised", "critical", "log"), ("raised", "critical", "primary")]
     update(database, finding())
-    update(database, finding("critical"))  # down and up again at once: this rise was notified already
+    update(database, finding("critical"))  # down and up again at once: the contacts already know of this rise
     assert notifications(database) == []
 
 

@@ -106,7 +106,7 @@ def test_an_address_never_reaches_the_database(database: DatabaseManager, receiv
 def test_a_worker_that_is_not_the_sentinel_sends_what_it_has_the_channel_for(
     clean_database_url: str, monkeypatch: pytest.MonkeyPatch, channels: Channels
 ) -> None:
-    """The sentinel has no channel, and beat is gone. So only the worker's own check can send the notification."""
+    """The sentinel has no channel, and no beat is running. So only the worker's own check can send the notification."""
     with running_worker(clean_database_url, monkeypatch, contact_primary=("test://primary",)) as worker:
         database = worker.services.database
         take_lease_elsewhere(worker)

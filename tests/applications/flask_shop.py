@@ -1,4 +1,5 @@
-"""The same shop with Flask and synchronous SQLAlchemy: `flask --app tests.applications.flask_shop run`."""
+"""The shop of fastapi_shop.py, with Flask and synchronous SQLAlchemy:
+`flask --app tests.applications.flask_shop run`."""
 
 import os
 from typing import Any

@@ -1,4 +1,5 @@
-"""The same import with asynchronous SQLAlchemy: `python -m tests.applications.import_orders_async FIRST COUNT`."""
+"""The import of import_orders.py, with asynchronous SQLAlchemy:
+`python -m tests.applications.import_orders_async FIRST COUNT`."""
 
 import asyncio
 import sys

@@ -28,7 +28,7 @@ def invoice(order: int) -> None:
 
 
 def sell(most: int) -> None:
-    """Adds the orders up to the number `most`, from the first missing one."""
+    """Adds the orders up to the number `most`, starting with the first missing order."""
     [first] = database().execute("SELECT coalesce(max(id), 0) + 1 FROM orders").fetchone() or [1]
     for order in range(first, most + 1):
         with database().transaction():

@@ -1,4 +1,5 @@
-"""A task runs for each order, while workers, producer and Redis are killed at random. No durable task is lost.
+"""A task runs for each order, while the worker and the producer are killed and Redis is restarted at random. No
+durable task is lost.
 
 ORDERS is the number of orders. KILLS_REPORT names a file for the report: `make kill-evidence`.
 """

@@ -1,4 +1,4 @@
-"""During a deployment two versions of the code work on one schema."""
+"""During a deployment, two versions of the code work on one schema."""
 
 from pathlib import Path
 

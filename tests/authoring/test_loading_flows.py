@@ -1,4 +1,4 @@
-"""If a module of flows raises any error, a message names the module and the error."""
+"""If a module of flows raises any error on import, a message names the module and the error."""
 
 import sys
 from collections.abc import Iterator

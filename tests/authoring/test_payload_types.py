@@ -1,4 +1,5 @@
-"""A payload may have these types. All others are refused when the flow is declared."""
+"""A payload may have a JSON type, or a type that msgspec or pydantic can decode from JSON. All other types, and types
+with a field `$version`, are refused when the flow is declared."""
 
 import subprocess
 import sys

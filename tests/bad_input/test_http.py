@@ -1,4 +1,4 @@
-"""Nonsense in requests to the Queue page and to Flower's REST API gets 4xx, never 500, and changes nothing."""
+"""Nonsense in requests to the Queue page and to Flower's REST API never gets a 5xx response, and changes nothing."""
 
 import json
 from collections.abc import Iterator

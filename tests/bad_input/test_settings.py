@@ -1,4 +1,4 @@
-"""All wrong settings are named at once, one line each, and no secret is shown."""
+"""All wrong settings are named at once, one per line, and no secret is shown."""
 
 from contextlib import suppress
 

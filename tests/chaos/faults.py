@@ -44,7 +44,7 @@ def kill_worker(world: World) -> InjectedFault | None:
 
 
 def freeze_child(world: World) -> InjectedFault | None:
-    """Sends SIGSTOP for longer than the lease. When the child continues, other runs have taken its records."""
+    """Freezes a child for longer than the lease. When the child continues, other runs have taken its records."""
     pid = _any_child(world)
     if pid is None:
         return None

@@ -1,6 +1,6 @@
 """The flows of the chaos run. The effects of `transfer` are inside its one COMMIT. The effects of `notice` and
-`letter` are outside of any transaction. Some records report progress, return a result and enqueue a follow-up. A
-few misuse the process and the session that they are given."""
+`letter` are outside of any transaction. For some records, the handlers report progress, return a result and enqueue a
+follow-up. For a few records, the handlers misuse the process or the session."""
 
 import os
 import time

@@ -1,5 +1,6 @@
 """The plans of the short and the long run: how many faults of each kind, and how many records. Quotas are enforced.
-A fault that found no target is tried again until its number is reached or the run's longest time is over."""
+A fault that found no target is tried again, until the planned number of faults is reached or the run's longest time is
+over."""
 
 import math
 import random

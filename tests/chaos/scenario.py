@@ -1,7 +1,7 @@
 """A short run in one process, with forced races. Each hazard that the ledger must be able to see happens once.
 
-In the chaos run, hazards happen by chance and in masses. Here each hazard happens with certainty. So after a second
-it is known whether the ledger catches a mutant.
+In the chaos run, hazards happen by chance and in large numbers. Here each hazard happens with certainty. So after a
+second it is known whether the ledger catches a mutant.
 """
 
 import json
@@ -63,7 +63,7 @@ class Scenario:
         return found | ({"a claimer waited for another one": True} if self.waited else {})
 
     def perform(self, *hazards: str) -> None:
-        """Performs all hazards, or the named ones."""
+        """Causes all hazards, or only the named ones."""
         for hazard in hazards or HAZARDS:
             with suppress(DatabaseUnavailableError):
                 getattr(self, hazard)()

@@ -44,8 +44,8 @@ POSTGRES_SETTINGS = {
     "log_line_prefix": "%a|%p|",  # read by tests/chaos/innocents.py
     **SEARCH_PATH,
 }
-# As docs/performance.md advises: statements that wait for an unavailable Postgres fail soon, and log-ins are tried
-# again soon.
+# As docs/performance.md advises: while Postgres is unreachable, waiting statements soon fail, and PgBouncer soon tries
+# again to log in.
 PGBOUNCER_SETTINGS = {"default_pool_size": "40", "query_wait_timeout": "10", "server_login_retry": "1"}
 LEASE_SECONDS = 2.0
 WORKER_SETTINGS = {
@@ -214,7 +214,7 @@ class World:
             )
 
     def query(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """Queries on the observer's connection, which no fault cuts on purpose. Retries nothing. Raises
+        """Runs a query on the observer's connection, which no fault cuts on purpose. Retries nothing. Raises
         psycopg.OperationalError."""
         if self._observer is None or self._observer.closed:
             self._observer = psycopg.connect(

@@ -1,4 +1,4 @@
-"""`queuectl top`, `follow`, `tail`, `explain` and `report` show the actual state of the queue."""
+"""`queuectl top`, `follow`, `tail`, `explain` and `report` show the current state of the queue."""
 
 import contextlib
 import itertools

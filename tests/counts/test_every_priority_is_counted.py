@@ -1,4 +1,4 @@
-"""Counts, depths and the oldest due record include the records of every priority."""
+"""Counts, depths and the time of the oldest due record take the records of every priority into account."""
 
 import pytest
 

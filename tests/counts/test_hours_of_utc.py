@@ -1,4 +1,4 @@
-"""Counts are kept by hours of UTC, whatever the time zone of the session that folds or reads."""
+"""Counts are kept by UTC hour, whatever the time zone of the session that folds or reads."""
 
 import re
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from queue_store.readings.integrity import find_violations
 from queue_store.readings.windows import read_window
 from tests.support.servers import connect
 
-ODD_HOURS = "Asia/Kathmandu"  # its hours begin at minute 15 of an hour of UTC
+ODD_HOURS = "Asia/Kathmandu"  # its hours begin at minute 15 of a UTC hour
 DELTAS = """
 INSERT INTO rollup_deltas (at, flow_name, enqueued, completed, errors)
 SELECT date_trunc('hour', now(), 'UTC') - interval '3 hours' + n * interval '10 minutes', flow_name, 1, 1,
     jsonb_build_object('kind', jsonb_build_array(1, 1, 1, 'ValueError', 'no'))
 FROM generate_series(0, 11) n, unnest(ARRAY['alpha', 'beta']) AS flow_name
 """
-# An hour as an older build may have folded it. It overlaps with two hours of UTC.
+# An hour as an older build may have folded it. It overlaps with two UTC hours.
 AN_ODD_HOUR = """
 UPDATE rollup_hours SET hour = hour + interval '15 minutes', completed = completed + 7
 WHERE flow_name = 'alpha' AND hour = (SELECT min(hour) FROM rollup_hours)

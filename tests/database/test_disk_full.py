@@ -1,4 +1,4 @@
-"""When the disk is full, an error says so and nothing is written in part. Everything goes on when there is space
+"""When the disk is full, an error says so and nothing is written partially. Everything goes on when there is space
 again."""
 
 import os

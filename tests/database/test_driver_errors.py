@@ -1,4 +1,4 @@
-"""An error of the server means the same on every kind of connection: one translator maps each SQLSTATE."""
+"""An error from the server means the same on every kind of connection: one translator maps each SQLSTATE."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""All ways into the queue apply one rule to the names of flows."""
+"""Every way into the queue applies the same rule to the names of flows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""While a migration waits for its lock, workers and producers go on: they never queue up after a waiting ALTER
+"""While a migration waits for its lock, workers and producers go on: they never queue up behind a waiting ALTER
 TABLE."""
 
 import subprocess

@@ -1,8 +1,8 @@
-"""The primary crashes under load, and its standby is promoted. Afterwards, the records that were acknowledged are
-compared with the records that are there.
+"""The primary crashes under load, and its standby is promoted. Afterwards, the acknowledged records are compared with
+the records on the new primary.
 
-In both cases, the link to the standby stalls first. With synchronous commit, every COMMIT then waits, so no
-acknowledged record is lost. Without synchronous commit, the primary acknowledges some COMMITs that never reach the
+In both cases, the link to the standby stalls first. With synchronous replication, every COMMIT then waits, so no
+acknowledged record is lost. Without synchronous replication, the primary acknowledges some COMMITs that never reach the
 standby. PROMOTION_REPORT: the file for the figures, which `make promotion-evidence` writes.
 """
 

@@ -1,5 +1,5 @@
-"""Before the first release there were 26 migrations. A database at the last of them is recognised. For an older
-database, the error says how to migrate."""
+"""Before the first release there were 26 migrations. A database at the last of these migrations is recognised. For an
+older database, the error says how to migrate."""
 
 import subprocess
 import sys
@@ -28,8 +28,8 @@ OLDER = [f"{number:04}" for number in range(1, 26)]
 
 @pytest.fixture
 def old(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A queue as code from before the first release left it: at 0026, with its mark and with roles. When one
-    migration replaced all 26, it made the same schema as 0026, byte for byte."""
+    """A queue as the last code before the first release left it: at migration 0026, with the mark of that code, and
+    with roles. When one migration replaced all 26, it made the same schema as 0026, byte for byte."""
     monkeypatch.setenv("DATABASE_URL", empty_database_url)
     manager = connect(empty_database_url)
     schema.migrate(manager.engine, versions.FIRST)
@@ -157,7 +157,7 @@ def test_a_backup_fits_where_the_tables_are_the_same(empty_database_url: str) ->
 
 
 def test_workers_of_before_may_start_until_they_are_replaced(old: Store) -> None:
-    """Old workers compare their own version with the version after these words."""
+    """Old workers compare their own version with the version at the end of the comment on `schema_version`."""
     schema.migrate(old.database.engine)
     said = old.value("SELECT obj_description('schema_version'::regclass, 'pg_class')")
     words = "compatible with the code of schema versions from "

@@ -1,4 +1,4 @@
-"""Each test gets the database as the migrations left it, whatever the test before did."""
+"""Each test gets the database as the migrations left it, whatever the previous test did."""
 
 import psycopg
 import pytest

@@ -15,7 +15,7 @@ from tests.support.flow_runs import Worker
 
 @pytest.fixture
 def site(clean_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A Django application with its tasks, on the emptied database. It has a table of its own."""
+    """A Django application with its tasks, on the emptied database. The application has a table of its own."""
     monkeypatch.setenv("DATABASE_URL", clean_database_url)
     configure_django(clean_database_url)
     from django.db import connections

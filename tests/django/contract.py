@@ -33,6 +33,6 @@ class RunningBackend(ProcessingQueueBackend):
 
 
 class SimpleTestCase(TestCase):
-    """Allows the database. Django's tests use backends in memory, and forbid the database."""
+    """Allows the database. Django's tests use in-memory backends, and forbid the database."""
 
     databases = frozenset({"default"})

@@ -1,4 +1,4 @@
-"""The application of the page runs: its files are written as the page shows them, and its own tests pass."""
+"""The application of docs/django.md runs: its files are written as the page shows them, and its own tests pass."""
 
 import os
 import subprocess

@@ -55,8 +55,8 @@ PAGES = sorted(
 COMMAND = re.compile(
     r"^(export|queuectl|celery|psql|pip|make|python|gunicorn|docker|kubectl|\.venv/\S+) ", re.MULTILINE
 )
-# The `text` blocks of these pages are run. On other pages, a `text` block is run only if it is a deployment of a first
-# page.
+# The `text` blocks of these pages are run. On other pages, a `text` block is run only if it shows a deployment and
+# test_readme_and_first_pages.py runs the page.
 RUN_AS_TEXT = (
     "docs/own-schema.md",
     "docs/runbook.md",

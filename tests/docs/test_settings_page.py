@@ -1,4 +1,4 @@
-"""The page of the settings lists each setting, with its default."""
+"""The settings page lists each setting, with its default."""
 
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields

@@ -1,4 +1,4 @@
-"""Every row of a table stands on a line of its own and has as many cells as the head of the table."""
+"""Every row of a table stands on a line of its own and has as many cells as the header of the table."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ CELL_ENDS = re.compile(r"(?<!\\)\|")
 
 
 def tables(text: str) -> list[list[str]]:
-    """The lines of each table, down to the next empty line. Leaves out blocks of code."""
+    """The lines of each table, down to the next empty line. Leaves out code blocks."""
     without_code = re.sub(r"^( *)```.*?^\1```", "", text, flags=re.DOTALL | re.MULTILINE)
     paragraphs = [paragraph.split("\n") for paragraph in re.split(r"\n\s*\n", without_code)]
     return [

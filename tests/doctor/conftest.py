@@ -20,7 +20,7 @@ from tests.support.servers import connect
 
 @dataclass
 class Patient:
-    """`database`: with a login that has all rights."""
+    """`database` uses a login that has all rights."""
 
     database: DatabaseManager
     url: str

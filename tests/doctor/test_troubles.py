@@ -1,4 +1,4 @@
-"""These tests break each part of the set-up for real. The doctor names that part, and complains of nothing else."""
+"""These tests break each part of the set-up for real. The doctor names that part, and complains about nothing else."""
 
 import time
 from collections.abc import Iterator

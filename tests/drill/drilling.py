@@ -1,4 +1,4 @@
-"""Causes one trouble, waits until it is found, and mends it. Notes what was seen until then."""
+"""Causes one trouble, waits until it is found, and mends it. Notes everything that was not as expected."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +100,7 @@ def _is_resolved(fleet: Fleet) -> bool:
 
 @contextmanager
 def _replaced(place: Any, name: str, value: Any) -> Iterator[None]:
-    """Replaces an entry of a mapping, or an attribute, for the time of a `with` block."""
+    """Replaces an entry of a mapping, or an attribute, for the duration of a `with` block."""
     patch = (
         mock.patch.dict(place, {name: value})
         if isinstance(place, Mapping)

@@ -1,4 +1,5 @@
-"""A fleet as in a deployment: a worker for flows, a worker for `control`, and beat, on their own servers."""
+"""The processes of a deployment: a worker for flows, a worker for `control`, and beat. They use a Postgres and a
+Redis of their own."""
 
 import os
 import time
@@ -60,7 +61,8 @@ class Servers:
 
 
 class Fleet:
-    """`settings`: names without the prefix. The processes of the fleet log in as a role that is not a superuser."""
+    """`settings`: additional settings of the fleet, with names without the prefix. The processes of the fleet log in as
+    a role that is not a superuser."""
 
     def __init__(self, servers: Servers, settings: Mapping[str, str] | None = None) -> None:
         self.servers = servers
@@ -115,7 +117,8 @@ class Fleet:
         return process
 
     def clean(self) -> None:
-        """Deletes all records and everything that was stored about them."""
+        """Empties all tables except those in KEPT, restores the rows that the migrations inserted, and deletes the
+        quarantined messages."""
         self.cleaner.clean()
         self.client.delete("processing_queue:quarantine")
 
@@ -124,7 +127,7 @@ class Fleet:
         return redis.Redis.from_url(self.servers.redis.url())
 
     def execute(self, *statements: str, parameters: Any = None) -> None:
-        """Executes each statement as superuser, in autocommit."""
+        """Executes each statement as a superuser, in autocommit mode."""
         with self.connect() as connection:
             for statement in statements:
                 connection.execute(statement.encode(), parameters)
@@ -162,7 +165,7 @@ class Fleet:
 
     @contextmanager
     def settings_here(self) -> Iterator[None]:
-        """Makes this process judge with the settings of the fleet."""
+        """Makes checks in this process use the settings of the fleet."""
         broker_url = app.conf.broker_url
         with mock.patch.dict(os.environ, self.environment):
             app.conf.update(broker_url=self.servers.redis.url())

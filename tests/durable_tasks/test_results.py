@@ -16,7 +16,7 @@ LONG_SECONDS = 60
 
 
 class OutOfStockError(Exception):
-    """Belongs to this module, so that the class can be found again by its name."""
+    """Is defined at the top level of this module, so that the class can be found by its name."""
 
 
 @pytest.fixture

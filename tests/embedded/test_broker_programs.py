@@ -46,8 +46,8 @@ def test_the_wheel_serves_a_valkey(directory: Path) -> None:
 def test_a_link_to_a_checker_that_is_called_redis_server_is_a_server(
     directory: Path, only_on_path: Path
 ) -> None:
-    """On Debian, `redis-server` is such a link. The program acts as a server or as a checker, depending on the name
-    that started it."""
+    """On Debian, `redis-server` is a symbolic link to a checker. The program acts as a server or as a checker,
+    depending on the name that started it."""
     shutil.copy(WHEELS_SERVER, only_on_path / "valkey-check-rdb")
     (only_on_path / "redis-server").symlink_to("valkey-check-rdb")
     server = EmbeddedRedis(directory)

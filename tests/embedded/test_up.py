@@ -92,7 +92,7 @@ def test_a_killed_worker_is_started_again(up: Up) -> None:
 def test_wrong_settings_get_one_message_and_leave_nothing_running(
     settings: dict[str, str], exit_code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in FOREIGN:  # after both calls, pytest restores what `up` sets
+    for name in FOREIGN:  # with these two calls, pytest will undo what `up` sets
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     before = psutil.Process().children()

@@ -100,7 +100,8 @@ def test_a_bulk_that_replaces_lets_the_last_row_with_a_key_win(processor: Distri
 
 @pytest.mark.parametrize("with_ids", [False, True])
 def test_duplicates_are_found_over_many_chunks(processor: DistributedProcessor, with_ids: bool) -> None:
-    """The first chunks are copied directly. From the first duplicate on, duplicates are looked for before each COPY."""
+    """The bulk copies its first chunks directly. From the first duplicate on, it looks for duplicates before each
+    COPY."""
     keys = [f"k{n}" for n in range(9_000)] + [f"k{n}" for n in range(8_000, 10_000)]
     done = processor.enqueue_many("send_invoice", keyed(*keys), on_duplicate="skip", with_ids=with_ids)
     assert (done.inserted_count, done.duplicate_positions) == (10_000, list(range(9_000, 10_000)))

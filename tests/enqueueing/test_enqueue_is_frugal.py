@@ -61,7 +61,7 @@ def test_memory_does_not_grow_with_the_number_of_rows(database: DatabaseManager,
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 20 * MEGABYTE  # the rows have 60 MB
+    assert peak < 20 * MEGABYTE  # the rows are 60 MB in total
 
 
 @pytest.fixture

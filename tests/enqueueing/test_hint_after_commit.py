@@ -1,4 +1,5 @@
-"""After a session that enqueued records commits, one hint is sent for each flow. Without a COMMIT, none is sent."""
+"""After the COMMIT of a session, one hint is sent for each flow of its new records. Without a COMMIT, no hint is
+sent."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A smaller priority is more urgent. More urgent records do not keep other records waiting without end."""
+"""A smaller priority is more urgent. More urgent records do not keep other records waiting indefinitely."""
 
 from collections.abc import Iterator
 

@@ -93,7 +93,8 @@ def test_the_old_name_of_wait_for_async_warns(processor: DistributedProcessor) -
 def test_one_poll_serves_all_who_wait(
     processor: DistributedProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads and coroutines wait at the same time. Only one thread asks the database, for all open records at once."""
+    """Threads and coroutines wait at the same time. Only one thread asks the database, for all awaited records at
+    once."""
     asked: list[int] = []
     look = waiting.Poll.look  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""The misuses that hostile handlers commit, by name. `flows.py` calls each misuse in every mode that it applies to."""
+"""The misuses of hostile handlers, by name. `flows.py` calls each misuse in every mode to which the misuse applies."""
 
 import asyncio
 import contextvars
@@ -118,7 +118,7 @@ def change_the_decimal_context() -> None:
 
 
 def run_a_loop() -> None:
-    with suppress(RuntimeError):  # raised in an async handler, whose loop runs already
+    with suppress(RuntimeError):  # raised in an async handler, whose loop is already running
         asyncio.run(asyncio.sleep(0))
 
 

@@ -1,4 +1,4 @@
-"""If the database is away when a child reports its dead predecessor, a later heartbeat reports it."""
+"""If the database is unreachable when a child reports its dead predecessor, a later heartbeat makes the report."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""A run whose heartbeat arrives while rescue looks at it is not declared dead."""
+"""If a run's heartbeat arrives while rescue looks at the run, the run is not declared dead."""
 
 from typing import Any
 

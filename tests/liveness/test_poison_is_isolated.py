@@ -1,5 +1,5 @@
-"""A record that kills its process is found by halving batches, charged and failed. The rest of its batch is
-not charged."""
+"""A record that kills its process is found by halving batches. It is charged and fails. The rest of its batch is not
+charged."""
 
 import pytest
 
@@ -101,7 +101,8 @@ def test_suspects_do_not_wait_until_nothing_else_is_due(store: Store) -> None:
 
 
 def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Store) -> None:
-    """Each run and each aging claim begins with ten suspects in a row. One claim in twenty is an aging claim."""
+    """A run makes up to ten claims of suspects in a row when it begins, and again from each aging claim on. One claim
+    in twenty is an aging claim."""
     suspects = store.enqueue(25)
     store.execute("UPDATE processing_queue SET batch_limit = 1")
     store.enqueue(1_000, priority=0)

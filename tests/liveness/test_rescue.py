@@ -1,4 +1,4 @@
-"""The records of a dead owner are given back soon, once, and only if the owner is really gone."""
+"""Rescue gives back records soon, only once, and only if their owner is gone or their claim is overdue."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -80,7 +80,7 @@ def test_the_others_are_not_declared_dead_with_a_lost_one(store: Store) -> None:
 
 
 def test_what_an_ended_run_left_is_given_back(store: Store) -> None:
-    """A run can leave records, for example, if the COMMIT of a claim got no answer."""
+    """A run can leave records behind, for example, if the COMMIT of a claim got no answer."""
     expected = store.enqueue(10)
     run = store.run()
     run.begin()

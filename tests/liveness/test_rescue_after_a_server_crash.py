@@ -40,7 +40,7 @@ def lonely_store() -> Iterator[Store]:
 
 
 def crash(store: Store) -> None:
-    """kill -9 of one session: Postgres ends all the others and recovers."""
+    """Kills one session with SIGKILL. Then Postgres ends all the others and recovers."""
     before = store.value(RECOVERED_AT)
     url = store.database.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:

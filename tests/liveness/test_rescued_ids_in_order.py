@@ -33,7 +33,7 @@ def claimed(unordered: Store) -> Run:
 
 
 def move_to_the_end(store: Store) -> None:
-    """The first three records come last in the table."""
+    """Moves the first three records to the end of the table."""
     first = "SELECT id FROM processing_queue ORDER BY id LIMIT 3"
     store.execute(f"UPDATE processing_queue SET updated_at = now() WHERE id IN ({first})")  # noqa: S608
 

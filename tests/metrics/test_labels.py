@@ -1,5 +1,4 @@
-"""The number of labels stays bounded and totals stay right, however many names of flows there are, including mistyped
-ones."""
+"""The number of labels stays bounded and totals stay right, however many flow names occur, including mistyped ones."""
 
 from typing import Any
 

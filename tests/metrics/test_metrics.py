@@ -102,7 +102,7 @@ def test_counters_begin_at_nothing_in_each_process(database: DatabaseManager) ->
 def test_a_flow_in_which_nothing_happened_has_counters(
     database: DatabaseManager, collector: QueueCollector
 ) -> None:
-    """Prometheus sees the increase to the first crash only if the counter was there before, with the value 0."""
+    """Prometheus sees the increase at the first crash only if the counter existed before, with the value 0."""
     add_flow(database)
     assert value(scrape(collector), "processing_queue_crashed_records_total", flow="alpha") == 0
 

@@ -89,7 +89,7 @@ def update_under_the_fence(state: State, i: int, run: Run, rules: Rules) -> Iter
 
 
 def snooze(state: State, i: int, run: Run, rules: Rules) -> Iterator[State]:
-    """The record is given back, but a thread that works on the record does not know it."""
+    """The record is given back, but a thread that works on the record does not know this."""
     owns = state.status == "processing" and (state.owner, state.claim_number) == (i, run.claim_number)
     if not run.is_gone and owns and state.locked_by is None:
         yield state._replace(status="pending", owner=None).with_run(

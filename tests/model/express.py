@@ -3,8 +3,8 @@
 The model has one record and a few runs, each registered by an earlier claim. A run holds a slice in one step, and
 settles, converts or loses the slice in a later step. The session of a slice may be ended while the handler goes on.
 The process may die. The answer to the COMMIT may get lost. A session that cannot be ended takes no step. A producer
-may replace the payload once. Vacuum may freeze a mark. The model leaves this out, because runs/has_died_lately.sql
-covers it.
+may replace the payload once. The model leaves out that vacuum may freeze a mark, because runs/has_died_lately.sql
+covers this case.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ class Run(NamedTuple):
     held: int = 0  # the claim number that its open slice will write
     kept: int = 0  # the same, after its session or the answer to its COMMIT was lost
     claimed: int = 0  # the claim number that it owns
-    payload: int = 0  # what its handler was given
+    payload: int = 0  # the payload that its handler was given
 
 
 class State(NamedTuple):
@@ -35,7 +35,7 @@ class State(NamedTuple):
     owner: int | None = None
     claim_number: int = 0
     payload: int = 0
-    mark: int | None = None  # whose slice locked the row last
+    mark: int | None = None  # the run whose slice locked the row last
     attempts: int = 0  # express attempts with this payload
     is_broken: str = ""
 

@@ -1,4 +1,4 @@
-"""If operators stop something and forget it, a finding says after a time who stopped it, why and since when. A stop
+"""If operators stop something and forget it, a finding says after some time who stopped it, when and why. A stop
 neither opens nor resolves alerts about records that wait."""
 
 from collections.abc import Callable

@@ -20,7 +20,7 @@ from tasks.monitoring.snapshot import take_snapshot
 from tests.support.filling import alive
 from tests.support.store import Store
 
-LOOK_SECONDS = 10  # on a busy machine, a heartbeat is read within this time
+LOOK_SECONDS = 10  # even on a busy machine, a heartbeat is read within this time
 
 
 def in_hand(store: Store, seconds: float, *, count: int = 1) -> list[Record]:

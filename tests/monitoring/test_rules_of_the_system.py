@@ -34,7 +34,7 @@ def connected(count: int) -> Callable[[Snapshot], Snapshot]:
 
 
 def idle(*counts: int) -> Callable[[Snapshot], Snapshot]:
-    """Adds one application for each count: the number of its connections that have long been idle in a
+    """Adds one application for each count, which is the number of its connections that have long been idle in a
     transaction."""
     found = [Connections(f"app {number}", 50, 0, 0, 50, count) for number, count in enumerate(counts)]
     return lambda quiet: replace(quiet, server=replace(quiet.server, connections=found))
@@ -50,7 +50,7 @@ def died(count: int) -> Callable[[Snapshot], Snapshot]:
 
 
 def skewed(*seconds: float) -> Callable[[Snapshot], Snapshot]:
-    """Adds one host for each skew of a clock. Each host has a second process that has not measured its skew yet."""
+    """Adds one host for each clock skew. Each host has a second process that has not measured its skew yet."""
     processes = [
         replace(
             dead_process(),

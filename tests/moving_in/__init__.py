@@ -1,1 +1,1 @@
-"""Waiting jobs of other systems become records, each once."""
+"""Each waiting job of another system becomes exactly one record, or is left with a reason."""

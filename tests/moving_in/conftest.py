@@ -23,7 +23,7 @@ class Importing:
 
     @property
     def url(self) -> str:
-        """The URL for sessions of the other system, with a search path to its tables."""
+        """The URL for sessions of the other system, with its tables on the search path."""
         return self.queue_url + ("&" if "?" in self.queue_url else "?") + f"options=-csearch_path%3D{SCHEMA}"
 
     @property

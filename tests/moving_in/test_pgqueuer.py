@@ -1,4 +1,5 @@
-"""Waiting jobs of a real PgQueuer become records, each once, and its workers do not run them any more."""
+"""Each waiting job of a real PgQueuer becomes exactly one record, or is left with a reason. PgQueuer's workers no
+longer run a job that was moved."""
 
 import asyncio
 import json

@@ -1,4 +1,5 @@
-"""Waiting jobs of a real Procrastinate become records, each once, and its workers do not run them any more."""
+"""Each waiting job of a real Procrastinate becomes exactly one record, or is left with a reason. Procrastinate's
+workers no longer run a job that was moved."""
 
 import asyncio
 from collections.abc import Iterator
@@ -157,7 +158,7 @@ def test_jobs_of_a_lock_move_together_and_in_order(importing: Importing, peer: P
     assert document["total"] == 6
     keyed = [row[1]["order_id"] for row in importing.records() if row[4] == "customer 7"]
     assert keyed == [1, 3, 5]
-    # The first batch held the first job of the lock, and therefore all jobs of the lock.
+    # The first batch contained the first job of the lock, and therefore all jobs of the lock.
     first = importing.query("SELECT affected_count FROM audit_log ORDER BY id LIMIT 1")
     assert first == [(4,)]
 

@@ -1,4 +1,4 @@
-"""Rows of a hand-written status table become records, each once."""
+"""Each waiting row of a hand-written status table becomes exactly one record, or is left with a reason."""
 
 from collections.abc import Iterator
 from typing import Any

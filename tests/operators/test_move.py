@@ -1,4 +1,4 @@
-"""Records whose name is not a registered flow are shown, and can be cancelled or moved to a flow. The counts stay
+"""Records whose `flow_name` is not registered are shown, and can be cancelled or moved to a flow. The counts stay
 right."""
 
 import json

@@ -76,7 +76,7 @@ def test_repair_performs_the_cancellation_that_was_asked_for(store: Store, tmp_p
 
 
 def test_repair_does_not_take_a_record_from_its_new_owner(store: Store) -> None:
-    """When repair reads the record, its claim has no run. Then another run claims the record."""
+    """When repair reads the record, the run that claimed it has no row. Then another run claims the record."""
     (record_id,) = store.enqueue(1)
     store.run().begin()
     store.execute("DELETE FROM flow_execution_logs")

@@ -1,4 +1,4 @@
-"""Flows whose handlers note for which queue they work."""
+"""Flows whose handlers note which queue they work for."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ from tests.support.servers import FAST_SETTINGS, PostgresServer, connect, reacha
 
 @dataclass(frozen=True)
 class Pooled:
-    """A migrated database that is reached directly and through PgBouncer."""
+    """A migrated database that tests can reach directly and through PgBouncer."""
 
     pgbouncer: PgBouncer
     direct_url: str
@@ -45,8 +45,8 @@ class Pooler:
         return self.pgbouncer.url()
 
     def wait_until_refused(self) -> None:
-        """The first client waits in vain for Postgres, which is away. From then on, PgBouncer refuses other
-        clients at once."""
+        """The first client waits in vain for Postgres, which is stopped. From then on, PgBouncer refuses other clients
+        at once."""
         for _ in range(2):
             with suppress(psycopg.OperationalError), psycopg.connect(self.url) as connection:
                 connection.execute("SELECT 1")

@@ -1,5 +1,5 @@
-"""If Postgres is away, a statement behind PgBouncer waits for two minutes by default. Heartbeats, checks, probes
-and the Queue page do not wait that long. A worker can start as soon as Postgres is back."""
+"""If Postgres is unreachable, a statement behind PgBouncer waits for two minutes by default. Heartbeats, checks, probes
+and the Queue page do not wait that long. A worker can start as soon as Postgres is reachable again."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""After a one-COMMIT slice, a client has its own settings, whichever client began the session of the server."""
+"""After a one-COMMIT slice, a client has its own settings, whichever client opened the server's session."""
 
 import asyncio
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ SETTINGS = (
 def manager(
     postgres_server: PostgresServer, pooled: Pooled, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[DatabaseManager]:
-    """A pool of one session, which a producer with other settings began."""
+    """A pool of one session, which a producer with other settings opened."""
     with ExitStack() as stack:
         directory = stack.enter_context(reachable_directory())
         bouncer = stack.enter_context(

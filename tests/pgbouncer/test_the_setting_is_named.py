@@ -20,7 +20,8 @@ def test_a_pooler_that_refuses_our_parameters(pooled: Pooled) -> None:
 
 
 def test_a_pooler_that_ignores_our_parameters(postgres_server: PostgresServer) -> None:
-    """Such a pooler would let us connect, drop our timeouts, and mix up prepared statements."""
+    """A pooler that ignores our parameters would let us connect. But it would drop our timeouts, and mix up prepared
+    statements."""
     ignoring = {"ignore_startup_parameters": "options"}
     with reachable_directory() as directory:
         with running_pgbouncer(Path(directory), postgres_server.url, **ignoring) as bouncer:

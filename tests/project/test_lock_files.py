@@ -19,7 +19,8 @@ def pins(lock_file: Path) -> dict[str, str]:
 
 
 def names(requirements: list[str]) -> set[str]:
-    """The names of the packages, without this project's own name. An extra may include another extra."""
+    """The names of the packages. Leaves out this project's own name, which occurs if an extra includes another
+    extra."""
     named = {Requirement(requirement).name.lower() for requirement in requirements}
     return named - {PROJECT["project"]["name"]}
 

@@ -1,4 +1,4 @@
-"""`make servers` keeps a Postgres and a Redis for tests, says how to use them, and leaves nothing behind."""
+"""`make servers` keeps a Postgres and a Redis running for tests, says how to use them, and leaves nothing behind."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def read_until(process: subprocess.Popen[str], end: str) -> str:
 
 
 def servers_of(process: subprocess.Popen[str]) -> dict[psutil.Process, str]:
-    """Returns the server processes with their names. Leaves out a process that ends at that moment."""
+    """Returns the server processes with their names. Leaves out a process that ends during the call."""
     found = {}
     for child in psutil.Process(process.pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):

@@ -1,5 +1,5 @@
-"""In a forked child, CPython calls private methods of every Thread, such as `_stop`. None of our threads redefines
-such a method."""
+"""In a forked child, CPython calls private methods of every Thread, such as `_stop`. None of our thread classes
+redefines such a method."""
 
 import importlib
 import pkgutil
@@ -13,7 +13,8 @@ import queue_store
 
 
 class Plain(threading.Thread):
-    """Defines only the attributes that Python adds to every class. They differ between versions of Python."""
+    """Defines only the attributes that Python adds to every class. These attributes differ between versions of
+    Python."""
 
 
 # Our threads may define these names. Thread's documentation allows overriding `run` and `__init__`.

@@ -1,5 +1,5 @@
-"""Only modules for SQLAlchemy import it. All other modules can be imported without SQLAlchemy. So workers, typed
-payloads, `queuectl import` and the other commands do not need it."""
+"""Only the modules that are about SQLAlchemy import it. All other modules can be imported without SQLAlchemy. So
+workers, typed payloads, `queuectl import` and most other commands do not need SQLAlchemy."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
-"""In a real browser, the Content-Security-Policy breaks no page, neither ours nor Flower's. It refuses foreign
-scripts."""
+"""In a real browser, the Content-Security-Policy breaks no page, neither ours nor Flower's. On our pages, it refuses
+injected inline scripts."""
 
 import os
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ OF_FLOWER = {
 def served(
     page_url: tuple[str, DatabaseManager], redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """The names of a running worker and of a task that it has done."""
+    """The name of a running worker, and the id of a task that it has executed."""
     url = page_url[1].engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     log = tmp_path_factory.mktemp("worker") / "log"
     arguments = ["worker", "-Q", "shown", "--concurrency=1", f"--hostname={WORKER}", "--task-events"]

@@ -1,4 +1,5 @@
-"""Every request to Flower passes one check of login, host, headers and sizes. No option switches it off."""
+"""Every request to Flower passes one check of login, host, headers and sizes. Only the login and logout pages, the
+health check and static files need no login. No option switches the check off."""
 
 import re
 import socket
@@ -78,7 +79,8 @@ def test_read_only_mode_holds_for_the_api_of_flower(
 def test_the_login_of_a_provider_stands_behind_the_door_too(
     page_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """The provider cannot be reached. Flower alone would show the traceback and the settings of its process."""
+    """The provider cannot be reached. Flower's own error page would show the traceback and the settings of its
+    process."""
     named = {
         "FLOWER_GITHUB_OAUTH_DOMAIN": "127.0.0.1:9",
         "FLOWER_OAUTH2_KEY": "key",

@@ -1,5 +1,6 @@
-"""Sends odd values to every path and field of the page, and of Flower's API. No answer is a 5xx or a traceback, and
-nothing changes without login and token. The values are random, with a fixed seed."""
+"""Sends odd values to every path and field of the page, and of Flower's API. No answer contains a traceback. No
+answer is a 5xx, except Flower's 503 for its missing result backend. Nothing changes without login and token. The values
+are random, with a fixed seed."""
 
 import itertools
 import json
@@ -23,7 +24,7 @@ from tests.support.page_flower import flower, page_database, page_database_url
 __all__ = ["flower", "page_database", "page_database_url"]
 
 SEED = 20261127
-REQUESTS = 400  # random requests. Before these, each method of each path and each field of our paths gets one
+REQUESTS = 400  # random requests. Before these, each method of each path and each field of our paths gets one request
 METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
 FIELDS = (
     "id", "ids", "flow", "status", "error", "key", "payload_key", "payload_value", "from", "before", "before_id",

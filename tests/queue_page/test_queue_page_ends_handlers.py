@@ -1,4 +1,4 @@
-"""The pages name a handler that hangs. The page of its record can end it, but only in the claim that the page
+"""The pages name a handler that hangs. The page of the record can end the handler, but only in the claim that the page
 showed."""
 
 import pytest

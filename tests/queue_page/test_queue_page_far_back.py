@@ -1,4 +1,4 @@
-"""The first search finds unfinished records, by status or by key, however many finished rows there are."""
+"""The first search finds unfinished records, by status or by key, however many finished records there are."""
 
 from collections.abc import Iterator
 from dataclasses import replace

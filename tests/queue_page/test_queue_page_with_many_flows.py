@@ -1,4 +1,5 @@
-"""The overview stays useful with a thousand flows, also on a phone. It shows the first flows, filters and sorts."""
+"""The overview stays useful with a thousand flows, also on a phone. It shows the first flows, and can filter and sort
+all of them."""
 
 import os
 from collections.abc import Iterator

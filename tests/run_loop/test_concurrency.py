@@ -1,5 +1,5 @@
-"""As many handlers run at the same time as the flow asks for, and no more. They get records of the next batch
-before the last batch is finished."""
+"""As many handlers run at the same time as the flow asks for, and no more. The handlers get records of the next batch
+before the previous batch is finished."""
 
 import asyncio
 import threading
@@ -64,7 +64,7 @@ def test_as_many_handlers_run_as_asked_for(worker: Worker, gauge: Gauge, kind: i
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_the_next_batch_is_claimed_while_the_tail_of_the_last_still_runs(worker: Worker, kind: int) -> None:
-    """The first record waits until a record of a later batch was handled."""
+    """The handler of the first record waits until another handler has received a record of a later batch."""
     later = threading.Event()
 
     def in_threads(payload: int) -> None:
@@ -89,7 +89,7 @@ def test_the_next_batch_is_claimed_while_the_tail_of_the_last_still_runs(worker:
 
 
 def test_claiming_ahead_is_bounded(worker: Worker) -> None:
-    """While all handlers are busy, a run has at most one batch more unstarted records than the low-water mark."""
+    """While all handlers are busy, a run's unstarted records exceed the low-water mark by at most one batch."""
     release, claimed = threading.Event(), []
 
     def hold(payload: int) -> None:

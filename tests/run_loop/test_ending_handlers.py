@@ -1,4 +1,5 @@
-"""A request to end a handler changes nothing if it comes too late, however late it is."""
+"""Requests to end a handler. If the handler returns before a request takes effect, the request does not change the
+record."""
 
 import threading
 import time

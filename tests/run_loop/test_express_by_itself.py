@@ -1,4 +1,4 @@
-"""Flows become express by themselves if every promise still holds. If a promise would break, their records are
+"""Flows become express by themselves if every promise still holds. If a promise would be broken, their records are
 again claimed in the normal way."""
 
 import asyncio
@@ -184,7 +184,7 @@ FAILURES = [ValueError("again"), PermanentError("no"), SnoozeRecord(3600)]
 def test_a_slice_ends_after_a_record_that_is_not_completed(
     worker: Worker, seen: Seen, monkeypatch: pytest.MonkeyPatch, kind: Any, failure: Exception
 ) -> None:
-    """If a handler fails only in slices, each slice charges only one record, with one attempt."""
+    """Even if a handler fails only in slices, each slice charges only one record, with one attempt."""
     quick = worker.services.quick_batches["sample"]
     monkeypatch.setattr(
         type(quick), "are_enough", property(lambda self: self.wanted == ENOUGH_BATCHES), raising=True

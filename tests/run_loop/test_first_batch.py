@@ -92,7 +92,7 @@ def test_a_batch_size_of_an_operator_is_obeyed(worker: Worker) -> None:
 
 
 def test_the_claim_is_as_small_if_the_batch_size_has_changed(worker: Worker) -> None:
-    """The first claim is then undone and made again."""
+    """If the batch size has changed, the first claim is undone and made again."""
     fill(worker, 2 * BATCH_SIZE)
     worker.services.position("sample").batch_size = 50
     walk(worker)
@@ -100,7 +100,7 @@ def test_the_claim_is_as_small_if_the_batch_size_has_changed(worker: Worker) -> 
 
 
 def test_a_flow_whose_slice_failed_lately_claims_a_whole_batch(worker: Worker) -> None:
-    """A whole batch also has the records that every slice would refuse."""
+    """A whole batch also contains the records that every slice would refuse."""
     fill(worker, 2 * BATCH_SIZE)
     worker.services.quick_batches["sample"].wanted = ENOUGH_BATCHES + 1
     walk(worker)
@@ -121,7 +121,7 @@ def test_suspects_come_first(worker: Worker) -> None:
 
 
 def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> None:
-    """It has the records that the slice left, which no other slice may have."""
+    """The whole batch contains the records that the slice left, because no other slice may contain them."""
 
     def stop_once(payload: int) -> None:
         if payload == 2 * FIRST:
@@ -140,7 +140,7 @@ def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> 
 def test_after_a_slice_that_left_due_records_another_slice_follows(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slices have not grown much yet, so the first one leaves the rest."""
+    """Slices have not grown much yet, so the first slice leaves some due records."""
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     for name in ("a", "b"):
         fill(worker, 3 * BATCH_SIZE, name)
@@ -197,7 +197,7 @@ def test_a_flow_whose_run_has_died_lately_claims_whole_batches(worker: Worker) -
 def test_nobody_looks_for_another_slice_after_all_due_records(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another flow waits, so it is its turn."""
+    """Another flow waits, so it is that flow's turn."""
     sizes: list[int] = []
 
     def note(run: Run, size: int, *rest: Any) -> Any:
@@ -241,7 +241,7 @@ def test_the_next_run_begins_where_the_run_ends(
 def test_what_becomes_due_during_the_slice_is_not_left(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run found all due records in its slice, but more are due when it would end."""
+    """The slice contained all due records, but more records are due when the run would end."""
     late: list[int] = []
 
     def enqueue_once(payload: Any) -> None:

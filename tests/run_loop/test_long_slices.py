@@ -1,4 +1,5 @@
-"""If a slice becomes long, its records are claimed while a handler runs. So the locks of the slice soon end."""
+"""If a slice becomes long, its records are claimed while a handler runs. So the locks of the slice are soon
+released."""
 
 import asyncio
 import threading

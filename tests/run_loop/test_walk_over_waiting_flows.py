@@ -42,7 +42,7 @@ def walked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def walk(worker: Worker) -> None:
-    """Runs the waiting flows, as a process that serves their Celery queues. Its time slice does not end, even
+    """Runs the waiting flows, as a process that serves their Celery queues does. Its time slice does not end, even
     on a slow machine."""
     services = worker.services
     rows = worker.query("SELECT DISTINCT celery_queue FROM flows")

@@ -1,4 +1,4 @@
-"""A record has one owner, and a claim takes only what may be claimed."""
+"""A record has one owner, and a claim takes only records that may be claimed."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

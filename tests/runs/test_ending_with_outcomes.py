@@ -40,7 +40,7 @@ def test_what_came_meanwhile_is_claimed(store: Store) -> None:
 
 
 def test_a_record_below_the_cursor_is_claimed(store: Store) -> None:
-    """Such a record may have been committed late, retried or rescued."""
+    """A record below the cursor may have been committed late, retried or rescued."""
     store.enqueue(2)
     run = store.run()
     records = run.begin()
@@ -70,7 +70,7 @@ def test_what_is_due_later_does_not_keep_it_going(store: Store) -> None:
 
 
 def test_what_cannot_be_claimed_is_left_to_the_claim(store: Store) -> None:
-    """A record that cannot be claimed is, for example, a record of a paused flow."""
+    """For example, a record of a paused flow cannot be claimed."""
     store.enqueue(1)
     run = store.run()
     records = run.begin()

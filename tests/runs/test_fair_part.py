@@ -1,4 +1,4 @@
-"""Due records from a run's position on are shared among the processes that could work on them now. A fair part is
+"""The due records from a run's position on are shared among the processes that could work on them now. A fair part is
 the share of one process."""
 
 from uuid import UUID, uuid4

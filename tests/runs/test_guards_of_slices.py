@@ -21,7 +21,7 @@ COMPLETE, CLAIM = "arrows/complete_held", "arrows/claim_held"
 MARK = "AND (%(mark)s::xid IS NULL OR q.xmax = %(mark)s::xid)"
 STATES = "AND run.state IN ('running', 'stopping')"
 
-# guard: its statement, its text, the text of the mutant, and the file whose tests fail with the mutant
+# For each guard: its statement, its text, the text of the mutant, and the file whose tests fail with the mutant.
 MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "no lock": (HOLD, "FOR NO KEY UPDATE SKIP LOCKED", "", SLICES),
     "waits for what others hold": (HOLD, "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE NOWAIT", SLICES),

@@ -1,4 +1,4 @@
-"""If the answer to a COMMIT is lost, the COMMIT may have happened or not. In both cases nothing is counted
+"""If the answer to a COMMIT is lost, the COMMIT may or may not have happened. In both cases nothing is counted
 twice, and nothing is left behind."""
 
 import threading
@@ -206,7 +206,7 @@ def test_a_claim_that_is_written_with_outcomes_goes_on_where_it_found_nothing(st
 def test_an_interrupt_at_the_beginning_of_a_savepoint_leaves_nothing_behind(
     database: DatabaseManager, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """psycopg believes that it is inside of the savepoint, and refuses the ROLLBACK."""
+    """psycopg believes that it is inside the savepoint, and refuses the ROLLBACK."""
     with suppress(KeyboardInterrupt), database.transaction() as cursor:
         pid = cursor.connection.info.backend_pid
         savepoint = cursor.connection.transaction()

@@ -99,7 +99,7 @@ def test_a_successor_that_finds_nothing_leaves_the_statements_prepared(worker: W
 
 @direct_only
 def test_a_run_that_finds_nothing_leaves_the_statements_prepared(worker: Worker) -> None:
-    """About half of all hints find no record. The run then sends its own ROLLBACK, because psycopg's `rollback` would
+    """Many hints find no record. A run that finds no record sends its own ROLLBACK, because psycopg's `rollback` would
     forget the prepared statements."""
     flow = worker.declare(lambda payload: None, name="sample")
     for _ in range(8):  # psycopg prepares a statement after five executions

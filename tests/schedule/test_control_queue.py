@@ -149,7 +149,7 @@ def unserved_seconds(database: DatabaseManager) -> float | None:
 
 
 def found(database: DatabaseManager) -> list[Finding]:
-    """The findings of the rule `control_queue` only."""
+    """Only the findings of the rule `control_queue`."""
     with database.transaction() as cursor:
         schedule = read_schedule(cursor)
     snapshot = replace(take_snapshot(database, ProcessorSettings()), schedule=schedule, broker=read_broker())

@@ -47,7 +47,8 @@ TABLES: dict[str, dict[str, str]] = {
     NOBODY: {},
 }
 
-# From Postgres 17 on, these roles have the right MAINTAIN on the tables that they vacuum. It includes locking them.
+# From Postgres 17 on, these roles have the right MAINTAIN on the tables that they vacuum. This right includes locking
+# these tables.
 MAINTAINERS = {OPERATOR, WORKER}
 MAINTAINED = (
     "processing_queue",

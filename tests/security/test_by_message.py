@@ -1,4 +1,5 @@
-"""A message can only call the tasks that wake up work. All our other tasks do nothing if a message calls them."""
+"""Of our tasks, a message can only start those that `waking_task` registers. The others do nothing if a
+message calls them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -74,7 +74,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Database:
-    """A database whose owner is no superuser. Each of the other logins has at most one role."""
+    """A database whose owner is not a superuser. Each of the other logins has at most one role."""
 
     url: str
     columns: dict[str, list[str]]
@@ -140,7 +140,7 @@ def test_what_is_declared_is_there(database: Database) -> None:
 
 
 def is_allowed(login: psycopg.Connection, cell: Cell) -> bool:
-    """Tries the statement, and rolls it back. An error that is no refusal shows that the login has the right."""
+    """Tries the statement, and rolls it back. An error other than a refusal shows that the login has the right."""
     login.execute("BEGIN")
     try:
         login.execute(cell.statement.encode())

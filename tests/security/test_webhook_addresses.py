@@ -1,4 +1,4 @@
-"""A webhook reaches no address of our own network, in any notation. An answer that is too slow is given up."""
+"""A webhook reaches no address of our own network, in any notation. If an answer is too slow, the sender gives up."""
 
 import socket
 import threading

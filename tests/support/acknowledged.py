@@ -1,4 +1,4 @@
-"""Producers that note which records they tried to enqueue, and which enqueues were acknowledged to them."""
+"""Producers that note which records they tried to enqueue, and which of these records were acknowledged."""
 
 import threading
 import time

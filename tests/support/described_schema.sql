@@ -1,5 +1,5 @@
--- Each query gives the statements that make one kind of thing, in a fixed order. They make the things of the schema
--- that comes first on the search_path. The queries are separated by empty lines.
+-- Each query gives the statements that make objects of one kind, in a fixed order. The statements make the objects of
+-- the schema that comes first on the search_path. The queries are separated by empty lines.
 
 -- Roles
 SELECT concat_ws(' ', 'CREATE ROLE', quote_ident(r.rolname), CASE WHEN r.rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,

@@ -19,7 +19,7 @@ IS_UNBLOCKED = b"""(q.order_key IS NULL OR (
 
 
 def before_unindexed(statement: bytes) -> bytes:
-    """Replaces each call of `unindexed` by the expression that this function stands for."""
+    """Replaces each call of `unindexed` with the expression that this function stands for."""
     return HINT.sub(rb"\1 || ''", statement)
 
 

@@ -39,7 +39,8 @@ SETTINGS = {
 
 
 class PgBouncer:
-    """A PgBouncer in front of one server, on a port of 127.0.0.1. It logs every client in as `postgres`."""
+    """A PgBouncer in front of one server, on a port of 127.0.0.1. It logs every client in as the user of
+    `server_url`."""
 
     def __init__(self, program: str, directory: Path, server_url: str, settings: dict[str, str]) -> None:
         self.port = free_port()

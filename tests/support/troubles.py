@@ -24,7 +24,7 @@ def healthy(database: DatabaseManager) -> None:
 
 
 def contact_gone(database: DatabaseManager) -> None:
-    """No process has a channel to one of the two contacts any more."""
+    """For one of the two contacts, no process has a channel any more."""
     healthy(database)
     execute(
         database,

@@ -1,5 +1,5 @@
 """If the claims of a flow keep failing, a finding names the flow and the error. There is no such finding when the
-database is away."""
+database is unreachable."""
 
 import pytest
 

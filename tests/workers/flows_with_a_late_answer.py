@@ -1,6 +1,6 @@
-"""The flow `quick`, in a worker whose only child is stopped: it accepts a hint just before Celery gives up the hints
-that no child has accepted, and Celery has not read the answer then. Without this module, that happens if a worker is
-stopped within some milliseconds of a hint."""
+"""The flow `quick`, in a worker whose only child is frozen. When the worker stops, the child accepts a hint just before
+Celery gives up the hints that no child has accepted. At that moment, Celery has not read the child's answer yet.
+Without this module, that happens only if a worker is stopped within some milliseconds of a hint."""
 
 import os
 import signal

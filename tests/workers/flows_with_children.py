@@ -1,4 +1,4 @@
-"""A flow whose handler starts processes in each way that `multiprocessing` has."""
+"""A flow whose handler starts a process with `multiprocessing`, in the way that the payload names."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor

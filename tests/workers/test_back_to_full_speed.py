@@ -1,4 +1,4 @@
-"""Ten seconds after Postgres or Redis is back, records are processed as before.
+"""Ten seconds after Postgres or Redis is back, records are processed as fast as before.
 
 RECOVERY_OUTAGES: how often each server is stopped. RECOVERY_HANDLER_MS: how long a record takes. RECOVERY_REPORT: the
 file for the figures, which `make recovery-evidence` writes.
@@ -108,7 +108,7 @@ def test_ten_seconds_after_postgres_or_redis_return_records_flow_as_before(
             recoveries.append(outage("Postgres", postgres, log, lambda: crash(postgres), postgres.start))
             recoveries.append(outage("Redis", postgres, log, broker.stop, broker.start))
     assert all(recovery.first_seconds <= BOUND_SECONDS for recovery in recoveries), recoveries
-    if path := os.environ.get("RECOVERY_REPORT"):  # other load would spoil the rates
+    if path := os.environ.get("RECOVERY_REPORT"):  # in other runs, other load could spoil the rates
         Path(path).write_text(report(recoveries, postgres, broker))
         assert all(recovery.is_in_time for recovery in recoveries), recoveries
 

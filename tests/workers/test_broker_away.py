@@ -1,6 +1,6 @@
 """Without the broker, work goes on. After its return, no record is doubled and no record is left waiting.
 
-BROKER_AWAY_SECONDS: how long the broker is away. BROKER_AWAY_REPORT: the file for the figures, which `make
+BROKER_AWAY_SECONDS: how long the broker is stopped. BROKER_AWAY_REPORT: the file for the figures, which `make
 test-broker-away` writes.
 """
 

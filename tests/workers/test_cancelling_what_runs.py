@@ -1,4 +1,4 @@
-"""An operator cancels a record that runs in a real worker process, and the heartbeat tells its handler."""
+"""An operator cancels a record that runs in a real worker process, and the handler learns this from the heartbeat."""
 
 import json
 import subprocess

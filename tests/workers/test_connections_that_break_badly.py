@@ -40,9 +40,9 @@ def test_a_subscription_breaks_while_a_message_waits_and_the_broker_is_away(
         with running_worker(environment, log, concurrency=1, settings=allowed) as worker:
             with Celery("shop", broker=redis_url, set_as_current=False) as shop:
                 sent = shop.send_task("processing_queue.enqueue", ["letters", {}], queue="flows")
-            # One line is of the first delivery, the other of the message that Celery sends for the retry. Between
-            # the two, the message is nowhere for a moment: Kombu takes it out of the queue first, and then notes it
-            # as unacknowledged.
+            # One line is from the first delivery, and the other is from the message that Celery sends for the retry.
+            # Between the two, the message is nowhere for a moment: Kombu takes it out of the queue first, and then
+            # notes it as unacknowledged.
             wait_until(lambda: log.read_text().count(f"[{sent.id}] received") == 2, "a retry that waits", log)
             wait_until(lambda: redis_client.hlen("unacked") == 1, "a message that waits in the worker", log)
             between.refuse()

@@ -1,4 +1,4 @@
-"""If the records of some flows kill each process at once, the other flows are still served."""
+"""If the records of some flows immediately kill each process that claims them, the other flows are still served."""
 
 from typing import Any
 

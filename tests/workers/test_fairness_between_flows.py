@@ -1,4 +1,5 @@
-"""A flow with endless work does not keep the others waiting: its run ends when its slice is over and others wait."""
+"""A flow with endless work does not keep the others waiting: its run ends when its time slice is over and others
+wait."""
 
 from pathlib import Path
 

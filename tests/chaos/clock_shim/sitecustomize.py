@@ -1,5 +1,5 @@
 """Python runs this module in every interpreter that has this directory on its PYTHONPATH. It makes `time.time` wrong
-by the number of seconds that stands first in the file CHAOS_CLOCK. The second number in the file is the error that a
+by the first number in the file that CHAOS_CLOCK names, in seconds. The second number in the file is the error that a
 process read last. C code still sees the right time."""
 
 import mmap

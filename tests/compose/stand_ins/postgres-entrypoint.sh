@@ -1,5 +1,6 @@
 #!/bin/sh
-# POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB: made once, on a new data directory. Run by the user postgres.
+# In a new data directory, creates the login POSTGRES_USER, with POSTGRES_PASSWORD, and the database POSTGRES_DB.
+# Runs as the user postgres.
 set -eu
 PGDATA=/var/lib/postgresql/18/data
 

@@ -145,7 +145,7 @@ def login_limit(fleet: Fleet) -> Iterator[None]:
 
 
 def open_connections(fleet: Fleet, stack: ExitStack, wanted: int) -> None:
-    """Opens connections until the server has `wanted`, including the connections of the fleet."""
+    """Opens connections until the server has `wanted` of them, including those of the fleet."""
     count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     while fleet.query(count) < [(wanted,)]:
         stack.enter_context(fleet.connect(fleet.url, "billing"))

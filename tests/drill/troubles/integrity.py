@@ -1,4 +1,4 @@
-"""Somebody changes rows, or disables a trigger, with plain SQL."""
+"""Somebody changes or deletes rows, or disables a trigger, with plain SQL."""
 
 from collections.abc import Iterator
 
