@@ -20,8 +20,8 @@ from tasks.embedded.programs import postgres_programs
 from tasks.embedded.redis import EmbeddedRedis
 
 DATABASE = "rpa_db"
-# No setting here gives up durability for speed. To track the planning of statements would cost a few percent, both
-# for us and for the limit.
+# No setting here gives up durability for speed. Tracking the planning of statements would cost a few percent, for our
+# workers and for the limit.
 SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track_planning": "off",

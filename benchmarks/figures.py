@@ -1,4 +1,4 @@
-"""Compares rates. The two sides are measured in turns, because the speed of a machine changes."""
+"""Compares rates. The measurements of the two sides alternate, because the speed of a machine changes."""
 
 import statistics
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Makes millions of finished rows, spread over thirty days, and half a million waiting rows. The benchmarks of
+"""Makes millions of finished rows, spread over thirty days, and half a million pending rows. The benchmarks of
 monitoring and of the Queue page read these rows. FLOWS=1000 spreads the rows over 1,000 flows. FAILED=1000000 makes
 a million of the rows failed."""
 
@@ -13,7 +13,7 @@ from queue_store.database.manager import DatabaseManager
 from queue_store.settings import DatabaseSettings, parse_database_url
 
 FLOWS = int(os.environ.get("FLOWS", "5"))
-FREE_IDS = 10_000  # the rows have higher ids; a search comes to records with lower ids last
+FREE_IDS = 10_000  # the rows have higher ids; a search reads records with lower ids last
 USUAL_FAILED_SHARE = 50  # one row in fifty has failed
 CHUNK = 500_000
 SETTINGS = {

@@ -1,6 +1,6 @@
-"""The worker that a user would write by hand for the same rows. In one transaction, it claims a batch, inserts a row
-for each record and acknowledges the batch. It has no savepoints, fence, history or counts. Two of these workers run
-at the same time."""
+"""The worker that a user would write by hand for the same rows. It claims a batch in one transaction. In a second
+transaction, it inserts a row for each record and acknowledges the batch. It has no savepoints, fence, history or
+counts. Two of these workers run at the same time."""
 
 import sys
 import uuid

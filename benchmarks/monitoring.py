@@ -2,8 +2,8 @@
 
 Starts its own Postgres with default durability, and makes the rows. Then it runs every call several times, and
 reports the median and the worst time. After that, it claims and completes records. At the same time, it makes each
-call every 15 seconds, in a different order each time. It compares the execution times of the roles in
-pg_stat_statements, and the CPU of the server's sessions. If there were at least ten million rows, it writes
+call every 15 seconds, in a different order each time. It compares the calls' execution times in pg_stat_statements with
+those of the claims, and the calls' CPU with the server's CPU. If there were at least ten million rows, it writes
 benchmarks/results/monitoring-ten-million.md. The exit code is 1 if a figure is above its bound.
 """
 
@@ -90,7 +90,7 @@ def monitoring_calls() -> dict[str, Callable[[], Any]]:
 
 
 def measure() -> dict[str, list[float]]:
-    """The milliseconds of each call. Leaves out the first time, which fills caches and opens the connection."""
+    """The milliseconds of each call. Leaves out the first call, which fills caches and opens the connection."""
     figures: dict[str, list[float]] = {}
     for name, call in monitoring_calls().items():
         figures[name] = [timed(call) for _ in range(TIMES + 1)][1:]
@@ -101,8 +101,9 @@ def measure() -> dict[str, list[float]]:
 @dataclass(frozen=True, slots=True)
 class Shares:
     """`of_claims` is each call's execution time, in percent of the execution time of all claims.
-    `of_claims_and_completions` is the same, in percent of claims and completions. `of_cpu` says how many percent of
-    the server's CPU all calls together used. The other fields say how much was polled and processed."""
+    `of_claims_and_completions` is the same, in percent of claims and completions. `of_cpu` is the CPU that all calls
+    together used, in percent of the server's CPU. The other fields say how many polls were made, how many records were
+    processed, and how long this took."""
 
     of_claims: dict[str, float]
     of_claims_and_completions: dict[str, float]
@@ -114,7 +115,7 @@ class Shares:
 
 def measure_shares(url: str, postmaster_pid: int) -> Shares:
     """Processes records, folds counts and makes the monitoring calls, all at the same time. Each of the three has its
-    own database role. Each poll begins with another call."""
+    own database role. Each poll begins with a different call."""
     calls = monitoring_calls()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(WORK, {"count": WORK_RECORDS})

@@ -1,4 +1,4 @@
-"""A Celery application with only one task. bench-start compares our application with it."""
+"""A Celery application with only one task. `make bench-start` compares our application with this one."""
 
 import os
 

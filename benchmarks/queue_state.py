@@ -46,7 +46,7 @@ def empty(connection: Connection[Any]) -> None:
 
 
 def settle(connection: Connection[Any]) -> None:
-    """Vacuums and makes a checkpoint now, so that neither happens during a measurement."""
+    """Runs VACUUM and CHECKPOINT now, so that neither happens during a measurement."""
     connection.execute("VACUUM (ANALYZE) processing_queue, flow_execution_logs, rollup_deltas")
     connection.execute("CHECKPOINT")
 

@@ -7,8 +7,8 @@ import psutil
 
 
 def server_cpu_seconds(postmaster_pid: int) -> float:
-    """The CPU of the server and its sessions. It includes ended sessions that the postmaster has already waited
-    for."""
+    """The CPU of the server and its sessions. The figure includes ended sessions, if the postmaster has already reaped
+    them."""
     postmaster = psutil.Process(postmaster_pid)
     own = postmaster.cpu_times()
     alive = sessions_cpu_seconds(child.pid for child in postmaster.children())

@@ -11,7 +11,7 @@ from benchmarks.figures import Ratio
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A single number. It should not be above `at_most` or below `at_least`."""
+    """A single number. The value should not be above `at_most` or below `at_least`."""
 
     group: str
     name: str
@@ -41,7 +41,7 @@ class Session:
     is_full: bool
     name: str = ""
     only_peer: str = ""
-    command: str = ""  # the command that makes the report again
+    command: str = ""  # the command that reproduces the report
     figures: list[Figure] = field(default_factory=list[Figure])
     ratios: list[Ratio] = field(default_factory=list[Ratio])
     packages: set[str] = field(default_factory=set[str])  # the packages of the measured peers

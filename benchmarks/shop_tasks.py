@@ -1,4 +1,5 @@
-"""An application whose tasks do nothing, for `python -m benchmarks.celery_tasks`. It uses durable or plain Celery."""
+"""An application whose tasks do nothing, for `python -m benchmarks.celery_tasks`. The application uses DurableCelery or
+plain Celery."""
 
 import os
 from typing import Any

@@ -1,9 +1,9 @@
 """Measures how much CPU a start costs: `make bench-start` (TIMES=5).
 
-Compares our worker with a plain Celery worker, from the start until the worker is ready. Both have two processes.
-Our worker also waits until both processes are registered. Measures `queuectl migrate` on a database that is up to
-date. Compares read-only commands with the imports that they cannot avoid. Prints medians. The ratios depend little
-on the machine. The exit code is 1 if a figure is above its bound.
+Compares our worker with a plain Celery worker, from the start until the worker is ready. Both workers have two pool
+children. The measurement of our worker also waits until both children are registered. Measures `queuectl migrate` on a
+database that is up to date. Compares read-only commands with the imports that they cannot avoid. Prints medians. The
+ratios depend little on the machine. The exit code is 1 if a figure is above its bound.
 """
 
 import os
@@ -66,7 +66,7 @@ def measure(servers: BenchServers, number: int) -> list[float]:
 
 
 def batched(figures: Sequence[float]) -> list[tuple[float, float]]:
-    """Returns pairs of CPU seconds: of the imports, and of the command."""
+    """Returns pairs of CPU seconds: those of the imports, and those of the command."""
     return list(zip(figures[::2], figures[1::2], strict=True))
 
 

@@ -22,7 +22,7 @@ FLOWS = "benchmarks.flows_measured"
 FAN_OUT_TASK = "processing_queue.fan_out"
 READY_SECONDS = 60.0
 MOULD = "mould"  # a queue that no worker consumes
-# Only a hint starts work. Idle processes that poll would start runs while a table is being filled.
+# Here, only a hint starts a run. Idle processes that poll would start runs while a table is being filled.
 SETTINGS = {"FLOW_MODULES": FLOWS, "IDLE_POLL_SECONDS": "3600"}
 OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO", "-Q", "flows")
 
@@ -66,7 +66,7 @@ class Worker:
         return [child.pid for child in psutil.Process(self._popen.pid).children()]
 
     def hint(self, flow_name: str = "no_op") -> None:
-        """Sends one hint for each pool child."""
+        """Sends as many hints as there are pool children."""
         for slot in range(self.processes):
             self._hints.started(flow_name, slot)
             self._hints.send(flow_name, "flows", slot)

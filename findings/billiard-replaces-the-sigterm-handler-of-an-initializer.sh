@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# billiard 4.3.2, the pool of Celery 5.7: a process of the pool runs its initializer, and afterwards installs handlers of
-# its own for SIGTERM and other signals. So a handler that the initializer installs for SIGTERM is replaced without a
-# word. In Celery, the initializer sends `worker_process_init`, which many applications use for this purpose. A handler
-# for a signal that billiard does not use, such as SIGWINCH, stays.
-# Exit 1: the behaviour has changed. Takes a few seconds.
+# billiard 4.3.2, the pool of Celery 5.7: a process of the pool first runs its initializer, and then installs its own
+# handlers for SIGTERM and other signals. So billiard silently replaces a handler that the initializer installs for
+# SIGTERM. In Celery, the initializer sends `worker_process_init`, and many applications install their signal handlers
+# there. A handler for a signal that billiard does not use, such as SIGWINCH, stays.
+# Exits with 1 if the behaviour has changed. The script takes a few seconds.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

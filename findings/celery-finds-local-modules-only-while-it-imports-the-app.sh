@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Celery 5.7.0: with `celery -A proj worker`, the current directory is on sys.path while the application is imported, and no
-# longer. A module next to proj.py that a signal handler or a task imports later is not found. `python -m celery`, which
-# puts the directory on sys.path for good, finds it, so that tests and deployments can differ.
-# Exit 1: the behaviour has changed. Takes about twenty seconds.
+# Celery 5.7.0: with `celery -A proj worker`, the current directory is on sys.path only while the application is
+# imported. If a signal handler or a task later imports a module next to proj.py, the module is not found. `python -m
+# celery` puts the directory on sys.path for good, and finds the module. So tests and deployments can differ.
+# Exits with 1 if the behaviour has changed. The script takes about twenty seconds.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
@@ -43,7 +43,7 @@ def ready(**_):
     os._exit(0)
 PYTHON
 
-# seen_by COMMAND…: what a worker that this command starts finds.
+# seen_by COMMAND…: start a worker with this command, and print what it finds.
 seen_by() {
     SEEN=$place/seen timeout 60 "$@" -A proj worker --pool solo >"$place/log" 2>&1 || { cat "$place/log"; exit 1; }
     cat "$place/seen"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Celery 5.7.0 with Kombu 5.7.0: when a pool child ends, Celery forgets the duplicate of its pipe and sets it to None. If the
-# connection to the broker breaks before the system reports the end of the child, Celery registers all pipes again, the None
-# included. Kombu says in a comment that Celery catches the ValueError that it raises for None. Celery catches OSError and
-# AttributeError, and no ValueError. So the error passes Celery's list of connection errors too, and the main process ends.
-# Exit 1: the behaviour has changed. Takes about twenty seconds.
+# Celery 5.7.0 with Kombu 5.7.0: when a pool child ends, Celery forgets the duplicate of the child's pipe and sets it to
+# None. If the connection to the broker breaks before the system reports the end of the child, Celery registers all
+# pipes again, including the None. Kombu raises a ValueError for None, and a comment in Kombu says that Celery catches
+# this error. But Celery catches only OSError and AttributeError there. Celery's list of connection errors does not
+# contain ValueError either, so the main process ends.
+# Exits with 1 if the behaviour has changed. The script takes about twenty seconds.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Celery 5.7.0: `celeryd_after_setup` is sent after the pool has been built. A handler that sets the worker's time_limit
-# there changes the worker's attribute only: the pool starts with the limit of the command line, and ends a process that
-# exceeds it. At that moment the pool's own options still take effect, because the pool has not started.
-# Exit 1: the behaviour has changed. Takes about twenty seconds.
+# Celery 5.7.0: `celeryd_after_setup` is sent after the pool has been built. If a handler of this signal sets the
+# worker's time_limit, only the worker's attribute changes: the pool starts with the limit of the command line, and ends
+# a process that exceeds it. If the handler changes the pool's own options, they take effect, because the pool has not
+# started yet.
+# Exits with 1 if the behaviour has changed. The script takes about twenty seconds.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
@@ -35,7 +36,7 @@ def ready(**_):
     os._exit(0)
 PYTHON
 
-# limits [OPTIONS]: of the worker and of its running pool, after a start with --time-limit=7.
+# limits [OPTIONS]: start a worker with --time-limit=7, and print its time limit and that of its running pool.
 limits() {
     SEEN=$place/seen OPTIONS=${1:-} timeout 60 venv/bin/celery -A proj worker --pool prefork -c 1 --time-limit=7 \
         >"$place/log" 2>&1 || { cat "$place/log"; exit 1; }

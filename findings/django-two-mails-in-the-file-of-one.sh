@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Django 5.2.19: the mail backend that writes files promises a new file for each connection, and two mails may share one. The
-# name is made of the second and of the connection's address in memory. Python gives the address of an object that has
-# ended to the next one, and a forked process has the addresses of its parent. So a test that counts files counts too few
-# mails, now and then from workers, nearly always from a loop. No mail is lost: files are appended to, and a line of 79
-# dashes ends each mail.
-# Exit 1: the behaviour has changed. Takes about twenty seconds.
+# Django 5.2.19: the mail backend that writes files promises a new file for each connection, but two mails may share a
+# file. The name of the file consists of the time in seconds and the connection's address in memory. Python may give a
+# new object the address of an object that no longer exists, and a forked process has the same addresses as its parent.
+# So a test that counts files may count too few mails: sometimes with several workers, and nearly always in a loop. No
+# mail is lost, because mails are appended to an existing file. A line of 79 dashes ends each mail.
+# Exits with 1 if the behaviour has changed. The script takes about twenty seconds.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

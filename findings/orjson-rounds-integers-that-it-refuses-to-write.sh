@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# orjson 3.13.0: an integer of more than 64 bits is refused when it is written, but rounded to a float without a word
-# when it is read. Python's own json reads it exactly. So a service that reads an id with orjson and passes it on has
-# another id. With Postgres the two meet: jsonb keeps 1e20, a float that orjson wrote, as an integer of 21 digits.
-# Exit 1: the behaviour has changed. Takes about ten seconds.
+# orjson 3.13.0 refuses to write an integer of more than 64 bits, but silently rounds such an integer to a float when it
+# reads one. Python's own json reads the integer exactly. So a service that reads an id with orjson and passes it on
+# changes the id. Postgres can turn such a float into such an integer: jsonb keeps 1e20, a float that orjson wrote, as
+# an integer of 21 digits.
+# Exits with 1 if the behaviour has changed. The script takes about ten seconds.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

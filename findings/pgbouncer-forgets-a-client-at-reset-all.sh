@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# PgBouncer 1.18.0 (transaction pooling) with Postgres 18.6 and psycopg 3.3.9: RESET ALL takes a client's application_name for
-# good. Directly, RESET ALL goes back to what the client asked for when it connected. Behind PgBouncer the session belongs to
-# the pool and began without a name, so the name becomes empty. Postgres reports the new value, PgBouncer takes it for the
-# client's own wish, and every later transaction of that client has no name. A search by name in
-# pg_stat_activity no longer finds this session. Other clients keep their names. Drivers and frameworks send `RESET ALL`
-# to clean a session up. Setting application_name again after it, in the same transaction, helps.
-# Needs Debian 12's packages by apt-get. Exit 1: the behaviour has changed. Takes about half a minute.
+# PgBouncer 1.18.0 (transaction pooling) with Postgres 18.6 and psycopg 3.3.9: RESET ALL removes a client's
+# application_name for good. On a direct connection, RESET ALL restores the name that the client gave when it connected.
+# Behind PgBouncer, the session belongs to the pool and began without a name, so the name becomes empty. Postgres
+# reports the new value, and PgBouncer takes this value for the client's own choice. So every later transaction of that
+# client has no name, and a search by name in pg_stat_activity no longer finds the client's session. Other clients keep
+# their names. Drivers and frameworks send `RESET ALL` to clean up a session. As a workaround, set application_name
+# again after RESET ALL, in the same transaction.
+# Needs packages of Debian 12, which apt-get downloads. Exits with 1 if the behaviour has changed. The script takes
+# about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
 server='' pooler=''

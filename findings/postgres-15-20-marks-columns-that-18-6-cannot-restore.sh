@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Postgres 15.20 with pg_dump and a server of 18.6: Postgres 15.20 stores an option of its own,
-# pg_attver, in pg_attribute.attoptions of each column of a new table or view. Its own pg_dump leaves the option out.
-# pg_dump 18.6 takes it for a setting of the user and writes ALTER COLUMN ... SET (pg_attver=...), which Postgres 18.6
-# refuses as an unrecognized parameter. So a dump with the newer major version's pg_dump, as its manual advises for an
-# upgrade, no longer loads under ON_ERROR_STOP. The statements can be removed from the dump: nothing else is lost.
-# A comparison of two schemas by pg_attribute also finds a difference in each column.
-# Needs Debian 12's packages by apt-get. Exit 1: the behaviour has changed. Takes about half a minute.
+# Postgres 15.20, with pg_dump and a server of version 18.6: Postgres 15.20 stores an option of its own, pg_attver, in
+# pg_attribute.attoptions of each column of a new table or view. pg_dump 15.20 leaves the option out. pg_dump 18.6 takes
+# it for a setting of the user and writes ALTER COLUMN ... SET (pg_attver=...), which Postgres 18.6 refuses as an
+# unrecognized parameter. For an upgrade, the manual recommends the pg_dump of the newer major version. A dump that was
+# made in this way no longer loads under ON_ERROR_STOP. If these statements are removed from the dump, it loads, and
+# nothing else is lost. A comparison of two schemas by pg_attribute also finds a difference in each column.
+# Needs packages of Debian 12, which apt-get downloads. Exits with 1 if the behaviour has changed. The script takes
+# about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
 servers=()
@@ -40,7 +41,7 @@ start() {
     return 1
 }
 
-# ask NAME ARGUMENT…: psql 18.6 on the server of that name.
+# ask NAME ARGUMENT…: run psql 18.6 on the server of that name.
 ask() {
     local name=$1
     shift

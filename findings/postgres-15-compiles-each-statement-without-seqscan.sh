@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Postgres 15.20 (Debian, with LLVM) and 18.6: `enable_seqscan = off` does not forbid a scan that no index can replace. It
-# adds 10,000,000,000 to the cost. That is above jit_above_cost, jit_inline_above_cost and jit_optimize_above_cost, so with
-# the default `jit = on` Postgres 15 compiles the statement at the highest level, at each execution, also of a prepared
-# statement whose plan is kept. A look at one row of a small table then takes thousands of times as long. Postgres 18
-# counts disabled nodes instead of adding a cost, so the limits are not reached. Set `jit` to off wherever you set
-# `enable_seqscan` to off.
-# Needs Debian 12's packages by apt-get. Exit 1: the behaviour has changed. Takes about half a minute.
+# Postgres 15.20 (Debian, with LLVM) and 18.6: `enable_seqscan = off` does not forbid a sequential scan that no index
+# can replace. Postgres 15 adds 10,000,000,000 to the cost of such a scan. This cost is above jit_above_cost,
+# jit_inline_above_cost and jit_optimize_above_cost. So with the default `jit = on`, Postgres 15 compiles the statement
+# at the highest level at each execution, even if it is a prepared statement whose plan is kept. A query for one row of
+# a small table then takes thousands of times as long. Postgres 18 counts disabled nodes instead of adding a cost, so
+# the limits are not reached. Set `jit` to off wherever you set `enable_seqscan` to off.
+# Needs packages of Debian 12, which apt-get downloads. Exits with 1 if the behaviour has changed. The script takes
+# about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
 servers=()
@@ -40,13 +41,13 @@ start() {
     return 1
 }
 
-# ask NAME STATEMENTS: psql 18.6 on the server of that name.
+# ask NAME STATEMENTS: run psql 18.6 on the server of that name.
 ask() {
     "$new/psql" --host "$place/$1" --username postgres --no-psqlrc --quiet --no-align --tuples-only --command "$2" postgres
 }
 
-# tenth NAME JIT: of the tenth execution of a prepared statement, print the milliseconds, whether Postgres compiled it,
-# and the whole number before the point of its cost.
+# tenth NAME JIT: execute a prepared statement ten times. Of the tenth execution, print the milliseconds, whether
+# Postgres compiled the statement, and its cost as a whole number.
 tenth() {
     ask "$1" "SET jit = $2; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
         PREPARE look(integer) AS SELECT l.id, c.stopped FROM letters l CROSS JOIN control c WHERE l.id = \$1;

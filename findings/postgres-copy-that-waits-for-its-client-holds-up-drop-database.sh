@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Postgres 18.6: while any session waits for its client in the middle of COPY … FROM STDIN, nobody can drop any database.
-# DROP DATABASE asks every backend to close its files of that database, and waits until each has done so. A backend that
-# waits for the next command answers, in a transaction or not, and so does one that executes a statement. One that waits
-# for the next piece of a COPY does not, whatever database it is connected to. WITH (FORCE) does not help: it ends the sessions
-# of the dropped database only. A DROP DATABASE that gives up leaves the database invalid: nobody can connect to it, and
-# it can only be dropped again.
-# Exit 1: the behaviour has changed. Takes about half a minute.
+# Postgres 18.6: while any session waits for its client in the middle of COPY … FROM STDIN, nobody can drop any
+# database. DROP DATABASE asks every backend to close its files of that database, and waits until each backend has done
+# so. A backend that waits for the next command answers, inside or outside a transaction, and so does a backend that
+# executes a statement. A backend that waits for the next piece of a COPY does not answer, whatever database it is
+# connected to. WITH (FORCE) does not help, because it ends only the sessions of the database to be dropped. A DROP
+# DATABASE that gives up leaves the database invalid: nobody can connect to it any more, and all that can be done is to
+# drop it again.
+# Exits with 1 if the behaviour has changed. The script takes about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
 server=

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# psycopg 3.3.9 on Postgres 18.6: a rollback throws away every statement that the connection has prepared, even after a
-# transaction that only read, and even a rollback to a savepoint. psycopg looks at the answers of the server: one that
-# begins with ROLLBACK may mean that something is gone which a plan needs, so it deallocates all. A loop that looks for
-# work and rolls back when it finds none therefore never keeps a plan: each statement is parsed and planned anew, and is
-# prepared again only after five more times. COMMIT keeps all.
-# Exit 1: the behaviour has changed. Takes about half a minute.
+# psycopg 3.3.9 on Postgres 18.6: a rollback discards every statement that the connection has prepared, even after a
+# transaction that only read, and even if it is a rollback to a savepoint. psycopg looks at the answers of the server.
+# An answer that begins with ROLLBACK may mean that an object that a plan needs is gone, so psycopg deallocates all
+# statements. A loop that looks for work and rolls back when it finds none therefore never keeps a plan. Each statement
+# is parsed and planned again, and is prepared again only after five more executions. COMMIT keeps all prepared
+# statements.
+# Exits with 1 if the behaviour has changed. The script takes about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
 server=

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# psycopg 3.3.9 on Postgres 18.6: after a pipeline, `idle_in_transaction_session_timeout` does nothing until the next
-# statement. psycopg leaves a pipeline with Sync, which arms the timeout, and then with a request to flush. Postgres takes
-# the request for activity: it disarms the timeout, and answers without arming it again. So a session that goes idle in a
-# transaction right after `with connection.pipeline()` keeps its locks without a limit. A statement outside of the pipeline
-# arms it again.
-# Exit 1: the behaviour has changed. Takes about half a minute.
+# psycopg 3.3.9 on Postgres 18.6: after a pipeline, `idle_in_transaction_session_timeout` has no effect until the next
+# statement. When psycopg leaves a pipeline, it sends Sync, which arms the timeout, and then a request to flush.
+# Postgres takes this request for activity: it disarms the timeout, and answers without arming it again. So a session
+# that becomes idle in a transaction right after `with connection.pipeline()` keeps its locks without a time limit. A
+# statement outside of the pipeline arms the timeout again.
+# Exits with 1 if the behaviour has changed. The script takes about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
 server=

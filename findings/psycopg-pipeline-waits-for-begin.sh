@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # psycopg 3.3.9 on Postgres 18.6: a pipeline that begins a transaction takes two round trips. psycopg sends its implicit
-# BEGIN, then Sync, and waits for the answer before it sends the first statement. With `autocommit` and BEGIN as the first
-# statement of the pipeline, all of it takes one. The round trips are counted in libpq's trace.
-# Exit 1: the behaviour has changed. Takes about half a minute.
+# BEGIN and then Sync, and waits for the answer before it sends the first statement. With `autocommit`, and with BEGIN
+# as the first statement of the pipeline, the whole pipeline takes one round trip. The script counts the round trips in
+# libpq's trace.
+# Exits with 1 if the behaviour has changed. The script takes about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
 server=

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# SQLAlchemy 2.1.9 on Postgres 18.6: a table with a CHECK that is NOT VALID is reflected with a warning, and what was not
-# validated is taken for validated. The reflection finds `{'not_valid': True}`, and hands it to CheckConstraint under the
-# name `dialect_options`, which that takes for an argument of a dialect named "dialect". Where warnings are errors, the
-# table cannot be reflected at all. So a migration of a library that leaves a constraint NOT VALID shows in applications
-# that reflect its tables.
-# Exit 1: the behaviour has changed. Takes about half a minute.
+# SQLAlchemy 2.1.9 on Postgres 18.6: when a table with a CHECK that is NOT VALID is reflected, SQLAlchemy warns, and the
+# reflected constraint counts as validated. The reflection finds `{'not_valid': True}`, and passes it to CheckConstraint
+# as `dialect_options`. CheckConstraint takes this name for an option of a dialect named "dialect". Where warnings are
+# errors, the table cannot be reflected at all. So if a migration of a library leaves a constraint NOT VALID,
+# applications that reflect the library's tables are affected.
+# Exits with 1 if the behaviour has changed. The script takes about half a minute.
 set -euo pipefail
 place=$(mktemp -d)
 server=

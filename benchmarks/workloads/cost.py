@@ -1,4 +1,4 @@
-"""Measures the cost of a record: log, commits, buffers, and what remains in memory and on disk."""
+"""Measures the cost of a record: log, commits, buffers, and the memory and disk space that remain in use."""
 
 import time
 from typing import Any

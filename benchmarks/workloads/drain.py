@@ -68,7 +68,7 @@ def the_limit(session: Session, *, in_slices: bool = False) -> float:
 
 
 def _cpu(session: Session, worker: Worker) -> None:
-    """Measures CPU seconds. Unlike rates, they hardly depend on other programs on the machine."""
+    """Measures CPU seconds. Unlike rates, CPU seconds hardly depend on other programs on the machine."""
     thousands = session.records / 1000
     queue_state.empty(session.connection)
     queue_state.enqueue(session.connection, session.records)

@@ -101,7 +101,7 @@ def _under_a_snapshot(session: Session, worker: Worker) -> None:
 
 
 def _beside_readers(session: Session, worker: Worker) -> None:
-    """The scans of the readers also use CPU. On a small machine, they use a larger share of the CPU."""
+    """The readers' scans also use CPU. On a small machine, these scans use a larger share of the CPU."""
     count = 5 * session.records
 
     def next_to_readers() -> float:
@@ -123,8 +123,8 @@ def _beside_readers(session: Session, worker: Worker) -> None:
 
 @contextmanager
 def _readers(session: Session) -> Iterator[None]:
-    """Starts four readers. The body of the `with` block begins when all readers are in their first transaction. At
-    any time, one of them holds a snapshot."""
+    """Starts four readers. The body of the `with` block begins when all readers are in their first transaction. At any
+    time, at least one reader holds a snapshot."""
     ended = threading.Event()
     begun = threading.Barrier(READERS + 1)
 
@@ -155,8 +155,8 @@ def _readers(session: Session) -> Iterator[None]:
 
 
 def _with_dead_hints(session: Session, worker: Worker) -> None:
-    """Puts dead hints in front of the real hint, as if another client had sent them. Their number is far above the
-    bound."""
+    """Puts dead hints in front of the real hint, as if another client had sent them. There are far more dead hints than
+    the bound allows."""
 
     def with_dead_hints() -> float:
         queue_state.empty(session.connection)

@@ -1,5 +1,5 @@
-"""Compares other systems with ours on the same server. Each system has two worker processes, and is measured in turns
-with ours. Measures draining no-op jobs, enqueueing in bulk, and how soon an idle worker begins."""
+"""Compares other systems with ours on the same server. Each system has two worker processes. Its measurements and ours
+alternate. Measures draining no-op jobs, enqueueing in bulk, and how soon an idle worker begins."""
 
 import subprocess
 import sys

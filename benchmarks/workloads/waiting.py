@@ -1,4 +1,4 @@
-"""Measures handlers that wait for five milliseconds. The system should add almost no time to these waits."""
+"""Measures handlers that wait for five milliseconds. The system should add almost no time to the handlers' waits."""
 
 import statistics
 
