@@ -1,7 +1,7 @@
 """One execution of a maintenance operation. The row of an execution is its lock, and stores its heartbeat, its progress
 and its result."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +12,10 @@ from psycopg.types.json import Jsonb
 from queue_store.database.manager import DatabaseManager
 from queue_store.database.statements import sql
 from queue_store.errors import AlreadyRunningError, MaintenanceError
+from queue_store.progress import OnProgress, ignore_progress
 from queue_store.redaction import redact
 
 SILENT_SECONDS = 120.0
-
-
-def _nobody(_: int) -> None:
-    """The default for `on_progress`: does nothing."""
 
 
 @dataclass(slots=True)
@@ -29,7 +26,7 @@ class MaintenanceRun:
     id: int
     operation: str
     dry_run: bool
-    on_progress: Callable[[int], None] = _nobody
+    on_progress: OnProgress = ignore_progress
     affected_count: int = 0
     result: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -58,7 +55,7 @@ def begin(
     dry_run: bool,
     actor: str,
     parameters: dict[str, Any] | None = None,
-    on_progress: Callable[[int], None] = _nobody,
+    on_progress: OnProgress = ignore_progress,
 ) -> Generator[MaintenanceRun]:
     """Raises AlreadyRunningError if the same operation is running. A dry run is never refused, and never causes a
     refusal."""

@@ -22,6 +22,7 @@ from queue_store.database.statements import sql
 from queue_store.database.versions import has_todays_tables
 from queue_store.errors import BackupError
 from queue_store.operators.backup_file import MANIFEST, Manifest, checked_manifest, new_backup_file
+from queue_store.progress import OnProgress, RowCounter, ignore_progress
 from queue_store.queue_schema import queue_schema
 
 # The tables in the order in which they are restored. Records come first, because inserting them adds counts, which
@@ -54,19 +55,22 @@ TABLES = (
     "processed_surveys",
 )
 AUDIT = "audit_log"
+COUNTS = "rollup_deltas"
 
 
-def write_backup(database: DatabaseManager, path: Path) -> Manifest:
+def write_backup(
+    database: DatabaseManager, path: Path, on_progress: OnProgress = ignore_progress
+) -> Manifest:
     """Raises BackupError if the file exists or cannot be created. All tables are read in one snapshot, while other
     sessions can go on reading and writing."""
-    version = schema.version_of(database) or "nothing"
+    version, rows = schema.version_of(database) or "nothing", RowCounter(on_progress)
     counts: dict[str, int] = {}
     columns: dict[str, list[str]] = {}
     with new_backup_file(path) as archive, database.transaction() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for table in TABLES:
             columns[table] = columns_of(cursor, table)
-            counts[table] = copy_out(cursor, table, columns[table], archive)
+            counts[table] = copy_out(cursor, table, columns[table], archive, rows)
         manifest = Manifest(datetime.now(UTC).isoformat(), version, counts, columns)
         archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
     return manifest
@@ -90,7 +94,12 @@ def check_fits(database: DatabaseManager, manifest: Manifest) -> None:
 
 
 def restore_backup(
-    database: DatabaseManager, path: Path, *, replace: bool, actor: str = "a Python caller"
+    database: DatabaseManager,
+    path: Path,
+    *,
+    replace: bool,
+    actor: str = "a Python caller",
+    on_progress: OnProgress = ignore_progress,
 ) -> Manifest:
     """Restores everything in one transaction, or nothing. `replace`: the present rows are deleted first. A stop of
     all flows stays in force, and the audit log keeps the rows that were written after the backup.
@@ -101,29 +110,29 @@ def restore_backup(
     manifest = read_manifest(path)
     check_fits(database, manifest)
     try:
-        _restore(database, path, manifest, replace=replace, actor=actor)
+        with zipfile.ZipFile(path) as archive, database.transaction() as cursor:
+            _restore(cursor, archive, manifest, RowCounter(on_progress), replace=replace)
+            _audit(cursor, manifest, actor)
     except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
         said = error.diag.message_primary or type(error).__name__
         raise BackupError(f"{path} cannot be restored: {said[:200]}. Nothing was changed.") from error
     return manifest
 
 
-def _restore(database: DatabaseManager, path: Path, manifest: Manifest, *, replace: bool, actor: str) -> None:
-    with zipfile.ZipFile(path) as archive, database.transaction() as cursor:
-        stops = cursor.execute(sql("backup/stops")).fetchone()
-        cursor.execute(sql("backup/keep_audit"), {"made_at": manifest.made_at})
-        _make_room(cursor, replace=replace)
-        for table in TABLES:
-            if (
-                table == "rollup_deltas"
-            ):  # the backup's counts already include the records that this loop inserted first
-                cursor.execute(SQL("DELETE FROM {}").format(_in_schema(table)))
-            _copy_in(cursor, table, manifest.columns[table], archive)
-        cursor.execute(sql("backup/restore_sequences"))
-        cursor.execute(sql("backup/restore_rollup_mark"))
-        cursor.execute(sql("backup/restore_stops"), stops)
-        cursor.execute(sql("backup/restore_audit"))
-        _audit(cursor, manifest, actor)
+def _restore(
+    cursor: Cursor[Any], archive: zipfile.ZipFile, manifest: Manifest, rows: RowCounter, *, replace: bool
+) -> None:
+    stops = cursor.execute(sql("backup/stops")).fetchone()
+    cursor.execute(sql("backup/keep_audit"), {"made_at": manifest.made_at})
+    _make_room(cursor, replace=replace)
+    for table in TABLES:
+        if table == COUNTS:  # the backup's counts already include the records that this loop inserted first
+            cursor.execute(SQL("DELETE FROM {}").format(_in_schema(table)))
+        _copy_in(cursor, table, manifest.columns[table], archive, rows)
+    cursor.execute(sql("backup/restore_sequences"))
+    cursor.execute(sql("backup/restore_rollup_mark"))
+    cursor.execute(sql("backup/restore_stops"), stops)
+    cursor.execute(sql("backup/restore_audit"))
 
 
 def _audit(cursor: Cursor[Any], manifest: Manifest, actor: str) -> None:
@@ -145,12 +154,15 @@ def _in_schema(table: str) -> Identifier:
     return Identifier(queue_schema(), table)
 
 
-def copy_out(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> int:
+def copy_out(
+    cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile, rows: RowCounter
+) -> int:
     names = SQL(", ").join(map(Identifier, columns))
     statement = SQL("COPY {} ({}) TO STDOUT (ENCODING 'UTF8')").format(_in_schema(table), names)
     with archive.open(f"{table}.copy", "w", force_zip64=True) as file, cursor.copy(statement) as copy:
-        for data in copy:
-            file.write(data)
+        for row in copy:
+            file.write(row)
+            rows.add(1)
     return cursor.rowcount
 
 
@@ -175,9 +187,12 @@ def _has_rows(cursor: Cursor[Any], table: str) -> bool:
     return bool(row and row[0])
 
 
-def _copy_in(cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile) -> None:
+def _copy_in(
+    cursor: Cursor[Any], table: str, columns: list[str], archive: zipfile.ZipFile, rows: RowCounter
+) -> None:
     names = SQL(", ").join(map(Identifier, columns))
     statement = SQL("COPY {} ({}) FROM STDIN (ENCODING 'UTF8')").format(_in_schema(table), names)
     with archive.open(f"{table}.copy") as file, cursor.copy(statement) as copy:
         while data := file.read(1 << 20):
             copy.write(data)
+            rows.add(data.count(b"\n"))

@@ -24,13 +24,17 @@ from queue_store.operators.record_chunks import (
     retry_on_conflict,
     shown_ids,
 )
+from queue_store.progress import OnProgress, ignore_progress
 
 MAXIMUM_RECORDS = 1_000_000
 Finished = Literal["completed", "failed", "cancelled"]
 
 
 class Operators:
-    """The operators' arrows. Many records are changed in chunks, and each chunk has a transaction of its own."""
+    """The operators' arrows. Many records are changed in chunks, and each chunk has a transaction of its own. After
+    each chunk, `on_progress` is called."""
+
+    on_progress: OnProgress = staticmethod(ignore_progress)
 
     def __init__(self, database: DatabaseManager) -> None:
         self.database = database
@@ -61,7 +65,7 @@ class Operators:
         """reset: failed → pending. A record with no attempts left gets exactly one attempt. `search`: the search
         that the audit log is to name."""
         done = ResetResult()
-        for chunk in in_chunks(record_ids):
+        for chunk in in_chunks(record_ids, self.on_progress):
             parameters = {**(search or {}), "ids": chunk}
             rows = retry_on_conflict(lambda: self._change(actor, "reset", "arrows/reset", parameters))  # noqa: B023
             reset_ids = {row[0] for row in rows}
@@ -99,7 +103,7 @@ class Operators:
         """cancel: pending → cancelled at once. A processing or locked record is asked to stop, and its owner performs
         the arrow."""
         done = CancelResult()
-        for chunk in in_chunks(record_ids):
+        for chunk in in_chunks(record_ids, self.on_progress):
             parameters = {**(search or {}), "ids": chunk, "actor": actor, "reason": reason}
             rows = retry_on_conflict(lambda: self._change(actor, "cancel", "arrows/cancel", parameters))  # noqa: B023
             what = dict(rows)
@@ -132,6 +136,7 @@ class Operators:
                 lambda: self._change(actor, f"purge {status}", "arrows/purge", parameters)
             )
             purged_count += len(rows)
+            self.on_progress(purged_count)
             if len(rows) < CHUNK_RECORDS:
                 return purged_count
             parameters["after_id"] = max(row[0] for row in rows)
@@ -169,7 +174,9 @@ class Operators:
 
         Raises UnknownFlowError, RegisteredFlowError.
         """
-        return unknown_flows.move(self.database, flow_name, to_flow_name, actor=actor)
+        return unknown_flows.move(
+            self.database, flow_name, to_flow_name, actor=actor, on_progress=self.on_progress
+        )
 
     def pause(self, flow_name: str, *, actor: str, reason: str | None = None) -> list[str]:
         """Stop claims of the flow. Returns a list with the flow's name, or an empty list if the flow was paused
@@ -214,15 +221,10 @@ class Operators:
         return names
 
     def _change_all(
-        self,
-        actor: str,
-        action: str,
-        statement: str,
-        parameters: dict[str, Any],
-        record_ids: Iterable[int],
+        self, actor: str, action: str, statement: str, parameters: dict[str, Any], record_ids: Iterable[int]
     ) -> list[int]:
         changed: list[int] = []
-        for chunk in in_chunks(record_ids):
+        for chunk in in_chunks(record_ids, self.on_progress):
             chosen = parameters | {"ids": chunk}
             rows = retry_on_conflict(lambda: self._change(actor, action, statement, chosen))  # noqa: B023
             changed += [row[0] for row in rows]

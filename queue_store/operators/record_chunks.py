@@ -8,6 +8,7 @@ from typing import TypeVar
 import psycopg.errors
 
 from queue_store.errors import ConflictError
+from queue_store.progress import OnProgress
 from queue_store.records.record import check_record_id
 
 T = TypeVar("T")
@@ -61,12 +62,14 @@ def shown_ids(ids: Sequence[int]) -> str:
     return f"records {', '.join(map(str, ids[:20]))}" + (f" … {ids[-1]}" if len(ids) > 20 else "")
 
 
-def in_chunks(record_ids: Iterable[int]) -> Iterable[list[int]]:
-    """Yields the ids in chunks, in ascending order, because every statement locks records in this order. Raises
-    UnknownRecordError before anything is changed."""
+def in_chunks(record_ids: Iterable[int], on_progress: OnProgress) -> Iterable[list[int]]:
+    """Yields the ids in chunks, in ascending order, because every statement locks records in this order. Calls
+    `on_progress` after each chunk. Raises UnknownRecordError before anything is changed."""
     known = list(record_ids)
     for record_id in known:
         check_record_id(record_id)
-    remaining = iter(sorted(set(known)))
+    remaining, done_count = iter(sorted(set(known))), 0
     while chunk := list(islice(remaining, CHUNK_RECORDS)):
         yield chunk
+        done_count += len(chunk)
+        on_progress(done_count)

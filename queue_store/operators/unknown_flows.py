@@ -15,6 +15,7 @@ from queue_store.flow_names import is_flow_name
 from queue_store.flows import read_flow_names
 from queue_store.operators.audit import audit
 from queue_store.operators.record_chunks import CHUNK_RECORDS, MoveResult, retry_on_conflict, shown_ids
+from queue_store.progress import OnProgress
 from queue_store.suggestions import closest
 
 
@@ -52,11 +53,13 @@ def check_no_flow(cursor: Cursor[Any], flow_name: str) -> None:
         )
 
 
-def move(database: DatabaseManager, flow_name: str, to_flow_name: str, *, actor: str) -> MoveResult:
+def move(
+    database: DatabaseManager, flow_name: str, to_flow_name: str, *, actor: str, on_progress: OnProgress
+) -> MoveResult:
     """Move the pending and failed records of the name to a flow, in chunks. Raises what check_movable raises."""
     with database.transaction() as cursor:
         check_movable(cursor, flow_name, to_flow_name)
-    done, after_id = MoveResult(), 0
+    done, after_id, done_count = MoveResult(), 0, 0
     while True:
         chunk = {
             "flow_name": flow_name,
@@ -68,6 +71,8 @@ def move(database: DatabaseManager, flow_name: str, to_flow_name: str, *, actor:
         done.pending_ids += [record_id for record_id, status in rows if status == "pending"]
         done.failed_ids += [record_id for record_id, status in rows if status == "failed"]
         done.skipped_ids += [record_id for record_id, status in rows if status is None]
+        done_count += len(rows)
+        on_progress(done_count)
         if len(rows) < CHUNK_RECORDS:
             return done
         after_id = rows[-1][0]

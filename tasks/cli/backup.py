@@ -1,10 +1,11 @@
+from functools import partial
 from pathlib import Path
 
 import click
 
 from queue_store.plural import plural
 
-from .frame import json_option, migrated_database, say, write_json
+from .frame import Progress, json_option, migrated_database, say, write_json
 
 
 @click.command()
@@ -15,7 +16,7 @@ def backup(file: Path, as_json: bool) -> None:
     from queue_store.operators.backup import write_backup
 
     with migrated_database("backup") as database:
-        manifest = write_backup(database, file)
+        manifest = write_backup(database, file, partial(Progress(), "backup"))
     if as_json:
         write_json(manifest)
     else:

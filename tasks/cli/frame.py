@@ -6,13 +6,16 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from queue_store.plural import plural
 from queue_store.redaction import redact
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 CELL_LENGTH = 200
+PROGRESS_SECONDS = 2.0
 
 
 class BoundedNumber(click.FloatRange):
@@ -91,11 +95,26 @@ def migrated_database(command: str) -> Generator["DatabaseManager"]:
 
 @contextmanager
 def processor(command: str) -> Generator["DistributedProcessor"]:
-    """Yields a DistributedProcessor on a database with the right schema version."""
+    """Yields a DistributedProcessor on a database with the right schema version. Long operations report their
+    progress."""
     from queue_store.distributed_processor import DistributedProcessor
 
     with migrated_database(command) as database:
-        yield DistributedProcessor(database, hint_sender=LateHintSender())
+        queue = DistributedProcessor(database, hint_sender=LateHintSender())
+        queue.on_progress = partial(Progress(), command)
+        yield queue
+
+
+class Progress:
+    """Reports progress on stderr, at most once every PROGRESS_SECONDS. A command that ends sooner reports nothing."""
+
+    def __init__(self) -> None:
+        self._said_at = time.monotonic()
+
+    def __call__(self, operation: str, affected_count: int) -> None:
+        if affected_count and time.monotonic() - self._said_at >= PROGRESS_SECONDS:
+            self._said_at = time.monotonic()
+            say(f"{operation}: {plural(affected_count, 'row')} so far …", err=True)
 
 
 def check_flow(database: "DatabaseManager", flow_name: str) -> None:

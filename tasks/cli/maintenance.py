@@ -5,6 +5,7 @@ import click
 from .frame import (
     YEAR_HOURS,
     BoundedNumber,
+    Progress,
     actor_option,
     confirm,
     json_option,
@@ -14,7 +15,6 @@ from .frame import (
     write_table,
     yes_option,
 )
-from .progress import Progress
 
 HISTORY_RUNS = 30
 HEADINGS = ("id", "operation", "state", "dry run", "actor", "started", "affected", "error")

@@ -8,8 +8,17 @@ import click
 
 from queue_store.plural import plural, word
 
-from .frame import BoundedNumber, actor_option, confirm, json_option, processor, say, write_json, yes_option
-from .progress import Progress
+from .frame import (
+    BoundedNumber,
+    Progress,
+    actor_option,
+    confirm,
+    json_option,
+    processor,
+    say,
+    write_json,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from queue_store.database.manager import DatabaseManager
@@ -77,7 +86,8 @@ def _recover(
     from queue_store.operators.backup import write_backup
     from queue_store.readings.integrity import find_violations
 
-    record_count = write_backup(database, file).row_counts["processing_queue"]
+    manifest = write_backup(database, file, partial(Progress(), "backup"))
+    record_count = manifest.row_counts["processing_queue"]
     tell(f"2. Back up: {record_count} records in {file}")
     with database.transaction() as cursor:
         found = find_violations(cursor, full=True)

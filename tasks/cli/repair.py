@@ -2,8 +2,7 @@ from functools import partial
 
 import click
 
-from .frame import actor_option, confirm, json_option, processor, say, write_json, yes_option
-from .progress import Progress
+from .frame import Progress, actor_option, confirm, json_option, processor, say, write_json, yes_option
 
 
 @click.command()

@@ -29,7 +29,7 @@ def restore(file: Path, replace: bool, dry_run: bool, yes: bool, actor: str, as_
     else:
         confirm(f"Restore {what}{', and delete what is there now' if replace else ''}?", yes)
         with processor("restore") as queue:
-            restore_backup(queue.database, file, replace=replace, actor=actor)
+            restore_backup(queue.database, file, replace=replace, actor=actor, on_progress=queue.on_progress)
     if as_json:
         write_json(manifest)
     else:

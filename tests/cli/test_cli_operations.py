@@ -167,7 +167,7 @@ def test_maintenance_is_dry_unless_told_and_asks(database: DatabaseManager) -> N
 def test_maintenance_that_takes_long_says_how_far_it_is(
     database: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.cli.progress.PROGRESS_SECONDS", 0)
+    monkeypatch.setattr("tasks.cli.frame.PROGRESS_SECONDS", 0)
     filling.add_failed(database, 2, retry_count=1)
     result = queuectl("maintenance", "--reset-failed-records")
     assert "reset_failed_records: 2 rows so far …" in result.stderr

@@ -48,7 +48,7 @@ def test_the_count_grows_with_each_chunk(broken_url: str) -> None:
 @pytest.mark.parametrize("options", [["--dry-run"], ["--no-dry-run", "--yes"]])
 def test_the_command_reports_it(broken_url: str, monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
     monkeypatch.setenv("DATABASE_URL", broken_url)
-    monkeypatch.setattr("tasks.cli.progress.PROGRESS_SECONDS", 0)
+    monkeypatch.setattr("tasks.cli.frame.PROGRESS_SECONDS", 0)
     result: Any = CliRunner().invoke(main, ["repair", *options])
     assert result.exit_code == 0, result.output
     assert f"repair: {RECORDS:,} rows so far" in result.stderr
