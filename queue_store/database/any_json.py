@@ -25,8 +25,8 @@ class Unreadable:
 
 
 def read_as_given(encoded: bytes) -> Any:
-    """The document with exact integers, and with an Unreadable for each number that is too large. Raises
-    RecursionError if the document is nested about a thousand levels deep."""
+    """The document with exact integers, and with an Unreadable for each number that is too large. Raises RecursionError
+    if the document is nested too deeply for Python's parser."""
     return _DECODER.decode(encoded.decode())
 
 
@@ -56,8 +56,8 @@ def _too_deep(text: str) -> str:
 
 
 def _integer(digits: str) -> int | Unreadable:
-    if len(digits) > EXACT_DIGITS:
-        return Unreadable(f"an integer of {len(digits.lstrip('-'))} digits, beyond 64 bits", _cut(digits))
+    if (count := len(digits.lstrip("-"))) > EXACT_DIGITS:
+        return Unreadable(f"an integer of {count} digits, beyond 64 bits", _cut(digits))
     return int(digits)
 
 

@@ -1,4 +1,4 @@
-"""The collector. One reading serves all scrapes within a few seconds. If the database cannot be reached, a metric
+"""The collector. One reading serves all scrapes within two seconds. If the database cannot be reached, a metric
 says so, and no error is raised."""
 
 import logging
@@ -51,7 +51,7 @@ class QueueCollector(Collector):
 
     def _read(self) -> Iterator[Metric]:
         began = time.monotonic()
-        up = GaugeMetricFamily("processing_queue_up", "1 while the database answers.")
+        up = GaugeMetricFamily("processing_queue_up", "1 while the database answers and has the schema.")
         try:
             read = list(families(read_all(self._database, self._settings, self._counters), self._labels))
         except psycopg.errors.UndefinedTable:
