@@ -60,7 +60,7 @@ class Thresholds:
 def parse_thresholds(text: str) -> Thresholds:
     """Reads JSON, such as `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
 
-    Raises a ValueError that names everything that is wrong.
+    Raises ValueError. If the text is a JSON object, the error names everything that is wrong.
     """
     try:
         given = json.loads(text)
@@ -71,13 +71,15 @@ def parse_thresholds(text: str) -> Thresholds:
     overall = cast(dict[str, Any], given)
     flows = overall.pop("flows", {})
     problems = _problems(overall, "")
+    base = {} if problems else overall
     if not isinstance(flows, dict) or not all(
         isinstance(f, dict) for f in cast(dict[str, Any], flows).values()
     ):
-        raise ValueError("flows must be an object of flow names with their own thresholds")
+        problems.append("flows must be an object of flow names with their own thresholds")
+        flows = {}
     flows = cast(dict[str, dict[str, Any]], flows)
     for flow_name, own in flows.items():
-        problems += _problems(own, f"flows.{flow_name[:64]}.", overall)
+        problems += _problems(own, f"flows.{flow_name[:64]}.", base)
         problems += [
             f"flows.{flow_name[:64]}.{n} cannot be set for one flow"
             for n in own

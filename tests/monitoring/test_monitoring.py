@@ -277,6 +277,11 @@ def test_thresholds_are_the_runbooks_and_settings_change_them(
         ('{"success_rate_warning": 70}', "must not be below success_rate_critical"),
         ('{"flows": {"alpha": {"response_time_warning": 1}}}', "cannot be set for one flow"),
         ('{"flows": []}', "flows must be an object"),
+        ('{"failed_records_warning": "5", "flows": {"alpha": {}}}', "must be a number, 0 or more"),
+        (
+            '{"failed_records_warning": "5", "flows": []}',
+            "must be a number, 0 or more; flows must be an object",
+        ),
     ],
 )
 def test_wrong_thresholds_are_refused(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
