@@ -36,7 +36,7 @@ MISUSE = (
 )
 IDLE_TOO_LONG = (
     "the handler left its transaction idle for longer than idle_in_transaction_session_timeout, so Postgres ended the "
-    "session: do the long part before the first statement, or give the flow idle_in_transaction_seconds"
+    "session: do the long part in another flow, or give this flow idle_in_transaction_seconds"
 )
 Driver = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
@@ -172,7 +172,7 @@ def _explanation(error: BaseException) -> Exception | None:
     if _ended_with(error, (IDLE_IN_TRANSACTION,)):
         return TransactionTimeoutError(IDLE_TOO_LONG)
     if state in ENDED_SESSIONS:
-        return TransactionTimeoutError(f"{error}: do the long part before the first statement")
+        return TransactionTimeoutError(f"{error}: do the long part in another flow")
     if state == NO_SUCH_SAVEPOINT or is_refused_commit(error):
         return PermanentError(MISUSE)
     return None
