@@ -31,7 +31,8 @@ THREE_AT_ONCE := -n 3 $(AT_ONCE) -o faulthandler_timeout=110
 NONE_CHOSEN := 5
 ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres-programs) && \
 	export TEST_POSTGRES_BIN || exit 1;)
-# The tests that do not measure time run side by side, and then the others run. ARGS may choose tests of one phase only.
+# The tests that do not measure time run side by side, and then the others run. ARGS may choose tests that all belong to
+# one phase.
 IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 	case $${together:-0} in 0|$(NONE_CHOSEN)) ;; *) exit $$together;; esac; \
 	$(TESTS) $(2) $(ARGS) || alone=$$?; \
@@ -225,7 +226,8 @@ RUN_NEEDS := requirements-embedded.lock requirements-build.lock pyproject.toml h
 DEV_NEEDS := $(DEV_LOCK) pyproject.toml hatch_build.py $(HERE)
 
 ifndef INSTALLING
-# After the wait for the lock, make looks again: the make that held the lock has installed everything by then.
+# After the wait for the lock, a second make looks again, because the make that held the lock has usually installed
+# everything by then.
 $(VENV)/run.stamp: $(RUN_NEEDS) | same-python
 $(VENV)/dev.stamp: $(DEV_NEEDS) | same-python
 $(VENV)/run.stamp $(VENV)/dev.stamp:
@@ -233,7 +235,7 @@ $(VENV)/run.stamp $(VENV)/dev.stamp:
 
 $(HERE): ;
 else
-# The environment is made again if the checkout was moved, because the environment's scripts contain its path.
+# The environment is made again if the checkout was moved, because the environment's scripts contain its old path.
 $(HERE):
 	@grep -Fqs "$$(pwd -P)/$(VENV)/" $(BIN)/pip || "$(PYTHON)" -m venv --clear $(VENV)
 	@touch $@

@@ -1,5 +1,6 @@
-"""Celery's configuration. The broker carries hints only, so every setting here is chosen for hints. Celery acknowledges
-messages early, prefetches none, stores no results and retries no task. Postgres decides everything about records."""
+"""Celery's configuration. Messages only wake workers, so Celery acknowledges them early, prefetches none, stores no
+results and retries no task. The only exception is `processing_queue.enqueue`, which is acknowledged late and retried.
+Postgres decides everything about records."""
 
 import os
 
@@ -89,7 +90,7 @@ imports = [
 
 # The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab.
 # Any beat may notice a due time, and the task runs once for it. If several due times were missed, the task runs
-# once for all of them. For an entry with a plain interval, beat only sends a hint each time.
+# once for all of them. For an entry with a plain interval, beat only sends a message each time.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}
 

@@ -2,8 +2,8 @@
 files.
 
 The sdist is built from the files of the commit alone, and the wheel from the sdist. A second wheel is built from the
-commit, and must be equal. Other files in the checkout, file times and the umask make no difference. The first argument
-is the directory to build into. The second is the path of the bill of materials.
+commit, and must equal the first wheel. Other files in the checkout, file times and the umask make no difference. The
+first argument is the directory to build into. The second is the path of the bill of materials.
 """
 
 import hashlib

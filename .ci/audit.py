@@ -1,5 +1,5 @@
-"""Ask the vulnerability service about every locked library, and say loudly which libraries the service could not
-judge.
+"""Ask the vulnerability service about every library of `LOCK_FILES`, and say loudly which libraries the service could
+not judge.
 
 Exits with 1 if a library is vulnerable. Exits with 75 if nothing could be audited, which is neither good nor bad.
 """
