@@ -31,7 +31,7 @@ _WITH_PORT = re.compile(r"(?P<host>/[^:]*|[^/:\[\]]*|\[[^\]]*\])(?::(?P<port>\d{
 
 
 class Address(Protocol):
-    """The parts of a URL that errors show. SQLAlchemy's URL has them too."""
+    """The parts of a URL that the error messages need. SQLAlchemy's URL has the same parts."""
 
     @property
     def host(self) -> str | None: ...

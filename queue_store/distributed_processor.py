@@ -95,7 +95,8 @@ class DistributedProcessor(Operators):
     def open_run(
         self, options: RunOptions, worker_process_id: UUID, celery_task_id: str | None = None
     ) -> Generator[Run]:
-        """A new run. The run's first claim registers it. When the context exits, the run ends, even after an error."""
+        """A new run. The first claim that finds records registers the run. When the context exits, the run ends, even
+        after an error."""
         position = QueuePosition(self.settings.cursor_seconds, self.settings.aging_claims)
         with Run(self.database, options, position, worker_process_id, celery_task_id) as run:
             try:

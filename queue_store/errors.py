@@ -9,7 +9,7 @@ class QueueStoreError(Exception):
 
 
 class SettingsError(QueueStoreError):
-    """Settings are missing or wrong. The message names all of them at once, without their secrets."""
+    """Settings are missing or wrong. The message names all of these settings at once, without their secrets."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = list(dict.fromkeys(problems))

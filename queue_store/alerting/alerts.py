@@ -1,4 +1,4 @@
-"""The life of an alert: opened, seen again, raised, escalated, acknowledged, resolved.
+"""The life of an alert: opened, seen again, raised to a higher level, escalated, acknowledged, resolved.
 
 An opening, rise, escalation or resolution is stored together with its notifications, one for each recipient. So no
 notification is forgotten or stored twice. If a process dies before it marks a notification as sent, that
@@ -20,7 +20,7 @@ LOG = "log"
 CONTACTS = ("primary", "secondary", "database_administrator", "infrastructure", "management")
 ESCALATION_SECONDS = {"warning": 1_800.0, "critical": 900.0}
 LAST_STEP = {"warning": 1, "critical": 3}
-SAME_RISE_SECONDS = 1_800.0  # if an alert rises to a level again within this time, nobody is notified again
+SAME_RISE_SECONDS = 1_800.0  # if an alert returns to a level within this time, nobody is notified again
 NOTIFICATION_TRIES = 8
 NOTIFICATION_RETRY_SECONDS = 60.0
 UNREACHED_CODE = "contact_without_channel"
@@ -79,8 +79,8 @@ def update(
 ) -> None:
     """Open, raise, escalate and resolve alerts according to the findings.
 
-    Each change is stored with a notification for each recipient. A recipient that this process cannot reach gets
-    one, too, because another process may have the channel, now or later.
+    Each change is stored with a notification for each recipient. A notification is stored even for a recipient that
+    this process cannot reach, because another process may have the channel, now or later.
 
     An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, is not resolved. `judged_at` is the
     database's time at the beginning of the judgement. An alert that was updated after `judged_at` is neither

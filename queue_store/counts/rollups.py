@@ -1,9 +1,9 @@
 """Counts are appended as deltas with every outcome. Every few seconds they are folded into minutes, hours and
 totals.
 
-A fold is level-triggered: it takes the deltas that are there, in bounded steps of one statement each. If a fold is
-interrupted, the next fold takes the rest. A reading adds folded counts and unfolded deltas in one statement, so it
-is always exact.
+A fold is level-triggered: it takes the deltas that are there, in bounded steps. Each step moves its deltas in one
+statement. If a fold is interrupted, the next fold takes the rest. A reading adds folded counts and unfolded deltas in
+one statement, so it is always exact.
 """
 
 from dataclasses import dataclass

@@ -19,8 +19,8 @@ def bounded_read(
     """A transaction in which each statement has a time limit. By default, the limit is TIMEOUT_SECONDS. Raises
     DatabaseUnavailableError, also for a statement that exceeds the limit.
 
-    Read the primary's own state, live processes and held snapshots on the primary. A replica knows only its own
-    connections, and a worker looks silent there until its heartbeats have been replicated.
+    Do not use the replica to read the primary's own state, live processes or held snapshots. A replica knows only its
+    own connections, and a worker looks silent there until its heartbeats have been replicated.
     """
     with database.transaction(replica=replica) as cursor:
         milliseconds = round((timeout_seconds or TIMEOUT_SECONDS) * 1000)

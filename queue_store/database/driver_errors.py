@@ -1,8 +1,8 @@
 """Translates driver errors: the SQLSTATE of an error of psycopg or SQLAlchemy decides what the error means to the
 caller.
 
-All connections use this translator: synchronous and asynchronous ones, ours and those of producers. So the same answer
-of the server has the same meaning everywhere. The codes are listed in appendix A of the PostgreSQL manual.
+All connections use this translator: synchronous and asynchronous ones, ours and those of producers. So the meaning of
+each SQLSTATE is defined in one place. The codes are listed in appendix A of the PostgreSQL manual.
 """
 
 import psycopg

@@ -107,7 +107,8 @@ class HeldConnection:
 
     @contextmanager
     def outside_transaction(self) -> Generator[Cursor[Any]]:
-        """A cursor in autocommit mode, for statements such as VACUUM. Raises what `transaction` raises."""
+        """A cursor in autocommit mode, for statements such as VACUUM. Raises ConflictError or
+        DatabaseUnavailableError."""
         try:
             self.driver.autocommit = True
             with OwnCursor(self.driver) as cursor:

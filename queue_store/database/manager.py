@@ -59,7 +59,7 @@ class DatabaseManager:
 
     @property
     def engine(self) -> "Engine":
-        """SQLAlchemy's engine, on the same connections."""
+        """SQLAlchemy's engine. It borrows its connections from this manager's pool."""
         return self._engine(PRIMARY)
 
     @property

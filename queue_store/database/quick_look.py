@@ -1,5 +1,5 @@
-"""Asks whether a database has nothing to migrate. It uses psycopg alone, because importing SQLAlchemy costs more
-than the query."""
+"""Checks whether a database has nothing to migrate. This module uses psycopg alone, because importing SQLAlchemy costs
+more than the query."""
 
 import psycopg
 

@@ -51,5 +51,5 @@ async def refused_writes_in_async(
 
 
 def _closed() -> tuple[type[BaseException], ...]:
-    """The errors of a connection that is closed and can no longer be asked."""
+    """The errors that mean that the connection cannot answer the question."""
     return (psycopg.Error, DatabaseUnavailableError, *known_kinds("sqlalchemy.exc", "SQLAlchemyError"))

@@ -1,6 +1,6 @@
 """What to do when the server answers, but does not let this login into this database.
 
-A refused connection has no SQLSTATE in the driver: it is recognised by the texts of Postgres and PgBouncer.
+A refused connection has no SQLSTATE in the driver, so the message texts of Postgres and PgBouncer identify the reason.
 """
 
 import shlex
@@ -23,8 +23,8 @@ ADMIT = "Add a line for this host, login and database to the server's pg_hba.con
 
 
 def advice_on_login(url: Address, reason: str) -> str | None:
-    """What to do about this reason; None if it is not about the login. Names the database and the login, never the
-    password."""
+    """What to do about this reason; None if the reason does not concern the login. The advice may name the database and
+    the login, but never the password."""
     database, login = url.database or "", getattr(url, "username", None) or ""
     if _is_in(reason, NO_DATABASE, database):
         return (

@@ -18,7 +18,7 @@ def engine_over(connections: ConnectionPool, url: DatabaseUrl) -> Engine:
 
 
 class BorrowingPool(Pool):
-    """SQLAlchemy borrows its connections from our own pool and gives them back to it. SQLAlchemy prepares each
+    """SQLAlchemy borrows its connections from our own pool and gives them back to it. SQLAlchemy initialises each
     connection only once, even if other code uses the connection in between."""
 
     def __init__(self, connections: ConnectionPool, **options: Any) -> None:

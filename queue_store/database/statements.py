@@ -22,5 +22,6 @@ class NamedStatement:
 
 @cache
 def sql(name: str) -> bytes:
-    """The statement `queue_store/sql/<name>.sql`, as psycopg takes it. Raises FileNotFoundError and SettingsError."""
+    """The statement `queue_store/sql/<name>.sql`, as psycopg takes it. Raises FileNotFoundError if there is no such
+    file, and SettingsError if the settings name no valid schema."""
     return in_queue_schema(files("queue_store").joinpath("sql", f"{name}.sql").read_bytes())

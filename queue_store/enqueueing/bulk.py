@@ -64,7 +64,8 @@ def enqueue_many_steps(
     with_ids: bool,
     is_follow_up: bool,
 ) -> Steps[EnqueuedMany]:
-    """The caller runs this in a savepoint, so that an error undoes the chunks that were written before."""
+    """The caller runs these steps in a savepoint or a new transaction, so that an error also undoes the earlier
+    chunks."""
     flow_name = checked_flow_name(flow_name)
     check_choice(on_duplicate)
     check_options(options)
@@ -111,7 +112,7 @@ def _enqueue_chunk(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[
 
 
 def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
-    """Returns False if there is a duplicate. In that case nothing of the chunk was written."""
+    """Returns False if the COPY met a duplicate or a deadlock. In that case no row of the chunk was written."""
     lines = bulk.lines(chunk)
     may_fail = bulk.on_duplicate != "raise"
     ids: list[int] = []
@@ -129,8 +130,8 @@ def _copy(bulk: _Bulk, chunk: list[Row]) -> Steps[bool]:
 
 
 def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int) -> Steps[bool]:
-    """Returns False if somebody else enqueued one of the keys at the same time. In that case nothing of the chunk
-    was written."""
+    """Returns False if somebody else enqueued one of the keys at the same time. In that case no row of the chunk was
+    written."""
     keys = [plain((bulk.options if record is None else record).dedup_key) for _, record in chunk]
     given = list({key for key in keys if key is not None})
     twins = yield NamedStatement(
@@ -201,7 +202,7 @@ def _known(twin_id: int | None, dedup_key: str) -> int:
 
 
 def _chunks(bulk: _Bulk, rows: Iterable[object]) -> Iterator[tuple[int, list[Row]]]:
-    """Fetches rows only while no COPY is running, because they may come from a cursor on the same connection."""
+    """Fetches rows only while no COPY is running, because the rows may come from a cursor on the same connection."""
     first_position = chunk_bytes = 0
     chunk: list[Row] = []
     takes_options = bulk.options != NewRecord(None)

@@ -100,8 +100,8 @@ class CeleryHintSender:
             return False
 
     def started(self, flow_name: str, slot: int) -> None:
-        """Call this when a hint has arrived and its run is about to look for records. From now on, a producer that
-        commits sends a new hint."""
+        """Call this when a hint has arrived and its run is about to look for records. After this call, the next
+        producer that commits sends a new hint."""
         try:
             self._redis().delete(_key(flow_name, slot))
         except Exception as error:  # noqa: BLE001  (a hint must never break a run)

@@ -32,8 +32,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 class NewRecord(Generic[PayloadT]):
     """A payload with the options of its record.
 
-    `priority` 0–9, smaller first; None is 5. `scheduled_at`: an aware datetime, or a timedelta from now by the
-    database's clock; None is now. `dedup_key`: unique among the flow's records that are not finished. `order_key`:
+    `priority`: 0 to 9, smaller numbers first; None means 5. `scheduled_at`: an aware datetime, or a timedelta from now
+    by the database's clock; None means now. `dedup_key`: unique among the flow's unfinished records. `order_key`:
     records of a flow with the same key run one after the other. When a record is replaced, an option that is None keeps
     its old value.
     """

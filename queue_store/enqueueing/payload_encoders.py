@@ -33,7 +33,7 @@ def encoder_of(flow_name: str) -> Encode:
 
 
 def set_encoders(encoders: Mapping[str, Encode]) -> None:
-    """Set the encoders of all flows of this process that declare a type. A flow that declares no type has no
+    """Replace the encoders of this process: one for each flow that declares a type. A flow that declares no type has no
     encoder."""
     _encoders.clear()
     _encoders.update(encoders)

@@ -84,7 +84,7 @@ _IF_NEW = (
 
 
 def refuse_flow(flow_name: str) -> Steps[None]:
-    """Raises UnknownFlowError with a suggestion."""
+    """Always raises UnknownFlowError. The message suggests a similar name, if there is one."""
     known = [row[0] for row in (yield NamedStatement("flows/flow_names"))]
     shown = ascii(flow_name)[:64]
     name = closest(flow_name, known)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 def current_trace_context() -> str | None:
-    """The `traceparent` of the current span; None without one."""
+    """The `traceparent` of the current span; None if there is no span."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return None

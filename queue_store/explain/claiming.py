@@ -1,4 +1,5 @@
-"""Reasons why a pending record has not been claimed. They follow the conditions of claim.sql and register_run.sql."""
+"""Reasons why a pending record has not been claimed, or why a flow makes no progress. These reasons follow the
+conditions of claim.sql and register_run.sql."""
 
 from queue_store.database.statements import sql
 from queue_store.explain.facts import COUNT_LIMIT, Facts

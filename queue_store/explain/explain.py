@@ -49,7 +49,7 @@ def explain_record(cursor: Cursor[Any], settings: ProcessorSettings, record_id: 
 
 
 def explain_flow(cursor: Cursor[Any], settings: ProcessorSettings, flow_name: str) -> Explanation:
-    """Raises UnknownFlowError if no worker ever registered the name and no pending record has it."""
+    """Raises UnknownFlowError if the name is not registered and no pending record has the name."""
     facts = Facts(cursor, settings, flow_name)
     waiting = facts.waiting
     if not facts.flow.is_registered and not waiting.due_count and not waiting.next_due_at:

@@ -1,4 +1,4 @@
-"""The facts on which reasons are based. Each fact is read when a reason first needs it."""
+"""The facts on which reasons are based. Each fact, except the record itself, is read when a reason first needs it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,7 +78,7 @@ class FlowFacts:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """`serving`: the living processes that have the flow. `open`: those of them that are not stopping."""
+    """`serving`: the number of living processes that serve the flow. `open`: how many of these are not stopping."""
 
     alive: int
     serving: int

@@ -1,4 +1,5 @@
-"""Reasons why a processing record has not finished. Only the record's owner or rescue can change its status."""
+"""Reasons why a processing record has not finished. Only the record's owner, rescue or a repair can change the record's
+status."""
 
 from datetime import timedelta
 

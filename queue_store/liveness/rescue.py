@@ -62,9 +62,9 @@ class Rescue:
         return self.sweep() if is_due else Rescued()
 
     def sweep(self) -> Rescued:
-        """Declare dead each run and worker process that was silent for longer than the lease. Give back the records
-        of runs that are over. Cancel the records that were given back while a request to cancel them was being
-        written."""
+        """Declare dead each run and worker process that was silent for longer than the lease. Give back the records of
+        at most RUNS_AT_ONCE runs that are over. Cancel the records that were given back while a request to cancel them
+        was being written."""
         self._looked_at = time.monotonic()
         rescued = Rescued()
         lease = self._settings.lease_seconds
@@ -78,8 +78,8 @@ class Rescue:
         self, worker_process_ids: Sequence[UUID], records_in_flight: Mapping[UUID, int] | None = None
     ) -> Rescued:
         """Declare dead the worker processes that are known to be gone, and their runs, without waiting for the
-        lease. Then give back the records of runs that are over. `records_in_flight`: for each worker process, the
-        record that it was working on, or NOTHING_IN_FLIGHT. Leave out a process whose record is unknown."""
+        lease. Then give back the records of at most RUNS_AT_ONCE runs that are over. `records_in_flight`: the record
+        that each process was working on, or NOTHING_IN_FLIGHT. Leave out a process whose record is unknown."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)
@@ -225,7 +225,7 @@ class Rescue:
                 )
 
     def _give_back_records(self, flow_instance_id: UUID, rescued: Rescued) -> bool:
-        """Returns False if another session has locked records of the run."""
+        """Returns False if another session is rescuing the run, or has locked records of the run."""
         with self._database.transaction() as cursor:
             rows = cursor.execute(
                 sql("arrows/rescue"),

@@ -16,7 +16,7 @@ from queue_store.errors import QueueStoreError
 class Job:
     """A waiting job, locked in the caller's transaction. `name`: the name of the job's task. `flow_name`: the flow
     of the record that the job becomes. `problem`: why the job cannot be moved. `came_early`: the job's id is after the
-    end of this batch. It was locked now because it must move together with earlier jobs of the batch."""
+    end of this batch. The job was locked now because it must move together with earlier jobs of the batch."""
 
     id: Any
     name: str
@@ -60,7 +60,7 @@ class Source(Protocol):
         ...
 
     def mark_moved(self, cursor: Cursor[Any], job_ids: Sequence[Any]) -> None:
-        """After this call, no worker of the other system runs these jobs any more."""
+        """Marks these jobs as moved. After the COMMIT, no worker of the other system runs them any more."""
         ...
 
 

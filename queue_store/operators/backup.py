@@ -101,8 +101,9 @@ def restore_backup(
     actor: str = "a Python caller",
     on_progress: OnProgress = ignore_progress,
 ) -> Manifest:
-    """Restores everything in one transaction, or nothing. `replace`: the present rows are deleted first. A stop of
-    all flows stays in force, and the audit log keeps the rows that were written after the backup.
+    """Restores everything in one transaction, or nothing. The present rows are deleted first; `replace` allows this
+    even if the queue has records. A stop of all flows stays in force, and the audit log keeps the rows that were
+    written after the backup.
 
     Raises what `check_fits` raises. Raises BackupError if the file is damaged or cannot be restored, or if the queue
     has records and `replace` is False.

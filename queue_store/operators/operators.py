@@ -1,4 +1,4 @@
-"""What operators do to the queue. Each operation writes a row of audit_log in the transaction of its change."""
+"""What operators do to the queue. Each transaction that changes something also writes a row of audit_log."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -62,8 +62,8 @@ class Operators:
     def reset(
         self, record_ids: Iterable[int], *, actor: str, search: Mapping[str, object] | None = None
     ) -> ResetResult:
-        """reset: failed → pending. A record with no attempts left gets exactly one attempt. `search`: the search
-        that the audit log is to name."""
+        """reset: failed → pending. A record with no attempts left gets exactly one attempt. `search`: the search that
+        found the records, for the audit log."""
         done = ResetResult()
         for chunk in in_chunks(record_ids, self.on_progress):
             parameters = {**(search or {}), "ids": chunk}

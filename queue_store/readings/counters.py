@@ -75,8 +75,8 @@ class CounterReader:
         return {name: counter.minus(self._before.get(name, empty)) for name, counter in counted.items()}
 
     def _count(self, cursor: Cursor[Any]) -> dict[str, Counters]:
-        """Counts from the full hour of the first reading on, because the folded counts that it reads are counts of
-        whole hours."""
+        """Counts from the start of the hour of the first reading, because the folded counts are counts of whole
+        hours."""
         row = cursor.execute("SELECT date_trunc('hour', now(), 'UTC')").fetchone()
         assert row is not None
         hour: datetime = row[0]

@@ -43,7 +43,7 @@ class WorkerProcessReading:
 
     @property
     def processors_percent(self) -> float | None:
-        """The load as a share of all processors that the process may use; `cpu_percent` is relative to one
+        """The CPU use as a percentage of all processors that the process may use; `cpu_percent` is relative to one
         processor."""
         if self.cpu_percent is None:
             return None

@@ -60,7 +60,7 @@ class HungHandler:
 def read_hung_handlers(
     cursor: Cursor[Any], settings: ProcessorSettings, baselines: Mapping[str, Baseline] | None = None
 ) -> list[HungHandler]:
-    """The handlers that hang, the longest first. `baselines`: pass them if they were read already."""
+    """The handlers that hang, the longest-running first. `baselines`: pass them if they were read already."""
     in_hand = read_handlers_in_hand(cursor, settings)
     if not in_hand:
         return []
@@ -70,7 +70,8 @@ def read_hung_handlers(
 
 
 def read_handlers_in_hand(cursor: Cursor[Any], settings: ProcessorSettings) -> list[HandlerInHand]:
-    """The handlers that have run for at least the lowest `hung_handler_seconds` of all flows, the longest first."""
+    """The handlers that have run for at least the lowest `hung_handler_seconds` of all flows, the longest-running
+    first."""
     thresholds = settings.alert_thresholds
     parameters = {
         "lease_seconds": settings.lease_seconds,

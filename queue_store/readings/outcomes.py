@@ -40,8 +40,8 @@ class OutcomeReader:
     _completed: dict[str, int] = field(default_factory=dict[str, int])
 
     def read(self, cursor: Cursor[Any]) -> tuple[dict[str, int], list[FailedAttempt]]:
-        """The number of completed records by flow, and the unsuccessful attempts, since the last reading. The first
-        reading returns nothing."""
+        """The number of completed records by flow, and the unsuccessful attempts (at most ATTEMPTS_AT_ONCE), since the
+        last reading. The first reading returns nothing."""
         completed = {name: c.counts[COMPLETED] for name, c in self._counters.read(cursor).items()}
         if self._after is None:
             row = cursor.execute("SELECT now()").fetchone()

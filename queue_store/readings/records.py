@@ -208,7 +208,7 @@ def _by_key(cursor: Cursor[Any], everything: dict[str, Any]) -> list[RecordRow]:
 
 
 def _are_few(cursor: Cursor[Any], wanted: RecordFilter) -> bool:
-    """Whether at most `FEW` records have this status. Then the index of the status finds them. If many records have
+    """Whether at most `FEW` records have this status. If so, the index of the status finds them. If many records have
     this status, the index is not needed: a search soon finds some among the newest records of all statuses."""
     parameters = {"status": wanted.status, "flow_name": wanted.flow_name, "limit": FEW + 1}
     row = cursor.execute(sql("readings/count_unfinished"), parameters, prepare=False).fetchone()

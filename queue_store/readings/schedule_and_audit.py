@@ -26,7 +26,7 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class BeatRow:
-    """`ticks`: for each entry with a plain interval, when the beat last sent a hint for it (ISO 8601)."""
+    """`ticks`: for each entry with a plain interval, when the entry was last due in this beat (ISO 8601)."""
 
     hostname: str
     pid: int

@@ -23,7 +23,7 @@ OTHER = "other"
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
     """`error_message` is the newest message of this kind. `record_count`: how many records had this error for the
-    first time. `is_capped`: only the newest attempts were looked at. `counted_since`: a full hour, unless the
+    first time. `is_capped`: only the newest attempts were looked at. `counted_since`: the start of an hour, unless the
     window is shorter than an hour."""
 
     error_group: str
@@ -50,7 +50,7 @@ class ErrorGroup:
 def read_top_errors(
     cursor: Cursor[Any], seconds: float, groups: int = 10, flow_name: str | None = None
 ) -> list[ErrorGroup]:
-    """`seconds`: the length of the window. A window of an hour or more is extended back to the full hour."""
+    """`seconds`: the length of the window. A window of an hour or more is extended back to the start of an hour."""
     parameters = {"seconds": seconds, "groups": groups, "flow_name": flow_name}
     if seconds < HOUR_SECONDS:
         newest = sql("readings/newest_errors")

@@ -128,8 +128,8 @@ def read_window(
 def read_recent_outcomes(
     cursor: Cursor[Any], seconds_by_flow: Mapping[str, float]
 ) -> dict[str, RecentOutcomes]:
-    """The outcomes by flow, each in a window of its own length. This function sends one statement, however many
-    flows there are."""
+    """The outcomes of each flow in its own window: `seconds_by_flow` has the length of each window. This function sends
+    one statement, however many flows there are."""
     parameters = {"flow_names": list(seconds_by_flow), "seconds": list(seconds_by_flow.values())}
     found = rows_as(cursor.execute(sql("readings/recent_outcomes"), parameters), RecentOutcomes)
     return {recent.flow_name: recent for recent in found}

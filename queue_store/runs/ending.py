@@ -1,4 +1,4 @@
-"""Stores the end of a run, in a transaction of the caller."""
+"""Stores the end of a run, in the caller's transaction."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -35,8 +35,8 @@ SUSPICIOUS_SECONDS = 600.0
 
 
 class NotExpressError(Exception):
-    """At least one of the next records cannot be part of an express slice, so claim these records in the normal way.
-    No record is locked."""
+    """At least one of the next records cannot be part of an express slice, so claim these records in the normal way. A
+    rollback releases their locks."""
 
 
 class _RollBackError(Exception):

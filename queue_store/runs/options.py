@@ -9,7 +9,7 @@ from queue_store.records.record import Record, Written
 class RunOptions:
     """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least
     0. `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its
-    own. `most_in_first`: the first batch is not larger than this; None if it may be a whole batch."""
+    own. `most_in_first`: the largest size of the first batch; None if it may be a whole batch."""
 
     flow_name: str
     batch_size: int

@@ -1,7 +1,8 @@
 """The fenced statements that write the outcomes of a run's records.
 
-This module builds these statements, and the holder of the transaction executes them. The transaction may be a separate
-micro-batch or a handler's one COMMIT, on a synchronous or an asynchronous connection.
+This module builds these statements, and the holder of the transaction executes them. The transaction may write a
+micro-batch, or may be that of an express slice or a one-COMMIT slice. The connection of a one-COMMIT slice can be
+asynchronous.
 """
 
 import time

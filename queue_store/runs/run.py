@@ -1,10 +1,9 @@
 """A run: the owner of its claims, from its first claim to its end.
 
-The protocol. A run is registered together with its first claim that finds something, and holds one connection for its
-whole life. Every write of the run about a record is fenced by `(id, flow_instance_id, claim_number)`. A write
-about a record that was taken away from the run is refused, and the record's id is returned. If the COMMIT of a claim
-was interrupted, the run does not know which records it owns. Then the run must end, and rescue gives back its
-processing records.
+The protocol. A run is registered together with its first claim that finds records, and holds a connection for its whole
+life. Every write of the run about a record is fenced by `(id, flow_instance_id, claim_number)`. A write about a record
+that was taken away from the run is refused, and the record's id is returned. If the COMMIT of a claim was interrupted,
+the run does not know which records it owns. Then the run must end, and rescue gives back its processing records.
 """
 
 from collections.abc import Callable, Sequence
@@ -87,7 +86,8 @@ class Run:
         return self._held
 
     def reopen(self) -> None:
-        """Go on over a new connection. Raises DatabaseUnavailableError, and ClaimLostError if this run is not alive."""
+        """Continue over a new connection. Raises DatabaseUnavailableError, and ClaimLostError if this run is not
+        alive."""
         self.__exit__()
         with self.held.transaction() as cursor:
             never_was = (

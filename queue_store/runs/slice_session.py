@@ -1,6 +1,6 @@
 """The database session that our statements and a handler share in a one-COMMIT slice.
 
-open       the session is as it was when it connected; its settings are stored; from here on nobody can commit
+open       stores the session's settings, which no handler has changed yet; from here on, every COMMIT is refused
 put_back   before each record: restores the stored settings
 close      before our own statements: resets the session, and says whether the transaction is still the same one
 abandon    instead of `close`, before a rollback behind PgBouncer: releases the handler's advisory locks

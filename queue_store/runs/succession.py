@@ -1,8 +1,8 @@
 """Ends a short run and begins the next run, of another flow, in one transaction.
 
-If many flows have a few records each, succession saves every second COMMIT and half of the round trips. A run is
-short if its only batch had fewer records than it asked for, or if its express slice had all due records. The
-successor begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes it. The
+If many flows have a few records each, succession saves every second COMMIT and half of the round trips. A run is short
+if its only batch had fewer records than the run asked for, or if its express slice had all due records. The successor
+begins after a savepoint. If the successor claims nothing, a rollback to the savepoint removes the successor. The
 successor does not wait long for locks: if the row of its flow stays locked, the first run ends without a successor.
 """
 
@@ -92,7 +92,8 @@ class _Beginning:
         run.claimer.send(self._claiming, run.options.first_size(run.batch_size))
 
     def read(self) -> list[Record]:
-        """Returns no records if nothing is due, if the flow has suspects, or if the flow's batch size has changed.
-        In these cases, the run begins in its own transaction instead."""
+        """Returns no records if nothing is due, or if the run cannot begin here: its flow is paused, has as many runs
+        as it allows, has suspects, or has another batch size now. In all these cases, a new run of the flow tries to
+        begin in its own transaction instead."""
         is_as_expected = self._registering.fetchone() == (self._run.batch_size, False)
         return self._run.claimer.read(self._claiming) if is_as_expected else []

@@ -42,8 +42,8 @@ def lead(
     ticks: Mapping[str, datetime] | None = None,
 ) -> tuple[bool, datetime]:
     """Whether this beat process leads, and the database's time. `ticks`: for each entry with a plain interval, the time
-    of the last hint that the process sent. Call this at the beginning of a transaction. If the beat process freezes
-    during that transaction, it holds the row of the lease until the server ends its session."""
+    at which the entry was last due in this process. Call this at the beginning of a transaction. If the beat process
+    freezes during that transaction, it holds the row of the lease until the server ends its session."""
     limit_idle_in_transaction(cursor)
     parameters: dict[str, Any] = {
         "beat_id": beat_id,

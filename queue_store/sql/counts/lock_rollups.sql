@@ -1,7 +1,7 @@
 -- Only one process folds at a time. Returns no row if another process is folding. The mark is the id up to which all
--- deltas are folded. It moves up to `candidate_id` (see propose_rollup_mark.sql) on two conditions. First, every
--- transaction that is older than `candidate_transaction` has ended. Second, no delta with an id up to the candidate
--- is left.
+-- deltas are folded. The mark moves to `candidate_id` (see propose_rollup_mark.sql) if two conditions hold. First,
+-- every transaction that is older than `candidate_transaction` has ended. Second, no delta with an id up to
+-- `candidate_id` is left.
 WITH mine AS MATERIALIZED (
     SELECT 1 FROM public.rollup_progress FOR NO KEY UPDATE SKIP LOCKED
 )

@@ -1,5 +1,5 @@
 -- enqueue: → pending, for the staged rows that duplicate neither an unfinished record nor an earlier staged row.
--- Rows are inserted in the order of dedup_key, so that two bulks with the same keys do not deadlock. Returns each
+-- Rows are inserted in the order of dedup_key, so that two bulk calls with the same keys do not deadlock. Returns each
 -- duplicate's position and key, and the id of the unfinished record that has this key. The id is NULL if this
 -- statement began before that record was committed.
 WITH inserted AS (

@@ -1,6 +1,6 @@
 -- Runs that were silent for longer than the lease. No run counts as silent until one lease has passed since the
 -- server came back, because after an outage every heartbeat is stale. When a session crashes, Postgres restarts the
--- checkpointer but not the postmaster. So the later of their start times is the time at which the server came back.
+-- checkpointer but not the postmaster. So the server came back at the later of the two start times.
 SELECT r.flow_instance_id
 FROM public.flow_execution_logs r
 WHERE r.state IN ('running', 'stopping')

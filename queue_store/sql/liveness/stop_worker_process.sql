@@ -1,4 +1,5 @@
--- A worker process and its run stop for a deploy. If the process dies from now on, that does not count as a crash.
+-- Marks a worker process and its run as stopping, for example for a deploy. If the process dies from now on, that does
+-- not count as a crash.
 WITH process AS (
     UPDATE public.worker_processes SET state = 'stopping'
     WHERE worker_process_id = %(worker_process_id)s AND state = 'running'

@@ -1,5 +1,6 @@
 -- The five holders with the most connections to the server, in all its databases. The largest holder comes first. A
--- login without pg_monitor sees neither the names nor the types of other users' sessions.
+-- login without pg_read_all_stats does not see the types of other users' sessions, so a session without a type counts
+-- as a client.
 SELECT a.datname::text AS database_name, a.usename::text AS user_name,
     coalesce(nullif(a.application_name, ''), '(no name)') AS application_name, count(*) AS connection_count
 FROM pg_stat_activity a

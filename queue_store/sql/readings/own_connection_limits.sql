@@ -1,5 +1,5 @@
 -- The connection limits of this database, of this login and of the logins that workers use, if such limits are set.
--- Returns the number of open connections under each limit, too.
+-- Also returns the number of open connections that count towards each limit.
 SELECT 'the database ' || d.datname AS holder, d.datconnlimit AS connection_limit,
     (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid)::integer AS connection_count
 FROM pg_database d

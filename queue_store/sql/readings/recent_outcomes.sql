@@ -1,5 +1,5 @@
 -- How many records of each named flow were completed or failed in its window. The windows of the flows can differ in
--- length (`seconds`). A window begins at a whole minute, so it may be up to a minute longer.
+-- length (`seconds`). A window begins at a whole minute, so it may be up to a minute longer than `seconds`.
 WITH wanted AS MATERIALIZED (
     SELECT w.flow_name, w.seconds, date_trunc('minute', now() - make_interval(secs => w.seconds)) AS since
     FROM unnest(%(flow_names)s::text[], %(seconds)s::float8[]) AS w(flow_name, seconds)

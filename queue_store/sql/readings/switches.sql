@@ -1,5 +1,5 @@
 -- The stops and pauses by operators; those that apply to all flows come first. The transaction that stops something
--- then writes an audit row; `actor` comes from this row. A stop by a plain UPDATE has no audit row. An audit row of a
+-- also writes an audit row; `actor` comes from this row. A stop by a plain UPDATE has no audit row. An audit row of a
 -- stop that changed nothing does not count.
 SELECT s.what, s.flow_name, s.since, s.reason, extract(epoch FROM clock_timestamp() - s.since)::float8 AS seconds,
     (SELECT a.actor FROM public.audit_log a

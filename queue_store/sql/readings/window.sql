@@ -1,4 +1,4 @@
--- What happened in a flow in the last `seconds`, extended to whole minutes. The statement reads minutes up to the
+-- What happened in each flow in the last `seconds`, extended to whole minutes. The statement reads minutes up to the
 -- first full hour, hours from there on, and the deltas that are not folded yet. If `flow_names` is NULL, all flows
 -- are returned. The histograms are the most expensive part with a thousand flows, so they are added up only on
 -- demand (`with_histograms`). The bounds of the window are repeated wherever they are used. If they came from a CTE,

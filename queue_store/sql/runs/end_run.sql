@@ -1,5 +1,5 @@
--- The owner ends its run. Another statement asks afterwards whether the run has left records processing. `end_run`
--- cannot ask that itself: it may have waited for a claim, and its snapshot would not show the records of that claim.
+-- The owner ends its run. Afterwards, settle_run.sql checks whether the run has left records processing. This statement
+-- cannot check that itself: it may have waited for a claim, and its snapshot would not show the records of that claim.
 -- With `is_alone` the COMMIT does not wait for the disk. If a crash of the server undoes the COMMIT, rescue declares
 -- the run dead after the lease.
 UPDATE public.flow_execution_logs

@@ -1,2 +1,3 @@
--- Makes recurring flows start again from the beginning. This is for the tests of flow authors.
+-- Deletes the occurrences of all recurring flows, so that each of these flows counts as new. This is for the tests of
+-- flow authors.
 DELETE FROM public.schedule_occurrences WHERE entry LIKE 'flow:%%'

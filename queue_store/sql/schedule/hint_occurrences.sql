@@ -1,4 +1,6 @@
--- Occurrences that need a hint: no worker has taken them yet, or the worker that took them is silent.
+-- Marks the occurrences that need a hint as hinted, and returns them. An occurrence needs a hint if no worker has taken
+-- it yet, or if the worker that took it is silent. Occurrences that were hinted in the last `again_seconds` are left
+-- out.
 WITH open AS MATERIALIZED (
     SELECT entry, due_at FROM public.schedule_occurrences
     WHERE (state = 'due' OR state = 'running' AND heartbeat_at < now() - make_interval(secs => %(silent_seconds)s))

@@ -1,5 +1,5 @@
--- Purges old counts by minute. Hourly counts are kept for longer. A dry run counts the same rows but deletes
--- none.
+-- Purges old counts by minute. By default, hourly counts are kept for longer. A dry run counts the same rows but
+-- deletes none.
 WITH doomed AS MATERIALIZED (
     SELECT ctid FROM public.rollup_minutes
     WHERE minute < now() - make_interval(secs => %(history_seconds)s)
