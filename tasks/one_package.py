@@ -1,4 +1,4 @@
-"""Gives the package one real name, `processing_queue`, wherever its folder is.
+"""Gives the package one real name, `processing_queue`, whatever its folder is named.
 
 The wheel installs this folder as `processing_queue`. In the repository and in containers, this folder is named
 `tasks`, next to `celeryconfig.py`. In these two places, each module has two names: `tasks` and `processing_queue`,
@@ -33,7 +33,7 @@ class SameModule(Loader):
 
 
 class CheckoutFinder(MetaPathFinder):
-    """Finds the two names that only a checkout has: the name of the package's folder, and the name of Celery's
+    """Finds modules by the names that only a checkout has: the name of the package's folder, and the names of Celery's
     configuration next to this folder."""
 
     def find_spec(

@@ -24,7 +24,7 @@ TRANSLATED = (
     (ipaddress.ip_network("64:ff9b::/96"), 12),
     (ipaddress.ip_network("2002::/16"), 2),
 )
-# The networks of Teredo, and of translations for local use, which are different at each site. Addresses in these
+# The networks of Teredo, and of local-use IPv4/IPv6 translation, which differs from site to site. Addresses in these
 # networks are refused, because nobody can know where they lead.
 UNKNOWN = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("64:ff9b:1::/48"))
 

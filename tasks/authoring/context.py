@@ -142,5 +142,5 @@ class FlowContext(Generic[PayloadT]):
 
     @cached_property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger that adds the flow, run, record and attempt to every line."""
+        """A logger that adds the flow, run, record, attempt and correlation id to every line."""
         return logging.LoggerAdapter(logging.getLogger(f"flows.{self.flow_name}"), fields_of(self.record))

@@ -91,8 +91,8 @@ def policy_of(
     retry_on: Mapping[type[BaseException], RetryPolicy], error: BaseException
 ) -> RetryPolicy | None:
     """Returns the policy in `retry_on` for the error's class, or else for the nearest base class. None if there is
-    no such policy. A PermanentError is never retried. A rejected payload would be rejected again, so it is retried
-    only if `retry_on` says so."""
+    no such policy. A PermanentError is never retried. A rejected payload would be rejected again, so its record is
+    retried only if `retry_on` says so."""
     if isinstance(error, PermanentError):
         return PERMANENT
     otherwise = PERMANENT if isinstance(error, PayloadRejectedError) else None
@@ -100,8 +100,8 @@ def policy_of(
 
 
 def _own_delay_seconds(policy: DelayFunction, failed_attempts: int, error: BaseException) -> float:
-    """The delay that the author's function returns. If the function fails or returns no delay, the default back-off
-    decides."""
+    """The delay that the author's function returns. If the function fails or returns no valid delay, the default
+    back-off decides."""
     try:
         delay = policy(failed_attempts, error)
         if is_number_between(delay, 0, LONGEST_DELAY_SECONDS):

@@ -1,6 +1,6 @@
 """The heartbeat of a worker process. The heartbeat reports that the process and its run are alive, reads requests
-to the process and to the run, and rescues the records of silent processes. It runs in a thread with its own
-connection, because the main thread is busy with records."""
+to the process and to the run, and rescues the records of silent processes. It runs outside of the main thread, and over
+its own connection, because the main thread is busy with records."""
 
 import logging
 import random

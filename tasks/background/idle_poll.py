@@ -37,9 +37,9 @@ class IdlePoll(threading.Thread):
                 logger.exception("looking for due records failed; the next poll is tried as usual")
 
     def end(self, timeout_seconds: float) -> None:
-        """Ends this thread. If the thread has a run, the call waits until the run has given back the records that it
-        has not started. `timeout_seconds` limits the wait at a shutdown. If this child is only replaced by a new one,
-        there is no limit: the run finishes its record first."""
+        """Ends this thread. If the thread has a run, the run gives back the records that it has not started, and the
+        call waits for the end of the run. `timeout_seconds` limits the wait at a shutdown. If this child is only
+        replaced by a new one, there is no limit: the run finishes its record first."""
         self._ended.set()
         waited_seconds = 0.0
         while self.is_alive() and waited_seconds < timeout_seconds:

@@ -1,9 +1,9 @@
 """Lets one worker run both flows and those tasks of an application that are not durable. Such a task and a run never
 execute at the same time in one child.
 
-A message starts such a task in the main thread of a child. A run that began without a hint may be active in another
-thread of that child. The run then gives back the records that it has not started, and the task waits for the run to
-end. The time limit of the task begins after this wait.
+A message starts such a non-durable task in the main thread of a child. A run that began without a hint may be active
+in another thread of that child. The run then gives back the records that it has not started, and the task waits for the
+run to end. The time limit of the task begins after this wait.
 """
 
 import logging
@@ -33,7 +33,8 @@ _held = ExitStack()
 
 
 def serve_other_tasks(worker_app: Celery) -> None:
-    """Let the worker run the tasks of all applications that the worker's modules have made. Idempotent."""
+    """Let the worker run the tasks of all `DurableCelery` applications that the worker's modules have made.
+    Idempotent."""
     for application in applications():
         for name, task in application.tasks.items():
             is_known = worker_app.tasks.get(name)

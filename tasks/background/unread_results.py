@@ -1,7 +1,7 @@
 """Limits how long a pool child waits at its end until the main process has read the result of the child's last task.
 
-billiard waits up to 30 s, so that no result is lost. Celery's main process does not need this time: it reads what is
-left in the pipe after the child's end. But the main process may never read the result of a task that it has given up,
+billiard waits up to 30 s, so that no result is lost. Celery's main process does not need this time: after the child's
+end, it reads what is left in the pipe. But the main process may never read the result of a task that it has given up,
 and then the child waits the full time. Celery gives up a task if a warm shutdown begins before the main process has
 read that the child has accepted the task (findings/celery-5-7-ends-30-seconds-late-after-an-unaccepted-task.sh)."""
 

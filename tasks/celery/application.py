@@ -121,7 +121,7 @@ class DurableCelery(Celery):
         return task
 
     def register_task(self, task: Any, **options: Any) -> Any:
-        """Register a task that is a class. This replaces Celery's method of the same name."""
+        """Register a task that is a class. Overrides Celery's method."""
         task = task() if isinstance(task, type) else task
         name = task.name or self.gen_task_name(type(task).__name__, type(task).__module__)
         if self.is_durable(name):

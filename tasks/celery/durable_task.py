@@ -1,5 +1,4 @@
-"""Methods that the body of a durable task may call, and that differ from Celery's methods. For example, `retry()`
-retries the record."""
+"""The methods of a durable task that differ from Celery's methods. For example, `retry()` retries the record."""
 
 from functools import cache, partial
 from typing import Any

@@ -3,13 +3,13 @@
 from typing import Any
 
 DEFAULT_QUEUE = "flows"
-OF_MESSAGES = ("exchange", "exchange_type", "routing_key")  # entries of a route that are only about messages
+OF_MESSAGES = ("exchange", "exchange_type", "routing_key")  # entries of a route that concern only messages
 
 
 def flow_queue(app: Any, queue: Any = None, *, name: str | None = None) -> str:
     """Returns the name of a flow's queue, without the prefix of the schema. `name`: the name of the task whose queue is
-    returned. `queue`: the Celery queue that a call names. If there is no queue, or it is Celery's default queue,
-    returns the default queue of flows."""
+    returned. `queue`: the Celery queue that a call names. If no queue is named, or if the named queue is Celery's
+    default queue, returns the default queue of flows."""
     if name is not None:
         queue = getattr(app.tasks.get(name), "queue", None) or route_of(app, name).get("queue")
     queue = getattr(queue, "name", queue)

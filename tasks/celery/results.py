@@ -172,7 +172,7 @@ class DurableBackend(BaseBackend):
 
 
 class BesideBackend:
-    """The backend of an application that also has tasks which are not durable. It reads results of durable tasks
+    """The backend of an application in which only some of the tasks are durable. It reads results of durable tasks
     from their records, and all other results from the application's own backend."""
 
     def __init__(self, durable: DurableBackend, plain: Any) -> None:

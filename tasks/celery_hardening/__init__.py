@@ -1,1 +1,1 @@
-"""Changes of this project to Celery, so that no message can end a worker."""
+"""This project's changes to Celery. They ensure that no message can end a worker."""

@@ -21,7 +21,8 @@ _occurrence: ContextVar[bool] = ContextVar("occurrence", default=False)
 
 
 def enter(place: Place) -> None:
-    """Remember where this code runs. A worker's main process calls this, and then each child does."""
+    """Remember where this code runs. The main process of a worker calls this function first, and each pool child calls
+    it again."""
     global _place  # noqa: PLW0603  (one per process, by nature)
     _place = place
 

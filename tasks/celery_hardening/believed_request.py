@@ -14,7 +14,7 @@ LONGEST_WAIT = timedelta(seconds=60)
 
 
 class UnlimitedRequest(Request):
-    """A request that ignores the sender's time limit. At this limit, Celery would end the process while it works on
+    """A request that ignores the sender's time limit. At the limit, Celery would end a process that is working on
     records."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:
@@ -35,13 +35,13 @@ class UnlimitedRequest(Request):
 
 
 class OwnRequest(UnlimitedRequest):
-    """A request for a task of ours. It ignores an ETA, because the message would stay in the worker's memory until
+    """A request for one of our tasks. It ignores an ETA, because the message would stay in the worker's memory until
     the ETA. Only a task that uses Celery's retry may wait for its ETA, and only if the ETA is soon. If the arguments
     hold a payload, the request hides them wherever Celery shows arguments.
 
-    A message that wakes a worker never expires here. Celery compares the sender's clock with this host's, and a
-    difference of seconds could discard all hints. A late hint does no harm, because its task then finds nothing to
-    do. Only messages that enqueue a record keep the expiry that their sender set."""
+    A message that wakes a worker never expires here. Celery compares the sender's clock with this host's. If this
+    host's clock were ahead by more than the expiry, Celery would discard all hints. A late hint does no harm, because
+    its task then finds nothing to do. Only messages that enqueue a record keep the expiry that their sender set."""
 
     def __init__(self, message: Any, headers: Any = None, task: Any = None, **options: Any) -> None:
         believed = dict(message.headers if headers is None else headers)

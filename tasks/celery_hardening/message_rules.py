@@ -1,4 +1,4 @@
-"""Rules that a message must meet before Celery takes it. A message that would kill the worker or fill its memory is
+"""Checks that a message must pass before Celery accepts it. A message that would kill the worker or fill its memory is
 refused early, where the error can still be caught."""
 
 import bz2

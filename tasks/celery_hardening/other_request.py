@@ -1,4 +1,4 @@
-"""Requests of an application's own tasks, which this worker runs in addition to durable ones."""
+"""Requests for an application's own tasks, which a worker runs in addition to durable tasks."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ LIMITS_HEADER = "limits_in_child"
 
 
 class OtherRequest(UnlimitedRequest):
-    """The request has no time limit in the pool. Celery's pool would end the whole process at the limit, together
-    with a run that works there. The child itself applies the limits that the message names: see
+    """The request has no time limit in the pool. At the limit, Celery's pool would end the whole process, together with
+    any run in that process. The child itself applies the limits that the message names: see
     tasks/background/other_tasks.py."""
 
     def __init__(self, message: Any, headers: Any = None, **options: Any) -> None:

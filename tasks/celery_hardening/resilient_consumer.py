@@ -29,7 +29,7 @@ EVENTS_SECONDS = 0.05
 
 
 class EventLoopError(ConnectionError):
-    """Celery's event loop has ended with an error other than a connection error."""
+    """Celery's event loop has ended with an error that is neither a connection error nor a channel error."""
 
 
 class ResilientConsumer(Consumer):
@@ -37,9 +37,9 @@ class ResilientConsumer(Consumer):
     _mistakes_at: tuple[float, ...] = ()
 
     def loop(self, *arguments: Any) -> None:
-        """Runs Celery's event loop. Celery reconnects only after a connection error; after any other error the
-        worker ends. But if a connection breaks or a child dies at a bad moment, Celery itself raises errors of
-        other kinds.
+        """Runs Celery's event loop. Celery reconnects only after a connection error or a channel error; after any other
+        error, the worker ends. But if a connection breaks or a child dies at a bad moment, Celery itself raises errors
+        of other kinds.
 
         Raises EventLoopError for errors of these kinds, so that Celery connects again. After ABNORMAL_ENDS such errors
         within WINDOW_SECONDS, raises the next error unchanged. The worker then ends, so that its supervisor and the
@@ -112,8 +112,8 @@ class ResilientConsumer(Consumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """After a channel error or an EventLoopError, waits before Celery connects again. A broker that refuses
-        commands, such as a Redis that has become a replica or is full, still accepts connections at once. Without
-        the pause Celery would connect several times a second."""
+        commands, such as a Redis that has become a replica or is full, still accepts connections at once. Without this
+        pause, Celery would connect several times a second."""
         if self.connection:
             self.connection.close = partial(_close_in_two_tries, self.connection.close)
         super().on_connection_error_after_connected(exc)
@@ -194,9 +194,9 @@ class ResilientConsumer(Consumer):
 
 
 def _close_in_two_tries(close: Callable[[], None]) -> None:
-    """Closes a broken connection. If Kombu has closed half of a connection and then gives messages back on it, Kombu
-    raises AttributeError. After this error the channel counts as closed, so that the second try succeeds. Kombu
-    delivers these messages again, at the latest after the visibility timeout."""
+    """Closes a broken connection. If Kombu has closed a connection only partly, it raises AttributeError when it gives
+    back messages through this connection. After this error, the channel counts as closed, so the second try succeeds.
+    Kombu delivers these messages again, at the latest after the visibility timeout."""
     try:
         close()
     except MISTAKES:

@@ -9,7 +9,7 @@ from .believed_request import UnlimitedRequest
 
 
 class OutOfMemoryError(Exception):
-    """Raised instead of MemoryError."""
+    """A task raises this error instead of MemoryError."""
 
 
 class ResilientTask(Task):

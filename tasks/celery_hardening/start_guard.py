@@ -36,8 +36,8 @@ class StartGuard:
             logger.debug("this start could not be recorded: %s", type(error).__name__)
 
     def end(self) -> None:
-        """Removes the note of this start. Waits END_SECONDS at most, because finding the address of the broker's
-        host can take long. A supervisor kills a worker that takes too long to end."""
+        """Removes the note of this start. Waits END_SECONDS at most, because resolving the name of the broker's host
+        can take a long time. A supervisor kills a worker that takes too long to end."""
         thread = threading.Thread(target=self._end, name="worker ends", daemon=True)
         thread.start()
         thread.join(END_SECONDS)

@@ -42,7 +42,7 @@ def drain(flow_name: str, timeout_seconds: float, reason: str | None, actor: str
     """Stop the ingestion of a flow and wait until none of its records is pending or processing.
 
     Workers go on processing. The command also waits for transactions that enqueued before the stop. Exits with 0 when
-    the flow is empty, with 4 when the timeout passes first. In both cases, ingestion stays stopped until you call
+    the flow is empty, and with 4 when the timeout passes first. In both cases, ingestion stays stopped until you call
     queuectl resume FLOW --ingestion.
     """
     with processor("drain") as queue:
@@ -88,8 +88,8 @@ def _wait(
     said_at = 0.0
     writers = _open_writers(queue)
     while True:
-        # The open transactions are read before the counts. So the counts include the records of all transactions
-        # that have ended by then.
+        # The open transactions are read before the counts. So the counts include the records of every transaction that
+        # this reading no longer shows.
         writers &= _open_writers(queue)
         left = look(queue, flow_name)
         now = time.monotonic()

@@ -106,7 +106,8 @@ def processor(command: str) -> Generator["DistributedProcessor"]:
 
 
 class Progress:
-    """Reports progress on stderr, at most once every PROGRESS_SECONDS. A command that ends sooner reports nothing."""
+    """Reports progress on stderr, at most once every PROGRESS_SECONDS. A command that ends within PROGRESS_SECONDS
+    reports nothing."""
 
     def __init__(self) -> None:
         self._said_at = time.monotonic()

@@ -79,7 +79,7 @@ def import_(
 
     Each batch is one transaction that locks the jobs, writes the records and takes the jobs from the other system. So
     no worker runs a job twice, and repeating the command moves no job twice. Use --dry-run first to see what would be
-    moved. Exit 1 when some jobs cannot be moved.
+    moved. Exit 1 if some jobs cannot be moved.
     """
     chosen = _source(source, table, flows, schema, split_locks, of_table)
     loaded_flows()  # so that payloads are checked against the flows' types

@@ -63,7 +63,7 @@ class QueueLook:
         return rows
 
     def document(self) -> dict[str, Any]:
-        """The figures of each flow and of the fleet, for a program. All flows are included."""
+        """The figures of all `flows`, without a limit, and of the fleet, for a program that reads the JSON."""
         return {
             "flows": [
                 asdict(flow) | _figures(self.minute.get(flow.flow_name), self.hour.get(flow.flow_name))

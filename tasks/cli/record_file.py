@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?
 
 
 class InvalidLinesError(QueueStoreError):
-    """The file has lines that cannot become records. `RecordFile.problems` lists the first few of these lines."""
+    """The file has lines that cannot become records. `RecordFile.problems` lists the first of these lines."""
 
 
 @dataclass
@@ -73,8 +73,8 @@ class RecordFile:
         return bool(self.problem_count) and not self.skip_invalid
 
     def _judged(self) -> Iterator[Judged]:
-        """Yields each line with its record, or with its problem. With `check`, the database checks BUNCH_LINES lines
-        at a time."""
+        """Yields each line that could be parsed, with its record or with its problem. With `check`, the database checks
+        BUNCH_LINES lines at a time."""
         bunch: list[tuple[int, NewRecord, str]] = []
         for line_number, payload in (
             self._csv_payloads() if self.file_format == "csv" else self._json_payloads()

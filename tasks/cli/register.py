@@ -10,7 +10,7 @@ from .frame import json_option, loaded_flows, migrated_database, say, write_json
 def register(as_json: bool) -> None:
     """Make the flows of FLOW_MODULES known to the database, before any worker runs. May be repeated.
 
-    In a deploy, run it after queuectl migrate, and before you start applications that enqueue for a new flow.
+    In a deploy, run this command after queuectl migrate, and before you start applications that enqueue for a new flow.
     """
     from queue_store import flows as flow_store
     from queue_store.settings import load_processor_settings

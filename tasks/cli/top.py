@@ -57,8 +57,8 @@ def top(flow_name: str | None, interval: float, times: int | None, as_json: bool
             while more():
                 _write(*looked())
             return
-        # With `times` the command ends on its own. A separate screen would then disappear with the last figures, so
-        # the command does not open a separate screen.
+        # With `times`, the command ends on its own, and a separate screen would disappear together with the last
+        # figures. So the command opens a separate screen only without `times`.
         own_screen = console.is_terminal and times is None
         with Live(
             _picture(console, *looked()), console=console, screen=own_screen, auto_refresh=False

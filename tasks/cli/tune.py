@@ -19,7 +19,7 @@ from .frame import actor_option, check_flow, json_option, migrated_database, say
 def tune(
     flow_name: str, batch_size: int | None, max_runs: int | None, to_declared: bool, actor: str, as_json: bool
 ) -> None:
-    """Change a flow's batch size or number of runs while it works. Workers use the new values within seconds."""
+    """Change a flow's batch size or its maximum number of runs. Workers use the new values within seconds."""
     from queue_store.flows import tune as tune_flow
 
     if to_declared == bool(batch_size or max_runs):

@@ -76,7 +76,7 @@ def up(
 
     An embedded Postgres is started if DATABASE_URL names no database, and an embedded Redis if CELERY_BROKER_URL names
     no broker.
-    If FLOW_MODULES names your own flows, they are served instead of the sample's.
+    If FLOW_MODULES names your own flows, the worker serves these flows instead of the sample flow.
     """
     worker_options = [f"--pool-start-method={pool_start_method}"] if pool_start_method else []
     directory = reachable_data_directory(data_directory)
@@ -205,7 +205,7 @@ def process_sample(supervisor: Supervisor, database: DatabaseManager, report: Up
 
 @contextmanager
 def stop_on_signals() -> Generator[None]:
-    """The first signal stops everything properly. Later signals do not disturb this stop."""
+    """The first signal stops everything properly. Later signals are ignored."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -26,8 +26,8 @@ MESSAGE_LENGTH = 160
 
 
 class UpReport:
-    """Writes plain lines, or a progress bar if the output is a terminal. With `as_json`, this output goes to stderr,
-    and the summary goes to stdout as a JSON document."""
+    """Writes lines of text. If the output is a terminal, shows the progress of the sample as a bar. With `as_json`,
+    this output goes to stderr, and the summary goes to stdout as a JSON document."""
 
     def __init__(self, directory: Path, *, is_elsewhere: bool, as_json: bool = False) -> None:
         self._as_json = as_json

@@ -23,7 +23,7 @@ _validated_paths: set[str] = set()
 
 
 def declared_paths() -> list[str]:
-    """The paths of all tasks that this process has made for a backend of this class."""
+    """The paths of all tasks that this process has declared for a backend of this class."""
     return sorted(_validated_paths)
 
 
@@ -45,8 +45,8 @@ class ProcessingQueueBackend(BaseTaskBackend):
         _validated_paths.add(task.module_path)
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """The record exists as soon as the open transaction of the database alias is committed. If no transaction is
-        open, the record exists at once.
+        """The record is written in Django's open transaction on the database alias, and exists once that transaction is
+        committed. If no transaction is open, the record exists at once.
 
         Raises InvalidTask, IngestionStoppedError and DatabaseUnavailableError. Raises TypeError for arguments that
         are not JSON, and PayloadRejectedError for other values that a record cannot hold.

@@ -1,5 +1,5 @@
 """System checks, which find problems that would make `enqueue` fail or keep tasks from running. `manage.py check` runs
-them; those that read a database also need `--database`."""
+them. The check that reads a database also needs `--database`."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from .our_backends import our_backends
 
 
 def check_backend(backend_alias: str, alias: str) -> list[checks.CheckMessage]:
-    """Checks a backend and the alias of its database. This needs no connection to the database."""
+    """Checks a backend and the alias of its database, without a connection to the database."""
     place = f'TASKS["{backend_alias}"]'
     if alias not in list(connections):
         return [

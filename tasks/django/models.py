@@ -1,5 +1,5 @@
-"""Read-only models of the queue's tables. Django cannot write to the tables through these models. Only the queue's own
-statements change a record and the counts together.
+"""Read-only models of the queue's tables. Django cannot write to the tables through these models, because only the
+queue's own statements change a record and the counts together.
 
 The models are unmanaged, because `queuectl migrate` makes the tables.
 """
@@ -135,7 +135,8 @@ class Attempt(QueueModel):
 
 
 class Run(QueueModel):
-    """One execution of `claim_batch` in one worker process. A run owns the records that it claims."""
+    """The work of one worker process on one flow, from the first claim to the end. A run owns the records that it
+    claims."""
 
     flow_instance_id = models.UUIDField(primary_key=True)
     flow_name = models.TextField()

@@ -34,7 +34,7 @@ class Options:
         return {**self.flow, **self.flows.get(module_path, {})}
 
     def sender(self) -> Any:
-        """The hint sender; None where no hints are sent."""
+        """The hint sender; None if no hints are sent."""
         return import_string(self.hint_sender) if isinstance(self.hint_sender, str) else self.hint_sender
 
 

@@ -1,5 +1,5 @@
-"""Makes all checks, one after the other. If a check raises an error, the check's diagnosis reports this error, and
-the other checks are still made."""
+"""Makes the checks, one after the other. If a check raises an error, the check's diagnosis reports this error, and the
+other checks are still made. Checks whose prerequisites are not met are left out."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping

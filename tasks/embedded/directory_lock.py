@@ -8,7 +8,8 @@ from .errors import EmbeddedServerError
 
 
 class DirectoryLock:
-    """Allows one supervisor at a time for a data directory. The kernel releases the lock when its holder dies."""
+    """Allows only one supervisor at a time for each data directory. The kernel releases the lock when its holder
+    dies."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "supervisor.lock"

@@ -7,7 +7,7 @@ READ_BYTES = 8_192
 
 
 def end_of_log(log: Path) -> str:
-    """Name the log and show its last lines, or say that it is empty."""
+    """Returns the path of the log and its last lines, or says that the log is empty."""
     lines = _last_bytes(log).decode(errors="replace").splitlines()[-LINES:]
     if not lines:
         return f"Its log {log} is empty."

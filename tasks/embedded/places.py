@@ -40,8 +40,9 @@ def server_user() -> ServerUser | None:
 
 
 def data_directory(wanted: Path) -> Path:
-    """Returns the wanted directory. If root starts the servers and their user could not enter that directory,
-    returns a directory in /var/tmp instead. The name of that directory is derived from the path of the wanted one."""
+    """Returns the wanted directory. If root starts the servers and their user could not enter the wanted directory,
+    returns a directory under /var/tmp instead. The name of this other directory is derived from the path of the wanted
+    one."""
     wanted = wanted.absolute()
     user = server_user()
     if user is None or can_reach(user, wanted):

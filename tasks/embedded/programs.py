@@ -1,4 +1,4 @@
-"""Finds the server programs, first in the environment's wheels, then on PATH."""
+"""Finds the server programs, first in the installed wheels, then on PATH."""
 
 import importlib.util
 import platform

@@ -64,7 +64,7 @@ class Sample:
         return (self.ended_at or time.monotonic()) - self.began_at
 
     def completed_per_second(self, database: DatabaseManager) -> float:
-        """The rate while records were processed, without the waits before retries."""
+        """The number of completed records a second, from the first claim to the last completion."""
         completed = [record_id for record_id, status in self.statuses.items() if status == "completed"]
         with database.transaction() as cursor:
             seconds = read_seconds_of_work(cursor, completed)

@@ -1,1 +1,1 @@
-"""The sample flow that comes with the project. It is an example that really runs."""
+"""The sample flow that comes with the project. It is a working example."""

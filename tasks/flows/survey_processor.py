@@ -17,7 +17,8 @@ SCALES = {
     "age": (17, 110), "educ": (1, 7), "income": (1, 24), "vote": (0, 1),
 }  # fmt: skip
 
-# The upper ends of the study's income bands in thousands of dollars. The last band has no upper end.
+# The ends of the study's income bands, in thousands of dollars. The last band has no upper end in the study; 130 is
+# used for its upper end.
 INCOME_BANDS_THOUSANDS = (
     0, 3, 5, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 22, 25, 30, 35, 40, 45, 50, 60, 75, 90, 105, 130,
 )  # fmt: skip
@@ -31,7 +32,7 @@ INSERT_RESULT = b"""
 
 
 class RegistryUnreachableError(Exception):
-    """Simulates an external service that cannot be reached. A further attempt can succeed."""
+    """Simulates an external service that cannot be reached, so that the record is retried."""
 
 
 @flow(max_retries=2, backoff=Backoff(first_seconds=0.5, maximum_seconds=2), batch_size=50)
@@ -46,7 +47,7 @@ def survey_processor(
 
 def validate(payload: dict[str, Any]) -> dict[str, int]:
     """Raises PermanentError for an answer that is not a whole number or is outside the scale of its question. Raises
-    RegistryUnreachableError if a further attempt can help."""
+    RegistryUnreachableError for a response that simulates an unreachable service."""
     if payload.get("tv_news") == "unreachable":
         raise RegistryUnreachableError(
             f"the registry did not answer for respondent {payload.get('respondent_id')}"
@@ -60,8 +61,8 @@ def validate(payload: dict[str, Any]) -> dict[str, int]:
 
 
 def derive(answers: dict[str, int]) -> dict[str, Any]:
-    """Returns the distance to each candidate on the left-right scale, the middle of the income band in dollars, and
-    whether the vote went to the nearer candidate."""
+    """Returns the distance to each candidate on the left-right scale, the nearer candidate, the middle of the income
+    band in dollars, and whether the vote went to the nearer candidate."""
     to_clinton = abs(answers["self_lr"] - answers["clin_lr"])
     to_dole = abs(answers["self_lr"] - answers["dole_lr"])
     nearest = "both" if to_clinton == to_dole else "clinton" if to_clinton < to_dole else "dole"

@@ -87,8 +87,8 @@ def project_growth(days: list[Day], capacity_per_day: float) -> dict[str, Any]:
 
 
 def _trend(values: list[float]) -> tuple[float, float]:
-    """Returns the slope and today's level. With data of two weeks or more, fits the line to averages of seven days,
-    so that a weekend does not look like a trend."""
+    """Returns the slope, and the level of the last day. With data of two weeks or more, fits the line to averages of
+    seven days, so that a weekend does not look like a trend."""
     if len(values) < 2 * WEEK_DAYS:
         return _line(values)
     averages = [
@@ -119,8 +119,8 @@ def _flows(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _pool(snapshot: Snapshot, settings: ProcessorSettings) -> dict[str, Any]:
-    """Returns the pool size that the configured containers need, and how many connections the pools and the server
-    use."""
+    """Returns the recommended pool size for the configured containers, the use of the workers' pools in percent, and
+    the server's connections with their limit."""
     pool_size = default_pool_size(settings.containers)
     return {
         "recommended_pool_size": pool_size,

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def call_with_deadline(call: Callable[[], T], seconds: float, *, thread_name: str) -> T:
-    """Return what the call to the database returns, and raise what it raises.
+    """Return what the call to the database returns, and raise what the call raises.
 
     Raises DatabaseUnavailableError if the call has not ended after `seconds`. Without this limit, a call could hang
     indefinitely, because a server that hangs accepts connections, but sends neither a result nor an error.

@@ -1,5 +1,5 @@
 """The actions of the page. Each action calls one of the operators' functions, and returns the number of changed rows
-and a text that describes the result."""
+and a text that describes the result. A dry run changes nothing, and returns what would be changed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +61,7 @@ def cancel(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def end(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """End the handler of one record, under the claim that the page showed."""
+    """End the handler of one record, but only under the claim that the page showed."""
     record_id, claim_number = arguments.needed_whole("id", 1), arguments.needed_whole("claim", 1, 2**31 - 1)
     reason = arguments.text("reason")
     result = ask_to_end(page_database(), [record_id], actor=actor, reason=reason, claim_number=claim_number)
@@ -92,8 +92,8 @@ def purge(arguments: Arguments, actor: str) -> dict[str, Any]:
 
 
 def move(arguments: Arguments, actor: str) -> dict[str, Any]:
-    """Move all pending and failed records of an unregistered flow name to the registered flow `to_flow`. A dry run
-    may leave out `to_flow`."""
+    """Move the pending and failed records of an unregistered flow name to the registered flow `to_flow`. A pending
+    record stays if an unfinished record of `to_flow` has the same dedup_key. A dry run may leave out `to_flow`."""
     name, to_flow = arguments.needed_text("flow"), arguments.text("to_flow")
     pending, failed = _movable(name, to_flow)
     if arguments.switch("dry_run"):

@@ -1,5 +1,5 @@
-"""The page's own access to the database. It uses few connections, limits each statement, and reads large data from
-the replica."""
+"""The page's own access to the database. It uses few connections, limits the time of each statement, and reads large
+data from the replica, if there is one."""
 
 import logging
 from collections.abc import Generator

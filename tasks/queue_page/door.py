@@ -123,8 +123,8 @@ class LoginBehindTheDoor(LoginHandler):
 
 
 def _start_http_server(application: Flower) -> int | None:
-    """Starts Flower's server. Ends the process if no login is configured, but others could reach Flower with these
-    options."""
+    """Starts Flower's server. Ends the process instead if no login is configured, although others could reach Flower
+    with these options."""
     options = application.options
     if not guard.has_login(options):
         if not options.unix_socket and options.address not in LOOPBACK:

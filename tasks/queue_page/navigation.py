@@ -35,7 +35,8 @@ class PageLoader(Loader):
 
 
 def with_entry(navbar: str) -> str:
-    """Adds our entry to the navigation bar. Raises RuntimeError if Flower's navigation bar looks different."""
+    """Adds our entry to the navigation bar. Raises RuntimeError if Flower's navigation bar does not have the expected
+    form."""
     before, found, entries = navbar.partition(FIRST_LIST)
     inside, ended, after = entries.partition(END_OF_ENTRIES)
     if not found or not ended:

@@ -41,8 +41,7 @@ def filter_of(arguments: Arguments) -> RecordFilter:
 
 
 def _worker(text: str | None) -> WorkerFilter | None:
-    """Reads the id of a worker process, a host name, or the form in which the pages show a process: 101 on
-    worker-1."""
+    """Reads the id of a worker process, a host name, or a process as the pages show it, such as `101 on worker-1`."""
     if text is None:
         return None
     try:

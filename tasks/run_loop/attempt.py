@@ -123,7 +123,7 @@ class Attempts:
     def completed(
         self, record: Record, context: FlowContext | None, started: float, result: Any
     ) -> Completed:
-        """Raises PayloadRejectedError for a result that cannot be stored."""
+        """Raises PayloadRejectedError for a result that cannot be stored, and PermanentError for a coroutine."""
         encoded = None if result is None else self._encoded(result)
         follow_ups = () if context is None else context.follow_ups
         return Completed(record, started, time.monotonic(), encoded, follow_ups)

@@ -52,8 +52,8 @@ class CallsInTransaction:
         charges_conflicts: bool,
         seconds: float,
     ) -> list[Outcome] | None:
-        """Returns the outcomes of the records for which the handler was called. None if a handler ended the
-        transaction. After `seconds`, no further call begins. Raises RollBackError."""
+        """Returns the outcomes of the records for which the handler was called. None if a handler ended the transaction
+        and began another one. After `seconds`, no further call begins. Raises RollBackError."""
         self.handler_ran = False
         flow = self._flow
         session = SliceSession(opened.execute, flow.session_settings, flow.idle_in_transaction_seconds)
@@ -88,9 +88,10 @@ class CallsInTransaction:
         *,
         with_savepoints: bool,
     ) -> list[Outcome]:
-        """If a record fails in a slice without savepoints, the slice is rolled back and done again with savepoints.
-        In the second try, the settings of the session are restored before each further record. So no record is charged
-        an attempt because of settings that the handler changed while it processed an earlier record."""
+        """If a record fails in a slice without savepoints, raises RollBackError. If the handler is not a batch handler,
+        the slice is then usually done again with savepoints. With savepoints, the settings of the session are restored
+        before each further record. So no record is charged an attempt because of settings that the handler changed
+        while it processed an earlier record."""
         outcomes: list[Outcome] = []
         for call in [records] if self._flow.batch else [[record] for record in records]:
             if outcomes and (with_savepoints or self._flow.session_settings):

@@ -1,5 +1,5 @@
-"""Runs handlers concurrently. The next batch is claimed while the last records of the current batch are still
-running. A batch is claimed in advance only while the number of unstarted records is below the low-water mark."""
+"""Runs handlers concurrently. The next batch is claimed while the last records of the current batch are still being
+processed. A batch is claimed in advance only while the number of unstarted records is below the low-water mark."""
 
 import time
 from collections.abc import Sequence

@@ -2,10 +2,11 @@
 
 A run begins with a claim. If the last batches of its flow were quick and clean (worker/quick_batches.py), the run
 continues with slices, as long as each claim or slice is full and leaves due records. Some records are always claimed:
-suspects, records with an order key, records that failed, and records whose earlier slice ended without an outcome for
-them. Some batches start at the priority level that has waited longest. These batches are always claimed, too. If a
-slice becomes long, a second thread claims its records. If a record is not completed, the slice ends. In both cases, the
-flow's records are then claimed in the normal way. See docs/architecture.md, "Express slices".
+suspects, records with an order key, with a failed attempt or with a crash strike, and records whose earlier claim or
+slice ended without an outcome for them. Some batches start at the priority level that has waited longest. These batches
+are always claimed, too. If a slice becomes long, a second thread claims its records. If a record is not completed, the
+slice ends. In both cases, the flow's records are then claimed in the normal way. See docs/architecture.md, "Express
+slices".
 """
 
 import time
@@ -32,18 +33,18 @@ from .slice_size import SliceSize
 WAIT_SECONDS = 0.05
 UNWRITTEN_SECONDS = LONG_SECONDS  # An outcome is written only at the end of its slice.
 FEWEST_RECORDS = 20  # In smaller slices, the extra round trip costs more than the saved write.
-LOOK_AGAIN_SECONDS = 10.0  # The time between two checks whether a run of the flow died.
+LOOK_AGAIN_SECONDS = 10.0  # The time between two checks whether a run of the flow has died.
 
 Call = Callable[[Sequence[Record]], Sequence[Outcome]]
 
 
 def may_be_express(flow: Flow, settings: ProcessorSettings) -> bool:
-    """Returns whether runs of the flow may be express. For each record, queue_store/sql/runs/hold_records.sql
-    decides. No flow is express if EXPRESS_BATCH_SIZE is 0. A flow with `express=False`, with concurrency, or with
-    its own limit of one crash strike is never express. Three more cases exclude a flow without `express=True`:
-    EXPRESS_BY_ITSELF is off, the flow's outcomes must not wait for the end of a slice, or MAX_CRASH_STRIKES is 1.
-    In the last case, a record would get one attempt too many, because a crash in an express slice gives no crash
-    strike."""
+    """Returns whether runs of the flow may be express. The statement queue_store/sql/runs/hold_records.sql decides
+    which records may be in a slice. No flow is express if EXPRESS_BATCH_SIZE is 0. A flow with `express=False`, with
+    concurrency, or with its own limit of one crash strike is never express. Three more cases exclude a flow without
+    `express=True`: EXPRESS_BY_ITSELF is off, the flow's outcomes must not wait for the end of a slice, or
+    MAX_CRASH_STRIKES is 1. In the last case, a record would get one attempt too many, because a crash in an express
+    slice gives no crash strike."""
     is_off = flow.express is False or settings.express_batch_size == 0
     if is_off or flow.concurrency > 1 or flow.max_crash_strikes == 1:
         return False
@@ -121,8 +122,9 @@ class Express:
         self._watch.end()
 
     def _is_next(self) -> bool:
-        """Whether a slice comes next. No slice follows a claim that was not full, or a slice of all due records:
-        hardly any record is due then, and it costs less to write the outcomes with the next claim."""
+        """Whether a slice comes next. No slice follows a claim or slice that was not full, or a slice that had all due
+        records while another flow waited. Hardly any record is due then, and it costs less to write the outcomes with
+        the next claim."""
         run, quick = self._run, self._quick
         is_small = not is_large_enough(self._flow, run.batch_size)
         if (

@@ -90,8 +90,8 @@ class ExpressCommit(Express):
         return outcomes
 
     def _roll_back(self, error: Exception) -> None:
-        """Call this after a slice was rolled back. Raises RunLostError if the session is lost but no handler is to
-        blame."""
+        """Call this after a slice was rolled back. Raises RunLostError if the run was declared dead, or if the session
+        is lost but no handler is to blame."""
         is_lost = isinstance(error, DatabaseUnavailableError)
         if is_lost and not (
             self._calls.handler_ran and sqlstate_of(error.__cause__ or error) in OF_A_HANDLER

@@ -15,10 +15,11 @@ BATCHES_DUE = 2  # With fewer due records, one claim costs less than a claim and
 
 
 def most_in_first(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -> int | None:
-    """Returns None if the first batch may be a whole batch. This is so if fewer than two batches are due, if no slice
-    may follow, if the handler gets whole batches, if a batch size was set, if express has ended lately, if a slice was
-    interrupted, or if the first claim begins at the level that has waited longest. A batch size over half of
-    `flows.COUNT_LIMIT` may also give a whole batch, because due records are counted up to this limit."""
+    """Returns how many records the first batch may have, or None if it may be a whole batch. It may be a whole batch if
+    fewer than two batches are due, if no slice may follow, if the handler gets whole batches, if a batch size was set,
+    if express has ended lately, if a slice was interrupted, or if the first claim begins at the level that has waited
+    longest. A batch size over half of `flows.COUNT_LIMIT` may also give a whole batch, because due records are counted
+    up to this limit."""
     settings, size = services.settings, waiting.batch_size
     if flow.batch or flow.batch_size is not None or size != settings.batch_size:
         return None

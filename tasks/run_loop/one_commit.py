@@ -2,8 +2,8 @@
 together.
 
 A slice ends after `SLICE_SECONDS` or after `SLICE_RECORDS` records, because a long transaction prevents vacuum from
-working. The first try of a slice has no savepoints. If a record does not complete, the slice is rolled back and done
-again with a savepoint around each record. Then only that record's writes are rolled back. If records fail in
+working. Usually, the first try of a slice has no savepoints. If a record is not completed, the slice is rolled back and
+done again with a savepoint around each record. Then only that record's writes are rolled back. If records fail in
 `FAILING_SLICES` slices in a row, the next slices begin with savepoints. Just before the COMMIT, the UPDATE with the
 fence returns which records still belong to this run. If a record does not belong to the run any more, the slice is
 rolled back and done again without that record.
@@ -147,7 +147,7 @@ class OneCommit:
         self, records: list[Record], error: BaseException, *, is_spoiled: bool = False
     ) -> RollBackError:
         """If the slice had several records, it is not known which of them made our statement or the COMMIT fail. So
-        each record is processed again alone. If the error occurs again, that record is charged."""
+        each record is processed again in a slice of its own. A record with which the error occurs again is charged."""
         if len(records) == 1:
             outcome = self.attempts.outcome_of(records[0], time.monotonic(), explained(error))
             return RollBackError([outcome], is_spoiled=is_spoiled)

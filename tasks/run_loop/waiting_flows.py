@@ -40,8 +40,8 @@ def run_waiting_flows(services: WorkerServices) -> None:
 
 def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], ends_at: float) -> bool:
     """Make a run of each of these flows. If a run has claimed records, and then `EMPTY_RUNS` runs in a row claim
-    nothing, other processes were first, and no more runs are made. Returns False if nothing was claimed, or if no
-    other run may begin."""
+    nothing, no more runs are made, because other processes have probably run the next flows already. Returns False if
+    nothing was claimed, or if no other run may begin."""
     claimed_count = empty_count = 0
     successor: Run | None = None
     for flow, next_flow in zip_longest(flows, flows[1:]):
@@ -84,12 +84,13 @@ def _waiting(services: WorkerServices) -> list[FlowWithWork]:
 
 class _Circle:
     def __init__(self) -> None:
-        self._began_at: str | None = None  # the first flow of the last call, if its order was ascending
+        self._began_at: str | None = None  # the first flow of the previous call, if that was ascending
 
     def walk(self, flows: list[FlowWithWork]) -> list[FlowWithWork]:
         """Returns the flows in the order in which this process runs them. `flows` is sorted by name and not empty.
         The order is ascending from a random flow. In every second call, it is descending, and ends with the flow at
-        which the last call began. Both orders go round in a circle, from one end of the names to the other."""
+        which the previous call began. Both orders are circular: after the end of the sorted names, they go on at the
+        other end."""
         goes_back = self._began_at is not None
         first_name = self._began_at or flows[random.randrange(len(flows))].flow_name  # noqa: S311
         self._began_at = None if goes_back else first_name

@@ -1,7 +1,8 @@
 """Helpers for the tests of flows. In pytest, the fixture `queue_tester` of `tasks.pytest_plugin` provides them.
 
-Everything is real except the broker. Records are enqueued, claimed and completed in Postgres. Their handlers run in
-the test's own process and thread. No test waits for time to pass, because `pass_time` changes the times in the rows.
+Everything is real except the broker. Records are enqueued, claimed and completed in Postgres. Their handlers run in the
+test's own process. Plain handlers also run in the test's own thread, unless their flow has concurrency. No test waits
+for time to pass, because `pass_time` changes the times in the rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -72,7 +73,7 @@ class QueueTester:
 
     def drain(self, *wanted: str | Callable[..., Any]) -> None:
         """Process due records of the `wanted` flows (of all flows if none is named), until no record can be claimed.
-        Failed and snoozed records that will be tried again are due later: see `pass_time`."""
+        Records that will be tried again after a failure or a snooze are due later: see `pass_time`."""
         self._services.flows = load_flows(self._services.settings)
         names = {self._name(flow) for flow in wanted} or set(self._services.flows)
         due: list[str] = []

@@ -22,7 +22,8 @@ class FailingClaims:
     @contextmanager
     def watch(self, flow_name: str) -> Generator[None]:
         """Make a claim inside this context. The context raises what the claim raises. The context writes to the
-        database only if the claim fails, or if the claim succeeds after a failed claim."""
+        database only if the claim fails although the database is available, or if the claim succeeds after such a
+        failure."""
         try:
             yield
         except (DatabaseUnavailableError, CommitUnknownError):

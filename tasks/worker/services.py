@@ -105,8 +105,8 @@ class WorkerServices:
             worker_processes.register(cursor, self.process)
 
     def close(self) -> None:
-        """Write to the database that this process ends. If that fails, raises the error, and the process is declared
-        dead when its lease ends."""
+        """Store in the database that this process ends. If this write fails, raises the error, and the process is
+        declared dead when its lease ends."""
         self.slots.leave()
         with self.database.transaction() as cursor:
             worker_processes.end(cursor, self.process.worker_process_id)

@@ -89,7 +89,7 @@ def _ring(number: int, frame: FrameType | None) -> None:
 def soft_limit(seconds: float, error: type[Exception]) -> Generator[None]:
     """Raises `error` once in the block if the block has not ended after `seconds`. In a thread other than the main
     thread, the error is raised when that thread next runs Python code. In the main thread, `error` is not raised if the
-    hard limit is reached first."""
+    flow's time limit is reached first."""
     global _soft_error, _hard_at
     if not can_interrupt():
         with _soft_limit_of_a_thread(seconds, error):

@@ -14,8 +14,8 @@ SILENT_SECONDS = 600.0  # long enough for a cron job that runs `queuectl check` 
 
 @rule("contact_without_channel")
 def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
-    """A process had a channel to the contact before, but for SILENT_SECONDS no process has had a channel to this
-    contact. A contact that was never set yields no finding."""
+    """A process had a channel to the contact, but no process has had a channel to this contact for more than
+    SILENT_SECONDS. A contact that was never set yields no finding."""
     missing = [contact for contact in snapshot.contacts if contact.silent_seconds > SILENT_SECONDS]
     if not missing:
         return
@@ -39,7 +39,8 @@ def contact_without_channel(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("contact_without_channel")
 def nobody_to_notify(snapshot: Snapshot) -> Iterator[Finding]:
-    """No contact is set anywhere, and an alert has been waiting for a contact for more than SILENT_SECONDS."""
+    """No contact is set anywhere, and a critical alert or an emergency has been waiting for a contact for more than
+    SILENT_SECONDS."""
     unheard = snapshot.unheard
     if snapshot.contacts or not unheard.alert_count or unheard.waiting_seconds <= SILENT_SECONDS:
         return

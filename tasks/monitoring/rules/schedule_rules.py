@@ -48,8 +48,8 @@ def beat_silent(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("control_queue")
 def control_queue(snapshot: Snapshot) -> Iterator[Finding]:
-    """Beat sends messages to the control queue, but no worker takes them, or workers take them too slowly. If no beat
-    runs, `beat_silent` reports the missing beat."""
+    """No worker takes the messages that beat sends to the control queue, or workers take these messages too slowly. If
+    no beat runs, `beat_silent` reports the missing beat."""
     unserved_seconds = snapshot.schedule.control_unserved_seconds if snapshot.schedule else None
     messages = (snapshot.broker and snapshot.broker.control_messages) or 0
     queue = celery_queue_name("control")

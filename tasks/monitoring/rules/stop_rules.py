@@ -1,4 +1,4 @@
-"""Rules about stops by operators. While a flow is stopped, no rule judges the flow's waiting records. A stop
+"""Rules about stops by operators. While a flow is stopped, no other rule judges the flow's waiting records. A stop
 that lasts too long becomes a finding. A pause, or a stop of processing, becomes a finding only while records are
 due."""
 

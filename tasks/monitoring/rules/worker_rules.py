@@ -110,8 +110,8 @@ def full_memory(snapshot: Snapshot) -> Iterator[Finding]:
 
 @rule("wrong_clock")
 def wrong_clock(snapshot: Snapshot) -> Iterator[Finding]:
-    """No status depends on a host's clock. But the times in the host's logs depend on the clock, and so does the
-    expiry of Celery messages that enqueue records."""
+    """No status depends on a host's clock. But the times in the host's logs depend on its clock, and so does the expiry
+    of Celery messages that enqueue records."""
     skews: dict[str, float] = {}
     for process in snapshot.fleet.alive:
         skew = process.clock_skew_seconds or 0.0

@@ -97,7 +97,7 @@ def for_browsers(value: Any) -> Any:
 
 
 def outline(value: Any) -> Any:
-    """Returns the keys of a payload and the kinds of its values, but never the values."""
+    """Returns the keys of a payload and the kind or length of each value, but never the values."""
     if isinstance(value, dict):
         return {str(key)[:HIDDEN_LENGTH]: outline(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -10,7 +10,7 @@ STOPS_AT_MOST = 20
 
 
 def stops(request: ViewRequest) -> dict[str, Any]:
-    """Returns the number of stops, and the first few stops. Stops of all flows come first."""
+    """Returns the number of stops, and at most STOPS_AT_MOST of them. Stops of all flows come first."""
     stopped = read_switches(request.cursor).stopped
     return {"count": len(stopped), "stops": [_said(stop) for stop in stopped[:STOPS_AT_MOST]]}
 
