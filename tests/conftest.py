@@ -45,7 +45,7 @@ def template_database(postgres_server: PostgresServer) -> str:
 
 @pytest.fixture(scope="session")
 def database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
-    """The migrated database that most tests share; `database` cleans it."""
+    """The migrated database that most tests share; `clean_database_url` empties it."""
     name = postgres_server.create_database(template=template_database)
     yield postgres_server.database_url(name)
     postgres_server.drop_database(name)

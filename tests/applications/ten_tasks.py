@@ -102,7 +102,8 @@ def note(text: str) -> None:
 
 
 def use_all(patience_seconds: float = 60) -> list[Any]:
-    """Calls each task in every way that Celery offers. Returns the state and the result or error of each call."""
+    """Calls every task, and uses several of the ways in which Celery can call tasks. Returns the state and the result
+    or error of each call."""
     token, at = UUID(int=7), datetime(2026, 1, 31, 12, 30)  # noqa: DTZ001
     results = [
         add.delay(1, 2),

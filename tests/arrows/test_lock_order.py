@@ -18,7 +18,7 @@ Duty = Callable[[Store, random.Random], None]
 
 
 def work(store: Store, rng: random.Random) -> None:
-    """Writes the outcomes of a batch in any order."""
+    """Writes the outcomes of a batch in random order."""
     run = store.run_unconfigured()
     batch = run.begin()
     rng.shuffle(batch)
@@ -41,7 +41,7 @@ def operate(statement: str, record_ids: Sequence[int], store: Store, rng: random
 
 
 def retain(store: Store, _: random.Random) -> None:
-    """Purges all finished records, as if they were too old."""
+    """Purges finished records, whatever their age."""
     parameters = {
         "completed_seconds": 0,
         "failed_seconds": 0,
@@ -113,7 +113,7 @@ def test_deadlocks_between_outcomes_rescue_cancel_and_reset_are_rare_and_nothing
         repeater.join()
     assert all(repeater.count for repeater in repeaters)
     # Each statement locks rows in the order of their ids. But a micro-batch of several statements and a cancel can
-    # still wait for each other. Then Postgres ends one of the two transactions. This transaction has written
-    # nothing, and is done again.
+    # still wait for each other. Then Postgres rolls back one of the two transactions, so nothing of this transaction is
+    # written, and it can be repeated.
     conflict_count = sum(len(repeater.conflicts) for repeater in repeaters)
     assert conflict_count <= max(2, sum(repeater.count for repeater in repeaters) // 100)

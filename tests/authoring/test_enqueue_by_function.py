@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def found_by_pyright(path: Path) -> list[tuple[int, str]]:
-    """Line and rule of each error."""
+    """The line and the rule of each error."""
     done = subprocess.run(
         [Path(sys.executable).parent / "pyright", "--outputjson", "--pythonpath", sys.executable, path],
         capture_output=True, text=True, cwd=ROOT, timeout=110,

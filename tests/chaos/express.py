@@ -1,10 +1,10 @@
 """With `--express`, every flow that may be express is processed in express slices as soon as a claim or a slice was
 full.
 
-The product's own predicate says which flows these are. The run lasts minutes, it kills a process every other
-second, and one record in twenty fails. The product waits before it tries express slices again: ten minutes after a
-death, and six batches after a failure. With these waits hardly any slice would ever begin. So `be_eager` makes the
-waits very short.
+The product's own predicate, `may_be_express`, says which flows may be express. The run lasts minutes, it kills a
+process every few seconds, and about one record in 25 fails. The product waits before it tries express slices again: ten
+minutes after a death, and six batches after a failure. With these waits hardly any slice would ever begin. So
+`be_eager` makes the waits very short.
 """
 
 import runpy

@@ -208,7 +208,7 @@ def drop_redis_clients(world: World) -> InjectedFault | None:
 
 
 def double_messages(world: World) -> InjectedFault | None:
-    """Doubles every waiting hint, and replays old ones."""
+    """Repeats waiting hints and old ones, up to 20 in all."""
     broker = world.broker
     messages: list[Any] = [message for queue in QUEUES for message in broker.lrange(queue, 0, -1)]  # type: ignore[union-attr]
     world.replayed = (world.replayed + messages)[-20:]

@@ -24,7 +24,7 @@ FENCE = (
 
 
 class EffectBeforeCompletion(Scenario):
-    """The worker commits the business rows first and the status after them."""
+    """The worker commits the business rows first, and the new statuses in a later transaction."""
 
     def one_commit(self, run: Run, records: Sequence[Record], *, then_die: bool) -> list[int]:
         with run.held.transaction() as cursor:
@@ -35,7 +35,7 @@ class EffectBeforeCompletion(Scenario):
 
 
 class BrokenCommitIsFailure(Scenario):
-    """The worker takes a broken connection for a failed attempt."""
+    """The worker treats a broken connection as a failed attempt."""
 
     def after_broken_write(self, run: Run, records: Sequence[Record]) -> None:
         run.reopen()
@@ -64,7 +64,7 @@ class AcknowledgedBeforeCommit(Scenario):
 
 
 class EnqueuedAgain(Scenario):
-    """A producer repeats what was committed already."""
+    """A producer inserts records again that it has already committed."""
 
     def enqueue(self, batch: str, flow_name: str, how: str = "ok") -> None:
         super().enqueue(batch, flow_name, how)

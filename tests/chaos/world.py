@@ -223,7 +223,7 @@ class World:
         return self._observer.execute(statement.encode(), parameters).fetchall()
 
     def query_again(self, statement: str) -> list[tuple[Any, ...]]:
-        """Returns the first answer after a fault of Postgres, over a new connection."""
+        """Runs a query, and repeats it until Postgres answers, for example after a fault. Gives up after 30 s."""
         deadline = time.monotonic() + 30
         while True:
             try:

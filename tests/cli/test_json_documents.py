@@ -1,4 +1,5 @@
-"""With `--json`, each command answers with one JSON document, even if it fails. It never writes a traceback."""
+"""With `--json`, each command answers with JSON. A command that fails answers with one JSON document, and never writes
+a traceback."""
 
 import json
 from pathlib import Path

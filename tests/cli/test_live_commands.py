@@ -92,7 +92,7 @@ def test_top_cuts_no_figure(queue: DatabaseManager, columns: int) -> None:
 
 
 def test_top_looks_once_and_leaves_its_picture(queue: DatabaseManager) -> None:
-    """Even on a terminal, `top` uses no separate screen, because such a screen is cleared at the end."""
+    """With `--times`, `top` uses no separate screen even on a terminal, because such a screen is cleared at the end."""
     shown = in_a_terminal(["top", *ONCE])
     assert "alpha" in shown
     assert "\x1b[?1049h" not in shown

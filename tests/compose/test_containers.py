@@ -14,7 +14,7 @@ from tests.compose.places import CACHE, ROOT
 from tests.compose.podman import APPLICATION, Podman, why_not
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
-GRACE_SECONDS = "30"  # as stop_grace_period in compose.yaml, which `podman stop` does not read
+GRACE_SECONDS = "30"  # the stop_grace_period of compose.yaml; `podman stop` does not read that file
 SAMPLE = ROOT / "tasks" / "flows" / "data" / "anes96.csv"
 
 

@@ -1,4 +1,5 @@
-"""The containers' entry point names a file that hides a package of this project. Otherwise it runs the command."""
+"""If a file hides a package of this project, the containers' entry point names the file and ends. Otherwise it runs the
+command."""
 
 import subprocess
 import sys

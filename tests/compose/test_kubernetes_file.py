@@ -1,4 +1,5 @@
-"""kubernetes.yaml runs the same commands as compose.yaml, under the names that operators know."""
+"""kubernetes.yaml runs the same commands as compose.yaml. Its workloads have names of their own, such as
+rpa-processor."""
 
 from typing import Any
 

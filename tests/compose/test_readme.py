@@ -1,4 +1,4 @@
-"""The commands in compose/README.md only name things that exist."""
+"""The commands in compose/README.md name only things that exist."""
 
 import re
 

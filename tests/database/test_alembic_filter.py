@@ -11,7 +11,7 @@ from queue_store.database import tables
 from queue_store.database.alembic_filter import OUR_TABLES, include_object
 from queue_store.settings import parse_database_url
 
-# Two of our columns have Postgres' type xid8, which SQLAlchemy does not know.
+# One of our columns has Postgres' type xid8, which SQLAlchemy does not know.
 pytestmark = pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
 
 

@@ -1,5 +1,5 @@
-"""The pool hands out only connections that work, checks them without a round trip, and keeps its limit. SQLAlchemy
-takes its connections from the same pool."""
+"""The pool hands out only connections that work, usually checks them without a round trip, and keeps its limit.
+SQLAlchemy takes its connections from the same pool."""
 
 import gc
 import threading

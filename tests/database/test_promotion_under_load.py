@@ -1,7 +1,7 @@
 """The primary crashes under load, and its standby is promoted. Afterwards, the acknowledged records are compared with
 the records on the new primary.
 
-In both cases, the link to the standby stalls first. With synchronous replication, every COMMIT then waits, so no
+Before the crash, the link to the standby stalls. With synchronous replication, every COMMIT then waits, so no
 acknowledged record is lost. Without synchronous replication, the primary acknowledges some COMMITs that never reach the
 standby. PROMOTION_REPORT: the file for the figures, which `make promotion-evidence` writes.
 """
@@ -68,7 +68,8 @@ def promote_under_load(
     redis_url: str,
     directory: Path,
 ) -> Outcome:
-    """`stalled` returns when the primary may end. This function contains the checks for both kinds of commit."""
+    """`stalled` returns when the primary may crash. This function contains the steps that the tests of both kinds of
+    commit share."""
     log = directory / "worker.log"
     with (
         running_pair(settings) as pair,

@@ -99,7 +99,7 @@ def test_plans_made_for_a_small_table_use_indexes_when_it_has_grown(own_store: S
 
 
 def whole_walks(run: Run) -> int:
-    """How often statements, including the statements of this run, have read the whole table."""
+    """How often the whole table was read, by statements of this run or by any others."""
     driver = run.held.driver
     driver.execute(b"SELECT pg_stat_force_next_flush()")
     driver.commit()

@@ -1,7 +1,7 @@
 """The library can tell whether the server takes no writes, or a handler only made its transaction read-only.
 
-The pool gives up its sessions on a server that takes no writes. The error and `check` name the server. Notifications
-about the server do not need its database.
+The pool gives up its sessions on a server that takes no writes. The error and `check` say that the server takes no
+writes. Notifications about this do not need the server's database.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Workers of two releases work side by side under load. Between the releases is one expanding migration. The new
+"""Workers of two releases work side by side under load. One expanding migration lies between the two releases. The new
 release takes over, then the old release again, then the new release. At the end a third release contracts the
 schema.
 
@@ -29,7 +29,7 @@ from tests.workers.processes import CeleryProcess, wait_until
 ROWS = int(os.environ.get("UPGRADE_ROWS", "100000"))
 PENDING_ROWS = ROWS // 20
 SECONDS = float(os.environ.get("UPGRADE_SECONDS", "1"))
-BUSY = 3  # how many times longer waits may be on a machine with other load
+BUSY = 3  # the factor by which waits may be longer on a machine with other load
 FINISHED = """
 INSERT INTO processing_queue (flow_name, status, claim_number, flow_instance_id, scheduled_at, created_at, updated_at,
     claimed_at, started_at, completed_at, payload)

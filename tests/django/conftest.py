@@ -47,7 +47,7 @@ def admin_tables(database_url: str, database_cleaner: DatabaseCleaner) -> Iterat
 
 
 def client_of(user: Any) -> Any:
-    """A client of Django's tests that is logged in as the user."""
+    """A Django test client that is logged in as the user."""
     from django.test import Client
 
     client = Client()

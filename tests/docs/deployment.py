@@ -1,4 +1,5 @@
-"""The commands of a deployment as a document shows them: exported settings, and processes that run until stopped."""
+"""The commands of a deployment as a document shows them: exported settings, and processes that run until they are
+stopped."""
 
 import os
 import shlex
@@ -24,8 +25,8 @@ def is_deployment(block: CodeBlock) -> bool:
 
 
 def program(line: str, scripts: Path = Path(sys.executable).parent) -> list[str]:
-    """The command as a list. Its script is in the directory `scripts`, by default the scripts of this
-    environment."""
+    """The command as a list. Its script is in the directory `scripts`, by default this environment's directory of
+    scripts."""
     script, *arguments = shlex.split(line)
     return [str(scripts / script), *arguments]
 

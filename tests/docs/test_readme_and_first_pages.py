@@ -1,4 +1,5 @@
-"""Runs everything that the README and the page for Celery users tell a reader to copy, in the order of the page."""
+"""Runs what the README and the page for Celery users tell a reader to copy, in the order of the page. Only the `pip`
+and `make` commands are left out."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Runs every block of the runbook, on a queue in the state that the block describes. The output is as the page
+"""Runs every block of the runbook, on a queue in the state that the page names for the block. The output is as the page
 says."""
 
 import contextlib

@@ -1,5 +1,5 @@
-"""`make drill`: causes every trouble, and writes a report. Exits with 1 if a trouble was not found or not mended in
-time, or if anything else was found."""
+"""`make drill`: causes every trouble, and writes a report. Exits with 1 unless all troubles were found and mended in
+time, and nothing else was found."""
 
 import argparse
 import sys

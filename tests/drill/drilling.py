@@ -37,8 +37,8 @@ class Drilled:
 
 
 def drill(trouble: Trouble, fleet: Fleet) -> Drilled:
-    """Returns what happened. The result also says what was wrong, if the fleet did not find or mend the trouble as
-    expected; `drill` raises no error then."""
+    """Returns what happened. If the trouble was not found or not mended as expected, `drill` raises no error, and the
+    result says what was wrong."""
     drilled = Drilled(trouble)
     with ExitStack() as stack:
         stack.enter_context(fleet.settings_here())

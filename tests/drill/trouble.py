@@ -8,7 +8,7 @@ from typing import Any
 from tests.drill.fleet import Fleet
 
 LONGEST_SECONDS = 60.0
-# The death of a worker process is reported for an hour. So the statement moves all deaths two hours into the past.
+# The death of a worker process is reported for an hour. So this statement moves all deaths two hours into the past.
 HEALED = "UPDATE worker_processes SET ended_at = ended_at - interval '2 hours' WHERE state = 'dead'"
 Make = Callable[[Fleet], Iterator[None]]
 

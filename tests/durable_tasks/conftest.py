@@ -58,7 +58,7 @@ def run_until_ended(shop: Shop, task: Any, most: int = 10) -> None:
 
 
 def make_known(worker: Worker, *names: str) -> None:
-    """Registers those of the named tasks that are durable."""
+    """Registers the durable tasks among the named ones."""
     flows = [flow for name in names if (flow := find_flow(name)) is not None]
     worker.services.flows.update({flow.name: flow for flow in flows})
     with worker.services.database.transaction() as cursor:

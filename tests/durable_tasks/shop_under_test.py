@@ -1,4 +1,4 @@
-"""An application in a module of its own, as a team would have it. A worker imports this module."""
+"""An application in a module of its own, as a team would write it. A worker imports this module."""
 
 import os
 import signal

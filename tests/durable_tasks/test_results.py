@@ -16,7 +16,7 @@ LONG_SECONDS = 60
 
 
 class OutOfStockError(Exception):
-    """Is defined at the top level of this module, so that the class can be found by its name."""
+    """Defined at the top level of this module, so that the class can be found by its name."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Celery's signals and the hooks of a task class are called around a record."""
+"""When a record is processed, Celery's signals are sent, and the hooks of the task class are called."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Each kind of call of a durable task writes a record in the caller's transaction."""
+"""Each way to call a durable task writes a record in the caller's transaction."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The broker of `make run` is the wheel's Valkey or a server on PATH. The server on PATH can be a symbolic link."""
+"""The broker of `make run` is the Valkey of a wheel or a server on PATH. The server on PATH can be a symbolic link."""
 
 import importlib.util
 import shutil
@@ -47,7 +47,7 @@ def test_a_link_to_a_checker_that_is_called_redis_server_is_a_server(
     directory: Path, only_on_path: Path
 ) -> None:
     """On Debian, `redis-server` is a symbolic link to a checker. The program acts as a server or as a checker,
-    depending on the name that started it."""
+    depending on the name under which it is started."""
     shutil.copy(WHEELS_SERVER, only_on_path / "valkey-check-rdb")
     (only_on_path / "redis-server").symlink_to("valkey-check-rdb")
     server = EmbeddedRedis(directory)

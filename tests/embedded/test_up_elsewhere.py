@@ -156,7 +156,8 @@ def test_ctrl_c_stops_everything_through_make_too(directory: Path) -> None:
 
 UNPRIVILEGED = (
     "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-    # Lets this user read a Python installation in root's home, but gives the user no other right of root.
+    # Lets this user read every file, because Python may be installed in root's home. The user has no other right of
+    # root.
     "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""If the server ends a session at the end of a COPY, producers get DatabaseUnavailableError. This is so even if an
+"""If the server ends a session at the end of a COPY, producers get DatabaseUnavailableError. They also get it if an
 error and the end of the session arrive at once."""
 
 import asyncio
@@ -48,8 +48,8 @@ class TwoAnswers:
                 threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
                 while (chunk := client.recv(65_536)) and not chunk.endswith(COPY_DONE):
                     server.sendall(chunk)
-                # `close` would not end the session, because the other thread still reads from this socket. While a
-                # COPY waits for its client, Postgres lets no session drop any database.
+                # `close` would not end the session, because the other thread still reads from this socket. While a COPY
+                # waits for its client, no session can drop any database.
                 server.shutdown(socket.SHUT_RDWR)
                 client.sendall(error_response("ERROR", "08P01") + error_response("FATAL", "08P01"))
 

@@ -134,7 +134,7 @@ def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
     def bulk() -> None:
         rows = keyed(*first, "x", "y", "z")
         with processor.database.transaction() as cursor:
-            # A session looks for a deadlock only once, after this time. By then, our session must wait, too.
+            # A session looks for a deadlock only once, after this time. By then, our session must be waiting, too.
             cursor.execute("SET LOCAL deadlock_timeout = '2s'")
             results.append(enqueue_many(cursor, "send_invoice", rows, on_duplicate="skip"))
 
@@ -152,7 +152,7 @@ def test_two_bulks_with_the_same_keys_in_another_order_do_not_deadlock(
 
 
 def test_a_key_that_is_taken_while_a_bulk_skips_is_a_duplicate_too(processor: DistributedProcessor) -> None:
-    """The key is not visible yet when the bulk looks for duplicates, so the COPY meets the duplicate."""
+    """The key `taken` is not visible yet when the bulk looks for duplicates, so the COPY meets the duplicate."""
     twin = processor.enqueue("send_invoice", {"n": "twin"}, dedup_key="twin").id
     results: list[Any] = []
 

@@ -20,7 +20,7 @@ ORPHAN = -1
 
 @pytest.fixture
 def families(worker: Worker) -> Iterator[Worker]:
-    """The foreign key is deferred, as Django declares foreign keys. The handlers insert each parent after its child,
+    """The foreign key is deferred, like those that Django declares. The handlers insert each parent after its child,
     but no parent for ORPHAN."""
     worker.query("CREATE TABLE parents (id bigint PRIMARY KEY)")
     worker.query(

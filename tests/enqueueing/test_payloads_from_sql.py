@@ -1,4 +1,4 @@
-"""`enqueue_record` refuses a payload that does not fit the schema of its flow; a plain INSERT checks nothing."""
+"""`enqueue_record` refuses a payload that does not fit the schema of its flow. A plain INSERT does not check this."""
 
 from typing import Any, Literal
 

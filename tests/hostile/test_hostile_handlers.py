@@ -1,7 +1,7 @@
 """Hostile handlers in real worker processes, next to innocent records and to another flow.
 
-Whatever a handler does, innocent records complete without a charge, and with their effects exactly once. The record
-with the hostile handler ends, at the latest when its attempts or crash strikes are used up. The worker goes on
+Whatever a handler does, innocent records complete without a charge, and their effects are written exactly once. The
+record with the hostile handler ends, at the latest when its attempts or crash strikes are used up. The worker goes on
 serving other flows.
 """
 

@@ -55,7 +55,7 @@ def test_the_others_only_ask_for_the_lease(worker: Worker, monkeypatch: pytest.M
 def test_it_checks_the_queue_at_least_every_twenty_seconds(
     luck: float, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pause before each round is random. A check itself takes no time here."""
+    """The pause before each round is random. In this test, the check itself takes no time."""
     now, checked_at = 1000.0, list[float]()
     sentinel = Sentinel(worker.services)
 

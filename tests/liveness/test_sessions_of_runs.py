@@ -43,7 +43,7 @@ def sessions(database: DatabaseManager, run: Run) -> int:
 
 @pytest.fixture
 def found(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """At each COMMIT of the run, a search counts the run's sessions. This list receives the counts."""
+    """Before each COMMIT of the run, a search counts the run's sessions. This list receives the counts."""
     counts: list[int] = []
     commit = HeldConnection.commit
 

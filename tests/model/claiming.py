@@ -1,11 +1,11 @@
 """A model of claim, heartbeat, rescue and fence, small enough to be explored completely.
 
 The model has one record and a few worker processes. Each process has one run, and perhaps an abandoned thread that is
-still running. Every statement of the store is one step, because it is one transaction there. A one-COMMIT slice has two
-steps: the fenced UPDATE, which takes the row lock, and the COMMIT. Processes die at any moment, and answers get lost.
-All interleavings are explored. So the model includes frozen processes, which take no step for a while, and expired
-leases, after which a rescuer takes its step. `Rules` switches off rules that the real statements follow, to show that
-each rule is needed.
+still running. Every statement of the store is one step, because the store executes it in a transaction of its own. A
+one-COMMIT slice has two steps: the fenced UPDATE, which takes the row lock, and the COMMIT. Processes die at any
+moment, and answers get lost. All interleavings are explored. So the model includes frozen processes, which take no step
+for a while, and expired leases, after which a rescuer takes its step. `Rules` switches off rules that the real
+statements follow, to show that each rule is needed.
 """
 
 from collections.abc import Callable, Iterator
@@ -187,7 +187,7 @@ ACTIONS: tuple[Action, ...] = (
 
 @dataclass(frozen=True)
 class Exploration:
-    """The number of reachable states, the promises that they break, and a state that is stuck."""
+    """The number of reachable states, the promises that they break, and a stuck state if there is one."""
 
     state_count: int
     broken: tuple[str, ...]

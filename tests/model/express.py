@@ -35,7 +35,7 @@ class State(NamedTuple):
     owner: int | None = None
     claim_number: int = 0
     payload: int = 0
-    mark: int | None = None  # the run whose slice locked the row last
+    mark: int | None = None  # the run whose slice locked the row last; -1: rescue locked it last
     attempts: int = 0  # express attempts with this payload
     is_broken: str = ""
 

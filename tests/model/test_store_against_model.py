@@ -202,7 +202,7 @@ class StoreMachine(RuleBasedStateMachine):
     def _rescued(
         self, expected: Expected, *, is_unfinished: bool, is_culprit: bool = False, limit: int | None = None
     ) -> None:
-        """If the culprit is one of several records, `limit` is their batch limit."""
+        """`limit`: the batch limit that the records get, if nobody knows which of them is the culprit."""
         bounds = self.store.settings
         is_endless = (
             is_unfinished

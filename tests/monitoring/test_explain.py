@@ -44,7 +44,8 @@ Store = Callable[..., None]
 
 @pytest.fixture
 def store(database: DatabaseManager) -> Store:
-    """Inserts a flow and, by default, a worker process that serves it. Then executes the statements."""
+    """Returns a function that inserts a flow and, by default, a worker process that serves it. The function then
+    executes the given statements."""
 
     def write(
         *statements: str, max_runs: int | None = None, worker: bool = True, declared: str = "{}"

@@ -1,5 +1,5 @@
-"""Maintenance does what its dry run reported, in bounded chunks, and leaves a log. Only one maintenance run of each
-kind runs at a time."""
+"""Maintenance does what its dry run reported, in bounded chunks, and leaves a log. Only one real maintenance run of
+each kind can be active at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

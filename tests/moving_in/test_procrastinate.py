@@ -1,5 +1,5 @@
-"""Each waiting job of a real Procrastinate becomes exactly one record, or is left with a reason. Procrastinate's
-workers no longer run a job that was moved."""
+"""Each waiting job of a real Procrastinate becomes exactly one record, or stays where it is for a reason that the
+command names. Procrastinate's workers no longer run a job that was moved."""
 
 import asyncio
 from collections.abc import Iterator

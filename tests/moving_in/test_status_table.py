@@ -1,4 +1,5 @@
-"""Each waiting row of a hand-written status table becomes exactly one record, or is left with a reason."""
+"""Each waiting row of a hand-written status table becomes exactly one record, or stays as it is for a reason that the
+command names."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -120,7 +120,7 @@ def test_what_the_run_itself_and_a_batch_handler_log_says_which_run_it_is(
 
 @contextmanager
 def bound_run_lines(worker: Worker) -> Iterator[None]:
-    """Logs a line when the run ends."""
+    """Within the block, each run logs a line just before it ends."""
     with pytest.MonkeyPatch.context() as patch:
         ended = Run.end
 

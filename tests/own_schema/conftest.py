@@ -58,7 +58,7 @@ class Queues:
 
 @pytest.fixture
 def owner_url(empty_database_url: str) -> str:
-    """An empty database for the ordinary login OWNER, which can create schemas in it."""
+    """The URL of an empty database for the ordinary login OWNER, which can create schemas in it."""
     url = make_url(empty_database_url).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         with suppress(psycopg.errors.DuplicateObject):

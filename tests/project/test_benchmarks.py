@@ -1,4 +1,4 @@
-"""The benchmarks measure what they claim to. These tests time nothing: `make bench` runs the benchmarks."""
+"""The benchmarks measure what they claim to measure. These tests time nothing: `make bench` runs the benchmarks."""
 
 import re
 

@@ -1,5 +1,5 @@
-"""Every request to Flower passes one check of login, host, headers and sizes. Only the login and logout pages, the
-health check and static files need no login. No option switches the check off."""
+"""Every request to Flower passes one check of login, host, headers and sizes. If a login is configured, every path
+needs it, except the login and logout pages, the health check and static files. No option switches the check off."""
 
 import re
 import socket

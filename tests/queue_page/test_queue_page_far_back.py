@@ -1,4 +1,4 @@
-"""The first search finds unfinished records, by status or by key, however many finished records there are."""
+"""The first page of a search by status or by key shows unfinished records, however many finished records there are."""
 
 from collections.abc import Iterator
 from dataclasses import replace

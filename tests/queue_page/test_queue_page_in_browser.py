@@ -1,5 +1,6 @@
-"""Tests each page and action of the Queue page in a real browser: in both themes, at desktop and phone sizes, without
-console errors. With SCREENSHOTS=directory, writes the documentation's pictures into that directory."""
+"""Tests the Queue page in a real browser, without console errors: each page in both themes and at desktop and phone
+sizes, and the actions, except moving records and ending handlers. With SCREENSHOTS=directory, writes the
+documentation's pictures into that directory."""
 
 import os
 import re

@@ -1,4 +1,5 @@
-"""Tests in a real browser each button that finds or changes many records. Also tests the page without a mouse."""
+"""Tests in a real browser the buttons that find or change many records, except `Move to a flow`. Also tests the page
+without a mouse."""
 
 import pytest
 

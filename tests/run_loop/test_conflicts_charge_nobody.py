@@ -1,5 +1,5 @@
-"""If statements in a one-COMMIT slice meet a conflict, the slice is done again. This is so for our own statements and
-those of handlers, and for sync and async handlers."""
+"""If statements in a one-COMMIT slice meet a conflict, the slice is done again. It does not matter whether the
+statements are our own or a handler's, and whether the handler is sync or async."""
 
 import asyncio
 from typing import Any

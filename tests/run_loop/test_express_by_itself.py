@@ -1,5 +1,5 @@
-"""Flows become express by themselves if every promise still holds. If a promise would be broken, their records are
-again claimed in the normal way."""
+"""Flows become express by themselves, but only while express keeps every promise of ordinary claims. If express would
+break a promise, the flow's records are claimed in the normal way again."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ ALL_KINDS = [*KINDS, (one_commit, {}), (asynchronous_commit, {})]
 
 
 def lengths(statuses: Sequence[str]) -> list[tuple[str, int]]:
-    """Returns each series of equal statuses: the status and its count."""
+    """Returns the status and the length of each series of equal statuses."""
     return [(status, len(list(group))) for status, group in groupby(statuses)]
 
 

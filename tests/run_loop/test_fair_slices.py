@@ -90,7 +90,7 @@ def test_a_slice_that_becomes_long_keeps_one_batch_and_gives_back_the_rest(
     left: list[int] = []
 
     def handle(payload: int, context: FlowContext) -> None:
-        if payload == ORDINARY:  # the first one of the slice
+        if payload == ORDINARY:  # the first record of the slice
             seen.wait_until_claimed(context.record_id)
         if payload == ORDINARY + 1:
             left.append(worker.statuses()["pending"])

@@ -19,7 +19,7 @@ from tasks.worker.quick_batches import ENOUGH_BATCHES, QuickBatches
 from tests.support.flow_runs import Worker
 
 BATCH_SIZE = 100
-# A slice leaves its lock in the row.
+# A slice leaves its lock in the xmax of a completed record. A record that was claimed ends with the xmax 0.
 CLAIMED = "SELECT count(*) FROM processing_queue WHERE xmax::text = '0' AND status = 'completed'"
 RUNS = "SELECT flow_name, state, batch_count, records_completed FROM flow_execution_logs ORDER BY started_at"
 
@@ -108,7 +108,7 @@ def test_a_flow_whose_slice_failed_lately_claims_a_whole_batch(worker: Worker) -
 
 
 def test_suspects_come_first(worker: Worker) -> None:
-    """The first claim is undone, because the flow has suspects. They are claimed one by one."""
+    """The first claim is undone, because the flow has suspects. The suspects are claimed one by one."""
     handled: list[int] = []
     fill(worker, 2 * BATCH_SIZE, handler=handled.append)
     last = range(2 * BATCH_SIZE - 3, 2 * BATCH_SIZE)

@@ -114,7 +114,7 @@ def test_set_constraints_is_no_commit(effects: Worker, make: Any) -> None:
     ],
 )
 def test_our_statements_do_not_mind_its_settings(effects: Worker, make: Any, statement: str) -> None:
-    """Settings of a handler do not affect the statements of the next slice either. For the test of
+    """Settings that a handler changes affect neither our statements nor the next slice. For the test of
     `statement_timeout`, a slow trigger runs at the end of each slice."""
     if "timeout" in statement:
         slow_inserts(effects, "CONSTRAINT TRIGGER slow AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED")

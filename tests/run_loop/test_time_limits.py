@@ -96,7 +96,7 @@ def test_the_limit_waits_until_a_call_of_the_store_is_over() -> None:
 
     def handler() -> None:
         with masked():
-            signal.raise_signal(signal.SIGALRM)  # the time limit ends here, however slow this machine is
+            signal.raise_signal(signal.SIGALRM)  # the time limit expires here, however slow this machine is
             steps.append("stored")
         steps.append("interrupted too late")
 

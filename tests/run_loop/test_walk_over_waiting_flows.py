@@ -1,5 +1,5 @@
-"""A process goes through the waiting flows in a circle. If other processes have already done this work, the process
-reads again which flows wait, and goes backwards from its starting point."""
+"""A process goes through the waiting flows in a circle. If two runs in a row find no record, other processes have
+probably run these flows. Then the process reads again which flows wait, and goes backwards from its starting point."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,5 +1,5 @@
-"""A run sends its first claim before it knows the batch size of its flow. Nevertheless the claim obeys the
-settings of operators, and takes suspects first."""
+"""A run sends its first claim before it knows the batch size of its flow. Nevertheless, the claim obeys the settings of
+operators, and takes suspects first."""
 
 from tests.support.store import Store, ids
 

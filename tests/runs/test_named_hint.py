@@ -1,5 +1,5 @@
 """`unindexed(…)`, and the view with the rule of order keys, cost nothing. A statement that uses them has the same
-plan as a statement with the SQL written out. This is so for the owner and for the role of workers."""
+plan as a statement with the SQL written out. Both the owner and the role of workers get that plan."""
 
 import re
 from collections.abc import Iterator

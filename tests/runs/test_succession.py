@@ -46,7 +46,7 @@ def test_a_successor_has_claimed_when_the_run_before_has_ended(other: Store) -> 
 
 def test_both_happen_in_one_transaction(other: Store) -> None:
     """Rows that are written after the savepoint have another transaction id, so the test cannot compare these ids.
-    It counts the runs that exist at COMMIT."""
+    Instead, it counts the runs that exist at COMMIT."""
     run, _ = begun(other)
     records = run.begin()
     with other.held().transaction() as cursor:

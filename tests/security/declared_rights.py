@@ -26,7 +26,8 @@ WORKED = (
 )  # fmt: skip
 READ_ONLY = ("audit_log", "audit_seal", "producer_flows", "schema_version")
 
-# By role and table: the allowed verbs. Each covers the whole table, the named columns, or all but the named columns.
+# By role and table: the allowed verbs. Each verb covers the whole table, the named columns, or all columns except the
+# named ones.
 TABLES: dict[str, dict[str, str]] = {
     OPERATOR: dict.fromkeys(("processing_queue", *WORKED), ALL)
     | dict.fromkeys(READ_ONLY, "select")

@@ -38,7 +38,7 @@ class Producer(threading.Thread):
         return list(self.ids)
 
     def stop(self) -> None:
-        """Stop after the current transaction."""
+        """Stops after the current transaction."""
         self._stopped.set()
         self.join(60)
         assert not self.is_alive(), f"{self.name} waits for an answer"
@@ -90,5 +90,5 @@ def _is_registered(url: str, flow_name: str) -> bool:
 
 
 def acknowledged_by(producers: list[Producer]) -> int:
-    """The number of records acknowledged until now."""
+    """The number of records acknowledged so far."""
     return sum(producer.acknowledged_count for producer in producers)

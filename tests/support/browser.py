@@ -1,5 +1,5 @@
-"""A headless Chromium, driven through its DevTools protocol. Only one thread uses the browser. Its methods block
-until a condition is true, never for a fixed time."""
+"""A headless Chromium, driven through its DevTools protocol. Only one thread uses the browser. The methods block until
+a condition is true, never for a fixed time."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""A virtual environment outside of this checkout, as an application has one."""
+"""A virtual environment outside of this checkout, like that of an application."""
 
 import os
 import subprocess

@@ -55,7 +55,7 @@ SELECT format(E'CREATE %%sTABLE %%I (\n%%s\n)%%s;', CASE c.relpersistence WHEN '
         || ARRAY(SELECT 'toast.' || o FROM unnest(t.reloptions) o)) o) || ')')
 FROM pg_class c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
--- Tables with foreign keys come after tables without.
+-- Tables with foreign keys come after tables without them.
 ORDER BY EXISTS (SELECT FROM pg_constraint o WHERE o.conrelid = c.oid AND o.contype = 'f'), c.relname
 
 -- Columns with statistics or options of their own

@@ -52,8 +52,8 @@ def add_failed(database: DatabaseManager, count: int, flow_name: str = "alpha", 
 def add_outcomes(
     database: DatabaseManager, flow_name: str = "alpha", minutes_ago: float = 5, **counts: Any
 ) -> None:
-    """Adds counts as if records had ended `minutes_ago`, without inserting records. Adjustments in other columns
-    offset the counts, so that the totals stay as they are."""
+    """Adds counts as if records had ended `minutes_ago` minutes before now, without inserting records. Adjustments in
+    other columns offset the counts, so that the totals stay as they are."""
     columns = {
         "completed_adjusted": -counts.get("completed", 0),
         "failed_adjusted": -counts.get("failed", 0),

@@ -49,7 +49,7 @@ class Worker:
         return run_flow(self.services, flow)
 
     def process(self, handler: Callable[..., Any], payloads: Iterable[Any], **options: Any) -> list[Any]:
-        """Declare a flow, enqueue the payloads, and run the flow once. Returns the records' rows in the order of the
+        """Declares a flow, enqueues the payloads, and runs the flow once. Returns the records' rows in the order of the
         payloads."""
         flow = self.declare(handler, **options)
         ids = self.enqueue(flow.name, payloads)

@@ -144,8 +144,8 @@ VALUES (now() - interval '3 hours', 'schedule', 'reset', 'records 17, 25', 2, '{
 
 
 def fill(database: DatabaseManager, count: int = 240, minutes: int = 180) -> None:
-    """Makes three flows, `count` records, and `minutes` of history. The records have every status but `cancelled`. The
-    history reaches three minutes into the future, so that it also covers the time that a test takes."""
+    """Makes three flows, `count` records, and `minutes` of history. The records have every status except `cancelled`.
+    The history reaches three minutes into the future, so that it also covers the time that a test takes."""
     parameters = {"count": count, "minutes": minutes}
     with database.transaction() as cursor:
         for statement in (

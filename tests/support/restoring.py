@@ -1,13 +1,15 @@
-"""Inserts rows as a restore does. Only a restore may insert records that are already claimed or finished."""
+"""Inserts rows as a restore does. Only a restore may insert processing records, or pending records with traces of an
+earlier claim."""
 
 from typing import Any
 
 from psycopg import Cursor
 
-# For the WHERE of an INSERT … SELECT. Allows claimed and finished records for the rest of the transaction.
+# For the WHERE of an INSERT … SELECT. For the rest of the transaction, allows the records that only a restore may
+# insert.
 RESTORED = "set_config('processing_queue.restoring', 'on', true) = 'on'"
 
 
 def restore_rows(cursor: Cursor[Any]) -> None:
-    """Allows claimed and finished records until the end of the transaction."""
+    """Until the end of the transaction, allows the records that only a restore may insert."""
     cursor.execute(f"SELECT {RESTORED}".encode())

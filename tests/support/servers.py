@@ -59,7 +59,7 @@ class PostgresServer:
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def create_database(self, *, template: str = "template1") -> str:
-        """Make a database and return its name. From a template, this takes about 0.1 s."""
+        """Makes a copy of the template in about 0.1 s. Returns the name of the new database."""
         name = f"test_{uuid.uuid4().hex[:12]}"
         self._execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))

@@ -98,7 +98,7 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, seconds: float, *, migrates: bool = False) -> Iterator[None]:
-        """The stage lasts for `seconds` more after its block has ended."""
+        """After its block has ended, the stage lasts for another `seconds`."""
         began = self.all[-1].ended if self.all else time.time()
         self.all.append(Stage(name, began, migrates))
         yield

@@ -145,7 +145,7 @@ def test_the_settings_of_a_login_change_no_value(
 
 @pytest.fixture
 def own_login(clean_database_url: str) -> Any:
-    """Sets a default of the login in this database, for later sessions."""
+    """Yields a function that changes a setting for the login's later sessions in this database."""
     changed: list[str] = []
 
     def change(setting: str) -> None:

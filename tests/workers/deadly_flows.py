@@ -1,4 +1,4 @@
-"""A flow in which a record kills its process, or its whole worker, as the record's payload says."""
+"""Flows in which a record kills its process, or its whole worker, as the record's payload says."""
 
 import ctypes
 import os

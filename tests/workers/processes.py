@@ -60,7 +60,7 @@ class CeleryProcess:
         return self.popen.wait(timeout_seconds)
 
     def kill(self) -> None:
-        """Sends SIGKILL to the worker and all its children, as when a container is killed."""
+        """Sends SIGKILL to the process and its pool children, as when a container is killed."""
         for pid in [*self.children(), self.pid] if self.popen.poll() is None else []:
             _kill(pid)
         self.popen.wait(30)
@@ -79,7 +79,7 @@ def running_worker(
     checkout: Path = ROOT,
 ) -> Iterator[CeleryProcess]:
     """Yields a worker that is ready. The names in `settings` have no prefix: for example, LEASE_SECONDS. `checkout`:
-    the directory of another build."""
+    the directory of the build to start."""
     process = CeleryProcess(
         ["worker", "-Q", queues, f"--concurrency={concurrency}", *WORKER_OPTIONS, *options],
         environment | with_prefix({"FLOW_MODULES": flows} | (settings or {})),

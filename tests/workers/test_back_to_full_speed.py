@@ -1,7 +1,7 @@
 """Ten seconds after Postgres or Redis is back, records are processed as fast as before.
 
-RECOVERY_OUTAGES: how often each server is stopped. RECOVERY_HANDLER_MS: how long a record takes. RECOVERY_REPORT: the
-file for the figures, which `make recovery-evidence` writes.
+RECOVERY_OUTAGES: how often each server is stopped. RECOVERY_HANDLER_MS: how many milliseconds a handler takes.
+RECOVERY_REPORT: the file for the figures, which `make recovery-evidence` writes.
 """
 
 import os
@@ -175,7 +175,7 @@ def completed_since(postgres: EmbeddedPostgres, since: float) -> list[float]:
 
 
 def ends(postgres: EmbeddedPostgres, since: float) -> list[float]:
-    """Like `completed_since`, but fails if no pending record is left: the workers may have been idle."""
+    """Like `completed_since`, but fails if no pending record is left, because the workers may have been idle."""
     with psycopg.connect(postgres.url()) as connection:
         pending = connection.execute(
             "SELECT count(*) FROM (SELECT FROM processing_queue WHERE status = 'pending' LIMIT 1) due"

@@ -1,6 +1,6 @@
 """Without the broker, work goes on. After its return, no record is doubled and no record is left waiting.
 
-BROKER_AWAY_SECONDS: how long the broker is stopped. BROKER_AWAY_REPORT: the file for the figures, which `make
+BROKER_AWAY_SECONDS: how many seconds the broker is stopped. BROKER_AWAY_REPORT: the file for the figures, which `make
 test-broker-away` writes.
 """
 
@@ -136,7 +136,7 @@ class Drained:
 
 
 def drain(queue: Queue, seconds: float, log: Path) -> Drained:
-    """Keep work in the queue for `seconds`, count the records finished in this time, then wait for the rest."""
+    """Keeps work in the queue for `seconds`, counts the records that finish in this time, and waits for the rest."""
     completed = "SELECT count(*) FROM processing_queue WHERE status = 'completed'"
     pending = "SELECT count(*) FROM (SELECT FROM processing_queue WHERE status = 'pending' LIMIT 5000) due"
     before, enqueued = queue.value(completed), 10_000

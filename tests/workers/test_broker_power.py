@@ -1,4 +1,4 @@
-"""Write access to the broker cannot stop a record in flight. Logs, events and replies of a real worker contain no
+"""Nobody can stop a record in flight by writing to the broker. Logs, events and replies of a real worker contain no
 payload, even at log level DEBUG."""
 
 import threading

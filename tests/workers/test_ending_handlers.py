@@ -88,7 +88,7 @@ def test_its_record_alone_is_charged_and_its_process_replaced(
 def test_those_that_run_next_to_it_are_given_back_uncharged(
     is_frozen: bool, queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """A process that runs reads the request and ends itself. A frozen process is killed by its worker's main
+    """A running process reads the request and ends itself. A frozen process is killed by its worker's main
     process."""
     with running_worker(settings_environment, log, concurrency=1, settings=SETTINGS) as worker:
         queue.insert("sleepy_async", 3, '{"seconds": 600}')

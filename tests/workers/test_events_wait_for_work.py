@@ -22,7 +22,7 @@ class Hub:
 
 @pytest.fixture
 def consumer(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A consumer whose clock stands still."""
+    """A consumer whose clock moves only when the test moves it."""
     clock = SimpleNamespace(now=1_000.0)
     monkeypatch.setattr(resilient_consumer.time, "monotonic", lambda: clock.now)
     consumer: Any = ResilientConsumer.__new__(ResilientConsumer)

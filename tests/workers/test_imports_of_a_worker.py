@@ -25,8 +25,8 @@ IMPORTS = "SELECT result FROM processing_queue WHERE flow_name = %(flow_name)s"
 def test_a_worker_without_a_handler_that_needs_it_imports_no_sqlalchemy(
     queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
-    """Some packages are needed only for reports, pages, migrations, alerts or the schedule. The worker does not
-    import them either. The flows report what their pool child has imported."""
+    """Some packages are needed only for reports, pages, migrations, alerts or the schedule. The worker imports none of
+    these. The flows report what their pool child has imported."""
     flows = "tests.workers.flows_that_list_imports"
     names = ("lists_imports", "lists_imports_in_a_transaction")
     settings = {"IDLE_POLL_SECONDS": "0.3"}

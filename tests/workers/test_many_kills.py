@@ -1,8 +1,8 @@
 """Workers and pool children are killed, one after the other, with default settings. The records of a killed worker
 are claimed again within 20 s. The records of a killed child are given back within 2 s.
 
-KILLS: how many of each are killed. RESCUE_REPORT: the file for the figures. `make rescue-evidence` kills twenty of
-each.
+KILLS: how many workers and how many pool children are killed. RESCUE_REPORT: the file for the figures. `make
+rescue-evidence` kills twenty of each.
 """
 
 import os

@@ -72,7 +72,7 @@ def test_messages_change_nothing(
 
 
 def fill(queue: Queue) -> list[tuple[str, str]]:
-    """Adds pending, failed and cancelled records, none of which can be claimed, and history. Returns pairs of a
+    """Adds history, and pending, failed and cancelled records that cannot be claimed. Returns pairs of a
     schedule entry and an instant that is not due."""
     database = queue.database
     filling.add_flow(database, "stopped")

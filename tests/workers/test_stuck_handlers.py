@@ -1,4 +1,4 @@
-"""If a handler cannot be stopped, its process is replaced. Its record is charged, and no other record."""
+"""If a handler cannot be stopped, its process is replaced. Only the record of this handler is charged."""
 
 from pathlib import Path
 
