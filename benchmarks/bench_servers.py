@@ -20,8 +20,8 @@ from tasks.embedded.programs import postgres_programs
 from tasks.embedded.redis import EmbeddedRedis
 
 DATABASE = "rpa_db"
-# No setting here gives up durability for speed. Tracking the planning of statements would cost a few percent, for our
-# workers and for the limit.
+# No setting here gives up durability for speed. Tracking the planning of statements would cost a few percent, both for
+# our workers and for pgbench.
 SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track_planning": "off",
@@ -51,8 +51,7 @@ class BenchServers:
         return server_cpu_seconds(self.postgres_pid)
 
     def with_another_database(self, name: str) -> "BenchServers":
-        """Creates and migrates a second database on the same server. It has a Redis database of its own for its
-        hints."""
+        """Creates and migrates a second database on the same server. Its hints go to a Redis database of their own."""
         self.connect().execute(f"CREATE DATABASE {name}".encode()).connection.close()
         url = self.url.replace(f"/{DATABASE}?", f"/{name}?")
         _migrate(url)

@@ -38,7 +38,7 @@ def compare(
     pairs: int,
     wanted: float | None = None,
 ) -> Ratio:
-    """Returns the median of the pairs' ratios. Every second pair is measured in the other order."""
+    """Returns the median and the interval of the pairs' ratios. Every second pair is measured in reverse order."""
     our_rates: list[float] = []
     their_rates: list[float] = []
     for number in range(pairs):

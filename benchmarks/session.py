@@ -31,8 +31,8 @@ class Figure:
 
 @dataclass
 class Session:
-    """`records`: how many records one measurement of a rate processes. `is_full`: the session has peers and large
-    tables."""
+    """`records`: how many records one measurement of a rate processes. `is_full`: whether the session includes the
+    peers and large tables."""
 
     servers: BenchServers
     connection: Connection[Any]

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Apprise 2.3.0: if the URL of a contact redirects (301, 302 or 303), the message is lost, but notify() reports success.
-# The message goes to the first address by POST. The library requests follows the redirect with a GET that has no body,
-# and the answer to that GET counts as delivery. With `?redirect=no` in the contact's URL, redirects are not followed,
-# and notify() reports a failure.
+# The message goes to the first address by POST. The `requests` library follows the redirect with a GET that has no
+# body, and the answer to that GET counts as delivery. With `?redirect=no` in the contact's URL, redirects are not
+# followed, and notify() reports a failure.
 # Exits with 1 if the behaviour has changed. The script takes about twenty seconds.
 set -euo pipefail
 place=$(mktemp -d)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Celery 5.7.0 with billiard 4.3.2: a worker that is stopped within milliseconds of a task's arrival may end 30 s late.
 # The pool's main process has written the task to a child, but has not yet read that the child accepted it. When the
-# pool stops, the main process forgets such a task (`AsynPool.flush`). After that, it does not read the child's answers
-# any more, because it waits for no task. The child runs the task, and asks every 0.1 s, up to 300 times, whether its
-# result was read. The script uses Celery's pool without a broker. It stops the pool once after the answer was read, and
-# once before.
+# pool stops, the main process forgets such a task (`AsynPool.flush`). After that, the main process does not read the
+# child's answers any more, because it waits for no task. The child runs the task, and asks every 0.1 s, up to 300
+# times, whether its result was read. The script uses Celery's pool without a broker. It stops the pool twice: once
+# after the child's answer was read, and once before.
 # Exits with 1 if the behaviour has changed. The script takes about 45 s.
 set -euo pipefail
 place=$(mktemp -d)

@@ -43,7 +43,7 @@ def ready(**_):
     os._exit(0)
 PYTHON
 
-# seen_by COMMAND…: start a worker with this command, and print what it finds.
+# seen_by COMMAND…: start a worker with this command, and print when the worker finds the module and when not.
 seen_by() {
     SEEN=$place/seen timeout 60 "$@" -A proj worker --pool solo >"$place/log" 2>&1 || { cat "$place/log"; exit 1; }
     cat "$place/seen"

@@ -3,7 +3,7 @@
 # pg_attribute.attoptions of each column of a new table or view. pg_dump 15.20 leaves the option out. pg_dump 18.6 takes
 # it for a setting of the user and writes ALTER COLUMN ... SET (pg_attver=...), which Postgres 18.6 refuses as an
 # unrecognized parameter. For an upgrade, the manual recommends the pg_dump of the newer major version. A dump that was
-# made in this way no longer loads under ON_ERROR_STOP. If these statements are removed from the dump, it loads, and
+# made by that pg_dump no longer loads under ON_ERROR_STOP. If these statements are removed from the dump, it loads, and
 # nothing else is lost. A comparison of two schemas by pg_attribute also finds a difference in each column.
 # Needs packages of Debian 12, which apt-get downloads. Exits with 1 if the behaviour has changed. The script takes
 # about half a minute.

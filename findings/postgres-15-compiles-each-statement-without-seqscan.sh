@@ -46,8 +46,8 @@ ask() {
     "$new/psql" --host "$place/$1" --username postgres --no-psqlrc --quiet --no-align --tuples-only --command "$2" postgres
 }
 
-# tenth NAME JIT: execute a prepared statement ten times. Of the tenth execution, print the milliseconds, whether
-# Postgres compiled the statement, and its cost as a whole number.
+# tenth NAME JIT: execute a prepared statement ten times. Print the milliseconds that the tenth execution took, whether
+# Postgres compiled the statement for it, and the cost of its plan as a whole number.
 tenth() {
     ask "$1" "SET jit = $2; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
         PREPARE look(integer) AS SELECT l.id, c.stopped FROM letters l CROSS JOIN control c WHERE l.id = \$1;

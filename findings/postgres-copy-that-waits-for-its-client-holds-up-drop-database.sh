@@ -4,8 +4,8 @@
 # so. A backend that waits for the next command answers, inside or outside a transaction, and so does a backend that
 # executes a statement. A backend that waits for the next piece of a COPY does not answer, whatever database it is
 # connected to. WITH (FORCE) does not help, because it ends only the sessions of the database to be dropped. A DROP
-# DATABASE that gives up leaves the database invalid: nobody can connect to it any more, and all that can be done is to
-# drop it again.
+# DATABASE that gives up leaves the database invalid: nobody can connect to it any more, and it can only be dropped
+# again.
 # Exits with 1 if the behaviour has changed. The script takes about half a minute.
 set -euo pipefail
 place=$(mktemp -d)

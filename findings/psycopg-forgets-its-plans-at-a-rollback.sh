@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # psycopg 3.3.9 on Postgres 18.6: a rollback discards every statement that the connection has prepared, even after a
 # transaction that only read, and even if it is a rollback to a savepoint. psycopg looks at the answers of the server.
-# An answer that begins with ROLLBACK may mean that an object that a plan needs is gone, so psycopg deallocates all
-# statements. A loop that looks for work and rolls back when it finds none therefore never keeps a plan. Each statement
-# is parsed and planned again, and is prepared again only after five more executions. COMMIT keeps all prepared
-# statements.
+# An answer that begins with ROLLBACK may mean that an object that a plan needs no longer exists, so psycopg deallocates
+# all statements. A loop that looks for work and rolls back when it finds none therefore never keeps a plan. Each
+# statement is parsed and planned again, and is prepared again only after five more executions. COMMIT keeps all
+# prepared statements.
 # Exits with 1 if the behaviour has changed. The script takes about half a minute.
 set -euo pipefail
 place=$(mktemp -d)

@@ -26,8 +26,8 @@ Command = Callable[[], list[str]]
 @dataclass(frozen=True)
 class Peer:
     """`left` is a query that is true while jobs are left. It is None if the peer's workers end on their own when no
-    jobs are left. `packages` are the packages that the report names. `wanted` says how many times faster we should
-    be."""
+    jobs are left. `packages` are the packages that the report names. `wanted` says how many times as fast as the peer
+    we should be."""
 
     name: str
     command: Command

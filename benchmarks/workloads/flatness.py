@@ -52,7 +52,7 @@ def _control(session: Session, worker: Worker) -> None:
 
 
 def _with_history(session: Session, worker: Worker) -> None:
-    """Measures two databases on one server in turns. One of them has finished rows."""
+    """Measures two databases on one server in turns. Only one of them has finished rows."""
     servers = session.servers.with_another_database("with_history")
     with servers.connect() as connection, running_worker(servers) as historian:
         known = 0
@@ -123,8 +123,8 @@ def _beside_readers(session: Session, worker: Worker) -> None:
 
 @contextmanager
 def _readers(session: Session) -> Iterator[None]:
-    """Starts four readers. The body of the `with` block begins when all readers are in their first transaction. At any
-    time, at least one reader holds a snapshot."""
+    """Starts four readers. The body of the `with` block begins when all readers are in their first transaction. While
+    the body runs, at least one reader holds a snapshot at any time."""
     ended = threading.Event()
     begun = threading.Barrier(READERS + 1)
 
