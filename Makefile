@@ -38,8 +38,14 @@ IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 	$(TESTS) $(2) $(ARGS) || alone=$$?; \
 	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
 	exit $${alone:-0}
+# phases KIND: both phases of a kind of tests, or the one that PHASE names.
+phases = $(if $(PHASE),$(TESTS) $(or $($(1)_$(PHASE)),$(error PHASE is "together" or "alone")) $(ARGS),$(call \
+	IN_TWO_PHASES,$($(1)_together),$($(1)_alone)))
+QUICK_together := $(THREE_AT_ONCE) -m "$(TOGETHER)"
+QUICK_alone := -m "alone and not long"
 LONG_together := $(THREE_AT_ONCE) -m "long and not alone"
-LONG_alone := -m "long and alone"
+# These wait most of the time, so two of them leave each other enough CPU.
+LONG_alone := -n 2 $(AT_ONCE) -o faulthandler_timeout=110 -m "long and alone"
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
@@ -57,7 +63,7 @@ run: $(VENV)/run.stamp ## Start everything with embedded servers and process the
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses tests, POSTGRES=17 another server)
-	@$(ON_POSTGRES) $(call IN_TWO_PHASES,$(THREE_AT_ONCE) -m "$(TOGETHER)",-m "alone and not long")
+	@$(ON_POSTGRES) $(call phases,QUICK)
 
 servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
 	@exec $(BIN)/python -m tests.support.run_servers
@@ -69,8 +75,7 @@ test-mixed-day: $(VENV)/dev.stamp ## Process 100,000 records of 50 flows while o
 	@MIXED_DAY_RECORDS=$(or $(RECORDS),100000) $(BIN)/python -m pytest tests/mixed_day $(ARGS)
 
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes: mutants, a mixed day, outages, two beats, queuectl up (PHASE=together or alone)
-	@$(if $(PHASE),$(TESTS) $(or $(LONG_$(PHASE)),$(error PHASE is "together" or "alone")) $(ARGS),$(call \
-		IN_TWO_PHASES,$(LONG_together),$(LONG_alone)))
+	@$(call phases,LONG)
 
 test-broker-away: $(VENV)/dev.stamp ## Process records without Redis for ten minutes, write docs/evidence/broker-away.md (SECONDS_AWAY=600)
 	@BROKER_AWAY_SECONDS=$(or $(SECONDS_AWAY),600) BROKER_AWAY_REPORT=docs/evidence/broker-away.md \
