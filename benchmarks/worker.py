@@ -30,14 +30,20 @@ OPTIONS = ("--without-mingle", "--without-gossip", "--loglevel=INFO", "-Q", "flo
 class Worker:
     """One `celery worker` with its pool children."""
 
-    def __init__(self, servers: BenchServers, processes: int, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        servers: BenchServers,
+        processes: int,
+        settings: Mapping[str, str],
+        environment: Mapping[str, str],
+    ) -> None:
         self._servers = servers
         self.log = servers.directory / f"worker-{time.monotonic_ns()}.log"
         prefixed = {f"DEVELOPMENT_DISTRIBUTED_PROCESSOR_{k}": v for k, v in {**SETTINGS, **settings}.items()}
         with self.log.open("ab") as output:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "tasks", "worker", *OPTIONS, "-c", str(processes)],
-                cwd=ROOT, env=servers.environment | prefixed, stdout=output, stderr=subprocess.STDOUT,
+                cwd=ROOT, env=servers.environment | prefixed | environment, stdout=output, stderr=subprocess.STDOUT,
                 start_new_session=True,
             )  # fmt: skip
         self.processes = processes
@@ -122,10 +128,13 @@ class Worker:
 
 @contextmanager
 def running_worker(
-    servers: BenchServers, processes: int = 2, settings: Mapping[str, str] | None = None
+    servers: BenchServers,
+    processes: int = 2,
+    settings: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Worker]:
     """Starts a worker and waits until it is ready and its children are registered. Stops it at the end."""
-    worker = Worker(servers, processes, settings or {})
+    worker = Worker(servers, processes, settings or {}, environment or {})
     try:
         worker.wait_until_ready()
         yield worker
