@@ -38,14 +38,13 @@ IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 	$(TESTS) $(2) $(ARGS) || alone=$$?; \
 	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
 	exit $${alone:-0}
-# phases KIND: both phases of a kind of tests, or the one that PHASE names.
-phases = $(if $(PHASE),$(TESTS) $(or $($(1)_$(PHASE)),$(error PHASE is "together" or "alone")) $(ARGS),$(call \
+# phases KIND: both phases of a kind of tests, or the one that PHASE names on the command line.
+phases = $(if $(findstring command,$(origin PHASE)),$(TESTS) $(or $($(1)_$(PHASE)),$(error PHASE is "together" or "alone")) $(ARGS),$(call \
 	IN_TWO_PHASES,$($(1)_together),$($(1)_alone)))
 QUICK_together := $(THREE_AT_ONCE) -m "$(TOGETHER)"
 QUICK_alone := -m "alone and not long"
 LONG_together := $(THREE_AT_ONCE) -m "long and not alone"
-# These wait most of the time, so two of them leave each other enough CPU.
-LONG_alone := -n 2 $(AT_ONCE) -o faulthandler_timeout=110 -m "long and alone"
+LONG_alone := -m "long and alone"
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
 ON_LOWEST := $(addprefix tests/,arrows database enqueueing liveness run_loop runs schedule workers)
@@ -62,7 +61,7 @@ help: ## Show what can be made
 run: $(VENV)/run.stamp ## Start everything with embedded servers and process the sample (ONCE=1: stop after it)
 	@exec $(BIN)/queuectl up $(if $(ONCE),--once) $(ARGS)
 
-test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses tests, POSTGRES=17 another server)
+test: $(VENV)/dev.stamp ## Run the test suite against real embedded servers (ARGS="-k name" chooses tests, POSTGRES=17 another server, PHASE=together or alone a part)
 	@$(ON_POSTGRES) $(call phases,QUICK)
 
 servers: $(VENV)/dev.stamp ## Keep Postgres and Redis running for quick test runs, until Ctrl-C
