@@ -31,8 +31,8 @@ class InvalidLinesError(QueueStoreError):
 @dataclass
 class RecordFile:
     """A file that is read once, line by line. `encode` and `check` know the type of the payloads. Without
-    `skip_invalid`, no record is returned after the first wrong line, but reading goes on until a few more wrong
-    lines are found."""
+    `skip_invalid`, no record is returned after the first wrong line, and reading ends after PROBLEMS_LOOKED_FOR
+    wrong lines."""
 
     file: BinaryIO
     file_format: str
@@ -63,10 +63,11 @@ class RecordFile:
                 self._problem(line_number, problem)
             elif not self._has_failed:
                 yield record
-            elif self.problem_count >= PROBLEMS_LOOKED_FOR:
-                break
         if self._has_failed:
-            raise InvalidLinesError(f"{plural(self.problem_count, 'line')} cannot be read as records")
+            at_least = "at least " if self.problem_count >= PROBLEMS_LOOKED_FOR else ""
+            raise InvalidLinesError(
+                f"{at_least}{plural(self.problem_count, 'line')} cannot be read as records"
+            )
 
     @property
     def _has_failed(self) -> bool:
@@ -115,6 +116,8 @@ class RecordFile:
 
     def _lines(self) -> Iterator[str]:
         for raw in self.file:
+            if self._has_failed and self.problem_count >= PROBLEMS_LOOKED_FOR:
+                return
             self.line_number += 1
             self.read_bytes += len(raw)
             try:
