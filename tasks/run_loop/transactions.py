@@ -50,7 +50,7 @@ class Transaction:
     """The transaction that all calls of a slice receive, one after the other. It is synchronous for a plain handler,
     and asynchronous for an `async def` handler. Its coroutines suspend only if the handler is asynchronous.
 
-    `connection`: a connection of SQLAlchemy. None if the handler gets the driver's connection. `charges_conflicts`:
+    `connection`: a SQLAlchemy connection. None if the handler gets the driver's connection. `charges_conflicts`:
     whether a conflict between transactions counts as the handler's failure. This is so after too many conflicts in
     a row. `is_alone`: whether the slice has only one record. If so, and if the handler made the server end the
     session, this record is charged.
@@ -141,10 +141,8 @@ class Transaction:
         return explained(error)
 
     def _raise_if_another_is_to_blame(self, error: BaseException) -> None:
-        leaves = leaves_of(error)
-        if not any(_ended_with(leaf, ENDED_SESSIONS) for leaf in leaves):
-            by_server = any(_ended_with(leaf, SERVER_ENDS_SESSIONS) for leaf in leaves)
-            suspects = () if by_server else self._record_ids
+        if not _ended_with(error, ENDED_SESSIONS):
+            suspects = () if _ended_with(error, SERVER_ENDS_SESSIONS) else self._record_ids
             raise RunLostError(
                 f"the connection broke in the handler of {_named(self._record_ids)}", suspects
             ) from error
@@ -160,7 +158,7 @@ class Transaction:
 def explained(error: BaseException) -> BaseException:
     """Returns the error. If the server's message does not name the handler's mistake, returns a new error that
     names the mistake."""
-    explanation = next(filter(None, map(_explanation, leaves_of(error))), None)
+    explanation = next(filter(None, map(_explanation, (error, *leaves_of(error)))), None)
     if explanation is None:
         return error
     explanation.__cause__ = error
@@ -198,16 +196,22 @@ async def _awaited(returned: Any) -> None:
         await returned
 
 
-def _ended_with(error: BaseException | None, sqlstates: Sequence[str]) -> bool:
+def _ended_with(error: BaseException, sqlstates: Sequence[str]) -> bool:
     """Whether the server ended the session with one of these codes. If the connection is used after that, the new
     error says only that the connection is closed. So this function also looks at the earlier errors in the chain of
-    causes. The chain can be circular."""
+    causes, and into groups of exceptions. The chain can be circular."""
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if sqlstate_of(error) in sqlstates:
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        if sqlstate_of(one) in sqlstates:
             return True
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
+        seen.add(id(one))
+        waiting.append(one.__cause__ or one.__context__)
+        if isinstance(one, BaseExceptionGroup):
+            waiting += leaves_of(one)
     return False
 
 

@@ -160,8 +160,24 @@ def test_nobody_is_charged_for_a_transaction_that_others_made_long(effects: Work
     assert effects_of(effects, [row.id for row in rows]) == [row.id for row in rows]
 
 
-@pytest.mark.parametrize("how", ["plain", "asynchronous", "in a group"])
-def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, how: str) -> None:
+async def returns(connection: "psycopg.AsyncConnection[Any]") -> None:
+    """Does not use the connection again."""
+
+
+async def fails_in_a_group(connection: "psycopg.AsyncConnection[Any]") -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(connection.execute(PID))
+
+
+async def causes_a_group(connection: "psycopg.AsyncConnection[Any]") -> None:
+    try:
+        await connection.execute(PID)
+    except psycopg.Error as error:
+        raise ExceptionGroup("of several", [ValueError("unclear")]) from error
+
+
+@pytest.mark.parametrize("ends", [None, returns, fails_in_a_group, causes_a_group])
+def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, ends: Any) -> None:
     """The handler lowers the limit of its flow, so that the test need not wait for minutes."""
 
     def wait_until_ended(pid: int) -> None:
@@ -183,11 +199,9 @@ def test_an_idle_transaction_is_charged_to_its_record(effects: Worker, how: str)
             [[pid]] = await (await connection.execute(PID)).fetchall()
             await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
             await asyncio.to_thread(wait_until_ended, pid)
-            if how == "in a group":
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(connection.execute(PID))
+            await ends(connection)
 
-    rows = effects.process(plain if how == "plain" else asynchronous, [0, 1, 0], name="silent", max_retries=0)
+    rows = effects.process(asynchronous if ends else plain, [0, 1, 0], name="silent", max_retries=0)
     assert [(row.status, row.retry_count, row.crash_strikes) for row in rows] == [
         ("completed", 0, 0), ("failed", 1, 0), ("completed", 0, 0),
     ]  # fmt: skip
