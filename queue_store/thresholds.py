@@ -60,7 +60,8 @@ class Thresholds:
 def parse_thresholds(text: str) -> Thresholds:
     """Reads JSON, such as `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
 
-    Raises ValueError. If the text is a JSON object, the error names everything that is wrong.
+    Raises ValueError. If the text is a JSON object, the error names all wrong names and values. If there are none, it
+    names all thresholds in the wrong order.
     """
     try:
         given = json.loads(text)
@@ -71,7 +72,6 @@ def parse_thresholds(text: str) -> Thresholds:
     overall = cast(dict[str, Any], given)
     flows = overall.pop("flows", {})
     problems = _problems(overall, "")
-    base = {} if problems else overall
     if not isinstance(flows, dict) or not all(
         isinstance(f, dict) for f in cast(dict[str, Any], flows).values()
     ):
@@ -79,18 +79,19 @@ def parse_thresholds(text: str) -> Thresholds:
         flows = {}
     flows = cast(dict[str, dict[str, Any]], flows)
     for flow_name, own in flows.items():
-        problems += _problems(own, f"flows.{flow_name[:64]}.", base)
+        problems += _problems(own, f"flows.{flow_name[:64]}.")
         problems += [
             f"flows.{flow_name[:64]}.{n} cannot be set for one flow"
             for n in own
             if not n.startswith(PER_FLOW)
         ]
+    problems = problems or _all_wrong_orders(overall, flows)
     if problems:
         raise ValueError("; ".join(problems))
     return Thresholds({**ALERT_THRESHOLDS, **overall}, flows)
 
 
-def _problems(given: dict[str, Any], place: str, base: Mapping[str, Any] | None = None) -> list[str]:
+def _problems(given: dict[str, Any], place: str) -> list[str]:
     problems: list[str] = []
     for name, value in given.items():
         if name not in ALERT_THRESHOLDS:
@@ -98,7 +99,15 @@ def _problems(given: dict[str, Any], place: str, base: Mapping[str, Any] | None 
             problems.append(f"{place}{name[:64]} is not a threshold{meant}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAXIMUM:
             problems.append(f"{place}{name} must be a number, 0 or more")
-    return problems or _wrong_orders({**ALERT_THRESHOLDS, **(base or {}), **given}, place)
+    return problems
+
+
+def _all_wrong_orders(overall: dict[str, Any], flows: dict[str, dict[str, Any]]) -> list[str]:
+    base = {**ALERT_THRESHOLDS, **overall}
+    problems = _wrong_orders(base, "")
+    for flow_name, own in flows.items():
+        problems += _wrong_orders({**base, **own}, f"flows.{flow_name[:64]}.")
+    return problems
 
 
 def _wrong_orders(thresholds: Mapping[str, float], place: str) -> list[str]:

@@ -282,6 +282,14 @@ def test_thresholds_are_the_runbooks_and_settings_change_them(
             '{"failed_records_warning": "5", "flows": []}',
             "must be a number, 0 or more; flows must be an object",
         ),
+        (
+            '{"success_rate_warning": 50, "x": 1, "flows": {"a": {"success_rate_warning": 60}}}',
+            "x is not a threshold$",
+        ),
+        (
+            '{"flows": {"a": {"failed_records_warning": 200}}}',
+            "flows.a.failed_records_warning .200. must not be above",
+        ),
     ],
 )
 def test_wrong_thresholds_are_refused(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
