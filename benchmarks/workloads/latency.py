@@ -57,6 +57,7 @@ class TimedHints:
 def _measure_stages(session: Session, count: int) -> None:
     """Measures the parts of the wait, with a worker that notes when each hint arrives."""
     file = session.servers.directory / "stages"
+    file.unlink(missing_ok=True)
     settings = {"FLOW_MODULES": "benchmarks.hint_stages"}
     with running_worker(session.servers, settings=settings, environment={"STAGES_FILE": str(file)}):
         app, engine = _application(session)

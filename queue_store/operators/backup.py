@@ -163,7 +163,7 @@ def copy_out(
     with archive.open(f"{table}.copy", "w", force_zip64=True) as file, cursor.copy(statement) as copy:
         for row in copy:
             file.write(row)
-            rows.add(1)
+            rows.add(1)  # the server sends each row in a message of its own
     return cursor.rowcount
 
 

@@ -32,12 +32,11 @@ Finished = Literal["completed", "failed", "cancelled"]
 
 class Operators:
     """The operators' arrows. Many records are changed in chunks, and each chunk has a transaction of its own. After
-    each chunk, `on_progress` is called."""
-
-    on_progress: OnProgress = staticmethod(ignore_progress)
+    each chunk, `on_progress` is called with the number of records so far. Callers may replace `on_progress`."""
 
     def __init__(self, database: DatabaseManager) -> None:
         self.database = database
+        self.on_progress: OnProgress = ignore_progress
 
     def find_failed(
         self,

@@ -1,5 +1,5 @@
 """Names that are not flows but have records. Usually somebody mistyped the name of a flow when enqueueing by SQL.
-No worker processes these records."""
+No worker claims these records."""
 
 from functools import partial
 from typing import Any

@@ -119,7 +119,7 @@ def _one_line(error: Exception) -> str:
 
 def _say(error: Exception, message: str) -> None:
     if isinstance(error, click.ClickException):
-        error.show()  # click also shows how to use the command
+        error.show()  # for a UsageError, click also shows how to use the command
     else:
         say(
             message if isinstance(error, (click.Abort, UserInterruptError)) else f"Error: {message}", err=True

@@ -110,11 +110,16 @@ class Progress:
     reports nothing."""
 
     def __init__(self) -> None:
-        self._said_at = time.monotonic()
+        self._said_at: float | None = None
 
     def __call__(self, operation: str, affected_count: int) -> None:
-        if affected_count and time.monotonic() - self._said_at >= PROGRESS_SECONDS:
-            self._said_at = time.monotonic()
+        now = time.monotonic()
+        if (
+            self._said_at is None
+        ):  # before its first chunk, the command may have waited for an answer of its user
+            self._said_at = now
+        if affected_count and now - self._said_at >= PROGRESS_SECONDS:
+            self._said_at = now
             say(f"{operation}: {plural(affected_count, 'row')} so far …", err=True)
 
 

@@ -1,8 +1,6 @@
-from functools import partial
-
 import click
 
-from .frame import Progress, actor_option, confirm, json_option, processor, say, write_json, yes_option
+from .frame import actor_option, confirm, json_option, processor, say, write_json, yes_option
 
 
 @click.command()
@@ -24,7 +22,7 @@ def repair(dry_run: bool, yes: bool, actor: str, as_json: bool) -> None:
     with (
         processor("repair") as queue,
         maintenance.begin(
-            queue.database, "repair", dry_run=dry_run, actor=actor, on_progress=partial(Progress(), "repair")
+            queue.database, "repair", dry_run=dry_run, actor=actor, on_progress=queue.on_progress
         ) as run,
     ):
         repaired = maintenance.repair(run)
