@@ -131,7 +131,7 @@ def tune(
 
 
 def note_failed_claim(cursor: Cursor[Any], flow_name: str, error: str) -> None:
-    """Stores that a claim of the flow failed. When a later claim succeeds, the process of the failed claim calls
+    """Notes that a claim of the flow failed. When a later claim succeeds, the process of the failed claim calls
     `forget_failed_claims`."""
     cursor.execute(sql("flows/note_failed_claim"), {"flow_name": flow_name, "error": error})
 

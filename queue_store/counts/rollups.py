@@ -1,5 +1,5 @@
-"""Counts are appended as deltas with every outcome. Every few seconds they are folded into minutes, hours and
-totals.
+"""Each enqueue, arrow and purge appends its counts as deltas. Every few seconds the deltas are folded into minutes,
+hours and totals.
 
 A fold is level-triggered: it takes the deltas that are there, in bounded steps. Each step moves its deltas in one
 statement. If a fold is interrupted, the next fold takes the rest. A reading adds folded counts and unfolded deltas in

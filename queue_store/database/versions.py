@@ -39,8 +39,8 @@ def known_versions() -> tuple[str, ...]:
 
 
 def as_of_today(version: str | None) -> str | None:
-    """Today's name of a version. The last version before the first release has the same schema as today's first
-    one."""
+    """The name that a version has in today's migrations. The last version before the first release has the same schema
+    as today's first one."""
     return FIRST if version == LAST_OF_BEFORE else version
 
 

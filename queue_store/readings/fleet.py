@@ -17,7 +17,7 @@ RECENT_DEATH_SECONDS = 3600.0
 @dataclass(frozen=True, slots=True)
 class WorkerProcessReading:
     """`clock_skew_seconds`: by how much the clock of the process's host is ahead of the database's clock. None if it
-    was not measured yet."""
+    has not been measured yet."""
 
     worker_process_id: UUID
     worker_id: UUID

@@ -54,8 +54,8 @@ class Claimer:
         prefetch: bool = False,
         was_sent: bool = False,
     ) -> list[Record]:
-        """`suspects_first`: look for suspects first, because the flow has suspects. `prefetch`: the run still works
-        on its last batch, so the claim does not look for suspects, and does not look again after a key scan.
+        """`suspects_first`: look for suspects first, because the flow has suspects. `prefetch`: the run is still
+        working on its current batch, so the claim does not look for suspects, and does not look again after a key scan.
         `was_sent`: the claim from the position was already sent, and found nothing."""
         for_suspects = (suspects_first or self.next_is_for_suspects) and not prefetch
         records = self._claim_suspects(cursor, batch_size) if for_suspects else []

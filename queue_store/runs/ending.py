@@ -54,7 +54,7 @@ def send_end(
 def declare_dead(
     cursor: Cursor[Any], run_parameters: dict[str, Any], suspect_record_id: int | None, error_message: str
 ) -> None:
-    """Stores that the run has died, although its process lives."""
+    """Notes that the run has died, although its process lives."""
     death = {"error_message": error_message, "suspect_record_id": suspect_record_id, "lease_seconds": None}
     cursor.execute(sql("runs/plan_once"), run_parameters)
     cursor.execute(sql("liveness/declare_run_dead"), run_parameters | death)

@@ -1,9 +1,9 @@
 """A run: the owner of its claims, from its first claim to its end.
 
 The protocol. A run is registered together with its first claim that finds records, and holds a connection for its whole
-life. Every write of the run about a record is fenced by `(id, flow_instance_id, claim_number)`. A write about a record
-that was taken away from the run is refused, and the record's id is returned. If the COMMIT of a claim was interrupted,
-the run does not know which records it owns. Then the run must end, and rescue gives back its processing records.
+life. Each of its writes to a record is fenced by `(id, flow_instance_id, claim_number)`. A write for a record that was
+taken away from the run is refused, and the record's id is returned. If the COMMIT of a claim was interrupted, the run
+does not know which records it owns. Then the run must end, and rescue gives back its processing records.
 """
 
 from collections.abc import Callable, Sequence
@@ -123,8 +123,8 @@ class Run:
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the
-        flow is paused, if processing is stopped, or if the run is no longer running. Atomic. `prefetch`: the run
-        still works on its last batch, so it looks for no suspects. `or_end`: the run ends if the batch is empty."""
+        flow is paused, if processing is stopped, or if the run is no longer running. Atomic. `prefetch`: the run is
+        still working on its current batch, so it looks for no suspects. `or_end`: end the run if the batch is empty."""
         with self.held.transaction() as cursor:
             with self.held.first_pipeline(cursor):
                 cursor.execute(sql("runs/plan_once"), self.parameters)

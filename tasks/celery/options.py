@@ -10,7 +10,8 @@ from dateutil.parser import isoparse
 
 from .refusals import refuse
 
-# These options have no effect, because they are about publishing a message, and no message is sent.
+# These options are ignored, because they matter only if a message is sent. `_check_publishing` still refuses an
+# exchange, and a serializer other than JSON.
 WITHOUT_MEANING = frozenset(
     {"producer", "publisher", "connection", "router", "retry", "retry_policy", "result_cls", "task_type",
      "add_to_parent", "delivery_mode", "immediate", "mandatory", "exchange", "routing_key", "serializer"}

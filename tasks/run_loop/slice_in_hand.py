@@ -82,7 +82,7 @@ class SliceInHand:
 
 class SliceWatch(threading.Thread):
     """Claims the rest of a slice that becomes long, even while a handler runs. Otherwise the records of the slice
-    would stay locked for long."""
+    would stay locked for a long time."""
 
     def __init__(self) -> None:
         super().__init__(name="express", daemon=True)

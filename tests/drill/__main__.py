@@ -1,5 +1,5 @@
-"""`make drill`: causes every trouble, and writes a report. Exits with 1 unless all troubles were found and mended in
-time, and nothing else was found."""
+"""`make drill`: causes each problem in turn, and writes a report. Exits with 1 unless each problem was reported and
+solved in time, and nothing else was reported."""
 
 import argparse
 import sys

@@ -1,4 +1,5 @@
-"""The broker of `make run` is the Valkey of a wheel or a server on PATH. The server on PATH can be a symbolic link."""
+"""The broker of `make run` is either the Valkey from a Python wheel or a server on PATH. The server on PATH can be a
+symbolic link."""
 
 import importlib.util
 import shutil

@@ -1,4 +1,5 @@
-"""Explores express slices next to claims within bounds: nothing is doubled or stuck, and every rule is needed."""
+"""Explores, within bounds, express slices that run alongside claims. Nothing is doubled or stuck, and every rule is
+needed."""
 
 from dataclasses import fields
 

@@ -1,5 +1,5 @@
-"""One function for each of the three statements that claim records. Each function enqueues records that its statement
-claims first, and returns their ids."""
+"""One function for each of the three statements that find records and claim them. Each function enqueues records that
+its statement claims first, and returns their ids."""
 
 from tests.support.store import Store
 

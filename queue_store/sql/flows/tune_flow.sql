@@ -1,4 +1,5 @@
--- Stores what operators set at run time. If a value is NULL, the value that the flow declares applies.
+-- Stores what operators set at run time. `sets_batch_size` and `sets_max_runs` say which override is changed. If an
+-- override is NULL, the value that the flow declares applies.
 WITH tuned AS (
     UPDATE public.flows
     SET batch_size_override = CASE WHEN %(sets_batch_size)s THEN %(batch_size)s ELSE batch_size_override END,

@@ -1,4 +1,4 @@
--- Stores that a worker process is alive, and which record it is working on. Returns which handler the process must end,
+-- Notes that a worker process is alive, and which record it is working on. Returns which handler the process must end,
 -- if any. Returns no row if the process was declared dead and must stop working. CPU use is smoothed over about a
 -- minute, because a single busy batch is not a problem.
 UPDATE public.worker_processes

@@ -1,4 +1,4 @@
--- Stores that a run is alive. Returns which of the run's records were asked to stop, whether the run may still
+-- Notes that a run is alive. Returns which of the run's records were asked to stop, whether the run may still
 -- claim, and the flow's batch size. The run may claim if its flow is not paused, and processing is not stopped.
 -- Returns no row if the run was declared dead.
 UPDATE public.flow_execution_logs r

@@ -1,4 +1,4 @@
--- Stores that a beat is alive, and takes or renews the lease for this beat, unless another beat holds the lease.
+-- Notes that a beat is alive, and takes or renews the lease for this beat, unless another beat holds the lease.
 -- Returns whether this beat leads, and the time by the database's clock.
 WITH here AS (
     INSERT INTO public.beats AS b (beat_id, hostname, pid, ticks)
