@@ -1,6 +1,7 @@
 """A command that takes long reports on stderr how far it is."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from queue_store.database.manager import DatabaseManager
 from tasks.cli import main
+from tasks.cli.frame import Progress
 from tests.support import filling
 from tests.support.filling import add_flow, add_records
 
@@ -61,3 +63,15 @@ def test_nothing_is_reported_that_is_done_at_once(
     monkeypatch.setattr("tasks.cli.frame.PROGRESS_SECONDS", 60)
     filling.add_failed(database, RECORDS)
     assert queuectl("reset", "--all", "--yes").stderr == ""
+
+
+def test_the_time_before_the_first_chunk_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The user may have thought for minutes before answering the command's question."""
+    progress = Progress()
+    monkeypatch.setattr("tasks.cli.frame.PROGRESS_SECONDS", 2)
+    for now, count in ((1_000, 1), (1_001, 2), (1_002, 3)):
+        monkeypatch.setattr("tasks.cli.frame.time", SimpleNamespace(monotonic=lambda now=now: now))
+        progress("reset", count)
+    assert capsys.readouterr().err == "reset: 3 rows so far …\n"

@@ -77,37 +77,27 @@ def test_what_the_handler_raises_is_the_failure_of_all(worker: Worker) -> None:
     assert [(row.status, row.retry_count) for row in rows] == [("pending", 1)] * 2
 
 
-def test_a_call_given_up_for_a_cancelled_record_charges_no_other(worker: Worker) -> None:
+@pytest.mark.parametrize("is_group", [False, True])
+def test_a_call_given_up_for_a_cancelled_record_charges_no_other(worker: Worker, is_group: bool) -> None:
     sizes: list[int] = []
 
-    def work(records: list[FlowContext]) -> None:
+    def ask_once(records: list[FlowContext]) -> None:
         sizes.append(len(records))
         if len(sizes) == 1:
             ask_to_stop(worker, records[1].record_id)
+
+    def plain(records: list[FlowContext]) -> None:
+        ask_once(records)
         for record in records:
             record.raise_if_cancelled()
 
-    rows = worker.process(work, "abc", batch=True)
-    assert [(row.status, row.retry_count) for row in rows] == [
-        ("completed", 0),
-        ("cancelled", 0),
-        ("completed", 0),
-    ]
-    assert sizes == [3, 2]
-
-
-def test_a_cancellation_in_a_group_of_exceptions_charges_no_other(worker: Worker) -> None:
-    sizes: list[int] = []
-
-    async def work(records: list[FlowContext]) -> None:
-        sizes.append(len(records))
-        if len(sizes) == 1:
-            ask_to_stop(worker, records[1].record_id)
+    async def in_a_group(records: list[FlowContext]) -> None:
+        ask_once(records)
         async with asyncio.TaskGroup() as group:
             for record in records:
                 group.create_task(stop_if_cancelled(record))
 
-    rows = worker.process(work, "abc", batch=True)
+    rows = worker.process(in_a_group if is_group else plain, "abc", batch=True)
     assert [(row.status, row.retry_count) for row in rows] == [
         ("completed", 0),
         ("cancelled", 0),
