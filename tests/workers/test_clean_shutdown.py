@@ -11,7 +11,7 @@ from celery import Celery
 
 from tests.support.flow_rows import register_flow
 from tests.workers.conftest import Queue
-from tests.workers.processes import CeleryProcess, running_worker, wait_until
+from tests.workers.processes import IN_HAND, CeleryProcess, running_worker, wait_until
 from tests.workers.test_malformed_messages import message
 
 pytestmark = pytest.mark.alone
@@ -93,10 +93,11 @@ def test_a_worker_stops_within_seconds_of_a_hint_that_celery_has_given_up(
 def test_a_child_killed_during_a_deploy_is_no_crash(
     queue: Queue, settings_environment: dict[str, str], tmp_path: Path
 ) -> None:
+    """A run that is stopped before its first handler starts gives back its records, and ends at once."""
     queue.insert("sleepy", 3, '{"seconds": 20}')
     settings = {"IDLE_POLL_SECONDS": "0.2", "HEARTBEAT_SECONDS": "0.2", "LEASE_SECONDS": "1"}
     with running_worker(settings_environment, tmp_path / "1.log", concurrency=1, settings=settings) as worker:
-        wait_until(lambda: queue.counts().get("processing") == 3, "a batch in flight", worker.log)
+        wait_until(lambda: bool(queue.rows(IN_HAND)), "a running handler", worker.log)
         os.kill(worker.pid, signal.SIGTERM)
         wait_until(
             lambda: queue.value("SELECT state FROM flow_execution_logs") == "stopping", "the stop", worker.log
