@@ -6,7 +6,7 @@ from .frame import json_option, opened_database, say, write_json
 @click.command()
 @json_option
 def grant_roles(as_json: bool) -> None:
-    """Create the Postgres roles producer, worker, monitor and admin, and grant each its rights. May be repeated."""
+    """Create the Postgres roles of the queue, and grant each role its rights. May be repeated."""
     from queue_store.database import roles
 
     with opened_database("grant-roles") as database:
