@@ -173,6 +173,9 @@ def _report(source: "Source", done: "Moved", *, as_json: bool, dry_run: bool) ->
         write_json({"is_dry_run": dry_run, "source": source.label, "total": done.total, **asdict(done)})
     else:
         _say_moved(done, "would be moved" if dry_run else "moved")
+        locked = done.waiting - sum(left.count for left in done.left)
+        if locked > 0 and not dry_run:
+            say(f"{plural(locked, 'job')} stayed, locked by other sessions or new: call this command again.")
     if done.left:
         sys.exit(1)
 

@@ -77,7 +77,7 @@ def _result_of(details: RecordDetails, task: Any, alias: str) -> Any:
     is_cancelled = record["status"] == "cancelled"
     worker_ids = _worker_ids(attempts)
     owner = record["flow_instance_id"]
-    if owner is not None and str(owner) not in worker_ids[-1:]:
+    if owner is not None and record["claim_number"] not in [attempt.claim_number for attempt in attempts[:1]]:
         worker_ids.append(str(owner))
     result = TaskResult(
         task=task,

@@ -136,6 +136,26 @@ def test_a_process_that_died_is_an_error_of_its_own(shop: Any, task_worker: Work
     assert result.errors[0].exception_class.__name__ == "WorkerProcessDied"
 
 
+def test_a_retry_in_the_same_run_is_an_attempt_of_its_own(shop: Any, task_worker: Worker) -> None:
+    result = shop.add.enqueue(1)
+    claim = (
+        "UPDATE processing_queue SET status = 'processing', claimed_at = now(), claim_number = claim_number + 1,"
+        " flow_instance_id = '0b0f5a0e-6f0c-4d5b-9a63-3a8f0f6c1d01'"
+    )
+    task_worker.query(claim)
+    task_worker.query(
+        "INSERT INTO record_attempts (record_id, claim_number, attempt_number, flow_name, flow_instance_id, outcome,"
+        " exception_type, error_message, error_group, finished_at) SELECT id, 1, 1, flow_name, flow_instance_id,"
+        " 'retried', 'ValueError', 'not yet', 'ValueError', now() FROM processing_queue"
+    )
+    task_worker.query(
+        "UPDATE processing_queue SET status = 'pending', retry_count = 1, claimed_at = NULL, flow_instance_id = NULL"
+    )
+    task_worker.query(claim)
+    result.refresh()
+    assert (result.status, result.attempts) == ("RUNNING", 2)
+
+
 @pytest.mark.parametrize("result_id", ["123456789", "", "x", "-1", "٣", "1" * 40])
 def test_a_result_that_is_not_there(shop: Any, task_worker: Worker, result_id: str) -> None:
     from tasks.django.task_library import TaskResultDoesNotExist
