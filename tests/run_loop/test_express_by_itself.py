@@ -57,13 +57,13 @@ def lengths(statuses: Sequence[str]) -> list[tuple[str, int]]:
 def test_a_flow_is_express_by_itself_after_clean_batches(
     worker: Worker, seen: Seen, kind: Any, options: Any
 ) -> None:
+    """On a busy machine, an asynchronous run hears of several batches at once and counts them as one."""
     flow = worker.declare(kind(seen), name="sample", batch_size=2, **options)
-    record_ids = worker.enqueue("sample", range(24))
+    record_ids = worker.enqueue("sample", range(36))
     worker.run(flow)
-    claimed_in_advance = 2 * 2 if kind is asynchronous else 0
     [(first, claimed), (second, _)] = lengths(seen.statuses)
     assert (first, second) == ("processing", "pending")
-    assert 2 * ENOUGH_BATCHES <= claimed <= 2 * ENOUGH_BATCHES + claimed_in_advance
+    assert claimed >= 2 * ENOUGH_BATCHES if kind is asynchronous else claimed == 2 * ENOUGH_BATCHES
     assert {(row.status, row.claim_number) for row in worker.rows(record_ids)} == {("completed", 1)}
 
 
