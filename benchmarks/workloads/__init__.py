@@ -1,1 +1,1 @@
-"""The workloads. Each workload has a file of its own."""
+"""The workloads, one in each file."""
