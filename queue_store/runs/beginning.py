@@ -1,5 +1,5 @@
-"""How a run begins: one transaction registers the run and claims its first batch. This usually takes one round trip
-before the COMMIT."""
+"""How a run begins: one transaction registers the run and claims its first batch. If a slice comes first, it claims
+nothing. This usually takes one round trip before the COMMIT."""
 
 from typing import Any
 
@@ -20,22 +20,26 @@ def register_and_claim(
     batch_size: int,
     *,
     at_once: bool = True,
-) -> tuple[int, list[Record]]:
-    """Returns the flow's batch size, and the batch. If the batch is empty, the caller must roll back, so that no
-    run is registered. `batch_size`: the flow's batch size as last known. `at_once`: claim with this batch size,
-    before the flow's present batch size is read. If that claim found records, but the batch size has changed or the
-    flow has suspects, the transaction is rolled back and begins again."""
-    at_once = at_once and not claimer.position.next_is_aging
+) -> tuple[int, list[Record] | None]:
+    """Returns the flow's batch size, and the batch. The batch is None if the run cannot begin. The caller must then
+    roll back, so that no run is registered. The batch is empty if a slice comes first. `batch_size`: the flow's batch
+    size as last known. `at_once`: claim with this batch size, before the flow's present batch size is read. If that
+    claim found records, but the batch size has changed or the flow has suspects, the transaction is rolled back and
+    begins again."""
+    slice_comes_first = claimer.options.first_slice > 0
+    at_once = at_once and not slice_comes_first and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):
         cursor.execute(sql("runs/lock_flow"), run_parameters)
         registering.execute(sql("runs/register_run"), run_parameters)
         if at_once:
-            claimer.send(cursor, claimer.options.first_size(batch_size))
+            claimer.send(cursor, batch_size)
     registered = registering.fetchone()
     if registered is None:
-        return batch_size, []
+        return batch_size, None
     right_size, has_suspects = registered
+    if slice_comes_first and not has_suspects:
+        return right_size, []
     records = claimer.read(cursor) if at_once else []
     if records and (has_suspects or right_size != batch_size):
         held.undo()
@@ -43,6 +47,5 @@ def register_and_claim(
     if records:
         claimer.sent_alone(found=True)
     else:
-        size = claimer.options.first_size(right_size)
-        records = claimer.claim(cursor, size, suspects_first=has_suspects, was_sent=at_once)
-    return right_size, records
+        records = claimer.claim(cursor, right_size, suspects_first=has_suspects, was_sent=at_once)
+    return right_size, records or None

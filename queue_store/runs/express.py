@@ -12,7 +12,7 @@ slices if one of its runs died within the last `SUSPICIOUS_SECONDS`.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from psycopg import Cursor
@@ -30,6 +30,7 @@ from queue_store.runs.outcomes import (
 )
 from queue_store.runs.queue_position import claim_parameters, read_records
 from queue_store.runs.run import Run
+from queue_store.runs.succession import Succession, may_end, succession
 
 SUSPICIOUS_SECONDS = 600.0
 
@@ -60,15 +61,20 @@ class HeldSlice:
         run.counts.records_claimed += len(records)
         run.counts.records_held = len(records)
 
-    def settle(self, outcomes: Sequence[Outcome], rest: Sequence[Record] = ()) -> tuple[Written, set[int]]:
+    def settle(
+        self, outcomes: Sequence[Outcome], rest: Sequence[Record] = (), *, is_last: bool = False
+    ) -> tuple[Written, set[int]]:
         """Write the outcomes, claim the `rest`, release all other records, and COMMIT. Also returns the ids of the
-        claimed records of the `rest`. Unless the run is dead, these are all records of the `rest`. Raises what
+        claimed records of the `rest`. Unless the run is dead, these are all records of the `rest`. `is_last`: in the
+        same transaction, end the run if nothing is due, and begin its successor. Raises what
         HeldConnection.transaction raises. A second call does the same as `settle_again`."""
         if self._is_over:
             return self.settle_again(outcomes, rest)
         self._is_over = True
-        with self._transaction:
-            written, claimed_ids = write_held(self._run, self._cursor, self._parameters(None), outcomes, rest)
+        run = self._run
+        may_be_last = is_last and not rest and may_end(run, outcomes)
+        with succession(run) if may_be_last else nullcontext() as end, self._transaction:
+            written, claimed_ids = write_held(run, self._cursor, self._parameters(None), outcomes, rest, end)
         self._count(written, len(outcomes) + len(rest))
         return written, claimed_ids
 
@@ -180,12 +186,17 @@ def write_held(
     parameters: dict[str, Any],
     outcomes: Sequence[Outcome],
     rest: Sequence[Record],
+    end: Succession | None = None,
 ) -> tuple[Written, set[int]]:
+    """`end`: how the run ends in this transaction, if it may end."""
     statements = held_statements(parameters, outcomes, rest, run.options.max_retries)
     writers = [OwnCursor(cursor.connection, binary=True) for _ in statements]
-    with cursor.connection.pipeline():
+    pipeline = cursor.connection.pipeline()
+    with end.pipeline(pipeline) if end else pipeline:
         for writer, statement in zip(writers, statements, strict=True):
             writer.execute(sql(statement.name), statement.parameters)
+        if end:
+            end.send(cursor, len(outcomes))
     written, claimed_ids = Written(), set[int]()
     for writer, statement in zip(writers, statements, strict=True):
         rows = writer.fetchall()
@@ -193,5 +204,7 @@ def write_held(
             claimed_ids.update(record_id for record_id, *_ in rows)
         else:
             read_written(statement, rows, written)
+    if end:
+        end.read()
     write_follow_ups(cursor, outcomes, written)
     return written, claimed_ids.intersection(record.id for record in rest)

@@ -9,18 +9,15 @@ from queue_store.records.record import Record, Written
 class RunOptions:
     """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least
     0. `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its
-    own. `most_in_first`: the largest size of the first batch; None if it may be a whole batch."""
+    own. `first_slice`: the run claims nothing at its beginning, because an express slice comes first, and so many
+    records are due for it. 0: the run begins with a claim."""
 
     flow_name: str
     batch_size: int
     max_retries: int
     record_class: type[Record] = Record
     with_sqlalchemy: bool = False  # the flow's handlers receive the run's transaction
-    most_in_first: int | None = None
-
-    def first_size(self, batch_size: int) -> int:
-        """How many records the run's first claim asks for."""
-        return min(batch_size, self.most_in_first or batch_size)
+    first_slice: int = 0
 
 
 @dataclass(slots=True)

@@ -1,9 +1,10 @@
 """A run: the owner of its claims, from its first claim to its end.
 
-The protocol. A run is registered together with its first claim that finds records, and holds a connection for its whole
-life. Each of its writes to a record is fenced by `(id, flow_instance_id, claim_number)`. A write for a record that was
-taken away from the run is refused, and the record's id is returned. If the COMMIT of a claim was interrupted, the run
-does not know which records it owns. Then the run must end, and rescue gives back its processing records.
+The protocol. A run is registered together with its first claim that finds records, or before its first express slice.
+It holds a connection for its whole life. Each of its writes to a record is fenced by `(id, flow_instance_id,
+claim_number)`. A write for a record that was taken away from the run is refused, and the record's id is returned. If
+the COMMIT of a claim was interrupted, the run does not know which records it owns. Then the run must end, and rescue
+gives back its processing records.
 """
 
 from collections.abc import Callable, Sequence
@@ -98,28 +99,28 @@ class Run:
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
-        """Register the run and claim its first batch in one transaction. If the batch is empty, nothing is written.
-        A successor returns the batch that the previous run has claimed for it. Raises CommitUnknownError if it is
-        unknown whether the run has begun."""
+        """Register the run and claim its first batch in one transaction. If no record is due, nothing is written. If a
+        slice comes first, the run is only registered. A successor returns the batch that the previous run has claimed
+        for it. Raises CommitUnknownError if it is unknown whether the run has begun."""
         if self.is_in_doubt:
             raise CommitUnknownError("the connection broke while the previous run ended and this one began")
         if self.is_registered:
             return self._first_batch
         with self.held.transaction() as cursor:
-            self.batch_size, records = register_and_claim(
-                self.held, cursor, self.parameters, self.claimer, self.batch_size
-            )
-            if not records:
+            begun = register_and_claim(self.held, cursor, self.parameters, self.claimer, self.batch_size)
+            self.batch_size, records = begun
+            if records is None:
                 self.held.undo()
         self.position.batch_size = self.batch_size
-        self.is_registered = bool(records)
-        return self._claimed(records, self.options.first_size(self.batch_size))
+        if records is not None:
+            self.begin_with(records)
+        return self._first_batch
 
     def begin_with(self, records: list[Record]) -> None:
-        """Take over the records that the previous run has claimed for this one. Call this after the COMMIT."""
-        self.claimer.sent_alone(found=True)
+        """Take over the first batch. Call this after the COMMIT of the transaction that registered the run."""
         self.is_registered = True
-        self._first_batch = self._claimed(records, self.options.first_size(self.batch_size))
+        self._first_batch = self._claimed(records)
+        self.last_was_full = self.last_was_full or not records  # without records, a slice comes first
 
     def claim(self, *, prefetch: bool = False, or_end: bool = False) -> list[Record]:
         """Returns the next batch, never larger than the batch size. The batch is empty if nothing is due, if the
@@ -230,10 +231,9 @@ class Run:
             writer.execute(sql(statement.name), statement.parameters)
         return writers
 
-    def _claimed(self, records: list[Record], asked: int | None = None) -> list[Record]:
-        """Call this after the COMMIT. Checks the batch: a wrong plan could claim too many records. `asked`: how many
-        records the claim asked for, if not a whole batch."""
-        asked = asked or self.batch_size
+    def _claimed(self, records: list[Record]) -> list[Record]:
+        """Call this after the COMMIT. Checks the batch: a wrong plan could claim too many records."""
+        asked = self.batch_size
         if len(records) > asked:
             raise AssertionError(f"claimed {len(records)} records of {asked}")
         self.last_was_full, self.has_all = len(records) == asked, False

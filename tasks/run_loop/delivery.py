@@ -116,11 +116,13 @@ class Delivery:
         self.wrote(written)
         return records if records or run.is_ended else self._claim(prefetch)
 
-    def settle(self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record]) -> set[int]:
+    def settle(
+        self, held: HeldSlice, outcomes: list[Outcome], rest: list[Record], *, is_last: bool
+    ) -> set[int]:
         """Write the outcomes of an express slice, and claim the other records of the slice (`rest`). Returns the ids
-        of the claimed records."""
+        of the claimed records. `is_last`: end the run, if nothing is due."""
         written, claimed_ids = self._written(
-            lambda: held.settle(outcomes, rest), lambda: held.settle_again(outcomes, rest)
+            lambda: held.settle(outcomes, rest, is_last=is_last), lambda: held.settle_again(outcomes, rest)
         )
         self.wrote(written)
         return claimed_ids

@@ -1,12 +1,12 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
-A run begins with a claim. If the last batches of its flow were quick and clean (worker/quick_batches.py), the run
-continues with slices, as long as each claim or slice is full and leaves due records. Some records are always claimed:
-suspects, records with an order key, with a failed attempt or with a crash strike, and records whose earlier claim or
-slice ended without an outcome for them. Some batches start at the priority level that has waited longest. These batches
-are always claimed, too. If a slice becomes long, a second thread claims its records. If a record is not completed, the
-slice ends. In both cases, the flow's records are then claimed in the normal way. See docs/architecture.md, "Express
-slices".
+A run begins with a claim, or with a slice (first_batch.py). If the last batches of its flow were quick and clean
+(worker/quick_batches.py), the run continues with slices, as long as each claim or slice is full and leaves due records.
+Some records are always claimed: suspects, records with an order key, with a failed attempt or with a crash strike, and
+records whose earlier claim or slice ended without an outcome for them. Some batches start at the priority level that
+has waited longest. These batches are always claimed, too. If a slice becomes long, a second thread claims its records.
+If a record is not completed, the slice ends. In both cases, the flow's records are then claimed in the normal way. See
+docs/architecture.md, "Express slices".
 """
 
 import time
@@ -132,6 +132,7 @@ class Express:
             or not quick.are_enough
             or not run.last_was_full
             or run.has_all
+            or run.is_ended
             or self._delivery.must_stop
         ):
             return False
@@ -183,7 +184,7 @@ class Express:
         try:
             unstarted = self._execute(slice_in_hand)
             is_thrown_back = slice_in_hand.is_settled or slice_in_hand.has_setbacks
-            slice_in_hand.settle()
+            slice_in_hand.settle(is_last=self._size.is_last)
         finally:
             self._watch.forget()
             delivery.current.claim_slice = None
@@ -200,7 +201,6 @@ class Express:
     def _note_slice(self, seconds: float, size: int) -> None:
         """Count a slice whose records were all completed."""
         self._quick.note_slice(seconds, size)
-        self._run.has_all = self._size.is_last
 
     def _keep_a_batch(self, claimed: list[Record]) -> list[Record]:
         """Gives back all records beyond one batch. The flow may not be quick any more, so other processes must be

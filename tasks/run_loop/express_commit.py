@@ -70,6 +70,7 @@ class ExpressCommit(Express):
             self._quick.note_thrown_back()
         else:
             self._note_slice(seconds, len(outcomes))
+            self._run.has_all = self._size.is_last
         return []
 
     def _commit(self) -> list[Outcome] | None:

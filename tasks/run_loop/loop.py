@@ -58,7 +58,7 @@ def run_flow(
             # must end.
             end_run(CurrentRun(run, server_identity=services.server_identity), services.slots, error)
             raise
-        if records:
+        if run.is_registered:
             observed = observer()
             with observed.run(run, trace_context) if observed else nullcontext():
                 _RunLoop(services, flow, run).work_off(records)
@@ -71,7 +71,7 @@ def new_run(
     services: WorkerServices,
     flow: Flow,
     celery_task_id: str | None = None,
-    most_in_first: int | None = None,
+    first_slice: int = 0,
 ) -> Run:
     """Returns a run that has not begun."""
     options = RunOptions(
@@ -80,7 +80,7 @@ def new_run(
         max_retries=flow.max_retries_or_default(services.settings),
         record_class=flow.record_class,
         with_sqlalchemy=flow.needs_sqlalchemy and not flow.is_async,
-        most_in_first=most_in_first,
+        first_slice=first_slice,
     )
     position = services.position(flow.name)
     return Run(services.database, options, position, services.process.worker_process_id, celery_task_id)
@@ -113,6 +113,7 @@ class _RunLoop:
             if may_be_express(self._flow, self._services.settings):
                 execution = express = self._express(execution)
                 next_batch = express.next_batch
+            records = records or next_batch()
             while records:
                 unstarted = execution.execute(records)
                 self._process_state.put_back()

@@ -42,12 +42,12 @@ class SliceInHand:
         for outcome in outcomes:
             self._delivery.report(outcome)
 
-    def settle(self) -> None:
-        """Write the outcomes of the finished records, and release the others. Raises the error with which this
-        call, or an earlier call of `claim_rest`, failed."""
+    def settle(self, *, is_last: bool = False) -> None:
+        """Write the outcomes of the finished records, and release the others. `is_last`: end the run, if nothing is
+        due. Raises the error with which this call, or an earlier call of `claim_rest`, failed."""
         with self._lock:
             if not self.is_settled:
-                self._settle([])
+                self._settle([], is_last=is_last)
         self._check()
 
     def claim_rest(self) -> None:
@@ -68,10 +68,10 @@ class SliceInHand:
             self.is_settled = True
             self._held.roll_back()
 
-    def _settle(self, rest: list[Record]) -> None:
+    def _settle(self, rest: list[Record], *, is_last: bool = False) -> None:
         self.is_settled = True
         try:
-            self._claimed_ids = self._delivery.settle(self._held, self._outcomes, rest)
+            self._claimed_ids = self._delivery.settle(self._held, self._outcomes, rest, is_last=is_last)
         except BaseException as error:  # noqa: BLE001  (the thread of the run raises it)
             self._failure = error
 

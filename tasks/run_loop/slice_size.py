@@ -22,6 +22,7 @@ class SliceSize:
         self._run = run
         self._settings = settings
         self._quick = quick
+        self._due_at_first = run.options.first_slice
         self._part = FairPart(0, is_plenty=False)
         self._counted_at = 0.0
         self.is_last = False  # whether the next slice has all due records, and another flow waits
@@ -43,6 +44,9 @@ class SliceSize:
         return max(size, min(wanted, part.records))
 
     def _fair_part(self) -> FairPart:
+        due, self._due_at_first = self._due_at_first, 0
+        if due and self._run.new_successor is not None:  # the next flow waits for the other processes
+            return FairPart(due, is_plenty=False, is_all=True)
         now = time.monotonic()
         if not self._part.is_plenty or now >= self._counted_at + PLENTY_SECONDS:
             self._part = fair_part(self._run, self._settings.express_batch_size)

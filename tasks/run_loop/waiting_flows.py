@@ -19,7 +19,7 @@ from queue_store.flows import FlowWithWork, with_work
 from queue_store.runs.run import Run
 
 from ..worker.services import WorkerServices
-from .first_batch import most_in_first
+from .first_batch import first_slice
 from .loop import new_run, run_flow
 
 MANY_FLOWS = 20  # if a worker has fewer flows, each run has its own hint
@@ -67,7 +67,7 @@ def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Ru
     if _is_closing(services) or time.monotonic() >= ends_at:
         return None
     declared = services.flows[flow.flow_name]
-    return new_run(services, declared, most_in_first=most_in_first(services, declared, flow))
+    return new_run(services, declared, first_slice=first_slice(services, declared, flow))
 
 
 def _is_closing(services: WorkerServices) -> bool:

@@ -79,14 +79,15 @@ class SliceMachine(RuleBasedStateMachine):
         self.model |= {record_id: Expected() for record_id in self.store.enqueue(count)}
 
     @precondition(lambda self: len(self.idle) + len(self.slices) < 4)
-    @rule()
-    def begin(self) -> None:
-        """A run begins with a claim, and completes the records that it claimed."""
+    @rule(first_slice=st.integers(0, 1))
+    def begin(self, first_slice: int = 0) -> None:
+        """A run begins with a claim, and completes the records that it claimed. Or it is only registered, because a
+        slice comes first."""
         self.enqueue(1)
-        run = self.store.run(batch_size=3, max_retries=0)
+        run = self.store.run(batch_size=3, max_retries=0, first_slice=first_slice)
         batch = run.begin()
         self._claimed(run, batch)
-        if batch:
+        if run.is_registered:
             self.idle.append(run)
             self._complete_claimed(run, batch)
         else:
@@ -132,12 +133,14 @@ class SliceMachine(RuleBasedStateMachine):
                 assert record.claim_number == self.model[record.id].claim_number + 1
 
     @precondition(lambda self: self.slices)
-    @rule(data=st.data())
-    def settle(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), is_last=st.booleans())
+    def settle(self, data: st.DataObject, is_last: bool) -> None:
         """One COMMIT decides about all records of a slice. Each is completed, failed, converted to a claim, or let
-        go. If the session was lost, a new transaction does this."""
+        go. If the session was lost, a new transaction does this. If nothing is due, the COMMIT may also end the run and
+        begin its successor."""
         one = data.draw(st.sampled_from(self.slices))
-        ends = [data.draw(st.sampled_from(["complete", "fail", "convert", "let go"])) for _ in one.records]
+        kinds = ["complete"] if is_last else ["complete", "fail", "convert", "let go"]
+        ends = [data.draw(st.sampled_from(kinds)) for _ in one.records]
         chosen = {end: [r for r, e in zip(one.records, ends, strict=True) if e == end] for end in set(ends)}
         outcomes = [*completed(chosen.get("complete", [])), *failed(chosen.get("fail", []))]
         rest = chosen.get("convert", [])
@@ -149,7 +152,9 @@ class SliceMachine(RuleBasedStateMachine):
             return
         if one.is_lost:
             one.run.reopen()
-        self._settle(one, outcomes, rest, may)
+        if is_last:
+            one.run.new_successor = lambda: self.store.run(batch_size=3, max_retries=0, first_slice=1)
+        self._settle(one, outcomes, rest, may, is_last=is_last)
         self._over(one)
 
     @precondition(lambda self: any(run in self.idle for run, _ in self.converted))
@@ -237,8 +242,10 @@ class SliceMachine(RuleBasedStateMachine):
         is_same = expected.status == "pending" and expected.mark is one.mark
         return is_same and not one.is_dead and expected.locked_by in (None, one.run)
 
-    def _settle(self, one: Slice, outcomes: Sequence[Outcome], rest: Sequence[Record], may: set[int]) -> None:
-        written, claimed_ids = one.held.settle(outcomes, rest)
+    def _settle(
+        self, one: Slice, outcomes: Sequence[Outcome], rest: Sequence[Record], may: set[int], *, is_last: bool
+    ) -> None:
+        written, claimed_ids = one.held.settle(outcomes, rest, is_last=is_last)
         assert claimed_ids == {record.id for record in rest} & may
         refused = {outcome.record.id for outcome in outcomes} - may
         assert {*written.refused_ids} == refused
@@ -262,7 +269,12 @@ class SliceMachine(RuleBasedStateMachine):
     def _over(self, one: Slice) -> None:
         self._let_go(one)
         self.slices.remove(one)
-        if one.is_dead:
+        if one.run.is_ended:
+            assert not self.store.query(DUE)
+            assert not [e for e in self.model.values() if (e.status, e.owner) == ("processing", one.run)]
+            assert one.run.successor is not None
+            self.idle.append(one.run.successor)
+        if one.is_dead or one.run.is_ended:
             one.run.__exit__()
         else:
             self.idle.append(one.run)

@@ -1,5 +1,5 @@
-"""A run of a waiting express flow claims few records and then works on slices, if at least two batches are due. If a
-slice had all due records, the run ends and the next run begins, in one transaction."""
+"""A run of a waiting express flow begins with a slice if at least two batches are due. If a slice had all due records,
+the run ends and the next run begins in the transaction that writes the slice's outcomes."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,12 +8,11 @@ import pytest
 from sqlalchemy import Connection
 
 from queue_store.queue_schema import celery_queue_name
-from queue_store.records.record import Record
 from queue_store.runs.express import hold
 from queue_store.runs.run import Run
+from queue_store.runs.succession import Succession
 from tasks import FlowContext
 from tasks.run_loop import waiting_flows
-from tasks.run_loop.first_batch import FIRST_BATCH as FIRST
 from tasks.worker import quick_batches
 from tasks.worker.quick_batches import ENOUGH_BATCHES, QuickBatches
 from tests.support.flow_runs import Worker
@@ -53,11 +52,11 @@ def claimed(worker: Worker) -> int:
     return int(worker.query(CLAIMED)[0].count)
 
 
-def test_if_two_batches_are_due_few_records_are_claimed(worker: Worker) -> None:
+def test_if_two_batches_are_due_no_record_is_claimed(worker: Worker) -> None:
     fill(worker, 2 * BATCH_SIZE)
     walk(worker)
-    assert claimed(worker) == FIRST
-    assert worker.query(RUNS) == [("sample", "ended", 2, 2 * BATCH_SIZE)]
+    assert claimed(worker) == 0
+    assert worker.query(RUNS) == [("sample", "ended", 1, 2 * BATCH_SIZE)]
 
 
 def test_if_fewer_are_due_a_whole_batch_is_claimed(worker: Worker) -> None:
@@ -91,12 +90,11 @@ def test_a_batch_size_of_an_operator_is_obeyed(worker: Worker) -> None:
     assert claimed(worker) == 50
 
 
-def test_the_claim_is_as_small_if_the_batch_size_has_changed(worker: Worker) -> None:
-    """If the batch size has changed, the first claim is undone and made again."""
+def test_a_run_begins_with_a_slice_although_the_batch_size_has_changed(worker: Worker) -> None:
     fill(worker, 2 * BATCH_SIZE)
     worker.services.position("sample").batch_size = 50
     walk(worker)
-    assert claimed(worker) == FIRST
+    assert claimed(worker) == 0
 
 
 def test_a_flow_whose_slice_failed_lately_claims_a_whole_batch(worker: Worker) -> None:
@@ -108,7 +106,7 @@ def test_a_flow_whose_slice_failed_lately_claims_a_whole_batch(worker: Worker) -
 
 
 def test_suspects_come_first(worker: Worker) -> None:
-    """The first claim is undone, because the flow has suspects. The suspects are claimed one by one."""
+    """The run begins with a claim, because the flow has suspects. The suspects are claimed one by one."""
     handled: list[int] = []
     fill(worker, 2 * BATCH_SIZE, handler=handled.append)
     last = range(2 * BATCH_SIZE - 3, 2 * BATCH_SIZE)
@@ -124,7 +122,7 @@ def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> 
     """The whole batch contains the records that the slice left, because no other slice may contain them."""
 
     def stop_once(payload: int) -> None:
-        if payload == 2 * FIRST:
+        if payload == 2:
             current = worker.services.current_run
             assert current is not None
             current.flow_is_closed = True
@@ -133,7 +131,7 @@ def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> 
     worker.services.quick_batches["sample"].slice_size = BATCH_SIZE
     walk(worker)
     assert [row.state for row in worker.query(RUNS)] == ["ended", "ended"]
-    assert claimed(worker) == FIRST + BATCH_SIZE
+    assert claimed(worker) == BATCH_SIZE
     assert not worker.services.quick_batches["sample"].was_interrupted
 
 
@@ -146,8 +144,8 @@ def test_after_a_slice_that_left_due_records_another_slice_follows(
         fill(worker, 3 * BATCH_SIZE, name)
         worker.services.quick_batches[name].slice_size = BATCH_SIZE + 50
     walk(worker)
-    assert claimed(worker) == 2 * FIRST
-    assert worker.query(RUNS)[0] == ("a", "ended", 3, 3 * BATCH_SIZE)
+    assert claimed(worker) == 0
+    assert worker.query(RUNS)[0] == ("a", "ended", 2, 3 * BATCH_SIZE)
 
 
 @pytest.mark.parametrize("option", [{"express": False}, {"concurrency": 2}])
@@ -209,8 +207,8 @@ def test_nobody_looks_for_another_slice_after_all_due_records(
     for name in ("a", "b"):
         fill(worker, 2 * BATCH_SIZE, name)
     walk(worker)
-    rest = 2 * BATCH_SIZE - FIRST
-    assert sizes == [rest, rest, BATCH_SIZE]  # no flow waits after the last one
+    due = 2 * BATCH_SIZE
+    assert sizes == [due, due, BATCH_SIZE]  # no flow waits after the last one
 
 
 def one_commit(payload: Any, connection: Connection) -> None:
@@ -222,20 +220,20 @@ def test_the_next_run_begins_where_the_run_ends(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, handler: Any
 ) -> None:
     begun: list[str] = []
-    begin_with = Run.begin_with
+    note = Succession.note
 
-    def note(run: Run, records: list[Record]) -> None:
-        assert len(records) == FIRST
-        begun.append(run.options.flow_name)
-        begin_with(run, records)
+    def noted(end: Succession) -> None:
+        note(end)
+        if end.run.successor:
+            begun.append(end.run.successor.options.flow_name)
 
-    monkeypatch.setattr(Run, "begin_with", note)
+    monkeypatch.setattr(Succession, "note", noted)
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     for name in ("a", "b", "c"):
         fill(worker, 2 * BATCH_SIZE, name, handler)
     walk(worker)
     assert begun == ["b", "c"]
-    assert worker.query(RUNS) == [(name, "ended", 2, 2 * BATCH_SIZE) for name in ("a", "b", "c")]
+    assert worker.query(RUNS) == [(name, "ended", 1, 2 * BATCH_SIZE) for name in ("a", "b", "c")]
 
 
 def test_what_becomes_due_during_the_slice_is_not_left(
@@ -254,7 +252,7 @@ def test_what_becomes_due_during_the_slice_is_not_left(
     walk(worker)
     assert worker.statuses() == {"completed": 7 * BATCH_SIZE}
     assert [row[:2] for row in worker.query(RUNS)] == [("a", "ended"), ("b", "ended")]
-    assert claimed(worker) == FIRST + BATCH_SIZE + FIRST
+    assert claimed(worker) == 0
 
 
 def test_a_suspect_that_appears_during_the_slice_is_not_left(

@@ -9,6 +9,7 @@ import pytest
 
 from queue_store.errors import CommitUnknownError
 from queue_store.runs.run import Run
+from queue_store.runs.succession import Succession
 from tasks.run_loop import waiting_flows
 from tasks.run_loop.waiting_flows import EMPTY_RUNS, MANY_FLOWS, run_waiting_flows
 from tests.runs.test_lost_commits import lose_the_answer
@@ -85,13 +86,13 @@ def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_pr
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process is told to stop between the two runs."""
-    begin_with = Run.begin_with
+    note = Succession.note
 
-    def stop(run: Run, records: Any) -> None:
-        begin_with(run, records)
+    def stop(end: Succession) -> None:
+        note(end)
         monkeypatch.setattr(type(worker.services.slots), "is_stopping", True)
 
-    monkeypatch.setattr(Run, "begin_with", stop)
+    monkeypatch.setattr(Succession, "note", stop)
     for number in range(MANY_FLOWS):
         worker.declare(lambda payload: None, name=name(number))
         worker.enqueue(name(number), [1])

@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.long, direct_only]
 SLICES = "tests/runs/test_express_slices.py"
 ONE_ATTEMPT = "tests/runs/test_one_express_attempt.py"
 BY_ITSELF = "tests/run_loop/test_express_by_itself.py"
-BEGIN, HOLD = "runs/begin_slice", "runs/hold_records"
+SUCCESSION = "tests/runs/test_succession_after_slice.py"
+BEGIN, HOLD, END = "runs/begin_slice", "runs/hold_records", "runs/end_idle_run"
 COMPLETE, CLAIM = "arrows/complete_held", "arrows/claim_held"
 MARK = "AND (%(mark)s::xid IS NULL OR q.xmax = %(mark)s::xid)"
 STATES = "AND run.state IN ('running', 'stopping')"
@@ -49,6 +50,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "a frozen session keeps its locks": (
         BEGIN, "set_config('idle_in_transaction_session_timeout', %(idle_timeout)s, true)", "''", ONE_ATTEMPT,
     ),
+    "ends although a record became due": (END, "(SELECT clock_timestamp())", "now()", SUCCESSION),
     "nobody finds the session": (BEGIN, "pg_advisory_xact_lock_shared(%(session_lock)s)", "1", ONE_ATTEMPT),
 }  # fmt: skip
 

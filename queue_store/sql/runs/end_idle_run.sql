@@ -2,7 +2,8 @@
 -- if none of its records is processing, and its flow has neither a due record nor a pending suspect. The run is settled
 -- at the same time, so rescue need not look for records of this run. Two claims of one run never overlap, so no new
 -- claim can appear while this statement waits for a heartbeat. A due record keeps the run alive even if it cannot be
--- claimed, because only the next claim can find that out.
+-- claimed, because only the next claim can find that out. `now()` would be the beginning of the transaction, and a slice
+-- may have taken a while since then. As a sub-select, the clock is read once, and bounds the search in the index.
 UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), settled_at = clock_timestamp(),
     leaves_unfinished = false,
@@ -18,7 +19,7 @@ WHERE flow_instance_id = %(flow_instance_id)s AND state IN ('running', 'stopping
         CROSS JOIN LATERAL (
             SELECT FROM public.processing_queue q
             WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority
-                AND q.scheduled_at <= now() AND q.batch_limit IS NULL
+                AND q.scheduled_at <= (SELECT clock_timestamp()) AND q.batch_limit IS NULL
             ORDER BY q.scheduled_at, q.id
             LIMIT 1
         ) due)

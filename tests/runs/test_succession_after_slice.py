@@ -1,0 +1,163 @@
+"""The last slice of a run ends the run and begins its successor, in the transaction that writes the slice's outcomes.
+Whatever prevents the end or the successor, the outcomes are written."""
+
+import pytest
+
+from queue_store.errors import CommitUnknownError
+from queue_store.runs.express import HeldSlice, hold
+from queue_store.runs.run import Run
+from queue_store.runs.succession import exchange_or_end
+from tests.runs.test_lost_commits import lose_the_answer
+from tests.runs.test_succession import ALONE
+from tests.support.store import Store, completed, failed, ids
+
+LEASE_SECONDS = 10.0
+RUNS = (
+    "SELECT flow_name, state, batch_count, records_completed FROM flow_execution_logs"
+    " ORDER BY started_at, flow_name DESC"
+)
+ENDED = ("sample", "ended", 1, 2)
+
+
+@pytest.fixture
+def other(store: Store) -> Store:
+    """A store with a second flow, `other`, which has three due records. `sample` has two."""
+    store.add_flow("other")
+    store.enqueue(2)
+    store.enqueue(3, flow_name="other")
+    return store
+
+
+def begun(store: Store, *, begins_with_slice: bool = True) -> tuple[Run, Run, HeldSlice]:
+    """A run, its successor, and the run's slice, which has all due records."""
+    successor = store.run(flow_name="other", first_slice=3 if begins_with_slice else 0)
+    run = store.run(first_slice=3)
+    run.new_successor = lambda: successor
+    assert run.begin() == []
+    return run, successor, held(run)
+
+
+def held(run: Run) -> HeldSlice:
+    in_hand = hold(run, run.batch_size, LEASE_SECONDS)
+    assert in_hand is not None
+    return in_hand
+
+
+def settle(in_hand: HeldSlice) -> None:
+    written, _ = in_hand.settle(completed(in_hand.records), is_last=True)
+    assert written.completed_ids == ids(in_hand.records)
+
+
+def test_a_run_that_begins_with_a_slice_is_registered_and_claims_nothing(other: Store) -> None:
+    run = other.run(first_slice=3)
+    assert (run.begin(), run.is_registered, run.last_was_full) == ([], True, True)
+    assert other.query(RUNS) == [("sample", "running", 0, 0)]
+    assert other.statuses() == {"pending": 5}
+
+
+def test_a_successor_begins_with_a_slice(other: Store) -> None:
+    run, successor, in_hand = begun(other)
+    settle(in_hand)
+    assert (run.is_ended, run.successor) == (True, successor)
+    assert other.query(RUNS) == [ENDED, ("other", "running", 0, 0)]
+    assert successor.begin() == []
+    settle(held(successor))
+    assert (successor.is_ended, other.statuses()) == (True, {"completed": 5})
+
+
+def test_a_successor_that_does_not_begin_with_a_slice_claims_its_first_batch(other: Store) -> None:
+    run, successor, in_hand = begun(other, begins_with_slice=False)
+    settle(in_hand)
+    assert run.successor is successor
+    records = successor.begin()
+    assert len(records) == successor.counts.records_claimed == 3
+    exchange_or_end(successor, completed(records))
+    assert other.statuses() == {"completed": 5}
+
+
+def test_all_happens_in_one_transaction(other: Store) -> None:
+    _, _, in_hand = begun(other)
+    other.execute("CREATE TABLE at_commit (runs bigint, completed bigint)")
+    other.execute(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO at_commit"
+        " SELECT (SELECT count(*) FROM flow_execution_logs WHERE state = 'running' AND flow_name = 'other'),"
+        " (SELECT count(*) FROM processing_queue WHERE status = 'completed'); RETURN NULL; END $$"
+    )
+    other.execute(
+        "CREATE CONSTRAINT TRIGGER note AFTER UPDATE ON flow_execution_logs DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION note()"
+    )
+    try:
+        settle(in_hand)
+        assert other.query("SELECT * FROM at_commit") == [(1, 2)]
+    finally:
+        other.execute("DROP TABLE at_commit")
+        other.execute("DROP FUNCTION note CASCADE")
+
+
+NOT_WITH_A_SLICE = {
+    why: change for why, change in ALONE.items() if why not in ("nothing is due", "another batch size")
+}
+
+
+@pytest.mark.parametrize("why", NOT_WITH_A_SLICE)
+def test_the_run_ends_alone_where_its_successor_cannot_begin(other: Store, why: str) -> None:
+    run, successor, in_hand = begun(other)
+    other.execute(NOT_WITH_A_SLICE[why])
+    settle(in_hand)
+    assert (run.is_ended, run.successor, successor.is_registered) == (True, None, False)
+    assert ENDED in other.query(RUNS)
+    assert other.statuses() == {"completed": 2, "pending": 3}
+
+
+def test_if_the_flow_of_the_successor_stays_locked_the_outcomes_are_written_and_the_run_ends_alone(
+    other: Store,
+) -> None:
+    """Postgres ends the wait with an error. A rollback of the whole transaction would release the slice's records."""
+    run, _, in_hand = begun(other)
+    with other.held().transaction() as cursor:
+        cursor.execute("SELECT FROM flows WHERE flow_name = 'other' FOR UPDATE")
+        settle(in_hand)
+    assert (run.is_ended, run.successor) == (True, None)
+    assert other.query(RUNS) == [ENDED]
+
+
+def test_if_a_record_became_due_during_the_slice_the_run_goes_on(other: Store) -> None:
+    """The transaction began before that, so `now()` in it is too early."""
+    run, successor, in_hand = begun(other)
+    other.enqueue(1)
+    settle(in_hand)
+    assert (run.is_ended, run.successor, successor.is_registered) == (False, None, False)
+    assert [row[:2] for row in other.query(RUNS)] == [("sample", "running")]
+    assert len(run.claim()) == 1
+
+
+def test_if_a_record_was_not_completed_the_run_goes_on(other: Store) -> None:
+    run, _, in_hand = begun(other)
+    outcomes = [*failed(in_hand.records[:1], retry_delay_seconds=60), *completed(in_hand.records[1:])]
+    in_hand.settle(outcomes, is_last=True)
+    assert (run.is_ended, run.successor) == (False, None)
+
+
+def test_a_dead_run_completes_nothing_and_nobody_succeeds_it(other: Store) -> None:
+    run, _, in_hand = begun(other)
+    other.execute("UPDATE flow_execution_logs SET state = 'dead', finished_at = now()")
+    written, _ = in_hand.settle(completed(in_hand.records), is_last=True)
+    assert written.refused_ids == ids(in_hand.records)
+    assert (run.is_ended, run.successor) == (False, None)
+    assert other.query(RUNS) == [("sample", "dead", 0, 0)]
+    assert other.statuses() == {"pending": 5}
+
+
+@pytest.mark.parametrize("has_happened", [True, False])
+def test_if_the_answer_to_the_commit_is_lost_the_successor_is_in_doubt(
+    other: Store, monkeypatch: pytest.MonkeyPatch, has_happened: bool
+) -> None:
+    run, successor, in_hand = begun(other)
+    lose_the_answer(monkeypatch, has_happened=has_happened)
+    with pytest.raises(CommitUnknownError):
+        settle(in_hand)
+    assert (run.is_ended, run.successor, successor.is_in_doubt) == (False, successor, True)
+    with pytest.raises(CommitUnknownError):
+        successor.begin()
+    assert other.statuses() == ({"completed": 2, "pending": 3} if has_happened else {"pending": 5})
