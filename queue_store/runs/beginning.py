@@ -47,5 +47,5 @@ def register_and_claim(
     if records:
         claimer.sent_alone(found=True)
     else:
-        records = claimer.claim(cursor, right_size, suspects_first=has_suspects, was_sent=at_once)
+        records = claimer.claim(cursor, right_size, has_suspects=has_suspects, was_sent=at_once)
     return right_size, records or None

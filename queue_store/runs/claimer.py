@@ -50,16 +50,19 @@ class Claimer:
         cursor: Cursor[Any],
         batch_size: int,
         *,
-        suspects_first: bool = False,
+        has_suspects: bool | None = None,
         prefetch: bool = False,
         was_sent: bool = False,
     ) -> list[Record]:
-        """`suspects_first`: look for suspects first, because the flow has suspects. `prefetch`: the run is still
-        working on its current batch, so the claim does not look for suspects, and does not look again after a key scan.
-        `was_sent`: the claim from the position was already sent, and found nothing."""
-        for_suspects = (suspects_first or self.next_is_for_suspects) and not prefetch
-        records = self._claim_suspects(cursor, batch_size) if for_suspects else []
+        """`has_suspects`: whether the flow has suspects, if the caller knows it. If it has, look for them first.
+        `prefetch`: the run is still working on its current batch, so the claim does not look for suspects, and does not
+        look again after a key scan. `was_sent`: the claim from the position was already sent, and found nothing."""
+        may_have_suspects = has_suspects is not False and not prefetch
+        looks_first = may_have_suspects and (has_suspects or self.next_is_for_suspects)
+        records = self._claim_suspects(cursor, batch_size) if looks_first else []
         records = records or self._search(cursor, batch_size, prefetch=prefetch, was_sent=was_sent)
+        if not records and may_have_suspects and not looks_first:
+            records = self._claim_suspects(cursor, batch_size)
         self.position.count_claim()
         return records
 
@@ -114,7 +117,7 @@ class Claimer:
             self.position.drop()
             self.send(cursor, batch_size)
             records = self.read(cursor)
-        return records if records or prefetch else self._claim_suspects(cursor, batch_size)
+        return records
 
     def _claim_suspects(self, cursor: Cursor[Any], batch_size: int) -> list[Record]:
         self._execute(cursor, "arrows/claim_suspects", self._parameters(batch_size))

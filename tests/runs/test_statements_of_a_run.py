@@ -97,6 +97,16 @@ def test_a_successor_that_finds_nothing_leaves_the_statements_prepared(worker: W
     assert any("INSERT INTO" in row[0] and "flow_execution_logs" in row[0] for row in prepared)
 
 
+def test_a_hint_that_finds_nothing_costs_one_claim(worker: Worker, sent: list[str]) -> None:
+    """The statement that registers the run has already looked for suspects."""
+    flow = worker.declare(lambda payload: None, name="sample")
+    sent.clear()
+    worker.run(flow)
+    assert sent[: len(BEGIN)] == BEGIN
+    assert "arrows/claim_suspects" not in sent
+    assert sent.count("arrows/claim") == 1
+
+
 @direct_only
 def test_a_run_that_finds_nothing_leaves_the_statements_prepared(worker: Worker) -> None:
     """Many hints find no record. A run that finds no record sends its own ROLLBACK, because psycopg's `rollback` would
