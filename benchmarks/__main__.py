@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="with peers and ten million finished rows")
     parser.add_argument("--records", type=int, default=0, help="how many pass in one measurement")
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--many", type=int, default=0, help="after how many records the memory is compared")
     parser.add_argument("--name", help="of the report; default: quick or full")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the directory of the report")
     parser.add_argument("--peer", default="", help="compare with this one only (part of its name)")
@@ -59,6 +60,7 @@ def main() -> None:
         session.command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
         session.name = options.name or session.name
         session.only_peer = options.peer
+        session.many = options.many or (1_000_000 if options.full else 2 * records)
         for name in options.workloads or (FULL if options.full else QUICK):
             print(f"{name}:", flush=True)
             try:

@@ -32,7 +32,7 @@ class Figure:
 @dataclass
 class Session:
     """`records`: how many records one measurement of a rate processes. `is_full`: whether the session includes the
-    peers and large tables."""
+    peers and large tables. `many`: after how many records the memory of a worker is compared with its start."""
 
     servers: BenchServers
     connection: Connection[Any]
@@ -41,6 +41,7 @@ class Session:
     is_full: bool
     name: str = ""
     only_peer: str = ""
+    many: int = 0
     command: str = ""  # the command that reproduces the report
     figures: list[Figure] = field(default_factory=list[Figure])
     ratios: list[Ratio] = field(default_factory=list[Ratio])

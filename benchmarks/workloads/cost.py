@@ -32,7 +32,7 @@ def measure(session: Session) -> None:
     with running_worker(session.servers) as worker:
         _per_record(session, worker)
     with running_worker(session.servers) as worker:
-        _after_many(session, worker, 1_000_000 if session.is_full else 2 * session.records)
+        _after_many(session, worker, session.many)
     _of_statements(session)
 
 
@@ -105,7 +105,8 @@ def _after_many(session: Session, worker: Worker, count: int) -> None:
     portion = session.records
     for _ in range(0, count, portion):
         queue_state.enqueue(session.connection, portion, settled=False)
-        queue_state.drain(session.connection, worker, portion)
+        worker.hint()
+        queue_state.wait_until_finished(session.connection)
     growth = max(b - a for a, b in zip(start, worker.memory_bytes(), strict=True)) / KIB / KIB
     session.note("memory", f"growth of a worker process in {count:,} records", growth, "MB", at_most=20)
     row = session.connection.execute(SIZES).fetchone()

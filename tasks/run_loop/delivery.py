@@ -153,7 +153,7 @@ class Delivery:
 
     def _write_again(self, write_again: Callable[[], R]) -> R:
         """Write outcomes that may have been written already. The fence ensures that no outcome is written twice.
-        Raises RunLostError if the run was declared dead, or if the database cannot be reached for
+        Raises RunLostError if the run has ended or was declared dead, or if the database cannot be reached for
         `WRITE_AGAIN_SECONDS`. At a shutdown, raises RunLostError at once if the database cannot be reached."""
         deadline = time.monotonic() + WRITE_AGAIN_SECONDS
         while True:
@@ -161,7 +161,7 @@ class Delivery:
                 self._run.reopen()
                 return self._retried(write_again)
             except ClaimLostError:
-                raise RunLostError("this run was declared dead") from None
+                raise RunLostError("this run is over: it has ended, or was declared dead") from None
             except DatabaseUnavailableError as error:
                 if time.monotonic() > deadline or self.slots.is_stopping:
                     raise RunLostError("the database stayed unavailable") from error

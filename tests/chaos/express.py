@@ -1,10 +1,10 @@
 """With `--express`, every flow that may be express is processed in express slices as soon as a claim or a slice was
-full.
+full. Each worker process goes through the waiting flows, so runs also begin with slices, and end in them.
 
 The product's own predicate, `may_be_express`, says which flows may be express. The run lasts minutes, it kills a
 process every few seconds, and about one record in 25 fails. The product waits before it tries express slices again: ten
 minutes after a death, and six batches after a failure. With these waits hardly any slice would ever begin. So
-`be_eager` makes the waits very short.
+`be_eager` makes the waits very short. And the product goes through the waiting flows only if it has twenty of them.
 """
 
 import runpy
@@ -12,8 +12,9 @@ import runpy
 from queue_store.runs import express as slices
 from queue_store.settings import ProcessorSettings
 from tasks.authoring.registry import all_flows, empty_registry
-from tasks.run_loop import express
+from tasks.run_loop import express, first_batch, waiting_flows
 from tasks.run_loop.express import may_be_express
+from tasks.worker import quick_batches
 from tasks.worker.quick_batches import QuickBatches
 
 MODULE = "tests.chaos.flows_under_chaos"
@@ -22,10 +23,14 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 def be_eager() -> None:
-    """Shortens the waits before express slices are tried again. A worker calls this before it forks."""
+    """Shortens the waits before express slices are tried again. A few flows count as many. A worker calls this before
+    it forks."""
     slices.SUSPICIOUS_SECONDS = SUSPICIOUS_SECONDS
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]
+    waiting_flows.MANY_FLOWS = 2
+    first_batch.BATCHES_DUE = 1
+    first_batch.ENOUGH_BATCHES = quick_batches.MOST_BATCHES
 
 
 def flows_that_may_be_express(*, by_itself: bool) -> list[str]:

@@ -14,8 +14,10 @@ from tests.chaos import express, ledger
 from tests.chaos.hostile import misuse
 from tests.chaos.switch import is_express
 
+SMALL: int | None = 50
 if is_express():
     express.be_eager()
+    SMALL = None  # a run begins with a slice only if nobody has set a batch size
 BACKOFF = Backoff(first_seconds=0.3, factor=1, jitter=0)
 SETTINGS = ("role", "search_path", "app.tenant", "session_replication_role")
 EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%s, %s)"
@@ -37,19 +39,19 @@ def transfer(payload: dict[str, Any], connection: psycopg.Connection, context: F
     return behave(payload, context)
 
 
-@flow(batch_size=50, max_retries=5, backoff=BACKOFF)
+@flow(batch_size=SMALL, max_retries=5, backoff=BACKOFF)
 def notice(payload: dict[str, Any], context: FlowContext) -> Any:
     """Writes its effect as a line into a file, which no transaction can roll back."""
     return write_a_line(payload, context)
 
 
-@flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=False)
+@flow(batch_size=SMALL, max_retries=5, backoff=BACKOFF, express=False)
 def letter(payload: dict[str, Any], context: FlowContext) -> Any:
     """Does the same as `notice`, but is never express. Only runs with `--express` have records of this flow."""
     return write_a_line(payload, context)
 
 
-@flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=True)
+@flow(batch_size=SMALL, max_retries=5, backoff=BACKOFF, express=True)
 def receipt(payload: dict[str, Any]) -> None:
     """Processes the follow-ups of the other flows."""
 

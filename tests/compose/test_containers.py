@@ -36,13 +36,21 @@ def containers() -> Iterator[Containers]:
         podman.forget_old_images()
 
 
+HOSTS_AT_WORK = """
+    SELECT count(DISTINCT hostname) FROM processing_queue JOIN flow_execution_logs USING (flow_instance_id)
+    JOIN worker_processes USING (worker_process_id) WHERE status = 'processing'
+"""
+
+
 def test_the_records_of_a_file_pass_through_two_workers(containers: Containers) -> None:
     [control] = containers.names("control")
     enqueue = ("queuectl", "enqueue", "-", "--format=csv", "--flow=survey_processor", "--numbers")
     containers.podman.run("podman", "exec", "--interactive", control, *enqueue, given=SAMPLE.read_text())
-    insert_slow_records(containers, 200, seconds=0.05)
+    insert_slow_records(
+        containers, 600, seconds=0.05
+    )  # so many that the second worker joins, however late it begins
     until(
-        lambda: containers.counts() == {"completed": 944 + 200},
+        lambda: containers.counts() == {"completed": 944 + 600},
         "all completed",
         lambda: everything(containers),
     )
@@ -51,9 +59,9 @@ def test_the_records_of_a_file_pass_through_two_workers(containers: Containers) 
 
 
 def test_killing_a_container_loses_no_record_and_charges_no_attempt(containers: Containers) -> None:
-    insert_slow_records(containers, 400, seconds=0.1)
+    insert_slow_records(containers, 600, seconds=0.1)
     victim, survivor = containers.names("worker")
-    until(lambda: containers.counts().get("processing", 0) >= 40, "both work", lambda: everything(containers))
+    until(lambda: containers.sql(HOSTS_AT_WORK) == "2", "both work", lambda: everything(containers))
     containers.podman.run("podman", "kill", "--signal", "KILL", victim)
     # Without a service manager, Podman restarts no container. So the other worker does the work alone.
     seconds = until(lambda: all_completed(containers), "all completed", lambda: everything(containers), 120)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from queue_store.errors import CommitUnknownError
 from queue_store.queue_schema import celery_queue_name
 from queue_store.runs.express import hold
 from queue_store.runs.run import Run
@@ -15,6 +16,7 @@ from tasks import FlowContext
 from tasks.run_loop import waiting_flows
 from tasks.worker import quick_batches
 from tasks.worker.quick_batches import ENOUGH_BATCHES, QuickBatches
+from tests.runs.test_lost_commits import lose_the_answer
 from tests.support.flow_runs import Worker
 
 BATCH_SIZE = 100
@@ -269,3 +271,31 @@ def test_a_suspect_that_appears_during_the_slice_is_not_left(
     walk(worker)
     assert worker.statuses() == {"completed": 4 * BATCH_SIZE + 1}
     assert [row[:2] for row in worker.query(RUNS)] == [("a", "ended"), ("b", "ended")]
+
+
+@pytest.mark.parametrize("has_happened", [True, False])
+def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, has_happened: bool
+) -> None:
+    """This COMMIT ends the run and begins the next one. If it has happened, the run is over. If not, the run writes the
+    outcomes again. In both cases, the process does not begin the next run, because that run may have begun."""
+    handled: list[int] = []
+
+    def lose(payload: int) -> None:
+        handled.append(payload)
+        if payload == 2 * BATCH_SIZE - 1:
+            lose_the_answer(monkeypatch, has_happened=has_happened)
+
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
+    fill(worker, 2 * BATCH_SIZE, "a", lose)
+    fill(worker, 2 * BATCH_SIZE, "b", handled.append)
+    worker.services.celery_queues = [celery_queue_name("flows")]
+    with pytest.raises(CommitUnknownError):
+        waiting_flows.run_waiting_flows(worker.services)
+    assert handled == list(range(2 * BATCH_SIZE))
+    assert worker.statuses() == {"completed": 2 * BATCH_SIZE, "pending": 2 * BATCH_SIZE}
+    assert worker.query("SELECT state FROM flow_execution_logs WHERE state <> 'ended'") == []
+    walk(worker)
+    assert len(handled) == 4 * BATCH_SIZE
+    rows = worker.query("SELECT DISTINCT claim_number, crash_strikes FROM processing_queue")
+    assert rows == [(1, 0)]
