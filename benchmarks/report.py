@@ -39,7 +39,8 @@ def write_report(session: Session, directory: Path, seconds: float) -> Path:
     }
     (directory / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
     points = [(ratio.name, ratio.median, ratio.low, ratio.high, ratio.wanted) for ratio in session.ratios]
-    (directory / f"{name}-ratios.svg").write_text(plots.ratios(points))
+    if points:
+        (directory / f"{name}-ratios.svg").write_text(plots.ratios(points))
     (directory / f"{name}-figures.svg").write_text(plots.bars(_plotted(session.figures)))
     report = directory / f"{name}.md"
     report.write_text(_markdown(session, name, conditions))
@@ -95,7 +96,16 @@ def _markdown(session: Session, name: str, conditions: dict[str, str]) -> str:
         "| --- | --- |",
     ]
     lines += [f"| {key} | {value} |" for key, value in conditions.items()]
-    lines += [
+    if session.ratios:
+        lines += _ratios(session, name)
+    lines += ["", "## Figures", "", f"![figures]({name}-figures.svg)", "",
+              "| what | | value | | wanted | |", "| --- | --- | ---: | --- | --- | --- |"]  # fmt: skip
+    lines += [_row(figure) for figure in session.figures]
+    return "\n".join(lines) + "\n"
+
+
+def _ratios(session: Session, name: str) -> list[str]:
+    lines = [
         "", "## Ratios", "",
         "Each is the median of pairs that were measured in turns; the interval holds all pairs.", "",
         f"![ratios]({name}-ratios.svg)", "",
@@ -108,10 +118,7 @@ def _markdown(session: Session, name: str, conditions: dict[str, str]) -> str:
             f"| {r.name} | {r.median:.2f} | {r.low:.2f} – {r.high:.2f} | {wanted} | {r.verdict} "
             f"| {_middle(r.ours):,.0f} | {_middle(r.theirs):,.0f} |"
         )
-    lines += ["", "## Figures", "", f"![figures]({name}-figures.svg)", "",
-              "| what | | value | | wanted | |", "| --- | --- | ---: | --- | --- | --- |"]  # fmt: skip
-    lines += [_row(figure) for figure in session.figures]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _row(figure: Figure) -> str:
