@@ -18,8 +18,7 @@ class NumberArray(list[int | float]):
 
 
 class TextArray(list[str]):
-    """An array for `%(name)s::timestamptz[]` and similar types. The array must have at least one element. No element
-    may be empty or contain quotes or backslashes."""
+    """An array for `%(name)s::text[]`, `%(name)s::timestamptz[]` and similar types, without NULL elements."""
 
 
 class _NumberArrayDumper(Dumper):
@@ -29,8 +28,12 @@ class _NumberArrayDumper(Dumper):
 
 class _TextArrayDumper(Dumper):
     def dump(self, obj: Iterable[str]) -> Buffer:
-        quoted = '","'.join(obj)
-        return f'{{"{quoted}"}}'.encode()
+        elements = list(obj)
+        text = "".join(elements)
+        if '"' in text or "\\" in text:
+            elements = [element.replace("\\", r"\\").replace('"', r"\"") for element in elements]
+        quoted = '","'.join(elements)
+        return f'{{"{quoted}"}}'.encode() if elements else b"{}"
 
 
 def register_dumpers(adapters: AdaptersMap) -> None:

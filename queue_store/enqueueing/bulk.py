@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from queue_store.database.arrays import TextArray
 from queue_store.database.statements import NamedStatement
 from queue_store.enqueueing.copy_lines import Row, blocks, lines_of, numbered
 from queue_store.enqueueing.new_record import (
@@ -133,12 +134,14 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
     """Returns False if somebody else enqueued one of the keys at the same time. In that case no row of the chunk was
     written."""
     keys = [plain((bulk.options if record is None else record).dedup_key) for _, record in chunk]
-    given = list({key for key in keys if key is not None})
+    given = TextArray({key for key in keys if key is not None})
     twins = yield NamedStatement(
         "enqueueing/unfinished_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given}
     )
     known: dict[str, int] = dict(twins)
-    ids = [row[0] for row in (yield NamedStatement("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
+    ids = list(range(-len(chunk), 0))  # without `with_ids`, they only tell the rows of the chunk apart
+    if bulk.done.ids is not None:
+        ids = [row[0] for row in (yield NamedStatement("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
     new: list[int] = []
     duplicates: list[int] = []
     for place, key in enumerate(keys):
@@ -147,8 +150,11 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
             ids[place] = known[key]
         else:
             new.append(place)
-    lines = numbered([ids[place] for place in new], bulk.lines([chunk[place] for place in new]))
-    if (yield Copy("enqueueing/copy_records_with_ids", blocks(lines), may_meet_duplicates=True)):
+    lines = bulk.lines([chunk[place] for place in new])
+    copy = "enqueueing/copy_records"
+    if bulk.done.ids is not None:
+        copy, lines = "enqueueing/copy_records_with_ids", numbered([ids[place] for place in new], lines)
+    if (yield Copy(copy, blocks(lines), may_meet_duplicates=True)):
         return False
     bulk.done.duplicate_positions += duplicates
     if bulk.done.ids is not None:

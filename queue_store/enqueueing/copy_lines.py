@@ -31,13 +31,14 @@ def lines_of(
     option that was not given becomes NULL instead of its default. Some statements must know which options were
     given."""
     begin = flow_name.encode() + b"\t"
-    common_end = _end(common, now, keeps_unsaid=keeps_unsaid)
+    unsaid = (NULL, NULL) if keeps_unsaid else (str(DEFAULT_PRIORITY), str(now))
+    common_end = _end(common, now, unsaid)
     for encoded, record in chunk:
         escaped = encoded.replace(b"\\", b"\\\\") if b"\\" in encoded else encoded
         yield b"%b%b%b" % (
             begin,
             escaped,
-            common_end if record is None else _end(record, now, keeps_unsaid=keeps_unsaid),
+            common_end if record is None else _end(record, now, unsaid),
         )
 
 
@@ -45,24 +46,20 @@ def numbered(ids: list[int], lines: Iterable[bytes]) -> Iterator[bytes]:
     return map(b"%d\t%b".__mod__, zip(ids, lines, strict=True))
 
 
-def _end(record: NewRecord, now: datetime, *, keeps_unsaid: bool) -> bytes:
-    """The fields after the payload."""
-    due_at: object = record.scheduled_at
+def _end(record: NewRecord, now: datetime, unsaid: tuple[str, str]) -> bytes:
+    """The fields after the payload. `unsaid`: the priority and the due time of a record that gives none."""
+    priority = unsaid[0] if record.priority is None else record.priority
+    due_at: object = unsaid[1] if record.scheduled_at is None else record.scheduled_at
     if isinstance(due_at, timedelta):
         due_at = now + due_at
-    elif due_at is None:
-        due_at = NULL if keeps_unsaid else now
-    priority: object = record.priority
-    if priority is None:
-        priority = NULL if keeps_unsaid else DEFAULT_PRIORITY
-    dedup_key, order_key = _escaped(record.dedup_key), _escaped(record.order_key)
-    correlation_id, trace_context = _escaped(record.correlation_id), _escaped(record.trace_context)
+    dedup_key = NULL if record.dedup_key is None else _escaped(record.dedup_key)
+    order_key = NULL if record.order_key is None else _escaped(record.order_key)
+    correlation_id = NULL if record.correlation_id is None else _escaped(record.correlation_id)
+    trace_context = NULL if record.trace_context is None else _escaped(record.trace_context)
     end = f"\t{priority}\t{due_at}\t{dedup_key}\t{order_key}\t{correlation_id}\t{trace_context}\n"
     return end.encode()
 
 
-def _escaped(text: str | None) -> str:
-    if text is None:
-        return NULL
+def _escaped(text: str) -> str:
     text = plain_text(text)
     return text if text.isalnum() else text.translate(_ESCAPES)

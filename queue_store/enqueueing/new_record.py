@@ -81,10 +81,14 @@ def check_options(record: NewRecord) -> None:
         check_priority(record.priority)
     if record.scheduled_at is not None:
         _check_instant(record.scheduled_at)
-    check_text(record.dedup_key, "dedup_key", KEY_LENGTH)
-    check_text(record.order_key, "order_key", KEY_LENGTH)
-    check_text(record.correlation_id, "correlation_id", KEY_LENGTH)
-    check_text(record.trace_context, "trace_context", TRACE_CONTEXT_LENGTH)
+    if record.dedup_key is not None:
+        check_text(record.dedup_key, "dedup_key", KEY_LENGTH)
+    if record.order_key is not None:
+        check_text(record.order_key, "order_key", KEY_LENGTH)
+    if record.correlation_id is not None:
+        check_text(record.correlation_id, "correlation_id", KEY_LENGTH)
+    if record.trace_context is not None:
+        check_text(record.trace_context, "trace_context", TRACE_CONTEXT_LENGTH)
 
 
 def check_priority(priority: object) -> None:
@@ -93,8 +97,6 @@ def check_priority(priority: object) -> None:
 
 
 def check_text(value: object, field: str, maximum_length: int) -> None:
-    if value is None:
-        return
     if not isinstance(value, str):
         raise PayloadRejectedError(field, f"must be text, not {type(value).__name__}")
     if not 1 <= len(value) <= maximum_length:
