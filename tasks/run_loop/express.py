@@ -1,6 +1,6 @@
 """Express runs: quick handlers run while their records are locked, and each record is written once.
 
-A run begins with a claim, or with a slice (first_batch.py). If the last batches of its flow were quick and clean
+A run begins with a claim, or with a slice (first_slice.py). If the last batches of its flow were quick and clean
 (worker/quick_batches.py), the run continues with slices, as long as each claim or slice is full and leaves due records.
 Some records are always claimed: suspects, records with an order key, with a failed attempt or with a crash strike, and
 records whose earlier claim or slice ended without an outcome for them. Some batches start at the priority level that

@@ -19,7 +19,7 @@ from queue_store.flows import FlowWithWork, with_work
 from queue_store.runs.run import Run
 
 from ..worker.services import WorkerServices
-from .first_batch import first_slice
+from .first_slice import first_slice
 from .loop import new_run, run_flow
 
 MANY_FLOWS = 20  # if a worker has fewer flows, each run has its own hint

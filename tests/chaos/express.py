@@ -12,7 +12,7 @@ import runpy
 from queue_store.runs import express as slices
 from queue_store.settings import ProcessorSettings
 from tasks.authoring.registry import all_flows, empty_registry
-from tasks.run_loop import express, first_batch, waiting_flows
+from tasks.run_loop import express, first_slice, waiting_flows
 from tasks.run_loop.express import may_be_express
 from tasks.worker import quick_batches
 from tasks.worker.quick_batches import QuickBatches
@@ -29,8 +29,8 @@ def be_eager() -> None:
     express.LOOK_AGAIN_SECONDS = LOOK_AGAIN_SECONDS
     QuickBatches.are_enough = True  # type: ignore[assignment, method-assign]
     waiting_flows.MANY_FLOWS = 2
-    first_batch.BATCHES_DUE = 1
-    first_batch.ENOUGH_BATCHES = quick_batches.MOST_BATCHES
+    first_slice.BATCHES_DUE = 1
+    first_slice.ENOUGH_BATCHES = quick_batches.MOST_BATCHES
 
 
 def flows_that_may_be_express(*, by_itself: bool) -> list[str]:
