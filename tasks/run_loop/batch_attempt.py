@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from queue_store.plural import plural
-from queue_store.records.record import Cancelled, Outcome, Record, Snooze
+from queue_store.records.record import Cancelled, Completed, Outcome, Record, Snooze
 
 from ..authoring.context import FlowContext
 from ..exceptions import RecordCancelled
@@ -52,7 +52,7 @@ class BatchAttempts(Attempts):
         for record in records:
             context = self.context(record, started)
             try:
-                context.payload  # noqa: B018
+                context.__dict__["payload"] = record.payload  # Python 3.11 locks each first access of a cached property
                 contexts.append(context)
             except BaseException as error:  # noqa: BLE001
                 outcomes.append(self.outcome_of(record, started, error))
@@ -76,7 +76,8 @@ class BatchAttempts(Attempts):
 
     def _each(self, contexts: list[FlowContext], returned: Any, started: float) -> list[Outcome]:
         if returned is None:
-            return [self.completed(context.record, context, started, None) for context in contexts]
+            finished = time.monotonic()
+            return [Completed(c.record, started, finished, None, c.follow_ups) for c in contexts]
         values = _by_record_id(contexts, returned)
         return [self._one(context, values, started) for context in contexts]
 
