@@ -34,6 +34,7 @@ from ..celery_hardening.remote_control import keep_harmless_commands
 from ..celery_hardening.start_guard import StartGuard
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
+from ..worker.long_lived import keep_what_is_loaded
 from ..worker.shared_slots import is_pool_child, shared_slots
 from .group_sigterm import survive_group_sigterm
 from .other_tasks import serve_other_tasks, take_limits_from_pool, watch_other_tasks
@@ -93,6 +94,7 @@ def remember_celery_queues(sender: Any = None, instance: Any = None, **_: Any) -
     _starts[:] = [StartGuard(app.conf.broker_url, str(sender), str(shared_slots.worker_id))]
     _starts[0].begin(celery_queues)
     say_what_is_served()
+    keep_what_is_loaded()  # before the fork: a collection in a child would copy memory that it shares with this process
 
 
 def serve_own_queues() -> list[str]:
@@ -172,6 +174,7 @@ def open_worker_process(**_: Any) -> None:
     if services.settings.tracing:
         trace_attempts()
     bound_wait_for_unread_results()
+    keep_what_is_loaded()
 
 
 @worker_process_shutdown.connect

@@ -52,7 +52,9 @@ class BatchAttempts(Attempts):
         for record in records:
             context = self.context(record, started)
             try:
-                context.__dict__["payload"] = record.payload  # Python 3.11 locks each first access of a cached property
+                context.__dict__["payload"] = (
+                    record.payload
+                )  # Python 3.11 locks each first access of a cached property
                 contexts.append(context)
             except BaseException as error:  # noqa: BLE001
                 outcomes.append(self.outcome_of(record, started, error))

@@ -1,6 +1,7 @@
 """Flows that return the names of the packages and subpackages that their process has imported. One of the flows
-receives the transaction as a psycopg connection."""
+receives the transaction as a psycopg connection. Another one counts the objects that its process never collects."""
 
+import gc
 import sys
 from typing import Any
 
@@ -18,3 +19,8 @@ def lists_imports(payload: dict[str, Any]) -> list[str]:
 def lists_imports_in_a_transaction(payload: dict[str, Any], connection: psycopg.Connection[Any]) -> list[str]:
     connection.execute("SELECT 1")
     return lists_imports(payload)
+
+
+@flow
+def counts_frozen_objects(payload: Any) -> int:
+    return gc.get_freeze_count()
