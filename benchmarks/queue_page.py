@@ -135,11 +135,11 @@ def main() -> int:
 
 def calls() -> dict[str, Callable[[], Any]]:
     from tasks.app import app
+    from tasks.long_lived import keep_what_is_loaded
     from tasks.queue_page.actions import ACTIONS
     from tasks.queue_page.arguments import Arguments
     from tasks.queue_page.export import export
     from tasks.queue_page.views import VIEWS, read_view
-    from tasks.worker.long_lived import keep_what_is_loaded
 
     def view(name: str, question: dict[str, Any]) -> Callable[[], Any]:
         return lambda: read_view(VIEWS[first_word(name)], Arguments(question), app)

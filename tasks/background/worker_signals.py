@@ -32,9 +32,9 @@ from ..celery_hardening.authority import Place, enter
 from ..celery_hardening.message_rules import bound_decompression
 from ..celery_hardening.remote_control import keep_harmless_commands
 from ..celery_hardening.start_guard import StartGuard
+from ..long_lived import keep_what_is_loaded
 from ..observing.tracing import check_tracing, flush_spans, trace_attempts
 from ..worker import time_limit
-from ..worker.long_lived import keep_what_is_loaded
 from ..worker.shared_slots import is_pool_child, shared_slots
 from .group_sigterm import survive_group_sigterm
 from .other_tasks import serve_other_tasks, take_limits_from_pool, watch_other_tasks

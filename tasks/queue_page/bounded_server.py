@@ -5,7 +5,7 @@ from flower.app import Flower
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets, bind_unix_socket
 
-from ..worker.long_lived import keep_what_is_loaded
+from ..long_lived import keep_what_is_loaded
 
 BODY_BYTES = 1_048_576
 HEADER_BYTES = 32_768
