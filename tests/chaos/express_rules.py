@@ -6,6 +6,8 @@ in the history is the call of an owner. Any other call is an express attempt who
 Only records of flows that may be express have such attempts, and each record has at most one for each claim number.
 A crash of Postgres may lose the mark of a lock if Postgres has not flushed the mark yet. Then the record may have
 another express attempt.
+
+A slice of a flow without a batch size of its own, which then has the default 100, may have 500 records.
 """
 
 from typing import Any
@@ -17,6 +19,8 @@ CREATE TABLE ledger.express_flows (flow_name text PRIMARY KEY);
 CREATE TABLE ledger.crashes (at timestamptz NOT NULL);
 CREATE VIEW ledger.claims AS
 SELECT * FROM ledger.history WHERE status = 'processing' OR (old_status, status) = ('pending', 'completed');
+CREATE VIEW ledger.limits AS
+SELECT flow_name, CASE batch_size WHEN 100 THEN 500 ELSE batch_size END AS most_records FROM flows;
 """
 FIND_LOST_ATTEMPTS = """
 CREATE TABLE ledger.lost_attempts AS
@@ -57,10 +61,10 @@ EXPRESS_RULES = {
         WHERE h.old_status = 'pending' AND h.status = 'completed' AND NOT EXISTS (
             SELECT FROM flow_execution_logs r
             WHERE r.flow_instance_id = h.flow_instance_id AND r.flow_name = h.flow_name)""",
-    "a slice called more handlers than a batch": """
+    "a slice called more handlers than it may have records": """
         SELECT c.flow_instance_id::text, count(*) FROM ledger.calls c
-        JOIN processing_queue q ON q.id = c.record_id JOIN flows f USING (flow_name)
-        GROUP BY c.flow_instance_id, c.claimed_at, f.batch_size HAVING count(*) > f.batch_size""",
+        JOIN processing_queue q ON q.id = c.record_id JOIN ledger.limits l USING (flow_name)
+        GROUP BY c.flow_instance_id, c.claimed_at, l.most_records HAVING count(*) > l.most_records""",
     "claim numbers did not rise by one": """
         SELECT record_id FROM (
             SELECT record_id, claim_number, row_number() OVER (PARTITION BY record_id ORDER BY number) AS expected
@@ -74,9 +78,9 @@ EXPRESS_RULES = {
     "a record was claimed before it was due": """
         SELECT record_id FROM ledger.claims
         WHERE at < scheduled_at OR claimed_at < ledger.microseconds(scheduled_at)""",
-    "a claim took more than a batch": """
-        SELECT h.transaction_id, count(*) FROM ledger.claims h JOIN flows f USING (flow_name)
-        GROUP BY h.transaction_id, h.flow_name, f.batch_size HAVING count(*) > f.batch_size""",
+    "a claim or a slice took too many records": """
+        SELECT h.transaction_id, count(*) FROM ledger.claims h JOIN ledger.limits l USING (flow_name)
+        GROUP BY h.transaction_id, h.flow_name, l.most_records HAVING count(*) > l.most_records""",
 }
 SLICE_COUNTS = """
 SELECT flow_name, count(*) FROM ledger.history WHERE old_status = 'pending' AND status = 'completed'

@@ -27,7 +27,7 @@ HOSTILE_CLAIMS = 8
 _calls: dict[int, int] = {}
 
 
-@flow(batch_size=100, max_retries=5, backoff=BACKOFF, session_settings=SETTINGS)
+@flow(batch_size=80, max_retries=5, backoff=BACKOFF, session_settings=SETTINGS)
 def transfer(payload: dict[str, Any], connection: psycopg.Connection, context: FlowContext) -> Any:
     """Writes its effect into a table without a unique constraint, so that the ledger sees an effect that was written
     twice."""
@@ -45,7 +45,7 @@ def notice(payload: dict[str, Any], context: FlowContext) -> Any:
     return write_a_line(payload, context)
 
 
-@flow(batch_size=SMALL, max_retries=5, backoff=BACKOFF, express=False)
+@flow(batch_size=50, max_retries=5, backoff=BACKOFF, express=False)
 def letter(payload: dict[str, Any], context: FlowContext) -> Any:
     """Does the same as `notice`, but is never express. Only runs with `--express` have records of this flow."""
     return write_a_line(payload, context)

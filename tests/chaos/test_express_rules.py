@@ -27,11 +27,11 @@ HELD_AGAIN = "a record whose express attempt was lost was completed in a slice u
 NOT_INNOCENT = "a record that had failed or was struck was completed in a slice"
 CHARGED = "an attempt or a strike was charged for a claim that never was"
 NOBODY = "a record was completed in a slice of no run of its flow"
-TOO_MANY_CALLS = "a slice called more handlers than a batch"
+TOO_MANY_CALLS = "a slice called more handlers than it may have records"
 JUMPED = "claim numbers did not rise by one"
 NO_ARROW = "an arrow was taken that does not exist"
 TOO_EARLY = "a record was claimed before it was due"
-TOO_MANY = "a claim took more than a batch"
+TOO_MANY = "a claim or a slice took too many records"
 
 HISTORY = """
 INSERT INTO ledger.history (at, record_id, flow_name, old_status, status, claim_number, flow_instance_id,
