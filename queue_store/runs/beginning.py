@@ -1,5 +1,5 @@
-"""How a run begins: one transaction registers the run and claims its first batch. If a slice comes first, it claims
-nothing. This usually takes one round trip before the COMMIT."""
+"""How a run begins: one transaction registers the run and claims its first batch, usually in one round trip before the
+COMMIT. If the run begins with a slice, the transaction claims nothing, unless the flow has suspects."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ def register_and_claim(
     at_once: bool = True,
 ) -> tuple[int, list[Record] | None]:
     """Returns the flow's batch size, and the batch. The batch is None if the run cannot begin. The caller must then
-    roll back, so that no run is registered. The batch is empty if a slice comes first. `batch_size`: the flow's batch
-    size as last known. `at_once`: claim with this batch size, before the flow's present batch size is read. If that
-    claim found records, but the batch size has changed or the flow has suspects, the transaction is rolled back and
-    begins again."""
+    roll back, so that no run is registered. The batch is empty if a slice comes first and the flow has no suspects.
+    `batch_size`: the flow's batch size as last known. `at_once`: claim with this batch size, before the flow's present
+    batch size is read. If that claim found records, but the batch size has changed or the flow has suspects, the
+    transaction is rolled back and begins again."""
     slice_comes_first = claimer.options.first_slice > 0
     at_once = at_once and not slice_comes_first and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)

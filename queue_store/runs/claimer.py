@@ -3,7 +3,7 @@
 suspects      in a run's first claim if the flow has suspects; in an aging claim; after a claim that found suspects
 the queue     from the position, level by level; during a key scan, the next record of each order key
 the queue     once more without the key scan, then without the position: late commits may lie below the position
-suspects      if nothing else was found
+suspects      if nothing else was found, unless the run knows that the flow has no suspects
 """
 
 from typing import Any
@@ -54,7 +54,7 @@ class Claimer:
         prefetch: bool = False,
         was_sent: bool = False,
     ) -> list[Record]:
-        """`has_suspects`: whether the flow has suspects, if the caller knows it. If it has, look for them first.
+        """`has_suspects`: True: look for suspects first. False: do not look for them. None: the caller does not know.
         `prefetch`: the run is still working on its current batch, so the claim does not look for suspects, and does not
         look again after a key scan. `was_sent`: the claim from the position was already sent, and found nothing."""
         may_have_suspects = has_suspects is not False and not prefetch

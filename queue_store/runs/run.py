@@ -1,4 +1,4 @@
-"""A run: the owner of its claims, from its first claim to its end.
+"""A run: the owner of its claims, from its registration to its end.
 
 The protocol. A run is registered together with its first claim that finds records, or before its first express slice.
 It holds a connection for its whole life. Each of its writes to a record is fenced by `(id, flow_instance_id,
@@ -55,11 +55,11 @@ class Run:
     is_ended: bool = False
     batch_size: int = 0
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
-    has_all: bool = False  # the last slice had all due records, and another flow waits
+    has_all: bool = False  # the last one-COMMIT slice had all due records, and another flow waits
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this run ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
     is_in_doubt: bool = False  # the previous run does not know whether this run has begun
-    _first_batch: list[Record] = field(default_factory=list[Record])  # claimed by the previous run
+    _first_batch: list[Record] = field(default_factory=list[Record])  # empty if a slice comes first
     _connections: ExitStack = field(default_factory=ExitStack)
     _held: HeldConnection | None = None
 
@@ -99,9 +99,9 @@ class Run:
                 raise ClaimLostError([])
 
     def begin(self) -> list[Record]:
-        """Register the run and claim its first batch in one transaction. If no record is due, nothing is written. If a
-        slice comes first, the run is only registered. A successor returns the batch that the previous run has claimed
-        for it. Raises CommitUnknownError if it is unknown whether the run has begun."""
+        """Register the run and claim its first batch in one transaction. Without records, nothing is written. If a
+        slice comes first and the flow has no suspects, the run is only registered. A successor returns the batch that
+        the previous run has claimed for it. Raises CommitUnknownError if it is unknown whether the run has begun."""
         if self.is_in_doubt:
             raise CommitUnknownError("the connection broke while the previous run ended and this one began")
         if self.is_registered:

@@ -71,8 +71,8 @@ class Succession:
 
     @contextmanager
     def pipeline(self, pipeline: AbstractContextManager[Any]) -> Generator[None]:
-        """Enters this pipeline. An error of the successor's statements is ignored: the successor will raise it again
-        when it begins in its own transaction."""
+        """Enters this pipeline. Ignores an error of the successor's statements: a new run of that flow begins in its
+        own transaction, and raises the error again if the cause remains."""
         try:
             with pipeline:
                 yield

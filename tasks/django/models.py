@@ -135,7 +135,7 @@ class Attempt(QueueModel):
 
 
 class Run(QueueModel):
-    """The work of one worker process on one flow, from the first claim to the end. A run owns the records that it
+    """The work of one worker process on one flow, from its registration to its end. A run owns the records that it
     claims."""
 
     flow_instance_id = models.UUIDField(primary_key=True)

@@ -1,1 +1,1 @@
-"""One run of a flow in one worker process, from the first claim to the last written outcome."""
+"""One run of a flow in one worker process, from its registration to the last written outcome."""

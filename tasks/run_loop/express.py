@@ -122,9 +122,9 @@ class Express:
         self._watch.end()
 
     def _is_next(self) -> bool:
-        """Whether a slice comes next. No slice follows a claim or slice that was not full, or a slice that had all due
-        records while another flow waited. Hardly any record is due then, and it costs less to write the outcomes with
-        the next claim."""
+        """Whether a slice comes next. No slice follows a claim or slice that was not full. Hardly any record is due
+        then, and it costs less to write the outcomes with the next claim. Nor does a slice follow a one-COMMIT slice
+        that had all due records while another flow waited: the next transaction tries to end the run."""
         run, quick = self._run, self._quick
         is_small = not is_large_enough(self._flow, run.batch_size)
         if (

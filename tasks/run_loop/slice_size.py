@@ -1,5 +1,6 @@
 """Decides how many records the next express slice may have: at least as many as a normal batch. If slices are quick,
-the next slice may have more records, up to this process's fair part of the due records."""
+the next slice may have more records, up to this process's fair part of the due records. In a walk through waiting
+flows, the first slice of a run may have all due records, as long as another flow waits."""
 
 import time
 

@@ -4,7 +4,8 @@ full. Each worker process goes through the waiting flows, so runs also begin wit
 The product's own predicate, `may_be_express`, says which flows may be express. The run lasts minutes, it kills a
 process every few seconds, and about one record in 25 fails. The product waits before it tries express slices again: ten
 minutes after a death, and six batches after a failure. With these waits hardly any slice would ever begin. So
-`be_eager` makes the waits very short. And the product goes through the waiting flows only if it has twenty of them.
+`be_eager` makes the waits very short. And a worker goes through the waiting flows only if it has at least twenty flows,
+so `be_eager` also lowers this number.
 """
 
 import runpy

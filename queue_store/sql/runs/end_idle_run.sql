@@ -3,7 +3,8 @@
 -- at the same time, so rescue need not look for records of this run. Two claims of one run never overlap, so no new
 -- claim can appear while this statement waits for a heartbeat. A due record keeps the run alive even if it cannot be
 -- claimed, because only the next claim can find that out. `now()` would be the beginning of the transaction, and a slice
--- may have taken a while since then. As a sub-select, the clock is read once, and bounds the search in the index.
+-- may have taken a while since then. The sub-select reads the clock only once, so the time can bound the search in the
+-- index.
 UPDATE public.flow_execution_logs
 SET state = 'ended', finished_at = clock_timestamp(), heartbeat_at = clock_timestamp(), settled_at = clock_timestamp(),
     leaves_unfinished = false,
