@@ -1,5 +1,5 @@
 """How a run begins: one transaction registers the run and claims its first batch, usually in one round trip before the
-COMMIT. If the run begins with a slice, the transaction claims nothing, unless the flow has suspects."""
+COMMIT. If the run begins with a slice, the transaction claims nothing, unless the flow has suspects or other runs."""
 
 from typing import Any
 
@@ -22,23 +22,24 @@ def register_and_claim(
     at_once: bool = True,
 ) -> tuple[int, list[Record] | None]:
     """Returns the flow's batch size, and the batch. The batch is None if the run cannot begin. The caller must then
-    roll back, so that no run is registered. The batch is empty if a slice comes first and the flow has no suspects.
-    `batch_size`: the flow's batch size as last known. `at_once`: claim with this batch size, before the flow's present
-    batch size is read. If that claim found records, but the batch size has changed or the flow has suspects, the
-    transaction is rolled back and begins again."""
+    roll back, so that no run is registered. The batch is empty if a slice comes first. No slice comes first if the
+    flow has suspects, or if it has other runs, because they may hold all due records. `batch_size`: the flow's batch
+    size as last known. `at_once`: claim with this batch size, before the flow's present batch size is read. If that
+    claim found records, but the batch size has changed or the flow has suspects, the transaction is rolled back and
+    begins again."""
     slice_comes_first = claimer.options.first_slice > 0
     at_once = at_once and not slice_comes_first and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):
         cursor.execute(sql("runs/lock_flow"), run_parameters)
-        registering.execute(sql("runs/register_run"), run_parameters)
+        registering.execute(sql("runs/register_run"), run_parameters | {"predecessor": None})
         if at_once:
             claimer.send(cursor, batch_size)
     registered = registering.fetchone()
     if registered is None:
         return batch_size, None
-    right_size, has_suspects = registered
-    if slice_comes_first and not has_suspects:
+    right_size, has_suspects, has_others = registered
+    if slice_comes_first and not has_suspects and not has_others:
         return right_size, []
     records = claimer.read(cursor) if at_once else []
     if records and (has_suspects or right_size != batch_size):

@@ -10,7 +10,7 @@ class RunOptions:
     """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least
     0. `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its
     own. `first_slice`: how many records are due for the express slice with which the run begins. If the flow has
-    suspects, the run begins with a claim instead. 0: the run begins with a claim."""
+    suspects or other runs, the run begins with a claim instead. 0: the run begins with a claim."""
 
     flow_name: str
     batch_size: int

@@ -55,7 +55,7 @@ class Run:
     is_ended: bool = False
     batch_size: int = 0
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
-    has_all: bool = False  # the last one-COMMIT slice had all due records, and another flow waits
+    has_all: bool = False  # the last slice had all due records, and may be followed by another flow's run
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this run ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
     is_in_doubt: bool = False  # the previous run does not know whether this run has begun
@@ -100,8 +100,8 @@ class Run:
 
     def begin(self) -> list[Record]:
         """Register the run and claim its first batch in one transaction. Without records, nothing is written. If a
-        slice comes first and the flow has no suspects, the run is only registered. A successor returns the batch that
-        the previous run has claimed for it. Raises CommitUnknownError if it is unknown whether the run has begun."""
+        slice comes first, the run is only registered. A successor returns the batch that the previous run has claimed
+        for it. Raises CommitUnknownError if it is unknown whether the run has begun."""
         if self.is_in_doubt:
             raise CommitUnknownError("the connection broke while the previous run ended and this one began")
         if self.is_registered:

@@ -92,6 +92,7 @@ class Succession:
         self._ending = send_end_if_idle(cursor, run.parameters, run.counts, completed)
         if successor and not successor.position.next_is_aging:
             self._beginning = _Beginning(successor, cursor)
+            self._beginning.send(cursor, predecessor=run)
 
     def read(self) -> None:
         """Call this after the pipeline. Removes the successor if it cannot begin, or if the run does not end."""
@@ -107,6 +108,10 @@ class Succession:
         """Call this after the COMMIT. `is_in_doubt`: the COMMIT may or may not have happened."""
         run = self.run
         run.is_ended = run.is_ended or (self._is_ended and not is_in_doubt)
+        if self._has_failed:
+            # psycopg believes that the server has prepared all statements of the pipeline, but the server has skipped
+            # those after the error.
+            run.held.invalidate()
         if self._beginning is None or self._records is None:
             return
         run.successor = self._beginning.run
@@ -138,17 +143,26 @@ class _Beginning:
         self.run = run
         self._registering = OwnCursor(cursor.connection, binary=True)
         self._claiming = None if run.options.first_slice else OwnCursor(cursor.connection, binary=True)
+
+    def send(self, cursor: Cursor[Any], predecessor: Run) -> None:
+        """May raise the error of a statement that was sent before."""
+        run = self.run
         cursor.execute(f"SAVEPOINT {SAVEPOINT}".encode())
         cursor.execute(sql("runs/wait_shortly"))
         cursor.execute(sql("runs/lock_flow"), run.parameters)
-        self._registering.execute(sql("runs/register_run"), run.parameters)
+        registered = run.parameters | {"predecessor": predecessor.flow_instance_id}
+        self._registering.execute(sql("runs/register_run"), registered)
         if self._claiming:
             run.claimer.send(self._claiming, run.batch_size)
 
     def read(self) -> list[Record] | None:
         """Returns the claimed records, or an empty list if the run begins with a slice. Returns None if nothing is due,
-        or if the run cannot begin here: its flow is paused, has as many runs as it allows, has suspects, or has another
-        batch size now. In all these cases, a new run of the flow tries to begin in its own transaction instead."""
-        if self._registering.fetchone() != (self.run.batch_size, False):
+        or if the run cannot begin here: processing is stopped, or the flow is paused, has as many runs as it allows,
+        has suspects, or has another batch size now. A run that begins with a slice cannot begin here if its flow has
+        other runs. In all these cases, a new run of the flow tries to begin in its own transaction instead."""
+        right_size, has_suspects, has_others = self._registering.fetchone() or (None, False, False)
+        if right_size != self.run.batch_size or has_suspects:
             return None
-        return (self.run.claimer.read(self._claiming) or None) if self._claiming else []
+        if self._claiming is None:
+            return None if has_others else []
+        return self.run.claimer.read(self._claiming) or None

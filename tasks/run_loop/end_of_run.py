@@ -4,7 +4,7 @@ ends."""
 import logging
 import time
 
-from queue_store.errors import DatabaseUnavailableError, QueueStoreError
+from queue_store.errors import ClaimLostError, DatabaseUnavailableError, QueueStoreError
 from queue_store.liveness.worker_processes import server_identity
 from queue_store.redaction import redact
 
@@ -26,6 +26,8 @@ def end_run(current: CurrentRun, slots: SharedSlots, failure: BaseException | No
     while True:
         try:
             return _say_end(current, failure)
+        except ClaimLostError:
+            return None  # the run has ended already, or was declared dead
         except DatabaseUnavailableError as error:
             failure = failure or error
             if time.monotonic() > deadline or slots.is_stopping:

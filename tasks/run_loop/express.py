@@ -123,8 +123,8 @@ class Express:
 
     def _is_next(self) -> bool:
         """Whether a slice comes next. No slice follows a claim or slice that was not full. Hardly any record is due
-        then, and it costs less to write the outcomes with the next claim. Nor does a slice follow a one-COMMIT slice
-        that had all due records while another flow waited: the next transaction tries to end the run."""
+        then, and it costs less to write the outcomes with the next claim. Nor does a slice follow if `has_all` is
+        True: the next transaction tries to end the run."""
         run, quick = self._run, self._quick
         is_small = not is_large_enough(self._flow, run.batch_size)
         if (

@@ -62,7 +62,7 @@ def run_flow(
             observed = observer()
             with observed.run(run, trace_context) if observed else nullcontext():
                 _RunLoop(services, flow, run).work_off(records)
-        else:
+        if not run.counts.records_claimed:
             services.rescue.look_when_due()
         return run.counts
 

@@ -18,7 +18,9 @@ from itertools import zip_longest
 from queue_store.flows import FlowWithWork, with_work
 from queue_store.runs.run import Run
 
+from ..worker.current_run import CurrentRun
 from ..worker.services import WorkerServices
+from .end_of_run import end_run
 from .first_slice import first_slice
 from .loop import new_run, run_flow
 
@@ -52,13 +54,25 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
             return False
         if next_flow:
             run.new_successor = partial(_new_run, services, next_flow, ends_at)
-        claimed = run_flow(services, services.flows[flow.flow_name], run=run).records_claimed
+        claimed = _run(services, flow, run)
         successor = run.successor
         claimed_count += claimed
         empty_count = 0 if claimed else empty_count + 1
-        if claimed_count and empty_count >= EMPTY_RUNS:
+        if claimed_count and empty_count >= EMPTY_RUNS and successor is None:
             return True
     return claimed_count > 0
+
+
+def _run(services: WorkerServices, flow: FlowWithWork, run: Run) -> int:
+    """Returns how many records the run has claimed. If it raises an error, its successor ends, too, because nobody
+    will work on it."""
+    try:
+        return run_flow(services, services.flows[flow.flow_name], run=run).records_claimed
+    except BaseException:
+        if run.successor is not None:
+            with run.successor as successor:
+                end_run(CurrentRun(successor, server_identity=services.server_identity), services.slots, None)
+        raise
 
 
 def _new_run(services: WorkerServices, flow: FlowWithWork, ends_at: float) -> Run | None:

@@ -14,6 +14,7 @@ from queue_store.runs.run import Run
 from queue_store.runs.succession import Succession
 from tasks import FlowContext
 from tasks.run_loop import waiting_flows
+from tasks.run_loop.loop import new_run, run_flow
 from tasks.worker import quick_batches
 from tasks.worker.quick_batches import ENOUGH_BATCHES, QuickBatches
 from tests.runs.test_lost_commits import lose_the_answer
@@ -299,3 +300,60 @@ def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
     assert len(handled) == 4 * BATCH_SIZE
     rows = worker.query("SELECT DISTINCT claim_number, crash_strikes FROM processing_queue")
     assert rows == [(1, 0)]
+
+
+def test_a_successor_in_doubt_is_not_forgotten_after_empty_runs(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The COMMIT of b's last slice ends b's run and begins c's, but its answer is lost. So b's run seems to have
+    claimed nothing."""
+    monkeypatch.setattr(waiting_flows, "EMPTY_RUNS", 1)
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
+
+    def lose(payload: int) -> None:
+        if payload == 2 * BATCH_SIZE - 1:
+            lose_the_answer(monkeypatch, has_happened=True)
+
+    for name, handler in (("a", None), ("b", lose), ("c", None)):
+        fill(worker, 2 * BATCH_SIZE, name, handler)
+    worker.services.celery_queues = [celery_queue_name("flows")]
+    with pytest.raises(CommitUnknownError):
+        waiting_flows.run_waiting_flows(worker.services)
+    assert [row[:2] for row in worker.query(RUNS)] == [("a", "ended"), ("b", "ended"), ("c", "ended")]
+
+
+@pytest.mark.parametrize("due", [2 * BATCH_SIZE, 1], ids=["before a slice", "after a claim"])
+def test_a_successor_ends_if_the_run_before_it_breaks(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, due: int
+) -> None:
+    """Nobody works on the successor then. Without an end, it would be declared dead, and its records suspected."""
+    monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
+    fill(worker, 2 * BATCH_SIZE, "a")
+    fill(worker, due, "b")
+    worker.services.celery_queues = [celery_queue_name("flows")]
+
+    def breaks(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("tasks.run_loop.loop.end_run", breaks)
+        with pytest.raises(MemoryError):
+            waiting_flows.run_waiting_flows(worker.services)
+    assert [row[:2] for row in worker.query(RUNS)] == [("a", "ended"), ("b", "ended")]
+    worker.services.rescue.sweep()
+    walk(worker)
+    rows = worker.query("SELECT DISTINCT crash_strikes, unfinished_claims FROM processing_queue")
+    assert rows == [(0, 0)]
+
+
+def test_a_run_that_finds_nothing_for_its_slice_ends_and_looks_for_orphans(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    fill(worker, 2 * BATCH_SIZE)
+    monkeypatch.setattr(worker.services.rescue, "look_when_due", lambda: looked.append(1))
+    worker.query("UPDATE processing_queue SET scheduled_at = now() + interval '1 hour'")
+    run = new_run(worker.services, worker.services.flows["sample"], first_slice=2 * BATCH_SIZE)
+    run_flow(worker.services, worker.services.flows["sample"], run=run)
+    assert worker.query(RUNS) == [("sample", "ended", 0, 0)]
+    assert looked == [1]

@@ -1,8 +1,16 @@
 """The last slice of a run ends the run and begins its successor, in the transaction that writes the slice's outcomes.
 Whatever prevents the end or the successor, the outcomes are written."""
 
+import select
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from queue_store.database.cursors import OwnCursor
+from queue_store.database.statements import sql
+from queue_store.enqueueing import NewRecord
+from queue_store.enqueueing.new_record import check_record
 from queue_store.errors import CommitUnknownError
 from queue_store.runs.express import HeldSlice, hold
 from queue_store.runs.run import Run
@@ -120,6 +128,103 @@ def test_if_the_flow_of_the_successor_stays_locked_the_outcomes_are_written_and_
         settle(in_hand)
     assert (run.is_ended, run.successor) == (True, None)
     assert other.query(RUNS) == [ENDED]
+    assert run.held.is_invalidated  # psycopg's list of prepared statements may be wrong
+
+
+@pytest.mark.parametrize("begins_with_slice", [True, False])
+def test_the_error_may_arrive_while_statements_are_still_being_sent(
+    other: Store, monkeypatch: pytest.MonkeyPatch, begins_with_slice: bool
+) -> None:
+    """psycopg reads answers also while it sends. This process is so slow that the wait for the lock ends before."""
+    run, _, in_hand = begun(other, begins_with_slice=begins_with_slice)
+    execute = OwnCursor.execute
+
+    def slowly(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        if query == sql("runs/register_run"):
+            select.select([], [], [], 0.2)
+        return execute(cursor, query, *arguments, **options)
+
+    monkeypatch.setattr(OwnCursor, "execute", slowly)
+    with other.held().transaction() as cursor:
+        cursor.execute("SELECT FROM flows WHERE flow_name = 'other' FOR UPDATE")
+        settle(in_hand)
+    assert (run.is_ended, run.successor) == (True, None)
+    assert other.statuses() == {"completed": 2, "pending": 3}
+
+
+def test_after_an_error_in_the_middle_of_a_pipeline_the_next_runs_find_their_statements(other: Store) -> None:
+    """psycopg prepares a statement at its sixth execution. In each round, another statement would be prepared just
+    after the error."""
+    flows = ["other", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]
+    for name in flows[1:]:
+        other.add_flow(name)
+        other.enqueue(1, flow_name=name)
+    for name in flows:
+        run, successor = other.run(first_slice=3), other.run(flow_name=name)
+        other.enqueue(2)
+        run.new_successor = lambda: successor  # noqa: B023
+        run.begin()
+        in_hand = held(run)
+        with other.held().transaction() as cursor:
+            cursor.execute("SELECT FROM flows WHERE flow_name = %s FOR UPDATE", (name,))
+            settle(in_hand)
+        run.__exit__()
+        assert successor.begin()
+        successor.__exit__()
+
+
+@pytest.mark.parametrize("is_successor", [True, False])
+def test_no_run_is_registered_for_records_that_another_run_holds(other: Store, is_successor: bool) -> None:
+    """They are pending, so the walk counts them as due."""
+    rival = other.run(flow_name="other", first_slice=3)
+    rival.begin()
+    in_hand = held(rival)
+    run, successor, last = begun(other)
+    if is_successor:
+        settle(last)
+        assert run.successor is None
+    assert (successor.begin(), successor.is_registered) == ([], False)
+    settle(in_hand)
+
+
+@pytest.mark.parametrize("is_successor", [True, False])
+def test_no_run_is_registered_while_processing_is_stopped(other: Store, is_successor: bool) -> None:
+    run, successor, last = begun(other)
+    other.execute("UPDATE queue_control SET processing_stopped_at = now()")
+    try:
+        if is_successor:
+            settle(last)
+            assert run.successor is None
+        assert (successor.begin(), successor.is_registered) == ([], False)
+    finally:
+        other.execute("UPDATE queue_control SET processing_stopped_at = NULL")
+
+
+def test_a_successor_touches_no_record_if_the_run_before_it_goes_on(other: Store) -> None:
+    """A lock leaves a mark in the row, and a slice could not contain the record any more."""
+    _, _, in_hand = begun(other, begins_with_slice=False)
+    other.enqueue(1)
+    settle(in_hand)
+    assert other.query("SELECT DISTINCT xmax::text FROM processing_queue WHERE flow_name = 'other'") == [
+        ("0",)
+    ]
+
+
+def test_a_slice_with_follow_ups_does_not_end_the_run(other: Store) -> None:
+    """A follow-up may be a due record of the same flow."""
+    run, _, in_hand = begun(other)
+    outcomes = completed(in_hand.records)
+    follow_up = check_record(NewRecord({})) | {
+        "flow_name": "other",
+        "on_duplicate": "skip",
+        "is_follow_up": True,
+    }
+    outcomes[0] = replace(outcomes[0], follow_ups=[follow_up])
+    in_hand.settle(outcomes, is_last=True)
+    assert (run.is_ended, run.has_all) == (False, True)
+    exchange_or_end(run, [])
+    assert run.is_ended
+    assert run.successor is not None
 
 
 def test_if_a_record_became_due_during_the_slice_the_run_goes_on(other: Store) -> None:

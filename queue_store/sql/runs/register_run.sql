@@ -1,11 +1,16 @@
--- Registers a new run, unless its flow is paused or already has as many living runs as it allows. The lock on the flow
--- makes this limit exact. Returns the flow's batch size, which operators can change at run time, and whether the flow
--- has suspects to claim.
+-- Registers a new run, unless its flow is paused, processing is stopped, or the flow already has as many living runs as
+-- it allows. The lock on the flow makes this limit exact. A run with a `predecessor` is registered only if that run has
+-- ended. Returns the flow's batch size, which operators can change at run time, whether the flow has suspects to claim,
+-- and whether it has other living runs.
 WITH flow AS MATERIALIZED (
     SELECT f.flow_name, coalesce(f.max_runs_override, f.max_runs) AS cap,
         coalesce(f.batch_size_override, f.batch_size) AS batch_size
     FROM public.flows f
     WHERE f.flow_name = %(flow_name)s AND f.paused_at IS NULL
+        AND EXISTS (SELECT FROM public.queue_control c WHERE c.processing_stopped_at IS NULL)
+        AND (%(predecessor)s::uuid IS NULL OR EXISTS (
+            SELECT FROM public.flow_execution_logs p
+            WHERE p.flow_instance_id = %(predecessor)s AND p.state = 'ended'))
     FOR NO KEY UPDATE
 ), registered AS (
     INSERT INTO public.flow_execution_logs (flow_instance_id, flow_name, worker_process_id, celery_task_id)
@@ -18,5 +23,8 @@ WITH flow AS MATERIALIZED (
 )
 SELECT flow.batch_size, EXISTS (
     SELECT FROM public.processing_queue q
-    WHERE q.flow_name = %(flow_name)s AND q.status = 'pending' AND q.batch_limit IS NOT NULL)
+    WHERE q.flow_name = %(flow_name)s AND q.status = 'pending' AND q.batch_limit IS NOT NULL) AS has_suspects,
+    EXISTS (
+        SELECT FROM public.flow_execution_logs r
+        WHERE r.flow_name = %(flow_name)s AND r.state IN ('running', 'stopping')) AS has_others
 FROM registered CROSS JOIN flow
