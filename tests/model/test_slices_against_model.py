@@ -272,8 +272,9 @@ class SliceMachine(RuleBasedStateMachine):
         if one.run.is_ended:
             assert not self.store.query(DUE)
             assert not [e for e in self.model.values() if (e.status, e.owner) == ("processing", one.run)]
-            assert one.run.successor is not None
-            self.idle.append(one.run.successor)
+            others = self.idle or self.slices  # they may hold all due records
+            assert one.run.successor is not None or others
+            self.idle += [one.run.successor] if one.run.successor else []
         if one.is_dead or one.run.is_ended:
             one.run.__exit__()
         else:
