@@ -1,5 +1,5 @@
 """How a run begins: one transaction registers the run and claims its first batch, usually in one round trip before the
-COMMIT. If the run begins with a slice, the transaction claims nothing, unless the flow has suspects or other runs."""
+COMMIT. If the run begins with a slice, the transaction claims nothing."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ def register_and_claim(
 ) -> tuple[int, list[Record] | None]:
     """Returns the flow's batch size, and the batch. The batch is None if the run cannot begin. The caller must then
     roll back, so that no run is registered. The batch is empty if a slice comes first. No slice comes first if the
-    flow has suspects, or if it has other runs, because they may hold all due records. `batch_size`: the flow's batch
-    size as last known. `at_once`: claim with this batch size, before the flow's present batch size is read. If that
-    claim found records, but the batch size has changed or the flow has suspects, the transaction is rolled back and
-    begins again."""
-    slice_comes_first = claimer.options.first_slice > 0
-    at_once = at_once and not slice_comes_first and not claimer.position.next_is_aging
+    flow has suspects, if no record is due, or if the flow has other runs, because they may hold all due records.
+    `batch_size`: the flow's batch size as last known. `at_once`: claim with this batch size, before the flow's present
+    batch size is read. If that claim found records, but the batch size has changed or the flow has suspects, the
+    transaction is rolled back and begins again."""
+    wants_slice = claimer.options.first_slice > 0
+    at_once = at_once and not wants_slice and not claimer.position.next_is_aging
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):
         cursor.execute(sql("runs/lock_flow"), run_parameters)
@@ -38,8 +38,8 @@ def register_and_claim(
     registered = registering.fetchone()
     if registered is None:
         return batch_size, None
-    right_size, has_suspects, has_others = registered
-    if slice_comes_first and not has_suspects and not has_others:
+    right_size, has_suspects, slice_may_come_first = registered
+    if wants_slice and slice_may_come_first and not has_suspects:
         return right_size, []
     records = claimer.read(cursor) if at_once else []
     if records and (has_suspects or right_size != batch_size):

@@ -160,9 +160,9 @@ class _Beginning:
         or if the run cannot begin here: processing is stopped, or the flow is paused, has as many runs as it allows,
         has suspects, or has another batch size now. A run that begins with a slice cannot begin here if its flow has
         other runs. In all these cases, a new run of the flow tries to begin in its own transaction instead."""
-        right_size, has_suspects, has_others = self._registering.fetchone() or (None, False, False)
+        right_size, has_suspects, slice_may_come_first = self._registering.fetchone() or (None, False, False)
         if right_size != self.run.batch_size or has_suspects:
             return None
         if self._claiming is None:
-            return None if has_others else []
+            return [] if slice_may_come_first else None
         return self.run.claimer.read(self._claiming) or None

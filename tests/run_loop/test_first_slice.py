@@ -352,8 +352,9 @@ def test_a_run_that_finds_nothing_for_its_slice_ends_and_looks_for_orphans(
     looked: list[int] = []
     fill(worker, 2 * BATCH_SIZE)
     monkeypatch.setattr(worker.services.rescue, "look_when_due", lambda: looked.append(1))
-    worker.query("UPDATE processing_queue SET scheduled_at = now() + interval '1 hour'")
     run = new_run(worker.services, worker.services.flows["sample"], first_slice=2 * BATCH_SIZE)
-    run_flow(worker.services, worker.services.flows["sample"], run=run)
+    with worker.services.database.transaction() as cursor:
+        cursor.execute(b"SELECT FROM processing_queue FOR UPDATE")
+        run_flow(worker.services, worker.services.flows["sample"], run=run)
     assert worker.query(RUNS) == [("sample", "ended", 0, 0)]
     assert looked == [1]

@@ -13,15 +13,6 @@ RUNS = "SELECT flow_name, state, records_completed, settled_at IS NOT NULL FROM 
 ENDED = [("sample", "ended", 2, True)]
 
 
-@pytest.fixture
-def other(store: Store) -> Store:
-    """A store with a second flow, `other`, which has three due records. `sample` has two."""
-    store.add_flow("other")
-    store.enqueue(2)
-    store.enqueue(3, flow_name="other")
-    return store
-
-
 def begun(store: Store) -> tuple[Run, Run]:
     """A run that has not begun yet, and the run that will follow it."""
     run, successor = store.run(), store.run(flow_name="other")

@@ -27,15 +27,6 @@ RUNS = (
 ENDED = ("sample", "ended", 1, 2)
 
 
-@pytest.fixture
-def other(store: Store) -> Store:
-    """A store with a second flow, `other`, which has three due records. `sample` has two."""
-    store.add_flow("other")
-    store.enqueue(2)
-    store.enqueue(3, flow_name="other")
-    return store
-
-
 def begun(store: Store, *, begins_with_slice: bool = True) -> tuple[Run, Run, HeldSlice]:
     """A run, its successor, and the run's slice, which has all due records."""
     successor = store.run(flow_name="other", first_slice=3 if begins_with_slice else 0)
@@ -103,9 +94,7 @@ def test_all_happens_in_one_transaction(other: Store) -> None:
         other.execute("DROP FUNCTION note CASCADE")
 
 
-NOT_WITH_A_SLICE = {
-    why: change for why, change in ALONE.items() if why not in ("nothing is due", "another batch size")
-}
+NOT_WITH_A_SLICE = {why: change for why, change in ALONE.items() if why != "another batch size"}
 
 
 @pytest.mark.parametrize("why", NOT_WITH_A_SLICE)
@@ -185,6 +174,17 @@ def test_no_run_is_registered_for_records_that_another_run_holds(other: Store, i
         assert run.successor is None
     assert (successor.begin(), successor.is_registered) == ([], False)
     settle(in_hand)
+
+
+@pytest.mark.parametrize("is_successor", [True, False])
+def test_no_run_is_registered_for_records_that_others_have_taken(other: Store, is_successor: bool) -> None:
+    """The walk has read that records are due, but this was some time ago."""
+    run, successor, last = begun(other)
+    other.execute(ALONE["nothing is due"])
+    if is_successor:
+        settle(last)
+        assert run.successor is None
+    assert (successor.begin(), successor.is_registered) == ([], False)
 
 
 @pytest.mark.parametrize("is_successor", [True, False])

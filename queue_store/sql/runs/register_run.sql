@@ -1,7 +1,7 @@
 -- Registers a new run, unless its flow is paused, processing is stopped, or the flow already has as many living runs as
 -- it allows. The lock on the flow makes this limit exact. A run with a `predecessor` is registered only if that run has
 -- ended. Returns the flow's batch size, which operators can change at run time, whether the flow has suspects to claim,
--- and whether it has other living runs.
+-- and whether a slice may come first: a record is due, and no other living run can hold all due records.
 WITH flow AS MATERIALIZED (
     SELECT f.flow_name, coalesce(f.max_runs_override, f.max_runs) AS cap,
         coalesce(f.batch_size_override, f.batch_size) AS batch_size
@@ -24,7 +24,16 @@ WITH flow AS MATERIALIZED (
 SELECT flow.batch_size, EXISTS (
     SELECT FROM public.processing_queue q
     WHERE q.flow_name = %(flow_name)s AND q.status = 'pending' AND q.batch_limit IS NOT NULL) AS has_suspects,
-    EXISTS (
+    NOT EXISTS (
         SELECT FROM public.flow_execution_logs r
-        WHERE r.flow_name = %(flow_name)s AND r.state IN ('running', 'stopping')) AS has_others
+        WHERE r.flow_name = %(flow_name)s AND r.state IN ('running', 'stopping'))
+    AND EXISTS (
+        SELECT FROM generate_series(0, 9) AS level(priority)
+        CROSS JOIN LATERAL (
+            SELECT FROM public.processing_queue q
+            WHERE q.status = 'pending' AND q.flow_name = %(flow_name)s AND q.priority = level.priority::smallint
+                AND q.scheduled_at <= now() AND q.batch_limit IS NULL
+            ORDER BY q.scheduled_at, q.id
+            LIMIT 1
+        ) due) AS slice_may_come_first
 FROM registered CROSS JOIN flow
