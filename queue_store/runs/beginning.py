@@ -32,7 +32,9 @@ def register_and_claim(
     registering = OwnCursor(cursor.connection, binary=True)
     with held.first_pipeline(cursor):
         cursor.execute(sql("runs/lock_flow"), run_parameters)
-        registering.execute(sql("runs/register_run"), run_parameters | {"predecessor": None})
+        registering.execute(
+            sql("runs/register_run"), run_parameters | {"predecessor": None, "wants_slice": wants_slice}
+        )
         if at_once:
             claimer.send(cursor, batch_size)
     registered = registering.fetchone()

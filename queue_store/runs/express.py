@@ -76,7 +76,7 @@ class HeldSlice:
         with succession(run) if may_be_last else nullcontext() as end, self._transaction:
             written, claimed_ids = write_held(run, self._cursor, self._parameters(None), outcomes, rest, end)
         self._count(written, len(outcomes) + len(rest))
-        run.has_all = is_last and end is None
+        run.has_all = is_last and end is None and len(outcomes) == len(self.records)
         return written, claimed_ids
 
     def settle_again(

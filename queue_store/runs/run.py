@@ -55,7 +55,7 @@ class Run:
     is_ended: bool = False
     batch_size: int = 0
     last_was_full: bool = False  # the last claim or slice found as many records as it asked for
-    has_all: bool = False  # the last slice had all due records, and may be followed by another flow's run
+    has_all: bool = False  # the last slice had all due records, and another flow's run comes next
     new_successor: "Callable[[], Run | None] | None" = None  # makes the run that begins when this run ends
     successor: "Run | None" = None  # the successor has begun, or `is_in_doubt`
     is_in_doubt: bool = False  # the previous run does not know whether this run has begun

@@ -150,8 +150,8 @@ class _Beginning:
         cursor.execute(f"SAVEPOINT {SAVEPOINT}".encode())
         cursor.execute(sql("runs/wait_shortly"))
         cursor.execute(sql("runs/lock_flow"), run.parameters)
-        registered = run.parameters | {"predecessor": predecessor.flow_instance_id}
-        self._registering.execute(sql("runs/register_run"), registered)
+        how = {"predecessor": predecessor.flow_instance_id, "wants_slice": run.options.first_slice > 0}
+        self._registering.execute(sql("runs/register_run"), run.parameters | how)
         if self._claiming:
             run.claimer.send(self._claiming, run.batch_size)
 

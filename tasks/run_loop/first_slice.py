@@ -13,7 +13,7 @@ BATCHES_DUE = 2  # With fewer due records, one claim costs less than a slice.
 
 
 def first_slice(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -> int:
-    """Returns how many records are due for the slice. Returns 0 if the run begins with a claim: if fewer than two
+    """Returns how many records are due for the slice. Returns 0 if the run must begin with a claim: if fewer than two
     batches are due, if no slice is allowed, if the handler gets whole batches, if a batch size was set, if express has
     ended lately, if a slice was interrupted, if records are claimed key by key, or if the next claim must begin at the
     level that has waited longest. A batch size over half of `flows.COUNT_LIMIT` may also prevent a slice, because due

@@ -23,7 +23,6 @@ class SliceSize:
         self._run = run
         self._settings = settings
         self._quick = quick
-        self._due_at_first = run.options.first_slice
         self._part = FairPart(0, is_plenty=False)
         self._counted_at = 0.0
         self.is_last = False  # whether the next slice has all due records, and another flow waits
@@ -32,7 +31,6 @@ class SliceSize:
         """Returns the size of the next slice. If the author or an operator has set a batch size, returns that batch
         size. If the author of a batch handler did not ask for express, the handler never gets more records than in a
         normal batch. Raises what `fair_part` raises."""
-        due_at_first, self._due_at_first = self._due_at_first, 0
         self.is_last = False
         size = self._run.batch_size
         is_set = self._flow.batch_size is not None or size != self._settings.batch_size
@@ -41,14 +39,15 @@ class SliceSize:
         wanted = min(self._quick.slice_size, self._settings.express_batch_size)
         if wanted <= size:
             return size
-        part = self._fair_part(due_at_first)
+        part = self._fair_part()
         self.is_last = part.is_all and part.records <= wanted and self._run.new_successor is not None
         return max(size, min(wanted, part.records))
 
-    def _fair_part(self, due: int) -> FairPart:
-        """`due`: how many records are due, if the caller knows it."""
-        if due and self._run.new_successor is not None:  # the next flow waits for the other processes
-            return FairPart(due, is_plenty=False, is_all=True)
+    def _fair_part(self) -> FairPart:
+        run = self._run
+        comes_first = run.options.first_slice > 0 and run.counts.batch_count == 0
+        if comes_first and run.new_successor is not None:  # the next flow waits for the other processes
+            return FairPart(run.options.first_slice, is_plenty=False, is_all=True)
         now = time.monotonic()
         if not self._part.is_plenty or now >= self._counted_at + PLENTY_SECONDS:
             self._part = fair_part(self._run, self._settings.express_batch_size)

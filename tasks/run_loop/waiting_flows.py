@@ -64,14 +64,16 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
 
 
 def _run(services: WorkerServices, flow: FlowWithWork, run: Run) -> int:
-    """Returns how many records the run has claimed. If it raises an error, its successor ends, too, because nobody
-    will work on it."""
+    """Returns how many records the run has claimed. If an error breaks out of the run, ends the run and its successor.
+    Otherwise nobody would work on them until they are declared dead."""
     try:
         return run_flow(services, services.flows[flow.flow_name], run=run).records_claimed
-    except BaseException:
-        if run.successor is not None:
-            with run.successor as successor:
-                end_run(CurrentRun(successor, server_identity=services.server_identity), services.slots, None)
+    except BaseException as error:
+        for one in (run, run.successor):
+            if one is not None and (one.is_registered or one.is_in_doubt) and not one.is_ended:
+                current = CurrentRun(one, server_identity=services.server_identity)
+                with one:
+                    end_run(current, services.slots, error if one.is_in_doubt else None)
         raise
 
 

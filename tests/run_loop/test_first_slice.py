@@ -358,3 +358,24 @@ def test_a_run_that_finds_nothing_for_its_slice_ends_and_looks_for_orphans(
         run_flow(worker.services, worker.services.flows["sample"], run=run)
     assert worker.query(RUNS) == [("sample", "ended", 0, 0)]
     assert looked == [1]
+
+
+def test_a_run_that_breaks_before_its_first_handler_ends(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has claimed a record. Without an end, it would be declared dead, and the record would get a crash strike."""
+    fill(worker, 1)
+    worker.services.celery_queues = [celery_queue_name("flows")]
+
+    def breaks(*_: Any, **__: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("tasks.run_loop.loop.Delivery", breaks)
+        with pytest.raises(RuntimeError):
+            waiting_flows.run_waiting_flows(worker.services)
+    assert [row[:2] for row in worker.query(RUNS)] == [("sample", "ended")]
+    worker.services.rescue.sweep()
+    walk(worker)
+    rows = worker.query("SELECT DISTINCT crash_strikes, unfinished_claims FROM processing_queue")
+    assert rows == [(0, 0)]

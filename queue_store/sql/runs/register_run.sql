@@ -1,7 +1,8 @@
 -- Registers a new run, unless its flow is paused, processing is stopped, or the flow already has as many living runs as
 -- it allows. The lock on the flow makes this limit exact. A run with a `predecessor` is registered only if that run has
 -- ended. Returns the flow's batch size, which operators can change at run time, whether the flow has suspects to claim,
--- and whether a slice may come first: a record is due, and no other living run can hold all due records.
+-- and whether a slice may come first: the run wants one, a record is due, and no other living run can hold all due
+-- records.
 WITH flow AS MATERIALIZED (
     SELECT f.flow_name, coalesce(f.max_runs_override, f.max_runs) AS cap,
         coalesce(f.batch_size_override, f.batch_size) AS batch_size
@@ -24,7 +25,7 @@ WITH flow AS MATERIALIZED (
 SELECT flow.batch_size, EXISTS (
     SELECT FROM public.processing_queue q
     WHERE q.flow_name = %(flow_name)s AND q.status = 'pending' AND q.batch_limit IS NOT NULL) AS has_suspects,
-    NOT EXISTS (
+    %(wants_slice)s::boolean AND NOT EXISTS (
         SELECT FROM public.flow_execution_logs r
         WHERE r.flow_name = %(flow_name)s AND r.state IN ('running', 'stopping'))
     AND EXISTS (
