@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.workers.conftest import Queue
 from tests.workers.processes import running_worker, wait_until
 
@@ -43,15 +41,13 @@ def test_a_worker_without_a_handler_that_needs_it_imports_no_sqlalchemy(
         assert imported & NOT_NEEDED == set()
 
 
-@pytest.mark.parametrize("start_method", ["fork", "spawn"])
 def test_what_a_worker_has_loaded_is_not_collected_again(
-    queue: Queue, settings_environment: dict[str, str], log: Path, start_method: str
+    queue: Queue, settings_environment: dict[str, str], log: Path
 ) -> None:
     """Each full collection would look at all these objects."""
     settings = {"IDLE_POLL_SECONDS": "0.3"}
     flows = "tests.workers.flows_that_list_imports"
-    options = (f"--pool-start-method={start_method}",)
-    with running_worker(settings_environment, log, flows=flows, settings=settings, options=options):
+    with running_worker(settings_environment, log, flows=flows, settings=settings):
         queue.insert("counts_frozen_objects", 1)
         wait_until(lambda: queue.counts() == {"completed": 1}, "processed", log)
     assert queue.value(IMPORTS, flow_name="counts_frozen_objects") > 20_000

@@ -40,3 +40,14 @@ def test_the_successor_of_a_killed_child_finds_its_record_in_the_shared_slot(
     assert "died while it worked on record" in log.read_text()
     strikes = queue.rows("SELECT crash_strikes, count(*) FROM processing_queue GROUP BY 1 ORDER BY 1")
     assert strikes == [(0, 4), (1, 1)]
+
+
+def test_what_a_spawned_child_has_loaded_is_not_collected_again(
+    queue: Queue, settings_environment: dict[str, str], log: Path
+) -> None:
+    flows = "tests.workers.flows_that_list_imports"
+    with running_worker(settings_environment, log, flows=flows, settings=SETTINGS, options=SPAWN):
+        queue.insert("counts_frozen_objects", 1)
+        wait_until(lambda: queue.counts() == {"completed": 1}, "processed", log)
+    counted = queue.value("SELECT result FROM processing_queue WHERE flow_name = 'counts_frozen_objects'")
+    assert counted > 20_000
