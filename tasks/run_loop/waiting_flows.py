@@ -64,8 +64,8 @@ def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], 
 
 
 def _run(services: WorkerServices, flow: FlowWithWork, run: Run) -> int:
-    """Returns how many records the run has claimed. If an error breaks out of the run, ends the run and its successor.
-    Otherwise nobody would work on them until they are declared dead."""
+    """Returns how many records the run has claimed. If the run raises an error, ends the run and its successor.
+    Otherwise both would count as running until they are declared dead, although no process works on them."""
     try:
         return run_flow(services, services.flows[flow.flow_name], run=run).records_claimed
     except BaseException as error:

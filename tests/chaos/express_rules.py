@@ -7,7 +7,7 @@ Only records of flows that may be express have such attempts, and each record ha
 A crash of Postgres may lose the mark of a lock if Postgres has not flushed the mark yet. Then the record may have
 another express attempt.
 
-A slice of a flow without a batch size of its own, which then has the default 100, may have 500 records.
+If a flow declares no batch size, its batches have up to 100 records, and its slices up to 500.
 """
 
 from typing import Any

@@ -17,7 +17,7 @@ from tests.chaos.switch import is_express
 SMALL: int | None = 50
 if is_express():
     express.be_eager()
-    SMALL = None  # a run begins with a slice only if nobody has set a batch size
+    SMALL = None  # a flow with a batch size of its own never begins a run with a slice
 BACKOFF = Backoff(first_seconds=0.3, factor=1, jitter=0)
 SETTINGS = ("role", "search_path", "app.tenant", "session_replication_role")
 EFFECT = "INSERT INTO effects (record_id, claim_number) VALUES (%s, %s)"

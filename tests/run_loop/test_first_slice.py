@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from queue_store.errors import CommitUnknownError
 from queue_store.queue_schema import celery_queue_name
 from queue_store.runs.express import hold
+from queue_store.runs.fair_part import fair_part
 from queue_store.runs.run import Run
 from queue_store.runs.succession import Succession
 from tasks import FlowContext
@@ -326,7 +327,8 @@ def test_a_successor_in_doubt_is_not_forgotten_after_empty_runs(
 def test_a_successor_ends_if_the_run_before_it_breaks(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, due: int
 ) -> None:
-    """Nobody works on the successor then. Without an end, it would be declared dead, and its records suspected."""
+    """No process works on the successor then. If it did not end, it would be declared dead, and its records would
+    become suspects."""
     monkeypatch.setattr("tasks.run_loop.waiting_flows.random.randrange", lambda count: 0)
     fill(worker, 2 * BATCH_SIZE, "a")
     fill(worker, due, "b")
@@ -363,7 +365,8 @@ def test_a_run_that_finds_nothing_for_its_slice_ends_and_looks_for_orphans(
 def test_a_run_that_breaks_before_its_first_handler_ends(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has claimed a record. Without an end, it would be declared dead, and the record would get a crash strike."""
+    """The run has claimed a record. If the run did not end, it would be declared dead, and the record would get a crash
+    strike."""
     fill(worker, 1)
     worker.services.celery_queues = [celery_queue_name("flows")]
 
@@ -379,3 +382,30 @@ def test_a_run_that_breaks_before_its_first_handler_ends(
     walk(worker)
     rows = worker.query("SELECT DISTINCT crash_strikes, unfinished_claims FROM processing_queue")
     assert rows == [(0, 0)]
+
+
+def test_a_run_that_had_to_begin_with_a_claim_counts_the_due_records_again(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run of the flow is alive and may hold some of the records that the walk has counted."""
+    counted: list[str] = []
+
+    def note(run: Run, most_each: int) -> Any:
+        counted.append(run.options.flow_name)
+        return fair_part(run, most_each)
+
+    monkeypatch.setattr("tasks.run_loop.slice_size.fair_part", note)
+    fill(worker, 3 * BATCH_SIZE, "a")
+    worker.query(
+        "INSERT INTO flow_execution_logs (flow_instance_id, flow_name, worker_process_id)"
+        " SELECT gen_random_uuid(), 'a', %(id)s",
+        id=worker.services.process.worker_process_id,
+    )
+    services = worker.services
+    run = new_run(services, services.flows["a"], first_slice=3 * BATCH_SIZE)
+    run.new_successor = lambda: None
+    run_flow(services, services.flows["a"], run=run)
+    assert counted[:1] == ["a"]
+    assert (
+        worker.query("SELECT 1 FROM processing_queue WHERE flow_name = 'a' AND status <> 'completed'") == []
+    )

@@ -151,7 +151,7 @@ def test_after_an_error_in_the_middle_of_a_pipeline_the_next_runs_find_their_sta
     for name in flows:
         run, successor = other.run(first_slice=3), other.run(flow_name=name)
         other.enqueue(2)
-        run.new_successor = lambda: successor  # noqa: B023
+        run.new_successor = lambda successor=successor: successor
         run.begin()
         in_hand = held(run)
         with other.held().transaction() as cursor:
