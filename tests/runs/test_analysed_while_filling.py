@@ -15,7 +15,7 @@ from queue_store.runs.express import hold_parameters
 from queue_store.runs.outcomes import cancel_statement, outcome_statements, release_statement
 from queue_store.runs.queue_position import QueuePosition, claim_parameters
 from queue_store.runs.run import Run
-from tests.support.servers import connect
+from tests.support.servers import PostgresServer, connect
 from tests.support.store import ENQUEUE, Store, completed, failed, ids, store_on
 
 RECORD_COUNT = 50_000
@@ -23,25 +23,39 @@ BATCH = 10
 BUFFERS_AT_MOST = 400  # a scan of all records reads more than a thousand buffers
 
 
-@pytest.fixture(params=[0, 10])
-def filled(own_database_url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
-    """`request.param`: how many records the table had when the statistics were made. With ten records, sorting all due
-    records seems to cost the least. With no records, a scan of the table seems to cost the least."""
-    manager = connect(own_database_url)
-    with store_on(manager, batch_size=BATCH) as store:
+@pytest.fixture(scope="module", params=[0, 10])
+def filled_database(
+    postgres_server: PostgresServer, template_database: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The name of a database from which each test's database is copied. `request.param`: how many records the table had
+    when the statistics were made. With ten records, sorting all due records seems to cost the least. With no records, a
+    scan of the table seems to cost the least."""
+    name = postgres_server.create_database(template=template_database)
+    url = postgres_server.direct_url(name)
+    manager = connect(url, pgbouncer=False)
+    with store_on(manager) as store, psycopg.connect(url) as producer:
         store.add_flow()
         store.execute("ALTER TABLE processing_queue SET (autovacuum_enabled = off)")
         store.enqueue(request.param)
-        url = manager.settings.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url) as producer:
-            columns = {"flow_name": "sample", "priority": 5, "order_key": None, "delay": 0}
-            producer.execute(ENQUEUE.encode(), {"count": RECORD_COUNT} | columns)
-            store.execute("ANALYZE processing_queue")
+        columns = {"flow_name": "sample", "priority": 5, "order_key": None, "delay": 0}
+        producer.execute(ENQUEUE.encode(), {"count": RECORD_COUNT} | columns)
+        store.execute("ANALYZE processing_queue")
         assert (
             store.value("SELECT reltuples FROM pg_class WHERE relname = 'processing_queue'") == request.param
         )
+    manager.dispose()
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def filled(postgres_server: PostgresServer, filled_database: str) -> Iterator[Store]:
+    name = postgres_server.create_database(template=filled_database)
+    manager = connect(postgres_server.database_url(name))
+    with store_on(manager, batch_size=BATCH) as store:
         yield store
     manager.dispose()
+    postgres_server.drop_database(name)
 
 
 def outcome(outcomes: Callable[[list[Record]], Any]) -> Callable[[Run, list[Record]], NamedStatement]:
