@@ -27,7 +27,7 @@ TOGETHER := not package and not containers and not browser and not long and not 
 AT_ONCE := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # If a test hangs for two minutes, its pytest process ends. No new process is started, because pytest would wait for it
 # endlessly.
-THREE_AT_ONCE := -n 3 $(AT_ONCE) -o faulthandler_timeout=110
+FOUR_AT_ONCE := -n 4 $(AT_ONCE) -o faulthandler_timeout=110
 NONE_CHOSEN := 5
 ON_POSTGRES = $(if $(POSTGRES),TEST_POSTGRES_BIN=$$($(BIN)/python .ci/postgres.py $(POSTGRES) .data/postgres-programs) && \
 	export TEST_POSTGRES_BIN || exit 1;)
@@ -41,9 +41,9 @@ IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 # phases KIND: both phases of a kind of tests, or the one that PHASE names on the command line.
 phases = $(if $(findstring command,$(origin PHASE)),$(TESTS) $(or $($(1)_$(PHASE)),$(error PHASE is "together" or "alone")) $(ARGS),$(call \
 	IN_TWO_PHASES,$($(1)_together),$($(1)_alone)))
-QUICK_together := $(THREE_AT_ONCE) -m "$(TOGETHER)"
+QUICK_together := $(FOUR_AT_ONCE) -m "$(TOGETHER)"
 QUICK_alone := -m "alone and not long"
-LONG_together := $(THREE_AT_ONCE) -m "long and not alone"
+LONG_together := $(FOUR_AT_ONCE) -m "long and not alone"
 LONG_alone := -m "long and alone"
 IN_SCHEMA := $(addprefix tests/,arrows counts database enqueueing liveness operators own_schema run_loop runs schedule security)
 IN_STORE := $(addprefix tests/,alerts arrows counts database enqueueing liveness monitoring operators runs schedule security values)
@@ -108,8 +108,8 @@ test-browser: $(VENV)/dev.stamp ## Click through the Queue page in Chromium (SCR
 
 test-postgres15: $(VENV)/dev.stamp ## Run the test suite on Postgres 15, the store in a schema of its own, and move from 15 to 18 (POSTGRES15=its bin directory)
 	@export TEST_POSTGRES_BIN="$(POSTGRES15)"; \
-	TEST_SCHEMA=own $(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" $(IN_SCHEMA) $(ARGS) || failed=$$?; \
-	$(TESTS) $(THREE_AT_ONCE) -m "$(TOGETHER)" \
+	TEST_SCHEMA=own $(TESTS) $(FOUR_AT_ONCE) -m "$(TOGETHER)" $(IN_SCHEMA) $(ARGS) || failed=$$?; \
+	$(TESTS) $(FOUR_AT_ONCE) -m "$(TOGETHER)" \
 		$(addprefix --ignore=,$(WITHOUT_POSTGRES) $(IN_SCHEMA)) $(ARGS) || failed=$$?; \
 	$(TESTS) tests/database/test_logical_switchover.py $(ARGS) && exit $${failed:-0}
 
