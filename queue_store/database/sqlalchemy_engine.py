@@ -1,5 +1,5 @@
-"""SQLAlchemy's engine on the connections of our own pool, for applications and for handlers that are given a
-connection or a session. This module imports SQLAlchemy, so it is imported only where somebody uses it."""
+"""A SQLAlchemy engine that takes its connections from our own pool. It is for applications, and for handlers that are
+given a connection or a session. This module imports SQLAlchemy, so it is imported only where somebody uses it."""
 
 import threading
 from typing import Any

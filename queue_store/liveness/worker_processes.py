@@ -1,4 +1,4 @@
-"""The worker processes: which of them are alive, what they do, and which handlers operators want to end."""
+"""The worker processes: their liveness, the records that they work on, and operators' requests to end handlers."""
 
 import time
 from collections import Counter

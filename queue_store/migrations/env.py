@@ -1,7 +1,7 @@
 """Runs the migrations on the engine that `queue_store.database.schema` passes, one migrator at a time.
 
-A second session of each migrator locks the table `schema_version`. Only the owner of the table can take this lock.
-An advisory lock would not do, because any login could take it.
+Each migrator uses two sessions: one migrates, and the other holds a lock on the table `schema_version`. Only the owner
+of the table can take this lock. An advisory lock would not do, because any login could take it.
 """
 
 import logging

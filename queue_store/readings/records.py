@@ -78,7 +78,7 @@ class _RowOfStatus(RecordRow):
 @dataclass(frozen=True, slots=True)
 class RecordPage:
     """`next_before_id`: where the search goes on; None if it has looked at everything. `is_capped`: the search has
-    looked only at the newest RECORDS_AT_MOST attempts with the kind of error."""
+    looked only at the newest RECORDS_AT_MOST attempts with the wanted kind of error."""
 
     records: list[RecordRow]
     next_before_id: int | None

@@ -22,9 +22,10 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """`error_message` is the newest message of this kind. `record_count`: how many records had this error for the
-    first time. `is_capped`: only the newest attempts were looked at. `counted_since`: the start of an hour, unless the
-    window is shorter than an hour."""
+    """`error_message` is the newest message of this kind. `record_count`: how many records had their
+    first attempt with this error in the window. If the window is shorter than an hour: how many records had such an
+    attempt in the window. `is_capped`: only the newest attempts were looked at. `counted_since`: the start of an hour,
+    unless the window is shorter than an hour."""
 
     error_group: str
     error_message: str

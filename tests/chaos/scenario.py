@@ -1,4 +1,4 @@
-"""A short run in one process, with forced races. Each hazard that the ledger must be able to see happens once.
+"""A short run in one process, with forced races. It causes once each hazard that the ledger must detect.
 
 In the chaos run, hazards happen by chance and in large numbers. Here each hazard happens with certainty. So after a
 second it is known whether the ledger catches a mutant.

@@ -80,9 +80,10 @@ def test_statements_return_what_their_classes_need(database: DatabaseManager) ->
             assert columns.count(field.name) == 1, (statement, kind, field.name, columns)
 
 
-# These modules fill fields by position: `rows_as` itself, readings that are too frequent to look up names, and the
-# readers of two other queues. Other tests compare the values of these readings: tests/runs/test_claimed_records.py,
-# tests/enqueueing/test_wait_for.py, tests/durable_tasks/test_results.py and tests/moving_in.
+# These modules fill fields by position: `rows_as` itself, the readings that run too often to match columns by name, and
+# the code that reads two other queues. Other tests compare the values of these readings:
+# tests/runs/test_claimed_records.py, tests/enqueueing/test_wait_for.py, tests/durable_tasks/test_results.py and
+# tests/moving_in.
 FILLED_BY_POSITION = {
     *("database/rows.py", "runs/queue_position.py", "waiting.py", "task_states.py"),
     *("moving_in/pgqueuer.py", "moving_in/procrastinate.py"),

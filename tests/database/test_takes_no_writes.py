@@ -53,8 +53,8 @@ def own_database(own_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def set_default(database: DatabaseManager, statement: str) -> None:
-    """Changes the default as a provider does when the disk is full. Open sessions keep the default that they began
-    with."""
+    """Executes a statement that changes the database's `default_transaction_read_only`. A hosting provider does that
+    when the disk is full. Open sessions keep the default that they began with."""
     url = database.settings.url
     with psycopg.connect(
         url.set(drivername="postgresql").render_as_string(False), autocommit=True

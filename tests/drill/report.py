@@ -10,13 +10,14 @@ def write_report(results: Sequence[Drilled], seconds: float, made_by: str) -> st
     longest = max((d.found_seconds or 0 for d in results), default=0)
     return (
         "# The drill\n\n"
-        f"**{good} of {len(results)} troubles were told as what they are, and as nothing else.** Each was made for "
-        "real, on a fleet of real workers and beat. Before it nothing was found. After it was mended nothing was "
-        f"found, and no alert was open. The slowest was found after {longest:.0f} s; all took {seconds / 60:.0f} "
-        f"minutes.\n\n{made_by}\n\n"
-        "*Found*: seconds until a judgement names it, alone. *Mended*: until nothing is found and no alert is open. "
-        "*In passing*: what may be seen for a moment on the way there, or while it mends; anything else is wrong.\n\n"
-        "| trouble | findings | found | mended | in passing | shortened or written |\n"
+        f"**For {good} of {len(results)} troubles, the monitoring reported the expected findings and no others.** The "
+        "drill causes each trouble on real workers and a real beat. Before each trouble there is no finding. After it "
+        f"is mended, there is no finding and no open alert. The slowest report came after {longest:.0f} s. The whole "
+        f"drill took {seconds / 60:.0f} minutes.\n\n{made_by}\n\n"
+        "*Found*: the time until a judgement has exactly the expected findings. *Mended*: the time from the repair "
+        "until there is no finding and no open alert. *In passing*: other findings that may appear for a moment "
+        "before or after. *Prepared*: what the drill writes or shortens, so that it need not wait.\n\n"
+        "| trouble | findings | found | mended | in passing | prepared |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         + "".join(_row(drilled) for drilled in results)
         + _wrong(results)

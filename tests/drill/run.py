@@ -1,4 +1,4 @@
-"""Drills many troubles, one after the other. The next trouble uses the same fleet if it needs the same settings, and if
+"""Causes many troubles, one after the other. The next trouble uses the same fleet if it needs the same settings, and if
 the last trouble left the fleet as it was."""
 
 import sys

@@ -123,7 +123,7 @@ def test_suspects_come_first(worker: Worker) -> None:
 
 
 def test_after_an_interrupted_slice_a_whole_batch_is_claimed(worker: Worker) -> None:
-    """The whole batch contains the records that the slice left, because no other slice may contain them."""
+    """The whole batch contains the records that the interrupted slice did not start. No later slice can take them."""
 
     def stop_once(payload: int) -> None:
         if payload == 2:

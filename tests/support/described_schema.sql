@@ -143,7 +143,7 @@ FROM (
 WHERE g.grantee <> g.owner AND g.privilege_type <> 'MAINTAIN'
 GROUP BY part, what, g.grantee ORDER BY part, what, g.grantee::regrole::text
 
--- What these statements do not make, if there is anything
+-- Objects that are not described
 SELECT format('-- not described: %%s;', o) FROM (
     SELECT format('relation %%s of kind %%s', relname, relkind) AS o FROM pg_class
     WHERE relnamespace = current_schema()::regnamespace AND relkind NOT IN ('r', 'v', 'i', 'S')

@@ -7,9 +7,9 @@ from sqlalchemy.engine import make_url
 
 
 def configure_django(url: str) -> None:
-    """Configures the application `tests.django.shop` on this database. Further calls change only the database. The
-    environment is restored, because Celery configures Django in each process that finds DJANGO_SETTINGS_MODULE
-    there."""
+    """Configures the application `tests.django.shop` on this database. Further calls change only the database. Restores
+    the environment afterwards. Otherwise Celery would configure Django in every child process, because the child would
+    find DJANGO_SETTINGS_MODULE in its environment."""
     import django
     from django.db import connections
 

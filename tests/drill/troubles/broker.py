@@ -23,9 +23,9 @@ def hangs(fleet: Fleet) -> Iterator[None]:
 
 
 @trouble(
-    "somebody sends a message that Celery cannot bear",
+    "somebody sends a message that Celery cannot read",
     "messages_quarantined",
-    written="The note is removed: it is news for an hour.",
+    written="The alert would last an hour. So the drill deletes the note about the message.",
     is_quick=True,
 )
 def malformed(fleet: Fleet) -> Iterator[None]:
@@ -44,7 +44,8 @@ def replica(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "nobody serves the control queue",
     "control_queue",
-    written="That its worker ended, and that beat began, is written a minute into the past: a restart has a minute.",
+    written="A restart may take a minute. So the drill moves the end of the worker back by 58 s, and the start of beat "
+    "by 2 minutes.",
 )
 def control_unserved(fleet: Fleet) -> Iterator[None]:
     fleet.control.terminate()

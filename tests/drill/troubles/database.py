@@ -38,8 +38,9 @@ def stopped(fleet: Fleet) -> Iterator[None]:
     "database_unreachable",
     passing=[*COMING_BACK, "worker_deaths"],
     seconds=120,
-    written="A judgement waits 30 s for an answer, three times. A process that could not beat in that time counts as "
-    "dead for an hour afterwards: this is written into the past.",
+    written="A judgement tries three times, and waits 30 s for each answer. Processes that cannot send a heartbeat in "
+    "that time count as dead, and the alert about them would last an hour. So the drill moves their deaths back by two "
+    "hours.",
 )
 def hangs(fleet: Fleet) -> Iterator[None]:
     postmaster = psutil.Process(fleet.servers.postgres.process.pid)
@@ -82,7 +83,7 @@ def nearly_used_up(fleet: Fleet) -> Iterator[None]:
     "an application leaves connections in a transaction",
     "idle_in_transaction",
     shortened=[(server, "LONG_IDLE_SECONDS", 2.0)],
-    written="The threshold of 60 s is 2 s.",
+    written="The threshold is 2 s, not 60 s.",
     is_quick=True,
 )
 def idle_in_transaction(fleet: Fleet) -> Iterator[None]:
@@ -99,7 +100,7 @@ def idle_in_transaction(fleet: Fleet) -> Iterator[None]:
     "held_snapshot",
     says="monthly report",
     shortened=[(HELD_SNAPSHOT_SECONDS, "warning", 3.0)],
-    written="The threshold of 5 min is 3 s.",
+    written="The threshold is 3 s, not 5 minutes.",
     is_quick=True,
 )
 def held_snapshot(fleet: Fleet) -> Iterator[None]:
@@ -113,7 +114,7 @@ def held_snapshot(fleet: Fleet) -> Iterator[None]:
     "the database answers slowly",
     "response_time",
     settings={"ALERT_THRESHOLDS": '{"response_time_warning": 60}'},
-    written="The threshold of 1,000 ms is 60 ms; a proxy before Postgres delays each answer by 100 ms.",
+    written="The threshold is 60 ms, not 1,000 ms. A proxy in front of Postgres delays each answer by 100 ms.",
     keeps_fleet=False,
 )
 def slow(fleet: Fleet) -> Iterator[None]:

@@ -13,7 +13,7 @@ from tests.drill.trouble import trouble
     "forgotten_stop",
     says="INC-17",
     settings={"STOP_REMINDER_HOURS": "0.001"},
-    written="It is told after 3.6 s, not hours.",
+    written="The threshold is 3.6 s, not hours.",
     keeps_fleet=False,
 )
 def forgotten_stop(fleet: Fleet) -> Iterator[None]:
@@ -27,7 +27,7 @@ def forgotten_stop(fleet: Fleet) -> Iterator[None]:
     "forgotten_stop",
     says="letters",
     settings={"STOP_REMINDER_HOURS": "0.001"},
-    written="It is told after 3.6 s, not hours.",
+    written="The threshold is 3.6 s, not hours.",
     keeps_fleet=False,
 )
 def forgotten_pause(fleet: Fleet) -> Iterator[None]:
@@ -42,7 +42,7 @@ def forgotten_pause(fleet: Fleet) -> Iterator[None]:
     "somebody mistypes a flow's name in SQL",
     "unknown_flow",
     says="queuectl move leters letters",
-    written="The records are due for 70 s.",
+    written="The drill enqueues records that have been due for 70 s.",
 )
 def mistyped(fleet: Fleet) -> Iterator[None]:
     fleet.insert("leters", 3, age_seconds=70)
@@ -55,7 +55,7 @@ def mistyped(fleet: Fleet) -> Iterator[None]:
     "the only host with the pager's address is gone",
     "contact_without_channel",
     says="primary",
-    written="Its last sign is written 11 minutes into the past.",
+    written="The drill moves the last report of the host's address back by 11 minutes.",
 )
 def pager_gone(fleet: Fleet) -> Iterator[None]:
     with mock.patch.dict(

@@ -56,7 +56,7 @@ def failed_and_reset(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "slow handlers do not keep up",
     "processing_rate",
-    written="The records are due for 25 minutes.",
+    written="The drill enqueues records that have been due for 25 minutes.",
 )
 def slow(fleet: Fleet) -> Iterator[None]:
     fleet.insert("letters", 400, age_seconds=1_500, seconds=5)
@@ -68,7 +68,7 @@ def slow(fleet: Fleet) -> Iterator[None]:
     "fewer records are done than is usual",
     "rate_below_usual",
     passing=["processing_rate"],
-    written="What is usual, and 100 outcomes, are written; the records are due for an hour.",
+    written="The drill writes the usual rate, and enqueues records that have been due for an hour.",
 )
 def below_usual(fleet: Fleet) -> Iterator[None]:
     fleet.execute(
@@ -85,7 +85,7 @@ def below_usual(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "more comes in than the workers can do",
     "backlog",
-    written="The depths of the last half hour are written; the records are due for 31 minutes.",
+    written="The drill writes the depths of 35 minutes, and enqueues records that have been due for 31 minutes.",
 )
 def backlog(fleet: Fleet) -> Iterator[None]:
     fleet.insert("letters", 400)
@@ -119,7 +119,7 @@ def claims_fail(fleet: Fleet) -> Iterator[None]:
     "something ends the connection of each run",
     "endless_claims",
     settings={"MAX_UNFINISHED_CLAIMS": "2", "MAX_CRASH_STRIKES": "1000"},
-    written="After 2 claims, not 5, a record is claimed alone.",
+    written="A record is claimed alone after 2 unfinished claims, not after 5.",
     is_steady=False,  # while the record is claimed, there is no finding
     keeps_fleet=False,
 )
@@ -134,7 +134,7 @@ def endless(fleet: Fleet) -> Iterator[None]:
     "all_workers_gone",
     "orphaned_records",
     passing=["worker_deaths"],
-    written="The claims are as old as if 20 minutes had passed.",
+    written="The drill moves the last heartbeats of the runs back by 20 minutes, and the due times by 2 minutes.",
     keeps_fleet=False,
 )
 def orphans(fleet: Fleet) -> Iterator[None]:

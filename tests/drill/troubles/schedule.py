@@ -33,7 +33,7 @@ def hangs(fleet: Fleet) -> Iterator[None]:
     "beat is stopped and not started again",
     "beat_silent",
     says="was stopped",
-    written="Its last heartbeat is written 55 s into the past: a restart has a minute.",
+    written="A restart may take a minute. So the drill moves beat's last heartbeat back by 55 s.",
 )
 def stopped(fleet: Fleet) -> Iterator[None]:
     fleet.beat.terminate()
@@ -46,7 +46,7 @@ def stopped(fleet: Fleet) -> Iterator[None]:
     "maintenance is due and nobody serves the control queue",
     "maintenance_late",
     says="orphan_cleanup",
-    written="It was due 11 minutes ago.",
+    written="The drill writes that maintenance was due 11 minutes ago.",
 )
 def late(fleet: Fleet) -> Iterator[None]:
     fleet.control.terminate()
@@ -59,7 +59,7 @@ def late(fleet: Fleet) -> Iterator[None]:
     "maintenance fails three times",
     "maintenance_failed",
     says="retention",
-    written="Two tries are written down as done: there are 30 s between them.",
+    written="There are 30 s between two tries. So the drill writes that two tries have failed already.",
 )
 def failed(fleet: Fleet) -> Iterator[None]:
     fleet.execute(

@@ -14,14 +14,14 @@ TWO_CONNECTIONS = {
     "DEVELOPMENT_GLOBAL_RPA_DB_POOL_SIZE": "1",
     "DEVELOPMENT_GLOBAL_RPA_DB_MAX_OVERFLOW": "1",
 }
-WRITTEN = "That they died is written two hours into the past: it is told for an hour."
+WRITTEN = "The alert would last an hour. So the drill moves the death back by two hours."
 
 
 @trouble(
     "all workers are killed while records wait",
     "all_workers_gone",
     passing=["worker_deaths"],
-    written="The records are due for 2 minutes.",
+    written="The drill enqueues records that have been due for 2 minutes.",
     keeps_fleet=False,
 )
 def all_gone(fleet: Fleet) -> Iterator[None]:
@@ -64,7 +64,7 @@ def poison(fleet: Fleet) -> Iterator[None]:
     "no worker has a flow that has records",
     "flow_not_served",
     says="parcels: 5 due records",
-    written="The records are due for 70 s.",
+    written="The drill enqueues records that have been due for 70 s.",
     is_quick=True,
 )
 def not_served(fleet: Fleet) -> Iterator[None]:
@@ -80,7 +80,8 @@ def not_served(fleet: Fleet) -> Iterator[None]:
 @trouble(
     "handlers use up the processors",
     "busy_processors",
-    written="They may use one processor, and their use until now is written: it is an average over half a minute.",
+    written="The reading is an average over half a minute. So the drill writes an earlier average of 75 %, and that "
+    "the host has one processor.",
 )
 def busy(fleet: Fleet) -> Iterator[None]:
     fleet.execute(
@@ -97,7 +98,9 @@ def busy(fleet: Fleet) -> Iterator[None]:
 
 
 @trouble(
-    "a container has too little memory", "full_memory", written="The limit is written: 110 % of what is used."
+    "a container has too little memory",
+    "full_memory",
+    written="The drill writes a memory limit of 110 % of what is used.",
 )
 def full(fleet: Fleet) -> Iterator[None]:
     fleet.wait_for("(SELECT bool_and(memory_bytes > 0) FROM worker_processes WHERE state = 'running')")
@@ -112,8 +115,8 @@ def full(fleet: Fleet) -> Iterator[None]:
     "pool_utilization",
     passing=["worker_deaths"],
     keeps_fleet=False,
-    written="Each process may have two connections. One that waits too long for its heartbeat's falls silent: this is "
-    "written into the past.",
+    written="Each process may have two connections. A process that gets no connection for its heartbeat counts as "
+    "dead. So the drill moves these deaths back by two hours.",
 )
 def small_pools(fleet: Fleet) -> Iterator[None]:
     fleet.flows.terminate()
@@ -145,7 +148,7 @@ def wrong_clock(fleet: Fleet) -> Iterator[None]:
     "hung_handlers",
     says="queuectl end",
     settings={"ALERT_THRESHOLDS": '{"hung_handler_seconds": 20}'},
-    written="It is told after 20 s, not 60 s, of what takes milliseconds as a rule.",
+    written="The threshold is 20 s, not 60 s. The handler usually takes milliseconds.",
     keeps_fleet=False,
 )
 def hung(fleet: Fleet) -> Iterator[None]:
