@@ -88,9 +88,9 @@ imports = [
     "processing_queue.schedule.scheduled_tasks",
 ]
 
-# The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab.
-# Any beat may notice a due time, and the task runs once for it. If several due times were missed, the task runs
-# once for all of them. For an entry with a plain interval, beat only sends a message each time.
+# The maintenance schedule, in the time zone above. Postgres keeps the due times of each entry that has a crontab. The
+# beat that holds the lease stores each due time, and the task runs once for it. If several due times were missed, the
+# task runs once for all of them. For an entry with a plain interval, beat only sends a message each time.
 beat_scheduler = "processing_queue.schedule.scheduler:OccurrenceScheduler"
 _on_control = {"queue": _control, "expires": 60}
 

@@ -90,7 +90,7 @@ _HOMES = {
     "wait_for": "waiting",
     "wait_for_async": "waiting",
 }
-_OLD_NAMES = {"await_for": "wait_for_async"}  # removed in the next version
+_OLD_NAMES = {"await_for": "wait_for_async"}  # to be removed in the next version
 
 
 def __getattr__(name: str) -> Any:

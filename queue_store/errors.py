@@ -19,8 +19,8 @@ class SettingsError(QueueStoreError):
 
 
 class DatabaseUnavailableError(QueueStoreError):
-    """The database cannot be reached or used, or the connection broke before COMMIT: nothing was written. After an
-    asynchronous transaction that raises this error, it is unknown whether the COMMIT has happened."""
+    """The database cannot be reached or used, or the connection broke before COMMIT: nothing was written. But if an
+    asynchronous transaction raises this error, it is unknown whether the COMMIT has happened."""
 
 
 class ConnectionLimitError(DatabaseUnavailableError):

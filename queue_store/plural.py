@@ -2,7 +2,7 @@
 
 
 def plural(count: int, noun: str = "record", many: str | None = None) -> str:
-    """`many`: the plural, if it is not the noun with an s."""
+    """`many`: the plural form of the noun; by default, the noun followed by an s."""
     return f"{count:,} {word(count, noun, many or f'{noun}s')}"
 
 

@@ -1,7 +1,8 @@
 """The schema that holds the queue. It also identifies the queue: two queues with different schemas may share a
 database and a broker.
 
-A process works with one queue. In the schema `public`, names have no prefix.
+A process works with one queue. If its schema is `public`, the names of its roles, Celery queues and Redis keys do not
+contain the schema.
 """
 
 import os
@@ -31,8 +32,8 @@ def queue_schema() -> str:
 
 
 def in_queue_schema(statement: bytes) -> bytes:
-    """Our files say `public` for the schema, and use the role names of a queue in that schema. Returns the text with
-    the schema and roles of our queue instead.
+    """Our SQL files are written for a queue in the schema `public`, with the role names of such a queue. Returns the
+    text with the schema and the role names of this process's queue instead.
 
     Use this for our own files only, because it replaces the words anywhere in the text. Raises SettingsError.
     """

@@ -60,8 +60,8 @@ class Thresholds:
 def parse_thresholds(text: str) -> Thresholds:
     """Reads JSON, such as `{"failed_records_warning": 20, "flows": {"billing": {"success_rate_critical": 95}}}`.
 
-    Raises ValueError. If the text is a JSON object, the error names all wrong names and values. If there are none, it
-    names all thresholds in the wrong order.
+    Raises ValueError. If the text is a JSON object, the error names all wrong names and values. If there are none, the
+    error names each warning threshold that is beyond its critical threshold.
     """
     try:
         given = json.loads(text)

@@ -78,7 +78,7 @@ def _checked(timeout_seconds: object) -> float | None:
 class Poll:
     """Asks for all awaited records of one manager, in a thread of its own. The thread exists, and the poll refers
     to the manager, only while somebody waits. At other times the poll must not refer to the manager. A weak dictionary
-    keeps each poll as long as its manager lives, so a lasting reference would keep both alive."""
+    keeps each poll as long as its manager lives, so a lasting reference would keep the manager alive."""
 
     def __init__(self) -> None:
         self._database: DatabaseManager | None = None

@@ -16,8 +16,8 @@ app.steps["worker"].add(ChildWatch)  # pyright: ignore[reportOptionalSubscript] 
 
 def waking_task(name: str, *, old_name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Register a function as the Celery task `name`. Messages may start this task. Messages that were sent for the task
-    `old_name` also start the function. The function must tolerate any number of calls, with any arguments. What the
-    function changes may depend only on rows in Postgres."""
+    `old_name` also start the function. The function must tolerate any number of calls, with any arguments. The
+    function's changes may depend only on rows in Postgres."""
 
     def register(function: Callable[..., Any]) -> Any:
         app.task(name=old_name, base=OwnTask, wakes=True, **options)(function)

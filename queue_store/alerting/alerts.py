@@ -79,8 +79,8 @@ def update(
 ) -> None:
     """Open, raise, escalate and resolve alerts according to the findings.
 
-    Each change is stored with a notification for each recipient. A notification is stored even for a recipient that
-    this process cannot reach, because another process may have the channel, now or later.
+    Each change is stored with its notifications, one for each recipient. A notification is stored even for a recipient
+    that this process cannot reach, because another process may have the channel, now or later.
 
     An alert whose code is not in `judged_codes`, or whose key is in `held_keys`, is not resolved. `judged_at` is the
     database's time at the beginning of the judgement. An alert that was updated after `judged_at` is neither

@@ -55,7 +55,7 @@ NOT_LET_IN = (
 TAKES_NO_WRITES = (
     "this server takes no writes (it is a standby, or was set to read-only, often because its disk is full)"
 )
-REFUSES_PARAMETERS = "unsupported startup parameter: options"  # says PgBouncer
+REFUSES_PARAMETERS = "unsupported startup parameter: options"  # the message of PgBouncer
 NAME_THE_POOLER = (
     "PgBouncer is in front of the database: set <ENVIRONMENT>_GLOBAL_<DATABASE>_PGBOUNCER=true, for example "
     "DEVELOPMENT_GLOBAL_RPA_DB_PGBOUNCER=true, and take `options` out of the URL."

@@ -186,7 +186,7 @@ class DatabaseManager:
             "tcp_user_timeout": 20_000,
         }
         query = dict(url.query)
-        if self.settings.pgbouncer:  # PgBouncer refuses options: set the timeouts on the login role
+        if self.settings.pgbouncer:  # PgBouncer refuses options, so the login role must set the timeouts
             parameters["prepare_threshold"] = None
         else:
             ours = " ".join(f"-c {name}={value}" for name, value in self.session_settings.items())

@@ -1,8 +1,8 @@
 """A pooler in transaction mode, such as PgBouncer: each transaction may run in another session of the server.
 
 Behind such a pooler, the state of a session is lost, or another client gets that state. This matters most for
-prepared statements: psycopg would sometimes run another client's statement, without an error. So a setting must say
-that there is a pooler.
+prepared statements: psycopg would sometimes run another client's statement, without an error. So the setting PGBOUNCER
+must say that there is a pooler.
 """
 
 from typing import Any

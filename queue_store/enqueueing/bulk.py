@@ -139,7 +139,7 @@ def _copy_without_duplicates(bulk: _Bulk, chunk: list[Row], first_position: int)
         "enqueueing/unfinished_twins", {"flow_name": bulk.done.flow_name, "dedup_keys": given}
     )
     known: dict[str, int] = dict(twins)
-    ids = list(range(-len(chunk), 0))  # without `with_ids`, they only tell the rows of the chunk apart
+    ids = list(range(-len(chunk), 0))  # placeholders, which only tell the rows of the chunk apart
     if bulk.done.ids is not None:
         ids = [row[0] for row in (yield NamedStatement("enqueueing/reserve_ids", {"id_count": len(chunk)}))]
     new: list[int] = []

@@ -79,7 +79,7 @@ class Rescue:
     ) -> Rescued:
         """Declare dead the worker processes that are known to be gone, and their runs, without waiting for the
         lease. Then give back the records of at most RUNS_AT_ONCE runs that are over. `records_in_flight`: the record
-        that each process was working on, or NOTHING_IN_FLIGHT. Leave out a process whose record is unknown."""
+        that each process was working on, or NOTHING_IN_FLIGHT. A process without an entry has an unknown record."""
         rescued = Rescued()
         for worker_process_id in worker_process_ids:
             in_flight = (records_in_flight or {}).get(worker_process_id)

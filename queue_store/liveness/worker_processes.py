@@ -99,8 +99,8 @@ def beat(
     clock_skew_seconds: float | None = None,
     in_hand: InHand | None = None,
 ) -> EndRequest | None:
-    """Returns None if this process was declared dead, which is final. The process must then stop working and start
-    anew."""
+    """Returns None if this process was declared dead, which is final. The process must then stop its run, and register
+    under a new `worker_process_id`."""
     parameters: dict[str, object] = {
         "worker_process_id": worker_process_id,
         "pool_in_use": pool_in_use,

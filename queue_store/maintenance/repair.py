@@ -61,8 +61,8 @@ def _correct_counts(run: MaintenanceRun) -> int:
 
 
 def _seal_anew(run: MaintenanceRun) -> int:
-    """Seals the audit log anew if it has problems, and returns their number. Seals nothing in a dry run. Lost rows stay
-    lost. A new row of the log says what was found."""
+    """Seals all rows of the audit log again if the check of the seals finds problems. Returns the number of problems.
+    Seals nothing in a dry run. Lost rows stay lost. A new row of the log says what was found."""
     with run.chunk() as cursor:
         found = _found(cursor, SEALS)
         if found and not run.dry_run:

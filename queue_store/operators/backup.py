@@ -127,7 +127,7 @@ def _restore(
     cursor.execute(sql("backup/keep_audit"), {"made_at": manifest.made_at})
     _make_room(cursor, replace=replace)
     for table in TABLES:
-        if table == COUNTS:  # the backup's counts already include the records that this loop inserted first
+        if table == COUNTS:  # inserting the records added counts, which the backup's counts already include
             cursor.execute(SQL("DELETE FROM {}").format(_in_schema(table)))
         _copy_in(cursor, table, manifest.columns[table], archive, rows)
     cursor.execute(sql("backup/restore_sequences"))

@@ -10,7 +10,7 @@ from queue_store.database.rows import rows_as
 from queue_store.database.statements import sql
 
 AT_LEAST = 3
-FOR_SECONDS = 30.0  # a conflict ends sooner
+FOR_SECONDS = 30.0  # failures because of a conflict end sooner
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """`error_message` is the newest message of this kind. `record_count`: how many records had their
-    first attempt with this error in the window. If the window is shorter than an hour: how many records had such an
+    """`error_message` is the newest message of this kind. `record_count`: the number of records whose first attempt
+    with this error was in the window. If the window is shorter than an hour: the number of records with any such
     attempt in the window. `is_capped`: only the newest attempts were looked at. `counted_since`: the start of an hour,
     unless the window is shorter than an hour."""
 

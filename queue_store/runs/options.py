@@ -10,7 +10,7 @@ class RunOptions:
     """What a run needs to know about its flow. `max_retries`: how many attempts may follow the first one; at least
     0. `record_class`: the class of the claimed records; a flow whose payloads have a type needs a class of its
     own. `first_slice`: how many records are due for the express slice with which the run begins. 0: the
-    run begins with a claim. It also begins with a claim if the flow has suspects or other runs, or no due record."""
+    run begins with a claim. The run also begins with a claim if the flow has suspects, other runs or no due record."""
 
     flow_name: str
     batch_size: int

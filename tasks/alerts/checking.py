@@ -21,8 +21,8 @@ from .unusable import TAKES_NO_WRITES, UNREACHABLE, UnusableDatabase
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`notifications_sent`: how many notifications this check sent, not counting those which say that the database can
-    be used again; None with `notify=False`."""
+    """`notifications_sent`: how many notifications this check sent. Notifications that the database can be used again
+    are not counted. None with `notify=False`."""
 
     findings: list[Finding]
     notifications_sent: int | None = None

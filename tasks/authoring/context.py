@@ -36,7 +36,7 @@ class RunSide(Protocol):
 
 class FlowContext(Generic[PayloadT]):
     """The context of one record. A handler receives it in the parameter that is annotated with this class. A batch
-    handler receives a list of contexts: `list[FlowContext[Order]]` where payloads have a type."""
+    handler receives a list of contexts: `list[FlowContext[Order]]` if the payloads have the type `Order`."""
 
     def __init__(self, record: Record, run_side: RunSide, ends_at: float | None = None) -> None:
         self.record = record

@@ -1,14 +1,14 @@
 """What SIGTERM does in a pool child, and in the processes that handlers fork there.
 
 A SIGTERM to the whole process group also reaches the children. While a child starts, the first SIGTERM only asks it to
-stop. Once the child has started, billiard installs its own handler
-(findings/billiard-replaces-the-sigterm-handler-of-an-initializer.sh). That handler ends the child, and the child's run
-gives its records back.
+stop. Once the child has started, billiard installs its own signal handler
+(findings/billiard-replaces-the-sigterm-handler-of-an-initializer.sh). That signal handler ends the child, and the
+child's run gives its records back.
 
-A process that a handler forked must end at the first SIGTERM, and no SIGTERM may be lost: `multiprocessing.Pool` sends
-one SIGTERM, and then waits without a limit until the process has ended. Python would lose a SIGTERM that arrives during
-the fork, or just before a call that waits. So SIGTERM is blocked during the fork, and has its default action in the new
-process.
+A process that a handler forked must end at the first SIGTERM, and no SIGTERM may be lost. `multiprocessing.Pool` sends
+only one SIGTERM, and then waits without a limit until the process has ended. Python would lose a SIGTERM that arrives
+during the fork, or just before a call that waits. So SIGTERM is blocked during the fork, and has its default action in
+the new process.
 """
 
 import os

@@ -49,9 +49,9 @@ class Sentinel(threading.Thread):
         self._ended.set()
 
     def check(self) -> None:
-        """Takes or renews the lease. If its last check began at least CHECK_SECONDS ago, the holder of the lease
-        rescues orphans and checks the queue. A process that makes no check sends the waiting notifications that it has
-        channels for, but only if it is the first process of its worker.
+        """Takes or renews the lease. The holder of the lease rescues orphans and checks the queue, unless the holder's
+        last check began less than CHECK_SECONDS ago. A process that makes no check sends the waiting notifications that
+        it has channels for, but only if it is the first process of its worker.
 
         Raises InsufficientPrivilege if this login is not allowed to be the sentinel."""
         database, settings = self._services.database, self._services.settings

@@ -31,12 +31,12 @@ class DurableCelery(Celery):
     """A `celery.Celery` with durable tasks: each call of such a task is a record.
 
     `transaction`: a function, "django:" with the alias of a database, or None. The function returns the caller's
-    session or connection, and returns None outside of a transaction. If `transaction` is None, each call is outside
-    of a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at
-    once; with "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such
-    as ["shop.billing.*"]; the other tasks stay as they are. `on_crash`: what happens to a task whose process died,
-    unless the task has `acks_late=True`: "fail" or "repeat". `database`: the database of the queue; if it is None, the
-    settings name the database.
+    session or connection, and returns None outside of a transaction. If `transaction` is None, each call is outside of
+    a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at once.
+    With "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such as
+    ["shop.billing.*"]. The other tasks stay as they are. `on_crash`: "fail" or "repeat", for a task whose process died.
+    A task with `acks_late=True` is always repeated. `database`: the database of the queue. If it is None, the settings
+    name the database.
 
     Raises NotDurableError for wrong values.
     """

@@ -21,9 +21,9 @@ Outside = Literal["commit", "error"]
 
 class CallersTransaction:
     """`transaction`: a function, "django:" with the alias of a database, or None. The function returns the caller's
-    session or connection, and returns None outside of a transaction. If `transaction` is None, every call is outside
-    of a transaction. `outside`: with "commit", a call outside of a transaction commits its record in a transaction
-    of its own; with "error", such a call raises NotDurableError."""
+    session or connection, and returns None outside of a transaction. If `transaction` is None, every call is outside of
+    a transaction. `outside`: with "commit", a call outside of a transaction commits its record in a transaction of its
+    own. With "error", such a call raises NotDurableError."""
 
     def __init__(self, transaction: Transaction, outside: Outside) -> None:
         if not (transaction is None or callable(transaction) or _names_django(transaction)):
@@ -42,8 +42,8 @@ class CallersTransaction:
         return transaction.removeprefix(DJANGO) if isinstance(transaction, str) else None
 
     def current(self) -> Any:
-        """The connection through which a record is written; None outside of a transaction, if calls are allowed
-        there. Raises NotDurableError."""
+        """The connection through which a record is written. None outside of a transaction, if `outside` is "commit".
+        Raises NotDurableError."""
         connection = self.open_one()
         if connection is None and self._outside == "error":
             raise refuse(

@@ -54,7 +54,7 @@ class OwnRequest(UnlimitedRequest):
         super().__init__(message, headers=believed, task=task, **options)
 
     def info(self, safe: bool = False) -> Any:
-        """Celery's remote control shows what this returns, so the arguments are left out if they hold a payload."""
+        """Celery's remote control shows the returned value, so the arguments are left out if they hold a payload."""
         return super().info(safe=safe or self.task.hides_arguments)
 
 

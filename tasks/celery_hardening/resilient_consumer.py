@@ -1,7 +1,7 @@
 """Celery's consumer, changed to survive events that would kill a worker's main process or lose its children. Such
 events are a message that Celery cannot process, a broker that answers with errors, a connection that breaks while
-Celery uses or closes it, and a child that dies while the broker is unreachable. Messages are only hints, so a bad
-message is dropped."""
+Celery uses or closes it, and a child that dies while the broker is unreachable. No record depends on a message, so a
+bad message is dropped."""
 
 import logging
 import time
@@ -37,7 +37,7 @@ class ResilientConsumer(Consumer):
     _mistakes_at: tuple[float, ...] = ()
 
     def loop(self, *arguments: Any) -> None:
-        """Runs Celery's event loop. Celery reconnects only after a connection error or a channel error; after any other
+        """Runs Celery's event loop. Celery reconnects only after a connection error or a channel error. After any other
         error, the worker ends. But if a connection breaks or a child dies at a bad moment, Celery itself raises errors
         of other kinds.
 

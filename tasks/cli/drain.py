@@ -89,7 +89,7 @@ def _wait(
     writers = _open_writers(queue)
     while True:
         # The open transactions are read before the counts. So the counts include the records of every transaction that
-        # this reading no longer shows.
+        # is no longer open.
         writers &= _open_writers(queue)
         left = look(queue, flow_name)
         now = time.monotonic()

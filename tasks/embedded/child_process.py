@@ -72,8 +72,8 @@ def start_child(
 def stop_tied(
     process: subprocess.Popen[bytes], *, first: signal.Signals | None, bound_seconds: float
 ) -> bool:
-    """Ask the process to end. After `bound_seconds`, kill the process and its children. Returns True if the process
-    ended in time."""
+    """Send `first` to the process, unless `first` is None, and wait for its end. After `bound_seconds`, kill the
+    process and its children. Returns True if the process ended in time."""
     if first is not None and process.poll() is None:
         process.send_signal(first)
     try:

@@ -17,8 +17,8 @@ SCALES = {
     "age": (17, 110), "educ": (1, 7), "income": (1, 24), "vote": (0, 1),
 }  # fmt: skip
 
-# The ends of the study's income bands, in thousands of dollars. The last band has no upper end in the study; 130 is
-# used for its upper end.
+# The ends of the study's income bands, in thousands of dollars. The last band has no upper end in the study. Here
+# its upper end is 130.
 INCOME_BANDS_THOUSANDS = (
     0, 3, 5, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 22, 25, 30, 35, 40, 45, 50, 60, 75, 90, 105, 130,
 )  # fmt: skip

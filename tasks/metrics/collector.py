@@ -1,5 +1,5 @@
-"""The collector. One reading serves all scrapes within two seconds. If the database cannot be reached, a metric
-says so, and no error is raised."""
+"""The collector. One reading serves all scrapes within two seconds. If the database cannot be reached, the metric
+`processing_queue_up` is 0, and no error is raised."""
 
 import logging
 import threading

@@ -8,8 +8,8 @@ from .delivery import Delivery
 
 
 class ClaimedBatches:
-    """The batches of one run. If the next batch is claimed before the current batch ends, finished records
-    count as one batch as soon as they are at least `batch_size`."""
+    """The batches of one run. If the next batch is claimed before the current batch ends, finished records count as one
+    batch as soon as there are at least `batch_size` of them."""
 
     def __init__(self, quick: QuickBatches, delivery: Delivery) -> None:
         self._quick = quick

@@ -29,8 +29,8 @@ R = TypeVar("R")
 
 
 class Delivery:
-    """The thread that works on the run uses this class. Other threads use only `unwritten`. A thread that claims
-    the rest of an express slice also uses `settle`."""
+    """The thread that works on the run uses this class. Two parts of it are also for other threads: `unwritten`, and
+    `settle` for a thread that claims the rest of an express slice."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Delivery:
         self._hint = hint
         self._run = current.run
         self._micro_batch_seconds = micro_batch_seconds
-        self.setbacks = 0  # outcomes other than completed
+        self.setbacks = 0  # outcomes other than completed, or slices that have such an outcome
         self._outcomes: list[Outcome] = []
         self._flush_at = 0.0
         self._time_slice = time_slice

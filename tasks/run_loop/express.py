@@ -4,9 +4,9 @@ A run begins with a claim, or with a slice (first_slice.py). If the last batches
 (worker/quick_batches.py), the run continues with slices, as long as each claim or slice is full and leaves due records.
 Some records are always claimed: suspects, records with an order key, with a failed attempt or with a crash strike, and
 records whose earlier claim or slice ended without an outcome for them. Some batches start at the priority level that
-has waited longest. These batches are always claimed, too. If a slice becomes long, a second thread claims its records.
-If a record is not completed, the slice ends. In both cases, the flow's records are then claimed in the normal way. See
-docs/architecture.md, "Express slices".
+has waited longest. These batches are always claimed, too. If a slice becomes long, a second thread claims its
+unfinished records. If a record is not completed, the slice ends. In both cases, the flow's records are then claimed in
+the normal way. See docs/architecture.md, "Express slices".
 """
 
 import time
@@ -60,10 +60,10 @@ def is_large_enough(flow: Flow, batch_size: int) -> bool:
 
 
 class Express:
-    """Works on the slices of one run. `execution` executes the run's claimed batches; this class notes whether they
-    are quick and clean. `call`: the function that calls the handler with records and returns an outcome for each, or
-    the executor that makes the calls. `put_back` is called after each slice, and undoes the handlers' changes to the
-    process."""
+    """Works on the slices of one run. `execution` executes the run's claimed batches. This class notes whether these
+    batches are quick and clean. `call`: the function that calls the handler with records and returns an outcome for
+    each, or the executor that makes the calls. `put_back` is called after each slice, and undoes the handlers' changes
+    to the process."""
 
     def __init__(
         self,
@@ -123,8 +123,8 @@ class Express:
 
     def _is_next(self) -> bool:
         """Whether a slice comes next. No slice follows a claim or slice that was not full. Hardly any record is due
-        then, and it costs less to write the outcomes with the next claim. Nor does a slice follow if `has_all` is
-        True: the next transaction tries to end the run."""
+        then, and it costs less to write the outcomes with the next claim. If `has_all` is True, no slice follows
+        either, because the next transaction tries to end the run."""
         run, quick = self._run, self._quick
         is_small = not is_large_enough(self._flow, run.batch_size)
         if (

@@ -13,11 +13,12 @@ BATCHES_DUE = 2  # With fewer due records, one claim costs less than a slice.
 
 
 def first_slice(services: WorkerServices, flow: Flow, waiting: FlowWithWork) -> int:
-    """Returns how many records are due for the slice. Returns 0 if the run must begin with a claim: if fewer than two
-    batches are due, if no slice is allowed, if the handler gets whole batches, if a batch size was set, if express has
-    ended lately, if a slice was interrupted, if records are claimed key by key, or if the next claim must begin at the
-    level that has waited longest. A batch size over half of `flows.COUNT_LIMIT` may also prevent a slice, because due
-    records are counted up to this limit."""
+    """Returns how many records are due for the slice, or 0 if the run must begin with a claim. A claim comes first if
+    fewer than two batches are due, no slice is allowed, the handler gets whole batches, or a batch size was set. A
+    claim also comes first if too few batches in a row were quick and clean, express has ended lately, a run of the flow
+    has died lately, a slice was interrupted, records are claimed key by key, or the next claim must begin at the level
+    that has waited longest. A batch size over half of `flows.COUNT_LIMIT` may also prevent a slice, because due records
+    are counted up to this limit."""
     settings, size = services.settings, waiting.batch_size
     if flow.batch or flow.batch_size is not None or size != settings.batch_size:
         return 0

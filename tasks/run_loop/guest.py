@@ -68,8 +68,8 @@ def run_as_guest(body: Coroutine[Any, Any, R]) -> R:
 
 
 class AsGuest(Awaitable[R]):
-    """Awaits the body of an asynchronous handler in a copy of the context. The body runs in the task that awaits it,
-    so that cancelling this task cancels the body."""
+    """Awaits the body of a handler, plain or asynchronous, in a copy of the context. The body runs in the task that
+    awaits it, so that cancelling this task cancels the body."""
 
     def __init__(self, body: Coroutine[Any, Any, R]) -> None:
         self._body = body

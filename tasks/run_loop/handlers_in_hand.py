@@ -41,7 +41,8 @@ class HandlersInHand:
 
     def end(self, request: EndRequest) -> None:
         """End a handler at an operator's request. The attempt is charged, the other records are given back, and the
-        process ends. Returns only if no handler of this process is processing the record under this claim."""
+        process ends. Returns only if no handler of this process is processing the request's record under the request's
+        claim."""
         for records, started in self._limits.calls():
             for record in records:
                 if (record.id, record.claim_number) == (request.record_id, request.claim_number):

@@ -61,7 +61,7 @@ class OneCommit:
 
     def execute(self, records: Sequence[Record]) -> list[Record]:
         """Returns the records that were not started. Raises RunLostError if the run was declared dead, or if the
-        connection is lost for a reason that is not in OF_A_HANDLER."""
+        connection is lost but no handler is to blame."""
         remaining = list(records)
         self._settled_ids.clear()
         self._alone_ids.clear()
@@ -147,7 +147,8 @@ class OneCommit:
         self, records: list[Record], error: BaseException, *, is_spoiled: bool = False
     ) -> RollBackError:
         """If the slice had several records, it is not known which of them made our statement or the COMMIT fail. So
-        each record is processed again in a slice of its own. A record with which the error occurs again is charged."""
+        each record is processed again in a slice of its own. If the error occurs again, the record of that slice is
+        charged."""
         if len(records) == 1:
             outcome = self.attempts.outcome_of(records[0], time.monotonic(), explained(error))
             return RollBackError([outcome], is_spoiled=is_spoiled)

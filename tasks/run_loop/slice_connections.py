@@ -71,8 +71,8 @@ class SliceConnection(Protocol):
         ...
 
     def end(self) -> None:
-        """Undo all changes of handlers to the session. This is not needed behind PgBouncer. There the connection
-        may have another session by now, and each slice has already undone the changes to its own session."""
+        """Undo all changes of handlers to the session. Behind PgBouncer, nothing is undone here, because the connection
+        may have another session by now. Each slice has already undone the changes to its own session."""
         ...
 
 

@@ -46,7 +46,7 @@ class SliceSize:
     def _fair_part(self) -> FairPart:
         run = self._run
         comes_first = run.options.first_slice > 0 and run.counts.batch_count == 0
-        if comes_first and run.new_successor is not None:  # the next flow waits for the other processes
+        if comes_first and run.new_successor is not None:  # the other processes can run the next flow
             return FairPart(run.options.first_slice, is_plenty=False, is_all=True)
         now = time.monotonic()
         if not self._part.is_plenty or now >= self._counted_at + PLENTY_SECONDS:

@@ -1,5 +1,5 @@
 """The transaction of a slice. The handler gets the transaction as a connection or a session, of the kind that the
-handler asked for. After each call of the handler, `Transaction` tells whether the transaction is still intact."""
+handler asked for. After each call of the handler, `Transaction` shows whether the transaction is still intact."""
 
 import inspect
 from collections.abc import Sequence
@@ -51,9 +51,9 @@ class Transaction:
     and asynchronous for an `async def` handler. Its coroutines suspend only if the handler is asynchronous.
 
     `connection`: a SQLAlchemy connection. None if the handler gets the driver's connection. `charges_conflicts`:
-    whether a conflict between transactions counts as the handler's failure. This is so after too many conflicts in
-    a row. `is_alone`: whether the slice has only one record. If so, and if the handler made the server end the
-    session, this record is charged.
+    whether a conflict between transactions counts as the handler's failure. It does so after too many conflicts in a
+    row. `is_alone`: whether the slice has only one record. If so, and if the handler made the server end the session,
+    this record is charged.
     """
 
     def __init__(

@@ -3,10 +3,10 @@ waiting flows, without a hint for each of them. So hundreds of flows with a few 
 one flow with many records. If a run is short, the next run begins in the transaction that ends this run
 (queue_store/runs/succession.py).
 
-Each process goes through the waiting flows in the order of their names. After the last name comes the first. The
-process begins at a random flow, and stops at the flow at which another process began. Then it reads again which
-flows wait, and goes through them in descending order. It begins just before its own first flow, and stops at the flows
-that another process has run. So a process seldom has to read again which flows still wait.
+Each process goes through the waiting flows in ascending order of their names. After the last name comes the first. The
+process begins at a random flow, and stops at the flow at which another process began. Then it reads again which flows
+wait, and goes through them in descending order. It begins just before its own first flow, and stops at the flows that
+another process has run. So a process seldom has to read again which flows still wait.
 """
 
 import random
@@ -41,9 +41,9 @@ def run_waiting_flows(services: WorkerServices) -> None:
 
 
 def _run_one_after_another(services: WorkerServices, flows: list[FlowWithWork], ends_at: float) -> bool:
-    """Make a run of each of these flows. If a run has claimed records, and then `EMPTY_RUNS` runs in a row claim
-    nothing, no more runs are made, because other processes have probably run the next flows already. Returns False if
-    nothing was claimed, or if no other run may begin."""
+    """Make a run of each of these flows. After a run has claimed records, no more runs are made once `EMPTY_RUNS` runs
+    in a row have claimed nothing. Other processes have probably run the next flows already. Returns False if nothing
+    was claimed, or if no other run may begin."""
     claimed_count = empty_count = 0
     successor: Run | None = None
     for flow, next_flow in zip_longest(flows, flows[1:]):
@@ -104,9 +104,9 @@ class _Circle:
 
     def walk(self, flows: list[FlowWithWork]) -> list[FlowWithWork]:
         """Returns the flows in the order in which this process runs them. `flows` is sorted by name and not empty.
-        The order is ascending from a random flow. In every second call, it is descending, and ends with the flow at
-        which the previous call began. Both orders are circular: after the end of the sorted names, they go on at the
-        other end."""
+        Calls alternate between two orders. The first order is ascending from a random flow. The second order is
+        descending, and ends with the flow at which the previous call began. Both orders are circular: after the end of
+        the sorted names, they go on at the other end."""
         goes_back = self._began_at is not None
         first_name = self._began_at or flows[random.randrange(len(flows))].flow_name  # noqa: S311
         self._began_at = None if goes_back else first_name

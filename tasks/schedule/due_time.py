@@ -16,7 +16,7 @@ SEARCHED_DAYS = 4 * 366  # long enough to find a 29th of February
 
 
 def is_kept(entry_schedule: Any) -> bool:
-    """Whether the due times of an entry are stored as occurrences. This is so for a crontab, and for an interval
+    """Whether the due times of an entry are stored as occurrences. They are stored for a crontab, and for an interval
     with `relative`. For a plain interval, beat only sends hints."""
     return isinstance(entry_schedule, crontab) or bool(getattr(entry_schedule, "relative", False))
 

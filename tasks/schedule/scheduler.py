@@ -3,10 +3,10 @@
 `beat_schedule` in celeryconfig.py is the only place where the entries and their times are written. Beat stores each due
 time of an entry as an occurrence in the database. If several due times were missed, beat stores only the latest. Until
 an occurrence has ended, beat sends hints for it whenever no worker works on it. For plain intervals, beat stores no
-occurrences and only sends hints. Several beats may run. Only the beat that holds the lease sends hints. If a beat
-cannot read the schedule in the database, it sends the hints for plain intervals even without the lease. Hints from
-beats without the lease would do no harm, but they are not needed otherwise. If no worker serves a Celery queue, the
-queue's list in Redis stays bounded: beat sends nothing to a list that is already long.
+occurrences and only sends hints. Several beats may run. Normally, only the beat that holds the lease stores occurrences
+and sends hints. If a beat cannot read the schedule in the database, it sends the hints for plain intervals even without
+the lease. These additional hints do no harm. If no worker serves a Celery queue, the queue's list in Redis stays
+bounded: beat sends nothing to a list that is already long.
 """
 
 import logging
@@ -76,8 +76,9 @@ class OccurrenceScheduler(Scheduler):
             QueueStoreError,
             psycopg.Error,
         ) as error:  # psycopg.Error: the session was ended while beat was frozen
-            # Without the schedule, no beat knows which one has the lease. So each beat sends hints, which do no harm.
-            # One of the hints starts the check, which reports that the database cannot be reached.
+            # Without the schedule, no beat knows which beat has the lease. So each beat sends hints for plain
+            # intervals, which do no harm. One of the hints starts the check, which reports that the database cannot be
+            # reached.
             logger.warning("the schedule cannot be read: %s", error)
             leads = True
         finally:

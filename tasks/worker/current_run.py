@@ -27,7 +27,7 @@ class Handlers(Protocol):
     def oldest(self) -> InHand | None: ...
 
     def end(self, request: EndRequest) -> None:
-        """Ends the process if one of its handlers is processing the record under this claim. Otherwise returns."""
+        """Ends the process if one of its handlers is processing the request's record under the request's claim."""
         ...
 
     def end_overdue(self) -> None:

@@ -130,8 +130,8 @@ class SharedSlots:
         return BusyChild(index, UUID(bytes=identity), record_id, heard_at)
 
     def blame(self, index: int, record_id: int) -> None:
-        """Call this in the main process before it kills the child with this pool index. The child's
-        successor gives this record a crash strike."""
+        """Call this in the main process before it kills the child with this pool index. The child's successor gives the
+        record `record_id` a crash strike."""
         _IN_HAND.pack_into(self._memory, _offset(index) + 16, record_id)
 
     def leave(self) -> None:

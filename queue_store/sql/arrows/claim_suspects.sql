@@ -1,6 +1,6 @@
 -- claim: pending → processing, of records that are suspected of killing their process. All records of a claim have
--- the same `batch_limit`, and the batch is no larger than this limit. As long as the culprit is unknown, each crash
--- halves this limit (arrows/rescue.sql).
+-- the same `batch_limit`, and the batch is no larger than this limit. As long as it is unknown which record kills the
+-- process, each crash halves this limit (arrows/rescue.sql).
 WITH open AS MATERIALIZED (
     SELECT pg_advisory_xact_lock_shared(%(session_lock)s) FROM public.flow_execution_logs run
     JOIN public.flows f ON f.flow_name = run.flow_name AND f.paused_at IS NULL

@@ -2,7 +2,7 @@
 -- flows of these Celery queues are returned. Returns no row while processing is stopped. For each flow, returns how
 -- many records can be claimed (counted up to a bound), and how long the oldest of the counted records has waited. Also
 -- returns how many runs are alive, how many runs the flow may have, and how many worker processes serve the flow. In a
--- flow with order keys, a record is counted only if it has no key or is the first of its key; the query steps from key
+-- flow with order keys, a record is counted only if it has no key or is the first of its key. The query steps from key
 -- to key.
 SELECT f.flow_name, f.celery_queue, coalesce(f.batch_size_override, f.batch_size) AS batch_size,
     due.records AS due_records, due.waited_seconds, alive.runs AS alive_runs, coalesce(f.max_runs_override, f.max_runs) AS max_runs,

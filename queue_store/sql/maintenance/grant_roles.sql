@@ -1,6 +1,6 @@
 -- The five roles, each with the fewest rights that its work needs. They have rights on the tables, sequences and
 -- functions of the queue only, and on nothing else in the schema. They cannot log in: grant them to login roles of your
--- own. These grants may be repeated: if they were made before, `queuectl migrate` repeats them.
+-- own. This statement may be executed again. If it was executed before, `queuectl migrate` executes it again.
 DO $$
 DECLARE
     wanted text;
@@ -33,7 +33,7 @@ BEGIN
             USING ERRCODE = 'PQ003',
                   HINT = format('REVOKE CREATE ON SCHEMA %s FROM PUBLIC, then grant the roles again.', unsafe);
     END IF;
-    PERFORM set_config('search_path', 'public, pg_temp', true); -- for what is named below
+    PERFORM set_config('search_path', 'public, pg_temp', true); -- for the names below, which have no schema
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', definer);
     FOREACH wanted IN ARRAY ARRAY['processing_queue_producer', 'processing_queue_flow_producer',
         'processing_queue_worker', 'processing_queue_monitor', 'processing_queue_admin'] LOOP
