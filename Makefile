@@ -38,7 +38,7 @@ IN_TWO_PHASES = $(TESTS) $(1) $(ARGS) || together=$$?; \
 	$(TESTS) $(2) $(ARGS) || alone=$$?; \
 	[ $${alone:-0} != $(NONE_CHOSEN) ] || exit $${together:-0}; \
 	exit $${alone:-0}
-# phases KIND: both phases of a kind of tests, or the one that PHASE names on the command line.
+# phases KIND: both phases of the tests of this kind, or the phase that PHASE names on the command line.
 phases = $(if $(findstring command,$(origin PHASE)),$(TESTS) $(or $($(1)_$(PHASE)),$(error PHASE is "together" or "alone")) $(ARGS),$(call \
 	IN_TWO_PHASES,$($(1)_together),$($(1)_alone)))
 QUICK_together := $(FOUR_AT_ONCE) -m "$(TOGETHER)"

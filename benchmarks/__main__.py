@@ -68,7 +68,7 @@ def main() -> None:
             except KeyboardInterrupt:
                 session.failed.append(f"{name} and what follows (interrupted)")
                 break
-            except Exception:  # noqa: BLE001  (what was measured so far is worth its report)
+            except Exception:  # noqa: BLE001  (the other workloads can still be measured)
                 traceback.print_exc()
                 session.failed.append(name)
             finally:

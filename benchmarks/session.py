@@ -32,7 +32,7 @@ class Figure:
 @dataclass
 class Session:
     """`records`: how many records one measurement of a rate processes. `is_full`: whether the session includes the
-    peers and large tables. `many`: after how many records the memory of a worker is compared with its start."""
+    peers and large tables. `many`: how many records a worker processes before the growth of its memory is measured."""
 
     servers: BenchServers
     connection: Connection[Any]

@@ -106,7 +106,7 @@ def _variety(session: Session, worker: Worker) -> None:
 
 
 def _become_express(session: Session, worker: Worker) -> None:
-    """Runs the hundred flows until they are express in both worker processes, as the one flow is already."""
+    """Runs the hundred flows until they are express in both worker processes. `no_op` is express already."""
     first, *_ = [_hundred_flows(session, worker, by_fan_out=True) for _ in range(ROUNDS)]
     session.note("drain", "one hundred flows that are not express yet", first, "records/s")
 

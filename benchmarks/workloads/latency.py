@@ -43,7 +43,7 @@ def waits_from_idle(session: Session, count: int) -> list[float]:
 
 
 class TimedHints:
-    """Records the time of each call. The caller sends a hint just after the COMMIT."""
+    """Notes the time of each call. The caller sends a hint just after the COMMIT."""
 
     def __init__(self, hints: CeleryHintSender) -> None:
         self._hints = hints

@@ -37,7 +37,7 @@ def measure(session: Session) -> None:
 
 
 def _curve(session: Session, worker: Worker) -> None:
-    """Measures all shares in turns, so that a busy minute of the machine affects every share."""
+    """Measures all shares of failing records in turns, so that a busy minute of the machine affects each share."""
     rates: dict[int, list[float]] = {share: [] for share in SHARES_OF_1000}
     for _ in range(3):
         for share, measured in rates.items():

@@ -102,8 +102,8 @@ def test_what_could_not_be_sent_in_time_is_not_sent_after_the_end(
 
 
 def test_the_end_is_not_sent_before_the_beginning(database: DatabaseManager, channels: Channels) -> None:
-    """A sender has taken the notification that the alert was opened. It is not known whether the sender delivered
-    this notification."""
+    """A sender has taken the notification `opened`. Nobody knows whether the sender has delivered it, so the
+    notification `resolved` must wait."""
     update(database, finding())
     with database.transaction() as cursor:
         assert alerts.take_notification(cursor, "primary") is not None

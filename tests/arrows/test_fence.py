@@ -1,4 +1,4 @@
-"""A run that lost its claim of a record cannot write anything about the record, and is told which ids were refused."""
+"""A run that lost its claim of a record cannot write anything about it. Each write returns the refused ids."""
 
 from collections.abc import Callable
 

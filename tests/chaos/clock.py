@@ -17,5 +17,5 @@ class Clock:
 
     @property
     def seen(self) -> float:
-        """Returns the error of the clock, in seconds, that a process read last."""
+        """Returns the clock error that a process has last seen, in seconds."""
         return float(struct.unpack("dd", self.path.read_bytes())[1])

@@ -1,11 +1,11 @@
 """With `--express`, every flow that may be express is processed in express slices as soon as a claim or a slice was
-full. Each worker process goes through the waiting flows, so runs also begin with slices, and end in them.
+full. Each worker process makes runs of the waiting flows in a row, so runs can also begin with a slice and end in one.
 
 The product's own predicate, `may_be_express`, says which flows may be express. The run lasts minutes, it kills a
 process every few seconds, and about one record in 25 fails. The product waits before it tries express slices again: ten
 minutes after a death, and six batches after a failure. With these waits hardly any slice would ever begin. So
-`be_eager` makes the waits very short. And a worker goes through the waiting flows only if it has at least twenty flows,
-so `be_eager` also lowers this number.
+`be_eager` makes the waits very short. A worker makes runs in a row only if it has at least twenty flows, so `be_eager`
+also lowers this number.
 """
 
 import runpy

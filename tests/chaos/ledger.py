@@ -1,5 +1,5 @@
-"""The ledger judges a whole run by what producers were told and what handlers did. Each rule is a query that returns
-the violations of the rule. It must return nothing."""
+"""The ledger judges a whole run by the acknowledgements that producers got and by what handlers did. Each rule is a
+query that returns the violations of the rule. A correct run has none."""
 
 import json
 from collections.abc import Iterable

@@ -1,6 +1,5 @@
 """The plans of the short and the long run: how many faults of each kind, and how many records. Quotas are enforced.
-A fault that found no target is tried again, until the planned number of faults is reached or the run's longest time is
-over."""
+A fault that found no target is tried again, until the planned number of faults or the run's time limit is reached."""
 
 import math
 import random

@@ -25,7 +25,7 @@ from tests.chaos.switch import is_express
 from tests.support.pgbouncer import SETTING
 
 BATCH_SIZE = 50
-PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # none behind PgBouncer
+PREPARE_THRESHOLD = None if os.environ.get(SETTING) == "true" else 5  # behind PgBouncer: never
 USUAL = (93.6, 5, 1, 0.4)
 TROUBLED = (86.6, 10, 2, 1.4)
 CLEAN_BATCHES = 0.7
@@ -91,7 +91,7 @@ def _payloads(flow_name: str, batch: str, rng: random.Random) -> list[dict[str, 
 
 
 def _pause(rng: random.Random) -> float:
-    """Some records take long, so that faults meet slices, and some slices become long."""
+    """Some handlers take long, so that faults hit slices in progress, and some slices become long."""
     return rng.choices([0, 0.02, 0.15], [97.5, 2.2, 0.3])[0]
 
 

@@ -217,8 +217,8 @@ def test_validate_and_repair(database: DatabaseManager) -> None:
     queuectl("repair", "--no-dry-run", exit_code=64)
 
 
-# A backup leaves these tables out, because they are made anew: audit_seal with the audit log, producer_flows with the
-# roles, and rollup_overall with rollup_minutes.
+# A backup leaves these tables out. During a restore, triggers fill audit_seal from audit_log and rollup_overall from
+# rollup_minutes. A backup has no roles, so it has no producer_flows either: the owner makes both again.
 MADE_ANEW = ("audit_seal", "producer_flows", "rollup_overall")
 EMPTY = ("open_slices",)  # only the transaction that writes its rows ever sees them
 OF_PROCESSES = ("alert_contacts",)  # within seconds, each process writes here which contacts it can reach

@@ -80,7 +80,7 @@ def test_a_delta_of_the_newest_of_all_transactions_is_not_passed_by(database: Da
     add_deltas(database, 1)
     for _ in range(3):
         rollups.fold(database)
-    with database.transaction() as late:  # no transaction that begins later ends before the folds below
+    with database.transaction() as late:  # no later transaction ends before the folds below
         late.execute("INSERT INTO rollup_deltas (flow_name, enqueued) VALUES ('late', 1)")
         for _ in range(4):
             rollups.fold(database)

@@ -73,7 +73,7 @@ def test_nobody_waits_behind_a_migration_that_waits(database: DatabaseManager, f
         with uncommitted(database, INSERT):
             for _ in range(3):  # tries of the migration
                 wait_until_blocked(database)
-                insert_within(database, 3)  # the lock that the migration waits for is not free until the end
+                insert_within(database, 3)  # the migration gets its lock only after this block
             assert rows(database, HAS_COLOUR) == [(False,)]
         assert ended(process) == 0
     assert rows(database, HAS_COLOUR) == [(True,)]

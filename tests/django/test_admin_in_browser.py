@@ -51,7 +51,7 @@ def otto(site_url: str, browser: Browser, task_worker: Worker) -> Browser:
 
 def act(browser: Browser, action: str) -> str:
     """Selects all rows, and applies the action to them. Returns the message that the admin shows."""
-    # The box that selects all rows works only when Django's script has run, so this clicks the box of each row instead.
+    # The box that selects all rows works only when Django's script has run. So the test clicks the box of each row.
     browser.wait("document.querySelector('.action-select')")
     browser.run("document.querySelectorAll('.action-select').forEach(box => box.click())")
     browser.run(f"document.querySelector('select[name=action]').value = '{action}'; 0")

@@ -50,8 +50,8 @@ class Deployment:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def run(self, block: CodeBlock, use: Callable[[], None] = lambda: None) -> None:
-        """Runs every line, waits until all processes are ready, and calls `use`. Then the processes must end
-        with code 0 when they are told to stop."""
+        """Runs every line, waits until all processes are ready, and calls `use`. Then stops the processes, which must
+        end with code 0."""
         since = database_time(self._database)
         try:
             for line in block.code.strip().splitlines():

@@ -24,7 +24,7 @@ SESSION: dict[str, Any] = {
 
 @flow(batch_size=200)
 def neighbour(payload: Any) -> None:
-    """Must be served, whatever happens to the other flows of its worker."""
+    """The worker must process its records, whatever happens to the worker's other flows."""
 
 
 @flow(**OPTIONS)

@@ -30,7 +30,7 @@ class Rules:
 class Run(NamedTuple):
     state: str = "new"  # new, running, ended, dead
     is_gone: bool = False  # its process died
-    seen_silent: bool = False  # a rescuer has read that it is silent, and may act on it later
+    seen_silent: bool = False  # a rescuer has read that the run is silent, and may declare it dead later
     is_settled: bool = False
     claim_number: int = 0  # the claim that the process believes it owns; 0: none
     stale_number: int = 0  # the claim that its abandoned thread believes it owns

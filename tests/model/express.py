@@ -3,8 +3,8 @@
 The model has one record and a few runs, all registered. A run holds a slice in one step, and
 settles, converts or loses the slice in a later step. The session of a slice may be ended while the handler goes on.
 The process may die. The answer to the COMMIT may get lost. A session that cannot be ended takes no step. A producer
-may replace the payload once. The model leaves out that vacuum may freeze a mark, because runs/has_died_lately.sql
-covers this case.
+may replace the payload once. The model leaves out the freezing of marks by vacuum, because
+runs/has_died_lately.sql covers this case.
 """
 
 from collections.abc import Callable, Iterator

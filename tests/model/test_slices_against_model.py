@@ -40,7 +40,7 @@ class Expected:
     status: str = "pending"
     claim_number: int = 0
     retry_count: int = 0
-    mark: object | None = None  # of the slice that locked the row last
+    mark: object | None = None  # of the slice or the rescue that locked the row last
     locked_by: Run | None = None
     owner: Run | None = None
 

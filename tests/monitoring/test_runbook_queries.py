@@ -1,4 +1,4 @@
-"""The SQL of the operations runbook from which this system grew runs unmodified, and gives the right answers."""
+"""This system grew from an operations runbook. The SQL of that runbook runs unmodified, and gives the right answers."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bad input gets an answer that says what is wrong. Nothing in it is executed, and nothing is changed."""
+"""Bad input gets an answer that says what is wrong. Nothing in the input is executed, and nothing is changed."""
 
 from urllib.parse import quote
 from uuid import UUID

@@ -1,6 +1,6 @@
-"""Tests the Queue page in a real browser, without console errors: each page in both themes and at desktop and phone
-sizes, and the actions, except moving records and ending handlers. With SCREENSHOTS=directory, writes the
-documentation's pictures into that directory."""
+"""Tests the Queue page in a real browser: each page in both themes and at desktop and phone sizes, and the actions,
+except moving records and ending handlers. The browser must report no errors in its console. With
+SCREENSHOTS=directory, writes the documentation's pictures into that directory."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A process that gives up on a stuck handler ends, whatever the database answers to its last statements."""
+"""If a process gives up on a stuck handler, the process ends, whatever the database answers to its last statements."""
 
 import time
 

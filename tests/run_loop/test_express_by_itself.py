@@ -57,7 +57,7 @@ def lengths(statuses: Sequence[str]) -> list[tuple[str, int]]:
 def test_a_flow_is_express_by_itself_after_clean_batches(
     worker: Worker, seen: Seen, kind: Any, options: Any
 ) -> None:
-    """On a busy machine, an asynchronous run hears of several batches at once and counts them as one."""
+    """On a busy machine, an asynchronous run may finish several batches together. They count as one batch."""
     flow = worker.declare(kind(seen), name="sample", batch_size=2, **options)
     record_ids = worker.enqueue("sample", range(36))
     worker.run(flow)

@@ -280,7 +280,7 @@ def test_if_the_answer_to_the_last_commit_is_lost_each_record_is_completed_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, has_happened: bool
 ) -> None:
     """This COMMIT ends the run and begins the next one. If it has happened, the run is over. If not, the run writes the
-    outcomes again. In both cases, the process does not begin the next run, because that run may have begun."""
+    outcomes again. In both cases, the process does not begin the next run, which may already have begun."""
     handled: list[int] = []
 
     def lose(payload: int) -> None:

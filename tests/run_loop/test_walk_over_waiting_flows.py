@@ -85,7 +85,7 @@ def test_it_looks_again_after_two_runs_that_found_nothing_and_goes_back(
 def test_a_run_that_has_begun_as_a_successor_gives_back_its_records_where_the_process_stops(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process is told to stop between the two runs."""
+    """The process begins to stop between the two runs."""
     note = Succession.note
 
     def stop(end: Succession) -> None:

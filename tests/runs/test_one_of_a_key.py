@@ -77,7 +77,7 @@ def test_it_comes_next(
 
 
 def test_a_suspect_that_comes_next_does_not_hold_up_the_others(store: Store) -> None:
-    """The suspect holds up no other suspects, whether they have the same batch limit or another one."""
+    """The earlier suspect waits for its key. Other suspects do not wait for it, whatever their batch limit."""
     earlier = late(store)
     first, second = store.enqueue(2)
     store.execute("UPDATE processing_queue SET batch_limit = 5 WHERE id = ANY(%s)", ([earlier, first],))

@@ -124,7 +124,7 @@ def test_if_the_flow_of_the_successor_stays_locked_the_outcomes_are_written_and_
 def test_the_error_may_arrive_while_statements_are_still_being_sent(
     other: Store, monkeypatch: pytest.MonkeyPatch, begins_with_slice: bool
 ) -> None:
-    """psycopg reads answers also while it sends. This process is so slow that the wait for the lock ends before."""
+    """psycopg also reads answers while it sends. Here the wait for the lock ends before psycopg has sent everything."""
     run, _, in_hand = begun(other, begins_with_slice=begins_with_slice)
     execute = OwnCursor.execute
 
@@ -228,7 +228,7 @@ def test_a_slice_with_follow_ups_does_not_end_the_run(other: Store) -> None:
 
 
 def test_if_a_record_became_due_during_the_slice_the_run_goes_on(other: Store) -> None:
-    """The transaction began before that, so `now()` in it is too early."""
+    """The transaction began before the record became due, so `now()` in the transaction is too early."""
     run, successor, in_hand = begun(other)
     other.enqueue(1)
     settle(in_hand)

@@ -1,5 +1,5 @@
-"""Of our tasks, a message can only start those that `waking_task` registers. The others do nothing if a
-message calls them."""
+"""A message can start only those of our tasks that `waking_task` registers. The others do nothing if a message
+calls them."""
 
 from collections.abc import Iterator
 from typing import Any

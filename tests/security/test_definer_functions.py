@@ -51,8 +51,8 @@ def test_a_login_without_a_role_cannot_make_a_trigger_of_them(logins: Logins, fu
 
 @pytest.mark.parametrize("function", A_TRIGGER_OF_OURS)
 def test_a_trigger_of_theirs_on_another_table_does_nothing(store: Store, function: str) -> None:
-    """A permitted user, such as the owner, can create a trigger of one of these functions. Then any login can fire
-    the trigger."""
+    """A permitted user, such as the owner, can create a trigger that calls one of these functions. Then any login
+    can fire the trigger."""
     run = store.run() if store.enqueue(3) else None
     assert run is not None
     run.write(completed(run.begin()))

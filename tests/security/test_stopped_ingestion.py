@@ -1,5 +1,5 @@
-"""While ingestion is stopped, only follow-up records of runs and recurring records come in. A producer cannot pose as a
-run."""
+"""While ingestion is stopped, the queue accepts only recurring records and the follow-up records of runs. A producer
+cannot pose as a run."""
 
 import psycopg
 import pytest

@@ -101,7 +101,7 @@ TAMPERED = {
 
 @pytest.fixture
 def history(store: Store) -> Store:
-    """Two flows, one of them with no pending records, with attempts, counts and three actions of operators."""
+    """Two flows with attempts, counts and three actions of operators. One of the flows has no pending records."""
     store.add_flow("done")
     for flow, count in (("sample", 8), ("done", 4)):
         store.enqueue(count, flow_name=flow)

@@ -14,7 +14,7 @@ SHORT_LEASE = {
     "DEVELOPMENT_DISTRIBUTED_PROCESSOR_LEASE_SECONDS": "0.5",
     "DEVELOPMENT_DISTRIBUTED_PROCESSOR_HEARTBEAT_SECONDS": "0.1",
 }
-"""Nobody is silent before one lease has passed since the server started, and the tests' server is young."""
+"""No process counts as silent until Postgres has been up for one lease, and the tests' server may have just started."""
 
 
 def alive() -> datetime:

@@ -1,4 +1,4 @@
-"""Rewrites statements as they would be without the views and functions that shorten them."""
+"""Rewrites statements into the form that they would have without the views and functions that shorten them."""
 
 import re
 

@@ -128,7 +128,7 @@ class Store:
 
     def wait_until_blocked(self, held: HeldConnection) -> None:
         """Waits until the session of this connection waits for a lock. Behind PgBouncer that session is not known, so
-        any session of the database is enough."""
+        it is enough if any session of the database waits."""
         if self.database.settings.pgbouncer:
             self.wait_until_a_session_is_blocked()
             return

@@ -55,8 +55,8 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def pid_of(self, word: str) -> int | None:
-        """Returns the pid of a service's main process. This is the direct child of `queuectl up` with the word in
-        its command line."""
+        """Returns the pid of a service's main process: the direct child of `queuectl up` whose command line contains
+        `word`."""
         for child in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
                 if word in " ".join(child.cmdline()):

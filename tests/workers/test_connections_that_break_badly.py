@@ -41,8 +41,8 @@ def test_a_subscription_breaks_while_a_message_waits_and_the_broker_is_away(
             with Celery("shop", broker=redis_url, set_as_current=False) as shop:
                 sent = shop.send_task("processing_queue.enqueue", ["letters", {}], queue="flows")
             # One line is from the first delivery, and the other is from the message that Celery sends for the retry.
-            # Between the two, the message is nowhere for a moment: Kombu takes it out of the queue first, and then
-            # notes it as unacknowledged.
+            # Kombu takes a message out of the queue first, and then notes it as unacknowledged. Between the two, the
+            # message is nowhere.
             wait_until(lambda: log.read_text().count(f"[{sent.id}] received") == 2, "a retry that waits", log)
             wait_until(lambda: redis_client.hlen("unacked") == 1, "a message that waits in the worker", log)
             between.refuse()

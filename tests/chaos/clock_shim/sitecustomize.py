@@ -1,6 +1,6 @@
-"""Python runs this module in every interpreter that has this directory on its PYTHONPATH. It makes `time.time` wrong
-by the first number in the file that CHAOS_CLOCK names, in seconds. The second number in the file is the error that a
-process read last. C code still sees the right time."""
+"""Python runs this module in every interpreter that has this directory on its PYTHONPATH. CHAOS_CLOCK names a file with
+two numbers of seconds. The first is the error of `time.time`. The second is the error that a process has last seen.
+C code still sees the right time."""
 
 import mmap
 import os
