@@ -144,7 +144,7 @@ test-lowest: ## Run the tests of the store and of workers with the oldest librar
 chaos: $(VENV)/dev.stamp ## Inject faults into real workers for a minute (ARGS="--long --seed 7 --report FILE.md": a million records, half an hour; --express, --pgbouncer)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-drill: $(VENV)/dev.stamp ## Cause each kind of problem on real workers, and check that it is reported, and nothing else (ARGS="--report FILE.md"; ARGS="beat" chooses problems, ARGS=--list names them)
+drill: $(VENV)/dev.stamp ## Cause each kind of trouble on real workers, and check that it is reported, and nothing else (ARGS="--report FILE.md"; ARGS="beat" chooses troubles, ARGS=--list names them)
 	@$(BIN)/python -m tests.drill $(ARGS)
 
 compose-test: $(VENV)/dev.stamp $(VENV)-compose/bin/podman-compose ## Run compose.yaml in real containers (needs podman and root)

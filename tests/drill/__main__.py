@@ -1,5 +1,5 @@
-"""`make drill`: causes each problem in turn, and writes a report. Exits with 1 unless each problem was reported and
-solved in time, and nothing else was reported."""
+"""`make drill`: causes each trouble in turn, and writes a report. Exits with 1 unless each trouble was reported and
+mended in time, and nothing else was reported."""
 
 import argparse
 import sys
@@ -15,8 +15,8 @@ from tests.support.evidence import made_by
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make drill", description=__doc__)
-    parser.add_argument("words", nargs="*", help="drill those whose name or findings hold one of these words")
-    parser.add_argument("--list", action="store_true", help="name them, and do nothing")
+    parser.add_argument("words", nargs="*", help="cause the troubles whose name or findings contain one of these words")
+    parser.add_argument("--list", action="store_true", help="name the troubles, and cause none")
     parser.add_argument("--report", type=Path, help="where to write the report (Markdown)")
     chosen = parser.parse_args()
     assert troubles.__all__
