@@ -6,7 +6,7 @@ from typing import cast
 import sqlalchemy.exc
 from sqlalchemy import Connection, Engine
 
-from queue_store.database.connection_pool import ConnectionPool, Driver
+from queue_store.database.connection_pool import ConnectionPool, Driver, PoolExhaustedError
 from queue_store.database.driver_errors import unavailable
 from queue_store.database.held_connection import HeldConnection, Transaction
 from queue_store.database_url import Address
@@ -42,7 +42,10 @@ class HeldWithSqlalchemy(HeldConnection):
     def _begin(self) -> Transaction:
         try:
             return self._connection.begin()
-        except sqlalchemy.exc.OperationalError as error:  # after `invalidate` this connects again
+        except (
+            sqlalchemy.exc.OperationalError,
+            PoolExhaustedError,
+        ) as error:  # after `invalidate` this connects again
             raise unavailable(self._url, error) from error
 
     def _roll_back(self, transaction: Transaction) -> None:

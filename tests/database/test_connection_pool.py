@@ -54,6 +54,21 @@ def test_no_more_connections_are_open_than_the_pool_may_have(
     assert small.pool_in_use == 0
 
 
+@pytest.mark.parametrize("with_sqlalchemy", [False, True])
+def test_a_lost_connection_is_not_replaced_while_all_others_are_in_use(
+    small: DatabaseManager, monkeypatch: pytest.MonkeyPatch, with_sqlalchemy: bool
+) -> None:
+    monkeypatch.setattr(connection_pool, "TIMEOUT_SECONDS", 0.1)
+    with small.hold(with_sqlalchemy=with_sqlalchemy) as held:
+        held.invalidate()
+        with small.hold(), small.hold():
+            with pytest.raises(DatabaseUnavailableError, match="all connections of this process"):
+                with held.transaction():
+                    pass
+        with held.transaction() as cursor:
+            assert cursor.execute(PID).fetchall()
+
+
 def test_whoever_waits_gets_the_connection_that_is_given_back(small: DatabaseManager) -> None:
     with small.hold(), small.hold() as second:
         pid = second.driver.info.backend_pid
