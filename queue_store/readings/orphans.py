@@ -1,4 +1,4 @@
-"""Processing records whose owner is gone."""
+"""Reads the orphans: records in status `processing` whose run is not alive, or whose claim is too old."""
 
 from dataclasses import dataclass
 from datetime import datetime

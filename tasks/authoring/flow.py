@@ -97,7 +97,8 @@ class Flow:
     @property
     def needs_main_thread(self) -> bool:
         """Whether the flow's handler has a soft time limit and so needs the main thread: only there can a signal
-        interrupt the handler. Such a handler runs in another thread only while no hint can be sent."""
+        interrupt the handler. Runs that a hint starts use the main thread. Only while no hint can be sent does such a
+        handler run in another thread."""
         return False
 
     @property

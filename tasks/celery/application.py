@@ -35,8 +35,8 @@ class DurableCelery(Celery):
     a transaction. `outside_transaction`: with "commit", a call outside of a transaction commits its record at once.
     With "error", such a call raises NotDurableError. `durable`: patterns of the names of durable tasks, such as
     ["shop.billing.*"]. The other tasks stay as they are. `on_crash`: "fail" or "repeat", for a task whose process died.
-    A task with `acks_late=True` is always repeated. `database`: the database of the queue. If it is None, the settings
-    name the database.
+    A task with `acks_late=True` is repeated, whatever `on_crash` says. `database`: the database of the queue. If it is
+    None, the settings name the database.
 
     Raises NotDurableError for wrong values.
     """

@@ -18,7 +18,7 @@ from ..exceptions import PermanentError
 from .task_library import InvalidTask, Task
 
 DEFAULT_PRIORITY = 5  # The default priority of a record.
-# One record priority stands for _ABOVE task priorities above 0, or for _BELOW task priorities below 0.
+# How many task priorities share one record priority: _ABOVE for task priorities above 0, _BELOW for those below 0.
 _ABOVE, _BELOW = 20, 25
 
 

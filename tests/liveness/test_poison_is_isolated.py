@@ -101,7 +101,7 @@ def test_suspects_do_not_wait_until_nothing_else_is_due(store: Store) -> None:
 
 
 def test_many_suspects_do_not_wait_one_behind_each_batch_of_a_backlog(store: Store) -> None:
-    """A run makes up to ten claims of suspects in a row when it begins, and again from each aging claim on. One claim
+    """When a run begins, and again at each aging claim, it makes up to ten claims of suspects in a row. One claim
     in twenty is an aging claim."""
     suspects = store.enqueue(25)
     store.execute("UPDATE processing_queue SET batch_limit = 1")
