@@ -127,7 +127,7 @@ test-postgres: ## Run the tests of the store on another Postgres (POSTGRES=16 or
 	@$(MAKE) --no-print-directory test POSTGRES="$(or $(POSTGRES),17)" ARGS="$(or $(ARGS),$(IN_STORE))"
 
 test-pgbouncer: $(VENV)/dev.stamp ## Run the tests of the store, of rescue and of the page through a real PgBouncer in transaction mode
-	@$(ON_POSTGRES) $(TESTS) tests/pgbouncer $(ARGS)
+	@$(ON_POSTGRES) $(TESTS) $(FOUR_AT_ONCE) tests/pgbouncer $(ARGS)
 	@TEST_THROUGH_PGBOUNCER=1 $(MAKE) --no-print-directory test ARGS="$(addprefix tests/,$(THROUGH_PGBOUNCER)) $(ARGS)"
 
 test-spawn: $(VENV)/dev.stamp ## Rescue, deadly records and make run with workers whose processes are spawned, as on macOS

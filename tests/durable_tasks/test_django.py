@@ -10,7 +10,7 @@ from tests.support.flow_rows import register_flow
 
 
 def test_an_eager_task_waits_for_djangos_commit(database: DatabaseManager, clean_database_url: str) -> None:
-    """Runs all assertions of the Django project `django_shop` in one process, because a process takes a second to start."""
+    """Runs all assertions of the project `django_shop` in one process, because a process takes a second to start."""
     register_flow(database, "shop.send")
     command = [sys.executable, "-W", "error", "-m", "tests.durable_tasks.django_shop"]
     project = subprocess.run(
