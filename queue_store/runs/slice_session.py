@@ -1,6 +1,7 @@
 """The database session that our statements and a handler share in a one-COMMIT slice.
 
 open       stores the session's settings, which no handler has changed yet; from here on, every COMMIT is refused
+is_open    after a record, if the transaction may be over: says whether the transaction is still the same one
 put_back   before each record: restores the stored settings
 close      before our own statements: resets the session, and says whether the transaction is still the same one
 abandon    instead of `close`, before a rollback behind PgBouncer: releases the handler's advisory locks
@@ -8,6 +9,8 @@ abandon    instead of `close`, before a rollback behind PgBouncer: releases the 
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from psycopg.pq.abc import PGconn
 
 from queue_store.database.statements import sql
 
@@ -32,6 +35,8 @@ WATCHED_SETTINGS = (
     "application_name",
 )
 
+MARK = b"default_transaction_read_only"  # see open_slice.sql
+
 
 class SliceSession:
     """`execute` sends one statement and returns its rows, if it has any. `settings`: names of further settings to
@@ -44,6 +49,7 @@ class SliceSession:
         self._settings = settings
         self._idle_in_transaction_seconds = idle_in_transaction_seconds
         self._slice = ""
+        self._mark = b""
 
     async def open(self, run_parameters: dict[str, Any]) -> None:
         """Send the first statement of the transaction."""
@@ -53,7 +59,18 @@ class SliceSession:
             "names": list(names),
             "idle_timeout": None if idle is None else f"{round(idle * 1000)}ms",
         }
-        [[self._slice, *_]] = await self._execute(sql("runs/open_slice"), parameters)
+        [[self._slice, mark, *_]] = await self._execute(sql("runs/open_slice"), parameters)
+        self._mark = mark.encode()
+
+    def may_be_over(self, pgconn: PGconn) -> bool:
+        """Whether the mark of the transaction has changed, as it does when the transaction ends. Needs no round trip,
+        because Postgres reports the change. A handler may also have changed the mark, so call `is_open` to find out."""
+        return pgconn.parameter_status(MARK) != self._mark
+
+    async def is_open(self) -> bool:
+        """Returns False if a handler ended the transaction and began another one. In the new transaction, a COMMIT is
+        not refused."""
+        return bool(await self._execute(sql("runs/slice_is_open"), {"slice": self._slice}))
 
     async def put_back(self, and_then: bytes = b"") -> None:
         """Restore the settings. `and_then`: another statement to send in the same round trip."""

@@ -99,17 +99,35 @@ class CallsInTransaction:
             elif with_savepoints:
                 await opened.execute(SAVEPOINT)
             called = await self._call(call, transaction, with_savepoints=with_savepoints)
-            failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
-            if failed and not with_savepoints:
-                raise RollBackError(failed if self._flow.batch else ())
             if with_savepoints:
-                if failed:
-                    await opened.execute(ROLL_BACK)
-                await opened.execute(RELEASE)
+                await self._keep_or_undo(called, opened)
+            else:
+                self._refuse_failures(called)
+                if session.may_be_over(opened.driver.pgconn):
+                    await self._refuse_another_transaction(session)
             outcomes += called
             if time.monotonic() >= ends_at or self._delivery.must_stop:
                 break
         return outcomes
+
+    async def _keep_or_undo(self, called: list[Outcome], opened: OpenSlice) -> None:
+        """Keeps the rows of the call if its record was completed. Otherwise rolls back to the savepoint."""
+        if not all(isinstance(outcome, Completed) for outcome in called):
+            await opened.execute(ROLL_BACK)
+        await opened.execute(RELEASE)
+
+    def _refuse_failures(self, called: list[Outcome]) -> None:
+        """Raises RollBackError if a record was not completed, because there is no savepoint."""
+        failed = [outcome for outcome in called if not isinstance(outcome, Completed)]
+        if failed:
+            raise RollBackError(failed if self._flow.batch else ())
+
+    async def _refuse_another_transaction(self, session: SliceSession) -> None:
+        """Raises RollBackError if a handler ended the transaction and began another one. Otherwise a later handler of
+        the slice could commit the new transaction, which would have rows without their outcomes. A batch handler is
+        called only once, so the end of the slice finds this out."""
+        if not self._flow.batch and not await session.is_open():
+            raise RollBackError
 
     async def _call(
         self, call: list[Record], transaction: Transaction, *, with_savepoints: bool

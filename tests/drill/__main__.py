@@ -15,7 +15,9 @@ from tests.support.evidence import made_by
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make drill", description=__doc__)
-    parser.add_argument("words", nargs="*", help="cause the troubles whose name or findings contain one of these words")
+    parser.add_argument(
+        "words", nargs="*", help="cause the troubles whose name or findings contain one of these words"
+    )
     parser.add_argument("--list", action="store_true", help="name the troubles, and cause none")
     parser.add_argument("--report", type=Path, help="where to write the report (Markdown)")
     chosen = parser.parse_args()
